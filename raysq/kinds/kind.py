@@ -1,0 +1,136 @@
+"""The protocol between the core and a kind of sequence data; the core never names a kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from raysq.shards import Dataset
+
+
+class Preparation(Protocol):
+    """How raw files become the rows of a data set. A frozen dataclass whose fields are its settings.
+
+    The pipeline calls `plan` in the driver, `read` and `transform` in Ray tasks, one piece at a time and in
+    any order, and `conclude` in the driver with what the pieces noted, in the order of the plan.
+    """
+
+    version: int  # raised when the same input and settings would give other bytes
+
+    def plan(self, files: "list[Path]") -> list[Any]:
+        """Picklable pieces of the raw files that can be read independently, in row order."""
+        ...
+
+    def read(self, piece: Any) -> "pa.Table":
+        """The raw rows of one piece."""
+        ...
+
+    def transform(self, table: "pa.Table") -> "tuple[pa.Table, dict[str, Any]]":
+        """The rows of the data set, and a JSON-ready note of what was seen or repaired."""
+        ...
+
+    def whole(self) -> "Callable[[pa.Table], tuple[pa.Table, dict[str, Any]]] | None":
+        """A repair that needs all rows at once (sorting, filling gaps), or None where none was asked for."""
+        ...
+
+    def conclude(self, notes: list[dict[str, Any]]) -> dict[str, Any]:
+        """The data set's report, from all notes. Raises DataError for what cannot be used."""
+        ...
+
+
+class Examples(Protocol):
+    """The examples of one split: an example is an integer, a batch is a function of a vector of them."""
+
+    batch_bytes: int  # bytes of one example's x and y, for estimates
+    nbytes: int  # bytes that `arrays` would take on the device
+
+    def __len__(self) -> int: ...
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What `gather` reads, in memory."""
+        ...
+
+    def mapped(self) -> dict[str, Any]:
+        """The same, left on disk: objects whose `take(rows)` gives NumPy arrays."""
+        ...
+
+    def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+        """The batch `(x, y)` of the given examples.
+
+        Args:
+            indices: int vector, NumPy or TensorFlow.
+            arrays: what `arrays` or `mapped` gave, or device copies of it.
+            take: `take(array, rows)` gathers along the first axis; the only operation that differs between
+                the graph and the host.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model builder is told about its data.
+
+    Attributes:
+        shape: shape of one x, without the batch.
+        outputs: number of values to predict.
+        names: name of each input feature.
+        targets: index among the features of each value to predict.
+        extra: whatever else a kind's builders need.
+    """
+
+    shape: tuple[int, ...]
+    outputs: int
+    names: tuple[str, ...] = ()
+    targets: tuple[int, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A named model of a kind.
+
+    Attributes:
+        build: function from `Inputs` and keyword settings to an uncompiled Keras model.
+        defaults: settings (of any part) that this model changes.
+        xla: whether XLA pays for it on a CPU.
+    """
+
+    build: Callable[..., Any]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    xla: bool = True
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of sequence data.
+
+    Attributes:
+        name: "forecast", "classify", ...
+        preparation: the Preparation dataclass.
+        examples: a frozen dataclass of batch-time settings with `open(dataset, split) -> Examples`
+            and `inputs(dataset) -> Inputs`.
+        models: its models by name; "baseline" is always among them.
+        loss: name of the Keras loss.
+        metrics: names of the Keras metrics, each also the suffix in metrics.jsonl.
+        monitor: the metric that chooses the best epoch (lower is better).
+        sample: `sample(directory, spec) -> Path` writes the built-in synthetic raw data.
+        scale: `scale(dataset, settings, metrics)` adds metrics in the target's own unit.
+        inference: `inference(dataset, settings) -> dict`, the JSON-ready facts a run needs for prediction.
+    """
+
+    name: str
+    preparation: type
+    examples: type
+    models: Mapping[str, Model]
+    loss: str
+    metrics: tuple[str, ...]
+    monitor: str
+    sample: Callable[..., "Path"]
+    scale: "Callable[[Dataset, Any, dict[str, float]], dict[str, float]]"
+    inference: "Callable[[Dataset, Any], dict[str, Any]]"

@@ -1,0 +1,21 @@
+"""The tasks, found by name; one short module each."""
+
+import importlib
+
+from raysq.errors import UsageError
+from raysq.settings import nearest
+from raysq.tasks.task import Task
+
+TASKS = ("jena", "beijing")
+
+
+def get(name: str) -> Task:
+    """The task of that name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in TASKS:
+        raise UsageError(f"unknown task {name!r}: {nearest(name, TASKS)}")
+    task: Task = importlib.import_module(f"raysq.tasks.{name}").TASK
+    return task

@@ -1,0 +1,26 @@
+"""Beijing weather: Jena's task at Jena's sampling on an hourly series (UCI "Beijing PM2.5 Data", CC BY 4.0)."""
+
+from raysq.tasks.task import Source, Task
+
+TASK = Task(
+    name="beijing",
+    kind="forecast",
+    title="Beijing weather: temperature 24 hours ahead from the last 5 days, hourly records",
+    source=Source(
+        url="https://archive.ics.uci.edu/ml/machine-learning-databases/00381/PRSA_data_2010.1.1-2014.12.31.csv",
+        sha256="77b185392c567d67bf0ddaa27cf57f6f1198e463a665d86360f3910c313719bd",
+        about="Song Xi Chen, Peking University; UCI Machine Learning Repository: 43,824 rows, 2010-2014",
+    ),
+    preparation={
+        "time": ("year", "month", "day", "hour"),
+        "columns": ("DEWP", "TEMP", "PRES", "Iws", "Is", "Ir"),
+    },
+    settings={
+        "targets": ("TEMP",),
+        "lookback": 120,
+        "step": 1,
+        "delay": 24,
+        "split": "24000/10000/rest",
+        "steps_per_epoch": 200,
+    },
+)

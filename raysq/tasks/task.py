@@ -1,0 +1,46 @@
+"""A task: a short description over a kind."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a task's raw data are published.
+
+    Attributes:
+        url: http(s) address of the file.
+        sha256: checksum of the published file, or None where it is not known.
+        about: what it is, whose, and its licence.
+    """
+
+    url: str
+    sha256: str | None = None
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task names a kind, a source, settings, and what was published of it.
+
+    Attributes:
+        name: as on the command line.
+        kind: name of the kind.
+        title: one line for people.
+        source: the public data set, or None for a person's own data.
+        preparation: preparation settings that differ from the kind's.
+        settings: example, model and training settings that differ from the kind's.
+        published: published figures by model, in words.
+        search: the space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"
+            | "randint", low, high).
+    """
+
+    name: str
+    kind: str
+    title: str
+    source: Source | None = None
+    preparation: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    published: Mapping[str, float] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict)
