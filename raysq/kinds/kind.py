@@ -96,12 +96,13 @@ class Model:
     """A named model of a kind.
 
     Attributes:
-        build: function from `Inputs` and keyword settings to an uncompiled Keras model.
+        build: `package.module:function`, from `Inputs` and keyword settings to a Keras model. Named, not
+            imported, so that listing models does not import Keras.
         defaults: settings (of any part) that this model changes.
         xla: whether XLA pays for it on a CPU.
     """
 
-    build: Callable[..., Any]
+    build: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     xla: bool = True
 
@@ -113,15 +114,17 @@ class Kind:
     Attributes:
         name: "forecast", "classify", ...
         preparation: the Preparation dataclass.
-        examples: a frozen dataclass of batch-time settings with `open(dataset, split) -> Examples`
+        examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: Examples}`
             and `inputs(dataset) -> Inputs`.
         models: its models by name; "baseline" is always among them.
         loss: name of the Keras loss.
         metrics: names of the Keras metrics, each also the suffix in metrics.jsonl.
-        monitor: the metric that chooses the best epoch (lower is better).
+        default_model: the model that is trained where none is named.
         sample: `sample(directory, spec) -> Path` writes the built-in synthetic raw data.
-        scale: `scale(dataset, settings, metrics)` adds metrics in the target's own unit.
-        inference: `inference(dataset, settings) -> dict`, the JSON-ready facts a run needs for prediction.
+        facts: `facts(dataset, settings) -> dict`, the JSON-ready facts that a run needs for prediction and for
+            its metrics' own unit, so that it stands without its data set.
+        scale: `scale(facts, metrics) -> dict`, the metrics in the target's own unit, to be shown beside them.
+        predict: `predict(facts, settings, model, table) -> pyarrow.Table`, predictions for raw rows.
     """
 
     name: str
@@ -130,7 +133,8 @@ class Kind:
     models: Mapping[str, Model]
     loss: str
     metrics: tuple[str, ...]
-    monitor: str
+    default_model: str
     sample: Callable[..., "Path"]
-    scale: "Callable[[Dataset, Any, dict[str, float]], dict[str, float]]"
-    inference: "Callable[[Dataset, Any], dict[str, Any]]"
+    facts: "Callable[[Dataset, Any], dict[str, Any]]"
+    scale: Callable[[Mapping[str, Any], Mapping[str, float]], dict[str, float]]
+    predict: "Callable[[Mapping[str, Any], Any, Any, pa.Table], pa.Table]"

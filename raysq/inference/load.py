@@ -1,0 +1,65 @@
+"""Loading a run for prediction in Python, without Ray and without its data set."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from raysq import kinds
+from raysq.errors import DataError, UsageError
+from raysq.training.run import Run
+
+
+class Predictor:
+    """A trained model with everything it needs to read raw rows.
+
+    Attributes:
+        run: the run it comes from.
+        model: the Keras model with the best epoch's weights.
+    """
+
+    def __init__(self, run: Run):
+        path = run.directory / "model.keras"
+        if not path.exists():
+            raise DataError(f"run {run.name} has no model.keras: train it to its end first")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import keras
+
+        import raysq.layers  # noqa: F401  registers our layers for loading
+
+        self.run = run
+        self.model = keras.models.load_model(path)
+        self._settings = run.config.example_settings()
+
+    def predict(self, frame: Any) -> Any:
+        """Predicts for raw rows.
+
+        Args:
+            frame: a pandas DataFrame, a pyarrow Table, or a mapping from column names to arrays, with the columns
+                the model was trained on, in their own units.
+
+        Returns:
+            What the kind predicts, as a DataFrame where a DataFrame was given, else as a pyarrow Table. For a
+            forecast: `row`, `time` where given, and each target in its own unit.
+
+        Raises:
+            DataError: columns are missing, not numeric, or too few rows.
+        """
+        import pyarrow as pa
+
+        pandas = hasattr(frame, "iloc")
+        if pandas:
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+        elif isinstance(frame, pa.Table):
+            table = frame
+        elif isinstance(frame, dict):
+            table = pa.table(frame)
+        else:
+            raise UsageError(f"predict takes a DataFrame, a pyarrow Table or a dict, received {type(frame).__name__}")
+        config = self.run.config
+        found = kinds.get(config.kind).predict(config.facts, self._settings, self.model, table)
+        return found.to_pandas() if pandas else found
+
+
+def load(run: Run | str | Path) -> Predictor:
+    """Loads a finished run by directory or id."""
+    return Predictor(run if isinstance(run, Run) else Run.open(run))

@@ -1,0 +1,130 @@
+"""The forecasting models of "Deep Learning with Python" (F. Chollet, 2017), section 6.3, and their like.
+
+Every builder takes `Inputs` (x of shape `(steps, features)`) and keyword settings, and returns an uncompiled
+Keras model with output `(batch, outputs)` in normalised units.
+"""
+
+import keras
+
+from raysq.errors import UsageError
+from raysq.kinds.kind import Inputs
+from raysq.layers import Persistence
+
+
+def _sequential(inputs: Inputs, *parts: keras.layers.Layer, name: str) -> keras.Model:
+    return keras.Sequential([keras.Input(inputs.shape), *parts, keras.layers.Dense(inputs.outputs)], name=name)
+
+
+def baseline(inputs: Inputs) -> keras.Model:
+    """ "Tomorrow as now" (listing 6.35): repeats the latest value seen. Nothing to train."""
+    position = 0 if inputs.extra.get("reversed") else -1
+    return keras.Sequential([keras.Input(inputs.shape), Persistence(inputs.targets, position)], name="baseline")
+
+
+def dense(inputs: Inputs, *, units: int = 32, dropout: float = 0.0) -> keras.Model:
+    """The window flattened into one hidden layer (listing 6.37)."""
+    hidden = [keras.layers.Flatten(), keras.layers.Dense(units, activation="relu")]
+    return _sequential(inputs, *hidden, *([keras.layers.Dropout(dropout)] if dropout else []), name="dense")
+
+
+def _recurrent(cell: type, name: str):
+    def build(
+        inputs: Inputs,
+        *,
+        units: int = 32,
+        layers: int = 1,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+    ) -> keras.Model:
+        if layers < 1:
+            raise UsageError(f"setting layers must be at least 1, received {layers}")
+        parts = [
+            cell(
+                units,
+                dropout=dropout,
+                recurrent_dropout=recurrent_dropout,
+                return_sequences=number < layers - 1,
+            )
+            for number in range(layers)
+        ]
+        return _sequential(inputs, *parts, name=name)
+
+    build.__doc__ = f"{name.upper()} layers of equal width, the last one's final state into the output."
+    return build
+
+
+gru = _recurrent(keras.layers.GRU, "gru")
+lstm = _recurrent(keras.layers.LSTM, "lstm")
+
+
+def gru_stacked(
+    inputs: Inputs,
+    *,
+    units: int = 32,
+    top_units: int = 64,
+    dropout: float = 0.1,
+    recurrent_dropout: float = 0.5,
+) -> keras.Model:
+    """Two GRUs, the upper one with relu (listing 6.41)."""
+    drop = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
+    return _sequential(
+        inputs,
+        keras.layers.GRU(units, return_sequences=True, **drop),
+        keras.layers.GRU(top_units, activation="relu", **drop),
+        name="gru_stacked",
+    )
+
+
+def gru_bidirectional(
+    inputs: Inputs, *, units: int = 32, dropout: float = 0.0, recurrent_dropout: float = 0.0
+) -> keras.Model:
+    """A GRU over the window in each direction (listing 6.44)."""
+    cell = keras.layers.GRU(units, dropout=dropout, recurrent_dropout=recurrent_dropout)
+    return _sequential(inputs, keras.layers.Bidirectional(cell), name="gru_bidirectional")
+
+
+def _shrinks(inputs: Inputs, kernel_size: int, needed: int) -> None:
+    if inputs.shape[0] < needed:
+        raise UsageError(
+            f"a window of {inputs.shape[0]} steps is too short for convolutions of {kernel_size} with pooling: "
+            f"they need {needed}; raise lookback or lower step"
+        )
+
+
+def conv1d(inputs: Inputs, *, filters: int = 32, kernel_size: int = 5, pool: int = 3) -> keras.Model:
+    """Three convolutions with pooling between, the maximum over time (listing 6.47)."""
+    _shrinks(inputs, kernel_size, kernel_size * (1 + pool + pool * pool) - pool * pool - pool)
+    conv = {"kernel_size": kernel_size, "activation": "relu"}
+    return _sequential(
+        inputs,
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.MaxPooling1D(pool),
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.MaxPooling1D(pool),
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.GlobalMaxPooling1D(),
+        name="conv1d",
+    )
+
+
+def conv1d_gru(
+    inputs: Inputs,
+    *,
+    filters: int = 32,
+    kernel_size: int = 5,
+    pool: int = 3,
+    units: int = 32,
+    dropout: float = 0.1,
+    recurrent_dropout: float = 0.5,
+) -> keras.Model:
+    """Convolutions that shorten the window before a GRU (listing 6.49)."""
+    _shrinks(inputs, kernel_size, kernel_size * (1 + pool) - pool)
+    conv = {"kernel_size": kernel_size, "activation": "relu"}
+    return _sequential(
+        inputs,
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.MaxPooling1D(pool),
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.GRU(units, dropout=dropout, recurrent_dropout=recurrent_dropout),
+        name="conv1d_gru",
+    )

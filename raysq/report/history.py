@@ -1,0 +1,41 @@
+"""The picture of a run's history."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+
+def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str, synthetic: bool = False) -> None:
+    """Draws training and validation loss by epoch, the best epoch marked.
+
+    Args:
+        records: one an epoch, as in metrics.jsonl.
+        path: the PNG to write.
+        title: above the picture.
+        synthetic: whether to say that the data are the built-in sample.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    epochs = [record["epoch"] for record in records]
+    if records and "loss" in records[0]:
+        axes.plot(epochs, [record["loss"] for record in records], "o-", color="#1f5fa8", label="training", markersize=4)
+    values = [record["val_loss"] for record in records]
+    axes.plot(epochs, values, "s--", color="#c4501b", label="validation", markersize=4)
+    best = min(range(len(values)), key=values.__getitem__)
+    axes.annotate(
+        f"best: {values[best]:.4f} (epoch {epochs[best]})",
+        (epochs[best], values[best]),
+        textcoords="offset points",
+        xytext=(6, 12),
+        arrowprops={"arrowstyle": "->", "color": "#444444"},
+    )
+    axes.set(xlabel="epoch", ylabel="loss", title=title + (" (synthetic sample data)" if synthetic else ""))
+    axes.margins(y=0.15)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=110)

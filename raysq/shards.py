@@ -1,0 +1,338 @@
+"""The shard set on disk: fixed-row Arrow IPC files, a manifest written last, and a memory-mapped reader.
+
+A shard is one Arrow IPC file with one record batch and no compression, so that its columns are read where
+they lie. All shards of a data set have `shard_rows` rows except the last: the shard of a row is a division.
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.errors import DataError
+from raysq.settings import nearest
+
+FORMAT_VERSION = 1
+MANIFEST = "manifest.json"
+SHARD_ROWS = 131072
+# Above this many shards in one request, sorting the rows is cheaper than one mask per shard.
+_MASKED_SHARDS = 16
+
+Moments = tuple[int, float, float]  # count, mean, sum of squared deviations from the mean
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of a shard set.
+
+    Attributes:
+        file: name inside the data set's directory.
+        rows: number of rows.
+        bytes: size of the file.
+        sha256: checksum of the file.
+        statistics: for each numeric column its `count`, `mean` and `m2` (squared deviations), in float64.
+    """
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+    statistics: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a data set consists of and where it comes from; `manifest.json` holds its fields.
+
+    Attributes:
+        task: name of the task it was prepared for.
+        kind: name of the kind.
+        name: the data set's own name.
+        rows: number of rows in all shards.
+        bytes: size of all shards.
+        schema: `{"name", "type"}` of each column, in order.
+        shard_rows: rows of every shard but the last.
+        shards: the files, in row order.
+        source: `label`, `synthetic`, and `files` with `name`, `bytes` and `sha256` of each raw file.
+        preparation: `version` and `settings` of the kind's preparation.
+        report: what the preparation saw and repaired.
+        fingerprint: sha256 over the raw files' checksums, the preparation's settings and its version.
+        versions: of raysq and pyarrow.
+        format_version: of this format.
+    """
+
+    task: str
+    kind: str
+    name: str
+    rows: int
+    bytes: int
+    schema: list[dict[str, str]]
+    shard_rows: int
+    shards: list[Shard]
+    source: dict[str, Any]
+    preparation: dict[str, Any]
+    report: dict[str, Any]
+    fingerprint: str
+    versions: dict[str, str] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
+
+
+def moments(values: np.ndarray) -> Moments:
+    """Count, mean and sum of squared deviations of the values, in float64."""
+    wide = np.asarray(values, dtype=np.float64)
+    if not wide.size:
+        return 0, 0.0, 0.0
+    mean = float(wide.mean())
+    wide = wide - mean
+    # Not np.dot: BLAS adds in another order for another number of threads.
+    return wide.size, mean, float((wide * wide).sum())
+
+
+def merge(a: Moments, b: Moments) -> Moments:
+    """The moments of two sets taken together (Chan, Golub & LeVeque 1979), without a pass over the values."""
+    count = a[0] + b[0]
+    if not a[0] or not b[0]:
+        return a if a[0] else b
+    delta = b[1] - a[1]
+    return count, a[1] + delta * b[0] / count, a[2] + b[2] + delta * delta * a[0] * b[0] / count
+
+
+def write_shard(directory: Path, index: int, table: pa.Table) -> Shard:
+    """Writes one shard and returns its entry for the manifest. The same rows always give the same bytes."""
+    # Metadata (of pandas, of a Parquet writer) and chunking would otherwise leak into the bytes.
+    table = table.replace_schema_metadata(None).combine_chunks()
+    (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
+        writer.write_batch(batch)
+    buffer = sink.getvalue()
+    file = f"shard-{index:05d}.arrow"
+    with open(directory / file, "wb") as handle:
+        handle.write(buffer)
+        handle.flush()
+        os.fsync(handle.fileno())
+    statistics = {}
+    for column in table.schema:
+        if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+            count, mean, m2 = moments(batch.column(column.name).to_numpy(zero_copy_only=True))
+            statistics[column.name] = {"count": count, "mean": mean, "m2": m2}
+    return Shard(file, table.num_rows, buffer.size, hashlib.sha256(buffer).hexdigest(), statistics)
+
+
+def schema_entries(schema: pa.Schema) -> list[dict[str, str]]:
+    """The manifest's form of an Arrow schema."""
+    return [{"name": column.name, "type": str(column.type)} for column in schema]
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Writes `manifest.json` atomically; to be called last, for it is what makes a directory a data set."""
+    partial = directory / (MANIFEST + ".part")
+    with open(partial, "w", encoding="utf-8") as handle:
+        json.dump(dataclasses.asdict(manifest), handle, indent=1, ensure_ascii=False, allow_nan=False)
+        handle.write("\n")
+        handle.flush()
+        os.fsync(handle.fileno())
+    os.replace(partial, directory / MANIFEST)
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Reads `manifest.json`.
+
+    Raises:
+        DataError: there is none, it cannot be read, or a newer raysq wrote it.
+    """
+    path = Path(directory) / MANIFEST
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise DataError(f"no data set in {directory} (it has no {MANIFEST}); make one with `raysq prepare`") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read ({error}); prepare the data set again with --fresh") from None
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if not isinstance(version, int):
+        raise DataError(f"{path} has no format_version; prepare the data set again with --fresh")
+    if version > FORMAT_VERSION:
+        raise DataError(
+            f"{path} has format_version {version}, this raysq reads up to {FORMAT_VERSION}: update raysq or prepare again"
+        )
+    try:
+        values["shards"] = [Shard(**shard) for shard in values["shards"]]
+        return Manifest(**values)
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path} is not a manifest ({error}); prepare the data set again with --fresh") from None
+
+
+class Column:
+    """One column over all shards, read where it lies on disk; nothing is concatenated.
+
+    Args:
+        views: the column's memory-mapped array in each shard; all of `shard_rows` rows but the last.
+        shard_rows: rows of a shard.
+        rows: rows of all shards.
+    """
+
+    def __init__(self, views: list[np.ndarray], shard_rows: int, rows: int, dtype: np.dtype) -> None:
+        self._views = views
+        self._shard_rows = shard_rows
+        self._rows = rows
+        self.dtype = dtype
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def take(self, rows: Any) -> np.ndarray:
+        """The values of the given rows, an int array of any shape.
+
+        Raises:
+            IndexError: a row below 0 or beyond the end.
+        """
+        rows = np.asarray(rows)
+        if not rows.size:
+            return np.empty(rows.shape, self.dtype)
+        low, high = int(rows.min()), int(rows.max())
+        if low < 0 or high >= self._rows:
+            raise IndexError(f"rows {low} to {high} were asked of a column of {self._rows} rows")
+        first, last = low // self._shard_rows, high // self._shard_rows
+        if first == last:
+            return self._views[first].take(rows - first * self._shard_rows if first else rows)
+        out = np.empty(rows.shape, self.dtype)
+        shard = rows // self._shard_rows
+        if last - first < _MASKED_SHARDS:
+            for index in range(first, last + 1):
+                inside = shard == index
+                out[inside] = self._views[index].take(rows[inside] - index * self._shard_rows)
+            return out
+        flat, flat_rows, shard = out.reshape(-1), rows.reshape(-1), shard.reshape(-1)
+        order = np.argsort(shard, kind="stable")
+        found, begins = np.unique(shard[order], return_index=True)
+        for index, places in zip(found.tolist(), np.split(order, begins[1:]), strict=True):
+            flat[places] = self._views[index].take(flat_rows[places] - index * self._shard_rows)
+        return out
+
+    def slice(self, begin: int, end: int) -> np.ndarray:
+        """The values of rows `begin` to `end`: the map itself inside one shard, else a copy."""
+        begin, end, _ = slice(begin, end).indices(self._rows)
+        parts = [view[low:high] for _, view, low, high in self._parts(begin, end)]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.empty(0, self.dtype)
+
+    def _parts(self, begin: int, end: int) -> list[tuple[int, np.ndarray, int, int]]:
+        """For each shard that `[begin, end)` meets: its number, its view, and the rows in it."""
+        parts = []
+        for index in range(begin // self._shard_rows, -(-end // self._shard_rows) if end > begin else 0):
+            base = index * self._shard_rows
+            parts.append((index, self._views[index], max(begin - base, 0), min(end - base, self._shard_rows)))
+        return parts
+
+
+class Dataset:
+    """A prepared data set: its manifest and its memory-mapped columns. Open one with `Dataset.open`."""
+
+    def __init__(self, directory: Path, manifest: Manifest) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.rows = manifest.rows
+        self.columns = tuple(column["name"] for column in manifest.schema)
+        self.fingerprint = manifest.fingerprint
+        self.synthetic = bool(manifest.source.get("synthetic", False))
+        self._batches: list[pa.RecordBatch] | None = None
+
+    def __repr__(self) -> str:
+        return f"Dataset({str(self.directory)!r}, rows={self.rows}, columns={len(self.columns)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process maps the files itself.
+        return Dataset.open, (self.directory,)
+
+    @classmethod
+    def open(cls, directory: str | Path) -> "Dataset":
+        """Opens a data set; its files' sizes are checked, their checksums only by `verify`.
+
+        Raises:
+            DataError: no manifest, a newer format, or a shard that is missing or has another size.
+        """
+        directory = Path(directory)
+        manifest = read_manifest(directory)
+        for shard in manifest.shards:
+            try:
+                size = (directory / shard.file).stat().st_size
+            except OSError:
+                raise DataError(f"{directory} lacks {shard.file}; prepare the data set again with --fresh") from None
+            if size != shard.bytes:
+                raise DataError(
+                    f"{directory / shard.file} has {size:,} bytes, its manifest says {shard.bytes:,}; "
+                    "prepare the data set again with --fresh"
+                )
+        return cls(directory, manifest)
+
+    def verify(self) -> None:
+        """Checks every shard against its checksum.
+
+        Raises:
+            DataError: a file was changed.
+        """
+        for shard in self.manifest.shards:
+            with open(self.directory / shard.file, "rb") as handle:
+                found = hashlib.file_digest(handle, "sha256").hexdigest()
+            if found != shard.sha256:
+                raise DataError(
+                    f"{self.directory / shard.file} was changed: sha256 is {found[:12]}..., its manifest says "
+                    f"{shard.sha256[:12]}...; prepare the data set again with --fresh"
+                )
+
+    def column(self, name: str) -> Column:
+        """A column over all shards.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        if name not in self.columns:
+            raise DataError(f"data set {self.manifest.name} has no column {name!r}: {nearest(name, self.columns)}")
+        if self._batches is None:
+            self._batches = [self._map(shard) for shard in self.manifest.shards]
+        views = [batch.column(name).to_numpy(zero_copy_only=True) for batch in self._batches]
+        dtype = views[0].dtype if views else np.dtype(np.float32)
+        return Column(views, self.manifest.shard_rows, self.rows, dtype)
+
+    def statistics(self, name: str, begin: int = 0, end: int | None = None) -> tuple[float, float]:
+        """Mean and population standard deviation of a column over rows `begin` to `end`, in float64.
+
+        Whole shards are taken from the manifest; only the shards that the range cuts are read.
+
+        Raises:
+            DataError: no such column, a column without numbers, or an empty range.
+        """
+        column = self.column(name)
+        if column.dtype.kind not in "fiu":
+            raise DataError(f"column {name!r} holds {column.dtype}, which has no mean")
+        begin, stop, _ = slice(begin, end).indices(self.rows)
+        total: Moments = (0, 0.0, 0.0)
+        for index, view, low, high in column._parts(begin, stop):
+            known = self.manifest.shards[index].statistics.get(name)
+            if high - low == len(view) and known is not None:
+                total = merge(total, (int(known["count"]), float(known["mean"]), float(known["m2"])))
+            else:
+                total = merge(total, moments(view[low:high]))
+        if not total[0]:
+            raise DataError(f"no rows in {begin}:{stop} of data set {self.manifest.name}, which has {self.rows} rows")
+        return total[1], float(np.sqrt(total[2] / total[0]))
+
+    def _map(self, shard: Shard) -> pa.RecordBatch:
+        try:
+            reader = pa.ipc.open_file(pa.memory_map(str(self.directory / shard.file)))
+            batch = reader.get_batch(0)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DataError(
+                f"{self.directory / shard.file} is not a shard ({error}); prepare the data set again with --fresh"
+            ) from None
+        if batch.num_rows != shard.rows:
+            raise DataError(f"{self.directory / shard.file} has {batch.num_rows} rows, its manifest says {shard.rows}")
+        return batch

@@ -1,0 +1,142 @@
+"""Training and evaluation as Python functions; the command line calls the same."""
+
+from collections.abc import Mapping
+from glob import glob
+from pathlib import Path
+from typing import Any
+
+from raysq import kinds, preparation, tasks
+from raysq.errors import DataError, UsageError
+from raysq.shards import Dataset
+from raysq.training import checkpoint
+from raysq.training.run import Config, Run, plan
+
+
+def train(
+    task: str,
+    *,
+    data: str | Path | None = None,
+    model: str | None = None,
+    workers: int = 1,
+    gpu: bool = False,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    name: str | None = None,
+    fresh: bool = False,
+    threads: int | None = None,
+    quiet: bool = True,
+) -> Run:
+    """Trains a model, or continues its training, or returns at once where it is finished.
+
+    Args:
+        task: name of a task.
+        data: name or directory of a prepared data set; the task's newest if left out, prepared if there is none.
+        model: name of a model, or `package.module:function`, a function from `Inputs` and keyword settings to a
+            Keras model. A compiled model brings its own loss, optimizer and metrics.
+        workers: 1 trains in this process; more start a Ray Train worker group.
+        gpu: one GPU for each worker.
+        seed: of weights, order and dropout.
+        settings: of examples, model and training, by name; others keep the model's, the task's or the kind's defaults.
+        name: of the run, instead of an id made of task, model, data, settings and seed.
+        fresh: forget what the run reached before.
+        threads: TensorFlow's threads in each worker; all cores if left out.
+        quiet: show no progress.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UsageError: an unknown name or a wrong value.
+        DataError: the data set cannot be used.
+        ResourceError: more workers or GPUs than there are.
+        TrainingError: the loss is not finite.
+        Interrupted: stopped by a signal; the same call continues.
+    """
+    run = Run.create(resolve(task, data=data, model=model, seed=seed, settings=settings), name=name, fresh=fresh)
+    if run.result() is None:
+        with run.lock():
+            execute(run, workers=workers, gpu=gpu, threads=threads, quiet=quiet)
+    return run
+
+
+def resolve(
+    task: str,
+    *,
+    data: str | Path | None = None,
+    model: str | None = None,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    quiet: bool = True,
+) -> Config:
+    """The configuration of a run, everything looked up and checked; prepares the task's data if there are none."""
+    model = model or kinds.get(tasks.get(task).kind).default_model
+    return plan(task, model, dataset(task, data, quiet=quiet), seed, settings or {})
+
+
+def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) -> Dataset:
+    """The data set asked for, the task's newest, or the task's public one, prepared now."""
+    found = tasks.get(task)
+    if data is None and not preparation.datasets(task):
+        return preparation.prepare(found, quiet=quiet)
+    return preparation.find(found, None if data is None else str(data))
+
+
+def execute(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | None = None, quiet: bool = True) -> None:
+    """Trains a run where it belongs: in this process if it can, else in a worker group."""
+    if workers < 1:
+        raise UsageError(f"--workers must be at least 1, received {workers}")
+    if workers == 1 and (not gpu or glob("/dev/nvidia[0-9]*")):
+        from raysq.training import process
+
+        process.train(run, gpu=gpu, threads=threads, quiet=quiet)
+    else:
+        from raysq.training import group
+
+        group.train(run, workers, gpu=gpu, threads=threads, quiet=quiet)
+
+
+def evaluate(
+    run: Run | str | Path, splits: tuple[str, ...] = ("val", "test"), *, gpu: bool = False, threads: int | None = None
+) -> dict[str, dict[str, float]]:
+    """Evaluates a run's best weights, with the baseline beside it, on the data set it was trained on.
+
+    Args:
+        run: a run, its directory or its id.
+        splits: among "train", "val" and "test".
+        gpu: evaluate on a GPU.
+        threads: TensorFlow's threads.
+
+    Returns:
+        Metrics (`val_loss`, `val_mae`, `val_mae_original`, ...) by model: the run's own and "baseline".
+
+    Raises:
+        DataError: the run has no finished epoch, or its data set has changed or gone.
+    """
+    from raysq.training.worker import configure, open_program
+
+    run = run if isinstance(run, Run) else Run.open(run)
+    best = checkpoint.load(run.best)
+    if best is None:
+        raise DataError(f"run {run.name} has no finished epoch yet: train it first")
+    config = run.config
+    dataset = Dataset.open(config.data)
+    if dataset.fingerprint != config.fingerprint:
+        raise DataError(f"data set {config.data} has changed since run {run.name} was trained on it")
+    configure(config.train_settings(), config.seed, gpu=gpu, threads=threads)
+    kind = kinds.get(config.kind)
+
+    def measure(run: Run, values: Mapping[str, Any] | None) -> dict[str, float]:
+        program = open_program(run, dataset)
+        if values is not None:
+            program.restore(values)
+        metrics: dict[str, float] = {}
+        for split in splits:
+            metrics |= program.evaluate(split)
+        return metrics | kind.scale(config.facts, metrics)
+
+    found = {config.model: measure(run, best[0])}
+    if config.model != "baseline":
+        settings = {**config.examples, **config.training}
+        baseline = plan(config.task, "baseline", dataset, config.seed, settings)
+        found["baseline"] = measure(Run(run.directory, baseline), None)
+    return found

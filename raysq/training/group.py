@@ -1,0 +1,191 @@
+"""Training on a Ray Train worker group, under MultiWorkerMirroredStrategy."""
+
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysq.cluster import ensure_ray
+from raysq.errors import DataError, Interrupted, RaysqError, ResourceError, TrainingError
+from raysq.training.progress import TrainProgress
+from raysq.training.run import Run
+from raysq.training.state import TrainState
+from raysq.training.worker import Hooks, configure, strategy, work
+
+
+def train(
+    run: Run,
+    workers: int,
+    *,
+    gpu: bool = False,
+    threads: int | None = None,
+    quiet: bool = False,
+    max_failures: int = 3,
+) -> None:
+    """Trains a run to its end on `workers` Ray workers, one CPU (and with `gpu` one GPU) each.
+
+    A worker that dies is replaced and the group continues from the last checkpoint, up to `max_failures` times.
+
+    Raises:
+        ResourceError: the cluster has too few CPUs or GPUs.
+        TrainingError: the loss is not finite, or workers died too often.
+    """
+    ensure_ray()
+    check_resources(workers, gpu)
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    failure = run.directory / "failure.json"
+    failure.unlink(missing_ok=True)
+    trainer = DataParallelTrainer(
+        _train_worker,
+        train_loop_config={"run": str(run.directory.resolve()), "gpu": gpu, "threads": threads},
+        backend_config=_backend_config(),
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
+        run_config=RunConfig(
+            name=f"ray-{int(time.time() * 1000)}",
+            storage_path=str(run.directory.resolve() / "ray"),
+            failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=2),
+        ),
+    )
+    with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _watch(run, progress):
+        try:
+            trainer.fit()
+        except KeyboardInterrupt:
+            raise Interrupted("stopped; the same command continues from the last checkpoint") from None
+        except Exception as error:
+            raise _explain(error, run) from error
+    if failure.exists():
+        raise TrainingError(json.loads(failure.read_text())["message"])
+
+
+def check_resources(workers: int, gpu: bool) -> None:
+    """Raises ResourceError, with the numbers, if the cluster cannot hold the group."""
+    import ray
+
+    total = ray.cluster_resources()
+    for name, needed in (("CPU", workers), ("GPU", workers if gpu else 0)):
+        if needed > total.get(name, 0):
+            raise ResourceError(
+                f"{workers} workers need {needed} {name}s, the Ray cluster has {total.get(name, 0):g}: "
+                f"ask for fewer workers, or add nodes"
+            )
+
+
+def _backend_config() -> Any:
+    # Ray's own TensorFlow backend imports TensorFlow in the driver and the controller, and switches Keras 3 off in
+    # the workers.
+    from ray.train.backend import Backend, BackendConfig
+
+    class TFConfigBackend(Backend):
+        """Tells every worker the addresses of all, in TF_CONFIG."""
+
+        def on_start(self, worker_group: Any, backend_config: Any) -> None:
+            from ray.train._internal.utils import get_address_and_port
+            from ray._common.network_utils import build_address
+
+            addresses = [build_address(*pair) for pair in worker_group.execute(get_address_and_port)]
+            for index in range(len(addresses)):
+                worker_group.execute_single(index, _set_tf_config, addresses, index)
+
+    @dataclass
+    class TFConfig(BackendConfig):
+        @property
+        def backend_cls(self) -> type:
+            return TFConfigBackend
+
+    return TFConfig()
+
+
+def _set_tf_config(addresses: list[str], index: int) -> None:
+    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    os.environ["TF_CONFIG"] = json.dumps(config)
+
+
+def _train_worker(arguments: dict[str, Any]) -> None:
+    """What each worker of the group runs."""
+    import ray.train
+
+    context = ray.train.get_context()
+    chief = context.get_world_rank() == 0
+    try:
+        run = Run.open(arguments["run"])
+    except DataError:
+        raise ResourceError(
+            f"node {os.uname().nodename} does not see {arguments['run']}: put RAYSQ_HOME on storage that all nodes share"
+        ) from None
+    if context.get_world_size() == 1:
+        os.environ.pop("TF_CONFIG", None)
+    configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
+    board = run.directory / "progress.json"
+    written = 0.0
+
+    def on_progress(state: TrainState, loss: float, steps_per_epoch: int) -> None:
+        nonlocal written
+        if chief and time.monotonic() - written > 0.5:
+            written = time.monotonic()
+            new = board.with_suffix(".new")
+            new.write_text(json.dumps([state.epoch, state.step, loss, steps_per_epoch]))
+            os.replace(new, board)
+
+    def on_epoch(record: dict[str, Any]) -> None:
+        # Ray's own record of the run; ours is already on disk.
+        ray.train.report({key: value for key, value in record.items() if key != "best"})
+
+    try:
+        work(run, strategy(context.get_world_size(), arguments["gpu"]), Hooks(on_progress, on_epoch), chief=chief)
+    except TrainingError as error:
+        # Every worker meets it at the same step, and again if started anew: end, do not retry.
+        if chief:
+            (run.directory / "failure.json").write_text(json.dumps({"message": str(error)}))
+
+
+class _watch:
+    """Shows what the chief writes into the run's directory while the group trains."""
+
+    def __init__(self, run: Run, progress: TrainProgress):
+        self.run, self.progress = run, progress
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+        self._shown = len(run.metrics())
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join(5)
+        self._look()
+        (self.run.directory / "progress.json").unlink(missing_ok=True)
+
+    def _loop(self) -> None:
+        while not self._end.wait(0.5):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            for record in self.run.metrics()[self._shown :]:
+                self._shown += 1
+                self.progress.epoch(record)
+            self.progress.show(*json.loads((self.run.directory / "progress.json").read_text()))
+        except (OSError, ValueError):
+            pass  # not there yet; shown next time
+
+
+def _explain(error: Exception, run: Run) -> RaysqError:
+    """One clear line from Ray Train's nested errors."""
+    failures = getattr(error, "worker_failures", None) or {}
+    for failure in failures.values():
+        cause = failure
+        while cause is not None:
+            if isinstance(cause, RaysqError):
+                return cause
+            cause = getattr(cause, "cause", None) or cause.__cause__
+    detail = next(iter(failures.values()), error)
+    lines = [line for line in str(detail).splitlines() if line.strip()]
+    log = run.directory / "failure.log"
+    Path(log).write_text(f"{error}\n")
+    return TrainingError(f"the worker group failed: {lines[-1].strip() if lines else error!r} (all of it in {log})")

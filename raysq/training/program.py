@@ -1,0 +1,389 @@
+"""The compiled part of training: chunks of steps in one `tf.function` call, under any strategy.
+
+Keras 3 public APIs only. `Model.fit` is not used: it fails under MultiWorkerMirroredStrategy (keras issue 20585).
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from raysq import order
+from raysq.errors import DataError, UsageError
+from raysq.kinds.kind import Examples
+from raysq.training.settings import TrainSettings
+
+# Above this the arrays stay on disk and batches are gathered on the host.
+HOST_BYTES = 256 * 2**20
+
+
+class Program:
+    """A model with its loss, optimizer and metrics, and the functions that train and evaluate it.
+
+    Must be made inside `strategy.scope()`, like the model.
+
+    Args:
+        model: a Keras model with one input and one output. If it is compiled, its loss, optimizer and metrics
+            are used; else those given.
+        splits: examples by split; "train" and "val" at least.
+        settings: how to train.
+        seed: of the order and of dropout.
+        loss: name of a Keras loss.
+        metrics: names of Keras metrics.
+        xla: whether XLA pays for this model on a CPU.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        splits: Mapping[str, Examples],
+        settings: TrainSettings,
+        seed: int,
+        loss: str,
+        metrics: tuple[str, ...],
+        xla: bool,
+    ):
+        self.model = model
+        self.splits = splits
+        self.settings = settings
+        self.seed = seed
+        self.strategy = tf.distribute.get_strategy()
+        self.replicas = self.strategy.num_replicas_in_sync
+        resolver = self.strategy.cluster_resolver
+        self.rank = resolver.task_id or 0 if resolver else 0
+        # The default strategy knows no devices.
+        self.local_replicas = len(self.strategy.extended.worker_devices) if tf.distribute.has_strategy() else 1
+        on_gpu = bool(tf.config.list_logical_devices("GPU"))
+        # On a GPU cuDNN's recurrent layers beat XLA's loop.
+        self.xla = {"auto": xla and not on_gpu, "true": True, "false": False}[settings.xla]
+        self._device = "/GPU:0" if on_gpu else "/CPU:0"
+
+        names = list(metrics)
+        if getattr(model, "compiled", False):
+            self.loss = keras.losses.get(model.loss)
+            self.optimizer = model.optimizer
+            names = model.get_compile_config().get("metrics") or []
+        else:
+            self.loss = keras.losses.get(loss)
+            self.optimizer = make_optimizer(settings, self.total_steps)
+        if self.loss is None:
+            raise UsageError("the compiled model has no loss; compile it with one, or not at all")
+        self.optimizer.build(model.trainable_variables)
+        self.metrics = {mode: _metrics(names) for mode in ("train", "eval")}
+        # Random generators are seeded from (seed, step, replica), so their own state is never used.
+        self._generators = [
+            number for number, v in enumerate(model.non_trainable_variables) if "seed_generator_state" in v.path
+        ]
+        self._placed: dict[int, tf.Tensor] = {}
+        self._feeds = {name: self._feed(examples) for name, examples in splits.items() if len(examples)}
+        self._train_functions = {}
+        self._eval_functions = {}
+        self._gradients = tf.function(self._loss_and_gradients, jit_compile=self.xla)
+        self._forward = tf.function(self._predict, jit_compile=self.xla)
+        self._pool = ThreadPoolExecutor(1)
+        self._ahead: tuple[tuple[int, int], Future] | None = None
+
+    # ---- sizes
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch: as set, or one pass."""
+        return self.settings.steps_per_epoch or -(-len(self.splits["train"]) // self.settings.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of all epochs."""
+        return self.steps_per_epoch * self.settings.epochs
+
+    # ---- data
+
+    def _feed(self, examples: Examples) -> "_Feed":
+        if examples.nbytes > HOST_BYTES:
+            return _Feed(examples, None)
+        placed = {}
+        for key, array in examples.arrays().items():
+            if id(array) not in self._placed:
+                with tf.device(self._device):
+                    self._placed[id(array)] = tf.constant(array)
+            placed[key] = self._placed[id(array)]
+        return _Feed(examples, placed)
+
+    def _local(self, rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """This worker's part of global batches of shape (steps, batch), padded with rows that weigh nothing."""
+        part = order.replica_part(rows.shape[1], self.replicas)
+        short = part * self.replicas - rows.shape[1]
+        # Padding repeats a row of the batch, so that nothing unusual enters the model.
+        rows = np.concatenate([rows, np.repeat(rows[:, :1], short, 1)], 1)
+        weights = np.pad(weights, ((0, 0), (0, short)))
+        begin = self.rank * self.local_replicas * part
+        mine = slice(begin, begin + self.local_replicas * part)
+        return rows[:, mine], weights[:, mine]
+
+    # ---- training
+
+    def train(self, first_step: int, steps: int) -> float:
+        """Runs global steps `[first_step, first_step + steps)`.
+
+        Returns:
+            The mean loss over this worker's examples in them.
+        """
+        batch = self._train_batch(first_step, steps)
+        following = (first_step + steps, steps)
+        if self._feeds["train"].placed is None:
+            self._ahead = (following, self._pool.submit(self._make_train_batch, *following))
+        function = self._function(self._train_functions, self._train_chunk, "train")
+        return float(function(*batch))
+
+    def _train_batch(self, first_step: int, steps: int) -> tuple:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead[0] == (first_step, steps):
+            return ahead[1].result()
+        return self._make_train_batch(first_step, steps)
+
+    def _make_train_batch(self, first_step: int, steps: int) -> tuple:
+        size = self.settings.batch_size
+        rows = order.batches(self.seed, len(self.splits["train"]), size, first_step, steps)
+        rows, weights = self._local(rows, np.ones((steps, size), np.float32))
+        first = self.rank * self.local_replicas
+        replicas = range(first, first + self.local_replicas)
+        seeds = order.seeds(self.seed, first_step, steps, replicas, len(self._generators))
+        return self._feeds["train"].batch(rows), weights, np.float32(size), seeds
+
+    def _train_chunk(self, feed, batch, weights, total, seeds):
+        steps = tf.shape(weights)[0]
+        loss = tf.constant(0.0)
+        for step in tf.range(steps):
+            arguments = (tf.nest.map_structure(lambda part, at=step: part[at], batch), weights[step], total)
+            results = self.strategy.run(self._train_step, args=(feed, *arguments, seeds[step]))
+            loss += tf.add_n(list(self.strategy.experimental_local_results(results)))
+        weight = tf.maximum(tf.reduce_sum(weights), 1e-9)
+        return loss / weight
+
+    def _slice(self, batch, weights):
+        """A replica's rows of this worker's part of the batch."""
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group - self.rank * self.local_replicas
+        if self.local_replicas == 1:
+            return 0, batch, weights
+        part = tf.shape(weights)[0] // self.local_replicas
+        rows = slice(replica * part, (replica + 1) * part)
+        return replica, tf.nest.map_structure(lambda array: array[rows], batch), weights[rows]
+
+    def _train_step(self, feed, batch, weights, total, seeds):
+        replica, batch, weights = self._slice(batch, weights)
+        x, y = feed.gather(batch)
+        per_example, prediction, gradients, moving = self._gradients(x, y, weights, total, seeds[replica])
+        context = tf.distribute.get_replica_context()
+        trainable = self.model.trainable_variables
+        if self.settings.clipnorm is not None:
+            # The norm is that of the whole batch's gradient; the optimizer sums over replicas once more.
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clipnorm * self._loss_scale())
+            gradients = [gradient / self.replicas for gradient in gradients]
+        self.optimizer.apply(gradients, trainable)
+        if moving:
+            # Batch normalisation's moving statistics: the mean over replicas, so that every rank has the same.
+            if self.replicas > 1:
+                moving = context.all_reduce(tf.distribute.ReduceOp.MEAN, moving)
+            for variable, value in zip(self._moving(), moving, strict=True):
+                _assign(variable, value)
+        _update(self.metrics["train"], y, prediction, per_example, weights)
+        return tf.reduce_sum(per_example * weights)
+
+    def _loss_scale(self):
+        scale = getattr(self.optimizer, "dynamic_scale", None)
+        return 1.0 if scale is None else tf.convert_to_tensor(scale)
+
+    def _moving(self) -> list:
+        generators = set(self._generators)
+        return [v for number, v in enumerate(self.model.non_trainable_variables) if number not in generators]
+
+    def _loss_and_gradients(self, x, y, weights, total, seeds):
+        trainable = [tf.convert_to_tensor(v.value) for v in self.model.trainable_variables]
+        others = [tf.convert_to_tensor(v.value) for v in self.model.non_trainable_variables]
+        for number, generator in enumerate(self._generators):
+            others[generator] = tf.cast(seeds[number], others[generator].dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(trainable)
+            prediction, others, extra = self.model.stateless_call(
+                trainable, others, x, training=True, return_losses=True
+            )
+            per_example = self._per_example(y, prediction)
+            loss = tf.reduce_sum(per_example * weights) / total
+            if extra:
+                # Every replica adds the same penalty, and gradients are summed over replicas.
+                loss += tf.add_n([tf.cast(one, loss.dtype) for one in extra]) / self.replicas
+            loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        generators = set(self._generators)
+        moving = [value for number, value in enumerate(others) if number not in generators]
+        return per_example, prediction, gradients, moving
+
+    def _per_example(self, y, prediction):
+        """The loss of each example, shape (batch,): unreduced, so that padding can weigh nothing."""
+        if isinstance(self.loss, keras.losses.Loss):
+            values = self.loss.call(y, prediction)
+        else:
+            values = self.loss(y, prediction)
+        values = tf.cast(values, tf.float32)
+        return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), 1)
+
+    def take_train_metrics(self) -> dict[str, float]:
+        """Metrics of all training steps since the last call, over all workers."""
+        return _take(self.metrics["train"], "")
+
+    # ---- evaluation
+
+    def evaluate(self, split: str, on_chunk=None) -> dict[str, float]:
+        """Exact metrics over all examples of a split, named `SPLIT_loss`, `SPLIT_mae`, ..."""
+        count = len(self.splits[split])
+        if not count:
+            raise DataError(f"the {split} split has no examples")
+        for metric in self.metrics["eval"].values():
+            metric.reset_state()
+        size = min(self.settings.eval_batch_size, count)
+        function = self._function(self._eval_functions, self._eval_chunk, split)
+        batches = -(-count // size)
+        for first in range(0, batches, 16):
+            rows = np.arange(first * size, min(first + 16, batches) * size).reshape(-1, size)
+            inside = rows < count
+            rows, weights = self._local(np.where(inside, rows, 0), inside.astype(np.float32))
+            function(self._feeds[split].batch(rows), weights)
+            if on_chunk:
+                on_chunk(min(first + 16, batches) / batches)
+        return _take(self.metrics["eval"], f"{split}_")
+
+    def _eval_chunk(self, feed, batch, weights):
+        for step in tf.range(tf.shape(weights)[0]):
+            arguments = (tf.nest.map_structure(lambda part, at=step: part[at], batch), weights[step])
+            self.strategy.run(self._eval_step, args=(feed, *arguments))
+
+    def _eval_step(self, feed, batch, weights):
+        _, batch, weights = self._slice(batch, weights)
+        x, y = feed.gather(batch)
+        per_example, prediction = self._forward(x, y)
+        _update(self.metrics["eval"], y, prediction, per_example, weights)
+
+    def _predict(self, x, y):
+        prediction = self.model(x, training=False)
+        return self._per_example(y, prediction), prediction
+
+    def _function(self, cache: dict, body, split: str):
+        """The body as a `tf.function` whose number of steps is free, made once a split."""
+        if split not in cache:
+            feed = self._feeds[split]
+            cache[split] = tf.function(lambda *args: body(feed, *args), reduce_retracing=True)
+        return cache[split]
+
+    # ---- learning rate
+
+    def scale_rate(self, scale: float) -> None:
+        """Sets the learning rate to `scale` times its start ("plateau")."""
+        if self.settings.schedule == "plateau":
+            self.optimizer.learning_rate = self.settings.learning_rate * scale
+
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        return float(self.optimizer.learning_rate)
+
+    # ---- checkpoints
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {
+            "model": self.model.variables,
+            "optimizer": self.optimizer.variables,
+            "metrics": [v for metric in self.metrics["train"].values() for v in metric.variables],
+        }
+        # By number: Keras numbers the names of layers anew for every model that a process makes.
+        return {f"{group}/{number}": v for group, variables in groups.items() for number, v in enumerate(variables)}
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """All values by name. Every worker must call it at the same step: metrics are summed over workers."""
+        return {name: np.asarray(tf.convert_to_tensor(v.value)) for name, v in self._variables().items()}
+
+    def restore(self, values: Mapping[str, np.ndarray]) -> None:
+        """Sets all values.
+
+        Raises:
+            DataError: the names or shapes are those of another model.
+        """
+        variables = self._variables()
+        if set(variables) != set(values):
+            odd = sorted(set(variables) ^ set(values))
+            raise DataError(f"the checkpoint belongs to another model (they differ in {odd[0]}); --fresh starts anew")
+        for name, variable in variables.items():
+            if tuple(variable.shape) != values[name].shape:
+                raise DataError(
+                    f"the checkpoint belongs to another model ({variable.path} has shape {tuple(variable.shape)}, "
+                    f"there {values[name].shape}); --fresh starts anew"
+                )
+            variable.assign(values[name])
+
+
+class _Feed:
+    """Batches of a split: example numbers gathered in the graph, or arrays gathered on the host."""
+
+    def __init__(self, examples: Examples, placed: dict[str, tf.Tensor] | None):
+        self.examples = examples
+        self.placed = placed
+
+    def batch(self, rows: np.ndarray) -> Any:
+        if self.placed is not None:
+            return rows
+        x, y = self.examples.gather(rows.reshape(-1), self.examples.mapped(), lambda array, at: array.take(at))
+        return tuple(part.reshape(*rows.shape, *part.shape[1:]) for part in (x, y))
+
+    def gather(self, batch: Any) -> tuple[Any, Any]:
+        if self.placed is None:
+            return batch
+        return self.examples.gather(batch, self.placed, tf.gather)
+
+
+def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer:
+    """The optimizer of the settings, with its schedule and loss scaling."""
+    rate: Any = settings.learning_rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, total_steps)
+    elif settings.schedule == "exponential":
+        rate = keras.optimizers.schedules.ExponentialDecay(rate, total_steps, 0.1)
+    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
+    if settings.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _metrics(names: list) -> dict[str, keras.Metric]:
+    made: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
+    for name in names:
+        metric = keras.metrics.get(name)
+        if not isinstance(metric, keras.Metric):
+            metric = keras.metrics.MeanMetricWrapper(metric, name=getattr(metric, "__name__", str(name)))
+        made[name if isinstance(name, str) else metric.name] = metric
+    return made
+
+
+def _update(metrics: Mapping[str, keras.Metric], y, prediction, per_example, weights) -> None:
+    for name, metric in metrics.items():
+        if name == "loss":
+            metric.update_state(per_example, sample_weight=weights)
+        else:
+            metric.update_state(y, prediction, sample_weight=weights)
+
+
+def _take(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
+    values = {prefix + name: float(metric.result()) for name, metric in metrics.items()}
+    for metric in metrics.values():
+        metric.reset_state()
+    return values
+
+
+def _assign(variable: keras.Variable, value) -> None:
+    """Assigns on this replica, in replica context; a mirrored variable refuses unaggregated writes as a whole."""
+    target = variable.value
+    components = getattr(target, "values", (target,))
+    device = tf.distribute.get_replica_context().devices[0]
+    mine = [one for one in components if one.device == device] if len(components) > 1 else components
+    mine[0].assign(tf.cast(value, target.dtype))

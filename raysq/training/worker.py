@@ -1,0 +1,205 @@
+"""What every worker of a run does, alone or in a group: build, continue, train, keep, conclude."""
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from raysq import kinds
+from raysq.errors import Interrupted, ResourceError, UsageError
+from raysq.shards import Dataset
+from raysq.training import checkpoint
+from raysq.training.run import Run
+from raysq.training.settings import TrainSettings
+from raysq.training.state import TrainState
+
+
+@dataclass
+class Hooks:
+    """What an adapter adds.
+
+    Attributes:
+        on_progress: called after every call of compiled steps: state, loss, steps of an epoch.
+        on_epoch: called with each epoch's record.
+        should_stop: asked after every call of compiled steps; true saves and ends with `Interrupted`.
+    """
+
+    on_progress: Callable[[TrainState, float, int], None] = lambda state, loss, steps: None
+    on_epoch: Callable[[dict[str, Any]], None] = lambda record: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | None = None) -> None:
+    """Prepares TensorFlow in this process: devices, threads, determinism, precision, seeds.
+
+    Raises:
+        ResourceError: GPUs were asked for and TensorFlow sees none.
+        UsageError: threads differ from those TensorFlow already runs with.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+    import tensorflow as tf
+
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(f"raysq trains with Keras's TensorFlow backend, received KERAS_BACKEND={keras.backend.backend()}")
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpu and not gpus:
+        raise ResourceError("--gpu was asked for and TensorFlow sees no GPU here: install raysq[gpu], or leave it out")
+    try:
+        if not gpu:
+            tf.config.set_visible_devices([], "GPU")
+        for device in gpus if gpu else []:
+            tf.config.experimental.set_memory_growth(device, True)
+        if threads:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(max(1, min(2, threads)))
+    except RuntimeError:
+        if threads and tf.config.threading.get_intra_op_parallelism_threads() != threads:
+            raise UsageError("--threads cannot change in a process where TensorFlow already runs") from None
+    keras.utils.clear_session()
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    keras.config.set_dtype_policy(settings.precision)
+    keras.utils.set_random_seed(seed)
+
+
+def strategy(workers: int, gpu: bool) -> Any:
+    """The strategy of this worker, or None for a plain process with one device."""
+    import tensorflow as tf
+
+    if workers > 1:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if gpu and len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return None
+
+
+def open_program(run: Run, dataset: Dataset) -> Any:
+    """Builds the run's model and its compiled program; inside the strategy's scope."""
+    from raysq.training.program import Program
+
+    config = run.config
+    kind = kinds.get(config.kind)
+    return Program(
+        config.build(dataset),
+        config.example_settings().open(dataset),
+        config.train_settings(),
+        config.seed,
+        kind.loss,
+        kind.metrics,
+        config.model_spec().xla,
+    )
+
+
+def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test: bool = True) -> dict[str, float]:
+    """Trains a run to its end, from its last checkpoint if it has one. `configure` comes first.
+
+    Args:
+        run: what to train.
+        distribution: the strategy, or None.
+        hooks: what the adapter adds.
+        chief: whether this worker writes.
+        test: whether the finished model is evaluated on the test split too.
+
+    Returns:
+        The metrics of the best epoch's weights.
+
+    Raises:
+        Interrupted: `should_stop` said so; the state is saved.
+        TrainingError: the loss is not finite.
+    """
+    from raysq.training.loop import fit
+
+    config = run.config
+    dataset = Dataset.open(config.data)
+    with distribution.scope() if distribution is not None else nullcontext():
+        program = open_program(run, dataset)
+        state = TrainState()
+        saved = checkpoint.load(run.last)
+        if saved is not None:
+            program.restore(saved[0])
+            state = TrainState.from_json(saved[1])
+
+        def save(*places) -> None:
+            values = program.snapshot()  # on every worker: metrics are summed over them
+            if chief:
+                for place in places:
+                    checkpoint.save(place, values, state.to_json())
+
+        def on_chunk(state: TrainState, loss: float) -> None:
+            hooks.on_progress(state, loss, program.steps_per_epoch)
+            if hooks.should_stop():
+                save(run.last)
+                raise Interrupted(
+                    f"stopped at step {state.step:,} of {program.total_steps:,}; the same command continues there"
+                )
+            if program.settings.checkpoint_steps and state.step % program.settings.checkpoint_steps == 0:
+                save(run.last)
+
+        log = _TensorBoard(run) if chief else None
+        for record in fit(program, state, on_chunk):
+            if chief:
+                run.append(record)
+                log.write(record)
+            # The best one first: after a crash between the two the epoch is repeated and compared again.
+            save(*([run.best] if record["best"] else []), run.last)
+            hooks.on_epoch(record)
+
+        best = checkpoint.load(run.best)
+        if best is None:
+            raise ResourceError(f"the best checkpoint of run {run.name} is gone; --fresh starts anew")
+        program.restore(best[0])
+        record = next(one for one in run.metrics() if one["epoch"] == best[1]["best_epoch"])
+        metrics = {key: value for key, value in record.items() if isinstance(value, float) and key not in _NOT_METRICS}
+        if test and len(program.splits["test"]):
+            metrics |= program.evaluate("test")
+    if chief:
+        _export(run, dataset, best[0])
+    metrics |= kinds.get(config.kind).scale(config.facts, metrics)
+    if chief:
+        run.finish(
+            {
+                "metrics": metrics,
+                "steps": state.step,
+                "seconds": round(state.seconds, 3),
+                "best_epoch": state.best_epoch,
+                "epochs": state.epoch,
+                "parameters": int(program.model.count_params()),
+            }
+        )
+    return metrics
+
+
+_NOT_METRICS = ("seconds", "learning_rate")
+
+
+def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
+    """Writes `model.keras` with the best weights, and the picture of the history."""
+    from raysq.report.history import plot_history
+
+    model = run.config.build(dataset)  # outside the strategy's scope: plain variables
+    for number, variable in enumerate(model.variables):
+        variable.assign(values[f"model/{number}"])
+    new = run.directory / "new.keras"
+    model.save(new)
+    os.replace(new, run.directory / "model.keras")
+    plot_history(run.metrics(), run.directory / "history.png", title=run.name, synthetic=run.config.synthetic)
+
+
+class _TensorBoard:
+    """Scalars of every epoch for TensorBoard, in RUN/tensorboard."""
+
+    def __init__(self, run: Run):
+        import tensorflow as tf
+
+        self._writer = tf.summary.create_file_writer(str(run.directory / "tensorboard"))
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        import tensorflow as tf
+
+        with self._writer.as_default(step=record["epoch"]):
+            for name, value in record.items():
+                if isinstance(value, float):
+                    tf.summary.scalar(name, value)
+        self._writer.flush()
