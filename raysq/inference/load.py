@@ -1,10 +1,9 @@
 """Loading a run for prediction in Python, without Ray and without its data set."""
 
-import os
 from pathlib import Path
 from typing import Any
 
-from raysq import kinds
+from raysq import backend, kinds
 from raysq.errors import DataError, UsageError
 from raysq.training.run import Run
 
@@ -21,7 +20,7 @@ class Predictor:
         path = run.directory / "model.keras"
         if not path.exists():
             raise DataError(f"run {run.name} has no model.keras: train it to its end first")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        backend.load()
         import keras
 
         import raysq.layers  # noqa: F401  registers our layers for loading

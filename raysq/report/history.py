@@ -26,13 +26,8 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
     values = [record["val_loss"] for record in records]
     axes.plot(epochs, values, "s--", color="#c4501b", label="validation", markersize=4)
     best = min(range(len(values)), key=values.__getitem__)
-    axes.annotate(
-        f"best: {values[best]:.4f} (epoch {epochs[best]})",
-        (epochs[best], values[best]),
-        textcoords="offset points",
-        xytext=(6, 12),
-        arrowprops={"arrowstyle": "->", "color": "#444444"},
-    )
+    label = f"best: {values[best]:.4f} (epoch {epochs[best]})"
+    axes.plot(epochs[best], values[best], "o", color="#222222", markersize=11, fillstyle="none", label=label)
     axes.set(xlabel="epoch", ylabel="loss", title=title + (" (synthetic sample data)" if synthetic else ""))
     axes.margins(y=0.15)
     axes.xaxis.get_major_locator().set_params(integer=True)

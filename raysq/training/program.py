@@ -79,8 +79,7 @@ class Program:
         ]
         self._placed: dict[int, tf.Tensor] = {}
         self._feeds = {name: self._feed(examples) for name, examples in splits.items() if len(examples)}
-        self._train_functions = {}
-        self._eval_functions = {}
+        self._functions: dict[tuple[str, str], Any] = {}
         self._gradients = tf.function(self._loss_and_gradients, jit_compile=self.xla)
         self._forward = tf.function(self._predict, jit_compile=self.xla)
         self._pool = ThreadPoolExecutor(1)
@@ -134,8 +133,7 @@ class Program:
         following = (first_step + steps, steps)
         if self._feeds["train"].placed is None:
             self._ahead = (following, self._pool.submit(self._make_train_batch, *following))
-        function = self._function(self._train_functions, self._train_chunk, "train")
-        return float(function(*batch))
+        return float(self._call(self._train_chunk, "train", batch))
 
     def _train_batch(self, first_step: int, steps: int) -> tuple:
         ahead, self._ahead = self._ahead, None
@@ -245,13 +243,12 @@ class Program:
         for metric in self.metrics["eval"].values():
             metric.reset_state()
         size = min(self.settings.eval_batch_size, count)
-        function = self._function(self._eval_functions, self._eval_chunk, split)
         batches = -(-count // size)
         for first in range(0, batches, 16):
             rows = np.arange(first * size, min(first + 16, batches) * size).reshape(-1, size)
             inside = rows < count
             rows, weights = self._local(np.where(inside, rows, 0), inside.astype(np.float32))
-            function(self._feeds[split].batch(rows), weights)
+            self._call(self._eval_chunk, split, (self._feeds[split].batch(rows), weights))
             if on_chunk:
                 on_chunk(min(first + 16, batches) / batches)
         return _take(self.metrics["eval"], f"{split}_")
@@ -271,12 +268,33 @@ class Program:
         prediction = self.model(x, training=False)
         return self._per_example(y, prediction), prediction
 
-    def _function(self, cache: dict, body, split: str):
-        """The body as a `tf.function` whose number of steps is free, made once a split."""
-        if split not in cache:
+    def _call(self, body, split: str, arguments: tuple):
+        """Calls the body as a `tf.function`, traced once for any number of steps.
+
+        Once, because collectives are numbered when they are traced: workers that trace another number of times wait
+        for each other for ever.
+        """
+        key = (body.__name__, split)
+        if key not in self._functions:
             feed = self._feeds[split]
-            cache[split] = tf.function(lambda *args: body(feed, *args), reduce_retracing=True)
-        return cache[split]
+            signature = tf.nest.map_structure(
+                lambda array: tf.TensorSpec((None, *np.shape(array)[1:]) if np.ndim(array) else (), array.dtype),
+                arguments,
+            )
+            self._functions[key] = tf.function(lambda *args: body(feed, *args), input_signature=signature)
+        return self._functions[key](*arguments)
+
+    def barrier(self) -> None:
+        """Returns when every worker has come here."""
+        if self.replicas > 1:
+            self._barrier()
+
+    @tf.function
+    def _barrier(self):
+        def add():
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
+
+        return self.strategy.run(add)
 
     # ---- learning rate
 
@@ -287,7 +305,8 @@ class Program:
 
     def learning_rate(self) -> float:
         """The learning rate of the next step."""
-        return float(self.optimizer.learning_rate)
+        rate = self.optimizer.learning_rate
+        return float(tf.convert_to_tensor(getattr(rate, "value", rate)))
 
     # ---- checkpoints
 

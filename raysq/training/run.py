@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from raysq import kinds, tasks
+from raysq import __version__, backend, kinds, tasks
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.kinds.kind import Model
 from raysq.settings import coerce, make, nearest, settings_of
@@ -92,6 +92,7 @@ def find_model(kind: str, model: str) -> Model:
 
 def load_builder(path: str) -> Callable[..., Any]:
     """Imports a model builder named `package.module:function`; the current folder is searched as well."""
+    backend.load()
     module, _, name = path.partition(":")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
@@ -153,7 +154,8 @@ def versions() -> dict[str, str]:
     """Versions of the packages that decide the numbers."""
     from importlib.metadata import version
 
-    return {name: version(name) for name in ("raysq", "tensorflow", "keras", "numpy", "pyarrow", "ray")}
+    others = {name: version(name) for name in ("tensorflow", "keras", "numpy", "pyarrow", "ray")}
+    return {"raysq": __version__, **others}
 
 
 class Run:

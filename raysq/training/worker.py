@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from raysq import kinds
+from raysq import backend, kinds
 from raysq.errors import Interrupted, ResourceError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
@@ -37,12 +37,10 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
         ResourceError: GPUs were asked for and TensorFlow sees none.
         UsageError: threads differ from those TensorFlow already runs with.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    backend.load()
     import keras
     import tensorflow as tf
 
-    if keras.backend.backend() != "tensorflow":
-        raise UsageError(f"raysq trains with Keras's TensorFlow backend, received KERAS_BACKEND={keras.backend.backend()}")
     gpus = tf.config.list_physical_devices("GPU")
     if gpu and not gpus:
         raise ResourceError("--gpu was asked for and TensorFlow sees no GPU here: install raysq[gpu], or leave it out")
@@ -146,6 +144,7 @@ def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test:
             save(*([run.best] if record["best"] else []), run.last)
             hooks.on_epoch(record)
 
+        program.barrier()  # the chief has written
         best = checkpoint.load(run.best)
         if best is None:
             raise ResourceError(f"the best checkpoint of run {run.name} is gone; --fresh starts anew")

@@ -1,0 +1,54 @@
+"""Importing Keras on TensorFlow: late, once, and without the start-up notices of native code."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from raysq.errors import UsageError
+
+_loaded = False
+
+
+def load() -> None:
+    """Imports Keras and TensorFlow; to be called before the first `import keras` of a process.
+
+    Raises:
+        UsageError: Keras runs on another backend in this process.
+    """
+    global _loaded
+    if _loaded:
+        return
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _native_stderr_closed():
+        import keras
+        import tensorflow as tf
+
+        # The first look at the devices has notices of its own, of a missing CUDA driver for one.
+        tf.config.list_physical_devices()
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(
+            f"raysq trains on Keras's TensorFlow backend, this process runs {keras.backend.backend()!r}: "
+            f"unset KERAS_BACKEND"
+        )
+    _loaded = True
+
+
+@contextmanager
+def _native_stderr_closed() -> Iterator[None]:
+    # TensorFlow logs some lines from C++ before its log level counts. Python's own errors still reach the person:
+    # an exception leaves this block before it is printed.
+    if os.environ.get("RAYSQ_DEBUG"):
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

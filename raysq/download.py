@@ -1,0 +1,166 @@
+"""Fetching a file over http(s): cached, resumed after a break, checked."""
+
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from raysq.errors import SourceError
+from raysq.sources import home, locked
+
+Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+
+ATTEMPTS = 4
+TIMEOUT = 30.0  # seconds without an answer or a byte
+PAUSE = 1.0  # seconds before the second attempt, doubled for each further one
+_BLOCK = 1 << 18
+_RESERVE = 64 << 20  # bytes of disk left alone
+
+
+class _Broken(Exception):
+    """An attempt that may succeed when it is made again."""
+
+
+def fetch(url: str, sha256: str | None = None, progress: Progress | None = None) -> Path:
+    """Fetches a file once and keeps it under `home()/sources`.
+
+    A connection that breaks is taken up again where it broke, from `.part`, also by a later call; a server
+    that cannot do this, or whose file has changed since, is asked for the whole file.
+
+    Args:
+        url: http or https.
+        sha256: the file's checksum, where it is known.
+        progress: is told how many bytes have come.
+
+    Raises:
+        SourceError: not reachable, refused, too large for the disk, or not the file that was meant.
+    """
+    folder = home() / "sources" / hashlib.sha256(url.encode()).hexdigest()[:12]
+    name = os.path.basename(urllib.parse.unquote(urllib.parse.urlsplit(url).path)) or "download"
+    path = folder / name
+    with locked(folder / ".lock"):
+        if path.exists():
+            return path
+        part = path.with_name(name + ".part")
+        said = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(PAUSE * 2 ** (attempt - 1))
+            try:
+                _attempt(url, part, progress)
+                break
+            except _Broken as error:
+                said = str(error)
+        else:
+            raise SourceError(f"{url} was not fetched after {ATTEMPTS} attempts: {said}")
+        if sha256 is not None:
+            with open(part, "rb") as handle:
+                found = hashlib.file_digest(handle, "sha256").hexdigest()
+            if found != sha256:
+                size = part.stat().st_size
+                _forget(part)
+                raise SourceError(
+                    f"{url} gave another file than expected and it was deleted: sha256 {found[:12]}... "
+                    f"({size:,} bytes), expected {sha256[:12]}..."
+                )
+        os.replace(part, path)
+        _forget(part)
+        return path
+
+
+def _attempt(url: str, part: Path, progress: Progress | None) -> None:
+    """One request, which begins where the last one broke."""
+    have = part.stat().st_size if part.exists() else 0
+    mark = part.with_name(part.name + ".json")
+    validator = None
+    if have:
+        with contextlib.suppress(OSError, ValueError):
+            validator = json.loads(mark.read_text(encoding="utf-8"))["validator"]
+        if validator is None:  # nothing says that it is still the same file
+            have = 0
+    headers = {"User-Agent": "raysq", "Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416:
+            _forget(part)
+            raise _Broken("the server refused to continue a broken download") from None
+        if error.code in (408, 425, 429) or error.code >= 500:
+            raise _Broken(f"the server answered {error.code} {error.reason}") from None
+        raise SourceError(f"{url} was not fetched: the server answered {error.code} {error.reason}") from None
+    except urllib.error.URLError as error:
+        raise _Broken(str(error.reason)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _Broken(str(error) or repr(error)) from None
+    except ValueError as error:
+        raise SourceError(f"{url} is not a URL that can be fetched: {error}") from None
+    with response:
+        resumed = response.status == 206 and (response.headers.get("Content-Range") or "").startswith(f"bytes {have}-")
+        if response.status == 206 and not resumed:
+            _forget(part)
+            raise _Broken("the server continued a broken download at another place")
+        have = have if resumed else 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length and length.isdigit() else None
+        part.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(part.parent).free
+        if total is not None and total - have + _RESERVE > free:
+            raise SourceError(
+                f"{url} has {total:,} bytes, {part.parent} has {free:,} bytes free: make room or set RAYSQ_HOME"
+            )
+        validator = response.headers.get("ETag")
+        if validator is None or validator.startswith("W/"):  # a weak one says nothing about bytes
+            validator = response.headers.get("Last-Modified")
+        mark.write_text(json.dumps({"validator": validator}), encoding="utf-8")
+        _copy(response, part, have, total, progress)
+
+
+def _copy(
+    response: http.client.HTTPResponse, part: Path, have: int, total: int | None, progress: Progress | None
+) -> None:
+    with open(part, "ab" if have else "wb") as handle:
+        while True:
+            try:
+                block = response.read(_BLOCK)
+            except (OSError, http.client.HTTPException) as error:
+                raise _Broken(f"the connection broke after {have:,} bytes: {error or repr(error)}") from None
+            if not block:
+                break
+            try:
+                handle.write(block)
+            except OSError as error:
+                raise SourceError(f"{part} cannot be written: {error.strerror or error}") from None
+            have += len(block)
+            if progress is not None:
+                progress(have, total)
+    if total is not None and have < total:
+        raise _Broken(f"the connection broke after {have:,} of {total:,} bytes")
+
+
+def _forget(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    part.with_name(part.name + ".json").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def progress_bar(url: str) -> Iterator[Progress]:
+    """A progress bar on standard error."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(f"fetching {url.rsplit('/', 1)[-1]}", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

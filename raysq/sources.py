@@ -1,0 +1,232 @@
+"""Where raw data come from: the built-in sample, a path, or a URL that is cached with its checksum."""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysq.errors import RaysqError, SourceError, UsageError
+
+TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
+SAMPLE = "sample"
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One raw file.
+
+    Attributes:
+        path: where it lies.
+        name: its name in manifests and messages, without the machine's folders.
+        bytes: its size.
+        sha256: its checksum.
+    """
+
+    path: Path
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Raw data that were found, read through once, and can be prepared.
+
+    Attributes:
+        label: what it is, for people: a file name, a URL, or the sample and its length.
+        raw: the files in reading order.
+        synthetic: whether raysq made the data up.
+    """
+
+    label: str
+    raw: tuple[RawFile, ...]
+    synthetic: bool = False
+
+    @property
+    def files(self) -> list[Path]:
+        """The files' paths in reading order."""
+        return [file.path for file in self.raw]
+
+    def entry(self) -> dict[str, Any]:
+        """The manifest's form."""
+        files = [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in self.raw]
+        return {"label": self.label, "synthetic": self.synthetic, "files": files}
+
+
+def home() -> Path:
+    """The folder of cached sources, data sets and runs: RAYSQ_HOME, or `~/.raysq`."""
+    return Path(os.environ.get("RAYSQ_HOME") or "~/.raysq").expanduser().absolute()
+
+
+def resolve(
+    source: str | Path | None,
+    *,
+    url: str | None = None,
+    sha256: str | None = None,
+    sample: Callable[[str], Path] | None = None,
+    suffixes: tuple[str, ...] = TABULAR,
+    quiet: bool = True,
+) -> Source:
+    """Finds raw data.
+
+    Args:
+        source: `sample[:SPEC]`, a file, a folder of files, a URL, or None for the published data. A file of
+            one's own that is called "sample" is given as `./sample`.
+        url: where the published data are.
+        sha256: the published file's checksum, where it is known.
+        sample: writes synthetic raw data of a given SPEC and returns the path.
+        suffixes: what the files may be.
+        quiet: whether a download shows no progress.
+
+    Raises:
+        SourceError: not there, not readable, or not fetched. Nothing is ever put in its place.
+        UsageError: no source was given and the task has none, or there is no sample.
+    """
+    if source is None:
+        if url is None:
+            raise UsageError("this task has no published data: give --source PATH, --source URL or --source sample")
+        path = fetch_shown(url, sha256, quiet)
+        return Source(url, _raw(path, suffixes))
+    text = str(source)
+    if isinstance(source, str) and (text == SAMPLE or text.startswith(SAMPLE + ":")):
+        if sample is None:
+            raise UsageError("this kind of data has no built-in sample: give --source PATH or --source URL")
+        path = sample(text[len(SAMPLE) + 1 :])
+        return Source(f"built-in {path.stem} (synthetic)", _raw(path, suffixes), synthetic=True)
+    if text.startswith(("http://", "https://")):
+        return Source(text, _raw(fetch_shown(text, sha256 if text == url else None, quiet), suffixes))
+    if "://" in text:
+        raise SourceError(f"{text} is not an http(s) URL; fetch it yourself and give --source PATH")
+    path = Path(text).expanduser()
+    return Source(path.absolute().name, _raw(path, suffixes))
+
+
+def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
+    """`fetch` with a progress bar on standard error, and with the way out when it fails."""
+    from raysq.download import fetch, progress_bar
+
+    try:
+        with contextlib.nullcontext() if quiet else progress_bar(url) as progress:
+            return fetch(url, sha256, progress)
+    except RaysqError as error:
+        raise SourceError(
+            f"{error}; fetch the file yourself and give --source PATH (or --source sample for synthetic data)"
+        ) from None
+
+
+def _raw(path: Path, suffixes: tuple[str, ...]) -> tuple[RawFile, ...]:
+    """The files at a path, checked."""
+    if not path.exists():
+        raise SourceError(f"{path} does not exist; --source takes sample[:LENGTH], a file, a folder or a URL")
+    wanted = ", ".join(suffixes)
+    if path.is_dir():
+        there = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "_")))
+        files = [p for p in there if p.name.lower().endswith(suffixes)]
+        if not files:
+            names = ", ".join(p.name for p in there[:5]) or "no files"
+            raise SourceError(f"folder {path} has no file that ends in {wanted}: there is {names}")
+        if len({p.name.lower().endswith(".parquet") for p in files}) > 1:
+            raise SourceError(f"folder {path} mixes .parquet with other files ({files[0].name}, ...): give one sort")
+    elif path.name.lower().endswith(suffixes):
+        files = [path]
+    else:
+        raise SourceError(f"{path} is not a file that ends in {wanted}")
+    for file in files:
+        if file.name.lower().endswith(".zip"):
+            zip_member(file)
+    with _checksums() as known:
+        return tuple(_raw_file(file, known) for file in files)
+
+
+def _raw_file(path: Path, known: dict[str, list[Any]]) -> RawFile:
+    path = path.absolute()
+    try:
+        stat = path.stat()
+        if not stat.st_size:
+            raise SourceError(f"{path.name} is empty (0 bytes); give another --source")
+        entry = known.get(str(path))
+        if entry is None or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
+            with open(path, "rb") as handle:
+                entry = [stat.st_size, stat.st_mtime_ns, hashlib.file_digest(handle, "sha256").hexdigest()]
+            # A file that was written just now may change again within the clock's resolution.
+            if time.time_ns() - stat.st_mtime_ns > 2e9:
+                known[str(path)] = entry
+    except OSError as error:
+        if isinstance(error, RaysqError):
+            raise
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+    return RawFile(path, path.name, stat.st_size, entry[2])
+
+
+def zip_member(path: Path, suffix: str = ".csv") -> str:
+    """The name of the one member with that suffix in a zip file.
+
+    Raises:
+        SourceError: not a zip file, or none or several such members.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [info for info in archive.infolist() if not info.is_dir()]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SourceError(f"{path} is not a readable zip file ({error}); fetch or write it again") from None
+    # macOS adds a shadow of every file.
+    members = [
+        info for info in members if not info.filename.startswith("__MACOSX/") and "/._" not in "/" + info.filename
+    ]
+    found = [info for info in members if info.filename.lower().endswith(suffix)]
+    if len(found) != 1:
+        names = ", ".join(info.filename for info in (found or members)[:5]) or "nothing"
+        said = f"{len(found)} {suffix} files" if found else f"no {suffix} file"
+        raise SourceError(f"{path.name} must hold exactly one {suffix} file, it holds {said}: {names}; unpack it first")
+    if found[0].flag_bits & 1:
+        raise SourceError(f"{path.name} is encrypted; unpack it first")
+    return found[0].filename
+
+
+@contextlib.contextmanager
+def _checksums() -> Iterator[dict[str, list[Any]]]:
+    """Checksums by path, size and time of change, kept so that an unchanged file is not read again."""
+    path = home() / "sources" / "checksums.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    before = dict(known)
+    yield known
+    if known != before:
+        # A cache only: a home that cannot be written is reported by whoever needs it.
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+            partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
+            os.replace(partial, path)
+
+
+@contextlib.contextmanager
+def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Holds a lock file against other processes; `waiting` is called once when somebody else holds it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path, "a")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise SourceError(
+            f"{path.parent} cannot be written ({error.strerror}); set RAYSQ_HOME to a folder that can"
+        ) from None
+    with lock as handle:
+        try:
+            import fcntl
+        except ImportError:  # no such locks on Windows: two commands at once are then the person's own affair
+            yield
+            return
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            waiting()
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,55 @@
+"""What a run would be and how long it would take: `raysq train --dry-run`."""
+
+import time
+from typing import Any
+
+from raysq.shards import Dataset
+from raysq.training.run import Config, Run
+from raysq.training.worker import configure, open_program
+
+_SAMPLE_SECONDS = 3.0
+
+
+def estimate(config: Config, *, gpu: bool = False, threads: int | None = None) -> dict[str, Any]:
+    """Builds the run's model, times a few of its steps in this process, and writes nothing."""
+    from pathlib import Path
+
+    configure(config.train_settings(), config.seed, gpu=gpu, threads=threads)
+    program = open_program(Run(Path(config.id), config), Dataset.open(config.data))
+    seconds = 0.0
+    if program.model.trainable_variables:
+        program.train(0, 1)  # compiles
+        started = time.perf_counter()
+        steps = 0
+        while time.perf_counter() - started < _SAMPLE_SECONDS:
+            program.train(1 + steps, 4)
+            steps += 4
+        seconds = (time.perf_counter() - started) / steps * program.total_steps
+    program.evaluate("val")  # compiles
+    started = time.perf_counter()
+    program.evaluate("val")
+    seconds += (time.perf_counter() - started) * program.settings.epochs
+    return {
+        "run": config.id,
+        "task": config.task,
+        "model": config.model,
+        "data": config.data,
+        "synthetic": config.synthetic,
+        "settings": {**config.examples, **config.builder, **config.training, "seed": config.seed},
+        "examples": {name: len(examples) for name, examples in program.splits.items()},
+        "parameters": int(program.model.count_params()),
+        "steps": program.total_steps,
+        "estimated_seconds": round(seconds, 1),
+    }
+
+
+def show_estimate(console: Any, found: dict[str, Any]) -> None:
+    """Prints an estimate for people."""
+    console.print(f"run         {found['run']}")
+    console.print(f"data        {found['data']}{' (synthetic sample)' if found['synthetic'] else ''}")
+    for number, (name, value) in enumerate(found["settings"].items()):
+        text = ",".join(map(str, value)) if isinstance(value, list) else value
+        console.print(f"{'' if number else 'settings':<12}{name}={text}")
+    console.print(f"examples    {'  '.join(f'{name} {count:,}' for name, count in found['examples'].items())}")
+    console.print(f"parameters  {found['parameters']:,}")
+    console.print(f"steps       {found['steps']:,}, about {found['estimated_seconds']:,.0f} s in this process")

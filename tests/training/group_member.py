@@ -1,0 +1,47 @@
+"""One of several plain processes that train the same runs under one TF_CONFIG, without Ray: quick to start.
+
+Usage: group_member.py JOB RANK, where JOB is a JSON file with addresses (empty for one process), replicas (logical
+devices in this process), runs (directories), and host (those of them whose batches are gathered on the host).
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+
+def main() -> None:
+    job = json.loads(Path(sys.argv[1]).read_text())
+    rank = int(sys.argv[2])
+    workers = len(job["addresses"])
+    if workers:
+        task = {"type": "worker", "index": rank}
+        os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": job["addresses"]}, "task": task})
+    from raysq import backend
+
+    backend.load()
+    from raysq.training import program
+    from raysq.training.run import Run
+    from raysq.training.worker import Hooks, configure, strategy, work
+
+    distribution = None
+    for directory in job["runs"]:
+        run = Run.open(directory)
+        configure(run.config.train_settings(), run.config.seed, gpu=False, threads=1)
+        if distribution is None:
+            distribution = several_devices(job["replicas"]) if job["replicas"] > 1 else strategy(workers, False)
+        program.HOST_BYTES = 0 if directory in job["host"] else 2**28
+        work(run, distribution, Hooks(), chief=rank == 0)
+
+
+def several_devices(count: int):
+    """Several logical CPUs stand for several GPUs of one worker."""
+    import tensorflow as tf
+
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+    return tf.distribute.MirroredStrategy([f"/CPU:{number}" for number in range(count)])
+
+
+if __name__ == "__main__":
+    main()

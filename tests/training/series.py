@@ -1,0 +1,48 @@
+"""A small learnable series, written as a data set without the preparation pipeline."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from raysq import tasks
+from raysq.shards import Dataset, Manifest, schema_entries, write_manifest, write_shard
+
+SMALL = {"lookback": 24, "step": 2, "delay": 6, "batch_size": 16, "eval_batch_size": 64, "steps_per_epoch": 12}
+
+
+def write_series(directory: Path, rows: int = 1200, shard_rows: int = 500, seed: int = 0) -> Dataset:
+    """Writes Jena's columns: noisy waves, the target lagging the first column."""
+    names = tasks.get("jena").preparation["columns"]
+    random = np.random.RandomState(seed)
+    hours = np.arange(rows)[:, None]
+    waves = np.sin(2 * np.pi * hours / (24 + 7 * np.arange(len(names)))) + 0.3 * random.standard_normal(
+        (rows, len(names))
+    )
+    columns = {name: waves[:, number].astype(np.float32) * 5 + number for number, name in enumerate(names)}
+    columns["T (degC)"] = np.roll(columns["p (mbar)"], 6)
+    stamps = np.datetime64("2020-01-01", "us") + np.arange(rows) * np.timedelta64(600_000_000, "us")
+    table = pa.table({"time": stamps, **columns})
+    directory.mkdir(parents=True)
+    shards = [
+        write_shard(directory, number, table.slice(begin, shard_rows))
+        for number, begin in enumerate(range(0, rows, shard_rows))
+    ]
+    write_manifest(
+        directory,
+        Manifest(
+            task="jena",
+            kind="forecast",
+            name=directory.name,
+            rows=rows,
+            bytes=sum(shard.bytes for shard in shards),
+            schema=schema_entries(table.schema),
+            shard_rows=shard_rows,
+            shards=shards,
+            source={"label": "made", "synthetic": True, "files": []},
+            preparation={"version": 1, "settings": {}},
+            report={},
+            fingerprint=f"made-{rows}-{seed}",
+        ),
+    )
+    return Dataset.open(directory)
