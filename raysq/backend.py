@@ -27,6 +27,8 @@ def load() -> None:
 
         # The first look at the devices has notices of its own, of a missing CUDA driver for one.
         tf.config.list_physical_devices()
+    # It takes every program after the first in a process for one that is traced again and again.
+    tf.get_logger().setLevel("ERROR")
     if keras.backend.backend() != "tensorflow":
         raise UsageError(
             f"raysq trains on Keras's TensorFlow backend, this process runs {keras.backend.backend()!r}: "

@@ -1,6 +1,6 @@
 """The protocol between the core and a kind of sequence data; the core never names a kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,30 +17,37 @@ if TYPE_CHECKING:
 class Preparation(Protocol):
     """How raw files become the rows of a data set. A frozen dataclass whose fields are its settings.
 
-    The pipeline calls `plan` in the driver, `read` and `transform` in Ray tasks, one piece at a time and in
-    any order, and `conclude` in the driver with what the pieces noted, in the order of the plan.
+    The pipeline calls `plan` in the driver, `read` in Ray tasks, one piece at a time and in any order, and the
+    rest in the driver with what the pieces noted, in the order of the plan. Errors in the data are noted, not
+    raised, so that the first one is reported whichever task met its own first.
     """
 
     version: int  # raised when the same input and settings would give other bytes
+    suffixes: tuple[str, ...]  # of the raw files that it can read
 
     def plan(self, files: "list[Path]") -> list[Any]:
         """Picklable pieces of the raw files that can be read independently, in row order."""
         ...
 
-    def read(self, piece: Any) -> "pa.Table":
-        """The raw rows of one piece."""
-        ...
-
-    def transform(self, table: "pa.Table") -> "tuple[pa.Table, dict[str, Any]]":
-        """The rows of the data set, and a JSON-ready note of what was seen or repaired."""
+    def read(self, piece: Any) -> "Iterator[tuple[pa.Table, dict[str, Any]]]":
+        """The data set's rows of one piece, a bounded number at a time, each with a JSON-ready note of what
+        was seen or repaired."""
         ...
 
     def whole(self) -> "Callable[[pa.Table], tuple[pa.Table, dict[str, Any]]] | None":
         """A repair that needs all rows at once (sorting, filling gaps), or None where none was asked for."""
         ...
 
-    def conclude(self, notes: list[dict[str, Any]]) -> dict[str, Any]:
-        """The data set's report, from all notes. Raises DataError for what cannot be used."""
+    def check(self, notes: list[dict[str, Any]]) -> None:
+        """Raises DataError for the first thing noted in the pieces that cannot be used."""
+        ...
+
+    def conclude(self, notes: list[dict[str, Any]], repaired: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The data set's report, from all notes and that of `whole`. Raises DataError for what cannot be used."""
+        ...
+
+    def remarks(self, report: Mapping[str, Any]) -> list[str]:
+        """What a person should know of a report, in lines."""
         ...
 
 

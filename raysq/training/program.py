@@ -162,9 +162,9 @@ class Program:
 
     def _slice(self, batch, weights):
         """A replica's rows of this worker's part of the batch."""
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group - self.rank * self.local_replicas
         if self.local_replicas == 1:
             return 0, batch, weights
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group - self.rank * self.local_replicas
         part = tf.shape(weights)[0] // self.local_replicas
         rows = slice(replica * part, (replica + 1) * part)
         return replica, tf.nest.map_structure(lambda array: array[rows], batch), weights[rows]
@@ -185,8 +185,7 @@ class Program:
             # Batch normalisation's moving statistics: the mean over replicas, so that every rank has the same.
             if self.replicas > 1:
                 moving = context.all_reduce(tf.distribute.ReduceOp.MEAN, moving)
-            for variable, value in zip(self._moving(), moving, strict=True):
-                _assign(variable, value)
+            context.merge_call(_assign_all, ([variable.value for variable in self._moving()], list(moving)))
         _update(self.metrics["train"], y, prediction, per_example, weights)
         return tf.reduce_sum(per_example * weights)
 
@@ -399,10 +398,10 @@ def _take(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
     return values
 
 
-def _assign(variable: keras.Variable, value) -> None:
-    """Assigns on this replica, in replica context; a mirrored variable refuses unaggregated writes as a whole."""
-    target = variable.value
-    components = getattr(target, "values", (target,))
-    device = tf.distribute.get_replica_context().devices[0]
-    mine = [one for one in components if one.device == device] if len(components) > 1 else components
-    mine[0].assign(tf.cast(value, target.dtype))
+
+def _assign_all(strategy, variables: list, values: list) -> None:
+    """Assigns values that are equal on all replicas; in cross-replica context, where mirrored variables allow it."""
+    for variable, value in zip(variables, values, strict=True):
+        strategy.extended.update(
+            variable, lambda one, new: one.assign(tf.cast(new, one.dtype)), args=(value,), group=False
+        )

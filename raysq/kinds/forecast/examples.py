@@ -86,9 +86,7 @@ class WindowSettings:
             DataError: a column is not there, or a split has no room for a window.
         """
         series = Series(dataset, self)
-        windows = {
-            name: Windows(series, self, begin, end) for name, (begin, end) in self.bounds(dataset.rows).items()
-        }
+        windows = {name: Windows(series, self, begin, end) for name, (begin, end) in self.bounds(dataset.rows).items()}
         if not len(windows["train"]) or not len(windows["val"]):
             rows = {name: w.end - w.begin for name, w in windows.items()}
             raise DataError(

@@ -1,0 +1,213 @@
+"""From the notes of all pieces to the first error, or to the data set's report."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from raysq.errors import DataError
+from raysq.kinds.forecast import clock
+from raysq.tabular import Csv, wrong_encoding
+
+if TYPE_CHECKING:
+    from raysq.kinds.forecast.prepare import SeriesPreparation
+
+Note = dict[str, Any]
+
+
+def check(settings: "SeriesPreparation", notes: list[Note]) -> None:
+    """Raises the error of the first line that cannot be used as the settings are.
+
+    Raises:
+        DataError: with file, line, column, value, and the setting that repairs it.
+    """
+    for note, above in _placed(notes):
+        found = sorted(_errors(settings, note), key=lambda error: error[0])
+        if found:
+            line, message = found[0]
+            where = f"{note['file']}, {note['unit']} {above + line}"
+            if message is None:
+                raise wrong_encoding(where, Csv(encoding=settings.encoding), note["undecodable"][1])
+            raise DataError(f"{where}{message}")
+
+
+def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, str | None]]:
+    """Line within the piece and message of the first error of each sort."""
+    if note["undecodable"]:
+        yield note["undecodable"][0], None
+    if note["ragged"]:
+        line, found, wanted = note["ragged"]
+        yield line, f" has {found} cells, the header has {wanted}: mend or delete that line"
+    if note["unread"]:
+        form = f"time_format={settings.time_format}" if settings.time_format else "ISO 8601"
+        names = ", ".join(settings.time)
+        yield (
+            note["unread"]["line"],
+            (
+                f", column {names}: {note['unread']['value']!r} is not a time ({form}); --set time_format=... says how "
+                f"it is written, such as '%d.%m.%Y %H:%M:%S'"
+            ),
+        )
+    if settings.bad_cells == "error":
+        for name, seen in note["bad"].items():
+            yield (
+                seen["line"],
+                (
+                    f", column {name!r}: {seen['value']!r} is not a number; --set bad_cells=missing treats such cells as "
+                    f"missing, --set columns=... chooses columns"
+                ),
+            )
+    if settings.missing == "error":
+        for name, seen in note["missing"].items():
+            value = f" ({seen['value']!r})" if seen["value"] not in ("", "None", "nan") else ""
+            yield (
+                seen["line"],
+                (
+                    f", column {name!r}: the cell is missing{value}; --set missing=interpolate, missing=previous or "
+                    f"missing=drop repairs it"
+                ),
+            )
+    if settings.sentinel == "error":
+        for name, seen in note["sentinels"].items():
+            yield (
+                seen["line"],
+                (
+                    f", column {name!r}: {seen['value']} stands for a missing value; --set sentinel=missing treats it so, "
+                    f"sentinel=keep keeps it"
+                ),
+            )
+
+
+def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | None) -> dict[str, Any]:
+    """The report of a data set.
+
+    Raises:
+        DataError: no rows, or stamps that the settings refuse.
+    """
+    check(settings, notes)
+    placed = _placed(notes)
+    rows = sum(note["rows"] for note in notes)
+    if not rows:
+        dropped = sum(note.get("rows_dropped", 0) for note in notes)
+        why = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
+        raise DataError(f"{notes[0]['file'] if notes else 'the source'} has no rows{why}")
+    received = clock.merge([(note["clock"], note["file"], above) for note, above in placed if note["rows"]])
+    seen = received
+    if repaired is not None and settings.order == "sort":
+        seen = clock.merge([(repaired["clock"], "", 0)])
+    _refuse(settings, received, seen, notes)
+
+    report: dict[str, Any] = {
+        "rows_read": rows + sum(note.get("rows_dropped", 0) for note in notes),
+        "from": clock.iso(seen["first"]),
+        "to": clock.iso(seen["last"]),
+        "cadence_seconds": None if seen["cadence"] is None else seen["cadence"] / 1e6,
+        "repeated_stamps": _count(seen["repeated"]),
+        "gaps": _count(seen["gaps"]),
+        "out_of_order": _count(received["backwards"]),
+        "missing": _cells(placed, "missing"),
+        "not_numbers": _cells(placed, "bad"),
+        "sentinels": _cells(placed, "sentinels"),
+        "rows_dropped": sum(note.get("rows_dropped", 0) for note in notes),
+        "blank_lines": sum(note.get("blank_lines", 0) for note in notes),
+        "ignored_columns": notes[0]["ignored"],
+    }
+    if repaired is not None:
+        report["repairs"] = repaired["repairs"]
+    return report
+
+
+def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a report, in lines."""
+    cadence = report["cadence_seconds"]
+    lines = [f"{report['from']} to {report['to']}" + (f", every {cadence:g} s" if cadence else "")]
+    for key, said, choice in (
+        ("out_of_order", "row{s} out of order", f"order={settings.order}"),
+        ("repeated_stamps", "repeated stamp{s}", f"duplicates={settings.duplicates}"),
+        ("gaps", "gap{s}", f"gaps={settings.gaps}"),
+    ):
+        found = report[key]
+        if found["count"]:
+            longest = f", the longest of {found['longest_seconds']:g} s" if key == "gaps" else ""
+            first = found["first"]
+            line = f", line {first['line']}" if "line" in first else ""
+            lines.append(f"{_say(found['count'], said)}{longest} (first at {first['stamp']}{line}): {choice}")
+    for key, said, choice in (
+        ("missing", "missing cell{s}", f"missing={settings.missing}"),
+        ("not_numbers", "cell{s} without a number", f"bad_cells={settings.bad_cells}"),
+        ("sentinels", "sentinel{s}", f"sentinel={settings.sentinel}"),
+    ):
+        for name, found in report[key].items():
+            first = found["first"]
+            lines.append(
+                f"{_say(found['count'], said)} in {name} (first {first['value']!r}, line {first['line']}): {choice}"
+            )
+    if report["rows_dropped"]:
+        lines.append(f"{report['rows_dropped']:,} rows dropped")
+    if report["ignored_columns"]:
+        lines.append(f"ignored columns: {', '.join(report['ignored_columns'])}")
+    return lines
+
+
+def _say(count: int, noun: str) -> str:
+    return f"{count:,} {noun.format(s='' if count == 1 else 's')}"
+
+
+def _refuse(settings: "SeriesPreparation", received: Note, seen: Note, notes: list[Note]) -> None:
+    unit = notes[0]["unit"]
+
+    def where(place: dict[str, Any]) -> str:
+        # After sorting there are no lines, only stamps.
+        line = f"{place['file']}, {unit} {place['line']}: " if place["file"] else ""
+        return f"{line}stamp {clock.iso(place['stamp'])}"
+
+    if settings.order == "error" and received["backwards"]:
+        found = received["backwards"]
+        raise DataError(
+            f"{where(found['place'])} is before that of the row above ({found['count']:,} such rows); --set order=sort "
+            f"sorts them"
+        )
+    if settings.duplicates == "error" and seen["repeated"]:
+        found = seen["repeated"]
+        raise DataError(
+            f"{where(found['place'])} is that of the row above ({found['count']:,} such rows); --set duplicates=keep, "
+            f"duplicates=first or duplicates=last says what to do"
+        )
+    if settings.gaps == "error" and seen["gaps"]:
+        found = seen["gaps"]
+        raise DataError(
+            f"{where(found['place'])} comes after a gap ({found['count']:,} gaps, the longest of "
+            f"{found['longest'] / 1e6:g} s at a cadence of {seen['cadence'] / 1e6:g} s); --set gaps=fill or gaps=keep"
+        )
+
+
+def _placed(notes: list[Note]) -> list[tuple[Note, int]]:
+    """Each note with what is to be added to its lines, which count from 0 in each piece, to count in the file."""
+    placed, above = [], 1
+    for note in notes:
+        if note["first"] and (not placed or placed[-1][0]["file"] != note["file"]):
+            above = 1 if note["unit"] == "row" else 2  # a csv's header is line 1
+        placed.append((note, above))
+        above += note["lines"]
+    return placed
+
+
+def _count(found: Note | None) -> dict[str, Any]:
+    if found is None:
+        return {"count": 0}
+    first = {"stamp": clock.iso(found["place"]["stamp"])}
+    if found["place"]["file"]:
+        first |= {"file": found["place"]["file"], "line": found["place"]["line"]}
+    longest = {"longest_seconds": abs(found["longest"]) / 1e6} if found["longest"] else {}
+    return {"count": found["count"], **longest, "first": first}
+
+
+def _cells(placed: list[tuple[Note, int]], sort: str) -> dict[str, Any]:
+    """For each column how many cells there were of a sort, and the first."""
+    found: dict[str, Any] = {}
+    for note, above in placed:
+        for name, seen in note[sort].items():
+            entry = found.setdefault(
+                name,
+                {"count": 0, "first": {"file": note["file"], "line": above + seen["line"], "value": seen["value"]}},
+            )
+            entry["count"] += seen["count"]
+    return found

@@ -1,0 +1,101 @@
+"""Repairs of a series that need all of its rows at once: sorting, repeated stamps, missing cells, gaps."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.errors import DataError
+from raysq.kinds.forecast import clock
+
+# A grid that is longer than this many times the rows is a wrong stamp, not a gap.
+_LONGEST_GRID = 100
+
+
+def repair(
+    table: pa.Table, *, sort: bool, duplicates: str, missing: str, fill: bool
+) -> tuple[pa.Table, dict[str, Any]]:
+    """Repairs a series.
+
+    Args:
+        table: `time` and float32 columns, NaN where a cell is missing.
+        sort: order the rows by time; rows of one stamp stay in their order.
+        duplicates: of rows with the same stamp keep the "first" or the "last"; anything else keeps all.
+        missing: fill missing cells with the "previous" value, or "interpolate" linearly in time. What comes
+            before the first value takes that one, what comes after the last the last.
+        fill: put the series on a regular grid at its cadence, from its first stamp to its last, interpolated
+            linearly in time. Of rows with the same stamp the first is taken.
+
+    Returns:
+        The table, and what was done, with the stamps' summary before rows were dropped or put in.
+
+    Raises:
+        DataError: a column without any value, or a grid that would be absurdly long.
+    """
+    stamps = table.column("time").cast(pa.int64()).to_numpy()
+    names = [name for name in table.column_names if name != "time"]
+    values = {name: table.column(name).to_numpy() for name in names}
+    done: dict[str, Any] = {}
+
+    def keep(rows: np.ndarray) -> None:
+        nonlocal stamps
+        stamps = stamps[rows]
+        for name in names:
+            values[name] = values[name][rows]
+
+    if sort:
+        order = np.argsort(stamps, kind="stable")
+        done["rows_moved"] = int((order != np.arange(len(order))).sum())
+        keep(order)
+    summary = clock.note(stamps, np.arange(len(stamps))) if len(stamps) else None
+    if duplicates in ("first", "last") or fill:
+        same = stamps[1:] == stamps[:-1]
+        edge = [False]
+        kept = ~np.concatenate([same, edge] if duplicates == "last" else [edge, same])
+        done["repeated_rows_dropped"] = int((~kept).sum())
+        keep(kept)
+    if missing in ("previous", "interpolate"):
+        done["cells_filled"] = {}
+        for name in names:
+            there = ~np.isnan(values[name])
+            if not there.any():
+                raise DataError(f"column {name!r} has no value at all; leave it out with --set columns=...")
+            if not there.all():
+                done["cells_filled"][name] = int((~there).sum())
+                values[name] = _filled(stamps, values[name], there, missing)
+    if fill and len(stamps) > 1:
+        stamps = _to_grid(stamps, values, done)
+    columns = {name: pa.array(values[name], pa.float32()) for name in names}
+    return pa.table({"time": pa.array(stamps, pa.timestamp("us")), **columns}), {"repairs": done, "clock": summary}
+
+
+def _filled(stamps: np.ndarray, values: np.ndarray, there: np.ndarray, how: str) -> np.ndarray:
+    if how == "previous":
+        place = np.where(there, np.arange(len(values)), -1)
+        place = np.maximum.accumulate(place)
+        return values[np.where(place < 0, np.argmax(there), place)]
+    # Only the missing cells are computed: the others keep their bits.
+    filled = values.copy()
+    filled[~there] = np.interp(stamps[~there] - stamps[0], stamps[there] - stamps[0], values[there].astype(np.float64))
+    return filled
+
+
+def _to_grid(stamps: np.ndarray, values: dict[str, np.ndarray], done: dict[str, Any]) -> np.ndarray:
+    """Replaces the values by those on the grid, and returns its stamps."""
+    steps, counts = np.unique(np.diff(stamps), return_counts=True)
+    cadence = int(steps[np.argmax(counts)])
+    if cadence <= 0:
+        raise DataError("gaps=fill needs rows in the order of time; --set order=sort sorts them")
+    length = int((stamps[-1] - stamps[0]) // cadence) + 1
+    if length > _LONGEST_GRID * len(stamps):
+        raise DataError(
+            f"filling the gaps would make {length:,} rows of {len(stamps):,} (from {clock.iso(int(stamps[0]))} to "
+            f"{clock.iso(int(stamps[-1]))}, every {cadence / 1e6:g} s): mend the stamps or use --set gaps=keep"
+        )
+    grid = stamps[0] + np.arange(length) * cadence
+    on_grid = np.isin(stamps, grid, assume_unique=True)
+    done["gap_rows_filled"] = length - int(on_grid.sum())
+    done["rows_off_the_grid"] = int((~on_grid).sum())
+    for name, column in values.items():
+        values[name] = np.interp(grid - stamps[0], stamps - stamps[0], column.astype(np.float64)).astype(np.float32)
+    return grid

@@ -1,0 +1,294 @@
+"""The Ray Data pipeline: raw pieces in, exact shards out, in the order of the plan on any number of CPUs.
+
+Every row carries a key (its piece, and its place in it) through the pipeline. What is written is checked against
+the keys, so that the order of rows never rests on the order in which Ray runs its tasks.
+"""
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from ray.data import DataContext, Datasink, Datasource, ReadTask, read_datasource
+from ray.data._internal.execution.interfaces.task_context import TaskContext
+from ray.data.block import Block, BlockMetadata
+
+from raysq.cluster import ensure_ray
+from raysq.errors import DataError, RaysqError, ResourceError
+from raysq.kinds.kind import Preparation
+from raysq.shards import Shard, write_shard
+
+_KEY = "__row"
+_PIECE = 1 << 40  # keys of neighbouring pieces are so far apart
+
+Note = dict[str, Any]
+
+
+def run(
+    preparation: Preparation,
+    pieces: list[Any],
+    directory: Path,
+    shard_rows: int,
+    *,
+    cpus: int | None = None,
+    quiet: bool = True,
+) -> tuple[list[Shard], pa.Schema, list[Note], Note | None]:
+    """Reads the pieces, and writes shards of exactly `shard_rows` rows (the last may have fewer) into a directory.
+
+    Args:
+        preparation: reads a piece.
+        pieces: its plan.
+        directory: empty, and seen by all nodes.
+        shard_rows: rows of a shard.
+        cpus: at most so many tasks at once.
+        quiet: show no progress.
+
+    Returns:
+        The shards, their schema, the notes of all pieces in order, and that of the repair of the whole, if any.
+
+    Raises:
+        DataError: raw data that cannot be used as they are.
+        ResourceError: no cluster, or no room.
+    """
+    ensure_ray()
+    parts, noted = directory / "parts", directory / "notes"
+    parts.mkdir()
+    noted.mkdir()
+    whole = preparation.whole()
+    sink = _Shards(parts)
+    with _context(cpus) as context, _unwrapped(), _progress(pieces, noted, quiet):
+        rows = read_datasource(_Pieces(preparation, pieces, noted), override_num_blocks=len(pieces))
+        tables: list[pa.Table] = []
+        if whole is None:
+            # One bundle of exact blocks in, one write out: nothing else may split or join them.
+            context.target_max_block_size = None
+            rows.repartition(target_num_rows_per_block=shard_rows, strict=True).write_datasink(sink)
+        else:
+            tables = list(rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
+    notes, counts = _notes(noted, len(pieces))
+    preparation.check(notes)
+    expected = [(number * _PIECE, number * _PIECE + count) for number, count in enumerate(counts) if count]
+    repaired = None
+    if whole is None:
+        shards = _placed(sink.written, expected, parts, directory, shard_rows)
+        schema = sink.schema
+    else:
+        table, repaired = whole(_joined(tables, expected))
+        shards = [
+            write_shard(directory, number, table.slice(begin, shard_rows))
+            for number, begin in enumerate(range(0, table.num_rows, shard_rows))
+        ]
+        schema = table.schema
+    if schema is None:  # no rows: the report's own error says it better
+        preparation.conclude(notes, repaired)
+        raise DataError("the source has no rows")
+    for folder in (parts, noted):
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+    return shards, schema, notes, repaired
+
+
+class _Pieces(Datasource):
+    """Reads the pieces of a plan, one task each."""
+
+    def __init__(self, preparation: Preparation, pieces: list[Any], noted: Path) -> None:
+        super().__init__()
+        self._preparation = preparation
+        self._pieces = pieces
+        self._noted = noted
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return sum(getattr(piece, "size", 0) for piece in self._pieces) or None
+
+    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:
+        metadata = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+        return [
+            ReadTask(lambda number=number, piece=piece: self._read(number, piece), metadata)
+            for number, piece in enumerate(self._pieces)
+        ]
+
+    def _read(self, number: int, piece: Any) -> Iterator[Block]:
+        notes, rows = [], 0
+        for table, note in self._preparation.read(piece):
+            notes.append(note)
+            keys = number * _PIECE + rows + np.arange(table.num_rows)
+            rows += table.num_rows
+            yield table.append_column(_KEY, pa.array(keys, pa.int64()))
+        # Notes go past the pipeline, which has no place for them. A task that Ray runs again writes the same.
+        path = self._noted / f"{number:06d}.json"
+        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+        partial.write_text(json.dumps({"rows": rows, "notes": notes}), encoding="utf-8")
+        os.replace(partial, path)
+
+
+class _Shards(Datasink[list[tuple[int, int, Shard]]]):
+    """Writes every block as a shard."""
+
+    def __init__(self, parts: Path) -> None:
+        self._parts = parts
+        self.written: list[tuple[int, int, Shard]] = []
+        self.schema: pa.Schema | None = None
+
+    def write(self, blocks: Iterable[Block], ctx: TaskContext) -> Any:
+        written = []
+        for block in blocks:
+            if not block.num_rows:
+                continue
+            keys = block.column(_KEY).to_numpy()
+            # Ordered inside, and without a hole except from one piece to the next.
+            steps = np.diff(keys)
+            if ((steps != 1) & ((steps < 1) | (keys[1:] % _PIECE != 0))).any():
+                raise RuntimeError("rows came out of order")
+            table = block.drop_columns([_KEY])
+            try:
+                # Named by its key until all are there and can be numbered.
+                shard = write_shard(self._parts, int(keys[0]), table)
+            except OSError as error:
+                raise ResourceError(
+                    f"{self._parts.parent.parent} cannot be written: {error.strerror}; make room or set RAYSQ_HOME"
+                ) from None
+            written.append((int(keys[0]), int(keys[-1]), shard, table.schema))
+        return written
+
+    def on_write_complete(self, write_result: Any) -> None:
+        entries = [entry for returned in write_result.write_returns for entry in returned]
+        self.written = [entry[:3] for entry in entries]
+        self.schema = entries[0][3] if entries else None
+
+
+def _placed(
+    written: list[tuple[int, int, Shard]],
+    expected: list[tuple[int, int]],
+    parts: Path,
+    directory: Path,
+    shard_rows: int,
+) -> list[Shard]:
+    """Checks that the shards are all rows, once and in order, and gives them their numbers."""
+    written = sorted(written, key=lambda entry: entry[0])
+    # The first key of every shard follows from the rows of the pieces alone.
+    begins, offset = [], 0
+    for first, end in expected:
+        while offset < end - first:
+            begins.append(first + offset)
+            offset += shard_rows
+        offset -= end - first
+    rows = sum(end - first for first, end in expected)
+    sizes = [min(shard_rows, rows - begin) for begin in range(0, rows, shard_rows)]
+    if [first for first, _, _ in written] != begins or [shard.rows for _, _, shard in written] != sizes:
+        raise RuntimeError(
+            f"Ray Data cut {len(written)} shards of {sum(shard.rows for _, _, shard in written):,} rows where "
+            f"{len(sizes)} of {rows:,} rows were due; nothing was kept"
+        )
+    shards = []
+    for number, (_, _, shard) in enumerate(written):
+        file = f"shard-{number:05d}.arrow"
+        os.replace(parts / shard.file, directory / file)
+        shards.append(dataclasses.replace(shard, file=file))
+    return shards
+
+
+def _joined(tables: list[pa.Table], expected: list[tuple[int, int]]) -> pa.Table:
+    """All rows in order, the keys checked and dropped."""
+    tables = sorted((table for table in tables if table.num_rows), key=lambda table: table.column(_KEY)[0].as_py())
+    if not tables:
+        raise DataError("the source has no rows")
+    table = pa.concat_tables(tables).combine_chunks()
+    wanted = np.concatenate([np.arange(first, end) for first, end in expected])
+    if not np.array_equal(table.column(_KEY).to_numpy(), wanted):
+        raise RuntimeError("rows came out of order")
+    return table.drop_columns([_KEY])
+
+
+def _notes(noted: Path, pieces: int) -> tuple[list[Note], list[int]]:
+    """All notes in the order of the plan, and the rows of each piece."""
+    read = [json.loads((noted / f"{number:06d}.json").read_text(encoding="utf-8")) for number in range(pieces)]
+    return [note for piece in read for note in piece["notes"]], [piece["rows"] for piece in read]
+
+
+@contextlib.contextmanager
+def _context(cpus: int | None) -> Iterator[DataContext]:
+    """A context of Ray Data that keeps the order and says nothing."""
+    context = DataContext.get_current().copy()
+    context.execution_options.preserve_order = True
+    if cpus is not None:
+        context.execution_options.resource_limits = context.execution_options.resource_limits.copy(cpu=cpus)
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    loggers = [logging.getLogger(name) for name in ("ray.data", "ray.data._internal")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with DataContext.current(context):
+            yield context
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def _unwrapped() -> Iterator[None]:
+    """Lets our own errors out of those that Ray wraps them in."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except RaysqError:
+        raise
+    except Exception as error:
+        seen: BaseException | None = error
+        while seen is not None:
+            for inner in (seen, getattr(seen, "cause", None)):
+                if isinstance(inner, RaysqError):
+                    # A task's error comes as a subclass of ours with Ray's text in it: take ours alone.
+                    raise _own(inner) from None
+            seen = seen.__cause__ or seen.__context__
+        if isinstance(error, RayError):
+            said = str(error).strip().splitlines()
+            raise ResourceError(f"preparing failed in Ray: {said[-1] if said else error!r}") from error
+        raise
+
+
+def _own(error: RaysqError) -> RaysqError:
+    inner = getattr(error, "cause", error)
+    return inner if isinstance(inner, RaysqError) else error
+
+
+@contextlib.contextmanager
+def _progress(pieces: list[Any], noted: Path, quiet: bool) -> Iterator[None]:
+    """One line on standard error: what has been read so far."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+    sizes = [getattr(piece, "size", 0) for piece in pieces]
+    columns = (TextColumn("preparing"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        line = bar.add_task("", total=sum(sizes))
+        stop = threading.Event()
+
+        def watch() -> None:
+            # Ray Data reports nothing that is cheap to ask for; a piece is done when its note is there.
+            while not stop.wait(0.2):
+                done = [int(path.stem) for path in noted.glob("*.json")]
+                bar.update(line, completed=sum(sizes[number] for number in done))
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()

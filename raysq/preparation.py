@@ -1,0 +1,268 @@
+"""Preparing data: from raw files to a data set on disk, by way of a Ray Data pipeline."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raysq import kinds, sources, tasks
+from raysq.errors import DataError, SourceError, UsageError
+from raysq.kinds.kind import Preparation
+from raysq.settings import make
+from raysq.shards import MANIFEST, SHARD_ROWS, Dataset, Manifest, read_manifest, schema_entries, write_manifest
+from raysq.sources import Source, home
+from raysq.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_UNFINISHED = ".unfinished-"
+
+
+def prepare(
+    task: Task | str,
+    source: str | Path | None = None,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    fresh: bool = False,
+    shard_rows: int = SHARD_ROWS,
+    quiet: bool = False,
+) -> Dataset:
+    """Prepares a task's data, unless the same was prepared before.
+
+    Args:
+        task: a task or its name.
+        source: `sample[:LENGTH]`, a file, a folder, a URL; the task's published data when None.
+        name: the data set's name; the beginning of its fingerprint when None.
+        settings: of the preparation, over those of the task.
+        fresh: prepare again even if nothing has changed, and replace what has the name.
+        shard_rows: rows of a shard.
+        quiet: print nothing.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UsageError: an unknown setting or a name that cannot be one.
+        SourceError: raw data that cannot be had.
+        DataError: raw data that cannot be used as they are, or a name that other data have.
+    """
+    task = tasks.get(task) if isinstance(task, str) else task
+    kind = kinds.get(task.kind)
+    preparation = make(kind.preparation, {**task.preparation, **(settings or {})})
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
+        raise UsageError(f"a data set's name is letters, digits, '.', '-' and '_', received {name!r}")
+    published = task.source
+    found = sources.resolve(
+        source,
+        url=published and published.url,
+        sha256=published and published.sha256,
+        sample=lambda spec: kind.sample(home() / "sources" / f"sample-{kind.name}", spec),
+        suffixes=preparation.suffixes,
+        quiet=quiet,
+    )
+    say = _sayer(quiet)
+    key = fingerprint(preparation, found)
+    folder = home() / "data" / task.name
+    with sources.locked(folder / ".lock", lambda: say(f"waiting for another `raysq prepare {task.name}`")):
+        for leftover in folder.glob(_UNFINISHED + "*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        target = folder / (name or key[:12])
+        if not fresh:
+            same = _same(task, target, key, named=name is not None, shard_rows=shard_rows)
+            if same is not None:
+                say(f"{same.manifest.name}: {found.label} is prepared already, nothing to do ({same.directory})")
+                os.utime(same.directory / MANIFEST)  # now it is the task's newest
+                return same
+        began = time.monotonic()
+        identity = {"task": task.name, "kind": kind.name, "name": target.name}
+        dataset = build(preparation, found, target, identity, shard_rows=shard_rows, quiet=quiet)
+        _summary(say, preparation, found, dataset, time.monotonic() - began)
+    return dataset
+
+
+def build(
+    preparation: Preparation,
+    source: Source,
+    target: Path,
+    identity: Mapping[str, str],
+    *,
+    shard_rows: int = SHARD_ROWS,
+    cpus: int | None = None,
+    quiet: bool = True,
+) -> Dataset:
+    """Runs a preparation over raw files and puts the data set in place, all of it or nothing.
+
+    Args:
+        preparation: of the kind.
+        source: raw files.
+        target: the data set's directory; one that is there is replaced.
+        identity: `task`, `kind` and `name` for the manifest.
+        shard_rows: rows of a shard.
+        cpus: at most so many Ray tasks at once; as many as there are CPUs when None. Changes nothing in the result.
+        quiet: show no progress.
+
+    Raises:
+        DataError: raw data that cannot be used as they are.
+    """
+    import pyarrow as pa
+
+    from raysq import __version__
+    from raysq.pipeline import run
+
+    if shard_rows < 1:
+        raise UsageError(f"shard_rows must be at least 1, received {shard_rows}")
+    pieces = preparation.plan(source.files)
+    staging = target.with_name(f"{_UNFINISHED}{target.name}-{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir(parents=True)
+        shards, schema, notes, repaired = run(preparation, pieces, staging, shard_rows, cpus=cpus, quiet=quiet)
+        manifest = Manifest(
+            **identity,
+            rows=sum(shard.rows for shard in shards),
+            bytes=sum(shard.bytes for shard in shards),
+            schema=schema_entries(schema),
+            shard_rows=shard_rows,
+            shards=shards,
+            source=source.entry(),
+            preparation={"version": preparation.version, "settings": asdict(preparation)},
+            report=preparation.conclude(notes, repaired),
+            fingerprint=fingerprint(preparation, source),
+            versions={"raysq": __version__, "pyarrow": pa.__version__},
+        )
+        write_manifest(staging, manifest)
+        _replace(staging, target)
+    except OSError as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(
+            f"{target.parent} cannot be written: {error.strerror or error}; make room or set RAYSQ_HOME"
+        ) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Dataset.open(target)
+
+
+def fingerprint(preparation: Preparation, source: Source) -> str:
+    """What decides a data set's rows: the raw files' bytes and order, the settings, the preparation's version."""
+    identity = {
+        "files": [file.sha256 for file in source.raw],
+        "settings": asdict(preparation),
+        "preparation": f"{type(preparation).__name__} {preparation.version}",
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def prepare_table(preparation: Preparation, files: list[Path]) -> "tuple[pa.Table, dict[str, Any]]":
+    """The rows and the report of raw files, in this process and in memory, as for predictions.
+
+    Raises:
+        DataError: raw data that cannot be used as they are.
+    """
+    import pyarrow as pa
+
+    pairs = [pair for piece in preparation.plan(files) for pair in preparation.read(piece)]
+    notes = [note for _, note in pairs]
+    preparation.check(notes)
+    table = pa.concat_tables([table for table, _ in pairs])
+    repaired, whole = None, preparation.whole()
+    if whole is not None:
+        table, repaired = whole(table)
+    return table, preparation.conclude(notes, repaired)
+
+
+def datasets(task_name: str) -> list[Dataset]:
+    """A task's data sets, newest first; what cannot be opened is left out."""
+    found = []
+    for manifest in (home() / "data" / task_name).glob(f"[!.]*/{MANIFEST}"):
+        try:
+            found.append((manifest.stat().st_mtime_ns, Dataset.open(manifest.parent)))
+        except (DataError, OSError):
+            continue
+    return [dataset for _, dataset in sorted(found, key=lambda pair: -pair[0])]
+
+
+def find(task: Task | str, data: str | Path | None = None) -> Dataset:
+    """A prepared data set.
+
+    Args:
+        task: a task or its name.
+        data: name or directory; the task's newest when None.
+
+    Raises:
+        DataError: there is none, or it is of another kind.
+    """
+    task = tasks.get(task) if isinstance(task, str) else task
+    if data is None:
+        newest = datasets(task.name)
+        if not newest:
+            raise DataError(f"nothing is prepared for {task.name}; `raysq prepare {task.name}` does it")
+        return newest[0]
+    named = home() / "data" / task.name / str(data)
+    if named.is_dir() and Path(data).name == str(data):
+        dataset = Dataset.open(named)
+    elif Path(data).expanduser().is_dir():
+        dataset = Dataset.open(Path(data).expanduser())
+    else:
+        names = ", ".join(dataset.manifest.name for dataset in datasets(task.name)) or "none"
+        raise DataError(f"no data set {str(data)!r} for {task.name}, by name or as a directory; there is: {names}")
+    if dataset.manifest.kind != task.kind:
+        raise DataError(f"data set {data} is of kind {dataset.manifest.kind}, task {task.name} needs {task.kind}")
+    return dataset
+
+
+def _same(task: Task, target: Path, key: str, named: bool, shard_rows: int) -> Dataset | None:
+    """A data set that is what would be made. Raises DataError where the name stands for something else."""
+    candidates = [target] if named else [target, *(dataset.directory for dataset in datasets(task.name))]
+    for directory in candidates:
+        if not (directory / MANIFEST).exists():
+            continue
+        try:
+            manifest = read_manifest(directory)
+            if manifest.fingerprint == key and manifest.shard_rows == shard_rows:
+                return Dataset.open(directory)
+        except DataError:
+            continue  # damaged: it is made again
+        if named:
+            raise DataError(
+                f"data set {target.name} of {task.name} was made from other data or settings ({manifest.source['label']}): "
+                f"give another --name, or --fresh to replace it"
+            )
+    return None
+
+
+def _replace(staging: Path, target: Path) -> None:
+    """Puts a directory in the place of another that may be there."""
+    if target.exists():
+        old = target.with_name(f"{_UNFINISHED}old-{target.name}-{os.getpid()}")
+        os.rename(target, old)
+        os.rename(staging, target)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.rename(staging, target)
+
+
+def _sayer(quiet: bool) -> Any:
+    if quiet:
+        return lambda *_: None
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    return lambda text: console.print(text, markup=False, soft_wrap=True)
+
+
+def _summary(say: Any, preparation: Preparation, source: Source, dataset: Dataset, seconds: float) -> None:
+    manifest = dataset.manifest
+    shards = f"{len(manifest.shards)} shard{'s' if len(manifest.shards) != 1 else ''}"
+    say(f"{source.label}: {manifest.rows:,} rows, {manifest.bytes / 1e6:.1f} MB in {shards}, {seconds:.1f} s")
+    for remark in preparation.remarks(manifest.report):
+        say(f"  {remark}")
+    say(f"data set {manifest.name}: {dataset.directory}")
