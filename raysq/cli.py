@@ -170,7 +170,8 @@ def _prepare(options: argparse.Namespace) -> None:
         "synthetic": data.synthetic,
         "report": manifest.report,
     }
-    _say(options, result, lambda console: console.print(f"data set {data.directory}"))
+    # The pipeline has said all of it on standard error; a script that reads this line wants the folder.
+    _say(options, result, lambda console: console.print(data.directory))
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -21,6 +21,8 @@ TASK = Task(
         "step": 1,
         "delay": 24,
         "split": "24000/10000/rest",
+        "unit": "degC",
         "steps_per_epoch": 200,
+        "patience": 5,
     },
 )

@@ -17,13 +17,14 @@ _BUILDERS = "raysq.kinds.forecast.models:"
 def facts(dataset: Dataset, settings: WindowSettings) -> dict[str, Any]:
     """Names, means and deviations of the training rows, and the unit of the target as its column's name says it."""
     series = Series(dataset, settings)
-    unit = re.search(r"\(([^()]+)\)\s*$", settings.targets[0])
+    named = re.search(r"\(([^()]+)\)\s*$", settings.targets[0])
+    unit = settings.unit or (named.group(1) if named else None)
     return {
         "columns": list(series.names),
         "mean": series.mean.tolist(),
         "std": series.std.tolist(),
         "targets": list(settings.targets),
-        "unit": unit.group(1) if unit and len(settings.targets) == 1 else None,
+        "unit": unit if len(settings.targets) == 1 else None,
     }
 
 

@@ -28,6 +28,7 @@ class WindowSettings:
         reversed: latest row first.
         split: rows or shares of train, val and test, in time order: "200000/100000/rest" or "0.5/0.25/0.25".
         known_splits: "ROWS:SPLIT", the split of a data set with exactly that many rows.
+        unit: of the targets, for display; none reads it from the column's name, as in "T (degC)".
     """
 
     targets: tuple[str, ...] = ()
@@ -39,6 +40,7 @@ class WindowSettings:
     reversed: bool = False
     split: str = "0.5/0.25/0.25"
     known_splits: tuple[str, ...] = ()
+    unit: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("lookback", 1), ("step", 1), ("delay", 0), ("stride", 1)):
