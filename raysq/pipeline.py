@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ray.data import DataContext, Datasink, Datasource, ReadTask, read_datasourc
 from ray.data._internal.execution.interfaces.task_context import TaskContext
 from ray.data.block import Block, BlockMetadata
 
+from raysq import errors
 from raysq.cluster import ensure_ray
 from raysq.errors import DataError, RaysqError, ResourceError
 from raysq.kinds.kind import Preparation
@@ -57,13 +59,13 @@ def run(
         DataError: raw data that cannot be used as they are.
         ResourceError: no cluster, or no room.
     """
-    ensure_ray()
     parts, noted = directory / "parts", directory / "notes"
     parts.mkdir()
     noted.mkdir()
     whole = preparation.whole()
     sink = _Shards(parts)
-    with _context(cpus) as context, _unwrapped(), _progress(pieces, noted, quiet):
+    with _progress(pieces, noted, quiet), _unwrapped(), _context(cpus) as context:
+        ensure_ray()
         rows = read_datasource(_Pieces(preparation, pieces, noted), override_num_blocks=len(pieces))
         tables: list[pa.Table] = []
         if whole is None:
@@ -72,8 +74,7 @@ def run(
             rows.repartition(target_num_rows_per_block=shard_rows, strict=True).write_datasink(sink)
         else:
             tables = list(rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
-    notes, counts = _notes(noted, len(pieces))
-    preparation.check(notes)
+    notes, counts = _notes(noted, len(pieces), preparation)
     expected = [(number * _PIECE, number * _PIECE + count) for number, count in enumerate(counts) if count]
     repaired = None
     if whole is None:
@@ -116,16 +117,22 @@ class _Pieces(Datasource):
         ]
 
     def _read(self, number: int, piece: Any) -> Iterator[Block]:
-        notes, rows = [], 0
-        for table, note in self._preparation.read(piece):
-            notes.append(note)
-            keys = number * _PIECE + rows + np.arange(table.num_rows)
-            rows += table.num_rows
-            yield table.append_column(_KEY, pa.array(keys, pa.int64()))
-        # Notes go past the pipeline, which has no place for them. A task that Ray runs again writes the same.
+        notes, rows, failed = [], 0, None
+        try:
+            for table, note in self._preparation.read(piece):
+                notes.append(note)
+                keys = number * _PIECE + rows + np.arange(table.num_rows)
+                rows += table.num_rows
+                yield table.append_column(_KEY, pa.array(keys, pa.int64()))
+        except RaysqError as error:
+            failed = (type(error).__name__, str(error))
+        except OSError as error:
+            failed = ("SourceError", f"{getattr(piece, 'path', piece)} cannot be read: {error.strerror or error}")
+        # Notes go past the pipeline, which has no place for them, and so do errors, which it would wrap in its
+        # own words. A task that Ray runs again writes the same.
         path = self._noted / f"{number:06d}.json"
         partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps({"rows": rows, "notes": notes}), encoding="utf-8")
+        partial.write_text(json.dumps({"rows": rows, "notes": notes, "failed": failed}), encoding="utf-8")
         os.replace(partial, path)
 
 
@@ -138,6 +145,7 @@ class _Shards(Datasink[list[tuple[int, int, Shard]]]):
         self.schema: pa.Schema | None = None
 
     def write(self, blocks: Iterable[Block], ctx: TaskContext) -> Any:
+        # A list of what was written, or the reason why it was not.
         written = []
         for block in blocks:
             if not block.num_rows:
@@ -152,13 +160,14 @@ class _Shards(Datasink[list[tuple[int, int, Shard]]]):
                 # Named by its key until all are there and can be numbered.
                 shard = write_shard(self._parts, int(keys[0]), table)
             except OSError as error:
-                raise ResourceError(
-                    f"{self._parts.parent.parent} cannot be written: {error.strerror}; make room or set RAYSQ_HOME"
-                ) from None
+                return error.strerror or str(error)
             written.append((int(keys[0]), int(keys[-1]), shard, table.schema))
         return written
 
     def on_write_complete(self, write_result: Any) -> None:
+        for returned in write_result.write_returns:
+            if isinstance(returned, str):
+                raise ResourceError(f"the data set cannot be written: {returned}; make room or set RAYSQ_HOME")
         entries = [entry for returned in write_result.write_returns for entry in returned]
         self.written = [entry[:3] for entry in entries]
         self.schema = entries[0][3] if entries else None
@@ -207,16 +216,27 @@ def _joined(tables: list[pa.Table], expected: list[tuple[int, int]]) -> pa.Table
     return table.drop_columns([_KEY])
 
 
-def _notes(noted: Path, pieces: int) -> tuple[list[Note], list[int]]:
-    """All notes in the order of the plan, and the rows of each piece."""
-    read = [json.loads((noted / f"{number:06d}.json").read_text(encoding="utf-8")) for number in range(pieces)]
-    return [note for piece in read for note in piece["notes"]], [piece["rows"] for piece in read]
+def _notes(noted: Path, pieces: int, preparation: Preparation) -> tuple[list[Note], list[int]]:
+    """All notes in the order of the plan, and the rows of each piece. Raises the first error among them."""
+    notes, counts = [], []
+    for number in range(pieces):
+        read = json.loads((noted / f"{number:06d}.json").read_text(encoding="utf-8"))
+        notes += read["notes"]
+        counts.append(read["rows"])
+        if read["failed"]:
+            preparation.check(notes)
+            name, said = read["failed"]
+            raise getattr(errors, name)(said)
+    preparation.check(notes)
+    return notes, counts
 
 
 @contextlib.contextmanager
 def _context(cpus: int | None) -> Iterator[DataContext]:
     """A context of Ray Data that keeps the order and says nothing."""
-    context = DataContext.get_current().copy()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # copying reads deprecated settings too
+        context = DataContext.get_current().copy()
     context.execution_options.preserve_order = True
     if cpus is not None:
         context.execution_options.resource_limits = context.execution_options.resource_limits.copy(cpu=cpus)
@@ -236,30 +256,16 @@ def _context(cpus: int | None) -> Iterator[DataContext]:
 
 @contextlib.contextmanager
 def _unwrapped() -> Iterator[None]:
-    """Lets our own errors out of those that Ray wraps them in."""
+    """Turns what Ray itself raises (a lost node, no memory) into one line."""
     from ray.exceptions import RayError
 
     try:
         yield
-    except RaysqError:
-        raise
-    except Exception as error:
-        seen: BaseException | None = error
-        while seen is not None:
-            for inner in (seen, getattr(seen, "cause", None)):
-                if isinstance(inner, RaysqError):
-                    # A task's error comes as a subclass of ours with Ray's text in it: take ours alone.
-                    raise _own(inner) from None
-            seen = seen.__cause__ or seen.__context__
-        if isinstance(error, RayError):
-            said = str(error).strip().splitlines()
-            raise ResourceError(f"preparing failed in Ray: {said[-1] if said else error!r}") from error
-        raise
-
-
-def _own(error: RaysqError) -> RaysqError:
-    inner = getattr(error, "cause", error)
-    return inner if isinstance(inner, RaysqError) else error
+    except RayError as error:
+        cause = getattr(error, "cause", None)
+        said = f"{type(cause).__name__}: {cause}" if cause is not None else str(error)
+        lines = said.strip().splitlines() or [repr(error)]
+        raise ResourceError(f"preparing failed in Ray: {lines[0]}; run it again, or see `raysq doctor`") from error
 
 
 @contextlib.contextmanager

@@ -233,8 +233,8 @@ def _same(task: Task, target: Path, key: str, named: bool, shard_rows: int) -> D
             continue  # damaged: it is made again
         if named:
             raise DataError(
-                f"data set {target.name} of {task.name} was made from other data or settings ({manifest.source['label']}): "
-                f"give another --name, or --fresh to replace it"
+                f"data set {target.name} of {task.name} was made from other data or settings "
+                f"({manifest.source['label']}): give another --name, or --fresh to replace it"
             )
     return None
 

@@ -160,7 +160,8 @@ def read_manifest(directory: Path) -> Manifest:
         raise DataError(f"{path} has no format_version; prepare the data set again with --fresh")
     if version > FORMAT_VERSION:
         raise DataError(
-            f"{path} has format_version {version}, this raysq reads up to {FORMAT_VERSION}: update raysq or prepare again"
+            f"{path} has format_version {version}, this raysq reads up to {FORMAT_VERSION}: update raysq or prepare "
+            f"the data again"
         )
     try:
         values["shards"] = [Shard(**shard) for shard in values["shards"]]

@@ -209,7 +209,7 @@ def _header(line: bytes, name: str, form: Csv) -> tuple[str, ...]:
 
 
 def _wrong_encoding(name: str, form: Csv, error: UnicodeError, where: str) -> DataError:
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError) and form.splittable:
         hint = "utf-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
         return wrong_encoding(f"{name}, {where}", form, error.object[error.start], hint)
     return DataError(f"{name}, {where} is not {form.encoding}; --set encoding=utf-8, or what the file is in")
@@ -243,10 +243,10 @@ def _open(path: Path, form: Csv) -> Iterator[IO[bytes]]:
 
 
 class _Recoded(io.BytesIO):
-    """A file in an encoding whose line ends are not single bytes (UTF-16, ...), as UTF-8."""
+    """A file in an encoding whose line ends are not single bytes (UTF-16, ...), as UTF-8, whole in memory."""
 
     def __init__(self, raw: IO[bytes], encoding: str) -> None:
-        super().__init__(io.TextIOWrapper(raw, encoding, newline="").read().encode())
+        super().__init__(raw.read().decode(encoding).encode())
 
 
 def _blocks(stream: IO[bytes], piece: Piece) -> Iterator[bytes]:

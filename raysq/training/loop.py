@@ -12,6 +12,9 @@ from raysq.training.state import TrainState
 # A call of compiled steps should last about this long: short enough for Ctrl-C and the progress bar.
 _CALL_SECONDS = 0.5
 _MOST_STEPS = 256
+# Workers of a group must make the same calls: a collective in a loop is known by its iteration within the call, and
+# workers with calls of different length wait for each other for ever.
+_GROUP_STEPS = 16
 
 
 def fit(
@@ -37,7 +40,7 @@ def fit(
     """
     settings = program.settings
     trainable = bool(program.model.trainable_variables)
-    chunk = 1
+    chunk = 1 if program.replicas == 1 else _GROUP_STEPS
     program.scale_rate(state.rate_scale)
     while state.epoch < settings.epochs and not state.stopped:
         end = (state.epoch + 1) * program.steps_per_epoch if trainable else state.step
@@ -50,11 +53,11 @@ def fit(
             state.step += steps
             spent = time.perf_counter() - started
             state.seconds += spent
-            # The number of steps a call takes does not touch the numbers, so each worker may choose its own.
-            if steps == chunk:
-                chunk = max(1, min(_MOST_STEPS, 2 * chunk, int(steps * _CALL_SECONDS / spent)))
             if program.replicas == 1:
-                # Elsewhere every worker has to see the same loss to end together: after the epoch.
+                # The number of steps in a call does not touch the numbers.
+                if steps == chunk:
+                    chunk = max(1, min(_MOST_STEPS, 2 * chunk, int(steps * _CALL_SECONDS / spent)))
+                # In a group every worker has to see the same loss to end together: after the epoch.
                 _check_finite(loss, state, program)
             on_chunk(state, loss)
         started = time.perf_counter()

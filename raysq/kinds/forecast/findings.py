@@ -51,8 +51,8 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
             yield (
                 seen["line"],
                 (
-                    f", column {name!r}: {seen['value']!r} is not a number; --set bad_cells=missing treats such cells as "
-                    f"missing, --set columns=... chooses columns"
+                    f", column {name!r}: {seen['value']!r} is not a number; --set bad_cells=missing treats such cells "
+                    f"as missing, --set columns=... chooses columns"
                 ),
             )
     if settings.missing == "error":
@@ -70,8 +70,8 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
             yield (
                 seen["line"],
                 (
-                    f", column {name!r}: {seen['value']} stands for a missing value; --set sentinel=missing treats it so, "
-                    f"sentinel=keep keeps it"
+                    f", column {name!r}: {seen['value']} stands for a missing value; --set sentinel=missing treats it "
+                    f"so, sentinel=keep keeps it"
                 ),
             )
 

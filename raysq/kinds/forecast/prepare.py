@@ -16,7 +16,6 @@ from raysq import tabular
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast import cells, clock
 from raysq.kinds.forecast.repair import repair
-from raysq.settings import nearest
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,8 @@ class SeriesPreparation:
         encoding: of csv files, as Python names it. A byte order mark is skipped.
         delimiter: between the cells of csv files; "tab" for a tabulator.
 
-    Sorting, filling, and dropping rows with the same stamp hold the whole series in memory; the rest is done piece by piece.
+    Sorting, filling, and dropping rows with the same stamp hold the whole series in memory; the rest is done piece
+    by piece.
     """
 
     time: tuple[str, ...] = ("time",)
@@ -152,8 +152,7 @@ class SeriesPreparation:
         lost = [name for name in self.time if name not in there]
         if lost:
             raise DataError(
-                f"{piece.name} has no time column {lost[0]!r} ({nearest(lost[0], there)}); it has {shown}; "
-                f"--set time=NAME names the one to read"
+                f"{piece.name} has no time column {lost[0]!r}; it has {shown}; --set time=NAME names the one to read"
             )
         kept = self._kept(piece.header)
         lost = [name for name in kept if name not in there]

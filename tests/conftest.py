@@ -1,0 +1,44 @@
+"""What all tests share: one Ray cluster for the session, a home of their own, and the real data where they are."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[None]:
+    """A local Ray cluster; two on one host would confuse each other, so it serves all tests."""
+    os.environ.pop("RAY_ADDRESS", None)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    # Logical CPUs: more than there may be cores, so that tasks do run beside each other.
+    ray.init(address="local", num_cpus=6, object_store_memory=256 << 20, include_dashboard=False, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def raysq_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has its own RAYSQ_HOME."""
+    home = tmp_path / "raysq-home"
+    monkeypatch.setenv("RAYSQ_HOME", str(home))
+    return home
+
+
+@pytest.fixture
+def real() -> Callable[[str], Path]:
+    """The path of a real data file under `../shared/data`, or the test is skipped."""
+
+    def find(name: str) -> Path:
+        path = DATA / name
+        if not path.exists():
+            pytest.skip(f"the real data file {name} is not beside the repository (../shared/data)")
+        return path
+
+    return find

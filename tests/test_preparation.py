@@ -1,0 +1,283 @@
+"""The pipeline on Ray Data: exact shards in order on any number of CPUs, all of a data set or nothing."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from raysq import preparation, tabular, tasks
+from raysq.errors import DataError, ResourceError, SourceError, UsageError
+from raysq.kinds.forecast.prepare import SeriesPreparation
+from raysq.preparation import build, datasets, find, prepare
+from raysq.settings import make
+from raysq.sources import resolve
+
+pytestmark = pytest.mark.usefixtures("cluster")
+IDENTITY = {"task": "forecast", "kind": "forecast", "name": "x"}
+
+
+def write_csv(path: Path, rows: int = 5000) -> Path:
+    random = np.random.RandomState(0)
+    stamps = np.datetime64("2020-01-01", "s") + np.arange(rows) * np.timedelta64(600, "s")
+    cells = random.randint(-99999, 99999, (rows, 2))
+    lines = [f"{stamp},{a / 100:.2f},{b}" for stamp, (a, b) in zip(stamps, cells, strict=True)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("time,a,b\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def test_same_bytes_on_1_2_and_6_cpus(tmp_path, monkeypatch):
+    monkeypatch.setattr(tabular, "RANGE", 12_345)  # a dozen pieces that end anywhere
+    source = resolve(write_csv(tmp_path / "x.csv"))
+    settings = SeriesPreparation()
+    built = [
+        build(settings, source, tmp_path / str(cpus), IDENTITY, shard_rows=700, cpus=cpus) for cpus in (1, 2, 6, None)
+    ]
+    assert len(settings.plan(source.files)) > 10
+    first = contents(built[0].directory)
+    assert sorted(first) == ["manifest.json", *(f"shard-{number:05d}.arrow" for number in range(8))]
+    for dataset in built:
+        assert contents(dataset.directory) == first
+        dataset.verify()
+    assert [shard.rows for shard in built[0].manifest.shards] == [700] * 7 + [100]
+    raw = np.loadtxt(source.files[0], delimiter=",", skiprows=1, usecols=(1, 2))
+    assert built[0].column("a").slice(0, 5000).tolist() == raw[:, 0].astype(np.float32).tolist()
+    assert built[0].column("b").slice(0, 5000).tolist() == raw[:, 1].tolist()
+    assert built[0].statistics("a", 123, 4567) == pytest.approx(
+        (raw[123:4567, 0].mean(), raw[123:4567, 0].std()), rel=1e-7
+    )
+    assert str(tmp_path) not in first["manifest.json"].decode()
+
+
+@pytest.mark.parametrize("shard_rows", [131_072, 1000, 1])
+def test_shards_of_any_size(tmp_path, shard_rows):
+    rows = 40 if shard_rows == 1 else 3000
+    source = resolve(write_csv(tmp_path / "x.csv", rows))
+    dataset = build(SeriesPreparation(), source, tmp_path / "out", IDENTITY, shard_rows=shard_rows)
+    assert [shard.rows for shard in dataset.manifest.shards] == [min(shard_rows, rows)] * -(-rows // shard_rows)
+
+
+def test_folder_with_rows_dropped_and_repairs_of_the_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(tabular, "RANGE", 2000)
+    write_csv(tmp_path / "in" / "1.csv", 500)
+    text = (tmp_path / "in" / "1.csv").read_text().replace("2020-01", "2020-02")
+    (tmp_path / "in" / "2.csv").write_text(re.sub("(T05:00:00),[^,]*,", r"\1,,", text))
+    source = resolve(tmp_path / "in")
+    drop, fill = (
+        make(SeriesPreparation, values) for values in ({"missing": "drop"}, {"missing": "interpolate", "gaps": "fill"})
+    )
+    dropped = build(drop, source, tmp_path / "d", IDENTITY, shard_rows=99)
+    assert dropped.rows == 1000 - 4
+    assert {shard.rows for shard in dropped.manifest.shards[:-1]} == {99}
+    filled = build(fill, source, tmp_path / "f", IDENTITY, shard_rows=99)
+    steps = np.diff(filled.column("time").slice(0, filled.rows))
+    assert (steps == np.timedelta64(600, "s")).all()
+    assert filled.rows > 4000
+    assert filled.manifest.report["repairs"]["gap_rows_filled"] == filled.rows - 1000
+    assert filled.manifest.report["repairs"]["cells_filled"] == {"a": 4}
+    assert {shard.rows for shard in filled.manifest.shards[:-1]} == {99}
+
+
+def test_prepare_jena_sample(raysq_home, capsys):
+    dataset = prepare("jena", "sample:3d", quiet=True)
+    assert capsys.readouterr() == ("", "")
+    assert dataset.synthetic
+    assert dataset.rows == 3 * 144
+    assert dataset.columns == ("time", *tasks.get("jena").preparation["columns"])
+    assert dataset.directory == raysq_home / "data" / "jena" / dataset.fingerprint[:12]
+    assert dataset.manifest.preparation["version"] == SeriesPreparation.version
+    assert dataset.manifest.preparation["settings"]["time_format"] == "%d.%m.%Y %H:%M:%S"
+
+
+def test_prepared_once_until_something_changes(tmp_path, capsys, monkeypatch):
+    path = write_csv(tmp_path / "x.csv", 300)
+    settings = {"time": "time", "time_format": "none", "columns": "a,b"}
+    first = prepare("jena", path, settings=settings)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "x.csv: 300 rows" in said.err
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation, "build", lambda *_, **__: pytest.fail("prepared again"))
+        same = prepare("jena", path, settings=settings)
+        moved = tmp_path / "elsewhere" / "y.csv"
+        moved.parent.mkdir()
+        path.rename(moved)
+        assert prepare("jena", moved, settings=settings).directory == same.directory == first.directory
+    assert "nothing to do" in capsys.readouterr().err
+    other = prepare("jena", moved, settings=settings | {"columns": "a"}, quiet=True)
+    assert other.directory != first.directory
+    assert [dataset.directory for dataset in datasets("jena")] == [other.directory, first.directory]
+    assert find("jena").directory == other.directory
+    prepare("jena", moved, settings=settings, quiet=True)  # asked for again: now it is the newest
+    assert find("jena").directory == first.directory
+
+
+def test_a_name_stands_for_one_data_set(tmp_path):
+    path = write_csv(tmp_path / "x.csv", 300)
+    settings = {"time": "time", "time_format": "none", "columns": "a,b"}
+    mine = prepare("jena", path, name="mine", settings=settings, quiet=True)
+    assert prepare("jena", path, settings=settings, quiet=True).directory == mine.directory
+    with pytest.raises(DataError, match=r"data set mine of jena was made from other data .*x\.csv.*--name, or --fresh"):
+        prepare("jena", path, name="mine", settings=settings | {"columns": "a"}, quiet=True)
+    replaced = prepare("jena", path, name="mine", settings=settings | {"columns": "a"}, fresh=True, quiet=True)
+    assert replaced.columns == ("time", "a")
+    assert find("jena", "mine").columns == ("time", "a")
+    assert find("jena", str(replaced.directory)).rows == 300
+    (replaced.directory / "shard-00000.arrow").write_bytes(b"damaged")
+    assert prepare("jena", path, name="mine", settings=settings | {"columns": "a"}, quiet=True).rows == 300
+    with pytest.raises(DataError, match="no data set 'yours' for jena.*there is: mine"):
+        find("jena", "yours")
+    for name in ("../x", ".x", "", "a/b"):
+        with pytest.raises(UsageError, match="data set's name"):
+            prepare("jena", path, name=name, quiet=True)
+
+
+def test_nothing_is_prepared_yet():
+    assert datasets("jena") == []
+    with pytest.raises(DataError, match="nothing is prepared for jena; `raysq prepare jena` does it"):
+        find("jena")
+
+
+def test_an_interrupted_run_leaves_no_data_set_and_is_cleaned_up(tmp_path, raysq_home, monkeypatch):
+    path = write_csv(tmp_path / "x.csv", 300)
+    settings = {"time": "time", "time_format": "none", "columns": "a,b"}
+    folder = raysq_home / "data" / "jena"
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation, "write_manifest", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            prepare("jena", path, settings=settings, quiet=True)
+    assert [file.name for file in folder.iterdir()] == [".lock"]
+    # What a killed process leaves behind:
+    with monkeypatch.context() as patch:
+        patch.setattr(preparation, "write_manifest", interrupt)
+        patch.setattr(preparation.shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(KeyboardInterrupt):
+            prepare("jena", path, settings=settings, quiet=True)
+    assert next(file.name for file in folder.iterdir() if file.name != ".lock").startswith(".unfinished-")
+    assert datasets("jena") == []
+    dataset = prepare("jena", path, settings=settings, quiet=True)
+    assert sorted(file.name for file in folder.iterdir()) == [".lock", dataset.manifest.name]
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "match"),
+    [
+        (
+            lambda text: text.replace(b"T03:20:00,", b"T03:20:00,x"),
+            {},
+            r"^x\.csv, line 22, column 'a': 'x.*' is not a number",
+        ),
+        (lambda text: text + b"2021-01-01,1\n", {}, r"^x\.csv, line 302 has 2 cells"),
+        (lambda text: text + b"2019-01-01,1,1\n", {}, r"^x\.csv, line 302: stamp .*--set order=sort"),
+        (lambda text: text + b"2021-01-01,,1\n", {}, r"^x\.csv, line 302, column 'a': the cell is missing"),
+        (lambda text: b"time,a,b\n\n", {}, r"^x\.csv has no rows"),
+        (lambda text: b"time,a,b\n,,\n", {"order": "sort"}, r"has no rows"),
+    ],
+)
+def test_bad_data_are_one_line_and_no_data_set(tmp_path, raysq_home, monkeypatch, change, settings, match):
+    monkeypatch.setattr(tabular, "RANGE", 1500)
+    path = write_csv(tmp_path / "x.csv", 300)
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(DataError, match=match) as caught:
+        prepare("jena", path, settings={"time": "time", "time_format": "none", "columns": "a,b"} | settings, quiet=True)
+    assert "\n" not in str(caught.value)
+    assert [file.name for file in (raysq_home / "data" / "jena").iterdir()] == [".lock"]
+
+
+def test_an_error_inside_a_task_comes_without_rays_words(tmp_path):
+    import gzip
+
+    data = gzip.compress(write_csv(tmp_path / "x.csv", 3000).read_bytes())
+    (tmp_path / "x.csv.gz").write_bytes(data[: len(data) // 2])
+    with pytest.raises(
+        DataError, match=r"^x\.csv\.gz is damaged or cut short \(.*\); fetch or write it again$"
+    ) as caught:
+        build(SeriesPreparation(), resolve(tmp_path / "x.csv.gz"), tmp_path / "out", IDENTITY)
+    assert type(caught.value) is DataError
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_home_that_cannot_be_written(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("RAYSQ_HOME", str(tmp_path / "file" / "home"))
+    with pytest.raises(SourceError, match="cannot be written .*RAYSQ_HOME"):
+        prepare("jena", write_csv(tmp_path / "x.csv", 300), quiet=True)
+
+
+def test_a_cluster_that_is_not_there(monkeypatch):
+    import ray
+
+    from raysq.cluster import ensure_ray
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody\nthere")))
+    monkeypatch.setenv("RAY_ADDRESS", "nowhere:1")
+    with pytest.raises(ResourceError, match=r"no Ray cluster answers at RAY_ADDRESS=nowhere:1 \(nobody\)"):
+        ensure_ray()
+
+
+def test_real_jena_2020(real):
+    dataset = prepare("jena", real("jena/jena_climate_2020.csv.zip"), quiet=True)
+    report = dataset.manifest.report
+    assert dataset.rows == 52_696
+    assert not dataset.synthetic
+    assert report["repeated_stamps"]["count"] == 1
+    assert report["gaps"] == {
+        "count": 1,
+        "longest_seconds": 6000.0,
+        "first": {"stamp": "2020-05-29T11:10:00", "file": "jena_climate_2020.csv.zip", "line": 21516},
+    }
+    assert report["sentinels"]["wv (m/s)"]["count"] == 1
+    assert dataset.manifest.source["files"][0]["sha256"].startswith("0b51a375c2ee7618")
+
+
+def test_tasks_do_not_import_tensorflow(tmp_path):
+    import ray
+
+    build(SeriesPreparation(), resolve(write_csv(tmp_path / "x.csv", 300)), tmp_path / "out", IDENTITY)
+
+    @ray.remote
+    def loaded() -> bool:
+        import sys
+
+        import raysq.kinds.forecast
+        import raysq.pipeline  # noqa: F401 - what a task imports
+
+        return "tensorflow" in sys.modules or "keras" in sys.modules
+
+    assert not ray.get(loaded.remote())
+    assert os.environ.get("RAYSQ_HOME")
+
+
+def test_a_full_disk_is_one_line(tmp_path):
+    import pyarrow as pa
+    from ray.data.datasource.datasink import WriteResult
+
+    from raysq.pipeline import _Shards
+
+    sink = _Shards(tmp_path / "nowhere")
+    said = sink.write([pa.table({"a": [1.0], "__row": [0]})], None)
+    with pytest.raises(ResourceError, match="cannot be written: No such file.*; make room or set RAYSQ_HOME"):
+        sink.on_write_complete(WriteResult(1, 1, [said]))
+
+
+def test_a_bug_is_one_line(tmp_path):
+    class Buggy(SeriesPreparation):
+        def read(self, piece):
+            raise ZeroDivisionError("a bug")
+
+    source = resolve(write_csv(tmp_path / "x.csv", 300))
+    with pytest.raises(ResourceError, match="preparing failed in Ray: .*a bug.*raysq doctor") as caught:
+        build(Buggy(), source, tmp_path / "out", IDENTITY)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
