@@ -36,11 +36,10 @@ def train(
     ensure_ray()
     check_resources(workers, gpu)
     from ray.train import FailureConfig, RunConfig, ScalingConfig
-    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
     failure = run.directory / "failure.json"
     failure.unlink(missing_ok=True)
-    trainer = DataParallelTrainer(
+    trainer = _trainer_class()(
         _train_worker,
         train_loop_config={"run": str(run.directory.resolve()), "gpu": gpu, "threads": threads},
         backend_config=_backend_config(),
@@ -73,6 +72,25 @@ def check_resources(workers: int, gpu: bool) -> None:
                 f"{workers} workers need {needed} {name}s, the Ray cluster has {total.get(name, 0):g}: "
                 f"ask for fewer workers, or add nodes"
             )
+
+
+def _trainer_class() -> Any:
+    from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    class Trainer(DataParallelTrainer):
+        """Ends when training ends. Ray's cleaner asks the state API whether the controller lives, and without a
+        dashboard waits 10 s for an answer, at the end too: ask for one second."""
+
+        def _create_default_callbacks(self) -> list[Any]:
+            return [
+                PlacementGroupCleanerCallback(get_actor_timeout_s=1, stop_timeout=3)
+                if isinstance(callback, PlacementGroupCleanerCallback)
+                else callback
+                for callback in super()._create_default_callbacks()
+            ]
+
+    return Trainer
 
 
 def _backend_config() -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysq import order
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError, TrainingError, UsageError
 from raysq.kinds.kind import Examples
 from raysq.training.settings import TrainSettings
 
@@ -58,7 +58,8 @@ class Program:
         self.local_replicas = len(self.strategy.extended.worker_devices) if tf.distribute.has_strategy() else 1
         on_gpu = bool(tf.config.list_logical_devices("GPU"))
         # On a GPU cuDNN's recurrent layers beat XLA's loop.
-        self.xla = {"auto": xla and not on_gpu, "true": True, "false": False}[settings.xla]
+        pays = xla and not on_gpu and not (settings.deterministic and _has_max_pooling(model))
+        self.xla = {"auto": pays, "true": True, "false": False}[settings.xla]
         self._device = "/GPU:0" if on_gpu else "/CPU:0"
 
         names = list(metrics)
@@ -281,7 +282,14 @@ class Program:
                 arguments,
             )
             self._functions[key] = tf.function(lambda *args: body(feed, *args), input_signature=signature)
-        return self._functions[key](*arguments)
+        try:
+            return self._functions[key](*arguments)
+        except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
+            if not self.xla or "tf2xla" not in str(error):
+                raise
+            raise TrainingError(
+                f"XLA cannot compile this model ({str(error).splitlines()[0]}): --set xla=false"
+            ) from None
 
     def barrier(self) -> None:
         """Returns when every worker has come here."""
@@ -358,6 +366,15 @@ class _Feed:
         if self.placed is None:
             return batch
         return self.examples.gather(batch, self.placed, tf.gather)
+
+
+def _has_max_pooling(model: keras.Model) -> bool:
+    """Whether a max pooling layer is in the model: XLA has no deterministic gradient for it (TensorFlow 2.21)."""
+    pooling = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
+    return any(
+        isinstance(layer, pooling) or (isinstance(layer, keras.Model) and _has_max_pooling(layer))
+        for layer in model.layers
+    )
 
 
 def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer:

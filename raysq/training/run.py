@@ -84,7 +84,7 @@ def find_model(kind: str, model: str) -> Model:
     """A model of a kind by name, or a person's own by `package.module:function`."""
     models = kinds.get(kind).models
     if ":" in model:
-        return Model(model)
+        return Model(model, xla=False)  # whether it pays is not known: --set xla=true
     if model not in models:
         raise UsageError(f"unknown model {model!r}: {nearest(model, models)}, or package.module:function")
     return models[model]
