@@ -243,7 +243,7 @@ def test_a_changed_data_set_is_noticed(data, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"unitz": 3}, "did you mean units"),
+        ({"unitz": 3}, "did you mean unit or units"),
         ({"units": "many"}, "units must be a whole number, received 'many'"),
         ({"schedule": "cosin"}, "one of constant, cosine"),
         ({"batch_size": 0}, "batch_size must be at least 1"),

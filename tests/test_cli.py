@@ -1,0 +1,110 @@
+"""The command line as a person meets it: exit codes, one-line errors, JSON, and how fast it answers."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+from training.series import write_series
+
+from raysq.cli import main
+
+SMALL = ["lookback=24", "step=2", "delay=6", "batch_size=16", "steps_per_epoch=5", "units=4"]
+SETTINGS = [f"--set={pair}" for pair in SMALL]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return str(write_series(tmp_path_factory.mktemp("data") / "waves").directory)
+
+
+def test_help_is_instant_and_imports_nothing_heavy():
+    code = "import sys, raysq, raysq.cli; raysq.cli.main(['tasks', '--help'])"
+    check = f"try:\n {code}\nexcept SystemExit: pass\nprint([m for m in ('tensorflow', 'ray', 'keras') if m in sys.modules])"
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=30)
+    spent = time.perf_counter() - started
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    assert spent < 0.5, f"{spent:.2f} s"
+
+
+def test_import_brings_neither_tensorflow_nor_ray():
+    code = "import sys, raysq; print('tensorflow' in sys.modules or 'ray' in sys.modules, callable(raysq.train))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "False True", done.stderr
+
+
+def test_train_evaluate_runs_rm(data, capsys):
+    train = ["train", "jena", "--data", data, "--model", "gru", "--epochs", "2", *SETTINGS]
+    assert main([*train, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert {"run", "task", "model", "seed", "steps", "seconds", "metrics"} <= result.keys()
+    assert result["steps"] == 10 and result["synthetic"] is True
+    assert {"loss", "val_loss", "val_mae", "test_mae", "val_mae_original"} <= result["metrics"].keys()
+    assert main(train) == 0
+    shown = capsys.readouterr()
+    assert "finished before" in shown.err and "synthetic" in shown.err and "degC" in shown.out
+    assert main(["evaluate", result["run"], "--split", "val", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["metrics"]["val_mae"] == pytest.approx(result["metrics"]["val_mae"], rel=1e-6)
+    assert "val_mae" in found["baseline"]
+    assert main(["runs", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["state"] == "finished" and row["epochs"] == 2
+    assert main(["rm", row["run"][:8]]) == 2
+    assert main(["rm", row["run"][:8], "--yes", "--json"]) == 0
+    capsys.readouterr()
+    assert main(["runs", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_dry_run_writes_nothing(data, capsys, raysq_home):
+    assert main(["train", "jena", "--data", data, "--dry-run", "--json", *SETTINGS]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["examples"] == {"train": 570, "val": 270, "test": 270}
+    assert found["parameters"] == 245 and found["settings"]["units"] == 4
+    assert found["estimated_seconds"] > 0
+    assert not (raysq_home / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["train", "jenna"], 2, "did you mean jena"),
+        (["train", "jena", "--data", "DATA", "--model", "gro"], 2, "did you mean gru"),
+        (["train", "jena", "--data", "DATA", "--set", "unit"], 2, "key=value"),
+        (["train", "jena", "--data", "DATA", "--set", "unitz=3"], 2, "did you mean unit or units"),
+        (["train", "jena", "--data", "DATA", "--workers", "0"], 2, "--workers must be at least 1"),
+        (["train", "jena", "--data", "DATA", "--model", "nowhere:model"], 2, "there is no module 'nowhere'"),
+        (["train", "jena", "--data", "DATA", "--gpu"], 1, "the Ray cluster has 0"),
+        (["train", "jena", "--data", "missing"], 1, "missing"),
+        (["evaluate", "missing"], 1, "raysq runs"),
+        (["verify", "missing"], 1, "no data set"),
+        (["prepare", "jena", "--source", "missing.csv"], 1, "missing.csv"),
+    ],
+)
+def test_failures_are_one_clear_line(data, cluster, capsys, arguments, code, message):
+    assert main([data if argument == "DATA" else argument for argument in arguments]) == code
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert error.splitlines()[-1].startswith("raysq: ")
+    assert "Traceback" not in error
+
+
+def test_an_interrupted_run_is_not_trained_with_other_settings(data, capsys):
+    train = ["train", "jena", "--data", data, "--model", "dense", "--epochs", "1", "--name", "mine"]
+    assert main([*train, *SETTINGS, "--json"]) == 0
+    assert main([*train, *SETTINGS, "--set", "units=5", "--json"]) == 2
+    assert "--fresh" in capsys.readouterr().err
+    assert main([*train, *SETTINGS, "--set", "units=5", "--fresh", "--json"]) == 0
+
+
+def test_doctor_and_tasks_and_verify(data, capsys):
+    assert main(["doctor", "--no-ray", "--json"]) in (0, 1)
+    report = json.loads(capsys.readouterr().out)
+    assert report["tensorflow"]["ok"] and "keras" in report["packages"]["text"]
+    assert main(["tasks", "--json"]) == 0
+    names = {row["task"] for row in json.loads(capsys.readouterr().out)}
+    assert {"jena", "beijing"} <= names
+    assert main(["verify", data]) == 0
