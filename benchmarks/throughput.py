@@ -129,7 +129,7 @@ def keras_side(config, dataset):
     ).repeat()
     model = config.build(dataset)
     model.compile("rmsprop", "mae", metrics=["mae"])
-    return lambda steps: model.fit(batches, steps_per_epoch=steps, epochs=1, verbose=0)
+    return lambda steps: model.fit(batches, steps_per_epoch=steps, epochs=1, shuffle=False, verbose=0)
 
 
 if __name__ == "__main__":

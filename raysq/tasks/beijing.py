@@ -25,4 +25,11 @@ TASK = Task(
         "steps_per_epoch": 200,
         "patience": 5,
     },
+    search={
+        "units": [16, 32, 64],
+        "dropout": ("uniform", 0.0, 0.4),
+        "recurrent_dropout": ("uniform", 0.0, 0.4),
+        "learning_rate": ("loguniform", 3e-4, 3e-3),
+        "lookback": [72, 120, 240],
+    },
 )

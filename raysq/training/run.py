@@ -171,15 +171,23 @@ class Run:
         self.config = config
 
     @classmethod
-    def create(cls, config: Config, *, name: str | None = None, fresh: bool = False) -> "Run":
+    def create(
+        cls, config: Config, *, name: str | None = None, fresh: bool = False, folder: Path | None = None
+    ) -> "Run":
         """The run of a configuration: a new one, or the one that is there, to be continued.
+
+        Args:
+            config: what to do.
+            name: of its directory, instead of the configuration's id.
+            fresh: remove what is there.
+            folder: where runs are kept; RAYSQ_HOME/runs if left out.
 
         Raises:
             UsageError: a run of that name has another configuration.
         """
         if name and (Path(name).name != name or name.startswith(".")):
             raise UsageError(f"--name must be a plain name without slashes, received {name!r}")
-        directory = home() / "runs" / (name or config.id)
+        directory = (folder or home() / "runs") / (name or config.id)
         if (directory / "config.json").exists():
             there = cls.open(directory)
             if fresh:
