@@ -1,0 +1,127 @@
+"""`ray job submit` against a local head, with token authentication as Ray has it by default."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+from training.series import write_series
+
+pytestmark = pytest.mark.cluster
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def head(tmp_path_factory):
+    """A Ray head on free ports, started in the repository: a job without `--working-dir` runs where the head does."""
+    home = tmp_path_factory.mktemp("home")
+    # Unix sockets have short paths, pytest's are long.
+    temporary = tempfile.mkdtemp(prefix="rq", dir="/tmp")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    environment |= {
+        "HOME": str(home),
+        "RAYSQ_HOME": str(home / "raysq"),
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+    }
+    write_series(home / "raysq" / "data" / "jena" / "waves", rows=6000, shard_rows=3000)
+    dashboard = free_port()
+    command = [
+        "ray",
+        "start",
+        "--head",
+        "--block",
+        "--num-cpus=2",
+        f"--temp-dir={temporary}",
+        "--include-dashboard=true",
+    ]
+    ports = [f"--port={free_port()}", f"--dashboard-port={dashboard}", "--object-store-memory=200000000"]
+    ports += [f"--{name}={free_port()}" for name in ("dashboard-agent-listen-port", "metrics-export-port")]
+    with open(home / "head.log", "w") as log:
+        process = subprocess.Popen(
+            [*command, *ports], env=environment, stdout=log, stderr=log, start_new_session=True, cwd=ROOT
+        )
+    environment["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{dashboard}"
+    try:
+        deadline = time.monotonic() + 90
+        while subprocess.run(["ray", "job", "list"], env=environment, capture_output=True, timeout=60).returncode:
+            assert process.poll() is None and time.monotonic() < deadline, (home / "head.log").read_text()
+            time.sleep(1)
+        yield environment
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def submit(environment, *arguments: str, timeout: int = 240) -> str:
+    done = subprocess.run(
+        ["ray", "job", "submit", *arguments],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return done.stdout
+
+
+SMALL = ("--trials", "2", "--epochs", "2", "--steps", "5")
+
+
+def test_the_search_is_submitted_and_submitted_again(head, tmp_path):
+    out = submit(head, "--", "jobs/tune_jena.py", *SMALL)
+    assert "succeeded" in out and "2 trials" in out
+    (best,) = Path(head["RAYSQ_HOME"]).glob("experiments/*/best.json")
+    assert json.loads(best.read_text())["metrics"]["val_mae"] > 0
+    before = best.stat().st_mtime_ns
+    # Packed with the working directory, the same search is found finished.
+    folder = tmp_path / "packed"
+    shutil.copytree(ROOT / "jobs", folder / "jobs")
+    again = submit(head, "--working-dir", str(folder), "--", "jobs/tune_jena.py", *SMALL)
+    assert "2 trials" in again and best.stat().st_mtime_ns == before
+
+
+def test_as_written_it_starts_to_search(head):
+    out = submit(head, "--no-wait", "--submission-id", "as-written", "jobs/tune_jena.py")
+    assert "as-written" in out
+    trials = Path(head["RAYSQ_HOME"]) / "experiments"
+    deadline = time.monotonic() + 90
+    try:
+        # Another search than the one above: sixteen trials of the defaults' length.
+        while not any(
+            len(path.read_text().splitlines()) >= 1
+            for path in trials.glob("*/trials/*/metrics.jsonl")
+            if json.loads((path.parent / "config.json").read_text())["training"]["steps_per_epoch"] == 200
+        ):
+            assert time.monotonic() < deadline, subprocess.run(
+                ["ray", "job", "logs", "as-written"], env=head, capture_output=True, text=True, timeout=60
+            ).stdout[-3000:]
+            time.sleep(1)
+    finally:
+        subprocess.run(["ray", "job", "stop", "as-written"], env=head, capture_output=True, timeout=90)
+
+
+def test_training_is_submitted(head):
+    out = submit(head, "--", "jobs/train_jena.py", "--model", "dense", "--epochs", "1", "--steps", "5")
+    assert "baseline" in out and "degC" in out and "succeeded" in out
