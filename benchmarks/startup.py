@@ -73,10 +73,11 @@ def main() -> None:
                     print(f"{name} {seconds[name][-1]:.2f} s", flush=True)
     medians = {name: statistics.median(values) for name, values in seconds.items()}
     ratio = medians["raysq"] / medians["keras"]
-    print(f"median to the first step: raysq {medians['raysq']:.2f} s, Keras {medians['keras']:.2f} s, ratio {ratio:.2f}")
+    print(f"medians: raysq {medians['raysq']:.2f} s, Keras {medians['keras']:.2f} s, ratio {ratio:.2f}")
     options.output.parent.mkdir(exist_ok=True)
     facts = {"source": options.source, "cores": os.cpu_count()}
-    options.output.write_text(json.dumps({"facts": facts, "seconds": seconds, "medians": medians, "ratio": ratio}, indent=1) + "\n")
+    found_out = {"facts": facts, "seconds": seconds, "medians": medians, "ratio": ratio}
+    options.output.write_text(json.dumps(found_out, indent=1) + "\n")
 
 
 if __name__ == "__main__":

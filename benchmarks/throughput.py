@@ -18,7 +18,8 @@ import time
 from pathlib import Path
 
 BATCH, LOOKBACK, STEP, DELAY = 128, 720, 6, 144
-MODELS = {"dense": (6000, 60), "gru_dropout": (120, 30), "gru": (150, 60)}  # steps of raysq and of Keras per measurement
+# Steps of raysq and of Keras in a measurement.
+MODELS = {"dense": (6000, 60), "gru_dropout": (120, 30), "gru": (150, 60)}
 
 
 def main() -> None:

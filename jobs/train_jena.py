@@ -11,7 +11,7 @@ GPU = False  # one for each worker
 SETTINGS = {"epochs": 20, "steps_per_epoch": 500, "batch_size": 128}
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--source", help="sample[:LENGTH], a path, or a URL (default: what is prepared, else the public file)")
+parser.add_argument("--source", help="sample[:LENGTH], a path, or a URL (default: what is prepared, else public)")
 parser.add_argument("--model", default=MODEL)
 parser.add_argument("--workers", type=int, default=WORKERS)
 parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])

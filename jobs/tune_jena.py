@@ -16,7 +16,7 @@ SETTINGS = {"epochs": 10, "steps_per_epoch": 200}  # the most a trial gets; ASHA
 GPU = 0.0  # of a trial, may be a fraction
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--source", help="sample[:LENGTH], a path, or a URL (default: what is prepared, else the public file)")
+parser.add_argument("--source", help="sample[:LENGTH], a path, or a URL (default: what is prepared, else public)")
 parser.add_argument("--trials", type=int, default=TRIALS)
 parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
 parser.add_argument("--steps", type=int, default=SETTINGS["steps_per_epoch"], help="of an epoch")

@@ -137,7 +137,7 @@ def _tasks(options: argparse.Namespace) -> None:
 
     from raysq import kinds, preparation, tasks
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in tasks.TASKS:
         task = tasks.get(name)
         prepared = [data.manifest.name for data in preparation.datasets(name)]
@@ -294,7 +294,7 @@ def _runs(options: argparse.Namespace) -> None:
 
     from raysq.training.run import runs
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for run in runs():
         records = run.metrics()
         best = min((record["val_loss"] for record in records), default=None)

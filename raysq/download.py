@@ -88,7 +88,7 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> None:
             have = 0
     headers = {"User-Agent": "raysq", "Accept-Encoding": "identity"}
     if have:
-        headers |= {"Range": f"bytes={have}-", "If-Range": validator}
+        headers |= {"Range": f"bytes={have}-", "If-Range": str(validator)}
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:

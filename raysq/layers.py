@@ -1,5 +1,7 @@
 """Model parts that several kinds share."""
 
+from typing import Any
+
 import keras
 
 
@@ -14,7 +16,7 @@ class Persistence(keras.layers.Layer):
         position: index of the step to repeat, -1 for the latest.
     """
 
-    def __init__(self, targets: tuple[int, ...], position: int = -1, **kwargs):
+    def __init__(self, targets: tuple[int, ...], position: int = -1, **kwargs: Any):
         super().__init__(**kwargs)
         self.targets = tuple(targets)
         self.position = position

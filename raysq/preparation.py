@@ -62,8 +62,8 @@ def prepare(
     published = task.source
     found = sources.resolve(
         source,
-        url=published and published.url,
-        sha256=published and published.sha256,
+        url=published.url if published else None,
+        sha256=published.sha256 if published else None,
         sample=lambda spec: kind.sample(home() / "sources" / f"sample-{kind.name}", spec),
         suffixes=preparation.suffixes,
         quiet=quiet,
@@ -126,7 +126,9 @@ def build(
         staging.mkdir(parents=True)
         shards, schema, notes, repaired = run(preparation, pieces, staging, shard_rows, cpus=cpus, quiet=quiet)
         manifest = Manifest(
-            **identity,
+            task=identity["task"],
+            kind=identity["kind"],
+            name=identity["name"],
             rows=sum(shard.rows for shard in shards),
             bytes=sum(shard.bytes for shard in shards),
             schema=schema_entries(schema),

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -229,7 +229,7 @@ def _open(path: Path, form: Csv) -> Iterator[IO[bytes]]:
     try:
         with contextlib.ExitStack() as stack:
             if name.endswith(".gz"):
-                stream: IO[bytes] = stack.enter_context(gzip.open(path, "rb"))
+                stream: IO[bytes] = cast("IO[bytes]", stack.enter_context(gzip.open(path, "rb")))
             elif name.endswith(".zip"):
                 archive = stack.enter_context(zipfile.ZipFile(path))
                 stream = stack.enter_context(archive.open(zip_member(path)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -22,6 +22,7 @@ class Preparation(Protocol):
     raised, so that the first one is reported whichever task met its own first.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Any]]
     version: int  # raised when the same input and settings would give other bytes
     suffixes: tuple[str, ...]  # of the raw files that it can read
 

@@ -16,6 +16,7 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
@@ -30,7 +31,7 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
     axes.plot(epochs[best], values[best], "o", color="#222222", markersize=11, fillstyle="none", label=label)
     axes.set(xlabel="epoch", ylabel="loss", title=title + (" (synthetic sample data)" if synthetic else ""))
     axes.margins(y=0.15)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path, dpi=110)

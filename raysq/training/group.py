@@ -102,8 +102,8 @@ def _backend_config() -> Any:
         """Tells every worker the addresses of all, in TF_CONFIG."""
 
         def on_start(self, worker_group: Any, backend_config: Any) -> None:
-            from ray.train._internal.utils import get_address_and_port
             from ray._common.network_utils import build_address
+            from ray.train._internal.utils import get_address_and_port
 
             addresses = [build_address(*pair) for pair in worker_group.execute(get_address_and_port)]
             for index in range(len(addresses)):
@@ -133,7 +133,8 @@ def _train_worker(arguments: dict[str, Any]) -> None:
         run = Run.open(arguments["run"])
     except DataError:
         raise ResourceError(
-            f"node {os.uname().nodename} does not see {arguments['run']}: put RAYSQ_HOME on storage that all nodes share"
+            f"node {os.uname().nodename} does not see {arguments['run']}: "
+            f"put RAYSQ_HOME on storage that all nodes share"
         ) from None
     if context.get_world_size() == 1:
         os.environ.pop("TF_CONFIG", None)

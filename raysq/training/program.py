@@ -222,10 +222,8 @@ class Program:
 
     def _per_example(self, y, prediction):
         """The loss of each example, shape (batch,): unreduced, so that padding can weigh nothing."""
-        if isinstance(self.loss, keras.losses.Loss):
-            values = self.loss.call(y, prediction)
-        else:
-            values = self.loss(y, prediction)
+        unreduced = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
+        values = unreduced(y, prediction)
         values = tf.cast(values, tf.float32)
         return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), 1)
 
@@ -413,7 +411,6 @@ def _take(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
     for metric in metrics.values():
         metric.reset_state()
     return values
-
 
 
 def _assign_all(strategy, variables: list, values: list) -> None:

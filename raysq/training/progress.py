@@ -57,6 +57,5 @@ class TrainProgress:
         figures = "  ".join(
             f"{name} {value:.4f}" for name, value in record.items() if name not in skipped and isinstance(value, float)
         )
-        self.console.print(
-            f"epoch {record['epoch']:>3}/{self.epochs}  {figures}  {record['seconds']:.0f} s{'  *' if record['best'] else ''}"
-        )
+        star = "  *" if record["best"] else ""
+        self.console.print(f"epoch {record['epoch']:>3}/{self.epochs}  {figures}  {record['seconds']:.0f} s{star}")

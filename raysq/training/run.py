@@ -104,7 +104,7 @@ def load_builder(path: str) -> Callable[..., Any]:
         raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}") from None
     if not callable(builder):
         raise UsageError(f"model {path!r} is not a function")
-    return builder  # type: ignore[no-any-return]
+    return builder
 
 
 def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Mapping[str, Any]) -> Config:
@@ -257,7 +257,9 @@ class Run:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise RaysqError(f"run {self.name} is being trained by another process; wait for it, or use --name")
+                raise RaysqError(
+                    f"run {self.name} is being trained by another process; wait for it, or use --name"
+                ) from None
             yield
 
     def state(self) -> str:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from raysq import backend, kinds
@@ -119,7 +120,7 @@ def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test:
             program.restore(saved[0])
             state = TrainState.from_json(saved[1])
 
-        def save(*places) -> None:
+        def save(*places: Path) -> None:
             values = program.snapshot()  # on every worker: metrics are summed over them
             if chief:
                 for place in places:
@@ -139,6 +140,7 @@ def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test:
         for record in fit(program, state, on_chunk):
             if chief:
                 run.append(record)
+            if log is not None:
                 log.write(record)
             # The best one first: after a crash between the two the epoch is repeated and compared again.
             save(*([run.best] if record["best"] else []), run.last)

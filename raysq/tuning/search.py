@@ -46,7 +46,8 @@ class Experiment:
         table = Table("val_loss", "epochs", "state", *names)
         for trial in self.trials:
             loss = "-" if trial["val_loss"] is None else f"{trial['val_loss']:.4f}"
-            values = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in trial["settings"].values()]
+            chosen = trial["settings"].values()
+            values = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in chosen]
             table.add_row(loss, str(trial["epochs"]), trial["state"], *values)
         console.print(table)
         best = "  ".join(f"{name}={value}" for name, value in self.trials[0]["settings"].items())
@@ -224,7 +225,7 @@ def _progress(trials: int) -> Any:
 def _conclude(results: Any, directory: Path, config: Config) -> None:
     """Writes `trials.json` and, last, `best.json`."""
     epochs = config.train_settings().epochs
-    records = []
+    records: list[dict[str, Any]] = []
     for result in results:
         metrics = result.metrics or {}
         history = Run.open(metrics["run"]).metrics() if "run" in metrics else []

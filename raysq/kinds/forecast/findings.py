@@ -181,7 +181,8 @@ def _refuse(settings: "SeriesPreparation", received: Note, seen: Note, notes: li
 
 def _placed(notes: list[Note]) -> list[tuple[Note, int]]:
     """Each note with what is to be added to its lines, which count from 0 in each piece, to count in the file."""
-    placed, above = [], 1
+    placed: list[tuple[Note, int]] = []
+    above = 1
     for note in notes:
         if note["first"] and (not placed or placed[-1][0]["file"] != note["file"]):
             above = 1 if note["unit"] == "row" else 2  # a csv's header is line 1

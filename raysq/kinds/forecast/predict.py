@@ -52,7 +52,8 @@ def predict(facts: Mapping[str, Any], settings: WindowSettings, model: Any, tabl
     out = {"row": pa.array(rows)}
     if "time" in table.column_names:
         # None for the row after the last, whose stamp is not known here.
-        out["time"] = table.column("time").combine_chunks().take(pa.array(np.where(rows < len(table), rows, None)))
+        places = pa.array(rows, mask=rows >= table.num_rows)
+        out["time"] = table.column("time").combine_chunks().take(places)
     for number, name in enumerate(facts["targets"]):
         index = facts["columns"].index(name)
         out[name] = pa.array(predicted[:, number].astype(np.float64) * std[index] + mean[index])

@@ -224,11 +224,11 @@ class SeriesPreparation:
             or (note["missing"] and self.missing == "error")
             or (note["sentinels"] and self.sentinel == "error")
         )
-        rows = 0 if refused else len(stamps)  # the note says why; nothing of this will be kept
-        note["rows"] = rows
-        note["clock"] = clock.note(stamps[:rows], lines[:rows]) if rows else None
-        columns = {name: pa.array(column[:rows].astype(np.float32)) for name, column in values.items()}
-        return pa.table({"time": pa.array(stamps[:rows], pa.timestamp("us")), **columns}), note
+        kept = 0 if refused else len(stamps)  # the note says why; nothing of this will be kept
+        note["rows"] = kept
+        note["clock"] = clock.note(stamps[:kept], lines[:kept]) if kept else None
+        columns = {name: pa.array(column[:kept].astype(np.float32)) for name, column in values.items()}
+        return pa.table({"time": pa.array(stamps[:kept], pa.timestamp("us")), **columns}), note
 
 
 def say_columns(names: Sequence[str]) -> str:
