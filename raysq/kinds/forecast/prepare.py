@@ -224,11 +224,11 @@ class SeriesPreparation:
             or (note["missing"] and self.missing == "error")
             or (note["sentinels"] and self.sentinel == "error")
         )
-        kept = 0 if refused else len(stamps)  # the note says why; nothing of this will be kept
-        note["rows"] = kept
-        note["clock"] = clock.note(stamps[:kept], lines[:kept]) if kept else None
-        columns = {name: pa.array(column[:kept].astype(np.float32)) for name, column in values.items()}
-        return pa.table({"time": pa.array(stamps[:kept], pa.timestamp("us")), **columns}), note
+        count = 0 if refused else len(stamps)  # the note says why; nothing of this will be kept
+        note["rows"] = count
+        note["clock"] = clock.note(stamps[:count], lines[:count]) if count else None
+        columns = {name: pa.array(column[:count].astype(np.float32)) for name, column in values.items()}
+        return pa.table({"time": pa.array(stamps[:count], pa.timestamp("us")), **columns}), note
 
 
 def say_columns(names: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import pyarrow.csv
 from raysq.errors import SourceError, UsageError
 
 VERSION = 1  # raised when the same length would give other values
-DEFAULT = "180d"
+DEFAULT = "4y"  # the shares of the default split then hold whole years
 ROWS_A_DAY = 144
 
 _START = np.datetime64("2009-01-01T00:10:00", "s")
@@ -31,7 +31,7 @@ def sample(directory: Path, spec: str = "") -> Path:
 
     Args:
         directory: where the csv goes.
-        spec: its length in days, weeks or years, such as "60d", "26w" or "8y"; half a year when empty.
+        spec: its length in days, weeks or years, such as "60d", "26w" or "8y"; four years when empty.
 
     Returns:
         The csv: the columns and the format of `jena_climate_2009_2016.csv`, one row for every 10 minutes.

@@ -49,7 +49,7 @@ def test_what_is_not_a_length(tmp_path, spec):
 
 
 def test_default_length_is_half_a_year(tmp_path):
-    assert sample(tmp_path).name.startswith("sample-180d-")
+    assert sample(tmp_path).name.startswith("sample-4y-")
 
 
 @pytest.fixture(scope="module")
