@@ -85,6 +85,8 @@ def execute(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | Non
     """Trains a run where it belongs: in this process if it can, else in a worker group."""
     if workers < 1:
         raise UsageError(f"--workers must be at least 1, received {workers}")
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads must be at least 1, received {threads}")
     if workers == 1 and (not gpu or glob("/dev/nvidia[0-9]*")):
         from raysq.training import process
 

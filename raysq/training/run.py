@@ -76,8 +76,23 @@ class Config:
         return find_model(self.kind, self.model)
 
     def build(self, dataset: Dataset) -> Any:
-        """Builds the Keras model."""
-        return load_builder(self.model_spec().build)(self.example_settings().inputs(dataset), **self.builder)
+        """Builds the Keras model.
+
+        Raises:
+            UsageError: the builder refuses its settings.
+        """
+        builder = load_builder(self.model_spec().build)
+        inputs = self.example_settings().inputs(dataset)
+        try:
+            return builder(inputs, **self.builder)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, RaysqError) or os.environ.get("RAYSQ_DEBUG"):
+                raise
+            settings = " ".join(f"{name}={value}" for name, value in self.builder.items())
+            raise UsageError(
+                f"model {self.model!r} cannot be built with {settings or 'its settings'}: {error} "
+                f"(RAYSQ_DEBUG=1 shows where)"
+            ) from None
 
 
 def find_model(kind: str, model: str) -> Model:
@@ -113,6 +128,8 @@ def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Map
     Raises:
         UsageError: an unknown model or setting (names the nearest), or a wrong type.
     """
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"--seed must be from 0 to {2**32 - 1}, received {seed}")
     task = tasks.get(task_name)
     kind = kinds.get(task.kind)
     spec = find_model(task.kind, model)

@@ -15,6 +15,14 @@ def _sequential(inputs: Inputs, *parts: keras.layers.Layer, name: str) -> keras.
     return keras.Sequential([keras.Input(inputs.shape), *parts, keras.layers.Dense(inputs.outputs)], name=name)
 
 
+def _drops(**rates: float) -> dict[str, float]:
+    """Dropout rates as keyword arguments; Keras's recurrent layers would clip a wrong one silently."""
+    for name, rate in rates.items():
+        if not 0 <= rate < 1:
+            raise UsageError(f"setting {name} must be at least 0 and below 1, received {rate}")
+    return rates
+
+
 def baseline(inputs: Inputs) -> keras.Model:
     """ "Tomorrow as now" (listing 6.35): repeats the latest value seen. Nothing to train."""
     position = 0 if inputs.extra.get("reversed") else -1
@@ -23,6 +31,7 @@ def baseline(inputs: Inputs) -> keras.Model:
 
 def dense(inputs: Inputs, *, units: int = 32, dropout: float = 0.0) -> keras.Model:
     """The window flattened into one hidden layer (listing 6.37)."""
+    _drops(dropout=dropout)
     hidden = [keras.layers.Flatten(), keras.layers.Dense(units, activation="relu")]
     return _sequential(inputs, *hidden, *([keras.layers.Dropout(dropout)] if dropout else []), name="dense")
 
@@ -41,8 +50,7 @@ def _recurrent(cell: type, name: str):
         parts = [
             cell(
                 units,
-                dropout=dropout,
-                recurrent_dropout=recurrent_dropout,
+                **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout),
                 return_sequences=number < layers - 1,
             )
             for number in range(layers)
@@ -66,7 +74,7 @@ def gru_stacked(
     recurrent_dropout: float = 0.5,
 ) -> keras.Model:
     """Two GRUs, the upper one with relu (listing 6.41)."""
-    drop = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
+    drop = _drops(dropout=dropout, recurrent_dropout=recurrent_dropout)
     return _sequential(
         inputs,
         keras.layers.GRU(units, return_sequences=True, **drop),
@@ -79,7 +87,7 @@ def gru_bidirectional(
     inputs: Inputs, *, units: int = 32, dropout: float = 0.0, recurrent_dropout: float = 0.0
 ) -> keras.Model:
     """A GRU over the window in each direction (listing 6.44)."""
-    cell = keras.layers.GRU(units, dropout=dropout, recurrent_dropout=recurrent_dropout)
+    cell = keras.layers.GRU(units, **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout))
     return _sequential(inputs, keras.layers.Bidirectional(cell), name="gru_bidirectional")
 
 
@@ -125,6 +133,6 @@ def conv1d_gru(
         keras.layers.Conv1D(filters, **conv),
         keras.layers.MaxPooling1D(pool),
         keras.layers.Conv1D(filters, **conv),
-        keras.layers.GRU(units, dropout=dropout, recurrent_dropout=recurrent_dropout),
+        keras.layers.GRU(units, **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout)),
         name="conv1d_gru",
     )
