@@ -41,7 +41,7 @@ def main() -> None:
         pairs = ", ".join(f"{ratio:.1f}" for ratio in row["ratios"])
         medians = (statistics.median(row["raysq"]), statistics.median(row["keras"]))
         print(f"| {row['model']} | {medians[0]:,.0f} | {medians[1]:,.0f} | {medians[0] / medians[1]:.1f} | {pairs} |")
-    from raysq.training.run import versions
+    from raysq.training.config import versions
 
     options.output.parent.mkdir(exist_ok=True)
     facts = {"source": options.source, "cores": os.cpu_count(), "processor": platform.processor(), **versions()}
@@ -75,7 +75,7 @@ def measure(dataset, model: str, pairs: int) -> dict:
 def serve(pipe, side: str, model: str, directory: str, steps: int) -> None:
     """A side's process: warms up, then measures whenever it is asked."""
     from raysq.shards import Dataset
-    from raysq.training.run import plan
+    from raysq.training.config import plan
 
     dataset = Dataset.open(directory)
     run = {"raysq": raysq_side, "keras": keras_side}[side](plan("jena", model, dataset, 0, {}), dataset)

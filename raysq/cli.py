@@ -340,8 +340,8 @@ def _remove(options: argparse.Namespace) -> None:
 def _verify(options: argparse.Namespace) -> None:
     from pathlib import Path
 
+    from raysq.home import home
     from raysq.shards import Dataset
-    from raysq.sources import home
 
     directory = Path(options.data)
     data = Dataset.open(directory if directory.exists() else home() / "data" / options.data)

@@ -6,7 +6,7 @@ import sys
 
 from raysq import backend
 from raysq.errors import RaysqError
-from raysq.sources import home
+from raysq.home import home
 
 _LEAST_DISK = 2 * 2**30
 
@@ -20,7 +20,7 @@ def examine(*, start_ray: bool = True) -> dict[str, tuple[bool, str]]:
     Returns:
         For each thing looked at, whether it is well and what was found.
     """
-    from raysq.training.run import versions
+    from raysq.training.config import versions
 
     found = {"python": (sys.version_info >= (3, 11), sys.version.split()[0])}
     found["packages"] = (True, ", ".join(f"{name} {version}" for name, version in versions().items()))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from raysq.errors import SourceError
-from raysq.sources import home, locked
+from raysq.home import home, locked
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from raysq import kinds, sources, tasks
 from raysq.errors import DataError, SourceError, UsageError
+from raysq.home import home, locked
 from raysq.kinds.kind import Preparation
 from raysq.settings import make
 from raysq.shards import MANIFEST, SHARD_ROWS, Dataset, Manifest, read_manifest, schema_entries, write_manifest
-from raysq.sources import Source, home
+from raysq.sources import Source
 from raysq.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def prepare(
     say = _sayer(quiet)
     key = fingerprint(preparation, found)
     folder = home() / "data" / task.name
-    with sources.locked(folder / ".lock", lambda: say(f"waiting for another `raysq prepare {task.name}`")):
+    with locked(folder / ".lock", lambda: say(f"waiting for another `raysq prepare {task.name}`")):
         for leftover in folder.glob(_UNFINISHED + "*"):
             shutil.rmtree(leftover, ignore_errors=True)
         target = folder / (name or key[:12])

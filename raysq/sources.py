@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq.errors import RaysqError, SourceError, UsageError
+from raysq.home import home
 
 TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
 SAMPLE = "sample"
@@ -57,11 +58,6 @@ class Source:
         """The manifest's form."""
         files = [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in self.raw]
         return {"label": self.label, "synthetic": self.synthetic, "files": files}
-
-
-def home() -> Path:
-    """The folder of cached sources, data sets and runs: RAYSQ_HOME, or `~/.raysq`."""
-    return Path(os.environ.get("RAYSQ_HOME") or "~/.raysq").expanduser().absolute()
 
 
 def resolve(
@@ -206,27 +202,3 @@ def _checksums() -> Iterator[dict[str, list[Any]]]:
             partial = path.with_name(f"{path.name}.{os.getpid()}.part")
             partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
             os.replace(partial, path)
-
-
-@contextlib.contextmanager
-def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Holds a lock file against other processes; `waiting` is called once when somebody else holds it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path, "a")  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise SourceError(
-            f"{path.parent} cannot be written ({error.strerror}); set RAYSQ_HOME to a folder that can"
-        ) from None
-    with lock as handle:
-        try:
-            import fcntl
-        except ImportError:  # no such locks on Windows: two commands at once are then the person's own affair
-            yield
-            return
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            waiting()
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield

@@ -9,7 +9,8 @@ from raysq import kinds, preparation, tasks
 from raysq.errors import DataError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
-from raysq.training.run import Config, Run, plan
+from raysq.training.config import Config, plan
+from raysq.training.run import Run
 
 
 def train(

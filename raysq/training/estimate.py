@@ -4,7 +4,8 @@ import time
 from typing import Any
 
 from raysq.shards import Dataset
-from raysq.training.run import Config, Run
+from raysq.training.config import Config
+from raysq.training.run import Run
 from raysq.training.worker import configure, open_program
 
 _SAMPLE_SECONDS = 3.0

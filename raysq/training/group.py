@@ -53,7 +53,7 @@ def train(
     with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _watch(run, progress):
         try:
             trainer.fit()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # Ray Train answers Ctrl-C by leaving the process
             raise Interrupted("stopped; the same command continues from the last checkpoint") from None
         except Exception as error:
             raise _explain(error, run) from error

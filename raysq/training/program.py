@@ -14,6 +14,8 @@ import tensorflow as tf
 from raysq import order
 from raysq.errors import DataError, TrainingError, UsageError
 from raysq.kinds.kind import Examples
+from raysq.training.compilation import has_max_pooling, make_metrics, make_optimizer
+from raysq.training.feed import Feed
 from raysq.training.settings import TrainSettings
 
 # Above this the arrays stay on disk and batches are gathered on the host.
@@ -58,7 +60,7 @@ class Program:
         self.local_replicas = len(self.strategy.extended.worker_devices) if tf.distribute.has_strategy() else 1
         on_gpu = bool(tf.config.list_logical_devices("GPU"))
         # On a GPU cuDNN's recurrent layers beat XLA's loop.
-        pays = xla and not on_gpu and not (settings.deterministic and _has_max_pooling(model))
+        pays = xla and not on_gpu and not (settings.deterministic and has_max_pooling(model))
         self.xla = {"auto": pays, "true": True, "false": False}[settings.xla]
         self._device = "/GPU:0" if on_gpu else "/CPU:0"
 
@@ -73,7 +75,7 @@ class Program:
         if self.loss is None:
             raise UsageError("the compiled model has no loss; compile it with one, or not at all")
         self.optimizer.build(model.trainable_variables)
-        self.metrics = {mode: _metrics(names) for mode in ("train", "eval")}
+        self.metrics = {mode: make_metrics(names) for mode in ("train", "eval")}
         # Random generators are seeded from (seed, step, replica), so their own state is never used.
         self._generators = [
             number for number, v in enumerate(model.non_trainable_variables) if "seed_generator_state" in v.path
@@ -100,16 +102,16 @@ class Program:
 
     # ---- data
 
-    def _feed(self, examples: Examples) -> "_Feed":
+    def _feed(self, examples: Examples) -> Feed:
         if examples.nbytes > HOST_BYTES:
-            return _Feed(examples, None)
+            return Feed(examples, None)
         placed = {}
         for key, array in examples.arrays().items():
             if id(array) not in self._placed:
                 with tf.device(self._device):
                     self._placed[id(array)] = tf.constant(array)
             placed[key] = self._placed[id(array)]
-        return _Feed(examples, placed)
+        return Feed(examples, placed)
 
     def _local(self, rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """This worker's part of global batches of shape (steps, batch), padded with rows that weigh nothing."""
@@ -345,57 +347,6 @@ class Program:
                     f"there {values[name].shape}); --fresh starts anew"
                 )
             variable.assign(values[name])
-
-
-class _Feed:
-    """Batches of a split: example numbers gathered in the graph, or arrays gathered on the host."""
-
-    def __init__(self, examples: Examples, placed: dict[str, tf.Tensor] | None):
-        self.examples = examples
-        self.placed = placed
-
-    def batch(self, rows: np.ndarray) -> Any:
-        if self.placed is not None:
-            return rows
-        x, y = self.examples.gather(rows.reshape(-1), self.examples.mapped(), lambda array, at: array.take(at))
-        return tuple(part.reshape(*rows.shape, *part.shape[1:]) for part in (x, y))
-
-    def gather(self, batch: Any) -> tuple[Any, Any]:
-        if self.placed is None:
-            return batch
-        return self.examples.gather(batch, self.placed, tf.gather)
-
-
-def _has_max_pooling(model: keras.Model) -> bool:
-    """Whether a max pooling layer is in the model: XLA has no deterministic gradient for it (TensorFlow 2.21)."""
-    pooling = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
-    return any(
-        isinstance(layer, pooling) or (isinstance(layer, keras.Model) and _has_max_pooling(layer))
-        for layer in model.layers
-    )
-
-
-def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer:
-    """The optimizer of the settings, with its schedule and loss scaling."""
-    rate: Any = settings.learning_rate
-    if settings.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, total_steps)
-    elif settings.schedule == "exponential":
-        rate = keras.optimizers.schedules.ExponentialDecay(rate, total_steps, 0.1)
-    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": {"learning_rate": rate}})
-    if settings.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
-
-
-def _metrics(names: list) -> dict[str, keras.Metric]:
-    made: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
-    for name in names:
-        metric = keras.metrics.get(name)
-        if not isinstance(metric, keras.Metric):
-            metric = keras.metrics.MeanMetricWrapper(metric, name=getattr(metric, "__name__", str(name)))
-        made[name if isinstance(name, str) else metric.name] = metric
-    return made
 
 
 def _update(metrics: Mapping[str, keras.Metric], y, prediction, per_example, weights) -> None:

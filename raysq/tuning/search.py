@@ -12,11 +12,12 @@ from typing import Any
 from raysq import tasks
 from raysq.cluster import ensure_ray
 from raysq.errors import RaysqError, UsageError
+from raysq.home import home
 from raysq.settings import settings_of
 from raysq.shards import Dataset
-from raysq.sources import home
 from raysq.training import api
-from raysq.training.run import Config, Run, load_builder, plan
+from raysq.training.config import Config, load_builder, plan
+from raysq.training.run import Run
 from raysq.training.settings import TrainSettings
 
 

@@ -12,7 +12,8 @@ from training.series import SMALL, write_series
 
 from raysq.errors import ResourceError, TrainingError
 from raysq.training import api, checkpoint, group
-from raysq.training.run import Run, plan
+from raysq.training.config import plan
+from raysq.training.run import Run
 
 # More steps than a call of compiled steps takes, in an epoch that it does not divide.
 SETTINGS = {**SMALL, "epochs": 6, "steps_per_epoch": 75, "batch_size": 13, "optimizer": "sgd", "learning_rate": 0.02}

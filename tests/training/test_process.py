@@ -16,7 +16,8 @@ from raysq.errors import DataError, Interrupted, RaysqError, TrainingError, Usag
 from raysq.inference.load import load
 from raysq.shards import Dataset
 from raysq.training import api, checkpoint
-from raysq.training.run import Run, plan
+from raysq.training.config import plan
+from raysq.training.run import Run
 from raysq.training.worker import Hooks, configure, work
 
 

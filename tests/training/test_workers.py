@@ -12,7 +12,8 @@ import pytest
 from training.series import SMALL, write_series
 
 from raysq.training import checkpoint
-from raysq.training.run import Run, plan
+from raysq.training.config import plan
+from raysq.training.run import Run
 
 SGD = {**SMALL, "epochs": 2, "optimizer": "sgd", "learning_rate": 0.05}
 # RMSprop hides a wrong scale of the gradient: SGD. 13 rows do not divide over 2, 3 or 4 workers.

@@ -1,0 +1,168 @@
+"""The configuration of a run: every setting resolved, and the model it builds."""
+
+import hashlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from raysq import __version__, backend, kinds, tasks
+from raysq.errors import RaysqError, UsageError
+from raysq.kinds.kind import Model
+from raysq.settings import coerce, make, nearest, settings_of
+from raysq.shards import Dataset
+from raysq.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything needed to repeat a run; the number of workers is not among it.
+
+    Attributes:
+        task: its name.
+        kind: its kind's name.
+        model: a model's name, or `package.module:function`.
+        data: the data set's directory.
+        fingerprint: of the data set.
+        synthetic: whether the data are the built-in sample.
+        seed: of weights, order and dropout.
+        examples: batch-time settings.
+        builder: the model's settings.
+        training: settings of training.
+        facts: what the kind needs for prediction and for the metrics' own unit.
+        versions: of what made the numbers; not part of the run's id.
+    """
+
+    task: str
+    kind: str
+    model: str
+    data: str
+    fingerprint: str
+    synthetic: bool
+    seed: int
+    examples: dict[str, Any]
+    builder: dict[str, Any]
+    training: dict[str, Any]
+    facts: dict[str, Any]
+    versions: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        """Task, model and a hash of the data's fingerprint, settings and seed."""
+        parts = [self.fingerprint, self.model, self.examples, self.builder, self.training, self.seed]
+        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
+        return f"{self.task}-{self.model.split(':')[-1]}-{digest}"
+
+    def train_settings(self) -> TrainSettings:
+        """The settings of training."""
+        return make(TrainSettings, self.training)
+
+    def example_settings(self) -> Any:
+        """The kind's batch-time settings."""
+        return make(kinds.get(self.kind).examples, self.examples)
+
+    def model_spec(self) -> Model:
+        """The model's entry in its kind, or one for a person's own builder."""
+        return find_model(self.kind, self.model)
+
+    def build(self, dataset: Dataset) -> Any:
+        """Builds the Keras model.
+
+        Raises:
+            UsageError: the builder refuses its settings.
+        """
+        builder = load_builder(self.model_spec().build)
+        inputs = self.example_settings().inputs(dataset)
+        try:
+            return builder(inputs, **self.builder)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, RaysqError) or os.environ.get("RAYSQ_DEBUG"):
+                raise
+            settings = " ".join(f"{name}={value}" for name, value in self.builder.items())
+            raise UsageError(
+                f"model {self.model!r} cannot be built with {settings or 'its settings'}: {error} "
+                f"(RAYSQ_DEBUG=1 shows where)"
+            ) from None
+
+
+def find_model(kind: str, model: str) -> Model:
+    """A model of a kind by name, or a person's own by `package.module:function`."""
+    models = kinds.get(kind).models
+    if ":" in model:
+        return Model(model, xla=False)  # whether it pays is not known: --set xla=true
+    if model not in models:
+        raise UsageError(f"unknown model {model!r}: {nearest(model, models)}, or package.module:function")
+    return models[model]
+
+
+def load_builder(path: str) -> Callable[..., Any]:
+    """Imports a model builder named `package.module:function`; the current folder is searched as well."""
+    backend.load()
+    module, _, name = path.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        builder = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise UsageError(f"model {path!r}: there is no module {error.name!r} in {os.getcwd()}") from None
+    except AttributeError:
+        raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}") from None
+    if not callable(builder):
+        raise UsageError(f"model {path!r} is not a function")
+    return builder
+
+
+def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Mapping[str, Any]) -> Config:
+    """Resolves every setting: the kind's defaults, the task's, the model's, then the person's.
+
+    Raises:
+        UsageError: an unknown model or setting (names the nearest), or a wrong type.
+    """
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"--seed must be from 0 to {2**32 - 1}, received {seed}")
+    task = tasks.get(task_name)
+    kind = kinds.get(task.kind)
+    spec = find_model(task.kind, model)
+    builder = load_builder(spec.build)
+    sections = {
+        "examples": settings_of(kind.examples),
+        "builder": settings_of(builder),
+        "training": settings_of(TrainSettings),
+    }
+    known = {name: section for section, settings in sections.items() for name in settings}
+    values: dict[str, dict[str, Any]] = {section: {} for section in sections}
+    for layer in (task.settings, spec.defaults, overrides):
+        for key, value in layer.items():
+            if key not in known:
+                raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {nearest(key, known)}")
+            values[known[key]][key] = coerce(value, sections[known[key]][key].type, key)
+    examples = make(kind.examples, values["examples"])
+    training = make(TrainSettings, values["training"])
+    defaults = {name: setting.default for name, setting in sections["builder"].items()}
+    config = Config(
+        task=task_name,
+        kind=task.kind,
+        model=model,
+        data=str(dataset.directory.resolve()),
+        fingerprint=dataset.fingerprint,
+        synthetic=dataset.synthetic,
+        seed=seed,
+        examples=asdict(examples),
+        builder={**defaults, **values["builder"]},
+        training=asdict(training),
+        facts=kind.facts(dataset, examples),
+        versions=versions(),
+    )
+    # As it will be read back: tuples become lists, so that an id is the same before and after the disk.
+    return Config(**json.loads(json.dumps(asdict(config))))
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide the numbers."""
+    from importlib.metadata import version
+
+    others = {name: version(name) for name in ("tensorflow", "keras", "numpy", "pyarrow", "ray")}
+    return {"raysq": __version__, **others}
