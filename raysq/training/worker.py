@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq import backend, kinds
-from raysq.errors import Interrupted, ResourceError, UsageError
+from raysq.errors import DataError, Interrupted, ResourceError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
 from raysq.training.run import Run
@@ -149,7 +149,7 @@ def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test:
         program.barrier()  # the chief has written
         best = checkpoint.load(run.best)
         if best is None:
-            raise ResourceError(f"the best checkpoint of run {run.name} is gone; --fresh starts anew")
+            raise DataError(f"the best checkpoint of run {run.name} is gone; --fresh starts anew")
         program.restore(best[0])
         record = next(one for one in run.metrics() if one["epoch"] == best[1]["best_epoch"])
         metrics = {key: value for key, value in record.items() if isinstance(value, float) and key not in _NOT_METRICS}
