@@ -5,7 +5,8 @@ import json
 import pytest
 from training.series import SMALL, write_series
 
-from raysq.errors import RaysqError, UsageError
+from raysq.errors import RaysqError, ResourceError, UsageError
+from raysq.inference.load import load
 from raysq.training.run import Run
 from raysq.tuning.search import tune
 
@@ -28,6 +29,12 @@ def test_a_search_leaves_runs_and_the_best(cluster, data, monkeypatch):
     assert best["settings"]["units"] == found.trials[0]["settings"]["units"]
     run = Run.open(best["run"])
     assert min(record["val_loss"] for record in run.metrics()) == best["metrics"]["val_loss"] == losses[0]
+    # The best trial ran to its end, so it is a whole run.
+    assert found.trials[0]["state"] == "finished" and run.result() is not None
+    assert load(run).model.count_params() == run.result()["parameters"]
+    # The same name with other settings is not taken for it.
+    with pytest.raises(UsageError, match="exists with other settings"):
+        tune("jena", data=data, model="gru", trials=3, settings=FIXED, name="three")
     # The same call shows what was found, without Ray.
     monkeypatch.setattr("raysq.tuning.search._search", lambda *_: pytest.fail("searched again"))
     again = tune("jena", data=data, model="gru", trials=3, settings={**FIXED, "recurrent_dropout": 0.0}, name="three")
@@ -49,6 +56,28 @@ def test_failed_trials_do_not_end_the_search_unless_all_fail(cluster, data, monk
     monkeypatch.setitem(jena.TASK.search, "lookback", [400])
     with pytest.raises(RaysqError, match="all 2 trials failed.*no window fits"):
         tune("jena", data=data, model="gru", trials=2, settings={**fixed, **others}, name="none")
+
+
+@pytest.mark.parametrize("name", ["../..", "a/b", ".hidden", "/tmp/elsewhere"])
+def test_a_name_cannot_leave_the_folder_of_experiments(data, raysq_home, name):
+    kept = raysq_home / "kept"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("mine")
+    with pytest.raises(UsageError, match="plain name"):
+        tune("jena", data=data, model="gru", trials=1, settings=FIXED, name=name, fresh=True)
+    assert kept.read_text() == "mine"
+
+
+def test_trials_that_draw_the_same_settings_are_runs_of_their_own(cluster, data, monkeypatch):
+    monkeypatch.setattr("raysq.tuning.search._space", lambda config, fixed: {"units": [32]})
+    found = tune("jena", data=data, model="gru", trials=2, settings=FIXED, name="same")
+    assert len({trial["run"] for trial in found.trials}) == 2
+    assert found.trials[0]["val_loss"] == found.trials[1]["val_loss"]
+
+
+def test_gpus_that_are_not_there_are_an_error_at_once(cluster, data):
+    with pytest.raises(ResourceError, match="needs 0.5 GPUs, the Ray cluster has 0"):
+        tune("jena", data=data, model="gru", trials=1, settings=FIXED, gpu=0.5)
 
 
 def test_nothing_to_search_is_said(data):

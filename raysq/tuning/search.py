@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ from typing import Any
 
 from raysq import tasks
 from raysq.cluster import ensure_ray
-from raysq.errors import RaysqError, UsageError
+from raysq.errors import RaysqError, ResourceError, UsageError
 from raysq.home import home
 from raysq.settings import settings_of
 from raysq.shards import Dataset
@@ -85,6 +86,7 @@ def tune(
 
     Raises:
         UsageError: the task has nothing to search for this model.
+        ResourceError: a trial needs more GPUs than there are.
         RaysqError: every trial failed.
     """
     if trials < 1:
@@ -92,9 +94,7 @@ def tune(
     fixed = dict(settings or {})
     config = api.resolve(task, data=data, model=model, seed=seed, settings=fixed, quiet=quiet)
     space = _space(config, fixed)
-    directory = home() / "experiments" / (name or _experiment_id(config, space, trials))
-    if fresh:
-        shutil.rmtree(directory, ignore_errors=True)
+    directory = _directory(_experiment_id(config, space, trials), name, fresh)
     if not (directory / "best.json").exists():
         _search(config, space, fixed, directory, trials, gpu, quiet)
     return _read(directory)
@@ -118,6 +118,25 @@ def _experiment_id(config: Config, space: Mapping[str, Any], trials: int) -> str
     return f"{config.task}-{config.model.split(':')[-1]}-search-{digest}"
 
 
+def _directory(identity: str, name: str | None, fresh: bool) -> Path:
+    """The experiment's folder; one of that name that asked something else is not taken for it."""
+    if name and (Path(name).name != name or name.startswith(".")):
+        raise UsageError(f"--name must be a plain name without slashes, received {name!r}")
+    directory = home() / "experiments" / (name or identity)
+    if fresh:
+        shutil.rmtree(directory, ignore_errors=True)
+    asked = directory / "experiment.json"
+    there = json.loads(asked.read_text())["id"] if asked.exists() else identity
+    if there != identity:
+        raise UsageError(
+            f"experiment {directory.name} exists with other settings ({there}, now {identity}): "
+            f"choose another --name, or --fresh to start anew"
+        )
+    directory.mkdir(parents=True, exist_ok=True)
+    _write(asked, {"id": identity})
+    return directory
+
+
 def _search(
     config: Config, space: dict[str, Any], fixed: dict[str, Any], directory: Path, trials: int, gpu: float, quiet: bool
 ) -> None:
@@ -125,10 +144,14 @@ def _search(
     # Ctrl-C reaches us, and the same command restores the search.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     ensure_ray()
+    logging.getLogger("ray.tune.tune").setLevel(logging.WARNING)  # where the results are, we say ourselves
+    import ray
     from ray import tune as ray_tune
     from ray.tune.schedulers import ASHAScheduler
     from ray.tune.search.basic_variant import BasicVariantGenerator
 
+    if gpu > (there := ray.cluster_resources().get("GPU", 0)):
+        raise ResourceError(f"a trial needs {gpu:g} GPUs, the Ray cluster has {there:g}: ask for less, or add nodes")
     epochs = config.train_settings().epochs
     values = {**config.examples, **config.builder, **config.training}
     trainable = ray_tune.with_resources(
@@ -146,7 +169,11 @@ def _search(
                 mode="min",
                 num_samples=trials,
                 scheduler=ASHAScheduler(
-                    time_attr="epoch", max_t=epochs, grace_period=max(1, epochs // 8), reduction_factor=3
+                    # Above the last epoch: a trial that is stopped in it could not write its model.
+                    time_attr="epoch",
+                    max_t=epochs + 1,
+                    grace_period=max(1, epochs // 8),
+                    reduction_factor=3,
                 ),
                 search_alg=BasicVariantGenerator(
                     points_to_evaluate=[{key: values[key] for key in space}], random_state=config.seed
@@ -182,7 +209,8 @@ def _trainable(config: Config, fixed: dict[str, Any], folder: str, gpu: bool) ->
 
         settings = {**fixed, **parameters}
         run_config = plan(config.task, config.model, Dataset.open(config.data), config.seed, settings)
-        run = Run.create(run_config, folder=Path(folder))
+        # By trial: two trials may draw the same settings.
+        run = Run.create(run_config, name=ray_tune.get_context().get_trial_id(), folder=Path(folder))
 
         def report(record: Mapping[str, Any]) -> None:
             figures = {key: value for key, value in record.items() if key not in ("step", "best")}
@@ -193,7 +221,8 @@ def _trainable(config: Config, fixed: dict[str, Any], folder: str, gpu: bool) ->
         if run.result() is None:
             # A trial has one CPU: as many threads as cores would only push the other trials aside.
             configure(run_config.train_settings(), run_config.seed, gpu=gpu, threads=1)
-            work(run, None, Hooks(on_epoch=report), test=False)
+            with run.lock():
+                work(run, None, Hooks(on_epoch=report), test=False)
 
     return trial
 
@@ -225,13 +254,12 @@ def _progress(trials: int) -> Any:
 
 def _conclude(results: Any, directory: Path, config: Config) -> None:
     """Writes `trials.json` and, last, `best.json`."""
-    epochs = config.train_settings().epochs
     records: list[dict[str, Any]] = []
     for result in results:
         metrics = result.metrics or {}
         history = Run.open(metrics["run"]).metrics() if "run" in metrics else []
         error = str(result.error).strip().splitlines()[-1] if result.error else None
-        done = history and (Run.open(metrics["run"]).result() is not None or len(history) >= epochs)
+        done = history and Run.open(metrics["run"]).result() is not None
         records.append(
             {
                 "settings": dict(result.config),
