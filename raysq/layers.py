@@ -7,22 +7,23 @@ import keras
 
 @keras.saving.register_keras_serializable(package="raysq")
 class Persistence(keras.layers.Layer):
-    """Predicts that what was seen last goes on: the common-sense baseline of a series.
+    """Predicts that what was seen at some steps comes again: the common-sense references of a series.
 
-    Input shape `(batch, steps, features)`, output shape `(batch, len(targets))`.
+    Input shape `(batch, steps, features)`, output shape `(batch, len(positions) * len(targets))`.
 
     Args:
         targets: indices of the features to predict.
-        position: index of the step to repeat, -1 for the latest.
+        positions: for each horizon the index of the step to repeat, -1 for the latest.
     """
 
-    def __init__(self, targets: tuple[int, ...], position: int = -1, **kwargs: Any):
+    def __init__(self, targets: tuple[int, ...], positions: tuple[int, ...] = (-1,), **kwargs: Any):
         super().__init__(**kwargs)
         self.targets = tuple(targets)
-        self.position = position
+        self.positions = tuple(positions)
 
     def call(self, inputs):
-        return keras.ops.take(inputs[:, self.position, :], list(self.targets), axis=-1)
+        seen = [keras.ops.take(inputs[:, position, :], list(self.targets), axis=-1) for position in self.positions]
+        return seen[0] if len(seen) == 1 else keras.ops.concatenate(seen, axis=-1)
 
     def get_config(self):
-        return {**super().get_config(), "targets": list(self.targets), "position": self.position}
+        return {**super().get_config(), "targets": list(self.targets), "positions": list(self.positions)}

@@ -1,11 +1,14 @@
 """Loading a run for prediction in Python, without Ray and without its data set."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from raysq import backend, kinds
 from raysq.errors import DataError, UsageError
 from raysq.training.run import Run
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Predictor:
@@ -27,7 +30,8 @@ class Predictor:
 
         self.run = run
         self.model = keras.models.load_model(path)
-        self._settings = run.config.example_settings()
+        self.settings = run.config.example_settings()
+        self.kind = kinds.get(run.config.kind)
 
     def predict(self, frame: Any) -> Any:
         """Predicts for raw rows.
@@ -38,7 +42,9 @@ class Predictor:
 
         Returns:
             What the kind predicts, as a DataFrame where a DataFrame was given, else as a pyarrow Table. For a
-            forecast: `row`, `time` where given, and each target in its own unit.
+            forecast, for every row with enough history: `row` (the one that is forecast), its `time` and `from`, the
+            latest stamp that was seen, where a column `time` is given, `horizon` where there are several, and each
+            target in its own unit. The rows are one series in the order of time.
 
         Raises:
             DataError: columns are missing, not numeric, or too few rows.
@@ -54,9 +60,12 @@ class Predictor:
             table = pa.table(frame)
         else:
             raise UsageError(f"predict takes a DataFrame, a pyarrow Table or a dict, received {type(frame).__name__}")
-        config = self.run.config
-        found = kinds.get(config.kind).predict(config.facts, self._settings, self.model, table)
+        found = self.predict_table(table)
         return found.to_pandas() if pandas else found
+
+    def predict_table(self, table: "pa.Table", **part: Any) -> "pa.Table":
+        """The kind's predictions for rows that are read already; `part` as for `Kind.predict`."""
+        return self.kind.predict(self.run.config.facts, self.settings, self.model, table, **part)
 
 
 def load(run: Run | str | Path) -> Predictor:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from raysq.kinds.charts import Section
     from raysq.shards import Dataset
 
 
@@ -25,6 +26,10 @@ class Preparation(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
     version: int  # raised when the same input and settings would give other bytes
     suffixes: tuple[str, ...]  # of the raw files that it can read
+
+    def infer(self, files: "list[Path]") -> "tuple[Preparation, list[str]]":
+        """The preparation with what the person did not say filled in from the files, and what was found, in lines."""
+        ...
 
     def plan(self, files: "list[Path]") -> list[Any]:
         """Picklable pieces of the raw files that can be read independently, in row order."""
@@ -116,33 +121,64 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Objective:
+    """What a model of a kind is trained for, and measured by.
+
+    Attributes:
+        loss: name of a Keras loss, or a function `(y, prediction) -> loss of each example`.
+        metrics: the suffix in metrics.jsonl -> name of a Keras metric, or a function `(y, prediction) -> values of
+            each example`.
+    """
+
+    loss: Any
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Kind:
     """A kind of sequence data.
 
     Attributes:
         name: "forecast", "classify", ...
         preparation: the Preparation dataclass.
-        examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: Examples}`
-            and `inputs(dataset) -> Inputs`.
+        examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: Examples}`,
+            `inputs(dataset) -> Inputs`, and a class method `resolve(values, dataset) -> values` that turns what a
+            person may write (a duration, say) into what the fields hold.
         models: its models by name; "baseline" is always among them.
-        loss: name of the Keras loss.
-        metrics: names of the Keras metrics, each also the suffix in metrics.jsonl.
         default_model: the model that is trained where none is named.
         sample: `sample(directory, spec) -> Path` writes the built-in synthetic raw data.
         facts: `facts(dataset, settings) -> dict`, the JSON-ready facts that a run needs for prediction and for
             its metrics' own unit, so that it stands without its data set.
+        objective: `objective(facts, settings) -> Objective`.
+        references: `references(facts, settings) -> {model: settings}`, the untrained models that stand beside every
+            result, and the settings that they change; "baseline" comes first.
         scale: `scale(facts, metrics) -> dict`, the metrics in the target's own unit, to be shown beside them.
-        predict: `predict(facts, settings, model, table) -> pyarrow.Table`, predictions for raw rows.
+        remarks: `remarks(facts, settings) -> list of lines`, what a person should know of the resolved settings
+            before training.
+        folds: `folds(dataset, settings, count) -> settings of each fold` of a rolling-origin backtest, or None where
+            the examples have no order in time.
+        reading: `reading(facts) -> Preparation` that reads raw files for predictions.
+        history: `history(facts, settings) -> (int, int)`, rows before and after its own that a prediction looks at.
+        predict: `predict(facts, settings, model, table, report=None, stands=None, origin=0) -> pyarrow.Table`,
+            predictions for raw rows. `report` is that of the preparation that read them, if one did; `stands` the
+            first and the end row to predict at, and `origin` the number of the table's first row, where it is a part.
+        report: `report(dataset, facts, settings, predict, ...) -> list[Section]`, what the HTML page shows of a run
+            beside what every kind has.
     """
 
     name: str
     preparation: type
     examples: type
     models: Mapping[str, Model]
-    loss: str
-    metrics: tuple[str, ...]
     default_model: str
     sample: Callable[..., "Path"]
     facts: "Callable[[Dataset, Any], dict[str, Any]]"
+    objective: Callable[[Mapping[str, Any], Any], Objective]
+    references: Callable[[Mapping[str, Any], Any], dict[str, dict[str, Any]]]
     scale: Callable[[Mapping[str, Any], Mapping[str, float]], dict[str, float]]
-    predict: "Callable[[Mapping[str, Any], Any, Any, pa.Table], pa.Table]"
+    remarks: Callable[[Mapping[str, Any], Any], list[str]]
+    folds: "Callable[[Dataset, Any, int], list[dict[str, Any]]] | None"
+    reading: Callable[[Mapping[str, Any]], Preparation]
+    history: Callable[[Mapping[str, Any], Any], tuple[int, int]]
+    predict: "Callable[..., pa.Table]"
+    report: "Callable[..., list[Section]]"

@@ -6,7 +6,7 @@ from raysq.errors import UsageError
 from raysq.settings import nearest
 from raysq.tasks.task import Task
 
-TASKS = ("jena", "beijing")
+TASKS = ("jena", "beijing", "forecast")
 
 
 def get(name: str) -> Task:

@@ -25,11 +25,15 @@ TASK = Task(
         "steps_per_epoch": 200,
         "patience": 5,
     },
+    search_model="rnn",
     search={
+        "cell": ["gru", "lstm"],
         "units": [16, 32, 64],
-        "dropout": ("uniform", 0.0, 0.4),
-        "recurrent_dropout": ("uniform", 0.0, 0.4),
+        "layers": [1, 2],
+        "dropout": [0.0, 0.1, 0.2, 0.3],
+        "recurrent_dropout": [0.0, 0.2],
         "learning_rate": ("loguniform", 3e-4, 3e-3),
-        "lookback": [72, 120, 240],
+        "lookback": ["3d", "5d", "10d"],
+        "calendar": ["", "hour", "hour,yearday"],
     },
 )

@@ -32,6 +32,7 @@ class Task:
         preparation: preparation settings that differ from the kind's.
         settings: example, model and training settings that differ from the kind's.
         published: published figures by model, in words.
+        search_model: the model that `raysq tune` searches where none is named; the kind's default if left out.
         search: the space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"
             | "randint", low, high).
     """
@@ -43,4 +44,5 @@ class Task:
     preparation: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)
+    search_model: str | None = None
     search: Mapping[str, Any] = field(default_factory=dict)

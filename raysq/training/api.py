@@ -101,7 +101,7 @@ def execute(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | Non
 def evaluate(
     run: Run | str | Path, splits: tuple[str, ...] = ("val", "test"), *, gpu: bool = False, threads: int | None = None
 ) -> dict[str, dict[str, float]]:
-    """Evaluates a run's best weights, with the baseline beside it, on the data set it was trained on.
+    """Evaluates a run's best weights, the untrained references beside it, on the data set it was trained on.
 
     Args:
         run: a run, its directory or its id.
@@ -110,7 +110,8 @@ def evaluate(
         threads: TensorFlow's threads.
 
     Returns:
-        Metrics (`val_loss`, `val_mae`, `val_mae_original`, ...) by model: the run's own and "baseline".
+        Metrics (`val_loss`, `val_mae`, `val_mae_original`, ...) by model: the run's own, "baseline", and what else
+        the kind compares with ("seasonal" for a forecast).
 
     Raises:
         DataError: the run has no finished epoch, or its data set has changed or gone.
@@ -138,8 +139,10 @@ def evaluate(
         return metrics | kind.scale(config.facts, metrics)
 
     found = {config.model: measure(run, best[0])}
-    if config.model != "baseline":
-        settings = {**config.examples, **config.training}
-        baseline = plan(config.task, "baseline", dataset, config.seed, settings)
-        found["baseline"] = measure(Run(run.directory, baseline), None)
+    for name, settings in kind.references(config.facts, config.example_settings()).items():
+        if name != config.model:
+            reference = plan(
+                config.task, name, dataset, config.seed, {**config.examples, **config.training, **settings}
+            )
+            found[name] = measure(Run(run.directory, reference), None)
     return found

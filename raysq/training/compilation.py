@@ -1,5 +1,6 @@
 """What `Model.compile` would give a model: loss, optimizer and metrics, and whether XLA compiles its step."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -29,12 +30,14 @@ def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer
     return optimizer
 
 
-def make_metrics(names: list) -> dict[str, keras.Metric]:
-    """The metrics of the names, the mean loss first."""
+def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
+    """The metrics by name, the mean loss first.
+
+    Args:
+        named: name -> a Keras metric, its name, or a function `(y, prediction) -> values of each example`.
+    """
     made: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
-    for name in names:
-        metric = keras.metrics.get(name)
-        if not isinstance(metric, keras.Metric):
-            metric = keras.metrics.MeanMetricWrapper(metric, name=getattr(metric, "__name__", str(name)))
-        made[name if isinstance(name, str) else metric.name] = metric
+    for name, what in named.items():
+        metric = keras.metrics.get(what)
+        made[name] = metric if isinstance(metric, keras.Metric) else keras.metrics.MeanMetricWrapper(metric, name=name)
     return made

@@ -116,7 +116,7 @@ def load_builder(path: str) -> Callable[..., Any]:
 
 
 def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Mapping[str, Any]) -> Config:
-    """Resolves every setting: the kind's defaults, the task's, the model's, then the person's.
+    """Resolves every setting: the kind's defaults, the task's, the data set's, the model's, then the person's.
 
     Raises:
         UsageError: an unknown model or setting (names the nearest), or a wrong type.
@@ -134,12 +134,14 @@ def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Map
     }
     known = {name: section for section, settings in sections.items() for name in settings}
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
-    for layer in (task.settings, spec.defaults, overrides):
+    for layer in (task.settings, dataset.manifest.settings, spec.defaults, overrides):
         for key, value in layer.items():
             if key not in known:
                 raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {nearest(key, known)}")
-            values[known[key]][key] = coerce(value, sections[known[key]][key].type, key)
-    examples = make(kind.examples, values["examples"])
+            section = known[key]
+            # Those of examples may be spans of time: the kind reads them, at the data set's cadence.
+            values[section][key] = value if section == "examples" else coerce(value, sections[section][key].type, key)
+    examples = make(kind.examples, kind.examples.resolve(values["examples"], dataset))
     training = make(TrainSettings, values["training"])
     defaults = {name: setting.default for name, setting in sections["builder"].items()}
     config = Config(

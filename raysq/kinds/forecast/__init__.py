@@ -1,39 +1,141 @@
-"""Forecasting: the value of a column some rows ahead, from a window of rows behind."""
+"""Forecasting: values of columns some rows ahead, from a window of rows behind."""
 
 import re
 from collections.abc import Mapping
 from typing import Any
 
-from raysq.kinds.forecast.examples import Series, WindowSettings
+from raysq.kinds.forecast import spans, splits
 from raysq.kinds.forecast.predict import predict
 from raysq.kinds.forecast.prepare import SeriesPreparation
+from raysq.kinds.forecast.quantiles import absolute_error, coverage, median_place, pinball
+from raysq.kinds.forecast.report import report
 from raysq.kinds.forecast.sample import sample
-from raysq.kinds.kind import Kind, Model
+from raysq.kinds.forecast.series import Series
+from raysq.kinds.forecast.settings import WindowSettings, segments
+from raysq.kinds.kind import Kind, Model, Objective
 from raysq.shards import Dataset
 
 _BUILDERS = "raysq.kinds.forecast.models:"
+_MOST_OUTPUTS = 12  # with a metric of their own
 
 
 def facts(dataset: Dataset, settings: WindowSettings) -> dict[str, Any]:
-    """Names, means and deviations of the training rows, and the unit of the target as its column's name says it."""
-    series = Series(dataset, settings)
+    """Names, means and deviations of the training rows, horizons, and how raw files like these are read."""
+    series = Series(dataset, settings, settings.bounds(dataset))
+    manifest = dataset.manifest
     named = re.search(r"\(([^()]+)\)\s*$", settings.targets[0])
     unit = settings.unit or (named.group(1) if named else None)
+    cadence = manifest.report.get("cadence_seconds")
+    several = manifest.report.get("series")
     return {
-        "columns": list(series.names),
+        "columns": list(series.columns),
         "mean": series.mean.tolist(),
         "std": series.std.tolist(),
         "targets": list(settings.targets),
+        "target_mean": series.target_mean.tolist(),
+        "target_std": series.target_std.tolist(),
         "unit": unit if len(settings.targets) == 1 else None,
+        "cadence_seconds": cadence,
+        "horizons": [spans.say(ahead, cadence) if ahead else "next" for ahead in settings.delay],
+        "calendar": list(settings.calendar),
+        "reading": manifest.preparation["settings"],
+        "categories": manifest.report.get("categories") or {},
+        "series": [one["id"] for one in several] if several else None,
     }
 
 
+def objective(facts: Mapping[str, Any], settings: WindowSettings) -> Objective:
+    """Mean absolute error, or the pinball loss where quantiles are forecast; every output also by itself."""
+    count = max(1, len(settings.quantiles))
+    middle = median_place(settings.quantiles) if settings.quantiles else 0
+    metrics: dict[str, Any] = {"mae": absolute_error(count, middle) if settings.quantiles else "mae"}
+    outputs = _outputs(facts)
+    if 1 < len(outputs) <= _MOST_OUTPUTS:
+        for number, name in enumerate(outputs):
+            metrics[f"mae_{name}"] = absolute_error(count, middle, number)
+    if count > 1:
+        metrics["coverage"] = coverage(count, 0, count - 1)
+    return Objective(pinball(settings.quantiles) if settings.quantiles else "mae", metrics)
+
+
+def references(facts: Mapping[str, Any], settings: WindowSettings) -> dict[str, dict[str, Any]]:
+    """ "Tomorrow as now", and the value of the season before where a window holds one."""
+    plain = {"reversed": False, "calendar": (), "quantiles": ()}
+    if not set(settings.targets) <= set(facts["columns"]):
+        plain["features"] = settings.targets
+    found = {"baseline": plain}
+    if settings.seasonal() is not None:
+        found["seasonal"] = plain
+    return found
+
+
 def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Every mean absolute error times the target's deviation, as `..._original`; one target only."""
-    if len(facts["targets"]) != 1:
-        return {}
-    std = facts["std"][facts["columns"].index(facts["targets"][0])]
-    return {f"{name}_original": value * std for name, value in metrics.items() if name.split("_")[-1] == "mae"}
+    """Mean absolute errors times the target's deviation, as `..._original`; no mean over several targets."""
+    outputs = dict(zip(_outputs(facts), facts["target_std"] * len(facts["horizons"]), strict=True))
+    scaled = {}
+    for name, value in metrics.items():
+        _, mae, output = name.rpartition("mae_") if "mae_" in name else name.rpartition("mae")
+        if not mae or (output and output not in outputs) or (not output and len(facts["targets"]) > 1):
+            continue
+        scaled[f"{name}_original"] = value * (outputs[output] if output else facts["target_std"][0])
+    return scaled
+
+
+def remarks(facts: Mapping[str, Any], settings: WindowSettings) -> list[str]:
+    """What a window is, in time where the series has a cadence."""
+
+    def said(rows: int) -> str:
+        cadence = facts["cadence_seconds"]
+        return f"{rows:,} rows" + (f" ({spans.say(rows, cadence)})" if cadence and rows else "")
+
+    ahead = ", ".join(said(one) if one else "the next row" for one in settings.delay)
+    lines = [f"forecasts {', '.join(settings.targets)}: {ahead}{' ahead' if max(settings.delay) else ''}"]
+    lines.append(
+        f"sees the last {said(settings.lookback)}, every {said(settings.step) if settings.step > 1 else 'row'}"
+    )
+    if settings.seasonal() is None and settings.season:
+        lines.append("no seasonal reference: lookback holds no whole season")
+    return lines
+
+
+def folds(dataset: Dataset, settings: WindowSettings, count: int) -> list[dict[str, Any]]:
+    """Splits of a rolling-origin backtest over the test rows, as settings."""
+    found = settings.bounds(dataset)
+    ranges = segments(dataset)
+    lengths = [end - begin for begin, end in ranges]
+    relative = [
+        {name: (low - begin, high - begin) for name, (low, high) in one.items()}
+        for one, (begin, _) in zip(found, ranges, strict=True)
+    ]
+    made = []
+    for fold in splits.rolling(relative, lengths, count):
+        sizes = [[one[name][1] - one[name][0] for name in splits.SPLITS] for one in fold]
+        if len(sizes) == 1:
+            made.append({"split": "/".join(map(str, sizes[0]))})
+        else:
+            shares = [sum(part) / sum(lengths) for part in zip(*sizes, strict=True)]
+            made.append({"split": "/".join(f"{share:.6f}" for share in shares)})
+    return made
+
+
+def reading(facts: Mapping[str, Any]) -> SeriesPreparation:
+    """The preparation that reads raw files for predictions: the run's own, for the columns that the model sees."""
+    return SeriesPreparation(**SeriesPreparation(**facts["reading"]).reading(facts["columns"]))
+
+
+def history(facts: Mapping[str, Any], settings: WindowSettings) -> tuple[int, int]:
+    """Rows before and after the one at which a window stands that its forecast, and its stamp, look at."""
+    return settings.lookback, max(settings.delay)
+
+
+def _outputs(facts: Mapping[str, Any]) -> list[str]:
+    """A name for each output: by horizon, then by target."""
+    horizons, targets = facts["horizons"], facts["targets"]
+    if len(targets) == 1:
+        return list(horizons)
+    if len(horizons) == 1:
+        return list(targets)
+    return [f"{target}_{horizon}" for horizon in horizons for target in targets]
 
 
 KIND = Kind(
@@ -42,6 +144,7 @@ KIND = Kind(
     examples=WindowSettings,
     models={
         "baseline": Model(_BUILDERS + "baseline", xla=False),
+        "seasonal": Model(_BUILDERS + "seasonal", xla=False),
         "dense": Model(_BUILDERS + "dense", xla=False),
         "gru": Model(_BUILDERS + "gru"),
         "gru_dropout": Model(_BUILDERS + "gru", {"dropout": 0.2, "recurrent_dropout": 0.2, "epochs": 40}),
@@ -51,12 +154,18 @@ KIND = Kind(
         "conv1d": Model(_BUILDERS + "conv1d", xla=False),
         "conv1d_gru": Model(_BUILDERS + "conv1d_gru"),
         "lstm": Model(_BUILDERS + "lstm"),
+        "rnn": Model(_BUILDERS + "rnn"),
     },
-    loss="mae",
-    metrics=("mae",),
     default_model="gru",
     sample=sample,
     facts=facts,
+    objective=objective,
+    references=references,
     scale=scale,
+    remarks=remarks,
+    folds=folds,
+    reading=reading,
+    history=history,
     predict=predict,
+    report=report,
 )

@@ -4,6 +4,8 @@ Every builder takes `Inputs` (x of shape `(steps, features)`) and keyword settin
 Keras model with output `(batch, outputs)` in normalised units.
 """
 
+from typing import Literal
+
 import keras
 
 from raysq.errors import UsageError
@@ -24,9 +26,22 @@ def _drops(**rates: float) -> dict[str, float]:
 
 
 def baseline(inputs: Inputs) -> keras.Model:
-    """ "Tomorrow as now" (listing 6.35): repeats the latest value seen. Nothing to train."""
-    position = 0 if inputs.extra.get("reversed") else -1
-    return keras.Sequential([keras.Input(inputs.shape), Persistence(inputs.targets, position)], name="baseline")
+    """ "Tomorrow as now" (listing 6.35): repeats the latest value seen, for every horizon. Nothing to train."""
+    return _persistence(inputs, "latest", "baseline")
+
+
+def seasonal(inputs: Inputs) -> keras.Model:
+    """Seasonal-naive: repeats the value a whole number of seasons before the row to forecast. Nothing to train."""
+    if inputs.extra["seasonal"] is None:
+        raise UsageError("the window holds no whole season: set season, or raise lookback")
+    return _persistence(inputs, "seasonal", "seasonal")
+
+
+def _persistence(inputs: Inputs, positions: str, name: str) -> keras.Model:
+    if not inputs.targets:
+        raise UsageError("it repeats the targets, which are not among the features")
+    layer = Persistence(inputs.targets, tuple(inputs.extra[positions]))
+    return keras.Sequential([keras.Input(inputs.shape), layer], name=name)
 
 
 def dense(inputs: Inputs, *, units: int = 32, dropout: float = 0.0) -> keras.Model:
@@ -63,6 +78,21 @@ def _recurrent(cell: type, name: str):
 
 gru = _recurrent(keras.layers.GRU, "gru")
 lstm = _recurrent(keras.layers.LSTM, "lstm")
+
+
+def rnn(
+    inputs: Inputs,
+    *,
+    cell: Literal["gru", "lstm", "simple_rnn"] = "gru",
+    units: int = 32,
+    layers: int = 1,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+) -> keras.Model:
+    """Recurrent layers of a kind to choose, for searches: as `gru` or `lstm` with the same settings."""
+    kinds = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "simple_rnn": keras.layers.SimpleRNN}
+    build = _recurrent(kinds[cell], f"rnn_{cell}")
+    return build(inputs, units=units, layers=layers, dropout=dropout, recurrent_dropout=recurrent_dropout)
 
 
 def gru_stacked(

@@ -7,54 +7,168 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.errors import DataError
-from raysq.kinds.forecast.examples import WindowSettings
+from raysq.kinds.forecast import spans
+from raysq.kinds.forecast.quantiles import median_place
+from raysq.kinds.forecast.settings import WindowSettings
+
+_BATCH = 1024
 
 
-def predict(facts: Mapping[str, Any], settings: WindowSettings, model: Any, table: pa.Table) -> pa.Table:
-    """A forecast for every row with enough history.
+def predict(
+    facts: Mapping[str, Any],
+    settings: WindowSettings,
+    model: Any,
+    table: pa.Table,
+    report: Mapping[str, Any] | None = None,
+    stands: tuple[int, int] | None = None,
+    origin: int = 0,
+) -> pa.Table:
+    """A forecast for every row with enough history, and for those that follow the last one.
 
     Args:
         facts: the run's facts (columns, means, deviations).
         settings: the run's window settings.
         model: the Keras model.
-        table: rows in time order, with the columns the model was trained on.
+        table: rows in time order, with the columns the model was trained on and, if there are stamps, `time`.
+        report: of the preparation that read the rows; knows the series where there are several.
+        stands: first and end row that windows may stand at, where the table is a part of one series; all with
+            enough history if left out, and the row after the last.
+        origin: number of the table's first row in the series that it is a part of.
 
     Returns:
-        A table with `row` (the row the forecast is made at: the window is the `lookback` rows before it), every
-        column of `table` named `time` at that row, and each target `delay` rows after it, in its own unit.
+        A table with `series` (where there are several), `row` (the row that is forecast; it may lie beyond the last),
+        `time` (its stamp), `from` (the stamp of the latest row that was seen), `horizon` (where there are several),
+        and each target in its own unit, with quantiles `TARGET q0.1` and so on where the model has them.
 
     Raises:
         DataError: a column is missing or not numeric, or there are too few rows.
     """
+    columns, stamps = _columns(facts, settings, table)
+    series = (report or {}).get("series") or [{"id": None, "rows": table.num_rows}]
+    cadence = (report or {}).get("cadence_seconds") or facts["cadence_seconds"]
+    parts, begin = [], 0
+    for one in series:
+        end = begin + one["rows"]
+        low, high = (begin + settings.lookback, end + 1) if stands is None else stands
+        if low < high:
+            rows = np.arange(low, high)
+            seen = None if stamps is None else stamps[begin:end]
+            part = _forecasts(facts, settings, model, columns, rows, seen, begin, cadence, origin)
+            if facts["series"] is not None:
+                part = part.add_column(0, "series", pa.array([str(one["id"])] * part.num_rows, pa.string()))
+            parts.append(part)
+        begin = end
+    if not parts:
+        longest = max(one["rows"] for one in series)
+        raise DataError(
+            f"a forecast needs {settings.lookback:,} rows of history "
+            f"(lookback {spans.say(settings.lookback, facts['cadence_seconds'])}), received {longest:,}"
+        )
+    return pa.concat_tables(parts)
+
+
+def _columns(
+    facts: Mapping[str, Any], settings: WindowSettings, table: pa.Table
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What the model sees of the rows, float32 of shape (rows, features); and their stamps in microseconds."""
     missing = [name for name in facts["columns"] if name not in table.column_names]
     if missing:
         raise DataError(f"the rows lack columns {', '.join(missing)}; there are {', '.join(table.column_names)}")
-    if table.num_rows < settings.lookback:
-        raise DataError(
-            f"a forecast needs {settings.lookback:,} rows of history (lookback), received {table.num_rows:,}"
-        )
     try:
-        columns = [table.column(name).cast(pa.float64()).to_numpy() for name in facts["columns"]]
+        found = [table.column(name).cast(pa.float64()).to_numpy() for name in facts["columns"]]
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise DataError(f"a column is not numeric: {error}") from None
-    mean, std = np.array(facts["mean"]), np.array(facts["std"])
-    series = ((np.stack(columns, 1) - mean) / std).astype(np.float32)
-    # A window may end with the last row: its forecast stands at the row after it.
-    rows = np.arange(settings.lookback, table.num_rows + 1)
+    for name, values in zip(facts["columns"], found, strict=True):
+        if not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values)))
+            raise DataError(f"column {name!r} has no number in row {row:,}: fill it, or leave those rows out")
+    stamps = None
+    if "time" in table.column_names:
+        try:
+            stamps = table.column("time").cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            kind = table.column("time").type
+            raise DataError(f"column 'time' holds {kind}, not time stamps: convert it, or leave it out") from None
+    if stamps is None and settings.calendar:
+        raise DataError(f"the model sees the calendar ({', '.join(settings.calendar)}): give a column `time`")
+    normalised = [
+        ((values - mean) / std).astype(np.float32)[:, None]
+        for values, mean, std in zip(found, facts["mean"], facts["std"], strict=True)
+    ]
+    if settings.calendar and stamps is not None:
+        normalised.append(spans.calendar_waves(stamps, settings.calendar))
+    return np.concatenate(normalised, 1), stamps
+
+
+def _forecasts(
+    facts: Mapping[str, Any],
+    settings: WindowSettings,
+    model: Any,
+    columns: np.ndarray,
+    rows: np.ndarray,
+    stamps: np.ndarray | None,
+    begin: int,
+    cadence: float | None,
+    origin: int,
+) -> pa.Table:
+    """Forecasts of the windows that stand at the rows of one series, which begins at row `begin` of the columns."""
     offsets = np.arange(-settings.lookback, 0, settings.step)
     offsets = offsets[::-1] if settings.reversed else offsets
-    predicted = np.concatenate(
-        [
-            np.asarray(model.predict_on_batch(series[part[:, None] + offsets]))
-            for part in np.array_split(rows, -(-len(rows) // 1024))
-        ]
-    )
-    out = {"row": pa.array(rows)}
-    if "time" in table.column_names:
-        # None for the row after the last, whose stamp is not known here.
-        places = pa.array(rows, mask=rows >= table.num_rows)
-        out["time"] = table.column("time").combine_chunks().take(places)
-    for number, name in enumerate(facts["targets"]):
-        index = facts["columns"].index(name)
-        out[name] = pa.array(predicted[:, number].astype(np.float64) * std[index] + mean[index])
+    predicted = []
+    for low in range(0, len(rows), _BATCH):
+        part = rows[low : low + _BATCH]
+        # Always as many: a batch of another size would be compiled anew, and could round otherwise.
+        padded = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part))])
+        predicted.append(np.asarray(model.predict_on_batch(columns[padded[:, None] + offsets]))[: len(part)])
+    horizons, targets = len(settings.delay), len(settings.targets)
+    values = np.concatenate(predicted).astype(np.float64).reshape(len(rows), horizons, targets, -1)
+    values = values * np.array(facts["target_std"])[:, None] + np.array(facts["target_mean"])[:, None]
+    ahead = np.array(settings.delay)
+    wanted = (rows[:, None] + ahead).reshape(-1)  # by row, then by horizon
+    out: dict[str, Any] = {"row": pa.array(wanted - begin + origin)}
+    if stamps is not None:
+        out["time"] = _stamps(stamps, wanted - begin, cadence)
+        seen = np.repeat(rows - begin - 1, horizons)
+        out["from"] = pa.array(stamps[seen], pa.timestamp("us"))
+    if horizons > 1:
+        out["horizon"] = pa.array(list(facts["horizons"]) * len(rows))
+    flat = values.reshape(len(rows) * horizons, targets, -1)
+    for number, name in enumerate(settings.targets):
+        if not settings.quantiles:
+            out[name] = pa.array(flat[:, number, 0])
+            continue
+        # Trained one by one, quantiles may cross: they are put in order.
+        ordered = np.sort(flat[:, number], axis=-1)
+        out[name] = pa.array(ordered[:, median_place(settings.quantiles)])
+        for place, quantile in enumerate(settings.quantiles):
+            out[quantile_column(name, quantile)] = pa.array(ordered[:, place])
     return pa.table(out)
+
+
+def quantile_column(target: str, quantile: float) -> str:
+    """Name of the column that holds a quantile of a target."""
+    return f"{target} q{quantile:g}"
+
+
+def _stamps(stamps: np.ndarray, rows: np.ndarray, cadence: float | None) -> pa.Array:
+    """Stamps of rows, those beyond the last one a whole number of cadences after it; null where there is no cadence."""
+    known = rows < len(stamps)
+    values = np.where(known, stamps[np.minimum(rows, len(stamps) - 1)], 0)
+    beyond = np.maximum(rows - len(stamps) + 1, 0)
+    if cadence is None:
+        return pa.array(values, pa.timestamp("us"), mask=~known)
+    values = np.where(known, values, _after(int(stamps[-1]), beyond, cadence))
+    return pa.array(values, pa.timestamp("us"))
+
+
+def _after(stamp: int, counts: np.ndarray, cadence: float) -> np.ndarray:
+    """Stamps so many cadences after one; where the cadence is calendar months, the same day of later months."""
+    months = cadence / spans.MONTH
+    if cadence < spans.MONTH or abs(months - round(months)) > 1e-9:
+        return stamp + np.round(counts * cadence * 1e6).astype(np.int64)
+    moment = np.datetime64(stamp, "us")
+    month = moment.astype("datetime64[M]")
+    first = (month + (np.asarray(counts) * round(months)).astype("timedelta64[M]")).astype("datetime64[M]")
+    days = (moment - month).astype("timedelta64[us]")
+    last = (first + 1).astype("datetime64[us]") - np.timedelta64(1, "D")
+    return np.minimum(first.astype("datetime64[us]") + days, last + days % np.timedelta64(1, "D")).astype(np.int64)

@@ -6,7 +6,8 @@ from training.series import write_series
 
 from raysq import tasks
 from raysq.errors import DataError, UsageError
-from raysq.kinds.forecast.examples import WindowSettings
+from raysq.kinds.forecast import splits
+from raysq.kinds.forecast.settings import WindowSettings
 from raysq.preparation import prepare
 
 
@@ -22,16 +23,17 @@ def generator(data, lookback, delay, min_index, max_index, batch_size, step, tar
 
 def check_against_generator(dataset, settings):
     names = [name for name in dataset.columns if name != "time"]
-    begin, end = settings.bounds(dataset.rows)["train"]
+    begin, end = settings.bounds(dataset)[0]["train"]
     raw = np.stack([dataset.column(name).slice(0, dataset.rows) for name in names], 1).astype(np.float64)
     normalised = (raw - raw[begin:end].mean(0)) / raw[begin:end].std(0)
     for split, windows in settings.open(dataset).items():
-        begin, end = settings.bounds(dataset.rows)[split]
+        begin, end = settings.bounds(dataset)[0][split]
         seen = 0
         places = windows.arrays()
-        last = end - settings.delay
+        (ahead,) = settings.delay
+        last = end - ahead
         for rows, samples, targets in generator(
-            normalised, settings.lookback, settings.delay, begin, last, 128, settings.step, names.index("T (degC)")
+            normalised, settings.lookback, ahead, begin, last, 128, settings.step, names.index("T (degC)")
         ):
             indices = np.arange(seen, seen + len(rows))
             seen += len(rows)
@@ -39,28 +41,28 @@ def check_against_generator(dataset, settings):
             assert np.array_equal(windows.rows(indices), rows)
             np.testing.assert_allclose(x, samples, rtol=1e-5, atol=1e-5)
             np.testing.assert_allclose(y[:, 0], targets, rtol=1e-5, atol=1e-5)
-            assert rows[-1] + settings.delay < end
-        assert seen == len(windows) == end - begin - settings.lookback - settings.delay
+            assert rows[-1] + ahead < end
+        assert seen == len(windows) == end - begin - settings.lookback - ahead
 
 
 def test_windows_equal_the_books_generator_on_made_rows(tmp_path):
     dataset = write_series(tmp_path / "waves", rows=1500, shard_rows=400)
-    check_against_generator(dataset, WindowSettings(targets=("T (degC)",), lookback=50, step=3, delay=20))
+    check_against_generator(dataset, WindowSettings(targets=("T (degC)",), lookback=50, step=3, delay=(20,)))
 
 
 def test_windows_equal_the_books_generator_on_real_rows(cluster, real):
     dataset = prepare("jena", str(real("jena/jena_climate_2020.csv.zip")), quiet=True, shard_rows=20_000)
     assert dataset.rows == 52_696
     task = tasks.get("jena")
-    settings = WindowSettings(targets=("T (degC)",), lookback=720, step=6, delay=144, split=task.settings["split"])
+    settings = WindowSettings(targets=("T (degC)",), lookback=720, step=6, delay=(144,), split="0.5/0.25/0.25")
     assert settings.steps == 120
     check_against_generator(dataset, settings)
 
 
 def test_reversed_stride_and_host_gather(tmp_path):
     dataset = write_series(tmp_path / "waves", rows=1500, shard_rows=400)
-    plain = WindowSettings(targets=("T (degC)",), lookback=48, step=2, delay=6).open(dataset)["val"]
-    turned = WindowSettings(targets=("T (degC)",), lookback=48, step=2, delay=6, reversed=True, stride=5)
+    plain = WindowSettings(targets=("T (degC)",), lookback=48, step=2, delay=(6,)).open(dataset)["val"]
+    turned = WindowSettings(targets=("T (degC)",), lookback=48, step=2, delay=(6,), reversed=True, stride=5)
     turned = turned.open(dataset)["val"]
     assert len(turned) == -(-len(plain) // 5)
     indices = np.arange(len(turned))
@@ -74,7 +76,7 @@ def test_reversed_stride_and_host_gather(tmp_path):
 def test_several_targets_and_chosen_features(tmp_path):
     dataset = write_series(tmp_path / "waves")
     features = ("T (degC)", "p (mbar)", "rh (%)")
-    settings = WindowSettings(targets=("p (mbar)", "T (degC)"), features=features, lookback=24, step=2, delay=6)
+    settings = WindowSettings(targets=("p (mbar)", "T (degC)"), features=features, lookback=24, step=2, delay=(6,))
     x, y = settings.open(dataset)["train"].gather(
         np.arange(5), settings.open(dataset)["train"].arrays(), lambda array, at: array[at]
     )
@@ -84,9 +86,9 @@ def test_several_targets_and_chosen_features(tmp_path):
 
 def test_statistics_come_from_the_training_rows_only(tmp_path):
     dataset = write_series(tmp_path / "waves", rows=1500, shard_rows=400)
-    settings = WindowSettings(targets=("T (degC)",), lookback=24, step=2, delay=6)
+    settings = WindowSettings(targets=("T (degC)",), lookback=24, step=2, delay=(6,))
     series = settings.open(dataset)["val"].series
-    begin, end = settings.bounds(1500)["train"]
+    begin, end = settings.bounds(dataset)[0]["train"]
     assert (begin, end) == (0, 750)
     train = dataset.column("rh (%)").slice(0, 750).astype(np.float64)
     number = series.names.index("rh (%)")
@@ -94,13 +96,120 @@ def test_statistics_come_from_the_training_rows_only(tmp_path):
     assert series.std[number] == pytest.approx(train.std(), rel=1e-12)
 
 
-def test_the_published_file_has_the_books_rows():
-    settings = WindowSettings(targets=("T (degC)",), known_splits=tasks.get("jena").settings["known_splits"])
-    assert settings.bounds(420_551) == {"train": (0, 200_000), "val": (200_000, 300_000), "test": (300_000, 420_551)}
-    assert settings.bounds(1000) == {"train": (0, 500), "val": (500, 750), "test": (750, 1000)}
+def test_the_published_file_has_the_books_rows(tmp_path):
+    known = tasks.get("jena").settings["known_splits"]
+    assert splits.bounds(known[0].split(":")[1], 420_551) == {
+        "train": (0, 200_000),
+        "val": (200_000, 300_000),
+        "test": (300_000, 420_551),
+    }
+    dataset = write_series(tmp_path / "waves", rows=1000)
+    settings = WindowSettings(targets=("T (degC)",), known_splits=(*known, "1000:700/200/rest"))
+    assert settings.bounds(dataset) == [{"train": (0, 700), "val": (700, 900), "test": (900, 1000)}]
+    settings = WindowSettings(targets=("T (degC)",), known_splits=known)
+    assert settings.bounds(dataset) == [{"train": (0, 500), "val": (500, 750), "test": (750, 1000)}]
+    asked = WindowSettings(targets=("T (degC)",), known_splits=("1000:700/200/rest",), split="0.2/0.2/0.2")
+    assert asked.bounds(dataset) == [{"train": (0, 200), "val": (200, 400), "test": (400, 600)}]
 
 
-@pytest.mark.parametrize("split", ["0.5/0.25", "a/b/c", "0.9/0.9/rest", "600/600/rest", "-5/10/rest"])
+@pytest.mark.parametrize(
+    "split", ["0.5/0.25", "a/b/c", "0.9/0.9/rest", "600/600/rest", "-5/10/rest", "2013-01-01", "2014-01-01/2013-01-01"]
+)
 def test_splits_that_do_not_fit_are_errors(split):
     with pytest.raises((UsageError, DataError), match="split"):
-        WindowSettings(targets=("x",), split=split).bounds(1000)
+        splits.bounds(WindowSettings(targets=("x",), split=split).split, 1000)
+
+
+def test_a_split_by_dates(tmp_path):
+    dataset = write_series(tmp_path / "waves", rows=1500, shard_rows=400)  # every ten minutes from 2020-01-01
+    settings = WindowSettings(targets=("T (degC)",), split="2020-01-05/2020-01-08 12:00")
+    assert settings.bounds(dataset) == [{"train": (0, 576), "val": (576, 1080), "test": (1080, 1500)}]
+    with pytest.raises(DataError, match="the series is 2020-01-01T00:00:00 to 2020-01-11"):
+        WindowSettings(targets=("T (degC)",), split="2019-01-05/2020-01-08").bounds(dataset)
+
+
+def test_several_horizons_are_outputs_in_their_order(tmp_path):
+    dataset = write_series(tmp_path / "waves")
+    several = WindowSettings(targets=("T (degC)", "rh (%)"), lookback=24, step=2, delay=(0, 6, 30))
+    windows = several.open(dataset)["val"]
+    indices = np.array([0, 7, len(windows) - 1])
+    for places in (windows.arrays(), windows.mapped()):
+        take = (lambda a, at: a[at]) if isinstance(places["series"], np.ndarray) else (lambda a, at: a.take(at))
+        _, y = windows.gather(indices, places, take)
+        assert y.shape == (3, 6)
+        for number, ahead in enumerate((0, 6, 30)):
+            one = WindowSettings(targets=("T (degC)", "rh (%)"), lookback=24, step=2, delay=(ahead,)).open(dataset)
+            _, alone = one["val"].gather(indices, one["val"].arrays(), lambda a, at: a[at])
+            assert np.array_equal(y[:, 2 * number : 2 * number + 2], alone)
+    assert windows.rows(indices)[-1] + 30 == windows.bounds[0][1] - 1, "the last window's last horizon is the last row"
+
+
+def test_windows_never_cross_from_one_series_to_another(tmp_path):
+    dataset = write_series(tmp_path / "waves", rows=900, shard_rows=400)
+    lengths = {"a": 400, "b": 300, "c": 200}
+    dataset.manifest.report["series"] = [{"id": name, "rows": rows} for name, rows in lengths.items()]
+    settings = WindowSettings(targets=("T (degC)",), lookback=24, step=2, delay=(6,), split="0.5/0.25/0.25")
+    found = settings.open(dataset)
+    assert [one["val"] for one in settings.bounds(dataset)] == [(200, 300), (550, 625), (800, 850)]
+    edges = [0, 400, 700, 900]
+    for split, windows in found.items():
+        rows = windows.rows(np.arange(len(windows)))
+        begins, ends = rows - 24, rows + 6
+        assert (np.searchsorted(edges, begins, "right") == np.searchsorted(edges, ends, "right")).all()
+        inside = [one[split] for one in settings.bounds(dataset)]
+        assert all(any(low <= b and e < high for low, high in inside) for b, e in zip(begins, ends, strict=True))
+        assert len(windows) == sum(max(0, high - low - 30) for low, high in inside)
+        for places in (windows.arrays(), windows.mapped()):
+            take = (lambda a, at: a[at]) if isinstance(places["series"], np.ndarray) else (lambda a, at: a.take(at))
+            x, y = windows.gather(np.arange(len(windows)), places, take)
+            raw = dataset.column("T (degC)").slice(0, 900)
+            place = windows.series.names.index("T (degC)")
+            np.testing.assert_allclose(
+                y[:, 0] * windows.series.std[place] + windows.series.mean[place], raw[rows + 6], rtol=1e-4, atol=1e-4
+            )
+    train = np.concatenate([dataset.column("rh (%)").slice(*one["train"]) for one in settings.bounds(dataset)])
+    series = found["train"].series
+    assert series.mean[series.names.index("rh (%)")] == pytest.approx(train.astype(np.float64).mean(), rel=1e-9)
+    assert series.std[series.names.index("rh (%)")] == pytest.approx(train.astype(np.float64).std(), rel=1e-9)
+
+
+def test_calendar_waves_stand_beside_the_features(tmp_path):
+    dataset = write_series(tmp_path / "waves")
+    settings = WindowSettings(targets=("T (degC)",), lookback=24, step=2, delay=(6,), calendar=("hour",))
+    windows = settings.open(dataset)["train"]
+    take = [lambda a, at: a[at], lambda a, at: a.take(at)]
+    x, _ = windows.gather(np.arange(9), windows.arrays(), take[0])
+    again, _ = windows.gather(np.arange(9), windows.mapped(), take[1])
+    assert np.array_equal(x, again) and x.shape == (9, 12, 16) == (9, *settings.inputs(dataset).shape)
+    # Window 0 begins at midnight, a row every ten minutes.
+    angle = 2 * np.pi * np.arange(0, 24, 2) / 144
+    np.testing.assert_allclose(x[0, :, -2:], np.stack([np.sin(angle), np.cos(angle)], 1), atol=1e-6)
+
+
+def test_spans_are_read_at_the_cadence_and_defaults_follow_from_it(tmp_path):
+    dataset = write_series(tmp_path / "waves")
+    dataset.manifest.report["cadence_seconds"] = 600.0
+    said = {"targets": "T (degC)", "lookback": "1d", "step": "1h", "delay": "6h,24h"}
+    found = WindowSettings.resolve(said, dataset)
+    assert (found["lookback"], found["step"], found["delay"], found["season"]) == (144, 6, (36, 144), 144)
+    with pytest.raises(UsageError, match="lookback=25min is not a multiple"):
+        WindowSettings.resolve({"lookback": "25min"}, dataset)
+    with pytest.raises(DataError, match=r"no column 'T \(degc\)'.*did you mean T \(degC\)"):
+        WindowSettings.resolve({"targets": ("T (degc)",)}, dataset)
+    for wrong in ({"delay": (6, 6)}, {"delay": (-1,)}, {"quantiles": (0.5, 0.1)}, {"quantiles": (1.0,)}):
+        with pytest.raises(UsageError, match="must"):
+            WindowSettings(targets=("T (degC)",), **wrong)
+
+
+def test_the_seasonal_step_is_whole_seasons_before_the_row_to_forecast(tmp_path):
+    dataset = write_series(tmp_path / "waves")
+    base = {"targets": ("T (degC)",), "lookback": 24, "season": 7}
+    for ahead in range(12):
+        for turned in (False, True):
+            settings = WindowSettings(**base, delay=(ahead,), reversed=turned)
+            windows = settings.open(dataset)["train"]
+            (index,) = settings.inputs(dataset).extra["seasonal"]
+            row = windows.rows(np.array([5]))[0] + windows._offsets[index]
+            target = windows.rows(np.array([5]))[0] + ahead
+            assert (target - row) % 7 == 0 and 0 < windows.rows(np.array([5]))[0] - row <= 7
+    assert WindowSettings(targets=("T (degC)",), lookback=5, season=7).seasonal() is None

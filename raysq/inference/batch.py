@@ -1,0 +1,266 @@
+"""Predictions for a file: in this process where it is small, else by a pool of actors on Ray Data."""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from raysq import kinds, sources
+from raysq.errors import DataError, RaysqError, ResourceError, SourceError, UsageError
+from raysq.home import home
+from raysq.inference.load import Predictor
+from raysq.shards import Dataset
+from raysq.training.run import Run
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SMALL = 64 << 20  # bytes of input up to which starting Ray would take longer than predicting
+_ROWS = 1 << 16  # that an actor is given at a time
+
+
+def predict_file(
+    run: Run | str | Path,
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    actors: int | None = None,
+    gpu: bool = False,
+    quiet: bool = True,
+) -> dict[str, Any]:
+    """Predicts for the rows of a raw file like those that the run's data were prepared from.
+
+    A file of up to 64 MB is read and predicted in this process. A larger one is prepared to a temporary data set on
+    disk by Ray Data and predicted by a pool of actors, in order, with a bounded number of rows in memory.
+
+    Args:
+        run: a run, its directory or its id.
+        source: what `prepare` takes: a csv, a Parquet file, a folder, a URL, ...
+        output: a .csv or .parquet file to write, replaced if it is there; csv on standard output if left out.
+        actors: of the pool, one CPU each; as many as the cluster has CPUs if left out. Given, the pool is used for
+            small files too.
+        gpu: one GPU for each actor.
+        quiet: show no progress.
+
+    Returns:
+        `run`, `output` and `rows`, the number of predictions.
+
+    Raises:
+        UsageError: an output of another form.
+        SourceError: the input cannot be read, or the output not written.
+        DataError: rows that cannot be used, or too few.
+        ResourceError: no cluster, or too few CPUs or GPUs.
+    """
+    run = run if isinstance(run, Run) else Run.open(run)
+    path = None if output is None else Path(output)
+    if path is not None and path.suffix not in (".csv", ".parquet"):
+        raise UsageError(f"--output must end in .csv or .parquet, received {str(output)!r}")
+    if actors is not None and actors < 1:
+        raise UsageError(f"--actors must be at least 1, received {actors}")
+    preparation = kinds.get(run.config.kind).reading(run.config.facts)
+    found = sources.resolve(
+        str(source), url=None, sha256=None, sample=_no_sample, suffixes=preparation.suffixes, quiet=quiet
+    )
+    small = actors is None and sum(file.bytes for file in found.raw) <= SMALL and not gpu
+    rows = 0
+    with _writer(path) as write:
+        for table in _here(run, preparation, found) if small else _pool(run, preparation, found, actors, gpu, quiet):
+            rows += table.num_rows
+            write(table)
+    return {"run": str(run.directory), "output": None if path is None else str(path), "rows": rows}
+
+
+def _no_sample(spec: str) -> Path:
+    raise UsageError("predict takes a file, a folder or a URL; the sample can be trained on only")
+
+
+def _here(run: Run, preparation: Any, found: sources.Source) -> "Iterator[pa.Table]":
+    from raysq.preparation import prepare_table
+
+    predictor = Predictor(run)
+    table, report = prepare_table(preparation, found.files)
+    yield predictor.predict_table(table, report=report)
+
+
+def _pool(
+    run: Run, preparation: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
+) -> "Iterator[pa.Table]":
+    from raysq.cluster import check_resources, ensure_ray
+    from raysq.nodes import check_runs
+    from raysq.pipeline import ordered, unwrapped
+    from raysq.preparation import build
+
+    ensure_ray()
+    import ray
+
+    needs = {"CPU": 1.0, "GPU": 1.0 if gpu else 0.0}
+    actors = actors or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
+    check_resources(needs, "an actor", actors)
+    folder = home() / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    check_runs(folder)
+    place = Path(tempfile.mkdtemp(prefix="predict-", dir=folder))
+    try:
+        identity = {"task": run.config.task, "kind": run.config.kind, "name": "input"}
+        dataset = build(preparation, found, place / "input", identity, quiet=quiet)
+        parts = _parts(run, dataset)
+        with unwrapped("predicting"), ordered() as context, _bar(len(parts), quiet) as advance:
+            # One part a block, so that an actor holds one at a time.
+            context.target_max_block_size = None
+            results = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
+                _Actor,
+                fn_constructor_args=(str(run.directory.resolve()), str(dataset.directory), gpu),
+                batch_size=None,
+                batch_format="pyarrow",
+                compute=ray.data.ActorPoolStrategy(size=min(actors, len(parts))),
+                num_cpus=1,
+                num_gpus=1 if gpu else 0,
+            )
+            for table in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+                said = table.column("said")[0].as_py() if "said" in table.column_names else None
+                if said:
+                    name, message = said.split(": ", 1)
+                    raise _error(name)(message)
+                advance()
+                yield table
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
+    """Ranges of rows, none across two series, each with what a prediction looks at before and after it."""
+    config = run.config
+    before, after = kinds.get(config.kind).history(config.facts, config.example_settings())
+    parts, begin = [], 0
+    for one in dataset.manifest.report.get("series") or [{"id": None, "rows": dataset.rows}]:
+        end = begin + one["rows"]
+        # A prediction may stand at the row after the last one.
+        first, last = begin + before, end + 1
+        if first >= last:
+            # Too short: predicting it would be an error, unless there are others.
+            begin = end
+            continue
+        for low in range(first, last, _ROWS):
+            high = min(low + _ROWS, last)
+            parts.append(
+                {
+                    "series": "" if one["id"] is None else str(one["id"]),
+                    "begin": begin,
+                    "from": low - before,
+                    "to": min(high + after, end),
+                    "low": low,
+                    "high": high,
+                }
+            )
+        begin = end
+    if not parts:
+        raise DataError(f"a prediction needs {before:,} rows of history, the input has {dataset.rows:,}")
+    return parts
+
+
+class _Actor:
+    """Holds the model, and predicts for ranges of rows of a data set on disk."""
+
+    def __init__(self, run: str, data: str, gpu: bool):
+        from raysq.training.worker import configure
+
+        opened = Run.open(run)
+        # As many actors as CPUs: one thread each.
+        configure(opened.config.train_settings(), 0, gpu=gpu, threads=1)
+        self._predictor = Predictor(opened)
+        self._dataset = Dataset.open(data)
+
+    def __call__(self, batch: "pa.Table") -> "pa.Table":
+        import pyarrow as pa
+
+        tables = []
+        for part in batch.to_pylist():
+            columns = {
+                name: self._dataset.column(name).slice(part["from"], part["to"]) for name in self._dataset.columns
+            }
+            report = {
+                "cadence_seconds": self._dataset.manifest.report.get("cadence_seconds"),
+                "series": [{"id": part["series"], "rows": part["to"] - part["from"]}],
+            }
+            try:
+                table = self._predictor.predict_table(
+                    pa.table(columns),
+                    report=report,
+                    stands=(part["low"] - part["from"], part["high"] - part["from"]),
+                    origin=part["from"] - part["begin"],
+                )
+            except RaysqError as error:  # Ray would wrap it in its own words
+                return pa.table({"said": [f"{type(error).__name__}: {error}"]})
+            tables.append(table)
+        return pa.concat_tables(tables)
+
+
+def _error(name: str) -> type[RaysqError]:
+    from raysq import errors
+
+    return getattr(errors, name, ResourceError)
+
+
+@contextlib.contextmanager
+def _writer(path: Path | None) -> "Iterator[Any]":
+    """A function that appends tables to the output, which is in place only when all is written."""
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    if path is None:
+        written = False
+
+        def show(table: "pa.Table") -> None:
+            nonlocal written
+            options = pyarrow.csv.WriteOptions(include_header=not written)
+            pyarrow.csv.write_csv(table, sys.stdout.buffer, options)
+            sys.stdout.buffer.flush()
+            written = True
+
+        yield show
+        return
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    writer: Any = None
+
+    def write(table: "pa.Table") -> None:
+        nonlocal writer
+        if writer is None:
+            form = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
+            writer = form(str(partial), table.schema)
+        writer.write_table(table)
+
+    try:
+        yield write
+        if writer is not None:
+            writer.close()
+            writer = None
+            os.replace(partial, path)
+    except OSError as error:
+        if isinstance(error, RaysqError):
+            raise
+        raise SourceError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        if writer is not None:
+            with contextlib.suppress(Exception):
+                writer.close()
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _bar(total: int, quiet: bool) -> "Iterator[Any]":
+    """Shows how many parts are done, on a terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda: None
+        return
+    columns = (TextColumn("predicting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        line = bar.add_task("", total=total)
+        yield lambda: bar.advance(line)

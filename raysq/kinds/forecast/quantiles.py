@@ -1,0 +1,77 @@
+"""Forecasting quantiles: the pinball loss, and the error of the forecast in the middle."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+def pinball(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
+    """The pinball loss (Koenker and Bassett 1978), averaged over outputs and quantiles.
+
+    For a quantile q and an error e = y - prediction it is q * e above and (q - 1) * e below, so that it is least
+    where a share q of the values lies below the prediction.
+
+    Args:
+        quantiles: rising, between 0 and 1.
+
+    Returns:
+        A function of y, shape `(batch, outputs)`, and predictions, shape `(batch, outputs * quantiles)` with the
+        quantiles of an output beside each other, to losses of shape `(batch, outputs)`.
+    """
+    levels = list(quantiles)
+
+    def pinball_loss(y, prediction):
+        from keras import ops
+
+        error = ops.expand_dims(y, -1) - _by_quantile(prediction, len(levels))
+        share = ops.convert_to_tensor(levels, error.dtype)
+        return ops.mean(ops.maximum(share * error, (share - 1.0) * error), axis=-1)
+
+    return pinball_loss
+
+
+def absolute_error(count: int, middle: int, output: int | None = None) -> Callable[[Any, Any], Any]:
+    """The absolute error of the forecast, for a Keras metric.
+
+    Args:
+        count: predictions of each output.
+        middle: which of them is the forecast.
+        output: of which output; averaged over all when None.
+
+    Returns:
+        A function of y and predictions to values of shape `(batch,)`.
+    """
+
+    def mae(y, prediction):
+        from keras import ops
+
+        if count > 1:
+            prediction = _by_quantile(prediction, count)[..., middle]
+        if output is not None:
+            y, prediction = y[:, output : output + 1], prediction[:, output : output + 1]
+        return ops.mean(ops.absolute(y - prediction), axis=-1)
+
+    return mae
+
+
+def coverage(count: int, low: int, high: int) -> Callable[[Any, Any], Any]:
+    """The share of values between two quantiles, for a Keras metric; shape `(batch,)`."""
+
+    def covered(y, prediction):
+        from keras import ops
+
+        found = _by_quantile(prediction, count)
+        inside = ops.logical_and(y >= found[..., low], y <= found[..., high])
+        return ops.mean(ops.cast(inside, "float32"), axis=-1)
+
+    return covered
+
+
+def median_place(quantiles: Sequence[float]) -> int:
+    """Which quantile is taken for the forecast: the nearest to one half."""
+    return min(range(len(quantiles)), key=lambda place: abs(quantiles[place] - 0.5))
+
+
+def _by_quantile(prediction, count: int):
+    from keras import ops
+
+    return ops.reshape(prediction, (-1, prediction.shape[-1] // count, count))

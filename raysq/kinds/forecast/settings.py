@@ -1,0 +1,229 @@
+"""What a window of a series is: the batch-time settings of a forecast."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from raysq.errors import DataError, UsageError
+from raysq.kinds.forecast import spans, splits
+from raysq.kinds.kind import Inputs
+from raysq.settings import nearest
+from raysq.shards import Dataset
+
+if TYPE_CHECKING:
+    from raysq.kinds.forecast.examples import Windows
+
+DEFAULT_SPLIT = "0.5/0.25/0.25"
+
+
+@dataclass(frozen=True)
+class WindowSettings:
+    """What a window is. All of it is applied at batch time: changing it prepares nothing again.
+
+    A window stands at a row: it sees the `lookback` rows before that row, and what it forecasts lies `delay` rows
+    after it (0: the very next row that is not seen). Spans are given in rows, or in time ("6h", "5d", "3mo"), which is
+    read at the series' cadence; what is not given follows from the cadence.
+
+    Attributes:
+        targets: columns to forecast.
+        features: columns that the model sees; empty for all.
+        calendar: waves of the time of day, week, month or year beside the features: of "hour", "weekday",
+            "monthday", "yearday" and "month".
+        lookback: rows back from which a window begins.
+        step: take one row in so many.
+        delay: rows ahead to forecast; several for several horizons at once.
+        stride: use one window in so many.
+        reversed: latest row first.
+        quantiles: to forecast, such as 0.1,0.5,0.9 (pinball loss); empty for one value (mean absolute error).
+        season: rows of a season, for the seasonal-naive reference; 0 for none.
+        split: rows or shares of train, val and test in time order, "200000/100000/rest" or "0.5/0.25/0.25", or the
+            dates at which val and test begin, "2013-01-01/2014-01-01"; of each series, where there are several. None
+            for the known split of the data set, else 0.5/0.25/0.25.
+        known_splits: "ROWS:SPLIT", the split of a data set with exactly that many rows.
+        unit: of the targets, for display; none reads it from the column's name, as in "T (degC)".
+    """
+
+    targets: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    calendar: tuple[str, ...] = ()
+    lookback: int = 120
+    step: int = 1
+    delay: tuple[int, ...] = (0,)
+    stride: int = 1
+    reversed: bool = False
+    quantiles: tuple[float, ...] = ()
+    season: int = 0
+    split: str | None = None
+    known_splits: tuple[str, ...] = ()
+    unit: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("lookback", 1), ("step", 1), ("stride", 1), ("season", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"setting {name} must be at least {least}, received {getattr(self, name)}")
+        if self.step > self.lookback:
+            raise UsageError(f"setting step ({self.step}) must not be larger than lookback ({self.lookback})")
+        if not self.delay or min(self.delay) < 0 or list(self.delay) != sorted(set(self.delay)):
+            raise UsageError(
+                f"setting delay must be one or several rising numbers of rows from 0 on, received "
+                f"{','.join(map(str, self.delay)) or 'none'}"
+            )
+        if list(self.quantiles) != sorted(set(self.quantiles)) or not all(0 < q < 1 for q in self.quantiles):
+            raise UsageError(
+                f"setting quantiles must rise and lie between 0 and 1, such as 0.1,0.5,0.9; received "
+                f"{','.join(map(str, self.quantiles))}"
+            )
+        if not self.targets:
+            raise UsageError("setting targets names no column: say which columns to forecast")
+        for name in ("targets", "features"):
+            twice = [column for column in getattr(self, name) if getattr(self, name).count(column) > 1]
+            if twice:
+                raise UsageError(f"setting {name} names {twice[0]!r} twice")
+        spans.check_calendar(self.calendar)
+        if self.split is not None:
+            splits.check(self.split)
+
+    @classmethod
+    def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+        """The settings with spans of time as rows, and with what follows from the data set's cadence.
+
+        Args:
+            values: settings as a person may give them.
+            dataset: a prepared series.
+
+        Raises:
+            UsageError: a span that is none, or no whole number of rows.
+            DataError: a column that the data set does not have.
+        """
+        resolved = dict(values)
+        cadence = dataset.manifest.report.get("cadence_seconds")
+        for name in ("lookback", "step", "stride", "season"):
+            if resolved.get(name) not in (None, "none"):
+                resolved[name] = spans.rows(resolved[name], cadence, name)
+            elif name in resolved:
+                del resolved[name]
+        delay = resolved.get("delay")
+        if delay in (None, "none", ""):
+            resolved.pop("delay", None)
+        else:
+            said = delay.strip("[]").split(",") if isinstance(delay, str) else delay
+            said = said if isinstance(said, (list, tuple)) else [said]
+            resolved["delay"] = tuple(spans.rows(one, cadence, "delay") for one in said)
+        shortest = min((end - begin for begin, end in segments(dataset)), default=dataset.rows)
+        for name, value in spans.defaults(cadence, shortest).items():
+            if name not in resolved:
+                resolved[name] = 0 if value is None else (value,) if name == "delay" else value
+        if "step" not in values and resolved["step"] > resolved["lookback"]:
+            resolved["step"] = 1
+        for name in ("targets", "features"):
+            _check_columns(name, resolved.get(name), dataset)
+        return resolved
+
+    @property
+    def steps(self) -> int:
+        """Rows that a model sees of a window."""
+        return len(range(0, self.lookback, self.step))
+
+    def bounds(self, dataset: Dataset) -> list[splits.Bounds]:
+        """First row and end row of each split, for each series of a data set.
+
+        Raises:
+            DataError: the split does not fit.
+        """
+        known = dict(one.split(":", 1) for one in self.known_splits)
+        text = self.split or known.get(str(dataset.rows)) or DEFAULT_SPLIT
+        found = []
+        for begin, end in segments(dataset):
+            one = splits.bounds(
+                text, end - begin, lambda begin=begin, end=end: dataset.column("time").slice(begin, end).view("int64")
+            )
+            found.append({name: (begin + low, begin + high) for name, (low, high) in one.items()})
+        return found
+
+    def open(self, dataset: Dataset) -> "dict[str, Windows]":
+        """The windows of each split of a data set.
+
+        Raises:
+            DataError: a column is not there, or a split has no room for a window.
+        """
+        from raysq.kinds.forecast.examples import Windows
+        from raysq.kinds.forecast.series import Series
+
+        bounds = self.bounds(dataset)
+        series = Series(dataset, self, bounds)
+        windows = {name: Windows(series, self, tuple(one[name] for one in bounds)) for name in splits.SPLITS}
+        if not len(windows["train"]) or not len(windows["val"]):
+            rows = {name: max(end - begin for begin, end in one.bounds) for name, one in windows.items()}
+            cadence = dataset.manifest.report.get("cadence_seconds")
+            ahead = max(self.delay)
+            raise DataError(
+                f"no window fits: one needs {self.lookback + ahead + 1:,} rows (lookback {self.lookback:,} = "
+                f"{spans.say(self.lookback, cadence)}, delay {ahead:,}), the splits have {rows['train']:,} / "
+                f"{rows['val']:,} / {rows['test']:,}; lower lookback or delay, or give more data"
+            )
+        return windows
+
+    def inputs(self, dataset: Dataset) -> Inputs:
+        """What a model builder is told.
+
+        `extra` has `reversed`, and for the untrained references `latest` and `seasonal`: for each horizon the
+        index of the step to repeat, or None where there is none in the window.
+        """
+        columns = self.features or value_columns(dataset)
+        names = (*columns, *spans.wave_names(self.calendar))
+        return Inputs(
+            shape=(self.steps, len(names)),
+            outputs=len(self.delay) * len(self.targets) * max(1, len(self.quantiles)),
+            names=names,
+            targets=tuple(names.index(name) for name in self.targets if name in names),
+            extra={
+                "reversed": self.reversed,
+                "latest": [self._index(-1)] * len(self.delay),
+                "seasonal": self.seasonal(),
+            },
+        )
+
+    def seasonal(self) -> list[int] | None:
+        """For each horizon the index of the step a whole number of seasons before it, or None without such steps."""
+        if not self.season:
+            return None
+        # The latest row seen that lies whole seasons before the row to forecast.
+        rows = [ahead - self.season * math.ceil((ahead + 1) / self.season) for ahead in self.delay]
+        return [self._index(row) for row in rows] if min(rows) >= -self.lookback else None
+
+    def _index(self, row: int) -> int:
+        """The step of the window that shows a row (counted back from the window's own), or the nearest to it."""
+        index = min(round((row + self.lookback) / self.step), self.steps - 1)
+        return self.steps - 1 - index if self.reversed else index
+
+
+def value_columns(dataset: Dataset) -> tuple[str, ...]:
+    """The value columns of a prepared series."""
+    return tuple(name for name in dataset.columns if name != "time")
+
+
+def segments(dataset: Dataset) -> list[tuple[int, int]]:
+    """First row and end row of each series of a data set: one, unless it was prepared with an id."""
+    series = dataset.manifest.report.get("series")
+    if not series:
+        return [(0, dataset.rows)]
+    found, begin = [], 0
+    for one in series:
+        found.append((begin, begin + one["rows"]))
+        begin += one["rows"]
+    return found
+
+
+def _check_columns(setting: str, value: Any, dataset: Dataset) -> None:
+    if isinstance(value, str):
+        return  # coerced and checked later, when it is a list
+    there = value_columns(dataset)
+    for name in value or ():
+        if name not in there:
+            raise DataError(
+                f"setting {setting}: data set {dataset.manifest.name} has no column {name!r}: {nearest(name, there)}"
+            )
+
+
+FIELDS = tuple(field.name for field in fields(WindowSettings))

@@ -1,0 +1,29 @@
+"""A person's own series: csv or Parquet, what is not said is found in the files."""
+
+from raysq.tasks.task import Task
+
+TASK = Task(
+    name="forecast",
+    kind="forecast",
+    title="your own series: --source FILE --target COLUMN; any csv or Parquet with a column that tells the time",
+    preparation={
+        "layout": "infer",
+        "time": (),
+        # What makes most real files usable; each is told with its counts, and can be changed with --set.
+        "order": "sort",
+        "missing": "interpolate",
+        "bad_cells": "missing",
+        "sentinel": "missing",
+    },
+    # Lookback, step, delay and season follow from the cadence of the series (raysq.kinds.forecast.spans.defaults).
+    settings={"split": "0.5/0.25/0.25", "patience": 5},
+    search_model="rnn",
+    search={
+        "cell": ["gru", "lstm"],
+        "units": [16, 32, 64],
+        "layers": [1, 2],
+        "dropout": [0.0, 0.1, 0.2, 0.3],
+        "recurrent_dropout": [0.0, 0.2],
+        "learning_rate": ("loguniform", 3e-4, 3e-3),
+    },
+)

@@ -1,0 +1,101 @@
+"""A rolling-origin backtest: the same model trained and tested on fold after fold, later and later in time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from raysq import kinds
+from raysq.errors import UsageError
+from raysq.shards import Dataset
+from raysq.training import api
+from raysq.training.run import Run
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What a backtest found.
+
+    Attributes:
+        folds: for each fold its `split`, its `run`, and `metrics`: by model, the run's own and the references, those
+            of the test rows.
+        models: the run's model, then the references.
+        synthetic: whether the data are the built-in sample.
+    """
+
+    folds: list[dict[str, Any]]
+    models: list[str]
+    synthetic: bool
+
+    def summary(self) -> dict[str, dict[str, dict[str, float]]]:
+        """For each model and metric the `mean` and the `std` (None for one fold) over the folds."""
+        found: dict[str, dict[str, dict[str, Any]]] = {}
+        for model in self.models:
+            named = self.folds[0]["metrics"][model]
+            found[model] = {}
+            for name in named:
+                values = [fold["metrics"][model][name] for fold in self.folds]
+                found[model][name] = {"mean": fmean(values), "std": stdev(values) if len(values) > 1 else None}
+        return found
+
+
+def backtest(
+    task: str,
+    *,
+    folds: int = 4,
+    data: str | Path | None = None,
+    model: str | None = None,
+    workers: int = 1,
+    gpu: bool = False,
+    seed: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    threads: int | None = None,
+    fresh: bool = False,
+    quiet: bool = True,
+    on_fold: Callable[[int, dict[str, Any]], None] = lambda number, fold: None,
+) -> Backtest:
+    """Trains a model on each fold of a rolling origin, and tests it on the rows that follow.
+
+    The test rows of the split are cut into `folds` blocks, one after the other in time. For each, the block is tested
+    on, as many rows as the split validates on before it are validated on, and all rows before those train. Every fold
+    is a run of its own: the same call continues where it was interrupted.
+
+    Args:
+        task: name of a task.
+        folds: how many.
+        data, model, workers, gpu, seed, settings, threads, quiet: as for `train`.
+        fresh: forget what the folds' runs reached before.
+        on_fold: called with each fold's number, from 1, and its entry.
+
+    Raises:
+        UsageError: a kind without an order in time, or an unknown name.
+        DataError: a fold has no room for a window.
+    """
+    if folds < 1:
+        raise UsageError(f"--folds must be at least 1, received {folds}")
+    config = api.resolve(task, data=data, model=model, seed=seed, settings=settings, quiet=quiet)
+    kind = kinds.get(config.kind)
+    if kind.folds is None:
+        raise UsageError(f"task {task!r} is of kind {kind.name}, whose examples have no order in time to backtest on")
+    dataset = Dataset.open(config.data)
+    found = []
+    planned = kind.folds(dataset, config.example_settings(), folds)
+    for number, split in enumerate(planned, 1):
+        run = api.train(
+            task,
+            data=config.data,
+            model=config.model,
+            workers=workers,
+            gpu=gpu,
+            seed=seed,
+            settings={**(settings or {}), **split},
+            threads=threads,
+            fresh=fresh,
+            quiet=quiet,
+        )
+        metrics = api.evaluate(run, ("test",), gpu=gpu, threads=threads)
+        found.append({**split, "run": str(run.directory), "metrics": metrics})
+        on_fold(number, found[-1])
+    models = [name for name in found[0]["metrics"] if all(name in fold["metrics"] for fold in found)]
+    return Backtest(found, models, config.synthetic)
