@@ -1,17 +1,29 @@
-"""The one place where Ray is started or joined."""
+"""The one place where Ray is started or joined, and asked for what it can hold."""
 
+import json
 import logging
 import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
 from typing import Any
 
-from raysq.errors import ResourceError
+from raysq.errors import ResourceError, UsageError
+
+_NODES_TIMEOUT = 900.0
+# How long the autoscaler has to call a request infeasible without a break; it may do so while nodes change.
+_INFEASIBLE_SECONDS = 15.0
+_REACH_SECONDS = 10.0
+# Where the cluster launcher and KubeRay write the name of a node's group.
+_GROUP = "ray.io/node-group"
 
 
 def ensure_ray(**options: Any) -> None:
     """Joins or starts Ray, unless this process already has it.
 
-    An existing `ray.init` is respected; with RAY_ADDRESS set (as in a submitted job) that cluster is joined;
-    otherwise a local one is started, which ends with this process.
+    An existing `ray.init` is respected; with RAY_ADDRESS set (as in a submitted job, or `auto` on a node of a
+    cluster) that cluster is joined; otherwise a local one is started, which ends with this process.
 
     Args:
         **options: for `ray.init` when a local cluster is started, such as `num_cpus`.
@@ -30,13 +42,146 @@ def ensure_ray(**options: Any) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     try:
         if address:
+            _reach(address)
             ray.init(address=address, **quiet)
         else:
             ray.init(address="local", include_dashboard=False, **quiet, **options)
-    except (ConnectionError, RuntimeError, OSError, ValueError) as error:
+    except (ConnectionError, RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
         said = (str(error).strip() or repr(error)).splitlines()[0]
         if address:
+            token = "" if os.environ.get("RAY_AUTH_MODE") else " (a cluster with a token needs RAY_AUTH_MODE=token)"
             raise ResourceError(
-                f"no Ray cluster answers at RAY_ADDRESS={address} ({said}); unset it to run locally"
+                f"no Ray cluster answers at RAY_ADDRESS={address} ({said}); unset it to run locally{token}"
             ) from None
         raise ResourceError(f"Ray does not start ({said}); `raysq doctor` looks further") from None
+
+
+def _reach(address: str) -> None:
+    """Raises OSError where nothing listens: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return  # `auto`, or another kind of address
+    deadline = time.monotonic() + _REACH_SECONDS
+    while True:
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+
+
+def check_resources(needs: Mapping[str, float], what: str, times: int = 1) -> None:
+    """Makes sure that the nodes can hold something, whatever else runs there now.
+
+    On a cluster that may grow, the missing nodes are asked for and waited for, up to RAYSQ_NODES_TIMEOUT seconds
+    (default 900), and a line on standard error says so.
+
+    Args:
+        needs: Ray resources of one, such as `{"CPU": 1, "GPU": 0.5}`; each is held by one node.
+        what: its name for messages, such as "a trial".
+        times: how many at once.
+
+    Raises:
+        ResourceError: with the numbers, if they cannot.
+    """
+    needs = {name: value for name, value in needs.items() if value}
+    if not needs or _room(needs) >= times:
+        return
+    if not can_grow():
+        raise ResourceError(f"{_shortage(needs, what, times)}: ask for less, or add nodes")
+    from ray.autoscaler.sdk import request_resources
+
+    timeout = nodes_timeout()
+    print(f"waiting up to {timeout:g} s for nodes: {_shortage(needs, what, times)}", file=sys.stderr, flush=True)
+    started = hoped = asked = time.monotonic()
+    request_resources(bundles=[dict(needs)] * times)
+    try:
+        while _room(needs) < times:
+            now = time.monotonic()
+            hoped = hoped if _infeasible() else now
+            if now - hoped > _INFEASIBLE_SECONDS:
+                raise ResourceError(
+                    f"{_shortage(needs, what, times)}, and its autoscaler has no nodes that could bring more: ask for "
+                    f"less, or raise max_workers"
+                )
+            if now - started > timeout:
+                raise ResourceError(
+                    f"{_shortage(needs, what, times)}, and not enough nodes came in {timeout:g} s: ask for less, look "
+                    f"at `ray status`, or wait longer (RAYSQ_NODES_TIMEOUT)"
+                )
+            if now - asked > 10:  # another driver's request would have taken the place of ours
+                asked = now
+                request_resources(bundles=[dict(needs)] * times)
+            time.sleep(min(1.0, timeout / 10))
+    finally:
+        request_resources(bundles=[])
+
+
+def can_grow() -> bool:
+    """Whether more nodes may come by themselves: a launcher, an autoscaler or KubeRay keeps this cluster."""
+    import ray
+    from ray.experimental.internal_kv import _internal_kv_get
+
+    if any(_GROUP in (node.get("Labels") or {}) for node in ray.nodes() if node["Alive"]):
+        return True
+    # Ray's first autoscaler need not name the head's group; it reports the types of nodes, which without a
+    # configuration are made of the nodes' own ids.
+    report = json.loads(_internal_kv_get("__autoscaling_status") or "{}").get("autoscaler_report") or {}
+    return any(not name.startswith("node_") for name in (report.get("node_type_mapping") or {}).values())
+
+
+def nodes_timeout() -> float:
+    """Seconds to wait for nodes to come: RAYSQ_NODES_TIMEOUT.
+
+    Raises:
+        UsageError: it is not a number above 0.
+    """
+    value = os.environ.get("RAYSQ_NODES_TIMEOUT", "")
+    try:
+        seconds = float(value or _NODES_TIMEOUT)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise UsageError(f"RAYSQ_NODES_TIMEOUT must be a number of seconds above 0, received {value!r}")
+    return seconds
+
+
+def _room(needs: Mapping[str, float]) -> int:
+    """How many the alive nodes could hold if nothing else ran there."""
+    import ray
+
+    return sum(
+        int(min(node["Resources"].get(name, 0.0) / value + 1e-6 for name, value in needs.items()))
+        for node in ray.nodes()
+        if node["Alive"]
+    )
+
+
+def _infeasible() -> bool:
+    """Whether the autoscaler says that no nodes it may start could hold what is asked for. Its first version does not."""
+    import ray
+    from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
+
+    reply = GetClusterStatusReply.FromString(ray._private.worker.global_worker.gcs_client.get_cluster_status())
+    return bool(reply.autoscaling_state.infeasible_cluster_resource_constraints)
+
+
+def _shortage(needs: Mapping[str, float], what: str, times: int) -> str:
+    import ray
+
+    total = ray.cluster_resources()
+    who = what if times == 1 else f"{times} {what.removeprefix('a ').removeprefix('an ')}s"
+    verb = "needs" if times == 1 else "need"
+    for name, value in needs.items():
+        if value * times > total.get(name, 0.0) + 1e-6:
+            noun = f"{name}s" if name in ("CPU", "GPU") else name
+            return f"{who} {verb} {value * times:g} {noun}, the Ray cluster has {total.get(name, 0.0):g}"
+    each = " and ".join(f"{value:g} {name}" for name, value in needs.items())
+    largest = [
+        " and ".join(f"{node['Resources'].get(name, 0.0):g} {name}" for name in needs)
+        for node in ray.nodes()
+        if node["Alive"]
+    ]
+    return f"{who} {verb} {each} on one node{'' if times == 1 else ' each'}, the nodes have {', '.join(largest[:5])}"

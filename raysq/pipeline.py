@@ -64,7 +64,7 @@ def run(
     noted.mkdir()
     whole = preparation.whole()
     sink = _Shards(parts)
-    with _progress(pieces, noted, quiet), _unwrapped(), _context(cpus) as context:
+    with _progress(pieces, noted, quiet), unwrapped(), ordered(cpus) as context:
         ensure_ray()
         rows = read_datasource(_Pieces(preparation, pieces, noted), override_num_blocks=len(pieces))
         tables: list[pa.Table] = []
@@ -232,7 +232,7 @@ def _notes(noted: Path, pieces: int, preparation: Preparation) -> tuple[list[Not
 
 
 @contextlib.contextmanager
-def _context(cpus: int | None) -> Iterator[DataContext]:
+def ordered(cpus: int | None = None) -> Iterator[DataContext]:
     """A context of Ray Data that keeps the order and says nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # copying reads deprecated settings too
@@ -255,8 +255,12 @@ def _context(cpus: int | None) -> Iterator[DataContext]:
 
 
 @contextlib.contextmanager
-def _unwrapped() -> Iterator[None]:
-    """Turns what Ray itself raises (a lost node, no memory) into one line."""
+def unwrapped(doing: str = "preparing") -> Iterator[None]:
+    """Turns what Ray itself raises (a lost node, no memory) into one line.
+
+    Args:
+        doing: what failed, for the message.
+    """
     from ray.exceptions import RayError
 
     try:
@@ -265,7 +269,7 @@ def _unwrapped() -> Iterator[None]:
         cause = getattr(error, "cause", None)
         said = f"{type(cause).__name__}: {cause}" if cause is not None else str(error)
         lines = said.strip().splitlines() or [repr(error)]
-        raise ResourceError(f"preparing failed in Ray: {lines[0]}; run it again, or see `raysq doctor`") from error
+        raise ResourceError(f"{doing} failed in Ray: {lines[0]}; run it again, or see `raysq doctor`") from error
 
 
 @contextlib.contextmanager

@@ -6,16 +6,16 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq import kinds, sources, tasks
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import home, locked
-from raysq.kinds.kind import Preparation
-from raysq.settings import make
+from raysq.kinds.kind import Kind, Preparation
+from raysq.settings import coerce, make, nearest, settings_of
 from raysq.shards import MANIFEST, SHARD_ROWS, Dataset, Manifest, read_manifest, schema_entries, write_manifest
 from raysq.sources import Source
 from raysq.tasks.task import Task
@@ -42,7 +42,9 @@ def prepare(
         task: a task or its name.
         source: `sample[:LENGTH]`, a file, a folder, a URL; the task's published data when None.
         name: the data set's name; the beginning of its fingerprint when None.
-        settings: of the preparation, over those of the task.
+        settings: of the preparation, over those of the task; and of the examples (targets, lookback, ...), which
+            are kept with the data set as the defaults of what is trained on it. Changing only these prepares
+            nothing again.
         fresh: prepare again even if nothing has changed, and replace what has the name.
         shard_rows: rows of a shard.
         quiet: print nothing.
@@ -51,13 +53,14 @@ def prepare(
         The data set.
 
     Raises:
-        UsageError: an unknown setting or a name that cannot be one.
+        UsageError: an unknown setting, one that does not fit the data, or a name that cannot be one.
         SourceError: raw data that cannot be had.
         DataError: raw data that cannot be used as they are, or a name that other data have.
     """
     task = tasks.get(task) if isinstance(task, str) else task
     kind = kinds.get(task.kind)
-    preparation = make(kind.preparation, {**task.preparation, **(settings or {})})
+    ours, chosen = _divided(kind, settings or {})
+    preparation = make(kind.preparation, {**task.preparation, **ours})
     if name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
         raise UsageError(f"a data set's name is letters, digits, '.', '-' and '_', received {name!r}")
     published = task.source
@@ -70,6 +73,13 @@ def prepare(
         quiet=quiet,
     )
     say = _sayer(quiet)
+    preparation, told = preparation.infer(found.files)
+    chosen, more = _completed(task, preparation, chosen)
+    told += more
+    if told:
+        say(f"{found.label}:")
+        for line in told:
+            say(f"  {line}")
     key = fingerprint(preparation, found)
     folder = home() / "data" / task.name
     with locked(folder / ".lock", lambda: say(f"waiting for another `raysq prepare {task.name}`")):
@@ -79,13 +89,13 @@ def prepare(
         if not fresh:
             same = _same(task, target, key, named=name is not None, shard_rows=shard_rows)
             if same is not None:
-                say(f"{same.manifest.name}: {found.label} is prepared already, nothing to do ({same.directory})")
-                os.utime(same.directory / MANIFEST)  # now it is the task's newest
-                return same
+                return _again(say, task, same, chosen, found)
         began = time.monotonic()
         identity = {"task": task.name, "kind": kind.name, "name": target.name}
-        dataset = build(preparation, found, target, identity, shard_rows=shard_rows, quiet=quiet)
-        _summary(say, preparation, found, dataset, time.monotonic() - began)
+        dataset = build(
+            preparation, found, target, identity, settings=chosen, told=told, shard_rows=shard_rows, quiet=quiet
+        )
+        _summary(say, preparation, found, dataset, time.monotonic() - began, told)
     return dataset
 
 
@@ -95,6 +105,8 @@ def build(
     target: Path,
     identity: Mapping[str, str],
     *,
+    settings: Mapping[str, Any] | None = None,
+    told: Sequence[str] = (),
     shard_rows: int = SHARD_ROWS,
     cpus: int | None = None,
     quiet: bool = True,
@@ -106,6 +118,8 @@ def build(
         source: raw files.
         target: the data set's directory; one that is there is replaced.
         identity: `task`, `kind` and `name` for the manifest.
+        settings: of the examples, to be kept with the data set.
+        told: what was inferred from the files, to be kept too.
         shard_rows: rows of a shard.
         cpus: at most so many Ray tasks at once; as many as there are CPUs when None. Changes nothing in the result.
         quiet: show no progress.
@@ -136,12 +150,15 @@ def build(
             shard_rows=shard_rows,
             shards=shards,
             source=source.entry(),
-            preparation={"version": preparation.version, "settings": asdict(preparation)},
+            preparation={"version": preparation.version, "settings": asdict(preparation), "told": list(told)},
             report=preparation.conclude(notes, repaired),
             fingerprint=fingerprint(preparation, source),
             versions={"raysq": __version__, "pyarrow": pa.__version__},
+            settings=dict(settings or {}),
         )
         write_manifest(staging, manifest)
+        if settings:
+            _check_settings(tasks.get(identity["task"]), Dataset.open(staging), settings)
         _replace(staging, target)
     except OSError as error:
         if isinstance(error, SourceError):
@@ -172,6 +189,7 @@ def prepare_table(preparation: Preparation, files: list[Path]) -> "tuple[pa.Tabl
     """
     import pyarrow as pa
 
+    preparation, _ = preparation.infer(files)
     pairs = [pair for piece in preparation.plan(files) for pair in preparation.read(piece)]
     notes = [note for _, note in pairs]
     preparation.check(notes)
@@ -222,6 +240,56 @@ def find(task: Task | str, data: str | Path | None = None) -> Dataset:
     return dataset
 
 
+def _divided(kind: Kind, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the preparation and those of the examples."""
+    before, after = settings_of(kind.preparation), settings_of(kind.examples)
+    for key in settings:
+        if key not in before and key not in after:
+            raise UsageError(f"unknown setting {key!r} of prepare: {nearest(key, {**before, **after})}")
+    return (
+        {key: value for key, value in settings.items() if key in before},
+        {key: value for key, value in settings.items() if key not in before},
+    )
+
+
+def _completed(task: Task, preparation: Preparation, chosen: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings of the examples with what the columns decide, ready for JSON."""
+    known = settings_of(kinds.get(task.kind).examples)
+    theirs = {key: value for key, value in task.settings.items() if key in known}
+    more, lines = preparation.complete(chosen, theirs)
+    return json.loads(json.dumps({**chosen, **more})), lines
+
+
+def _check_settings(task: Task, dataset: Dataset, settings: Mapping[str, Any]) -> None:
+    """That examples can be made of the data set with these settings."""
+    examples = kinds.get(task.kind).examples
+    known = settings_of(examples)
+    values = {key: value for key, value in task.settings.items() if key in known} | dict(settings)
+    resolved = examples.resolve(values, dataset)
+    make(examples, {key: coerce(value, known[key].type, key) for key, value in resolved.items()})
+
+
+def _again(say: Any, task: Task, dataset: Dataset, chosen: dict[str, Any], source: Source) -> Dataset:
+    """A data set that is there already, with the settings of its examples as they are asked for now."""
+    before = dataset.manifest.settings
+    changed = [key for key in {**before, **chosen} if before.get(key) != chosen.get(key)]
+    if not changed:
+        say(f"{dataset.manifest.name}: {source.label} is prepared already, nothing to do ({dataset.directory})")
+        os.utime(dataset.directory / MANIFEST)  # now it is the task's newest
+        return dataset
+    _check_settings(task, dataset, chosen)
+    write_manifest(dataset.directory, replace(dataset.manifest, settings=chosen))
+    shown = ", ".join(f"{key} {_shown(before.get(key))} -> {_shown(chosen.get(key))}" for key in changed)
+    say(f"{dataset.manifest.name}: {source.label} is prepared already, its settings are changed: {shown}")
+    return Dataset.open(dataset.directory)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "default"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _same(task: Task, target: Path, key: str, named: bool, shard_rows: int) -> Dataset | None:
     """A data set that is what would be made. Raises DataError where the name stands for something else."""
     candidates = [target] if named else [target, *(dataset.directory for dataset in datasets(task.name))]
@@ -262,10 +330,15 @@ def _sayer(quiet: bool) -> Any:
     return lambda text: console.print(text, markup=False, soft_wrap=True)
 
 
-def _summary(say: Any, preparation: Preparation, source: Source, dataset: Dataset, seconds: float) -> None:
+def _summary(
+    say: Any, preparation: Preparation, source: Source, dataset: Dataset, seconds: float, told: Sequence[str]
+) -> None:
     manifest = dataset.manifest
     shards = f"{len(manifest.shards)} shard{'s' if len(manifest.shards) != 1 else ''}"
     say(f"{source.label}: {manifest.rows:,} rows, {manifest.bytes / 1e6:.1f} MB in {shards}, {seconds:.1f} s")
     for remark in preparation.remarks(manifest.report):
-        say(f"  {remark}")
+        if remark not in told:
+            say(f"  {remark}")
+    if manifest.settings:
+        say(f"  settings: {' '.join(f'{key}={_shown(value)}' for key, value in manifest.settings.items())}")
     say(f"data set {manifest.name}: {dataset.directory}")

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,8 @@ class Manifest:
         preparation: `version` and `settings` of the kind's preparation.
         report: what the preparation saw and repaired.
         fingerprint: sha256 over the raw files' checksums, the preparation's settings and its version.
+        settings: of examples, as the person gave them when preparing: defaults for training on this data set. They
+            are no part of the fingerprint.
         versions: of raysq and pyarrow.
         format_version: of this format.
     """
@@ -80,6 +82,7 @@ class Manifest:
     preparation: dict[str, Any]
     report: dict[str, Any]
     fingerprint: str
+    settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     format_version: int = FORMAT_VERSION
 
@@ -237,7 +240,7 @@ class Column:
 class Dataset:
     """A prepared data set: its manifest and its memory-mapped columns. Open one with `Dataset.open`."""
 
-    def __init__(self, directory: Path, manifest: Manifest) -> None:
+    def __init__(self, directory: Path, manifest: Manifest, buffers: Sequence[Any] | None = None) -> None:
         self.directory = directory
         self.manifest = manifest
         self.rows = manifest.rows
@@ -245,13 +248,16 @@ class Dataset:
         self.fingerprint = manifest.fingerprint
         self.synthetic = bool(manifest.source.get("synthetic", False))
         self._batches: list[pa.RecordBatch] | None = None
+        self._held = None if buffers is None else [pa.py_buffer(buffer) for buffer in buffers]
 
     def __repr__(self) -> str:
         return f"Dataset({str(self.directory)!r}, rows={self.rows}, columns={len(self.columns)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process maps the files itself.
-        return Dataset.open, (self.directory,)
+        if self._held is None:
+            return Dataset.open, (self.directory,)
+        return Dataset.from_buffers, (self.manifest, self._held, self.directory)
 
     @classmethod
     def open(cls, directory: str | Path) -> "Dataset":
@@ -274,15 +280,38 @@ class Dataset:
                 )
         return cls(directory, manifest)
 
+    @classmethod
+    def from_buffers(cls, manifest: Manifest, buffers: Sequence[Any], directory: str | Path) -> "Dataset":
+        """A data set whose shards lie in memory, such as Ray's object store, and are read there without a copy.
+
+        Args:
+            manifest: what they consist of.
+            buffers: the bytes of each shard's file, in order; anything with Python's buffer protocol.
+            directory: where the data set was prepared; nothing is read there.
+
+        Raises:
+            DataError: a buffer that is not of its shard's size.
+        """
+        if len(buffers) != len(manifest.shards):
+            raise DataError(f"data set {manifest.name} has {len(manifest.shards)} shards, received {len(buffers)}")
+        dataset = cls(Path(directory), manifest, buffers)
+        for shard, buffer in zip(manifest.shards, dataset.buffers(), strict=True):
+            if buffer.size != shard.bytes:
+                raise DataError(f"{shard.file} came with {buffer.size:,} bytes, its manifest says {shard.bytes:,}")
+        return dataset
+
+    def buffers(self) -> list[pa.Buffer]:
+        """The bytes of each shard's file, where they lie: mapped from disk, or held in memory."""
+        return [self._buffer(index) for index in range(len(self.manifest.shards))]
+
     def verify(self) -> None:
         """Checks every shard against its checksum.
 
         Raises:
             DataError: a file was changed.
         """
-        for shard in self.manifest.shards:
-            with open(self.directory / shard.file, "rb") as handle:
-                found = hashlib.file_digest(handle, "sha256").hexdigest()
+        for index, shard in enumerate(self.manifest.shards):
+            found = hashlib.sha256(self._buffer(index)).hexdigest()
             if found != shard.sha256:
                 raise DataError(
                     f"{self.directory / shard.file} was changed: sha256 is {found[:12]}..., its manifest says "
@@ -298,7 +327,7 @@ class Dataset:
         if name not in self.columns:
             raise DataError(f"data set {self.manifest.name} has no column {name!r}: {nearest(name, self.columns)}")
         if self._batches is None:
-            self._batches = [self._map(shard) for shard in self.manifest.shards]
+            self._batches = [self._map(index) for index in range(len(self.manifest.shards))]
         views = [batch.column(name).to_numpy(zero_copy_only=True) for batch in self._batches]
         dtype = views[0].dtype if views else np.dtype(np.float32)
         return Column(views, self.manifest.shard_rows, self.rows, dtype)
@@ -326,10 +355,15 @@ class Dataset:
             raise DataError(f"no rows in {begin}:{stop} of data set {self.manifest.name}, which has {self.rows} rows")
         return total[1], float(np.sqrt(total[2] / total[0]))
 
-    def _map(self, shard: Shard) -> pa.RecordBatch:
+    def _buffer(self, index: int) -> pa.Buffer:
+        if self._held is not None:
+            return self._held[index]
+        return pa.memory_map(str(self.directory / self.manifest.shards[index].file)).read_buffer()
+
+    def _map(self, index: int) -> pa.RecordBatch:
+        shard = self.manifest.shards[index]
         try:
-            reader = pa.ipc.open_file(pa.memory_map(str(self.directory / shard.file)))
-            batch = reader.get_batch(0)
+            batch = pa.ipc.open_file(pa.BufferReader(self._buffer(index))).get_batch(0)
         except (pa.ArrowInvalid, OSError) as error:
             raise DataError(
                 f"{self.directory / shard.file} is not a shard ({error}); prepare the data set again with --fresh"

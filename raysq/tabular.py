@@ -75,6 +75,11 @@ class Piece:
         """The file's name, for messages."""
         return os.path.basename(self.path)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by which they are asked for: one without a name (an index that pandas wrote) by its place."""
+        return tuple(name or f"column {place}" for place, name in enumerate(self.header, 1))
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -145,7 +150,7 @@ def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: Csv) -
                 return
             if codecs.lookup(encoding).name not in ("utf-8", "ascii"):
                 block = decoded.encode()
-            yield _parse(block, piece.header, text, numbers, form.delimiter)
+            yield _parse(block, piece.columns, text, numbers, form.delimiter)
 
 
 def _plan_parquet(path: Path) -> list[Piece]:
@@ -191,21 +196,43 @@ def _plan_csv(path: Path, form: Csv) -> list[Piece]:
     ]
 
 
+def head(path: Path, count: int = _HEADER) -> bytes:
+    """The first bytes of a csv, unpacked, in the encoding it has.
+
+    Raises:
+        DataError: a damaged archive.
+    """
+    with _open(path, Csv()) as stream:
+        return stream.read(count)
+
+
+def split(text: str, delimiter: str) -> int:
+    """The number of cells of a csv's lines when that is its delimiter; 1 where lines differ in it."""
+    lines = [line for line in text.split("\n")[:100] if line.strip()][:-1] or [text.split("\n", 1)[0]]
+    counts = [len(cells) for cells in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
+    return counts[0] if counts and counts.count(counts[0]) >= 0.8 * len(counts) else 1
+
+
+def header(line: str, form: Csv) -> tuple[str, ...]:
+    """The names in a csv's first line."""
+    cells = next(csv.reader([line.strip("\r\n")], delimiter=form.delimiter, skipinitialspace=True), [])
+    return tuple(cell.strip().strip("\"'").strip() for cell in cells)
+
+
 def _header(line: bytes, name: str, form: Csv) -> tuple[str, ...]:
     try:
         text = line.decode(form.encoding if form.splittable else "utf-8").lstrip("\ufeff")
     except UnicodeDecodeError as error:
         raise _wrong_encoding(name, form, error, "line 1") from None
-    cells = next(csv.reader([text.strip("\r\n")], delimiter=form.delimiter, skipinitialspace=True), [])
-    header = tuple(cell.strip().strip("\"'").strip() for cell in cells)
-    twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
+    found = header(text, form)
+    twice = sorted({cell for cell in found if cell and found.count(cell) > 1})
     if twice:
         raise DataError(f"{name}, line 1 names column {twice[0]!r} twice; rename one of them")
-    if len(header) == 1:
+    if len(found) == 1:
         for sign, said in ((";", "';'"), ("\t", "tab"), ("|", "'|'")):
             if sign in text and sign != form.delimiter:
                 raise DataError(f"{name}, line 1 has no {form.delimiter!r} between its cells; --set delimiter={said}")
-    return header
+    return found
 
 
 def _wrong_encoding(name: str, form: Csv, error: UnicodeError, where: str) -> DataError:
@@ -268,9 +295,7 @@ def _blocks(stream: IO[bytes], piece: Piece) -> Iterator[bytes]:
         yield rest
 
 
-def _parse(block: bytes, header: Sequence[str], text: Sequence[str], numbers: Sequence[str], delimiter: str) -> Chunk:
-    # A column without a name (an index that pandas wrote) still takes a place.
-    names = [name or f"column {place}" for place, name in enumerate(header)]
+def _parse(block: bytes, names: Sequence[str], text: Sequence[str], numbers: Sequence[str], delimiter: str) -> Chunk:
     skipped: list[tuple[int, int, int]] = []
 
     def skip(row: pa.csv.InvalidRow) -> str:

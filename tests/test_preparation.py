@@ -281,3 +281,18 @@ def test_a_bug_is_one_line(tmp_path):
         build(Buggy(), source, tmp_path / "out", IDENTITY)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_settings_of_examples_are_kept_with_the_data(capsys):
+    plain = prepare("jena", "sample:30d", quiet=True)
+    assert plain.manifest.settings == {}
+    said = {"delay": "6h", "lookback": "1d"}
+    kept = prepare("jena", "sample:30d", settings=said)
+    assert "its settings are changed: delay default -> 6h, lookback default -> 1d" in capsys.readouterr().err
+    assert (kept.directory, kept.fingerprint) == (plain.directory, plain.fingerprint)
+    assert find("jena").manifest.settings == said
+    with pytest.raises(UsageError, match="delay=7min is not a multiple of the series' 10min between rows"):
+        prepare("jena", "sample:30d", settings={"delay": "7min"}, quiet=True)
+    with pytest.raises(UsageError, match="unknown setting 'dellay' of prepare: did you mean delay"):
+        prepare("jena", "sample:30d", settings={"dellay": 1}, quiet=True)
+    assert find("jena").manifest.settings == said

@@ -31,6 +31,14 @@ class Preparation(Protocol):
         """The preparation with what the person did not say filled in from the files, and what was found, in lines."""
         ...
 
+    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What settings of examples lack that the columns decide (a target, say), and what to tell, in lines.
+
+        Raises:
+            UsageError: a setting that does not fit the columns.
+        """
+        ...
+
     def plan(self, files: "list[Path]") -> list[Any]:
         """Picklable pieces of the raw files that can be read independently, in row order."""
         ...
@@ -167,8 +175,8 @@ class Kind:
     """
 
     name: str
-    preparation: type
-    examples: type
+    preparation: Any
+    examples: Any
     models: Mapping[str, Model]
     default_model: str
     sample: Callable[..., "Path"]
@@ -178,7 +186,7 @@ class Kind:
     scale: Callable[[Mapping[str, Any], Mapping[str, float]], dict[str, float]]
     remarks: Callable[[Mapping[str, Any], Any], list[str]]
     folds: "Callable[[Dataset, Any, int], list[dict[str, Any]]] | None"
-    reading: Callable[[Mapping[str, Any]], Preparation]
+    reading: Callable[[Mapping[str, Any]], Any]
     history: Callable[[Mapping[str, Any], Any], tuple[int, int]]
     predict: "Callable[..., pa.Table]"
     report: "Callable[..., list[Section]]"

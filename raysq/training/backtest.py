@@ -10,7 +10,6 @@ from raysq import kinds
 from raysq.errors import UsageError
 from raysq.shards import Dataset
 from raysq.training import api
-from raysq.training.run import Run
 
 
 @dataclass(frozen=True)

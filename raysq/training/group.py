@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysq.cluster import ensure_ray
+from raysq import nodes
+from raysq.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
 from raysq.errors import DataError, Interrupted, RaysqError, ResourceError, TrainingError
+from raysq.shards import Dataset
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
 from raysq.training.state import TrainState
@@ -20,30 +22,53 @@ def train(
     run: Run,
     workers: int,
     *,
-    gpu: bool = False,
+    gpu: float = 0,
     threads: int | None = None,
     quiet: bool = False,
     max_failures: int = 3,
+    data: nodes.Handle | None = None,
 ) -> None:
-    """Trains a run to its end on `workers` Ray workers, one CPU (and with `gpu` one GPU) each.
+    """Trains a run to its end on `workers` Ray workers, one CPU (and `gpu` GPUs) each, on one node or several.
 
-    A worker that dies is replaced and the group continues from the last checkpoint, up to `max_failures` times.
+    A worker or a node that dies is replaced and the group continues from the last checkpoint, up to `max_failures`
+    times. It may be called in a thread and inside a Ray actor, such as a trial; the group ends with its process.
+
+    Args:
+        run: what to train; its directory has to be seen by all nodes, its data set need not.
+        workers: how many.
+        gpu: GPUs of each worker.
+        threads: TensorFlow's threads in each worker.
+        quiet: show no progress.
+        max_failures: how often the group may be started again.
+        data: what `nodes.provide` gave, where the caller has asked already; asked here if left out.
 
     Raises:
-        ResourceError: the cluster has too few CPUs or GPUs.
+        ResourceError: too few CPUs or GPUs, or nodes that do not see the run's directory.
         TrainingError: the loss is not finite, or workers died too often.
+        Interrupted: Ctrl-C; the same call continues.
     """
     ensure_ray()
-    check_resources(workers, gpu)
+    check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
+    nodes.check_runs(run.directory)
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
+    if can_grow():
+        # A node that vanished may be replaced: wait for it as long as for the first ones, in three tries.
+        os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{max(60.0, nodes_timeout() / 3):g}")
     failure = run.directory / "failure.json"
     failure.unlink(missing_ok=True)
     trainer = _trainer_class()(
         _train_worker,
-        train_loop_config={"run": str(run.directory.resolve()), "gpu": gpu, "threads": threads},
+        train_loop_config={
+            "run": str(run.directory.resolve()),
+            "data": data or nodes.provide(Dataset.open(run.config.data)),
+            "gpu": bool(gpu),
+            "threads": threads,
+        },
         backend_config=_backend_config(),
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
+        scaling_config=ScalingConfig(
+            num_workers=workers, use_gpu=gpu > 0, resources_per_worker={"CPU": 1, **({"GPU": gpu} if gpu else {})}
+        ),
         run_config=RunConfig(
             name=f"ray-{int(time.time() * 1000)}",
             storage_path=str(run.directory.resolve() / "ray"),
@@ -54,24 +79,13 @@ def train(
         try:
             trainer.fit()
         except (KeyboardInterrupt, SystemExit):  # Ray Train answers Ctrl-C by leaving the process
+            if threading.current_thread() is not threading.main_thread():
+                raise  # not Ctrl-C: whoever runs this thread ends it
             raise Interrupted("stopped; the same command continues from the last checkpoint") from None
         except Exception as error:
-            raise _explain(error, run) from error
+            raise _explain(error, run, workers, gpu) from error
     if failure.exists():
         raise TrainingError(json.loads(failure.read_text())["message"])
-
-
-def check_resources(workers: int, gpu: bool) -> None:
-    """Raises ResourceError, with the numbers, if the cluster cannot hold the group."""
-    import ray
-
-    total = ray.cluster_resources()
-    for name, needed in (("CPU", workers), ("GPU", workers if gpu else 0)):
-        if needed > total.get(name, 0):
-            raise ResourceError(
-                f"{workers} workers need {needed} {name}s, the Ray cluster has {total.get(name, 0):g}: "
-                f"ask for fewer workers, or add nodes"
-            )
 
 
 def _trainer_class() -> Any:
@@ -138,7 +152,9 @@ def _train_worker(arguments: dict[str, Any]) -> None:
         ) from None
     if context.get_world_size() == 1:
         os.environ.pop("TF_CONFIG", None)
+    dataset = nodes.open_data(run.config.data, arguments["data"])
     configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
+    distribution = strategy(context.get_world_size(), arguments["gpu"])
     board = run.directory / "progress.json"
     written = 0.0
 
@@ -155,7 +171,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
         ray.train.report({key: value for key, value in record.items() if key != "best"})
 
     try:
-        work(run, strategy(context.get_world_size(), arguments["gpu"]), Hooks(on_progress, on_epoch), chief=chief)
+        work(run, distribution, Hooks(on_progress, on_epoch), chief=chief, dataset=dataset)
     except TrainingError as error:
         # Every worker meets it at the same step, and again if started anew: end, do not retry.
         if chief:
@@ -194,8 +210,14 @@ class _watch:
             pass  # not there yet; shown next time
 
 
-def _explain(error: Exception, run: Run) -> RaysqError:
+def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError:
     """One clear line from Ray Train's nested errors."""
+    if type(getattr(error, "controller_failure", None)).__name__ == "WorkerGroupStartupTimeoutError":
+        needs = "a CPU" + (f" and {gpu:g} GPU" if gpu else "")
+        return ResourceError(
+            f"the Ray cluster did not give {workers} workers {needs} each in time: nodes were lost, or other work "
+            f"holds them (`ray status`); the same command continues from the last checkpoint"
+        )
     failures = getattr(error, "worker_failures", None) or {}
     for failure in failures.values():
         cause = failure

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from raysq import order
 from raysq.errors import DataError, TrainingError, UsageError
-from raysq.kinds.kind import Examples
+from raysq.kinds.kind import Examples, Objective
 from raysq.training.compilation import has_max_pooling, make_metrics, make_optimizer
 from raysq.training.feed import Feed
 from raysq.training.settings import TrainSettings
@@ -33,8 +33,7 @@ class Program:
         splits: examples by split; "train" and "val" at least.
         settings: how to train.
         seed: of the order and of dropout.
-        loss: name of a Keras loss.
-        metrics: names of Keras metrics.
+        objective: loss and metrics.
         xla: whether XLA pays for this model on a CPU.
     """
 
@@ -44,8 +43,7 @@ class Program:
         splits: Mapping[str, Examples],
         settings: TrainSettings,
         seed: int,
-        loss: str,
-        metrics: tuple[str, ...],
+        objective: Objective,
         xla: bool,
     ):
         self.model = model
@@ -64,18 +62,19 @@ class Program:
         self.xla = {"auto": pays, "true": True, "false": False}[settings.xla]
         self._device = "/GPU:0" if on_gpu else "/CPU:0"
 
-        names = list(metrics)
+        measured = dict(objective.metrics)
         if getattr(model, "compiled", False):
             self.loss = keras.losses.get(model.loss)
             self.optimizer = model.optimizer
-            names = model.get_compile_config().get("metrics") or []
+            asked = model.get_compile_config().get("metrics") or []
+            measured = {one if isinstance(one, str) else keras.metrics.get(one).name: one for one in asked}
         else:
-            self.loss = keras.losses.get(loss)
+            self.loss = keras.losses.get(objective.loss)
             self.optimizer = make_optimizer(settings, self.total_steps)
         if self.loss is None:
             raise UsageError("the compiled model has no loss; compile it with one, or not at all")
         self.optimizer.build(model.trainable_variables)
-        self.metrics = {mode: make_metrics(names) for mode in ("train", "eval")}
+        self.metrics = {mode: make_metrics(measured) for mode in ("train", "eval")}
         # Random generators are seeded from (seed, step, replica), so their own state is never used.
         self._generators = [
             number for number, v in enumerate(model.non_trainable_variables) if "seed_generator_state" in v.path
@@ -87,6 +86,30 @@ class Program:
         self._forward = tf.function(self._predict, jit_compile=self.xla)
         self._pool = ThreadPoolExecutor(1)
         self._ahead: tuple[tuple[int, int], Future] | None = None
+
+    def renew(self, model: keras.Model, settings: TrainSettings, seed: int) -> None:
+        """Makes this the program of another run of the same graph, with the numbers that a fresh one would give.
+
+        Only for one replica. What is traced and compiled stays, so `settings` may differ from the present ones in
+        what the graph does not hold: see `raysq.training.reuse`.
+
+        Args:
+            model: built anew by the same builder with the same settings, after the seeds were set.
+            settings: of the other run.
+            seed: of the other run.
+        """
+        self.settings, self.seed, self._ahead = settings, seed, None
+        if getattr(model, "compiled", False):
+            optimizer = model.optimizer
+        else:
+            optimizer = make_optimizer(settings, self.total_steps)
+        optimizer.build(model.trainable_variables)
+        for mine, fresh in ((self.model, model), (self.optimizer, optimizer)):
+            for variable, value in zip(mine.variables, fresh.variables, strict=True):
+                variable.assign(value)
+        for metrics in self.metrics.values():
+            for metric in metrics.values():
+                metric.reset_state()
 
     # ---- sizes
 

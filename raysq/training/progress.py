@@ -8,6 +8,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from raysq.training.state import TrainState
 
+_MOST = 8  # figures on a line
+
 
 class TrainProgress:
     """A bar for the epoch under way, and a line for each that has ended.
@@ -54,8 +56,9 @@ class TrainProgress:
     def epoch(self, record: Mapping[str, Any]) -> None:
         """Prints the line of an epoch."""
         skipped = ("epoch", "step", "seconds", "learning_rate", "best")
-        figures = "  ".join(
-            f"{name} {value:.4f}" for name, value in record.items() if name not in skipped and isinstance(value, float)
-        )
+        names = [name for name, value in record.items() if name not in skipped and isinstance(value, float)]
+        if len(names) > _MOST:  # a metric for each output: those of all outputs are enough here
+            names = [name for name in names if "_" not in name.removeprefix("val_")]
+        figures = "  ".join(f"{name} {record[name]:.4f}" for name in names)
         star = "  *" if record["best"] else ""
         self.console.print(f"epoch {record['epoch']:>3}/{self.epochs}  {figures}  {record['seconds']:.0f} s{star}")

@@ -24,11 +24,16 @@ class Hooks:
         on_progress: called after every call of compiled steps: state, loss, steps of an epoch.
         on_epoch: called with each epoch's record.
         should_stop: asked after every call of compiled steps; true saves and ends with `Interrupted`.
+        whole: asked at the end: whether the run gets its figures on the test split and its `model.keras`. A trial that
+            is not the best of its search needs neither. All workers of a group must say the same.
+        board: whether scalars are written for TensorBoard.
     """
 
     on_progress: Callable[[TrainState, float, int], None] = lambda state, loss, steps: None
     on_epoch: Callable[[dict[str, Any]], None] = lambda record: None
     should_stop: Callable[[], bool] = lambda: False
+    whole: Callable[[], bool] = lambda: True
+    board: bool = True
 
 
 def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | None = None) -> None:
@@ -79,19 +84,26 @@ def open_program(run: Run, dataset: Dataset) -> Any:
     from raysq.training.program import Program
 
     config = run.config
-    kind = kinds.get(config.kind)
+    settings = config.example_settings()
     return Program(
         config.build(dataset),
-        config.example_settings().open(dataset),
+        settings.open(dataset),
         config.train_settings(),
         config.seed,
-        kind.loss,
-        kind.metrics,
+        kinds.get(config.kind).objective(config.facts, settings),
         config.model_spec().xla,
     )
 
 
-def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test: bool = True) -> dict[str, float]:
+def work(
+    run: Run,
+    distribution: Any,
+    hooks: Hooks,
+    *,
+    chief: bool = True,
+    dataset: Dataset | None = None,
+    opener: Callable[[Run, Dataset], Any] = open_program,
+) -> dict[str, float]:
     """Trains a run to its end, from its last checkpoint if it has one. `configure` comes first.
 
     Args:
@@ -99,7 +111,8 @@ def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test:
         distribution: the strategy, or None.
         hooks: what the adapter adds.
         chief: whether this worker writes.
-        test: whether the finished model is evaluated on the test split too.
+        dataset: the run's data set, where it does not lie in `config.data` on this node.
+        opener: makes the run's program, `open_program` or one that keeps programs.
 
     Returns:
         The metrics of the best epoch's weights.
@@ -110,10 +123,9 @@ def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test:
     """
     from raysq.training.loop import fit
 
-    config = run.config
-    dataset = Dataset.open(config.data)
+    dataset = dataset or Dataset.open(run.config.data)
     with distribution.scope() if distribution is not None else nullcontext():
-        program = open_program(run, dataset)
+        program = opener(run, dataset)
         state = TrainState()
         saved = checkpoint.load(run.last)
         if saved is not None:
@@ -136,7 +148,7 @@ def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test:
             if program.settings.checkpoint_steps and state.step % program.settings.checkpoint_steps == 0:
                 save(run.last)
 
-        log = _TensorBoard(run) if chief else None
+        log = _TensorBoard(run) if chief and hooks.board else None
         for record in fit(program, state, on_chunk):
             if chief:
                 run.append(record)
@@ -147,39 +159,89 @@ def work(run: Run, distribution: Any, hooks: Hooks, *, chief: bool = True, test:
             hooks.on_epoch(record)
 
         program.barrier()  # the chief has written
-        best = checkpoint.load(run.best)
-        if best is None:
-            raise DataError(f"the best checkpoint of run {run.name} is gone; --fresh starts anew")
-        program.restore(best[0])
-        record = next(one for one in run.metrics() if one["epoch"] == best[1]["best_epoch"])
-        metrics = {key: value for key, value in record.items() if isinstance(value, float) and key not in _NOT_METRICS}
-        if test and len(program.splits["test"]):
-            metrics |= program.evaluate("test")
+        whole = hooks.whole()
+        metrics = _measure(run, program, whole)
     if chief:
-        _export(run, dataset, best[0])
-    metrics |= kinds.get(config.kind).scale(config.facts, metrics)
-    if chief:
-        run.finish(
-            {
-                "metrics": metrics,
-                "steps": state.step,
-                "seconds": round(state.seconds, 3),
-                "best_epoch": state.best_epoch,
-                "epochs": state.epoch,
-                "parameters": int(program.model.count_params()),
-            }
-        )
+        _finish(run, program, state, dataset, metrics, whole=whole)
     return metrics
+
+
+def conclude(run: Run, *, ended: str, dataset: Dataset | None = None) -> dict[str, float]:
+    """Makes a whole run of one that did not train to its end: `model.keras`, figures of all splits, `result.json`.
+
+    `configure` comes first.
+
+    Args:
+        run: it has finished an epoch.
+        ended: why training ended, such as "stopped early".
+        dataset: as for `work`.
+
+    Returns:
+        The metrics of the best epoch's weights.
+
+    Raises:
+        DataError: the run has no finished epoch.
+    """
+    last = checkpoint.load(run.last)
+    if last is None:
+        raise DataError(f"run {run.name} has no finished epoch yet: train it first")
+    dataset = dataset or Dataset.open(run.config.data)
+    program = open_program(run, dataset)
+    metrics = _measure(run, program, True)
+    _finish(run, program, TrainState.from_json(last[1]), dataset, metrics, ended=ended)
+    return metrics
+
+
+def _measure(run: Run, program: Any, whole: bool) -> dict[str, float]:
+    """The figures of the best epoch's weights, which the program has afterwards; every worker takes part."""
+    config = run.config
+    best = checkpoint.load(run.best)
+    if best is None:
+        raise DataError(f"the best checkpoint of run {run.name} is gone; --fresh starts anew")
+    program.restore(best[0])
+    record = next(one for one in run.metrics() if one["epoch"] == best[1]["best_epoch"])
+    metrics = {key: value for key, value in record.items() if isinstance(value, float) and key not in _NOT_METRICS}
+    if whole and len(program.splits["test"]):
+        metrics |= program.evaluate("test")
+    return metrics | kinds.get(config.kind).scale(config.facts, metrics)
+
+
+def _finish(
+    run: Run,
+    program: Any,
+    state: TrainState,
+    dataset: Dataset,
+    metrics: dict[str, float],
+    *,
+    whole: bool = True,
+    ended: str = "finished",
+) -> None:
+    """What the chief writes at the end, outside of the strategy's scope."""
+    if whole:
+        _export(run, dataset)
+    run.finish(
+        {
+            "metrics": metrics,
+            "steps": state.step,
+            "seconds": round(state.seconds, 3),
+            "best_epoch": state.best_epoch,
+            "epochs": state.epoch,
+            "parameters": int(program.model.count_params()),
+            "ended": ended,
+        }
+    )
 
 
 _NOT_METRICS = ("seconds", "learning_rate")
 
 
-def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
+def _export(run: Run, dataset: Dataset) -> None:
     """Writes `model.keras` with the best weights, and the picture of the history."""
     from raysq.report.history import plot_history
 
-    model = run.config.build(dataset)  # outside the strategy's scope: plain variables
+    values, _ = checkpoint.load(run.best) or ({}, {})
+    # Built outside of the strategy's scope: plain variables, and nothing that other workers would have to do too.
+    model = run.config.build(dataset)
     for number, variable in enumerate(model.variables):
         variable.assign(values[f"model/{number}"])
     new = run.directory / "new.keras"

@@ -9,13 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 import pyarrow as pa
 
 from raysq import tabular
 from raysq.errors import DataError, UsageError
-from raysq.kinds.forecast import cells, clock
-from raysq.kinds.forecast.repair import repair
+from raysq.kinds.forecast.reading import cells
+from raysq.kinds.forecast.reading.assemble import assemble
+from raysq.kinds.forecast.reading.repair import repair
+from raysq.kinds.forecast.reading.rows import rows
+from raysq.settings import nearest
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,18 @@ class SeriesPreparation:
 
     Attributes:
         time: column of the time stamp; or columns named year, month, day, hour, minute, second (as far down as
-            they go); or several columns that are joined by a space and read by `time_format`.
-        time_format: as for `strptime`, such as "%d.%m.%Y %H:%M:%S"; ISO 8601 when none.
+            they go; quarter may stand for month); or several columns that are joined by a space and read by
+            `time_format`.
+        time_format: as for `strptime`, such as "%d.%m.%Y %H:%M:%S"; or epoch_s, epoch_ms, epoch_us, epoch_ns, year
+            or decimal_year for numbers; ISO 8601 when none.
         columns: columns of values to keep, in this order; all but those of the time when empty.
+        categories: columns of text or whole numbers, each of whose values becomes a column of 0 and 1 named
+            "COLUMN=value"; all of them are 0 where the cell is missing, or has a value that `levels` lacks.
+        levels: {column: values} of the categories; found in the files when none.
+        id: column that names the series a row belongs to, where the files hold several: each is sorted and repaired
+            for itself, and they follow each other in the order in which they first appear.
+        layout: "infer" finds in the files what was not said: delimiter and encoding, how numbers are written, the
+            time's columns and format, the columns of values; "inferred" says that this has been done.
         order: what to do with rows whose stamp is before that of the row above.
         duplicates: what to do with rows that have the same stamp.
         gaps: what to do where rows are further apart than the cadence, the series' most common step. "fill" puts
@@ -37,14 +48,20 @@ class SeriesPreparation:
         sentinel: what to do with them.
         encoding: of csv files, as Python names it. A byte order mark is skipped.
         delimiter: between the cells of csv files; "tab" for a tabulator.
+        decimal: before the decimals of numbers, in text.
+        thousands: between groups of three digits, in text.
 
-    Sorting, filling, and dropping rows with the same stamp hold the whole series in memory; the rest is done piece
-    by piece.
+    Sorting, filling, dropping rows with the same stamp, and several series hold all rows in memory; the rest is
+    done piece by piece.
     """
 
     time: tuple[str, ...] = ("time",)
     time_format: str | None = None
     columns: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    levels: Any = None
+    id: str | None = None
+    layout: Literal["given", "infer", "inferred"] = "given"
     order: Literal["error", "sort"] = "error"
     duplicates: Literal["keep", "first", "last", "error"] = "keep"
     gaps: Literal["keep", "fill", "error"] = "keep"
@@ -54,31 +71,101 @@ class SeriesPreparation:
     sentinel: Literal["keep", "missing", "error"] = "keep"
     encoding: str = "utf-8"
     delimiter: str = ","
+    decimal: Literal[".", ","] = "."
+    thousands: str = ""
 
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
 
     def __post_init__(self) -> None:
-        tabular.check_csv(self._csv)
-        if not self.time:
+        for name in ("time", "columns", "categories", "sentinels"):  # lists, where they come from JSON
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        tabular.check_csv(self.csv)
+        if not self.time and self.layout != "infer":
             raise UsageError("setting time names no column")
-        if len(self.time) > 1 and self.time_format is None:
-            parts = [name.lower() for name in self.time]
-            if parts != list(cells.PARTS[: len(parts)]):
-                raise UsageError(
-                    f"setting time must be one column, or {', '.join(cells.PARTS)} in this order as far down as they "
-                    f"go, or have a time_format; received {', '.join(self.time)}"
-                )
+        if len(self.time) > 1 and self.time_format is None and not cells.is_parts(self.time):
+            raise UsageError(
+                f"setting time must be one column, or {', '.join(cells.PARTS)} in this order as far down as they "
+                f"go, or have a time_format; received {', '.join(self.time)}"
+            )
+        if len(self.thousands) > 1 or (self.thousands and self.thousands in "+-eE0123456789" + self.decimal):
+            raise UsageError(
+                f"setting thousands must be one character and not that of the decimals, received {self.thousands!r}"
+            )
         both = set(self.time) & set(self.columns)
         if both or "time" in self.columns:
             raise UsageError(f"setting columns must not name the time column {min(both or {'time'})!r}")
+        roles = [*self.time, *self.categories, *([self.id] if self.id else [])]
+        again = sorted(name for name in roles if [*roles, *self.columns].count(name) > 1)
+        if again:
+            raise UsageError(f"column {again[0]!r} can have one use only: time, id, category or value")
+        if self.levels is not None:
+            levels = json.loads(self.levels) if isinstance(self.levels, str) else self.levels
+            if set(levels) != set(self.categories):
+                names = ", ".join(self.categories) or "no category"
+                raise UsageError(f"setting levels must hold the values of {names}, received {levels!r}")
+            object.__setattr__(self, "levels", {name: [str(value) for value in levels[name]] for name in levels})
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if twice:
             raise UsageError(f"setting columns names {twice[0]!r} twice")
 
     @property
-    def _csv(self) -> tabular.Csv:
+    def csv(self) -> tabular.Csv:
+        """How the csv files are written."""
         return tabular.Csv("\t" if self.delimiter == "tab" else self.delimiter, self.encoding)
+
+    def infer(self, files: list[Path]) -> "tuple[SeriesPreparation, list[str]]":
+        """These settings with what was not said found in the files, and what was found, in lines.
+
+        Raises:
+            DataError: something cannot be found out; the message says what to say.
+        """
+        if self.layout != "infer" and (self.levels is not None or not self.categories):
+            return self, []
+        from raysq.kinds.forecast.reading.infer import infer
+
+        return infer(self, files)
+
+    @property
+    def category_columns(self) -> tuple[str, ...]:
+        """The columns that the categories become."""
+        return tuple(f"{name}={value}" for name, values in (self.levels or {}).items() for value in values)
+
+    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What settings of windows lack or leave open, as far as these columns tell.
+
+        Args:
+            settings: of the kind's examples, as a person wrote them; only these are checked.
+            defaults: what holds where they are silent.
+
+        Returns:
+            The settings to add or to replace, and what to tell, in lines.
+
+        Raises:
+            UsageError: targets or features that are no columns, or no target where there are several columns.
+        """
+        from raysq.kinds.forecast.reading.choose import complete
+
+        return complete(self, settings, defaults)
+
+    def reading(self, needed: Sequence[str] | None = None) -> dict[str, Any]:
+        """Settings, ready for JSON, that read further files of this layout: `SeriesPreparation(**reading)`.
+
+        Args:
+            needed: names of the columns that will be used; files may lack the others. All when None.
+        """
+        settings = json.loads(json.dumps(dataclasses.asdict(self)))
+        if needed is not None:
+            wanted = set(needed)
+            plain = self.columns or tuple(name for name in needed if name not in self.category_columns)
+            settings["columns"] = [name for name in plain if name in wanted] or list(self.columns)
+            levels = {
+                name: values
+                for name, values in (self.levels or {}).items()
+                if wanted & {f"{name}={value}" for value in values}
+            }
+            settings |= {"categories": list(levels), "levels": levels or None}
+        return settings
 
     def plan(self, files: list[Path]) -> list[tabular.Piece]:
         """The pieces of the files, with the wanted columns found in their headers.
@@ -86,31 +173,38 @@ class SeriesPreparation:
         Raises:
             DataError: an empty file, files of different layouts, or a column that is not there.
         """
-        pieces = tabular.plan(files, self._csv)
+        pieces = tabular.plan(files, self.csv)
         for piece in pieces:
             self._check_columns(piece)
         return pieces
 
     def read(self, piece: tabular.Piece) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """The series' rows of one piece, with a note of what was seen in each table."""
-        for chunk in tabular.read(piece, self.time, self._kept(piece.header), self._csv):
-            yield self._rows(piece, chunk)
+        text = [*self.time, *self.categories, *([self.id] if self.id else [])]
+        values = list(self.kept(piece.header))
+        if (self.decimal, self.thousands) != (".", ""):
+            # Arrow would take 1.234 for a number where it stands for 1234.
+            text, values = [*text, *values], []
+        for chunk in tabular.read(piece, text, values, self.csv):
+            yield rows(self, piece, chunk)
 
     def whole(self) -> Callable[[pa.Table], tuple[pa.Table, dict[str, Any]]] | None:
         """The repair that needs all rows at once, where one was asked for."""
+        repairs: dict[str, Any] = {
+            "sort": self.order == "sort",
+            "duplicates": self.duplicates,
+            "missing": self.missing,
+            "fill": self.gaps == "fill",
+        }
+        if self.id:
+            return partial(assemble, **repairs)
         if (
             self.order == "sort"
             or self.duplicates in ("first", "last")
             or self.gaps == "fill"
             or self.missing in ("interpolate", "previous")
         ):
-            return partial(
-                repair,
-                sort=self.order == "sort",
-                duplicates=self.duplicates,
-                missing=self.missing,
-                fill=self.gaps == "fill",
-            )
+            return partial(repair, **repairs)
         return None
 
     def check(self, notes: list[dict[str, Any]]) -> None:
@@ -119,7 +213,7 @@ class SeriesPreparation:
         Raises:
             DataError: with file, line, column, value, and the setting that repairs it.
         """
-        from raysq.kinds.forecast.findings import check
+        from raysq.kinds.forecast.reading.findings import check
 
         check(self, notes)
 
@@ -133,28 +227,34 @@ class SeriesPreparation:
         Raises:
             DataError: stamps that cannot be used.
         """
-        from raysq.kinds.forecast.findings import conclude
+        from raysq.kinds.forecast.reading.findings import conclude
 
         return conclude(self, notes, repaired)
 
     def remarks(self, report: Mapping[str, Any]) -> list[str]:
         """What a person should know of a report, in lines."""
-        from raysq.kinds.forecast.findings import remarks
+        from raysq.kinds.forecast.reading.findings import remarks
 
         return remarks(self, report)
 
-    def _kept(self, header: Sequence[str]) -> tuple[str, ...]:
-        return self.columns or tuple(name for name in header if name and name not in self.time)
+    def kept(self, header: Sequence[str]) -> tuple[str, ...]:
+        """The columns of values in a file with this header."""
+        taken = {*self.time, *self.categories, self.id}
+        return self.columns or tuple(name for name in header if name and name not in taken)
 
     def _check_columns(self, piece: tabular.Piece) -> None:
-        there = [name for name in piece.header if name]
-        shown = ", ".join(there)
+        there = piece.columns
+        shown = ", ".join(name for name in piece.header if name)
         lost = [name for name in self.time if name not in there]
         if lost:
             raise DataError(
                 f"{piece.name} has no time column {lost[0]!r}; it has {shown}; --set time=NAME names the one to read"
             )
-        kept = self._kept(piece.header)
+        for option, names in (("--id", (self.id,) if self.id else ()), ("--category", self.categories)):
+            lost = [name for name in names if name not in there]
+            if lost:
+                raise DataError(f"{piece.name} has no column {lost[0]!r} for {option}: {nearest(lost[0], there)}")
+        kept = self.kept(piece.header)
         lost = [name for name in kept if name not in there]
         if lost:
             left = [name for name in kept if name in there] or [name for name in there if name not in self.time]
@@ -162,73 +262,10 @@ class SeriesPreparation:
                 f"{piece.name} lacks columns {', '.join(map(repr, lost))}; it has {shown}; --set {say_columns(left)} "
                 f"keeps those that are there"
             )
-        if not kept:
+        if not kept and not self.categories:
             raise DataError(f"{piece.name} has no column of values beside the time; it has {shown}")
         if "time" in kept:
             raise DataError(f"{piece.name} has a column of values named 'time', which is the name of the stamps")
-
-    def _rows(self, piece: tabular.Piece, chunk: tabular.Chunk) -> tuple[pa.Table, dict[str, Any]]:
-        kept = self._kept(piece.header)
-        ignored = [name for name in piece.header if name and name not in kept and name not in self.time]
-        note: dict[str, Any] = {
-            "file": piece.name,
-            "unit": "row" if piece.form == "parquet" else "line",
-            "first": piece.first,
-            "lines": chunk.count,
-            "ignored": ignored,
-            "ragged": chunk.ragged,
-            "undecodable": chunk.undecodable,
-        }
-        lines = chunk.lines
-        stamps, unread = cells.stamps(chunk.table, self.time, self.time_format)
-        values, bad, empty = {}, {}, unread.copy()
-        for name in kept:
-            values[name], bad[name] = cells.numbers(chunk.table.column(name), name)
-            empty &= np.isnan(values[name]) & ~bad[name]
-        if empty.any():
-            # A line without a stamp and without any value is a blank line, most often the last one.
-            note["blank_lines"] = int(empty.sum())
-            rows = np.flatnonzero(~empty)
-            chunk = dataclasses.replace(chunk, table=chunk.table.take(pa.array(rows)))
-            lines, stamps, unread = lines[rows], stamps[rows], unread[rows]
-            values = {name: column[rows] for name, column in values.items()}
-            bad = {name: column[rows] for name, column in bad.items()}
-
-        def seen(where: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
-            row = int(np.argmax(where))
-            value = " ".join(str(chunk.table.column(name)[row].as_py()) for name in names)
-            return {"count": int(where.sum()), "line": int(lines[row]), "value": value}
-
-        note["unread"] = seen(unread, self.time) if unread.any() else None
-        note["bad"] = {name: seen(where, [name]) for name, where in bad.items() if where.any()}
-        note["sentinels"], note["missing"] = {}, {}
-        for name, column in values.items():
-            marked = np.isin(column, self.sentinels)
-            if marked.any():
-                note["sentinels"][name] = seen(marked, [name])
-                if self.sentinel == "missing":
-                    values[name] = column = np.where(marked, np.nan, column)
-            gone = np.isnan(column) if self.bad_cells == "missing" else np.isnan(column) & ~bad[name]
-            if gone.any():
-                note["missing"][name] = seen(gone, [name])
-        if self.missing == "drop" and note["missing"]:
-            full = ~np.any([np.isnan(column) for column in values.values()], axis=0)
-            note["rows_dropped"] = int((~full).sum())
-            lines, stamps = lines[full], stamps[full]
-            values = {name: column[full] for name, column in values.items()}
-        refused = bool(
-            note["unread"]
-            or note["ragged"]
-            or note["undecodable"]
-            or (note["bad"] and self.bad_cells == "error")
-            or (note["missing"] and self.missing == "error")
-            or (note["sentinels"] and self.sentinel == "error")
-        )
-        count = 0 if refused else len(stamps)  # the note says why; nothing of this will be kept
-        note["rows"] = count
-        note["clock"] = clock.note(stamps[:count], lines[:count]) if count else None
-        columns = {name: pa.array(column[:count].astype(np.float32)) for name, column in values.items()}
-        return pa.table({"time": pa.array(stamps[:count], pa.timestamp("us")), **columns}), note
 
 
 def say_columns(names: Sequence[str]) -> str:

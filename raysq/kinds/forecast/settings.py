@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from raysq.errors import DataError, UsageError
@@ -110,8 +111,9 @@ class WindowSettings:
             said = delay.strip("[]").split(",") if isinstance(delay, str) else delay
             said = said if isinstance(said, (list, tuple)) else [said]
             resolved["delay"] = tuple(spans.rows(one, cadence, "delay") for one in said)
-        shortest = min((end - begin for begin, end in segments(dataset)), default=dataset.rows)
-        for name, value in spans.defaults(cadence, shortest).items():
+        # Of several series the usual one decides: those that are shorter than a window give none.
+        usual = median(end - begin for begin, end in segments(dataset))
+        for name, value in spans.defaults(cadence, int(usual)).items():
             if name not in resolved:
                 resolved[name] = 0 if value is None else (value,) if name == "delay" else value
         if "step" not in values and resolved["step"] > resolved["lookback"]:
@@ -224,6 +226,3 @@ def _check_columns(setting: str, value: Any, dataset: Dataset) -> None:
             raise DataError(
                 f"setting {setting}: data set {dataset.manifest.name} has no column {name!r}: {nearest(name, there)}"
             )
-
-
-FIELDS = tuple(field.name for field in fields(WindowSettings))

@@ -53,7 +53,6 @@ def test_windows_equal_the_books_generator_on_made_rows(tmp_path):
 def test_windows_equal_the_books_generator_on_real_rows(cluster, real):
     dataset = prepare("jena", str(real("jena/jena_climate_2020.csv.zip")), quiet=True, shard_rows=20_000)
     assert dataset.rows == 52_696
-    task = tasks.get("jena")
     settings = WindowSettings(targets=("T (degC)",), lookback=720, step=6, delay=(144,), split="0.5/0.25/0.25")
     assert settings.steps == 120
     check_against_generator(dataset, settings)
@@ -161,7 +160,7 @@ def test_windows_never_cross_from_one_series_to_another(tmp_path):
         assert len(windows) == sum(max(0, high - low - 30) for low, high in inside)
         for places in (windows.arrays(), windows.mapped()):
             take = (lambda a, at: a[at]) if isinstance(places["series"], np.ndarray) else (lambda a, at: a.take(at))
-            x, y = windows.gather(np.arange(len(windows)), places, take)
+            _, y = windows.gather(np.arange(len(windows)), places, take)
             raw = dataset.column("T (degC)").slice(0, 900)
             place = windows.series.names.index("T (degC)")
             np.testing.assert_allclose(

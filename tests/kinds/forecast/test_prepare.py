@@ -11,8 +11,8 @@ import pytest
 
 from raysq import tabular, tasks
 from raysq.errors import DataError, UsageError
-from raysq.kinds.forecast import cells
 from raysq.kinds.forecast.prepare import SeriesPreparation
+from raysq.kinds.forecast.reading import cells
 from raysq.preparation import prepare_table
 from raysq.settings import make
 

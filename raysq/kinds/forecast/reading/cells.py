@@ -9,15 +9,62 @@ import pyarrow.compute as pc
 from raysq.errors import DataError
 from raysq.tabular import MISSING
 
-# Units in which a time may be spread over columns, largest first.
+# Units in which a time may be spread over columns, largest first; "quarter" may stand for "month" as the last.
 PARTS = ("year", "month", "day", "hour", "minute", "second")
+# Times that are numbers, by the name of their format: microseconds of one unit, or None for years.
+NUMBERED = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0, "epoch_ns": 1e-3, "year": None, "decimal_year": None}
 
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def numbers(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray]:
+def is_parts(names: Sequence[str]) -> bool:
+    """Whether the columns are year, month, day, ... in this order, as far down as they go."""
+    lower = [name.lower() for name in names]
+    return len(lower) > 1 and lower in (list(PARTS[: len(lower)]), ["year", "quarter"])
+
+
+def is_text(column: pa.ChunkedArray) -> bool:
+    """Whether the column holds text."""
+    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
+
+
+def grouped(thousands: str) -> str:
+    """The expression for a number whose thousands are parted by that character, before its decimals."""
+    sign = "\\" + thousands
+    return rf"^[+-]?\d{{1,3}}({sign}\d{{3}})+(\D|$)"
+
+
+def plain(text: pa.ChunkedArray, decimal: str, thousands: str) -> pa.ChunkedArray:
+    """Numbers as text with a decimal point and nothing between thousands; other cells become no numbers."""
+    if decimal == "." and not thousands:
+        return text
+    if thousands:
+        together = pc.replace_substring(text, thousands, "")
+        text = pc.if_else(pc.match_substring_regex(text, grouped(thousands)), together, text)
+    if decimal == ",":
+        # A point that is left is none of this way of writing: 1.5 would be read as 1.5, where 1,5 is meant.
+        text = pc.replace_substring(pc.replace_substring(text, ".", "?"), ",", ".")
+    return text
+
+
+def labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Cells as names: text without the spaces around it, whole numbers without ".0", null where one is missing."""
+    text = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    text = pc.replace_substring_regex(text, r"^([+-]?\d+)\.0*$", r"\1")
+    return pc.if_else(pc.is_in(text, pa.array(MISSING)), None, text)
+
+
+def numbers(
+    column: pa.ChunkedArray, name: str, decimal: str = ".", thousands: str = ""
+) -> tuple[np.ndarray, np.ndarray]:
     """Cells as float64.
+
+    Args:
+        column: text or numbers.
+        name: for the message.
+        decimal: before the decimals, in text.
+        thousands: between groups of three digits, in text.
 
     Returns:
         The values, NaN where a cell is missing or bad; and where it is bad: no number, or none that float32 holds.
@@ -25,10 +72,11 @@ def numbers(column: pa.ChunkedArray, name: str) -> tuple[np.ndarray, np.ndarray]
     Raises:
         DataError: a Parquet column of a type that is not numbers.
     """
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+    if is_text(column):
         text = pc.utf8_trim_whitespace(column)
         missing = pc.or_kleene(pc.is_null(text), pc.is_in(text, pa.array(MISSING, text.type)))
-        good = pc.fill_null(pc.match_substring_regex(text, _NUMBER), False)
+        text = plain(text, decimal, thousands)
+        good = pc.fill_null(pc.match_substring_regex(text, NUMBER), False)
         bad = pc.and_not(pc.invert(missing), good).to_numpy().astype(bool)
         values = pc.if_else(good, text, None).cast(pa.float64()).to_numpy()
     else:
@@ -52,12 +100,12 @@ def stamps(table: pa.Table, names: Sequence[str], form: str | None) -> tuple[np.
     Args:
         table: holds the columns.
         names: one column; or year, month, day, ... ; or several to be joined by spaces.
-        form: as for `strptime`; ISO 8601 when None.
+        form: as for `strptime`, or one of `NUMBERED`; ISO 8601 when None.
 
     Returns:
         The stamps, and where a cell is none.
     """
-    if len(names) > 1 and all(name.lower() in PARTS for name in names):
+    if form is None and is_parts(names):
         return _from_parts({name.lower(): numbers(table.column(name), name)[0] for name in names})
     columns = [table.column(name) for name in names]
     if len(columns) == 1 and pa.types.is_temporal(columns[0].type):
@@ -65,6 +113,8 @@ def stamps(table: pa.Table, names: Sequence[str], form: str | None) -> tuple[np.
         if getattr(column.type, "tz", None):
             column = column.cast(pa.timestamp("us", "UTC"), safe=False)
         return _split(column.cast(pa.timestamp("us"), safe=False))
+    if form in NUMBERED:
+        return _from_numbers(numbers(columns[0], names[0])[0], form)
     texts = [column.cast(pa.string()) for column in columns]
     text = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ")
     return _iso(text) if form is None else _formatted(text, form)
@@ -110,6 +160,21 @@ def _split(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
     return pc.fill_null(column.cast(pa.int64()), 0).to_numpy().copy(), bad
 
 
+def _from_numbers(values: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray]:
+    """Stamps from the numbers of one column."""
+    if form == "year":
+        return _from_parts({"year": values})
+    if form == "decimal_year":  # 1949.0833 is February: months, and so quarters, survive the rounding
+        months = np.rint((values - 1970) * 12)
+        odd = ~(np.abs((values - 1970) * 12 - months) < 0.06)
+        stamps = np.where(odd, 0, months).astype(np.int64).astype("datetime64[M]").astype("datetime64[us]")
+        return stamps.astype(np.int64), odd
+    unit = NUMBERED[form]
+    assert unit is not None
+    odd = ~(np.abs(values * unit) < 2.5e17)  # some 8,000 years
+    return np.rint(np.where(odd, 0, values) * unit).astype(np.int64), odd
+
+
 def _from_parts(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Stamps from numbers for year, month, ...; what is not given begins its unit."""
     bad = np.zeros(len(parts["year"]), bool)
@@ -119,6 +184,9 @@ def _from_parts(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         bad |= odd
         whole[name] = np.where(odd, 1, values).astype(np.int64)
     month = whole.get("month", np.ones_like(bad, np.int64))
+    if "quarter" in whole:
+        bad |= (whole["quarter"] < 1) | (whole["quarter"] > 4)
+        month = whole["quarter"] * 3 - 2
     bad |= (month < 1) | (month > 12)
     months = ((whole["year"] - 1970) * 12 + month - 1).astype("datetime64[M]")
     days = months.astype("datetime64[D]") + (whole.get("day", np.ones_like(bad, np.int64)) - 1)

@@ -4,10 +4,12 @@ A piece of the series is summed up in a few numbers; the sums of neighbouring pi
 ever needs all stamps at once. Stamps are int64 microseconds since 1970.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+from raysq.kinds.forecast.spans import MONTH
 
 Place = dict[str, Any]  # file, line, stamp
 _MOST_STEPS = 10_000  # different steps that a note lists; a series with more has no cadence
@@ -41,15 +43,49 @@ def note(stamps: np.ndarray, lines: np.ndarray) -> dict[str, Any]:
     }
 
 
-def merge(notes: Iterable[tuple[dict[str, Any], str, int]]) -> dict[str, Any]:
+def cadence_of(steps: Mapping[int, int]) -> tuple[int | None, int]:
+    """The time from a row to the next.
+
+    Args:
+        steps: between neighbouring stamps, in microseconds, and how often each occurs.
+
+    Returns:
+        The most common step, or None where fewer than half of those forward are it; and the step above which
+        there is a gap. Steps of calendar months are not equal: they give `spans.MONTH` times a whole number.
+    """
+    forward = {step: count for step, count in steps.items() if step > 0}
+    if not forward:
+        return None, 0
+    half = sum(forward.values()) / 2
+    for months, least, most, doubtful in _MONTHS:
+        inside = {step: count for step, count in forward.items() if _days(least) <= step <= _days(most, 2)}
+        # Weeks and even months are not calendar months: 28 days on end are four weeks.
+        if sum(inside.values()) > half and (len(inside) > 1 or round(min(inside) / _days(1)) not in doubtful):
+            return int(months * MONTH * 1e6), _days(most, 2)
+    # Of equally common steps the shortest.
+    step = max(forward, key=lambda step: (forward[step], -step))
+    return (step, step) if forward[step] >= half else (None, 0)
+
+
+# Months, the fewest and most days they have, and days that on their own are more likely no months.
+_MONTHS = ((1, 28, 31, (28, 30)), (3, 89, 92, (91,)), (6, 181, 184, (182,)), (12, 365, 366, ()))
+
+
+def _days(count: int, hours: int = -2) -> int:
+    """Microseconds of so many days, and a few hours for clocks that are put forward and back."""
+    return (count * 24 + (hours if count > 1 else 0)) * 3_600_000_000
+
+
+def merge(notes: Iterable[tuple[dict[str, Any], str, int]], apart: bool = False) -> dict[str, Any]:
     """The summary of a series from the notes of its pieces in order.
 
     Args:
         notes: for each piece its note, its file, and the lines of that file above it.
+        apart: the pieces are series of their own: there is no step from one to the next.
 
     Returns:
-        `first`, `last` (int microseconds), `cadence` (the most common step, or None), and for `backwards`,
-        `repeated` and `gaps` a dict of `count`, `longest` and `place` (the first), or None.
+        `first`, `last` (int microseconds), `cadence` (as of `cadence_of`), `steps` (how many forward), and for
+        `backwards`, `repeated` and `gaps` a dict of `count`, `longest` and `place` (the first), or None.
     """
     steps: dict[int, list[Any]] = {}  # step -> [count, place]
     first = last = None
@@ -58,16 +94,16 @@ def merge(notes: Iterable[tuple[dict[str, Any], str, int]]) -> dict[str, Any]:
         steps.setdefault(step, [0, place])[0] += count
 
     for piece, file, above in notes:
-        if last is not None:
+        if last is not None and not apart:
             stamp, line = piece["first"]
             add(stamp - last, 1, {"file": file, "line": above + line, "stamp": stamp})
         # In the order of lines, so that the first place is the first.
         for step, count, stamp, line in sorted(piece["steps"], key=lambda entry: entry[3]):
             add(step, count, {"file": file, "line": above + line, "stamp": stamp})
-        first = piece["first"][0] if first is None else first
-        last = piece["last"][0]
-    forward = [step for step in steps if step > 0]
-    cadence = max(forward, key=lambda step: (steps[step][0], -step)) if forward else None
+        begin, end = piece["first"][0], piece["last"][0]
+        first = begin if first is None else min(first, begin) if apart else first
+        last = end if last is None or not apart else max(last, end)
+    cadence, longest = cadence_of({step: count for step, (count, _) in steps.items()})
 
     def seen(which: list[int]) -> dict[str, Any] | None:
         # `steps` keeps the order in which steps were first met.
@@ -85,9 +121,10 @@ def merge(notes: Iterable[tuple[dict[str, Any], str, int]]) -> dict[str, Any]:
         "first": first,
         "last": last,
         "cadence": cadence,
+        "steps": sum(count for step, (count, _) in steps.items() if step > 0),
         "backwards": seen([step for step in steps if step < 0]),
         "repeated": seen([0] if 0 in steps else []),
-        "gaps": seen([step for step in forward if cadence is not None and step > cadence]),
+        "gaps": seen([step for step in steps if cadence is not None and step > longest]),
     }
 
 

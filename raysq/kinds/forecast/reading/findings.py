@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raysq.errors import DataError
-from raysq.kinds.forecast import clock
+from raysq.kinds.forecast import spans
+from raysq.kinds.forecast.reading import clock
 from raysq.tabular import Csv, wrong_encoding
 
 if TYPE_CHECKING:
@@ -45,6 +46,11 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
                 f", column {names}: {note['unread']['value']!r} is not a time ({form}); --set time_format=... says how "
                 f"it is written, such as '%d.%m.%Y %H:%M:%S'"
             ),
+        )
+    if note["no_id"]:
+        yield (
+            note["no_id"]["line"],
+            f", column {settings.id!r}: the cell is missing, it must name the series that the row belongs to",
         )
     if settings.bad_cells == "error":
         for name, seen in note["bad"].items():
@@ -89,10 +95,13 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
         dropped = sum(note.get("rows_dropped", 0) for note in notes)
         why = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
         raise DataError(f"{notes[0]['file'] if notes else 'the source'} has no rows{why}")
-    received = clock.merge([(note["clock"], note["file"], above) for note, above in placed if note["rows"]])
-    seen = received
-    if repaired is not None and settings.order == "sort":
-        seen = clock.merge([(repaired["clock"], "", 0)])
+    if settings.id and repaired is not None:
+        received = seen = clock.merge([(each, "", 0) for each in repaired["clocks"]], apart=True)
+    else:
+        received = clock.merge([(note["clock"], note["file"], above) for note, above in placed if note["rows"]])
+        seen = received
+        if repaired is not None and settings.order == "sort":
+            seen = clock.merge([(repaired["clock"], "", 0)])
     _refuse(settings, received, seen, notes)
 
     report: dict[str, Any] = {
@@ -110,15 +119,25 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
         "blank_lines": sum(note.get("blank_lines", 0) for note in notes),
         "ignored_columns": notes[0]["ignored"],
     }
+    if settings.categories:
+        report["categories"] = settings.levels
+        report["unlabelled"] = _cells(placed, "unlabelled")
+        report["unknown_values"] = _cells(placed, "unknown")
     if repaired is not None:
         report["repairs"] = repaired["repairs"]
+        if settings.id:
+            report["series"] = repaired["series"]
+            report["out_of_order"] = {"count": repaired["backwards"]}
     return report
 
 
 def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[str]:
     """What a person should know of a report, in lines."""
     cadence = report["cadence_seconds"]
-    lines = [f"{report['from']} to {report['to']}" + (f", every {cadence:g} s" if cadence else "")]
+    every = f", a row every {spans.say(1, cadence)}" if cadence else ", without a cadence: steps differ from row to row"
+    lines = [f"{_day(report['from'])} to {_day(report['to'])}{every if report['rows_read'] > 1 else ''}"]
+    if "series" in report:
+        lines += _series(settings, report["series"], cadence)
     for key, said, choice in (
         ("out_of_order", "row{s} out of order", f"order={settings.order}"),
         ("repeated_stamps", "repeated stamp{s}", f"duplicates={settings.duplicates}"),
@@ -126,25 +145,77 @@ def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[st
     ):
         found = report[key]
         if found["count"]:
-            longest = f", the longest of {found['longest_seconds']:g} s" if key == "gaps" else ""
-            first = found["first"]
-            line = f", line {first['line']}" if "line" in first else ""
-            lines.append(f"{_say(found['count'], said)}{longest} (first at {first['stamp']}{line}): {choice}")
+            longest = f", the longest of {_span(found['longest_seconds'])}" if key == "gaps" else ""
+            first = found.get("first")
+            line = f", line {first['line']}" if first and "line" in first else ""
+            place = f" (first at {_day(first['stamp'])}{line})" if first else ""
+            if key == "out_of_order" and "series" not in report and found["count"] == report["rows_read"] - 1:
+                lines.append(f"the latest row comes first: {choice}")
+            else:
+                lines.append(f"{_say(found['count'], said)}{longest}{place}: {choice}")
     for key, said, choice in (
         ("missing", "missing cell{s}", f"missing={settings.missing}"),
         ("not_numbers", "cell{s} without a number", f"bad_cells={settings.bad_cells}"),
         ("sentinels", "sentinel{s}", f"sentinel={settings.sentinel}"),
+        ("unlabelled", "missing cell{s}", "no value of the category"),
+        ("unknown_values", "cell{s} of a value that is not known", "no value of the category"),
     ):
-        for name, found in report[key].items():
+        for name, found in report.get(key, {}).items():
+            if key == "missing" and found["count"] == report["not_numbers"].get(name, {}).get("count"):
+                continue  # said as cells without a number
             first = found["first"]
-            lines.append(
-                f"{_say(found['count'], said)} in {name} (first {first['value']!r}, line {first['line']}): {choice}"
-            )
+            value = "" if first["value"] in ("", "None") else f" {first['value']!r},"
+            of = f" of {report['rows_read']:,}"
+            lines.append(f"{_say(found['count'], said)}{of} in {name} (first{value} line {first['line']}): {choice}")
+    lines += _repairs(report.get("repairs", {}), cadence)
     if report["rows_dropped"]:
         lines.append(f"{report['rows_dropped']:,} rows dropped")
-    if report["ignored_columns"]:
+    if report["ignored_columns"] and settings.layout == "given":  # else each was told with its reason
         lines.append(f"ignored columns: {', '.join(report['ignored_columns'])}")
     return lines
+
+
+def _series(settings: "SeriesPreparation", series: list[dict[str, Any]], cadence: float | None) -> Iterator[str]:
+    """How many series there are and how long, and which of them are too short."""
+    rows = sorted(entry["rows"] for entry in series)
+    shown = ", ".join(entry["id"] for entry in series[:6]) + (", ..." if len(series) > 6 else "")
+    length = f"{rows[0]:,}" if rows[0] == rows[-1] else f"{rows[0]:,} to {rows[-1]:,}"
+    yield f"{len(series):,} series by {settings.id} ({shown}) of {length} rows"
+    usual = spans.defaults(cadence, rows[len(rows) // 2])
+    needed = (usual["lookback"] or 0) + (usual["delay"] or 0) + 1
+    short = [entry for entry in series if entry["rows"] < needed]
+    if short:
+        names = ", ".join(entry["id"] for entry in short[:6]) + (", ..." if len(short) > 6 else "")
+        yield f"{_say(len(short), 'series')} with fewer than {needed} rows ({names}): too short for a usual window"
+
+
+def _repairs(done: Mapping[str, Any], cadence: float | None) -> Iterator[str]:
+    """What the repairs changed beyond the cells that were missing."""
+    if done.get("gap_rows_filled"):
+        yield f"{_say(done['gap_rows_filled'], 'row{s}')} put into gaps"
+    if done.get("rows_off_the_grid"):
+        yield f"{_say(done['rows_off_the_grid'], 'row{s}')} between the regular stamps replaced"
+    if done.get("repeated_rows_dropped"):
+        yield f"{_say(done['repeated_rows_dropped'], 'row{s}')} with repeated stamps dropped"
+    runs = {name: rows for name, rows in done.get("longest_filled", {}).items() if rows > _LONG}
+    if runs:
+        name = max(runs, key=lambda name: runs[name])
+        yield (
+            f"long stretches without values were filled, the longest of {spans.say(runs[name], cadence)} in {name}: "
+            f"what is learnt there is a straight line"
+        )
+
+
+def _day(stamp: str) -> str:
+    """A stamp without a time of day that says nothing."""
+    return stamp.removesuffix("T00:00:00").replace("T", " ").removesuffix(":00")
+
+
+def _span(seconds: float) -> str:
+    return spans.say(1, seconds)
+
+
+_LONG = 24  # rows: a stretch that is filled and longer than this is worth a word
 
 
 def _say(count: int, noun: str) -> str:

@@ -1,0 +1,77 @@
+"""Targets and features of a series: checked against its columns, and chosen where there is only one choice."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from raysq.errors import UsageError
+from raysq.kinds.forecast.spans import check_calendar
+from raysq.settings import coerce, nearest
+
+if TYPE_CHECKING:
+    from raysq.kinds.forecast.prepare import SeriesPreparation
+
+
+def complete(
+    preparation: "SeriesPreparation", settings: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """What settings of windows lack or leave open, as far as the columns tell.
+
+    Args:
+        preparation: with its columns known; where they are not, nothing is checked.
+        settings: as a person wrote them; only these are checked.
+        defaults: what holds where they are silent.
+
+    Returns:
+        The settings to add or to replace, and what to tell, in lines.
+
+    Raises:
+        UsageError: targets or features that are no columns, or no target where there are several columns.
+    """
+    values = preparation.columns
+    if not values and not preparation.levels:
+        return {}, []
+    there = (*values, *preparation.category_columns)
+    chosen: dict[str, Any] = {}
+    lines: list[str] = []
+    check_calendar(_names(settings, "calendar"))
+    targets = _names(settings, "targets")
+    if not targets and not defaults.get("targets"):
+        if len(values) != 1:
+            raise UsageError(
+                f"which column is to be forecast? --target NAME says it, or several parted by commas; there are "
+                f"{', '.join(values) or 'only categories'}"
+            )
+        chosen["targets"] = json.dumps(list(values)) if "," in values[0] else values[0]
+        lines.append(f"target: {values[0]}, the only column of values")
+    for name in targets:
+        if name not in there:
+            raise UsageError(f"target {name!r} is no column of values: {_nearest(name, there, targets)}")
+    features = _names(settings, "features")
+    if not features:
+        return chosen, lines
+    expanded: list[str] = []
+    for name in features:
+        levels = [f"{name}={value}" for value in (preparation.levels or {}).get(name, ())]
+        if not levels and name not in there:
+            raise UsageError(f"feature {name!r} is no column of values: {_nearest(name, there, features)}")
+        expanded += [column for column in levels or [name] if column not in expanded]
+    unnamed = [column for column in preparation.category_columns if column not in expanded]
+    if unnamed and not any(column in expanded for column in preparation.category_columns):
+        expanded += unnamed  # who names a category wants it seen
+        lines.append(f"features: {', '.join(features)}, and the categories {', '.join(preparation.levels)}")
+    if tuple(expanded) != features:
+        chosen["features"] = expanded
+    return chosen, lines
+
+
+def _names(settings: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return tuple(coerce(settings.get(key) or (), tuple[str, ...], key))
+
+
+def _nearest(name: str, there: Sequence[str], asked: Sequence[str]) -> str:
+    joined = ",".join(asked)
+    comma = next((column for column in there if "," in column and column in joined), None)
+    if comma is not None:
+        return f"a name with a comma is written as a JSON list, such as '{json.dumps([comma])}'"
+    return nearest(name, there)

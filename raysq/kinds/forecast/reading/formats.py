@@ -1,0 +1,252 @@
+"""Which columns tell the time, and how it is written in them, found in the cells."""
+
+import datetime
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.errors import DataError
+from raysq.kinds.forecast.reading import cells, clock
+from raysq.tabular import MISSING
+
+_DATES = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y"),
+    *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%b %d %Y", "%b %d, %Y", "%B %d %Y", "%B %d, %Y"),
+    *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d%b%Y", "%Y-%b-%d", "%a %d %b %Y", "%a, %d %b %Y"),
+)
+_MONTHS = ("%Y-%m", "%Y/%m", "%Y.%m", "%Y%m", "%m/%Y", "%m.%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y %b", "%Y-%b")
+_TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%H.%M.%S", "%H.%M", "%I:%M:%S %p", "%I:%M %p", "%H%M%S", "%H%M", "%H")
+_BETWEEN = (" ", "T", ", ", "  ", "-")
+_EPOCHS = (("epoch_s", 1.0), ("epoch_ms", 1e3), ("epoch_us", 1e6), ("epoch_ns", 1e9))
+_ENOUGH = 0.9  # share of the cells that a format must read: a few may be damaged, and are named later
+_NAMES = (
+    *("time", "datetime", "date time", "date_time", "timestamp", "date", "ds", "ts", "datum", "zeit", "utc", "day"),
+    "epoch",
+)
+_HOURS = ("time", "hour", "hours", "uhrzeit", "zeit", "heure", "hora", "hr")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where the time stands.
+
+    Attributes:
+        columns: as the preparation's setting `time`.
+        form: as its setting `time_format`.
+        said: how a person is told of the format.
+        share: of the cells seen, how many it reads.
+    """
+
+    columns: tuple[str, ...]
+    form: str | None
+    said: str
+    share: float = 1.0
+
+
+def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
+    """The columns of the time, by their names and their cells.
+
+    Args:
+        sample: rows of the raw files.
+        numeric: columns of numbers.
+
+    Raises:
+        DataError: there is none, or its days and months cannot be told apart.
+    """
+    names = sample.column_names
+    lower = {name.lower(): name for name in reversed(names)}
+    if "year" in lower and ("month" in lower or "quarter" in lower):
+        last = "quarter" if "month" not in lower else None
+        parts = [lower["year"], lower[last]] if last else list(itertools.takewhile(bool, map(lower.get, cells.PARTS)))
+        found = read(sample, tuple(str(part) for part in parts))
+        if found:
+            return found
+    named = [name for name in names if _looks(name)]
+    named.sort(key=lambda name: _NAMES.index(name.lower()) if name.lower() in _NAMES else len(_NAMES))
+    found = next((found for name in named if (found := read(sample, (name,)))), None)
+    others = [name for name in names if name not in named and name not in numeric]
+    found = found or next((found for name in others if (found := read(sample, (name,)))), None)
+    if found is None and "year" in lower:
+        found = read(sample, (lower["year"],))
+    if found is None:
+        there = ", ".join(names)
+        raise DataError(f"no column tells the time; there are {there}: --time COLUMN names the one that does")
+    return _with_hours(sample, found) or found
+
+
+def find_by(sample: pa.Table, form: str) -> Clock:
+    """The column of a time whose format is known.
+
+    Raises:
+        DataError: no column is written so.
+    """
+    for name in sorted(sample.column_names, key=lambda name: not _looks(name)):
+        if not pa.types.is_temporal(sample.column(name).type) and _tested(sample, (name,), [form]):
+            return Clock((name,), form, said(form))
+    there = ", ".join(sample.column_names)
+    raise DataError(
+        f"no column has times written as {form!r}; there are {there}: --time COLUMN names the one that does"
+    )
+
+
+def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
+    """How the time is written in these columns; None where it is not time.
+
+    Args:
+        sample: rows of the raw files.
+        names: one column, year, month, ..., or several to be joined by spaces.
+
+    Raises:
+        DataError: days and months cannot be told apart.
+    """
+    columns = [sample.column(name) for name in names]
+    if cells.is_parts(names):
+        found = _tested(sample, names, [None])
+        return Clock(names, None, "as numbers", found[0][1]) if found else None
+    if len(columns) == 1 and pa.types.is_temporal(columns[0].type):
+        return Clock(names, None, f"{columns[0].type}")
+    texts = [pc.utf8_trim_whitespace(column.cast(pa.string())) for column in columns]
+    text = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ")
+    text = text.filter(pc.invert(pc.fill_null(pc.is_in(text, pa.array(MISSING)), True)))
+    if not len(text):
+        return None
+    few = text.take(pa.array(np.unique(np.linspace(0, len(text) - 1, 2000).astype(int))))
+    if len(names) == 1 and pc.all(pc.match_substring_regex(few, cells.NUMBER)).as_py():
+        return _numbered(names, few)
+    table = pa.table({"text": few})
+    iso = _tested(table, ("text",), [None])
+    if iso and iso[0][1] == 1:
+        zone = pc.any(pc.match_substring_regex(few, r"\d(Z|[+-]\d\d:?\d\d)$")).as_py()
+        return Clock(names, None, "ISO 8601, with a zone: turned into UTC" if zone else "ISO 8601")
+    forms = [form for form in _forms(text[0].as_py()) if form]
+    found = [*iso, *_tested(table, ("text",), forms)]
+    if not found:
+        return None
+    best = max(share for _, share in found)
+    forms = [str(form) for form, share in found if share == best and form is not None]
+    if len(forms) > 1 and _swapped(forms):
+        table = pa.table({"text": text})  # any row may decide
+        again = _tested(table, ("text",), list(forms))
+        best = max(share for _, share in again)
+        forms = [str(form) for form, share in again if share == best]
+        if len(forms) > 1:
+            regular = [form for form in forms if _is_regular(table, form)]
+            forms = regular if len(regular) == 1 else forms
+        if len(forms) > 1:
+            shown = " or ".join(f"--set 'time_format={form}'" for form in forms)
+            raise DataError(
+                f"column {', '.join(names)}: {text[0].as_py()!r} may be day and month or month and day, and no row "
+                f"tells which: say {shown}"
+            )
+    return Clock(names, forms[0], said(forms[0]), best) if forms else Clock(names, None, "ISO 8601", best)
+
+
+def said(form: str) -> str:
+    """A format as people write it: "%d.%m.%Y %H:%M" is "DD.MM.YYYY hh:mm"."""
+    if form in cells.NUMBERED:
+        return {"year": "years", "decimal_year": "decimal years"}.get(form, f"{form[6:]} since 1970, UTC")
+    words = {"d": "DD", "m": "MM", "Y": "YYYY", "y": "YY", "H": "hh", "I": "hh", "M": "mm", "S": "ss", "p": "AM/PM"}
+    words |= {"b": "Mon", "B": "Month", "f": "ffffff", "a": "Day"}
+    for letter, word in words.items():
+        form = form.replace(f"%{letter}", word)
+    return form
+
+
+def reads_any(cell: str) -> bool:
+    """Whether a cell is a time in some format."""
+    return bool(_forms(cell)) or not cells.stamps(pa.table({"text": [cell]}), ("text",), None)[1][0]
+
+
+def _looks(name: str) -> bool:
+    lower = name.lower()
+    return lower in _NAMES or any(word in lower for word in ("date", "time", "stamp", "month"))
+
+
+def _tested(table: pa.Table, names: tuple[str, ...], forms: Sequence[str | None]) -> list[tuple[str | None, float]]:
+    """The formats that read enough of the cells, each with its share."""
+    found = []
+    for form in forms:
+        _, bad = cells.stamps(table, names, form)
+        share = 1 - float(bad.mean())
+        if share >= _ENOUGH:
+            found.append((form, share))
+    return found
+
+
+def _forms(cell: str) -> list[str]:
+    """The formats that read a cell."""
+    whole = [date + sign + time for date in _DATES for sign in _BETWEEN for time in _TIMES]
+    return [form for form in (*_DATES, *_MONTHS, *whole) if _reads(cell, form)]
+
+
+def _reads(cell: str, form: str) -> bool:
+    try:
+        datetime.datetime.strptime(cell, form)
+    except ValueError:
+        return False
+    return True
+
+
+def _swapped(forms: Sequence[str]) -> bool:
+    return len({form.replace("%d", "%m").replace("%m", "?") for form in forms}) < len(forms)
+
+
+def _is_regular(table: pa.Table, form: str) -> bool:
+    """Whether nearly all steps in time are the same, as they are when days and months are not swapped."""
+    stamps, bad = cells.stamps(table, ("text",), form)
+    seen = clock.merge([(clock.note(np.unique(stamps[~bad]), np.arange(len(np.unique(stamps[~bad])))), "", 0)])
+    gaps = seen["gaps"]["count"] if seen["gaps"] else 0
+    return seen["cadence"] is not None and seen["steps"] > 2 and gaps <= 0.02 * seen["steps"]
+
+
+def _numbered(names: tuple[str, ...], text: pa.ChunkedArray) -> Clock | None:
+    """Times that are numbers: YYYYMMDD, years, or units since 1970."""
+    values = text.cast(pa.float64()).to_numpy()
+    whole = bool((values == np.floor(values)).all())
+    low, high = float(values.min()), float(values.max())
+    digits = {len(cell) for cell in text.to_pylist()}
+    for form, length in (("%Y%m%d", 8), ("%Y%m", 6), ("%Y%m%d%H", 10), ("%Y%m%d%H%M", 12), ("%Y%m%d%H%M%S", 14)):
+        if whole and digits == {length} and _tested(pa.table({"t": text}), ("t",), [form]):
+            return Clock(names, form, said(form))
+    if low >= 1000 and high < 3000:
+        if whole:
+            return Clock(names, "year", said("year"))
+        if cells.stamps(pa.table({"t": text}), ("t",), "decimal_year")[1].mean() <= 1 - _ENOUGH:
+            return Clock(names, "decimal_year", said("decimal_year"))
+    for form, unit in _EPOCHS:
+        if 1e8 * unit <= low and high <= 5e9 * unit:  # 1973 to 2128
+            return Clock(names, form, said(form))
+    return None
+
+
+def _with_hours(sample: pa.Table, found: Clock) -> Clock | None:
+    """The date's column joined with that of the time of the day, where they are two."""
+    if len(found.columns) > 1 or found.form in cells.NUMBERED:
+        return None
+    stamps, bad = cells.stamps(sample, found.columns, found.form)
+    if bad.all() or (stamps[~bad] % 86_400_000_000).any():
+        return None
+    for name in sample.column_names:
+        if name.lower() in _HOURS and name not in found.columns:
+            date = _date_form(sample, found)
+            first = next((cell for cell in sample.column(name).cast(pa.string()).to_pylist() if cell), "").strip()
+            for time in _TIMES:
+                if date and _reads(first, time):
+                    both = (*found.columns, name)
+                    form = f"{date} {time}"
+                    tested = _tested(sample.select(list(both)).drop_null(), both, [form])
+                    if tested:
+                        return Clock(both, form, said(form), tested[0][1])
+    return None
+
+
+def _date_form(sample: pa.Table, found: Clock) -> str | None:
+    """The format of a date's text; that of ISO 8601 is spelled out. None where it is no text."""
+    column = sample.column(found.columns[0])
+    if pa.types.is_temporal(column.type):
+        return None
+    return found.form or "%Y-%m-%d"

@@ -1,0 +1,273 @@
+"""What a person did not say of their files, found in them, and told."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq import tabular
+from raysq.errors import DataError
+from raysq.kinds.forecast.reading import cells, formats
+from raysq.kinds.forecast.reading.assemble import SERIES
+from raysq.kinds.forecast.reading.written import numbers_written, shown, there, written
+from raysq.settings import nearest
+
+if TYPE_CHECKING:
+    from raysq.kinds.forecast.prepare import SeriesPreparation
+
+_SEEN = 64 << 20  # bytes of raw files that are read through before the pipeline starts
+_PACKED = {".gz": 6, ".zip": 6, ".parquet": 4}  # how many times larger they are likely to be unpacked
+_MOST_LEVELS = 50
+_FEW = 20_000  # rows that tell numbers from text
+_COUNTERS = ("no", "nr", "index", "idx", "row", "rownames", "row_id", "unnamed: 0", "level_0", "__index_level_0__")
+_OFTEN = 0.5  # share of rows whose stamp another has: there must be several series
+
+
+def infer(settings: "SeriesPreparation", files: list[Path]) -> "tuple[SeriesPreparation, list[str]]":
+    """The settings with what was not said filled in, and what was found, in lines.
+
+    Raises:
+        DataError: it cannot be found out, or the person must decide; the message says what to say.
+    """
+    lines: list[str] = []
+    if settings.layout == "infer":
+        settings = written(settings, files[0], lines)
+        pieces = tabular.plan(files, settings.csv)
+        _check_named(settings, pieces[0])
+        small = _size(files) <= _SEEN
+        sample = _text(pieces if small else pieces[:1], settings)
+        settings = _columns(settings, sample, lines)
+        _check_series(settings, sample)
+        if not small:
+            lines.append(f"(as found in the first {sample.num_rows:,} rows; the rest is checked as it is read)")
+    if settings.categories and settings.levels is None:
+        pieces = tabular.plan(files, settings.csv)
+        _check_named(settings, pieces[0])
+        settings = dataclasses.replace(settings, levels=_levels(settings, pieces))
+        for name, values in settings.levels.items():
+            lines.append(f"category {name}: {len(values)} values ({shown(values, 6)}), a column of 0 and 1 for each")
+    if settings.layout == "infer":
+        settings = dataclasses.replace(settings, layout="inferred")
+        if small:
+            lines += _looked_through(settings, files)
+    return settings, lines
+
+
+def _size(files: Sequence[Path]) -> int:
+    return sum(path.stat().st_size * _PACKED.get(path.suffix.lower(), 1) for path in files)
+
+
+def _check_named(settings: "SeriesPreparation", piece: tabular.Piece) -> None:
+    """That the columns which the person named are there."""
+    columns = piece.columns
+    named = (
+        [("--time", name) for name in settings.time if settings.layout == "infer"]
+        + ([("--id", settings.id)] if settings.id else [])
+        + [("--category", name) for name in settings.categories]
+    )
+    for option, name in named:
+        if name not in columns:
+            raise DataError(f"{piece.name} has no column {name!r} for {option}: {nearest(name, columns)}")
+
+
+def _text(pieces: Sequence[tabular.Piece], settings: "SeriesPreparation") -> pa.Table:
+    """The rows of the pieces: csv cells as text, Parquet columns as they are."""
+    names = pieces[0].columns
+    tables = [chunk.table for piece in pieces for chunk in tabular.read(piece, names, [], settings.csv)]
+    return pa.concat_tables(tables, promote_options="permissive")
+
+
+def _columns(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) -> "SeriesPreparation":
+    """The columns of the time and of the values, and how numbers are written."""
+    few = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), _FEW).astype(int))))
+    decimal, thousands = numbers_written(settings, few)
+    if (decimal, thousands) != (settings.decimal, settings.thousands):
+        settings = dataclasses.replace(settings, decimal=decimal, thousands=thousands)
+        signs = ["decimal comma"] * (decimal == ",") + [f"thousands parted by {thousands!r}"] * bool(thousands)
+        lines.append(f"numbers: {', '.join(signs)} (--set decimal=... --set thousands=... say otherwise)")
+    shares = {name: _share(few.column(name), settings) for name in few.column_names}
+    numeric = [name for name, share in shares.items() if share is not None and share >= 0.5]
+    times = _time(settings, sample, numeric)
+    settings = dataclasses.replace(settings, time=times.columns, time_format=times.form)
+    plural = "s" if len(times.columns) > 1 else ""
+    lines.append(f"time: column{plural} {', '.join(map(repr, times.columns))} ({times.said})")
+    taken = {*settings.time, *settings.categories, settings.id}
+    if settings.columns:
+        return settings
+    kept, out = [], []
+    for name in sample.column_names:
+        if name in taken:
+            continue
+        nameless = name.startswith("column ")
+        if shares[name] is None:
+            if not nameless:  # the end of lines that end with a delimiter
+                out.append(f"left out: {name}, it is empty")
+        elif name not in numeric:
+            out.append(_about_text(name, few.column(name)))
+        elif name == "time":
+            out.append("left out: time, a name that the stamps take; rename the column to keep its values")
+        elif _counts(name, sample.column(name), settings):
+            out.append(f"left out: {name}, it numbers the rows (--set columns=... chooses the columns)")
+        else:
+            kept.append(name)
+    if not kept and not settings.categories:
+        raise DataError(
+            f"no column of numbers beside the time ({', '.join(settings.time)}); there are "
+            f"{', '.join(sample.column_names)}{'; ' + '; '.join(out) if out else ''}"
+        )
+    lines.append(f"values: {', '.join(kept)}")
+    lines += out
+    return dataclasses.replace(settings, columns=tuple(kept))
+
+
+def _time(settings: "SeriesPreparation", sample: pa.Table, numeric: Sequence[str]) -> formats.Clock:
+    form = settings.time_format
+    if not settings.time:
+        return formats.find(sample, numeric) if form is None else formats.find_by(sample, form)
+    if form is not None:
+        return formats.Clock(settings.time, form, formats.said(form))
+    found = formats.read(sample, settings.time)
+    if found is None:
+        value = " ".join(str(sample.column(name)[0].as_py()) for name in settings.time)
+        raise DataError(
+            f"column {', '.join(settings.time)}: {value!r} is not a time in any format that raysq knows by itself; "
+            f"--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'"
+        )
+    return found
+
+
+def _share(column: pa.ChunkedArray, settings: "SeriesPreparation") -> float | None:
+    """The share of numbers among the cells that are there, or None where none is."""
+    if cells.is_text(column):
+        text = there(column)
+        if not len(text):
+            return None
+        good = pc.match_substring_regex(cells.plain(text, settings.decimal, settings.thousands), cells.NUMBER)
+        return float(pc.mean(good.cast(pa.float64())).as_py())
+    if column.null_count == len(column):
+        return None
+    kind = column.type
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return 1.0 if number or pa.types.is_boolean(kind) else 0.0
+
+
+def _about_text(name: str, column: pa.ChunkedArray) -> str:
+    if pa.types.is_temporal(column.type):
+        return f"left out: {name} holds times"
+    try:
+        values = pc.unique(cells.labels(column)).drop_null().to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return f"left out: {name} holds {column.type}"
+    if len(values) > _MOST_LEVELS:
+        return f"left out: {name} holds text"
+    option = repr(name) if " " in name else name
+    return f"left out: {name} holds text ({shown(sorted(values), 6)}); --category {option} makes features of it"
+
+
+def _counts(name: str, column: pa.ChunkedArray, settings: "SeriesPreparation") -> bool:
+    """Whether the column only numbers the rows."""
+    if not (name.lower() in _COUNTERS or name.startswith("column ")) or len(column) < 2:
+        return False
+    values, _ = cells.numbers(column, name, settings.decimal, settings.thousands)
+    return bool((np.diff(values) == 1).all())
+
+
+def _check_series(settings: "SeriesPreparation", sample: pa.Table) -> None:
+    """Asks for --id where most stamps occur several times and a column tells their rows apart."""
+    if settings.id or settings.duplicates != "keep" or sample.num_rows < 4:
+        return
+    stamps, _ = cells.stamps(sample, settings.time, settings.time_format)
+    distinct = len(np.unique(stamps))
+    if 1 - distinct / len(stamps) < _OFTEN:
+        return
+    for name in sample.column_names:
+        column = sample.column(name)
+        if name in settings.time or pa.types.is_floating(column.type) or pa.types.is_temporal(column.type):
+            continue
+        try:
+            codes = cells.labels(column).combine_chunks().dictionary_encode()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+        ids = len(codes.dictionary)
+        if codes.null_count or not 2 <= ids <= len(stamps) // 2:
+            continue
+        pairs = np.unique(np.stack([stamps, codes.indices.to_numpy().astype(np.int64)]), axis=1).shape[1]
+        if pairs >= 0.98 * len(stamps):
+            values = codes.dictionary.to_pylist()
+            option = repr(name) if " " in name else name
+            raise DataError(
+                f"each stamp occurs {len(stamps) / distinct:.3g} times, as in several series in one file, and column "
+                f"{name!r} tells them apart ({shown(values, 4)}): give --id {option}, or a file of one series"
+            )
+
+
+def _levels(settings: "SeriesPreparation", pieces: Sequence[tabular.Piece]) -> dict[str, list[str]]:
+    """The values of each category, sorted: as numbers where all are, else as text."""
+    found: dict[str, set[str]] = {name: set() for name in settings.categories}
+    for piece in pieces:
+        for chunk in tabular.read(piece, settings.categories, [], settings.csv):
+            for name, values in found.items():
+                values.update(pc.unique(cells.labels(chunk.table.column(name))).drop_null().to_pylist())
+                if len(values) > _MOST_LEVELS:
+                    raise DataError(
+                        f"category {name!r} has more than {_MOST_LEVELS} values ({shown(sorted(values), 4)}); leave it "
+                        f"out, or group its values in the file"
+                    )
+
+    def key(value: str) -> Any:
+        return int(value) if all(text.lstrip("-").isdecimal() for text in values) else value
+
+    levels = {}
+    for name, values in found.items():
+        if not values:
+            raise DataError(f"category {name!r} is empty; leave it out")
+        levels[name] = sorted(values, key=key)
+    return levels
+
+
+def _looked_through(settings: "SeriesPreparation", files: list[Path]) -> list[str]:
+    """What the rows themselves say, before the pipeline reads them again."""
+    notes, tables = [], []
+    for piece in settings.plan(files):
+        for table, note in settings.read(piece):
+            notes.append(note)
+            tables.append(table)
+    settings.check(notes)
+    table, repaired = pa.concat_tables(tables), None
+    lines = list(_oddities(settings, table))
+    whole = settings.whole()
+    if whole is not None and table.num_rows:
+        table, repaired = whole(table)
+    return [*settings.remarks(settings.conclude(notes, repaired)), *lines]
+
+
+def _oddities(settings: "SeriesPreparation", table: pa.Table) -> Iterator[str]:
+    """Columns that never change, and numbers that look as if they stood for missing values."""
+    constant = []
+    for name in table.column_names:
+        if name in ("time", SERIES) or "=" in name:
+            continue
+        values = table.column(name).to_numpy()
+        values = values[~np.isnan(values)]
+        if len(values) < 3:
+            continue
+        if values.min() == values.max():
+            constant.append(name)
+            continue
+        hint = "" if settings.sentinel == "missing" else " --set sentinel=missing"
+        for end in (values.min(), values.max()):
+            rest = values[values != end]
+            count = len(values) - len(rest)
+            low, high = np.percentile(rest, (1, 99))
+            far = end < low - 3 * (high - low) or end > high + 3 * (high - low)
+            if count >= 3 and far and abs(end) >= 99 and float(end).is_integer():
+                yield (
+                    f"{end:g} occurs {count:,} times in {name}, far from its other values: if it stands for a missing "
+                    f"value, say --set sentinels={end:g}{hint}"
+                )
+    if constant:
+        yield f"never changes: {', '.join(constant)}"

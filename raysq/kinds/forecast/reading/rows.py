@@ -1,0 +1,112 @@
+"""From the cells of a chunk to rows of the series, and a note of what was seen in them."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq import tabular
+from raysq.kinds.forecast.reading import cells, clock
+from raysq.kinds.forecast.reading.assemble import SERIES
+
+if TYPE_CHECKING:
+    from raysq.kinds.forecast.prepare import SeriesPreparation
+
+
+def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chunk) -> tuple[pa.Table, dict[str, Any]]:
+    """The rows of a chunk: stamps, values, columns of the categories, and the series where there are several.
+
+    Args:
+        settings: how they are read.
+        piece: that the chunk is of.
+        chunk: csv cells, or Parquet columns.
+
+    Returns:
+        The table, without any row where something cannot be used; and the note of what was seen, ready for JSON.
+    """
+    kept = settings.kept(piece.header)
+    used = {*kept, *settings.time, *settings.categories, settings.id}
+    ignored = [name for name in piece.header if name and name not in used]
+    note: dict[str, Any] = {
+        "file": piece.name,
+        "unit": "row" if piece.form == "parquet" else "line",
+        "first": piece.first,
+        "lines": chunk.count,
+        "ignored": ignored,
+        "ragged": chunk.ragged,
+        "undecodable": chunk.undecodable,
+    }
+    lines = chunk.lines
+    stamps, unread = cells.stamps(chunk.table, settings.time, settings.time_format)
+    values, bad, empty = {}, {}, unread.copy()
+    for name in kept:
+        values[name], bad[name] = cells.numbers(chunk.table.column(name), name, settings.decimal, settings.thousands)
+        empty &= np.isnan(values[name]) & ~bad[name]
+    if empty.any():
+        # A line without a stamp and without any value is a blank line, most often the last one.
+        note["blank_lines"] = int(empty.sum())
+        rows = np.flatnonzero(~empty)
+        chunk = dataclasses.replace(chunk, table=chunk.table.take(pa.array(rows)))
+        lines, stamps, unread = lines[rows], stamps[rows], unread[rows]
+        values = {name: column[rows] for name, column in values.items()}
+        bad = {name: column[rows] for name, column in bad.items()}
+
+    def seen(where: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
+        row = int(np.argmax(where))
+        value = " ".join(str(chunk.table.column(name)[row].as_py()) for name in names)
+        return {"count": int(where.sum()), "line": int(lines[row]), "value": value}
+
+    note["unread"] = seen(unread, settings.time) if unread.any() else None
+    note["bad"] = {name: seen(where, [name]) for name, where in bad.items() if where.any()}
+    note["sentinels"], note["missing"] = {}, {}
+    for name, column in values.items():
+        marked = np.isin(column, settings.sentinels)
+        if marked.any():
+            note["sentinels"][name] = seen(marked, [name])
+            if settings.sentinel == "missing":
+                values[name] = column = np.where(marked, np.nan, column)
+        gone = np.isnan(column) if settings.bad_cells == "missing" else np.isnan(column) & ~bad[name]
+        if gone.any():
+            note["missing"][name] = seen(gone, [name])
+    named = (*settings.categories, *([settings.id] if settings.id else []))
+    labels = {name: cells.labels(chunk.table.column(name)) for name in named}
+    note["no_id"], note["unlabelled"], note["unknown"] = None, {}, {}
+    for name, column in labels.items():
+        nothing = column.is_null().to_numpy()
+        if name == settings.id:
+            note["no_id"] = seen(nothing, [name]) if nothing.any() else None
+            continue
+        known = pc.is_in(column, pa.array((settings.levels or {})[name], pa.string())).to_numpy()
+        if nothing.any():
+            note["unlabelled"][name] = seen(nothing, [name])
+        if (~known & ~nothing).any():
+            note["unknown"][name] = seen(~known & ~nothing, [name])
+    if settings.missing == "drop" and note["missing"]:
+        full = ~np.any([np.isnan(column) for column in values.values()], axis=0)
+        note["rows_dropped"] = int((~full).sum())
+        lines, stamps = lines[full], stamps[full]
+        values = {name: column[full] for name, column in values.items()}
+        labels = {name: column.filter(pa.array(full)) for name, column in labels.items()}
+    refused = bool(
+        note["unread"]
+        or note["ragged"]
+        or note["undecodable"]
+        or note["no_id"]
+        or (note["bad"] and settings.bad_cells == "error")
+        or (note["missing"] and settings.missing == "error")
+        or (note["sentinels"] and settings.sentinel == "error")
+    )
+    count = 0 if refused else len(stamps)  # the note says why; nothing of this will be kept
+    note["rows"] = count
+    note["clock"] = clock.note(stamps[:count], lines[:count]) if count and not settings.id else None
+    columns = {name: pa.array(column[:count].astype(np.float32)) for name, column in values.items()}
+    for name in settings.categories:
+        for value in settings.levels[name]:
+            same = pc.fill_null(pc.equal(labels[name], value), False).to_numpy()
+            columns[f"{name}={value}"] = pa.array(same[:count].astype(np.float32))
+    if settings.id:
+        columns[SERIES] = labels[settings.id].slice(0, count).combine_chunks()
+    return pa.table({"time": pa.array(stamps[:count], pa.timestamp("us")), **columns}), note

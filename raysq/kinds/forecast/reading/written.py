@@ -1,0 +1,106 @@
+"""How raw files are written: encoding, delimiter, decimals and thousands, found in their cells."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq import tabular
+from raysq.errors import DataError
+from raysq.kinds.forecast.reading import cells, formats
+from raysq.tabular import MISSING
+
+if TYPE_CHECKING:
+    from raysq.kinds.forecast.prepare import SeriesPreparation
+
+
+def written(settings: "SeriesPreparation", path: Path, lines: list[str]) -> "SeriesPreparation":
+    """The settings with the encoding and the delimiter of a csv, where none was said; what was found goes to `lines`.
+
+    Raises:
+        DataError: a csv without names in its first line.
+    """
+    if path.suffix.lower() == ".parquet":
+        return settings
+    data = tabular.head(path)
+    if settings.encoding == "utf-8":
+        encoding = _encoding(data)
+        if encoding != "utf-8":
+            settings = dataclasses.replace(settings, encoding=encoding)
+            lines.append(f"encoding: {encoding}, as the files are not UTF-8 (--set encoding=... says otherwise)")
+    text = data.decode(settings.csv.encoding, errors="replace").lstrip("\ufeff")
+    if settings.delimiter == ",":
+        found = {sign: tabular.split(text, sign) for sign in (",", ";", "\t", "|")}
+        best = max(found, key=lambda sign: found[sign])
+        if best != "," and found[best] > found[","]:
+            settings = dataclasses.replace(settings, delimiter="tab" if best == "\t" else best)
+            lines.append(f"delimiter: {'tab' if best == chr(9) else best!r}")
+    header = tabular.header(text.split("\n", 1)[0], settings.csv)
+    if all(_is_value(cell) for cell in header if cell):
+        raise DataError(
+            f"{path.name}, line 1 must name the columns, and it seems to hold values ({shown(header, 4)}); put a line "
+            f"of names above it"
+        )
+    return settings
+
+
+def numbers_written(settings: "SeriesPreparation", few: pa.Table) -> tuple[Literal[".", ","], str]:
+    """The signs before decimals and between thousands, by the cells that are no plain numbers."""
+    if (settings.decimal, settings.thousands) != (".", ""):
+        return settings.decimal, settings.thousands
+    comma = thousands = point = False
+
+    def any_like(text: pa.ChunkedArray, pattern: str) -> bool:
+        return bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
+
+    for name in few.column_names:
+        if not cells.is_text(few.column(name)) or name in settings.time:
+            continue
+        text = there(few.column(name))
+        digits = pc.match_substring_regex(text, r"^[+-]?\d[\d.,]*$")
+        if not len(text) or pc.mean(digits.cast(pa.float64())).as_py() < 0.5:
+            continue
+        text = text.filter(pc.and_(digits, pc.match_substring(text, ",")))
+        if not len(text):
+            continue
+        if any_like(text, r"^[+-]?\d{1,3}(,\d{3})+\.\d+$|,\d{3},"):
+            thousands = True
+        elif any_like(text, r"^[+-]?\d+,(\d{1,2}|\d{4,})$|\.\d{3},|^[+-]?0,"):
+            comma = True
+            point |= any_like(text, r"^[+-]?\d{1,3}(\.\d{3})+,")
+        elif settings.delimiter == ",":
+            thousands = True
+        else:
+            comma = True
+    if comma:
+        return ",", "." if point else ""
+    return ".", "," if thousands else ""
+
+
+def there(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The cells of text that are not missing, without the spaces around them."""
+    text = pc.utf8_trim_whitespace(column)
+    return text.filter(pc.invert(pc.fill_null(pc.is_in(text, pa.array(MISSING, text.type)), True)))
+
+
+def shown(values: Sequence[Any], most: int) -> str:
+    """The first of the values, for people."""
+    return ", ".join(map(str, values[:most])) + (", ..." if len(values) > most else "")
+
+
+def _encoding(data: bytes) -> str:
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "utf-16"
+    try:
+        data[: data.rfind(b"\n") + 1].decode()
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _is_value(cell: str) -> bool:
+    number = pc.match_substring_regex(pa.array([cell.replace(",", ".")]), cells.NUMBER)[0].as_py()
+    return bool(number) or (cell[:1].isdigit() and formats.reads_any(cell))

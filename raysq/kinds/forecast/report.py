@@ -1,0 +1,239 @@
+"""What a report shows of a forecast: a week of it against the truth, and when and how far it is wrong."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from raysq.errors import UsageError
+from raysq.kinds.charts import Band, Item, Line, LineChart, Section, Text, digits3, unit_name
+from raysq.kinds.forecast.error_charts import error_items
+from raysq.kinds.forecast.settings import WindowSettings, segments
+from raysq.shards import Dataset
+
+if TYPE_CHECKING:
+    from raysq.kinds.forecast.examples import Windows
+
+Predict = Callable[[np.ndarray], np.ndarray]
+
+SAMPLED = 20_000  # windows at most behind the error statistics
+TARGETS, HORIZONS = 3, 3  # at most so many are drawn
+_BATCH = 1024
+_CHUNK = 1 << 20
+_WEEK = np.timedelta64(7, "D")
+_FEW = 56  # a week of fewer rows than this says little: so many rows are shown then
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecasts of some windows beside the truth, in the targets' own units.
+
+    Attributes:
+        times: datetime64[us] of shape `(n, horizons)`: the moment that is forecast.
+        truth: `(n, horizons, targets)`.
+        values: the forecasts, `(n, horizons, targets, quantiles)`; one quantile where there are none.
+        now: the targets' latest value in each window, `(n, targets)`: the forecast "as now".
+        series: which series each is of, `(n,)`.
+    """
+
+    times: np.ndarray
+    truth: np.ndarray
+    values: np.ndarray
+    now: np.ndarray
+    series: np.ndarray
+
+
+def report(
+    dataset: Dataset, facts: Mapping[str, Any], settings: WindowSettings, predict: Predict, *, week: str | None = None
+) -> list[Section]:
+    """The sections of a forecast run.
+
+    Args:
+        dataset: what the run was trained on.
+        facts: the run's facts.
+        settings: the run's window settings.
+        predict: the model, from x `(n, steps, features)` to `(n, outputs)` in normalised units.
+        week: a day (`2014-05-05`) from which a week is shown; the Monday before the middle of the test split if
+            left out.
+
+    Raises:
+        UsageError: a week that is no date, or in which nothing of the test split lies.
+    """
+    splits = settings.open(dataset)
+    split = "test" if len(splits["test"]) else "val"
+    windows = splits[split]
+    names, labels = list(facts["targets"]), list(facts["horizons"])
+    chosen, said = _week(dataset, settings, windows, week, split)
+    shown = _forecasts(dataset, facts, settings, windows, predict, chosen)
+    pictures: list[Item] = [
+        _picture(shown, facts, settings, target, horizon)
+        for target in range(min(TARGETS, len(names)))
+        for horizon in _spread(len(labels))
+    ]
+    if len(names) > TARGETS or len(labels) > HORIZONS:
+        pictures.append(
+            Text(
+                f"Drawn are {min(TARGETS, len(names))} of {len(names)} targets and {min(HORIZONS, len(labels))} of "
+                f"{len(labels)} horizons."
+            )
+        )
+    ids = facts["series"] or []
+    if len(ids) > 1:
+        said += f" Of {len(ids)} series, {ids[int(shown.series[0])]} is shown."
+    said += " \u201cAs now\u201d repeats the latest value seen; it is the baseline."
+    sections = [Section("Forecast against truth", pictures, said)]
+
+    count = min(SAMPLED, len(windows))
+    sample = np.linspace(0, len(windows) - 1, count).astype(np.int64)
+    found = _forecasts(dataset, facts, settings, windows, predict, sample)
+    whole = "all" if count == len(windows) else f"{count:,} evenly spaced of the"
+    where = f"On {whole} {len(windows):,} windows of the {split} split, by the time that is forecast."
+    if len(labels) > 1:
+        where += f" All {len(labels)} horizons together, unless said otherwise."
+    for target, name in enumerate(names[:TARGETS]):
+        title = "Errors" if len(names) == 1 else f"Errors: {name}"
+        unit = _unit(facts, target)
+        items = error_items(found, target, unit, labels, tuple(settings.quantiles), facts["cadence_seconds"], ids)
+        sections.append(Section(title, items, where))
+    return sections
+
+
+def _week(
+    dataset: Dataset, settings: WindowSettings, windows: "Windows", week: str | None, split: str
+) -> tuple[np.ndarray, str]:
+    """The windows whose first forecast lies in the week, and how it was chosen."""
+    first = min(settings.delay)
+    times = dataset.column("time")
+
+    def moments(indices: np.ndarray) -> np.ndarray:
+        return times.take(windows.rows(indices) + first).astype("datetime64[us]")
+
+    middle = np.array([len(windows) // 2])
+    if week is None:
+        at = moments(middle)[0]
+        monday = at.astype("datetime64[D]")
+        begin = (monday - (monday.astype(np.int64) + 3) % 7).astype("datetime64[us]")
+        said = f"The week from the Monday before the middle of the {split} split"
+    else:
+        try:
+            begin = np.datetime64(week, "D").astype("datetime64[us]")
+        except ValueError:
+            raise UsageError(f"--week takes a day such as 2014-05-05, received {week!r}") from None
+        said = "The week asked for"
+    inside = _between(moments, len(windows), begin, begin + _WEEK)
+    if not len(inside) and week is not None:
+        ends = moments(np.array([0, len(windows) - 1]))
+        raise UsageError(
+            f"--week {week}: nothing of the {split} split lies there; it goes from {str(ends[0])[:10]} to "
+            f"{str(ends[1])[:10]}"
+        )
+    if len(inside) < _FEW:
+        # Slow series: as many rows as make a picture, from the same place.
+        start = int(inside[0]) if len(inside) else max(0, int(middle[0]) - _FEW // 2)
+        inside = np.arange(start, min(len(windows), start + _FEW))
+        said = f"{len(inside)} forecasts from {'the day asked for' if week else f'the middle of the {split} split'}"
+    inside = _one_series(inside, moments(inside))
+    ends = moments(inside[[0, -1]])
+    more = " The option \u201cweek\u201d chooses another one." if week is None else ""
+    return inside, f"{said}: {str(ends[0])[:10]} to {str(ends[1])[:10]}.{more}"
+
+
+def _between(moments: Callable[[np.ndarray], np.ndarray], count: int, begin: Any, end: Any) -> np.ndarray:
+    found = []
+    for low in range(0, count, _CHUNK):
+        indices = np.arange(low, min(count, low + _CHUNK))
+        at = moments(indices)
+        found.append(indices[(at >= begin) & (at < end)])
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def _one_series(indices: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """The longest part in which time goes on: where it goes back, another series begins."""
+    cuts = np.flatnonzero(np.diff(at) <= np.timedelta64(0, "us")) + 1
+    return max(np.split(indices, cuts), key=len)
+
+
+def _forecasts(
+    dataset: Dataset,
+    facts: Mapping[str, Any],
+    settings: WindowSettings,
+    windows: "Windows",
+    predict: Predict,
+    indices: np.ndarray,
+) -> Forecasts:
+    """Forecasts and truth of windows, a batch at a time."""
+    targets, delays = len(facts["targets"]), np.asarray(settings.delay)
+    quantiles = max(1, len(settings.quantiles))
+    mean, std = np.array(facts["target_mean"]), np.array(facts["target_std"])
+    truth, values = [], []
+    for x, y in _batches(windows, indices):
+        truth.append(y.reshape(len(y), len(delays), targets).astype(np.float64) * std + mean)
+        out = np.asarray(predict(x), np.float64).reshape(len(y), len(delays), targets, quantiles)
+        values.append(out * std[:, None] + mean[:, None])
+    rows = windows.rows(indices)
+    latest = rows - settings.lookback + (settings.steps - 1) * settings.step
+    now = np.stack([dataset.column(name).take(latest).astype(np.float64) for name in facts["targets"]], 1)
+    times = dataset.column("time").take(rows[:, None] + delays).astype("datetime64[us]")
+    begins = np.array([begin for begin, _ in segments(dataset)])
+    series = np.searchsorted(begins, rows, side="right") - 1
+    return Forecasts(times, np.concatenate(truth), np.concatenate(values), now, series)
+
+
+def _batches(windows: "Windows", indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    mapped = windows.mapped()
+    for low in range(0, len(indices), _BATCH):
+        yield windows.gather(indices[low : low + _BATCH], mapped, lambda array, rows: array.take(rows))
+
+
+def _spread(count: int) -> list[int]:
+    """Of that many horizons the ones that are drawn: the first, the last and what lies between."""
+    return sorted(set(np.linspace(0, count - 1, min(count, HORIZONS)).round().astype(int).tolist()))
+
+
+def _unit(facts: Mapping[str, Any], target: int) -> str:
+    return unit_name(facts["unit"]) if len(facts["targets"]) == 1 else ""
+
+
+def _picture(
+    shown: Forecasts, facts: Mapping[str, Any], settings: WindowSettings, target: int, horizon: int
+) -> LineChart:
+    """Truth, forecast and "as now" over time, a band between the outer quantiles."""
+    name, label = facts["targets"][target], facts["horizons"][horizon]
+    unit = _unit(facts, target)
+    quantiles = tuple(settings.quantiles)
+    times, cut = _parted(shown.times[:, horizon])
+    values = shown.values[:, horizon, target]
+    middle = values[:, _median(quantiles)]
+    truth, now = shown.truth[:, horizon, target], shown.now[:, target]
+    mae, naive = float(np.abs(middle - truth).mean()), float(np.abs(now - truth).mean())
+    bands = []
+    if len(quantiles) > 1:
+        low, high = int(np.argmin(quantiles)), int(np.argmax(quantiles))
+        between = f"{quantiles[low] * 100:g} to {quantiles[high] * 100:g} % quantile"
+        bands = [Band(between, shown.times[:, horizon], values[:, low], values[:, high])]
+    said = f" {unit}" if unit else ""
+    return LineChart(
+        title=f"{name}, {label} ahead",
+        lines=[
+            Line(f"as now (mean absolute error {digits3(naive)}{said})", times, cut(now), "dashed", 1),
+            Line("truth", times, cut(truth), "fine"),
+            Line(f"forecast (mean absolute error {digits3(mae)}{said})", times, cut(middle), "solid", 0),
+        ],
+        bands=bands,
+        y_label=f"{name} ({unit})" if unit and f"({facts['unit']})" not in name else name,
+    )
+
+
+def _median(quantiles: tuple[float, ...]) -> int:
+    """The place of the quantile nearest to a half."""
+    return int(np.argmin([abs(quantile - 0.5) for quantile in quantiles])) if quantiles else 0
+
+
+def _parted(times: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """The times with one more in every gap, and a function that puts NaN there, so that no line spans a gap."""
+    steps = np.diff(times).astype(np.int64)
+    usual = np.median(steps) if len(steps) else 0
+    gaps = np.flatnonzero(steps > 1.5 * usual) + 1
+    filled = np.insert(times, gaps, times[gaps - 1] + np.timedelta64(1, "us"))
+    return filled, lambda values: np.insert(values.astype(np.float64), gaps, np.nan)

@@ -1,0 +1,217 @@
+"""Spans of time as rows of a series, the spans that suit a cadence, and the calendar as waves.
+
+A calendar month has no fixed length, so a series of months has `MONTH` as its cadence, a series of quarters three
+times that and one of years `YEAR`: the mean lengths, which stand for the calendar's own.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from raysq.errors import UsageError
+from raysq.settings import nearest
+
+MINUTE, HOUR, DAY, WEEK = 60.0, 3600.0, 86_400.0, 604_800.0
+MONTH = 2_629_746.0  # seconds, a twelfth of the mean Gregorian year
+YEAR = 12 * MONTH
+
+CALENDAR = ("hour", "weekday", "monthday", "yearday", "month")
+VALID = "rows such as 12, or a span such as 90s, 30min, 6h, 5d, 2w, 3mo or 1y"
+
+_UNITS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), MINUTE),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), HOUR),
+    **dict.fromkeys(("d", "day", "days"), DAY),
+    **dict.fromkeys(("w", "week", "weeks"), WEEK),
+    **dict.fromkeys(("mo", "month", "months"), MONTH),
+    **dict.fromkeys(("y", "yr", "year", "years"), YEAR),
+}
+_SPAN = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
+_STEPS = 120  # time steps that a default window shows of a series with short steps
+_WINDOWS = 5  # a series holds so many default windows end to end (a quarter of it one), or they are made shorter
+
+
+def rows(value: int | str, cadence_seconds: float | None, setting: str) -> int:
+    """A span as a number of rows.
+
+    Args:
+        value: rows (12, "12", "12 rows") or a span of time ("90s", "30min", "6h", "5d", "1w", "3mo", "1y").
+        cadence_seconds: time from a row to the next, in seconds; `MONTH` times a whole number where it is
+            calendar months; None where the series has no cadence.
+        setting: name of the setting, for the message.
+
+    Raises:
+        UsageError: no span, one of no whole number of rows, or a span of time where there is no cadence.
+    """
+    if not isinstance(value, str):
+        if isinstance(value, bool) or value != value or int(value) != value or value < 0:
+            raise UsageError(f"{setting} must be {VALID}, received {value!r}")
+        return int(value)
+    match = _SPAN.fullmatch(value.strip())
+    unit = match[2].lower() if match else ""
+    if match and match[2] == "m":
+        raise UsageError(f"{setting}={value} may be minutes or months: write {match[1]}min or {match[1]}mo")
+    if not match or (unit not in ("", "row", "rows") and unit not in _UNITS):
+        raise UsageError(f"{setting} must be {VALID}, received {value!r}")
+    number = float(match[1])
+    if unit in ("", "row", "rows"):
+        if number != int(number):
+            raise UsageError(f"{setting} must be a whole number of {VALID}, received {value!r}")
+        return int(number)
+    if cadence_seconds is None:
+        raise UsageError(
+            f"{setting}={value} needs a series with a cadence, and this one has none: give {setting} in rows"
+        )
+    length = number * _UNITS[unit]
+    if not length:
+        return 0
+    every = say(1, cadence_seconds)
+    if _in_months(_UNITS[unit]) != _in_months(cadence_seconds):
+        hint = _instead(number, unit, cadence_seconds)
+        raise UsageError(f"{setting}={value} is no fixed number of rows in a series with a row every {every}{hint}")
+    count = length / cadence_seconds
+    if abs(count - round(count)) > 1e-6 * max(count, 1.0) or round(count) < 1:
+        low, high = (say(found, cadence_seconds) for found in (math.floor(count), math.ceil(count)))
+        near = high if math.floor(count) < 1 else f"{low} or {high}"
+        raise UsageError(f"{setting}={value} is not a multiple of the series' {every} between rows: take {near}")
+    return round(count)
+
+
+def say(count: int, cadence_seconds: float | None) -> str:
+    """So many rows as a person says it: "24h", "5d", "90min", "12mo", or "10 rows"; `rows` reads it back."""
+    if cadence_seconds is None:
+        return f"{count} row{'' if count == 1 else 's'}"
+    if _in_months(cadence_seconds):
+        months = round(count * cadence_seconds / MONTH)
+        by_year = round(cadence_seconds / MONTH) % 12 == 0
+        return f"{months // 12}y" if by_year else f"{months}mo"
+    length = count * cadence_seconds
+    weekly = _divides(WEEK, cadence_seconds)
+    for name, unit, shortest in (("w", WEEK, 0), ("d", DAY, 4 * DAY), ("h", HOUR, 0), ("min", MINUTE, 0)):
+        if name == "w" and not weekly:
+            continue
+        if name == "d" and _divides(DAY, cadence_seconds):
+            shortest = 0
+        if _divides(unit, length) and length >= shortest and (length or _divides(unit, cadence_seconds)):
+            return f"{round(length / unit)}{name}"
+    return f"{length:.10g}s"
+
+
+def defaults(cadence_seconds: float | None, length: int | None = None) -> dict[str, int | None]:
+    """What suits a series of that cadence, in rows: `lookback`, `step`, `delay`, and `season` (None for none).
+
+    Args:
+        cadence_seconds: as for `rows`.
+        length: rows of the series (of the shortest that counts, where there are several); where the usual
+            window is too long for it, a shorter one is given. None for as long as need be.
+    """
+    if cadence_seconds is None:
+        return _fitting([(30, 0), (10, 0), (4, 0), (2, 0)], length, None)
+    if _in_months(cadence_seconds):
+        a_year = 12 / round(cadence_seconds / MONTH)
+        season = int(a_year) if a_year == int(a_year) and a_year > 1 else None
+        longest = 2 * season if season and season >= 12 else 12
+        return _fitting([(longest, 0), (12, 0), (6, 0), (3, 0), (2, 0)], length, season)
+    if cadence_seconds >= DAY:
+        if cadence_seconds >= WEEK:
+            year = round(52 * WEEK / cadence_seconds)
+            season = year if cadence_seconds < 5 * WEEK and _divides(WEEK, cadence_seconds) else None
+            return _fitting([(max(year, 12), 0), (12, 0), (6, 0), (3, 0), (2, 0)], length, season)
+        season = round(WEEK / cadence_seconds) if _divides(cadence_seconds, WEEK) else None
+        return _fitting([(28, 0), (14, 0), (7, 0), (3, 0), (2, 0)], length, season)
+    day = max(round(DAY / cadence_seconds), 1)
+    season = day if _divides(cadence_seconds, DAY) else None
+    shares = [(5.0, 1.0), (1.0, 0.25), (0.25, 1 / 24), (1 / 24, 1 / 144)]
+    pairs = [(max(round(seen * day), 1), round(ahead * day)) for seen, ahead in shares]
+    pairs[0] = (max(pairs[0][0], -(-24 // day) * day), pairs[0][1])  # at least 24 steps where they are long
+    pairs = [pair for pair in pairs if pair[0] >= 8] + [(10, 0), (4, 0), (2, 0)]
+    return _fitting(pairs, length, season)
+
+
+def calendar_waves(stamps: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Where the stamps stand in the day, the week, the month and the year, as points on circles.
+
+    Args:
+        stamps: int64 microseconds since 1970, shape (n,).
+        names: of `CALENDAR`.
+
+    Returns:
+        float32 of shape (n, 2 * len(names)): the sine and the cosine for each name, named by `wave_names`.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    names = check_calendar(names)
+    moments = np.asarray(stamps, np.int64).astype("datetime64[us]")
+    days, months, years = (moments.astype(f"datetime64[{unit}]") for unit in "DMY")
+    waves = np.empty((len(moments), 2 * len(names)), np.float32)
+    for place, name in enumerate(names):
+        if name == "hour":
+            share = (moments - days).astype(np.int64) / (DAY * 1e6)
+        elif name == "weekday":  # 1 January 1970 was a Thursday
+            share = (days.astype(np.int64) + 3) % 7 / 7
+        elif name == "monthday":
+            share = (days - months.astype("datetime64[D]")).astype(np.int64) / _days_in(months)
+        elif name == "yearday":
+            share = (days - years.astype("datetime64[D]")).astype(np.int64) / _days_in(years)
+        else:
+            share = months.astype(np.int64) % 12 / 12
+        angle = 2 * np.pi * share
+        waves[:, 2 * place], waves[:, 2 * place + 1] = np.sin(angle), np.cos(angle)
+    return waves
+
+
+def wave_names(names: Sequence[str]) -> list[str]:
+    """Names for the columns of `calendar_waves`."""
+    return [f"{name} ({wave})" for name in names for wave in ("sin", "cos")]
+
+
+def check_calendar(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, when all are of `CALENDAR`.
+
+    Raises:
+        UsageError: one that is not, or one given twice.
+    """
+    for place, name in enumerate(names):
+        if name not in CALENDAR:
+            raise UsageError(f"calendar knows {', '.join(CALENDAR)}; received {name!r}: {nearest(name, CALENDAR)}")
+        if name in names[:place]:
+            raise UsageError(f"calendar names {name!r} twice")
+    return tuple(names)
+
+
+def _days_in(units: np.ndarray) -> np.ndarray:
+    """Days of the month or year that each stands for."""
+    return ((units + 1).astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
+
+
+def _in_months(seconds: float) -> bool:
+    """Whether the span is of calendar months."""
+    return seconds >= MONTH and _divides(MONTH, seconds)
+
+
+def _divides(unit: float, length: float) -> bool:
+    return abs(length / unit - round(length / unit)) < 1e-9
+
+
+def _instead(number: float, unit: str, cadence_seconds: float) -> str:
+    """What to write for months in a series of days, or for days in a series of months."""
+    days = {YEAR: 365, MONTH: 30}.get(_UNITS[unit])
+    length = number * (days * DAY if days else _UNITS[unit])
+    return f"; {say(max(round(length / cadence_seconds), 1), cadence_seconds)} comes nearest"
+
+
+def _fitting(pairs: Sequence[tuple[int, int]], length: int | None, season: int | None) -> dict[str, Any]:
+    """The first (lookback, delay) of which the series holds enough windows, with its step."""
+    lookback, delay = pairs[-1]
+    for seen, ahead in pairs:
+        if length is None or (seen + ahead) * _WINDOWS <= length:
+            lookback, delay = seen, ahead
+            break
+    divisors = [step for step in range(1, lookback + 1) if lookback % step == 0] if lookback > _STEPS else [1]
+    step = min(divisors, key=lambda step: abs(step - lookback / _STEPS))
+    return {"lookback": lookback, "step": step, "delay": delay, "season": season}

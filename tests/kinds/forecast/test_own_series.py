@@ -1,0 +1,557 @@
+"""A person's own series: what is found in the files, what is told, and what the settings become."""
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from raysq import tasks
+from raysq.cli import main
+from raysq.errors import DataError, RaysqError, UsageError
+from raysq.kinds.forecast import spans
+from raysq.kinds.forecast.prepare import SeriesPreparation
+from raysq.kinds.forecast.reading import infer as inference
+from raysq.preparation import find, prepare, prepare_table
+from raysq.settings import make
+from raysq.shards import read_manifest
+from raysq.tasks.task import Task
+
+HOUR = 3_600_000_000
+
+
+def own(**settings) -> SeriesPreparation:
+    return make(SeriesPreparation, {**tasks.get("forecast").preparation, **settings})
+
+
+def found(path: Path, text: str | bytes | None = None, **settings) -> tuple[SeriesPreparation, str]:
+    """What is inferred from a file, and what is told, in one text."""
+    if text is not None:
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+    inferred, told = own(**settings).infer([path])
+    return inferred, "\n".join(told)
+
+
+def stamps(begin: str, step: str, count: int) -> np.ndarray:
+    return np.arange(count) * np.timedelta64(int(step[:-1]), step[-1]) + np.datetime64(begin)
+
+
+def written(form: str, when: np.ndarray, *columns, sign: str = ",") -> str:
+    import pandas as pd
+
+    texts = pd.to_datetime(when).strftime(form)
+    cells = columns or (range(len(when)),)
+    return "".join(sign.join(map(str, row)) + "\n" for row in zip(texts, *cells, strict=True))
+
+
+# Spans
+
+
+@pytest.mark.parametrize(
+    ("value", "cadence", "rows"),
+    [
+        (12, None, 12),
+        ("12", 3600.0, 12),
+        ("12 rows", None, 12),
+        ("6h", 600.0, 36),
+        ("90min", 600.0, 9),
+        ("90s", 30.0, 3),
+        ("1.5h", 1800.0, 3),
+        ("5d", 3600.0, 120),
+        ("1w", spans.DAY, 7),
+        ("1y", spans.MONTH, 12),
+        ("6mo", 3 * spans.MONTH, 2),
+        ("10 years", spans.YEAR, 10),
+        ("0h", 3600.0, 0),
+        ("0d", None, 0),
+    ],
+)
+def test_spans_become_rows(value, cadence, rows):
+    if cadence is None and value == "0d":
+        with pytest.raises(UsageError, match="give delay in rows"):
+            spans.rows(value, cadence, "delay")
+    else:
+        assert spans.rows(value, cadence, "delay") == rows
+
+
+@pytest.mark.parametrize(
+    ("value", "cadence", "match"),
+    [
+        ("90min", 3600.0, "delay=90min is not a multiple of the series' 1h between rows: take 1h or 2h"),
+        ("30min", 3600.0, "take 1h$"),
+        ("5d", None, "needs a series with a cadence.*give delay in rows"),
+        ("5m", 60.0, "minutes or months: write 5min or 5mo"),
+        ("1mo", spans.DAY, "no fixed number of rows in a series with a row every 1d; 30d comes nearest"),
+        ("1y", spans.DAY, "365d comes nearest"),
+        ("2w", spans.MONTH, "every 1mo; 1mo comes nearest"),
+        ("soon", 60.0, "delay must be rows such as 12, or a span .* received 'soon'"),
+        ("2.5", 60.0, "whole number of rows"),
+        (-1, 60.0, "received -1"),
+        (True, 60.0, "received True"),
+    ],
+)
+def test_spans_that_are_none(value, cadence, match):
+    with pytest.raises(UsageError, match=match):
+        spans.rows(value, cadence, "delay")
+
+
+@pytest.mark.parametrize("cadence", [1.0, 420.0, 600.0, 3600.0, spans.DAY, spans.WEEK, spans.MONTH, spans.YEAR, None])
+def test_what_is_said_can_be_read_back(cadence):
+    for rows in (0, 1, 7, 24, 100, 720):
+        assert spans.rows(spans.say(rows, cadence), cadence, "x") == rows
+
+
+def test_defaults_by_cadence():
+    for cadence, said in {
+        600.0: ("5d", "1h", "24h", "24h"),
+        3600.0: ("5d", "1h", "24h", "24h"),
+        spans.DAY: ("28d", "1d", "0d", "7d"),
+        spans.WEEK: ("52w", "1w", "0w", "52w"),
+        spans.MONTH: ("24mo", "1mo", "0mo", "12mo"),
+        3 * spans.MONTH: ("36mo", "3mo", "0mo", "12mo"),
+        spans.YEAR: ("12y", "1y", "0y", None),
+        None: ("30 rows", "1 row", "0 rows", None),
+    }.items():
+        values = spans.defaults(cadence)
+        assert (
+            tuple(
+                None if values[key] is None else spans.say(values[key], cadence)
+                for key in ("lookback", "step", "delay", "season")
+            )
+            == said
+        )
+    assert spans.defaults(3600.0, 500)["lookback"] == 24  # a short series gets a shorter window
+
+
+def test_calendar_waves():
+    waves = spans.calendar_waves(
+        stamps("2024-01-01T00", "1h", 24 * 366).astype("datetime64[us]").astype(np.int64), spans.CALENDAR
+    )
+    assert waves.shape == (24 * 366, 10)
+    assert waves.dtype == np.float32
+    np.testing.assert_allclose(np.hypot(waves[:, ::2], waves[:, 1::2]), 1, rtol=1e-6)
+    np.testing.assert_allclose(waves[6, :2], [1, 0], atol=1e-6)  # six o'clock
+    np.testing.assert_allclose(waves[0, 2:4], [0, 1], atol=1e-6)  # a Monday, first of the month and of the year
+    assert len(np.unique(waves[:, 2])) == 7
+    assert len(np.unique(np.round(waves[:, 6:8], 5), axis=0)) == 366
+    with pytest.raises(UsageError, match="received 'weekdays': did you mean weekday"):
+        spans.check_calendar(["weekdays"])
+
+
+# The time: its columns, its format, its cadence
+
+
+@pytest.mark.parametrize(
+    ("head", "form", "begin", "step", "time", "time_format", "every"),
+    [
+        ("date,v", "%Y-%m-%d %H:%M", "2020-02-27T00:00", "10m", ("date",), None, 600),
+        ("v,Timestamp", "%Y/%m/%d %H:%M:%S", "2020-02-27T00:00", "1h", ("Timestamp",), None, 3600),
+        ("Datum,v", "%d.%m.%Y %H:%M", "2020-02-01T00:00", "1h", ("Datum",), "%d.%m.%Y %H:%M", 3600),
+        ("date,v", "%m/%d/%Y", "2020-02-01", "1D", ("date",), "%m/%d/%Y", 86400),
+        ("date,v", "%d/%m/%y", "2020-02-01", "1D", ("date",), "%d/%m/%y", 86400),
+        ("when,v", "%b %d %Y", "2020-02-01", "7D", ("when",), "%b %d %Y", 604800),
+        ("date,v", "%d-%b-%Y %I:%M %p", "2020-02-01T00:00", "1h", ("date",), "%d-%b-%Y %I:%M %p", 3600),
+        ("month,v", "%Y-%m", "2019-01", "1M", ("month",), None, spans.MONTH),
+        ("date,v", "%d/%m/%Y", "2010-01", "1M", ("date",), "%d/%m/%Y", spans.MONTH),  # regular one way only
+        ("date,v", "%m/%d/%Y", "2010-01", "3M", ("date",), "%m/%d/%Y", 3 * spans.MONTH),
+        ("day,v", "%Y%m%d", "2020-02-01", "1D", ("day",), "%Y%m%d", 86400),
+        ("year,v", "%Y", "1900", "1Y", ("year",), "year", spans.YEAR),
+        ("ts,v", "%s", "2020-01-01T00:00", "1m", ("ts",), "epoch_s", 60),
+        ("year,month,day,hour,v", "%Y,%m,%d,%H", "2020-02-01T00", "1h", ("year", "month", "day", "hour"), None, 3600),
+        ("Date,Time,v", "%d/%m/%Y,%H.%M.%S", "2020-02-28T00", "1h", ("Date", "Time"), "%d/%m/%Y %H.%M.%S", 3600),
+        (",v", "%Y-%m-%d", "2020-02-01", "1D", ("column 1",), None, 86400),
+    ],
+)
+def test_time_is_found(tmp_path, head, form, begin, step, time, time_format, every):
+    when = stamps(begin, step, 60).astype("datetime64[us]")
+    if form == "%s":
+        rows = "".join(f"{int(stamp) // 1_000_000},{n}\n" for n, stamp in enumerate(when.astype(np.int64)))
+    elif head.startswith("v,"):
+        rows = "".join(f"{n},{row.split(',')[0]}\n" for n, row in enumerate(written(form, when).splitlines()))
+    else:
+        rows = written(form, when)
+    settings, told = found(tmp_path / "x.csv", f"{head}\n{rows}")
+    assert settings.time == time
+    assert settings.time_format == time_format
+    assert settings.columns == ("v",)
+    table, report = prepare_table(settings, [tmp_path / "x.csv"])
+    assert table.column("time").cast(pa.int64()).to_pylist() == when.astype(np.int64).tolist()
+    assert report["cadence_seconds"] == every
+    assert report["gaps"]["count"] == 0
+    assert f"a row every {spans.say(1, every)}" in told
+
+
+def test_day_and_month_that_cannot_be_told_apart(tmp_path):
+    text = "date,v\n01/02/2020,1\n02/02/2020,2\n03/03/2020,5\n"
+    with pytest.raises(DataError, match=r"'01/02/2020' may be .*time_format=%d/%m/%Y' or .*time_format=%m/%d/%Y'"):
+        found(tmp_path / "x.csv", text)
+    settings, _ = found(tmp_path / "x.csv", text, time_format="%d/%m/%Y")
+    assert (settings.time, settings.time_format, settings.columns) == (("date",), "%d/%m/%Y", ("v",))
+    with pytest.raises(DataError, match="no column has times written as '%d %b %Y'"):
+        found(tmp_path / "x.csv", text, time_format="%d %b %Y")
+
+
+def test_gaps_in_months_are_filled_by_the_calendar(tmp_path):
+    when = [stamp for stamp in stamps("2019-01", "1M", 40).tolist() if str(stamp)[:7] not in ("2019-05", "2020-02")]
+    text = "date,v\n" + "".join(f"{stamp:%Y-%m-%d},{stamp.year * 12 + stamp.month}\n" for stamp in when)
+    _, told = found(tmp_path / "x.csv", text)
+    assert "2 gaps, the longest of 61d (first at 2019-06-01): gaps=keep" in told
+    table, report = prepare_table(own(gaps="fill"), [tmp_path / "x.csv"])
+    assert table.num_rows == 40
+    assert report["repairs"]["gap_rows_filled"] == 2
+    assert [stamp.day for stamp in table.column("time").to_pylist()] == [1] * 40
+
+
+def test_months_weeks_and_irregular_steps_are_told_apart(tmp_path):
+    ends = (np.datetime64("2019-02") + np.arange(30)).astype("datetime64[D]") - 1  # last days of months
+    for when, every in (
+        (ends, spans.MONTH),
+        (stamps("2020-01-01", "28D", 30), 28 * 86400),
+        (stamps("2020-01-01", "91D", 30), 91 * 86400),
+        (np.datetime64("2020-01-01") + np.cumsum(np.arange(30) % 11 + 1), None),
+    ):
+        found(tmp_path / "x.csv", "date,v\n" + written("%Y-%m-%d", when))
+        assert prepare_table(own(), [tmp_path / "x.csv"])[1]["cadence_seconds"] == every
+
+
+# Cells
+
+
+def test_delimiter_decimal_comma_encoding_and_empty_columns(tmp_path):
+    when = stamps("2004-03-10T18", "1h", 80)
+    values = [f"1.0{n:02d},5" if n % 2 else f"{n},25" for n in range(80)]
+    text = "Zeit;Wärme (°C);leer;;\n" + written(
+        "%d.%m.%Y %H:%M", when, values, [""] * 80, [""] * 80, [""] * 80, sign=";"
+    )
+    settings, told = found(tmp_path / "x.csv", (text + ";;;;\n" * 5).encode("cp1252"))
+    assert (settings.delimiter, settings.decimal, settings.thousands) == (";", ",", ".")
+    assert (settings.encoding, settings.columns) == ("cp1252", ("Wärme (°C)",))
+    for said in ("delimiter: ';'", "decimal comma", "encoding: cp1252", "left out: leer, it is empty"):
+        assert said in told
+    table, report = prepare_table(settings, [tmp_path / "x.csv"])
+    assert table.column("Wärme (°C)").to_pylist()[:4] == [0.25, 1001.5, 2.25, 1003.5]
+    assert report["blank_lines"] == 5
+
+
+def test_thousands_between_commas(tmp_path):
+    text = "date,sales,rate\n" + written(
+        "%Y-%m-%d", stamps("2020-01-01", "1D", 40), [f'"{1000 + n:,}"' for n in range(40)], [n / 8 for n in range(40)]
+    )
+    settings, _ = found(tmp_path / "x.csv", text)
+    assert (settings.decimal, settings.thousands) == (".", ",")
+    table, _ = prepare_table(settings, [tmp_path / "x.csv"])
+    assert table.column("sales").to_pylist() == [1000 + n for n in range(40)]
+    assert table.column("rate")[1].as_py() == 0.125
+
+
+def test_columns_that_are_left_out_and_what_is_odd(tmp_path):
+    count = 60
+    text = "No,date,temp,sky,note,fixed,odd\n" + "".join(
+        f"{n},{stamp},{'NA' if n in (3, 4) else n % 9},{('clear', 'rain')[n % 2]},text {n},5,{n if n % 10 else -200}\n"
+        for n, stamp in enumerate(stamps("2020-01-01", "1D", count))
+    )
+    settings, told = found(tmp_path / "x.csv", text)
+    assert settings.columns == ("temp", "fixed", "odd")
+    for said in (
+        "time: column 'date' (ISO 8601)",
+        "values: temp, fixed, odd",
+        "left out: No, it numbers the rows",
+        "left out: sky holds text (clear, rain); --category sky makes features of it",
+        "left out: note holds text",
+        "2 missing cells of 60 in temp (first line 5): missing=interpolate",
+        "never changes: fixed",
+        "-200 occurs 6 times in odd, far from its other values",
+        "2020-01-01 to 2020-02-29, a row every 1d",
+    ):
+        assert said in told
+    table, _ = prepare_table(settings, [tmp_path / "x.csv"])
+    assert table.column("temp").to_pylist()[2:6] == [2, 3, 4, 5]
+
+
+def test_the_latest_row_comes_first_and_containers(tmp_path):
+    when = stamps("2020-01-01", "1D", 50)
+    text = "date,v\n" + written("%Y-%m-%d", when[::-1])
+    settings, told = found(tmp_path / "x.csv", text)
+    assert "the latest row comes first: order=sort" in told
+    expected, _ = prepare_table(settings, [tmp_path / "x.csv"])
+    assert expected.column("v").to_pylist() == list(range(49, -1, -1))
+    with gzip.open(tmp_path / "x.csv.gz", "wt") as file:
+        file.write(text)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("x.csv", text)
+    raw = pa.table({"date": pa.array(when[::-1].astype("datetime64[us]")), "v": list(range(50)), "who": ["a"] * 50})
+    pa.parquet.write_table(raw, tmp_path / "x.parquet", row_group_size=20)
+    for name in ("x.csv.gz", "x.zip", "x.parquet"):
+        assert prepare_table(own(), [tmp_path / name])[0] == expected
+    assert "left out: who holds text (a)" in found(tmp_path / "x.parquet")[1]
+
+
+def test_large_files_are_looked_at_in_part(tmp_path, monkeypatch):
+    path = tmp_path / "x.csv"
+    path.write_text("date,v\n" + written("%Y-%m-%d", stamps("2020-01-01", "1D", 50)))
+    monkeypatch.setattr(inference, "_SEEN", 100)
+    settings, told = found(path)
+    assert settings.columns == ("v",)
+    assert "as found in the first 50 rows" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "match"),
+    [
+        ("2020-01-01,1\n2020-01-02,2\n", {}, "line 1 must name the columns, and it seems to hold values"),
+        ("a,b\n1,2\n3,4\n", {}, "no column tells the time; there are a, b: --time COLUMN"),
+        ("date,b\n2020-01-01,x\n2020-01-02,y\n", {}, "no column of numbers beside the time .*--category b"),
+        ("date,b\n2020-01-01,1\n2020-01-02,2\n", {"time": "dat"}, "no column 'dat' for --time: did you mean date"),
+        ("date,b\n2020-01-01,1\n2020-01-02,2\n", {"time": "b"}, "'1' is not a time in any format.*time_format="),
+        ("date,b\n2020-01-01,1\n2020-01-02,2\n", {"id": "c"}, "no column 'c' for --id: valid: b, date"),
+        ("date,b\n2020-01-01,1\n2020-01-02,2\n", {"categories": "c"}, "no column 'c' for --category"),
+        ("date,a,b\n2020-01-01,1,\n2020-01-02,2,\n", {"categories": "b"}, "category 'b' is empty"),
+        ("date,a,b\n2020-01-01,1,x\n2020-01-02,2,\n", {"id": "b"}, r"line 3, column 'b': the cell is missing, it must"),
+    ],
+)
+def test_errors_say_what_to_do(tmp_path, text, settings, match):
+    with pytest.raises(DataError, match=match) as caught:
+        found(tmp_path / "x.csv", text, **settings)
+    assert "\n" not in str(caught.value)
+
+
+# Categories
+
+
+def test_categories_become_columns(tmp_path):
+    text = "date,v,sky,zone\n2020-01-01,1,rain,10\n2020-01-02,2, sun ,2\n2020-01-03,3,,2.0\n2020-01-04,4,rain,10\n"
+    settings, told = found(tmp_path / "x.csv", text, categories=["sky", "zone"])
+    assert settings.levels == {"sky": ["rain", "sun"], "zone": ["2", "10"]}
+    assert "category sky: 2 values (rain, sun)" in told
+    assert "1 missing cell of 4 in sky (first line 4): no value of the category" in told
+    table, report = prepare_table(settings, [tmp_path / "x.csv"])
+    assert table.column_names == ["time", "v", "sky=rain", "sky=sun", "zone=2", "zone=10"]
+    assert {str(kind) for kind in table.schema.types[1:]} == {"float"}
+    assert table.column("sky=rain").to_pylist() == [1, 0, 0, 1]
+    assert table.column("sky=sun").to_pylist() == [0, 1, 0, 0]
+    assert table.column("zone=2").to_pylist() == [0, 1, 1, 0]
+    assert report["categories"] == settings.levels
+
+    # Another file: a value that was never seen is none of those that were.
+    (tmp_path / "y.csv").write_text("date,v,sky,zone\n2021-01-01,1,hail,10\n2021-01-02,1,sun,3\n")
+    reading = json.loads(json.dumps(settings.reading()))
+    again, report = prepare_table(SeriesPreparation(**reading), [tmp_path / "y.csv"])
+    assert again.column_names == table.column_names
+    assert again.column("sky=sun").to_pylist() == [0, 1]
+    assert again.column("sky=rain").to_pylist() == again.column("zone=2").to_pylist() == [0, 0]
+    assert report["unknown_values"]["sky"]["count"] == report["unknown_values"]["zone"]["count"] == 1
+
+
+def test_too_many_values_of_a_category(tmp_path):
+    text = "date,v,sky\n" + "".join(f"{stamp},1,s{n}\n" for n, stamp in enumerate(stamps("2020-01-01", "1D", 51)))
+    with pytest.raises(DataError, match="category 'sky' has more than 50 values"):
+        found(tmp_path / "x.csv", text, categories="sky")
+
+
+def test_files_may_lack_columns_that_are_not_needed(tmp_path):
+    text = "date,a,b,sky\n" + "".join(f"{s},{n},{n},x{n % 2}\n" for n, s in enumerate(stamps("2020-01-01", "1D", 9)))
+    settings, _ = found(tmp_path / "x.csv", text, categories="sky")
+    (tmp_path / "y.csv").write_text("extra,b,date\n7,5,2021-01-01\n")
+    reading = json.loads(json.dumps(settings.reading(["b"])))
+    table, report = prepare_table(SeriesPreparation(**reading), [tmp_path / "y.csv"])
+    assert table.column_names == ["time", "b"]
+    assert table.num_rows == report["rows_read"] == 1
+    both = SeriesPreparation(**settings.reading(["sky=x1", "b"]))
+    assert prepare_table(both, [tmp_path / "x.csv"])[0].column_names == ["time", "b", "sky=x0", "sky=x1"]
+    with pytest.raises(DataError, match="lacks columns 'a'"):
+        prepare_table(SeriesPreparation(**settings.reading(["a", "b"])), [tmp_path / "y.csv"])
+
+
+# Several series
+
+
+def test_series_are_kept_apart(tmp_path):
+    text = (
+        "shop,date,v\nB,2020-01-03,3\nA,2020-01-02,20\nB,2020-01-01,1\nA,2020-01-01,10\nB,2020-01-02,\nA,2020-01-03,30\n"
+        "C,2019-06-01,7\n"
+    )
+    table, report = prepare_table(own(id="shop"), [_write(tmp_path / "x.csv", text)])
+    assert table.column_names == ["time", "v"]
+    assert table.column("v").to_pylist() == [1, 2, 3, 10, 20, 30, 7]
+    assert report["series"] == [
+        {"id": "B", "rows": 3, "from": "2020-01-01T00:00:00", "to": "2020-01-03T00:00:00"},
+        {"id": "A", "rows": 3, "from": "2020-01-01T00:00:00", "to": "2020-01-03T00:00:00"},
+        {"id": "C", "rows": 1, "from": "2019-06-01T00:00:00", "to": "2019-06-01T00:00:00"},
+    ]
+    assert (report["from"], report["to"]) == ("2019-06-01T00:00:00", "2020-01-03T00:00:00")
+    assert report["cadence_seconds"] == 86400
+    assert report["gaps"]["count"] == report["repeated_stamps"]["count"] == 0
+    assert report["repairs"]["cells_filled"] == {"v": 1}
+    _, told = found(tmp_path / "x.csv", id="shop")
+    assert "3 series by shop (B, A, C) of 1 to 3 rows" in told
+    assert "1 series with fewer than 3 rows (C)" in told
+    with pytest.raises(DataError, match="stamp 2020-01-01T00:00:00 is before that of the row above"):
+        prepare_table(own(id="shop", order="error"), [tmp_path / "x.csv"])
+    with pytest.raises(DataError, match="series 'B': column 'v' has no value at all"):
+        prepare_table(own(id="shop"), [_write(tmp_path / "y.csv", "shop,date,v\nA,2020-01-01,1\nB,2020-01-01,\n")])
+
+
+def test_several_series_without_an_id_are_noticed(tmp_path):
+    rows = [f"{s},{name},{n}" for name in ("north", "south") for n, s in enumerate(stamps("2020-01-01", "1D", 20))]
+    path = _write(tmp_path / "x.csv", "date,region,v\n" + "\n".join(rows) + "\n")
+    with pytest.raises(DataError, match=r"each stamp occurs 2 times.*'region' tells them apart .*give --id region"):
+        found(path)
+    settings, _ = found(path, id="region")
+    reading = json.loads(json.dumps(settings.reading()))
+    assert prepare_table(SeriesPreparation(**reading), [path])[1]["series"][1]["id"] == "south"
+
+
+def _write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+# From the command line
+
+
+def weather(path: Path, days: int = 120) -> Path:
+    random = np.random.RandomState(0)
+    rows = [
+        f"{stamp},{10 + 5 * np.sin(n / 58):.2f},{random.rand():.3f},{('dry', 'wet')[n % 2]}"
+        for n, stamp in enumerate(stamps("2020-01-01", "1D", days))
+    ]
+    return _write(path, "date,temp,wind,sky\n" + "\n".join(rows) + "\n")
+
+
+def call(*arguments: str) -> int:
+    return main(["prepare", "forecast", *map(str, arguments)])
+
+
+def test_prepare_and_only_change_the_settings(cluster, tmp_path, capsys, monkeypatch):
+    path = weather(tmp_path / "weather.csv")
+    options = ("--source", path, "--target", "temp", "--category", "sky", "--features", "temp,sky", "--name", "w")
+    assert call(*options, "--delay", "1d", "--lookback", "1w", "--split", "0.6/0.2/0.2") == 0
+    said = capsys.readouterr()
+    assert said.out.strip().endswith("/forecast/w")
+    assert "time: column 'date' (ISO 8601)" in said.err
+    assert said.err.count("a row every 1d") == 1  # told before, not again after
+    data = find("forecast")
+    assert data.columns == ("time", "temp", "wind", "sky=dry", "sky=wet")
+    assert data.manifest.settings == {
+        "targets": "temp",
+        "features": ["temp", "sky=dry", "sky=wet"],
+        "delay": "1d",
+        "lookback": "1w",
+        "split": "0.6/0.2/0.2",
+    }
+    assert data.manifest.preparation["settings"]["levels"] == {"sky": ["dry", "wet"]}
+    before = (data.directory / "shard-00000.arrow").stat().st_mtime_ns
+    with monkeypatch.context() as patch:
+        patch.setattr("raysq.preparation.build", lambda *_, **__: pytest.fail("prepared again"))
+        assert call(*options, "--delay", "2d", "--lookback", "1w") == 0
+        said = capsys.readouterr().err
+        assert "its settings are changed: delay 1d -> 2d, split 0.6/0.2/0.2 -> default" in said
+        assert call(*options, "--delay", "2d", "--lookback", "1w") == 0
+        assert "nothing to do" in capsys.readouterr().err
+        assert call(*options, "--delay", "6h") == 2
+        assert "delay=6h is not a multiple of the series' 1d between rows" in capsys.readouterr().err
+    changed = read_manifest(data.directory)
+    assert changed.settings == {
+        "targets": "temp",
+        "features": ["temp", "sky=dry", "sky=wet"],
+        "delay": "2d",
+        "lookback": "1w",
+    }
+    assert changed.fingerprint == data.fingerprint
+    assert (data.directory / "shard-00000.arrow").stat().st_mtime_ns == before
+
+
+def test_settings_that_do_not_fit_leave_no_data_set(cluster, tmp_path, raysq_home):
+    path = weather(tmp_path / "weather.csv")
+    with pytest.raises(UsageError, match="delay=6h is not a multiple"):
+        prepare("forecast", path, settings={"targets": "temp", "delay": "6h"}, quiet=True)
+    assert [file.name for file in (raysq_home / "data" / "forecast").iterdir()] == [".lock"]
+
+
+def test_several_series_through_the_pipeline(cluster, tmp_path, capsys):
+    rows = [f"{name},{s},{n}" for name in "ab" for n, s in enumerate(stamps("2020-01-01T00", "1h", 600))]
+    path = _write(tmp_path / "x.csv", "shop,date,v\n" + "\n".join(rows[::-1]) + "\n")
+    assert call("--source", path, "--id", "shop", "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["settings"] == {"targets": "v"}
+    assert "target: v, the only column of values" in result["told"]
+    assert [series["id"] for series in result["report"]["series"]] == ["b", "a"]
+    data = find("forecast")
+    assert data.column("v").slice(0, 1200).tolist() == 2 * list(range(600))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (
+            (),
+            "which column is to be forecast? --target NAME says it, or several parted by commas; there are temp, wind",
+        ),
+        (("--target", "temperature"), "target 'temperature' is no column of values: did you mean temp?"),
+        (("--target", "temp", "--features", "tem"), "feature 'tem' is no column of values: did you mean temp?"),
+        (("--target", "temp", "--calendar", "weekdays"), "did you mean weekday"),
+        (("--target", "temp", "--set", "lokback=3"), "unknown setting 'lokback' of prepare: did you mean lookback"),
+    ],
+)
+def test_usage_errors_come_before_anything_long(tmp_path, capsys, monkeypatch, arguments, match):
+    monkeypatch.setattr("raysq.preparation.build", lambda *_, **__: pytest.fail("began"))
+    assert call("--source", weather(tmp_path / "w.csv"), *arguments) == 2
+    said = capsys.readouterr().err
+    assert match in said
+    assert said.count("\n") == 1
+
+
+def test_a_source_is_needed(capsys):
+    assert call() == 2
+    assert "give --source PATH" in capsys.readouterr().err
+
+
+def test_other_tasks_keep_their_own_settings():
+    for name in tasks.TASKS:
+        task: Task = tasks.get(name)
+        settings = make(SeriesPreparation, dict(task.preparation))
+        assert (settings.layout == "infer") == (name == "forecast")
+        if name != "forecast":
+            assert settings.infer([]) == (settings, [])
+
+
+# Real series
+
+
+def test_real_beijing_with_its_wind(real):
+    path = real("beijing_pm25/PRSA_data_2010.1.1-2014.12.31.csv")
+    settings, told = own(categories="cbwd").infer([path])
+    assert settings.time == ("year", "month", "day", "hour")
+    assert settings.columns == ("pm2.5", "DEWP", "TEMP", "PRES", "Iws", "Is", "Ir")
+    assert settings.levels == {"cbwd": ["NE", "NW", "SE", "cv"]}
+    assert any(line.startswith("2,067 missing cells of 43,824 in pm2.5") for line in told)
+    table, report = prepare_table(settings, [path])
+    assert table.num_rows == 43_824
+    assert sum(np.asarray(table.column(f"cbwd={value}")).sum() for value in settings.levels["cbwd"]) == 43_824
+    assert report["repairs"]["cells_filled"] == {"pm2.5": 2067}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "every", "rows"),
+    [
+        ("co2", {}, spans.WEEK, 2284),
+        ("sunspots", {}, spans.YEAR, 309),
+        ("macrodata", {}, 3 * spans.MONTH, 203),
+        ("grunfeld", {"id": "firm"}, spans.YEAR, 220),
+    ],
+)
+def test_real_series_of_statsmodels(tmp_path, name, settings, every, rows):
+    datasets = pytest.importorskip("statsmodels.datasets")
+    frame = getattr(datasets, name).load_pandas().data
+    frame.to_csv(tmp_path / f"{name}.csv", index=name == "co2")
+    inferred, _ = own(**settings).infer([tmp_path / f"{name}.csv"])
+    table, report = prepare_table(inferred, [tmp_path / f"{name}.csv"])
+    assert (table.num_rows, report["cadence_seconds"]) == (rows, every)
+    assert not report["gaps"]["count"]
+    if name == "grunfeld":
+        with pytest.raises(RaysqError, match="each stamp occurs 11 times.*give --id firm"):
+            own().infer([tmp_path / "grunfeld.csv"])
