@@ -5,7 +5,7 @@ from raysq.tasks.task import Task
 TASK = Task(
     name="forecast",
     kind="forecast",
-    title="your own series: --source FILE --target COLUMN; any csv or Parquet with a column that tells the time",
+    title="your own series: any csv or Parquet file with a column that tells the time",
     preparation={
         "layout": "infer",
         "time": (),

@@ -101,4 +101,4 @@ def test_too_few_resources_are_an_error_at_once(cluster, data, gpu, message):
 def test_gpus_are_asked_of_ray(cluster):
     # Enough CPUs, no GPU: the numbers of both are in the message.
     with pytest.raises(ResourceError, match="2 workers need 2 GPUs, the Ray cluster has 0"):
-        group.check_resources(2, True)
+        group.check_resources({"CPU": 1, "GPU": 1}, "a worker", 2)

@@ -1,0 +1,145 @@
+"""Where the boxes of a model's graph go: in rows from top to bottom, inner graphs inside their box."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from raysq.report.axes import text_width
+from raysq.report.graph import INPUT, Node
+
+GAP, ROW_GAP, PAD = 18.0, 26.0, 12.0
+LINE = 16.0
+_WIDEST = 320.0  # of a box that holds text; longer texts are cut
+_LANE = 14.0  # width kept free for an arrow that passes a row
+_SWEEPS = 4
+
+
+@dataclass(frozen=True)
+class Box:
+    """A placed node; x and y are its left upper corner."""
+
+    node: Node
+    x: float
+    y: float
+    width: float
+    height: float
+    lines: tuple[str, ...]
+    inner: "Plan | None" = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A placed graph: boxes, and the arrows as points from box to box."""
+
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+    arrows: tuple[tuple[tuple[float, float], ...], ...]
+
+
+def place(nodes: Sequence[Node]) -> Plan:
+    """Places a graph. Nodes without known inputs stand below each other in their order."""
+    if not nodes:
+        return Plan(0.0, 0.0, (), ())
+    drafts = {node.name: _draft(node) for node in nodes}
+    edges = [(source, node.name) for node in nodes for source in node.inputs if source in drafts]
+    rows, chains = _rows(nodes, edges)
+    _order(rows, chains)
+    widths = {name: drafts[name].width if name in drafts else _LANE for row in rows for name in row}
+    row_widths = [sum(widths[name] for name in row) + GAP * (len(row) - 1) for row in rows]
+    width = max(row_widths)
+    at: dict[str, tuple[float, float, float]] = {}  # centre, top, bottom
+    boxes = []
+    y = 0.0
+    for row, row_width in zip(rows, row_widths, strict=True):
+        x = (width - row_width) / 2
+        height = max((drafts[name].height for name in row if name in drafts), default=0.0)
+        for name in row:
+            draft = drafts.get(name)
+            if draft is not None:
+                top = y + (height - draft.height) / 2
+                boxes.append(Box(draft.node, x, top, draft.width, draft.height, draft.lines, draft.inner))
+                at[name] = (x + draft.width / 2, top, top + draft.height)
+            else:
+                at[name] = (x + _LANE / 2, y, y + height)
+            x += widths[name] + GAP
+        y += height + ROW_GAP
+    arrows = tuple(_arrow([at[name] for name in chain]) for chain in chains)
+    return Plan(width, y - ROW_GAP, tuple(boxes), arrows)
+
+
+def _draft(node: Node) -> Box:
+    """A box of the size its texts, or its inner graph, need."""
+    given = node.name != INPUT and not node.name.replace("_", "").startswith(node.kind.split(" ")[0].lower())
+    title = f"{node.kind}: {node.name}" if given else node.kind
+    size = [f"out {node.shape}"] if node.shape else []
+    size += [f"{node.parameters:,} parameters"] if node.parameters else []
+    lines = tuple(_cut(text) for text in (title, node.detail, " · ".join(size)) if text)
+    # The first line is bold.
+    width = max(text_width(text) * (1 if row else 1.1) for row, text in enumerate(lines)) + 2 * PAD
+    height = LINE * len(lines) + PAD
+    inner = place(node.inner) if node.inner else None
+    if inner is not None:
+        width, height = max(width, inner.width + 2 * PAD), height + inner.height + PAD
+    return Box(node, 0.0, 0.0, max(width, 150.0), height, lines, inner)
+
+
+def _cut(text: str) -> str:
+    most = int((_WIDEST - 2 * PAD) / text_width("x"))
+    return text if len(text) <= most else text[: most - 1] + "\u2026"
+
+
+def _rows(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> tuple[list[list[str]], list[tuple[str, ...]]]:
+    """Rows by the longest way from an input, with a lane in every row that an edge passes, and each edge's way."""
+    depth: dict[str, int] = {}
+    if edges:
+        for node in nodes:  # Keras gives layers in an order in which inputs come first
+            depth[node.name] = max((depth[name] + 1 for name in node.inputs if name in depth), default=0)
+    else:
+        depth = {node.name: number for number, node in enumerate(nodes)}
+    rows: list[list[str]] = [[] for _ in range(max(depth.values()) + 1)]
+    for node in nodes:
+        rows[depth[node.name]].append(node.name)
+    chains = []
+    for source, target in edges:
+        chain = [source]
+        for row in range(depth[source] + 1, depth[target]):
+            lane = f"\0{source}\0{target}\0{row}"  # no layer has such a name
+            rows[row].append(lane)
+            chain.append(lane)
+        chains.append((*chain, target))
+    return rows, chains
+
+
+def _order(rows: list[list[str]], chains: Sequence[tuple[str, ...]]) -> None:
+    """Sorts each row by the mean place of its neighbours, downwards and upwards: fewer arrows cross."""
+    above: dict[str, list[str]] = {}
+    below: dict[str, list[str]] = {}
+    for chain in chains:
+        for source, target in itertools.pairwise(chain):
+            above.setdefault(target, []).append(source)
+            below.setdefault(source, []).append(target)
+
+    def sort(row: list[str], neighbours: Mapping[str, list[str]], beside: list[str]) -> None:
+        place = {name: (number + 0.5) / len(beside) for number, name in enumerate(beside)}
+        own = {name: (number + 0.5) / len(row) for number, name in enumerate(row)}
+
+        def mean(name: str) -> float:
+            known = [place[other] for other in neighbours.get(name, []) if other in place]
+            return sum(known) / len(known) if known else own[name]
+
+        row.sort(key=mean)
+
+    for _ in range(_SWEEPS):
+        for upper, lower in itertools.pairwise(rows):
+            sort(lower, above, upper)
+        for upper, lower in reversed(list(itertools.pairwise(rows))):
+            sort(upper, below, lower)
+
+
+def _arrow(stops: Sequence[tuple[float, float, float]]) -> tuple[tuple[float, float], ...]:
+    """From the bottom of the first to the top of the last, straight through the lanes between."""
+    points = [(stops[0][0], stops[0][2])]
+    for centre, top, bottom in stops[1:-1]:
+        points += [(centre, top), (centre, bottom)]
+    return (*points, (stops[-1][0], stops[-1][1]))

@@ -1,0 +1,49 @@
+"""Numbers as people read them."""
+
+import math
+from typing import Any
+
+MINUS = "\u2212"
+DASH = "\u2013"
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number with so many significant digits: 2.318, 0.2032, 1,234, 3.2e-05; a dash for None."""
+    if value is None:
+        return DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", MINUS)
+    if not math.isfinite(value):
+        return {math.inf: "\u221e", -math.inf: MINUS + "\u221e"}.get(value, "not a number")
+    if value == 0:
+        return "0"
+    size = math.floor(math.log10(abs(value)))
+    text = f"{value:.{digits - 1}e}" if size < -4 or size > 11 else f"{value:,.{max(0, digits - 1 - size)}f}"
+    return text.replace("-", MINUS) if text.startswith("-") else text
+
+
+def short(value: Any, digits: int = 4) -> str:
+    """A setting's value: floats without needless zeros, lists with commas."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.{digits}g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(short(item, digits) for item in value)
+    return str(value)
+
+
+def seconds(value: float) -> str:
+    """A duration: 48 s, 3 min 20 s, 2 h 05 min."""
+    if value < 9.95:
+        return f"{value:.1f} s"
+    whole = round(value)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"

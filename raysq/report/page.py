@@ -1,0 +1,134 @@
+"""`raysq report`: one self-contained HTML file about a run, several runs, or a search."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from raysq import __version__
+from raysq.errors import DataError, RaysqError, UsageError
+from raysq.home import home
+from raysq.report.comparison import comparison
+from raysq.report.experiment import is_experiment, open_experiment
+from raysq.report.markup import Markup, join, tag
+from raysq.report.run import run_heading, run_parts
+from raysq.report.search import search_page
+from raysq.report.study import study
+from raysq.report.style import sheet
+from raysq.training.run import Run
+
+
+def report(*targets: Run | str | Path, output: str | Path | None = None, week: str | None = None) -> Path:
+    """Writes one HTML file that needs nothing else: no network, no scripts, no fonts.
+
+    What was evaluated and predicted is kept in the run's directory, so that a second report is quick.
+
+    Args:
+        targets: runs (or ids, beginnings of ids, directories), or one search (its name or directory). A run that is
+            not finished, and a search that has not ended, is shown as far as it is.
+        output: the file; `report.html` in the run's or the search's directory if left out, or, of several runs, in
+            `RAYSQ_HOME/reports`.
+        week: for forecasts, the day from which a week is shown beside the truth.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: there is no such run or search.
+        UsageError: several searches, or runs and searches together; a week that is none.
+        RaysqError: the file cannot be written.
+    """
+    if not targets:
+        raise UsageError("report needs a run or a search: `raysq runs` lists them")
+    found = [_find(target) for target in targets]
+    folders = [one for one in found if isinstance(one, Path)]
+    runs = [one for one in found if isinstance(one, Run)]
+    if folders and len(found) > 1:
+        raise UsageError("report takes runs, or one search by itself: give each search its own report")
+    if folders:
+        title, heading, parts = search_page(open_experiment(folders[0]), week=week)
+        path = folders[0] / "report.html"
+    elif len(runs) == 1:
+        only = study(runs[0], week=week)
+        title, heading, parts = runs[0].name, run_heading(only), run_parts(only)
+        path = runs[0].directory / "report.html"
+    else:
+        unique = list({run.directory.resolve(): run for run in runs}.values())
+        title, heading, parts = comparison([study(run, week=week) for run in unique])
+        path = home() / "reports" / f"{_name(unique)}.html"
+    path = Path(output) if output is not None else path
+    _write(path, page(title, heading, parts))
+    return path
+
+
+def _find(target: Run | str | Path) -> Run | Path:
+    """A run, or the directory of a search."""
+    if isinstance(target, Run):
+        return target
+    folder = home() / "experiments"
+    for directory in (Path(target), folder / str(target)):
+        if is_experiment(directory):
+            return directory
+    try:
+        return Run.open(target)
+    except DataError as error:
+        names = sorted(path.parent.name for path in folder.glob("*/experiment.json"))
+        matches = [name for name in names if name.startswith(str(target))]
+        if len(matches) == 1:
+            return folder / matches[0]
+        if "no run" not in str(error):
+            raise
+        fits = f"it fits {', '.join(matches)}" if matches else "`raysq runs` lists the runs"
+        raise DataError(f"no run and no search {str(target)!r}: {fits}") from None
+
+
+def _name(runs: Sequence[Run]) -> str:
+    """Of a file about several runs: the same for the same runs."""
+    if len(runs) <= 3 and sum(len(run.name) for run in runs) < 120:
+        return "-and-".join(run.name for run in runs)
+    digest = hashlib.sha256("\n".join(str(run.directory.resolve()) for run in runs).encode()).hexdigest()[:10]
+    return f"{len(runs)}-runs-{digest}"
+
+
+def page(title: str, heading: Markup, parts: Sequence[Markup]) -> str:
+    """The whole file."""
+    links = [tag("a", text, href=f"#{name}") for name, text in _headings(parts)]
+    now = datetime.now(UTC)
+    body = tag(
+        "main",
+        tag("header", heading),
+        tag("nav", *_spaced(links), aria_label="Contents") if links else None,
+        *parts,
+        tag("footer", f"Written by raysq {__version__} on {now:%Y-%m-%d} at {now:%H:%M} UTC."),
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{title} \u2013 raysq"),
+        tag("style", sheet()),
+    )
+    return "<!DOCTYPE html>\n" + tag("html", head, tag("body", body), lang="en") + "\n"
+
+
+def _spaced(links: Sequence[Markup]) -> list[Markup]:
+    return [join(link, "\n") for link in links]
+
+
+def _headings(parts: Sequence[Markup]) -> list[tuple[str, Markup]]:
+    import re
+
+    return [(name, Markup(text)) for part in parts for name, text in re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', part)]
+
+
+def _write(path: Path, text: str) -> None:
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_text(text, encoding="utf-8")
+        os.replace(new, path)
+    except OSError as error:
+        new.unlink(missing_ok=True)
+        raise RaysqError(f"{path} cannot be written ({error.strerror}); choose another --output") from None

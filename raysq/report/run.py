@@ -1,0 +1,260 @@
+"""The parts of the page that every run has, whatever its kind."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from raysq import kinds, tasks
+from raysq.errors import RaysqError
+from raysq.kinds.charts import Figure, Figures, Line, LineChart, Mark, Table
+from raysq.report.markup import Markup, join, tag
+from raysq.report.metrics import leaderboards, metrics_of, primary, repeats, verdict
+from raysq.report.model import draw_model, total
+from raysq.report.numbers import number, seconds, short
+from raysq.report.sections import draw_chart, draw_figures, draw_section, part
+from raysq.report.study import Study, differs
+from raysq.report.tables import draw_table
+from raysq.settings import make
+
+
+def run_heading(study: Study) -> Markup:
+    """What the run is, in one sentence what it reached, and its figures."""
+    config = study.config
+    return join(
+        tag("h1", study.run.name),
+        tag("p", _title(config.task), class_="about"),
+        banner(config.synthetic),
+        tag("p", run_verdict(study), class_="verdict"),
+        remarks(study),
+        draw_figures(Figures(run_figures(study))),
+    )
+
+
+def banner(synthetic: bool) -> Markup | None:
+    """Says that data are made up."""
+    if not synthetic:
+        return None
+    return tag("p", "Synthetic sample data: made by raysq for trying things out, not measured.", class_="banner")
+
+
+def remarks(study: Study) -> Markup | None:
+    """What is not there, and why."""
+    said = {
+        "running": [f"Training goes on while this is written: {len(study.records)} epochs are done."],
+        "interrupted": [f"The run was interrupted after {len(study.records)} epochs; the same command continues it."],
+        "new": ["The run has not begun."],
+    }.get(study.state, [])
+    return join(*(tag("p", text, class_="remark") for text in [*said, *study.missing])) or None
+
+
+def _title(task: str) -> str:
+    try:
+        return tasks.get(task).title
+    except RaysqError:
+        return task
+
+
+def run_verdict(study: Study) -> str:
+    """One sentence or two: the test metric beside the references, and the best epoch."""
+    config = study.config
+    references = {name: values for name, values in study.evaluation.items() if name != config.model}
+    said = verdict(config.model, study.metrics, references, config.facts.get("unit"))
+    best = study.best
+    if best is not None:
+        said += f" Best validation loss {number(best['val_loss'])}, in epoch {best['epoch']} of {len(study.records)}."
+    return said
+
+
+def run_figures(study: Study) -> list[Figure]:
+    """The numbers to see first."""
+    metrics, unit = study.metrics, study.config.facts.get("unit")
+    figures = []
+    metric = primary(metrics, unit)
+    for split, words in (("test", "Test"), ("val", "Validation")):
+        key = f"{split}_{metric.name}" if metric else ""
+        if metric and key in metrics:
+            base = study.evaluation.get("baseline", {}).get(key)
+            note = f"baseline: {metric.say(base)}" if base is not None and study.config.model != "baseline" else ""
+            figures.append(Figure(f"{words} {metric.words}", metric.say(metrics[key]), note))
+    if study.best is not None:
+        figures.append(Figure("Best epoch", f"{study.best['epoch']}", f"of {len(study.records)}"))
+    parameters = study.result["parameters"] if study.result else total(study.graph) if study.graph else None
+    if parameters is not None:
+        figures.append(Figure("Parameters", number(int(parameters))))
+    if study.result:
+        figures.append(Figure("Training", seconds(study.result["seconds"]), f"{study.result['steps']:,} steps"))
+    return figures
+
+
+def run_parts(study: Study, *, level: int = 2) -> list[Markup]:
+    """The sections of a run, in the order in which they are read."""
+    found = [history_part(study, level=level), leaderboard_part(study, level=level)]
+    found += [draw_section(section, level=level) for section in study.sections]
+    found += [model_part(study, level=level), settings_part(study, level=level), data_part(study, level=level)]
+    found.append(environment_part(study, level=level))
+    return [part for part in found if part is not None]
+
+
+def history_part(study: Study, *, level: int = 2) -> Markup | None:
+    """Training and validation loss by epoch, the best epoch marked; None where nothing was trained."""
+    best = study.best
+    if best is None or (study.result is not None and not study.result["steps"]):
+        return None  # nothing is trained yet, or there is nothing to train
+    records = study.records
+    epochs = [record["epoch"] for record in records]
+    lines = []
+    if "loss" in records[0]:
+        lines.append(Line("training", epochs, [record["loss"] for record in records], "solid", 0))
+    lines.append(Line("validation", epochs, [record["val_loss"] for record in records], "dashed", 1))
+    base = _comparable_loss(study)
+    chart = LineChart(
+        title="Loss by epoch",
+        lines=lines,
+        x_label="epoch",
+        y_label="loss",
+        marks=[Mark(best["epoch"], f"best: {number(best['val_loss'])} in epoch {best['epoch']}", best["val_loss"])],
+        levels={} if base is None else {"baseline, validation": base},
+        whole_x=True,
+    )
+    note = "The training loss is the mean over an epoch's steps, with dropout where the model has any."
+    return part("Training", draw_chart(chart), note=note, level=level)
+
+
+def _comparable_loss(study: Study) -> float | None:
+    """The baseline's validation loss, unless it is another sort of loss than the run's."""
+    own, base = study.evaluation.get(study.config.model), study.evaluation.get("baseline")
+    metric = primary(own, None) if own else None
+    if own is None or base is None or metric is None or own is base:
+        return None
+    name = metric.name.removesuffix("_original")
+    return base["val_loss"] if repeats(own, name) == repeats(base, name) else None
+
+
+def leaderboard_part(study: Study, *, level: int = 2) -> Markup | None:
+    """The run's model beside its references."""
+    config = study.config
+    if not study.evaluation:
+        return None
+    tables = leaderboards(study.evaluation, config.model, config.facts.get("unit"))
+    note = "Errors and losses: lower is better." if not _any_higher(study) else ""
+    return part("Leaderboard", *map(draw_table, tables), note=note, level=level)
+
+
+def _any_higher(study: Study) -> bool:
+    return any(metric.higher_is_better for metric in metrics_of(study.metrics, None))
+
+
+def model_part(study: Study, *, level: int = 2) -> Markup | None:
+    """The picture of the model."""
+    if not study.graph:
+        return None
+    note = f"{number(total(study.graph))} parameters. Shapes are without the batch."
+    if len(study.graph) > 1 and not any(node.inputs for node in study.graph):
+        note += " The model is a class of its own: its parts are known, not what flows between them."
+    return part("Model", draw_model(study.graph, study.config.model), note=note, level=level)
+
+
+_SECTIONS = (("examples", "examples"), ("builder", "model"), ("training", "training"))
+
+
+def settings_part(study: Study, *, level: int = 2) -> Markup:
+    """Every setting; those that differ from the defaults are marked."""
+    config = study.config
+    rows: list[list[Any]] = []
+    marked = []
+    for section, name in _SECTIONS:
+        values, defaults = getattr(config, section), study.defaults.get(section, {})
+        for key, value in values.items():
+            changed = differs(values, defaults, key)
+            if changed:
+                marked.append(len(rows))
+            default = _setting(defaults[key]) if key in defaults else ""
+            rows.append([key, _setting(value), default if changed else "same", name])
+    rows.append(["seed", str(config.seed), "", "run"])
+    count = f"{len(marked)} differ" if len(marked) != 1 else "1 differs"
+    note = f"{count} from the defaults of task {config.task} and model {config.model}{' (marked)' if marked else ''}."
+    command = tag("pre", tag("code", train_command(study)))
+    table = draw_table(Table(["setting", "value", "default", "part"], rows, highlight=marked))
+    return part("Settings", command, table, note=note, level=level)
+
+
+def train_command(study: Study) -> str:
+    """The command that makes the run again."""
+    config = study.config
+    parts = ["raysq", "train", config.task, "--data", config.data, "--model", config.model]
+    if config.seed:
+        parts += ["--seed", str(config.seed)]
+    for section, _ in _SECTIONS:
+        values, defaults = getattr(config, section), study.defaults.get(section, {})
+        for key in values:
+            if differs(values, defaults, key):
+                parts += ["--set", f"{key}={_typed(values[key])}"]
+    return shlex.join(parts)
+
+
+def _typed(value: Any) -> str:
+    """A setting as `--set` takes it."""
+    if isinstance(value, list):
+        return json.dumps(value) if any("," in str(item) for item in value) else ",".join(map(str, value))
+    return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _setting(value: Any) -> str:
+    text = short(value, 6)
+    return text if text else "(empty)"
+
+
+def data_part(study: Study, *, level: int = 2) -> Markup:
+    """Where the data come from, how many there are, and what was found in them."""
+    config = study.config
+    rows: list[tuple[str, Any]] = [("directory", config.data)]
+    found: list[Markup] = []
+    if study.dataset is not None:
+        manifest = study.dataset.manifest
+        files = [str(file.get("name", "")) for file in manifest.source.get("files", [])]
+        rows += [
+            ("source", str(manifest.source.get("label", ""))),
+            *([("files", _listed(files))] if files and files != [manifest.source.get("label")] else []),
+            ("rows", f"{manifest.rows:,}"),
+            ("columns", ", ".join(study.dataset.columns)),
+            ("on disk", f"{manifest.bytes / 1e6:,.1f} MB, shards: {len(manifest.shards)}"),
+        ]
+        if study.examples:
+            split = ", ".join(f"{name} {count:,}" for name, count in study.examples.items())
+            rows.append(("examples", split))
+        lines = _findings(study)
+        if lines:
+            found = [
+                tag("p", "Found when the data were prepared:"),
+                tag("ul", *(tag("li", line) for line in lines), class_="plain"),
+            ]
+    rows += [("fingerprint", config.fingerprint[:16]), ("synthetic", "yes" if config.synthetic else "no")]
+    return part("Data", draw_table(Table(["", ""], rows)), *found, level=level)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
+    return ", ".join(names[:6]) + more
+
+
+def _findings(study: Study) -> Sequence[str]:
+    """What the preparation said, in lines."""
+    assert study.dataset is not None
+    manifest = study.dataset.manifest
+    if not manifest.report:
+        return []
+    preparation = make(kinds.get(manifest.kind).preparation, manifest.preparation["settings"])
+    lines = [*manifest.preparation.get("told", []), *preparation.remarks(manifest.report)]
+    return list(dict.fromkeys(lines))
+
+
+def environment_part(study: Study, *, level: int = 2) -> Markup:
+    """What made the numbers, and how long it took."""
+    rows: list[tuple[str, Any]] = [(name, version) for name, version in study.config.versions.items()]
+    if study.records:
+        each = [record["seconds"] for record in study.records if "seconds" in record]
+        if each:
+            rows.append(("time of training", seconds(study.result["seconds"] if study.result else max(each))))
+    rows.append(("directory", str(study.run.directory)))
+    return part("Environment", draw_table(Table(["", ""], rows)), level=level)

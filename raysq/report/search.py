@@ -1,0 +1,185 @@
+"""The page of a search: its trials, how each setting bears on the score, and what the best reached."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from raysq.kinds.charts import Figure, Figures, Points, Table
+from raysq.report.experiment import Experiment, open_run
+from raysq.report.markup import Markup, join, tag
+from raysq.report.metrics import Metric, metrics_of
+from raysq.report.numbers import number, seconds
+from raysq.report.run import banner, remarks, run_figures, run_parts, run_verdict
+from raysq.report.sections import draw_figures, draw_items, part
+from raysq.report.study import Study, study
+from raysq.report.tables import draw_table
+from raysq.report.trials import (
+    SCORE,
+    curves_part,
+    each_setting_part,
+    parallel_part,
+    setting_text,
+    space_part,
+    trials_part,
+)
+
+
+def search_page(experiment: Experiment, *, week: str | None = None) -> tuple[str, Markup, list[Markup]]:
+    """Title, heading and parts of the page."""
+    run = open_run(experiment.directory, experiment.best["run"]) if experiment.best else None
+    if run is None and experiment.scored:
+        run = experiment.run_of(experiment.scored[0])
+    best = study(run, week=week) if run is not None else None
+    title = f"Search: {experiment.name}"
+    heading = join(
+        tag("h1", title),
+        tag("p", _about(experiment), class_="about"),
+        banner(bool(experiment.about.get("synthetic"))),
+        tag("p", _verdict(experiment), class_="verdict"),
+        *(tag("p", text, class_="remark") for text in _unfinished(experiment, best)),
+        draw_figures(Figures(_figures(experiment, best))),
+    )
+    parts = [_best_settings(experiment), _refit(experiment), trials_part(experiment), parallel_part(experiment)]
+    parts += [each_setting_part(experiment), curves_part(experiment), space_part(experiment)]
+    if best is not None:
+        parts.append(_best_run(best))
+    return title, heading, [part for part in parts if part is not None]
+
+
+def _about(experiment: Experiment) -> str:
+    about = experiment.about
+    return f"Task {about.get('task')}, model {about.get('model')}, data {about.get('data')}"
+
+
+def _verdict(experiment: Experiment) -> str:
+    scored = experiment.scored
+    if not scored:
+        return f"None of {len(experiment.trials)} trials has a score yet."
+    best = scored[0]
+    said = f"Of {len(experiment.trials)} trials the best reached a {SCORE} of {number(best['val_loss'])}"
+    default = next((trial for trial in scored if experiment.is_default(trial)), None)
+    if default is best:
+        return said + " with the defaults: nothing that was tried is better."
+    if default is not None:
+        below = 100 * (1 - best["val_loss"] / default["val_loss"])
+        said += f", {below:.1f}\u202f% below the defaults ({number(default['val_loss'])})"
+    return said + ". It was chosen by the validation split; the test split took no part in the choice."
+
+
+def _unfinished(experiment: Experiment, best: Study | None) -> list[str]:
+    said = []
+    asked = (experiment.about.get("asked") or {}).get("trials")
+    if experiment.best is None:
+        of = f" of {asked}" if asked else ""
+        said.append(
+            f"The search has not ended: {len(experiment.trials)}{of} trials have begun. The same command continues it."
+        )
+    states = [trial["state"] for trial in experiment.trials]
+    for state in ("failed", "interrupted", "out of time"):
+        count = states.count(state)
+        if count:
+            said.append(f"{count} of {len(states)} trials: {state}.")
+    if experiment.trials and best is None and experiment.scored:
+        said.append("The best trial's run is gone: what needs it is left out.")
+    return said
+
+
+def _figures(experiment: Experiment, best: Study | None) -> list[Figure]:
+    trials = experiment.trials
+    figures = [Figure("Trials", f"{len(trials)}", _states(trials))]
+    if experiment.scored:
+        figures.insert(0, Figure(f"Best {SCORE}", number(experiment.scored[0]["val_loss"])))
+    spent = sum(trial["seconds"] or 0.0 for trial in trials)
+    figures.append(Figure("Training, all trials", seconds(spent)))
+    if experiment.best is not None:
+        figures.append(Figure("The search took", seconds(experiment.best["seconds"])))
+    if best is not None:
+        figures += [one for one in run_figures(best) if one.label.startswith("Test ")]
+    return figures
+
+
+def _states(trials: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(trial["state"] for trial in trials))
+    return ", ".join(f"{sum(trial['state'] == name for trial in trials)} {name}" for name in names)
+
+
+def _best_settings(experiment: Experiment) -> Markup | None:
+    """What was found, beside the defaults, and how to train it."""
+    if not experiment.scored:
+        return None
+    best = experiment.scored[0]
+    defaults = experiment.about.get("defaults") or {}
+    rows: list[list[Any]] = []
+    marked = []
+    for name, value in best["settings"].items():
+        if name in defaults and defaults[name] != value:
+            marked.append(len(rows))
+        rows.append([name, setting_text(value), setting_text(defaults[name]) if name in defaults else "\u2013"])
+    table = draw_table(Table(["setting", "best", "default"], rows, highlight=marked))
+    command = None
+    if experiment.best is not None:
+        path = shlex.quote(str(experiment.directory / "best.json"))
+        text = f"raysq train {experiment.about.get('task')} --config {path}"
+        command = join(tag("p", "To train it again, with another seed or for longer:"), tag("pre", tag("code", text)))
+    return part("Best settings", table, command, note=f"Trial {best['number']}. Marked: not the default.")
+
+
+def _refit(experiment: Experiment) -> Markup | None:
+    """The best settings and the defaults over several seeds: means, deviations and every value."""
+    refit = experiment.refit
+    if not refit:
+        return None
+    unit = _unit(experiment)
+    every = {key: 0.0 for row in refit["rows"] for key in row["metrics"]}
+    metrics = [metric for metric in metrics_of(every, unit) if metric.name != "loss"]
+    columns = [(split, m) for m in metrics[:2] for split in ("test", "val") if f"{split}_{m.name}" in every]
+    rows: list[list[Any]] = []
+    charts = []
+    for row in refit["rows"]:
+        cells: list[Any] = [row["name"]]
+        for split, metric in columns:
+            figures = row["metrics"].get(f"{split}_{metric.name}")
+            cells.append(f"{number(figures['mean'])} \u00b1 {number(figures['std'], 2)}" if figures else None)
+        rows.append([*cells, ", ".join(_last(path) for path in row["runs"])])
+    heads = ["settings", *(f"{split} {m.brief}" for split, m in columns), "runs"]
+    if columns:
+        charts.append(_seeds(refit, *columns[0]))
+    note = (
+        f"Trained with {len(refit['seeds'])} seeds: mean \u00b1 standard deviation, and below the value of each seed."
+    )
+    return part("Refit", draw_table(Table(heads, rows)), draw_items(charts), note=note)
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _seeds(refit: Mapping[str, Any], split: str, metric: Metric) -> Points:
+    x, y, names = [], [], []
+    for row in refit["rows"]:
+        values = row["metrics"][f"{split}_{metric.name}"]["values"]
+        x += [row["name"]] * len(values)
+        y += values
+        names += [f"seed {seed}" for seed in refit["seeds"][: len(values)]]
+    words = "test" if split == "test" else "validation"
+    return Points("Each seed", x, y, x_label="settings", y_label=f"{words} {metric.brief}", names=names)
+
+
+def _unit(experiment: Experiment) -> str | None:
+    for trial in experiment.trials:
+        run = experiment.run_of(trial)
+        if run is not None:
+            unit: str | None = run.config.facts.get("unit")
+            return unit
+    return None
+
+
+def _best_run(best: Study) -> Markup:
+    return tag(
+        "section",
+        tag("h2", "Best run", id="best-run"),
+        tag("p", run_verdict(best)),
+        remarks(best),
+        draw_figures(Figures(run_figures(best))),
+        *run_parts(best, level=3),
+    )

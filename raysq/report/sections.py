@@ -1,0 +1,149 @@
+"""From a kind's sections, which are plain data, to the page's HTML."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from raysq.kinds.charts import Bars, Figures, Histogram, Item, LineChart, Points, Section, Table, Text
+from raysq.report.axes import seconds_of
+from raysq.report.bars import bars_legend, counts_note, draw_bars, draw_histogram
+from raysq.report.lines import draw_lines, lines_legend
+from raysq.report.markup import Markup, join, tag
+from raysq.report.points import draw_points
+from raysq.report.tables import draw_table
+
+WIDE, HALF, NARROW = (920, 330), (440, 280), (360, 270)
+_DATA_ROWS = 60  # charts of at most so many places have their numbers in a table below
+
+
+def draw_section(section: Section, *, level: int = 2) -> Markup:
+    """A section with its heading, remark and items; charts of half width stand beside each other."""
+    return part(section.title, draw_items(section.items), note=section.note, level=level)
+
+
+def part(title: str, *content: object, note: str = "", level: int = 2) -> Markup:
+    """A section of the page."""
+    remark = tag("p", note, class_="note") if note else None
+    return tag("section", tag(f"h{level}", title, id=anchor(title) if level == 2 else None), remark, *content)
+
+
+def anchor(title: str) -> str:
+    """The name of a heading in the page's address."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "part"
+
+
+def draw_items(items: Sequence[Item]) -> Markup:
+    """The items in order; charts that follow each other in a grid."""
+    parts: list[Markup] = []
+    row: list[Markup] = []
+
+    def flush() -> None:
+        if row:
+            parts.append(tag("div", *row, class_="grid"))
+            row.clear()
+
+    for item in items:
+        if isinstance(item, (LineChart, Bars, Histogram, Points)):
+            row.append(draw_chart(item))
+        else:
+            flush()
+            parts.append(_draw_plain(item))
+    flush()
+    return join(*parts)
+
+
+def _draw_plain(item: Item) -> Markup:
+    if isinstance(item, Table):
+        return draw_table(item)
+    if isinstance(item, Figures):
+        return draw_figures(item)
+    assert isinstance(item, Text)
+    return tag("p", item.text)
+
+
+def draw_figures(item: Figures) -> Markup:
+    """Single numbers in a row."""
+    boxes = [
+        tag(
+            "div",
+            tag("dt", figure.label),
+            tag("dd", figure.value),
+            tag("dd", figure.note, class_="note") if figure.note else None,
+        )
+        for figure in item.figures
+    ]
+    return tag("dl", *boxes, class_="figures")
+
+
+def draw_chart(chart: LineChart | Bars | Histogram | Points) -> Markup:
+    """A chart with its caption, legend and, where they are few, its numbers."""
+    legend = note = None
+    if isinstance(chart, LineChart):
+        legend = lines_legend(chart)
+    elif isinstance(chart, Bars):
+        legend = bars_legend(chart)
+        note = counts_note(chart.counts)
+    pictures = [_draw(chart, *(WIDE if chart.wide else HALF))]
+    if chart.wide:
+        pictures.append(_draw(chart, *NARROW))
+    return figure(
+        chart.title, *pictures, legend=legend, below=(note and tag("span", note, class_="note"), _data(chart))
+    )
+
+
+def figure(
+    title: str, *pictures: Markup, legend: Markup | None = None, below: Sequence[object] = (), wide: bool | None = None
+) -> Markup:
+    """A figure; of two pictures the second one is for narrow screens."""
+    drawn = list(pictures)
+    css = "wide" if len(drawn) == 2 or wide else ""
+    if len(drawn) == 2:
+        css += " has-narrow"
+        drawn = [tag("div", drawn[0], class_="broad"), tag("div", drawn[1], class_="narrow")]
+    caption = tag("figcaption", title) if title else None
+    return tag("figure", caption, legend, *drawn, *(part or None for part in below), class_=css or None)
+
+
+def _draw(chart: LineChart | Bars | Histogram | Points, width: float, height: float) -> Markup:
+    if isinstance(chart, LineChart):
+        return draw_lines(chart, width, height)
+    if isinstance(chart, Bars):
+        return draw_bars(chart, width, height)
+    if isinstance(chart, Histogram):
+        return draw_histogram(chart, width, height)
+    return draw_points(chart, width, height)
+
+
+def _data(chart: LineChart | Bars | Histogram | Points) -> Markup | None:
+    """The chart's numbers as a table to unfold."""
+    columns: list[list[Any]]
+    if isinstance(chart, Bars):
+        heads = [chart.x_label or "label", chart.name or chart.y_label or "value", *chart.references]
+        columns = [list(chart.labels), _cells(chart.values), *(_cells(v) for v in chart.references.values())]
+        if chart.counts is not None:
+            heads.append("examples")
+            columns.append([int(count) for count in chart.counts])
+    elif isinstance(chart, LineChart):
+        named = [line for line in chart.lines if line.name]
+        places = [seconds_of(line.x)[0] for line in named]
+        moments = any(seconds_of(line.x)[1] for line in named)
+        if not named or moments or max(map(len, places)) > _DATA_ROWS or len(named) > 8:
+            return None
+        x = sorted({float(value) for one in places for value in one})
+        heads = [chart.x_label or "x", *(line.name for line in named)]
+        columns = [[int(value) if value == int(value) else value for value in x]]
+        for line, place in zip(named, places, strict=True):
+            at = dict(zip(place.tolist(), _cells(line.y), strict=True))
+            columns.append([at.get(value) for value in x])
+    else:
+        return None
+    if len(columns[0]) > _DATA_ROWS:
+        return None
+    rows = list(zip(*columns, strict=True))
+    return tag("details", tag("summary", "Numbers"), draw_table(Table(heads, rows)))
+
+
+def _cells(values: object) -> list[float | None]:
+    return [None if value != value else value for value in np.asarray(values, np.float64).tolist()]

@@ -1,0 +1,246 @@
+"""Everything a page says of a run, computed once and kept beside it."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from raysq import __version__, kinds
+from raysq.errors import DataError, RaysqError, UsageError
+from raysq.kinds.charts import Section
+from raysq.report.graph import Node, node_of, read_graph
+from raysq.settings import settings_of
+from raysq.shards import Dataset
+from raysq.training import api, checkpoint
+from raysq.training.config import Config, load_builder, plan
+from raysq.training.run import Run
+from raysq.training.settings import TrainSettings
+
+_FILE, _PREDICTIONS = "report-cache.json", "report-predictions.npz"
+
+
+@dataclass
+class Study:
+    """What is known of a run.
+
+    Attributes:
+        run: the run.
+        state: "finished", "running", "interrupted" or "new".
+        records: one an epoch.
+        result: what a finished run reached.
+        dataset: what it was trained on, or None where that has changed or gone.
+        evaluation: metrics by model, the run's own and its references; empty where it could not be measured.
+        defaults: settings that nobody changed, by section of the configuration.
+        graph: the model's layers.
+        sections: what its kind shows.
+        examples: how many there are in each split.
+        missing: what is left out, and why.
+    """
+
+    run: Run
+    state: str
+    records: list[dict[str, Any]]
+    result: dict[str, Any] | None
+    dataset: Dataset | None = None
+    evaluation: dict[str, dict[str, float]] = field(default_factory=dict)
+    defaults: dict[str, dict[str, Any]] = field(default_factory=dict)
+    graph: tuple[Node, ...] = ()
+    sections: list[Section] = field(default_factory=list)
+    examples: dict[str, int] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def config(self) -> Config:
+        """What the run was asked to do."""
+        return self.run.config
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Of the best weights: as measured, else what the run wrote down."""
+        measured = self.evaluation.get(self.config.model, {})
+        if self.result is not None:
+            return {**measured, **self.result["metrics"]}
+        best = self.best
+        written = {key: value for key, value in best.items() if key.startswith("val_")} if best else {}
+        return {**written, **measured}
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The record of the best epoch."""
+        return min(self.records, key=lambda record: record["val_loss"]) if self.records else None
+
+
+def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
+    """Reads, measures and predicts what a page shows of a run; a second call finds most of it in the run's directory.
+
+    Args:
+        run: the run; any state.
+        detailed: also the kind's sections, which predict.
+        week: as the kind's sections understand it.
+
+    Raises:
+        UsageError: a week that the kind refuses.
+    """
+    found = Study(run, run.state(), run.metrics(), run.result())
+    cache = _Cache(run)
+    try:
+        found.dataset = _dataset(run.config)
+        settings = run.config.example_settings()
+        found.examples = {name: len(examples) for name, examples in settings.open(found.dataset).items()}
+    except RaysqError as error:
+        found.missing.append(f"What needs the data set is left out: {error}")
+    found.defaults = cache.keep("defaults", lambda: _defaults(run.config, found.dataset))
+    if found.dataset is None:
+        return found
+    if not (run.best / "state.json").exists():
+        found.missing.append("The run has no finished epoch yet: what needs its weights is left out.")
+        return found
+    dataset = found.dataset
+    try:
+        found.evaluation = cache.keep("evaluation", lambda: api.evaluate(run))
+        model = _Weights(run, dataset)
+        graph = cache.keep("graph", lambda: [node.to_json() for node in read_graph(model.keras)])
+        found.graph = tuple(node_of(node) for node in graph)
+        if detailed:
+            predict = cache.remembered(model.predict)
+            report = kinds.get(run.config.kind).report
+            further = {} if week is None else {"week": week}
+            found.sections = report(dataset, run.config.facts, run.config.example_settings(), predict, **further)
+            cache.save_predictions()
+    except UsageError:
+        raise
+    except RaysqError as error:
+        found.missing.append(f"What needs the model is left out: {error}")
+    return found
+
+
+def _dataset(config: Config) -> Dataset:
+    dataset = Dataset.open(config.data)
+    if dataset.fingerprint != config.fingerprint:
+        raise DataError(f"{config.data} has changed since the run was trained on it")
+    return dataset
+
+
+def _defaults(config: Config, dataset: Dataset | None) -> dict[str, dict[str, Any]]:
+    """Each section's settings as they are where nobody says otherwise: the task's, else the kind's."""
+    if dataset is not None:
+        try:
+            unchanged = plan(config.task, config.model, dataset, config.seed, {})
+            return {"examples": unchanged.examples, "builder": unchanged.builder, "training": unchanged.training}
+        except RaysqError:
+            pass  # a task that cannot do without what the person said, such as the target of their own series
+    owners: dict[str, Any] = {
+        "examples": kinds.get(config.kind).examples,
+        "builder": load_builder(config.model_spec().build),
+        "training": TrainSettings,
+    }
+    plain = {
+        section: {name: setting.default for name, setting in settings_of(owner).items()}
+        for section, owner in owners.items()
+    }
+    defaults: dict[str, dict[str, Any]] = json.loads(json.dumps(plain, default=str))
+    return defaults
+
+
+class _Weights:
+    """The run's model with its best weights, built when it is first needed: most reports find all in the cache."""
+
+    def __init__(self, run: Run, dataset: Dataset):
+        self._run = run
+        self._dataset = dataset
+        self._model: Any = None
+
+    @property
+    def keras(self) -> Any:
+        if self._model is None:
+            from raysq.training.worker import configure
+
+            config = self._run.config
+            configure(config.train_settings(), config.seed, gpu=False)
+            model = config.build(self._dataset)
+            best = checkpoint.load(self._run.best)
+            assert best is not None
+            for number, variable in enumerate(model.variables):
+                variable.assign(best[0][f"model/{number}"])
+            self._model = model
+        return self._model
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        return np.asarray(self.keras.predict_on_batch(x), np.float32)
+
+
+class _Cache:
+    """What was computed for a run, in its directory; forgotten when the run goes on or raysq changes."""
+
+    def __init__(self, run: Run):
+        self._directory = run.directory
+        digest = hashlib.sha256(__version__.encode())
+        for name in ("config.json", "metrics.jsonl", "result.json"):
+            path = run.directory / name
+            digest.update(path.read_bytes() if path.exists() else b"-")
+        self._key = digest.hexdigest()
+        self._values = self._read()
+        self._predictions: dict[str, np.ndarray] = {}
+        self._changed = False
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            values = json.loads((self._directory / _FILE).read_text())
+        except (OSError, ValueError):
+            return {}  # none yet, or one that was cut off: it is only made again
+        return values if isinstance(values, dict) and values.get("key") == self._key else {}
+
+    def keep(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What was kept under the name, or what is computed now."""
+        if name not in self._values:
+            self._values = {"key": self._key, **self._values, name: compute()}
+            self._replace(_FILE, lambda path: path.write_text(json.dumps(self._values)))
+        return self._values[name]
+
+    def remembered(self, predict: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+        """The function, with what it gave for the same x before."""
+        try:
+            with np.load(self._directory / _PREDICTIONS) as there:
+                if str(there["key"]) == self._key:
+                    self._predictions = {name: there[name] for name in there.files if name != "key"}
+        except (OSError, ValueError, KeyError):
+            self._predictions = {}
+
+        def call(x: np.ndarray) -> np.ndarray:
+            name = hashlib.sha256(np.ascontiguousarray(x).view(np.uint8).data).hexdigest()
+            if name not in self._predictions:
+                self._predictions[name] = predict(x)
+                self._changed = True
+            return self._predictions[name]
+
+        return call
+
+    def save_predictions(self) -> None:
+        """Keeps what was predicted."""
+        if not self._changed:
+            return
+
+        def write(path: Path) -> None:
+            with open(path, "wb") as file:
+                arrays: dict[str, Any] = {"key": np.array(self._key), **self._predictions}
+                np.savez(file, **arrays)
+
+        self._replace(_PREDICTIONS, write)
+
+    def _replace(self, name: str, write: Callable[[Path], Any]) -> None:
+        new = self._directory / f"{name}.{os.getpid()}.new"
+        try:
+            write(new)
+            os.replace(new, self._directory / name)
+        except OSError:
+            new.unlink(missing_ok=True)  # a directory that cannot be written (another's, a read-only share)
+
+
+def differs(section: Mapping[str, Any], defaults: Mapping[str, Any], name: str) -> bool:
+    """Whether a setting is not its default."""
+    return name in defaults and section[name] != defaults[name]

@@ -1,0 +1,162 @@
+"""The trials of a search: their table, their settings together and one by one, their curves, and what was searched."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from raysq.kinds.charts import Line, LineChart, Points, Table
+from raysq.report.experiment import Experiment, score_of
+from raysq.report.markup import Markup, tag
+from raysq.report.numbers import short
+from raysq.report.parallel import Parallel, draw_parallel
+from raysq.report.points import draw_points
+from raysq.report.sections import draw_chart, figure, part
+from raysq.report.tables import draw_table
+
+SCORE = "validation loss"
+_SMALL = (300, 220)
+_RANGES = ("uniform", "loguniform", "randint")
+
+
+def setting_text(value: Any) -> str:
+    """A setting as it stands in tables and on axes."""
+    text = short(value)
+    return text if text else "(none)"
+
+
+def trials_part(experiment: Experiment) -> Markup | None:
+    """All trials, best first; failures with their reason."""
+    if not experiment.trials:
+        return None
+    names = list(experiment.space)
+    rows = []
+    reasons: dict[str, list[str]] = {}
+    for trial in experiment.trials:
+        settings = trial["settings"]
+        said = " (defaults)" if experiment.is_default(trial) else ""
+        chosen = [setting_text(settings[name]) if name in settings else None for name in names]
+        seconds = round(trial["seconds"] or 0.0)
+        name = f"{trial['number']}{said}"
+        rows.append([name, trial["val_loss"], trial["state"], trial["epochs"], seconds, *chosen])
+        if trial["error"]:
+            reasons.setdefault(trial["error"], []).append(str(trial["number"]))
+    heads = ["trial", SCORE, "state", "epochs", "seconds", *names]
+    tables = [Table(heads, rows, highlight=[0] if experiment.scored else [])]
+    if reasons:
+        failed = [[", ".join(numbers), reason] for reason, numbers in reasons.items()]
+        tables.append(Table(["trial", "reason"], failed, "Why trials failed"))
+    return part("Trials", *map(draw_table, tables))
+
+
+def parallel_part(experiment: Experiment) -> Markup | None:
+    shown = _with_all(experiment)
+    if not experiment.scored or len(shown) < 2:
+        return None
+    names = list(experiment.space)
+    chart = Parallel(
+        names=names,
+        rows=[[_place(experiment, trial, name) for name in names] for trial in shown],
+        scores=[score_of(trial) for trial in shown],
+        log=frozenset(name for name in names if _is_log(experiment.space[name])),
+        choices={name: choices for name in names if (choices := _choices(experiment, name))},
+    )
+    note = "A line for each trial, from setting to setting to its score; the lower the score the better."
+    return part("All settings together", draw_parallel(chart), note=note)
+
+
+def _with_all(experiment: Experiment) -> list[dict[str, Any]]:
+    """The trials that have a value for every searched setting."""
+    return [trial for trial in experiment.trials if all(name in trial["settings"] for name in experiment.space)]
+
+
+def _is_log(domain: Sequence[Any]) -> bool:
+    return bool(domain) and domain[0] == "loguniform"
+
+
+def _choices(experiment: Experiment, name: str) -> list[str]:
+    """The choices of a setting as texts, in their order; none for a range."""
+    domain = experiment.space[name]
+    if domain and domain[0] in _RANGES:
+        return []
+    defaults = experiment.about.get("defaults") or {}
+    values = list(domain)
+    if name in defaults and defaults[name] not in values:
+        values.append(defaults[name])
+    if all(isinstance(value, (int, float)) for value in values):
+        values.sort()
+    return [setting_text(value) for value in values]
+
+
+def _place(experiment: Experiment, trial: Mapping[str, Any], name: str) -> Any:
+    """A trial's setting as it stands on its axis: a text where it is one of several choices."""
+    value = trial["settings"][name]
+    return setting_text(value) if _choices(experiment, name) else value
+
+
+def each_setting_part(experiment: Experiment) -> Markup | None:
+    """Each setting against the score."""
+    if not experiment.scored:
+        return None
+    trials = _with_all(experiment)
+    scores = [score_of(trial) for trial in trials]
+    best = next((place for place, trial in enumerate(trials) if trial is experiment.scored[0]), None)
+    pictures = []
+    for name in experiment.space:
+        choices = _choices(experiment, name)
+        chart = Points(
+            title=name,
+            x=[_place(experiment, trial, name) for trial in trials],
+            y=scores,
+            x_label=name,
+            y_label=SCORE,
+            log_x=_is_log(experiment.space[name]),
+            order=choices,
+            highlight=best,
+            names=[f"trial {trial['number']}" for trial in trials],
+        )
+        pictures.append(figure(name, draw_points(chart, *_SMALL)))
+    failed = sum(score is None for score in scores)
+    note = "A point for each trial, the best one ringed."
+    if failed:
+        note += f" {failed} without a score {'is a cross' if failed == 1 else 'are crosses'} at the upper edge."
+    return part("Each setting against the score", tag("div", *pictures, class_="grid many"), note=note)
+
+
+def curves_part(experiment: Experiment) -> Markup | None:
+    """The validation loss of all trials by epoch; the best and the defaults in front."""
+    quiet, front = [], []
+    for trial in reversed(experiment.scored):
+        records = experiment.records.get(trial["number"], [])
+        x, y = [record["epoch"] for record in records], [record["val_loss"] for record in records]
+        if not records:
+            continue
+        if trial is experiment.scored[0]:
+            front.append(Line(f"best (trial {trial['number']})", x, y, "solid", 1))
+        elif experiment.is_default(trial):
+            front.append(Line(f"defaults (trial {trial['number']})", x, y, "dashed", 0))
+        else:
+            quiet.append(Line("", x, y, "quiet"))
+    if not quiet and not front:
+        return None
+    chart = LineChart(f"{SCORE.capitalize()} by epoch", [*quiet, *front], "epoch", SCORE, whole_x=True)
+    note = f"{len(quiet)} other trials in grey; trials that were stopped early end early." if quiet else ""
+    return part("Learning curves", draw_chart(chart), note=note)
+
+
+def space_part(experiment: Experiment) -> Markup:
+    """What was searched, and how."""
+    rows = []
+    for name, domain in experiment.space.items():
+        if domain and domain[0] in _RANGES:
+            said = f"{domain[0]} from {short(domain[1])} to {short(domain[2])}"
+        else:
+            said = ", ".join(map(setting_text, domain))
+        rows.append([name, said])
+    asked = {name: value for name, value in (experiment.about.get("asked") or {}).items() if value not in (None, "")}
+    asked |= {"seed": experiment.about.get("seed"), "fixed": experiment.about.get("fixed") or "nothing"}
+    how = [[name, short(value) if not isinstance(value, dict) else _pairs(value)] for name, value in asked.items()]
+    tables = draw_table(Table(["setting", "searched"], rows)), draw_table(Table(["asked for", ""], how))
+    return part("What was searched", *tables)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={short(value)}" for name, value in values.items())
