@@ -7,7 +7,7 @@ import raysq
 
 MODEL = "gru"
 WORKERS = 1  # more train in a Ray worker group
-GPU = False  # one for each worker
+GPU = False  # one for each worker; or --gpu
 SETTINGS = {"epochs": 20, "steps_per_epoch": 500, "batch_size": 128}
 
 parser = argparse.ArgumentParser(description=__doc__)
@@ -16,12 +16,13 @@ parser.add_argument("--model", default=MODEL)
 parser.add_argument("--workers", type=int, default=WORKERS)
 parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
 parser.add_argument("--steps", type=int, default=SETTINGS["steps_per_epoch"], help="of an epoch")
+parser.add_argument("--gpu", action="store_true", default=GPU, help="one for each worker")
 options = parser.parse_args()
 
 data = raysq.prepare("jena", source=options.source, quiet=False).directory if options.source else None
 settings = {**SETTINGS, "epochs": options.epochs, "steps_per_epoch": options.steps}
 run = raysq.train(
-    "jena", data=data, model=options.model, workers=options.workers, gpu=GPU, settings=settings, quiet=False
+    "jena", data=data, model=options.model, workers=options.workers, gpu=options.gpu, settings=settings, quiet=False
 )
 for model, metrics in raysq.evaluate(run).items():
     for split in ("val", "test"):

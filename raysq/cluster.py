@@ -160,7 +160,7 @@ def _room(needs: Mapping[str, float]) -> int:
 
 
 def _infeasible() -> bool:
-    """Whether the autoscaler says that no nodes it may start could hold what is asked for. Its first version does not."""
+    """Whether the autoscaler says that no nodes it may start would do; its first version never says so."""
     import ray
     from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
 
@@ -174,10 +174,12 @@ def _shortage(needs: Mapping[str, float], what: str, times: int) -> str:
     total = ray.cluster_resources()
     who = what if times == 1 else f"{times} {what.removeprefix('a ').removeprefix('an ')}s"
     verb = "needs" if times == 1 else "need"
-    for name, value in needs.items():
-        if value * times > total.get(name, 0.0) + 1e-6:
-            noun = f"{name}s" if name in ("CPU", "GPU") else name
-            return f"{who} {verb} {value * times:g} {noun}, the Ray cluster has {total.get(name, 0.0):g}"
+    short = [name for name, value in needs.items() if value * times > total.get(name, 0.0) + 1e-6]
+    if short:
+        asked = " and ".join(f"{needs[name] * times:g} {_noun(name)}" for name in short)
+        return (
+            f"{who} {verb} {asked}, the Ray cluster has {' and '.join(f'{total.get(name, 0.0):g}' for name in short)}"
+        )
     each = " and ".join(f"{value:g} {name}" for name, value in needs.items())
     largest = [
         " and ".join(f"{node['Resources'].get(name, 0.0):g} {name}" for name in needs)
@@ -185,3 +187,7 @@ def _shortage(needs: Mapping[str, float], what: str, times: int) -> str:
         if node["Alive"]
     ]
     return f"{who} {verb} {each} on one node{'' if times == 1 else ' each'}, the nodes have {', '.join(largest[:5])}"
+
+
+def _noun(resource: str) -> str:
+    return f"{resource}s" if resource in ("CPU", "GPU") else resource

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from training.series import write_series
+from many_nodes import end_all
 
 pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +40,6 @@ def head(tmp_path_factory):
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
     }
-    write_series(home / "raysq" / "data" / "jena" / "waves", rows=6000, shard_rows=3000)
     dashboard = free_port()
     command = [
         "ray",
@@ -59,25 +58,27 @@ def head(tmp_path_factory):
         )
     environment["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{dashboard}"
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 180
         while subprocess.run(["ray", "job", "list"], env=environment, capture_output=True, timeout=60).returncode:
             assert process.poll() is None and time.monotonic() < deadline, (home / "head.log").read_text()
             time.sleep(1)
+        submit(environment, "--", "jobs/prepare_jena.py", "--source", "sample:60d")
         yield environment
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(10)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
+        end_all(temporary)
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def submit(environment, *arguments: str, timeout: int = 240) -> str:
+def submit(environment, *arguments: str, folder: Path = ROOT, timeout: int = 400) -> str:
     done = subprocess.run(
         ["ray", "job", "submit", *arguments],
         env=environment,
-        cwd=ROOT,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=timeout,
@@ -86,7 +87,7 @@ def submit(environment, *arguments: str, timeout: int = 240) -> str:
     return done.stdout
 
 
-SMALL = ("--trials", "2", "--epochs", "2", "--steps", "5")
+SMALL = ("--trials", "2", "--epochs", "2", "--steps", "5", "--refit", "0")
 
 
 def test_the_search_is_submitted_and_submitted_again(head, tmp_path):
@@ -98,7 +99,7 @@ def test_the_search_is_submitted_and_submitted_again(head, tmp_path):
     # Packed with the working directory, the same search is found finished.
     folder = tmp_path / "packed"
     shutil.copytree(ROOT / "jobs", folder / "jobs")
-    again = submit(head, "--working-dir", str(folder), "--", "jobs/tune_jena.py", *SMALL)
+    again = submit(head, "--working-dir", ".", "--", "jobs/tune_jena.py", *SMALL, folder=folder)
     assert "2 trials" in again and best.stat().st_mtime_ns == before
 
 
@@ -106,7 +107,7 @@ def test_as_written_it_starts_to_search(head):
     out = submit(head, "--no-wait", "--submission-id", "as-written", "jobs/tune_jena.py")
     assert "as-written" in out
     trials = Path(head["RAYSQ_HOME"]) / "experiments"
-    deadline = time.monotonic() + 90
+    deadline = time.monotonic() + 300
     try:
         # Another search than the one above: sixteen trials of the defaults' length.
         while not any(

@@ -99,14 +99,12 @@ class Program:
             seed: of the other run.
         """
         self.settings, self.seed, self._ahead = settings, seed, None
-        if getattr(model, "compiled", False):
-            optimizer = model.optimizer
-        else:
-            optimizer = make_optimizer(settings, self.total_steps)
+        compiled = getattr(model, "compiled", False)
+        optimizer = model.optimizer if compiled else make_optimizer(settings, self.total_steps)
         optimizer.build(model.trainable_variables)
         for mine, fresh in ((self.model, model), (self.optimizer, optimizer)):
             for variable, value in zip(mine.variables, fresh.variables, strict=True):
-                variable.assign(value)
+                variable.assign(tf.convert_to_tensor(value.value))
         for metrics in self.metrics.values():
             for metric in metrics.values():
                 metric.reset_state()

@@ -1,60 +1,34 @@
-"""A search over a task's settings on Ray Tune; every trial is a run of its own, trained by one worker."""
+"""A search over a task's settings on Ray Tune; every trial is a run of its own."""
 
 import hashlib
 import json
-import logging
 import os
-import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raysq import tasks
-from raysq.cluster import ensure_ray
-from raysq.errors import RaysqError, ResourceError, UsageError
+from raysq import kinds, nodes, tasks
+from raysq.cluster import can_grow, check_resources, ensure_ray
+from raysq.errors import Interrupted, RaysqError, UsageError
 from raysq.home import home
-from raysq.settings import settings_of
+from raysq.settings import nearest
 from raysq.shards import Dataset
 from raysq.training import api
-from raysq.training.config import Config, load_builder, plan
-from raysq.training.run import Run
-from raysq.training.settings import TrainSettings
+from raysq.training.config import Config
+from raysq.tuning import outcome
+from raysq.tuning.agenda import SearchAgenda, require_optuna, trial_directory
+from raysq.tuning.experiment import Experiment
+from raysq.tuning.progress import Board
+from raysq.tuning.refit import RefitAgenda, is_done
+from raysq.tuning.session import Session
+from raysq.tuning.space import Space, make_space
+from raysq.tuning.trial import Order
 
-
-@dataclass(frozen=True)
-class Experiment:
-    """What a search found.
-
-    Attributes:
-        directory: where it is; `best.json` and `trials/`, a run for each trial, lie in it.
-        trials: one record a trial, best first: `settings`, `state`, `epochs`, `val_loss`, `run`, `error`.
-        best_config: the best trial's settings, all of them.
-        best_metrics: of its best epoch.
-        seconds: of all trials together.
-    """
-
-    directory: Path
-    trials: list[dict[str, Any]]
-    best_config: dict[str, Any]
-    best_metrics: dict[str, float]
-    seconds: float
-
-    def show(self, console: Any) -> None:
-        """Prints the trials and the best of them."""
-        from rich.table import Table
-
-        names = list(self.trials[0]["settings"])
-        table = Table("val_loss", "epochs", "state", *names)
-        for trial in self.trials:
-            loss = "-" if trial["val_loss"] is None else f"{trial['val_loss']:.4f}"
-            chosen = trial["settings"].values()
-            values = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in chosen]
-            table.add_row(loss, str(trial["epochs"]), trial["state"], *values)
-        console.print(table)
-        best = "  ".join(f"{name}={value}" for name, value in self.trials[0]["settings"].items())
-        console.print(f"best: {best}")
-        console.print(f"{len(self.trials)} trials in {self.seconds:.0f} s; all in {self.directory}")
+SCHEDULERS = ("asha", "hyperband", "none")
+SEARCHERS = ("random", "optuna")
+_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 def tune(
@@ -63,245 +37,326 @@ def tune(
     data: str | Path | None = None,
     model: str | None = None,
     trials: int = 16,
+    workers_per_trial: int = 1,
+    gpu: float = 0,
+    scheduler: str = "asha",
+    searcher: str = "random",
+    budget: float | str | None = None,
+    max_concurrent: int | None = None,
+    refit: int = 0,
+    storage: str | Path | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
-    gpu: float = 0,
+    search: Mapping[str, Any] | None = None,
     name: str | None = None,
     fresh: bool = False,
     quiet: bool = True,
 ) -> Experiment:
-    """Searches a task's space at random with ASHA, the defaults first; the same call continues or shows it.
+    """Searches a task's space, the defaults first; the same call continues a search, or shows what it found.
+
+    More `trials` or a larger `budget` continue a search that has ended.
 
     Args:
         task: name of a task.
         data: name or directory of a prepared data set; the task's newest if left out.
-        model: as for `train`.
+        model: as for `train`; the task's model for searches if left out.
         trials: how many.
+        workers_per_trial: 1 trains in the trial's process; more are a Ray Train worker group for each trial.
+        gpu: GPUs of a worker; may be a fraction for one worker.
+        scheduler: "asha" ends the worse trials early (asynchronous successive halving), "hyperband" is asynchronous
+            too, ASHA with three brackets of different patience, "none" trains all to their end.
+        searcher: "random", or "optuna" for Bayesian optimisation (needs `raysq[optuna]`).
+        budget: seconds, or text such as "30m" or "2h", after which trials are ended; counted over all sessions.
+        max_concurrent: trials beside each other; as many as the cluster holds if left out.
+        refit: train the best settings and the defaults with so many seeds at the end.
+        storage: folder of experiments; RAYSQ_HOME/experiments if left out.
         seed: of the search and of every trial.
         settings: fixed for all trials.
-        gpu: GPUs of a trial, may be a fraction.
+        search: domains beside and over the task's: setting -> choices, ("uniform" | "loguniform" | "randint", low,
+            high), or text such as "uniform(0,0.5)".
         name: of the experiment.
         fresh: forget what it reached before.
         quiet: show no progress.
 
     Raises:
-        UsageError: the task has nothing to search for this model.
-        ResourceError: a trial needs more GPUs than there are.
-        RaysqError: every trial failed.
+        UsageError: a wrong name or value, or nothing to search.
+        ResourceError: a trial needs more than the cluster has.
+        RaysqError: every trial failed, or another process searches there.
+        Interrupted: stopped by a signal; the same call continues.
     """
-    if trials < 1:
-        raise UsageError(f"--trials must be at least 1, received {trials}")
+    _check(trials, workers_per_trial, gpu, scheduler, searcher, max_concurrent, refit)
+    seconds = parse_budget(budget)
     fixed = dict(settings or {})
-    config = api.resolve(task, data=data, model=model, seed=seed, settings=fixed, quiet=quiet)
-    space = _space(config, fixed)
-    directory = _directory(_experiment_id(config, space, trials), name, fresh)
-    if not (directory / "best.json").exists():
-        _search(config, space, fixed, directory, trials, gpu, quiet)
-    return _read(directory)
-
-
-def _space(config: Config, fixed: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of the task's space that this model has and that is not fixed."""
-    known = {
-        **settings_of(load_builder(config.model_spec().build)),
-        **settings_of(type(config.example_settings())),
-        **settings_of(TrainSettings),
+    model = model or tasks.get(task).search_model or kinds.get(tasks.get(task).kind).default_model
+    dataset = api.dataset(task, data, quiet=quiet)
+    config = api.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, quiet=quiet)
+    space = make_space(config, dataset, fixed, search)
+    identity = _identity(config, space, scheduler, searcher, workers_per_trial)
+    about = {
+        "id": identity,
+        "task": task,
+        "kind": config.kind,
+        "model": config.model,
+        "data": config.data,
+        "synthetic": config.synthetic,
+        "seed": seed,
+        "space": dict(space.domains),
+        "fixed": fixed,
+        "defaults": dict(space.defaults),
+        "asked": {
+            "trials": trials,
+            "scheduler": scheduler,
+            "searcher": searcher,
+            "budget": seconds,
+            "workers": workers_per_trial,
+            "gpu": gpu,
+        },
     }
-    space = {key: value for key, value in tasks.get(config.task).search.items() if key in known and key not in fixed}
-    if not space:
-        raise UsageError(f"there is nothing to search for model {config.model!r} of task {config.task!r}")
-    return space
+    folder = Path(storage).expanduser().absolute() if storage else home() / "experiments"
+    experiment = Experiment.create(folder, name or identity, about)
+    with experiment.lock():
+        experiment.begin(fresh)
+        agenda = SearchAgenda(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
+        search_ = _Search(experiment, agenda, config, dataset, workers_per_trial, gpu, max_concurrent, quiet)
+        if not search_.is_over(seconds):
+            search_.run(scheduler, seconds)
+        search_.conclude()
+        if refit and not is_done(experiment, refit):
+            search_.refit(refit)
+    return experiment
 
 
-def _experiment_id(config: Config, space: Mapping[str, Any], trials: int) -> str:
-    digest = hashlib.sha256(json.dumps([config.id, space, trials], sort_keys=True).encode()).hexdigest()[:10]
+def parse_budget(text: float | str | None) -> float | None:
+    """Seconds from a number, or from text such as "90", "30m", "2h" or "1h30m".
+
+    Raises:
+        UsageError: it is none of these, or not above 0.
+    """
+    if text is None:
+        return None
+    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
+    whole = re.fullmatch(r"(?:\d+(?:\.\d+)?\s*[a-z]*\s*)+", str(text).strip().lower())
+    if not whole or any(unit not in _UNITS for _, unit in parts):
+        raise UsageError(f"--budget is seconds, or written like 30m or 2h, received {text!r}")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
+    if seconds <= 0:
+        raise UsageError(f"--budget must be above 0, received {text!r}")
+    return seconds
+
+
+def _check(
+    trials: int, workers: int, gpu: float, scheduler: str, searcher: str, concurrent: int | None, refit: int
+) -> None:
+    for option, value, least in (
+        ("--trials", trials, 1),
+        ("--workers-per-trial", workers, 1),
+        ("--max-concurrent", concurrent, 1),
+        ("--refit", refit, 0),
+        ("--gpu", gpu, 0),
+    ):
+        if value is not None and value < least:
+            raise UsageError(f"{option} must be at least {least}, received {value}")
+    for option, text, valid in (("--scheduler", scheduler, SCHEDULERS), ("--searcher", searcher, SEARCHERS)):
+        if text not in valid:
+            raise UsageError(f"unknown {option} {text!r}: {nearest(text, valid)}")
+    if gpu != int(gpu) and (gpu > 1 or workers > 1):
+        who = "a worker group's GPUs are whole ones" if workers > 1 else "above 1, GPUs are whole ones"
+        raise UsageError(f"--gpu may be a fraction below 1 for one worker ({who}), received {gpu:g}")
+    if searcher == "optuna":
+        require_optuna()
+
+
+def _identity(config: Config, space: Space, scheduler: str, searcher: str, workers: int) -> str:
+    """Not of the number of trials and the budget: asking for more continues."""
+    parts = [config.id, dict(space.domains), scheduler, searcher, workers]
+    digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
     return f"{config.task}-{config.model.split(':')[-1]}-search-{digest}"
 
 
-def _directory(identity: str, name: str | None, fresh: bool) -> Path:
-    """The experiment's folder; one of that name that asked something else is not taken for it."""
-    if name and (Path(name).name != name or name.startswith(".")):
-        raise UsageError(f"--name must be a plain name without slashes, received {name!r}")
-    directory = home() / "experiments" / (name or identity)
-    if fresh:
-        shutil.rmtree(directory, ignore_errors=True)
-    asked = directory / "experiment.json"
-    there = json.loads(asked.read_text())["id"] if asked.exists() else identity
-    if there != identity:
-        raise UsageError(
-            f"experiment {directory.name} exists with other settings ({there}, now {identity}): "
-            f"choose another --name, or --fresh to start anew"
-        )
-    directory.mkdir(parents=True, exist_ok=True)
-    _write(asked, {"id": identity})
-    return directory
+class _Search:
+    """One call of `tune`, under the experiment's lock."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        agenda: SearchAgenda,
+        config: Config,
+        dataset: Dataset,
+        workers: int,
+        gpu: float,
+        max_concurrent: int | None,
+        quiet: bool,
+    ):
+        self.experiment, self.agenda, self.config, self.dataset = experiment, agenda, config, dataset
+        self.workers, self.gpu, self.max_concurrent, self.quiet = workers, gpu, max_concurrent, quiet
+        self._order: Order | None = None
+
+    @property
+    def order(self) -> Order:
+        """What trials have in common; joins or starts Ray, and checks what it can hold."""
+        if self._order is None:
+            ensure_ray()
+            what = "a trial" if self.workers == 1 else "a worker"
+            check_resources({"CPU": 1, "GPU": self.gpu}, what, self.workers)
+            nodes.check_runs(self.experiment.directory)
+            self._order = Order(
+                task=self.config.task,
+                model=self.config.model,
+                data=self.config.data,
+                handle=nodes.provide(self.dataset),
+                folder=str(self.agenda.folder),
+                stop=str(self.experiment.directory / "stop"),
+                workers=self.workers,
+                gpu=self.gpu,
+                whole=False,
+                place=(os.getcwd(), tuple(sys.path)),
+            )
+        return self._order
+
+    def is_over(self, budget: float | None) -> bool:
+        """Whether nothing is left to be done: all trials have ended, the budget is spent, or all failed alike."""
+        if budget is not None and self.experiment.seconds >= budget:
+            self.agenda.give_up()
+            return True
+        if self.agenda.fails_alike():
+            return True
+        return not (self.agenda.missing() or self.agenda.unfinished() or self.agenda.out_of_time())
+
+    def run(self, scheduler: str, budget: float | None) -> None:
+        """Trains what is to be trained.
+
+        Raises:
+            Interrupted: a signal stopped it.
+        """
+        epochs = self.config.train_settings().epochs
+        self.agenda.prepare()
+        spent = self.experiment.seconds
+        ended = [record for record in self.agenda.records.values() if record["state"] != "interrupted"]
+        with Board(
+            f"search {self.experiment.name}",
+            self.agenda.trials,
+            epochs,
+            quiet=self.quiet,
+            budget=budget,
+            spent=spent,
+            done=len(ended),
+            best=min((one["val_loss"] for one in ended if one["val_loss"] is not None), default=None),
+        ) as board:
+            order, concurrent, ahead = self.order, *self._concurrency(self.agenda.left())
+            board.start_clock()
+            reason = Session(
+                order,
+                self.agenda,
+                board,
+                concurrent=concurrent,
+                # A proposal is better when it knows more results.
+                ahead=ahead if self.agenda.optuna is None else 0,
+                scheduler=make_scheduler(scheduler, epochs, self.agenda.past()),
+                budget=None if budget is None else budget - spent,
+                clock=lambda seconds: self.experiment.spend(spent + seconds),
+            ).run()
+        if reason == "interrupted":
+            done = sum(record["state"] != "interrupted" for record in self.agenda.records.values())
+            raise Interrupted(
+                f"stopped with {done} of {self.agenda.trials} trials ended; the same command continues the search"
+            )
+        if reason == "out of time":
+            self.agenda.give_up()
+
+    def _concurrency(self, left: int) -> tuple[int, int]:
+        """Trials beside each other, and how many more may wait for a process of one that ends."""
+        room = _room({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
+        fit = max(1, min(left, room if not can_grow() or self.workers > 1 else left))
+        if self.max_concurrent and self.max_concurrent < fit:
+            return self.max_concurrent, 0
+        # A group's trial holds no CPU: another that waits would start its group beside the others.
+        return fit, fit if self.workers == 1 else 0
+
+    def conclude(self) -> None:
+        """Makes the best trial a whole run and writes `best.json`.
+
+        Raises:
+            RaysqError: there is no best trial.
+        """
+        best = self.agenda.best()
+        if best is None:
+            raise RaysqError(self._nothing())
+        there = self.experiment.best
+        directory = trial_directory(self.experiment, best)
+        if there and there["run"] == best["run"] and outcome.is_whole(directory):
+            return
+        if not outcome.is_whole(directory):
+            outcome.make_whole(self.order, directory, best["state"])
+        outcome.write_best(self.experiment, self.agenda, self.experiment.seconds)
+
+    def _nothing(self) -> str:
+        failed = [record for record in self.agenda.records.values() if record["state"] == "failed"]
+        if not failed:
+            return (
+                f"the budget was spent before a trial had finished an epoch; a larger --budget continues "
+                f"({self.experiment.directory})"
+            )
+        if cause := self.agenda.cause():
+            count, asked = len(failed), self.agenda.trials
+            first = f"all {count} trials failed" if count >= asked else f"the first {count} trials all failed alike"
+            return f"{first}: {cause}; --fresh starts anew ({self.experiment.directory})"
+        return f"all {len(failed)} trials failed, the first with: {failed[0]['error']} ({self.experiment.directory})"
+
+    def refit(self, seeds: int) -> None:
+        """Trains the best settings and the defaults with several seeds."""
+        agenda = RefitAgenda(self.experiment, seeds, self.agenda.fixed)
+        reason = None
+        if agenda.left:
+            epochs = self.config.train_settings().epochs
+            with Board(f"refit {self.experiment.name}", agenda.left, epochs, quiet=self.quiet) as board:
+                order = outcome.with_folder(self.order, agenda.folder, whole=True)
+                concurrent, ahead = self._concurrency(agenda.left)
+                board.start_clock()
+                reason = Session(order, agenda, board, concurrent=concurrent, ahead=ahead).run()
+        agenda.conclude(reason)
 
 
-def _search(
-    config: Config, space: dict[str, Any], fixed: dict[str, Any], directory: Path, trials: int, gpu: float, quiet: bool
-) -> None:
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    # Ctrl-C reaches us, and the same command restores the search.
-    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
-    ensure_ray()
-    logging.getLogger("ray.tune.tune").setLevel(logging.WARNING)  # where the results are, we say ourselves
-    import ray
-    from ray import tune as ray_tune
+def make_scheduler(name: str, epochs: int, past: Mapping[str, list[dict[str, Any]]]) -> Any:
+    """Ray Tune's scheduler, told what the trials that have ended before had reached; None to train all to their end."""
+    if name == "none" or epochs < 2:
+        return None
     from ray.tune.schedulers import ASHAScheduler
-    from ray.tune.search.basic_variant import BasicVariantGenerator
 
-    if gpu > (there := ray.cluster_resources().get("GPU", 0)):
-        raise ResourceError(f"a trial needs {gpu:g} GPUs, the Ray cluster has {there:g}: ask for less, or add nodes")
-    epochs = config.train_settings().epochs
-    values = {**config.examples, **config.builder, **config.training}
-    trainable = ray_tune.with_resources(
-        _trainable(config, fixed, str(directory / "trials"), bool(gpu)), {"cpu": 1, "gpu": gpu}
+    scheduler = ASHAScheduler(
+        metric="score",
+        mode="min",
+        time_attr="epoch",
+        # No trial is stopped in its last epoch: it concludes by itself.
+        max_t=epochs - 1,
+        stop_last_trials=False,
+        # One epoch says little.
+        grace_period=max(min(2, epochs - 1), epochs // 8),
+        reduction_factor=3,
+        brackets=3 if name == "hyperband" else 1,
     )
-    if ray_tune.Tuner.can_restore(str(directory)):
-        # Errored trials would meet the same error again.
-        tuner = ray_tune.Tuner.restore(str(directory), trainable, resume_unfinished=True, restart_errored=False)
-    else:
-        tuner = ray_tune.Tuner(
-            trainable,
-            param_space={key: _domain(value) for key, value in space.items()},
-            tune_config=ray_tune.TuneConfig(
-                metric="val_loss",
-                mode="min",
-                num_samples=trials,
-                scheduler=ASHAScheduler(
-                    # Above the last epoch: a trial that is stopped in it could not write its model.
-                    time_attr="epoch",
-                    max_t=epochs + 1,
-                    grace_period=max(1, epochs // 8),
-                    reduction_factor=3,
-                ),
-                search_alg=BasicVariantGenerator(
-                    points_to_evaluate=[{key: values[key] for key in space}], random_state=config.seed
-                ),
-                reuse_actors=True,
-            ),
-            run_config=ray_tune.RunConfig(
-                name=directory.name,
-                storage_path=str(directory.parent.resolve()),
-                callbacks=[] if quiet else [_progress(trials)],
-                verbose=0,
-            ),
-        )
-    _conclude(tuner.fit(), directory, config)
+    for trial_id, records in past.items():
+        trial = _Past(trial_id)
+        scheduler.on_trial_add(None, trial)
+        score = float("inf")
+        for record in records:
+            score = min(score, record["val_loss"])
+            scheduler.on_trial_result(None, trial, {"epoch": record["epoch"], "score": score})
+    return scheduler
 
 
-def _domain(value: Any) -> Any:
-    from ray import tune as ray_tune
+class _Past:
+    """All that ASHA asks of a trial."""
 
-    if isinstance(value, list):
-        return ray_tune.choice(value)
-    name, low, high = value
-    return getattr(ray_tune, name)(low, high)
+    def __init__(self, trial_id: str):
+        self.trial_id = trial_id
 
 
-def _trainable(config: Config, fixed: dict[str, Any], folder: str, gpu: bool) -> Callable[[dict[str, Any]], None]:
-    """What a trial runs, in a process of Ray's: the rows come from the map of the shards, not from the driver."""
+def _room(needs: Mapping[str, float]) -> int:
+    """How many the alive nodes could hold if nothing else ran there."""
+    import ray
 
-    def trial(parameters: dict[str, Any]) -> None:
-        from ray import tune as ray_tune
-
-        from raysq.training.worker import Hooks, configure, work
-
-        settings = {**fixed, **parameters}
-        run_config = plan(config.task, config.model, Dataset.open(config.data), config.seed, settings)
-        # By trial: two trials may draw the same settings.
-        run = Run.create(run_config, name=ray_tune.get_context().get_trial_id(), folder=Path(folder))
-
-        def report(record: Mapping[str, Any]) -> None:
-            figures = {key: value for key, value in record.items() if key not in ("step", "best")}
-            ray_tune.report({**figures, "run": str(run.directory)})
-
-        for record in run.metrics():
-            report(record)  # from before an interruption
-        if run.result() is None:
-            # A trial has one CPU: as many threads as cores would only push the other trials aside.
-            configure(run_config.train_settings(), run_config.seed, gpu=gpu, threads=1)
-            with run.lock():
-                work(run, None, Hooks(on_epoch=report), test=False)
-
-    return trial
-
-
-def _progress(trials: int) -> Any:
-    """A line for each trial that ends."""
-    from ray.tune import Callback
-    from rich.console import Console
-
-    class Lines(Callback):
-        def __init__(self) -> None:
-            self.ended = 0
-
-        def on_trial_complete(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-            result = trial.last_result or {}
-            self._line(f"val_loss {result.get('val_loss', float('nan')):.4f} after {result.get('epoch')} epochs", trial)
-
-        def on_trial_error(self, iteration: int, trials: list, trial: Any, **info: Any) -> None:
-            self._line("failed", trial)
-
-        def _line(self, text: str, trial: Any) -> None:
-            self.ended += 1
-            settings = " ".join(f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in trial.config.items())
-            console = Console(stderr=True, highlight=False, soft_wrap=True)
-            console.print(f"trial {self.ended:>3}/{trials}  {text}  {settings}")
-
-    return Lines()
-
-
-def _conclude(results: Any, directory: Path, config: Config) -> None:
-    """Writes `trials.json` and, last, `best.json`."""
-    records: list[dict[str, Any]] = []
-    for result in results:
-        metrics = result.metrics or {}
-        history = Run.open(metrics["run"]).metrics() if "run" in metrics else []
-        error = str(result.error).strip().splitlines()[-1] if result.error else None
-        done = history and Run.open(metrics["run"]).result() is not None
-        records.append(
-            {
-                "settings": dict(result.config),
-                "state": "failed" if error else "finished" if done else "stopped early",
-                "epochs": len(history),
-                "val_loss": min((record["val_loss"] for record in history), default=None),
-                "seconds": history[-1]["seconds"] if history else 0.0,
-                "run": metrics.get("run"),
-                "error": error,
-            }
-        )
-    records.sort(key=lambda record: (record["val_loss"] is None, record["val_loss"]))
-    if not records or records[0]["val_loss"] is None:
-        reason = records[0]["error"] if records else "none was started"
-        raise RaysqError(f"all {len(records)} trials failed, the first with: {reason}")
-    run = Run.open(records[0]["run"])
-    best = min(run.metrics(), key=lambda record: record["val_loss"])
-    _write(directory / "trials.json", records)
-    seconds = sum((result.metrics or {}).get("time_total_s", 0.0) for result in results)
-    _write(
-        directory / "best.json",
-        {
-            "task": config.task,
-            "model": config.model,
-            "seed": config.seed,
-            "data": config.data,
-            "synthetic": config.synthetic,
-            "settings": {**run.config.examples, **run.config.builder, **run.config.training},
-            "metrics": {key: value for key, value in best.items() if key.startswith("val_")},
-            "run": records[0]["run"],
-            "seconds": round(seconds, 1),
-        },
+    return sum(
+        int(min(node["Resources"].get(name, 0.0) / value + 1e-6 for name, value in needs.items()))
+        for node in ray.nodes()
+        if node["Alive"]
     )
-
-
-def _write(path: Path, values: Any) -> None:
-    new = path.with_name(path.name + ".new")
-    new.write_text(json.dumps(values, indent=1) + "\n")
-    os.replace(new, path)
-
-
-def _read(directory: Path) -> Experiment:
-    best = json.loads((directory / "best.json").read_text())
-    trials = json.loads((directory / "trials.json").read_text())
-    return Experiment(directory, trials, best["settings"], best["metrics"], best["seconds"])

@@ -1,16 +1,22 @@
-"""The search: the defaults first, failures that do not end it, and what it leaves."""
+"""The search: the defaults first, failures that do not end it, budgets, searchers, and what it leaves."""
 
 import json
 
 import pytest
 from training.series import SMALL, write_series
 
+import raysq
+from raysq import cli
 from raysq.errors import RaysqError, ResourceError, UsageError
 from raysq.inference.load import load
 from raysq.training.run import Run
-from raysq.tuning.search import tune
+from raysq.tuning.experiment import Experiment, experiments
+from raysq.tuning.search import parse_budget
+from raysq.tuning.session import Session
 
-FIXED = {**SMALL, "steps_per_epoch": 5, "epochs": 2, "lookback": 24, "step": 2}
+# Everything that Jena's space has is fixed: a test says what it searches.
+FIXED = {**SMALL, "steps_per_epoch": 5, "epochs": 3, "lookback": 24, "step": 2, "calendar": "", "dropout": 0.0}
+STATES = {"finished", "stopped early", "out of time", "failed", "interrupted"}
 
 
 @pytest.fixture(scope="module")
@@ -18,44 +24,168 @@ def data(tmp_path_factory):
     return write_series(tmp_path_factory.mktemp("data") / "waves").directory
 
 
-def test_a_search_leaves_runs_and_the_best(cluster, data, monkeypatch):
-    found = tune("jena", data=data, model="gru", trials=3, settings={**FIXED, "recurrent_dropout": 0.0}, name="three")
-    assert len(found.trials) == 3
-    defaults = {"units": 32, "dropout": 0.0, "learning_rate": 0.001}
-    assert defaults in [trial["settings"] for trial in found.trials], "the defaults are not among the trials"
+def tune(data, **options):
+    """Two trials beside each other: every process imports TensorFlow."""
+    options = {"model": "dense", "max_concurrent": 2, **options}
+    return raysq.tune("jena", data=data, **options)
+
+
+def test_a_search_leaves_runs_and_the_best_goes_on_and_is_trained_again(cluster, data, monkeypatch, capsys):
+    asked = {"settings": FIXED, "search": {"units": "4,8,16"}, "name": "three", "scheduler": "none"}
+    found = tune(data, trials=3, **asked)
+    assert len(found.trials) == 3 and {trial["state"] for trial in found.trials} == {"finished"}
+    first = next(trial for trial in found.trials if trial["number"] == 1)
+    assert first["settings"] == {"units": 32, "learning_rate": 0.001}, "the defaults are not the first trial"
     losses = [trial["val_loss"] for trial in found.trials]
     assert losses == sorted(losses)
     best = json.loads((found.directory / "best.json").read_text())
     assert best["settings"]["units"] == found.trials[0]["settings"]["units"]
     run = Run.open(best["run"])
     assert min(record["val_loss"] for record in run.metrics()) == best["metrics"]["val_loss"] == losses[0]
-    # The best trial ran to its end, so it is a whole run.
-    assert found.trials[0]["state"] == "finished" and run.result() is not None
+    assert best["metrics"]["test_mae"] > 0 and run.result()["ended"] == "finished"
     assert load(run).model.count_params() == run.result()["parameters"]
+    about = json.loads((found.directory / "experiment.json").read_text())
+    assert about["task"] == "jena" and about["asked"]["trials"] == 3 and about["space"]["units"] == [4, 8, 16]
+
     # The same name with other settings is not taken for it.
     with pytest.raises(UsageError, match="exists with other settings"):
-        tune("jena", data=data, model="gru", trials=3, settings=FIXED, name="three")
+        tune(data, trials=3, **{**asked, "settings": {**FIXED, "epochs": 2}})
     # The same call shows what was found, without Ray.
-    monkeypatch.setattr("raysq.tuning.search._search", lambda *_: pytest.fail("searched again"))
-    again = tune("jena", data=data, model="gru", trials=3, settings={**FIXED, "recurrent_dropout": 0.0}, name="three")
-    assert again.trials == found.trials
+    with monkeypatch.context() as patch:
+        patch.setattr("raysq.tuning.search.ensure_ray", lambda: pytest.fail("Ray was started"))
+        again = tune(data, trials=3, **asked)
+    before = found.trials
+    assert again.trials == before
+    # More trials go on where it was; then the best and the defaults with two seeds.
+    kept = {path: path.stat().st_mtime_ns for path in found.directory.glob("trials/*/metrics.jsonl")}
+    more = tune(data, trials=4, refit=2, **asked)
+    assert [trial for trial in more.trials if trial["number"] < 4] == before
+    assert len(more.trials) == 4 and len({json.dumps(trial["settings"]) for trial in more.trials}) == 4
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+    refit = json.loads((found.directory / "refit.json").read_text())
+    assert refit["seeds"] == [0, 1] and [row["name"] for row in refit["rows"]] == ["best", "defaults"]
+    for row in refit["rows"]:
+        figure = row["metrics"]["test_mae"]
+        values = [Run.open(one).result()["metrics"]["test_mae"] for one in row["runs"]]
+        assert values == figure["values"] and figure["mean"] == pytest.approx(sum(values) / 2)
+        assert figure["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
+        assert [Run.open(one).config.seed for one in row["runs"]] == [0, 1]
+        assert load(row["runs"][0]).model is not None
+
+    # The figures of the trial come back from its settings.
+    assert cli.main(["runs"]) == 0
+    shown = capsys.readouterr().out
+    assert "three" in shown and "4/4" in shown and "trial-01" not in shown
+    file = str(found.directory / "best.json")
+    assert cli.main(["train", "jena", "--config", file, "--json"]) == 0
+    trained = json.loads(capsys.readouterr().out)
+    best = json.loads((found.directory / "best.json").read_text())
+    assert trained["metrics"]["val_loss"] == pytest.approx(best["metrics"]["val_loss"], rel=1e-4)
+    assert cli.main(["train", "beijing", "--config", file]) == 2
+    assert "is of task 'jena'" in capsys.readouterr().err
+    assert cli.main(["train", "jena", "--model", "gru", "--config", file]) == 2
+    assert cli.main(["train", "jena", "--config", file, "--set", "epochs=1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 5
 
 
-def test_failed_trials_do_not_end_the_search_unless_all_fail(cluster, data, monkeypatch):
-    from raysq.tasks import jena
+def test_failed_trials_do_not_end_the_search(cluster, data, tmp_path):
+    # One that diverges, one without room for its windows, one whose process is killed twice, one that is killed once.
+    calls = tmp_path / "calls"
+    settings = {key: value for key, value in FIXED.items() if key not in ("lookback", "dropout")}
+    settings |= {"calls": str(calls), "step": 1}
+    found = tune(
+        data,
+        model="tuning.hostile_models:mortal",
+        trials=16,
+        settings=settings,
+        search={"units": [5, 13, 99], "lookback": [24], "learning_rate": [0.001]},
+        name="some",
+        scheduler="none",
+    )
+    # The defaults, whose window is too long here, and all others of the space.
+    reasons = {one["settings"]["units"]: one["error"] for one in found.trials if one["state"] == "failed"}
+    assert set(reasons) == {4, 13, 99} and len(found.trials) == 4
+    assert "no window fits" in reasons[4] and "killed twice" in reasons[13] and "the loss is" in reasons[99]
+    # Killed while it wrote its model: its second process found all epochs trained.
+    once = found.trials[0]
+    assert once["state"] == "finished" and once["settings"]["units"] == 5
+    assert once["epochs"] == 3 and int(calls.read_text()) == 4
+    assert found.state() == "finished"
 
-    # A lookback that no split has room for, and one that fits.
-    monkeypatch.setitem(jena.TASK.search, "lookback", [400, 24])
-    fixed = {key: value for key, value in FIXED.items() if key != "lookback"}
-    others = {"units": 4, "dropout": 0.0, "recurrent_dropout": 0.0, "learning_rate": 0.001}
-    found = tune("jena", data=data, model="gru", trials=5, settings={**fixed, **others}, name="some", seed=3)
-    states = [trial["state"] for trial in found.trials]
-    assert "failed" in states and states[0] != "failed"
-    failed = next(trial for trial in found.trials if trial["state"] == "failed")
-    assert "no window fits" in failed["error"]
-    monkeypatch.setitem(jena.TASK.search, "lookback", [400])
-    with pytest.raises(RaysqError, match="all 2 trials failed.*no window fits"):
-        tune("jena", data=data, model="gru", trials=2, settings={**fixed, **others}, name="none")
+
+def test_the_search_stops_when_all_fail_for_the_same_cause(cluster, data):
+    settings = {key: value for key, value in FIXED.items() if key != "dropout"}
+    asked = {"model": "tuning.hostile_models:broken", "settings": settings, "trials": 12, "name": "none"}
+    for _ in range(2):  # the second time without Ray
+        with pytest.raises(RaysqError, match="trials all failed alike: RuntimeError: no cable is plugged in"):
+            tune(data, search={"units": "randint(1,99)"}, **asked)
+    (experiment,) = experiments()
+    assert 3 <= len(experiment.trials) < 12 and experiment.state() == "failed"
+
+
+def test_wrong_values_that_fail_at_once_do_not_end_it(cluster, data):
+    found = tune(data, trials=6, settings=FIXED, search={"clipnorm": [-1.0, -2.0], "learning_rate": [0.001, 0.002]})
+    assert [trial["state"] for trial in found.trials] == ["finished"] + ["failed"] * 5
+    assert found.trials[0]["number"] == 1 and "clipnorm must be above 0" in found.trials[1]["error"]
+
+
+def test_a_budget_ends_trials_and_keeps_what_they_reached(cluster, data, monkeypatch):
+    settings = {**FIXED, "epochs": 500}
+    asked = {"settings": settings, "search": {"units": "4,8,16"}, "name": "short", "trials": 3}
+    with pytest.raises(RaysqError, match="spent before a trial had finished an epoch"):
+        tune(data, budget=0.1, **asked)
+
+    def spent(session, seconds):
+        return any(record["epochs"] for record in session.agenda.records.values())
+
+    monkeypatch.setattr(Session, "is_spent", spent)
+    found = tune(data, budget="1h", **asked)
+    assert found.trials[0]["state"] == "out of time" and 0 < found.trials[0]["epochs"] < 500
+    assert {trial["state"] for trial in found.trials} <= {"out of time", "stopped early"}
+    best = json.loads((found.directory / "best.json").read_text())
+    run = Run.open(best["run"])
+    assert run.result()["ended"] == "out of time" and best["metrics"]["test_mae"] > 0
+    assert load(run).model.count_params() == run.result()["parameters"]
+    # A budget that is spent shows what was found.
+    monkeypatch.setattr("raysq.tuning.search.ensure_ray", lambda: pytest.fail("Ray was started"))
+    assert tune(data, budget=found.seconds, **asked).trials == found.trials
+
+
+def test_hyperband_and_optuna(cluster, data):
+    found = tune(
+        data,
+        trials=4,
+        settings={**FIXED, "calendar": ""},
+        search={"units": "4,8,16", "learning_rate": "loguniform(1e-4,1e-2)", "features": [["T (degC)"], []]},
+        scheduler="hyperband",
+        searcher="optuna",
+        max_concurrent=1,
+        name="bayes",
+    )
+    assert len(found.trials) == 4 and {trial["state"] for trial in found.trials} <= {"finished", "stopped early"}
+    assert all(1e-4 <= trial["settings"]["learning_rate"] <= 1e-2 for trial in found.trials)
+    assert {trial["number"] for trial in found.trials} == {1, 2, 3, 4}
+
+
+def test_what_the_cluster_cannot_hold_is_an_error_at_once(cluster, data):
+    with pytest.raises(ResourceError, match="a trial needs 0.5 GPUs, the Ray cluster has 0"):
+        tune(data, trials=1, settings=FIXED, gpu=0.5)
+    with pytest.raises(ResourceError, match="7 workers need 7 CPUs, the Ray cluster has 6"):
+        tune(data, trials=1, settings=FIXED, workers_per_trial=7)
+
+
+def test_one_process_searches_at_a_time(data):
+    about = {"id": "x", "asked": {}, "synthetic": True}
+    experiment = Experiment.create(raysq_experiments(), "held", about)
+    experiment.begin()
+    with experiment.lock(), pytest.raises(RaysqError, match="being searched by another process"):
+        tune(data, trials=1, settings=FIXED, name="held")
+
+
+def raysq_experiments():
+    from raysq.home import home
+
+    return home() / "experiments"
 
 
 @pytest.mark.parametrize("name", ["../..", "a/b", ".hidden", "/tmp/elsewhere"])
@@ -64,22 +194,42 @@ def test_a_name_cannot_leave_the_folder_of_experiments(data, raysq_home, name):
     kept.parent.mkdir(parents=True)
     kept.write_text("mine")
     with pytest.raises(UsageError, match="plain name"):
-        tune("jena", data=data, model="gru", trials=1, settings=FIXED, name=name, fresh=True)
+        tune(data, trials=1, settings=FIXED, name=name, fresh=True)
     assert kept.read_text() == "mine"
 
 
-def test_trials_that_draw_the_same_settings_are_runs_of_their_own(cluster, data, monkeypatch):
-    monkeypatch.setattr("raysq.tuning.search._space", lambda config, fixed: {"units": [32]})
-    found = tune("jena", data=data, model="gru", trials=2, settings=FIXED, name="same")
-    assert len({trial["run"] for trial in found.trials}) == 2
-    assert found.trials[0]["val_loss"] == found.trials[1]["val_loss"]
-
-
-def test_gpus_that_are_not_there_are_an_error_at_once(cluster, data):
-    with pytest.raises(ResourceError, match="needs 0.5 GPUs, the Ray cluster has 0"):
-        tune("jena", data=data, model="gru", trials=1, settings=FIXED, gpu=0.5)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trials": 0}, "--trials must be at least 1"),
+        ({"scheduler": "asah"}, "did you mean asha"),
+        ({"searcher": "grid"}, "unknown --searcher"),
+        ({"budget": "soon"}, "--budget is seconds"),
+        ({"gpu": 1.5}, "whole ones"),
+        ({"gpu": 0.5, "workers_per_trial": 2}, "whole ones"),
+        ({"search": {"learning_rat": "4"}}, "did you mean learning_rate"),
+        ({"search": {"units": "uniform(1,2)"}}, "randint"),
+        ({"search": {"learning_rate": "loguniform(0,1)"}}, "low > 0"),
+        ({"search": {"learning_rate": "uniform(2,1)"}}, "low < high"),
+        ({"search": {"learning_rate": "normal(2,1)"}}, "unknown range"),
+        ({"search": {"optimizer": "adam,adma"}}, "one of"),
+        ({"search": {"dropout": "0.1"}}, "both fixed"),
+        ({"search": {"epochs": "1,2"}}, "most that a trial gets"),
+        ({"search": {"step": "7min"}}, "step=7min"),
+    ],
+)
+def test_wrong_options_are_one_clear_line(data, options, message):
+    given = {"trials": 2, "settings": FIXED, **options}
+    if "step" in options.get("search", {}):
+        given["settings"] = {key: value for key, value in FIXED.items() if key != "step"}
+    with pytest.raises(UsageError, match=message):
+        tune(data, **given)
 
 
 def test_nothing_to_search_is_said(data):
     with pytest.raises(UsageError, match="nothing to search"):
-        tune("jena", data=data, model="baseline", trials=2, settings={"lookback": 24, "step": 2, "learning_rate": 0.1})
+        tune(data, model="baseline", trials=2, settings={**SMALL, "learning_rate": 0.1, "calendar": ""})
+
+
+def test_a_budget_is_read():
+    assert [parse_budget(text) for text in ("90", 90, "30m", "2h", "1h30m", "1.5h")] == [90, 90, 1800, 7200, 5400, 5400]

@@ -1,0 +1,200 @@
+"""The folder of an experiment: what was asked, what every trial reached, the best of them, and who holds it."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from raysq.errors import DataError, RaysqError, UsageError
+from raysq.home import home
+
+FORMAT_VERSION = 1
+# States of a trial that has ended; any other is still to be trained.
+ENDED = ("finished", "stopped early", "out of time", "failed")
+
+
+class Experiment:
+    """An experiment's folder: `experiment.json`, `trials.json`, `best.json`, `refit.json`, and a run for each trial.
+
+    Attributes:
+        directory: where it is.
+        about: what was asked: task, model, data, space, and so on.
+    """
+
+    def __init__(self, directory: Path, about: dict[str, Any]):
+        self.directory = directory
+        self.about = about
+
+    @classmethod
+    def create(cls, folder: Path, name: str, about: Mapping[str, Any]) -> "Experiment":
+        """The experiment of that name, a new one or the one that is there.
+
+        Raises:
+            UsageError: a name that leaves the folder.
+            RaysqError: the folder cannot be written.
+        """
+        if Path(name).name != name or name.startswith("."):
+            raise UsageError(f"--name must be a plain name without slashes, received {name!r}")
+        directory = folder / name
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RaysqError(f"{directory} cannot be written ({error.strerror}); choose another --storage") from None
+        return cls(directory, dict(about))
+
+    @classmethod
+    def open(cls, experiment: str | Path) -> "Experiment":
+        """An existing experiment by directory or name.
+
+        Raises:
+            DataError: there is none, or a newer raysq wrote it.
+        """
+        for directory in (Path(experiment), home() / "experiments" / str(experiment)):
+            if (directory / "experiment.json").exists():
+                return cls(directory, _read_about(directory))
+        raise DataError(f"no experiment {str(experiment)!r}: `raysq runs` lists them")
+
+    def begin(self, fresh: bool = False) -> None:
+        """Takes the folder for this search, or goes on with it; to be called under the lock.
+
+        Raises:
+            UsageError: another search is there.
+        """
+        path = self.directory / "experiment.json"
+        if fresh:
+            for one in self.directory.iterdir():
+                if one.name != ".lock":
+                    shutil.rmtree(one) if one.is_dir() else one.unlink()
+        if path.exists() and (there := _read_about(self.directory)["id"]) != self.about["id"]:
+            raise UsageError(
+                f"experiment {self.name} exists with other settings ({there}, now {self.about['id']}): "
+                f"choose another --name, or --fresh to start anew"
+            )
+        write_json(path, {"format_version": FORMAT_VERSION, **self.about})
+
+    @property
+    def name(self) -> str:
+        """The directory's name."""
+        return self.directory.name
+
+    @property
+    def trials(self) -> list[dict[str, Any]]:
+        """One record a trial, best first."""
+        return read_json(self.directory / "trials.json", [])
+
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The best trial's settings and metrics, or None before a search has ended."""
+        return read_json(self.directory / "best.json", None)
+
+    @property
+    def refit(self) -> dict[str, Any] | None:
+        """Mean and deviation of the best settings over several seeds, if they were asked for."""
+        return read_json(self.directory / "refit.json", None)
+
+    @cached_property
+    def best_config(self) -> dict[str, Any]:
+        """The best trial's settings, all of them."""
+        return (self.best or {})["settings"]
+
+    @cached_property
+    def best_metrics(self) -> dict[str, float]:
+        """Of the best trial's best epoch."""
+        return (self.best or {})["metrics"]
+
+    @property
+    def done(self) -> int:
+        """How many trials have ended."""
+        return sum(record["state"] in ENDED for record in self.trials)
+
+    @property
+    def lowest(self) -> float | None:
+        """The lowest val_loss so far."""
+        return min((record["val_loss"] for record in self.trials if record["val_loss"] is not None), default=None)
+
+    @property
+    def seconds(self) -> float:
+        """How long the search has taken, over all its sessions."""
+        return float(read_json(self.directory / "clock.json", {"seconds": 0.0})["seconds"])
+
+    def spend(self, seconds: float) -> None:
+        """Notes how long the search has taken."""
+        write_json(self.directory / "clock.json", {"seconds": round(seconds, 1)})
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the experiment for this process.
+
+        Raises:
+            RaysqError: another process holds it.
+        """
+        with open(self.directory / ".lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RaysqError(
+                    f"experiment {self.name} is being searched by another process; wait for it, or use --name"
+                ) from None
+            yield
+
+    def state(self) -> str:
+        """ "running", "finished", "out of time", "failed" or "interrupted"."""
+        try:
+            with self.lock():
+                pass
+        except RaysqError:
+            return "running"
+        states = {record["state"] for record in self.trials}
+        if states and states <= {"failed"}:
+            return "failed"
+        if "interrupted" in states or self.best is None:
+            return "interrupted"
+        return "out of time" if "out of time" in states else "finished"
+
+    def show(self, console: Any) -> None:
+        """Prints the trials, the best of them, and what to do with it."""
+        from raysq.tuning.outcome import show
+
+        show(self, console)
+
+
+def experiments() -> list[Experiment]:
+    """All experiments of RAYSQ_HOME, newest first."""
+    paths = (home() / "experiments").glob("*/experiment.json")
+    found = sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
+    return [Experiment.open(path.parent) for path in found]
+
+
+def _read_about(directory: Path) -> dict[str, Any]:
+    path = directory / "experiment.json"
+    try:
+        about = json.loads(path.read_text())
+        version = about.pop("format_version", 0)
+        about["id"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"experiment {directory} has an experiment.json that cannot be read ({error!r})") from None
+    if version > FORMAT_VERSION:
+        raise DataError(
+            f"experiment {directory} has format {version}, this raysq reads up to {FORMAT_VERSION}: upgrade raysq"
+        )
+    return about
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes a file that is there as a whole or as it was."""
+    new = path.with_name(path.name + ".new")
+    with open(new, "w") as file:
+        file.write(json.dumps(values, indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)
+
+
+def read_json(path: Path, otherwise: Any) -> Any:
+    """What lies in a file, or `otherwise` where there is none."""
+    return json.loads(path.read_text()) if path.exists() else otherwise

@@ -1,0 +1,81 @@
+"""Where Ray Tune calls us: the searcher that hands out a session's trials, and the callback that hears of them.
+
+Ray Tune writes both to disk now and then, to restore them; what a search has reached is in its own folder, so they are
+written empty. They are importable classes for that reason: those inside a function would take all they see with them.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.search import Searcher
+
+from raysq.tuning.session import Session
+
+
+class Trials(Searcher):
+    """Hands out the trials of a session."""
+
+    def __init__(self, session: Session):
+        super().__init__()
+        self._session = session
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial."""
+        found = self._session.begin()
+        if found is None:
+            return None
+        if found == "finished":
+            return Searcher.FINISHED
+        # One value: Ray Tune would look into a mapping for searches of its own.
+        return {"trial": [found.name, found.seed, dict(found.every)]}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """Told by the callback."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save."""
+        Path(checkpoint_path).touch()
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Never restored."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class Events(Callback):
+    """Tells a session what happens to its trials."""
+
+    def __init__(self, session: Session):
+        self._session = session
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """A process works on it."""
+        self._session.board.begin(_name(trial))
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """An epoch."""
+        if "score" in result:
+            self._session.epoch(_name(trial), result["epoch"], result["score"])
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """It came to its end, or the scheduler ended it."""
+        self._session.end(_name(trial), None)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Its process was lost, and that of the second try too."""
+        error = trial.get_pickled_error() or trial.get_error() or ""
+        if "OutOfMemory" in f"{type(error).__name__} {error}":
+            self._session.end(_name(trial), "out of memory: Ray ended its process twice")
+        else:
+            self._session.end(_name(trial), "its process was killed twice (out of memory, or from outside)")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _name(trial: Any) -> str:
+    return str(trial.config["trial"][0])

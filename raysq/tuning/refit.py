@@ -1,0 +1,119 @@
+"""The best settings and the defaults, trained with several seeds: does the winner win beyond its one seed?"""
+
+import json
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from raysq.errors import DataError, Interrupted, RaysqError
+from raysq.training.run import Run
+from raysq.tuning.experiment import Experiment, write_json
+from raysq.tuning.outcome import is_whole
+from raysq.tuning.session import Assignment, Ending
+
+
+class RefitAgenda:
+    """A run for each seed of each row, in the experiment's `refit/`.
+
+    Args:
+        experiment: a search that has ended.
+        seeds: how many, from 0.
+        fixed: settings of all trials of the search.
+    """
+
+    def __init__(self, experiment: Experiment, seeds: int, fixed: Mapping[str, Any]):
+        self.experiment, self.seeds, self.fixed = experiment, seeds, dict(fixed)
+        self.folder = experiment.directory / "refit"
+        trials = experiment.trials
+        defaults = next((trial for trial in trials if trial["number"] == 1), trials[0])
+        self.rows = {"best": trials[0]["settings"], "defaults": defaults["settings"]}
+        # Where the defaults won they are trained once.
+        same = self.rows["best"] == self.rows["defaults"]
+        self._prefix = {"best": f"trial-{trials[0]['number']:02}", "defaults": "trial-01"}
+        kinds = ["defaults"] if same else ["best", "defaults"]
+        self._waiting = [
+            Assignment(
+                self._name(row, seed),
+                {"settings": row, "seed": seed},
+                {**self.fixed, **self.rows[row]},
+                seed,
+            )
+            for seed in range(seeds)
+            for row in kinds
+        ]
+        self._waiting = [one for one in self._waiting if not is_whole(self.folder / one.name)]
+        self.left = len(self._waiting)
+        self.failures: dict[str, str] = {}
+        for one in self._waiting:
+            (self.folder / one.name / "failure.json").unlink(missing_ok=True)
+
+    def _name(self, row: str, seed: int) -> str:
+        # By trial, not by rank: more trials may bring another winner.
+        return f"{self._prefix[row]}-seed-{seed}"
+
+    def next(self) -> Assignment | Literal["finished"] | None:
+        """The next run."""
+        return self._waiting.pop(0) if self._waiting else "finished"
+
+    def reported(self, name: str, epoch: int, score: float) -> None:
+        """Nothing is kept beside the run's own record."""
+
+    def ended(self, name: str, reason: str | None, error: str | None) -> Ending:
+        """A run that failed ends the refit: a mean over fewer seeds would be another figure."""
+        failure = self.folder / name / "failure.json"
+        if error or failure.exists():
+            self.failures[name] = error or json.loads(failure.read_text())["message"]
+            return Ending("failed", self.failures[name], stop="a run failed")
+        run = Run(self.folder / name, None)  # type: ignore[arg-type]
+        result = run.result()
+        return Ending("finished" if result else "interrupted", seconds=result["seconds"] if result else 0.0)
+
+    def conclude(self, reason: str | None) -> None:
+        """Writes `refit.json`.
+
+        Raises:
+            Interrupted: the session was stopped.
+            RaysqError: a run failed.
+        """
+        for name, message in self.failures.items():
+            raise RaysqError(f"refit {name} failed: {message}")
+        if reason is not None:
+            raise Interrupted("refit stopped; the same command continues")
+        rows = []
+        for row, settings in self.rows.items():
+            runs = [self.folder / self._name(row, seed) for seed in range(self.seeds)]
+            rows.append(
+                {
+                    "name": row,
+                    "settings": settings,
+                    "runs": [str(path) for path in runs],
+                    "metrics": _summary([_metrics(path) for path in runs]),
+                }
+            )
+        write_json(self.experiment.directory / "refit.json", {"seeds": list(range(self.seeds)), "rows": rows})
+
+
+def is_done(experiment: Experiment, seeds: int) -> bool:
+    """Whether `refit.json` has these seeds of the present best settings."""
+    refit = experiment.refit
+    if not refit or len(refit["seeds"]) != seeds:
+        return False
+    return bool(refit["rows"][0]["settings"] == experiment.trials[0]["settings"])
+
+
+def _metrics(directory: Path) -> dict[str, float]:
+    result = Run.open(directory).result()
+    if result is None:
+        raise DataError(f"run {directory} is not finished; the same command continues")
+    return {name: value for name, value in result["metrics"].items() if name.startswith(("val_", "test_"))}
+
+
+def _summary(found: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
+    """Mean and sample deviation (0 for one seed) of each metric, and its values."""
+    summary = {}
+    for name in found[0]:
+        values = [metrics[name] for metrics in found]
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        summary[name] = {"mean": statistics.fmean(values), "std": spread, "values": values}
+    return summary

@@ -1,0 +1,245 @@
+"""The space of a search: which settings it draws, from what, and the points that a random search tries."""
+
+import itertools
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from raysq import kinds, tasks
+from raysq.errors import DataError, UsageError
+from raysq.settings import Setting, coerce, nearest, parse_pairs, settings_of
+from raysq.shards import Dataset
+from raysq.training.config import Config, load_builder
+from raysq.training.settings import TrainSettings
+
+RANGES = ("uniform", "loguniform", "randint")
+_RANGE = re.compile(r"\s*(\w+)\s*\(([^(),]+),([^(),]+)\)\s*")
+# A finite space up to this size is shuffled as a whole; of a larger one points are drawn.
+_LISTED = 4096
+
+
+@dataclass(frozen=True)
+class Space:
+    """Settings to search.
+
+    Attributes:
+        domains: setting -> list of choices, or (range, low, high) with a range of `RANGES`; `randint` excludes `high`.
+        defaults: the settings' values where nothing is searched, written like the choices.
+    """
+
+    domains: Mapping[str, list[Any] | tuple[str, Any, Any]]
+    defaults: Mapping[str, Any]
+
+    @property
+    def size(self) -> float:
+        """How many points there are."""
+        return math.prod(_count(domain) for domain in self.domains.values())
+
+    def contains(self, point: Mapping[str, Any]) -> bool:
+        """Whether every value lies in its domain."""
+        return all(_inside(domain, point[key]) for key, domain in self.domains.items())
+
+    def points(self, count: int, seed: int) -> list[dict[str, Any]]:
+        """The first points of a random search: the defaults, then others, none twice.
+
+        A pure function: more points of the same seed begin with the same ones. Fewer than `count` where the space
+        has no more.
+        """
+        found = [dict(self.defaults)]
+        seen = {_key(self.defaults)}
+        for point in self._draws(seed):
+            if len(found) >= count:
+                break
+            if (key := _key(point)) not in seen:
+                seen.add(key)
+                found.append(point)
+        return found
+
+    def _draws(self, seed: int) -> Iterable[dict[str, Any]]:
+        if self.size <= _LISTED:
+            everything = list(itertools.product(*(_values(domain) for domain in self.domains.values())))
+            for number in np.random.RandomState(seed).permutation(len(everything)):
+                yield dict(zip(self.domains, everything[number], strict=True))
+            return
+        for number in itertools.count():
+            random = np.random.RandomState([seed, number])
+            yield {key: _draw(domain, random) for key, domain in self.domains.items()}
+
+    def for_ray(self) -> dict[str, Any]:
+        """The space as Ray Tune's domains."""
+        from ray import tune
+
+        return {
+            key: tune.choice(domain) if isinstance(domain, list) else getattr(tune, domain[0])(*domain[1:])
+            for key, domain in self.domains.items()
+        }
+
+
+def parse_search(pairs: Iterable[str]) -> dict[str, Any]:
+    """Domains from `key=v1,v2`, `key=["a,b","c"]`, or `key=uniform(0,0.5)`."""
+    return {key: _parse(key, text) for key, text in parse_pairs(pairs).items()}
+
+
+def _parse(key: str, text: str) -> Any:
+    if match := _RANGE.fullmatch(text):
+        try:
+            return (match[1], float(match[2]), float(match[3]))
+        except ValueError:
+            raise UsageError(f"--search {key}: {match[1]} takes two numbers, received {text!r}") from None
+    if text.startswith("["):
+        try:
+            return list(json.loads(text))
+        except ValueError:
+            raise UsageError(f'--search {key}: a list is written ["a,b","c"], received {text!r}') from None
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def make_space(
+    config: Config, dataset: Dataset, fixed: Mapping[str, Any], search: Mapping[str, Any] | None = None
+) -> Space:
+    """The task's space, as far as this model has the settings and they are not fixed, with the person's changes.
+
+    Args:
+        config: of the defaults.
+        dataset: for settings that are spans of time.
+        fixed: settings that the person fixed.
+        search: domains that the person gave, over the task's: a list of choices, (range, low, high), or text.
+
+    Raises:
+        UsageError: an unknown setting, a domain that does not suit its setting, or nothing to search.
+    """
+    sections = {
+        "examples": settings_of(kinds.get(config.kind).examples),
+        "builder": settings_of(load_builder(config.model_spec().build)),
+        "training": settings_of(TrainSettings),
+    }
+    known = {key: (section, setting) for section, settings in sections.items() for key, setting in settings.items()}
+    domains: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
+
+    def add(key: str, domain: Any, given: bool) -> None:
+        section, setting = known[key]
+        checked = _check(key, domain, setting, spans=section == "examples")
+        value = getattr(config, section)[key]
+        canonical = {}
+        if isinstance(checked, list):
+            for choice in checked:
+                try:
+                    canonical[_key(choice)] = _canonical(config, dataset, section, setting, choice)
+                except (UsageError, DataError):
+                    if given:
+                        raise
+                    # The task's space is a proposal for any data: a span that does not suit these is left out.
+            checked = [choice for choice in checked if _key(choice) in canonical]
+            if not checked:
+                return
+        domains[key] = checked
+        same = [choice for choice in checked if canonical.get(_key(choice)) == value] if canonical else []
+        defaults[key] = same[0] if same else ",".join(map(str, value)) if isinstance(value, list) else value
+
+    search = {key: _parse(key, domain) if isinstance(domain, str) else domain for key, domain in (search or {}).items()}
+    for key in search:
+        if key not in known:
+            raise UsageError(f"--search: model {config.model!r} has no setting {key!r}: {nearest(key, known)}")
+        if key == "epochs":
+            raise UsageError("epochs is not searched: it is the most that a trial gets, --epochs N; ASHA shares them")
+        if key in fixed:
+            raise UsageError(f"setting {key} is both fixed (--set) and searched (--search): leave one out")
+    for key, domain in {**tasks.get(config.task).search, **search}.items():
+        if key in search or (key in known and key not in fixed):
+            add(key, domain, key in search)
+    if not domains:
+        raise UsageError(
+            f"there is nothing to search for model {config.model!r} of task {config.task!r}: "
+            f"give --search key=v1,v2 or key=uniform(low,high)"
+        )
+    return Space(domains, defaults)
+
+
+def _check(key: str, domain: Any, setting: Setting, spans: bool) -> list[Any] | tuple[str, Any, Any]:
+    if isinstance(domain, tuple):
+        name, low, high = domain
+        if name not in RANGES:
+            raise UsageError(f"--search {key}: unknown range {name!r}: {nearest(name, RANGES)}")
+        whole = coerce(0.5, setting.type, key) != 0.5 if _takes(setting, 0.5) else True
+        if not _takes(setting, 1):
+            raise UsageError(f"--search {key}: the setting is not a number, give choices: {key}=v1,v2")
+        if whole and name != "randint":
+            raise UsageError(f"--search {key}: whole numbers take randint(low,high) or choices, received {name}")
+        if name == "randint":
+            low, high = coerce(low, int, key), coerce(high, int, key)
+        if not low < high:
+            raise UsageError(f"--search {key}: {name} needs low < high, received {low:g} and {high:g}")
+        if name == "loguniform" and not low > 0:
+            raise UsageError(f"--search {key}: loguniform needs low > 0, received {low:g}")
+        return (name, low, high)
+    choices = []
+    for value in domain:
+        # Searchers want text or numbers: lists stay as they are written, and so do spans of time, which the kind reads.
+        written = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        held = written if spans and not _takes(setting, value) else coerce(value, setting.type, key)
+        choices.append(written if isinstance(held, tuple) else held)
+    if not choices:
+        raise UsageError(f"--search {key}: there are no choices")
+    unique = {_key(choice): choice for choice in choices}
+    return list(unique.values())
+
+
+def _takes(setting: Setting, value: Any) -> bool:
+    try:
+        coerce(value, setting.type, setting.name)
+    except UsageError:
+        return False
+    return True
+
+
+def _canonical(config: Config, dataset: Dataset, section: str, setting: Setting, value: Any) -> Any:
+    """A value as a run's configuration holds it."""
+    if section == "examples":
+        examples: Any = kinds.get(config.kind).examples
+        value = examples.resolve({**config.examples, setting.name: value}, dataset)[setting.name]
+    return json.loads(json.dumps(coerce(value, setting.type, setting.name)))
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _count(domain: Any) -> float:
+    if isinstance(domain, list):
+        return len(domain)
+    return domain[2] - domain[1] if domain[0] == "randint" else math.inf
+
+
+def _values(domain: Any) -> list[Any]:
+    return domain if isinstance(domain, list) else list(range(domain[1], domain[2]))
+
+
+def _inside(domain: Any, value: Any) -> bool:
+    if isinstance(domain, list):
+        return value in domain
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return domain[1] <= value < domain[2] if domain[0] == "randint" else domain[1] <= value <= domain[2]
+
+
+def _draw(domain: Any, random: np.random.RandomState) -> Any:
+    if isinstance(domain, list):
+        return domain[random.randint(len(domain))]
+    name, low, high = domain
+    if name == "randint":
+        return int(random.randint(low, high))
+    value = random.uniform(low, high) if name == "uniform" else math.exp(random.uniform(math.log(low), math.log(high)))
+    return rounded(domain, value)
+
+
+def rounded(domain: Any, value: Any) -> Any:
+    """A value of a domain with four digits: what a person reads and types is what was trained."""
+    if isinstance(domain, list) or not isinstance(value, float):
+        return value
+    return min(max(float(f"{value:.4g}"), domain[1]), domain[2])

@@ -1,0 +1,212 @@
+"""What runs in a trial's process: one run of a search, from its checkpoint if it has one."""
+
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysq import nodes
+from raysq.errors import Interrupted, RaysqError
+from raysq.training.config import plan
+from raysq.training.reuse import Programs
+from raysq.training.run import Run
+
+# Kept between the trials of one process.
+_programs = Programs()
+_POLL_SECONDS = 0.5
+_LOCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the trials of a session have in common; small, it travels to every process.
+
+    Attributes:
+        task: its name.
+        model: the model.
+        data: the data set's directory.
+        handle: for nodes that do not see that directory.
+        folder: where the runs lie.
+        stop: a file; while it is there, trials save where they are and end.
+        workers: of a trial; more than 1 are a worker group.
+        gpu: GPUs of a worker.
+        whole: whether every run gets its model file and test figures, or only one that is the best so far.
+        place: the driver's current folder and its path for imports: models of a person's own are found there.
+    """
+
+    task: str
+    model: str
+    data: str
+    handle: Any
+    folder: str
+    stop: str
+    workers: int
+    gpu: float
+    whole: bool
+    place: tuple[str, tuple[str, ...]]
+
+
+def carry_out(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> None:
+    """Trains one run and reports each of its epochs to Ray Tune; whatever fails is noted in the run's folder."""
+    directory = Path(order.folder) / name
+    _go_to(*order.place)
+    try:
+        if Path(order.stop).exists():
+            raise Interrupted("stopped before it began")
+        _train(order, name, seed, settings)
+    except Interrupted:
+        # It has saved its state, and the driver knows why it had to stop. Of a trial without any result Ray Tune
+        # would print a line.
+        _report({"name": name, "epoch": 0})
+    except Exception as error:
+        _programs.drop()
+        message = explain(error)
+        directory.mkdir(parents=True, exist_ok=True)
+        if not isinstance(error, RaysqError):
+            (directory / "failure.log").write_text(traceback.format_exc())
+        # Messages that differ only in the run's own folder have the same cause.
+        write_failure(directory, message.replace(str(directory), name))
+        _report({"name": name, "epoch": 0})
+
+
+def _go_to(folder: str, paths: tuple[str, ...]) -> None:
+    """Ray Tune gives every trial a folder of its own; a person's modules and files are where the command was given."""
+    if Path(folder).is_dir():
+        os.chdir(folder)
+    sys.path += [path for path in paths if path not in sys.path and Path(path).is_dir()]
+
+
+def explain(error: BaseException) -> str:
+    """One line that says why a trial failed."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else ""
+    kind = type(error).__name__
+    if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
+        return f"out of memory: {text or kind}"
+    return text if isinstance(error, RaysqError) else f"{kind}: {text}"
+
+
+def write_failure(directory: Path, message: str) -> None:
+    """Notes why a run failed, where a worker group notes it too."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "failure.json").write_text(json.dumps({"message": message}))
+
+
+def _train(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> None:
+    dataset = nodes.open_data(order.data, order.handle)
+    run = Run.create(plan(order.task, order.model, dataset, seed, settings), name=name, folder=Path(order.folder))
+    reporter = _Reporter(name, lowest(run.metrics()))
+    for record in run.metrics()[-1:]:
+        reporter.epoch(record)  # reached before an interruption
+    if run.result() is not None:
+        return
+    with _locked(run):
+        if order.workers > 1:
+            _train_group(order, run, reporter)
+            return
+        from raysq.training.worker import Hooks, configure, strategy, work
+
+        # A trial has one CPU: as many threads as cores would only push the other trials aside.
+        configure(run.config.train_settings(), seed, gpu=order.gpu > 0, threads=1)
+        stop = Path(order.stop)
+        hooks = Hooks(
+            on_epoch=reporter.epoch,
+            should_stop=stop.exists,
+            whole=lambda: order.whole or _is_best(run),
+            board=order.whole,
+        )
+        distribution = strategy(1, order.gpu > 0)
+        if distribution is None:
+            work(run, distribution, hooks, dataset=dataset, opener=_programs.open)
+        else:
+            work(run, distribution, hooks, dataset=dataset)
+
+
+def _train_group(order: Order, run: Run, reporter: "_Reporter") -> None:
+    """Starts a worker group and reports what its chief writes. When this process ends, so does the group."""
+    from raysq.training import group
+
+    failures: list[BaseException] = []
+
+    def train() -> None:
+        try:
+            group.train(run, order.workers, gpu=order.gpu > 0, threads=1, quiet=True)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=train, daemon=True)
+    thread.start()
+    reported = len(run.metrics())
+    while True:
+        alive = thread.is_alive()
+        for record in run.metrics()[reported:]:
+            reported += 1
+            reporter.epoch(record)
+        if not alive:
+            break
+        if Path(order.stop).exists():
+            raise Interrupted("stopped; the same command continues from the last checkpoint")
+        thread.join(_POLL_SECONDS)
+    if failures:
+        raise failures[0]
+
+
+class _Reporter:
+    """Tells Ray Tune of every epoch: its val_loss, and as `score` the lowest so far, by which trials are judged."""
+
+    def __init__(self, name: str, score: float):
+        self.name = name
+        self.score = score
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        self.score = min(self.score, record["val_loss"])
+        figures = {key: record[key] for key in ("epoch", "val_loss", "seconds")}
+        _report({"name": self.name, "score": self.score, **figures})
+
+
+def _report(values: Mapping[str, Any]) -> None:
+    from ray import tune
+
+    tune.report(dict(values))
+
+
+def _is_best(run: Run) -> bool:
+    """Whether no other run of the folder has a lower val_loss."""
+    mine = lowest(run.metrics())
+    others = (
+        lowest(Run(path.parent, run.config).metrics())
+        for path in run.directory.parent.glob("*/metrics.jsonl")
+        if path.parent != run.directory
+    )
+    return all(mine <= other for other in others)
+
+
+def lowest(records: list[dict[str, Any]]) -> float:
+    """The lowest val_loss of an epoch."""
+    return min((record["val_loss"] for record in records), default=float("inf"))
+
+
+@contextmanager
+def _locked(run: Run) -> Iterator[None]:
+    """Holds the run; a process of it that was just killed, or told to stop, may need a moment to let go."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        lock = run.lock()
+        try:
+            lock.__enter__()
+            break
+        except RaysqError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)

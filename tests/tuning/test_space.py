@@ -1,0 +1,43 @@
+"""The space of a search: a pure function of the seed, without points twice."""
+
+import pytest
+
+from raysq.tuning.space import Space, parse_search
+
+SPACE = Space(
+    {
+        "units": [16, 32],
+        "dropout": ("uniform", 0.0, 0.5),
+        "layers": ("randint", 1, 4),
+        "rate": ("loguniform", 1e-4, 1e-2),
+    },
+    {"units": 64, "dropout": 0.0, "layers": 1, "rate": 0.001},
+)
+
+
+def test_more_points_begin_with_the_same_ones():
+    few, many = SPACE.points(5, seed=3), SPACE.points(40, seed=3)
+    assert many[:5] == few and few[0] == SPACE.defaults
+    assert few[1:] != SPACE.points(5, seed=4)[1:]
+    assert all(SPACE.contains(point) for point in many[1:]) and not SPACE.contains(many[0])
+    assert {point["layers"] for point in many} == {1, 2, 3}
+    assert all(float(f"{point['rate']:.4g}") == point["rate"] for point in many)
+
+
+def test_a_finite_space_is_searched_once():
+    space = Space({"a": [1, 2], "b": ("randint", 0, 3)}, {"a": 1, "b": 0})
+    points = space.points(100, seed=0)
+    assert len(points) == 6 == len({tuple(point.values()) for point in points})
+    assert space.points(4, seed=0) == points[:4]
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("units=16,32", ["16", "32"]),
+        ("dropout=uniform(0, 0.5)", ("uniform", 0.0, 0.5)),
+        ('calendar=["hour,yearday",""]', ["hour,yearday", ""]),
+    ],
+)
+def test_domains_are_read(text, domain):
+    assert list(parse_search([text]).values()) == [domain]
