@@ -87,7 +87,7 @@ def check_resources(needs: Mapping[str, float], what: str, times: int = 1) -> No
         ResourceError: with the numbers, if they cannot.
     """
     needs = {name: value for name, value in needs.items() if value}
-    if not needs or _room(needs) >= times:
+    if not needs or room_for(needs) >= times:
         return
     if not can_grow():
         raise ResourceError(f"{_shortage(needs, what, times)}: ask for less, or add nodes")
@@ -98,7 +98,7 @@ def check_resources(needs: Mapping[str, float], what: str, times: int = 1) -> No
     started = hoped = asked = time.monotonic()
     request_resources(bundles=[dict(needs)] * times)
     try:
-        while _room(needs) < times:
+        while room_for(needs) < times:
             now = time.monotonic()
             hoped = hoped if _infeasible() else now
             if now - hoped > _INFEASIBLE_SECONDS:
@@ -148,7 +148,7 @@ def nodes_timeout() -> float:
     return seconds
 
 
-def _room(needs: Mapping[str, float]) -> int:
+def room_for(needs: Mapping[str, float]) -> int:
     """How many the alive nodes could hold if nothing else ran there."""
     import ray
 

@@ -115,6 +115,20 @@ def load_builder(path: str) -> Callable[..., Any]:
     return builder
 
 
+def import_place() -> tuple[str, tuple[str, ...]]:
+    """Where this process imports from, for `import_from` in a process of Ray's."""
+    return os.getcwd(), tuple(sys.path)
+
+
+def import_from(place: tuple[str, tuple[str, ...]]) -> None:
+    """Lets this process find the modules that the driver finds: models of a person's own lie where the command was
+    given, and Ray gives its processes a folder of their own."""
+    folder, paths = place
+    if os.path.isdir(folder):
+        os.chdir(folder)
+    sys.path += [path for path in paths if path not in sys.path and os.path.isdir(path)]
+
+
 def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Mapping[str, Any]) -> Config:
     """Resolves every setting: the kind's defaults, the task's, the data set's, the model's, then the person's.
 

@@ -12,6 +12,7 @@ from raysq import nodes
 from raysq.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
 from raysq.errors import DataError, Interrupted, RaysqError, ResourceError, TrainingError
 from raysq.shards import Dataset
+from raysq.training.config import import_from, import_place
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
 from raysq.training.state import TrainState
@@ -64,6 +65,7 @@ def train(
             "data": data or nodes.provide(Dataset.open(run.config.data)),
             "gpu": bool(gpu),
             "threads": threads,
+            "place": import_place(),
         },
         backend_config=_backend_config(),
         scaling_config=ScalingConfig(
@@ -143,6 +145,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
 
     context = ray.train.get_context()
     chief = context.get_world_rank() == 0
+    import_from(arguments["place"])
     try:
         run = Run.open(arguments["run"])
     except DataError:

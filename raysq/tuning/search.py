@@ -2,21 +2,19 @@
 
 import hashlib
 import json
-import os
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from raysq import kinds, nodes, tasks
-from raysq.cluster import can_grow, check_resources, ensure_ray
+from raysq.cluster import can_grow, check_resources, ensure_ray, room_for
 from raysq.errors import Interrupted, RaysqError, UsageError
 from raysq.home import home
 from raysq.settings import nearest
 from raysq.shards import Dataset
 from raysq.training import api
-from raysq.training.config import Config
+from raysq.training.config import Config, import_place
 from raysq.tuning import outcome
 from raysq.tuning.agenda import SearchAgenda, require_optuna, trial_directory
 from raysq.tuning.experiment import Experiment
@@ -209,7 +207,7 @@ class _Search:
                 workers=self.workers,
                 gpu=self.gpu,
                 whole=False,
-                place=(os.getcwd(), tuple(sys.path)),
+                place=import_place(),
             )
         return self._order
 
@@ -265,7 +263,7 @@ class _Search:
 
     def _concurrency(self, left: int) -> tuple[int, int]:
         """Trials beside each other, and how many more may wait for a process of one that ends."""
-        room = _room({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
+        room = room_for({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
         fit = max(1, min(left, room if not can_grow() or self.workers > 1 else left))
         if self.max_concurrent and self.max_concurrent < fit:
             return self.max_concurrent, 0
@@ -349,14 +347,3 @@ class _Past:
 
     def __init__(self, trial_id: str):
         self.trial_id = trial_id
-
-
-def _room(needs: Mapping[str, float]) -> int:
-    """How many the alive nodes could hold if nothing else ran there."""
-    import ray
-
-    return sum(
-        int(min(node["Resources"].get(name, 0.0) / value + 1e-6 for name, value in needs.items()))
-        for node in ray.nodes()
-        if node["Alive"]
-    )

@@ -1,8 +1,6 @@
 """What runs in a trial's process: one run of a search, from its checkpoint if it has one."""
 
 import json
-import os
-import sys
 import threading
 import time
 import traceback
@@ -14,7 +12,7 @@ from typing import Any
 
 from raysq import nodes
 from raysq.errors import Interrupted, RaysqError
-from raysq.training.config import plan
+from raysq.training.config import import_from, plan
 from raysq.training.reuse import Programs
 from raysq.training.run import Run
 
@@ -38,7 +36,7 @@ class Order:
         workers: of a trial; more than 1 are a worker group.
         gpu: GPUs of a worker.
         whole: whether every run gets its model file and test figures, or only one that is the best so far.
-        place: the driver's current folder and its path for imports: models of a person's own are found there.
+        place: where models of a person's own are found, from `import_place`.
     """
 
     task: str
@@ -56,7 +54,7 @@ class Order:
 def carry_out(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> None:
     """Trains one run and reports each of its epochs to Ray Tune; whatever fails is noted in the run's folder."""
     directory = Path(order.folder) / name
-    _go_to(*order.place)
+    import_from(order.place)
     try:
         if Path(order.stop).exists():
             raise Interrupted("stopped before it began")
@@ -74,13 +72,6 @@ def carry_out(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -
         # Messages that differ only in the run's own folder have the same cause.
         write_failure(directory, message.replace(str(directory), name))
         _report({"name": name, "epoch": 0})
-
-
-def _go_to(folder: str, paths: tuple[str, ...]) -> None:
-    """Ray Tune gives every trial a folder of its own; a person's modules and files are where the command was given."""
-    if Path(folder).is_dir():
-        os.chdir(folder)
-    sys.path += [path for path in paths if path not in sys.path and Path(path).is_dir()]
 
 
 def explain(error: BaseException) -> str:
@@ -137,7 +128,7 @@ def _train_group(order: Order, run: Run, reporter: "_Reporter") -> None:
 
     def train() -> None:
         try:
-            group.train(run, order.workers, gpu=order.gpu > 0, threads=1, quiet=True)
+            group.train(run, order.workers, gpu=order.gpu, threads=1, quiet=True, data=order.handle)
         except BaseException as error:
             failures.append(error)
 

@@ -1,0 +1,170 @@
+"""Commands that train and measure."""
+
+import argparse
+import sys
+from typing import Any
+
+from raysq.cli.output import WIDEST, headings, metrics_table, overrides, say
+
+
+def train(options: argparse.Namespace) -> None:
+    from raysq import kinds
+    from raysq.training import api
+    from raysq.training.run import Run
+    from raysq.tuning.chosen import Chosen
+
+    chosen = Chosen.read(options.config, options.task) if options.config else Chosen()
+    config = api.resolve(
+        options.task,
+        data=options.data or chosen.data,
+        model=chosen.model_for(options.model),
+        seed=chosen.seed if options.seed is None else options.seed,
+        settings={**chosen.settings, **overrides(options)},
+        quiet=options.json,
+    )
+    if options.dry_run:
+        from raysq.training.estimate import estimate, show_estimate
+
+        found = estimate(config, gpu=options.gpu, threads=options.threads)
+        return say(options, found, lambda console: show_estimate(console, found))
+    run = Run.create(config, name=options.name, fresh=options.fresh)
+    if not options.json:
+        print(f"data {config.data}{' (synthetic sample)' if config.synthetic else ''}", file=sys.stderr)
+        for line in kinds.get(config.kind).remarks(config.facts, config.example_settings()):
+            print(f"     {line}", file=sys.stderr)
+        finished = run.result() is not None
+        print(f"run  {run.directory}{' (finished before)' if finished else ''}", file=sys.stderr)
+    if run.result() is None:
+        with run.lock():
+            api.execute(run, workers=options.workers, gpu=options.gpu, threads=options.threads, quiet=options.json)
+    outcome = run.result() or {}
+    result = {
+        "run": str(run.directory),
+        "task": config.task,
+        "model": config.model,
+        "seed": config.seed,
+        "steps": outcome["steps"],
+        "seconds": outcome["seconds"],
+        "best_epoch": outcome["best_epoch"],
+        "synthetic": config.synthetic,
+        "metrics": outcome["metrics"],
+    }
+
+    def show(console: Any) -> None:
+        metrics_table(console, {config.model: outcome["metrics"]}, config)
+        console.print(
+            f"best epoch {outcome['best_epoch']} of {outcome['epochs']}, {outcome['parameters']:,} parameters, "
+            f"{outcome['seconds']:.0f} s; history: {run.directory / 'history.png'}"
+        )
+
+    return say(options, result, show)
+
+
+def tune(options: argparse.Namespace) -> None:
+    from raysq.tuning.search import tune
+    from raysq.tuning.space import parse_search
+
+    found = tune(
+        options.task,
+        data=options.data,
+        model=options.model,
+        trials=options.trials,
+        workers_per_trial=options.workers_per_trial,
+        gpu=options.gpu,
+        scheduler=options.scheduler,
+        searcher=options.searcher,
+        budget=options.budget,
+        max_concurrent=options.max_concurrent,
+        refit=options.refit,
+        storage=options.storage,
+        seed=options.seed,
+        settings=overrides(options),
+        search=parse_search(options.search),
+        name=options.name,
+        fresh=options.fresh,
+        quiet=options.json,
+    )
+    result = {
+        "experiment": str(found.directory),
+        "trials": len(found.trials),
+        "best": {"config": found.best_config, "metrics": found.best_metrics, "run": (found.best or {})["run"]},
+        "refit": found.refit,
+        "seconds": found.seconds,
+    }
+    say(options, result, found.show)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    from raysq.training.api import evaluate
+    from raysq.training.run import Run
+
+    run = Run.open(options.run_name)
+    found = evaluate(run, tuple(options.split or ("val", "test")), gpu=options.gpu)
+    config = run.config
+    outcome = run.result() or {}
+    result = {
+        "run": str(run.directory),
+        "task": config.task,
+        "model": config.model,
+        "seed": config.seed,
+        "steps": outcome.get("steps"),
+        "seconds": outcome.get("seconds"),
+        "synthetic": config.synthetic,
+        "metrics": found[config.model],
+        "baseline": found.get("baseline"),
+        "references": {name: metrics for name, metrics in found.items() if name != config.model},
+    }
+    say(options, result, lambda console: metrics_table(console, found, config))
+
+
+def backtest(options: argparse.Namespace) -> None:
+    from raysq.training.backtest import backtest
+    from raysq.training.run import Run
+
+    def on_fold(number: int, fold: dict[str, Any]) -> None:
+        if not options.json:
+            figures = (f"{name} {metrics['test_loss']:.4f}" for name, metrics in fold["metrics"].items())
+            print(f"fold {number}/{options.folds}  test_loss: {'  '.join(figures)}  {fold['run']}", file=sys.stderr)
+
+    found = backtest(
+        options.task,
+        folds=options.folds,
+        data=options.data,
+        model=options.model,
+        workers=options.workers,
+        gpu=options.gpu,
+        seed=options.seed,
+        settings=overrides(options),
+        threads=options.threads,
+        fresh=options.fresh,
+        quiet=options.json,
+        on_fold=on_fold,
+    )
+    summary = found.summary()
+
+    def show(console: Any) -> None:
+        from rich.table import Table
+
+        config = Run.open(found.folds[0]["run"]).config
+        names = list(summary[found.models[0]])
+        if len(names) > WIDEST:  # the outputs of a fold are in its run, and in --json
+            names = [name for name in names if "_" not in name.removeprefix("test_").removesuffix("_original")]
+        table = Table("fold", "model", *headings(names, config))
+        for number, fold in enumerate(found.folds, 1):
+            for model in found.models:
+                values = (fold["metrics"][model].get(name) for name in names)
+                table.add_row(str(number), model, *("-" if value is None else f"{value:.4f}" for value in values))
+            table.add_section()
+        for model in found.models:
+            entries = (summary[model].get(name) for name in names)
+            table.add_row("mean ± sd", model, *(_spread(entry) for entry in entries))
+        console.print(table)
+
+    result = {"folds": found.folds, "summary": summary, "synthetic": found.synthetic}
+    say(options, result, show)
+
+
+def _spread(entry: dict[str, Any] | None) -> str:
+    if entry is None:
+        return "-"
+    return f"{entry['mean']:.4f}" + ("" if entry["std"] is None else f" ± {entry['std']:.4f}")

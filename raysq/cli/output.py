@@ -1,0 +1,66 @@
+"""What the commands print: one JSON result, or tables for people."""
+
+import argparse
+import json
+from collections.abc import Callable
+from typing import Any
+
+WIDEST = 6  # metrics that a table has room for as columns
+
+
+def overrides(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings of `--set` and of the options that stand for one."""
+    from raysq.settings import parse_pairs
+
+    values: dict[str, Any] = parse_pairs(options.set)
+    if getattr(options, "epochs", None) is not None:
+        values["epochs"] = options.epochs
+    return values
+
+
+def say(options: argparse.Namespace, result: dict[str, Any] | list[Any], show: Callable[[Any], None]) -> None:
+    """One JSON result on standard output, or what people read."""
+    if options.json:
+        print(json.dumps(result))
+    else:
+        from rich.console import Console
+
+        show(Console(highlight=False, soft_wrap=True))
+
+
+def headings(names: list[str], config: Any) -> list[str]:
+    """Metrics' names for people: `_original` is the target's own unit."""
+    unit = config.facts.get("unit") or "own unit"
+    shown = (name.removeprefix("test_") for name in names)
+    return [f"{name.removesuffix('_original')} ({unit})" if name.endswith("_original") else name for name in shown]
+
+
+def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any) -> None:
+    """A row a model and split: metrics as the model sees them, then in the target's own unit."""
+    from rich.table import Table
+
+    names: list[str] = []
+    splits: list[str] = []
+    for metrics in found.values():
+        for key in metrics:
+            split, _, name = key.partition("_")
+            if split in ("train", "val", "test"):
+                splits += [split] if split not in splits else []
+                names += [name] if name not in names else []
+    title = "synthetic sample data" if config.synthetic else None
+    titles = headings(names, config)
+
+    def figure(model: str, split: str, name: str) -> str:
+        value = found[model].get(f"{split}_{name}")
+        return "-" if value is None else f"{value:.4f}"
+
+    pairs = [(model, split) for model in found for split in splits]
+    if len(names) <= WIDEST:
+        table = Table("model", "split", *titles, title=title)
+        for model, split in pairs:
+            table.add_row(model, split, *(figure(model, split, name) for name in names))
+    else:  # several outputs: a line a metric reads better
+        table = Table("", *(f"{model}\n{split}" for model, split in pairs), title=title)
+        for name, heading in zip(names, titles, strict=True):
+            table.add_row(heading, *(figure(model, split, name) for model, split in pairs))
+    console.print(table)

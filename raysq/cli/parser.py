@@ -1,0 +1,145 @@
+"""What the command line takes."""
+
+import argparse
+from collections.abc import Callable
+
+from raysq.cli import data, learn, results
+
+_OWN = (
+    ("--time", "COLUMN[,..]", "column that tells the time; or year,month,day,hour"),
+    ("--target", "COLUMN[,..]", "what to forecast"),
+    ("--features", "COLUMN[,..]", "what the model sees (default: all columns)"),
+    ("--calendar", "NAME[,..]", "hour, weekday, monthday, yearday, month as features"),
+    ("--id", "COLUMN", "column that names the series a row belongs to, where a file holds several"),
+    ("--delay", "SPAN", "how far ahead: rows (24) or time (6h, 5d, 1w, 3mo, 1y), several parted by commas"),
+    ("--lookback", "SPAN", "how far back the model sees"),
+    ("--step", "SPAN", "one row in so many is seen"),
+    ("--split", "SPLIT", "train/val/test as shares (0.5/0.25/0.25), rows or dates"),
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; each command sets `run`."""
+    from raysq import __version__
+
+    whole = argparse.ArgumentParser(
+        prog="raysq", description="Distributed training on Ray for sequence learning with Keras 3."
+    )
+    whole.add_argument("--version", action="version", version=f"raysq {__version__}")
+    commands = whole.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[argparse.Namespace], int | None], about: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=about, description=about)
+        sub.set_defaults(run=run)
+        sub.add_argument("--json", action="store_true", help="print one JSON result on standard output, nothing else")
+        return sub
+
+    def settings(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be given repeatedly"
+        )
+
+    command("tasks", data.tasks, "list the tasks, their models, and what is prepared")
+
+    sub = command("prepare", data.prepare, "prepare a task's data: Arrow shards and a manifest")
+    sub.add_argument("task")
+    sub.add_argument(
+        "--source", help="sample[:LENGTH] such as sample:60d, a path, or a URL (default: the task's public data)"
+    )
+    sub.add_argument("--name", help="name of the data set")
+    sub.add_argument("--fresh", action="store_true", help="prepare again even if nothing has changed")
+    own = sub.add_argument_group("your own series", "what is not said is found in the files, and told")
+    for option, metavar, about in _OWN:
+        own.add_argument(option, metavar=metavar, help=about)
+    own.add_argument(
+        "--category",
+        action="append",
+        metavar="COLUMN",
+        help="column of text or whole numbers, each value a feature of 0 and 1; may be given repeatedly",
+    )
+    settings(sub)
+
+    sub = command("train", learn.train, "train a model, or continue its training")
+    sub.add_argument("task")
+    sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
+    sub.add_argument("--model", help="a model of the task, or package.module:function")
+    sub.add_argument("--workers", type=int, default=1, help="more than 1 train in a Ray worker group (default: 1)")
+    sub.add_argument("--gpu", action="store_true", help="one GPU for each worker")
+    sub.add_argument("--config", metavar="FILE", help="settings, model and data of a search's best.json")
+    sub.add_argument("--epochs", type=int, help="same as --set epochs=N")
+    sub.add_argument("--seed", type=int, help="of weights, order and dropout (default: 0)")
+    sub.add_argument("--threads", type=int, help="TensorFlow's threads in each worker (default: all cores)")
+    sub.add_argument("--name", help="name of the run")
+    sub.add_argument("--fresh", action="store_true", help="forget what the run reached before")
+    sub.add_argument("--dry-run", action="store_true", help="show what would be trained and how long it would take")
+    settings(sub)
+
+    sub = command("tune", learn.tune, "search for better settings with Ray Tune")
+    sub.add_argument("task")
+    sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
+    sub.add_argument("--model", help="a model, or package.module:function (default: the task's model for searches)")
+    sub.add_argument("--trials", type=int, default=16, help="how many; more continue a search (default: 16)")
+    sub.add_argument(
+        "--search",
+        action="append",
+        default=[],
+        metavar="KEY=VALUES",
+        help="beside the task's space: v1,v2 or uniform(0,0.5), loguniform(..), randint(low,high): high is excluded",
+    )
+    sub.add_argument("--budget", metavar="TIME", help="end the search after 90 (seconds), 30m or 2h, over all sessions")
+    sub.add_argument("--epochs", type=int, help="most epochs of a trial")
+    sub.add_argument("--scheduler", default="asha", help="asha ends worse trials early; hyperband (3 brackets); none")
+    sub.add_argument("--searcher", default="random", help="random, or optuna: Bayesian (default: random)")
+    sub.add_argument("--workers-per-trial", type=int, default=1, metavar="N", help="more are a worker group a trial")
+    sub.add_argument("--gpu", type=float, default=0, metavar="FLOAT", help="GPUs of a worker; with 0.5 two share one")
+    sub.add_argument("--max-concurrent", type=int, metavar="N", help="trials at a time (default: all that fit)")
+    sub.add_argument("--refit", type=int, default=0, metavar="SEEDS", help="then train the best with so many seeds")
+    sub.add_argument("--storage", metavar="PATH", help="folder of experiments (default: RAYSQ_HOME/experiments)")
+    sub.add_argument("--seed", type=int, default=0, help="of the search and of every trial (default: 0)")
+    sub.add_argument("--name", help="name of the experiment")
+    sub.add_argument("--fresh", action="store_true", help="forget what the experiment reached before")
+    settings(sub)
+
+    sub = command("evaluate", learn.evaluate, "evaluate a run's best weights, the baseline beside it")
+    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
+    sub.add_argument("--split", choices=("train", "val", "test"), action="append", help="default: val and test")
+    sub.add_argument("--gpu", action="store_true")
+
+    sub = command("report", results.report, "write one self-contained HTML page about a run, several runs, or a search")
+    sub.add_argument("targets", metavar="RUN|EXPERIMENT", nargs="+", help="runs, or one search: name or directory")
+    sub.add_argument("--output", metavar="FILE", help="default: report.html in its directory; of several, in reports/")
+    sub.add_argument("--week", metavar="DAY", help="for forecasts: show the week from this day, such as 2014-05-05")
+    sub.add_argument("--open", action="store_true", help="show it in the browser")
+
+    sub = command("backtest", learn.backtest, "train and test on a rolling origin: fold after fold, later in time")
+    sub.add_argument("task")
+    sub.add_argument("--folds", type=int, default=4, help="blocks that the test rows are cut into (default: 4)")
+    sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
+    sub.add_argument("--model", help="a model of the task, or package.module:function")
+    sub.add_argument("--workers", type=int, default=1, help="more than 1 train in a Ray worker group (default: 1)")
+    sub.add_argument("--gpu", action="store_true", help="one GPU for each worker")
+    sub.add_argument("--epochs", type=int, help="same as --set epochs=N")
+    sub.add_argument("--seed", type=int, default=0, help="of weights, order and dropout (default: 0)")
+    sub.add_argument("--threads", type=int, help="TensorFlow's threads in each worker (default: all cores)")
+    sub.add_argument("--fresh", action="store_true", help="forget what the folds' runs reached before")
+    settings(sub)
+
+    sub = command("predict", results.predict, "predict for the rows of a raw file with a finished run")
+    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
+    sub.add_argument("--input", required=True, metavar="FILE", help="csv, Parquet, zip, a folder or a URL")
+    sub.add_argument("--output", metavar="FILE", help=".csv or .parquet (default: csv on standard output)")
+    sub.add_argument("--actors", type=int, help="size of the pool of Ray actors (default: for large files, the CPUs)")
+    sub.add_argument("--gpu", action="store_true", help="one GPU for each actor")
+
+    command("runs", results.runs, "list the runs with their state and best metric")
+
+    sub = command("rm", results.remove, "remove runs")
+    sub.add_argument("run_names", metavar="RUN", nargs="+")
+    sub.add_argument("--yes", action="store_true", help="do not ask")
+
+    sub = command("verify", data.verify, "check a data set against its manifest's checksums")
+    sub.add_argument("data", metavar="DATA", help="TASK/NAME or a directory")
+
+    sub = command("doctor", data.doctor, "show versions, devices, free disk, and whether Ray answers")
+    sub.add_argument("--no-ray", action="store_true", help="do not start Ray")
+    return whole

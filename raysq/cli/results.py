@@ -1,0 +1,100 @@
+"""Commands that use what was trained."""
+
+import argparse
+import sys
+from typing import Any
+
+from raysq.cli.output import say
+from raysq.errors import UsageError
+
+
+def predict(options: argparse.Namespace) -> None:
+    from raysq.inference.batch import predict_file
+
+    if options.json and options.output is None:
+        raise UsageError("predict --json needs --output FILE: without it the predictions are what is printed")
+    result = predict_file(
+        options.run_name,
+        options.input,
+        options.output,
+        actors=options.actors,
+        gpu=options.gpu,
+        quiet=options.json,
+    )
+    if options.output is None:
+        print(f"{result['rows']:,} predictions", file=sys.stderr)
+        return
+    say(options, result, lambda console: console.print(f"{result['rows']:,} predictions in {result['output']}"))
+
+
+def report(options: argparse.Namespace) -> None:
+    from raysq.report.page import report
+
+    path = report(*options.targets, output=options.output, week=options.week).absolute()
+    if options.open:
+        import webbrowser
+
+        webbrowser.open(path.as_uri())
+    result = {"report": str(path), "bytes": path.stat().st_size}
+    say(options, result, lambda console: console.print(path))
+
+
+def runs(options: argparse.Namespace) -> None:
+    from rich.table import Table
+
+    from raysq.training.run import runs
+
+    rows: list[dict[str, Any]] = []
+    for run in runs():
+        records = run.metrics()
+        best = min((record["val_loss"] for record in records), default=None)
+        rows.append(
+            {
+                "run": run.name,
+                "state": run.state(),
+                "epochs": len(records),
+                "val_loss": best,
+                "synthetic": run.config.synthetic,
+                "directory": str(run.directory),
+            }
+        )
+    table = Table("run", "state", "epochs", "best val_loss", "data")
+    for row in rows:
+        best = "-" if row["val_loss"] is None else f"{row['val_loss']:.4f}"
+        table.add_row(row["run"], row["state"], str(row["epochs"]), best, "synthetic" if row["synthetic"] else "real")
+
+    def show(console: Any) -> None:
+        from raysq.tuning.experiment import experiments
+
+        console.print(table if rows else "no runs yet: raysq train TASK")
+        searches = Table("search", "state", "trials", "best val_loss", "data")
+        for one in experiments():
+            best = "-" if one.lowest is None else f"{one.lowest:.4f}"
+            about = "synthetic" if one.about["synthetic"] else "real"
+            searches.add_row(one.name, one.state(), f"{one.done}/{one.about['asked']['trials']}", best, about)
+        if searches.row_count:
+            console.print(searches)
+
+    say(options, rows, show)
+
+
+def remove(options: argparse.Namespace) -> None:
+    import shutil
+
+    from raysq.training.run import Run
+
+    found = [Run.open(name) for name in options.run_names]
+    if not options.yes:
+        if options.json or not sys.stdin.isatty():
+            raise UsageError("rm asks before it removes; without a terminal give --yes")
+        if input(f"remove {', '.join(run.name for run in found)}? [y/N] ").strip().lower() not in ("y", "yes"):
+            print("nothing removed", file=sys.stderr)
+            return
+    for run in found:
+        with run.lock():
+            shutil.rmtree(run.directory)
+    say(
+        options,
+        {"removed": [str(run.directory) for run in found]},
+        lambda console: console.print(f"removed {', '.join(run.name for run in found)}"),
+    )
