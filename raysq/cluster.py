@@ -143,7 +143,7 @@ def nodes_timeout() -> float:
         seconds = float(value or _NODES_TIMEOUT)
     except ValueError:
         seconds = 0.0
-    if not seconds > 0:
+    if not 0 < seconds < float("inf"):
         raise UsageError(f"RAYSQ_NODES_TIMEOUT must be a number of seconds above 0, received {value!r}")
     return seconds
 

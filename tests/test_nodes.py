@@ -2,17 +2,22 @@
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from many_nodes import end_all, namespace
 from training.series import write_series
 
-pytestmark = pytest.mark.cluster
+from raysq import nodes
+from raysq.cluster import ensure_ray, nodes_timeout
+from raysq.errors import DataError, ResourceError, UsageError
+from raysq.shards import Dataset
 
 
 def run(part: str, folder: Path, seconds: float) -> dict:
@@ -55,6 +60,52 @@ def run(part: str, folder: Path, seconds: float) -> dict:
     return json.loads((folder / "found.json").read_text())
 
 
+def test_shards_in_memory_are_read_where_they_lie(tmp_path):
+    mapped = write_series(tmp_path / "data")
+    buffers = [np.frombuffer(bytes(buffer), np.uint8) for buffer in mapped.buffers()]
+    held = Dataset.from_buffers(mapped.manifest, buffers, tmp_path / "elsewhere")
+    for dataset in (held, pickle.loads(pickle.dumps(held))):
+        dataset.verify()
+        for name in mapped.columns:
+            np.testing.assert_array_equal(dataset.column(name).slice(0, 1200), mapped.column(name).slice(0, 1200))
+        assert dataset.statistics("T (degC)", 3, 700) == mapped.statistics("T (degC)", 3, 700)
+    assert np.shares_memory(held.column("T (degC)").slice(0, 100), buffers[0])
+    changed = [buffers[0].copy(), *buffers[1:]]
+    changed[0][-100] ^= 1
+    with pytest.raises(DataError, match="was changed"):
+        Dataset.from_buffers(mapped.manifest, changed, tmp_path).verify()
+    with pytest.raises(DataError, match="its manifest says"):
+        Dataset.from_buffers(mapped.manifest, [buffers[0][:-8], *buffers[1:]], tmp_path)
+    with pytest.raises(DataError, match="has 3 shards, received 1"):
+        Dataset.from_buffers(mapped.manifest, buffers[:1], tmp_path)
+
+
+def test_a_folder_that_is_not_seen_and_one_that_is_damaged_are_told_apart(tmp_path):
+    dataset = write_series(tmp_path / "data")
+    assert nodes.open_data(dataset.directory, None).rows == dataset.rows
+    with pytest.raises(ResourceError, match=r"does not see .*nowhere: put RAYSQ_HOME on storage"):
+        nodes.open_data(tmp_path / "nowhere", None)
+    (dataset.directory / "shard-00001.arrow").unlink()
+    with pytest.raises(DataError, match="lacks shard-00001"):
+        nodes.open_data(dataset.directory, None)
+
+
+@pytest.mark.parametrize("value", ["soon", "0", "-3", "inf", "nan"])
+def test_the_wait_for_nodes_is_a_number(monkeypatch, value):
+    monkeypatch.setenv("RAYSQ_NODES_TIMEOUT", value)
+    with pytest.raises(UsageError, match="RAYSQ_NODES_TIMEOUT must be a number of seconds above 0"):
+        nodes_timeout()
+
+
+def test_an_address_where_nothing_listens_is_one_line(monkeypatch):
+    monkeypatch.setattr("raysq.cluster._REACH_SECONDS", 0.0)
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    with pytest.raises(ResourceError, match="no Ray cluster answers at RAY_ADDRESS=127.0.0.1:1"):
+        ensure_ray()
+
+
+@pytest.mark.cluster
 @pytest.mark.skipif(not namespace(), reason="mount namespaces are not allowed here")
 def test_data_runs_and_searches_on_several_nodes(tmp_path):
     found = run("fixed", tmp_path, 400)
@@ -81,6 +132,7 @@ def test_data_runs_and_searches_on_several_nodes(tmp_path):
     assert found["best"] > 0
 
 
+@pytest.mark.cluster
 def test_nodes_come_when_they_are_asked_for(tmp_path):
     found = run("growing", tmp_path, 240)
     # Nodes that come later may not see the files.

@@ -1,5 +1,6 @@
 """Beijing weather: Jena's task at Jena's sampling on an hourly series (UCI "Beijing PM2.5 Data", CC BY 4.0)."""
 
+from raysq.tasks.spaces import RECURRENT
 from raysq.tasks.task import Source, Task
 
 TASK = Task(
@@ -27,12 +28,7 @@ TASK = Task(
     },
     search_model="rnn",
     search={
-        "cell": ["gru", "lstm"],
-        "units": [16, 32, 64],
-        "layers": [1, 2],
-        "dropout": [0.0, 0.1, 0.2, 0.3],
-        "recurrent_dropout": [0.0, 0.2],
-        "learning_rate": ("loguniform", 3e-4, 3e-3),
+        **RECURRENT,
         "lookback": ["3d", "5d", "10d"],
         "calendar": ["", "hour", "hour,yearday"],
     },

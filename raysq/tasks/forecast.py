@@ -1,5 +1,6 @@
 """A person's own series: csv or Parquet, what is not said is found in the files."""
 
+from raysq.tasks.spaces import RECURRENT
 from raysq.tasks.task import Task
 
 TASK = Task(
@@ -19,11 +20,6 @@ TASK = Task(
     settings={"split": "0.5/0.25/0.25", "patience": 5},
     search_model="rnn",
     search={
-        "cell": ["gru", "lstm"],
-        "units": [16, 32, 64],
-        "layers": [1, 2],
-        "dropout": [0.0, 0.1, 0.2, 0.3],
-        "recurrent_dropout": [0.0, 0.2],
-        "learning_rate": ("loguniform", 3e-4, 3e-3),
+        **RECURRENT,
     },
 )

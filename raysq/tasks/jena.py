@@ -1,5 +1,6 @@
 """Jena weather: the temperature 24 hours ahead ("Deep Learning with Python", section 6.3)."""
 
+from raysq.tasks.spaces import RECURRENT
 from raysq.tasks.task import Source, Task
 
 TASK = Task(
@@ -42,12 +43,7 @@ TASK = Task(
     published={"baseline": 0.29, "gru": 0.265},
     search_model="rnn",
     search={
-        "cell": ["gru", "lstm"],
-        "units": [16, 32, 64],
-        "layers": [1, 2],
-        "dropout": [0.0, 0.1, 0.2, 0.3],
-        "recurrent_dropout": [0.0, 0.2],
-        "learning_rate": ("loguniform", 3e-4, 3e-3),
+        **RECURRENT,
         "lookback": ["3d", "5d", "10d"],
         "step": ["30min", "1h", "2h"],
         "calendar": ["", "hour", "hour,yearday"],
