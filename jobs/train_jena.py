@@ -18,6 +18,7 @@ parser.add_argument("--epochs", type=int, default=SETTINGS["epochs"])
 parser.add_argument("--steps", type=int, default=SETTINGS["steps_per_epoch"], help="of an epoch")
 parser.add_argument("--gpu", action="store_true", default=GPU, help="one for each worker")
 options = parser.parse_args()
+raysq.plain_errors()
 
 data = raysq.prepare("jena", source=options.source, quiet=False).directory if options.source else None
 settings = {**SETTINGS, "epochs": options.epochs, "steps_per_epoch": options.steps}

@@ -42,6 +42,7 @@ parser.add_argument("--gpu", type=float, default=GPU, help="of a worker; may be 
 parser.add_argument("--storage", help="folder of experiments that all nodes see (default: RAYSQ_HOME/experiments)")
 parser.add_argument("--name", help="of the experiment")
 options = parser.parse_args()
+raysq.plain_errors()
 
 data = raysq.prepare(options.task, source=options.source, quiet=False).directory if options.source else options.data
 found = raysq.tune(

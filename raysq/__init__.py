@@ -28,6 +28,7 @@ _WHERE = {
     "runs": "raysq.training.run",
     "Dataset": "raysq.shards",
     "RaysqError": "raysq.errors",
+    "plain_errors": "raysq.errors",
 }
 __all__ = [*_WHERE, "__version__"]
 

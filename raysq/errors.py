@@ -1,5 +1,8 @@
 """The errors that a person meets: one line that says what, what was received, and what to do."""
 
+import sys
+from types import TracebackType
+
 
 class RaysqError(Exception):
     """Something the person can mend. The command line prints it as one line and exits with 1."""
@@ -27,3 +30,16 @@ class TrainingError(RaysqError, RuntimeError):
 
 class Interrupted(RaysqError, RuntimeError):
     """The person (or the cluster) asked to stop; what was reached is on disk."""
+
+
+def plain_errors() -> None:
+    """For scripts: an error of raysq's ends them with its line on standard error and status 1, without a traceback."""
+    usual = sys.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if isinstance(error, RaysqError):
+            print(f"raysq: {' '.join(str(error).split())}", file=sys.stderr)
+        else:
+            usual(kind, error, trace)
+
+    sys.excepthook = show

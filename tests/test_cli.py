@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from training.series import write_series
@@ -115,3 +116,12 @@ def test_doctor_and_tasks_and_verify(data, capsys):
     names = {row["task"] for row in json.loads(capsys.readouterr().out)}
     assert {"jena", "beijing"} <= names
     assert main(["verify", data]) == 0
+
+
+def test_job_scripts_end_with_one_clear_line(raysq_home):
+    job = Path(__file__).parents[1] / "jobs" / "train_jena.py"
+    done = subprocess.run(
+        [sys.executable, str(job), "--source", "nowhere.csv"], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1 and "nowhere.csv" in done.stderr
