@@ -11,7 +11,11 @@ _OWN = (
     ("--features", "COLUMN[,..]", "what the model sees (default: all columns)"),
     ("--calendar", "NAME[,..]", "hour, weekday, monthday, yearday, month as features"),
     ("--id", "COLUMN", "column that names the series a row belongs to, where a file holds several"),
-    ("--delay", "SPAN", "how far ahead: rows (24) or time (6h, 5d, 1w, 3mo, 1y), several parted by commas"),
+    (
+        "--delay",
+        "SPAN",
+        "rows (24) or time (6h, 5d, 3mo) from the first row that is not seen, several parted by commas",
+    ),
     ("--lookback", "SPAN", "how far back the model sees"),
     ("--step", "SPAN", "one row in so many is seen"),
     ("--split", "SPLIT", "train/val/test as shares (0.5/0.25/0.25), rows or dates"),

@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,31 +60,66 @@ def predict_file(
     path = None if output is None else Path(output)
     if path is not None and path.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--output must end in .csv or .parquet, received {str(output)!r}")
+    if path is not None and not path.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
     if actors is not None and actors < 1:
         raise UsageError(f"--actors must be at least 1, received {actors}")
     preparation = kinds.get(run.config.kind).reading(run.config.facts)
-    found = sources.resolve(
-        str(source), url=None, sha256=None, sample=_no_sample, suffixes=preparation.suffixes, quiet=quiet
-    )
+    with _for_predict():
+        found = sources.resolve(
+            str(source), url=None, sha256=None, sample=_no_sample, suffixes=preparation.suffixes, quiet=quiet
+        )
     small = actors is None and sum(file.bytes for file in found.raw) <= SMALL and not gpu
     rows = 0
-    with _writer(path) as write:
-        for table in _here(run, preparation, found) if small else _pool(run, preparation, found, actors, gpu, quiet):
+    with _writer(path) as write, _for_predict():
+        for table in (
+            _here(run, preparation, found, quiet) if small else _pool(run, preparation, found, actors, gpu, quiet)
+        ):
             rows += table.num_rows
             write(table)
     return {"run": str(run.directory), "output": None if path is None else str(path), "rows": rows}
+
+
+@contextlib.contextmanager
+def _for_predict() -> Iterator[None]:
+    """Leaves out of what preparation says the options that predict does not have: the run says how files are read."""
+    try:
+        yield
+    except (DataError, SourceError) as error:
+        said = re.split(r"[;:,] (?=--|give another --source|.*--set |.*--source)| for --", str(error))[0]
+        if said == str(error):
+            raise
+        raise type(error)(f"{said}; files for predict have the form of those that the run was trained on") from None
 
 
 def _no_sample(spec: str) -> Path:
     raise UsageError("predict takes a file, a folder or a URL; the sample can be trained on only")
 
 
-def _here(run: Run, preparation: Any, found: sources.Source) -> "Iterator[pa.Table]":
+def _here(run: Run, preparation: Any, found: sources.Source, quiet: bool) -> "Iterator[pa.Table]":
     from raysq.preparation import prepare_table
 
     predictor = Predictor(run)
     table, report = prepare_table(preparation, found.files)
+    _tell(run, preparation, report, quiet)
     yield predictor.predict_table(table, report=report)
+
+
+def _tell(run: Run, preparation: Any, report: Mapping[str, Any], quiet: bool) -> None:
+    """What was found in the input and what was repaired, and which series give no prediction."""
+    if quiet:
+        return
+    lines = list(preparation.remarks(report))
+    before, _ = kinds.get(run.config.kind).history(run.config.facts, run.config.example_settings())
+    short = [str(one["id"]) for one in report.get("series") or [] if one["rows"] < before]
+    if short:
+        lines.append(f"no prediction for {', '.join(short[:10])}: fewer than {before:,} rows of history")
+    known = run.config.facts.get("series")
+    new = [str(one["id"]) for one in report.get("series") or [] if known is not None and one["id"] not in known]
+    if new:
+        lines.append(f"not among the series that the run was trained on: {', '.join(new[:10])}")
+    for line in lines:
+        print(f"  {line}", file=sys.stderr)
 
 
 def _pool(
@@ -107,6 +143,7 @@ def _pool(
     try:
         identity = {"task": run.config.task, "kind": run.config.kind, "name": "input"}
         dataset = build(preparation, found, place / "input", identity, quiet=quiet)
+        _tell(run, preparation, dataset.manifest.report, quiet)
         parts = _parts(run, dataset)
         with unwrapped("predicting"), ordered() as context, _bar(len(parts), quiet) as advance:
             # One part a block, so that an actor holds one at a time.

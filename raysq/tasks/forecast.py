@@ -12,7 +12,7 @@ TASK = Task(
         "time": (),
         # What makes most real files usable; each is told with its counts, and can be changed with --set.
         "order": "sort",
-        "missing": "interpolate",
+        "missing": "previous",  # "interpolate" looks at what comes after
         "bad_cells": "missing",
         "sentinel": "missing",
     },

@@ -67,11 +67,19 @@ def resolve(
     model: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    fits: bool = True,
     quiet: bool = True,
 ) -> Config:
-    """The configuration of a run, everything looked up and checked; prepares the task's data if there are none."""
+    """The configuration of a run, everything looked up and checked; prepares the task's data if there are none.
+
+    With `fits`, the data set must have examples to train and to validate on with these settings.
+    """
     model = model or kinds.get(tasks.get(task).kind).default_model
-    return plan(task, model, dataset(task, data, quiet=quiet), seed, settings or {})
+    found = dataset(task, data, quiet=quiet)
+    config = plan(task, model, found, seed, settings or {})
+    if fits:
+        config.example_settings().open(found)
+    return config
 
 
 def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) -> Dataset:

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from raysq import kinds
-from raysq.errors import UsageError
+from raysq.errors import DataError, UsageError
 from raysq.shards import Dataset
 from raysq.training import api
 
@@ -58,7 +58,7 @@ def backtest(
 
     The test rows of the split are cut into `folds` blocks, one after the other in time. For each, the block is tested
     on, as many rows as the split validates on before it are validated on, and all rows before those train. Every fold
-    is a run of its own: the same call continues where it was interrupted.
+    is a run of its own, `backtest-...`: the same call continues where it was interrupted.
 
     Args:
         task: name of a task.
@@ -73,13 +73,18 @@ def backtest(
     """
     if folds < 1:
         raise UsageError(f"--folds must be at least 1, received {folds}")
-    config = api.resolve(task, data=data, model=model, seed=seed, settings=settings, quiet=quiet)
+    config = api.resolve(task, data=data, model=model, seed=seed, settings=settings, fits=False, quiet=quiet)
     kind = kinds.get(config.kind)
     if kind.folds is None:
         raise UsageError(f"task {task!r} is of kind {kind.name}, whose examples have no order in time to backtest on")
     dataset = Dataset.open(config.data)
     found = []
     planned = kind.folds(dataset, config.example_settings(), folds)
+    for number, split in enumerate(planned, 1):
+        # All of them before the first is trained.
+        one = api.resolve(task, data=config.data, model=config.model, seed=seed, settings={**(settings or {}), **split})
+        if not len(one.example_settings().open(dataset)["test"]):
+            raise DataError(f"fold {number} of {folds} ({split['split']}) has no room for a window: lower --folds")
     for number, split in enumerate(planned, 1):
         run = api.train(
             task,
@@ -90,6 +95,7 @@ def backtest(
             seed=seed,
             settings={**(settings or {}), **split},
             threads=threads,
+            name=f"backtest-{config.id}-{number}of{folds}",
             fresh=fresh,
             quiet=quiet,
         )

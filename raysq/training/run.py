@@ -82,8 +82,12 @@ class Run:
             names = sorted(path.parent.name for path in (home() / "runs").glob("*/config.json"))
             matches = [name for name in names if name.startswith(str(run))]
             if len(matches) != 1:
-                reason = f"it fits {', '.join(matches)}" if matches else "`raysq runs` lists them"
-                raise DataError(f"no run {str(run)!r}: {reason}")
+                if not matches:
+                    raise DataError(f"no run {str(run)!r}: `raysq runs` lists them")
+                raise DataError(
+                    f"{len(matches)} runs begin with {str(run)!r}: {', '.join(matches)}; give more of the "
+                    f"name, or train with --name"
+                )
             directory = home() / "runs" / matches[0]
         try:
             values = json.loads((directory / "config.json").read_text())

@@ -91,6 +91,8 @@ class Board:
         """Trials begin to run."""
         self._started = time.monotonic()
         self.note = "starting trials"
+        if self._live is None:
+            self._console.print(f"{self.title}: {self.total - self.done} to train")
 
     @property
     def elapsed(self) -> float:

@@ -87,7 +87,7 @@ def tune(
     fixed = dict(settings or {})
     model = model or tasks.get(task).search_model or kinds.get(tasks.get(task).kind).default_model
     dataset = api.dataset(task, data, quiet=quiet)
-    config = api.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, quiet=quiet)
+    config = api.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, fits=False)
     space = make_space(config, dataset, fixed, search)
     identity = _identity(config, space, scheduler, searcher, workers_per_trial)
     about = {

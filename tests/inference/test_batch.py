@@ -13,6 +13,7 @@ from raysq.cli import main
 from raysq.errors import DataError, ResourceError, UsageError
 from raysq.inference.batch import predict_file
 from raysq.inference.load import load
+from raysq.preparation import prepare
 from raysq.training import api
 
 
@@ -93,3 +94,43 @@ def test_cells_without_a_number_are_named(run, table):
         load(run).predict(frame)
     with pytest.raises(DataError, match="sees the calendar"):
         load(run).predict(table.drop_columns(["time"]))
+
+
+def test_several_series_are_predicted_each_for_itself_and_measured_as_by_hand(cluster, tmp_path, capsys):
+    """From the raw file to the figure: prepare with ids, train, predict the same file, join, and compare the error."""
+    random = np.random.RandomState(0)
+    rows = []
+    for name, level, count in (("north", 10.0, 200), ("south", 100.0, 160), ("tiny", 5.0, 20)):
+        stamps = np.datetime64("2024-01-01T00", "s") + np.arange(count) * np.timedelta64(1, "h")
+        values = level + 3 * np.sin(np.arange(count) / 4) + random.standard_normal(count)
+        rows.append(pa.table({"when": stamps, "site": [name] * count, "temp": values}))
+    table = pa.concat_tables(rows)
+    order = random.permutation(table.num_rows)  # the series are mixed in the file
+    table = table.take(pa.array(np.sort(order)))
+    pa.csv.write_csv(table, tmp_path / "sites.csv")
+    settings = {"targets": "temp", "id": "site", "lookback": 24, "delay": 2, "season": 24}
+    data = prepare("forecast", tmp_path / "sites.csv", settings=settings, quiet=True)
+    training = {"epochs": 1, "steps_per_epoch": 5, "units": 4}
+    run = api.train("forecast", data=data.directory, model="dense", settings=training)
+    capsys.readouterr()
+    predict_file(run, tmp_path / "sites.csv", tmp_path / "out.parquet", quiet=False)
+    assert "no prediction for tiny: fewer than 24 rows" in capsys.readouterr().err
+    found = pa.parquet.read_table(tmp_path / "out.parquet").to_pydict()
+    errors = []
+    for name, count in (("north", 200), ("south", 160)):
+        mine = [place for place, series in enumerate(found["series"]) if series == name]
+        assert [found["row"][place] for place in mine] == list(range(26, count + 3))
+        truth = rows[0 if name == "north" else 1]["temp"].to_numpy()
+        # The last quarter of each is tested on, with windows that lie in it as a whole.
+        for place in mine:
+            row = found["row"][place]
+            if count * 3 // 4 + 26 <= row < count:
+                errors.append(abs(found["temp"][place] - truth[row]))
+    assert run.result()["metrics"]["test_mae_original"] == pytest.approx(np.mean(errors), rel=1e-4)
+    with pytest.raises(DataError, match="trained on several series"):
+        load(run).predict({"temp": np.arange(50.0)})
+    with pytest.raises(DataError, match=r"^sites2.csv (has|lacks).*; files for predict have the form"):
+        pa.csv.write_csv(table.drop_columns(["site"]), tmp_path / "sites2.csv")
+        predict_file(run, tmp_path / "sites2.csv", tmp_path / "out.csv")
+    with pytest.raises(UsageError, match="no folder"):
+        predict_file(run, tmp_path / "sites.csv", tmp_path / "nowhere" / "out.csv")

@@ -88,11 +88,12 @@ def remarks(facts: Mapping[str, Any], settings: WindowSettings) -> list[str]:
         cadence = facts["cadence_seconds"]
         return f"{rows:,} rows" + (f" ({spans.say(rows, cadence)})" if cadence and rows else "")
 
-    ahead = ", ".join(said(one) if one else "the next row" for one in settings.delay)
-    lines = [f"forecasts {', '.join(settings.targets)}: {ahead}{' ahead' if max(settings.delay) else ''}"]
-    lines.append(
-        f"sees the last {said(settings.lookback)}, every {said(settings.step) if settings.step > 1 else 'row'}"
-    )
+    ahead = ", ".join(said(one) if one else "0 rows" for one in settings.delay)
+    every = said(settings.step) if settings.step > 1 else "row"
+    lines = [
+        f"forecasts {', '.join(settings.targets)}: {ahead} after the first row that is not seen",
+        f"sees the {said(settings.lookback)} before that row, every {every}",
+    ]
     if settings.seasonal() is None and settings.season:
         lines.append("no seasonal reference: lookback holds no whole season")
     return lines

@@ -43,6 +43,11 @@ def predict(
     Raises:
         DataError: a column is missing or not numeric, or there are too few rows.
     """
+    if facts["series"] is not None and not (report or {}).get("series"):
+        raise DataError(
+            "the run was trained on several series, and rows in memory do not say which is which: give `raysq predict` "
+            "(predict_file) a file with the column that names them"
+        )
     columns, stamps = _columns(facts, settings, table)
     series = (report or {}).get("series") or [{"id": None, "rows": table.num_rows}]
     cadence = (report or {}).get("cadence_seconds") or facts["cadence_seconds"]

@@ -158,11 +158,12 @@ class WindowSettings:
         if not len(windows["train"]) or not len(windows["val"]):
             rows = {name: max(end - begin for begin, end in one.bounds) for name, one in windows.items()}
             cadence = dataset.manifest.report.get("cadence_seconds")
+            span = f" = {spans.say(self.lookback, cadence)}" if cadence else ""
             ahead = max(self.delay)
             raise DataError(
-                f"no window fits: one needs {self.lookback + ahead + 1:,} rows (lookback {self.lookback:,} = "
-                f"{spans.say(self.lookback, cadence)}, delay {ahead:,}), the splits have {rows['train']:,} / "
-                f"{rows['val']:,} / {rows['test']:,}; lower lookback or delay, or give more data"
+                f"no window fits: one needs {self.lookback + ahead + 1:,} rows (lookback {self.lookback:,}{span}, "
+                f"delay {ahead:,}), the splits have {rows['train']:,} / {rows['val']:,} / {rows['test']:,}; lower "
+                f"lookback or delay, or give more data"
             )
         return windows
 

@@ -262,14 +262,14 @@ def test_columns_that_are_left_out_and_what_is_odd(tmp_path):
         "left out: No, it numbers the rows",
         "left out: sky holds text (clear, rain); --category sky makes features of it",
         "left out: note holds text",
-        "2 missing cells of 60 in temp (first line 5): missing=interpolate",
+        "2 missing cells of 60 in temp (first line 5): missing=previous",
         "never changes: fixed",
         "-200 occurs 6 times in odd, far from its other values",
         "2020-01-01 to 2020-02-29, a row every 1d",
     ):
         assert said in told
     table, _ = prepare_table(settings, [tmp_path / "x.csv"])
-    assert table.column("temp").to_pylist()[2:6] == [2, 3, 4, 5]
+    assert table.column("temp").to_pylist()[2:6] == [2, 2, 2, 5], "a cell is filled from before it, never from after"
 
 
 def test_the_latest_row_comes_first_and_containers(tmp_path):
@@ -376,7 +376,7 @@ def test_series_are_kept_apart(tmp_path):
     )
     table, report = prepare_table(own(id="shop"), [_write(tmp_path / "x.csv", text)])
     assert table.column_names == ["time", "v"]
-    assert table.column("v").to_pylist() == [1, 2, 3, 10, 20, 30, 7]
+    assert table.column("v").to_pylist() == [1, 1, 3, 10, 20, 30, 7]
     assert report["series"] == [
         {"id": "B", "rows": 3, "from": "2020-01-01T00:00:00", "to": "2020-01-03T00:00:00"},
         {"id": "A", "rows": 3, "from": "2020-01-01T00:00:00", "to": "2020-01-03T00:00:00"},
