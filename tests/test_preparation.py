@@ -220,9 +220,14 @@ def test_a_cluster_that_is_not_there(monkeypatch):
     from raysq.cluster import ensure_ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr("raysq.cluster._REACH_SECONDS", 0.1)
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # nobody listens there
+    with pytest.raises(ResourceError, match=r"no Ray cluster answers at RAY_ADDRESS=127.0.0.1:1 .*refused.*; unset it"):
+        ensure_ray()
+    # One that Ray itself has to find out about.
     monkeypatch.setattr(ray, "init", lambda **_: (_ for _ in ()).throw(ConnectionError("nobody\nthere")))
-    monkeypatch.setenv("RAY_ADDRESS", "nowhere:1")
-    with pytest.raises(ResourceError, match=r"no Ray cluster answers at RAY_ADDRESS=nowhere:1 \(nobody\)"):
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    with pytest.raises(ResourceError, match=r"no Ray cluster answers at RAY_ADDRESS=auto \(nobody\)"):
         ensure_ray()
 
 
