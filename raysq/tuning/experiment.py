@@ -152,9 +152,11 @@ class Experiment:
         states = {record["state"] for record in self.trials}
         if states and states <= {"failed"}:
             return "failed"
-        if "interrupted" in states or self.best is None:
+        if "interrupted" in states:
             return "interrupted"
-        return "out of time" if "out of time" in states else "finished"
+        if "out of time" in states:
+            return "out of time"
+        return "interrupted" if self.best is None else "finished"
 
     def show(self, console: Any) -> None:
         """Prints the trials, the best of them, and what to do with it."""

@@ -91,6 +91,8 @@ def _parse(key: str, text: str) -> Any:
             return (match[1], float(match[2]), float(match[3]))
         except ValueError:
             raise UsageError(f"--search {key}: {match[1]} takes two numbers, received {text!r}") from None
+    if re.match(rf"\s*({'|'.join(RANGES)})\b", text):
+        raise UsageError(f"--search {key}: a range is written like uniform(0,0.5), received {text!r}")
     if text.startswith("["):
         try:
             return list(json.loads(text))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from raysq.errors import UsageError
 from raysq.tuning.space import Space, parse_search
 
 SPACE = Space(
@@ -41,3 +42,9 @@ def test_a_finite_space_is_searched_once():
 )
 def test_domains_are_read(text, domain):
     assert list(parse_search([text]).values()) == [domain]
+
+
+@pytest.mark.parametrize("text", ["units=randint(1", "rate=uniform", "rate=loguniform(1e-4)"])
+def test_a_range_that_is_not_one_is_named(text):
+    with pytest.raises(UsageError, match="a range is written like"):
+        parse_search([text])
