@@ -1,11 +1,13 @@
-"""The folder that holds cached sources, data sets and runs, and locks on files in it."""
+"""The folder that holds cached sources, data sets and runs; locks on files in it, and files written as a whole."""
 
 import contextlib
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-from raysq.errors import SourceError
+from raysq.errors import RaysqError, SourceError
 
 
 def home() -> Path:
@@ -35,3 +37,34 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
             waiting()
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def held(path: Path, said: str) -> Iterator[None]:
+    """Holds a lock file for this process.
+
+    Args:
+        path: of the lock file, in a folder that is there.
+        said: the error's message where another process holds it.
+
+    Raises:
+        RaysqError: another process holds it.
+    """
+    import fcntl
+
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RaysqError(said) from None
+        yield
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Writes a file that is there as a whole or as it was."""
+    new = path.with_name(path.name + ".new")
+    with open(new, "w") as file:
+        file.write(json.dumps(values, indent=1) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(new, path)

@@ -43,6 +43,15 @@ def parser() -> argparse.ArgumentParser:
             "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be given repeatedly"
         )
 
+    def training(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("task")
+        sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
+        sub.add_argument("--model", help="a model of the task, or package.module:function")
+        sub.add_argument("--workers", type=int, default=1, help="more than 1 train in a Ray worker group (default: 1)")
+        sub.add_argument("--gpu", action="store_true", help="one GPU for each worker")
+        sub.add_argument("--threads", type=int, help="TensorFlow's threads in each worker (default: all cores)")
+        sub.add_argument("--epochs", type=int, help="same as --set epochs=N")
+
     command("tasks", data.tasks, "list the tasks, their models, and what is prepared")
 
     sub = command("prepare", data.prepare, "prepare a task's data: Arrow shards and a manifest")
@@ -64,15 +73,9 @@ def parser() -> argparse.ArgumentParser:
     settings(sub)
 
     sub = command("train", learn.train, "train a model, or continue its training")
-    sub.add_argument("task")
-    sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
-    sub.add_argument("--model", help="a model of the task, or package.module:function")
-    sub.add_argument("--workers", type=int, default=1, help="more than 1 train in a Ray worker group (default: 1)")
-    sub.add_argument("--gpu", action="store_true", help="one GPU for each worker")
+    training(sub)
     sub.add_argument("--config", metavar="FILE", help="settings, model and data of a search's best.json")
-    sub.add_argument("--epochs", type=int, help="same as --set epochs=N")
     sub.add_argument("--seed", type=int, help="of weights, order and dropout (default: 0)")
-    sub.add_argument("--threads", type=int, help="TensorFlow's threads in each worker (default: all cores)")
     sub.add_argument("--name", help="name of the run")
     sub.add_argument("--fresh", action="store_true", help="forget what the run reached before")
     sub.add_argument("--dry-run", action="store_true", help="show what would be trained and how long it would take")
@@ -116,15 +119,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--open", action="store_true", help="show it in the browser")
 
     sub = command("backtest", learn.backtest, "train and test on a rolling origin: fold after fold, later in time")
-    sub.add_argument("task")
+    training(sub)
     sub.add_argument("--folds", type=int, default=4, help="blocks that the test rows are cut into (default: 4)")
-    sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
-    sub.add_argument("--model", help="a model of the task, or package.module:function")
-    sub.add_argument("--workers", type=int, default=1, help="more than 1 train in a Ray worker group (default: 1)")
-    sub.add_argument("--gpu", action="store_true", help="one GPU for each worker")
-    sub.add_argument("--epochs", type=int, help="same as --set epochs=N")
     sub.add_argument("--seed", type=int, default=0, help="of weights, order and dropout (default: 0)")
-    sub.add_argument("--threads", type=int, help="TensorFlow's threads in each worker (default: all cores)")
     sub.add_argument("--fresh", action="store_true", help="forget what the folds' runs reached before")
     settings(sub)
 

@@ -175,13 +175,8 @@ def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
     parts, begin = [], 0
     for one in dataset.manifest.report.get("series") or [{"id": None, "rows": dataset.rows}]:
         end = begin + one["rows"]
-        # A prediction may stand at the row after the last one.
-        first, last = begin + before, end + 1
-        if first >= last:
-            # Too short: predicting it would be an error, unless there are others.
-            begin = end
-            continue
-        for low in range(first, last, _ROWS):
+        last = end + 1  # a prediction may stand at the row after the last one; a short series has none
+        for low in range(begin + before, last, _ROWS):
             high = min(low + _ROWS, last)
             parts.append(
                 {

@@ -82,7 +82,8 @@ def backtest(
     planned = kind.folds(dataset, config.example_settings(), folds)
     for number, split in enumerate(planned, 1):
         # All of them before the first is trained.
-        one = api.resolve(task, data=config.data, model=config.model, seed=seed, settings={**(settings or {}), **split})
+        every = {**(settings or {}), **split}
+        one = api.resolve(task, data=config.data, model=config.model, seed=seed, settings=every, fits=False)
         if not len(one.example_settings().open(dataset)["test"]):
             raise DataError(f"fold {number} of {folds} ({split['split']}) has no room for a window: lower --folds")
     for number, split in enumerate(planned, 1):

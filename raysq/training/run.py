@@ -1,6 +1,5 @@
 """A run's directory: what lies in it, and where the run stands."""
 
-import fcntl
 import json
 import os
 import shutil
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq.errors import DataError, RaysqError, UsageError
-from raysq.home import home
+from raysq.home import held, home, write_json
 from raysq.training.config import Config
 
 FORMAT_VERSION = 1
@@ -65,7 +64,7 @@ class Run:
             raise RaysqError(
                 f"{directory} cannot be written ({error.strerror}); set RAYSQ_HOME to a folder that can"
             ) from None
-        _write_json(directory / "config.json", {"format_version": FORMAT_VERSION, **asdict(config)})
+        write_json(directory / "config.json", {"format_version": FORMAT_VERSION, **asdict(config)})
         return cls(directory, config)
 
     @classmethod
@@ -121,13 +120,8 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Holds the run for this process; another that trains it meets an error instead of mixing its lines."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        with open(self.directory / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RaysqError(
-                    f"run {self.name} is being trained by another process; wait for it, or use --name"
-                ) from None
+        said = f"run {self.name} is being trained by another process; wait for it, or use --name"
+        with held(self.directory / ".lock", said):
             yield
 
     def state(self) -> str:
@@ -168,16 +162,10 @@ class Run:
 
     def finish(self, result: Mapping[str, Any]) -> None:
         """Marks the run as finished."""
-        _write_json(self.directory / "result.json", result)
+        write_json(self.directory / "result.json", result)
 
 
 def runs() -> list[Run]:
     """All runs, newest first."""
     paths = sorted((home() / "runs").glob("*/config.json"), key=lambda path: path.stat().st_mtime, reverse=True)
     return [Run.open(path.parent) for path in paths]
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    new = path.with_name(path.name + ".new")
-    new.write_text(json.dumps(values, indent=2) + "\n")
-    os.replace(new, path)

@@ -160,9 +160,9 @@ def work(
 
         program.barrier()  # the chief has written
         whole = hooks.whole()
-        metrics = _measure(run, program, whole)
+        metrics, values = _measure(run, program, whole)
     if chief:
-        _finish(run, program, state, dataset, metrics, whole=whole)
+        _finish(run, program, state, dataset, metrics, values if whole else None)
     return metrics
 
 
@@ -187,13 +187,13 @@ def conclude(run: Run, *, ended: str, dataset: Dataset | None = None) -> dict[st
         raise DataError(f"run {run.name} has no finished epoch yet: train it first")
     dataset = dataset or Dataset.open(run.config.data)
     program = open_program(run, dataset)
-    metrics = _measure(run, program, True)
-    _finish(run, program, TrainState.from_json(last[1]), dataset, metrics, ended=ended)
+    metrics, values = _measure(run, program, True)
+    _finish(run, program, TrainState.from_json(last[1]), dataset, metrics, values, ended=ended)
     return metrics
 
 
-def _measure(run: Run, program: Any, whole: bool) -> dict[str, float]:
-    """The figures of the best epoch's weights, which the program has afterwards; every worker takes part."""
+def _measure(run: Run, program: Any, whole: bool) -> tuple[dict[str, float], Mapping[str, Any]]:
+    """The figures of the best epoch's weights, and these weights; every worker takes part."""
     config = run.config
     best = checkpoint.load(run.best)
     if best is None:
@@ -203,7 +203,7 @@ def _measure(run: Run, program: Any, whole: bool) -> dict[str, float]:
     metrics = {key: value for key, value in record.items() if isinstance(value, float) and key not in _NOT_METRICS}
     if whole and len(program.splits["test"]):
         metrics |= program.evaluate("test")
-    return metrics | kinds.get(config.kind).scale(config.facts, metrics)
+    return metrics | kinds.get(config.kind).scale(config.facts, metrics), best[0]
 
 
 def _finish(
@@ -212,13 +212,13 @@ def _finish(
     state: TrainState,
     dataset: Dataset,
     metrics: dict[str, float],
+    values: Mapping[str, Any] | None,
     *,
-    whole: bool = True,
     ended: str = "finished",
 ) -> None:
-    """What the chief writes at the end, outside of the strategy's scope."""
-    if whole:
-        _export(run, dataset)
+    """What the chief writes at the end, outside of the strategy's scope; no model where no weights are given."""
+    if values is not None:
+        _export(run, dataset, values)
     run.finish(
         {
             "metrics": metrics,
@@ -235,11 +235,10 @@ def _finish(
 _NOT_METRICS = ("seconds", "learning_rate")
 
 
-def _export(run: Run, dataset: Dataset) -> None:
+def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
     """Writes `model.keras` with the best weights, and the picture of the history."""
     from raysq.report.history import plot_history
 
-    values, _ = checkpoint.load(run.best) or ({}, {})
     # Built outside of the strategy's scope: plain variables, and nothing that other workers would have to do too.
     model = run.config.build(dataset)
     for number, variable in enumerate(model.variables):

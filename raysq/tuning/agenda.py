@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from raysq.errors import UsageError
+from raysq.home import write_json
 from raysq.training.run import Run
-from raysq.tuning.experiment import ENDED, Experiment, write_json
+from raysq.tuning.experiment import ENDED, Experiment
 from raysq.tuning.session import Assignment, Ending
 from raysq.tuning.space import Space, rounded
 from raysq.tuning.trial import lowest

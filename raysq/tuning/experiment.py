@@ -1,8 +1,6 @@
 """The folder of an experiment: what was asked, what every trial reached, the best of them, and who holds it."""
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq.errors import DataError, RaysqError, UsageError
-from raysq.home import home
+from raysq.home import held, home, write_json
 
 FORMAT_VERSION = 1
 # States of a trial that has ended; any other is still to be trained.
@@ -133,13 +131,8 @@ class Experiment:
         Raises:
             RaysqError: another process holds it.
         """
-        with open(self.directory / ".lock", "w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RaysqError(
-                    f"experiment {self.name} is being searched by another process; wait for it, or use --name"
-                ) from None
+        said = f"experiment {self.name} is being searched by another process; wait for it, or use --name"
+        with held(self.directory / ".lock", said):
             yield
 
     def state(self) -> str:
@@ -185,16 +178,6 @@ def _read_about(directory: Path) -> dict[str, Any]:
             f"experiment {directory} has format {version}, this raysq reads up to {FORMAT_VERSION}: upgrade raysq"
         )
     return about
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Writes a file that is there as a whole or as it was."""
-    new = path.with_name(path.name + ".new")
-    with open(new, "w") as file:
-        file.write(json.dumps(values, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)
 
 
 def read_json(path: Path, otherwise: Any) -> Any:

@@ -7,9 +7,10 @@ from typing import Any
 
 from raysq import nodes
 from raysq.errors import RaysqError
+from raysq.home import write_json
 from raysq.training.run import Run
 from raysq.tuning.agenda import SearchAgenda, trial_directory
-from raysq.tuning.experiment import Experiment, write_json
+from raysq.tuning.experiment import Experiment
 from raysq.tuning.progress import duration_text, value_text
 from raysq.tuning.trial import Order
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from raysq.errors import DataError, Interrupted, RaysqError
+from raysq.home import write_json
 from raysq.training.run import Run
-from raysq.tuning.experiment import Experiment, write_json
+from raysq.tuning.experiment import Experiment
 from raysq.tuning.outcome import is_whole
 from raysq.tuning.session import Assignment, Ending
 

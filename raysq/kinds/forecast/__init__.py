@@ -39,7 +39,6 @@ def facts(dataset: Dataset, settings: WindowSettings) -> dict[str, Any]:
         "horizons": [spans.say(ahead, cadence) if ahead else "next" for ahead in settings.delay],
         "calendar": list(settings.calendar),
         "reading": manifest.preparation["settings"],
-        "categories": manifest.report.get("categories") or {},
         "series": [one["id"] for one in several] if several else None,
     }
 
@@ -109,7 +108,7 @@ def folds(dataset: Dataset, settings: WindowSettings, count: int) -> list[dict[s
         for one, (begin, _) in zip(found, ranges, strict=True)
     ]
     made = []
-    for fold in splits.rolling(relative, lengths, count):
+    for fold in splits.rolling(relative, count):
         sizes = [[one[name][1] - one[name][0] for name in splits.SPLITS] for one in fold]
         if len(sizes) == 1:
             made.append({"split": "/".join(map(str, sizes[0]))})

@@ -93,7 +93,7 @@ def bounds(text: str, rows: int, stamps: Any = None) -> Bounds:
     return dict(zip(SPLITS, zip(starts, ends, strict=True), strict=True))
 
 
-def rolling(found: Sequence[Bounds], lengths: Sequence[int], count: int) -> list[list[Bounds]]:
+def rolling(found: Sequence[Bounds], count: int) -> list[list[Bounds]]:
     """The folds of a rolling-origin backtest: the test rows in `count` blocks, one after the other.
 
     In every fold a block is tested, the rows before it are validated on (as many as the split has), and all rows
@@ -101,7 +101,6 @@ def rolling(found: Sequence[Bounds], lengths: Sequence[int], count: int) -> list
 
     Args:
         found: bounds of each series.
-        lengths: rows of each series.
         count: of folds.
 
     Returns:
