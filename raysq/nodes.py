@@ -65,7 +65,7 @@ def provide(dataset: Dataset, nodes: Sequence[str] | None = None) -> Handle | No
     blind = [node for node in others if not answers.get(node["NodeID"])]
     if not blind and not can_grow():
         return None
-    needed = sum(shard.bytes for shard in dataset.manifest.shards)
+    needed = sum(file.bytes for file in dataset.manifest.files)
     short = [node for node in [*_own(), *blind] if needed > _store(node) * _STORE_SHARE]
     if short:
         if not blind:

@@ -67,6 +67,7 @@ class Manifest:
         settings: of examples, as the person gave them when preparing: defaults for training on this data set. They
             are no part of the fingerprint.
         versions: of raysq and pyarrow.
+        extras: tables beside the rows, one file each (a vocabulary, word vectors).
         format_version: of this format.
     """
 
@@ -84,7 +85,13 @@ class Manifest:
     fingerprint: str
     settings: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    extras: list[Shard] = field(default_factory=list)
     format_version: int = FORMAT_VERSION
+
+    @property
+    def files(self) -> list[Shard]:
+        """All files of the data set, the shards first."""
+        return [*self.shards, *self.extras]
 
 
 def moments(values: np.ndarray) -> Moments:
@@ -109,6 +116,15 @@ def merge(a: Moments, b: Moments) -> Moments:
 
 def write_shard(directory: Path, index: int, table: pa.Table) -> Shard:
     """Writes one shard and returns its entry for the manifest. The same rows always give the same bytes."""
+    return _write(directory, f"shard-{index:05d}.arrow", table)
+
+
+def write_extra(directory: Path, name: str, table: pa.Table) -> Shard:
+    """Writes a table beside the rows, to be read with `Dataset.extra`, and returns its entry for the manifest."""
+    return _write(directory, f"{name}.arrow", table)
+
+
+def _write(directory: Path, file: str, table: pa.Table) -> Shard:
     # Metadata (of pandas, of a Parquet writer) and chunking would otherwise leak into the bytes.
     table = table.replace_schema_metadata(None).combine_chunks()
     (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
@@ -116,7 +132,6 @@ def write_shard(directory: Path, index: int, table: pa.Table) -> Shard:
     with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
         writer.write_batch(batch)
     buffer = sink.getvalue()
-    file = f"shard-{index:05d}.arrow"
     with open(directory / file, "wb") as handle:
         handle.write(buffer)
         handle.flush()
@@ -167,7 +182,8 @@ def read_manifest(directory: Path) -> Manifest:
             f"the data again"
         )
     try:
-        values["shards"] = [Shard(**shard) for shard in values["shards"]]
+        for part in ("shards", "extras"):
+            values[part] = [Shard(**shard) for shard in values.get(part, ())]
         return Manifest(**values)
     except (KeyError, TypeError) as error:
         raise DataError(f"{path} is not a manifest ({error}); prepare the data set again with --fresh") from None
@@ -237,6 +253,51 @@ class Column:
         return parts
 
 
+class Ragged:
+    """A column whose rows are lists of numbers, read where they lie on disk.
+
+    Args:
+        arrays: the column's `large_list` array in each shard.
+
+    Attributes:
+        offsets: int64 of shape (rows + 1,): where the numbers of each row begin, counted over all shards.
+        dtype: of the numbers.
+    """
+
+    def __init__(self, arrays: Sequence[pa.Array]) -> None:
+        self._views = [array.values.to_numpy(zero_copy_only=True) for array in arrays]
+        parts, base = [np.zeros(1, np.int64)], 0
+        for array in arrays:
+            parts.append(array.offsets.to_numpy(zero_copy_only=True)[1:].astype(np.int64) + base)
+            base = int(parts[-1][-1]) if len(parts[-1]) else base
+        self.offsets = np.concatenate(parts)
+        self._begins = np.concatenate([[0], np.cumsum([len(view) for view in self._views])]).astype(np.int64)
+        self.dtype = self._views[0].dtype if self._views else np.dtype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Numbers of each row."""
+        return np.diff(self.offsets)
+
+    def slice(self, begin: int, end: int) -> np.ndarray:
+        """Numbers `begin` to `end`, counted over all rows: the map itself inside one shard, else a copy."""
+        parts = [
+            view[max(begin - base, 0) : end - base]
+            for view, base in zip(self._views, self._begins, strict=False)
+            if base < end and base + len(view) > begin
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.empty(0, self.dtype)
+
+    def row(self, number: int) -> np.ndarray:
+        """The numbers of one row."""
+        return self.slice(int(self.offsets[number]), int(self.offsets[number + 1]))
+
+
 class Dataset:
     """A prepared data set: its manifest and its memory-mapped columns. Open one with `Dataset.open`."""
 
@@ -268,7 +329,7 @@ class Dataset:
         """
         directory = Path(directory)
         manifest = read_manifest(directory)
-        for shard in manifest.shards:
+        for shard in manifest.files:
             try:
                 size = (directory / shard.file).stat().st_size
             except OSError:
@@ -286,31 +347,31 @@ class Dataset:
 
         Args:
             manifest: what they consist of.
-            buffers: the bytes of each shard's file, in order; anything with Python's buffer protocol.
+            buffers: the bytes of each file, in the order of `manifest.files`; anything with Python's buffer protocol.
             directory: where the data set was prepared; nothing is read there.
 
         Raises:
             DataError: a buffer that is not of its shard's size.
         """
-        if len(buffers) != len(manifest.shards):
-            raise DataError(f"data set {manifest.name} has {len(manifest.shards)} shards, received {len(buffers)}")
+        if len(buffers) != len(manifest.files):
+            raise DataError(f"data set {manifest.name} has {len(manifest.files)} files, received {len(buffers)}")
         dataset = cls(Path(directory), manifest, buffers)
-        for shard, buffer in zip(manifest.shards, dataset.buffers(), strict=True):
+        for shard, buffer in zip(manifest.files, dataset.buffers(), strict=True):
             if buffer.size != shard.bytes:
                 raise DataError(f"{shard.file} came with {buffer.size:,} bytes, its manifest says {shard.bytes:,}")
         return dataset
 
     def buffers(self) -> list[pa.Buffer]:
-        """The bytes of each shard's file, where they lie: mapped from disk, or held in memory."""
-        return [self._buffer(index) for index in range(len(self.manifest.shards))]
+        """The bytes of each file, where they lie: mapped from disk, or held in memory."""
+        return [self._buffer(index) for index in range(len(self.manifest.files))]
 
     def verify(self) -> None:
-        """Checks every shard against its checksum.
+        """Checks every file against its checksum.
 
         Raises:
             DataError: a file was changed.
         """
-        for index, shard in enumerate(self.manifest.shards):
+        for index, shard in enumerate(self.manifest.files):
             found = hashlib.sha256(self._buffer(index)).hexdigest()
             if found != shard.sha256:
                 raise DataError(
@@ -324,13 +385,40 @@ class Dataset:
         Raises:
             DataError: there is none of that name.
         """
+        views = [array.to_numpy(zero_copy_only=True) for array in self.arrow(name)]
+        dtype = views[0].dtype if views else np.dtype(np.float32)
+        return Column(views, self.manifest.shard_rows, self.rows, dtype)
+
+    def ragged(self, name: str) -> "Ragged":
+        """A column of lists of numbers over all shards.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        return Ragged(self.arrow(name))
+
+    def arrow(self, name: str) -> list[pa.Array]:
+        """A column's array in each shard, where it lies on disk.
+
+        Raises:
+            DataError: there is none of that name.
+        """
         if name not in self.columns:
             raise DataError(f"data set {self.manifest.name} has no column {name!r}: {nearest(name, self.columns)}")
         if self._batches is None:
             self._batches = [self._map(index) for index in range(len(self.manifest.shards))]
-        views = [batch.column(name).to_numpy(zero_copy_only=True) for batch in self._batches]
-        dtype = views[0].dtype if views else np.dtype(np.float32)
-        return Column(views, self.manifest.shard_rows, self.rows, dtype)
+        return [batch.column(name) for batch in self._batches]
+
+    def extra(self, name: str) -> pa.Table:
+        """A table beside the rows, read where it lies on disk.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        names = [entry.file.removesuffix(".arrow") for entry in self.manifest.extras]
+        if name not in names:
+            raise DataError(f"data set {self.manifest.name} has no {name}; prepare it with one")
+        return pa.Table.from_batches([self._map(len(self.manifest.shards) + names.index(name))])
 
     def statistics(self, name: str, begin: int = 0, end: int | None = None) -> tuple[float, float]:
         """Mean and population standard deviation of a column over rows `begin` to `end`, in float64.
@@ -358,10 +446,10 @@ class Dataset:
     def _buffer(self, index: int) -> pa.Buffer:
         if self._held is not None:
             return self._held[index]
-        return pa.memory_map(str(self.directory / self.manifest.shards[index].file)).read_buffer()
+        return pa.memory_map(str(self.directory / self.manifest.files[index].file)).read_buffer()
 
     def _map(self, index: int) -> pa.RecordBatch:
-        shard = self.manifest.shards[index]
+        shard = self.manifest.files[index]
         try:
             batch = pa.ipc.open_file(pa.BufferReader(self._buffer(index))).get_batch(0)
         except (pa.ArrowInvalid, OSError) as error:
