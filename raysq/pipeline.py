@@ -6,10 +6,8 @@ the keys, so that the order of rows never rests on the order in which Ray runs i
 
 import contextlib
 import dataclasses
-import json
 import logging
 import os
-import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -21,16 +19,11 @@ from ray.data import DataContext, Datasink, Datasource, ReadTask, read_datasourc
 from ray.data._internal.execution.interfaces.task_context import TaskContext
 from ray.data.block import Block, BlockMetadata
 
-from raysq import errors
 from raysq.cluster import ensure_ray
-from raysq.errors import DataError, RaysqError, ResourceError
+from raysq.errors import DataError, ResourceError
 from raysq.kinds.kind import Preparation
+from raysq.pieces import KEY, PIECE, Note, noting, progress, read_notes, unwrapped
 from raysq.shards import Shard, write_shard
-
-_KEY = "__row"
-_PIECE = 1 << 40  # keys of neighbouring pieces are so far apart
-
-Note = dict[str, Any]
 
 
 def run(
@@ -64,9 +57,9 @@ def run(
     noted.mkdir()
     whole = preparation.whole()
     sink = _Shards(parts)
-    with _progress(pieces, noted, quiet), unwrapped(), ordered(cpus) as context:
+    with progress(pieces, noted, quiet), unwrapped(), ordered(cpus) as context:
         ensure_ray()
-        rows = read_datasource(_Pieces(preparation, pieces, noted), override_num_blocks=len(pieces))
+        rows = read_datasource(Pieces(preparation, pieces, noted), override_num_blocks=len(pieces))
         tables: list[pa.Table] = []
         if whole is None:
             # One bundle of exact blocks in, one write out: nothing else may split or join them.
@@ -74,8 +67,8 @@ def run(
             rows.repartition(target_num_rows_per_block=shard_rows, strict=True).write_datasink(sink)
         else:
             tables = list(rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
-    notes, counts = _notes(noted, len(pieces), preparation)
-    expected = [(number * _PIECE, number * _PIECE + count) for number, count in enumerate(counts) if count]
+    notes, counts = read_notes(noted, len(pieces), preparation)
+    expected = [(number * PIECE, number * PIECE + count) for number, count in enumerate(counts) if count]
     repaired = None
     if whole is None:
         shards = _placed(sink.written, expected, parts, directory, shard_rows)
@@ -97,7 +90,7 @@ def run(
     return shards, schema, notes, repaired
 
 
-class _Pieces(Datasource):
+class Pieces(Datasource):
     """Reads the pieces of a plan, one task each."""
 
     def __init__(self, preparation: Preparation, pieces: list[Any], noted: Path) -> None:
@@ -117,23 +110,11 @@ class _Pieces(Datasource):
         ]
 
     def _read(self, number: int, piece: Any) -> Iterator[Block]:
-        notes, rows, failed = [], 0, None
-        try:
+        with noting(self._noted, number, piece) as seen:
             for table, note in self._preparation.read(piece):
-                notes.append(note)
-                keys = number * _PIECE + rows + np.arange(table.num_rows)
-                rows += table.num_rows
-                yield table.append_column(_KEY, pa.array(keys, pa.int64()))
-        except RaysqError as error:
-            failed = (type(error).__name__, str(error))
-        except OSError as error:
-            failed = ("SourceError", f"{getattr(piece, 'path', piece)} cannot be read: {error.strerror or error}")
-        # Notes go past the pipeline, which has no place for them, and so do errors, which it would wrap in its
-        # own words. A task that Ray runs again writes the same.
-        path = self._noted / f"{number:06d}.json"
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps({"rows": rows, "notes": notes, "failed": failed}), encoding="utf-8")
-        os.replace(partial, path)
+                keys = number * PIECE + seen.rows + np.arange(table.num_rows)
+                seen.add(note, table.num_rows)
+                yield table.append_column(KEY, pa.array(keys, pa.int64()))
 
 
 class _Shards(Datasink[list[tuple[int, int, Shard]]]):
@@ -150,12 +131,12 @@ class _Shards(Datasink[list[tuple[int, int, Shard]]]):
         for block in blocks:
             if not block.num_rows:
                 continue
-            keys = block.column(_KEY).to_numpy()
+            keys = block.column(KEY).to_numpy()
             # Ordered inside, and without a hole except from one piece to the next.
             steps = np.diff(keys)
-            if ((steps != 1) & ((steps < 1) | (keys[1:] % _PIECE != 0))).any():
+            if ((steps != 1) & ((steps < 1) | (keys[1:] % PIECE != 0))).any():
                 raise RuntimeError("rows came out of order")
-            table = block.drop_columns([_KEY])
+            table = block.drop_columns([KEY])
             try:
                 # Named by its key until all are there and can be numbered.
                 shard = write_shard(self._parts, int(keys[0]), table)
@@ -206,29 +187,14 @@ def _placed(
 
 def _joined(tables: list[pa.Table], expected: list[tuple[int, int]]) -> pa.Table:
     """All rows in order, the keys checked and dropped."""
-    tables = sorted((table for table in tables if table.num_rows), key=lambda table: table.column(_KEY)[0].as_py())
+    tables = sorted((table for table in tables if table.num_rows), key=lambda table: table.column(KEY)[0].as_py())
     if not tables:
         raise DataError("the source has no rows")
     table = pa.concat_tables(tables).combine_chunks()
     wanted = np.concatenate([np.arange(first, end) for first, end in expected])
-    if not np.array_equal(table.column(_KEY).to_numpy(), wanted):
+    if not np.array_equal(table.column(KEY).to_numpy(), wanted):
         raise RuntimeError("rows came out of order")
-    return table.drop_columns([_KEY])
-
-
-def _notes(noted: Path, pieces: int, preparation: Preparation) -> tuple[list[Note], list[int]]:
-    """All notes in the order of the plan, and the rows of each piece. Raises the first error among them."""
-    notes, counts = [], []
-    for number in range(pieces):
-        read = json.loads((noted / f"{number:06d}.json").read_text(encoding="utf-8"))
-        notes += read["notes"]
-        counts.append(read["rows"])
-        if read["failed"]:
-            preparation.check(notes)
-            name, said = read["failed"]
-            raise getattr(errors, name)(said)
-    preparation.check(notes)
-    return notes, counts
+    return table.drop_columns([KEY])
 
 
 @contextlib.contextmanager
@@ -252,53 +218,3 @@ def ordered(cpus: int | None = None) -> Iterator[DataContext]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-@contextlib.contextmanager
-def unwrapped(doing: str = "preparing") -> Iterator[None]:
-    """Turns what Ray itself raises (a lost node, no memory) into one line.
-
-    Args:
-        doing: what failed, for the message.
-    """
-    from ray.exceptions import RayError
-
-    try:
-        yield
-    except RayError as error:
-        cause = getattr(error, "cause", None)
-        said = f"{type(cause).__name__}: {cause}" if cause is not None else str(error)
-        lines = said.strip().splitlines() or [repr(error)]
-        raise ResourceError(f"{doing} failed in Ray: {lines[0]}; run it again, or see `raysq doctor`") from error
-
-
-@contextlib.contextmanager
-def _progress(pieces: list[Any], noted: Path, quiet: bool) -> Iterator[None]:
-    """One line on standard error: what has been read so far."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield
-        return
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
-
-    sizes = [getattr(piece, "size", 0) for piece in pieces]
-    columns = (TextColumn("preparing"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        line = bar.add_task("", total=sum(sizes))
-        stop = threading.Event()
-
-        def watch() -> None:
-            # Ray Data reports nothing that is cheap to ask for; a piece is done when its note is there.
-            while not stop.wait(0.2):
-                done = [int(path.stem) for path in noted.glob("*.json")]
-                bar.update(line, completed=sum(sizes[number] for number in done))
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            watcher.join()

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from raysq import kinds, sources, tasks
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import home, locked
-from raysq.kinds.kind import Kind, Preparation
+from raysq.kinds.kind import Kind, Preparation, Surveying
 from raysq.settings import coerce, make, nearest, settings_of
-from raysq.shards import MANIFEST, SHARD_ROWS, Dataset, Manifest, read_manifest, schema_entries, write_manifest
+from raysq.shards import MANIFEST, SHARD_ROWS, Dataset, Manifest, Shard, read_manifest, schema_entries, write_manifest
 from raysq.sources import Source
 from raysq.tasks.task import Task
 
@@ -33,7 +33,7 @@ def prepare(
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
     fresh: bool = False,
-    shard_rows: int = SHARD_ROWS,
+    shard_rows: int | None = None,
     quiet: bool = False,
 ) -> Dataset:
     """Prepares a task's data, unless the same was prepared before.
@@ -46,7 +46,7 @@ def prepare(
             are kept with the data set as the defaults of what is trained on it. Changing only these prepares
             nothing again.
         fresh: prepare again even if nothing has changed, and replace what has the name.
-        shard_rows: rows of a shard.
+        shard_rows: rows of a shard; what fits the kind's rows when None.
         quiet: print nothing.
 
     Returns:
@@ -70,8 +70,10 @@ def prepare(
         sha256=published.sha256 if published else None,
         sample=lambda spec: kind.sample(home() / "sources" / f"sample-{kind.name}", spec),
         suffixes=preparation.suffixes,
+        trees=getattr(preparation, "trees", False),
         quiet=quiet,
     )
+    shard_rows = _shard_rows(preparation, shard_rows)
     say = _sayer(quiet)
     preparation, told = preparation.infer(found.files)
     chosen, more = _completed(task, preparation, chosen)
@@ -107,7 +109,7 @@ def build(
     *,
     settings: Mapping[str, Any] | None = None,
     told: Sequence[str] = (),
-    shard_rows: int = SHARD_ROWS,
+    shard_rows: int | None = None,
     cpus: int | None = None,
     quiet: bool = True,
 ) -> Dataset:
@@ -120,7 +122,7 @@ def build(
         identity: `task`, `kind` and `name` for the manifest.
         settings: of the examples, to be kept with the data set.
         told: what was inferred from the files, to be kept too.
-        shard_rows: rows of a shard.
+        shard_rows: rows of a shard; what fits the kind's rows when None.
         cpus: at most so many Ray tasks at once; as many as there are CPUs when None. Changes nothing in the result.
         quiet: show no progress.
 
@@ -130,16 +132,14 @@ def build(
     import pyarrow as pa
 
     from raysq import __version__
-    from raysq.pipeline import run
 
-    if shard_rows < 1:
-        raise UsageError(f"shard_rows must be at least 1, received {shard_rows}")
+    shard_rows = _shard_rows(preparation, shard_rows)
     pieces = preparation.plan(source.files)
     staging = target.with_name(f"{_UNFINISHED}{target.name}-{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir(parents=True)
-        shards, schema, notes, repaired = run(preparation, pieces, staging, shard_rows, cpus=cpus, quiet=quiet)
+        shards, extras, schema, report = _rows(preparation, pieces, staging, shard_rows, cpus, quiet)
         manifest = Manifest(
             task=identity["task"],
             kind=identity["kind"],
@@ -150,11 +150,12 @@ def build(
             shard_rows=shard_rows,
             shards=shards,
             source=source.entry(),
-            preparation={"version": preparation.version, "settings": asdict(preparation), "told": list(told)},
-            report=preparation.conclude(notes, repaired),
+            preparation={"version": preparation.version, "settings": _recorded(preparation), "told": list(told)},
+            report=report,
             fingerprint=fingerprint(preparation, source),
             versions={"raysq": __version__, "pyarrow": pa.__version__},
             settings=dict(settings or {}),
+            extras=extras,
         )
         write_manifest(staging, manifest)
         if settings:
@@ -175,10 +176,38 @@ def fingerprint(preparation: Preparation, source: Source) -> str:
     """What decides a data set's rows: the raw files' bytes and order, the settings, the preparation's version."""
     identity = {
         "files": [file.sha256 for file in source.raw],
-        "settings": asdict(preparation),
+        "settings": _recorded(preparation),
         "preparation": f"{type(preparation).__name__} {preparation.version}",
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def _rows(
+    preparation: Preparation, pieces: list[Any], directory: Path, shard_rows: int, cpus: int | None, quiet: bool
+) -> "tuple[list[Shard], list[Shard], pa.Schema, dict[str, Any]]":
+    """Writes the shards and the tables beside them; also the rows' schema, and the report."""
+    if isinstance(preparation, Surveying):
+        from raysq import passes
+
+        return passes.run(preparation, pieces, directory, shard_rows, cpus=cpus, quiet=quiet)
+    from raysq import pipeline
+
+    shards, schema, notes, repaired = pipeline.run(preparation, pieces, directory, shard_rows, cpus=cpus, quiet=quiet)
+    return shards, [], schema, preparation.conclude(notes, repaired)
+
+
+def _shard_rows(preparation: Preparation, asked: int | None) -> int:
+    """Rows of a shard: as asked for, or what fits the kind's rows."""
+    rows: int = getattr(preparation, "shard_rows", SHARD_ROWS) if asked is None else asked
+    if rows < 1:
+        raise UsageError(f"shard_rows must be at least 1, received {rows}")
+    return rows
+
+
+def _recorded(preparation: Preparation) -> dict[str, Any]:
+    """The settings for the manifest and the fingerprint."""
+    recorded = getattr(preparation, "recorded", None)
+    return asdict(preparation) if recorded is None else recorded()
 
 
 def prepare_table(preparation: Preparation, files: list[Path]) -> "tuple[pa.Table, dict[str, Any]]":
@@ -193,6 +222,8 @@ def prepare_table(preparation: Preparation, files: list[Path]) -> "tuple[pa.Tabl
     pairs = [pair for piece in preparation.plan(files) for pair in preparation.read(piece)]
     notes = [note for _, note in pairs]
     preparation.check(notes)
+    if not pairs:
+        raise DataError("the source has no rows")
     table = pa.concat_tables([table for table, _ in pairs])
     repaired, whole = None, preparation.whole()
     if whole is not None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from raysq.errors import RaysqError, SourceError, UsageError
 from raysq.home import home
+from raysq.trees import Tree, checksum, walk
 
 TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
 SAMPLE = "sample"
@@ -67,6 +68,7 @@ def resolve(
     sha256: str | None = None,
     sample: Callable[[str], Path] | None = None,
     suffixes: tuple[str, ...] = TABULAR,
+    trees: bool = False,
     quiet: bool = True,
 ) -> Source:
     """Finds raw data.
@@ -78,6 +80,7 @@ def resolve(
         sha256: the published file's checksum, where it is known.
         sample: writes synthetic raw data of a given SPEC and returns the path.
         suffixes: what the files may be.
+        trees: whether a folder without such files is one source with all that is in it, as a folder for each class.
         quiet: whether a download shows no progress.
 
     Raises:
@@ -88,19 +91,19 @@ def resolve(
         if url is None:
             raise UsageError("this task has no published data: give --source PATH, --source URL or --source sample")
         path = fetch_shown(url, sha256, quiet)
-        return Source(url, _raw(path, suffixes))
+        return Source(url, _raw(path, suffixes, trees))
     text = str(source)
     if isinstance(source, str) and (text == SAMPLE or text.startswith(SAMPLE + ":")):
         if sample is None:
             raise UsageError("this kind of data has no built-in sample: give --source PATH or --source URL")
         path = sample(text[len(SAMPLE) + 1 :])
-        return Source(f"built-in {path.stem} (synthetic)", _raw(path, suffixes), synthetic=True)
+        return Source(f"built-in {path.stem} (synthetic)", _raw(path, suffixes, trees), synthetic=True)
     if text.startswith(("http://", "https://")):
-        return Source(text, _raw(fetch_shown(text, sha256 if text == url else None, quiet), suffixes))
+        return Source(text, _raw(fetch_shown(text, sha256 if text == url else None, quiet), suffixes, trees))
     if "://" in text:
         raise SourceError(f"{text} is not an http(s) URL; fetch it yourself and give --source PATH")
     path = Path(text).expanduser()
-    return Source(path.absolute().name, _raw(path, suffixes))
+    return Source(path.absolute().name, _raw(path, suffixes, trees))
 
 
 def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
@@ -116,7 +119,7 @@ def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
         ) from None
 
 
-def _raw(path: Path, suffixes: tuple[str, ...]) -> tuple[RawFile, ...]:
+def _raw(path: Path, suffixes: tuple[str, ...], trees: bool) -> tuple[RawFile, ...]:
     """The files at a path, checked."""
     if not path.exists():
         raise SourceError(f"{path} does not exist; --source takes sample[:LENGTH], a file, a folder or a URL")
@@ -124,6 +127,11 @@ def _raw(path: Path, suffixes: tuple[str, ...]) -> tuple[RawFile, ...]:
     if path.is_dir():
         there = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "_")))
         files = [p for p in there if p.name.lower().endswith(suffixes)]
+        if not files and trees:
+            tree = walk(path)
+            if tree.files:
+                with _checksums() as known:
+                    return (_raw_tree(path, tree, known),)
         if not files:
             names = ", ".join(p.name for p in there[:5]) or "no files"
             raise SourceError(f"folder {path} has no file that ends in {wanted}: there is {names}")
@@ -158,6 +166,20 @@ def _raw_file(path: Path, known: dict[str, list[Any]]) -> RawFile:
             raise
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
     return RawFile(path, path.name, stat.st_size, entry[2])
+
+
+def _raw_tree(path: Path, tree: Tree, known: dict[str, list[Any]]) -> RawFile:
+    """A folder tree as one raw file."""
+    path = path.absolute()
+    if not tree.bytes:
+        raise SourceError(f"all {len(tree.files):,} files of folder {path.name} are empty (0 bytes); give another")
+    stamp = tree.stamp
+    entry = known.get(str(path))
+    if entry is None or entry[:2] != [tree.bytes, stamp]:
+        entry = [tree.bytes, stamp, checksum(path, tree)]
+        if time.time_ns() - max(file.changed for file in tree.files) > 2e9:
+            known[str(path)] = entry
+    return RawFile(path, path.name, tree.bytes, entry[2])
 
 
 def zip_member(path: Path, suffix: str = ".csv") -> str:

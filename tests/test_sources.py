@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import http.server
+import os
 import re
 import threading
 import zipfile
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from raysq import download, sources
+from raysq import download, sources, trees
 from raysq.download import fetch
 from raysq.errors import SourceError, UsageError
 from raysq.sources import resolve
@@ -176,6 +177,84 @@ def test_a_zip_has_one_csv(tmp_path):
         resolve(path)
 
 
+def tree(folder):
+    for name in ("b/2", "b/1", "a/x/3", ".git/config", "README"):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+        os.utime(path, (1e9, 1e9))
+    return folder
+
+
+def test_a_folder_tree_is_one_source(tmp_path):
+    folder = tree(tmp_path / "in")
+    found = resolve(folder, trees=True)
+    assert found.files == [folder]
+    assert (found.label, found.raw[0].name, found.raw[0].bytes) == ("in", "in", len("b/2b/1a/x/3README"))
+    assert str(tmp_path) not in str(found.entry())
+    with pytest.raises(SourceError, match=r"no file that ends in .*: there is README"):
+        resolve(folder)
+    assert resolve(tree(tmp_path / "elsewhere" / "in"), trees=True).entry() == found.entry()
+    assert [file.name for file in trees.walk(folder).files] == ["README", "a/x/3", "b/1", "b/2"]
+    (folder / "d" / "e").mkdir(parents=True)
+    assert trees.walk(folder).empty == ("d", "d/e")
+    # Files that could be sources by themselves are taken as such.
+    (folder / "x.csv").write_bytes(CSV)
+    assert [file.name for file in resolve(folder, trees=True).raw] == ["x.csv"]
+
+
+def test_a_tree_s_checksum_is_over_names_and_contents(tmp_path):
+    folder = tree(tmp_path / "in")
+    seen = {resolve(folder, trees=True).raw[0].sha256}
+
+    def changed(change):
+        change()
+        found = resolve(folder, trees=True).raw[0].sha256
+        assert found not in seen
+        seen.add(found)
+
+    changed(lambda: (folder / "b/1").rename(folder / "b/7"))
+    changed(lambda: (folder / "b/7").write_bytes(b"b/8"))
+    changed(lambda: (folder / "b/9").write_bytes(b""))
+    changed(lambda: (folder / "b/9").rename(folder / "a/9"))
+    (folder / ".git/config").write_bytes(b"other")
+    assert resolve(folder, trees=True).raw[0].sha256 in seen
+
+
+def test_a_tree_is_not_read_again_while_unchanged(tmp_path, monkeypatch):
+    folder = tree(tmp_path / "in")
+    first = resolve(folder, trees=True).raw[0].sha256
+    with monkeypatch.context() as patched:
+        patched.setattr("builtins.open", lambda path, *_, **__: pytest.fail(f"{path} read again"))
+        assert resolve(folder, trees=True).raw[0].sha256 == first
+    (folder / "b/1").write_bytes(b"c/1")
+    os.utime(folder / "b/1", (1e9 + 1, 1e9 + 1))
+    assert resolve(folder, trees=True).raw[0].sha256 != first
+
+
+def test_what_a_tree_may_not_hold(tmp_path):
+    folder = tree(tmp_path / "in")
+    inner = folder / "b" / "3"
+    inner.symlink_to(folder / "b" / "2")
+    assert "b/3" in [file.name for file in trees.walk(folder).files]
+    for target in (tmp_path / "outside.txt", folder / "a", folder / "gone"):
+        (tmp_path / "outside.txt").write_text("x")
+        inner.unlink()
+        inner.symlink_to(target)
+        with pytest.raises(SourceError, match="b/3 is a link that leads out of the folder, to a folder or nowhere"):
+            resolve(folder, trees=True)
+    inner.unlink()
+    os.mkfifo(inner)
+    with pytest.raises(SourceError, match="b/3 is neither a file nor a folder"):
+        resolve(folder, trees=True)
+    (tmp_path / "void" / "a").mkdir(parents=True)
+    with pytest.raises(SourceError, match="no file that ends in"):
+        resolve(tmp_path / "void", trees=True)
+    (tmp_path / "void" / "a" / "1").write_bytes(b"")
+    with pytest.raises(SourceError, match=r"all 1 files of folder void are empty"):
+        resolve(tmp_path / "void", trees=True)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [
@@ -222,8 +301,6 @@ def test_no_source_at_all():
 
 
 def test_checksums_are_kept_while_the_file_is_unchanged(tmp_path, monkeypatch):
-    import os
-
     path = tmp_path / "x.csv"
     path.write_bytes(CSV)
     os.utime(path, (1e9, 1e9))

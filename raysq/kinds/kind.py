@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from raysq.kinds.charts import Section
+    from raysq.kinds.charts import Section, Table, Text
     from raysq.shards import Dataset
 
 
@@ -26,6 +26,9 @@ class Preparation(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
     version: int  # raised when the same input and settings would give other bytes
     suffixes: tuple[str, ...]  # of the raw files that it can read
+    # What a preparation may have beside these: `trees`, whether a folder of folders is one source; `shard_rows`, where
+    # its rows are so large that another number fits better; `recorded() -> dict`, its settings for the manifest where
+    # they are not its fields as they are; and `survey`, see `Surveying`.
 
     def infer(self, files: "list[Path]") -> "tuple[Preparation, list[str]]":
         """The preparation with what the person did not say filled in from the files, and what was found, in lines."""
@@ -63,6 +66,59 @@ class Preparation(Protocol):
     def remarks(self, report: Mapping[str, Any]) -> list[str]:
         """What a person should know of a report, in lines."""
         ...
+
+
+@runtime_checkable
+class Surveying(Protocol):
+    """A preparation whose rows depend on all pieces (a vocabulary, say), so that it passes over them first."""
+
+    def survey(self, pieces: list[Any], scratch: "Path") -> "Survey":
+        """The first pass.
+
+        Args:
+            pieces: the plan.
+            scratch: a folder that all nodes see, for what the passes keep between them.
+        """
+        ...
+
+
+class Survey(Protocol):
+    """A first pass over all pieces. `look` runs in Ray tasks, the rest in the driver."""
+
+    @property
+    def look(self) -> "Callable[[int, Any], Iterator[dict[str, Any]]]":
+        """From the number of a piece and the piece to a JSON-ready note for each part of it; what is large goes to
+        files in the scratch folder. Picklable."""
+        ...
+
+    def add(self, number: int, notes: list[dict[str, Any]]) -> None:
+        """Takes in what was seen in a piece; called for all pieces in the order of the plan."""
+        ...
+
+    def settle(self, shard_rows: int) -> "Settled":
+        """What follows from all pieces.
+
+        Raises:
+            DataError: raw data that cannot be used.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a survey decided.
+
+    Attributes:
+        read: from one of `shards` to its rows. Picklable, for it runs in Ray tasks.
+        shards: for each shard what `read` needs.
+        extras: name -> table beside the rows.
+        found: JSON-ready, for `conclude`.
+    """
+
+    read: "Callable[[Any], pa.Table]"
+    shards: list[Any]
+    extras: "Mapping[str, pa.Table]"
+    found: dict[str, Any]
 
 
 class Examples(Protocol):
@@ -166,12 +222,24 @@ class Kind:
         folds: `folds(dataset, settings, count) -> settings of each fold` of a rolling-origin backtest, or None where
             the examples have no order in time.
         reading: `reading(facts) -> Preparation` that reads raw files for predictions.
-        history: `history(facts, settings) -> (int, int)`, rows before and after its own that a prediction looks at.
-        predict: `predict(facts, settings, model, table, report=None, stands=None, origin=0) -> pyarrow.Table`,
-            predictions for raw rows. `report` is that of the preparation that read them, if one did; `stands` the
-            first and the end row to predict at, and `origin` the number of the table's first row, where it is a part.
-        report: `report(dataset, facts, settings, predict, ...) -> list[Section]`, what the HTML page shows of a run
-            beside what every kind has.
+        history: `history(facts, settings) -> (int, int)`, rows before and after its own that a prediction looks at;
+            None where each row is predicted by itself.
+        predict: `predict(facts, settings, model, table, report=None, stands=None, origin=0, assets=None) ->
+            pyarrow.Table`, predictions for raw rows. `report` is that of the preparation that read them, if one did;
+            `stands` the first and the end row to predict at, and `origin` the number of the table's first row, where
+            it is a part; `assets` the folder of the run's assets. A column `remark`, where there is one, holds what a
+            person should know of a row, or null.
+        report: `report(dataset, facts, settings, predict, embedding=..., week=...) -> list[Section]`, what the HTML
+            page shows of a run beside what every kind has. `predict` is the model on x in memory, `embedding` a
+            function that gives the values of its first Embedding layer, or None; `week` what the person asked to see.
+        assets: `assets(dataset, settings) -> {file name: bytes}`, what predictions need beside the facts (a
+            vocabulary), written to RUN/assets; None where they need nothing.
+        details: `details(facts, settings, y, prediction) -> dict`, JSON-ready figures of a split beyond the metrics,
+            from the y and the predictions of all its examples; None where there are none.
+        show: `show(details, split) -> list of charts.Table and charts.Text`, the same for people; None as for
+            `details`.
+        texts: the column of raw rows that holds a text, for kinds that predict for texts given one by one; None for
+            others.
     """
 
     name: str
@@ -187,6 +255,10 @@ class Kind:
     remarks: Callable[[Mapping[str, Any], Any], list[str]]
     folds: "Callable[[Dataset, Any, int], list[dict[str, Any]]] | None"
     reading: Callable[[Mapping[str, Any]], Any]
-    history: Callable[[Mapping[str, Any], Any], tuple[int, int]]
+    history: Callable[[Mapping[str, Any], Any], tuple[int, int]] | None
     predict: "Callable[..., pa.Table]"
     report: "Callable[..., list[Section]]"
+    assets: "Callable[[Dataset, Any], dict[str, bytes]] | None" = None
+    details: "Callable[[Mapping[str, Any], Any, np.ndarray, np.ndarray], dict[str, Any]] | None" = None
+    show: "Callable[[Mapping[str, Any], str], list[Table | Text]] | None" = None
+    texts: str | None = None

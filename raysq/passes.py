@@ -1,0 +1,127 @@
+"""Preparation in two passes, for rows that depend on all pieces: a survey of the pieces, then exact shards.
+
+Both are Ray Data pipelines whose tasks leave their results in files, so that nothing large goes through Ray's object
+store, and memory is that of a few tables whatever the size of the source. The first pass is taken in by the driver in
+the order of the plan, so that the result does not depend on the order in which Ray runs its tasks.
+"""
+
+import pickle
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from ray.data import Datasource, ReadTask, read_datasource
+from ray.data.block import BlockMetadata
+
+from raysq.cluster import ensure_ray
+from raysq.errors import DataError, ResourceError
+from raysq.kinds.kind import Preparation, Surveying
+from raysq.pieces import Note, noting, progress, read_note, read_notes, unwrapped
+from raysq.pipeline import ordered
+from raysq.shards import Shard, write_extra, write_shard
+
+
+def run(
+    preparation: Preparation,
+    pieces: list[Any],
+    directory: Path,
+    shard_rows: int,
+    *,
+    cpus: int | None = None,
+    quiet: bool = True,
+) -> tuple[list[Shard], list[Shard], pa.Schema, Note]:
+    """Surveys the pieces, and writes shards of exactly `shard_rows` rows (the last may have fewer) into a directory.
+
+    Args:
+        preparation: one that surveys.
+        pieces: its plan.
+        directory: empty, and seen by all nodes.
+        shard_rows: rows of a shard.
+        cpus: at most so many tasks at once.
+        quiet: show no progress.
+
+    Returns:
+        The shards, the tables beside them, the rows' schema, and the report.
+
+    Raises:
+        DataError: raw data that cannot be used as they are.
+        ResourceError: no cluster, or no room.
+    """
+    assert isinstance(preparation, Surveying)
+    scratch, noted = directory / "scratch", directory / "notes"
+    scratch.mkdir()
+    noted.mkdir()
+    survey = preparation.survey(pieces, scratch)
+    with unwrapped():
+        ensure_ray()
+        with progress(pieces, noted, quiet):
+            looks = [(survey.look, noted, number, piece) for number, piece in enumerate(pieces)]
+            for number, _ in enumerate(_in_order(_look, looks, cpus)):
+                notes, _, error = read_note(noted, number)
+                if error is not None:
+                    break  # `read_notes` raises it
+                survey.add(number, notes)
+        notes, counts = read_notes(noted, number + 1 if pieces else 0, preparation)
+        if not sum(counts):
+            raise DataError("the source has no rows")
+        settled = survey.settle(shard_rows)
+        writes = [(settled.read, directory, number, shard) for number, shard in enumerate(settled.shards)]
+        written = list(_in_order(_write, writes, cpus))
+    shards: list[Shard] = []
+    for shard, _ in written:
+        if isinstance(shard, str):
+            raise ResourceError(f"the data set cannot be written: {shard}; make room or set RAYSQ_HOME")
+        shards.append(shard)
+    extras = [write_extra(directory, name, table) for name, table in settled.extras.items()]
+    shutil.rmtree(scratch)
+    shutil.rmtree(noted)
+    return shards, extras, written[0][1], preparation.conclude(notes, settled.found)
+
+
+def _look(look: Callable[[int, Any], Iterator[Note]], noted: Path, number: int, piece: Any) -> None:
+    """The first pass over one piece."""
+    with noting(noted, number, piece) as seen:
+        for note in look(number, piece):
+            seen.add(note, 1)
+    pa.default_memory_pool().release_unused()  # the process may wait for long, or have other work
+
+
+def _write(read: Callable[[Any], pa.Table], directory: Path, number: int, shard: Any) -> tuple[Shard | str, pa.Schema]:
+    """The second pass for one shard: its entry, or why it was not written."""
+    table = read(shard)
+    try:
+        return write_shard(directory, number, table), table.schema
+    except OSError as error:
+        return error.strerror or str(error), table.schema
+    finally:
+        pa.default_memory_pool().release_unused()
+
+
+class _Calls(Datasource):
+    """Calls of a function, one read task each; a row holds what a call gave."""
+
+    def __init__(self, function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> None:
+        super().__init__()
+        self._function = function
+        self._calls = calls
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return None
+
+    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:
+        metadata = BlockMetadata(num_rows=1, size_bytes=None, input_files=None, exec_stats=None)
+        return [ReadTask(lambda call=call: self._read(call), metadata) for call in self._calls]
+
+    def _read(self, call: tuple[Any, ...]) -> Iterator[pa.Table]:
+        yield pa.table({"result": [pickle.dumps(self._function(*call))]})
+
+
+def _in_order(function: Callable[..., Any], calls: list[tuple[Any, ...]], cpus: int | None) -> Iterator[Any]:
+    """The results of calls that Ray Data makes, in the order of the calls; they are small."""
+    with ordered(cpus):
+        results = read_datasource(_Calls(function, calls), override_num_blocks=len(calls))
+        for batch in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for result in batch.column("result"):
+                yield pickle.loads(result.as_py())

@@ -1,0 +1,120 @@
+"""Folder trees of many small files: what is in them, and one checksum over all."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISDIR, S_ISLNK, S_ISREG
+
+from raysq.errors import RaysqError, SourceError
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """A file in a folder tree.
+
+    Attributes:
+        name: its path in the tree, with forward slashes.
+        size: bytes.
+        changed: its time of change in nanoseconds.
+    """
+
+    name: str
+    size: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What is in a folder and the folders in it.
+
+    Attributes:
+        files: by name, in the order of its bytes.
+        empty: names of the folders without any file.
+    """
+
+    files: tuple[TreeFile, ...]
+    empty: tuple[str, ...]
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def stamp(self) -> str:
+        """A digest of names, sizes and times, which is another when anything has changed."""
+        digest = hashlib.sha256()
+        for file in self.files:
+            digest.update(os.fsencode(file.name) + b"\0%d %d\0" % (file.size, file.changed))
+        return digest.hexdigest()
+
+
+def walk(root: Path) -> Tree:
+    """The files of a folder tree; hidden ones are left out.
+
+    Raises:
+        SourceError: a link that leads out of the tree or to a folder, a device, or a folder that cannot be read.
+    """
+    files: list[TreeFile] = []
+    empty: list[str] = []
+    try:
+        inside = os.path.realpath(root) + os.sep
+        _walk(str(root), "", inside, files, empty)
+    except OSError as error:
+        if isinstance(error, RaysqError):
+            raise
+        raise SourceError(f"{error.filename or root} cannot be read: {error.strerror or error}") from None
+    return Tree(tuple(sorted(files, key=lambda file: os.fsencode(file.name))), tuple(sorted(empty)))
+
+
+def _walk(folder: str, prefix: str, inside: str, files: list[TreeFile], empty: list[str]) -> bool:
+    """Adds the files below a folder, and says whether there are any."""
+    found = False
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = prefix + entry.name
+            if entry.name.startswith(".") or entry.name == "__MACOSX":
+                continue
+            stat = entry.stat(follow_symlinks=False)
+            if S_ISDIR(stat.st_mode):
+                found |= _walk(entry.path, name + "/", inside, files, empty)
+                continue
+            if S_ISLNK(stat.st_mode):
+                if not os.path.realpath(entry.path).startswith(inside) or not os.path.isfile(entry.path):
+                    raise SourceError(
+                        f"{entry.path} is a link that leads out of the folder, to a folder or nowhere; put the files "
+                        f"themselves there"
+                    )
+                stat = entry.stat()
+            if not S_ISREG(stat.st_mode):
+                raise SourceError(f"{entry.path} is neither a file nor a folder; take it out")
+            files.append(TreeFile(name, stat.st_size, stat.st_mtime_ns))
+            found = True
+    if not found and prefix:
+        empty.append(prefix.rstrip("/"))
+    return found
+
+
+def checksum(root: Path, tree: Tree) -> str:
+    """The sha256 over names, sizes and contents of a tree's files.
+
+    Raises:
+        SourceError: a file that cannot be read, or changes meanwhile.
+    """
+    digest = hashlib.sha256()
+    try:
+        for file in tree.files:
+            digest.update(os.fsencode(file.name) + b"\0%d\0" % file.size)
+            left = file.size
+            with open(root / file.name, "rb", buffering=0) as handle:
+                while chunk := handle.read(min(left, 1 << 24) + 1):
+                    digest.update(chunk)
+                    left -= len(chunk)
+            if left:
+                raise SourceError(f"{root / file.name} is being written; wait until it is done")
+    except OSError as error:
+        if isinstance(error, RaysqError):
+            raise
+        raise SourceError(f"{error.filename or root} cannot be read: {error.strerror or error}") from None
+    return digest.hexdigest()
