@@ -160,6 +160,27 @@ class Points:
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """Counts of pairs of labels, such as the true and the predicted class: a cell for each pair.
+
+    Attributes:
+        title: above the chart.
+        labels: of the rows, and of the columns.
+        counts: of shape (labels, labels), by row and column.
+        row_label: what the rows are.
+        column_label: what the columns are.
+        wide: takes the whole width of the page.
+    """
+
+    title: str
+    labels: Sequence[str]
+    counts: np.ndarray
+    row_label: str = "true"
+    column_label: str = "predicted"
+    wide: bool = False
+
+
+@dataclass(frozen=True)
 class Table:
     """A table.
 
@@ -184,6 +205,13 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Quotes:
+    """Texts from the data, each below a line that says what it is."""
+
+    quotes: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A single number, shown large."""
 
@@ -199,7 +227,8 @@ class Figures:
     figures: Sequence[Figure]
 
 
-Item = LineChart | Bars | Histogram | Points | Table | Text | Figures
+Chart = LineChart | Bars | Histogram | Points | Matrix
+Item = Chart | Table | Text | Quotes | Figures
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Forecasts for raw rows by a trained model."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ def predict(
     report: Mapping[str, Any] | None = None,
     stands: tuple[int, int] | None = None,
     origin: int = 0,
+    assets: Path | None = None,
 ) -> pa.Table:
     """A forecast for every row with enough history, and for those that follow the last one.
 
@@ -34,6 +36,7 @@ def predict(
         stands: first and end row that windows may stand at, where the table is a part of one series; all with
             enough history if left out, and the row after the last.
         origin: number of the table's first row in the series that it is a part of.
+        assets: the folder of the run's assets; a forecast needs none.
 
     Returns:
         A table with `series` (where there are several), `row` (the row that is forecast; it may lie beyond the last),

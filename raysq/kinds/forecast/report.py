@@ -45,7 +45,13 @@ class Forecasts:
 
 
 def report(
-    dataset: Dataset, facts: Mapping[str, Any], settings: WindowSettings, predict: Predict, *, week: str | None = None
+    dataset: Dataset,
+    facts: Mapping[str, Any],
+    settings: WindowSettings,
+    predict: Predict,
+    *,
+    embedding: Callable[[], np.ndarray | None] | None = None,
+    week: str | None = None,
 ) -> list[Section]:
     """The sections of a forecast run.
 
@@ -54,6 +60,7 @@ def report(
         facts: the run's facts.
         settings: the run's window settings.
         predict: the model, from x `(n, steps, features)` to `(n, outputs)` in normalised units.
+        embedding: of a forecast's model; nothing is shown of it.
         week: a day (`2014-05-05`) from which a week is shown; the Monday before the middle of the test split if
             left out.
 

@@ -1,0 +1,103 @@
+"""Runs of several words: counted in documents, and found again through a tree of their beginnings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The distinct runs of so many words, in order of first appearance.
+
+    Attributes:
+        counts: int64 of shape (runs,).
+        firsts: int64, the token with which each appears first.
+        terms: int64 of shape (runs, words), the codes of the words.
+    """
+
+    counts: np.ndarray
+    firsts: np.ndarray
+    terms: np.ndarray
+
+
+def runs(codes: np.ndarray, offsets: np.ndarray, words: int, longest: int) -> Iterator[tuple[np.ndarray, Counts]]:
+    """All runs of 2, 3, ... `longest` known words inside a document.
+
+    Args:
+        codes: int32 of shape (tokens,), -1 for an unknown word.
+        offsets: int64 of shape (documents + 1,), where the tokens of each document begin.
+        words: codes are below it.
+        longest: words of the longest run.
+
+    Yields:
+        For each length int64 of shape (tokens - length + 1,), which run begins at each token, -1 for none; and the
+        runs.
+    """
+    begins = _begins(codes, offsets)
+    state, terms = codes.astype(np.int64), None
+    for length in range(2, longest + 1):
+        keys, whole = _joined(state, codes, begins, words, length)
+        encoded = pa.array(keys[whole]).dictionary_encode()
+        indices, distinct = encoded.indices.to_numpy(), encoded.dictionary.to_numpy()
+        (places,) = np.nonzero(whole)
+        firsts = np.empty(len(distinct), np.int64)
+        firsts[indices[::-1]] = places[::-1]  # of several the last is kept: the first place
+        before, last = np.divmod(distinct, words)
+        terms = np.column_stack([before if terms is None else terms[before], last])
+        state = np.full(len(keys), -1, np.int64)
+        state[whole] = indices
+        yield state, Counts(np.bincount(indices, minlength=len(distinct)), firsts, terms)
+
+
+class Tree:
+    """Chosen runs of words, and how to find them in documents.
+
+    Args:
+        terms: int of shape (chosen, longest): codes of words, -1 behind the last one.
+        ids: int32 of shape (chosen,).
+        words: codes are below it.
+    """
+
+    def __init__(self, terms: np.ndarray, ids: np.ndarray, words: int):
+        self._words = words
+        self._levels: list[tuple[pa.Array, np.ndarray]] = []
+        lengths = (terms >= 0).sum(1)
+        state = terms[:, 0].astype(np.int64)
+        for length in range(2, terms.shape[1] + 1):
+            reaching = lengths >= length
+            keys, places = np.unique(state[reaching] * words + terms[reaching, length - 1], return_inverse=True)
+            state = np.zeros(len(terms), np.int64)
+            state[reaching] = places
+            # The last entry is for what is not there; beginnings that were not chosen themselves have no id either.
+            found = np.zeros(len(keys) + 1, np.int32)
+            ending = lengths == length
+            found[state[ending]] = ids[ending]
+            self._levels.append((pa.array(keys), found))
+
+    def ids(self, codes: np.ndarray, offsets: np.ndarray) -> Iterator[np.ndarray]:
+        """For each length from 2 on the id of the run that begins at each token, 0 for none; int32."""
+        begins = _begins(codes, offsets)
+        state = codes.astype(np.int64)
+        for length, (keys, found) in enumerate(self._levels, 2):
+            asked, _ = _joined(state, codes, begins, self._words, length)
+            state = pc.index_in(pa.array(asked), keys).fill_null(-1).to_numpy().astype(np.int64)
+            yield found[state]
+
+
+def _begins(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Whether each token is the first of its document."""
+    begins = np.zeros(len(codes), bool)
+    begins[offsets[:-1][np.diff(offsets) > 0]] = True
+    return begins
+
+
+def _joined(
+    state: np.ndarray, codes: np.ndarray, begins: np.ndarray, words: int, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A key for each run, from that of its beginning and its last word; -1, and False, where there is none."""
+    before, last = state[: max(len(codes) - length + 1, 0)], codes[length - 1 :]
+    whole = (before >= 0) & (last >= 0) & ~begins[length - 1 :]
+    return np.where(whole, before * words + last, -1), whole

@@ -1,0 +1,130 @@
+"""Classes for raw texts by a trained model."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.errors import DataError
+from raysq.kinds.classify.details import chosen, probabilities
+from raysq.kinds.classify.examples import vectorise
+from raysq.kinds.classify.ids import Vocabulary
+from raysq.kinds.classify.settings import TextSettings
+from raysq.kinds.classify.tokens import Tokens, tokenise
+
+BATCH = 128  # documents that the model is given at a time
+_CHUNK = 1024  # documents whose ids are made at a time
+_NARROWEST = 64  # ids of a bag
+
+
+def predict(
+    facts: Mapping[str, Any],
+    settings: TextSettings,
+    model: Any,
+    table: pa.Table,
+    report: Mapping[str, Any] | None = None,
+    stands: tuple[int, int] | None = None,
+    origin: int = 0,
+    assets: Path | None = None,
+) -> pa.Table:
+    """A class for every text, and how probable each class is.
+
+    A text's answer does not depend on the texts beside it, bit for bit.
+
+    Args:
+        facts: the run's facts.
+        settings: the run's text settings.
+        model: the Keras model.
+        table: the texts in the column that the run was trained on, or in `text`; a column `id` is kept.
+        report: of the preparation that read them; not needed.
+        stands: not for texts, each of which is predicted by itself.
+        origin: number of the table's first row.
+        assets: folder with the run's vocabulary.
+
+    Returns:
+        A table with `row`, `id` where there is one, `label`, its `probability`, `p_CLASS` for each class, and
+        `remark`: null, or why the answer says little ("no words", "no known words").
+
+    Raises:
+        DataError: there is no column of texts, or no vocabulary.
+    """
+    texts = _texts(facts, table)
+    if assets is None:
+        raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
+    vocabulary = Vocabulary.read(assets, settings, facts)
+    read = facts["reading"]
+    form = Tokens(**{field.name: read[field.name] for field in fields(Tokens) if field.name in read})
+    classes = facts["classes"]
+    outputs, remarks = [np.empty((0, 1 if len(classes) == 2 else len(classes)), np.float32)], []
+    for low in range(0, len(texts), _CHUNK):
+        codes, offsets, words = tokenise(texts.slice(low, _CHUNK), form)
+        x = vectorise(codes, offsets, words, vocabulary, settings)
+        outputs.append(_outputs(model, x, settings))
+        known = _known(x, settings)
+        remarks += [
+            None if knows else "no known words" if count else "no words"
+            for knows, count in zip(known.tolist(), np.diff(offsets).tolist(), strict=True)
+        ]
+    prediction = np.concatenate(outputs)
+    shares = probabilities(prediction).astype(np.float32)
+    own = chosen(prediction)
+    out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(texts)))}
+    if "id" in table.column_names:
+        out["id"] = table.column("id")
+    out["label"] = pa.array([classes[number] for number in own.tolist()], pa.string())
+    out["probability"] = pa.array(shares[np.arange(len(own)), own])
+    for number, name in enumerate(classes):
+        out[f"p_{name}"] = pa.array(np.ascontiguousarray(shares[:, number]))
+    out["remark"] = pa.array(remarks, pa.string())
+    return pa.table(out)
+
+
+def widened(x: np.ndarray, width: int | None = None) -> np.ndarray:
+    """x with ids 0 up to that width, or up to the next power of two: so that few shapes are compiled."""
+    missing = (width or _power(x.shape[-1])) - x.shape[-1]
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)])
+
+
+def _power(width: int) -> int:
+    return max(_NARROWEST, 1 << max(0, width - 1).bit_length())
+
+
+def _texts(facts: Mapping[str, Any], table: pa.Table) -> pa.Array:
+    named = [name for name in (facts["reading"].get("text"), "text") if name in table.column_names]
+    if not named:
+        wanted = facts["reading"].get("text") or "text"
+        raise DataError(f"the rows lack a column {wanted!r} of texts; there are {', '.join(table.column_names)}")
+    column = table.column(named[0])
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_null(column.type)):
+        raise DataError(f"column {named[0]!r} holds {column.type}, not texts")
+    return pa.concat_arrays(column.cast(pa.large_string()).fill_null("").chunks or [pa.array([], pa.large_string())])
+
+
+def _known(x: np.ndarray, settings: TextSettings) -> np.ndarray:
+    """Whether the model sees a word of its vocabulary in each document."""
+    ids = x if x.ndim == 2 else x[:, 0]
+    return np.asarray((ids >= settings.first).any(1))
+
+
+def _outputs(model: Any, x: np.ndarray, settings: TextSettings) -> np.ndarray:
+    """What the model gives, in batches of one size and, of bags, by the width that each document needs itself."""
+    widths = np.full(len(x), x.shape[-1])
+    if settings.bag:
+        lengths = ((x if x.ndim == 2 else x[:, 0]) > 0).sum(1)
+        widths = np.array([_power(length) for length in lengths.tolist()])
+    found: dict[int, np.ndarray] = {}
+    for width in np.unique(widths).tolist():
+        rows = np.flatnonzero(widths == width)
+        wide = widened(x, max(width, x.shape[-1]))[..., :width]
+        for low in range(0, len(rows), BATCH):
+            part = rows[low : low + BATCH]
+            # Always as many: a batch of another size would be compiled anew, and could round otherwise.
+            filled = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part))])
+            answers = np.asarray(model.predict_on_batch(wide[filled]))
+            found |= dict(zip(part.tolist(), answers, strict=False))
+    return np.stack([found[row] for row in range(len(x))])

@@ -1,0 +1,21 @@
+"""Reading raw files as documents: text, label, part and name, whatever they are stored in.
+
+    form = Form(text=..., label=..., encoding=..., headers=..., delimiter=...)
+    for piece in plan(files, form):
+        for table, note in read(piece, form):
+            ...
+
+Every table has the columns `text` (large_string, never null; for `imdb.npz` instead `ranks`, large_list<int32>, from
+1), `label` (large_string, null where there is none), `part` (int8: 0 train, 1 test, -1 not said) and `id`
+(large_string), and about 8 MB of text. Its note has `documents`, `undecodable` (ids of documents with bytes that are
+not of the encoding; these bytes were replaced), `missing_text` and `missing_label` (counts; the texts are "" then),
+`first_missing_label` (id or null) and `ignored` (files in an archive that belong to no class).
+"""
+
+from raysq.kinds.classify.reading.form import SUFFIXES, Form, Piece
+from raysq.kinds.classify.reading.infer import infer
+from raysq.kinds.classify.reading.plan import plan
+from raysq.kinds.classify.reading.ranks import words_of
+from raysq.kinds.classify.reading.read import read
+
+__all__ = ["SUFFIXES", "Form", "Piece", "infer", "plan", "read", "words_of"]

@@ -1,0 +1,100 @@
+"""Documents in a tar archive."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from raysq.kinds.classify.reading import layout, streams, tar
+from raysq.kinds.classify.reading.form import RANGE, Form, Piece
+from raysq.kinds.classify.reading.layout import Layout
+from raysq.kinds.classify.reading.tables import Documents
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of an archive before it is read.
+
+    Attributes:
+        layout: where the classes are.
+        ranges: first byte and end of its pieces; 0 is the end of the archive.
+        paths: one path of each folder that holds files, or None where the layout was clear before all were seen.
+    """
+
+    layout: Layout
+    ranges: tuple[tuple[int, int], ...]
+    paths: tuple[str, ...] | None
+
+
+def look(path: Path) -> Seen:
+    """Looks through an archive, unless it has been looked through since it changed.
+
+    Raises:
+        DataError: a damaged archive, or one with links or devices.
+    """
+    stat = path.stat()
+    return _look(path.absolute(), stat.st_size, stat.st_mtime_ns)
+
+
+def plan(path: Path) -> list[Piece]:
+    """The pieces of an archive: one if it is packed."""
+    seen, size = look(path), path.stat().st_size
+    return [
+        Piece(str(path), "tar", (end or size) - begin, layout=seen.layout, begin=begin, end=end or None)
+        for begin, end in seen.ranges
+    ]
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    """The documents of a piece."""
+    assert piece.layout is not None
+    path, place = Path(piece.path), piece.layout.place
+    documents = Documents(form)
+
+    def wanted(name: str) -> bool:
+        return place(name) is not None and not layout.hidden(name)
+
+    with _opened(path, piece.begin) as stream:
+        for member in tar.members(stream, path, wanted, piece.begin):
+            if piece.end is not None and member.begin >= piece.end:
+                break
+            placed = place(member.name)
+            if member.data is None or placed is None:
+                documents.ignored += not layout.hidden(member.name)
+            elif documents.add(member.data, *placed):
+                yield documents.take()
+    yield from documents.rest()
+
+
+@functools.lru_cache(maxsize=64)
+def _look(path: Path, size: int, changed: int) -> Seen:
+    packed = path.suffix.lower() != ".tar"
+    paths: dict[str, str] = {}
+    cuts = [0]
+    with _opened(path) as stream:
+        for member in tar.members(stream, path, lambda name: False):
+            if not packed and member.begin - cuts[-1] >= RANGE:
+                cuts.append(member.begin)
+            if layout.hidden(member.name):
+                continue
+            if packed and (parts := layout.has_parts(member.name)):
+                # This one path tells the layout, so all need not be unpacked twice.
+                return Seen(parts, ((0, 0),), None)
+            paths.setdefault(member.name.rpartition("/")[0], member.name)
+    found = tuple(sorted(paths.values()))
+    return Seen(layout.find(found), tuple(zip(cuts, [*cuts[1:], 0], strict=True)), found)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, begin: int = 0) -> Iterator[tar.Input]:
+    if path.suffix.lower() == ".tar":
+        with open(path, "rb") as file:
+            file.seek(begin)
+            yield tar.File(file)
+    else:
+        with contextlib.closing(streams.chunks(path)) as chunks:
+            yield tar.Chunks(chunks)

@@ -1,0 +1,67 @@
+"""The classes of a folder tree or an archive, as far as its paths tell."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from raysq.errors import DataError
+from raysq.kinds.classify.reading import archive, layout
+from raysq.kinds.classify.reading.layout import Layout
+from raysq.trees import Tree
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What paths tell.
+
+    Attributes:
+        layout: where the classes are.
+        labels: the classes' names, or None where they are known only when all is read.
+        others: paths of files that belong to no class; of an archive one of each folder.
+        empty: folders without files.
+    """
+
+    layout: Layout
+    labels: tuple[str, ...] | None = None
+    others: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+
+    def check(self, name: str) -> None:
+        """That there are classes to tell apart.
+
+        Raises:
+            DataError: none, or one only.
+        """
+        if self.layout.name == "files" or self.labels == ():
+            raise DataError(
+                f"{name} has no folders of classes; documents lie in CLASS/FILE, or in train/CLASS/FILE and "
+                f"test/CLASS/FILE"
+            )
+        if self.labels is not None and len(self.labels) == 1:
+            raise DataError(
+                f"{name} has one class only, {self.labels[0]!r}, and there must be two to tell apart; add a folder "
+                f"with documents of another"
+            )
+
+
+def of_tree(tree: Tree) -> Classes:
+    """The classes of a folder tree."""
+    return _classes([file.name for file in tree.files], tree.empty)
+
+
+def of_archive(path: Path) -> Classes:
+    """The classes of an archive.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    seen = archive.look(path)
+    return Classes(seen.layout) if seen.paths is None else _classes(seen.paths)
+
+
+def _classes(paths: Iterable[str], empty: tuple[str, ...] = ()) -> Classes:
+    paths = list(paths)
+    found = layout.find(paths)
+    placed = [(path, found.place(path)) for path in paths]
+    labels = sorted({place[0] for _, place in placed if place is not None and place[0] is not None})
+    return Classes(found, tuple(labels), tuple(path for path, place in placed if place is None), empty)

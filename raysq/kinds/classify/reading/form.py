@@ -1,0 +1,116 @@
+"""How raw files are read, and the pieces in which they are."""
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from raysq.errors import UsageError
+from raysq.kinds.classify.reading.layout import Layout
+from raysq.tabular import Csv, check_csv
+
+RANGE = 8 << 20  # bytes of text in one task, and in one table
+SUFFIXES = (
+    ".csv",
+    ".csv.gz",
+    ".tsv",
+    ".tsv.gz",
+    ".jsonl",
+    ".jsonl.gz",
+    ".ndjson",
+    ".json",
+    ".parquet",
+    ".tar.gz",
+    ".tgz",
+    ".tar",
+    ".npz",
+    ".zip",
+)
+
+Kind = Literal["tree", "tar", "csv", "jsonl", "json", "parquet", "npz"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """How documents are read.
+
+    Attributes:
+        text: column of the text, in files that have columns; found when None.
+        label: column of the label; found when None and `labels`.
+        encoding: of files other than Parquet, as Python names it. What is not of it is replaced and told.
+        headers: "drop" leaves out all up to the first empty line of each document; one without is kept whole.
+        delimiter: between the cells of csv files, "tab" for a tabulator; a comma when None (`infer` finds it).
+        labels: whether documents must have labels. Without, as for predictions, a file or folder may lack them.
+    """
+
+    text: str | None = None
+    label: str | None = None
+    encoding: str = "utf-8"
+    headers: Literal["keep", "drop"] = "keep"
+    delimiter: str | None = None
+    labels: bool = True
+
+    def __post_init__(self) -> None:
+        check_csv(Csv(self.separator, self.encoding))
+        if not self.separator.isascii():
+            raise UsageError(f"setting delimiter must be an ASCII character, received {self.delimiter!r}")
+
+    @property
+    def separator(self) -> str:
+        """The character between cells."""
+        return "\t" if self.delimiter == "tab" else self.delimiter or ","
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a file that are read.
+
+    Attributes:
+        text: name of the text's.
+        label: name of the label's, if there is one.
+        part: name of the column that says what is train and what is test, if there is one.
+        names: all of the file's.
+    """
+
+    text: str
+    label: str | None
+    part: str | None
+    names: tuple[str, ...]
+
+    @property
+    def wanted(self) -> list[str]:
+        """The names of those that are read."""
+        return [name for name in (self.text, self.label, self.part) if name is not None]
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What can be read independently of the rest.
+
+    Attributes:
+        path: the file or the folder.
+        kind: what it is.
+        size: bytes that it covers, for progress.
+        columns: what is read of a table.
+        layout: where the classes are in a folder tree or an archive.
+        names: files of a folder tree, relative to it.
+        begin: first byte of a csv, a JSONL or a tar file, or number of a Parquet row group, or of the npz's part.
+        end: byte after the last; None reads to the end in one stream.
+        line: lines or rows of the file above the piece.
+        part: what the file's name says of all its rows: 0 train, 1 test, -1 nothing.
+    """
+
+    path: str
+    kind: Kind
+    size: int
+    columns: Columns | None = None
+    layout: Layout | None = None
+    names: tuple[str, ...] = ()
+    begin: int = 0
+    end: int | None = None
+    line: int = 0
+    part: int = -1
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages and ids."""
+        return os.path.basename(self.path)

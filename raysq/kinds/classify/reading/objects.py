@@ -1,0 +1,149 @@
+"""Documents in JSON: one object a line (JSONL), or a list of objects."""
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.json
+
+from raysq.errors import DataError
+from raysq.kinds.classify.reading import streams
+from raysq.kinds.classify.reading.columns import Read, columns_of, documents
+from raysq.kinds.classify.reading.form import RANGE, Columns, Form, Piece
+from raysq.kinds.classify.reading.heads import items, parsed_object
+from raysq.kinds.classify.reading.tables import BOM, is_utf8
+
+_LABELS = (pa.string(), pa.int64(), pa.bool_(), pa.float64())
+
+
+def plan(path: Path, form: Form) -> list[Piece]:
+    """The pieces of a JSONL file: byte ranges that end at line ends, or one stream if it is packed."""
+    columns = columns_of(path, form)
+    if path.suffix.lower() == ".gz" or not streams.plain(form.encoding):
+        return [Piece(str(path), "jsonl", path.stat().st_size, columns)]
+    pieces, place, line = [], 0, 0
+    for block in streams.blocks(streams.chunks(path), RANGE):
+        end = place + len(block)
+        pieces.append(Piece(str(path), "jsonl", len(block), columns, begin=place, end=end, line=line))
+        place, line = end, line + block.count(b"\n")
+    return pieces
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    """The documents of a piece of JSONL; their ids have the number of the line."""
+    assert piece.columns is not None
+    stream = streams.chunks(Path(piece.path), form.encoding, begin=piece.begin, end=piece.end)
+    encoding = streams.given(form.encoding)
+    line = piece.line
+    # One byte more than there are: one block.
+    size = RANGE if piece.end is None else piece.end - piece.begin + 1
+    form = replace(form, encoding="utf-8")
+    with contextlib.closing(stream):
+        for block in streams.blocks(stream, size):
+            lines = block.count(b"\n")
+            if line == 0:
+                block = block.removeprefix(BOM)
+            quick = _quickly(block, piece.columns, line) if is_utf8(encoding) else None
+            for few in [quick] if quick is not None else _slowly(block, piece, encoding, line):
+                yield documents(few, piece, form)
+            line += lines
+
+
+def plan_list(path: Path, form: Form) -> list[Piece]:
+    """The piece of a JSON list, which must be read as a whole."""
+    return [Piece(str(path), "json", path.stat().st_size, columns_of(path, form))]
+
+
+def read_list(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    """The documents of a JSON list; their ids have the number of the item, from 1."""
+    data = b"".join(streams.chunks(Path(piece.path), form.encoding))
+    text = data.decode(streams.given(form.encoding), errors="surrogateescape")
+    del data
+    for few in _collected(enumerate(items(piece.name, text), 1), piece, "item"):
+        yield documents(few, piece, replace(form, encoding="utf-8"))
+
+
+def _quickly(block: bytes, columns: Columns, line: int) -> Read | None:
+    """The rows of lines that are plain objects with a text and labels of one type, else None."""
+    data = np.frombuffer(block, np.uint8)
+    ends = np.flatnonzero(data == 10)
+    if not block.endswith(b"\n"):
+        ends = np.append(ends, len(block))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    numbers = np.flatnonzero((ends - starts > 1) | ((ends > starts) & (data[np.minimum(starts, len(data) - 1)] != 13)))
+    for kind in _LABELS if columns.label is not None else _LABELS[:1]:
+        kinds = {columns.text: pa.large_string(), columns.label: kind, columns.part: pa.string()}
+        try:
+            table = pa.json.read_json(
+                pa.BufferReader(block),
+                pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1),
+                pa.json.ParseOptions(
+                    explicit_schema=pa.schema([(name, kinds[name]) for name in columns.wanted]),
+                    unexpected_field_behavior="ignore",
+                ),
+            )
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+            continue
+        if table.num_rows != len(numbers):
+            return None
+        return Read([_bytes(table.column(name).combine_chunks()) for name in columns.wanted], numbers + line + 1)
+    return None
+
+
+def _bytes(values: pa.Array) -> pa.Array:
+    """Text as bytes, since Arrow's reader does not check that they are UTF-8."""
+    if pa.types.is_large_string(values.type) or pa.types.is_string(values.type):
+        return values.cast(pa.large_binary())
+    return values
+
+
+def _slowly(block: bytes, piece: Piece, encoding: str, line: int) -> Iterator[Read]:
+    """The rows of any lines that hold an object each."""
+    lines = enumerate(block.split(b"\n"), line + 1)
+    rows = ((number, parsed_object(piece.name, number, text, encoding)) for number, text in lines if text.strip())
+    return _collected(rows, piece, "line")
+
+
+def _collected(rows: Iterable[tuple[int, dict[str, Any]]], piece: Piece, what: str) -> Iterator[Read]:
+    """Objects as rows, a bounded number of bytes at a time."""
+    assert piece.columns is not None
+    wanted = piece.columns.wanted
+    cells: list[list[bytes | None]] = []
+    numbers: list[int] = []
+    size = 0
+    for number, row in rows:
+        cells.append([_cell(row.get(name), f"{piece.name}, {what} {number}: column {name!r}") for name in wanted])
+        numbers.append(number)
+        size += len(cells[-1][0] or b"")
+        if size >= RANGE:
+            yield _as_read(cells, numbers)
+            cells, numbers, size = [], [], 0
+    if cells:
+        yield _as_read(cells, numbers)
+
+
+def _as_read(cells: list[list[bytes | None]], numbers: list[int]) -> Read:
+    return Read([pa.array(column, pa.large_binary()) for column in zip(*cells, strict=True)], np.asarray(numbers))
+
+
+def _cell(value: Any, where: str) -> bytes | None:
+    """A text or a label as UTF-8; bytes that were not of the encoding, and half surrogate pairs, are left as they
+    are, to be found when all are decoded."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, (int, float)):
+        return str(value).encode()
+    if not isinstance(value, str):
+        raise DataError(f"{where} is a {type(value).__name__}, not text; --text and --label name other columns")
+    try:
+        return value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogatepass")

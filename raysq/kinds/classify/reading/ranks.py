@@ -1,0 +1,191 @@
+"""Documents as ranks of words, in `imdb.npz` as Keras ships it; nothing in the file can run code."""
+
+import contextlib
+import io
+import json
+import pickle
+import zipfile
+import zlib
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.errors import DataError
+from raysq.kinds.classify.reading.form import RANGE, Form, Piece
+from raysq.kinds.classify.reading.tables import numbered
+
+INDEX = "imdb_word_index.json"
+_SEED = 113  # that of `keras.datasets.imdb.load_data`
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_SHIPPED = "it must hold x_train, y_train, x_test and y_test, lists of word ranks and their labels, as Keras's imdb.npz"
+
+
+def plan(path: Path) -> list[Piece]:
+    """Two pieces: train, then test.
+
+    Raises:
+        DataError: another npz.
+    """
+    with _opened(path) as archive:
+        names = archive.namelist()
+        lost = [name for name in _ARRAYS if f"{name}.npy" not in names]
+        if lost:
+            raise DataError(f"{path.name} has no {lost[0]}: {_SHIPPED}")
+        sizes = [archive.getinfo(f"x_{part}.npy").compress_size for part in ("train", "test")]
+    return [Piece(str(path), "npz", size, begin=part, part=part) for part, size in enumerate(sizes)]
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    """The documents of train or test, in the order in which `keras.datasets.imdb.load_data` gives them."""
+    path, part = Path(piece.path), ("train", "test")[piece.part]
+    with _opened(path) as archive:
+        labels = _array(archive, path, f"y_{part}")
+        rows = _array(archive, path, f"x_{part}")
+        above = len(_array(archive, path, "y_train"))
+    if len(labels) != len(rows) or labels.ndim != 1 or labels.dtype.kind not in "iub":
+        raise DataError(f"{path.name}: y_{part} must be one whole number for each of x_{part}; {_SHIPPED}")
+    random = np.random.RandomState(_SEED)
+    order = np.arange(above)
+    random.shuffle(order)
+    if part == "test":
+        order = np.arange(len(rows))
+        random.shuffle(order)
+    few = max(RANGE // 4 // max(sum(map(len, rows)) // max(len(rows), 1), 1), 1)
+    for begin in range(0, len(order), few):
+        taken = order[begin : begin + few]
+        yield _table([rows[row] for row in taken], labels[taken], taken, piece, f"x_{part}")
+
+
+def words_of(files: Sequence[Path]) -> list[str] | None:
+    """The words by rank, the first has rank 1, where Keras's `imdb_word_index.json` lies beside the npz; else None.
+
+    Raises:
+        DataError: it is no such index.
+    """
+    archive = next((path for path in files if path.suffix.lower() == ".npz"), None)
+    if archive is None or not (path := archive.with_name(INDEX)).exists():
+        return None
+    try:
+        ranks = json.loads(path.read_text(encoding="utf-8"))
+        words = sorted(ranks, key=ranks.__getitem__)
+        if [ranks[word] for word in words] == list(range(1, len(words) + 1)):
+            return words
+    except (ValueError, TypeError, AttributeError):
+        pass
+    raise DataError(f"{path.name} beside {archive.name} must say the rank of each word, from 1; mend or move it")
+
+
+def _table(
+    rows: list[list[int]], labels: np.ndarray, order: np.ndarray, piece: Piece, name: str
+) -> tuple[pa.Table, dict[str, Any]]:
+    offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+    collected = array("i")  # takes whole numbers only, where NumPy would cut off decimals
+    with contextlib.suppress(TypeError, OverflowError):
+        for row in rows:
+            collected.fromlist(row)
+    values = np.array(collected, np.int32)
+    if len(values) != offsets[-1] or (values < 1).any():
+        raise DataError(f"{piece.name}: {name} holds something else than ranks of words from 1; {_SHIPPED}")
+    table = pa.table(
+        {
+            "ranks": pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(values)),
+            "label": pa.array(labels.astype(np.int64)).cast(pa.large_string()),
+            "part": pa.array(np.full(len(rows), piece.part, np.int8)),
+            "id": numbered(f"{piece.name}:{name}", order),
+        }
+    )
+    return table, {
+        "documents": len(rows),
+        "undecodable": [],
+        "missing_text": 0,
+        "missing_label": 0,
+        "first_missing_label": None,
+        "ignored": 0,
+    }
+
+
+def _opened(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise DataError(f"{path.name} is not a readable npz file ({error}); fetch or write it again") from None
+
+
+def _array(archive: zipfile.ZipFile, path: Path, name: str) -> Any:
+    """An array, or a list of lists where it is one of objects."""
+    try:
+        data = io.BytesIO(archive.read(f"{name}.npy"))
+        version = np.lib.format.read_magic(data)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = header(data)
+        if dtype.hasobject:
+            rows = _Unpickler(data).load()
+            rows = rows.values if isinstance(rows, _Array) else None
+            if not isinstance(rows, list) or shape != (len(rows),) or not all(isinstance(row, list) for row in rows):
+                raise DataError(f"{path.name}: {name} is not an array of lists; {_SHIPPED}")
+            return rows
+        data.seek(0)
+        return np.lib.format.read_array(data, allow_pickle=False)
+    except _Refused as error:
+        raise DataError(
+            f"{path.name}: {name} asks for {error}, which no list of ranks needs; do not trust the file, fetch another"
+        ) from None
+    except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error) as error:
+        raise _damaged(path, name, error) from None
+    except DataError:
+        raise
+    except (ValueError, TypeError, EOFError, IndexError, KeyError, AttributeError, MemoryError, OverflowError) as error:
+        raise _damaged(path, name, error) from None
+
+
+def _damaged(path: Path, name: str, error: Exception) -> DataError:
+    return DataError(f"{path.name}: {name} is damaged ({error or type(error).__name__}); fetch the file again")
+
+
+def _latin(text: str, _: str) -> bytes:
+    """Bytes that were written as text, whatever encoding the file asks for."""
+    return text.encode("latin-1")
+
+
+class _Refused(Exception):
+    """A pickle names something that it may not have."""
+
+
+class _Array:
+    """Stands for NumPy's array while one is unpickled, so that no code of NumPy's meets what a file says."""
+
+    def __init__(self, *_: Any) -> None:
+        self.values: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        _, _, _, _, self.values = state
+
+
+class _Type:
+    """Stands for NumPy's dtype."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+class _Unpickler(pickle.Unpickler):
+    """Knows arrays, and what the pickle format itself knows (lists, numbers, text); nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """The stand-in for what an array of objects is made of."""
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
+            return _Array
+        if (module, name) == ("numpy", "ndarray"):
+            return _Array
+        if (module, name) == ("numpy", "dtype"):
+            return _Type
+        if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes in pickles that Python 2 can read
+            return _latin
+        raise _Refused(f"{module}.{name}")

@@ -1,0 +1,29 @@
+"""Reading a piece of the plan."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from raysq.kinds.classify.reading import archive, groups, objects, quoted, ranks, tree
+from raysq.kinds.classify.reading.form import Form, Piece
+
+_READERS = {
+    "tree": tree.read,
+    "tar": archive.read,
+    "csv": quoted.read,
+    "jsonl": objects.read,
+    "json": objects.read_list,
+    "parquet": groups.read,
+    "npz": ranks.read,
+}
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    """The documents of a piece, in tables of bounded size, each with a note; both as the package says.
+
+    Raises:
+        DataError: what cannot be read; it names the file, and the line where there is one.
+        OSError: a file that cannot be opened.
+    """
+    return _READERS[piece.kind](piece, form)

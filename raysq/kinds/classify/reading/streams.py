@@ -1,0 +1,141 @@
+"""The bytes of a raw file, unpacked, as chunks; unpacking runs in a thread ahead of what reads them."""
+
+import codecs
+import contextlib
+import gzip
+import queue
+import threading
+import zipfile
+import zlib
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from raysq.errors import DataError
+from raysq.kinds.classify.reading.tables import is_utf8
+from raysq.sources import zip_member
+
+CHUNK = 1 << 20  # bytes
+_AHEAD = 8  # chunks
+
+
+def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | None = None) -> Generator[bytes]:
+    """The file's bytes, unpacked, in the encoding it has, or in UTF-8 where its line ends are not single bytes.
+
+    Args:
+        path: a file, a `.gz` file, or a `.zip` file that holds one csv.
+        encoding: as Python names it.
+        begin: first byte of a plain file.
+        end: byte after the last.
+
+    Raises:
+        DataError: a damaged archive; it names the file.
+    """
+    stream = _threaded(_raw(path)) if path.name.lower().endswith((".gz", ".tgz")) else _raw(path, begin, end)
+    with contextlib.closing(stream):
+        if plain(encoding):
+            yield from stream
+            return
+        # Bytes that are not of the encoding stay as they are, which is not UTF-8 either.
+        decoder = codecs.getincrementaldecoder(encoding)(errors="surrogateescape")
+        try:
+            for chunk in stream:
+                yield decoder.decode(chunk).encode("utf-8", "surrogateescape")
+            yield decoder.decode(b"", True).encode("utf-8", "surrogateescape")
+        except UnicodeError as error:
+            raise DataError(f"{path.name} is not {encoding} ({error}); --set encoding=... says what it is") from None
+
+
+def plain(encoding: str) -> bool:
+    """Whether every byte that looks like a line end, a quote or a delimiter is one: UTF-8 and one-byte encodings."""
+    if is_utf8(encoding):
+        return True
+    low = bytes(range(128))
+    try:
+        return low.decode(encoding) == low.decode("ascii") and len(bytes(range(256)).decode(encoding, "replace")) == 256
+    except UnicodeDecodeError:
+        return False
+
+
+def given(encoding: str) -> str:
+    """The encoding of what `chunks` gives for a file in another."""
+    return encoding if plain(encoding) else "utf-8"
+
+
+def blocks(stream: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """Chunks joined to blocks of at least `size` bytes that end at line ends (the last may not)."""
+    held: list[bytes] = []
+    length = 0
+    for chunk in stream:
+        held.append(chunk)
+        length += len(chunk)
+        if length < size:
+            continue
+        cut = chunk.rfind(b"\n") + 1
+        if cut:
+            held[-1] = chunk[:cut]
+            yield b"".join(held)
+            held = [chunk[cut:]]
+            length = len(held[0])
+    if length:
+        yield b"".join(held)
+
+
+def damaged(path: Path, error: object) -> DataError:
+    """The error for a file that cannot be unpacked."""
+    return DataError(f"{path.name} is damaged or cut short ({error}); fetch or write it again")
+
+
+def _raw(path: Path, begin: int = 0, end: int | None = None) -> Generator[bytes]:
+    name = path.name.lower()
+    try:
+        with contextlib.ExitStack() as stack:
+            if name.endswith((".gz", ".tgz")):
+                stream = cast("IO[bytes]", stack.enter_context(gzip.open(path, "rb")))
+            elif name.endswith(".zip"):
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                stream = stack.enter_context(archive.open(zip_member(path)))
+            else:
+                stream = stack.enter_context(open(path, "rb", buffering=0))
+                stream.seek(begin)
+            left = None if end is None else end - begin
+            while chunk := stream.read(CHUNK if left is None else min(CHUNK, left)):
+                if left is not None:
+                    left -= len(chunk)
+                yield chunk
+    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        raise damaged(path, error) from None
+
+
+def _threaded(stream: Iterator[bytes]) -> Generator[bytes]:
+    """The same chunks, made ahead by a thread."""
+    ready: queue.Queue[bytes | Exception | None] = queue.Queue(_AHEAD)
+    stopped = threading.Event()
+
+    def put(item: bytes | Exception | None) -> bool:
+        while not stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                ready.put(item, timeout=0.1)
+                return True
+        return False
+
+    def work() -> None:
+        try:
+            for chunk in stream:
+                if not put(chunk):
+                    break
+            else:
+                put(None)
+        except Exception as error:
+            put(error)
+
+    thread = threading.Thread(target=work, name="raysq-unpack", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,0 +1,47 @@
+"""Documents in a folder tree, one a file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from raysq.kinds.classify.reading import layout
+from raysq.kinds.classify.reading.form import RANGE, Form, Piece
+from raysq.kinds.classify.reading.tables import Documents
+from raysq.trees import Tree
+
+_MOST = 4000  # files of a piece
+
+
+def plan(path: Path, tree: Tree) -> list[Piece]:
+    """The pieces of a folder tree: some thousand files each, in the order of their names."""
+    found = layout.find(file.name for file in tree.files)
+    pieces: list[Piece] = []
+    names: list[str] = []
+    size = 0
+    for file in tree.files:
+        if found.place(file.name) is None:
+            continue
+        if names and (len(names) >= _MOST or size + file.size > RANGE):
+            pieces.append(Piece(str(path), "tree", size, layout=found, names=tuple(names)))
+            names, size = [], 0
+        names.append(file.name)
+        size += file.size
+    if names:
+        pieces.append(Piece(str(path), "tree", size, layout=found, names=tuple(names)))
+    return pieces
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    """The documents of a piece."""
+    assert piece.layout is not None
+    documents = Documents(form)
+    for name in piece.names:
+        placed = piece.layout.place(name)
+        assert placed is not None
+        with open(f"{piece.path}/{name}", "rb", buffering=0) as file:
+            raw = file.readall()
+        if documents.add(raw, *placed):
+            yield documents.take()
+    yield from documents.rest()

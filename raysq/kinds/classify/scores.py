@@ -1,0 +1,50 @@
+"""How right a classification is: accuracy and squared error of each example, for Keras's losses and metrics."""
+
+from typing import Any
+
+
+def binary_accuracy(y: Any, prediction: Any) -> Any:
+    """Whether the more likely of two classes is the right one.
+
+    Args:
+        y: class 0 or 1, shape (batch, 1).
+        prediction: probability of class 1, shape (batch, 1).
+
+    Returns:
+        float32 of shape (batch,), 0 or 1.
+    """
+    from keras import ops
+
+    return ops.cast(ops.equal(prediction[:, 0] > 0.5, y[:, 0] > 0), "float32")
+
+
+def accuracy(y: Any, prediction: Any) -> Any:
+    """Whether the most likely class is the right one.
+
+    Args:
+        y: number of the class, shape (batch, 1).
+        prediction: probabilities, shape (batch, classes).
+
+    Returns:
+        float32 of shape (batch,), 0 or 1.
+    """
+    from keras import ops
+
+    found = ops.argmax(prediction, axis=-1)
+    return ops.cast(ops.equal(found, ops.cast(y[:, 0], found.dtype)), "float32")
+
+
+def squared_error(y: Any, prediction: Any) -> Any:
+    """The mean squared error of the probabilities of several classes, the right one being 1.
+
+    Args:
+        y: number of the class, shape (batch, 1).
+        prediction: probabilities, shape (batch, classes).
+
+    Returns:
+        Values of shape (batch,).
+    """
+    from keras import ops
+
+    wanted = ops.one_hot(y[:, 0], prediction.shape[-1], dtype=prediction.dtype)
+    return ops.mean(ops.square(prediction - wanted), axis=-1)

@@ -1,0 +1,88 @@
+"""Which documents train, validate and test: by a checksum of their bytes, so that equal texts stay together."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysq.errors import DataError, UsageError
+from raysq.shards import Dataset
+
+SPLITS = ("train", "val", "test")
+VALID = "a share of the documents between 0 and 1 such as 0.2, or a number of documents such as 10000"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of each split, int64 and rising."""
+
+    train: np.ndarray
+    val: np.ndarray
+    test: np.ndarray
+
+
+def amount(val: str) -> float | int:
+    """What the setting `val` says: a share as a float, or a number of documents as an int.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    try:
+        number = float(val)
+    except ValueError:
+        number = math.nan
+    if 0 < number < 1:
+        return number
+    if 1 <= number < math.inf and number == int(number) and "." not in val:
+        return int(number)
+    raise UsageError(f"setting val must be {VALID}; received {val!r}")
+
+
+def split(dataset: Dataset, val: str, pick: str, train_samples: int | None) -> Split:
+    """The rows of each split.
+
+    Args:
+        dataset: prepared texts.
+        val: as for `amount`, of the documents that are not of the test part.
+        pick: "hash" takes them in the order of their `key`, validation first, and never cuts between documents of
+            one key, so that it may validate on some more; "first" and "last" validate on the first or the last rows.
+        train_samples: train on so many of the rest only, those that come first in that order; None for all.
+
+    Raises:
+        DataError: too few documents.
+    """
+    part = dataset.column("part").slice(0, dataset.rows)
+    (rows,) = np.nonzero(part == 0)
+    (test,) = np.nonzero(part == 1)
+    if len(rows) < 2:
+        raise DataError(
+            f"data set {dataset.manifest.name} has {_said(len(rows))} to train and to validate on, and 2 are needed"
+        )
+    share = amount(val)
+    count = max(1, round(share * len(rows))) if isinstance(share, float) else share
+    if pick == "hash":
+        keys = dataset.column("key").take(rows)
+        order = np.argsort(keys, kind="stable")
+        rows, keys = rows[order], keys[order]
+        if 0 < count < len(rows):
+            count = int(np.searchsorted(keys, keys[count - 1], side="right"))
+    elif pick == "last":
+        rows = np.roll(rows, min(count, len(rows)))
+    if count >= len(rows):
+        raise DataError(
+            f"val={val} leaves no document to train on: data set {dataset.manifest.name} has {_said(len(rows))} that "
+            "are not of the test part; lower val"
+        )
+    validating, training = rows[:count], rows[count:]
+    if train_samples is not None:
+        if train_samples > len(training):
+            raise DataError(
+                f"train_samples={train_samples} is more than the {_said(len(training))} that val={val} leaves to "
+                "train on"
+            )
+        training = training[:train_samples]
+    return Split(np.sort(training), np.sort(validating), test)
+
+
+def _said(count: int) -> str:
+    return f"{count:,} document{'' if count == 1 else 's'}"

@@ -1,0 +1,250 @@
+"""The two passes over a corpus: words of each piece first, rows of the common vocabulary then.
+
+The first pass reads and tokenises, once: it leaves the rows in the scratch folder with the words numbered as each table
+meets them, and those words with their counts. The second looks the numbers up.
+"""
+
+import itertools
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.kinds.classify.reading import Piece, words_of
+from raysq.kinds.classify.tokens import tokenise
+from raysq.kinds.classify.vocabulary import Vocabulary, tally
+from raysq.kinds.kind import Settled
+
+if TYPE_CHECKING:
+    from raysq.kinds.classify.prepare import TextPreparation
+
+Note = dict[str, Any]
+
+_NAMED = 5  # documents that a note names
+_RANKS = "rows.npy"
+
+
+@dataclass(frozen=True)
+class Look:
+    """Tokenises the documents of a piece and leaves them in the scratch folder."""
+
+    settings: "TextPreparation"
+    scratch: Path
+
+    def __call__(self, number: int, piece: Any) -> Iterator[Note]:
+        for block, (table, note) in enumerate(self.settings.read(piece)):
+            if table.num_rows:
+                yield self._block(_name(number, block), table.combine_chunks(), note)
+
+    def _block(self, name: str, table: pa.Table, note: Note) -> Note:
+        """Leaves one table, and says what is in it."""
+        settings = self.settings
+        ids = table.column("id").combine_chunks()
+        if "ranks" in table.column_names:
+            codes, offsets, words, keys = _ranks(table.column("ranks").combine_chunks())
+            text = pa.array([""] * table.num_rows, pa.large_string())
+        else:
+            whole = table.column("text").combine_chunks()
+            codes, offsets, words = tokenise(whole, settings)
+            keys = _keys(whole.buffers()[2], np.frombuffer(whole.buffers()[1], np.int64)[whole.offset :], len(whole))
+            text = pc.utf8_slice_codeunits(whole, 0, settings.excerpt)
+        said = table.column("part").to_numpy()
+        given = said >= 0
+        drawn = (keys < settings.test * 2.0**32).astype(np.int8)
+        part = np.where(given, said, drawn).astype(np.int8)
+        counted = np.ones(len(part), bool) if settings.counted == "all" else part == 0
+        counts, holding, order = tally(codes, offsets, len(words), counted)
+        if not counted.all():
+            place = np.empty(len(order), np.int32)
+            place[order] = np.arange(len(order), dtype=np.int32)
+            codes, words, counts, holding = place[codes], words.take(pa.array(order)), counts[order], holding[order]
+        labels = table.column("label").combine_chunks().dictionary_encode()
+        label = labels.indices.fill_null(-1).to_numpy()
+        rows = pa.table(
+            {
+                "tokens": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes)),
+                "label": pa.array(label),
+                "part": pa.array(part),
+                "key": pa.array(keys),
+                "id": ids,
+                "text": text,
+            }
+        )
+        _write(self.scratch / f"{name}.rows", rows)
+        _write(
+            self.scratch / f"{name}.words",
+            pa.table({"word": words, "count": pa.array(counts), "documents": pa.array(holding)}),
+        )
+        names = labels.dictionary.to_pylist()
+        return {
+            **note,
+            "undecodable": {"count": len(note["undecodable"]), "names": note["undecodable"][:_NAMED]},
+            "block": name,
+            "labels": names,
+            "counts": [
+                np.bincount(label[(part == side) & (label >= 0)], minlength=len(names)).tolist() for side in (0, 1)
+            ],
+            "said": int(given.sum()),
+            "first_unsaid": None if given.all() else ids[int(np.argmin(given))].as_py(),
+            "empty": int((np.diff(offsets) == 0).sum()),
+            "tokens": len(codes),
+            "longest": int(np.diff(offsets).max()),
+            "ranks": "ranks" in table.column_names,
+        }
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows of one table of the first pass.
+
+    Attributes:
+        block: its name.
+        begin: first row.
+        end: row after the last.
+        classes: for each of its labels the number of the class.
+    """
+
+    block: str
+    begin: int
+    end: int
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Reads the rows of a shard from what the first pass left."""
+
+    scratch: Path
+
+    def __call__(self, shard: list[Slice]) -> pa.Table:
+        ranks = np.load(self.scratch / _RANKS, mmap_mode="r")
+        return pa.concat_tables([self._slice(part, ranks) for part in shard])
+
+    def _slice(self, part: Slice, ranks: np.ndarray) -> pa.Table:
+        with pa.memory_map(str(self.scratch / f"{part.block}.rows")) as file:
+            table = pa.ipc.open_file(file).read_all().slice(part.begin, part.end - part.begin).combine_chunks()
+        tokens = table.column("tokens").chunk(0)
+        offsets = tokens.offsets.to_numpy()
+        codes = tokens.values.to_numpy()[offsets[0] : offsets[-1]]
+        words = ranks[np.load(self.scratch / f"{part.block}.npy")]
+        table = table.set_column(
+            0, "tokens", pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(words[codes]))
+        )
+        label = np.array(part.classes, np.int32)[table.column("label").to_numpy()]
+        return table.set_column(1, "label", pa.array(label))
+
+
+class TextSurvey:
+    """Merges what was seen in the pieces, in order; see `raysq.kinds.kind.Survey`."""
+
+    def __init__(self, settings: "TextPreparation", pieces: list[Piece], scratch: Path) -> None:
+        self.look = Look(settings, scratch)
+        self._settings = settings
+        self._scratch = scratch
+        self._paths = list(dict.fromkeys(Path(piece.path) for piece in pieces))
+        self._vocabulary = Vocabulary()
+        self._blocks: list[tuple[str, int, list[str]]] = []
+        self._classes: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+        self._ranks = False
+
+    def add(self, number: int, notes: list[Note]) -> None:
+        """Takes in the words and labels of a piece."""
+        for note in notes:
+            name = note["block"]
+            path = self._scratch / f"{name}.words"
+            with pa.memory_map(str(path)) as file:
+                words, counts, documents = pa.ipc.open_file(file).get_batch(0).columns
+                places = self._vocabulary.add(words, counts.to_numpy(), documents.to_numpy())
+            path.unlink()
+            np.save(self._scratch / f"{name}.npy", places)
+            self._blocks.append((name, note["documents"], note["labels"]))
+            self._ranks |= note["ranks"]
+            for counter, found in zip(self._classes, note["counts"], strict=True):
+                counter.update(dict(zip(note["labels"], found, strict=True)))
+
+    def settle(self, shard_rows: int) -> Settled:
+        """The vocabulary, the classes, and the slices of each shard."""
+        if self._ranks:
+            table, rows = self._vocabulary.ranked(words_of(self._paths))
+        else:
+            table, rows = self._vocabulary.sorted()
+        np.save(self._scratch / _RANKS, rows)
+        classes = sorted({name for counter in self._classes for name in counter})
+        number = {name: place for place, name in enumerate(classes)}
+        shards: list[list[Slice]] = []
+        room = 0
+        for block, count, labels in self._blocks:
+            begin, codes = 0, tuple(number[name] for name in labels)
+            while begin < count:
+                if not room:
+                    shards.append([])
+                    room = shard_rows
+                end = min(count, begin + room)
+                shards[-1].append(Slice(block, begin, end, codes))
+                room -= end - begin
+                begin = end
+        extras = {"vocabulary": table}
+        found: Note = {
+            "classes": classes,
+            "counts": {
+                side: [counter[name] for name in classes]
+                for side, counter in zip(("train", "test"), self._classes, strict=True)
+            },
+            "words": table.num_rows,
+            "level": self._settings.level,
+            "vectors": None,
+        }
+        if self._settings.vectors is not None:
+            extras["vectors"], found["vectors"] = _vectors(Path(self._settings.vectors), table)
+        return Settled(Rows(self._scratch), shards, extras, found)
+
+
+def _name(number: int, block: int) -> str:
+    return f"{number:06d}-{block:05d}"
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+
+
+def _keys(data: pa.Buffer | None, offsets: np.ndarray, count: int) -> np.ndarray:
+    """CRC-32 of each document's bytes."""
+    view = memoryview(data or b"")
+    places = offsets[: count + 1].tolist()
+    found = [zlib.crc32(view[begin:end]) for begin, end in itertools.pairwise(places)]
+    return np.array(found, np.uint32)
+
+
+def _ranks(lists: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array, np.ndarray]:
+    """What `tokenise` gives, for documents that are ranks already, and the key of each."""
+    offsets = lists.offsets.to_numpy()
+    values = lists.values.to_numpy()[offsets[0] : offsets[-1]].astype(np.int32)
+    offsets = offsets - offsets[0]
+    words = pa.array(values).dictionary_encode()
+    keys = _keys(pa.py_buffer(values), offsets * values.itemsize, len(lists))
+    return words.indices.to_numpy(), offsets, words.dictionary, keys
+
+
+def _vectors(path: Path, vocabulary: pa.Table) -> tuple[pa.Table, Note]:
+    """The vectors of the vocabulary's words, and how many have one."""
+    from raysq.kinds.classify.vectors import read_vectors
+
+    rows, matrix = read_vectors(path, vocabulary.column("word").combine_chunks())
+    counts = vocabulary.column("count").to_numpy()
+    dimension = matrix.shape[1]
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1), pa.float32()), dimension)
+    found = {
+        "name": path.name,
+        "dimension": dimension,
+        "words": len(rows),
+        "share": len(rows) / max(len(counts), 1),
+        "tokens": float(counts[rows].sum() / max(counts.sum(), 1)),
+    }
+    return pa.table({"word": pa.array(rows, pa.int32()), "vector": vectors}), found

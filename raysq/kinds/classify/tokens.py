@@ -1,0 +1,149 @@
+"""Texts to words, whole columns at a time, equal to Keras's classic Tokenizer word for word."""
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.errors import UsageError
+
+FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How texts are parted into words. The fields are settings of preparation.
+
+    Attributes:
+        level: "char" takes every character for a word; filters do not apply then.
+        lower: lower case, as Python's `str.lower`.
+        filters: characters that part words.
+        split: the character that parts words, one of ASCII.
+        normalize: Unicode's composed form first, so that an accent written apart makes no other word.
+    """
+
+    level: Literal["word", "char"] = "word"
+    lower: bool = True
+    filters: str = FILTERS
+    split: str = " "
+    normalize: Literal["NFC", "none"] = "NFC"
+
+    def __post_init__(self) -> None:
+        if len(self.split) != 1 or not self.split.isascii():
+            raise UsageError(f"setting split must be one ASCII character, received {self.split!r}")
+
+
+def tokenise(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """Parts texts into words as `keras._legacy.preprocessing.text.Tokenizer` does: lower case, every character of
+    `filters` taken for `split`, empty words dropped.
+
+    Args:
+        texts: Arrow array of strings; a null is an empty text.
+        form: how they are parted; a `TextPreparation` is one.
+
+    Returns:
+        Three arrays: codes, int32 of shape (words of all texts,), which are rows of the last one; offsets, int64 of
+        shape (texts + 1,), where the words of each text begin; and the distinct words, large_string, in order of
+        first appearance.
+    """
+    texts = _one_array(texts)
+    wide = "".join(character for character in form.filters if not character.isascii()) if form.level == "word" else ""
+    texts = _fold(texts, form.lower, form.normalize == "NFC", wide, form.split)
+    if form.level == "char":
+        return _characters(texts, form.lower)
+    begins = _offsets(texts)
+    first, split = begins[0], form.split
+    begins = begins - first
+    # Bytes above 127 are parts of other characters and stay as they are.
+    folded = memoryview(texts.buffers()[2] or b"")[first : first + begins[-1]].tobytes()
+    folded = folded.translate(_byte_table(form.lower, form.filters, split))
+    starts, ends = _bounds(np.frombuffer(folded, np.uint8) == ord(split), begins)
+    places = np.zeros(len(starts) + 1, np.int64)
+    np.cumsum(ends - starts, out=places[1:])
+    letters = folded.translate(None, split.encode())
+    buffers = [None, pa.py_buffer(places), pa.py_buffer(letters)]
+    words = pa.Array.from_buffers(pa.large_string(), len(starts), buffers).dictionary_encode()
+    return words.indices.to_numpy(), np.searchsorted(starts, begins), words.dictionary
+
+
+def _one_array(texts: Any) -> pa.Array:
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    texts = texts.cast(pa.large_string())
+    return texts.fill_null("") if texts.null_count else texts
+
+
+def _offsets(texts: pa.Array) -> np.ndarray:
+    """Where each text begins in the array's bytes, and where the last one ends."""
+    return np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
+
+
+def _fold(texts: pa.Array, lower: bool, compose: bool, wide: str, split: str) -> pa.Array:
+    """Texts with characters beyond ASCII in composed form and lower case, their filters applied; the others as
+    they are, for their bytes can be looked up in a table."""
+    if not (lower or compose or wide):
+        return texts
+    beyond = pc.invert(pc.string_is_ascii(texts))
+    # Python itself: Arrow's lower case differs (a final sigma, a dotted capital I), as does the Unicode version.
+    values = texts.filter(beyond).to_numpy(zero_copy_only=False).tolist()
+    if not values:
+        return texts
+    if compose:
+        values = [unicodedata.normalize("NFC", value) for value in values]
+    if lower:
+        values = [value.lower() for value in values]
+    for character in wide:
+        values = [value.replace(character, split) for value in values]
+    return pc.replace_with_mask(texts, beyond, pa.array(values, pa.large_string()))
+
+
+def _byte_table(lower: bool, filters: str, split: str) -> bytes:
+    """What stands for each byte: lower case for capitals, `split` for filters."""
+    table = bytearray(range(256))
+    if lower:
+        table[ord("A") : ord("Z") + 1] = range(ord("a"), ord("z") + 1)
+    parting = {ord(character) for character in filters if character.isascii()}
+    return bytes(ord(split) if byte in parting else byte for byte in table)
+
+
+def _bounds(parting: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and end byte of every word.
+
+    Args:
+        parting: for each byte, whether it parts words.
+        begins: where the texts begin and the last one ends.
+    """
+    if not len(parting):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    edges = np.flatnonzero(parting[1:] != parting[:-1]) + 1
+    if not parting[0]:
+        edges = np.concatenate([[0], edges])
+    if not parting[-1]:
+        edges = np.concatenate([edges, [len(parting)]])
+    starts, ends = edges[::2], edges[1::2]
+    # The last word of one text and the first of the next may touch.
+    inner = np.unique(begins[(begins > 0) & (begins < len(parting))])
+    touching = inner[~(parting[inner] | parting[inner - 1])]
+    if len(touching):
+        starts = np.insert(starts, np.searchsorted(starts, touching), touching)
+        ends = np.insert(ends, np.searchsorted(ends, touching), touching)
+    return starts, ends
+
+
+def _characters(texts: pa.Array, lower: bool) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """Every character a word."""
+    begins = _offsets(texts)
+    data = memoryview(texts.buffers()[2] or b"")[begins[0] : begins[-1]].tobytes()
+    if lower:
+        data = data.lower()  # of bytes: ASCII only, the rest is folded already
+    points = np.frombuffer(data if data.isascii() else data.decode().encode("utf-32-le"), np.uint8)
+    if not data.isascii():
+        points = points.view("<u4")
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(pc.utf8_length(texts).to_numpy(zero_copy_only=False), out=offsets[1:])
+    found = pa.array(points).dictionary_encode()
+    words = pa.array([chr(point) for point in found.dictionary.to_pylist()], pa.large_string())
+    return found.indices.to_numpy(), offsets, words

@@ -1,0 +1,60 @@
+"""The figures of a classification beyond its metrics: equal to those counted by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from raysq.kinds.classify.details import chosen, confusions, details, probabilities, show
+
+THREE = {"classes": ["a", "b", "c"]}
+
+
+def test_three_classes_by_hand():
+    truth = np.array([0, 0, 0, 0, 1, 1, 1, 2])[:, None]
+    taken = np.array([0, 0, 1, 2, 1, 1, 0, 1])
+    found = details(THREE, None, truth, np.eye(3)[taken] * 0.5 + 0.1)
+    assert found["confusion"] == [[2, 1, 1], [1, 2, 0], [0, 1, 0]]
+    assert found["examples"] == 8 and found["accuracy"] == 0.5
+    a, b, c = (found["per_class"][name] for name in "abc")
+    assert a == {"precision": 2 / 3, "recall": 0.5, "f1": 4 / 7, "support": 4}
+    assert b == {"precision": 0.5, "recall": 2 / 3, "f1": 4 / 7, "support": 3}
+    assert c == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
+    assert found["macro"]["f1"] == pytest.approx((4 / 7 + 4 / 7 + 0) / 3)
+    assert found["macro"]["precision"] == pytest.approx((2 / 3 + 0.5) / 3)
+    assert json.loads(json.dumps(found)) == found
+
+
+def test_a_class_that_is_never_named_has_no_precision_and_one_that_is_not_there_no_recall():
+    found = details({"classes": list("abcd")}, None, np.array([[0], [1]]), np.eye(4)[[0, 2]])
+    per_class = found["per_class"]
+    assert per_class["b"] == {"precision": None, "recall": 0.0, "f1": 0.0, "support": 1}
+    assert per_class["c"] == {"precision": 0.0, "recall": None, "f1": 0.0, "support": 0}
+    # Neither in the truth nor in the answers: it is no part of the means.
+    assert per_class["d"] == {"precision": None, "recall": None, "f1": None, "support": 0}
+    assert found["macro"] == {"precision": 1 / 3, "recall": 1 / 3, "f1": 1 / 3}
+
+
+def test_of_two_classes_one_half_is_the_first():
+    prediction = np.array([[0.5], [0.51], [0.2], [1.0]], np.float32)
+    assert chosen(prediction).tolist() == [0, 1, 0, 1]
+    np.testing.assert_allclose(probabilities(prediction).sum(1), 1)
+    assert probabilities(prediction)[3].tolist() == [0.0, 1.0]
+    found = details({"classes": ["neg", "pos"]}, None, np.array([[0], [1], [1], [1]]), prediction)
+    assert found["confusion"] == [[1, 0], [1, 2]]
+
+
+def test_many_classes_are_shown_by_their_largest_confusions():
+    names = [f"group {number}" for number in range(20)]
+    truth = np.repeat(np.arange(20), 10)
+    taken = truth.copy()
+    taken[30:37] = 5  # seven of group 3
+    taken[0] = 1
+    found = details({"classes": names}, None, truth[:, None], np.eye(20)[taken])
+    table = confusions(found)
+    assert table.rows == [["group 3", "group 5", 7, 0.7], ["group 0", "group 1", 1, 0.1]]
+    each, listed = show(found, "test")
+    assert len(each.rows) == 21 and each.rows[-1][-1] == 200
+    assert listed.rows == table.rows
+    matrix = show(details(THREE, None, truth[:9, None] % 3, np.eye(3)[taken[:9] % 3]), "val")[1]
+    assert matrix.columns[1:] == ["a", "b", "c"] and len(matrix.rows) == 3

@@ -1,0 +1,342 @@
+"""Preparing documents: one vocabulary, exact shards in order, the same bytes on any number of CPUs."""
+
+import json
+import time
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from raysq.errors import DataError, SourceError, UsageError
+from raysq.kinds.classify.prepare import TextPreparation, TextReading
+from raysq.preparation import build, fingerprint, prepare_table
+from raysq.settings import make
+from raysq.shards import SHARD_ROWS, Dataset
+from raysq.sources import resolve
+
+pytestmark = pytest.mark.usefixtures("cluster")
+IDENTITY = {"task": "classify", "kind": "classify", "name": "x"}
+
+
+def write_jsonl(path: Path, rows: list[dict]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def some_rows(seed: int, count: int, **more) -> list[dict]:
+    source = np.random.RandomState(seed)
+    rows = []
+    for number in range(count):
+        words = [f"W{rank}" for rank in source.zipf(1.5, source.randint(0, 30)) if rank < 200]
+        rows.append({"text": " ".join(words) + ".", "label": ("b", "a", "c")[number % 3], **more})
+    return rows
+
+
+def make_dataset(
+    source: Path, target: Path, cpus: int | None = None, shard_rows: int | None = None, **settings
+) -> Dataset:
+    found = resolve(source, suffixes=TextPreparation.suffixes, trees=True)
+    preparation, told = make(TextPreparation, settings).infer(found.files)
+    return build(preparation, found, target, IDENTITY, told=told, shard_rows=shard_rows, cpus=cpus)
+
+
+def documents(dataset: Dataset) -> list[list[str | None]]:
+    """The words of every document, None for those that the vocabulary lacks."""
+    words = [*dataset.extra("vocabulary").column("word").to_pylist(), None]
+    tokens = dataset.ragged("tokens")
+    return [[words[token] for token in tokens.row(row)] for row in range(dataset.rows)]
+
+
+def test_documents_become_words_of_one_vocabulary(tmp_path):
+    rows = some_rows(0, 500)
+    dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", excerpt=5)
+    assert [(column["name"], column["type"]) for column in dataset.manifest.schema] == [
+        ("tokens", "large_list<item: int32>"),
+        ("label", "int32"),
+        ("part", "int8"),
+        ("key", "uint32"),
+        ("id", "large_string"),
+        ("text", "large_string"),
+    ]
+    assert dataset.manifest.shard_rows == TextPreparation.shard_rows != SHARD_ROWS
+    texts = [row["text"] for row in rows]
+    key = dataset.column("key").slice(0, 500)
+    assert key.tolist() == [zlib.crc32(text.encode()) for text in texts]
+    part = dataset.column("part").slice(0, 500)
+    assert part.tolist() == (key < 0.1 * 2**32).tolist()
+    assert [array.to_pylist() for array in dataset.arrow("text")] == [[text[:5] for text in texts]]
+    classes = dataset.manifest.report["classes"]
+    assert classes == ["a", "b", "c"]
+    assert [classes[label] for label in dataset.column("label").slice(0, 500)] == [row["label"] for row in rows]
+    # Counted in the train part alone, as a Counter does: by count, ties in order of first appearance.
+    split = [text.lower().replace(".", " ").split() for text in texts]
+    counts = Counter(word for words, side in zip(split, part, strict=True) if side == 0 for word in words)
+    vocabulary = dataset.extra("vocabulary")
+    assert vocabulary.column("word").to_pylist() == [word for word, _ in counts.most_common()]
+    assert vocabulary.column("count").to_pylist() == [count for _, count in counts.most_common()]
+    train = [set(words) for words, side in zip(split, part, strict=True) if side == 0]
+    holding = [sum(word in words for words in train) for word in vocabulary.column("word").to_pylist()]
+    assert vocabulary.column("documents").to_pylist() == holding
+    assert documents(dataset) == [[word if word in counts else None for word in words] for words in split]
+    assert None in {word for words in documents(dataset) for word in words}
+    report = dataset.manifest.report
+    assert report["counts"] == {
+        side: [sum(row["label"] == name and p == number for row, p in zip(rows, part, strict=True)) for name in classes]
+        for number, side in enumerate(("train", "test"))
+    }
+    assert report["empty"] == sum(not words for words in split) > 0
+    assert (report["tokens"], report["longest"]) == (sum(map(len, split)), max(map(len, split)))
+    assert (report["documents"], report["words"], report["parts"]) == (500, len(counts), "drawn")
+    remarks = TextPreparation().remarks(report)
+    assert remarks[0] == "500 documents of 3 classes: a 167, b 167, c 166"
+    assert any("drawn by the texts' checksums" in line for line in remarks)
+    assert any(f"{report['empty']} documents have no words" in line for line in remarks)
+
+
+def test_vocabulary_of_all_documents_and_no_test_part(tmp_path):
+    path = write_jsonl(tmp_path / "x.jsonl", some_rows(0, 300))
+    counted = make_dataset(path, tmp_path / "all", counted="all")
+    assert None not in {word for words in documents(counted) for word in words}
+    none = make_dataset(path, tmp_path / "none", test=0)
+    assert not none.column("part").slice(0, 300).any()
+    assert none.manifest.report["parts"] == "none"
+    assert none.extra("vocabulary").equals(counted.extra("vocabulary"))
+    assert any("no test part" in line for line in TextPreparation().remarks(none.manifest.report))
+
+
+def test_same_bytes_on_any_number_of_cpus_and_shards_of_any_size(tmp_path):
+    for number in range(13):
+        write_jsonl(tmp_path / "in" / f"{number:02d}.jsonl", some_rows(number, 5 + 11 * number))
+    rows = sum(5 + 11 * number for number in range(13))
+    built = [make_dataset(tmp_path / "in", tmp_path / str(cpus), cpus, 100) for cpus in (1, None)]
+    first = {path.name: path.read_bytes() for path in built[0].directory.iterdir()}
+    shards = [f"shard-{number:05d}.arrow" for number in range(-(-rows // 100))]
+    assert sorted(first) == ["manifest.json", *shards, "vocabulary.arrow"]
+    for dataset in built:
+        assert {path.name: path.read_bytes() for path in dataset.directory.iterdir()} == first
+        dataset.verify()
+    assert str(tmp_path) not in first["manifest.json"].decode()
+    one = make_dataset(tmp_path / "in", tmp_path / "one", shard_rows=57)
+    assert [shard.rows for shard in one.manifest.shards] == [57] * (rows // 57) + [rows % 57]
+    assert documents(one) == documents(built[0])
+    assert [name for array in one.arrow("id") for name in array.to_pylist()] == [
+        name for array in built[0].arrow("id") for name in array.to_pylist()
+    ]
+
+
+def test_characters_are_tokens(tmp_path):
+    rows = [{"text": "Ab a!", "label": "x"}, {"text": "é", "label": "y"}]
+    dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", level="char", test=0)
+    assert documents(dataset) == [["a", "b", " ", "a", "!"], ["é"]]
+    assert dataset.extra("vocabulary").column("word").to_pylist() == ["a", "b", " ", "!", "é"]
+
+
+def test_parts_that_the_source_gives(tmp_path):
+    for part, label, text in [
+        ("train", "neg", "bad b\u00e4d"),
+        ("train", "pos", "good"),
+        ("test", "neg", "new bad"),
+        ("test", "pos", "good good"),
+    ]:
+        file = tmp_path / "in" / part / label / "0.txt"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(text.encode("latin-1"))
+    dataset = make_dataset(tmp_path / "in", tmp_path / "out")
+    report = dataset.manifest.report
+    assert (report["parts"], report["counts"]) == ("given", {"train": [1, 1], "test": [1, 1]})
+    assert report["undecodable"]["count"] == 1
+    assert report["undecodable"]["names"] == ["train/neg/0.txt"]
+    assert any("1 documents are not of the encoding" in line for line in TextPreparation().remarks(report))
+    by_name = dict(zip(dataset.arrow("id")[0].to_pylist(), documents(dataset), strict=True))
+    assert by_name["test/neg/0.txt"] == [None, "bad"]
+    assert by_name["test/pos/0.txt"] == ["good", "good"]
+    assert by_name["train/neg/0.txt"] == ["bad", "b\ufffdd"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "match"),
+    [
+        ([{"text": "a", "label": "x"}] * 3, "all 3 documents have the label 'x': .*two classes.*--label"),
+        (
+            [{"text": "a", "label": "x"}, {"text": "b", "label": None}, {"text": "b"}],
+            r"2 of 3 documents have no label, the first is column 'label' of x\.jsonl:2",
+        ),
+        (
+            some_rows(0, 6, split="test"),
+            "not of the test part are none: .*two classes to train on; give other documents",
+        ),
+        (
+            [{"text": "a", "label": "x", "split": "train"}, {"text": "b", "label": "y", "split": "test"}],
+            "not of the test part have the label 'x' alone: a classifier needs two classes to train on",
+        ),
+    ],
+)
+def test_bad_labels_are_one_line_and_no_data_set(tmp_path, rows, match):
+    path = write_jsonl(tmp_path / "x.jsonl", rows)
+    with pytest.raises(DataError, match=match) as caught:
+        make_dataset(path, tmp_path / "home" / "out", label="label")
+    assert "\n" not in str(caught.value)
+    assert list((tmp_path / "home").iterdir()) == []
+
+
+def test_parts_are_said_of_all_or_of_none(tmp_path):
+    write_jsonl(tmp_path / "in" / "a.jsonl", some_rows(0, 5))
+    write_jsonl(tmp_path / "in" / "b.jsonl", some_rows(1, 4, split="train"))
+    with pytest.raises(DataError, match=r"4 documents say whether .* 5 do not, the first is a\.jsonl:1"):
+        make_dataset(tmp_path / "in", tmp_path / "home" / "out")
+
+
+def test_the_first_error_in_the_order_of_the_source_is_told(tmp_path):
+    class Failing(TextPreparation):
+        """Two files that cannot be read; the first of them is found out later."""
+
+        def read(self, piece):
+            yield from TextPreparation.read(self, piece)
+            if piece.name in ("2.jsonl", "4.jsonl"):
+                time.sleep(1.0 if piece.name == "2.jsonl" else 0.0)
+                raise DataError(f"{piece.name} is damaged")
+            if piece.name == "5.jsonl":
+                raise PermissionError(13, "Permission denied")
+
+    for number in range(6):
+        write_jsonl(tmp_path / "in" / f"{number}.jsonl", some_rows(number, 30))
+    found = resolve(tmp_path / "in", suffixes=TextPreparation.suffixes)
+    with pytest.raises(DataError, match=r"^2\.jsonl is damaged$"):
+        build(Failing(text="text", label="label"), found, tmp_path / "home" / "out", IDENTITY)
+    assert list((tmp_path / "home").iterdir()) == []
+    last = resolve(tmp_path / "in" / "5.jsonl", suffixes=TextPreparation.suffixes)
+    with pytest.raises(SourceError, match=r"5\.jsonl cannot be read: Permission denied$"):
+        build(Failing(text="text", label="label"), last, tmp_path / "home" / "out", IDENTITY)
+
+
+def test_a_label_seen_once_is_a_remark(tmp_path):
+    rows = [*some_rows(0, 30), {"text": "once", "label": "rare"}]
+    dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out")
+    remarks = TextPreparation().remarks(dataset.manifest.report)
+    assert any("1 labels are seen once" in line and "rare" in line for line in remarks)
+
+
+def test_a_huge_document_and_texts_that_are_missing(tmp_path):
+    rows = [
+        {"text": "word " * 2_000_000, "label": "x"},
+        {"text": None, "label": "y"},
+        {"text": "a\x00b \u2028 c", "label": "y"},
+    ]
+    dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", test=0)
+    assert dataset.ragged("tokens").lengths.tolist() == [2_000_000, 0, 3]
+    assert documents(dataset)[2] == ["a\x00b", "\u2028", "c"]
+    assert dataset.manifest.report["missing_text"] == 1
+
+
+def test_ranks_of_an_npz_keep_their_numbers(tmp_path):
+    lists = np.empty(6, object)
+    lists[:] = [[1, 5, 2], [2], [], [3, 3], [1], [2, 2]]
+    labels = np.array([0, 1, 1, 0, 1, 0])
+    np.savez(tmp_path / "imdb.npz", x_train=lists[:4], y_train=labels[:4], x_test=lists[4:], y_test=labels[4:])
+    dataset = make_dataset(tmp_path / "imdb.npz", tmp_path / "out")
+    found = {tuple(row.tolist()) for row in (dataset.ragged("tokens").row(row) for row in range(6))}
+    assert found == {tuple(rank - 1 for rank in ranks) for ranks in lists}
+    counts = Counter(rank for ranks in lists[:4] for rank in ranks)
+    vocabulary = dataset.extra("vocabulary").to_pydict()
+    assert vocabulary["word"] == ["#1", "#2", "#3", "#4", "#5"]
+    assert vocabulary["count"] == [counts[rank] for rank in range(1, 6)]
+    assert vocabulary["documents"] == [1, 2, 1, 0, 1]
+    assert dataset.manifest.report["parts"] == "given"
+    assert dataset.arrow("text")[0].to_pylist() == [""] * 6
+    (tmp_path / "imdb_word_index.json").write_text(json.dumps({"e": 5, "d": 4, "c": 3, "b": 2, "a": 1}))
+    named = make_dataset(tmp_path / "imdb.npz", tmp_path / "named")
+    assert named.extra("vocabulary").column("word").to_pylist() == list("abcde")
+    assert named.fingerprint != dataset.fingerprint
+
+
+def test_vectors_are_aligned_to_the_vocabulary(tmp_path):
+    rows = [{"text": "the cat the cat the", "label": "x"}, {"text": "a dog", "label": "y"}]
+    path = write_jsonl(tmp_path / "x.jsonl", rows)
+    vectors = tmp_path / "glove.txt"
+    vectors.write_text("dog 1 2.5\nother 0 0\nthe -1 0.5\n")
+    dataset = make_dataset(path, tmp_path / "out", vectors=str(vectors), test=0)
+    table = dataset.extra("vectors")
+    words = dataset.extra("vocabulary").column("word").to_pylist()
+    found = {words[row]: vector for row, vector in zip(*(column.to_pylist() for column in table.columns), strict=True)}
+    assert found == {"the": [-1.0, 0.5], "dog": [1.0, 2.5]}
+    assert dataset.manifest.report["vectors"] == {
+        "name": "glove.txt",
+        "dimension": 2,
+        "words": 2,
+        "share": 0.5,
+        "tokens": pytest.approx(4 / 7),
+    }
+    assert any("vectors of 2 numbers for 50.0%" in line for line in TextPreparation().remarks(dataset.manifest.report))
+    assert str(tmp_path) not in (dataset.directory / "manifest.json").read_text()
+    # What counts of the file is what is in it.
+    found = resolve(path, suffixes=TextPreparation.suffixes)
+    moved = vectors.rename(tmp_path / "moved.txt")
+    assert _fingerprint(found, moved.rename(tmp_path / "in.txt").rename(vectors)) == dataset.fingerprint
+    vectors.write_text("dog 1 2.5\n")
+    assert _fingerprint(found, vectors) != dataset.fingerprint
+    with pytest.raises(SourceError, match=r"nowhere\.txt cannot be read: .*vectors=FILE"):
+        make(TextPreparation, {"vectors": "nowhere.txt"}).infer(found.files)
+
+
+def _fingerprint(source, vectors: Path) -> str:
+    return fingerprint(make(TextPreparation, {"vectors": str(vectors), "test": 0}).infer(source.files)[0], source)
+
+
+def test_texts_for_predictions_need_no_label(tmp_path):
+    path = write_jsonl(tmp_path / "x.jsonl", [{"text": "One", "other": 1}, {"text": "Two", "other": 2}])
+    dataset = make_dataset(write_jsonl(tmp_path / "y.jsonl", some_rows(0, 20)), tmp_path / "out", headers="drop")
+    preparation = TextReading.of(dataset.manifest.preparation["settings"])
+    assert preparation == TextReading(text="text", headers="drop")
+    table, report = prepare_table(preparation, [path])
+    assert table.column("text").to_pylist() == ["One", "Two"]
+    assert table.column("id").to_pylist() == ["x.jsonl:1", "x.jsonl:2"]
+    assert report["documents"] == 2
+    assert preparation.remarks(report) == ["2 documents"]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"test": 1.0}, {"test": -0.1}, {"excerpt": -1}, {"level": "letters"}, {"split": ""}]
+)
+def test_settings_that_cannot_be(settings):
+    with pytest.raises(UsageError):
+        make(TextPreparation, settings)
+
+
+def _equal_to_keras(dataset: Dataset, texts: list[str]) -> None:
+    from keras.src.legacy.preprocessing.text import Tokenizer
+
+    tokenizer = Tokenizer()
+    tokenizer.fit_on_texts(texts)
+    vocabulary = dataset.extra("vocabulary")
+    words = vocabulary.column("word").to_pylist()
+    assert words == list(tokenizer.word_index)
+    assert vocabulary.column("count").to_pylist() == [tokenizer.word_counts[word] for word in words]
+    assert vocabulary.column("documents").to_pylist() == [tokenizer.word_docs[word] for word in words]
+    tokens = dataset.ragged("tokens")
+    assert dataset.rows == len(texts)
+    for row, sequence in enumerate(tokenizer.texts_to_sequences_generator(texts)):
+        assert (tokens.row(row) + 1).tolist() == sequence
+
+
+def _texts_of(path: Path, most: int | None) -> list[dict]:
+    rows: list[dict] = []
+    preparation, _ = TextPreparation().infer([path])
+    for piece in preparation.plan([path]):
+        for table, _ in preparation.read(piece):
+            rows += table.select(["text", "label"]).to_pylist()
+            if most is not None and len(rows) >= most:
+                return rows[:most]
+    return rows
+
+
+@pytest.mark.parametrize("name", ["imdb/aclImdb_v1.tar.gz", "newsgroups20/news20.tar.gz"])
+@pytest.mark.parametrize("most", [2000, pytest.param(None, marks=pytest.mark.slow)])
+def test_real_corpora_equal_keras_word_for_word(tmp_path, real, name, most):
+    rows = _texts_of(real(name), most)
+    if len({row["label"] for row in rows}) == 1:  # the beginning of an archive is one class
+        rows[-1]["label"] = "another"
+    dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", test=0, normalize="none")
+    _equal_to_keras(dataset, [row["text"] for row in rows])
