@@ -51,6 +51,9 @@ def test_train_evaluate_runs_rm(data, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["metrics"]["val_mae"] == pytest.approx(result["metrics"]["val_mae"], rel=1e-6)
     assert "val_mae" in found["baseline"]
+    assert found["details"] == {}
+    assert main(["predict", result["run"], "--text", "warm", "--json"]) == 2
+    assert "(forecast) takes no texts: give a file" in capsys.readouterr().err
     assert main(["runs", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["state"] == "finished" and row["epochs"] == 2
@@ -59,6 +62,19 @@ def test_train_evaluate_runs_rm(data, capsys):
     capsys.readouterr()
     assert main(["runs", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_own_texts_are_prepared_with_the_options_for_them(cluster, tmp_path, capsys):
+    said = [("good", "yes") if number % 3 else ("bad", "no") for number in range(60)]
+    rows = [f'{number},"film, {word} {number}",{liked}' for number, (word, liked) in enumerate(said)]
+    (tmp_path / "own.csv").write_text("\n".join(["stars,body,liked", *rows]))
+    prepare = ["prepare", "classify", "--source", str(tmp_path / "own.csv"), "--text", "body", "--label", "liked"]
+    assert main([*prepare, "--test", "0.25", "--level", "char", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)["report"]
+    assert report["classes"] == ["no", "yes"] and report["level"] == "char" and report["parts"] == "drawn"
+    assert report["words"] < 30 and sum(report["counts"]["test"]) > 0
+    assert main([*prepare[:4], "--text", "bdy", "--label", "liked"]) in (1, 2)
+    assert "did you mean body" in capsys.readouterr().err
 
 
 def test_dry_run_writes_nothing(data, capsys, raysq_home):
@@ -90,6 +106,11 @@ def test_dry_run_writes_nothing(data, capsys, raysq_home):
         (["evaluate", "missing"], 1, "raysq runs"),
         (["verify", "missing"], 1, "no data set"),
         (["prepare", "jena", "--source", "missing.csv"], 1, "missing.csv"),
+        (["prepare", "jena", "--text", "body"], 2, "--text is for texts; task jena is of kind forecast"),
+        (["prepare", "classify", "--target", "stars"], 2, "--target is for series; task classify is of kind classify"),
+        # Both kinds have a setting of that name, and mean another thing by it.
+        (["prepare", "classify", "--split", "0.5/0.25/0.25"], 2, "--split is for series"),
+        (["prepare", "classify", "--source", "missing.csv", "--level", "line"], 2, "one of word, char"),
     ],
 )
 def test_failures_are_one_clear_line(data, cluster, capsys, arguments, code, message):

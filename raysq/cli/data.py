@@ -4,6 +4,7 @@ import argparse
 from typing import Any
 
 from raysq.cli.output import say
+from raysq.errors import UsageError
 
 
 def tasks(options: argparse.Namespace) -> None:
@@ -27,17 +28,12 @@ def prepare(options: argparse.Namespace) -> None:
     from raysq import preparation, tasks
     from raysq.settings import parse_pairs
 
-    values: dict[str, Any] = {
-        key: getattr(options, key.removesuffix("s") if key == "targets" else key)
-        for key in ("time", "targets", "features", "calendar", "id", "delay", "lookback", "step", "split")
-    }
-    values["categories"] = options.category
-    values = {key: value for key, value in values.items() if value is not None} | parse_pairs(options.set)
+    task = tasks.get(options.task)
     data = preparation.prepare(
-        tasks.get(options.task),
+        task,
         options.source,
         name=options.name,
-        settings=values,
+        settings={**_own(options, task), **parse_pairs(options.set)},
         fresh=options.fresh,
         quiet=options.json,
     )
@@ -54,6 +50,38 @@ def prepare(options: argparse.Namespace) -> None:
     }
     # The pipeline has said all of it on standard error; a script that reads this line wants the folder.
     say(options, result, lambda console: console.print(data.directory))
+
+
+# Options whose setting has another name.
+_SETTINGS = {"--target": "targets", "--category": "categories"}
+
+
+def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
+    """The settings that the options about a person's own data stand for.
+
+    Raises:
+        UsageError: an option of another kind of data than the task's.
+    """
+    from raysq import kinds
+    from raysq.cli.parser import SERIES, TEXTS
+    from raysq.settings import settings_of
+
+    kind = kinds.get(task.kind)
+    known = {**settings_of(kind.preparation), **settings_of(kind.examples)}
+    groups = {"series": [*(option for option, _, _ in SERIES), "--category"], "texts": [one for one, _, _ in TEXTS]}
+    values: dict[str, Any] = {}
+    for about, group in groups.items():
+        names = {option: _SETTINGS.get(option, option.removeprefix("--")) for option in group}
+        # A name may mean one thing of series and another of texts, so it is the whole group that fits or not.
+        fits = all(setting in known for setting in names.values())
+        for option, setting in names.items():
+            value = getattr(options, option.removeprefix("--"))
+            if value is None:
+                continue
+            if not fits:
+                raise UsageError(f"{option} is for {about}; task {task.name} is of kind {kind.name}: leave it out")
+            values[setting] = value
+    return values
 
 
 def verify(options: argparse.Namespace) -> None:

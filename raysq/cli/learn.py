@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from raysq.cli.output import WIDEST, headings, metrics_table, overrides, say
+from raysq.cli.output import WIDEST, headings, metrics_table, overrides, plain_item, say
 
 
 def train(options: argparse.Namespace) -> None:
@@ -95,11 +95,12 @@ def tune(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    from raysq.training.api import evaluate
+    from raysq import kinds
+    from raysq.training.api import examine
     from raysq.training.run import Run
 
     run = Run.open(options.run_name)
-    found = evaluate(run, tuple(options.split or ("val", "test")), gpu=options.gpu)
+    found, details = examine(run, tuple(options.split or ("val", "test")), gpu=options.gpu)
     config = run.config
     outcome = run.result() or {}
     result = {
@@ -113,8 +114,17 @@ def evaluate(options: argparse.Namespace) -> None:
         "metrics": found[config.model],
         "baseline": found.get("baseline"),
         "references": {name: metrics for name, metrics in found.items() if name != config.model},
+        "details": details,
     }
-    say(options, result, lambda console: metrics_table(console, found, config))
+
+    def show(console: Any) -> None:
+        metrics_table(console, found, config)
+        tell = kinds.get(config.kind).show
+        for split, about in details.items():
+            for item in tell(about, split) if tell is not None else ():
+                plain_item(console, item)
+
+    say(options, result, show)
 
 
 def backtest(options: argparse.Namespace) -> None:

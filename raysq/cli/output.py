@@ -64,3 +64,26 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
         for name, heading in zip(names, titles, strict=True):
             table.add_row(heading, *(figure(model, split, name) for model, split in pairs))
     console.print(table)
+
+
+def plain_item(console: Any, item: Any) -> None:
+    """A table or a paragraph of a kind's, on a terminal."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from raysq.kinds import charts
+    from raysq.report.tables import column_texts
+
+    if isinstance(item, charts.Text):
+        console.print(Text(item.text))
+        return
+    columns = list(zip(*item.rows, strict=True)) if item.rows else [()] * len(item.columns)
+    texts = [column_texts(cells) for cells in columns]
+    table = Table(title=item.title or None, title_justify="left")
+    for name, cells in zip(item.columns, columns, strict=True):
+        numeric = all(cell is None or isinstance(cell, (int, float)) for cell in cells)
+        # Names come from data: brackets in them are no markup.
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+    for row in zip(*texts, strict=True):
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console.print(table)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from raysq.cli import data, learn, results
 
-_OWN = (
+SERIES = (
     ("--time", "COLUMN[,..]", "column that tells the time; or year,month,day,hour"),
     ("--target", "COLUMN[,..]", "what to forecast"),
     ("--features", "COLUMN[,..]", "what the model sees (default: all columns)"),
@@ -19,6 +19,13 @@ _OWN = (
     ("--lookback", "SPAN", "how far back the model sees"),
     ("--step", "SPAN", "one row in so many is seen"),
     ("--split", "SPLIT", "train/val/test as shares (0.5/0.25/0.25), rows or dates"),
+)
+TEXTS = (
+    ("--text", "COLUMN", "column that holds the texts"),
+    ("--label", "COLUMN", "column that holds the class of each"),
+    ("--test", "SHARE", "drawn for the test part where the source has none (default: 0.1); 0 for none"),
+    ("--level", "LEVEL", "word or char: what a token is (default: word)"),
+    ("--vectors", "FILE", "word vectors, GloVe or word2vec as text, also .gz or .zip"),
 )
 
 
@@ -62,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--name", help="name of the data set")
     sub.add_argument("--fresh", action="store_true", help="prepare again even if nothing has changed")
     own = sub.add_argument_group("your own series", "what is not said is found in the files, and told")
-    for option, metavar, about in _OWN:
+    for option, metavar, about in SERIES:
         own.add_argument(option, metavar=metavar, help=about)
     own.add_argument(
         "--category",
@@ -70,6 +77,10 @@ def parser() -> argparse.ArgumentParser:
         metavar="COLUMN",
         help="column of text or whole numbers, each value a feature of 0 and 1; may be given repeatedly",
     )
+    about = "csv, jsonl, json, Parquet, a folder of files for each class, tar.gz; what is not said is found, and told"
+    texts = sub.add_argument_group("your own texts", about)
+    for option, metavar, about in TEXTS:
+        texts.add_argument(option, metavar=metavar, help=about)
     settings(sub)
 
     sub = command("train", learn.train, "train a model, or continue its training")
@@ -107,7 +118,8 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--fresh", action="store_true", help="forget what the experiment reached before")
     settings(sub)
 
-    sub = command("evaluate", learn.evaluate, "evaluate a run's best weights, the baseline beside it")
+    about = "evaluate a run's best weights, the baseline beside it; of classes the confusion matrix too"
+    sub = command("evaluate", learn.evaluate, about)
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
     sub.add_argument("--split", choices=("train", "val", "test"), action="append", help="default: val and test")
     sub.add_argument("--gpu", action="store_true")
@@ -125,9 +137,11 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--fresh", action="store_true", help="forget what the folds' runs reached before")
     settings(sub)
 
-    sub = command("predict", results.predict, "predict for the rows of a raw file with a finished run")
+    sub = command("predict", results.predict, "predict for the rows of a raw file, or for texts, with a finished run")
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
-    sub.add_argument("--input", required=True, metavar="FILE", help="csv, Parquet, zip, a folder or a URL")
+    given = sub.add_mutually_exclusive_group(required=True)
+    given.add_argument("--input", metavar="FILE", help="csv, Parquet, zip, folder or URL; of texts also jsonl, tar.gz")
+    given.add_argument("--text", action="append", metavar="TEXT", help="a text to classify; may be given repeatedly")
     sub.add_argument("--output", metavar="FILE", help=".csv or .parquet (default: csv on standard output)")
     sub.add_argument("--actors", type=int, help="size of the pool of Ray actors (default: for large files, the CPUs)")
     sub.add_argument("--gpu", action="store_true", help="one GPU for each actor")

@@ -7,10 +7,14 @@ from typing import Any
 from raysq.cli.output import say
 from raysq.errors import UsageError
 
+_SHOWN = 60  # characters of a text
+
 
 def predict(options: argparse.Namespace) -> None:
     from raysq.inference.batch import predict_file
 
+    if options.text is not None:
+        return _predict_texts(options)
     if options.json and options.output is None:
         raise UsageError("predict --json needs --output FILE: without it the predictions are what is printed")
     result = predict_file(
@@ -23,8 +27,34 @@ def predict(options: argparse.Namespace) -> None:
     )
     if options.output is None:
         print(f"{result['rows']:,} predictions", file=sys.stderr)
-        return
-    say(options, result, lambda console: console.print(f"{result['rows']:,} predictions in {result['output']}"))
+        return None
+    return say(options, result, lambda console: console.print(f"{result['rows']:,} predictions in {result['output']}"))
+
+
+def _predict_texts(options: argparse.Namespace) -> None:
+    from raysq.inference.load import load, texts_column
+    from raysq.training.run import Run
+
+    for name in ("output", "actors", "gpu"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} goes with --input; what --text gives is printed")
+    run = Run.open(options.run_name)
+    texts_column(run)  # before TensorFlow is loaded
+    rows = load(run).predict(options.text).to_pylist()
+    found = [{"text": text, **row} for text, row in zip(options.text, rows, strict=True)]
+
+    def show(console: Any) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("text", "label", "probability", "remark")
+        for row in found:
+            text = " ".join(row["text"].split())
+            said = Text(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "\u2026")
+            table.add_row(said, Text(row["label"]), f"{row['probability']:.4f}", row["remark"] or "")
+        console.print(table)
+
+    say(options, {"run": str(run.directory), "predictions": found}, show)
 
 
 def report(options: argparse.Namespace) -> None:

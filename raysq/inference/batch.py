@@ -6,14 +6,16 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq import kinds, sources
-from raysq.errors import DataError, RaysqError, ResourceError, SourceError, UsageError
+from raysq.errors import DataError, RaysqError, SourceError, UsageError
 from raysq.home import home
 from raysq.inference.load import Predictor
+from raysq.inference.stream import failure
 from raysq.shards import Dataset
 from raysq.training.run import Run
 
@@ -35,8 +37,9 @@ def predict_file(
 ) -> dict[str, Any]:
     """Predicts for the rows of a raw file like those that the run's data were prepared from.
 
-    A file of up to 64 MB is read and predicted in this process. A larger one is prepared to a temporary data set on
-    disk by Ray Data and predicted by a pool of actors, in order, with a bounded number of rows in memory.
+    A file of up to 64 MB is read and predicted in this process. A larger one is predicted by a pool of actors on Ray
+    Data, in order, with a bounded number of rows in memory: row by row as it is read where each row is predicted by
+    itself, else from a temporary data set on disk.
 
     Args:
         run: a run, its directory or its id.
@@ -67,16 +70,33 @@ def predict_file(
     preparation = kinds.get(run.config.kind).reading(run.config.facts)
     with _for_predict():
         found = sources.resolve(
-            str(source), url=None, sha256=None, sample=_no_sample, suffixes=preparation.suffixes, quiet=quiet
+            str(source),
+            url=None,
+            sha256=None,
+            sample=_no_sample,
+            suffixes=preparation.suffixes,
+            trees=getattr(preparation, "trees", False),
+            quiet=quiet,
         )
+        if kinds.get(run.config.kind).history is None:
+            # What a run of another form leaves open, such as the column of the text, is found now, and told.
+            preparation, told = preparation.infer(found.files)
+            _say(told, quiet)
     small = actors is None and sum(file.bytes for file in found.raw) <= SMALL and not gpu
-    rows = 0
+    if small:
+        tables = _here(run, preparation, found, quiet)
+    elif kinds.get(run.config.kind).history is None:
+        tables = _stream(run, preparation, found, actors, gpu, quiet)
+    else:
+        tables = _pool(run, preparation, found, actors, gpu, quiet)
+    rows, remarks = 0, Counter[str]()
     with _writer(path) as write, _for_predict():
-        for table in (
-            _here(run, preparation, found, quiet) if small else _pool(run, preparation, found, actors, gpu, quiet)
-        ):
+        for table in tables:
             rows += table.num_rows
+            if "remark" in table.column_names:
+                remarks.update(remark for remark in table.column("remark").drop_null().to_pylist())
             write(table)
+    _say([f"{count:,} of {rows:,} rows: {remark}" for remark, count in remarks.most_common()], quiet)
     return {"run": str(run.directory), "output": None if path is None else str(path), "rows": rows}
 
 
@@ -110,7 +130,8 @@ def _tell(run: Run, preparation: Any, report: Mapping[str, Any], quiet: bool) ->
     if quiet:
         return
     lines = list(preparation.remarks(report))
-    before, _ = kinds.get(run.config.kind).history(run.config.facts, run.config.example_settings())
+    history = kinds.get(run.config.kind).history
+    before = history(run.config.facts, run.config.example_settings())[0] if history is not None else 0
     short = [str(one["id"]) for one in report.get("series") or [] if one["rows"] < before]
     if short:
         lines.append(f"no prediction for {', '.join(short[:10])}: fewer than {before:,} rows of history")
@@ -118,24 +139,56 @@ def _tell(run: Run, preparation: Any, report: Mapping[str, Any], quiet: bool) ->
     new = [str(one["id"]) for one in report.get("series") or [] if known is not None and one["id"] not in known]
     if new:
         lines.append(f"not among the series that the run was trained on: {', '.join(new[:10])}")
-    for line in lines:
-        print(f"  {line}", file=sys.stderr)
+    _say(lines, quiet)
+
+
+def _say(lines: Sequence[str], quiet: bool) -> None:
+    """Lines for people, without the options of `prepare` that they name."""
+    for line in () if quiet else lines:
+        print(f"  {re.sub(r' [(][^()]*--[^()]*[)]', '', line)}", file=sys.stderr)
+
+
+_NEEDS = {False: {"CPU": 1.0, "GPU": 0.0}, True: {"CPU": 1.0, "GPU": 1.0}}  # of an actor, without and with a GPU
+
+
+def _actors(asked: int | None, gpu: bool) -> int:
+    """The size of the pool, once there is a cluster that can hold it."""
+    from raysq.cluster import check_resources, ensure_ray
+
+    ensure_ray()
+    import ray
+
+    actors = asked or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
+    check_resources(_NEEDS[gpu], "an actor", actors)
+    return actors
+
+
+def _stream(
+    run: Run, preparation: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
+) -> "Iterator[pa.Table]":
+    from raysq.inference.stream import stream
+
+    actors = _actors(actors, gpu)
+    size = sum(file.bytes for file in found.raw)
+    with _bar(size, quiet) as advance:
+        for table in stream(run, preparation, found, actors, gpu=gpu, needs=_NEEDS[gpu], advance=advance):
+            if isinstance(table, dict):
+                _tell(run, preparation, table, quiet)
+            else:
+                yield table
 
 
 def _pool(
     run: Run, preparation: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
 ) -> "Iterator[pa.Table]":
-    from raysq.cluster import check_resources, ensure_ray
     from raysq.nodes import check_runs
-    from raysq.pipeline import ordered, unwrapped
+    from raysq.pieces import unwrapped
+    from raysq.pipeline import ordered
     from raysq.preparation import build
 
-    ensure_ray()
+    actors = _actors(actors, gpu)
     import ray
 
-    needs = {"CPU": 1.0, "GPU": 1.0 if gpu else 0.0}
-    actors = actors or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
-    check_resources(needs, "an actor", actors)
     folder = home() / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     check_runs(folder)
@@ -154,15 +207,14 @@ def _pool(
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(size=min(actors, len(parts))),
-                num_cpus=1,
-                num_gpus=1 if gpu else 0,
+                num_cpus=_NEEDS[gpu]["CPU"],
+                num_gpus=_NEEDS[gpu]["GPU"],
             )
             for table in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
                 said = table.column("said")[0].as_py() if "said" in table.column_names else None
                 if said:
-                    name, message = said.split(": ", 1)
-                    raise _error(name)(message)
-                advance()
+                    raise failure(said)
+                advance(1)
                 yield table
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -171,7 +223,9 @@ def _pool(
 def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
     """Ranges of rows, none across two series, each with what a prediction looks at before and after it."""
     config = run.config
-    before, after = kinds.get(config.kind).history(config.facts, config.example_settings())
+    history = kinds.get(config.kind).history
+    assert history is not None  # else rows are predicted as they are read
+    before, after = history(config.facts, config.example_settings())
     parts, begin = [], 0
     for one in dataset.manifest.report.get("series") or [{"id": None, "rows": dataset.rows}]:
         end = begin + one["rows"]
@@ -231,12 +285,6 @@ class _Actor:
         return pa.concat_tables(tables)
 
 
-def _error(name: str) -> type[RaysqError]:
-    from raysq import errors
-
-    return getattr(errors, name, ResourceError)
-
-
 @contextlib.contextmanager
 def _writer(path: Path | None) -> "Iterator[Any]":
     """A function that appends tables to the output, which is in place only when all is written."""
@@ -284,15 +332,15 @@ def _writer(path: Path | None) -> "Iterator[Any]":
 
 @contextlib.contextmanager
 def _bar(total: int, quiet: bool) -> "Iterator[Any]":
-    """Shows how many parts are done, on a terminal."""
+    """A function that adds to what is done, and shows it on a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
-        yield lambda: None
+        yield lambda done: None
         return
     columns = (TextColumn("predicting"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         line = bar.add_task("", total=total)
-        yield lambda: bar.advance(line)
+        yield lambda done: bar.advance(line, done)

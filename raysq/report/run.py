@@ -97,28 +97,50 @@ def run_parts(study: Study, *, level: int = 2) -> list[Markup]:
 
 
 def history_part(study: Study, *, level: int = 2) -> Markup | None:
-    """Training and validation loss by epoch, the best epoch marked; None where nothing was trained."""
+    """Training and validation loss by epoch, and accuracy where it was measured, the best epoch marked; None where
+    nothing was trained."""
     best = study.best
     if best is None or (study.result is not None and not study.result["steps"]):
         return None  # nothing is trained yet, or there is nothing to train
     records = study.records
-    epochs = [record["epoch"] for record in records]
-    lines = []
-    if "loss" in records[0]:
-        lines.append(Line("training", epochs, [record["loss"] for record in records], "solid", 0))
-    lines.append(Line("validation", epochs, [record["val_loss"] for record in records], "dashed", 1))
     base = _comparable_loss(study)
-    chart = LineChart(
-        title="Loss by epoch",
-        lines=lines,
-        x_label="epoch",
-        y_label="loss",
-        marks=[Mark(best["epoch"], f"best: {number(best['val_loss'])} in epoch {best['epoch']}", best["val_loss"])],
-        levels={} if base is None else {"baseline, validation": base},
-        whole_x=True,
-    )
-    note = "The training loss is the mean over an epoch's steps, with dropout where the model has any."
-    return part("Training", draw_chart(chart), note=note, level=level)
+    charts = [
+        LineChart(
+            title="Loss by epoch",
+            lines=_by_epoch(records, "loss"),
+            x_label="epoch",
+            y_label="loss",
+            marks=[Mark(best["epoch"], f"best: {number(best['val_loss'])} in epoch {best['epoch']}", best["val_loss"])],
+            levels={} if base is None else {"baseline, validation": base},
+            whole_x=True,
+        )
+    ]
+    if all("val_accuracy" in record for record in records):
+        # The loss chooses the epoch; this one may not have the highest accuracy.
+        reached = best["val_accuracy"]
+        share = study.evaluation.get("baseline", {}).get("val_accuracy")
+        charts.append(
+            LineChart(
+                title="Accuracy by epoch",
+                lines=_by_epoch(records, "accuracy"),
+                x_label="epoch",
+                y_label="accuracy",
+                marks=[Mark(best["epoch"], f"{number(reached)} in epoch {best['epoch']}, of the lowest loss", reached)],
+                levels={} if share is None else {"baseline, validation": share},
+                whole_x=True,
+            )
+        )
+    note = "Training figures are means over an epoch's steps, with dropout where the model has any."
+    return part("Training", tag("div", *map(draw_chart, charts), class_="grid"), note=note, level=level)
+
+
+def _by_epoch(records: Sequence[dict[str, Any]], name: str) -> list[Line]:
+    """A metric of training, where it was measured, and of validation."""
+    epochs = [record["epoch"] for record in records]
+    lines = [Line("validation", epochs, [record[f"val_{name}"] for record in records], "dashed", 1)]
+    if all(name in record for record in records):
+        lines.insert(0, Line("training", epochs, [record[name] for record in records], "solid", 0))
+    return lines
 
 
 def _comparable_loss(study: Study) -> float | None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from raysq.kinds.charts import Bars, Figures, Histogram, Item, LineChart, Points, Section, Table, Text
+from raysq.kinds.charts import Bars, Chart, Figures, Histogram, Item, LineChart, Matrix, Quotes, Section, Table, Text
 from raysq.report.axes import seconds_of
 from raysq.report.bars import bars_legend, counts_note, draw_bars, draw_histogram
 from raysq.report.lines import draw_lines, lines_legend
 from raysq.report.markup import Markup, join, tag
+from raysq.report.matrix import draw_matrix, matrix_names
 from raysq.report.points import draw_points
 from raysq.report.tables import draw_table
 
@@ -45,7 +46,7 @@ def draw_items(items: Sequence[Item]) -> Markup:
             row.clear()
 
     for item in items:
-        if isinstance(item, (LineChart, Bars, Histogram, Points)):
+        if isinstance(item, Chart):
             row.append(draw_chart(item))
         else:
             flush()
@@ -59,6 +60,9 @@ def _draw_plain(item: Item) -> Markup:
         return draw_table(item)
     if isinstance(item, Figures):
         return draw_figures(item)
+    if isinstance(item, Quotes):
+        pairs = (tag("div", tag("dt", head), tag("dd", text)) for head, text in item.quotes)
+        return tag("dl", *pairs, class_="quotes")
     assert isinstance(item, Text)
     return tag("p", item.text)
 
@@ -77,19 +81,21 @@ def draw_figures(item: Figures) -> Markup:
     return tag("dl", *boxes, class_="figures")
 
 
-def draw_chart(chart: LineChart | Bars | Histogram | Points) -> Markup:
+def draw_chart(chart: Chart) -> Markup:
     """A chart with its caption, legend and, where they are few, its numbers."""
-    legend = note = None
+    legend = note = names = None
     if isinstance(chart, LineChart):
         legend = lines_legend(chart)
     elif isinstance(chart, Bars):
         legend = bars_legend(chart)
         note = counts_note(chart.counts)
+    elif isinstance(chart, Matrix):
+        names = matrix_names(chart)
     pictures = [_draw(chart, *(WIDE if chart.wide else HALF))]
     if chart.wide:
         pictures.append(_draw(chart, *NARROW))
     return figure(
-        chart.title, *pictures, legend=legend, below=(note and tag("span", note, class_="note"), _data(chart))
+        chart.title, *pictures, legend=legend, below=(names, note and tag("span", note, class_="note"), _data(chart))
     )
 
 
@@ -106,17 +112,19 @@ def figure(
     return tag("figure", caption, legend, *drawn, *(part or None for part in below), class_=css or None)
 
 
-def _draw(chart: LineChart | Bars | Histogram | Points, width: float, height: float) -> Markup:
+def _draw(chart: Chart, width: float, height: float) -> Markup:
     if isinstance(chart, LineChart):
         return draw_lines(chart, width, height)
     if isinstance(chart, Bars):
         return draw_bars(chart, width, height)
     if isinstance(chart, Histogram):
         return draw_histogram(chart, width, height)
+    if isinstance(chart, Matrix):
+        return draw_matrix(chart, width)
     return draw_points(chart, width, height)
 
 
-def _data(chart: LineChart | Bars | Histogram | Points) -> Markup | None:
+def _data(chart: Chart) -> Markup | None:
     """The chart's numbers as a table to unfold."""
     columns: list[list[Any]]
     if isinstance(chart, Bars):
@@ -137,6 +145,9 @@ def _data(chart: LineChart | Bars | Histogram | Points) -> Markup | None:
         for line, place in zip(named, places, strict=True):
             at = dict(zip(place.tolist(), _cells(line.y), strict=True))
             columns.append([at.get(value) for value in x])
+    elif isinstance(chart, Matrix):
+        heads = [chart.row_label, *chart.labels]
+        columns = [list(chart.labels), *np.asarray(chart.counts, np.int64).T.tolist()]
     else:
         return None
     if len(columns[0]) > _DATA_ROWS:

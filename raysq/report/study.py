@@ -109,7 +109,8 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
         if detailed:
             predict = cache.remembered(model.predict)
             report = kinds.get(run.config.kind).report
-            further = {} if week is None else {"week": week}
+            further: dict[str, Any] = {} if week is None else {"week": week}
+            further["embedding"] = lambda: cache.array("embedding", model.embedding)
             found.sections = report(dataset, run.config.facts, run.config.example_settings(), predict, **further)
             cache.save_predictions()
     except UsageError:
@@ -173,6 +174,12 @@ class _Weights:
     def predict(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(self.keras.predict_on_batch(x), np.float32)
 
+    def embedding(self) -> np.ndarray | None:
+        """The values of the first Embedding layer, if there is one."""
+        tables = (getattr(layer, "embeddings", None) for layer in self.keras.layers)
+        found = next((table for table in tables if table is not None), None)
+        return None if found is None else np.asarray(found.numpy(), np.float32)
+
 
 class _Cache:
     """What was computed for a run, in its directory; forgotten when the run goes on or raysq changes."""
@@ -219,6 +226,15 @@ class _Cache:
             return self._predictions[name]
 
         return call
+
+    def array(self, name: str, compute: Callable[[], np.ndarray | None]) -> np.ndarray | None:
+        """What was kept under the name, or what is computed now; after `remembered`."""
+        if name not in self._predictions:
+            value = compute()
+            self._predictions[name] = np.empty(0) if value is None else value
+            self._changed = True
+        found = self._predictions[name]
+        return found if found.size else None
 
     def save_predictions(self) -> None:
         """Keeps what was predicted."""

@@ -88,6 +88,12 @@ svg text.b{fill:var(--ink);font-weight:600}
 .f{fill:none;stroke:var(--quiet);stroke-width:1;stroke-dasharray:5 4}
 .e{fill:none;stroke:var(--soft);stroke-width:1.25}
 .ah{fill:var(--soft)}
+.cell{fill:var(--sheet)}
+.narrowly{display:none}
+.quotes{margin:8px 0;font-size:.875rem;line-height:1.45}
+.quotes div{border-bottom:1px solid var(--rule);padding:7px 0;break-inside:avoid}
+.quotes dt{font-weight:600;overflow-wrap:anywhere}
+.quotes dd{margin:1px 0 0;color:var(--soft);overflow-wrap:anywhere;max-width:60em}
 .scroll{overflow-x:auto;margin:8px 0}
 table{border-collapse:collapse;font-size:.875rem;line-height:1.4;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-weight:600;font-size:.95rem;padding:0 0 4px}
@@ -115,9 +121,10 @@ main{padding:16px 14px 40px}
 header h1{font-size:1.4rem}
 .grid,.grid.many{grid-template-columns:minmax(0,1fr)}
 .has-narrow .broad{display:none}
-.has-narrow .narrow{display:block}
+.has-narrow .narrow,.narrowly{display:block}
 .figures{grid-template-columns:repeat(2,minmax(0,1fr))}
 .figures div{padding:8px 10px}
+td.w{min-width:13em}
 .figures dd{font-size:1.15rem}
 """
 

@@ -124,6 +124,33 @@ def evaluate(
     Raises:
         DataError: the run has no finished epoch, or its data set has changed or gone.
     """
+    return examine(run, splits, gpu=gpu, threads=threads, detailed=False)[0]
+
+
+def examine(
+    run: Run | str | Path,
+    splits: tuple[str, ...] = ("val", "test"),
+    *,
+    gpu: bool = False,
+    threads: int | None = None,
+    detailed: bool = True,
+) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Any]]]:
+    """Evaluates as `evaluate` does, and looks closer at the run's own model.
+
+    Args:
+        run: as for `evaluate`.
+        splits: as for `evaluate`.
+        gpu: as for `evaluate`.
+        threads: as for `evaluate`.
+        detailed: whether to look closer, which takes a second pass over the splits.
+
+    Returns:
+        The metrics by model, and by split the kind's details of the run's model (for a classifier the confusion matrix,
+        and precision, recall, F1 and support of each class); no details where the kind has none.
+
+    Raises:
+        DataError: as for `evaluate`.
+    """
     from raysq.training.worker import configure, open_program
 
     run = run if isinstance(run, Run) else Run.open(run)
@@ -136,6 +163,7 @@ def evaluate(
         raise DataError(f"data set {config.data} has changed since run {run.name} was trained on it")
     configure(config.train_settings(), config.seed, gpu=gpu, threads=threads)
     kind = kinds.get(config.kind)
+    details: dict[str, dict[str, Any]] = {}
 
     def measure(run: Run, values: Mapping[str, Any] | None) -> dict[str, float]:
         program = open_program(run, dataset)
@@ -144,6 +172,8 @@ def evaluate(
         metrics: dict[str, float] = {}
         for split in splits:
             metrics |= program.evaluate(split)
+            if detailed and values is not None and kind.details is not None:
+                details[split] = kind.details(config.facts, config.example_settings(), *program.predict(split))
         return metrics | kind.scale(config.facts, metrics)
 
     found = {config.model: measure(run, best[0])}
@@ -153,4 +183,4 @@ def evaluate(
                 config.task, name, dataset, config.seed, {**config.examples, **config.training, **settings}
             )
             found[name] = measure(Run(run.directory, reference), None)
-    return found
+    return found, details

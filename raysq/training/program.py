@@ -274,6 +274,25 @@ class Program:
                 on_chunk(min(first + 16, batches) / batches)
         return _take(self.metrics["eval"], f"{split}_")
 
+    def predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """y and the predictions of all examples of a split, in their order; for one replica."""
+        count = len(self.splits[split])
+        if not count:
+            raise DataError(f"the {split} split has no examples")
+        size = min(self.settings.eval_batch_size, count)
+        found = []
+        for first in range(0, count, size):
+            rows = np.minimum(np.arange(first, first + size), count - 1)  # always as many: compiled once
+            batch = tf.nest.map_structure(lambda part: part[0], self._feeds[split].batch(rows[None]))
+            both = self._call(self._predict_step, split, (batch,))
+            found.append([np.asarray(part)[: count - first] for part in both])
+        truth, predicted = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return truth, predicted
+
+    def _predict_step(self, feed, batch):
+        x, y = feed.gather(batch)
+        return y, self._forward(x, y)[1]
+
     def _eval_chunk(self, feed, batch, weights):
         for step in tf.range(tf.shape(weights)[0]):
             arguments = (tf.nest.map_structure(lambda part, at=step: part[at], batch), weights[step])
@@ -302,6 +321,12 @@ class Program:
                 lambda array: tf.TensorSpec((None, *np.shape(array)[1:]) if np.ndim(array) else (), array.dtype),
                 arguments,
             )
+            inner = (getattr(self.model, "input_shape", None) or (None,))[1:]
+            if feed.placed is None and None in inner:
+                # x is as wide as the widest of its batch.
+                (x, y), *others = signature
+                outer = x.shape[: x.shape.rank - len(inner)]
+                signature = ((tf.TensorSpec((*outer, *inner), x.dtype), y), *others)
             self._functions[key] = tf.function(lambda *args: body(feed, *args), input_signature=signature)
         try:
             return self._functions[key](*arguments)

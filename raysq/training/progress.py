@@ -61,4 +61,5 @@ class TrainProgress:
             names = [name for name in names if "_" not in name.removeprefix("val_")]
         figures = "  ".join(f"{name} {record[name]:.4f}" for name in names)
         star = "  *" if record["best"] else ""
-        self.console.print(f"epoch {record['epoch']:>3}/{self.epochs}  {figures}  {record['seconds']:.0f} s{star}")
+        line = f"epoch {record['epoch']:>3}/{self.epochs}  {figures}  {record['seconds']:.0f} s{star}"
+        self.console.print(line, soft_wrap=not self.console.is_terminal)  # a log's lines stay whole

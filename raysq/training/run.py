@@ -17,7 +17,8 @@ FORMAT_VERSION = 1
 
 
 class Run:
-    """A run's directory: `config.json`, `metrics.jsonl`, `checkpoints/`, `result.json`, `model.keras`, `history.png`.
+    """A run's directory: `config.json`, `metrics.jsonl`, `checkpoints/`, `result.json`, `model.keras`, `history.png`,
+    and `assets/` where its kind has such.
 
     Attributes:
         directory: where it is.
@@ -115,6 +116,11 @@ class Run:
     def best(self) -> Path:
         """The checkpoint of the lowest val_loss."""
         return self.directory / "checkpoints" / "best"
+
+    @property
+    def assets(self) -> Path:
+        """The folder of what predictions need beside the model and the facts, where the kind has such."""
+        return self.directory / "assets"
 
     @contextmanager
     def lock(self) -> Iterator[None]:

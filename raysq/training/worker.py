@@ -236,7 +236,7 @@ _NOT_METRICS = ("seconds", "learning_rate")
 
 
 def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
-    """Writes `model.keras` with the best weights, and the picture of the history."""
+    """Writes `model.keras` with the best weights, the kind's assets, and the picture of the history."""
     from raysq.report.history import plot_history
 
     # Built outside of the strategy's scope: plain variables, and nothing that other workers would have to do too.
@@ -245,8 +245,20 @@ def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
         variable.assign(values[f"model/{number}"])
     new = run.directory / "new.keras"
     model.save(new)
+    make = kinds.get(run.config.kind).assets
+    if make is not None:  # first: a model that is there can be used
+        _write_assets(run.assets, make(dataset, run.config.example_settings()))
     os.replace(new, run.directory / "model.keras")
     plot_history(run.metrics(), run.directory / "history.png", title=run.name, synthetic=run.config.synthetic)
+
+
+def _write_assets(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes the files, each of them whole or not at all."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        new = folder / f"{name}.new"
+        new.write_bytes(content)
+        os.replace(new, folder / name)
 
 
 class _TensorBoard:

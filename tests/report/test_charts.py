@@ -1,5 +1,6 @@
 """Charts are well-formed whatever their texts and numbers; the kind's sections hold what they say; models are drawn."""
 
+import itertools
 import re
 import xml.etree.ElementTree as ET
 
@@ -17,7 +18,9 @@ from raysq.kinds.charts import (
     Line,
     LineChart,
     Mark,
+    Matrix,
     Points,
+    Quotes,
     Section,
     Table,
     Text,
@@ -27,6 +30,7 @@ from raysq.kinds.charts import (
 from raysq.kinds.forecast.settings import WindowSettings
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.report.layout import place
+from raysq.report.matrix import draw_matrix, matrix_names
 from raysq.report.model import draw_model
 from raysq.report.parallel import Parallel, draw_parallel
 from raysq.report.sections import draw_section
@@ -47,6 +51,8 @@ def test_texts_stay_texts_in_every_chart():
     x = np.array([1.0, 2.0, 3.0])
     items = [
         LineChart(BAD, [Line(BAD, x, x)], BAD, BAD, [Band(BAD, x, x, x + 1)], [Mark(2, BAD, 2.0)], {BAD: 2.5}),
+        Matrix(BAD, [BAD, "b"], np.array([[1, 2], [3, 4]]), BAD, BAD),
+        Quotes([(BAD, BAD)]),
         Bars(BAD, [BAD, "b"], [1.0, 2.0], BAD, BAD, BAD, [3, 4], {BAD: [1.0, 2.0]}),
         Histogram(BAD, [0.0, 1.0, 2.0], [3, 4], BAD, [Mark(1.0, BAD)], BAD),
         Points(BAD, [BAD, "b"], [1.0, None], BAD, BAD, highlight=0, names=[BAD, BAD]),
@@ -238,3 +244,31 @@ def test_a_model_class_of_ones_own_shows_its_parts():
     assert [node.parameters for node in nodes] == [16, 5] and not any(node.inputs for node in nodes)
     first, second = place(nodes).boxes
     assert first.y + first.height < second.y
+
+
+def test_a_matrix_says_its_counts_and_shades_by_the_share_of_the_row():
+    chart = Matrix("Confusion", ["neg", "<pos>"], np.array([[90, 10], [0, 0]]))
+    root = ET.fromstring(draw_matrix(chart, 440))
+    titles = [one.text for one in root.iter("title")]
+    assert titles == ["true neg, predicted neg: 90 of 100 (90.0 %)", "true neg, predicted <pos>: 10 of 100 (10.0 %)"]
+    shades = [float(one.get("fill-opacity")) for one in root.iter("rect") if one.get("fill-opacity")]
+    assert shades == [0.52, 0.17], "the root of the share"
+    assert "90 of 100 lie on the diagonal; most others are true neg, predicted <pos>: 10" in root.get("aria-label")
+    assert {"neg", "<pos>", "90", "10"} <= {one.text for one in root.iter("text")}
+
+
+@pytest.mark.parametrize("width", [360, 920])
+def test_a_matrix_of_many_classes_fits_and_is_numbered(width):
+    names = [f"a.long.name.of.class.{number}" for number in range(20)]
+    chart = Matrix("Confusion", names, np.eye(20, dtype=int) * 100 + 3, wide=True)
+    root = ET.fromstring(draw_matrix(chart, width))
+    for rect in root.iter("rect"):
+        assert float(rect.get("x")) >= 0 and float(rect.get("x")) + float(rect.get("width")) <= width
+    texts = [one.text for one in root.iter("text")]
+    assert ("103" in texts) == (width == 920), "counts that do not fit are left out"
+    heads = [one for one in root.iter("text") if one.get("text-anchor") == "middle" and len(one.text) < 3]
+    places = [(float(one.get("x")), len(one.text)) for one in heads if one.get("class") is None]
+    assert len(places) >= 7
+    for (x, length), (beyond, other) in itertools.pairwise(places):
+        assert beyond - x >= (length + other) / 2 * 6.5, "numbers touch each other"
+    assert "20 a.long.name.of.class.19" in matrix_names(chart)

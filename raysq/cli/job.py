@@ -1,0 +1,82 @@
+"""A search as a job script: the same options for every task, for `ray job submit` and alone."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+
+def search_job(
+    task: str,
+    about: str,
+    *,
+    model: str,
+    space: Mapping[str, Any],
+    trials: int,
+    budget: str,
+    epochs: int,
+    steps: int | None,
+    workers: int = 1,
+    gpu: float = 0.0,
+    refit: int = 0,
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Reads the command line of a job, searches, and prints what was found and where it is.
+
+    Args:
+        task: name of the task; `--task` names another one, which is searched in its own space with its own model.
+        about: the script's docstring, for `--help`.
+        model: that is searched.
+        space: setting -> choices, or ("uniform" | "loguniform" | "randint", low, high).
+        trials: how many; `--trials`.
+        budget: of all sessions together; `--budget`.
+        epochs: the most that a trial gets; `--epochs`.
+        steps: of an epoch, None for a pass over the training examples; `--steps`.
+        workers: of a trial.
+        gpu: of a worker; `--gpu`.
+        refit: seeds with which the best and the defaults are trained at the end; `--refit`.
+        settings: fixed for all trials.
+    """
+    import raysq
+
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--task", default=task, help=f"default: {task}")
+    parser.add_argument("--source", help="sample[:LENGTH], a path, or a URL (default: what is prepared, else public)")
+    parser.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
+    parser.add_argument("--trials", type=int, default=trials)
+    parser.add_argument("--epochs", type=int, default=epochs, help="the most that a trial gets")
+    parser.add_argument("--steps", default=steps, help="of an epoch; none for a pass over the training examples")
+    parser.add_argument("--budget", default=budget, help="such as 90 (seconds), 30m or 2h; none for no limit")
+    parser.add_argument("--refit", type=int, default=refit, metavar="SEEDS", help="0 for none")
+    parser.add_argument("--gpu", type=float, default=gpu, help="of a worker; may be a fraction")
+    parser.add_argument("--storage", help="folder of experiments that all nodes see (default: RAYSQ_HOME/experiments)")
+    parser.add_argument("--name", help="of the experiment")
+    options = parser.parse_args()
+    raysq.plain_errors()
+
+    from rich.console import Console
+
+    data = options.data
+    if options.source:
+        data = raysq.prepare(options.task, source=options.source, quiet=False).directory
+    own = options.task == task
+    found = raysq.tune(
+        options.task,
+        data=data,
+        model=model if own else None,
+        trials=options.trials,
+        workers_per_trial=workers,
+        gpu=options.gpu,
+        budget=None if options.budget == "none" else options.budget,
+        refit=options.refit,
+        storage=options.storage,
+        settings={
+            **((settings or {}) if own else {}),
+            "epochs": options.epochs,
+            "steps_per_epoch": None if options.steps in (None, "none") else options.steps,
+        },
+        search=space if own else None,
+        name=options.name,
+        quiet=False,
+    )
+    found.show(Console(highlight=False, soft_wrap=True))
+    print(f"best settings in {found.directory / 'best.json'}")

@@ -1,0 +1,141 @@
+"""Predictions row by row on Ray Data: read tasks hand rows to a pool of actors, and nothing is kept on disk."""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from raysq.errors import RaysqError
+from raysq.home import home
+from raysq.inference.load import Predictor
+from raysq.pieces import KEY, PIECE
+from raysq.sources import Source
+from raysq.training.run import Run
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCK_BYTES = 8 << 20  # of rows that an actor is given at a time
+_WAITING = 256 << 20  # bytes of blocks, at least, that may wait between the files and the output
+
+
+def stream(
+    run: Run,
+    preparation: Any,
+    found: Source,
+    actors: int,
+    *,
+    gpu: bool,
+    needs: Mapping[str, float],
+    advance: Callable[[int], None],
+) -> "Iterator[pa.Table | dict[str, Any]]":
+    """Predictions for the rows of raw files, in their order, whatever the number of actors.
+
+    Args:
+        run: of a kind whose rows are predicted each by itself.
+        preparation: of the kind, reads the files.
+        found: the files.
+        actors: of the pool.
+        gpu: whether they predict on GPUs.
+        needs: Ray resources of an actor.
+        advance: called with the bytes of the pieces of the files whose rows are predicted.
+
+    Yields:
+        Tables of predictions, and at the end the report of the preparation.
+
+    Raises:
+        DataError: rows that cannot be read or used.
+        ResourceError: Ray fails.
+    """
+    import pyarrow as pa
+    from ray.data import ActorPoolStrategy, read_datasource
+
+    from raysq.nodes import check_runs
+    from raysq.pieces import read_notes, unwrapped
+    from raysq.pipeline import Pieces, ordered
+
+    preparation, _ = preparation.infer(found.files)
+    pieces = preparation.plan(found.files)
+    folder = home() / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    check_runs(folder)
+    noted = Path(tempfile.mkdtemp(prefix="predict-", dir=folder))
+    rows = expected = done = 0
+    try:
+        with unwrapped("predicting"), ordered() as context:
+            context.target_max_block_size = BLOCK_BYTES
+            limits = context.execution_options.resource_limits
+            waiting = max(_WAITING, 4 * actors * BLOCK_BYTES)
+            context.execution_options.resource_limits = limits.copy(object_store_memory=waiting)
+            # Reading takes no CPU from the pool: actors that hold all of them would wait for rows for ever.
+            read = read_datasource(
+                Pieces(preparation, pieces, noted),
+                override_num_blocks=len(pieces),
+                concurrency=max(1, min(len(pieces), actors)),
+                num_cpus=0,
+            )
+            results = read.map_batches(
+                _Actor,
+                fn_constructor_args=(str(run.directory.resolve()), gpu),
+                batch_size=None,
+                batch_format="pyarrow",
+                compute=ActorPoolStrategy(size=actors),
+                num_cpus=needs["CPU"],
+                num_gpus=needs["GPU"],
+            )
+            for block in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+                said = block.column("said")[0].as_py() if "said" in block.column_names else None
+                if said:
+                    raise failure(said)
+                if not block.num_rows:
+                    continue
+                keys = block.column(KEY).to_numpy()
+                if (np.diff(keys) != 1).any() or (keys[0] != expected and keys[0] % PIECE):
+                    raise RuntimeError("predictions came out of order")
+                expected = int(keys[-1]) + 1
+                while done < expected // PIECE:  # those before the piece at hand
+                    advance(getattr(pieces[done], "size", 0))
+                    done += 1
+                place = block.column_names.index("row")
+                numbers = pa.array(np.arange(rows, rows + block.num_rows))
+                rows += block.num_rows
+                yield block.set_column(place, "row", numbers).drop_columns([KEY])
+        notes, counts = read_notes(noted, len(pieces), preparation)
+        if rows != sum(counts):
+            raise RuntimeError(f"{rows:,} predictions came for {sum(counts):,} rows")
+        yield preparation.conclude(notes)
+    finally:
+        shutil.rmtree(noted, ignore_errors=True)
+
+
+class _Actor:
+    """Holds the model, and predicts for blocks of rows."""
+
+    def __init__(self, run: str, gpu: bool):
+        from raysq.training.worker import configure
+
+        opened = Run.open(run)
+        # As many actors as CPUs: one thread each.
+        configure(opened.config.train_settings(), 0, gpu=gpu, threads=1)
+        self._predictor = Predictor(opened)
+
+    def __call__(self, block: "pa.Table") -> "pa.Table":
+        import pyarrow as pa
+
+        try:
+            found = self._predictor.predict_table(block.drop_columns([KEY]))
+        except RaysqError as error:  # Ray would wrap it in its own words
+            return pa.table({"said": [f"{type(error).__name__}: {error}"]})
+        return found.append_column(KEY, block.column(KEY))
+
+
+def failure(said: str) -> RaysqError:
+    """The error that an actor wrote down as `NAME: message`."""
+    from raysq import errors
+
+    name, message = said.split(": ", 1)
+    found: RaysqError = getattr(errors, name)(message)
+    return found

@@ -1,0 +1,234 @@
+"""Our layers against Keras's: outputs, gradients, saving, determinism."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from raysq import layers
+
+BATCH, STEPS, FEATURES, UNITS = 7, 23, 8, 5
+CELLS = ["LSTM", "GRU", "SimpleRNN"]
+
+
+@pytest.fixture(autouse=True)
+def few_parts(monkeypatch):
+    """Fewer loops, that are compiled sooner."""
+    monkeypatch.setattr(layers.scan, "PARTS", 3)
+
+
+def padded(batch=BATCH, steps=STEPS, seed=0):
+    """Ids with padding in front: none, some, all."""
+    random = np.random.RandomState(seed)
+    ids = random.randint(1, 10, (batch, steps)).astype(np.int32)
+    for number, row in enumerate(ids):
+        row[: (0, steps, 5, steps - 1, 11, 5, 1)[number % 7]] = 0
+    return ids
+
+
+def pair(name, **arguments):
+    """Keras's layer and ours, with the same random weights."""
+    made = [getattr(place, name)(UNITS, **arguments) for place in (keras.layers, layers)]
+    random = np.random.RandomState(1)
+    for layer in made:
+        layer.build((BATCH, STEPS, FEATURES))
+    weights = [random.normal(size=one.shape) * 0.4 for one in made[0].get_weights()]
+    for layer in made:
+        layer.set_weights(weights)
+    return made
+
+
+def outputs_and_gradients(call, *watched):
+    """What a function of variables gives, and the gradients of a sum of it with a weight of its own for each value."""
+    with tf.GradientTape() as tape:
+        outputs = call()
+        weights = tf.cos(tf.range(tf.size(outputs), dtype=tf.float32))
+        total = tf.reduce_sum(outputs * tf.reshape(weights, tf.shape(outputs)))
+    return [outputs, *(tf.convert_to_tensor(one) for one in tape.gradient(total, watched))]
+
+
+def close(mine, theirs, tolerance=1e-5):
+    assert len(mine) == len(theirs)
+    for one, other in zip(mine, theirs, strict=True):
+        scale = max(1.0, float(np.abs(other).max()))
+        np.testing.assert_allclose(one / scale, other / scale, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"return_sequences": True},
+        {"go_backwards": True, "return_sequences": True},
+        {"dropout": 0.3, "seed": 7},
+    ],
+    ids=["last", "sequences", "backwards", "dropout"],
+)
+def test_recurrent_layers_equal_those_of_keras(name, arguments):
+    table = tf.Variable(tf.random.stateless_normal((10, FEATURES), (0, 1)))
+    ids = padded()
+    keras_layer, ours = pair(name, **arguments)
+    starts = layers.LeadingZeros()(ids)
+    assert starts.numpy().tolist() == [0, 23, 5, 22, 11, 5, 1]
+
+    def run(layer, **extra):
+        watched = (table, *(one.value for one in layer.trainable_variables))
+        return outputs_and_gradients(lambda: layer(tf.gather(table, ids), training=True, **extra), *watched)
+
+    expected = run(keras_layer)
+    close(run(ours), expected)
+    if arguments.get("dropout"):  # the generator has moved on
+        keras_layer, ours = pair(name, **arguments)
+        expected = run(keras_layer)
+    close(run(ours, starts=starts), expected)
+
+
+def test_the_gradient_reaches_what_made_the_steps_alike_and_no_row_is_lost():
+    _, layer = pair("LSTM")
+    table = tf.Variable(tf.random.stateless_normal((10, FEATURES), (0, 1)))
+    ids = padded()
+    ids[:, :3] = 0  # every row begins with padding
+    plain = outputs_and_gradients(lambda: layer(tf.gather(table, ids)), table)
+    short = outputs_and_gradients(lambda: layer(tf.gather(table, ids), starts=layers.LeadingZeros()(ids)), table)
+    close(short, plain)
+    assert np.abs(plain[1][0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    "arguments", [{"activation": "relu"}, {"recurrent_dropout": 0.2}, {"use_bias": False}, {"return_state": True}]
+)
+def test_what_the_quick_loop_cannot_do_takes_the_way_of_keras(name, arguments, monkeypatch):
+    monkeypatch.setattr(layers.recurrent, "scan", None)
+    x = np.random.RandomState(0).normal(size=(2, 6, FEATURES)).astype(np.float32)
+    theirs, ours = (layer(x) for layer in pair(name, **arguments))
+    for one, other in zip(tf.nest.flatten(ours), tf.nest.flatten(theirs), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_masks_and_states_take_the_way_of_keras():
+    x = np.random.RandomState(0).normal(size=(3, 6, FEATURES)).astype(np.float32)
+    mask = np.array([[True] * 4 + [False] * 2] * 3)
+    states = [tf.ones((3, UNITS)), tf.ones((3, UNITS))]
+    theirs, ours = pair("LSTM")
+    np.testing.assert_allclose(ours(x, mask=mask), theirs(x, mask=mask), atol=1e-6)
+    np.testing.assert_allclose(ours(x, initial_state=states), theirs(x, initial_state=states), atol=1e-6)
+
+
+def test_recurrent_layers_in_compiled_graphs_of_both_kinds_with_any_number_of_rows():
+    keras_layer, ours = pair("GRU")
+    ids = padded()
+    table = tf.random.stateless_normal((10, FEATURES), (0, 1))
+    expected = keras_layer(tf.gather(table, ids))
+    for xla in (False, True):
+
+        @tf.function(input_signature=[tf.TensorSpec((None, STEPS), tf.int32)], jit_compile=xla)
+        def call(ids):
+            return ours(tf.gather(table, ids), starts=layers.LeadingZeros()(ids))
+
+        np.testing.assert_allclose(call(ids), expected, atol=1e-5)
+        np.testing.assert_allclose(call(ids[:3]), expected[:3], atol=1e-5)
+
+
+def test_recurrent_layers_give_the_same_numbers_every_time():
+    _, layer = pair("LSTM", return_sequences=True)
+    x = tf.random.stateless_normal((BATCH, STEPS, FEATURES), (0, 1))
+    ids = padded()
+    x *= tf.cast(ids > 0, tf.float32)[..., None]
+
+    def run():
+        watched = [one.value for one in layer.trainable_variables]
+        return outputs_and_gradients(lambda: layer(x, starts=layers.LeadingZeros()(ids)), *watched)
+
+    first = run()
+    for _ in range(3):
+        for one, other in zip(run(), first, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def dense_input(ids, counts, weights, features, idf):
+    """The matrix that a bag stands for, as Keras's Tokenizer.sequences_to_matrix makes it."""
+    matrix = np.zeros((len(ids), features), np.float32)
+    for row, (some, many) in enumerate(zip(ids, counts, strict=True)):
+        for one, count in zip(some[some > 0], many[some > 0], strict=True):
+            matrix[row, one] = {
+                "multi_hot": 1,
+                "count": count,
+                "freq": count / many.sum(),
+                "tfidf": (1 + np.log(count)) * idf[one],
+            }[weights]
+    return matrix
+
+
+def bags(batch=7, width=9, features=20, seed=0):
+    random = np.random.RandomState(seed)
+    ids, counts = np.zeros((2, batch, width), np.int32)
+    for row in range(1, batch):  # the first document is empty
+        some = np.sort(random.choice(np.arange(1, features), random.randint(1, width + 1), replace=False))
+        ids[row, : len(some)] = some
+        counts[row, : len(some)] = random.randint(1, 5, len(some))
+    return ids, counts
+
+
+@pytest.mark.parametrize("weights", ["multi_hot", "count", "freq", "tfidf"])
+def test_a_bag_is_the_dense_product(weights):
+    ids, counts = bags()
+    layer = layers.BagDense(4, 20, weights, activation="tanh")
+    x = ids if weights == "multi_hot" else np.stack([ids, counts], 1)
+    layer.build(x.shape)
+    idf = np.random.RandomState(2).rand(20).astype(np.float32)
+    if weights == "tfidf":
+        layer.idf.assign(idf)
+    layer.bias.assign([1.0, 0.5, 0.0, -1.0])
+    dense = keras.layers.Dense(4, activation="tanh")
+    dense.build((None, 20))
+    dense.set_weights([layer.kernel, layer.bias])
+    matrix = dense_input(ids, counts, weights, 20, idf)
+    mine = outputs_and_gradients(lambda: layer(x), layer.kernel.value, layer.bias.value)
+    theirs = outputs_and_gradients(lambda: dense(matrix), dense.kernel.value, dense.bias.value)
+    close(mine, theirs)
+    wider = np.concatenate([x, np.zeros_like(x)], -1)
+    np.testing.assert_array_equal(layer(wider), mine[0])
+    empty = np.zeros_like(x[..., :0])
+    np.testing.assert_allclose(layer(empty), np.tile(np.tanh([1.0, 0.5, 0.0, -1.0]), (7, 1)), atol=1e-6)
+
+
+def test_an_unknown_weighting_is_refused():
+    with pytest.raises(ValueError, match="weights must be one of multi_hot, count, freq, tfidf, received 'binary'"):
+        layers.BagDense(4, 20, "binary")
+
+
+def test_a_convolution_over_one_hot_vectors():
+    ids = padded(4, 12)
+    layer = layers.OneHotConv1D(3, 5, 10, activation="relu")
+    layer.build(ids.shape)
+    layer.bias.assign([0.1, -0.2, 0.3])
+    conv = keras.layers.Conv1D(3, 5, activation="relu")
+    vectors = keras.ops.one_hot(ids, 10) * (ids > 0)[..., None]
+    conv.build(vectors.shape)
+    conv.set_weights([layer.kernel, layer.bias])
+    mine = outputs_and_gradients(lambda: layer(ids), layer.kernel.value, layer.bias.value)
+    close(mine, outputs_and_gradients(lambda: conv(vectors), conv.kernel.value, conv.bias.value))
+    assert layer.compute_output_shape(ids.shape) == mine[0].shape
+
+
+def test_a_constant():
+    layer = layers.Constant([0.2, 0.8])
+    np.testing.assert_allclose(layer(np.zeros((3, 5), np.int32)), [[0.2, 0.8]] * 3)
+
+
+def test_layers_are_saved_with_their_weights(tmp_path):
+    ids, counts = bags()
+    words = keras.Input((STEPS,), dtype="int32")
+    bag = keras.Input((2, None), dtype="int32")
+    seen = layers.LSTM(UNITS)(keras.layers.Embedding(20, 4)(words), starts=layers.LeadingZeros()(words))
+    inner = layers.BagDense(3, 20, "tfidf", activation="relu")
+    convolved = keras.layers.GlobalMaxPooling1D()(layers.OneHotConv1D(2, 3, 20)(words))
+    parts = [seen, inner(bag), convolved, layers.Constant([0.5])(words)]
+    model = keras.Model([words, bag], keras.layers.Concatenate()(parts))
+    inner.idf.assign(np.arange(20))
+    model.save(tmp_path / "model.keras")
+    x = [padded(7), np.stack([ids, counts], 1)]
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded(x), model(x), atol=1e-6)
