@@ -29,6 +29,7 @@ _WHERE = {
     "Dataset": "raysq.shards",
     "RaysqError": "raysq.errors",
     "plain_errors": "raysq.errors",
+    "search_job": "raysq.cli.job",
 }
 __all__ = [*_WHERE, "__version__"]
 

@@ -1,4 +1,4 @@
-"""Model parts that several kinds share."""
+"""The common-sense reference of a series: what was seen comes again."""
 
 from typing import Any
 

@@ -6,7 +6,7 @@ from raysq.errors import UsageError
 from raysq.settings import nearest
 from raysq.tasks.task import Task
 
-TASKS = ("jena", "beijing", "forecast")
+TASKS = ("jena", "beijing", "forecast", "imdb", "newsgroups", "classify")
 
 
 def get(name: str) -> Task:

@@ -8,3 +8,9 @@ RECURRENT = {  # of the model `rnn`
     "recurrent_dropout": [0.0, 0.2],
     "learning_rate": ("loguniform", 3e-4, 3e-3),
 }
+TEXT = {  # the same over words
+    **RECURRENT,
+    "embedding": [16, 32, 64],
+    "max_features": [5000, 10000, 20000],
+    "maxlen": [100, 200, 400],
+}

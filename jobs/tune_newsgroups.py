@@ -1,0 +1,34 @@
+#!/usr/bin/env python
+"""Searches for better settings on 20 Newsgroups: alone, or by `ray job submit jobs/tune_newsgroups.py`.
+
+Submitting it again continues the search, or shows what it found; more trials or a larger budget continue one that has
+ended. `--task imdb` (or another task) searches that one's data, in the space of raysq/tasks/imdb.py.
+"""
+
+import raysq
+
+SPACE = {  # setting: choices, or (uniform | loguniform | randint, low, high); what is not here keeps its default
+    "cell": ["gru", "lstm"],
+    "embedding": [50, 100],
+    "units": [32, 64, 128],
+    "layers": [1, 2],
+    "dropout": [0.0, 0.1, 0.2, 0.3],
+    "recurrent_dropout": [0.0, 0.2],
+    "learning_rate": ("loguniform", 3e-4, 3e-3),
+    "max_features": [10000, 20000],
+    "maxlen": [100, 200, 400],
+}
+
+raysq.search_job(
+    "newsgroups",
+    __doc__,
+    model="rnn",
+    space=SPACE,
+    trials=16,  # the defaults are the first
+    budget="12h",  # of all sessions together; what trials have reached then is kept
+    epochs=10,  # the most that a trial gets; ASHA ends the worse ones earlier
+    steps=None,  # of an epoch; None is a pass over the training posts
+    workers=1,  # of a trial
+    gpu=0.0,  # of a worker; 0.5: two trials share a GPU
+    refit=3,  # seeds with which the best and the defaults are trained at the end
+)

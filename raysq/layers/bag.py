@@ -1,0 +1,82 @@
+"""A dense layer over bags of ids: a sum over the ids that are there, not a product as wide as the vocabulary."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+WEIGHTS = ("multi_hot", "count", "freq", "tfidf")
+
+
+@keras.saving.register_keras_serializable(package="raysq")
+class BagDense(keras.layers.Layer):
+    """Equals `Dense(units, activation)` on the vector of `features` numbers that a bag of ids stands for.
+
+    That vector is nought but for a hundred ids or so, and most of the time of the dense product goes into the noughts.
+
+    Input shape `(batch, width)`, ids, or `(batch, 2, width)`, ids and their counts; 0 stands for no id, and the width
+    may differ from batch to batch. Output shape `(batch, units)`. Weights: kernel `(features, units)`, bias `(units,)`
+    and, for "tfidf", the weight of each id `(features,)`, which does not train.
+
+    Args:
+        units: outputs.
+        features: ids in all, 0 among them.
+        weights: what stands at an id: "multi_hot" 1, "count" its count in the document, "freq" its share of the
+            document's, "tfidf" `(1 + log(count)) * idf` (as Keras's `Tokenizer.sequences_to_matrix`).
+        activation: as `Dense` has it.
+    """
+
+    def __init__(self, units: int, features: int, weights: str = "multi_hot", activation: Any = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        if weights not in WEIGHTS:
+            raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, received {weights!r}")
+        self.units = units
+        self.features = features
+        self.weighting = weights
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(shape=(self.features, self.units), initializer="glorot_uniform", name="kernel")
+        self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
+        if self.weighting == "tfidf":
+            self.idf = self.add_weight(shape=(self.features,), initializer="ones", trainable=False, name="idf")
+
+    def call(self, inputs):
+        ids = inputs if self.weighting == "multi_hot" else inputs[:, 0]
+        places = tf.where(ids > 0)
+        found = tf.gather_nd(ids, places)
+        rows = places[:, 0]
+        batch = tf.shape(ids, out_type=tf.int64)[0]
+        values = tf.cast(self._values(inputs, places, found), self.compute_dtype)
+        at = tf.stack([rows, tf.cast(found, tf.int64)], 1)
+        kernel = tf.convert_to_tensor(self.kernel)
+        if tf.config.list_logical_devices("GPU"):
+            # The sparse product has no deterministic kernel there, and the dense one costs little.
+            outputs = tf.matmul(tf.scatter_nd(at, values, (batch, self.features)), kernel)
+        else:
+            sparse = tf.SparseTensor(at, tf.cast(values, kernel.dtype), (batch, self.features))
+            outputs = tf.sparse.sparse_dense_matmul(sparse, kernel)
+        return self.activation(tf.cast(outputs, self.compute_dtype) + tf.convert_to_tensor(self.bias))
+
+    def _values(self, inputs, places, found):
+        if self.weighting == "multi_hot":
+            return tf.ones_like(found, tf.float32)
+        counts = tf.cast(inputs[:, 1], tf.float32)
+        here = tf.gather_nd(counts, places)
+        if self.weighting == "freq":
+            return here / tf.gather(tf.reduce_sum(counts, 1), places[:, 0])
+        if self.weighting == "tfidf":
+            return (1 + tf.math.log(here)) * tf.gather(tf.convert_to_tensor(self.idf), found)
+        return here
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.units)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "features": self.features,
+            "weights": self.weighting,
+            "activation": keras.activations.serialize(self.activation),
+        }

@@ -1,0 +1,13 @@
+"""A person's own texts: a csv, JSONL or Parquet file with texts and labels, or a folder of files for each class."""
+
+from raysq.tasks.spaces import TEXT
+from raysq.tasks.task import Task
+
+TASK = Task(
+    name="classify",
+    kind="classify",
+    title="your own texts: a file with a column of texts and one of labels, or a folder of files for each class",
+    settings={"epochs": 20, "steps_per_epoch": None, "patience": 3, "batch_size": 128, "maxlen": 200},
+    search_model="rnn",
+    search=TEXT,
+)
