@@ -194,6 +194,18 @@ def test_a_bag_is_the_dense_product(weights):
     np.testing.assert_allclose(layer(empty), np.tile(np.tanh([1.0, 0.5, 0.0, -1.0]), (7, 1)), atol=1e-6)
 
 
+def test_layers_work_in_half_precision():
+    ids, counts = bags()
+    layer = layers.BagDense(4, 20, "tfidf", dtype="mixed_float16")
+    plain = layers.BagDense(4, 20, "tfidf")
+    x = np.stack([ids, counts], 1)
+    assert layer(x).dtype == "float16"
+    plain(x)
+    plain.set_weights(layer.get_weights())
+    np.testing.assert_allclose(layer(x), plain(x), atol=5e-2)
+    assert layers.OneHotConv1D(3, 2, 10, dtype="mixed_float16")(padded()).dtype == "float16"
+
+
 def test_an_unknown_weighting_is_refused():
     with pytest.raises(ValueError, match="weights must be one of multi_hot, count, freq, tfidf, received 'binary'"):
         layers.BagDense(4, 20, "binary")

@@ -45,16 +45,16 @@ class BagDense(keras.layers.Layer):
         ids = inputs if self.weighting == "multi_hot" else inputs[:, 0]
         places = tf.where(ids > 0)
         found = tf.gather_nd(ids, places)
-        rows = places[:, 0]
         batch = tf.shape(ids, out_type=tf.int64)[0]
-        values = tf.cast(self._values(inputs, places, found), self.compute_dtype)
-        at = tf.stack([rows, tf.cast(found, tf.int64)], 1)
-        kernel = tf.convert_to_tensor(self.kernel)
+        values = self._values(inputs, places, found)
+        at = tf.stack([places[:, 0], tf.cast(found, tf.int64)], 1)
+        # float32 whatever the precision: a document's sum is long.
+        kernel = tf.cast(self.kernel, tf.float32)
         if tf.config.list_logical_devices("GPU"):
             # The sparse product has no deterministic kernel there, and the dense one costs little.
             outputs = tf.matmul(tf.scatter_nd(at, values, (batch, self.features)), kernel)
         else:
-            sparse = tf.SparseTensor(at, tf.cast(values, kernel.dtype), (batch, self.features))
+            sparse = tf.SparseTensor(at, values, (batch, self.features))
             outputs = tf.sparse.sparse_dense_matmul(sparse, kernel)
         return self.activation(tf.cast(outputs, self.compute_dtype) + tf.convert_to_tensor(self.bias))
 
@@ -66,7 +66,7 @@ class BagDense(keras.layers.Layer):
         if self.weighting == "freq":
             return here / tf.gather(tf.reduce_sum(counts, 1), places[:, 0])
         if self.weighting == "tfidf":
-            return (1 + tf.math.log(here)) * tf.gather(tf.convert_to_tensor(self.idf), found)
+            return (1 + tf.math.log(here)) * tf.gather(tf.cast(self.idf, tf.float32), found)
         return here
 
     def compute_output_shape(self, input_shape):

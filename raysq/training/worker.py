@@ -237,10 +237,12 @@ _NOT_METRICS = ("seconds", "learning_rate")
 
 def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
     """Writes `model.keras` with the best weights, the kind's assets, and the picture of the history."""
+    from raysq import layers
     from raysq.report.history import plot_history
 
     # Built outside of the strategy's scope: plain variables, and nothing that other workers would have to do too.
-    model = run.config.build(dataset)
+    with layers.portable():
+        model = run.config.build(dataset)
     for number, variable in enumerate(model.variables):
         variable.assign(values[f"model/{number}"])
     new = run.directory / "new.keras"
