@@ -126,3 +126,12 @@ def test_as_written_it_starts_to_search(head):
 def test_training_is_submitted(head):
     out = submit(head, "--", "jobs/train_jena.py", "--model", "dense", "--epochs", "1", "--steps", "5")
     assert "baseline" in out and "degC" in out and "succeeded" in out
+
+
+@pytest.mark.parametrize("task", ["imdb", "newsgroups"])
+def test_searches_over_texts_are_submitted(head, task):
+    small = ("--source", "sample:400", "--trials", "2", "--epochs", "1", "--steps", "3", "--refit", "0")
+    out = submit(head, "--", f"jobs/tune_{task}.py", *small, "--name", task)
+    assert "succeeded" in out and "2 trials" in out
+    best = json.loads((Path(head["RAYSQ_HOME"]) / "experiments" / task / "best.json").read_text())
+    assert best["task"] == task and best["metrics"]["val_accuracy"] > 0
