@@ -56,6 +56,12 @@ def ensure_ray(**options: Any) -> None:
         raise ResourceError(f"Ray does not start ({said}); `raysq doctor` looks further") from None
 
 
+def has_cluster() -> bool:
+    """Whether this process has Ray already, or was told by RAY_ADDRESS which cluster to join."""
+    ray = sys.modules.get("ray")
+    return bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and ray.is_initialized())
+
+
 def _reach(address: str) -> None:
     """Raises OSError where nothing listens: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")

@@ -2,25 +2,25 @@
 
 Both are Ray Data pipelines whose tasks leave their results in files, so that nothing large goes through Ray's object
 store, and memory is that of a few tables whatever the size of the source. The first pass is taken in by the driver in
-the order of the plan, so that the result does not depend on the order in which Ray runs its tasks.
+the order of the plan, so that the result does not depend on the order in which Ray runs its tasks. A small source is
+passed over in this process, piece by piece in the same way, where Ray would have to be started for it.
 """
 
-import pickle
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from ray.data import Datasource, ReadTask, read_datasource
-from ray.data.block import BlockMetadata
 
-from raysq.cluster import ensure_ray
+from raysq.cluster import ensure_ray, has_cluster
 from raysq.errors import DataError, ResourceError
 from raysq.kinds.kind import Preparation, Surveying
 from raysq.pieces import Note, noting, progress, read_note, read_notes, unwrapped
-from raysq.pipeline import ordered
 from raysq.shards import Shard, write_extra, write_shard
+
+SMALL = 128 << 20  # bytes of source up to which starting Ray, and its processes, would take longer than the work
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
         pieces: its plan.
         directory: empty, and seen by all nodes.
         shard_rows: rows of a shard.
-        cpus: at most so many tasks at once.
+        cpus: at most so many Ray tasks at once; given, Ray is used for a small source too.
         quiet: show no progress.
 
     Returns:
@@ -54,21 +54,23 @@ def run(
     scratch.mkdir()
     noted.mkdir()
     survey = preparation.survey(pieces, scratch)
-    with unwrapped():
-        ensure_ray()
+    here = cpus is None and not has_cluster() and sum(getattr(piece, "size", SMALL) for piece in pieces) < SMALL
+    with contextlib.nullcontext() if here else unwrapped():
+        if not here:
+            ensure_ray()
         with progress(pieces, noted, quiet):
             looks = [(survey.look, noted, number, piece) for number, piece in enumerate(pieces)]
-            for number, _ in enumerate(_in_order(_look, looks, cpus)):
+            for number, _ in enumerate(_in_order(_look, looks, cpus, here)):
                 notes, _, error = read_note(noted, number)
                 if error is not None:
-                    break  # `read_notes` raises it
+                    raise error  # `check` is for a whole corpus: of a part it would find a class missing
                 survey.add(number, notes)
-        notes, counts = read_notes(noted, number + 1 if pieces else 0, preparation)
+        notes, counts = read_notes(noted, len(pieces), preparation)
         if not sum(counts):
             raise DataError("the source has no rows")
         settled = survey.settle(shard_rows)
         writes = [(settled.read, directory, number, shard) for number, shard in enumerate(settled.shards)]
-        written = list(_in_order(_write, writes, cpus))
+        written = list(_in_order(_write, writes, cpus, here))
     shards: list[Shard] = []
     for shard, _ in written:
         if isinstance(shard, str):
@@ -99,29 +101,12 @@ def _write(read: Callable[[Any], pa.Table], directory: Path, number: int, shard:
         pa.default_memory_pool().release_unused()
 
 
-class _Calls(Datasource):
-    """Calls of a function, one read task each; a row holds what a call gave."""
+def _in_order(
+    function: Callable[..., Any], calls: list[tuple[Any, ...]], cpus: int | None, here: bool
+) -> Iterator[Any]:
+    """The results of calls, in the order of the calls: made here, or by Ray Data."""
+    if here:
+        return (function(*call) for call in calls)
+    from raysq.pipeline import in_order
 
-    def __init__(self, function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> None:
-        super().__init__()
-        self._function = function
-        self._calls = calls
-
-    def estimate_inmemory_data_size(self) -> int | None:
-        return None
-
-    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:
-        metadata = BlockMetadata(num_rows=1, size_bytes=None, input_files=None, exec_stats=None)
-        return [ReadTask(lambda call=call: self._read(call), metadata) for call in self._calls]
-
-    def _read(self, call: tuple[Any, ...]) -> Iterator[pa.Table]:
-        yield pa.table({"result": [pickle.dumps(self._function(*call))]})
-
-
-def _in_order(function: Callable[..., Any], calls: list[tuple[Any, ...]], cpus: int | None) -> Iterator[Any]:
-    """The results of calls that Ray Data makes, in the order of the calls; they are small."""
-    with ordered(cpus):
-        results = read_datasource(_Calls(function, calls), override_num_blocks=len(calls))
-        for batch in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            for result in batch.column("result"):
-                yield pickle.loads(result.as_py())
+    return in_order(function, calls, cpus)

@@ -69,7 +69,8 @@ def read_notes(noted: Path, pieces: int, preparation: Preparation) -> tuple[list
         notes += more
         counts.append(rows)
         if error is not None:
-            preparation.check(notes)
+            if notes:  # without any, it would be said that there is nothing to read
+                preparation.check(notes)
             raise error
     preparation.check(notes)
     return notes, counts

@@ -8,8 +8,9 @@ import contextlib
 import dataclasses
 import logging
 import os
+import pickle
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,40 @@ def run(
             file.unlink()
         folder.rmdir()
     return shards, schema, notes, repaired
+
+
+def in_order(function: Callable[..., Any], calls: list[tuple[Any, ...]], cpus: int | None = None) -> Iterator[Any]:
+    """The results of calls that Ray Data makes, in the order of the calls; they should be small.
+
+    Args:
+        function: picklable.
+        calls: the arguments of each.
+        cpus: at most so many at once.
+    """
+    with ordered(cpus):
+        results = read_datasource(_Calls(function, calls), override_num_blocks=len(calls))
+        for batch in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for result in batch.column("result"):
+                yield pickle.loads(result.as_py())
+
+
+class _Calls(Datasource):
+    """Calls of a function, one read task each; a row holds what a call gave."""
+
+    def __init__(self, function: Callable[..., Any], calls: list[tuple[Any, ...]]) -> None:
+        super().__init__()
+        self._function = function
+        self._calls = calls
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return None
+
+    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:
+        metadata = BlockMetadata(num_rows=1, size_bytes=None, input_files=None, exec_stats=None)
+        return [ReadTask(lambda call=call: self._read(call), metadata) for call in self._calls]
+
+    def _read(self, call: tuple[Any, ...]) -> Iterator[Block]:
+        yield pa.table({"result": [pickle.dumps(self._function(*call))]})
 
 
 class Pieces(Datasource):

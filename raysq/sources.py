@@ -133,8 +133,9 @@ def _raw(path: Path, suffixes: tuple[str, ...], trees: bool) -> tuple[RawFile, .
                 with _checksums() as known:
                     return (_raw_tree(path, tree, known),)
         if not files:
-            names = ", ".join(p.name for p in there[:5]) or "no files"
-            raise SourceError(f"folder {path} has no file that ends in {wanted}: there is {names}")
+            names = ", ".join(p.name for p in there[:5]) or "nothing"
+            folders = ", and no folder for each class" if trees else ""
+            raise SourceError(f"folder {path} has no file that ends in {wanted}{folders}: there is {names}")
         if len({p.name.lower().endswith(".parquet") for p in files}) > 1:
             raise SourceError(f"folder {path} mixes .parquet with other files ({files[0].name}, ...): give one sort")
     elif path.name.lower().endswith(suffixes):

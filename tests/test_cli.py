@@ -1,6 +1,7 @@
 """The command line as a person meets it: exit codes, one-line errors, JSON, and how fast it answers."""
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -137,6 +138,18 @@ def test_doctor_and_tasks_and_verify(data, capsys):
     names = {row["task"] for row in json.loads(capsys.readouterr().out)}
     assert {"jena", "beijing"} <= names
     assert main(["verify", data]) == 0
+
+
+def test_verify_finds_a_data_set_by_its_name(data, raysq_home, capsys):
+    made = raysq_home / "data" / "jena" / "waves"
+    shutil.copytree(data, made)
+    for named in ("waves", "jena/waves", str(made)):
+        assert main(["verify", named, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["dataset"] == str(made)
+    assert main(["verify", "jena"]) == 1 and main(["verify", "wav*"]) == 1
+    shutil.copytree(data, raysq_home / "data" / "beijing" / "waves")
+    assert main(["verify", "waves"]) == 2
+    assert "several tasks have a data set waves: beijing/waves, jena/waves" in capsys.readouterr().err
 
 
 def test_job_scripts_end_with_one_clear_line(raysq_home):

@@ -1,6 +1,8 @@
 """Commands about data, and about this machine."""
 
 import argparse
+import glob
+from pathlib import Path
 from typing import Any
 
 from raysq.cli.output import say
@@ -85,19 +87,38 @@ def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
 
 
 def verify(options: argparse.Namespace) -> None:
-    from pathlib import Path
-
-    from raysq.home import home
     from raysq.shards import Dataset
 
-    directory = Path(options.data)
-    data = Dataset.open(directory if directory.exists() else home() / "data" / options.data)
+    data = Dataset.open(_prepared(options.data))
     data.verify()
     say(
         options,
         {"dataset": str(data.directory), "rows": data.rows, "ok": True},
-        lambda console: console.print(f"{data.directory}: {len(data.manifest.shards)} shards as the manifest says"),
+        lambda console: console.print(
+            f"{data.directory}: {data.rows:,} rows in {len(data.manifest.shards)} shard"
+            f"{'' if len(data.manifest.shards) == 1 else 's'}, as the manifest says"
+        ),
     )
+
+
+def _prepared(named: str) -> Path:
+    """The directory of a data set: one that is given, or that of TASK/NAME, or of NAME where one task has it.
+
+    Raises:
+        UsageError: several tasks have a data set of that name.
+    """
+    from raysq.home import home
+    from raysq.shards import MANIFEST
+
+    data = home() / "data"
+    if Path(named).exists() or (data / named / MANIFEST).exists():
+        return Path(named) if Path(named).exists() else data / named
+    found = sorted(path.parent for path in data.glob(f"*/{glob.escape(named)}/{MANIFEST}"))
+    if len(found) > 1:
+        raise UsageError(
+            f"several tasks have a data set {named}: {', '.join(f'{path.parent.name}/{named}' for path in found)}"
+        )
+    return found[0] if found else data / named
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -153,7 +153,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--yes", action="store_true", help="do not ask")
 
     sub = command("verify", data.verify, "check a data set against its manifest's checksums")
-    sub.add_argument("data", metavar="DATA", help="TASK/NAME or a directory")
+    sub.add_argument("data", metavar="DATA", help="NAME, TASK/NAME, or a directory")
 
     sub = command("doctor", data.doctor, "show versions, devices, free disk, and whether Ray answers")
     sub.add_argument("--no-ray", action="store_true", help="do not start Ray")

@@ -106,7 +106,7 @@ def _for_predict() -> Iterator[None]:
     try:
         yield
     except (DataError, SourceError) as error:
-        said = re.split(r"[;:,] (?=--|give another --source|.*--set |.*--source)| for --", str(error))[0]
+        said = re.split(r"[;:] (?=[^;:]*--)|, (?=(?:give |give another )?--)| for --", str(error))[0]
         if said == str(error):
             raise
         raise type(error)(f"{said}; files for predict have the form of those that the run was trained on") from None

@@ -70,31 +70,36 @@ def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, f
 def remarks(facts: Mapping[str, Any], settings: TextSettings) -> list[str]:
     """What a model sees of a document, and how much of the words it knows."""
     classes = facts["classes"]
+    words = "characters" if facts["reading"].get("level") == "char" else "words"
     named = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
     lines = [f"tells {len(classes)} classes apart{named}"]
+    absent = [name for name, share in zip(classes, facts["priors"], strict=True) if not share]
+    if absent:
+        more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
+        lines.append(f"has no training document of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
     if not settings.bag:
         end = "last" if (settings.truncation == "pre") != settings.reversed else "first"
         longer = f"; {100 * facts['longer']:.0f} % are longer" if facts["longer"] else ""
         lines.append(
-            f"sees the {end} {settings.maxlen:,} words of a document{', reversed' * settings.reversed}{longer}"
+            f"sees the {end} {settings.maxlen:,} {words} of a document{', reversed' * settings.reversed}{longer}"
         )
     else:
         runs = f" and of runs of up to {settings.ngrams}" if settings.ngrams > 1 else ""
-        lines.append(f"sees all words of a document{runs}, without their order ({settings.vectorization})")
+        lines.append(f"sees all {words} of a document{runs}, without their order ({settings.vectorization})")
     if settings.hashing:
         lines.append(
-            f"hashes words to {settings.hashing - 1:,} ids: {facts['sharing']:,} words of the training documents share "
-            "theirs with another; raise hashing for fewer"
+            f"hashes {words} to {settings.hashing - 1:,} ids: {facts['sharing']:,} {words} of the training documents "
+            "share theirs with another; raise hashing for fewer"
         )
         if facts["unhashed"]:
             lines.append(
-                f"leaves out the {100 * facts['unhashed']:.1f} % of all words that only test documents have, which "
+                f"leaves out the {100 * facts['unhashed']:.1f} % of all {words} that only test documents have, which "
                 "predictions do not: prepare with counted=all"
             )
     else:
-        what = "words and runs of words" if settings.ngrams > 1 else "words"
+        what = f"{words} and runs of {words}" if settings.ngrams > 1 else words
         lines.append(
-            f"knows {facts['words']:,} {what}; {100 * facts['unknown']:.1f} % of the words of the training documents "
+            f"knows {facts['words']:,} {what}; {100 * facts['unknown']:.1f} % of the {words} of the training documents "
             "are not among them"
         )
     if facts["vectors"]:

@@ -8,6 +8,7 @@ import numpy as np
 from raysq.kinds.charts import Table, Text
 
 NAMED = 6  # classes up to which a matrix is shown as a table
+LISTED = 40  # classes up to which each has a row
 _CONFUSIONS = 10  # at most so many are listed
 
 
@@ -85,11 +86,15 @@ def show(details: Mapping[str, Any], split: str) -> list[Table | Text]:
 
 
 def class_table(details: Mapping[str, Any], title: str = "") -> Table:
-    """A row for each class: precision, recall, F1 and support; the macro average below."""
+    """A row for each class, of many those with the lowest F1: precision, recall, F1 and support; the macro average of
+    all below."""
     names = ("precision", "recall", "f1")
-    rows: list[list[Any]] = [
-        [name, *(one[key] for key in names), one["support"]] for name, one in details["per_class"].items()
-    ]
+    shown = list(details["per_class"].items())
+    if len(shown) > LISTED:
+        title = f"{title}{', ' if title else ''}the {LISTED} of {len(shown):,} with the lowest F1"
+        seen = [one for one in shown if one[1]["f1"] is not None]
+        shown = sorted(seen, key=lambda one: (one[1]["f1"], -one[1]["support"]))[:LISTED]
+    rows: list[list[Any]] = [[name, *(one[key] for key in names), one["support"]] for name, one in shown]
     rows.append(["macro average", *(details["macro"][key] for key in names), details["examples"]])
     return Table(["class", "precision", "recall", "F1", "examples"], rows, title)
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 Note = dict[str, Any]
 
 _NAMED = 5
+_LONGEST = 40  # characters of a label in a line
 
 
 def check_documents(notes: list[Note]) -> None:
@@ -48,18 +49,23 @@ def check(settings: "TextPreparation", notes: list[Note]) -> None:
             "classes or more; --label names another column"
         )
     train = {name for note in notes for name, count in zip(note["labels"], note["counts"][0], strict=True) if count}
-    if len(train) < 2:
-        only = f"have the label {min(train)!r} alone" if train else "are none"
+    if not train:
+        raise DataError(
+            f"all {_total(notes, 'documents'):,} documents are of the test part, and there are none to train on; give "
+            "those of the train part too"
+        )
+    if len(train) == 1:
         share = "give other documents" if said else f"--set test=SHARE sets a smaller one than {settings.test:g}"
         raise DataError(
-            f"the documents that are not of the test part {only}: a classifier needs two classes to train on; {share}"
+            f"the documents that are not of the test part have the label {min(train)!r} alone: a classifier needs two "
+            f"classes to train on; {share}"
         )
 
 
-def conclude(notes: list[Note], found: Mapping[str, Any]) -> Note:
-    """The data set's report."""
-    test = sum(found["counts"]["test"])
-    parts = "none" if not test else "given" if _total(notes, "said") else "drawn"
+def conclude(settings: "TextPreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
+    """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
+    test, said = sum(found["counts"]["test"]), _total(notes, "said")
+    parts = "none" if not test else "given" if said else "drawn"
     return {
         "classes": found["classes"],
         "counts": found["counts"],
@@ -68,6 +74,7 @@ def conclude(notes: list[Note], found: Mapping[str, Any]) -> Note:
         "tokens": _total(notes, "tokens"),
         "words": found["words"],
         "parts": parts,
+        "share": None if said else settings.test,
         "longest": max(note["longest"] for note in notes),
         "level": found["level"],
         "vectors": found["vectors"],
@@ -94,11 +101,16 @@ def damages(report: Mapping[str, Any]) -> list[str]:
     if broken["count"]:
         more = ", ..." if broken["count"] > len(broken["names"]) else ""
         lines.append(
-            f"{broken['count']:,} documents are not of the encoding, the bytes that are not were replaced: "
-            f"{', '.join(broken['names'])}{more} (--set encoding=NAME says another)"
+            f"{_many(broken['count'], 'document is', 'documents are')} not of the encoding, the bytes that are not "
+            f"were replaced: {', '.join(broken['names'])}{more} (--set encoding=latin-1, say, reads another)"
         )
     if report["missing_text"]:
-        lines.append(f"{report['missing_text']:,} rows have no text; they are empty documents")
+        rows = _many(
+            report["missing_text"],
+            "row has no text and is an empty document",
+            "rows have no text and are empty documents",
+        )
+        lines.append(rows)
     return lines
 
 
@@ -106,27 +118,28 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     """What a person should know of a report, in lines."""
     train, test = report["counts"]["train"], report["counts"]["test"]
     both = [a + b for a, b in zip(train, test, strict=True)]
-    shown = [f"{name} {count:,}" for name, count in zip(report["classes"], both, strict=True)]
-    classes = f"{', '.join(shown[:20])}{', ...' if len(shown) > 20 else ''}"
-    lines = [f"{report['documents']:,} documents of {len(shown)} classes: {classes}"]
+    names = [_brief(name) for name in report["classes"]]
+    counted = [f"{name} {count:,}" for name, count in zip(names, both, strict=True)]
+    lines = [f"{report['documents']:,} documents of {len(names)} classes: {_listed(counted, 20)}"]
     part = {
         "given": f"train part {sum(train):,}, test part {sum(test):,}, as the source says",
         "drawn": f"train part {sum(train):,}, test part {sum(test):,} drawn by the texts' checksums (--set test=SHARE)",
-        "none": f"no test part: all {sum(train):,} documents are for training and validation",
+        "none": f"no test part: all {sum(train):,} documents are for training and validation{_untested(report)}",
     }
     lines.append(part[report["parts"]])
-    scarce = [name for name, count in zip(report["classes"], both, strict=True) if count == 1]
-    if scarce:
-        named = f"{', '.join(scarce[:_NAMED])}{', ...' if len(scarce) > _NAMED else ''}"
-        lines.append(f"{len(scarce)} labels are seen once, which cannot be learnt and tested both: {named}")
+    lines += _class_remarks(names, train, test, report["parts"])
     if report["empty"]:
-        lines.append(f"{report['empty']:,} documents have no words; they are kept")
+        lines.append(
+            _many(report["empty"], "document has no words and is kept", "documents have no words and are kept")
+        )
     lines += damages(report)
     unit = "characters" if report["level"] == "char" else "words"
     lines.append(
         f"{report['tokens']:,} {unit}, {report['words']:,} different ones in the vocabulary; the longest document has "
         f"{report['longest']:,}"
     )
+    if unit == "words" and report["documents"] > 1 and 2 * report["words"] > report["tokens"]:
+        lines.append("most words occur once: of texts without spaces between words, take the characters (--level char)")
     vectors = report["vectors"]
     if vectors:
         lines.append(
@@ -134,6 +147,58 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
             f"vocabulary, {vectors['tokens']:.1%} of its occurrences; the other words get zeros"
         )
     return lines
+
+
+def _untested(report: Mapping[str, Any]) -> str:
+    """Why there is no test part."""
+    if report["parts"] != "none" or "share" not in report:  # data sets that were made before it was noted
+        return ""
+    if report["share"] is None:
+        return ", as the source says of each; a test part is drawn only where it says nothing"
+    if report["share"] == 0:
+        return " (--test SHARE draws a test part)"
+    return f"; {report['share']:g} of the texts, drawn by their checksums, came to none (--test SHARE for more)"
+
+
+def _class_remarks(names: list[str], train: list[int], test: list[int], parts: str) -> list[str]:
+    """What is strange about the classes, in lines."""
+    lines = []
+    both = [a + b for a, b in zip(train, test, strict=True)]
+    scarce = [name for name, count in zip(names, both, strict=True) if count == 1]
+    if scarce:
+        seen = _many(len(scarce), "label is", "labels are")
+        lines.append(f"{seen} seen once, which cannot be learnt and tested both: {_listed(scarce)}")
+    if 2 * len(scarce) > sum(both):
+        lines.append("most documents have a label that no other has: are these the labels? (--label NAME)")
+    unseen = [name for name, count in zip(names, train, strict=True) if not count]
+    if unseen:
+        are = _many(len(unseen), "class has", "classes have")
+        lines.append(f"{are} no document in the train part and cannot be learnt: {_listed(unseen)}")
+    untested = [name for name, a, b in zip(names, train, test, strict=True) if a > 1 and not b]
+    if untested and parts != "none":
+        are = _many(len(untested), "class has", "classes have")
+        lines.append(f"{are} no document in the test part: {_listed(untested)}")
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        alike.setdefault(name.casefold(), []).append(name)
+    same = [" and ".join(group) for group in alike.values() if len(group) > 1]
+    if same:
+        lines.append(f"labels that differ by capitals alone are different classes: {_listed(same)}")
+    return lines
+
+
+def _brief(name: str) -> str:
+    """A label in a line: one line, and not a whole text."""
+    name = " ".join(name.split())
+    return name if len(name) <= _LONGEST else name[:_LONGEST] + "..."
+
+
+def _listed(names: list[str], most: int = _NAMED) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
 
 
 def _total(notes: list[Note], name: str) -> int:

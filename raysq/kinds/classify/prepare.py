@@ -139,7 +139,7 @@ class TextPreparation(Tokens):
         """
         from raysq.kinds.classify.findings import conclude
 
-        return conclude(notes, repaired or {})
+        return conclude(self, notes, repaired or {})
 
     def remarks(self, report: Mapping[str, Any]) -> list[str]:
         """What a person should know of a report, in lines."""

@@ -9,7 +9,16 @@ import numpy as np
 
 from raysq.errors import UsageError
 from raysq.kinds.charts import Bars, Figure, Figures, Histogram, Item, Matrix, Quotes, Section, Text, digits3
-from raysq.kinds.classify.details import NAMED, chosen, class_table, confusion, confusions, figures, probabilities
+from raysq.kinds.classify.details import (
+    LISTED,
+    NAMED,
+    chosen,
+    class_table,
+    confusion,
+    confusions,
+    figures,
+    probabilities,
+)
 from raysq.kinds.classify.neighbours import neighbours_section
 from raysq.kinds.classify.predict import BATCH, widened
 from raysq.kinds.classify.settings import TextSettings
@@ -122,12 +131,14 @@ def _confusion_section(found: Answers, classes: Sequence[str], where: str) -> Se
                 Figure("Macro F1", f"{about['macro']['f1']:.4f}", "mean over the classes"),
             ]
         ),
-        Matrix("Confusion matrix", list(classes), counts, wide=many),
+        *([Matrix("Confusion matrix", list(classes), counts, wide=many)] if len(classes) <= LISTED else []),
         class_table(about),
     ]
     if many:
         items.append(confusions(about, "Largest confusions"))
     note = f"{where} A row for each true class; the stronger a cell's colour, the larger its share of the row."
+    if len(classes) > LISTED:
+        note = f"{where} {len(classes):,} classes are too many for a matrix; `raysq evaluate --json` has all of it."
     return Section("Right and wrong", items, note)
 
 

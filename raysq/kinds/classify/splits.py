@@ -65,7 +65,13 @@ def split(dataset: Dataset, val: str, pick: str, train_samples: int | None) -> S
         order = np.argsort(keys, kind="stable")
         rows, keys = rows[order], keys[order]
         if 0 < count < len(rows):
-            count = int(np.searchsorted(keys, keys[count - 1], side="right"))
+            asked, count = count, int(np.searchsorted(keys, keys[count - 1], side="right"))
+            if count == len(rows):
+                raise DataError(
+                    f"val={val} leaves no document to train on: {_said(count - asked + 1)} or more of data set "
+                    f"{dataset.manifest.name} have one and the same text, and equal texts stay together; lower val, or "
+                    "set pick=first"
+                )
     elif pick == "last":
         rows = np.roll(rows, min(count, len(rows)))
     if count >= len(rows):

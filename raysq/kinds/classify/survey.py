@@ -5,9 +5,10 @@ meets them, and those words with their counts. The second looks the numbers up.
 """
 
 import itertools
+import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ Note = dict[str, Any]
 
 _NAMED = 5  # documents that a note names
 _RANKS = "rows.npy"
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class TextSurvey:
         else:
             table, rows = self._vocabulary.sorted()
         np.save(self._scratch / _RANKS, rows)
-        classes = sorted({name for counter in self._classes for name in counter})
+        classes = in_order({name for counter in self._classes for name in counter})
         number = {name: place for place, name in enumerate(classes)}
         shards: list[list[Slice]] = []
         room = 0
@@ -203,6 +205,14 @@ class TextSurvey:
         if self._settings.vectors is not None:
             extras["vectors"], found["vectors"] = _vectors(Path(self._settings.vectors), table)
         return Settled(Rows(self._scratch), shards, extras, found)
+
+
+def in_order(classes: Iterable[str]) -> list[str]:
+    """Classes by name; by value where all of them are numbers, so that 10 comes after 9."""
+    names = sorted(classes)
+    if all(_NUMBER.fullmatch(name) for name in names):
+        names.sort(key=float)
+    return names
 
 
 def _name(number: int, block: int) -> str:

@@ -56,5 +56,9 @@ def test_many_classes_are_shown_by_their_largest_confusions():
     each, listed = show(found, "test")
     assert len(each.rows) == 21 and each.rows[-1][-1] == 200
     assert listed.rows == table.rows
+    wide = details({"classes": list(map(str, range(50)))}, None, truth[:, None], np.eye(50)[taken])
+    each = show(wide, "test")[0]
+    assert each.title == "test: each class, the 40 of 50 with the lowest F1"
+    assert [row[0] for row in each.rows[:2]] == ["3", "5"] and len(each.rows) == 21  # 20 classes are there at all
     matrix = show(details(THREE, None, truth[:9, None] % 3, np.eye(3)[taken[:9] % 3]), "val")[1]
     assert matrix.columns[1:] == ["a", "b", "c"] and len(matrix.rows) == 3

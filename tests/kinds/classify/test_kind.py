@@ -41,6 +41,17 @@ def test_facts_are_of_the_training_documents(tmp_path):
     assert any(f"{facts['sharing']} words" in line for line in KIND.remarks(facts, hashed))
 
 
+def test_classes_that_are_not_trained_on_are_told_and_characters_are_no_words(tmp_path):
+    made = [Document((f"w{number}",), "ab"[number % 2]) for number in range(20)]
+    facts = KIND.facts(
+        write_corpus(tmp_path / "made", [*made, Document(("w1",), "new", 1)], level="char"), TextSettings()
+    )
+    lines = KIND.remarks(facts, TextSettings())
+    assert "has no training document of new: it cannot learn what these are" in lines
+    assert any("the last 500 characters of a document" in line for line in lines)
+    assert not any("words" in line for line in lines)
+
+
 def test_words_that_cannot_be_hashed_are_told(tmp_path):
     """The words of test documents alone are not in a vocabulary of the others; a prediction would hash them."""
     made = [*documents(40, tests=0), Document(("odd", "w1", "odder", "w2"), "pos", 1)]

@@ -133,6 +133,10 @@ def test_errors_in_a_pool_are_one_line(cluster, run, tmp_path):
     for actors in (None, 1):
         with pytest.raises(DataError, match="bad.jsonl"):
             predict_file(run, tmp_path / "bad.jsonl", tmp_path / "out.csv", actors=actors)
+    (tmp_path / "bad.csv").write_text("text,more\nw1,w2,w3\n")
+    for actors in (None, 1):
+        with pytest.raises(DataError, match=r"bad\.csv, line 2 has 3 cells and line 1 has 2; files for predict"):
+            predict_file(run, tmp_path / "bad.csv", tmp_path / "out.csv", actors=actors)
     assert not (tmp_path / "out.csv").exists()
 
 

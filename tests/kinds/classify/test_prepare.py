@@ -107,11 +107,15 @@ def test_vocabulary_of_all_documents_and_no_test_part(tmp_path):
     assert any("no test part" in line for line in TextPreparation().remarks(none.manifest.report))
 
 
-def test_same_bytes_on_any_number_of_cpus_and_shards_of_any_size(tmp_path):
+def test_same_bytes_on_any_number_of_cpus_and_shards_of_any_size(tmp_path, monkeypatch):
     for number in range(13):
         write_jsonl(tmp_path / "in" / f"{number:02d}.jsonl", some_rows(number, 5 + 11 * number))
     rows = sum(5 + 11 * number for number in range(13))
     built = [make_dataset(tmp_path / "in", tmp_path / str(cpus), cpus, 100) for cpus in (1, None)]
+    with monkeypatch.context() as alone:  # without a cluster a small source is prepared in this process
+        alone.setattr("raysq.passes.has_cluster", lambda: False)
+        alone.setattr("raysq.passes.ensure_ray", lambda: pytest.fail("Ray was started"))
+        built.append(make_dataset(tmp_path / "in", tmp_path / "here", None, 100))
     first = {path.name: path.read_bytes() for path in built[0].directory.iterdir()}
     shards = [f"shard-{number:05d}.arrow" for number in range(-(-rows // 100))]
     assert sorted(first) == ["manifest.json", *shards, "vocabulary.arrow"]
@@ -149,7 +153,7 @@ def test_parts_that_the_source_gives(tmp_path):
     assert (report["parts"], report["counts"]) == ("given", {"train": [1, 1], "test": [1, 1]})
     assert report["undecodable"]["count"] == 1
     assert report["undecodable"]["names"] == ["train/neg/0.txt"]
-    assert any("1 documents are not of the encoding" in line for line in TextPreparation().remarks(report))
+    assert any("1 document is not of the encoding" in line for line in TextPreparation().remarks(report))
     by_name = dict(zip(dataset.arrow("id")[0].to_pylist(), documents(dataset), strict=True))
     assert by_name["test/neg/0.txt"] == [None, "bad"]
     assert by_name["test/pos/0.txt"] == ["good", "good"]
@@ -166,7 +170,7 @@ def test_parts_that_the_source_gives(tmp_path):
         ),
         (
             some_rows(0, 6, split="test"),
-            "not of the test part are none: .*two classes to train on; give other documents",
+            "all 6 documents are of the test part, and there are none to train on; give those of the train part too",
         ),
         (
             [{"text": "a", "label": "x", "split": "train"}, {"text": "b", "label": "y", "split": "test"}],
@@ -216,7 +220,56 @@ def test_a_label_seen_once_is_a_remark(tmp_path):
     rows = [*some_rows(0, 30), {"text": "once", "label": "rare"}]
     dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out")
     remarks = TextPreparation().remarks(dataset.manifest.report)
-    assert any("1 labels are seen once" in line and "rare" in line for line in remarks)
+    assert "1 label is seen once, which cannot be learnt and tested both: rare" in remarks
+
+
+def test_what_is_strange_about_classes_is_told(tmp_path):
+    def remarks(rows: list[dict], **settings) -> str:
+        dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", **settings)
+        return "\n".join(TextPreparation().remarks(dataset.manifest.report))
+
+    parts = [("a", "train"), ("b", "train"), ("B", "train"), ("B", "train"), ("a", "test"), ("new", "test")]
+    told = remarks([{"text": f"t {place}", "label": label, "split": part} for place, (label, part) in enumerate(parts)])
+    assert "1 class has no document in the train part and cannot be learnt: new" in told
+    assert "1 class has no document in the test part: B\n" in told  # b is seen once, which is told
+    assert "differ by capitals alone are different classes: B and b" in told
+    own = [{"text": f"word {place}", "label": f"{place} " + "a text\n" * 50} for place in range(30)]
+    told = remarks(own)
+    assert "most documents have a label that no other has: are these the labels?" in told
+    assert max(map(len, told.splitlines())) < 1500
+    assert "no test part: all 30 documents are for training and validation (--test SHARE" in remarks(own, test=0)
+    same = [{"text": "same", "label": "ab"[place % 2]} for place in range(9)]
+    assert "0.001 of the texts, drawn by their checksums, came to none" in remarks(same, test=0.001)
+    told = remarks([{**row, "split": "train"} for row in same])
+    assert "no test part: all 9 documents are for training and validation, as the source says of each" in told
+    assert "most words occur once" in remarks([{"text": f"今日は{row}", "label": str(row % 2)} for row in range(9)])
+
+
+@pytest.mark.parametrize(
+    ("labels", "wanted"),
+    [
+        (["10", "9", "1", "-2"], ["-2", "1", "9", "10"]),
+        (["2.5", "10.0", "1"], ["1", "2.5", "10.0"]),
+        (["10", "9", "nan"], ["10", "9", "nan"]),
+        (["b", "10", "a"], ["10", "a", "b"]),
+    ],
+)
+def test_classes_that_are_numbers_stand_by_value(tmp_path, labels, wanted):
+    rows = [{"text": f"t{place}", "label": label} for place, label in enumerate(labels * 3)]
+    dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", test=0)
+    assert dataset.manifest.report["classes"] == wanted
+    numbers = dataset.column("label").slice(0, dataset.rows).tolist()
+    assert [wanted[number] for number in numbers] == labels * 3
+
+
+@pytest.mark.parametrize("first", [0, 400_000])
+def test_an_unreadable_row_is_told_and_not_what_the_rest_lacks(tmp_path, first, monkeypatch):
+    # What is read before the row has one class only, or is nothing at all.
+    path = tmp_path / "x.csv"
+    path.write_text("text,label\n" + "one of many words,x\n" * first + "a,b,y\n" + "c,y\n" * 3)
+    with pytest.raises(DataError, match=rf"x\.csv, line {first + 2} has 3 cells and line 1 has 2"):
+        make_dataset(path, tmp_path / "home" / "out", text="text", label="label")
+    assert list((tmp_path / "home").iterdir()) == []
 
 
 def test_a_huge_document_and_texts_that_are_missing(tmp_path):

@@ -276,6 +276,21 @@ def test_a_tree_tells_what_is_strange(tmp_path):
             infer([tar_file, TABLES["r.jsonl"](tmp_path / "r.jsonl") or tmp_path / "r.jsonl"])
     found, _ = everything([flat], Form(labels=False))
     assert (found["id"], found["label"]) == (["1.txt", "2.txt"], [None, None])
+    deep = tree_of(tmp_path / "deep", {"a/x/1": b"x", "a/2": b"y", "b/y/z/1": b"z"})
+    assert infer([deep])[3][1:] == ["files in folders below those of the classes are documents of these classes"]
+
+
+@pytest.mark.parametrize("form", ["folder", "x.tar", "x.tar.gz"])
+def test_for_predictions_every_file_is_a_document(tmp_path, form):
+    files = {"all/1.txt": b"one", "all/more/2.txt": b"two", "3.txt": b"three", "all/.hidden": b"no"}
+    if form == "folder":
+        path = tree_of(tmp_path / "in", files)
+    else:
+        path = packed(tmp_path / form, files, "w:" if form == "x.tar" else "w:gz")
+    assert infer([path], labels=False)[3:] == (["layout: files alone"], "files")
+    found, _ = everything([path], Form(labels=False))
+    texts = dict(zip(found["id"], found["text"], strict=True))
+    assert texts == {"all/1.txt": "one", "all/more/2.txt": "two", "3.txt": "three"}
 
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
@@ -457,9 +472,9 @@ def test_columns_are_found_and_told(tmp_path):
     assert columns("id,words,kind", few, text="words", label="kind")[3] == []
     assert columns("id;text;y", [row.replace(",", ";") for row in few])[:3] == ("text", "y", ";")
     assert columns("id,text,kind", few, labels=False)[:2] == ("text", None)
-    with pytest.raises(DataError, match=r"r\.csv has no column 'txt' for --text: did you mean text\?"):
+    with pytest.raises(DataError, match=r"no column 'txt' \(did you mean text\?\); --text names another"):
         columns("id,text,label", few, text="txt")
-    with pytest.raises(DataError, match=r"no column 'labels' for --label: did you mean label\?"):
+    with pytest.raises(DataError, match=r"no column 'labels' \(did you mean label\?\); --label names another"):
         columns("id,text,label", few, label="labels")
     with pytest.raises(DataError, match=r"several that could be \(a, b\); --label NAME"):
         columns("a,b,text", ["x,y,one", "y,x,two"] * 5)
@@ -467,6 +482,10 @@ def test_columns_are_found_and_told(tmp_path):
         columns("id,text", [f"{row},text {row}" for row in range(10)])
     with pytest.raises(DataError, match=r"line 1 must name the columns, and it seems to hold values \(1, a nice film"):
         columns("1,a nice film,pos", few)
+    for order in (1, -1):
+        with pytest.raises(DataError, match=r"line 1 must name the columns, and it seems to hold values \("):
+            columns(",".join(["a nice film", "pos"][::order]), [",".join(row.split(",")[1:][::order]) for row in few])
+    assert columns("film,pos", [row.partition(",")[2] for row in few], label="pos")[:2] == ("film", "pos")
     with pytest.raises(DataError, match="no column of text; it has a, label"):
         (tmp_path / "n.jsonl").write_text('{"a": 1, "label": 1}\n')
         infer([tmp_path / "n.jsonl"])
@@ -501,6 +520,11 @@ def test_a_column_or_file_names_say_what_is_test(tmp_path):
         ("r.csv", "text,label\n", r"r\.csv has a header and no rows"),
         ("r.csv", "text,label,text\na,b,c\n", r"line 1 names column 'text' twice"),
         ("r.csv", "\na,b\n", r"r\.csv, line 1 is empty"),
+        (
+            "r.json",
+            '{"data": [\n{"text": "a"}\n]}',
+            r"r\.json, line 1 is not JSON .* \(or the file a list of objects\)$",
+        ),
         ("r.jsonl", '{"text": "a", "label": "x"}\n{"text": "b"\n', r"r\.jsonl, line 2 is not JSON"),
         ("r.jsonl", '{"text": "a", "label": "x"}\n[1]\n', r"r\.jsonl, line 2 is list, not an object"),
         ("r.jsonl", '{"text": "a", "label": "x"}\n{"text": ["b"], "label": "x"}\n', r"line 2: column 'text' is a list"),
@@ -518,6 +542,16 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, name, text, match):
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=match):
         everything([tmp_path / name])
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
+def test_utf16_is_known_by_its_mark(tmp_path, name):
+    TABLES[name](tmp_path / name)
+    text = (tmp_path / name).read_text(encoding="utf-8")
+    (tmp_path / name).write_bytes(text.encode("utf-16"))
+    with pytest.raises(DataError, match="begins as UTF-16 does, not utf-8; --set encoding=utf-16 reads it"):
+        infer([tmp_path / name])
+    assert infer([tmp_path / name], encoding="utf-16")[0] == "text"
 
 
 def test_settings_of_form_are_checked():

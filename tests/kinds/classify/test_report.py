@@ -75,6 +75,16 @@ def test_the_page_has_the_figures_of_evaluate(two):
     assert "alert('x')" in text, "what stands in a document is text, whatever it looks like"
 
 
+def test_very_many_classes_have_no_matrix(folder):
+    names = [f"class {number}" for number in range(50)]
+    made = write_corpus(folder / "fifty", documents(count=400, classes=names, tests=200))
+    root = parsed(report(trained(folder, made, epochs=1)))
+    section = next(one for one in root.iter("section") if "Right and wrong" in "".join(one[0].itertext()))
+    said = " ".join("".join(section.itertext()).split())
+    assert "50 classes are too many for a matrix" in said and "the 40 of 50 with the lowest F1" in said
+    assert "Confusion matrix" not in said and "Largest confusions" in said
+
+
 def test_mistakes_are_the_surest_ones(two):
     root = parsed(report(two))
     said = re.findall(r"taken for \w+ \(([\d.]+) %\)", words(root))

@@ -40,11 +40,12 @@ def look(path: Path) -> Seen:
     return _look(path.absolute(), stat.st_size, stat.st_mtime_ns)
 
 
-def plan(path: Path) -> list[Piece]:
+def plan(path: Path, form: Form) -> list[Piece]:
     """The pieces of an archive: one if it is packed."""
     seen, size = look(path), path.stat().st_size
+    found = seen.layout if form.labels else layout.for_predictions(seen.layout)
     return [
-        Piece(str(path), "tar", (end or size) - begin, layout=seen.layout, begin=begin, end=end or None)
+        Piece(str(path), "tar", (end or size) - begin, layout=found, begin=begin, end=end or None)
         for begin, end in seen.ranges
     ]
 

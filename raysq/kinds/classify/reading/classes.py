@@ -19,12 +19,14 @@ class Classes:
         labels: the classes' names, or None where they are known only when all is read.
         others: paths of files that belong to no class; of an archive one of each folder.
         empty: folders without files.
+        deeper: whether there are folders in those of the classes.
     """
 
     layout: Layout
     labels: tuple[str, ...] | None = None
     others: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
+    deeper: bool = False
 
     def check(self, name: str) -> None:
         """That there are classes to tell apart.
@@ -44,24 +46,29 @@ class Classes:
             )
 
 
-def of_tree(tree: Tree) -> Classes:
-    """The classes of a folder tree."""
-    return _classes([file.name for file in tree.files], tree.empty)
+def of_tree(tree: Tree, labels: bool = True) -> Classes:
+    """The classes of a folder tree; without `labels`, what of it are documents to predict for."""
+    return _classes([file.name for file in tree.files], labels, tree.empty)
 
 
-def of_archive(path: Path) -> Classes:
-    """The classes of an archive.
+def of_archive(path: Path, labels: bool = True) -> Classes:
+    """The classes of an archive; without `labels`, what of it are documents to predict for.
 
     Raises:
         DataError: it cannot be read.
     """
     seen = archive.look(path)
-    return Classes(seen.layout) if seen.paths is None else _classes(seen.paths)
+    return Classes(seen.layout) if seen.paths is None else _classes(seen.paths, labels)
 
 
-def _classes(paths: Iterable[str], empty: tuple[str, ...] = ()) -> Classes:
+def _classes(paths: Iterable[str], wanted: bool, empty: tuple[str, ...] = ()) -> Classes:
     paths = list(paths)
     found = layout.find(paths)
+    if not wanted:
+        found = layout.for_predictions(found)
     placed = [(path, found.place(path)) for path in paths]
     labels = sorted({place[0] for _, place in placed if place is not None and place[0] is not None})
-    return Classes(found, tuple(labels), tuple(path for path, place in placed if place is None), empty)
+    others = tuple(path for path, place in placed if place is None)
+    depth = {"parts": 3, "classes": 2}.get(found.name)
+    deeper = any(place[2].count("/") >= depth for _, place in placed if place is not None) if depth else False
+    return Classes(found, tuple(labels), others, empty, deeper)

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from raysq.errors import DataError
 from raysq.kinds.classify.reading.form import Columns, Form, Piece
-from raysq.kinds.classify.reading.heads import Head, head
+from raysq.kinds.classify.reading.heads import Head, head, no_header
 from raysq.kinds.classify.reading.layout import PARTS
 from raysq.kinds.classify.reading.tables import as_labels, as_parts, numbered, table
 from raysq.settings import nearest
@@ -51,7 +51,7 @@ def choose(name: str, few: Head, form: Form) -> Columns:
     """
     for option, column in (("--text", form.text), ("--label", form.label)):
         if column is not None and column not in few and (option == "--text" or form.labels):
-            raise DataError(f"{name} has no column {column!r} for {option}: {nearest(column, few)}")
+            raise DataError(f"{name} has no column {column!r} ({nearest(column, few)}); {option} names another")
     strings = [column for column, values in few.items() if _is_text(values)]
     text = form.text or _usual(TEXT, [column for column in strings if column != form.label])
     label = form.label if form.label in few else None
@@ -65,6 +65,8 @@ def choose(name: str, few: Head, form: Form) -> Columns:
     part = next((column for column in few if column not in (text, label) and _part_of(few, column)), None)
     if label is None and form.labels:
         label = _few_values(name, few, (text, part))
+        if label in few[label]:  # a name that is a value too stands in a line that names nothing
+            raise no_header(name, list(few))
     if text == label:
         raise DataError(f"{name}: column {text!r} cannot be both --text and --label")
     return Columns(text, label, part, tuple(few))

@@ -1,11 +1,12 @@
 """The beginning of a file with columns: their names, and some of their values."""
 
+import codecs
 import csv
 import io
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,8 @@ def head(path: Path, form: Form) -> Head:
     size = _BYTES
     while True:
         data, whole = _begin(path, form, size, line=kind != "json")
+        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(f"{path.name} begins as UTF-16 does, not {form.encoding}; --set encoding=utf-16 reads it")
         found = _csv(path, data, whole, form) if kind == "csv" else _json(path, data, whole, form, kind)
         # A first document that is longer than what was read is no reason to know nothing.
         if any(found.values()) or whole:
@@ -143,11 +146,7 @@ def _csv(path: Path, data: bytes, whole: bool, form: Form) -> Head:
         raise DataError(f"{path.name}, line 1 is empty: it must name the columns")
     names = tabular.header(line, tabular.Csv(form.separator, "utf-8"))
     if any(_is_value(name) for name in names):
-        shown = ", ".join(name if len(name) < 30 else name[:30] + "..." for name in names[:4])
-        raise DataError(
-            f"{path.name}, line 1 must name the columns, and it seems to hold values ({shown}); put a line of names "
-            f"above it, such as text,label"
-        )
+        raise no_header(path.name, names)
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
         raise DataError(f"{path.name}, line 1 names column {twice[0]!r} twice; rename one of them")
@@ -157,6 +156,15 @@ def _csv(path: Path, data: bytes, whole: bool, form: Form) -> Head:
         name: [row[place].strip() or None if place < len(row) else None for row in rows]
         for place, name in enumerate(named)
     }
+
+
+def no_header(name: str, cells: Sequence[str]) -> DataError:
+    """The error for a csv whose first line is a row."""
+    shown = ", ".join(cell if len(cell) < 30 else cell[:30] + "..." for cell in cells[:4])
+    return DataError(
+        f"{name}, line 1 must name the columns, and it seems to hold values ({shown}); put a line of names above it, "
+        f"such as text,label"
+    )
 
 
 def _is_value(name: str) -> bool:
@@ -193,7 +201,8 @@ def parsed_object(name: str, number: int, line: bytes, encoding: str) -> dict[st
     try:
         value = json.loads(line.decode(encoding, errors="surrogateescape"))
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{name}, line {number} is not JSON ({error}); each line must hold one object") from None
+        whole = " (or the file a list of objects)" if name.lower().removesuffix(".gz").endswith(".json") else ""
+        raise DataError(f"{name}, line {number} is not JSON ({error}); each line must hold one object{whole}") from None
     if not isinstance(value, dict):
         raise DataError(f'{name}, line {number} is {type(value).__name__}, not an object such as {{"text": ...}}')
     return value

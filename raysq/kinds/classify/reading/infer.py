@@ -48,11 +48,13 @@ def infer(
     if kind in ("tree", "tar"):
         told: list[str] = []
         for path in files:
-            found = classes.of_tree(walk(path)) if kind == "tree" else classes.of_archive(path)
+            found = classes.of_tree(walk(path), labels) if kind == "tree" else classes.of_archive(path, labels)
             if labels:
                 found.check(path.name)
             count = f", {len(found.labels)} classes ({_listed(found.labels)})" if found.labels else ""
             told.append(f"layout: {found.layout.root}{found.layout.said}{count}")
+            if found.deeper:
+                told.append("files in folders below those of the classes are documents of these classes")
             if found.others:
                 told.append(f"left out, as they belong to no class: {_listed(found.others)}")
             if found.empty:

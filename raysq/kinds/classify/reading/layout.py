@@ -79,6 +79,11 @@ def find(paths: Iterable[str]) -> Layout:
     return Layout("classes", tops.pop() + "/" if len(tops) == 1 and deep else "")
 
 
+def for_predictions(found: Layout) -> Layout:
+    """The layout where no labels are needed: each file is a document, but for those beside train/ and test/."""
+    return found if found.name == "parts" else Layout("files")
+
+
 def hidden(path: str) -> bool:
     """Whether a file is none of the person's: hidden, or a shadow that macOS adds."""
     return any(name.startswith(".") or name == "__MACOSX" for name in path.split("/"))

@@ -63,10 +63,10 @@ def _tree(path: Path, form: Form) -> list[Piece]:
     found = walk(path)
     if form.labels:
         classes.of_tree(found).check(path.name)
-    return tree.plan(path, found)
+    return tree.plan(path, found, form)
 
 
 def _archive(path: Path, form: Form) -> list[Piece]:
     if form.labels:
         classes.of_archive(path).check(path.name)
-    return archive.plan(path)
+    return archive.plan(path, form)

@@ -14,9 +14,11 @@ from raysq.trees import Tree
 _MOST = 4000  # files of a piece
 
 
-def plan(path: Path, tree: Tree) -> list[Piece]:
+def plan(path: Path, tree: Tree, form: Form) -> list[Piece]:
     """The pieces of a folder tree: some thousand files each, in the order of their names."""
     found = layout.find(file.name for file in tree.files)
+    if not form.labels:
+        found = layout.for_predictions(found)
     pieces: list[Piece] = []
     names: list[str] = []
     size = 0
