@@ -122,7 +122,7 @@ def leaderboards(evaluation: Mapping[str, Mapping[str, float]], own: str, unit: 
     rows = [[name, *(evaluation[name].get(f"{split}_{m.name}") for split, m in columns)] for name in order]
     against = f"test_{first.name}"
     base = evaluation.get("baseline", {}).get(against)
-    if base and len(order) > 1:
+    if base and len(order) > 1 and not first.higher_is_better:
         heads.append("test, ratio to baseline")
         for name, row in zip(order, rows, strict=True):
             value = evaluation[name].get(against)

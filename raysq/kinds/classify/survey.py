@@ -29,6 +29,7 @@ Note = dict[str, Any]
 
 _NAMED = 5  # documents that a note names
 _RANKS = "rows.npy"
+_NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
 
@@ -56,6 +57,8 @@ class Look:
             codes, offsets, words = tokenise(whole, settings)
             keys = _keys(whole.buffers()[2], np.frombuffer(whole.buffers()[1], np.int64)[whole.offset :], len(whole))
             text = pc.utf8_slice_codeunits(whole, 0, settings.excerpt)
+        for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would lie on one side
+            keys[row] = zlib.crc32(ids[row].as_py().encode())
         said = table.column("part").to_numpy()
         given = said >= 0
         drawn = (keys < settings.test * 2.0**32).astype(np.int8)

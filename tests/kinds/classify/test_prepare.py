@@ -131,6 +131,13 @@ def test_same_bytes_on_any_number_of_cpus_and_shards_of_any_size(tmp_path, monke
     ]
 
 
+def test_empty_documents_are_drawn_for_testing_like_others(tmp_path):
+    rows = [*some_rows(3, 40), *({"text": "", "label": "a"} for _ in range(200))]
+    dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", test=0.3)
+    assert dataset.manifest.report["empty"] >= 200
+    assert 0.15 < dataset.column("part").slice(40, 240).mean() < 0.45
+
+
 def test_characters_are_tokens(tmp_path):
     rows = [{"text": "Ab a!", "label": "x"}, {"text": "é", "label": "y"}]
     dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", level="char", test=0)
