@@ -76,7 +76,7 @@ def test_shards_in_memory_are_read_where_they_lie(tmp_path):
         Dataset.from_buffers(mapped.manifest, changed, tmp_path).verify()
     with pytest.raises(DataError, match="its manifest says"):
         Dataset.from_buffers(mapped.manifest, [buffers[0][:-8], *buffers[1:]], tmp_path)
-    with pytest.raises(DataError, match="has 3 shards, received 1"):
+    with pytest.raises(DataError, match="has 3 files, received 1"):
         Dataset.from_buffers(mapped.manifest, buffers[:1], tmp_path)
 
 
