@@ -8,14 +8,11 @@ They are asked in turn; each measurement takes a few seconds after a warm-up tha
 """
 
 import argparse
-import json
-import multiprocessing
 import os
-import platform
-import statistics
 import tempfile
-import time
 from pathlib import Path
+
+from pairs import measure, report
 
 BATCH, LOOKBACK, STEP, DELAY = 128, 720, 6, 144
 # Steps of raysq and of Keras in a measurement.
@@ -34,82 +31,11 @@ def main() -> None:
         import raysq
 
         dataset = raysq.prepare("jena", source=options.source, quiet=True)
-        rows = [measure(dataset, model, options.pairs) for model in options.models]
-    print("\n| model | raysq, windows/s | Keras fit, windows/s | ratio of medians | ratios of the pairs |")
-    print("|---|---|---|---|---|")
-    for row in rows:
-        pairs = ", ".join(f"{ratio:.1f}" for ratio in row["ratios"])
-        medians = (statistics.median(row["raysq"]), statistics.median(row["keras"]))
-        print(f"| {row['model']} | {medians[0]:,.0f} | {medians[1]:,.0f} | {medians[0] / medians[1]:.1f} | {pairs} |")
-    from raysq.training.config import versions
-
-    options.output.parent.mkdir(exist_ok=True)
-    facts = {"source": options.source, "cores": os.cpu_count(), "processor": platform.processor(), **versions()}
-    options.output.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
-
-
-def measure(dataset, model: str, pairs: int) -> dict:
-    """Windows a second of both, pair by pair."""
-    context = multiprocessing.get_context("spawn")
-    sides = {}
-    for name, steps in zip(("raysq", "keras"), MODELS[model], strict=True):
-        mine, other = context.Pipe()
-        process = context.Process(target=serve, args=(other, name, model, str(dataset.directory), steps), daemon=True)
-        process.start()
-        sides[name] = (mine, process)
-    for pipe, _ in sides.values():
-        pipe.recv()  # warm
-    row: dict = {"model": model, "raysq": [], "keras": []}
-    for number in range(pairs):
-        for name, (pipe, _) in sides.items():
-            pipe.send("measure")
-            row[name].append(pipe.recv())
-        print(f"{model} pair {number + 1}: raysq {row['raysq'][-1]:,.0f}, Keras {row['keras'][-1]:,.0f} windows/s")
-    for pipe, process in sides.values():
-        pipe.send("end")
-        process.join()
-    row["ratios"] = [mine / other for mine, other in zip(row["raysq"], row["keras"], strict=True)]
-    return row
-
-
-def serve(pipe, side: str, model: str, directory: str, steps: int) -> None:
-    """A side's process: warms up, then measures whenever it is asked."""
-    from raysq.shards import Dataset
-    from raysq.training.config import plan
-
-    dataset = Dataset.open(directory)
-    run = {"raysq": raysq_side, "keras": keras_side}[side](plan("jena", model, dataset, 0, {}), dataset)
-    run(20)
-    pipe.send("warm")
-    while pipe.recv() == "measure":
-        pipe.send(rate(run, steps))
-
-
-def rate(run, steps: int) -> float:
-    started = time.perf_counter()
-    run(steps)
-    return steps * BATCH / (time.perf_counter() - started)
-
-
-def raysq_side(config, dataset):
-    """A function that trains so many steps as `raysq train` does, in calls of 64."""
-    from raysq.training.run import Run
-    from raysq.training.worker import configure, open_program
-
-    configure(config.train_settings(), config.seed, gpu=False)
-    program = open_program(Run(Path("unused"), config), dataset)
-    done = 0
-
-    def run(steps: int) -> None:
-        nonlocal done
-        end = done + steps
-        while done < end:
-            count = min(64, end - done)
-            program.train(done, count)
-            done += count
-        program.take_train_metrics()
-
-    return run
+        rows = [
+            measure(dataset, "jena", model, keras_side, MODELS[model], options.pairs, "windows")
+            for model in options.models
+        ]
+    report(rows, "windows", options.source, options.output)
 
 
 def keras_side(config, dataset):
@@ -117,7 +43,8 @@ def keras_side(config, dataset):
     import keras
 
     windows = config.example_settings().open(dataset)["train"]
-    series = windows.arrays()["series"][windows.begin : windows.end]
+    ((begin, end),) = windows.bounds
+    series = windows.arrays()["series"][begin:end]
     target = config.example_settings().inputs(dataset).targets[0]
     batches = keras.utils.timeseries_dataset_from_array(
         series[:-DELAY],

@@ -12,15 +12,12 @@ They are asked in turn; each measurement takes a few seconds after a warm-up tha
 
 import argparse
 import json
-import multiprocessing
 import os
-import platform
-import statistics
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
+from pairs import measure, report
 
 # Steps of raysq and of Keras in a measurement.
 MODELS = {"multihot": (800, 78), "lstm": (60, 30), "conv1d": (25, 25)}
@@ -41,19 +38,11 @@ def main() -> None:
 
         source = options.source or str(write_reviews(Path(home) / "reviews.jsonl"))
         dataset = raysq.prepare("imdb", source=source, quiet=True)
-        rows = [measure(dataset, model, options.pairs) for model in options.models]
-    print("\n| model | raysq, reviews/s | Keras fit, reviews/s | ratio of medians | ratios of the pairs |")
-    print("|---|---|---|---|---|")
-    for row in rows:
-        pairs = ", ".join(f"{ratio:.1f}" for ratio in row["ratios"])
-        medians = (statistics.median(row["raysq"]), statistics.median(row["keras"]))
-        print(f"| {row['model']} | {medians[0]:,.0f} | {medians[1]:,.0f} | {medians[0] / medians[1]:.1f} | {pairs} |")
-    from raysq.training.config import versions
-
-    options.output.parent.mkdir(exist_ok=True)
-    source = Path(options.source).name if options.source else "random reviews"
-    facts = {"source": source, "cores": os.cpu_count(), "processor": platform.processor(), **versions()}
-    options.output.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
+        rows = [
+            measure(dataset, "imdb", model, keras_side, MODELS[model], options.pairs, "reviews")
+            for model in options.models
+        ]
+    report(rows, "reviews", Path(options.source).name if options.source else "random reviews", options.output)
 
 
 def write_reviews(path: Path, count: int = 25_000) -> Path:
@@ -66,67 +55,6 @@ def write_reviews(path: Path, count: int = 25_000) -> Path:
             text = " ".join(f"w{word}" for word in part)
             file.write(json.dumps({"text": text, "label": "np"[number % 2]}) + "\n")
     return path
-
-
-def measure(dataset, model: str, pairs: int) -> dict:
-    """Reviews a second of both, pair by pair."""
-    context = multiprocessing.get_context("spawn")
-    sides = {}
-    for name, steps in zip(("raysq", "keras"), MODELS[model], strict=True):
-        mine, other = context.Pipe()
-        process = context.Process(target=serve, args=(other, name, model, str(dataset.directory), steps), daemon=True)
-        process.start()
-        sides[name] = (mine, process)
-    for pipe, _ in sides.values():
-        pipe.recv()  # warm
-    row: dict = {"model": model, "raysq": [], "keras": []}
-    for number in range(pairs):
-        for name, (pipe, _) in sides.items():
-            pipe.send("measure")
-            row[name].append(pipe.recv())
-        print(f"{model} pair {number + 1}: raysq {row['raysq'][-1]:,.0f}, Keras {row['keras'][-1]:,.0f} reviews/s")
-    for pipe, process in sides.values():
-        pipe.send("end")
-        process.join()
-    row["ratios"] = [mine / other for mine, other in zip(row["raysq"], row["keras"], strict=True)]
-    return row
-
-
-def serve(pipe, side: str, model: str, directory: str, steps: int) -> None:
-    """A side's process: warms up, then measures whenever it is asked."""
-    from raysq.shards import Dataset
-    from raysq.training.config import plan
-
-    dataset = Dataset.open(directory)
-    config = plan("imdb", model, dataset, 0, {})
-    run = {"raysq": raysq_side, "keras": keras_side}[side](config, dataset)
-    run(10)
-    pipe.send("warm")
-    while pipe.recv() == "measure":
-        started = time.perf_counter()
-        run(steps)
-        pipe.send(steps * config.train_settings().batch_size / (time.perf_counter() - started))
-
-
-def raysq_side(config, dataset):
-    """A function that trains so many steps as `raysq train` does, in calls of 64."""
-    from raysq.training.run import Run
-    from raysq.training.worker import configure, open_program
-
-    configure(config.train_settings(), config.seed, gpu=False)
-    program = open_program(Run(Path("unused"), config), dataset)
-    done = 0
-
-    def run(steps: int) -> None:
-        nonlocal done
-        end = done + steps
-        while done < end:
-            count = min(64, end - done)
-            program.train(done, count)
-            done += count
-        program.take_train_metrics()
-
-    return run
 
 
 def keras_side(config, dataset):
