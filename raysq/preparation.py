@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import home, locked
 from raysq.kinds.kind import Kind, Preparation, Surveying
 from raysq.settings import coerce, make, nearest, settings_of
-from raysq.shards import MANIFEST, SHARD_ROWS, Dataset, Manifest, Shard, read_manifest, schema_entries, write_manifest
+from raysq.shards import MANIFEST, Dataset, Manifest, Shard, read_manifest, schema_entries, write_manifest
 from raysq.sources import Source
 from raysq.tasks.task import Task
 
@@ -70,7 +70,7 @@ def prepare(
         sha256=published.sha256 if published else None,
         sample=lambda spec: kind.sample(home() / "sources" / f"sample-{kind.name}", spec),
         suffixes=preparation.suffixes,
-        trees=getattr(preparation, "trees", False),
+        trees=preparation.trees,
         quiet=quiet,
     )
     shard_rows = _shard_rows(preparation, shard_rows)
@@ -150,7 +150,7 @@ def build(
             shard_rows=shard_rows,
             shards=shards,
             source=source.entry(),
-            preparation={"version": preparation.version, "settings": _recorded(preparation), "told": list(told)},
+            preparation={"version": preparation.version, "settings": preparation.recorded(), "told": list(told)},
             report=report,
             fingerprint=fingerprint(preparation, source),
             versions={"raysq": __version__, "pyarrow": pa.__version__},
@@ -176,7 +176,7 @@ def fingerprint(preparation: Preparation, source: Source) -> str:
     """What decides a data set's rows: the raw files' bytes and order, the settings, the preparation's version."""
     identity = {
         "files": [file.sha256 for file in source.raw],
-        "settings": _recorded(preparation),
+        "settings": preparation.recorded(),
         "preparation": f"{type(preparation).__name__} {preparation.version}",
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
@@ -198,16 +198,10 @@ def _rows(
 
 def _shard_rows(preparation: Preparation, asked: int | None) -> int:
     """Rows of a shard: as asked for, or what fits the kind's rows."""
-    rows: int = getattr(preparation, "shard_rows", SHARD_ROWS) if asked is None else asked
+    rows = preparation.shard_rows if asked is None else asked
     if rows < 1:
         raise UsageError(f"shard_rows must be at least 1, received {rows}")
     return rows
-
-
-def _recorded(preparation: Preparation) -> dict[str, Any]:
-    """The settings for the manifest and the fingerprint."""
-    recorded = getattr(preparation, "recorded", None)
-    return asdict(preparation) if recorded is None else recorded()
 
 
 def prepare_table(preparation: Preparation, files: list[Path]) -> "tuple[pa.Table, dict[str, Any]]":

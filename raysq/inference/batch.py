@@ -3,9 +3,7 @@
 import contextlib
 import os
 import re
-import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from raysq import kinds, sources
 from raysq.errors import DataError, RaysqError, SourceError, UsageError
-from raysq.home import home
+from raysq.inference import pool
 from raysq.inference.load import Predictor
-from raysq.inference.stream import failure
 from raysq.shards import Dataset
 from raysq.training.run import Run
 
@@ -75,7 +72,7 @@ def predict_file(
             sha256=None,
             sample=_no_sample,
             suffixes=preparation.suffixes,
-            trees=getattr(preparation, "trees", False),
+            trees=preparation.trees,
             quiet=quiet,
         )
         if kinds.get(run.config.kind).history is None:
@@ -148,30 +145,15 @@ def _say(lines: Sequence[str], quiet: bool) -> None:
         print(f"  {re.sub(r' [(][^()]*--[^()]*[)]', '', line)}", file=sys.stderr)
 
 
-_NEEDS = {False: {"CPU": 1.0, "GPU": 0.0}, True: {"CPU": 1.0, "GPU": 1.0}}  # of an actor, without and with a GPU
-
-
-def _actors(asked: int | None, gpu: bool) -> int:
-    """The size of the pool, once there is a cluster that can hold it."""
-    from raysq.cluster import check_resources, ensure_ray
-
-    ensure_ray()
-    import ray
-
-    actors = asked or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
-    check_resources(_NEEDS[gpu], "an actor", actors)
-    return actors
-
-
 def _stream(
     run: Run, preparation: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
 ) -> "Iterator[pa.Table]":
     from raysq.inference.stream import stream
 
-    actors = _actors(actors, gpu)
+    actors = pool.size(actors, gpu)
     size = sum(file.bytes for file in found.raw)
     with _bar(size, quiet) as advance:
-        for table in stream(run, preparation, found, actors, gpu=gpu, needs=_NEEDS[gpu], advance=advance):
+        for table in stream(run, preparation, found, actors, gpu=gpu, advance=advance):
             if isinstance(table, dict):
                 _tell(run, preparation, table, quiet)
             else:
@@ -181,19 +163,15 @@ def _stream(
 def _pool(
     run: Run, preparation: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
 ) -> "Iterator[pa.Table]":
-    from raysq.nodes import check_runs
     from raysq.pieces import unwrapped
     from raysq.pipeline import ordered
     from raysq.preparation import build
 
-    actors = _actors(actors, gpu)
+    actors = pool.size(actors, gpu)
     import ray
 
-    folder = home() / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    check_runs(folder)
-    place = Path(tempfile.mkdtemp(prefix="predict-", dir=folder))
-    try:
+    needs = pool.needs(gpu)
+    with pool.scratch() as place:
         identity = {"task": run.config.task, "kind": run.config.kind, "name": "input"}
         dataset = build(preparation, found, place / "input", identity, quiet=quiet)
         _tell(run, preparation, dataset.manifest.report, quiet)
@@ -207,17 +185,13 @@ def _pool(
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(size=min(actors, len(parts))),
-                num_cpus=_NEEDS[gpu]["CPU"],
-                num_gpus=_NEEDS[gpu]["GPU"],
+                num_cpus=needs["CPU"],
+                num_gpus=needs["GPU"],
             )
             for table in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-                said = table.column("said")[0].as_py() if "said" in table.column_names else None
-                if said:
-                    raise failure(said)
+                pool.check(table)
                 advance(1)
                 yield table
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
@@ -252,12 +226,7 @@ class _Actor:
     """Holds the model, and predicts for ranges of rows of a data set on disk."""
 
     def __init__(self, run: str, data: str, gpu: bool):
-        from raysq.training.worker import configure
-
-        opened = Run.open(run)
-        # As many actors as CPUs: one thread each.
-        configure(opened.config.train_settings(), 0, gpu=gpu, threads=1)
-        self._predictor = Predictor(opened)
+        self._predictor = pool.open_predictor(run, gpu)
         self._dataset = Dataset.open(data)
 
     def __call__(self, batch: "pa.Table") -> "pa.Table":
@@ -279,8 +248,8 @@ class _Actor:
                     stands=(part["low"] - part["from"], part["high"] - part["from"]),
                     origin=part["from"] - part["begin"],
                 )
-            except RaysqError as error:  # Ray would wrap it in its own words
-                return pa.table({"said": [f"{type(error).__name__}: {error}"]})
+            except RaysqError as error:
+                return pool.failed(error)
             tables.append(table)
         return pa.concat_tables(tables)
 

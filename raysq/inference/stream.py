@@ -1,16 +1,12 @@
 """Predictions row by row on Ray Data: read tasks hand rows to a pool of actors, and nothing is kept on disk."""
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from raysq.errors import RaysqError
-from raysq.home import home
-from raysq.inference.load import Predictor
+from raysq.inference import pool
 from raysq.pieces import KEY, PIECE
 from raysq.sources import Source
 from raysq.training.run import Run
@@ -29,18 +25,16 @@ def stream(
     actors: int,
     *,
     gpu: bool,
-    needs: Mapping[str, float],
     advance: Callable[[int], None],
 ) -> "Iterator[pa.Table | dict[str, Any]]":
     """Predictions for the rows of raw files, in their order, whatever the number of actors.
 
     Args:
         run: of a kind whose rows are predicted each by itself.
-        preparation: of the kind, reads the files.
+        preparation: of the kind, reads the files; nothing is left to be inferred.
         found: the files.
         actors: of the pool.
         gpu: whether they predict on GPUs.
-        needs: Ray resources of an actor.
         advance: called with the bytes of the pieces of the files whose rows are predicted.
 
     Yields:
@@ -53,18 +47,13 @@ def stream(
     import pyarrow as pa
     from ray.data import ActorPoolStrategy, read_datasource
 
-    from raysq.nodes import check_runs
     from raysq.pieces import read_notes, unwrapped
     from raysq.pipeline import Pieces, ordered
 
-    preparation, _ = preparation.infer(found.files)
     pieces = preparation.plan(found.files)
-    folder = home() / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    check_runs(folder)
-    noted = Path(tempfile.mkdtemp(prefix="predict-", dir=folder))
+    needs = pool.needs(gpu)
     rows = expected = done = 0
-    try:
+    with pool.scratch() as noted:
         with unwrapped("predicting"), ordered() as context:
             context.target_max_block_size = BLOCK_BYTES
             limits = context.execution_options.resource_limits
@@ -87,9 +76,7 @@ def stream(
                 num_gpus=needs["GPU"],
             )
             for block in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-                said = block.column("said")[0].as_py() if "said" in block.column_names else None
-                if said:
-                    raise failure(said)
+                pool.check(block)
                 if not block.num_rows:
                     continue
                 keys = block.column(KEY).to_numpy()
@@ -107,35 +94,17 @@ def stream(
         if rows != sum(counts):
             raise RuntimeError(f"{rows:,} predictions came for {sum(counts):,} rows")
         yield preparation.conclude(notes)
-    finally:
-        shutil.rmtree(noted, ignore_errors=True)
 
 
 class _Actor:
     """Holds the model, and predicts for blocks of rows."""
 
     def __init__(self, run: str, gpu: bool):
-        from raysq.training.worker import configure
-
-        opened = Run.open(run)
-        # As many actors as CPUs: one thread each.
-        configure(opened.config.train_settings(), 0, gpu=gpu, threads=1)
-        self._predictor = Predictor(opened)
+        self._predictor = pool.open_predictor(run, gpu)
 
     def __call__(self, block: "pa.Table") -> "pa.Table":
-        import pyarrow as pa
-
         try:
             found = self._predictor.predict_table(block.drop_columns([KEY]))
-        except RaysqError as error:  # Ray would wrap it in its own words
-            return pa.table({"said": [f"{type(error).__name__}: {error}"]})
+        except RaysqError as error:
+            return pool.failed(error)
         return found.append_column(KEY, block.column(KEY))
-
-
-def failure(said: str) -> RaysqError:
-    """The error that an actor wrote down as `NAME: message`."""
-    from raysq import errors
-
-    name, message = said.split(": ", 1)
-    found: RaysqError = getattr(errors, name)(message)
-    return found

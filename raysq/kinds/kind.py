@@ -26,9 +26,12 @@ class Preparation(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
     version: int  # raised when the same input and settings would give other bytes
     suffixes: tuple[str, ...]  # of the raw files that it can read
-    # What a preparation may have beside these: `trees`, whether a folder of folders is one source; `shard_rows`, where
-    # its rows are so large that another number fits better; `recorded() -> dict`, its settings for the manifest where
-    # they are not its fields as they are; and `survey`, see `Surveying`.
+    trees: bool  # whether a folder of folders is one source
+    shard_rows: int  # rows of a shard, where nobody asks for another number
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings for the manifest and the fingerprint, without this machine's folders."""
+        ...
 
     def infer(self, files: "list[Path]") -> "tuple[Preparation, list[str]]":
         """The preparation with what the person did not say filled in from the files, and what was found, in lines."""

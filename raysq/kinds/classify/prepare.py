@@ -167,6 +167,7 @@ class TextReading:
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
+    shard_rows: ClassVar[int] = TextPreparation.shard_rows
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "TextReading":
@@ -188,6 +189,10 @@ class TextReading:
             files, self.text, None, self.delimiter, encoding=self.encoding, labels=False
         )
         return dataclasses.replace(self, text=text, delimiter=delimiter), told
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings, for a manifest."""
+        return dataclasses.asdict(self)
 
     def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """What settings of examples lack: nothing."""

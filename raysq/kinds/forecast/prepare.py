@@ -18,6 +18,7 @@ from raysq.kinds.forecast.reading.assemble import assemble
 from raysq.kinds.forecast.reading.repair import repair
 from raysq.kinds.forecast.reading.rows import rows
 from raysq.settings import nearest
+from raysq.shards import SHARD_ROWS
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,12 @@ class SeriesPreparation:
 
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
+    trees: ClassVar[bool] = False
+    shard_rows: ClassVar[int] = SHARD_ROWS
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings, for the manifest and the fingerprint."""
+        return dataclasses.asdict(self)
 
     def __post_init__(self) -> None:
         for name in ("time", "columns", "categories", "sentinels"):  # lists, where they come from JSON

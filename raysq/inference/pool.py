@@ -1,0 +1,84 @@
+"""What the pools of actors share: their size, a folder for the time of a prediction, the model, and errors."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raysq import errors
+from raysq.errors import RaysqError
+from raysq.home import home
+from raysq.inference.load import Predictor
+from raysq.training.run import Run
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_NAME, _SAID = "__error", "__said"  # no column of predictions is called so
+
+
+def needs(gpu: bool) -> dict[str, float]:
+    """Ray resources of an actor."""
+    return {"CPU": 1.0, "GPU": 1.0 if gpu else 0.0}
+
+
+def size(asked: int | None, gpu: bool) -> int:
+    """The number of actors, once there is a cluster that can hold them: as asked for, or what fits.
+
+    Raises:
+        ResourceError: no cluster, or too few CPUs or GPUs.
+    """
+    from raysq.cluster import check_resources, ensure_ray
+
+    ensure_ray()
+    import ray
+
+    actors = asked or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
+    check_resources(needs(gpu), "an actor", actors)
+    return actors
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that all nodes see, until the prediction is done.
+
+    Raises:
+        ResourceError: a node does not see RAYSQ_HOME.
+    """
+    from raysq.nodes import check_runs
+
+    folder = home() / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    check_runs(folder)
+    place = Path(tempfile.mkdtemp(prefix="predict-", dir=folder))
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def open_predictor(run: str, gpu: bool) -> Predictor:
+    """The model of a run, in an actor."""
+    from raysq.training.worker import configure
+
+    opened = Run.open(run)
+    # As many actors as CPUs: one thread each.
+    configure(opened.config.train_settings(), 0, gpu=gpu, threads=1)
+    return Predictor(opened)
+
+
+def failed(error: RaysqError) -> "pa.Table":
+    """An error as an actor gives it back: Ray would wrap it in its own words."""
+    import pyarrow as pa
+
+    return pa.table({_NAME: [type(error).__name__], _SAID: [str(error)]})
+
+
+def check(table: "pa.Table") -> "pa.Table":
+    """What an actor gave. Raises the error that it met."""
+    if _NAME in table.column_names:
+        found: RaysqError = getattr(errors, table.column(_NAME)[0].as_py())(table.column(_SAID)[0].as_py())
+        raise found
+    return table
