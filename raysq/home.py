@@ -16,6 +16,25 @@ def home() -> Path:
 
 
 @contextlib.contextmanager
+def placing(path: Path) -> Iterator[Path]:
+    """A path to write to, in the folder of the file that stands in its place when all is written.
+
+    Raises:
+        SourceError: it cannot be written.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        os.replace(partial, path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise SourceError(
+            f"{path} cannot be written: {error.strerror or error}; set RAYSQ_HOME to another folder"
+        ) from None
+
+
+@contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Holds a lock file against other processes; `waiting` is called once when somebody else holds it."""
     try:

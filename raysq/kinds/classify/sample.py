@@ -1,14 +1,14 @@
 """Built-in synthetic reviews: a JSONL file with texts and labels, for trying things out without any data."""
 
 import json
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from raysq.errors import SourceError, UsageError
+from raysq.errors import UsageError
+from raysq.home import placing
 
 VERSION = 1  # raised when the same number would give other texts
 DEFAULT = "4000"
@@ -71,19 +71,10 @@ def sample(directory: Path, spec: str = "") -> Path:
     path = Path(directory) / f"sample-{count}-v{VERSION}.jsonl"
     if path.exists():
         return path
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(partial, "w", encoding="utf-8", newline="\n") as file:
-            for number, (text, label) in enumerate(reviews(count)):
-                part = "test" if number % _TESTED == _TESTED - 1 else "train"
-                file.write(json.dumps({"text": text, "label": label, "split": part}) + "\n")
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise SourceError(
-            f"{path} cannot be written: {error.strerror or error}; set RAYSQ_HOME to another folder"
-        ) from None
+    with placing(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+        for number, (text, label) in enumerate(reviews(count)):
+            part = "test" if number % _TESTED == _TESTED - 1 else "train"
+            file.write(json.dumps({"text": text, "label": label, "split": part}) + "\n")
     return path
 
 

@@ -1,7 +1,6 @@
 """Built-in synthetic weather: a csv in the layout of the Jena file, for trying things out without any data."""
 
 import itertools
-import os
 import re
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from raysq.errors import SourceError, UsageError
+from raysq.errors import UsageError
+from raysq.home import placing
 
 VERSION = 1  # raised when the same length would give other values
 DEFAULT = "4y"  # the shares of the default split then hold whole years
@@ -51,20 +51,11 @@ def sample(directory: Path, spec: str = "") -> Path:
     path = Path(directory) / f"sample-{spec}-v{VERSION}.csv"
     if path.exists():
         return path
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = _text(weather(int(days * ROWS_A_DAY)))
-        with open(partial, "wb") as file:
-            # As in the original, names are quoted and values are not.
-            file.write((",".join(f'"{name}"' for name in table.column_names) + "\n").encode())
-            pa.csv.write_csv(table, file, pa.csv.WriteOptions(include_header=False, quoting_style="none"))
-        os.replace(partial, path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise SourceError(
-            f"{path} cannot be written: {error.strerror or error}; set RAYSQ_HOME to another folder"
-        ) from None
+    table = _text(weather(int(days * ROWS_A_DAY)))
+    with placing(path) as partial, open(partial, "wb") as file:
+        # As in the original, names are quoted and values are not.
+        file.write((",".join(f'"{name}"' for name in table.column_names) + "\n").encode())
+        pa.csv.write_csv(table, file, pa.csv.WriteOptions(include_header=False, quoting_style="none"))
     return path
 
 
