@@ -2,13 +2,17 @@
 
 Both are Ray Data pipelines whose tasks leave their results in files, so that nothing large goes through Ray's object
 store, and memory is that of a few tables whatever the size of the source. The first pass is taken in by the driver in
-the order of the plan, so that the result does not depend on the order in which Ray runs its tasks. A small source is
-passed over in this process, piece by piece in the same way, where Ray would have to be started for it.
+the order of the plan, so that the result does not depend on the order in which Ray runs its tasks. Where Ray would have
+to be started for it, a small source, or any source on a machine of few cores, is passed over by threads of this process,
+piece by piece in the same way.
 """
 
 import contextlib
+import os
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ from raysq.pieces import Note, noting, progress, read_note, read_notes, unwrappe
 from raysq.shards import Shard, write_extra, write_shard
 
 SMALL = 128 << 20  # bytes of source up to which starting Ray, and its processes, would take longer than the work
+THREADS = 4  # of which Python's own lock still leaves each enough to do; Arrow and NumPy work without it
 
 
 def run(
@@ -54,13 +59,15 @@ def run(
     scratch.mkdir()
     noted.mkdir()
     survey = preparation.survey(pieces, scratch)
-    here = cpus is None and not has_cluster() and sum(getattr(piece, "size", SMALL) for piece in pieces) < SMALL
-    with contextlib.nullcontext() if here else unwrapped():
-        if not here:
+    cores = os.cpu_count() or 1
+    small = cores <= THREADS or sum(getattr(piece, "size", SMALL) for piece in pieces) < SMALL
+    threads = min(cores, THREADS) if small and cpus is None and not has_cluster() else 0
+    with contextlib.nullcontext() if threads else unwrapped():
+        if not threads:
             ensure_ray()
         with progress(pieces, noted, quiet):
             looks = [(survey.look, noted, number, piece) for number, piece in enumerate(pieces)]
-            for number, _ in enumerate(_in_order(_look, looks, cpus, here)):
+            for number, _ in enumerate(_in_order(_look, looks, cpus, threads)):
                 notes, _, error = read_note(noted, number)
                 if error is not None:
                     raise error  # `check` is for a whole corpus: of a part it would find a class missing
@@ -70,7 +77,7 @@ def run(
             raise DataError("the source has no rows")
         settled = survey.settle(shard_rows)
         writes = [(settled.read, directory, number, shard) for number, shard in enumerate(settled.shards)]
-        written = list(_in_order(_write, writes, cpus, here))
+        written = list(_in_order(_write, writes, cpus, threads))
     shards: list[Shard] = []
     for shard, _ in written:
         if isinstance(shard, str):
@@ -102,11 +109,26 @@ def _write(read: Callable[[Any], pa.Table], directory: Path, number: int, shard:
 
 
 def _in_order(
-    function: Callable[..., Any], calls: list[tuple[Any, ...]], cpus: int | None, here: bool
+    function: Callable[..., Any], calls: list[tuple[Any, ...]], cpus: int | None, threads: int
 ) -> Iterator[Any]:
-    """The results of calls, in the order of the calls: made here, or by Ray Data."""
-    if here:
-        return (function(*call) for call in calls)
+    """The results of calls, in the order of the calls: made by threads, or by Ray Data where there are none."""
+    if threads:
+        return _threaded(function, calls, threads)
     from raysq.pipeline import in_order
 
     return in_order(function, calls, cpus)
+
+
+def _threaded(function: Callable[..., Any], calls: list[tuple[Any, ...]], threads: int) -> Iterator[Any]:
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Any]] = deque()
+        try:
+            for call in calls:
+                waiting.append(pool.submit(function, *call))
+                if len(waiting) > threads:  # one more than run, so that none waits for what is done with a result
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for late in waiting:
+                late.cancel()

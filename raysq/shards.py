@@ -128,10 +128,12 @@ def _write(directory: Path, file: str, table: pa.Table) -> Shard:
     # Metadata (of pandas, of a Parquet writer) and chunking would otherwise leak into the bytes.
     table = table.replace_schema_metadata(None).combine_chunks()
     (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=None)) as writer:
+    options = pa.ipc.IpcWriteOptions(compression=None)
+    with pa.MockOutputStream() as sized, pa.ipc.new_file(sized, table.schema, options=options) as writer:
         writer.write_batch(batch)
-    buffer = sink.getvalue()
+    buffer = pa.allocate_buffer(sized.size())  # of the right size at once, since a growing one is copied again and again
+    with pa.FixedSizeBufferWriter(buffer) as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
+        writer.write_batch(batch)
     with open(directory / file, "wb") as handle:
         handle.write(buffer)
         handle.flush()

@@ -64,11 +64,13 @@ class Look:
         drawn = (keys < settings.test * 2.0**32).astype(np.int8)
         part = np.where(given, said, drawn).astype(np.int8)
         counted = np.ones(len(part), bool) if settings.counted == "all" else part == 0
-        counts, holding, order = tally(codes, offsets, len(words), counted)
+        counts, order = tally(codes, offsets, len(words), counted)
         if not counted.all():
             place = np.empty(len(order), np.int32)
             place[order] = np.arange(len(order), dtype=np.int32)
-            codes, words, counts, holding = place[codes], words.take(pa.array(order)), counts[order], holding[order]
+            codes, words, counts = place[codes], words.take(pa.array(order)), counts[order]
+        if len(words) <= 1 << 16:
+            codes = codes.astype(np.uint16)  # half the bytes to write and to read again
         labels = table.column("label").combine_chunks().dictionary_encode()
         label = labels.indices.fill_null(-1).to_numpy()
         rows = pa.table(
@@ -84,7 +86,7 @@ class Look:
         _write(self.scratch / f"{name}.rows", rows)
         _write(
             self.scratch / f"{name}.words",
-            pa.table({"word": words, "count": pa.array(counts), "documents": pa.array(holding)}),
+            pa.table({"word": words, "count": pa.array(counts)}),
         )
         names = labels.dictionary.to_pylist()
         return {
@@ -164,8 +166,8 @@ class TextSurvey:
             name = note["block"]
             path = self._scratch / f"{name}.words"
             with pa.memory_map(str(path)) as file:
-                words, counts, documents = pa.ipc.open_file(file).get_batch(0).columns
-                places = self._vocabulary.add(words, counts.to_numpy(), documents.to_numpy())
+                words, counts = pa.ipc.open_file(file).get_batch(0).columns
+                places = self._vocabulary.add(words, counts.to_numpy())
             path.unlink()
             np.save(self._scratch / f"{name}.npy", places)
             self._blocks.append((name, note["documents"], note["labels"]))

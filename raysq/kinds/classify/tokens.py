@@ -60,13 +60,12 @@ def tokenise(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
     # Bytes above 127 are parts of other characters and stay as they are.
     folded = memoryview(texts.buffers()[2] or b"")[first : first + begins[-1]].tobytes()
     folded = folded.translate(_byte_table(form.lower, form.filters, split))
-    starts, ends = _bounds(np.frombuffer(folded, np.uint8) == ord(split), begins)
-    places = np.zeros(len(starts) + 1, np.int64)
-    np.cumsum(ends - starts, out=places[1:])
-    letters = folded.translate(None, split.encode())
-    buffers = [None, pa.py_buffer(places), pa.py_buffer(letters)]
-    words = pa.Array.from_buffers(pa.large_string(), len(starts), buffers).dictionary_encode()
-    return words.indices.to_numpy(), np.searchsorted(starts, begins), words.dictionary
+    starts = _starts(np.frombuffer(folded, np.uint8) == ord(split), begins)
+    # Words with what parts them from the next are found without moving a byte; trimmed when they are few.
+    buffers = [None, pa.py_buffer(np.append(starts, len(folded))), pa.py_buffer(folded)]
+    found = pa.Array.from_buffers(pa.large_string(), len(starts), buffers).dictionary_encode()
+    words = pc.ascii_rtrim(found.dictionary, characters=split).dictionary_encode()
+    return words.indices.to_numpy()[found.indices.to_numpy()], np.searchsorted(starts, begins), words.dictionary
 
 
 def _one_array(texts: Any) -> pa.Array:
@@ -109,28 +108,18 @@ def _byte_table(lower: bool, filters: str, split: str) -> bytes:
     return bytes(ord(split) if byte in parting else byte for byte in table)
 
 
-def _bounds(parting: np.ndarray, begins: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and end byte of every word.
+def _starts(parting: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """The first byte of every word.
 
     Args:
         parting: for each byte, whether it parts words.
-        begins: where the texts begin and the last one ends.
+        begins: where the texts begin and the last one ends; texts part words too.
     """
-    if not len(parting):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    edges = np.flatnonzero(parting[1:] != parting[:-1]) + 1
-    if not parting[0]:
-        edges = np.concatenate([[0], edges])
-    if not parting[-1]:
-        edges = np.concatenate([edges, [len(parting)]])
-    starts, ends = edges[::2], edges[1::2]
-    # The last word of one text and the first of the next may touch.
-    inner = np.unique(begins[(begins > 0) & (begins < len(parting))])
-    touching = inner[~(parting[inner] | parting[inner - 1])]
-    if len(touching):
-        starts = np.insert(starts, np.searchsorted(starts, touching), touching)
-        ends = np.insert(ends, np.searchsorted(ends, touching), touching)
-    return starts, ends
+    first = ~parting
+    first[1:] &= parting[:-1]
+    begins = begins[begins < len(parting)]
+    first[begins] = ~parting[begins]
+    return np.flatnonzero(first)
 
 
 def _characters(texts: pa.Array, lower: bool) -> tuple[np.ndarray, np.ndarray, pa.Array]:

@@ -12,9 +12,7 @@ from raysq.errors import DataError
 _UNSEEN = np.iinfo(np.int64).max
 
 
-def tally(
-    codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How often each word occurs in the documents that are counted.
 
     Args:
@@ -24,29 +22,15 @@ def tally(
         counted: bool of shape (documents,).
 
     Returns:
-        Three int64 arrays: count of each word; number of documents that hold it; and all words in order of first
-        appearance in the counted documents, those that none of them holds at the end.
+        Two int64 arrays: count of each word; and all words in order of first appearance in the counted documents, those
+        that none of them holds at the end.
     """
-    lengths = np.diff(offsets)
-    # A sort of numbers that are as small as they can be takes half as long.
-    small: Any = np.uint32 if len(lengths) * size < 1 << 32 else np.int64
-    pairs = np.repeat(np.arange(len(lengths), dtype=small), lengths)
-    everything = bool(counted.all())
-    if not everything:
-        kept = np.repeat(counted, lengths)
-        codes, pairs = codes[kept], pairs[kept]
-    pairs *= small(size)
-    pairs += codes.astype(small)
-    pairs.sort()
-    distinct = pairs[np.concatenate([[True], pairs[1:] != pairs[:-1]])] if len(pairs) else pairs
-    counts = np.bincount(codes, minlength=size)
-    held = (distinct % small(size)).astype(np.int64) if size else np.empty(0, np.int64)
-    holding = np.bincount(held, minlength=size)
-    if everything:
-        return counts, holding, np.arange(size)
+    if counted.all():
+        return np.bincount(codes, minlength=size), np.arange(size)
+    codes = codes[np.repeat(counted, np.diff(offsets))]
     first = np.full(size, len(codes))
     first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last value given to a place stays: its first appearance
-    return counts, holding, np.argsort(first, kind="stable")
+    return np.bincount(codes, minlength=size), np.argsort(first, kind="stable")
 
 
 class Vocabulary:
@@ -58,20 +42,18 @@ class Vocabulary:
     def __init__(self) -> None:
         self._places: dict[Any, int] = {}
         self._counts = np.zeros(0, np.int64)
-        self._documents = np.zeros(0, np.int64)
         self._first = np.zeros(0, np.int64)
         self._added = 0
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def add(self, words: pa.Array, counts: np.ndarray, documents: np.ndarray) -> np.ndarray:
+    def add(self, words: pa.Array, counts: np.ndarray) -> np.ndarray:
         """Adds the words of a piece, distinct and in order of first appearance, and returns the place of each, int32.
 
         Args:
             words: strings or ranks.
             counts: occurrences in counted documents; 0 for a word that only others hold.
-            documents: counted documents that hold it.
         """
         values = words.to_numpy(zero_copy_only=False).tolist()
         places = self._places
@@ -82,7 +64,6 @@ class Vocabulary:
         self._grow(len(places))
         # No place comes twice: the words of one piece are distinct.
         self._counts[found] += counts
-        self._documents[found] += documents
         seen = np.flatnonzero(counts)
         order = self._added + seen
         self._first[found[seen]] = np.minimum(self._first[found[seen]], order)
@@ -96,7 +77,7 @@ class Vocabulary:
         order = np.lexsort((self._first[:size], -self._counts[:size]))
         order = order[: np.count_nonzero(self._counts[:size])]
         words = pa.array(list(self._places), pa.large_string()).take(pa.array(order))
-        return self._table(words, order), self._rows(order)
+        return _table(words, self._counts[order]), self._rows(order)
 
     def ranked(self, names: Sequence[str] | None) -> tuple[pa.Table, np.ndarray]:
         """The same for ranks: a table in their order, all ranks up to the largest.
@@ -116,12 +97,9 @@ class Vocabulary:
             )
         size = largest if names is None else len(names)
         words = pa.array([f"#{rank}" for rank in range(1, size + 1)] if names is None else names, pa.large_string())
-        counts, documents = np.zeros(size, np.int64), np.zeros(size, np.int64)
-        counts[ranks - 1], documents[ranks - 1] = self._counts[: len(self)], self._documents[: len(self)]
-        return _table(words, counts, documents), (ranks - 1).astype(np.int32)
-
-    def _table(self, words: pa.Array, order: np.ndarray) -> pa.Table:
-        return _table(words, self._counts[order], self._documents[order])
+        counts = np.zeros(size, np.int64)
+        counts[ranks - 1] = self._counts[: len(self)]
+        return _table(words, counts), (ranks - 1).astype(np.int32)
 
     def _rows(self, order: np.ndarray) -> np.ndarray:
         rows = np.full(len(self), -1, np.int32)
@@ -132,11 +110,8 @@ class Vocabulary:
         if size > len(self._counts):
             more = max(size, 2 * len(self._counts)) - len(self._counts)
             self._counts = np.concatenate([self._counts, np.zeros(more, np.int64)])
-            self._documents = np.concatenate([self._documents, np.zeros(more, np.int64)])
             self._first = np.concatenate([self._first, np.full(more, _UNSEEN)])
 
 
-def _table(words: pa.Array, counts: np.ndarray, documents: np.ndarray) -> pa.Table:
-    return pa.table(
-        {"word": words, "count": pa.array(counts, pa.int64()), "documents": pa.array(documents, pa.int64())}
-    )
+def _table(words: pa.Array, counts: np.ndarray) -> pa.Table:
+    return pa.table({"word": words, "count": pa.array(counts, pa.int64())})

@@ -77,9 +77,6 @@ def test_documents_become_words_of_one_vocabulary(tmp_path):
     vocabulary = dataset.extra("vocabulary")
     assert vocabulary.column("word").to_pylist() == [word for word, _ in counts.most_common()]
     assert vocabulary.column("count").to_pylist() == [count for _, count in counts.most_common()]
-    train = [set(words) for words, side in zip(split, part, strict=True) if side == 0]
-    holding = [sum(word in words for words in train) for word in vocabulary.column("word").to_pylist()]
-    assert vocabulary.column("documents").to_pylist() == holding
     assert documents(dataset) == [[word if word in counts else None for word in words] for words in split]
     assert None in {word for words in documents(dataset) for word in words}
     report = dataset.manifest.report
@@ -303,7 +300,6 @@ def test_ranks_of_an_npz_keep_their_numbers(tmp_path):
     vocabulary = dataset.extra("vocabulary").to_pydict()
     assert vocabulary["word"] == ["#1", "#2", "#3", "#4", "#5"]
     assert vocabulary["count"] == [counts[rank] for rank in range(1, 6)]
-    assert vocabulary["documents"] == [1, 2, 1, 0, 1]
     assert dataset.manifest.report["parts"] == "given"
     assert dataset.arrow("text")[0].to_pylist() == [""] * 6
     (tmp_path / "imdb_word_index.json").write_text(json.dumps({"e": 5, "d": 4, "c": 3, "b": 2, "a": 1}))
@@ -374,7 +370,6 @@ def _equal_to_keras(dataset: Dataset, texts: list[str]) -> None:
     words = vocabulary.column("word").to_pylist()
     assert words == list(tokenizer.word_index)
     assert vocabulary.column("count").to_pylist() == [tokenizer.word_counts[word] for word in words]
-    assert vocabulary.column("documents").to_pylist() == [tokenizer.word_docs[word] for word in words]
     tokens = dataset.ragged("tokens")
     assert dataset.rows == len(texts)
     for row, sequence in enumerate(tokenizer.texts_to_sequences_generator(texts)):

@@ -75,7 +75,7 @@ def test_separator_is_one_ascii_character():
             Tokens(split=split)
 
 
-def counted(documents: list[list[int]], mask: list[bool], size: int) -> tuple[list[int], list[int], list[int]]:
+def counted(documents: list[list[int]], mask: list[bool], size: int) -> tuple[list[int], list[int]]:
     codes = np.array([code for document in documents for code in document], np.int32)
     offsets = np.cumsum([0, *map(len, documents)])
     return tuple(found.tolist() for found in tally(codes, offsets, size, np.array(mask, bool)))
@@ -83,13 +83,12 @@ def counted(documents: list[list[int]], mask: list[bool], size: int) -> tuple[li
 
 def test_tally_counts_the_counted_documents():
     documents = [[0, 1, 0], [2, 1], [], [3, 2, 2, 4]]
-    counts, holding, order = counted(documents, [False, True, True, True], 5)
+    counts, order = counted(documents, [False, True, True, True], 5)
     assert counts == [0, 2 - 1, 3, 1, 1]
-    assert holding == [0, 1, 2, 1, 1]
     assert order == [2, 1, 3, 4, 0]
-    assert counted(documents, [True] * 4, 5) == ([2, 2, 3, 1, 1], [1, 2, 2, 1, 1], [0, 1, 2, 3, 4])
-    assert counted([], [], 0) == ([], [], [])
-    assert counted([[]], [True], 0) == ([], [], [])
+    assert counted(documents, [True] * 4, 5) == ([2, 2, 3, 1, 1], [0, 1, 2, 3, 4])
+    assert counted([], [], 0) == ([], [])
+    assert counted([[]], [True], 0) == ([], [])
 
 
 def test_vocabulary_of_pieces_is_that_of_the_whole():
@@ -98,23 +97,20 @@ def test_vocabulary_of_pieces_is_that_of_the_whole():
     pieces = [source.randint(0, 60, (source.randint(0, 9), 7)) for _ in range(12)]
     masks = [source.rand(len(piece)) < 0.6 for piece in pieces]
     counts: Counter[str] = Counter()
-    documents: Counter[str] = Counter()
     for piece, mask in zip(pieces, masks, strict=True):
         for row in piece[mask]:
             counts.update(words[code] for code in row)
-            documents.update({words[code] for code in row})
     merged, places = Vocabulary(), []
     for piece, mask in zip(pieces, masks, strict=True):
         text = pa.array([" ".join(words[code] for code in row) for row in piece], pa.large_string())
         codes, offsets, found = tokenise(text, Tokens())
-        seen, holding, order = tally(codes, offsets, len(found), mask)
+        seen, order = tally(codes, offsets, len(found), mask)
         found = found.take(pa.array(order))
-        places.append((found, merged.add(found, seen[order], holding[order])))
+        places.append((found, merged.add(found, seen[order])))
     table, rows = merged.sorted()
     # A Counter keeps the order of first appearance, and most_common is stable.
     assert table.column("word").to_pylist() == [word for word, _ in counts.most_common()]
     assert table.column("count").to_pylist() == [count for _, count in counts.most_common()]
-    assert table.column("documents").to_pylist() == [documents[word] for word, _ in counts.most_common()]
     listed = table.column("word").to_pylist()
     for found, place in places:
         for word, row in zip(found.to_pylist(), rows[place].tolist(), strict=True):
@@ -123,10 +119,10 @@ def test_vocabulary_of_pieces_is_that_of_the_whole():
 
 def test_vocabulary_of_ranks_keeps_their_order():
     merged = Vocabulary()
-    places = merged.add(pa.array([4, 2], pa.int32()), np.array([1, 9]), np.array([1, 3]))
+    places = merged.add(pa.array([4, 2], pa.int32()), np.array([1, 9]))
     table, rows = merged.ranked(None)
     assert rows[places].tolist() == [3, 1]
-    assert table.to_pydict() == {"word": ["#1", "#2", "#3", "#4"], "count": [0, 9, 0, 1], "documents": [0, 3, 0, 1]}
+    assert table.to_pydict() == {"word": ["#1", "#2", "#3", "#4"], "count": [0, 9, 0, 1]}
     assert merged.ranked(list("abcde"))[0].column("word").to_pylist() == list("abcde")
     with pytest.raises(DataError, match="word index has 2 words, the documents have ranks up to 4"):
         merged.ranked(["a", "b"])
