@@ -3,8 +3,8 @@
 Both are Ray Data pipelines whose tasks leave their results in files, so that nothing large goes through Ray's object
 store, and memory is that of a few tables whatever the size of the source. The first pass is taken in by the driver in
 the order of the plan, so that the result does not depend on the order in which Ray runs its tasks. Where Ray would have
-to be started for it, a small source, or any source on a machine of few cores, is passed over by threads of this process,
-piece by piece in the same way.
+to be started for it, a small source, or any source on a machine of few cores, is passed over by threads of this
+process, piece by piece in the same way.
 """
 
 import contextlib

@@ -131,7 +131,9 @@ def _write(directory: Path, file: str, table: pa.Table) -> Shard:
     options = pa.ipc.IpcWriteOptions(compression=None)
     with pa.MockOutputStream() as sized, pa.ipc.new_file(sized, table.schema, options=options) as writer:
         writer.write_batch(batch)
-    buffer = pa.allocate_buffer(sized.size())  # of the right size at once, since a growing one is copied again and again
+    buffer = pa.allocate_buffer(
+        sized.size()
+    )  # of the right size at once, since a growing one is copied again and again
     with pa.FixedSizeBufferWriter(buffer) as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
         writer.write_batch(batch)
     with open(directory / file, "wb") as handle:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import pyarrow as pa
 
+from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read, words_of
+from raysq.corpus.tokens import Tokens
 from raysq.errors import SourceError, UsageError
-from raysq.kinds.classify.reading import SUFFIXES, Form, Piece, infer, plan, read, words_of
-from raysq.kinds.classify.tokens import Tokens
 
 if TYPE_CHECKING:
     from raysq.kinds.kind import Survey
@@ -58,6 +58,7 @@ class TextPreparation(Tokens):
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
     shard_rows: ClassVar[int] = 16384  # a document is a thousand times a row of numbers
+    labelled: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,6 +71,11 @@ class TextPreparation(Tokens):
     def form(self) -> Form:
         """How the documents are read."""
         return Form(self.text, self.label, self.encoding, self.headers, self.delimiter)
+
+    @property
+    def tokens(self) -> Tokens:
+        """How the documents are parted into words."""
+        return self
 
     def recorded(self) -> dict[str, Any]:
         """The settings without this machine's folders, for the manifest and the fingerprint."""
@@ -112,7 +118,7 @@ class TextPreparation(Tokens):
 
     def survey(self, pieces: list[Piece], scratch: Path) -> "Survey":
         """The pass over all pieces that counts the vocabulary."""
-        from raysq.kinds.classify.survey import TextSurvey
+        from raysq.corpus.survey import TextSurvey
 
         return TextSurvey(self, pieces, scratch)
 

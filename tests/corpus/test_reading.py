@@ -15,9 +15,9 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
+from raysq.corpus.reading import Form, infer, objects, plan, quoted, read, streams, tar, words_of
+from raysq.corpus.reading import form as form_module
 from raysq.errors import DataError, UsageError
-from raysq.kinds.classify.reading import Form, infer, objects, plan, quoted, read, streams, tar, words_of
-from raysq.kinds.classify.reading import form as form_module
 
 COLUMNS = {"text": pa.large_string(), "label": pa.large_string(), "part": pa.int8(), "id": pa.large_string()}
 ROWS = [
@@ -229,7 +229,7 @@ def packed(path, files, mode="w:gz", form=tarfile.GNU_FORMAT):
 @pytest.mark.parametrize("root", ["", "all/"])
 @pytest.mark.parametrize("form", ["folder", "x.tar", "x.tar.gz", "x.tgz"])
 def test_classes_and_parts_in_folders_and_archives(tmp_path, root, form, monkeypatch):
-    from raysq.kinds.classify.reading import archive
+    from raysq.corpus.reading import archive
 
     monkeypatch.setattr(archive, "RANGE", 2000)
     for name, files in (("classes", NEWS), ("parts", IMDB)):

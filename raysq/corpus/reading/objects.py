@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
+from raysq.corpus.reading import streams
+from raysq.corpus.reading.columns import Read, columns_of, documents
+from raysq.corpus.reading.form import RANGE, Columns, Form, Piece
+from raysq.corpus.reading.heads import items, parsed_object
+from raysq.corpus.reading.tables import BOM, is_utf8
 from raysq.errors import DataError
-from raysq.kinds.classify.reading import streams
-from raysq.kinds.classify.reading.columns import Read, columns_of, documents
-from raysq.kinds.classify.reading.form import RANGE, Columns, Form, Piece
-from raysq.kinds.classify.reading.heads import items, parsed_object
-from raysq.kinds.classify.reading.tables import BOM, is_utf8
 
 _LABELS = (pa.string(), pa.int64(), pa.bool_(), pa.float64())
 

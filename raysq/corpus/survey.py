@@ -11,19 +11,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raysq.kinds.classify.reading import Piece, words_of
-from raysq.kinds.classify.tokens import tokenise
-from raysq.kinds.classify.vocabulary import Vocabulary, tally
+from raysq.corpus.reading import Piece, words_of
+from raysq.corpus.tokens import Tokens, tokenise
+from raysq.corpus.vocabulary import Vocabulary, tally
 from raysq.kinds.kind import Settled
-
-if TYPE_CHECKING:
-    from raysq.kinds.classify.prepare import TextPreparation
 
 Note = dict[str, Any]
 
@@ -33,11 +30,41 @@ _NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
 
+class Corpus(Protocol):
+    """A preparation of documents, as far as the survey asks it.
+
+    Attributes:
+        tokens: how documents are parted into words.
+        labelled: whether the rows have the number of a class.
+        test: share of the documents that are drawn for the test part where the source does not say which they are.
+        counted: "train" counts the vocabulary over the documents that are not of the test part; "all" over all.
+        excerpt: characters of every text to keep.
+        vectors: file of word vectors to align to the vocabulary, or None.
+    """
+
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def labelled(self) -> bool: ...
+    @property
+    def test(self) -> float: ...
+    @property
+    def counted(self) -> Literal["train", "all"]: ...
+    @property
+    def excerpt(self) -> int: ...
+    @property
+    def vectors(self) -> str | None: ...
+
+    def read(self, piece: Any) -> Iterator[tuple[pa.Table, Note]]:
+        """The documents of one piece, as `raysq.corpus.reading` has them."""
+        ...
+
+
 @dataclass(frozen=True)
 class Look:
     """Tokenises the documents of a piece and leaves them in the scratch folder."""
 
-    settings: "TextPreparation"
+    settings: Corpus
     scratch: Path
 
     def __call__(self, number: int, piece: Any) -> Iterator[Note]:
@@ -54,7 +81,7 @@ class Look:
             text = pa.array([""] * table.num_rows, pa.large_string())
         else:
             whole = table.column("text").combine_chunks()
-            codes, offsets, words = tokenise(whole, settings)
+            codes, offsets, words = tokenise(whole, settings.tokens)
             keys = _keys(whole.buffers()[2], np.frombuffer(whole.buffers()[1], np.int64)[whole.offset :], len(whole))
             text = pc.utf8_slice_codeunits(whole, 0, settings.excerpt)
         for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would lie on one side
@@ -71,32 +98,34 @@ class Look:
             codes, words, counts = place[codes], words.take(pa.array(order)), counts[order]
         if len(words) <= 1 << 16:
             codes = codes.astype(np.uint16)  # half the bytes to write and to read again
-        labels = table.column("label").combine_chunks().dictionary_encode()
-        label = labels.indices.fill_null(-1).to_numpy()
-        rows = pa.table(
-            {
-                "tokens": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes)),
-                "label": pa.array(label),
-                "part": pa.array(part),
-                "key": pa.array(keys),
-                "id": ids,
-                "text": text,
-            }
-        )
-        _write(self.scratch / f"{name}.rows", rows)
+        rows = {
+            "tokens": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes)),
+            "part": pa.array(part),
+            "key": pa.array(keys),
+            "id": ids,
+            "text": text,
+        }
+        names: list[str] = []
+        counts_of: list[list[int]] = [[], []]
+        if settings.labelled:
+            labels = table.column("label").combine_chunks().dictionary_encode()
+            label = labels.indices.fill_null(-1).to_numpy()
+            names = labels.dictionary.to_pylist()
+            found = (np.bincount(label[(part == side) & (label >= 0)], minlength=len(names)) for side in (0, 1))
+            counts_of = [one.tolist() for one in found]
+            rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
+        _write(self.scratch / f"{name}.rows", pa.table(rows))
         _write(
             self.scratch / f"{name}.words",
             pa.table({"word": words, "count": pa.array(counts)}),
         )
-        names = labels.dictionary.to_pylist()
         return {
             **note,
             "undecodable": {"count": len(note["undecodable"]), "names": note["undecodable"][:_NAMED]},
             "block": name,
             "labels": names,
-            "counts": [
-                np.bincount(label[(part == side) & (label >= 0)], minlength=len(names)).tolist() for side in (0, 1)
-            ],
+            "counts": counts_of,
+            "parts": np.bincount(part, minlength=2).tolist(),
             "said": int(given.sum()),
             "first_unsaid": None if given.all() else ids[int(np.argmin(given))].as_py(),
             "empty": int((np.diff(offsets) == 0).sum()),
@@ -143,6 +172,8 @@ class Rows:
         table = table.set_column(
             0, "tokens", pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(words[codes]))
         )
+        if not part.classes:
+            return table
         label = np.array(part.classes, np.int32)[table.column("label").to_numpy()]
         return table.set_column(1, "label", pa.array(label))
 
@@ -150,7 +181,7 @@ class Rows:
 class TextSurvey:
     """Merges what was seen in the pieces, in order; see `raysq.kinds.kind.Survey`."""
 
-    def __init__(self, settings: "TextPreparation", pieces: list[Piece], scratch: Path) -> None:
+    def __init__(self, settings: Corpus, pieces: list[Piece], scratch: Path) -> None:
         self.look = Look(settings, scratch)
         self._settings = settings
         self._scratch = scratch
@@ -158,6 +189,7 @@ class TextSurvey:
         self._vocabulary = Vocabulary()
         self._blocks: list[tuple[str, int, list[str]]] = []
         self._classes: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
+        self._parts = np.zeros(2, np.int64)
         self._ranks = False
 
     def add(self, number: int, notes: list[Note]) -> None:
@@ -171,6 +203,7 @@ class TextSurvey:
             path.unlink()
             np.save(self._scratch / f"{name}.npy", places)
             self._blocks.append((name, note["documents"], note["labels"]))
+            self._parts += note["parts"]
             self._ranks |= note["ranks"]
             for counter, found in zip(self._classes, note["counts"], strict=True):
                 counter.update(dict(zip(note["labels"], found, strict=True)))
@@ -203,8 +236,9 @@ class TextSurvey:
                 side: [counter[name] for name in classes]
                 for side, counter in zip(("train", "test"), self._classes, strict=True)
             },
+            "parts": self._parts.tolist(),
             "words": table.num_rows,
-            "level": self._settings.level,
+            "level": self._settings.tokens.level,
             "vectors": None,
         }
         if self._settings.vectors is not None:
@@ -249,7 +283,7 @@ def _ranks(lists: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array, np.ndarra
 
 def _vectors(path: Path, vocabulary: pa.Table) -> tuple[pa.Table, Note]:
     """The vectors of the vocabulary's words, and how many have one."""
-    from raysq.kinds.classify.vectors import read_vectors
+    from raysq.corpus.vectors import read_vectors
 
     rows, matrix = read_vectors(path, vocabulary.column("word").combine_chunks())
     counts = vocabulary.column("count").to_numpy()

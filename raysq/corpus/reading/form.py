@@ -4,8 +4,8 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
+from raysq.corpus.reading.layout import Layout
 from raysq.errors import UsageError
-from raysq.kinds.classify.reading.layout import Layout
 from raysq.tabular import Csv, check_csv
 
 RANGE = 8 << 20  # bytes of text in one task, and in one table

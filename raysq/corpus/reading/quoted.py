@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from raysq.corpus.reading import streams
+from raysq.corpus.reading.columns import Read, columns_of, documents
+from raysq.corpus.reading.form import RANGE, Form, Piece
+from raysq.corpus.reading.heads import header_size
 from raysq.errors import DataError
-from raysq.kinds.classify.reading import streams
-from raysq.kinds.classify.reading.columns import Read, columns_of, documents
-from raysq.kinds.classify.reading.form import RANGE, Form, Piece
-from raysq.kinds.classify.reading.heads import header_size
 
 _LARGEST = 1 << 30  # bytes of a row
 _LAST = "\x00raysq\x00"  # a row that no file has

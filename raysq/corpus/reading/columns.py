@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.corpus.reading.form import Columns, Form, Piece
+from raysq.corpus.reading.heads import Head, head, no_header
+from raysq.corpus.reading.layout import PARTS
+from raysq.corpus.reading.tables import as_labels, as_parts, numbered, table
 from raysq.errors import DataError
-from raysq.kinds.classify.reading.form import Columns, Form, Piece
-from raysq.kinds.classify.reading.heads import Head, head, no_header
-from raysq.kinds.classify.reading.layout import PARTS
-from raysq.kinds.classify.reading.tables import as_labels, as_parts, numbered, table
 from raysq.settings import nearest
 
 TEXT = ("text", "review", "content", "body", "sentence", "message", "post", "comment", "document", "tweet")

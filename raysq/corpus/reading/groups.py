@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from raysq.corpus.reading.columns import Read, columns_of, documents
+from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.errors import DataError
-from raysq.kinds.classify.reading.columns import Read, columns_of, documents
-from raysq.kinds.classify.reading.form import RANGE, Form, Piece
 
 
 def plan(path: Path, form: Form) -> list[Piece]:

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from raysq import tabular
+from raysq.corpus.reading import streams
+from raysq.corpus.reading.form import SUFFIXES, Form
 from raysq.errors import DataError
-from raysq.kinds.classify.reading import streams
-from raysq.kinds.classify.reading.form import SUFFIXES, Form
 
 ROWS = 1000
 _BYTES = 1 << 20

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.corpus.reading.form import RANGE, Form, Piece
+from raysq.corpus.reading.tables import numbered
 from raysq.errors import DataError
-from raysq.kinds.classify.reading.form import RANGE, Form, Piece
-from raysq.kinds.classify.reading.tables import numbered
 
 INDEX = "imdb_word_index.json"
 _SEED = 113  # that of `keras.datasets.imdb.load_data`

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from raysq.corpus.reading import archive, classes, groups, layout, objects, quoted, ranks, tree
+from raysq.corpus.reading.form import Form, Piece
+from raysq.corpus.reading.heads import family
 from raysq.errors import DataError
-from raysq.kinds.classify.reading import archive, classes, groups, layout, objects, quoted, ranks, tree
-from raysq.kinds.classify.reading.form import Form, Piece
-from raysq.kinds.classify.reading.heads import family
 from raysq.trees import walk
 
 _TABLES = {"csv": quoted.plan, "jsonl": objects.plan, "json": objects.plan_list, "parquet": groups.plan}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysq.kinds.classify.reading import archive, groups, objects, quoted, ranks, tree
-from raysq.kinds.classify.reading.form import Form, Piece
+from raysq.corpus.reading import archive, groups, objects, quoted, ranks, tree
+from raysq.corpus.reading.form import Form, Piece
 
 _READERS = {
     "tree": tree.read,

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from raysq.corpus import vectors
+from raysq.corpus.vectors import read_vectors
 from raysq.errors import DataError, SourceError
-from raysq.kinds.classify import vectors
-from raysq.kinds.classify.vectors import read_vectors
 
 LINES = b'the 1 2.5 -3e-1\nof 4 5 6\n\xc3\xa9t\xc3\xa9 7 8 9\n" 0.5 0.25 0\n'
 WORDS = ["unseen", "\u00e9t\u00e9", "the", '"']

@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from raysq.corpus.tokens import FILTERS, Tokens, tokenise
+from raysq.corpus.vocabulary import Vocabulary, tally
 from raysq.errors import DataError, UsageError
-from raysq.kinds.classify.tokens import FILTERS, Tokens, tokenise
-from raysq.kinds.classify.vocabulary import Vocabulary, tally
 
 # Letters whose lower case depends on their neighbours or has another length, accents apart, spaces that do not part.
 ALPHABET = "aB c.D'!\t\nÉéİ\u03a3\u03c3\u03c2ßẞ«»\u0301\u212a\u0338<>= 日本𝕏\u00a0\x00\x0b\x85"

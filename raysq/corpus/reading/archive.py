@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysq.kinds.classify.reading import layout, streams, tar
-from raysq.kinds.classify.reading.form import RANGE, Form, Piece
-from raysq.kinds.classify.reading.layout import Layout
-from raysq.kinds.classify.reading.tables import Documents
+from raysq.corpus.reading import layout, streams, tar
+from raysq.corpus.reading.form import RANGE, Form, Piece
+from raysq.corpus.reading.layout import Layout
+from raysq.corpus.reading.tables import Documents
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ not of the encoding; these bytes were replaced), `missing_text` and `missing_lab
 `first_missing_label` (id or null) and `ignored` (files in an archive that belong to no class).
 """
 
-from raysq.kinds.classify.reading.form import SUFFIXES, Form, Piece
-from raysq.kinds.classify.reading.infer import infer
-from raysq.kinds.classify.reading.plan import plan
-from raysq.kinds.classify.reading.ranks import words_of
-from raysq.kinds.classify.reading.read import read
+from raysq.corpus.reading.form import SUFFIXES, Form, Piece
+from raysq.corpus.reading.infer import infer
+from raysq.corpus.reading.plan import plan
+from raysq.corpus.reading.ranks import words_of
+from raysq.corpus.reading.read import read
 
 __all__ = ["SUFFIXES", "Form", "Piece", "infer", "plan", "read", "words_of"]

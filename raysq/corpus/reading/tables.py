@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.corpus.reading.form import RANGE, Form
+from raysq.corpus.reading.layout import PARTS
 from raysq.errors import DataError
-from raysq.kinds.classify.reading.form import RANGE, Form
-from raysq.kinds.classify.reading.layout import PARTS
 
 BOM = b"\xef\xbb\xbf"
 _MOST = 20_000  # documents of one table, however short they are

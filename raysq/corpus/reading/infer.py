@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from raysq.kinds.classify.reading import classes, heads, ranks
-from raysq.kinds.classify.reading.columns import columns_of
-from raysq.kinds.classify.reading.form import Form
-from raysq.kinds.classify.reading.plan import parts_by_name, sort_of
+from raysq.corpus.reading import classes, heads, ranks
+from raysq.corpus.reading.columns import columns_of
+from raysq.corpus.reading.form import Form
+from raysq.corpus.reading.plan import parts_by_name, sort_of
 from raysq.trees import walk
 
 _SHOWN = 5

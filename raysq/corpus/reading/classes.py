@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from raysq.corpus.reading import archive, layout
+from raysq.corpus.reading.layout import Layout
 from raysq.errors import DataError
-from raysq.kinds.classify.reading import archive, layout
-from raysq.kinds.classify.reading.layout import Layout
 from raysq.trees import Tree
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysq.kinds.classify.reading import layout
-from raysq.kinds.classify.reading.form import RANGE, Form, Piece
-from raysq.kinds.classify.reading.tables import Documents
+from raysq.corpus.reading import layout
+from raysq.corpus.reading.form import RANGE, Form, Piece
+from raysq.corpus.reading.tables import Documents
 from raysq.trees import Tree
 
 _MOST = 4000  # files of a piece

@@ -11,8 +11,8 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, cast
 
+from raysq.corpus.reading.tables import is_utf8
 from raysq.errors import DataError
-from raysq.kinds.classify.reading.tables import is_utf8
 from raysq.sources import zip_member
 
 CHUNK = 1 << 20  # bytes
