@@ -3,29 +3,23 @@
 Both are Ray Data pipelines whose tasks leave their results in files, so that nothing large goes through Ray's object
 store, and memory is that of a few tables whatever the size of the source. The first pass is taken in by the driver in
 the order of the plan, so that the result does not depend on the order in which Ray runs its tasks. Where Ray would have
-to be started for it, a small source, or any source on a machine of few cores, is passed over by threads of this
-process, piece by piece in the same way.
+to be started for little, threads of this process pass over the pieces in the same way.
 """
 
 import contextlib
-import os
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from raysq.cluster import ensure_ray, has_cluster
+from raysq import local
+from raysq.cluster import ensure_ray
 from raysq.errors import DataError, ResourceError
 from raysq.kinds.kind import Preparation, Surveying
 from raysq.pieces import Note, noting, progress, read_note, read_notes, unwrapped
 from raysq.shards import Shard, write_extra, write_shard
-
-SMALL = 128 << 20  # bytes of source up to which starting Ray, and its processes, would take longer than the work
-THREADS = 4  # of which Python's own lock still leaves each enough to do; Arrow and NumPy work without it
 
 
 def run(
@@ -59,9 +53,7 @@ def run(
     scratch.mkdir()
     noted.mkdir()
     survey = preparation.survey(pieces, scratch)
-    cores = os.cpu_count() or 1
-    small = cores <= THREADS or sum(getattr(piece, "size", SMALL) for piece in pieces) < SMALL
-    threads = min(cores, THREADS) if small and cpus is None and not has_cluster() else 0
+    threads = local.threads(pieces, cpus)
     with contextlib.nullcontext() if threads else unwrapped():
         if not threads:
             ensure_ray()
@@ -113,22 +105,7 @@ def _in_order(
 ) -> Iterator[Any]:
     """The results of calls, in the order of the calls: made by threads, or by Ray Data where there are none."""
     if threads:
-        return _threaded(function, calls, threads)
+        return local.in_order(function, calls, threads)
     from raysq.pipeline import in_order
 
     return in_order(function, calls, cpus)
-
-
-def _threaded(function: Callable[..., Any], calls: list[tuple[Any, ...]], threads: int) -> Iterator[Any]:
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[Any]] = deque()
-        try:
-            for call in calls:
-                waiting.append(pool.submit(function, *call))
-                if len(waiting) > threads:  # one more than run, so that none waits for what is done with a result
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for late in waiting:
-                late.cancel()

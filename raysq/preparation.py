@@ -186,13 +186,20 @@ def _rows(
     preparation: Preparation, pieces: list[Any], directory: Path, shard_rows: int, cpus: int | None, quiet: bool
 ) -> "tuple[list[Shard], list[Shard], pa.Schema, dict[str, Any]]":
     """Writes the shards and the tables beside them; also the rows' schema, and the report."""
+    from raysq import local
+
     if isinstance(preparation, Surveying):
         from raysq import passes
 
         return passes.run(preparation, pieces, directory, shard_rows, cpus=cpus, quiet=quiet)
-    from raysq import pipeline
+    threads = local.threads(pieces, cpus)
+    if threads:
+        done = local.run(preparation, pieces, directory, shard_rows, threads, quiet=quiet)
+    else:
+        from raysq import pipeline
 
-    shards, schema, notes, repaired = pipeline.run(preparation, pieces, directory, shard_rows, cpus=cpus, quiet=quiet)
+        done = pipeline.run(preparation, pieces, directory, shard_rows, cpus=cpus, quiet=quiet)
+    shards, schema, notes, repaired = done
     return shards, [], schema, preparation.conclude(notes, repaired)
 
 

@@ -39,6 +39,10 @@ def test_same_bytes_on_1_2_and_6_cpus(tmp_path, monkeypatch):
     built = [
         build(settings, source, tmp_path / str(cpus), IDENTITY, shard_rows=700, cpus=cpus) for cpus in (1, 2, 6, None)
     ]
+    with monkeypatch.context() as alone:  # without a cluster a small source is prepared by threads
+        alone.setattr("raysq.local.has_cluster", lambda: False)
+        alone.setattr("raysq.pipeline.ensure_ray", lambda: pytest.fail("Ray was started"))
+        built.append(build(settings, source, tmp_path / "here", IDENTITY, shard_rows=700))
     assert len(settings.plan(source.files)) > 10
     first = contents(built[0].directory)
     assert sorted(first) == ["manifest.json", *(f"shard-{number:05d}.arrow" for number in range(8))]

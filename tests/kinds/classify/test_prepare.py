@@ -109,8 +109,8 @@ def test_same_bytes_on_any_number_of_cpus_and_shards_of_any_size(tmp_path, monke
         write_jsonl(tmp_path / "in" / f"{number:02d}.jsonl", some_rows(number, 5 + 11 * number))
     rows = sum(5 + 11 * number for number in range(13))
     built = [make_dataset(tmp_path / "in", tmp_path / str(cpus), cpus, 100) for cpus in (1, None)]
-    with monkeypatch.context() as alone:  # without a cluster a small source is prepared in this process
-        alone.setattr("raysq.passes.has_cluster", lambda: False)
+    with monkeypatch.context() as alone:  # without a cluster a small source is prepared by threads
+        alone.setattr("raysq.local.has_cluster", lambda: False)
         alone.setattr("raysq.passes.ensure_ray", lambda: pytest.fail("Ray was started"))
         built.append(make_dataset(tmp_path / "in", tmp_path / "here", None, 100))
     first = {path.name: path.read_bytes() for path in built[0].directory.iterdir()}

@@ -1,0 +1,123 @@
+"""Preparation by threads of this process, where Ray would have to be started for little; the same bytes as with Ray."""
+
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from raysq.cluster import has_cluster
+from raysq.errors import DataError, ResourceError
+from raysq.kinds.kind import Preparation
+from raysq.pieces import Note, noting, progress, read_note, read_notes
+from raysq.shards import Shard, write_shard
+
+SMALL = 128 << 20  # bytes of source up to which starting Ray, and its processes, would take longer than the work
+MOST = 4  # threads to which Python's own lock leaves enough to do; Arrow and NumPy work without it
+
+
+def threads(pieces: list[Any], cpus: int | None) -> int:
+    """How many threads shall prepare the pieces, 0 where it is for Ray: on a cluster, or for much data on many cores.
+
+    Args:
+        pieces: a plan.
+        cpus: given, Ray is asked for so many.
+    """
+    cores = os.cpu_count() or 1
+    little = cores <= MOST or sum(getattr(piece, "size", SMALL) for piece in pieces) < SMALL
+    return min(cores, MOST) if little and cpus is None and not has_cluster() else 0
+
+
+def in_order(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], threads: int) -> Iterator[Any]:
+    """The results of calls that threads make, in the order of the calls; few are made ahead."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Any]] = deque()
+        try:
+            for call in calls:
+                waiting.append(pool.submit(function, *call))
+                if len(waiting) > threads:  # one more than run, so that none waits for what is done with a result
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for late in waiting:
+                late.cancel()
+
+
+def run(
+    preparation: Preparation, pieces: list[Any], directory: Path, shard_rows: int, threads: int, *, quiet: bool = True
+) -> tuple[list[Shard], pa.Schema, list[Note], Note | None]:
+    """Does what `raysq.pipeline.run` does, without Ray.
+
+    Args:
+        preparation: reads a piece.
+        pieces: its plan.
+        directory: empty.
+        shard_rows: rows of a shard.
+        threads: that read.
+        quiet: show no progress.
+    """
+    noted = directory / "notes"
+    noted.mkdir()
+
+    def read(number: int, piece: Any) -> list[pa.Table]:
+        tables = []
+        with noting(noted, number, piece) as seen:
+            for table, note in preparation.read(piece):
+                seen.add(note, table.num_rows)
+                tables.append(table)
+        return tables
+
+    def tables() -> Iterator[pa.Table]:
+        for number, found in enumerate(in_order(read, enumerate(pieces), threads)):
+            if read_note(noted, number)[2] is not None:
+                return  # `read_notes` says it better
+            yield from found
+
+    whole, repaired = preparation.whole(), None
+    with progress(pieces, noted, quiet):
+        if whole is None:
+            shards, schema = _write(tables(), directory, shard_rows)
+            notes, _ = read_notes(noted, len(pieces), preparation)
+        else:
+            every = list(tables())
+            notes, counts = read_notes(noted, len(pieces), preparation)
+            if not sum(counts):
+                raise DataError("the source has no rows")
+            table, repaired = whole(pa.concat_tables(every).combine_chunks())
+            shards, schema = _write([table], directory, shard_rows)
+    if schema is None:  # no rows: the report's own error says it better
+        preparation.conclude(notes, repaired)
+        raise DataError("the source has no rows")
+    shutil.rmtree(noted)
+    return shards, schema, notes, repaired
+
+
+def _write(tables: Iterable[pa.Table], directory: Path, rows: int) -> tuple[list[Shard], pa.Schema | None]:
+    shards, schema = [], None
+    for number, table in enumerate(_cut(tables, rows)):
+        schema = table.schema
+        try:
+            shards.append(write_shard(directory, number, table))
+        except OSError as error:
+            said = error.strerror or error
+            raise ResourceError(f"the data set cannot be written: {said}; make room or set RAYSQ_HOME") from None
+    return shards, schema
+
+
+def _cut(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of exactly so many, the last with what is left."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        while sum(one.num_rows for one in waiting) >= rows:
+            joined = pa.concat_tables(waiting)
+            yield joined.slice(0, rows)
+            waiting = [joined.slice(rows)]
+    left = pa.concat_tables(waiting) if waiting else None
+    if left is not None and left.num_rows:
+        yield left
