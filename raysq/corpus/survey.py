@@ -8,7 +8,7 @@ import itertools
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -163,8 +163,7 @@ class Rows:
         return pa.concat_tables([self._slice(part, ranks) for part in shard])
 
     def _slice(self, part: Slice, ranks: np.ndarray) -> pa.Table:
-        with pa.memory_map(str(self.scratch / f"{part.block}.rows")) as file:
-            table = pa.ipc.open_file(file).read_all().slice(part.begin, part.end - part.begin).combine_chunks()
+        table = _read(self.scratch / f"{part.block}.rows").slice(part.begin, part.end - part.begin).combine_chunks()
         tokens = table.column("tokens").chunk(0)
         offsets = tokens.offsets.to_numpy()
         codes = tokens.values.to_numpy()[offsets[0] : offsets[-1]]
@@ -241,9 +240,37 @@ class TextSurvey:
             "level": self._settings.tokens.level,
             "vectors": None,
         }
+        if self._settings.labelled:
+            found["contradictions"] = self._contradictions(number)
         if self._settings.vectors is not None:
             extras["vectors"], found["vectors"] = _vectors(Path(self._settings.vectors), table)
         return Settled(Rows(self._scratch), shards, extras, found)
+
+    def _contradictions(self, number: Mapping[str, int]) -> Note:
+        """How many documents have the text of one of another class (by checksum and length), and the first's id."""
+        keys, labels = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
+        for block, _, names in self._blocks:
+            table = _read(self._scratch / f"{block}.rows")
+            lengths = np.diff(table.column("tokens").chunk(0).offsets.to_numpy()).astype(np.uint64)
+            keys.append(table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths)
+            labels.append(np.array([number[name] for name in names])[table.column("label").to_numpy()])
+        key, label = np.concatenate(keys), np.concatenate(labels)
+        order = np.argsort(key, kind="stable")
+        key, label = key[order], label[order]
+        begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.empty(0, np.int64)
+        if not len(begins):
+            return {"count": 0, "first": None}
+        several = np.minimum.reduceat(label, begins) != np.maximum.reduceat(label, begins)
+        rows = np.sort(order[np.repeat(several, np.diff(np.append(begins, len(key))))])
+        return {"count": len(rows), "first": self._id(int(rows[0])) if len(rows) else None}
+
+    def _id(self, row: int) -> str:
+        """The id of a document."""
+        for block, count, _ in self._blocks:
+            if row < count:
+                return str(_read(self._scratch / f"{block}.rows").column("id")[row])
+            row -= count
+        raise IndexError(row)
 
 
 def in_order(classes: Iterable[str]) -> list[str]:
@@ -261,6 +288,11 @@ def _name(number: int, block: int) -> str:
 def _write(path: Path, table: pa.Table) -> None:
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table.combine_chunks())
+
+
+def _read(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 def _keys(data: pa.Buffer | None, offsets: np.ndarray, count: int) -> np.ndarray:

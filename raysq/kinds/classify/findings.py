@@ -77,6 +77,7 @@ def conclude(settings: "TextPreparation", notes: list[Note], found: Mapping[str,
         "share": None if said else settings.test,
         "longest": max(note["longest"] for note in notes),
         "level": found["level"],
+        "contradictions": found["contradictions"],
         "vectors": found["vectors"],
     }
 
@@ -132,6 +133,12 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             _many(report["empty"], "document has no words and is kept", "documents have no words and are kept")
         )
+    twins = report["contradictions"]
+    if twins["count"]:
+        lines.append(
+            f"{twins['count']:,} documents have the same text as one of another class, the first is {twins['first']}: "
+            "no model can be right on all of them"
+        )
     lines += damages(report)
     unit = "characters" if report["level"] == "char" else "words"
     lines.append(
@@ -151,7 +158,7 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
 
 def _untested(report: Mapping[str, Any]) -> str:
     """Why there is no test part."""
-    if report["parts"] != "none" or "share" not in report:  # data sets that were made before it was noted
+    if report["parts"] != "none":
         return ""
     if report["share"] is None:
         return ", as the source says of each; a test part is drawn only where it says nothing"

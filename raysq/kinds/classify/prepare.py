@@ -54,7 +54,7 @@ class TextPreparation(Tokens):
     headers: Literal["keep", "drop"] = "keep"
     delimiter: str | None = None
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
     shard_rows: ClassVar[int] = 16384  # a document is a thousand times a row of numbers

@@ -395,3 +395,15 @@ def test_real_corpora_equal_keras_word_for_word(tmp_path, real, name, most):
         rows[-1]["label"] = "another"
     dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", test=0, normalize="none")
     _equal_to_keras(dataset, [row["text"] for row in rows])
+
+
+def test_equal_texts_of_different_classes_are_told(tmp_path):
+    rows: list[dict] = [{"text": f"text {number}", "label": "ab"[number % 2]} for number in range(60)]
+    rows += [{"text": "the same words", "label": "a"}, {"text": "the same words", "label": "a"}]
+    plain = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "plain")
+    assert plain.manifest.report["contradictions"] == {"count": 0, "first": None}
+    rows += [{"text": "the same words", "label": "b"}, {"text": "", "label": "a"}, {"text": "", "label": "b"}]
+    dataset = make_dataset(write_jsonl(tmp_path / "y.jsonl", rows), tmp_path / "twins")
+    assert dataset.manifest.report["contradictions"] == {"count": 3, "first": "y.jsonl:61"}
+    lines = TextPreparation().remarks(dataset.manifest.report)
+    assert any(line.startswith("3 documents have the same text as one of another class") for line in lines)
