@@ -211,15 +211,23 @@ def _shard_rows(preparation: Preparation, asked: int | None) -> int:
     return rows
 
 
-def prepare_table(preparation: Preparation, files: list[Path]) -> "tuple[pa.Table, dict[str, Any]]":
+def prepare_table(
+    preparation: Preparation, files: list[Path], *, inferred: bool = False
+) -> "tuple[pa.Table, dict[str, Any]]":
     """The rows and the report of raw files, in this process and in memory, as for predictions.
+
+    Args:
+        preparation: reads the files.
+        files: raw files.
+        inferred: whether what the person did not say was found in the files already.
 
     Raises:
         DataError: raw data that cannot be used as they are.
     """
     import pyarrow as pa
 
-    preparation, _ = preparation.infer(files)
+    if not inferred:
+        preparation, _ = preparation.infer(files)
     pairs = [pair for piece in preparation.plan(files) for pair in preparation.read(piece)]
     notes = [note for _, note in pairs]
     preparation.check(notes)

@@ -117,7 +117,8 @@ def _here(run: Run, preparation: Any, found: sources.Source, quiet: bool) -> "It
     from raysq.preparation import prepare_table
 
     predictor = Predictor(run)
-    table, report = prepare_table(preparation, found.files)
+    inferred = kinds.get(run.config.kind).history is None
+    table, report = prepare_table(preparation, found.files, inferred=inferred)
     _tell(run, preparation, report, quiet)
     yield predictor.predict_table(table, report=report)
 
