@@ -69,6 +69,19 @@ def report(options: argparse.Namespace) -> None:
     say(options, result, lambda console: console.print(path))
 
 
+def export(options: argparse.Namespace) -> None:
+    from raysq.inference.export import export as write
+
+    result = write(options.run_name, options.format, options.output)
+
+    def show(console: Any) -> None:
+        console.print(f"{result['output']} ({result['bytes'] / 1e6:.1f} MB)")
+        if result["layers"] and result["form"] in ("keras", "json"):
+            console.print(f"has {', '.join(result['layers'])}: `import raysq.layers` before it is loaded")
+
+    say(options, result, show)
+
+
 def runs(options: argparse.Namespace) -> None:
     from rich.table import Table
 

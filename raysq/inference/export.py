@@ -1,0 +1,190 @@
+"""A trained model in the forms that other programs read, each of them read back before it is put in place."""
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from raysq.errors import DataError, ResourceError, SourceError, UsageError
+from raysq.inference.load import Predictor
+from raysq.settings import nearest
+from raysq.training.run import Run
+
+Form = Literal["keras", "json", "saved_model", "onnx"]
+_NAMES = {"keras": "model.keras", "json": "model", "saved_model": "saved_model", "onnx": "model.onnx"}
+_TOLERANCE = 1e-4
+_ROWS, _WIDTH = 2, 8  # of the input that is tried; the width where the model takes any
+
+
+def export(run: Run | str | Path, form: str = "keras", output: str | Path | None = None) -> dict[str, Any]:
+    """Writes the model of a finished run in another form.
+
+    Args:
+        run: a run, its directory or its id.
+        form: "keras" (one file, as in the run), "json" (a folder with `architecture.json` and `model.weights.h5`),
+            "saved_model" (a folder, TensorFlow's SavedModel with an endpoint `serve`) or "onnx" (one file).
+        output: where to; RUN/exports/NAME if left out. Replaced if it is there.
+
+    Returns:
+        `run`, `form`, `output`, `bytes`, and `layers`: raysq's own layers in it. Of "keras" and "json" these need
+        `import raysq.layers` before they are loaded; without any, Keras alone does.
+
+    Raises:
+        UsageError: an unknown form.
+        ResourceError: packages for ONNX are missing.
+        DataError: the run has no model, or a form cannot say what the model computes.
+        SourceError: the output cannot be written.
+    """
+    forms = get_args(Form)
+    if form not in forms:
+        raise UsageError(f"unknown form {form!r}: {nearest(form, forms)}")
+    run = run if isinstance(run, Run) else Run.open(run)
+    target = run.directory / "exports" / _NAMES[form] if output is None else Path(output)
+    ending = Path(_NAMES[form]).suffix
+    if ending and target.is_dir():
+        target = target / _NAMES[form]
+    if ending and target.suffix != ending:
+        raise UsageError(f"--output of form {form!r} must end in {ending}, received {str(output)!r}")
+    if output is not None and not target.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {str(target.parent)!r}; make it first")
+    if form == "onnx":
+        _need_onnx()
+    model = Predictor(run).model
+    x = _some_input(model)
+    wanted = np.asarray(model(x), np.float32)  # first: Keras writes some forms only of models that were called
+    partial = target.with_name(f".{os.getpid()}-{target.name}")
+    try:
+        target.parent.mkdir(exist_ok=True)
+        try:
+            _check(_WRITERS[form](model, partial), x, wanted, form)
+            _replace(partial, target)
+        finally:
+            _remove(partial)
+    except OSError as error:
+        raise SourceError(f"{target} cannot be written: {error.strerror or error}") from None
+    files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
+    return {
+        "run": str(run.directory),
+        "form": form,
+        "output": str(target),
+        "bytes": sum(path.stat().st_size for path in files),
+        "layers": sorted({type(layer).__name__ for layer in _layers(model) if type(layer).__module__[:6] == "raysq."}),
+    }
+
+
+Call = Callable[[Any], Any]
+
+
+def _keras(model: Any, path: Path) -> Call:
+    import keras
+
+    model.save(path)
+    return keras.models.load_model(path)
+
+
+def _json(model: Any, path: Path) -> Call:
+    import keras
+
+    path.mkdir()
+    (path / "architecture.json").write_text(model.to_json(indent=1), encoding="utf-8")
+    model.save_weights(path / "model.weights.h5")
+    again = keras.models.model_from_json((path / "architecture.json").read_text(encoding="utf-8"))
+    again.load_weights(path / "model.weights.h5")
+    return again
+
+
+def _saved_model(model: Any, path: Path) -> Call:
+    import tensorflow as tf
+
+    model.export(path, format="tf_saved_model", verbose=False)
+    again = tf.saved_model.load(path)
+    return lambda x: again.serve(x)  # which holds the variables
+
+
+def _onnx(model: Any, path: Path) -> Call:
+    # The converter logs what it cannot convert and goes on; the checker says it.
+    import logging
+
+    import onnx
+    import onnxruntime
+
+    logging.getLogger("tf2onnx").setLevel(logging.CRITICAL + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of Keras itself
+        model.export(path, format="onnx", verbose=False)
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+        session = onnxruntime.InferenceSession(str(path))
+    except Exception as error:  # each of the two has its own
+        said = str(error).strip().splitlines()[0]
+        raise DataError(f"ONNX cannot say what this model computes ({said}); --format saved_model can") from None
+    names = [one.name for one in session.get_inputs()]
+
+    def call(x: Any) -> Any:
+        return session.run(None, dict(zip(names, x if isinstance(x, list) else [x], strict=True)))[0]
+
+    return call
+
+
+_WRITERS: dict[str, Callable[[Any, Path], Call]] = {
+    "keras": _keras,
+    "json": _json,
+    "saved_model": _saved_model,
+    "onnx": _onnx,
+}
+
+
+def _some_input(model: Any) -> Any:
+    source = np.random.RandomState(0)
+
+    def made(tensor: Any) -> np.ndarray:
+        shape = [_ROWS, *(_WIDTH if size is None else size for size in tensor.shape[1:])]
+        drawn = source.randint(0, 2, shape) if "int" in tensor.dtype else source.rand(*shape)
+        return np.asarray(drawn, tensor.dtype)
+
+    inputs = [made(tensor) for tensor in model.inputs]
+    return inputs[0] if len(inputs) == 1 else inputs
+
+
+def _check(again: Call, x: Any, wanted: np.ndarray, form: str) -> None:
+    """Raises DataError where what was read back computes something else."""
+    try:
+        found = np.asarray(again(x), np.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        said = str(error).strip().splitlines()[0]
+        raise DataError(f"the model in form {form!r} does not run when it is read back ({said})") from None
+    if found.shape != wanted.shape or not np.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE):
+        raise DataError(f"the model in form {form!r} computes something else when it is read back; nothing is kept")
+
+
+def _layers(model: Any) -> list[Any]:
+    found = []
+    for layer in model.layers:
+        inner = getattr(layer, "layers", None) or [getattr(layer, name) for name in ("layer",) if hasattr(layer, name)]
+        found += [layer, *inner]
+    return found
+
+
+def _need_onnx() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("onnx", "tf2onnx", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise ResourceError(f"--format onnx needs {', '.join(missing)}: pip install 'raysq[onnx]'")
+
+
+def _replace(partial: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    os.replace(partial, target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
