@@ -200,13 +200,18 @@ class Column:
         views: the column's memory-mapped array in each shard; all of `shard_rows` rows but the last.
         shard_rows: rows of a shard.
         rows: rows of all shards.
+        dtype: of the values.
+        inner: shape of a row's value; () for a number.
     """
 
-    def __init__(self, views: list[np.ndarray], shard_rows: int, rows: int, dtype: np.dtype) -> None:
+    def __init__(
+        self, views: list[np.ndarray], shard_rows: int, rows: int, dtype: np.dtype, inner: tuple[int, ...] = ()
+    ) -> None:
         self._views = views
         self._shard_rows = shard_rows
         self._rows = rows
         self.dtype = dtype
+        self.inner = inner
 
     def __len__(self) -> int:
         return self._rows
@@ -219,25 +224,25 @@ class Column:
         """
         rows = np.asarray(rows)
         if not rows.size:
-            return np.empty(rows.shape, self.dtype)
+            return np.empty((*rows.shape, *self.inner), self.dtype)
         low, high = int(rows.min()), int(rows.max())
         if low < 0 or high >= self._rows:
             raise IndexError(f"rows {low} to {high} were asked of a column of {self._rows} rows")
         first, last = low // self._shard_rows, high // self._shard_rows
         if first == last:
-            return self._views[first].take(rows - first * self._shard_rows if first else rows)
-        out = np.empty(rows.shape, self.dtype)
+            return self._views[first].take(rows - first * self._shard_rows if first else rows, axis=0)
+        out = np.empty((*rows.shape, *self.inner), self.dtype)
         shard = rows // self._shard_rows
         if last - first < _MASKED_SHARDS:
             for index in range(first, last + 1):
                 inside = shard == index
-                out[inside] = self._views[index].take(rows[inside] - index * self._shard_rows)
+                out[inside] = self._views[index].take(rows[inside] - index * self._shard_rows, axis=0)
             return out
-        flat, flat_rows, shard = out.reshape(-1), rows.reshape(-1), shard.reshape(-1)
+        flat, flat_rows, shard = out.reshape(-1, *self.inner), rows.reshape(-1), shard.reshape(-1)
         order = np.argsort(shard, kind="stable")
         found, begins = np.unique(shard[order], return_index=True)
         for index, places in zip(found.tolist(), np.split(order, begins[1:]), strict=True):
-            flat[places] = self._views[index].take(flat_rows[places] - index * self._shard_rows)
+            flat[places] = self._views[index].take(flat_rows[places] - index * self._shard_rows, axis=0)
         return out
 
     def slice(self, begin: int, end: int) -> np.ndarray:
@@ -246,7 +251,7 @@ class Column:
         parts = [view[low:high] for _, view, low, high in self._parts(begin, end)]
         if len(parts) == 1:
             return parts[0]
-        return np.concatenate(parts) if parts else np.empty(0, self.dtype)
+        return np.concatenate(parts) if parts else np.empty((0, *self.inner), self.dtype)
 
     def _parts(self, begin: int, end: int) -> list[tuple[int, np.ndarray, int, int]]:
         """For each shard that `[begin, end)` meets: its number, its view, and the rows in it."""
@@ -392,6 +397,20 @@ class Dataset:
         views = [array.to_numpy(zero_copy_only=True) for array in self.arrow(name)]
         dtype = views[0].dtype if views else np.dtype(np.float32)
         return Column(views, self.manifest.shard_rows, self.rows, dtype)
+
+    def matrix(self, name: str) -> Column:
+        """A column of lists of one length over all shards; each row's value is such a list.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        arrays = self.arrow(name)
+        width = arrays[0].type.list_size
+        views = [
+            array.values.to_numpy(zero_copy_only=True)[array.offset * width :][: len(array) * width].reshape(-1, width)
+            for array in arrays
+        ]
+        return Column(views, self.manifest.shard_rows, self.rows, views[0].dtype, (width,))
 
     def ragged(self, name: str) -> "Ragged":
         """A column of lists of numbers over all shards.

@@ -17,6 +17,7 @@ from raysq.trees import Tree, checksum, walk
 
 TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
 SAMPLE = "sample"
+_SHOWN = 20  # suffixes that an error names
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ def resolve(
     sample: Callable[[str], Path] | None = None,
     suffixes: tuple[str, ...] = TABULAR,
     trees: bool = False,
+    zip_member: str | None = ".csv",
     quiet: bool = True,
 ) -> Source:
     """Finds raw data.
@@ -81,6 +83,7 @@ def resolve(
         sample: writes synthetic raw data of a given SPEC and returns the path.
         suffixes: what the files may be.
         trees: whether a folder without such files is one source with all that is in it, as a folder for each class.
+        zip_member: how the one file ends that a zip must hold; None where a zip is an archive of any files.
         quiet: whether a download shows no progress.
 
     Raises:
@@ -91,19 +94,20 @@ def resolve(
         if url is None:
             raise UsageError("this task has no published data: give --source PATH, --source URL or --source sample")
         path = fetch_shown(url, sha256, quiet)
-        return Source(url, _raw(path, suffixes, trees))
+        return Source(url, _raw(path, suffixes, trees, zip_member))
     text = str(source)
     if isinstance(source, str) and (text == SAMPLE or text.startswith(SAMPLE + ":")):
         if sample is None:
             raise UsageError("this kind of data has no built-in sample: give --source PATH or --source URL")
         path = sample(text[len(SAMPLE) + 1 :])
-        return Source(f"built-in {path.stem} (synthetic)", _raw(path, suffixes, trees), synthetic=True)
+        return Source(f"built-in {path.stem} (synthetic)", _raw(path, suffixes, trees, zip_member), synthetic=True)
     if text.startswith(("http://", "https://")):
-        return Source(text, _raw(fetch_shown(text, sha256 if text == url else None, quiet), suffixes, trees))
+        path = fetch_shown(text, sha256 if text == url else None, quiet)
+        return Source(text, _raw(path, suffixes, trees, zip_member))
     if "://" in text:
         raise SourceError(f"{text} is not an http(s) URL; fetch it yourself and give --source PATH")
     path = Path(text).expanduser()
-    return Source(path.absolute().name, _raw(path, suffixes, trees))
+    return Source(path.absolute().name, _raw(path, suffixes, trees, zip_member))
 
 
 def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
@@ -119,11 +123,11 @@ def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
         ) from None
 
 
-def _raw(path: Path, suffixes: tuple[str, ...], trees: bool) -> tuple[RawFile, ...]:
+def _raw(path: Path, suffixes: tuple[str, ...], trees: bool, member: str | None) -> tuple[RawFile, ...]:
     """The files at a path, checked."""
     if not path.exists():
         raise SourceError(f"{path} does not exist; --source takes sample[:LENGTH], a file, a folder or a URL")
-    wanted = ", ".join(suffixes)
+    wanted = ", ".join(suffixes[:_SHOWN]) + (", ..." if len(suffixes) > _SHOWN else "")
     if path.is_dir():
         there = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "_")))
         files = [p for p in there if p.name.lower().endswith(suffixes)]
@@ -143,8 +147,8 @@ def _raw(path: Path, suffixes: tuple[str, ...], trees: bool) -> tuple[RawFile, .
     else:
         raise SourceError(f"{path} is not a file that ends in {wanted}")
     for file in files:
-        if file.name.lower().endswith(".zip"):
-            zip_member(file)
+        if member is not None and file.name.lower().endswith(".zip"):
+            zip_member(file, member)
     with _checksums() as known:
         return tuple(_raw_file(file, known) for file in files)
 

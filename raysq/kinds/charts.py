@@ -145,6 +145,7 @@ class Points:
         highlight: number of the point to mark.
         names: of each point, shown when the pointer rests on it.
         wide: takes the whole width of the page.
+        named: whether names stand beside their points, where they cover no earlier one.
     """
 
     title: str
@@ -157,6 +158,7 @@ class Points:
     highlight: int | None = None
     names: Sequence[str] = ()
     wide: bool = False
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,29 @@ class Matrix:
     counts: np.ndarray
     row_label: str = "true"
     column_label: str = "predicted"
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of pairs of words, such as what each word of a translation looks at: a cell for each pair.
+
+    Attributes:
+        title: above the chart.
+        rows: a label for each row.
+        columns: a label for each column; labels may come twice.
+        values: of shape (rows, columns), from 0 to 1.
+        row_label: what the rows are.
+        column_label: what the columns are.
+        wide: takes the whole width of the page.
+    """
+
+    title: str
+    rows: Sequence[str]
+    columns: Sequence[str]
+    values: np.ndarray
+    row_label: str = ""
+    column_label: str = ""
     wide: bool = False
 
 
@@ -212,6 +237,41 @@ class Quotes:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A picture of pixels.
+
+    Attributes:
+        pixels: uint8 of shape (height, width), or with 1 to 4 channels at the end: grey or colours, then opacity.
+        caption: below it.
+        says: what it shows, for those who do not see it and where the pointer rests on it.
+        width: pixels on the page; as it is when 0.
+        coloured: whether pixels of shape (height, width) are numbers from 1 to 255 that are drawn in colours from dark
+            to bright, and not at all where they are 0.
+    """
+
+    pixels: np.ndarray
+    caption: str = ""
+    says: str = ""
+    width: int = 0
+    coloured: bool = False
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures beside each other, as many as a line holds.
+
+    Attributes:
+        title: above them.
+        pictures: in order.
+        rows: whether each stands below the one before it, with its caption at its side.
+    """
+
+    title: str
+    pictures: Sequence[Picture]
+    rows: bool = False
+
+
+@dataclass(frozen=True)
 class Figure:
     """A single number, shown large."""
 
@@ -227,8 +287,8 @@ class Figures:
     figures: Sequence[Figure]
 
 
-Chart = LineChart | Bars | Histogram | Points | Matrix
-Item = Chart | Table | Text | Quotes | Figures
+Chart = LineChart | Bars | Histogram | Points | Matrix | Weights
+Item = Chart | Table | Text | Quotes | Figures | Pictures
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ _WORDS = {
     "mse": "mean squared error",
     "rmse": "root mean squared error",
     "pinball": "pinball loss",
+    "bleu": "BLEU",
 }
 _BRIEF = ("mae", "mse", "rmse")
 _HIGHER = ("accuracy", "auc", "precision", "recall", "f1", "coverage", "bleu", "r2")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from raysq.kinds.charts import Points
-from raysq.report.axes import Axis, frame, padded
+from raysq.report.axes import Axis, Frame, frame, padded, text_width
 from raysq.report.markup import Markup, tag
 from raysq.report.numbers import number, short
 from raysq.report.strokes import cross
@@ -37,12 +37,32 @@ def draw_points(chart: Points, width: float, height: float) -> Markup:
         parts.append(tag("circle", title, class_=f"p c{int(best)}", cx=across[place], cy=down, r=5.0 if best else 3.5))
         if best:
             parts.append(tag("circle", class_="o", cx=across[place], cy=down, r=8))
+    if chart.named:
+        parts += _names(chart, drawn, across)
     label = f"Scatter chart: {chart.title}. {len(known)} points of {chart.y_label} against {chart.x_label}"
     if failed:
         label += f", {failed} without a value at the upper edge"
     if chart.highlight is not None:
         label += f"; the marked one at {short(chart.x[chart.highlight])}"
     return drawn.svg(*parts, label=label + ".")
+
+
+def _names(chart: Points, drawn: Frame, across: Sequence[float]) -> list[Markup]:
+    """Names beside their points, left of them where the frame ends; those that would cover an earlier one are left
+    out."""
+    parts: list[Markup] = []
+    taken: list[tuple[float, float, float, float]] = []
+    for name, x, value in zip(chart.names, across, chart.y, strict=True):
+        if value is None:
+            continue
+        y, long = drawn.y.at(value), text_width(name)
+        left = x + 6 if x + 6 + long <= drawn.width - 2 else x - 6 - long
+        box = (left, y - 6, left + long, y + 6)
+        if any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+            continue
+        taken.append(box)
+        parts.append(tag("text", name, class_="t halo", x=left, y=y + 4))
+    return parts
 
 
 def axis_of(

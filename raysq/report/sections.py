@@ -6,14 +6,30 @@ from typing import Any
 
 import numpy as np
 
-from raysq.kinds.charts import Bars, Chart, Figures, Histogram, Item, LineChart, Matrix, Quotes, Section, Table, Text
+from raysq.kinds.charts import (
+    Bars,
+    Chart,
+    Figures,
+    Histogram,
+    Item,
+    LineChart,
+    Matrix,
+    Pictures,
+    Quotes,
+    Section,
+    Table,
+    Text,
+    Weights,
+)
 from raysq.report.axes import seconds_of
 from raysq.report.bars import bars_legend, counts_note, draw_bars, draw_histogram
 from raysq.report.lines import draw_lines, lines_legend
 from raysq.report.markup import Markup, join, tag
 from raysq.report.matrix import draw_matrix, matrix_names
+from raysq.report.pictures import draw_pictures
 from raysq.report.points import draw_points
 from raysq.report.tables import draw_table
+from raysq.report.weights import draw_weights
 
 WIDE, HALF, NARROW = (920, 330), (440, 280), (360, 270)
 _DATA_ROWS = 60  # charts of at most so many places have their numbers in a table below
@@ -60,6 +76,8 @@ def _draw_plain(item: Item) -> Markup:
         return draw_table(item)
     if isinstance(item, Figures):
         return draw_figures(item)
+    if isinstance(item, Pictures):
+        return draw_pictures(item)
     if isinstance(item, Quotes):
         pairs = (tag("div", tag("dt", head), tag("dd", text)) for head, text in item.quotes)
         return tag("dl", *pairs, class_="quotes")
@@ -121,6 +139,8 @@ def _draw(chart: Chart, width: float, height: float) -> Markup:
         return draw_histogram(chart, width, height)
     if isinstance(chart, Matrix):
         return draw_matrix(chart, width)
+    if isinstance(chart, Weights):
+        return draw_weights(chart, width)
     return draw_points(chart, width, height)
 
 

@@ -111,6 +111,12 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
             report = kinds.get(run.config.kind).report
             further: dict[str, Any] = {} if week is None else {"week": week}
             further["embedding"] = lambda: cache.array("embedding", model.embedding)
+            if kinds.get(run.config.kind).activations:
+                further["activations"] = cache.every("activations", model.activations)
+            look = kinds.get(run.config.kind).study
+            if look is not None:
+                about = (dataset, run.config.facts, run.config.example_settings())
+                further["studied"] = cache.keep("studied", lambda: look(*about, model.keras))
             found.sections = report(dataset, run.config.facts, run.config.example_settings(), predict, **further)
             cache.save_predictions()
     except UsageError:
@@ -180,6 +186,25 @@ class _Weights:
         found = next((table for table in tables if table is not None), None)
         return None if found is None else np.asarray(found.numpy(), np.float32)
 
+    def activations(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """What each layer gives for x, by its name, in their order; nothing of a model that is no graph of layers."""
+        import keras
+
+        try:
+            inputs = self.keras.inputs
+            outputs = {
+                layer.name: layer.output
+                for layer in self.keras.layers
+                if isinstance(layer.output, keras.KerasTensor) and not isinstance(layer, keras.layers.InputLayer)
+            }
+        except (AttributeError, ValueError):
+            return {}
+        if not inputs or not outputs:
+            return {}
+        found = keras.Model(inputs, list(outputs.values())).predict_on_batch(x)
+        each = found if isinstance(found, list) else [found]
+        return {name: np.asarray(values, np.float32) for name, values in zip(outputs, each, strict=True)}
+
 
 class _Cache:
     """What was computed for a run, in its directory; forgotten when the run goes on or raysq changes."""
@@ -235,6 +260,22 @@ class _Cache:
             self._changed = True
         found = self._predictions[name]
         return found if found.size else None
+
+    def every(
+        self, name: str, compute: Callable[[np.ndarray], dict[str, np.ndarray]]
+    ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+        """The function, with the arrays that it gave for the same x before; after `remembered`."""
+
+        def call(x: np.ndarray) -> dict[str, np.ndarray]:
+            prefix = f"{name}-{hashlib.sha256(np.ascontiguousarray(x).view(np.uint8).data).hexdigest()}"
+            if prefix not in self._predictions:
+                found = compute(x)
+                self._predictions[prefix] = np.array(list(found), "U")
+                self._predictions |= {f"{prefix}/{key}": values for key, values in found.items()}
+                self._changed = True
+            return {key: self._predictions[f"{prefix}/{key}"] for key in self._predictions[prefix].tolist()}
+
+        return call
 
     def save_predictions(self) -> None:
         """Keeps what was predicted."""

@@ -90,6 +90,13 @@ svg text.b{fill:var(--ink);font-weight:600}
 .ah{fill:var(--soft)}
 .cell{fill:var(--sheet)}
 .narrowly{display:none}
+.pictures{display:flex;flex-wrap:wrap;gap:12px 16px;margin:10px 0;align-items:flex-end}
+.pictures figure{max-width:100%}
+.pictures figcaption{font-size:.8rem;font-weight:400;color:var(--soft);margin:2px 0 0;overflow-wrap:anywhere}
+.pictures img{display:block;max-width:100%;height:auto}
+.pictures img.small{image-rendering:pixelated}
+.pictures.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));align-items:start}
+.pictures.rows{flex-direction:column;align-items:flex-start;gap:8px}
 .quotes{margin:8px 0;font-size:.875rem;line-height:1.45}
 .quotes div{border-bottom:1px solid var(--rule);padding:7px 0;break-inside:avoid}
 .quotes dt{font-weight:600;overflow-wrap:anywhere}

@@ -5,14 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from raysq.kinds.classify import assets, scores
-from raysq.kinds.classify.details import details, show
+from raysq.kinds import scores
+from raysq.kinds.classify import assets
 from raysq.kinds.classify.examples import documents
 from raysq.kinds.classify.predict import predict
 from raysq.kinds.classify.prepare import TextPreparation, TextReading
 from raysq.kinds.classify.report import report
 from raysq.kinds.classify.sample import sample
 from raysq.kinds.classify.settings import TextSettings
+from raysq.kinds.confusion import details, show
 from raysq.kinds.kind import Kind, Model, Objective
 from raysq.shards import Dataset
 
@@ -152,4 +153,5 @@ KIND = Kind(
     details=details,
     show=show,
     texts="text",
+    words=assets.words,
 )

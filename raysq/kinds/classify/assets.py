@@ -1,7 +1,11 @@
 """What predictions need beside a run's facts: the words of its ids, written with its model."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from raysq.kinds.classify.examples import documents
-from raysq.kinds.classify.ids import FILE
+from raysq.kinds.classify.ids import FILE, Vocabulary
 from raysq.kinds.classify.settings import TextSettings
 from raysq.shards import Dataset
 
@@ -15,3 +19,15 @@ def write(dataset: Dataset, settings: TextSettings) -> dict[str, bytes]:
     """
     lines = documents(dataset, settings).vocabulary.lines()
     return {FILE: "".join(f"{line}\n" for line in lines).encode()}
+
+
+def words(facts: Mapping[str, Any], settings: TextSettings, assets: Path) -> list[str]:
+    """The word of each id of a model that reads words in their order, "" for marks, padding and hashes; none for bags.
+
+    Raises:
+        DataError: the vocabulary is not there, or is not that of the run.
+    """
+    if settings.bag:
+        return []
+    vocabulary = Vocabulary.read(assets, settings, facts)
+    return [vocabulary.term(number) if number >= settings.first else "" for number in range(vocabulary.features)]

@@ -14,7 +14,7 @@ from raysq.kinds.classify.ids import Vocabulary, ranked, ranked_runs
 from raysq.kinds.classify.packed import Packed, padded
 from raysq.kinds.classify.sequences import sequences
 from raysq.kinds.classify.settings import TextSettings
-from raysq.kinds.classify.splits import split
+from raysq.kinds.splits import split
 from raysq.shards import Dataset
 
 _BLOCK = 1 << 22  # tokens that are looked at together

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq.corpus.neighbours import nearest, unit_rows
 from raysq.kinds.charts import Section, Table
 from raysq.kinds.classify.examples import Texts
 
@@ -33,15 +34,14 @@ def neighbours_section(facts: Mapping[str, Any], train: Texts, values: np.ndarra
     if known.sum() <= _NEAREST:
         return None
     each = max(1, _SHOWN // len(classes))
-    unit = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    unit = unit_rows(values)
     rows: list[list[Any]] = []
     for number, name in enumerate(classes):
         order = np.argsort(-np.where(known, scores[number], -np.inf), kind="stable")
-        for word in order[:each].tolist():
-            near = np.where(known, unit @ unit[word], -np.inf)
-            near[word] = -np.inf
-            first = np.argsort(-near, kind="stable")[:_NEAREST].tolist()
-            others = ", ".join(f"{vocabulary.term(other)} {near[other]:.2f}" for other in first)
+        words = order[:each].tolist()
+        near = nearest(unit, values[words], _NEAREST, among=known, without=[[word] for word in words])
+        for word, found in zip(words, near, strict=True):
+            others = ", ".join(f"{vocabulary.term(other)} {cosine:.2f}" for other, cosine in found)
             rows.append([vocabulary.term(word), name, others])
     note = (
         "The cosine of the angle between the vectors of the Embedding. Of each class the words that are most typical "

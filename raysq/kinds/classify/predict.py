@@ -10,10 +10,10 @@ import pyarrow as pa
 
 from raysq.corpus.tokens import Tokens, tokenise
 from raysq.errors import DataError
-from raysq.kinds.classify.details import chosen, probabilities
 from raysq.kinds.classify.examples import vectorise
 from raysq.kinds.classify.ids import Vocabulary
 from raysq.kinds.classify.settings import TextSettings
+from raysq.kinds.confusion import chosen, probabilities
 
 BATCH = 128  # documents that the model is given at a time
 _CHUNK = 1024  # documents whose ids are made at a time

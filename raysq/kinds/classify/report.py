@@ -2,26 +2,17 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from raysq.errors import UsageError
-from raysq.kinds.charts import Bars, Figure, Figures, Histogram, Item, Matrix, Quotes, Section, Text, digits3
-from raysq.kinds.classify.details import (
-    LISTED,
-    NAMED,
-    chosen,
-    class_table,
-    confusion,
-    confusions,
-    figures,
-    probabilities,
-)
+from raysq.kinds.answers import Answers, confidence_section, confusion_section
+from raysq.kinds.charts import Bars, Quotes, Section
 from raysq.kinds.classify.neighbours import neighbours_section
 from raysq.kinds.classify.predict import BATCH, widened
 from raysq.kinds.classify.settings import TextSettings
+from raysq.kinds.confusion import chosen, probabilities
 from raysq.shards import Dataset
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -30,29 +21,6 @@ SAMPLED = 30_000  # documents at most behind the figures
 _MISTAKES = 12
 _EXCERPT = 280  # characters
 _LENGTHS = 8  # groups of documents by length
-_BINS = 10
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What the model says of some documents.
-
-    Attributes:
-        rows: of the data set, `(n,)`.
-        truth: number of the class, `(n,)`.
-        taken: the class that the model takes each for, `(n,)`.
-        confidence: the probability that it gives this class, `(n,)`.
-    """
-
-    rows: np.ndarray
-    truth: np.ndarray
-    taken: np.ndarray
-    confidence: np.ndarray
-
-    @property
-    def right(self) -> np.ndarray:
-        """Whether the model is right, `(n,)` bool."""
-        return self.taken == self.truth
 
 
 def report(
@@ -88,8 +56,8 @@ def report(
     where = f"On {whole} {len(examples):,} documents of the {split} split."
     classes = facts["classes"]
     sections = [
-        _confusion_section(found, classes, where),
-        _confidence_section(found, where),
+        confusion_section(found, classes, where),
+        confidence_section(found, where, "documents"),
         _mistakes_section(dataset, found, classes, split),
         _length_section(dataset, found, settings, where),
     ]
@@ -118,60 +86,6 @@ def _answers(examples: Any, indices: np.ndarray, predict: Predict, bag: bool) ->
         confidence.append(probabilities(prediction)[np.arange(count), own])
     rows = np.asarray(examples.rows)[indices]
     return Answers(rows, np.concatenate(truth), np.concatenate(taken), np.concatenate(confidence))
-
-
-def _confusion_section(found: Answers, classes: Sequence[str], where: str) -> Section:
-    counts = confusion(found.truth, found.taken, len(classes))
-    about = figures(counts, classes)
-    many = len(classes) > NAMED
-    items: list[Item] = [
-        Figures(
-            [
-                Figure("Accuracy", f"{about['accuracy']:.4f}", f"{int(found.right.sum()):,} of {len(found.rows):,}"),
-                Figure("Macro F1", f"{about['macro']['f1']:.4f}", "mean over the classes"),
-            ]
-        ),
-        *([Matrix("Confusion matrix", list(classes), counts, wide=many)] if len(classes) <= LISTED else []),
-        class_table(about),
-    ]
-    if many:
-        items.append(confusions(about, "Largest confusions"))
-    note = f"{where} A row for each true class; the stronger a cell's colour, the larger its share of the row."
-    if len(classes) > LISTED:
-        note = f"{where} {len(classes):,} classes are too many for a matrix; `raysq evaluate --json` has all of it."
-    return Section("Right and wrong", items, note)
-
-
-def _confidence_section(found: Answers, where: str) -> Section:
-    """How often each probability is given, and how often it is right then."""
-    low = float(np.floor(found.confidence.min() * _BINS) / _BINS)
-    edges = np.linspace(min(low, 1.0 - 1.0 / _BINS), 1.0, _BINS + 1)
-    place = np.clip(np.searchsorted(edges, found.confidence, side="right") - 1, 0, _BINS - 1)
-    counts = np.bincount(place, minlength=_BINS)
-    accuracy, said = (
-        np.bincount(place, weights, _BINS) / np.maximum(counts, 1) for weights in (found.right, found.confidence)
-    )
-    # Naeini et al. 2015: the mean distance between what is said and what is reached.
-    distance = float((counts * np.abs(accuracy - said)).sum() / counts.sum())
-    labels = [f"{begin * 100:.0f}\u2013{end * 100:.0f} %" for begin, end in itertools.pairwise(edges)]
-    items: list[Item] = [
-        Histogram("How sure the model is", edges, counts, "probability of the class it names", y_label="documents"),
-        Bars(
-            "How often it is right then",
-            labels,
-            np.where(counts > 0, accuracy, np.nan),
-            "probability of the class it names",
-            "accuracy",
-            "accuracy",
-            counts.tolist(),
-            {"probability, mean": np.where(counts > 0, said, np.nan)},
-        ),
-        Text(
-            f"Mean distance between probability and accuracy (expected calibration error): {digits3(distance)}. Where "
-            "the bars end below the lines, the model is surer than it should be."
-        ),
-    ]
-    return Section("How sure it is", items, where)
 
 
 def _mistakes_section(dataset: Dataset, found: Answers, classes: Sequence[str], split: str) -> Section | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from raysq.errors import UsageError
-from raysq.kinds.classify import splits
+from raysq.kinds import splits
 from raysq.kinds.kind import Inputs
 from raysq.shards import Dataset
 

@@ -133,6 +133,7 @@ def write_corpus(
         "longest": max((len(one.words) for one in found), default=0),
         "level": settings.get("level", "word"),
         "vectors": entry,
+        "contradictions": {"count": 0, "first": None},
     }
     write_manifest(
         directory,

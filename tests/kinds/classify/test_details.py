@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from raysq.kinds.classify.details import chosen, confusions, details, probabilities, show
+from raysq.kinds.confusion import chosen, confusions, details, probabilities, show
 
 THREE = {"classes": ["a", "b", "c"]}
 

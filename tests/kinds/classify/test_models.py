@@ -9,7 +9,8 @@ from kinds.classify.corpus import documents, write_corpus
 
 from raysq import layers
 from raysq.errors import DataError, UsageError
-from raysq.kinds.classify import KIND, models, scores
+from raysq.kinds import scores
+from raysq.kinds.classify import KIND, models
 from raysq.kinds.classify.settings import TextSettings
 from raysq.kinds.kind import Inputs, Objective
 from raysq.training.program import Program

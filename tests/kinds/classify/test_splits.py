@@ -6,7 +6,7 @@ from kinds.classify.corpus import Document, documents, write_corpus
 
 from raysq.errors import DataError, UsageError
 from raysq.kinds.classify.settings import TextSettings
-from raysq.kinds.classify.splits import amount, split
+from raysq.kinds.splits import amount, split
 
 
 @pytest.fixture(scope="module")

@@ -34,6 +34,21 @@ def accuracy(y: Any, prediction: Any) -> Any:
     return ops.cast(ops.equal(found, ops.cast(y[:, 0], found.dtype)), "float32")
 
 
+def image_error(y: Any, prediction: Any) -> Any:
+    """The mean squared error of each image's pixels.
+
+    Args:
+        y: images, shape (batch, height, width, channels).
+        prediction: of the same shape.
+
+    Returns:
+        Values of shape (batch,).
+    """
+    from keras import ops
+
+    return ops.mean(ops.square(prediction - ops.cast(y, prediction.dtype)), axis=(1, 2, 3))
+
+
 def squared_error(y: Any, prediction: Any) -> Any:
     """The mean squared error of the probabilities of several classes, the right one being 1.
 

@@ -1,4 +1,4 @@
-"""Which documents train, validate and test: by a checksum of their bytes, so that equal texts stay together."""
+"""Which examples train, validate and test: by a checksum of their content, so that equal ones stay together."""
 
 import math
 from dataclasses import dataclass
@@ -9,7 +9,6 @@ from raysq.errors import DataError, UsageError
 from raysq.shards import Dataset
 
 SPLITS = ("train", "val", "test")
-VALID = "a share of the documents between 0 and 1 such as 0.2, or a number of documents such as 10000"
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,12 @@ class Split:
     test: np.ndarray
 
 
-def amount(val: str) -> float | int:
-    """What the setting `val` says: a share as a float, or a number of documents as an int.
+def amount(val: str, noun: str = "document") -> float | int:
+    """What the setting `val` says: a share as a float, or a number of examples as an int.
+
+    Args:
+        val: as a person wrote it.
+        noun: what an example is called.
 
     Raises:
         UsageError: it is neither.
@@ -35,30 +38,38 @@ def amount(val: str) -> float | int:
         return number
     if 1 <= number < math.inf and number == int(number) and "." not in val:
         return int(number)
-    raise UsageError(f"setting val must be {VALID}; received {val!r}")
+    raise UsageError(
+        f"setting val must be a share of the {noun}s between 0 and 1 such as 0.2, or a number of {noun}s such as "
+        f"10000; received {val!r}"
+    )
 
 
-def split(dataset: Dataset, val: str, pick: str, train_samples: int | None) -> Split:
+def split(
+    dataset: Dataset, val: str, pick: str, train_samples: int | None, noun: str = "document", content: str = "text"
+) -> Split:
     """The rows of each split.
 
     Args:
-        dataset: prepared texts.
-        val: as for `amount`, of the documents that are not of the test part.
+        dataset: with columns `part` (0 train, 1 test) and `key`.
+        val: as for `amount`, of the examples that are not of the test part.
         pick: "hash" takes them in the order of their `key`, validation first, and never cuts between documents of
             one key, so that it may validate on some more; "first" and "last" validate on the first or the last rows.
         train_samples: train on so many of the rest only, those that come first in that order; None for all.
+        noun: what an example is called.
+        content: what is the same in equal ones.
 
     Raises:
-        DataError: too few documents.
+        DataError: too few examples.
     """
     part = dataset.column("part").slice(0, dataset.rows)
     (rows,) = np.nonzero(part == 0)
     (test,) = np.nonzero(part == 1)
     if len(rows) < 2:
         raise DataError(
-            f"data set {dataset.manifest.name} has {_said(len(rows))} to train and to validate on, and 2 are needed"
+            f"data set {dataset.manifest.name} has {_said(len(rows), noun)} to train and to validate on, and 2 are "
+            "needed"
         )
-    share = amount(val)
+    share = amount(val, noun)
     count = max(1, round(share * len(rows))) if isinstance(share, float) else share
     if pick == "hash":
         keys = dataset.column("key").take(rows)
@@ -68,27 +79,27 @@ def split(dataset: Dataset, val: str, pick: str, train_samples: int | None) -> S
             asked, count = count, int(np.searchsorted(keys, keys[count - 1], side="right"))
             if count == len(rows):
                 raise DataError(
-                    f"val={val} leaves no document to train on: {_said(count - asked + 1)} or more of data set "
-                    f"{dataset.manifest.name} have one and the same text, and equal texts stay together; lower val, or "
-                    "set pick=first"
+                    f"val={val} leaves no {noun} to train on: {_said(count - asked + 1, noun)} or more of data set "
+                    f"{dataset.manifest.name} have one and the same {content}, and equal {content}s stay together; "
+                    "lower val, or set pick=first"
                 )
     elif pick == "last":
         rows = np.roll(rows, min(count, len(rows)))
     if count >= len(rows):
         raise DataError(
-            f"val={val} leaves no document to train on: data set {dataset.manifest.name} has {_said(len(rows))} that "
-            "are not of the test part; lower val"
+            f"val={val} leaves no {noun} to train on: data set {dataset.manifest.name} has {_said(len(rows), noun)} "
+            "that are not of the test part; lower val"
         )
     validating, training = rows[:count], rows[count:]
     if train_samples is not None:
         if train_samples > len(training):
             raise DataError(
-                f"train_samples={train_samples} is more than the {_said(len(training))} that val={val} leaves to "
+                f"train_samples={train_samples} is more than the {_said(len(training), noun)} that val={val} leaves to "
                 "train on"
             )
         training = training[:train_samples]
     return Split(np.sort(training), np.sort(validating), test)
 
 
-def _said(count: int) -> str:
-    return f"{count:,} document{'' if count == 1 else 's'}"
+def _said(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,109 @@
+"""Images: which of several classes one belongs to, or the image itself by way of a few numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from raysq.kinds import scores
+from raysq.kinds.images.details import details, show
+from raysq.kinds.images.examples import pictures
+from raysq.kinds.images.predict import predict, rows
+from raysq.kinds.images.prepare import ImagePreparation, ImageReading
+from raysq.kinds.images.report import report
+from raysq.kinds.images.sample import sample
+from raysq.kinds.images.settings import ImageSettings
+from raysq.kinds.kind import Kind, Model, Objective
+from raysq.shards import Dataset
+
+_BUILDERS = "raysq.kinds.images.models:"
+_NAMED = 12  # classes up to which they are named in a line
+
+
+def facts(dataset: Dataset, settings: ImageSettings) -> dict[str, Any]:
+    """The classes and their shares, the images' size, how such images are read, and what stands in two splits."""
+    found = pictures(dataset, settings)
+    return {
+        "classes": list(dataset.manifest.report["classes"]),
+        "priors": list(found.priors),
+        "shape": list(found.shape),
+        "reading": dataset.manifest.preparation["settings"],
+        "unit": None,
+        "examples": [len(found.split.train), len(found.split.val), len(found.split.test)],
+        "shared": found.shared,
+    }
+
+
+def objective(facts: Mapping[str, Any], settings: ImageSettings) -> Objective:
+    """Cross-entropy or squared error, of classes or of pixels; accuracy of classes, squared error of pixels."""
+    if settings.target == "image":
+        loss = "mean_squared_error" if settings.loss == "mse" else "binary_crossentropy"
+        return Objective(loss, {"mse": scores.image_error})
+    classes: Any = scores.squared_error if settings.loss == "mse" else "sparse_categorical_crossentropy"
+    return Objective(classes, {"accuracy": scores.accuracy})
+
+
+def references(facts: Mapping[str, Any], settings: ImageSettings) -> dict[str, dict[str, Any]]:
+    """The shares of the classes among the training images, or their mean, whatever the image."""
+    return {"baseline": {}}
+
+
+def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
+    """Nothing: accuracy has no unit, and pixels are from 0 to 1 everywhere."""
+    return {}
+
+
+def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
+    """What a model sees and is to give, and what a person should know of the splits."""
+    classes = facts["classes"]
+    height, width, channels = facts["shape"]
+    train, val, test = facts["examples"]
+    lines = [
+        f"sees images of {width} x {height} pixels, {'grey' if channels == 1 else 'red, green and blue'}: {train:,} to "
+        f"train on, {val:,} to validate, {test:,} to test"
+    ]
+    if settings.target == "image":
+        lines.append("gives each image again; the labels are not used")
+    else:
+        named = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
+        lines.append(f"tells {len(classes)} classes apart{named}")
+        absent = [name for name, share in zip(classes, facts["priors"], strict=True) if not share]
+        if absent:
+            more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
+            lines.append(f"has no training image of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
+    for split, words in (("val", "validation"), ("test", "test")):
+        if facts["shared"][split]:
+            lines.append(f"{facts['shared'][split]:,} {words} images are also among those to train on, pixel for pixel")
+    return lines
+
+
+def raw_reading(facts: Mapping[str, Any]) -> ImageReading:
+    """The preparation that reads raw images for predictions as those of the run were read."""
+    return ImageReading.of(facts["reading"])
+
+
+KIND = Kind(
+    name="images",
+    preparation=ImagePreparation,
+    examples=ImageSettings,
+    models={
+        "baseline": Model(_BUILDERS + "baseline", xla=False),
+        "mlp": Model(_BUILDERS + "mlp", xla=False),
+        "cnn": Model(_BUILDERS + "cnn", xla=False),
+        "autoencoder": Model(_BUILDERS + "autoencoder", {"target": "image", "loss": "mse"}, xla=False),
+    },
+    default_model="cnn",
+    sample=sample,
+    facts=facts,
+    objective=objective,
+    references=references,
+    scale=scale,
+    remarks=remarks,
+    folds=None,
+    reading=raw_reading,  # not "reading": that is the package beside this
+    history=None,
+    predict=predict,
+    report=report,
+    details=details,
+    show=show,
+    rows=rows,
+    activations=True,
+)

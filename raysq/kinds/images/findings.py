@@ -1,0 +1,140 @@
+"""From the notes of all pieces to the first error, or to the data set's report."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from raysq.errors import DataError
+
+if TYPE_CHECKING:
+    from raysq.kinds.images.prepare import ImagePreparation
+
+Note = dict[str, Any]
+
+_NAMED = 5
+_LISTED = 20
+
+
+def check_images(notes: list[Note]) -> None:
+    """Raises DataError where there are no images."""
+    if not any(note["images"] for note in notes):
+        raise DataError("the source has no images that can be read; give another --source")
+
+
+def check(settings: "ImagePreparation", notes: list[Note]) -> None:
+    """Raises the error of what cannot be used.
+
+    Raises:
+        DataError: no images, some that say what is test while others do not, one class, none to train on.
+    """
+    check_images(notes)
+    total, said = _total(notes, "images"), _total(notes, "said")
+    if 0 < said < total:
+        first = next(note["first_unsaid"] for note in notes if note["first_unsaid"] is not None)
+        raise DataError(
+            f"{said:,} images lie in a train or a test part and {total - said:,} do not, the first is {first}: put all "
+            "or none into such parts"
+        )
+    train, test = _counts(notes)
+    there = [name for name, a, b in zip(settings.classes, train, test, strict=True) if a + b]
+    if len(there) == 1:
+        raise DataError(
+            f"all {total:,} images are of class {there[0]!r}, and there must be two classes to tell apart; add images "
+            "of another"
+        )
+    if not sum(train):
+        raise DataError(f"all {total:,} images are of the test part, and there are none to train on; add a train part")
+
+
+def conclude(settings: "ImagePreparation", notes: list[Note]) -> Note:
+    """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
+    train, test = _counts(notes)
+    said = _total(notes, "said")
+    form = settings.form
+    return {
+        "classes": list(settings.classes),
+        "counts": {"train": train, "test": test},
+        **seen(notes),
+        "shape": list(form.shape),
+        "parts": "none" if not sum(test) else "given" if said else "drawn",
+        "share": None if said else settings.test,
+    }
+
+
+def seen(notes: list[Note]) -> Note:
+    """`images`, `resized`, `frames`, `damaged` (`count`, and the first `names`) and `ignored`."""
+    names = [name for note in notes for name in note["damaged"]["names"]]
+    return {
+        **{name: _total(notes, name) for name in ("images", "resized", "frames", "ignored")},
+        "damaged": {"count": sum(note["damaged"]["count"] for note in notes), "names": names[:_NAMED]},
+    }
+
+
+def remarks(report: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a report, in lines."""
+    train, test = report["counts"]["train"], report["counts"]["test"]
+    names = report["classes"]
+    both = [f"{name} {a + b:,}" for name, a, b in zip(names, train, test, strict=True)]
+    more = ", ..." if len(both) > _LISTED else ""
+    height, width, channels = report["shape"]
+    lines = [
+        f"{counted(report['images'])} of {width} x {height} pixels, {'grey' if channels == 1 else 'rgb'}, of "
+        f"{len(names)} classes: {', '.join(both[:_LISTED])}{more}"
+    ]
+    parts = f"train part {sum(train):,}, test part {sum(test):,}"
+    said = {
+        "given": f"{parts}, as the source says",
+        "drawn": f"{parts} drawn by the images' checksums (--test SHARE)",
+        "none": f"no test part: all {sum(train):,} images are for training and validation (--test SHARE draws one)",
+    }
+    lines.append(said[report["parts"]])
+    unseen = [name for name, count in zip(names, train, strict=True) if not count]
+    if unseen:
+        are = "class has" if len(unseen) == 1 else "classes have"
+        lines.append(f"{len(unseen)} {are} no image in the train part and cannot be learnt: {_some(unseen)}")
+    untested = [name for name, count in zip(names, test, strict=True) if not count]
+    if untested and report["parts"] != "none":
+        are = "class has" if len(untested) == 1 else "classes have"
+        lines.append(f"{len(untested)} {are} no image in the test part: {_some(untested)}")
+    return lines + repairs(report)
+
+
+def repairs(report: Mapping[str, Any]) -> list[str]:
+    """What was done to images that are not like the others, in lines."""
+    lines = []
+    if report["resized"]:
+        lines.append(f"{counted(report['resized'])} had another size and {_were(report['resized'])} resized")
+    if report["frames"]:
+        lines.append(f"{counted(report['frames'], 'file')} had several pictures, of which the first is taken")
+    damaged = report["damaged"]
+    if damaged["count"]:
+        more = ", ..." if damaged["count"] > len(damaged["names"]) else ""
+        lines.append(
+            f"{counted(damaged['count'], 'file')} could not be read and {_were(damaged['count'])} left out: "
+            f"{', '.join(damaged['names'])}{more}"
+        )
+    return lines
+
+
+def counted(count: int, noun: str = "image") -> str:
+    """A number of things, with a plural where it takes one."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+
+
+def _counts(notes: list[Note]) -> tuple[list[int], list[int]]:
+    """Images of each class in the train and the test part."""
+    train, test = (
+        [sum(counts) for counts in zip(*(note["counts"][side] for note in notes), strict=True)] for side in (0, 1)
+    )
+    return train, test
+
+
+def _total(notes: list[Note], name: str) -> int:
+    return sum(note[name] for note in notes)

@@ -1,0 +1,179 @@
+"""From images in raw files to pixels of one size and the numbers of their classes."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+
+from raysq.errors import UsageError
+from raysq.kinds.images import findings
+from raysq.kinds.images.reading import SUFFIXES, Form, Piece, infer, plan, read
+from raysq.kinds.images.reading.form import Fit, size_of
+
+Note = dict[str, Any]
+
+SHARD_BYTES = 64 << 20  # of pixels, at most, in a shard
+_MOST_ROWS = 16384
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    """What a preparation and a reading for predictions share: the size and colour that every image gets."""
+
+    size: str | None = None
+    colour: Literal["grey", "rgb"] | None = None
+    fit: Fit = "stretch"
+    background: Literal["white", "black"] = "white"
+    damaged: Literal["error", "drop"] = "error"
+
+    version: ClassVar[int] = 1
+    suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
+    trees: ClassVar[bool] = True
+    zip_member: ClassVar[str | None] = None  # a zip is an archive of images
+
+    def __post_init__(self) -> None:
+        if self.size is not None:
+            size_of(self.size)
+
+    @property
+    def form(self) -> Form:
+        """What every image becomes."""
+        width, height = size_of(self.size) if self.size is not None else (0, 0)
+        return Form(
+            width=width,
+            height=height,
+            channels={"grey": 1, "rgb": 3, None: 0}[self.colour],
+            fit=self.fit,
+            background=255 if self.background == "white" else 0,
+            damaged=self.damaged,
+            labels=False,
+        )
+
+    @property
+    def shard_rows(self) -> int:
+        """Images of a shard, a power of two: as many as have 64 MB of pixels, and at most 16,384."""
+        most = max(1, SHARD_BYTES // max(self.form.bytes, 1))
+        return min(_MOST_ROWS, 1 << (most.bit_length() - 1))
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings, for the manifest and the fingerprint."""
+        return dataclasses.asdict(self)
+
+    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What settings of examples lack: nothing."""
+        return {}, []
+
+    def plan(self, files: list[Path]) -> list[Piece]:
+        """The pieces of the files.
+
+        Raises:
+            DataError: files that cannot be read as images.
+        """
+        return plan(files, self.form)
+
+    def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
+        """The images of one piece, with a note of each table; see `raysq.kinds.images.reading`."""
+        yield from read(piece, self.form)
+
+    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, Note]] | None:
+        """No repair of the whole."""
+        return None
+
+
+@dataclass(frozen=True)
+class ImagePreparation(_Pixels):
+    """How raw images become pixels of one size and colour. The fields are settings.
+
+    Attributes:
+        size: "WIDTHxHEIGHT" in pixels; found in the files when none, if nearly all have the same.
+        colour: "grey" or "rgb"; found in the files when none.
+        fit: how an image of other proportions is brought to the size: "stretch" it, "crop" the middle, or "pad" it.
+        background: what lies behind transparent pixels and beside padded images, "white" or "black".
+        damaged: "error", or "drop" leaves out images that cannot be read, and tells them.
+        test: share of the images that are drawn for the test part where the source does not say which they are; by
+            a checksum of the pixels, so that equal images never lie on both sides. 0 for none.
+        classes: names of the classes in the order of their numbers; found in the files when empty.
+    """
+
+    test: float = 0.1
+    classes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.test < 1:
+            raise UsageError(f"setting test must be a share from 0 to below 1, received {self.test}")
+        if self.classes and (len(set(self.classes)) < len(self.classes) or len(self.classes) < 2):
+            raise UsageError(f"setting classes must be two different names or more, received {','.join(self.classes)}")
+
+    @property
+    def form(self) -> Form:
+        """What every image becomes."""
+        return dataclasses.replace(super().form, classes=self.classes, test=self.test, labels=True)
+
+    def infer(self, files: list[Path]) -> "tuple[ImagePreparation, list[str]]":
+        """These settings with what was not said found in the files, and what was found, in lines.
+
+        Raises:
+            DataError: something cannot be found out; the message says what to say.
+        """
+        found = infer(files, self.form)
+        return dataclasses.replace(self, **_known(found.form), classes=found.form.classes), found.told
+
+    def check(self, notes: list[Note]) -> None:
+        """Raises the first error that the notes of all pieces, in order, hold.
+
+        Raises:
+            DataError: no images, one class only, none to train on.
+        """
+        findings.check(self, notes)
+
+    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
+        """The data set's report."""
+        return findings.conclude(self, notes)
+
+    def remarks(self, report: Mapping[str, Any]) -> list[str]:
+        """What a person should know of a report, in lines."""
+        return findings.remarks(report)
+
+
+@dataclass(frozen=True)
+class ImageReading(_Pixels):
+    """How raw images are read for predictions: as those that a run was trained on, without labels.
+
+    Attributes are those of `ImagePreparation`; an image that cannot be read is an error.
+    """
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "ImageReading":
+        """That which reads files as a preparation with these settings does."""
+        names = ("size", "colour", "fit", "background")
+        return cls(**{name: settings[name] for name in names if name in settings})
+
+    def infer(self, files: list[Path]) -> "tuple[ImageReading, list[str]]":
+        """The same: the run says all.
+
+        Raises:
+            DataError: files without images.
+        """
+        infer(files, self.form)
+        return self, []
+
+    def check(self, notes: list[Note]) -> None:
+        """Raises DataError where there are no images."""
+        findings.check_images(notes)
+
+    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
+        """`images`, `resized`, `frames`, `damaged` and `ignored`."""
+        return findings.seen(notes)
+
+    def remarks(self, report: Mapping[str, Any]) -> list[str]:
+        """What a person should know of a report, in lines."""
+        return [findings.counted(report["images"]), *findings.repairs(report)]
+
+
+def _known(form: Form) -> dict[str, Any]:
+    """The settings that a form stands for."""
+    return {"size": f"{form.width}x{form.height}", "colour": "grey" if form.channels == 1 else "rgb"}

@@ -1,0 +1,235 @@
+"""Images in an npz file of NumPy: arrays of pixels and of labels, such as Keras's mnist.npz; never unpickled."""
+
+import contextlib
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.errors import DataError
+from raysq.kinds.images.reading.form import Form, Piece
+from raysq.kinds.images.reading.rows import Note, Rows
+
+_BLOCK = 16 << 20  # bytes of an array that are read at a time
+_HELD = 128 << 20  # bytes of pixels of a piece
+# Names of images and labels, and their part: as Keras and as MedMNIST name them, or all in one.
+_NAMES = (
+    ("x_train", "y_train", 0),
+    ("x_val", "y_val", 0),
+    ("x_valid", "y_valid", 0),
+    ("x_test", "y_test", 1),
+    ("train_images", "train_labels", 0),
+    ("val_images", "val_labels", 0),
+    ("test_images", "test_labels", 1),
+    ("x", "y", -1),
+    ("X", "y", -1),
+    ("images", "labels", -1),
+)
+
+
+class Head(NamedTuple):
+    """What an array says of itself."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype
+
+
+def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, Head]]:
+    """The arrays of images in a file: names of the images and the labels, part, and the images' head.
+
+    Raises:
+        DataError: there are none, or they are none of images.
+    """
+    heads = _heads(path)
+    found = [(x, y if y in heads else "", part, heads[x]) for x, y, part in _NAMES if x in heads]
+    if not found:
+        raise DataError(
+            f"{path.name} has no arrays of images: they are named x_train, y_train, x_test, y_test, or x and y; there "
+            f"is {', '.join(heads) or 'nothing'}"
+        )
+    for x, y, _, head in found:
+        _check(path, x, head)
+        if labels and not y:
+            raise DataError(f"{path.name} has {x} and no labels beside it: name them {_label_name(x)}")
+    return found
+
+
+def plan(path: Path, form: Form) -> list[Piece]:
+    """Pieces of at most 128 MB of pixels."""
+    pieces = []
+    found = pairs(path, form.labels)
+    total = max(1, sum(math.prod(head.shape) for _, _, _, head in found))
+    for x, y, part, head in found:
+        count, each = head.shape[0], max(1, math.prod(head.shape[1:]))
+        most = max(1, _HELD // each)
+        for begin in range(0, count, most):
+            end = min(count, begin + most)
+            size = path.stat().st_size * (end - begin) * each // total
+            pieces.append(Piece(str(path), "npz", size, (x, y), part=part, begin=begin, end=end))
+    return pieces
+
+
+def labels_of(path: Path, name: str) -> list[Any]:
+    """The labels of an array, as whole numbers or texts.
+
+    Raises:
+        DataError: something else, or another number than there are images.
+    """
+    with _damages(path), np.load(path, allow_pickle=False) as file:
+        values = file[name]
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(
+            f"{path.name}: {name} must have one label for each image, and its shape is {values.shape}; of one-hot "
+            f"labels give {name}.argmax(1)"
+        )
+    return labels(values, f"{path.name}: {name}")
+
+
+def labels(values: np.ndarray, what: str) -> list[Any]:
+    """The values of an array as whole numbers or texts.
+
+    Raises:
+        DataError: they are neither.
+    """
+    if values.dtype.kind in "iub":
+        return values.astype(np.int64).tolist()
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.floor(values)).all():
+        return values.astype(np.int64).tolist()
+    if values.dtype.kind == "S":
+        return [value.decode("utf-8", "replace") for value in values.tolist()]
+    if values.dtype.kind == "U":
+        return list(values.tolist())
+    raise DataError(f"{what} holds {values.dtype}, and labels are whole numbers or texts")
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of a piece; their ids are the array's name and their number in it, from 0."""
+    path, (x, y) = Path(piece.path), piece.names
+    assert piece.end is not None
+    rows = Rows(form)
+    names = labels_of(path, y) if form.labels else None
+    with _damages(path), zipfile.ZipFile(path) as archive, archive.open(x + ".npy") as file:
+        head = _head(file, path, x)
+        if names is not None and len(names) != head.shape[0]:
+            raise DataError(
+                f"{path.name}: {x} has {head.shape[0]:,} images and {y} {len(names):,} labels; give one each"
+            )
+        for begin, block in _blocks(file, head, piece.begin, piece.end):
+            some = None if names is None else names[begin : begin + len(block)]
+            ids = [f"{x}:{number}" for number in range(begin, begin + len(block))]
+            rows.add_array(as_images(block, f"{path.name}: {x}", form), some, piece.part, ids)
+            if rows.full:
+                yield rows.take()
+    yield rows.take()
+
+
+def as_images(block: np.ndarray, what: str, form: Form | None = None) -> np.ndarray:
+    """Pixels as uint8 of shape (n, height, width, channels).
+
+    Args:
+        block: of shape (n, height, width), (n, height, width, channels) or (n, pixels).
+        what: its name, for messages.
+        form: what says how pixels in a row lie.
+
+    Raises:
+        DataError: values that are not 0 to 255.
+    """
+    if block.dtype != np.uint8:
+        if block.dtype.kind not in "iub" or (block.size and (block.min() < 0 or block.max() > 255)):
+            raise DataError(
+                f"{what} must hold whole numbers from 0 to 255, and it holds {block.dtype}"
+                + (f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else "")
+                + "; write it as uint8"
+            )
+        block = block.astype(np.uint8)
+    shape = shape_of(block.shape)
+    assert shape is not None
+    return block.reshape(len(block), *shape)
+
+
+def shape_of(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Height, width and channels of an array of images, or None where it is none."""
+    if len(shape) == 2:
+        side = math.isqrt(shape[1])
+        return (side, side, 1) if side * side == shape[1] and side else None
+    if len(shape) == 3:
+        return (*shape[1:], 1) if min(shape[1:]) else None
+    return shape[1:] if len(shape) == 4 and shape[3] in (1, 3) and min(shape[1:]) else None
+
+
+def _check(path: Path, name: str, head: Head) -> None:
+    if head.dtype.hasobject:
+        raise DataError(f"{path.name}: {name} holds Python objects, which are not read; write it as an array of uint8")
+    if shape_of(head.shape) is None:
+        raise DataError(
+            f"{path.name}: {name} has shape {head.shape}, and images are (n, height, width), (n, height, width, 1 or "
+            "3) or (n, pixels of a square); bring it to one of these"
+        )
+
+
+def _heads(path: Path) -> dict[str, Head]:
+    """The heads of all arrays, by name."""
+    with _damages(path), zipfile.ZipFile(path) as archive:
+        found = {}
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                with archive.open(name) as file:
+                    found[name.removesuffix(".npy")] = _head(file, path, name)
+        return found
+
+
+def _head(file: IO[bytes], path: Path, name: str) -> Head:
+    """The head of an array, its values not read."""
+    version = np.lib.format.read_magic(file)
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    if version not in readers:
+        raise DataError(f"{path.name}: {name} is written in a form of NumPy's that is not read here; write it as uint8")
+    return Head(*readers[version](file))
+
+
+def _blocks(file: IO[bytes], head: Head, begin: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows `begin` to `end` of an array, some at a time, each with the number of its first."""
+    each = math.prod(head.shape[1:]) * head.dtype.itemsize
+    if head.fortran:  # its rows do not lie together
+        whole = np.frombuffer(_exactly(file, each * head.shape[0]), head.dtype).reshape(head.shape, order="F")
+        yield begin, np.ascontiguousarray(whole[begin:end])
+        return
+    left = begin * each
+    while left:
+        left -= len(_exactly(file, min(left, _BLOCK)))
+    step = max(1, _BLOCK // max(each, 1))
+    for low in range(begin, end, step):
+        count = min(step, end - low)
+        yield low, np.frombuffer(_exactly(file, count * each), head.dtype).reshape(count, *head.shape[1:])
+
+
+def _exactly(file: IO[bytes], size: int) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise EOFError("it ends in the middle of an array")
+    return data
+
+
+def _label_name(images: str) -> str:
+    return next(y for x, y, _ in _NAMES if x == images)
+
+
+@contextlib.contextmanager
+def _damages(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        if "pickle" in said or "Object arrays" in said:
+            said = "it holds Python objects, which are not read"
+        raise DataError(f"{path.name} is damaged or no npz file of arrays ({said[:100]}); write it again") from None

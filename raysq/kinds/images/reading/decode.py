@@ -1,0 +1,204 @@
+"""From the bytes of an image file, or the pixels of an array, to pixels of the wanted size and colour."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from raysq.errors import DataError
+from raysq.kinds.images.reading.form import Form
+
+# What is asked for at a time: a file is never handed to a reader of another format than these.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+MOST_PIXELS = 100_000_000  # of an image that is unpacked: a small file can claim any size
+_GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+_TURNED = (5, 6, 7, 8)  # EXIF orientations in which width and height are exchanged
+_REDUCED = 2  # a JPEG is unpacked at this many times the wanted size, or more
+
+
+@dataclass(frozen=True)
+class Head:
+    """What an image file says before its pixels are unpacked.
+
+    Attributes:
+        width: pixels, as it is to be seen.
+        height: pixels, as it is to be seen.
+        grey: whether it has no colours.
+    """
+
+    width: int
+    height: int
+    grey: bool
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image as it was asked for.
+
+    Attributes:
+        pixels: uint8 of shape (height, width, channels).
+        resized: whether it had another size.
+        frames: how many pictures the file holds; the first one is taken.
+    """
+
+    pixels: np.ndarray
+    resized: bool
+    frames: int
+
+
+def head(source: bytes | Path, name: str) -> Head:
+    """Size and colour of an image file.
+
+    Raises:
+        DataError: no image.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _opened(source, name) as image:
+            width, height = image.size
+            try:
+                turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+            except Exception:  # what is in the tags is the file's own; without them it stands as it lies
+                turned = False
+            palette = image.palette if image.mode == "P" else None
+            grey = image.mode in _GREY or (palette is not None and _is_grey(palette))
+    return Head(height, width, grey) if turned else Head(width, height, grey)
+
+
+def decode(raw: bytes, name: str, form: Form) -> Decoded:
+    """The pixels of an image file.
+
+    As a viewer shows them: turned as EXIF says, 16 bits scaled to 8, transparent pixels over the background, the
+    first picture of several.
+
+    Raises:
+        DataError: no image, a damaged one, or one that is too large.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _opened(raw, name) as opened:
+            image: Image.Image = opened
+            frames = int(getattr(opened, "n_frames", 1)) if opened.format in ("GIF", "TIFF", "WEBP") else 1
+            original = opened.size
+            if opened.format == "JPEG" and form.width:
+                side = _REDUCED * max(form.width, form.height)  # the image may still be turned
+                opened.draft(None, (side, side))
+            try:
+                image.load()
+            except Exception as error:
+                raise DataError(
+                    f"{name} is damaged or cut short ({_said(error)}); write it again or take it out"
+                ) from None
+            try:
+                image = ImageOps.exif_transpose(image)
+            except Exception:  # tags that cannot be read turn nothing
+                image = opened
+            turned = (image.size[0] > image.size[1]) != (opened.size[0] > opened.size[1])
+            flat = _coloured(_flat(image, form.background, name), form.channels)
+    before = original[::-1] if turned else original
+    resized = before != (form.width, form.height)
+    pixels = np.asarray(_fitted(flat, form))
+    return Decoded(pixels.reshape(form.shape), resized, frames)
+
+
+def convert(pixels: np.ndarray, form: Form) -> np.ndarray:
+    """Images of an array as they are asked for.
+
+    Args:
+        pixels: uint8 of shape (n, height, width, channels), channels 1 or 3.
+        form: the wanted size and colour.
+
+    Returns:
+        uint8 of shape (n, *form.shape).
+    """
+    if pixels.shape[1:] == form.shape:
+        return np.ascontiguousarray(pixels)
+    found = np.empty((len(pixels), *form.shape), np.uint8)
+    for place, one in enumerate(pixels):
+        image = Image.fromarray(one[..., 0] if one.shape[-1] == 1 else np.ascontiguousarray(one))
+        found[place] = np.asarray(_fitted(_coloured(image, form.channels), form)).reshape(form.shape)
+    return found
+
+
+def _opened(source: bytes | Path, name: str) -> Any:
+    """The image file, its pixels not unpacked yet."""
+    try:
+        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise DataError(f"{name} claims more pixels than any image of a data set has; take it out") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        what = (
+            "is empty (0 bytes)" if not size else "is not an image that can be read (PNG, JPEG, BMP, GIF, WebP, TIFF)"
+        )
+        raise DataError(f"{name} {what}; take it out, or --set damaged=drop leaves out all such files") from None
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        image.close()
+        raise DataError(f"{name} has {width:,} x {height:,} pixels, and {MOST_PIXELS:,} are the most; make it smaller")
+    return image
+
+
+def _flat(image: Image.Image, background: int, name: str) -> Image.Image:
+    """The image as "L" or "RGB", nothing of it transparent."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _narrowed(image, name)
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        over = image.convert("RGBA")
+        if image.mode in ("LA", "La"):
+            grey = Image.new("L", image.size, background)
+            grey.paste(over.convert("L"), mask=over.getchannel("A"))
+            return grey
+        under = Image.new("RGB", image.size, (background,) * 3)
+        under.paste(over.convert("RGB"), mask=over.getchannel("A"))
+        return under
+    if image.mode in ("L", "RGB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _narrowed(image: Image.Image, name: str) -> Image.Image:
+    """16 bits as 8."""
+    wide = np.asarray(image)
+    if image.mode == "F" or wide.min(initial=0) < 0 or wide.max(initial=0) > 65535:
+        raise DataError(f"{name} has pixels of {image.mode} beyond 16 bits; write it with 8 or 16 bits")
+    return Image.fromarray(((wide.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def _coloured(image: Image.Image, channels: int) -> Image.Image:
+    wanted = "L" if channels == 1 else "RGB"
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def _fitted(image: Image.Image, form: Form) -> Image.Image:
+    size = (form.width, form.height)
+    if image.size == size:
+        return image
+    bilinear = Image.Resampling.BILINEAR
+    if form.fit == "crop":
+        return ImageOps.fit(image, size, bilinear)
+    if form.fit == "pad":
+        colour: Any = form.background if form.channels == 1 else (form.background,) * 3
+        return ImageOps.pad(image, size, bilinear, color=colour)
+    return image.resize(size, bilinear)
+
+
+def _is_grey(palette: Any) -> bool:
+    """Whether a palette has no colours."""
+    if palette.mode != "RGB":
+        return False
+    colours = np.frombuffer(bytes(palette.palette), np.uint8)
+    colours = colours[: len(colours) // 3 * 3].reshape(-1, 3)
+    return bool((colours == colours[:, :1]).all())
+
+
+def _said(error: Exception) -> str:
+    """The beginning of what a reader says, in one line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:100]

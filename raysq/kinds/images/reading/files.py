@@ -1,0 +1,146 @@
+"""Image files: in a folder for each class, given one by one, or in a zip archive."""
+
+import functools
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from raysq.corpus.reading import layout
+from raysq.corpus.reading.layout import Layout
+from raysq.errors import DataError
+from raysq.kinds.images.reading.form import IMAGES, Form, Piece
+from raysq.kinds.images.reading.rows import Note, Rows
+from raysq.trees import walk
+
+_MOST = 2000  # files of a piece
+_RAW, _HELD = 64 << 20, 64 << 20  # bytes of files, and of pixels, of a piece
+_LARGEST = 1 << 28  # bytes of an image file
+
+
+def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
+    """The pieces of a folder tree or a zip archive: in the order of the names, of a zip in its own."""
+    kind = "tree" if path.is_dir() else "zip"
+    most = max(1, min(_MOST, _HELD // max(form.bytes, 1)))
+    pieces: list[Piece] = []
+    names: list[str] = []
+    size = 0
+
+    def cut() -> None:
+        nonlocal names, size
+        if names:
+            pieces.append(Piece(str(path), kind, size, tuple(names), found))  # type: ignore[arg-type]
+            names, size = [], 0
+
+    for name, bytes_ in _sizes(path):
+        if not name.lower().endswith(IMAGES) or found.place(name) is None:
+            continue
+        if len(names) >= most or size + bytes_ > _RAW:
+            cut()
+        names.append(name)
+        size += bytes_
+    cut()
+    return pieces
+
+
+def plan_files(paths: Sequence[Path]) -> list[Piece]:
+    """The pieces of image files that were given themselves."""
+    return [
+        Piece(
+            str(paths[0].parent), "files", sum(path.stat().st_size for path in some), tuple(path.name for path in some)
+        )
+        for some in (paths[begin : begin + _MOST] for begin in range(0, len(paths), _MOST))
+    ]
+
+
+def names_of(path: Path) -> list[str]:
+    """The paths of all files in a folder tree or a zip archive.
+
+    Raises:
+        DataError: a zip archive that is damaged, encrypted, or not to be trusted.
+    """
+    return [name for name, _ in _sizes(path)]
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of a piece; their ids are their paths."""
+    rows = Rows(form)
+    where = piece.layout or Layout("files")
+    if piece.kind == "zip":
+        with _archive(Path(piece.path)) as archive:
+            for name in piece.names:
+                yield from _one(rows, where, name, _member(archive, piece, name))
+    else:
+        for name in piece.names:
+            path = Path(piece.path) / name
+            if path.stat().st_size > _LARGEST:
+                raise DataError(
+                    f"{name} has {path.stat().st_size:,} bytes, and an image at most {_LARGEST:,}; take it out"
+                )
+            yield from _one(rows, where, name, path.read_bytes())
+    yield rows.take()
+
+
+def content(path: Path, name: str) -> bytes:
+    """The bytes of one file of a folder tree or a zip archive."""
+    if path.is_dir():
+        return (path / name).read_bytes()
+    with _archive(path) as archive:
+        return _member(archive, Piece(str(path), "zip", 0), name)
+
+
+def _one(rows: Rows, where: Layout, name: str, raw: bytes) -> Iterator[tuple[pa.Table, Note]]:
+    placed = where.place(name)
+    assert placed is not None
+    rows.add_file(raw, *placed)
+    if rows.full:
+        yield rows.take()
+
+
+def _sizes(path: Path) -> Sequence[tuple[str, int]]:
+    """Name and bytes of each file, those that are hidden left out."""
+    if path.is_dir():
+        return [(file.name, file.size) for file in walk(path).files]
+    about = path.stat()
+    return _zipped(path.absolute(), about.st_size, about.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=16)
+def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[str, int], ...]:
+    found = []
+    with _archive(path) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            if info.filename.startswith("/") or ".." in info.filename.split("/") or "\\" in info.filename:
+                raise DataError(f"{path.name}: member {info.filename} leads out of the archive; do not trust it")
+            if layout.hidden(info.filename):
+                continue
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise DataError(f"{path.name}: member {info.filename} is a link; pack the files themselves")
+            if info.flag_bits & 1:
+                raise DataError(f"{path.name} is encrypted; unpack it first and give the folder")
+            found.append((info.filename, info.file_size))
+    return tuple(found)
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path.name} is damaged or no zip file ({error}); write it again") from None
+
+
+def _member(archive: zipfile.ZipFile, piece: Piece, name: str) -> bytes:
+    """The bytes of a member: no more than an image can have, whatever the archive says."""
+    try:
+        with archive.open(name) as file:
+            raw = file.read(_LARGEST + 1)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{piece.name}: {name} cannot be unpacked ({error}); write the archive again") from None
+    if len(raw) > _LARGEST:
+        raise DataError(f"{piece.name}: {name} has more than {_LARGEST:,} bytes, which no image has; take it out")
+    return raw

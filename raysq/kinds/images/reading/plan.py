@@ -1,0 +1,88 @@
+"""What the raw files are, the pieces in which they are read, and reading one."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from raysq.corpus.reading import layout
+from raysq.corpus.reading.layout import Layout
+from raysq.corpus.reading.plan import parts_by_name
+from raysq.errors import DataError
+from raysq.kinds.images.reading import arrays, cifar, files, idx, table, tars
+from raysq.kinds.images.reading.form import IDX, IMAGES, TARS, Form, Kind, Piece
+from raysq.kinds.images.reading.rows import Note
+from raysq.trees import walk
+
+
+def plan(paths: Sequence[Path], form: Form) -> list[Piece]:
+    """The pieces, in row order: that of the names in a folder tree, else that of the source.
+
+    Raises:
+        DataError: files of several sorts, or what cannot be read as images.
+    """
+    kind = sort_of(paths)
+    if kind == "npz":
+        return [piece for path in paths for piece in arrays.plan(path, form)]
+    if kind == "cifar":
+        return [piece for path in paths for piece in cifar.plan(path)]
+    if kind == "idx":
+        return idx.plan(idx_files(paths), form)
+    if kind == "csv":
+        return table.plan(list(paths), parts_by_name(paths), form)
+    if kind == "files":
+        return files.plan_files(paths)
+    if kind == "tar":
+        return [piece for path in paths for piece in tars.plan(path, layout_of(path, form.labels), form)]
+    return [piece for path in paths for piece in files.plan(path, layout_of(path, form.labels), form)]
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of one piece."""
+    readers = {"npz": arrays.read, "cifar": cifar.read, "idx": idx.read, "csv": table.read, "tar": tars.read}
+    yield from readers.get(piece.kind, files.read)(piece, form)
+
+
+def sort_of(paths: Sequence[Path]) -> Kind:
+    """What the raw files are.
+
+    Raises:
+        DataError: several sorts, which are different data sets.
+    """
+    sorts = {_sort(path): path.name for path in reversed(paths)}
+    if len(sorts) > 1:
+        raise DataError(f"{' and '.join(sorted(sorts.values()))} are different sorts of sources; give one of them")
+    return next(iter(sorts))
+
+
+def names_of(path: Path) -> list[str]:
+    """The paths of all files in a folder tree or an archive, with forward slashes."""
+    if path.is_file() and path.name.lower().endswith(TARS):
+        return [name for name, _ in tars.look(path).sizes]
+    return files.names_of(path)
+
+
+def layout_of(path: Path, labels: bool) -> Layout:
+    """Where the classes are among the images of a folder tree or an archive."""
+    found = layout.find(name for name in names_of(path) if name.lower().endswith(IMAGES))
+    return found if labels else layout.for_predictions(found)
+
+
+def idx_files(paths: Sequence[Path]) -> list[Path]:
+    """The IDX files among the raw files, or in the one folder that they are."""
+    if len(paths) == 1 and paths[0].is_dir():
+        return [paths[0] / file.name for file in walk(paths[0]).files if file.name.lower().endswith(IDX)]
+    return list(paths)
+
+
+def _sort(path: Path) -> Kind:
+    name = path.name.lower()
+    if path.is_dir() or name.endswith(TARS):
+        names = names_of(path)
+        if cifar.batches(names):
+            return "cifar"
+        if path.is_dir() and any(one.lower().endswith(IDX) for one in names):
+            return "idx"
+        return "tree" if path.is_dir() else "tar"
+    ends: dict[tuple[str, ...], Kind] = {(".npz",): "npz", (".zip",): "zip", IDX: "idx", (".csv", ".csv.gz"): "csv"}
+    return next((kind for end, kind in ends.items() if name.endswith(end)), "files")

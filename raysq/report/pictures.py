@@ -1,0 +1,74 @@
+"""Pictures in the page: each is part of the file, as a PNG, or a WebP where that is much smaller."""
+
+import base64
+import functools
+import io
+from typing import Any
+
+import numpy as np
+
+from raysq.kinds.charts import Picture, Pictures
+from raysq.report.markup import Markup, tag
+
+_LARGE = 24_000  # bytes from which a picture in colours is written with losses
+_QUALITY = 88
+_TILE = 112  # pixels; pictures up to so wide stand in columns
+
+
+def draw_pictures(item: Pictures) -> Markup:
+    """The pictures beside each other, each with its caption below it; of rows, each below the other."""
+    small = len(item.pictures) > 1 and all((one.width or one.pixels.shape[1]) <= _TILE for one in item.pictures)
+    form = "pictures rows" if item.rows else "pictures tiles" if small else "pictures"
+    drawn = tag("div", *map(_draw, item.pictures), class_=form)
+    return tag("figure", tag("figcaption", item.title) if item.title else None, drawn, class_="wide")
+
+
+def _draw(picture: Picture) -> Markup:
+    height, width = picture.pixels.shape[:2]
+    shown = picture.width or width
+    image = tag(
+        "img",
+        src=f"data:{uri(picture)}",
+        alt=picture.says,
+        title=picture.says,
+        width=shown,
+        height=max(1, round(shown * height / width)),
+        class_="small" if shown >= width else None,
+    )
+    return tag("figure", image, tag("figcaption", picture.caption) if picture.caption else None)
+
+
+def uri(picture: Picture) -> str:
+    """The bytes of the picture, for a `data:` address."""
+    from PIL import Image
+
+    pixels = np.ascontiguousarray(picture.pixels)
+    if picture.coloured:
+        image = Image.fromarray(pixels)
+        image.putpalette(_palette())
+        return _written(image, "png", optimize=True, transparency=0)
+    if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] == 255).all():
+        pixels = np.ascontiguousarray(pixels[..., :-1])  # nothing of it is transparent
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    image = Image.fromarray(pixels)
+    png = _written(image, "png", optimize=True)
+    if len(png) < _LARGE or image.mode not in ("RGB", "RGBA"):
+        return png
+    webp = _written(image, "webp", quality=_QUALITY, method=4)
+    return min(png, webp, key=len)
+
+
+def _written(image: Any, form: str, **options: Any) -> str:
+    with io.BytesIO() as file:
+        image.save(file, form, **options)
+        return f"image/{form};base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+@functools.cache
+def _palette() -> bytes:
+    """Viridis, from dark to bright, by 256 colours: it is read in print and by the colour-blind too."""
+    from matplotlib import colormaps
+
+    colours: bytes = colormaps["viridis"](np.arange(256), bytes=True)[:, :3].tobytes()
+    return colours

@@ -1,0 +1,26 @@
+"""CIFAR-10: small photographs of ten sorts of things (Krizhevsky 2009)."""
+
+from raysq.tasks.spaces import IMAGES
+from raysq.tasks.task import Source, Task
+
+TASK = Task(
+    name="cifar10",
+    kind="images",
+    title="CIFAR-10: photographs of 32 x 32 pixels of ten classes, 50,000 to train on and 10,000 to test on",
+    source=Source(
+        url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        sha256="6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        about="Alex Krizhevsky, University of Toronto, 2009: CIFAR-10, python version",
+    ),
+    settings={
+        "val": "0.2",
+        "epochs": 10,
+        "steps_per_epoch": None,
+        "batch_size": 64,
+        "optimizer": "adam",
+    },
+    # Validation accuracy with all 50,000 training images.
+    published={"cnn": 0.611},
+    search_model="cnn",
+    search={**IMAGES, "blocks": [1, 2, 3], "padding": ["same"], "units": [128, 256, 512]},
+)
