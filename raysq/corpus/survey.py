@@ -82,7 +82,11 @@ class Look:
         else:
             whole = table.column("text").combine_chunks()
             codes, offsets, words = tokenise(whole, settings.tokens)
-            keys = _keys(whole.buffers()[2], np.frombuffer(whole.buffers()[1], np.int64)[whole.offset :], len(whole))
+            if "key" in table.column_names:  # made by the preparation, of what makes texts equal to it
+                keys = table.column("key").to_numpy().copy()
+            else:
+                begins = np.frombuffer(whole.buffers()[1], np.int64)[whole.offset :]
+                keys = _keys(whole.buffers()[2], begins, len(whole))
             text = pc.utf8_slice_codeunits(whole, 0, settings.excerpt)
         for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would lie on one side
             keys[row] = zlib.crc32(ids[row].as_py().encode())
@@ -197,7 +201,8 @@ class TextSurvey:
             name = note["block"]
             path = self._scratch / f"{name}.words"
             with pa.memory_map(str(path)) as file:
-                words, counts = pa.ipc.open_file(file).get_batch(0).columns
+                table = pa.ipc.open_file(file).read_all()  # without a batch where no document has words
+                words, counts = (column.combine_chunks() for column in table.columns)
                 places = self._vocabulary.add(words, counts.to_numpy())
             path.unlink()
             np.save(self._scratch / f"{name}.npy", places)

@@ -80,7 +80,7 @@ def documents(read: Read, piece: Piece, form: Form) -> tuple[pa.Table, dict[str,
     label, part = piece.columns.label, piece.columns.part
     return table(
         columns[piece.columns.text],
-        as_labels(columns[label], f"{piece.name}: column {label!r}") if label is not None else None,
+        as_labels(columns[label], f"{piece.name}: column {label!r}", form.encoding) if label is not None else None,
         as_parts(columns[part], ids, part) if part is not None else piece.part,
         ids,
         form,

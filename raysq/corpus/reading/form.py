@@ -26,7 +26,7 @@ SUFFIXES = (
     ".zip",
 )
 
-Kind = Literal["tree", "tar", "csv", "jsonl", "json", "parquet", "npz"]
+Kind = Literal["tree", "tar", "csv", "jsonl", "json", "parquet", "npz", "plain"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Form:
         headers: "drop" leaves out all up to the first empty line of each document; one without is kept whole.
         delimiter: between the cells of csv files, "tab" for a tabulator; a comma when None (`infer` finds it).
         labels: whether documents must have labels. Without, as for predictions, a file or folder may lack them.
+        whole: whether a file of plain text is one document; else each of its paragraphs is.
     """
 
     text: str | None = None
@@ -48,6 +49,7 @@ class Form:
     headers: Literal["keep", "drop"] = "keep"
     delimiter: str | None = None
     labels: bool = True
+    whole: bool = False
 
     def __post_init__(self) -> None:
         check_csv(Csv(self.separator, self.encoding))

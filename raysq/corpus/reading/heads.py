@@ -33,13 +33,15 @@ _FAMILIES = {
     "tar": "tar",
     "tgz": "tar",
     "npz": "npz",
+    "txt": "plain",
+    "text": "plain",
 }
 
 Head = dict[str, list[Any]]
 
 
 def family(path: Path) -> str:
-    """What a file is, by its name: "csv", "jsonl", "json", "parquet", "tar", "npz"; or "tree" for a folder.
+    """What a file is, by its name: "csv", "jsonl", "json", "parquet", "tar", "npz", "plain"; or "tree" for a folder.
 
     Raises:
         DataError: none of these.

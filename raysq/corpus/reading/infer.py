@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from raysq.corpus.reading import classes, heads, ranks
+from raysq.corpus.reading import classes, heads, plain, ranks
 from raysq.corpus.reading.columns import columns_of
 from raysq.corpus.reading.form import Form
 from raysq.corpus.reading.plan import parts_by_name, sort_of
@@ -35,7 +35,7 @@ def infer(
 
     Returns:
         Text, label and delimiter (None where files have none), what was found, in lines, and the name of the layout:
-        "table", "ranks", "parts" (train/CLASS/FILE), "classes" (CLASS/FILE) or "files".
+        "table", "ranks", "parts" (train/CLASS/FILE), "classes" (CLASS/FILE), "files" or "plain".
 
     Raises:
         DataError: something cannot be found; the message says what to say.
@@ -45,6 +45,8 @@ def infer(
         there = ranks.words_of(files) is not None
         words = ranks.INDEX if there else f"no {ranks.INDEX} beside it, so that words are numbers"
         return None, None, None, [f"layout: word ranks, as Keras ships them; words: {words}"], "ranks"
+    if kind == "plain":
+        return None, None, None, plain.told(list(files), Form(encoding=encoding, labels=labels)), "plain"
     if kind in ("tree", "tar"):
         told: list[str] = []
         for path in files:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from raysq.corpus.reading import archive, classes, groups, layout, objects, quoted, ranks, tree
+from raysq.corpus.reading import archive, classes, groups, layout, objects, plain, quoted, ranks, tree
 from raysq.corpus.reading.form import Form, Piece
 from raysq.corpus.reading.heads import family
 from raysq.errors import DataError
@@ -23,6 +23,8 @@ def plan(files: Sequence[Path], form: Form) -> list[Piece]:
     kind = sort_of(files)
     if kind == "npz":
         return [piece for path in documents_of(files) for piece in ranks.plan(path)]
+    if kind == "plain":
+        return [piece for path in files for piece in plain.plan(path, form)]
     if kind in ("tree", "tar"):
         return [piece for path in files for piece in (_tree if kind == "tree" else _archive)(path, form)]
     pieces = []
@@ -32,7 +34,7 @@ def plan(files: Sequence[Path], form: Form) -> list[Piece]:
 
 
 def sort_of(files: Sequence[Path]) -> str:
-    """What the files are: "tree", "tar", "npz" or "table".
+    """What the files are: "tree", "tar", "npz", "plain" or "table".
 
     Raises:
         DataError: several sorts, which are different data sets.

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysq.corpus.reading import archive, groups, objects, quoted, ranks, tree
+from raysq.corpus.reading import archive, groups, objects, plain, quoted, ranks, tree
 from raysq.corpus.reading.form import Form, Piece
 
 _READERS = {
@@ -16,6 +16,7 @@ _READERS = {
     "json": objects.read_list,
     "parquet": groups.read,
     "npz": ranks.read,
+    "plain": plain.read,
 }
 
 

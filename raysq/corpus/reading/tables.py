@@ -1,5 +1,6 @@
 """Documents as Arrow tables: bytes decoded, labels as text, with a note of what was seen."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -99,8 +100,10 @@ def table(
     return pa.table({"text": text, "label": label, "part": part, "id": ids}), note
 
 
-def as_labels(values: pa.Array, where: str) -> pa.Array:
+def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array:
     """Labels as text: true and false, whole numbers without decimals, text without the spaces around it.
+
+    Bytes are text in that encoding.
 
     Raises:
         DataError: a column of lists, say.
@@ -114,7 +117,7 @@ def as_labels(values: pa.Array, where: str) -> pa.Array:
     if pa.types.is_floating(kind):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
     if pa.types.is_large_binary(kind) or pa.types.is_binary(kind):
-        values = _replaced(values)
+        values = _replaced(values, encoding)
     values = pc.utf8_trim_whitespace(values.cast(pa.large_string()))
     return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.large_string()), values)
 
@@ -166,13 +169,12 @@ def is_utf8(encoding: str) -> bool:
     return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 
-def _replaced(raw: pa.Array) -> pa.Array:
-    try:
-        return raw.cast(pa.large_string())
-    except pa.ArrowInvalid:
-        return pa.array(
-            [None if value is None else value.decode(errors="replace") for value in raw.to_pylist()], pa.large_string()
-        )
+def _replaced(raw: pa.Array, encoding: str) -> pa.Array:
+    if is_utf8(encoding):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return raw.cast(pa.large_string())
+    texts = [None if value is None else value.decode(encoding, errors="replace") for value in raw.to_pylist()]
+    return pa.array(texts, pa.large_string())
 
 
 def _body(text: str) -> str:

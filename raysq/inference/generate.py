@@ -1,0 +1,45 @@
+"""Text that goes on from a beginning, by a finished run."""
+
+from pathlib import Path
+from typing import Any
+
+from raysq import kinds
+from raysq.errors import UsageError
+from raysq.training.run import Run
+
+
+def generate(run: Run | str | Path, prompt: str = "", **chosen: Any) -> dict[str, Any]:
+    """Goes on with a text.
+
+    Args:
+        run: a finished run of a language model, its directory or its id.
+        prompt: the beginning.
+        chosen: how long, how many, and how: as the kind's generator takes it (`words`, `temperature`, `top_k`, `top_p`,
+            `seed`, `samples`, `stop`).
+
+    Returns:
+        As the kind's generator says: for a language model `prompt`, `samples`, `unknown`, `seconds` and
+        `words_per_second`.
+
+    Raises:
+        DataError: no such run, or one that has not finished.
+        UsageError: a run of another kind, or a value out of its range.
+    """
+    from raysq.inference.load import load
+
+    run = run if isinstance(run, Run) else Run.open(run)
+    check(run)
+    return load(run).generate(prompt, **chosen)
+
+
+def check(run: Run) -> None:
+    """Whether a run's kind goes on with texts.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if kinds.get(run.config.kind).generate is None:
+        raise UsageError(
+            f"run {run.name} ({run.config.kind}) writes no text: generate takes a run of a language model, such as "
+            "that of `raysq train alice`"
+        )

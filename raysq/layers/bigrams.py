@@ -1,0 +1,50 @@
+"""Next words from the last one: a table of pairs with a back-off."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable(package="raysq")
+class BigramTable(keras.layers.Layer):
+    """The probability of each id given the last one: `shares` of the pairs that are known, and for all ids `backoff` of
+    the last one times `lower`.
+
+    Input `(batch, steps)` of ids, of which the last step is looked at; output `(batch, features)`, float32. The table
+    takes memory for the pairs that are known alone.
+
+    Args:
+        features: number of ids.
+        pairs: number of known pairs.
+    """
+
+    def __init__(self, features: int, pairs: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.features = features
+        self.pairs = pairs
+
+    def build(self, input_shape):
+        whole = {"dtype": "int32", "initializer": "zeros", "trainable": False}
+        real = {"dtype": "float32", "initializer": "zeros", "trainable": False}
+        self.begins = self.add_weight(shape=(self.features + 1,), name="begins", **whole)
+        self.nexts = self.add_weight(shape=(self.pairs,), name="nexts", **whole)
+        self.shares = self.add_weight(shape=(self.pairs,), name="shares", **real)
+        self.backoff = self.add_weight(shape=(self.features,), name="backoff", **real)
+        self.lower = self.add_weight(shape=(self.features,), name="lower", **real)
+
+    def call(self, inputs):
+        last = inputs[:, -1]
+        begins = tf.convert_to_tensor(self.begins)
+        known = tf.ragged.range(tf.gather(begins, last), tf.gather(begins, last + 1))
+        flat = known.flat_values
+        rows = tf.cast(known.value_rowids(), tf.int32)
+        places = tf.stack([rows, tf.gather(tf.convert_to_tensor(self.nexts), flat)], 1)
+        rest = tf.gather(tf.convert_to_tensor(self.backoff), last)[:, None] * tf.convert_to_tensor(self.lower)[None]
+        return tf.tensor_scatter_nd_add(rest, places, tf.gather(tf.convert_to_tensor(self.shares), flat))
+
+    def compute_output_spec(self, inputs):
+        return keras.KerasTensor((inputs.shape[0], self.features), "float32")
+
+    def get_config(self):
+        return {**super().get_config(), "features": self.features, "pairs": self.pairs}
