@@ -1,0 +1,126 @@
+"""Word vectors: words that stand in the same places of texts get vectors that point the same way."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from raysq.kinds.kind import Kind, Model, Objective
+from raysq.kinds.vectors import assets
+from raysq.kinds.vectors.predict import predict
+from raysq.kinds.vectors.prepare import VectorPreparation, VectorReading
+from raysq.kinds.vectors.report import report
+from raysq.kinds.vectors.sample import sample
+from raysq.kinds.vectors.settings import VectorSettings
+from raysq.kinds.vectors.stream import streams
+from raysq.shards import Dataset
+
+_BUILDERS = "raysq.kinds.vectors.models:"
+
+
+def facts(dataset: Dataset, settings: VectorSettings) -> dict[str, Any]:
+    """How many words there are, how much of the text they cover, and how such texts are read."""
+    found = streams(dataset, settings)
+    stream = found.ids["train"]
+    tokens, known = int(found.raw_counts.sum()), int(found.counts.sum())
+    return {
+        "words": len(found.counts) - 1,
+        "features": len(found.counts),
+        "tokens": tokens,
+        "unknown": 1 - known / tokens,
+        "kept": int((stream > 0).sum()),
+        "dropped": 1 - int((stream > 0).sum()) / max(1, known),
+        "reading": dataset.manifest.preparation["settings"],
+        "unit": None,
+    }
+
+
+def objective(facts: Mapping[str, Any], settings: VectorSettings) -> Objective:
+    """Cross-entropy of the word to predict and how often it is the likeliest one; or the loss against drawn words."""
+    if settings.form == "windows":
+        return Objective("sparse_categorical_crossentropy", {"accuracy": "sparse_categorical_accuracy"})
+    return Objective(block_loss, {})
+
+
+def block_loss(y: Any, prediction: Any) -> Any:
+    """The sum of the losses of a block's pairs, scaled so that the mean over blocks is that over pairs.
+
+    Args:
+        y: that scale, shape (batch, 1).
+        prediction: the sum, shape (batch, 1).
+    """
+    return (y * prediction)[:, 0]
+
+
+def references(facts: Mapping[str, Any], settings: VectorSettings) -> dict[str, dict[str, Any]]:
+    """How common each word is, whatever stands around it."""
+    return {"baseline": {}}
+
+
+def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
+    """Nothing: neither has a unit."""
+    return {}
+
+
+def remarks(facts: Mapping[str, Any], settings: VectorSettings) -> list[str]:
+    """What is predicted from what, and which words take part."""
+    words = "characters" if facts["reading"].get("level") == "char" else "words"
+    single = words.removesuffix("s")
+    side = f"the {settings.window} {words} on either side" if settings.window > 1 else f"the {single} on either side"
+    what = f"a {single} from {side}" if settings.architecture == "cbow" else f"{side} from a {single}"
+    least = f" that occur {settings.min_count} times or more" if settings.min_count > 1 else ""
+    unknown = (
+        f"{100 * facts['unknown']:.1f} % of the {facts['tokens']:,} {words} of the training texts are not among them and "
+        "are left out"
+    )
+    whole = f"these are all of the {facts['tokens']:,} {words} of the training texts"
+    lines = [f"predicts {what}", f"knows {facts['words']:,} {words}{least}; {unknown if facts['unknown'] else whole}"]
+    if facts["dropped"]:
+        lines.append(
+            f"drops {100 * facts['dropped']:.1f} % of the others, occurrences of the most frequent {words} "
+            f"(subsample={settings.subsample:g}), and trains on {facts['kept']:,}"
+        )
+    return lines
+
+
+def raw_reading(facts: Mapping[str, Any]) -> VectorReading:
+    """The preparation that reads raw texts for predictions as those of the run were read."""
+    return VectorReading.of(facts["reading"])
+
+
+_SAMPLING = {
+    "form": "blocks",
+    "shrink": True,
+    "min_count": 5,
+    "subsample": 1e-3,
+    "batch_size": 256,
+    "eval_batch_size": 256,
+    "optimizer": "adam",
+    "learning_rate": 0.03,
+    "schedule": "cosine",
+    "epochs": 10,
+}
+
+KIND = Kind(
+    name="vectors",
+    preparation=VectorPreparation,
+    examples=VectorSettings,
+    models={
+        "baseline": Model(_BUILDERS + "baseline", xla=False),
+        "softmax": Model(_BUILDERS + "softmax", xla=False),
+        "negative_sampling": Model(_BUILDERS + "negative_sampling", _SAMPLING, xla=False),
+    },
+    default_model="softmax",
+    sample=sample,
+    facts=facts,
+    objective=objective,
+    references=references,
+    scale=scale,
+    remarks=remarks,
+    folds=None,
+    reading=raw_reading,
+    history=None,
+    predict=predict,
+    report=report,
+    assets=assets.write,
+    texts="text",
+    words=assets.words,
+)

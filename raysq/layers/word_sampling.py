@@ -1,0 +1,181 @@
+"""Skip-gram and continuous bag of words with negative sampling, over blocks of words (Mikolov et al. 2013)."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+ARCHITECTURES = ("cbow", "skipgram")
+ALWAYS = 1 << 30  # the threshold of an id that always stays
+_PROBES = 256  # words that stand for all in evaluation
+
+
+@keras.saving.register_keras_serializable(package="raysq")
+class WordSampling(keras.layers.Layer):
+    """The loss of all pairs of words in blocks of text, each against drawn words.
+
+    For a pair of a word's vector v and another word c it is -log sigmoid(v . c) - K E[log sigmoid(-v . n)], with n
+    drawn from the words' counts to a power. The pairs of a block are one matrix product, so that a word's vectors are
+    looked up once for all its pairs; n are drawn for the block as a whole, and each counts like K / shared of those
+    that word2vec draws for each pair. Unlike there, a drawn word that happens to be c counts too, as in the expectation
+    above. In evaluation n are always the same words, evenly spaced over the distribution.
+
+    Inputs: ids `(batch, block + 2 * window)`, 0 where a text ends, and the vectors that are seen: of cbow those of all
+    these ids, of skip-gram those of the `block` in the middle, `(batch, ., dimension)`. Output `(batch, 1)`, the sum of
+    the losses of a block's pairs (skip-gram) or words (cbow). Weights: the vectors of the predicted words
+    `(features, dimension)`, and what draws them (Walker's alias table), which does not train.
+
+    Args:
+        architecture: "skipgram" predicts each word around from a word, "cbow" a word from the mean of those around it.
+        features: number of ids, 0 among them, which is never drawn.
+        window: words on either side.
+        block: words in a row.
+        negatives: K.
+        shared: words drawn for a block.
+        shrink: whether a pair at distance d weighs (window + 1 - d) / window instead of 1.
+    """
+
+    def __init__(
+        self,
+        architecture: str,
+        features: int,
+        window: int,
+        block: int,
+        negatives: int = 5,
+        shared: int = 32,
+        shrink: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if architecture not in ARCHITECTURES:
+            raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, received {architecture!r}")
+        self.architecture = architecture
+        self.features = features
+        self.window = window
+        self.block = block
+        self.negatives = negatives
+        self.shared = shared
+        self.shrink = shrink
+        self.seed_generator = keras.random.SeedGenerator()
+        distance = np.abs(np.arange(-window, window + 1))
+        weights = (window + 1 - distance) / window if shrink else np.ones(2 * window + 1)
+        self._weights = np.where(distance, weights, 0.0).astype(np.float32)
+
+    def build(self, input_shape):
+        dimension = input_shape[1][-1]
+        self.vectors = self.add_weight(shape=(self.features, dimension), initializer="zeros", name="vectors")
+        own: dict[str, Any] = {"initializer": "zeros", "dtype": "int32", "trainable": False}
+        self.threshold = self.add_weight(shape=(self.features,), name="threshold", **own)
+        self.alias = self.add_weight(shape=(self.features,), name="alias", **own)
+        self.probes = self.add_weight(shape=(_PROBES,), name="probes", **own)
+
+    def set_distribution(self, chances: np.ndarray) -> None:
+        """Sets which words are drawn how often, once the layer is built.
+
+        Args:
+            chances: of each id, `(features,)`, of any sum; 0 for id 0.
+        """
+        threshold, alias = alias_table(chances)
+        self.threshold.assign(threshold)
+        self.alias.assign(alias)
+        self.probes.assign(evenly_drawn(chances, _PROBES))
+
+    def call(self, inputs, training=False):
+        ids, seen = inputs
+        vectors = tf.convert_to_tensor(self.vectors)
+        weights = self._pair_weights(ids)
+        centre = slice(self.window, self.window + self.block)
+        if self.architecture == "cbow":
+            total = tf.reduce_sum(weights, -1, keepdims=True)
+            hidden = tf.matmul(self._banded(tf.cast(weights / tf.maximum(total, 1e-9), seen.dtype)), seen)
+            scores = tf.reduce_sum(hidden * tf.gather(vectors, ids[:, centre]), -1, keepdims=True)
+            weights = tf.cast(total > 0, tf.float32)
+        else:
+            hidden = seen
+            scores = self._diagonals(tf.matmul(hidden, tf.gather(vectors, ids), transpose_b=True))
+        told = tf.nn.softplus(-tf.cast(scores, tf.float32))  # -log sigmoid(score)
+        if training:
+            drawn = tf.gather(vectors, self._draw(tf.shape(ids)[0]))
+            wrong = tf.matmul(hidden, drawn, transpose_b=True)
+        else:
+            drawn = tf.gather(vectors, tf.convert_to_tensor(self.probes))
+            wrong = tf.einsum("bld,nd->bln", hidden, drawn)
+        refused = tf.reduce_mean(tf.nn.softplus(tf.cast(wrong, tf.float32)), -1)
+        loss = tf.reduce_sum(weights * told, -1) + self.negatives * tf.reduce_sum(weights, -1) * refused
+        return tf.reduce_sum(loss, -1, keepdims=True)
+
+    def _draw(self, batch):
+        """Ids for each block, `(batch, shared)`."""
+        shape = (batch, self.shared)
+        words = keras.random.randint(shape, 1, self.features, seed=self.seed_generator)
+        chance = keras.random.randint(shape, 0, ALWAYS, seed=self.seed_generator)
+        stays = chance < tf.gather(tf.convert_to_tensor(self.threshold), words)
+        return tf.where(stays, words, tf.gather(tf.convert_to_tensor(self.alias), words))
+
+    def _pair_weights(self, ids):
+        """What the pair of each word of a block and the word at each distance counts, `(batch, block, 2 window + 1)`,
+        from the farthest before to the farthest behind; nothing with a word of another text, or with itself."""
+        # Two words are of the same text if as many ends of texts stand before both.
+        texts = tf.cumsum(tf.cast(ids == 0, tf.int32), axis=1)
+        text = tf.where(ids > 0, texts, -1)
+        own = text[:, self.window : self.window + self.block]
+        same = [
+            tf.logical_and(own == text[:, shift : shift + self.block], own >= 0) for shift in range(len(self._weights))
+        ]
+        return tf.cast(tf.stack(same, -1), tf.float32) * self._weights
+
+    def _diagonals(self, scores):
+        """The scores of words at most a window apart: of `(batch, block, block + 2 window)`, where word i stands at
+        place i + window of the row, `(batch, block, 2 window + 1)`."""
+        batch, width = tf.shape(scores)[0], self.block + 2 * self.window
+        # Rows one place longer than they are: each is shifted by one against the one above.
+        flat = tf.pad(tf.reshape(scores, (batch, self.block * width)), ((0, 0), (0, self.block)))
+        return tf.reshape(flat, (batch, self.block, width + 1))[:, :, : 2 * self.window + 1]
+
+    def _banded(self, weights):
+        """The inverse of `_diagonals`, nought elsewhere."""
+        batch, width = tf.shape(weights)[0], self.block + 2 * self.window
+        wide = tf.pad(weights, ((0, 0), (0, 0), (0, width + 1 - (2 * self.window + 1))))
+        flat = tf.reshape(wide, (batch, self.block * (width + 1)))[:, : self.block * width]
+        return tf.reshape(flat, (batch, self.block, width))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0][0], 1)
+
+    def get_config(self):
+        names = ("architecture", "features", "window", "block", "negatives", "shared", "shrink")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def alias_table(chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Walker's alias table for ids from 1 on: an id drawn evenly stays with probability `threshold`, else its alias is
+    taken.
+
+    Args:
+        chances: of each id, of any sum; that of id 0 is not looked at.
+
+    Returns:
+        `threshold`, of `ALWAYS`, and `alias`, both int32 of the shape of `chances`.
+    """
+    size = len(chances) - 1
+    scaled = np.asarray(chances[1:], np.float64)
+    scaled = scaled * (size / scaled.sum())
+    threshold, alias = np.ones(size), np.arange(size)
+    small, large = ([*np.flatnonzero(where)] for where in (scaled < 1, scaled >= 1))
+    left = scaled.tolist()
+    while small and large:
+        low, high = small.pop(), large[-1]
+        threshold[low], alias[low] = left[low], high
+        left[high] -= 1 - left[low]
+        if left[high] < 1:
+            small.append(large.pop())
+    staying = np.append(ALWAYS, np.rint(threshold * ALWAYS))
+    return staying.astype(np.int32), np.append(0, alias + 1).astype(np.int32)
+
+
+def evenly_drawn(chances: np.ndarray, count: int) -> np.ndarray:
+    """So many ids that stand for the distribution: those in the middle of as many parts of equal chance, int32."""
+    total = np.cumsum(np.asarray(chances[1:], np.float64))
+    middles = (np.arange(count) + 0.5) / count * total[-1]
+    return (np.searchsorted(total, middles, side="right") + 1).astype(np.int32)

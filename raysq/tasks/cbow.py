@@ -1,0 +1,18 @@
+"""Continuous bag of words: a word from those around it (Mikolov et al. 2013), on texts of one's own."""
+
+from raysq.tasks.spaces import VECTORS
+from raysq.tasks.task import Task
+
+TASK = Task(
+    name="cbow",
+    kind="vectors",
+    title="word vectors: a word from the words around it, on any texts",
+    settings={
+        "architecture": "cbow",
+        "window": 2,
+        "epochs": 20,
+        "steps_per_epoch": None,
+    },
+    search_model="negative_sampling",
+    search=VECTORS,
+)

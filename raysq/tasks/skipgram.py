@@ -1,0 +1,18 @@
+"""Skip-gram: the words around a word from the word (Mikolov et al. 2013), on texts of one's own."""
+
+from raysq.tasks.spaces import VECTORS
+from raysq.tasks.task import Task
+
+TASK = Task(
+    name="skipgram",
+    kind="vectors",
+    title="word vectors: the words around a word from the word, on any texts",
+    settings={
+        "architecture": "skipgram",
+        "window": 2,
+        "epochs": 20,
+        "steps_per_epoch": None,
+    },
+    search_model="negative_sampling",
+    search=VECTORS,
+)
