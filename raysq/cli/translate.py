@@ -1,0 +1,110 @@
+"""The command that translates."""
+
+import argparse
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from raysq.cli.output import say
+from raysq.errors import UsageError
+
+
+def add(sub: argparse.ArgumentParser) -> None:
+    """The options of `raysq translate`."""
+    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
+    given = sub.add_mutually_exclusive_group(required=True)
+    given.add_argument("--text", action="append", metavar="TEXT", help="a sentence; may be given repeatedly")
+    given.add_argument("--input", metavar="FILE", help="a text file, a sentence a line; - for standard input")
+    sub.add_argument("--output", metavar="FILE", help="for --input: as many lines in the same order (default: printed)")
+    sub.add_argument("--reference", metavar="FILE", help="for --input: right translations, line by line; tells BLEU")
+    sub.add_argument(
+        "--beam", type=int, default=4, metavar="K", help="translations followed side by side; 1 is greedy (4)"
+    )
+    sub.add_argument(
+        "--penalty", type=float, default=1.0, metavar="P", help="scores compare over length ** P (default: 1)"
+    )
+    about = "words that the model has no id for: never written, or copied from the source (needs attention)"
+    sub.add_argument("--unknown", choices=("never", "copy"), default="never", help=about)
+    sub.add_argument("--encoding", default="utf-8", help="of the files (default: utf-8)")
+
+
+def translate(options: argparse.Namespace) -> None:
+    from raysq.inference.translate import check
+    from raysq.training.run import Run
+
+    if options.beam < 1:
+        raise UsageError(f"--beam must be at least 1, received {options.beam}")
+    if not math.isfinite(options.penalty):
+        raise UsageError(f"--penalty must be a number, received {options.penalty}")
+    run = Run.open(options.run_name)
+    check(run)  # before TensorFlow is loaded
+    chosen = {"beam": options.beam, "penalty": options.penalty, "unknown": options.unknown}
+    return _texts(options, run, chosen) if options.text is not None else _file(options, run, chosen)
+
+
+def _texts(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None:
+    from raysq.inference.translate import translate
+
+    for name in ("output", "reference"):
+        if getattr(options, name):
+            raise UsageError(f"--{name} goes with --input; what --text gives is printed")
+    found = [
+        {
+            "source": text,
+            "translation": one.text,
+            "score": None if math.isnan(one.score) else one.score,
+            "remark": one.remark,
+        }
+        for text, one in zip(options.text, translate(run, options.text, **chosen), strict=True)
+    ]
+
+    def show(console: Any) -> None:
+        for one in found:
+            print(one["translation"])
+            if one["remark"]:
+                print(f"  {one['remark']}", file=sys.stderr)
+
+    say(options, {"run": str(run.directory), "synthetic": run.config.synthetic, "translations": found}, show)
+
+
+def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None:
+    from raysq.inference.translate import translate_file
+
+    if options.json and options.output is None:
+        raise UsageError("translate --json needs --output FILE: without it the translations are what is printed")
+    with _counter(options.json or (options.output is None and sys.stdout.isatty())) as count:
+        result = translate_file(
+            run,
+            options.input,
+            options.output,
+            reference=options.reference,
+            encoding=options.encoding,
+            on_line=count,
+            **chosen,
+        )
+    said = f"{result['lines']:,} lines in {result['seconds']:.1f} s"
+    if "bleu" in result:
+        said += f", BLEU {result['bleu']:.2f}"
+    if options.output is None:
+        print(said, file=sys.stderr)
+        return None
+    return say(options, result, lambda console: console.print(f"{said}: {result['output']}"))
+
+
+@contextlib.contextmanager
+def _counter(quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A function that adds to the lines that are done, and shows them on a terminal."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield lambda done: None
+        return
+    with Progress(
+        TextColumn("translating"), MofNCompleteColumn(), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
+        line = bar.add_task("", total=None)
+        yield lambda done: bar.advance(line, done)

@@ -1,0 +1,143 @@
+"""Sentences and files translated by a finished run."""
+
+import contextlib
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from raysq import kinds
+from raysq.errors import DataError, SourceError, UsageError
+from raysq.home import placing
+from raysq.training.run import Run
+
+_LINES = 8192  # of a file that are read at a time
+
+
+def check(run: Run) -> None:
+    """Whether a run's kind translates.
+
+    Raises:
+        UsageError: it does not.
+    """
+    if kinds.get(run.config.kind).translator is None:
+        raise UsageError(
+            f"run {run.name} ({run.config.kind}) does not translate: translate takes a run of pairs of sentences, such "
+            "as that of `raysq train translation`"
+        )
+
+
+def translate_file(
+    run: Run | str | Path,
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    reference: str | Path | None = None,
+    encoding: str = "utf-8",
+    on_line: Callable[[int], None] = lambda count: None,
+    **chosen: Any,
+) -> dict[str, Any]:
+    """Translates a text file line by line; an empty line stays one.
+
+    Args:
+        run: a finished run of pairs of sentences, its directory or its id.
+        source: the file, a sentence a line; "-" for standard input.
+        output: where the translations go, as many lines in the same order; standard output if left out.
+        reference: a file of translations to compare with, line by line; then the result has `bleu`.
+        encoding: of the files.
+        on_line: called with the number of lines that were translated since.
+        chosen: `beam`, `penalty` and `unknown`, as the kind's translator takes them.
+
+    Returns:
+        `run`, `output`, `lines`, `seconds` (of translating, without loading), and `bleu` where there is a reference.
+
+    Raises:
+        DataError: bytes that are not of the encoding, or a reference of another number of lines.
+        SourceError: a file that cannot be read or written.
+        UsageError: the run does not translate, or a value is out of its range.
+    """
+    from raysq.inference.load import load
+
+    run = run if isinstance(run, Run) else Run.open(run)
+    check(run)
+    wanted = None if reference is None else list(_lines(Path(reference), encoding))
+    predictor = load(run)
+    count, seconds = 0, 0.0
+    written: list[str] = []
+    with contextlib.ExitStack() as stack:
+        lines = _lines(None if str(source) == "-" else Path(source), encoding)
+        sink = _sink(stack, None if output is None else Path(output), encoding)
+        while block := list(itertools.islice(lines, _LINES)):
+            began = time.perf_counter()
+            found = predictor.translate(block, progress=on_line, **chosen)
+            seconds += time.perf_counter() - began
+            count += len(found)
+            sink.writelines(f"{one.text}\n" for one in found)
+            sink.flush()
+            if wanted is not None:
+                written += [one.text for one in found]
+        if wanted is not None and len(wanted) != count:
+            raise DataError(
+                f"{Path(reference or '').name} has {len(wanted):,} lines and the input has {count:,}: a reference has "
+                "a translation for each line"
+            )
+    result: dict[str, Any] = {
+        "run": str(run.directory),
+        "output": None if output is None else str(output),
+        "lines": count,
+        "seconds": round(seconds, 3),
+    }
+    if wanted is not None:
+        graded = predictor.kind.graded
+        assert graded is not None
+        result["bleu"] = graded(run.config.facts, written, wanted)
+    return result
+
+
+def translate(run: Run | str | Path, texts: Sequence[str], **chosen: Any) -> list[Any]:
+    """Translates sentences; see `Predictor.translate`.
+
+    Raises:
+        DataError: no such run, or one that has not finished.
+        UsageError: a run of another kind, or a value out of its range.
+    """
+    from raysq.inference.load import load
+
+    run = run if isinstance(run, Run) else Run.open(run)
+    check(run)
+    return load(run).translate(texts, **chosen)
+
+
+def _lines(path: Path | None, encoding: str) -> Iterator[str]:
+    """The lines of a file, or of standard input, without their ends."""
+    name = "standard input" if path is None else path.name
+    number = 0
+    try:
+        with contextlib.ExitStack() as stack:
+            raw: IO[bytes] = sys.stdin.buffer if path is None else stack.enter_context(open(path, "rb"))
+            if "16" in encoding or "32" in encoding:  # a line's end is no single byte there
+                yield from (line.removesuffix("\r") for line in raw.read().decode(encoding).split("\n"))
+                return
+            for number, data in enumerate(raw, 1):
+                line = data.decode(encoding).removesuffix("\n").removesuffix("\r")
+                yield line.removeprefix("\ufeff") if number == 1 else line
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}, line {max(number, 1)} is not {encoding} ({error.reason})") from None
+    except LookupError:
+        raise UsageError(f"--encoding must be one that Python knows, such as utf-8, received {encoding!r}") from None
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def _sink(stack: contextlib.ExitStack, path: Path | None, encoding: str) -> IO[str]:
+    if path is None:
+        return sys.stdout
+    left: list[Path] = []
+    if not path.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
+    stack.callback(lambda: [one.unlink(missing_ok=True) for one in left])  # where the input cannot be read to its end
+    partial = stack.enter_context(placing(path))
+    left.append(partial)
+    return stack.enter_context(open(partial, "w", encoding=encoding, newline="\n"))

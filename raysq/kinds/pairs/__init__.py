@@ -1,0 +1,112 @@
+"""Pairs of sentences: translation from one language to another."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from raysq.kinds.kind import Kind, Model, Objective
+from raysq.kinds.pairs import words
+from raysq.kinds.pairs.examples import corpus
+from raysq.kinds.pairs.predict import predict
+from raysq.kinds.pairs.prepare import PairPreparation, PairReading
+from raysq.kinds.pairs.report import report, study
+from raysq.kinds.pairs.sample import sample
+from raysq.kinds.pairs.scores import bleu_of, scores
+from raysq.kinds.pairs.settings import PairSettings
+from raysq.kinds.pairs.translate import translator
+from raysq.shards import Dataset
+
+_BUILDERS = "raysq.kinds.pairs.models:"
+
+
+def facts(dataset: Dataset, settings: PairSettings) -> dict[str, Any]:
+    """How sentences are read, how many words have an id, how much of the training pairs they cover, and how many of
+    these are cut."""
+    found = corpus(dataset, settings)
+    rows = found.split.train
+    sides = (found.source, found.target)
+    limits = (found.lengths[0], found.lengths[1] - 1)
+    longer = [float((side.tokens.lengths[rows] > most).mean()) for side, most in zip(sides, limits, strict=True)]
+    return {
+        "reading": dataset.manifest.preparation["settings"],
+        "ids": [side.words.count for side in sides],
+        "unknown": [side.unknown for side in sides],
+        "longer": longer,
+        "words": float(found.positions(rows).mean()),
+        "unit": None,
+    }
+
+
+def objective(facts: Mapping[str, Any], settings: PairSettings) -> Objective:
+    """The cross-entropy of a word, and the share of the words that are right, given those before each."""
+    from raysq.kinds.pairs.measures import WordAccuracy, loss_of
+
+    return Objective(loss_of(facts["words"] if settings.form == "all" else 1.0), {"accuracy": WordAccuracy})
+
+
+def references(facts: Mapping[str, Any], settings: PairSettings) -> dict[str, dict[str, Any]]:
+    """The translation word by word."""
+    return {"baseline": {"form": "all"}}
+
+
+def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
+    """Nothing: neither loss nor accuracy has a unit."""
+    return {}
+
+
+def remarks(facts: Mapping[str, Any], settings: PairSettings) -> list[str]:
+    """What a model sees of a pair, and how much of the words it knows."""
+    lines = []
+    if settings.form == "next":
+        lines.append("an example is one next word, given the source and the words before it")
+    for side, most in enumerate((settings.max_source, settings.max_target)):
+        name = ("source", "target")[side]
+        unit = "characters" if facts["reading"][f"{name}_level"] == "char" else "words"
+        turned = ", reversed" if settings.reversed and not side else ""
+        cut = f"; {100 * facts['longer'][side]:.1f} % are longer and cut" if facts["longer"][side] else ""
+        lines.append(
+            f"{name}: up to {most} {unit}{turned}{cut}; knows {facts['ids'][side] - words.FIRST:,} {unit}, "
+            f"{100 * facts['unknown'][side]:.1f} % of those of the training sentences are not among them"
+        )
+    return lines
+
+
+def assets(dataset: Dataset, settings: PairSettings) -> dict[str, bytes]:
+    """The words of both languages, which translations need."""
+    found = corpus(dataset, settings)
+    return words.write(found.source.words, found.target.words)
+
+
+def raw_reading(facts: Mapping[str, Any]) -> PairReading:
+    """The preparation that reads raw source sentences as those of the run were read."""
+    return PairReading.of(facts["reading"])
+
+
+KIND = Kind(
+    name="pairs",
+    preparation=PairPreparation,
+    examples=PairSettings,
+    models={
+        "baseline": Model(_BUILDERS + "baseline", xla=False),
+        "encoder_decoder": Model(_BUILDERS + "encoder_decoder"),
+        "attention": Model(_BUILDERS + "encoder_decoder", {"attention": "dot"}),
+        "repeat": Model(_BUILDERS + "repeat", {"form": "next", "batch_size": 512}),
+    },
+    default_model="attention",
+    sample=sample,
+    facts=facts,
+    objective=objective,
+    references=references,
+    scale=scale,
+    remarks=remarks,
+    folds=None,
+    reading=raw_reading,
+    history=None,
+    predict=predict,
+    report=report,
+    assets=assets,
+    texts="source",
+    scores=scores,
+    study=study,
+    translator=translator,
+    graded=bleu_of,
+)

@@ -1,0 +1,134 @@
+"""What was found in pairs of sentences: what cannot be used, and what a person should know."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from raysq.errors import DataError
+
+if TYPE_CHECKING:
+    from raysq.kinds.pairs.prepare import PairPreparation
+
+Note = dict[str, Any]
+
+_NAMED = 5
+_PARTS = ("train", "test", "validation")
+
+
+def check(settings: "PairPreparation", notes: list[Note]) -> None:
+    """Raises DataError for what cannot be used.
+
+    Args:
+        settings: of the preparation.
+        notes: of all pieces.
+    """
+    rows, said = _total(notes, "rows"), _total(notes, "said")
+    if not rows:
+        pairs = _total(notes, "pairs")
+        raise DataError(
+            f"none of {pairs:,} pairs has words on both sides; are the source and the target the right ones?"
+            if pairs
+            else "the source has no pairs"
+        )
+    if 0 < said < rows:
+        raise DataError(
+            f"{said:,} pairs say whether they are of the train, validation or test part and {rows - said:,} do not: "
+            "call all files train..., dev... or test..., or none"
+        )
+    train = sum(note["parts"][0] for note in notes)
+    if not train:
+        share = (
+            "give those of the train part too"
+            if said
+            else f"--set test=SHARE sets a smaller one than {settings.test:g}"
+        )
+        raise DataError(
+            f"all {rows:,} pairs are of the test or validation part, and there are none to train on; {share}"
+        )
+
+
+def conclude(settings: "PairPreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
+    """The data set's report."""
+    parts = [sum(note["parts"][number] for note in notes) for number in range(len(_PARTS))]
+    said = _total(notes, "said")
+    return {
+        **seen(notes),
+        "empty": _named(notes, "empty"),
+        "parts": dict(zip(_PARTS, parts, strict=True)),
+        "drawn": not said,
+        "share": None if said else settings.test,
+        "tokens": [sum(note["tokens"][side] for note in notes) for side in (0, 1)],
+        "longest": [max(note["longest"][side] for note in notes) for side in (0, 1)],
+        "words": list(found["words"]),
+        "levels": [settings.source_level, settings.target_level],
+        "shared": found["shared"],
+    }
+
+
+def seen(notes: list[Note]) -> Note:
+    """`pairs`, and `undecodable` (`count`, and the first `names`)."""
+    return {"pairs": _total(notes, "pairs"), "undecodable": _named(notes, "undecodable")}
+
+
+def damages(report: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the sentences, in lines."""
+    broken = report["undecodable"]
+    if not broken["count"]:
+        return []
+    return [
+        f"{_many(broken['count'], 'pair is', 'pairs are')} not of the encoding, the bytes that are not were replaced: "
+        f"{_names(broken)} (--set encoding=latin-1, say, reads another)"
+    ]
+
+
+def remarks(report: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a report, in lines."""
+    parts = report["parts"]
+    counts = ", ".join(f"{name} {count:,}" for name, count in parts.items() if count)
+    whence = "drawn by the source sentences' checksums (--set test=SHARE)" if report["drawn"] else "as the files say"
+    if report["drawn"] and not parts["test"]:
+        whence = "no test part (--set test=SHARE draws one)"
+    lines = [f"{sum(parts.values()):,} pairs: {counts}; {whence}"]
+    if report["empty"]["count"]:
+        lines.append(
+            f"{_many(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
+            f"{'is' if report['empty']['count'] == 1 else 'are'} left out: {_names(report['empty'])}"
+        )
+    lines += damages(report)
+    for side, name in enumerate(("source", "target")):
+        unit = "characters" if report["levels"][side] == "char" else "words"
+        lines.append(
+            f"{name}: {report['tokens'][side]:,} {unit}, {report['words'][side]:,} different ones in the vocabulary; "
+            f"the longest sentence to train on has {report['longest'][side]:,}"
+        )
+        rows = sum(parts.values())
+        if unit == "words" and rows > 1 and report["tokens"][side] < 1.5 * rows:
+            lines.append(
+                f"most {name} sentences are one word: of a script without spaces, take the characters "
+                f"(--set {name}_level=char)"
+            )
+    if report["shared"]:
+        lines.append(
+            f"{_many(report['shared'], 'test pair has a source sentence', 'test pairs have source sentences')} that "
+            "the train part has too: results on them tell little"
+        )
+    return lines
+
+
+def _named(notes: list[Note], name: str) -> Note:
+    """A count, and the first names; of notes as the reader or as the survey has them."""
+    entries = [note[name] for note in notes]
+    counts = [len(entry) if isinstance(entry, list) else entry["count"] for entry in entries]
+    names = [one for entry in entries for one in (entry if isinstance(entry, list) else entry["names"])]
+    return {"count": sum(counts), "names": names[:_NAMED]}
+
+
+def _names(entry: Mapping[str, Any]) -> str:
+    return ", ".join(entry["names"]) + (", ..." if entry["count"] > len(entry["names"]) else "")
+
+
+def _many(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"
+
+
+def _total(notes: list[Note], name: str) -> int:
+    return sum(note[name] for note in notes)

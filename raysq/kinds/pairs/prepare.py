@@ -1,0 +1,306 @@
+"""From pairs of sentences in raw files to the words of two vocabularies."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.corpus.reading import Form
+from raysq.corpus.reading import plan as plan_documents
+from raysq.corpus.reading import read as read_documents
+from raysq.corpus.reading.heads import head
+from raysq.errors import DataError, UsageError
+from raysq.kinds.pairs import lines
+from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups
+from raysq.kinds.pairs.lines import LinePiece
+from raysq.kinds.pairs.sentences import Language, Level, parted
+
+if TYPE_CHECKING:
+    from raysq.kinds.kind import Survey
+
+Note = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PairPreparation:
+    """How pairs of raw sentences become words of two vocabularies. The fields are settings.
+
+    Attributes:
+        source: ending of the source files (`ja` of train.ja), or name or number of the column of source sentences.
+        target: the same of the target sentences.
+        source_level: "char" takes every character of a source sentence for a word.
+        target_level: the same of target sentences.
+        lower: lower case.
+        punctuation: "apart" makes words of punctuation marks; "keep" parts words at spaces alone, for text that is
+            parted already; "find" looks at the sentences which it is.
+        normalize: Unicode's composed form first.
+        encoding: of text files, as Python names it. Bytes that are not of it are replaced; the pairs are counted and
+            named.
+        delimiter: between the cells of csv files, "tab" for a tabulator; found when none.
+        test: share of the pairs that are drawn for the test part where the source does not say which they are; by a
+            checksum of the source sentence, so that equal ones never lie on both sides. 0 for none.
+        layout: how the files hold the pairs; found.
+    """
+
+    source: str | None = None
+    target: str | None = None
+    source_level: Level = "word"
+    target_level: Level = "word"
+    lower: bool = True
+    punctuation: Literal["find", "apart", "keep"] = "find"
+    normalize: Literal["NFC", "none"] = "NFC"
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+    test: float = 0.1
+    layout: Literal["find", "aligned", "tabbed", "named", "table"] = "find"
+
+    version: ClassVar[int] = 1
+    trees: ClassVar[bool] = False
+    zip_member: ClassVar[str | None] = ".csv"
+    shard_rows: ClassVar[int] = 65536
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.test < 1:
+            raise UsageError(f"setting test must be a share from 0 to below 1, received {self.test}")
+        _ = self.form  # which refuses a wrong encoding or delimiter
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What raw files may end in: as tables do, or as the sides are called."""
+        said = [side.lower() for side in (self.source, self.target) if side is not None and " " not in side]
+        return (*TABLES, ".txt", *(f".{ending}" for ending in (said if len(said) == 2 else LANGUAGES)))
+
+    @property
+    def form(self) -> Form:
+        """How tables are read."""
+        return Form(self.source, self.target, self.encoding, delimiter=self.delimiter)
+
+    @property
+    def languages(self) -> tuple[Language, Language]:
+        """How source and target sentences are parted into words."""
+        settings = dataclasses.asdict(self)
+        return Language.of(settings, "source"), Language.of(settings, "target")
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings, for the manifest and the fingerprint."""
+        return dataclasses.asdict(self)
+
+    def infer(self, files: list[Path]) -> "tuple[PairPreparation, list[str]]":
+        """These settings with what was not said found in the files, and what was found, in lines.
+
+        Raises:
+            DataError: something cannot be found out; the message says what to say.
+        """
+        found = find(files, self.source, self.target, self.form)
+        told = list(found.told)
+        settings = dataclasses.replace(
+            self,
+            source=found.source,
+            target=found.target,
+            delimiter=found.delimiter,
+            layout="named" if found.header else found.sort,
+        )
+        if self.punctuation == "find":
+            both = [text for side in settings._some(files) for text in side]
+            keep = parted(both)
+            settings = dataclasses.replace(settings, punctuation="keep" if keep else "apart")
+            said = (
+                "words: parted in the files already, at spaces (--set punctuation=apart parts marks from words)"
+                if keep
+                else "words: punctuation marks are words of their own (--set punctuation=keep leaves them in words)"
+            )
+            if "word" in (self.source_level, self.target_level):
+                told.append(said)
+        return settings, told
+
+    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What settings of examples lack: nothing that the columns decide."""
+        return {}, []
+
+    def plan(self, files: list[Path]) -> list[Any]:
+        """The pieces of the files.
+
+        Raises:
+            DataError: files that cannot be read as pairs.
+        """
+        found = self._layout()
+        if found.sort == "aligned":
+            return list(lines.plan_aligned(groups(files, found), self.encoding))
+        if found.sort == "tabbed":
+            parts = _parts(files)
+            return [
+                piece
+                for path, part in zip(files, parts, strict=True)
+                for piece in lines.plan_tabbed(path, found.places, self.encoding, part, found.header)
+            ]
+        return list(plan_documents(files, self.form))
+
+    def read(self, piece: Any) -> Iterator[tuple[pa.Table, Note]]:
+        """The pairs of one piece, as they are: `source`, `target`, `part` and `id`, with a note of each table."""
+        if isinstance(piece, LinePiece):
+            yield from lines.read(piece, self.encoding)
+            return
+        for table, note in read_documents(piece, self.form):
+            columns = {"source": table["text"], "target": pc.fill_null(table["label"], "")}
+            pairs = pa.table({**columns, "part": table["part"], "id": table["id"]})
+            yield pairs, {"pairs": note["documents"], "undecodable": note["undecodable"]}
+
+    def survey(self, pieces: list[Any], scratch: Path) -> "Survey":
+        """The pass over all pieces that counts both vocabularies."""
+        from raysq.kinds.pairs.survey import PairSurvey
+
+        return PairSurvey(self, scratch)
+
+    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, Note]] | None:
+        """No repair of the whole."""
+        return None
+
+    def check(self, notes: list[Note]) -> None:
+        """Raises DataError for what the notes of all pieces tell that cannot be used."""
+        from raysq.kinds.pairs.findings import check
+
+        check(self, notes)
+
+    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
+        """The data set's report, from all notes and from what the survey found."""
+        from raysq.kinds.pairs.findings import conclude
+
+        return conclude(self, notes, repaired or {})
+
+    def remarks(self, report: Mapping[str, Any]) -> list[str]:
+        """What a person should know of a report, in lines."""
+        from raysq.kinds.pairs.findings import remarks
+
+        return remarks(report)
+
+    def _layout(self) -> Layout:
+        if self.layout == "find" or self.source is None or self.target is None:
+            raise RuntimeError("infer comes before plan")
+        header = self.layout == "named"
+        sort = "tabbed" if header else self.layout
+        return Layout(sort, self.source, self.target, self.delimiter, header)  # type: ignore[arg-type]
+
+    def _some(self, files: list[Path]) -> tuple[list[str], ...]:
+        """The first sentences of both sides."""
+        found = self._layout()
+        if found.sort == "aligned":
+            (first, *_) = groups(files, found).values()
+            return tuple(lines.some(path, self.encoding) for path in first)
+        if found.sort == "tabbed":
+            rows = [line.split("\t") for line in lines.some(files[0], self.encoding)]
+            return tuple([row[place] for row in rows if len(row) > place] for place in found.places)
+        few = head(files[0], self.form)
+        return tuple([str(value) for value in few[name] if value] for name in (found.source, found.target))
+
+
+@dataclass(frozen=True)
+class PairReading:
+    """How raw source sentences are read for translation: as those of the pairs that a run was trained on.
+
+    A text file holds a sentence a line; a table holds them in the column that the run's pairs had, or in `source`.
+
+    Attributes:
+        source: name of the column in files that have columns.
+        encoding: of text files.
+        delimiter: between the cells of csv files; found when none.
+    """
+
+    source: str | None = None
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+
+    version: ClassVar[int] = 1
+    trees: ClassVar[bool] = False
+    zip_member: ClassVar[str | None] = ".csv"
+    shard_rows: ClassVar[int] = PairPreparation.shard_rows
+    suffixes: ClassVar[tuple[str, ...]] = (*TABLES, ".txt", *(f".{language}" for language in LANGUAGES))
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "PairReading":
+        """That which reads files like those of a preparation with these settings."""
+        named = settings["source"] if settings["layout"] == "table" else None
+        return cls(named, settings["encoding"])
+
+    @property
+    def form(self) -> Form:
+        """How tables are read."""
+        return Form(self.source, None, self.encoding, delimiter=self.delimiter, labels=False)
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings, for a manifest."""
+        return dataclasses.asdict(self)
+
+    def infer(self, files: list[Path]) -> "tuple[PairReading, list[str]]":
+        """The same with the column and the delimiter found in the files.
+
+        Raises:
+            DataError: no such column, or none that can be the sentences.
+        """
+        from raysq.corpus.reading import infer
+
+        if not files[0].name.lower().endswith(TABLES):
+            return self, []
+        column, _, delimiter, told, _ = infer(
+            files, self.source, None, self.delimiter, encoding=self.encoding, labels=False
+        )
+        return dataclasses.replace(self, source=column, delimiter=delimiter), told
+
+    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What settings of examples lack: nothing."""
+        return {}, []
+
+    def plan(self, files: list[Path]) -> list[Any]:
+        """The pieces of the files.
+
+        Raises:
+            DataError: a file that cannot be read.
+        """
+        pieces: list[Any] = []
+        for path in files:
+            if path.name.lower().endswith(TABLES):
+                pieces += plan_documents([path], self.form)
+            else:
+                pieces += lines.plan_tabbed(path, (0, 0), self.encoding, -1, False)
+        return pieces
+
+    def read(self, piece: Any) -> Iterator[tuple[pa.Table, Note]]:
+        """The sentences of one piece: `source` and `id`."""
+        found = lines.read(piece, self.encoding) if isinstance(piece, LinePiece) else read_documents(piece, self.form)
+        for table, note in found:
+            column = "source" if isinstance(piece, LinePiece) else "text"
+            count = note["pairs"] if isinstance(piece, LinePiece) else note["documents"]
+            yield (
+                pa.table({"source": table[column], "id": table["id"]}),
+                {"pairs": count, "undecodable": note["undecodable"]},
+            )
+
+    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, Note]] | None:
+        """No repair of the whole."""
+        return None
+
+    def check(self, notes: list[Note]) -> None:
+        """Raises DataError where there are no sentences."""
+        if not sum(note["pairs"] for note in notes):
+            raise DataError("the input has no sentences")
+
+    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
+        """`pairs`, and `undecodable` (`count` and the first `names`)."""
+        from raysq.kinds.pairs.findings import seen
+
+        return seen(notes)
+
+    def remarks(self, report: Mapping[str, Any]) -> list[str]:
+        """What a person should know of a report, in lines."""
+        from raysq.kinds.pairs.findings import damages
+
+        return [f"{report['pairs']:,} sentence{'' if report['pairs'] == 1 else 's'}", *damages(report)]
+
+
+def _parts(files: list[Path]) -> list[int]:
+    """What several tabbed files say of their lines by their names; -1 where not all of them do."""
+    found = [lines.part_of(path.name.rpartition(".")[0]) for path in files]
+    return found if len(files) > 1 and -1 not in found else [-1] * len(files)

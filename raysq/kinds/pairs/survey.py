@@ -1,0 +1,184 @@
+"""The two passes over pairs: words of both sides of each piece first, rows of the common vocabularies then.
+
+As in `raysq.corpus.survey`, the first pass reads and tokenises once and leaves the rows in the scratch folder with
+words numbered as each table meets them; the second looks the numbers up.
+"""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.corpus.vocabulary import Vocabulary, tally
+from raysq.kinds.kind import Settled
+
+if TYPE_CHECKING:
+    from raysq.kinds.pairs.prepare import PairPreparation
+
+Note = dict[str, Any]
+
+SIDES = ("source", "target")
+_NAMED = 5  # pairs that a note names
+_PARTS = 3  # train, test, validation
+
+
+@dataclass(frozen=True)
+class Look:
+    """Tokenises the pairs of a piece and leaves them in the scratch folder."""
+
+    settings: "PairPreparation"
+    scratch: Path
+
+    def __call__(self, number: int, piece: Any) -> Iterator[Note]:
+        for block, (table, note) in enumerate(self.settings.read(piece)):
+            if table.num_rows:
+                yield self._block(f"{number:06d}-{block:05d}", table.combine_chunks(), note)
+
+    def _block(self, name: str, table: pa.Table, note: Note) -> Note:
+        ids = table.column("id")
+        sides = [
+            language.words(table.column(side).combine_chunks())
+            for side, language in zip(SIDES, self.settings.languages, strict=True)
+        ]
+        lengths = [np.diff(offsets) for _, offsets, _ in sides]
+        whole = (lengths[0] > 0) & (lengths[1] > 0)
+        empty = ids.filter(pa.array(~whole)).to_pylist()
+        texts = {side: table.column(side).filter(pa.array(whole)).combine_chunks() for side in SIDES}
+        keys = _keys(texts["source"])
+        said = table.column("part").to_numpy()[whole]
+        drawn = (keys < self.settings.test * 2.0**32).astype(np.int8)
+        part = np.where(said >= 0, said, drawn).astype(np.int8)
+        columns: dict[str, Any] = {}
+        for side, (codes, offsets, words) in zip(SIDES, sides, strict=True):
+            codes = codes[np.repeat(whole, np.diff(offsets))]
+            offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[whole])]).astype(np.int64)
+            counts, order = tally(codes, offsets, len(words), part == 0)
+            place = np.empty(len(order), np.int32)
+            place[order] = np.arange(len(order), dtype=np.int32)
+            codes, words, counts = place[codes].astype(np.int32), words.take(pa.array(order)), counts[order]
+            columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
+            _write(self.scratch / f"{name}.{side}.words", pa.table({"word": words, "count": pa.array(counts)}))
+        ids = ids.filter(pa.array(whole)).combine_chunks()
+        columns |= {"part": pa.array(part), "key": pa.array(keys), "id": ids, **texts}
+        _write(self.scratch / f"{name}.rows", pa.table(columns))
+        known = [one[whole] for one in lengths]
+        return {
+            "pairs": note["pairs"],
+            "undecodable": {"count": len(note["undecodable"]), "names": note["undecodable"][:_NAMED]},
+            "empty": {"count": len(empty), "names": empty[:_NAMED]},
+            "block": name,
+            "rows": len(part),
+            "parts": np.bincount(part, minlength=_PARTS).tolist(),
+            "said": int((said >= 0).sum()),
+            "tokens": [int(one.sum()) for one in known],
+            "longest": [int(one[part == 0].max(initial=0)) for one in known],
+        }
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows `begin` to `end` of one table of the first pass."""
+
+    block: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Reads the rows of a shard from what the first pass left."""
+
+    scratch: Path
+
+    def __call__(self, shard: list[Slice]) -> pa.Table:
+        ranks = {side: np.load(self.scratch / f"{side}.npy", mmap_mode="r") for side in SIDES}
+        return pa.concat_tables([self._slice(part, ranks) for part in shard])
+
+    def _slice(self, part: Slice, ranks: dict[str, np.ndarray]) -> pa.Table:
+        with pa.memory_map(str(self.scratch / f"{part.block}.rows")) as file:
+            table = pa.ipc.open_file(file).read_all().slice(part.begin, part.end - part.begin).combine_chunks()
+        for place, side in enumerate(SIDES):
+            tokens = table.column(f"{side}_tokens").chunk(0)
+            offsets = tokens.offsets.to_numpy()
+            codes = tokens.values.to_numpy()[offsets[0] : offsets[-1]]
+            words = ranks[side][np.load(self.scratch / f"{part.block}.{side}.npy")]
+            found = pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(words[codes]))
+            table = table.set_column(place, f"{side}_tokens", found)
+        return table
+
+
+class PairSurvey:
+    """Merges what was seen in the pieces, in order; see `raysq.kinds.kind.Survey`."""
+
+    def __init__(self, settings: "PairPreparation", scratch: Path) -> None:
+        self.look = Look(settings, scratch)
+        self._settings = settings
+        self._scratch = scratch
+        self._vocabularies = {side: Vocabulary() for side in SIDES}
+        self._blocks: list[tuple[str, int]] = []
+
+    def add(self, number: int, notes: list[Note]) -> None:
+        """Takes in the words of a piece."""
+        for note in notes:
+            name = note["block"]
+            for side in SIDES:
+                path = self._scratch / f"{name}.{side}.words"
+                with pa.memory_map(str(path)) as file:
+                    table = pa.ipc.open_file(file).read_all().combine_chunks()
+                    words, counts = (column.combine_chunks() for column in table.columns)
+                    places = self._vocabularies[side].add(words, counts.to_numpy())
+                path.unlink()
+                np.save(self._scratch / f"{name}.{side}.npy", places)
+            self._blocks.append((name, note["rows"]))
+
+    def settle(self, shard_rows: int) -> Settled:
+        """The vocabularies, and the slices of each shard."""
+        extras = {}
+        for side in SIDES:
+            table, rows = self._vocabularies[side].sorted()
+            np.save(self._scratch / f"{side}.npy", rows)
+            extras[f"{side}_vocabulary"] = table
+        shards: list[list[Slice]] = []
+        room = 0
+        for block, count in self._blocks:
+            begin = 0
+            while begin < count:
+                if not room:
+                    shards.append([])
+                    room = shard_rows
+                end = min(count, begin + room)
+                shards[-1].append(Slice(block, begin, end))
+                room -= end - begin
+                begin = end
+        found: Note = {
+            "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
+            "shared": self._shared(),
+        }
+        return Settled(Rows(self._scratch), shards, extras, found)
+
+    def _shared(self) -> int:
+        """Pairs of the test part whose source sentence the train part has as well."""
+        train, test = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
+        for name, _ in self._blocks:
+            with pa.memory_map(str(self._scratch / f"{name}.rows")) as file:
+                table = pa.ipc.open_file(file).read_all()
+                keys, part = table.column("key").to_numpy(), table.column("part").to_numpy()
+                train.append(keys[part == 0].copy())
+                test.append(keys[part == 1].copy())
+        return int(np.isin(np.concatenate(test), np.concatenate(train)).sum())
+
+
+def _keys(texts: pa.Array) -> np.ndarray:
+    """CRC-32 of each sentence in lower case, without spaces around it: what a reader would call the same one."""
+    folded = pc.utf8_lower(pc.utf8_trim_whitespace(texts)).cast(pa.large_binary()).to_pylist()
+    return np.fromiter(map(zlib.crc32, folded), np.uint32, len(folded))
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table.combine_chunks())

@@ -1,0 +1,68 @@
+"""A translation by a dictionary, as probabilities of the words at every position."""
+
+from typing import Any
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="raysq")
+class WordByWord(keras.layers.Layer):
+    """Translates a sentence word by word, in its own order; nothing in it trains.
+
+    The word at a place is the dictionary's with the probability that the dictionary gives it, else any word by how
+    often it occurs. Where the sentence has no further word, it ends with the probability `ending`.
+
+    Input shape `(batch, source ids)`, filled up with 0 in front. Output shape `(batch, positions, target_words)`,
+    logarithms of probabilities. Weights: `best` and `share` `(source_words,)`, the dictionary's target word (0 for
+    none) and its probability; `unigrams` `(target_words,)`.
+
+    Args:
+        source_words: number of source ids.
+        target_words: number of target ids.
+        positions: words of the output.
+        ending: see above.
+        end: id of the end mark.
+    """
+
+    def __init__(
+        self, source_words: int, target_words: int, positions: int, ending: float = 0.5, end: int = 3, **kwargs: Any
+    ):
+        super().__init__(**kwargs)
+        self.source_words = source_words
+        self.target_words = target_words
+        self.positions = positions
+        self.ending = ending
+        self.end = end
+
+    def build(self, input_shape):
+        make = {"initializer": "zeros", "trainable": False}
+        self.best = self.add_weight(shape=(self.source_words,), dtype="int32", name="best", **make)
+        self.share = self.add_weight(shape=(self.source_words,), name="share", **make)
+        self.unigrams = self.add_weight(shape=(self.target_words,), name="unigrams", **make)
+
+    def call(self, inputs):
+        ops = keras.ops
+        width = inputs.shape[1]
+        there = ops.take(self.best, inputs, axis=0) > 0
+        # Words with a translation first, in their order.
+        order = ops.argsort(ops.where(there, 0, width) + ops.arange(width), axis=1)
+        words = ops.take_along_axis(ops.where(there, inputs, 0), order, axis=1)
+        words = words[:, : self.positions]
+        words = ops.pad(words, ((0, 0), (0, self.positions - words.shape[1])))
+        best = ops.take(self.best, words, axis=0)
+        share = ops.where(best > 0, ops.take(self.share, words, axis=0), self.ending)[..., None]
+        chosen = ops.one_hot(ops.where(best > 0, best, self.end), self.target_words)
+        return ops.log(share * chosen + (1 - share) * ops.convert_to_tensor(self.unigrams) + 1e-9)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.positions, self.target_words)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "source_words": self.source_words,
+            "target_words": self.target_words,
+            "positions": self.positions,
+            "ending": self.ending,
+            "end": self.end,
+        }

@@ -1,0 +1,27 @@
+"""Translation, Japanese to English: 50,000 short pairs of the Tanaka Corpus."""
+
+from raysq.tasks.spaces import TRANSLATION
+from raysq.tasks.task import Task
+
+TASK = Task(
+    name="translation",
+    kind="pairs",
+    title="translation of short sentences, such as the 50,000 pairs of small_parallel_enja",
+    preparation={
+        # small_parallel_enja: tokenised, and in lower case.
+        "punctuation": "keep",
+    },
+    settings={
+        # What is left out is one word in two hundred; the softmax over the target's words takes most of the time.
+        "target_words": 5000,
+        "epochs": 6,
+        "steps_per_epoch": None,
+        "batch_size": 32,
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "schedule": "cosine",
+        "clipnorm": 1.0,
+    },
+    search_model="encoder_decoder",
+    search=TRANSLATION,
+)

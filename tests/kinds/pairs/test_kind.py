@@ -1,0 +1,105 @@
+"""What the core asks of the kind, what its report shows, and its sample."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import sacrebleu
+
+from raysq import kinds, tasks
+from raysq.errors import RaysqError, UsageError
+from raysq.inference.load import load
+from raysq.kinds.pairs.sample import pairs, sample
+from raysq.report.page import report
+from raysq.report.study import study
+from raysq.settings import settings_of
+from raysq.training.config import load_builder, plan
+from raysq.training.settings import TrainSettings
+
+KIND = kinds.get("pairs")
+
+
+def test_facts_and_remarks(pairs_dataset):
+    chosen = {"target_words": 10, "max_source": 3, "reversed": True}
+    settings = KIND.examples(**KIND.examples.resolve(chosen, pairs_dataset))
+    facts = KIND.facts(pairs_dataset, settings)
+    assert json.loads(json.dumps(facts)) == facts
+    assert facts["ids"] == [16, 10] and facts["unknown"][0] == 0 < facts["unknown"][1] and facts["longer"][1] == 0
+    rows = settings.open(pairs_dataset)["train"].rows
+    lengths = pairs_dataset.ragged("source_tokens").lengths[rows]
+    assert facts["longer"][0] == pytest.approx(np.mean(lengths > 3))
+    assert facts["words"] == pytest.approx(lengths.mean() + 1)
+    lines = KIND.remarks(facts, settings)
+    assert "source: up to 3 words, reversed" in lines[0] and "are longer and cut; knows 12 words" in lines[0]
+
+
+def test_models_refuse_what_they_cannot_take(pairs_dataset):
+    for model, settings, said in (
+        ("attention", {"form": "next"}, "set form=all"),
+        ("repeat", {"form": "all"}, "set form=next"),
+        ("attention", {"units": 0}, "units must be at least 1"),
+        ("attention", {"dropout": 1.0}, "dropout must be at least 0"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            plan("pairs", model, pairs_dataset, 0, settings).build(pairs_dataset)
+
+
+@pytest.mark.parametrize("name", ["translation", "pairs"])
+def test_the_tasks_spaces_are_settings_of_their_model(name):
+    task = tasks.get(name)
+    builder = load_builder(KIND.models[task.search_model].build)
+    known = {**settings_of(builder), **settings_of(KIND.examples), **settings_of(TrainSettings)}
+    assert set(task.search) <= set(known) and set(task.settings) <= set(known)
+
+
+def test_bleu_is_measured_and_the_report_shows_sentences(pairs_run, pairs_dataset, tmp_path):
+    run = pairs_run("attention")
+    metrics = study(run).evaluation  # that of `raysq evaluate`
+    assert list(metrics) == ["attention", "baseline"]
+    ours, theirs = metrics.values()
+    assert ours["test_bleu"] > theirs["test_bleu"] + 20 and ours["test_accuracy"] > theirs["test_accuracy"]
+    rows = np.flatnonzero(pairs_dataset.column("part").slice(0, pairs_dataset.rows) == 1)
+    sides = [[one for array in pairs_dataset.arrow(side) for one in array.to_pylist()] for side in ("source", "target")]
+    texts = [one.text for one in load(run).translate([sides[0][row] for row in rows], beam=1)]
+    wanted = sacrebleu.corpus_bleu(texts, [[sides[1][row] for row in rows]], lowercase=True).score
+    assert ours["test_bleu"] == pytest.approx(wanted)
+    page = report(run, output=tmp_path / "page.html").read_text()
+    for words in ("The BLEU of attention on the test split", "BLEU by length", "word by word", "The worst"):
+        assert words in page, words
+    assert len(re.findall(r"<title>[tu]\d+, w\d+: [01]\.\d\d</title>", page)) > 10
+    assert report(run, output=tmp_path / "again.html").read_text() == page
+
+
+def test_without_sacrebleu_it_is_said(monkeypatch):
+    import sys
+
+    from raysq.kinds.pairs.bleu import bleu
+
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    with pytest.raises(RaysqError, match=r"pip install 'raysq\[translation\]'"):
+        bleu(["a"], ["a"])
+
+
+def test_sample_is_the_same_every_time_and_can_be_turned_back(tmp_path):
+    made = pairs(300)
+    assert made[:50] == pairs(50)
+    by_source = dict(made)
+    assert len(set(by_source.values())) > 0.97 * len(by_source), "a translation tells its source, but for a, the and s"
+    path = sample(tmp_path, "60")
+    assert path.read_text().splitlines() == [f"{a}\t{b}" for a, b in made[:60]] and path == sample(tmp_path, "60")
+    with pytest.raises(UsageError, match="such as sample:2000; received '7'"):
+        sample(tmp_path, "7")
+
+
+def test_another_kinds_run_does_not_translate(tmp_path):
+    from raysq.inference.translate import check
+
+    class Other:
+        name = "jena-gru"
+
+        class config:
+            kind = "forecast"
+
+    with pytest.raises(UsageError, match=r"run jena-gru \(forecast\) does not translate"):
+        check(Other())
