@@ -21,6 +21,7 @@ _WHERE = {
     "evaluate": "raysq.training.api",
     "backtest": "raysq.training.backtest",
     "predict_file": "raysq.inference.batch",
+    "generate": "raysq.inference.generate",
     "tune": "raysq.tuning.search",
     "report": "raysq.report.page",
     "load": "raysq.inference.load",

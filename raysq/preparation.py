@@ -71,11 +71,12 @@ def prepare(
         sample=lambda spec: kind.sample(home() / "sources" / f"sample-{kind.name}", spec),
         suffixes=preparation.suffixes,
         trees=preparation.trees,
+        zip_member=preparation.zip_member,
         quiet=quiet,
     )
-    shard_rows = _shard_rows(preparation, shard_rows)
     say = _sayer(quiet)
     preparation, told = preparation.infer(found.files)
+    shard_rows = _shard_rows(preparation, shard_rows)
     chosen, more = _completed(task, preparation, chosen)
     told += more
     if told:

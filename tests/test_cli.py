@@ -1,10 +1,10 @@
 """The command line as a person meets it: exit codes, one-line errors, JSON, and how fast it answers."""
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,16 +25,18 @@ def test_help_is_instant_and_imports_nothing_heavy():
     code = "import sys, raysq, raysq.cli; raysq.cli.main(['tasks', '--help'])"
     heavy = "('tensorflow', 'ray', 'keras')"
     check = f"try:\n {code}\nexcept SystemExit: pass\nprint([m for m in {heavy} if m in sys.modules])"
-    started = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=30)
-    spent = time.perf_counter() - started
+    # Seconds of a CPU: those on the clock are the other programs' too.
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=120)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
     assert spent < 0.5, f"{spent:.2f} s"
 
 
 def test_import_brings_neither_tensorflow_nor_ray():
     code = "import sys, raysq; print('tensorflow' in sys.modules or 'ray' in sys.modules, callable(raysq.train))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "False True", done.stderr
 
 

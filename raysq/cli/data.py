@@ -2,6 +2,7 @@
 
 import argparse
 import glob
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,7 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 # Options whose setting has another name.
-_SETTINGS = {"--target": "targets", "--category": "categories"}
+_SETTINGS = {"--target": "targets", "--category": "categories", "--from": "source", "--to": "target"}
 
 
 def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
@@ -65,25 +66,35 @@ def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
         UsageError: an option of another kind of data than the task's.
     """
     from raysq import kinds
-    from raysq.cli.parser import SERIES, TEXTS
+    from raysq.cli.parser import IMAGES, PAIRS, RUNNING, SERIES, TEXTS
     from raysq.settings import settings_of
 
     kind = kinds.get(task.kind)
     known = {**settings_of(kind.preparation), **settings_of(kind.examples)}
     groups = {"series": [*(option for option, _, _ in SERIES), "--category"], "texts": [one for one, _, _ in TEXTS]}
+    groups["running text"] = [*(one for one, _, _ in RUNNING), "--text", "--test", "--level"]
+    groups["images"] = [*(one for one, _, _ in IMAGES), "--test"]
+    groups["pairs of sentences"] = [*(one for one, _, _ in PAIRS), "--test"]
     values: dict[str, Any] = {}
-    for about, group in groups.items():
+    taken: set[str] = set()  # an option may be of two groups, such as --test
+    for about, group in sorted(groups.items(), key=lambda item: not _fits(item[1], known)):
         names = {option: _SETTINGS.get(option, option.removeprefix("--")) for option in group}
         # A name may mean one thing of series and another of texts, so it is the whole group that fits or not.
-        fits = all(setting in known for setting in names.values())
+        fits = _fits(group, known)
         for option, setting in names.items():
             value = getattr(options, option.removeprefix("--"))
-            if value is None:
+            if value is None or option in taken:
                 continue
             if not fits:
                 raise UsageError(f"{option} is for {about}; task {task.name} is of kind {kind.name}: leave it out")
             values[setting] = value
+            taken.add(option)
     return values
+
+
+def _fits(group: list[str], known: Mapping[str, Any]) -> bool:
+    """Whether a task has all settings that a group of options stands for."""
+    return all(_SETTINGS.get(option, option.removeprefix("--")) in known for option in group)
 
 
 def verify(options: argparse.Namespace) -> None:

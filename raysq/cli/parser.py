@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from raysq.cli import data, learn, results
+from raysq.cli import data, generate, learn, neighbours, results, translate
 
 SERIES = (
     ("--time", "COLUMN[,..]", "column that tells the time; or year,month,day,hour"),
@@ -26,6 +26,15 @@ TEXTS = (
     ("--test", "SHARE", "drawn for the test part where the source has none (default: 0.1); 0 for none"),
     ("--level", "LEVEL", "word or char: what a token is (default: word)"),
     ("--vectors", "FILE", "word vectors, GloVe or word2vec as text, also .gz or .zip"),
+)
+RUNNING = (("--unit", "UNIT", "of running text: sentence (default), line, paragraph or document is learnt one by one"),)
+PAIRS = (
+    ("--from", "SIDE", "source sentences: ending of their files (ja of train.ja), or name or number of their column"),
+    ("--to", "SIDE", "target sentences, as --from"),
+)
+IMAGES = (
+    ("--size", "WxH", "to which images are brought, such as 64x48 (default: theirs, where all have the same)"),
+    ("--colour", "NAME", "grey or rgb (default: as the images are)"),
 )
 
 
@@ -79,8 +88,16 @@ def parser() -> argparse.ArgumentParser:
     )
     about = "csv, jsonl, json, Parquet, a folder of files for each class, tar.gz; what is not said is found, and told"
     texts = sub.add_argument_group("your own texts", about)
-    for option, metavar, about in TEXTS:
+    for option, metavar, about in (*TEXTS, *RUNNING):
         texts.add_argument(option, metavar=metavar, help=about)
+    about = "a folder of files of both languages, line by line, or a file with two columns"
+    pairs = sub.add_argument_group("your own pairs of sentences", about)
+    for option, metavar, about in PAIRS:
+        pairs.add_argument(option, metavar=metavar, help=about)
+    about = "a folder of PNG or JPEG files for each class, a zip or tar of such, npz, IDX; --test as for texts"
+    images = sub.add_argument_group("your own images", about)
+    for option, metavar, about in IMAGES:
+        images.add_argument(option, metavar=metavar, help=about)
     settings(sub)
 
     sub = command("train", learn.train, "train a model, or continue its training")
@@ -145,6 +162,29 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--output", metavar="FILE", help=".csv or .parquet (default: csv on standard output)")
     sub.add_argument("--actors", type=int, help="size of the pool of Ray actors (default: for large files, the CPUs)")
     sub.add_argument("--gpu", action="store_true", help="one GPU for each actor")
+
+    sub = command("export", results.export, "write a run's model in another form: json, saved_model, onnx")
+    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
+    about = "keras; json: architecture and weights; saved_model: for TensorFlow; onnx (default: keras)"
+    sub.add_argument("--format", default="keras", metavar="FORM", help=about)
+    sub.add_argument("--output", metavar="PATH", help="a file, or a folder for json and saved_model (default: in RUN)")
+
+    sub = command("generate", generate.generate, "go on with a text, by a finished run of a language model")
+    generate.add(sub)
+
+    sub = command("translate", translate.translate, "translate sentences or a file, by a finished run")
+    translate.add(sub)
+
+    sub = command("neighbours", neighbours.neighbours, "the nearest words, analogies, and word vectors for other tools")
+    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
+    sub.add_argument("words", metavar="WORD", nargs="*", help="whose nearest words are shown")
+    sub.add_argument("--top", type=int, default=10, metavar="N", help="how many of each (default: 10)")
+    sub.add_argument("--among", type=int, metavar="N", help="name only words of the N most frequent ones")
+    analogy = 'such as "king - man + woman"; may be given repeatedly'
+    sub.add_argument("--analogy", action="append", default=[], metavar="SUM", help=analogy)
+    tests = "word pairs with judgements (WordSim-353), or analogy questions; may be given repeatedly"
+    sub.add_argument("--evaluate", action="append", default=[], metavar="FILE", help=tests)
+    sub.add_argument("--export", metavar="FILE", help=".txt or .txt.gz in word2vec's text format, as gensim loads it")
 
     command("runs", results.runs, "list the runs with their state and best metric")
 

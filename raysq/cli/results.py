@@ -8,6 +8,7 @@ from raysq.cli.output import say
 from raysq.errors import UsageError
 
 _SHOWN = 60  # characters of a text
+_COLUMNS = 12  # that a terminal has room for
 
 
 def predict(options: argparse.Namespace) -> None:
@@ -47,11 +48,17 @@ def _predict_texts(options: argparse.Namespace) -> None:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table("text", "label", "probability", "remark")
+        names = ["label", "probability", "remark"]
+        if "label" not in found[0]:  # not of a classifier
+            names = [name for name in found[0] if name not in ("text", "row", "source")]
+        if len(names) > _COLUMNS:  # the numbers of a vector are for files
+            names = [name for name in names if not name[-1].isdigit()]
+        table = Table("text", *names)
         for row in found:
             text = " ".join(row["text"].split())
             said = Text(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "\u2026")
-            table.add_row(said, Text(row["label"]), f"{row['probability']:.4f}", row["remark"] or "")
+            values = ("" if row[name] is None else row[name] for name in names)
+            table.add_row(said, *(Text(f"{one:.4f}" if isinstance(one, float) else str(one)) for one in values))
         console.print(table)
 
     say(options, {"run": str(run.directory), "predictions": found}, show)

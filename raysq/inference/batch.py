@@ -73,6 +73,7 @@ def predict_file(
             sample=_no_sample,
             suffixes=preparation.suffixes,
             trees=preparation.trees,
+            zip_member=preparation.zip_member,
             quiet=quiet,
         )
         if kinds.get(run.config.kind).history is None:

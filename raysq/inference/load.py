@@ -1,10 +1,15 @@
 """Loading a run for prediction in Python, without Ray and without its data set."""
 
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq import backend, kinds
+from raysq.corpus.neighbours import WordVectors
 from raysq.errors import DataError, UsageError
+from raysq.inference.neighbours import word_vectors
+from raysq.inference.translate import check as check_translates
 from raysq.training.run import Run
 
 if TYPE_CHECKING:
@@ -32,13 +37,15 @@ class Predictor:
         self.model = keras.models.load_model(path)
         self.settings = run.config.example_settings()
         self.kind = kinds.get(run.config.kind)
+        self._generator: Callable[..., dict[str, Any]] | None = None  # keeps what it has compiled
 
     def predict(self, frame: Any) -> Any:
         """Predicts for raw rows.
 
         Args:
             frame: a pandas DataFrame, a pyarrow Table, or a mapping from column names to arrays, with the columns
-                the model was trained on, in their own units; for models of texts also a list of texts.
+                the model was trained on, in their own units; for models of texts also a list of texts, for models of
+                images an array of them (whole numbers from 0 to 255).
 
         Returns:
             What the kind predicts, as a DataFrame where a DataFrame was given, else as a pyarrow Table. For a
@@ -62,11 +69,70 @@ class Predictor:
             table = pa.table(frame)
         elif isinstance(frame, (list, tuple)) and all(isinstance(one, str) for one in frame):
             table = pa.table({texts_column(self.run): pa.array(frame, pa.large_string())})
+        elif self.kind.rows is not None:
+            table = self.kind.rows(self.run.config.facts, frame)
         else:
             takes = "a DataFrame, a pyarrow Table or a dict" + (", or a list of texts" if self.kind.texts else "")
             raise UsageError(f"predict takes {takes}, received {type(frame).__name__}")
         found = self.predict_table(table)
         return found.to_pandas() if pandas else found
+
+    def generate(self, prompt: str = "", **chosen: Any) -> dict[str, Any]:
+        """Goes on with a text; what it takes and gives is that of `raysq.inference.generate.generate`.
+
+        Raises:
+            UsageError: the run's kind writes no text, or a value is out of its range.
+        """
+        from raysq.inference.generate import check
+
+        check(self.run)
+        if self._generator is None:
+            make = self.kind.generate
+            assert make is not None
+            self._generator = make(self.run.config.facts, self.settings, self.model, self.run.assets)
+        return self._generator(prompt, **chosen)
+
+    def translate(self, texts: Sequence[str], **chosen: Any) -> list[Any]:
+        """Translates sentences.
+
+        Args:
+            texts: source sentences.
+            chosen: as the kind's translator takes it: `beam` (4), `penalty` (1.0), `unknown` ("never" or "copy"), and
+                `progress`.
+
+        Returns:
+            For each sentence an object with `text`, the translation, `score`, the mean logarithm of the probability of
+            a word, `remark`, `source` and `words`, and `looked`, how much each word looked at each source word.
+
+        Raises:
+            UsageError: the run's kind does not translate, or a value is out of its range.
+        """
+        check_translates(self.run)
+        make = self.kind.translator
+        assert make is not None
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise UsageError(f"translate takes a list of sentences, received {texts!r}")
+        made = make(self.run.config.facts, self.settings, self.model, self.run.assets)
+        found: list[Any] = made.translate(list(texts), **chosen)
+        return found
+
+    @cached_property
+    def word_vectors(self) -> WordVectors:
+        """The words that the model knows and their vectors.
+
+        Raises:
+            DataError: the model has no vectors of words.
+        """
+        return word_vectors(self.run)
+
+    def neighbours(self, word: str, top: int = 10, among: int | None = None) -> list[tuple[str, float]]:
+        """The words nearest to a word, of the `among` most frequent ones, and the cosine of the angle between vectors.
+
+        Raises:
+            UsageError: an unknown word.
+            DataError: the model has no vectors of words.
+        """
+        return self.word_vectors.neighbours(word, top, among)
 
     def predict_table(self, table: "pa.Table", **part: Any) -> "pa.Table":
         """The kind's predictions for rows that are read already; `part` as for `Kind.predict`."""

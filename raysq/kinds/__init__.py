@@ -6,7 +6,7 @@ from raysq.errors import UsageError
 from raysq.kinds.kind import Kind
 from raysq.settings import nearest
 
-KINDS = ("forecast", "classify")
+KINDS = ("forecast", "classify", "text", "pairs", "vectors", "images")
 
 
 def get(name: str) -> Kind:

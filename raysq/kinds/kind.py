@@ -27,6 +27,7 @@ class Preparation(Protocol):
     version: int  # raised when the same input and settings would give other bytes
     suffixes: tuple[str, ...]  # of the raw files that it can read
     trees: bool  # whether a folder of folders is one source
+    zip_member: str | None  # how the one file in a zip must end; None where a zip is an archive of any files
     shard_rows: int  # rows of a shard, where nobody asks for another number
 
     def recorded(self) -> dict[str, Any]:
@@ -243,6 +244,22 @@ class Kind:
             `details`.
         texts: the column of raw rows that holds a text, for kinds that predict for texts given one by one; None for
             others.
+        rows: `rows(facts, given) -> pyarrow.Table`, the raw rows of an array that is given in Python (of images, say);
+            None for kinds that take tables alone.
+        activations: whether `report` takes a function `activations`, from x to what each layer of the model gives.
+        generate: `generate(facts, settings, model, assets) -> function`, which goes on with texts: from a prompt and
+            keyword options (how long, how many, how sure, the seed) to a JSON-ready dict with `samples` and `unknown`
+            (words of the prompt that the model does not know). None for kinds that write no text.
+        words: `words(facts, settings, assets) -> list of str`, the word of each row of the model's first Embedding, ""
+            for rows that are no word; they must be all rows. None for kinds whose models have no vectors of words.
+        scores: `scores(dataset, facts, settings, split, model) -> dict`, metrics of a split that only the model itself
+            can tell, for they need more than x and y (BLEU of what it writes); None where there are none.
+        study: `study(dataset, facts, settings, model) -> dict`, JSON-ready: the same for the report, which is kept
+            beside the run and given to `report` as `studied`; None where `predict` is enough.
+        translator: `translator(facts, settings, model, assets) -> object` whose `translate(texts, beam=...,
+            penalty=..., unknown=..., progress=...)` gives for each sentence an object with `text`, `score` and
+            `remark`; None for kinds that do not translate.
+        graded: `graded(facts, translations, references) -> float`, BLEU of translations; None as for `translator`.
     """
 
     name: str
@@ -265,3 +282,11 @@ class Kind:
     details: "Callable[[Mapping[str, Any], Any, np.ndarray, np.ndarray], dict[str, Any]] | None" = None
     show: "Callable[[Mapping[str, Any], str], list[Table | Text]] | None" = None
     texts: str | None = None
+    rows: "Callable[[Mapping[str, Any], Any], pa.Table] | None" = None
+    activations: bool = False
+    generate: "Callable[..., Callable[..., dict[str, Any]]] | None" = None
+    words: "Callable[[Mapping[str, Any], Any, Path], list[str]] | None" = None
+    scores: "Callable[[Dataset, Mapping[str, Any], Any, str, Any], dict[str, float]] | None" = None
+    study: "Callable[[Dataset, Mapping[str, Any], Any, Any], dict[str, Any]] | None" = None
+    translator: "Callable[..., Any] | None" = None
+    graded: "Callable[[Mapping[str, Any], list[str], list[str]], float] | None" = None

@@ -122,7 +122,8 @@ class _Quick(keras.layers.Layer):
             starts: int32 `(batch,)` or None: as many steps at the front of each row are the same vectors in every
                 row, as those of the padding in front are. Saves their time; the result is the same.
         """
-        if initial_state is not None or mask is not None or not self._is_plain():
+        initial = () if initial_state is None else tuple(keras.tree.flatten(initial_state))
+        if (initial and starts is not None) or mask is not None or not self._is_plain():
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         if training and self.dropout:
             # One mask for all steps of a row, so that the rows differ in their padding.
@@ -133,7 +134,7 @@ class _Quick(keras.layers.Layer):
             sequences, starts = keras.ops.flip(sequences, 1), None
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
         weights = tuple(tf.convert_to_tensor(one) for one in weights)
-        return scan(self.arithmetic, sequences, starts, weights, sequences=self.return_sequences)
+        return scan(self.arithmetic, sequences, starts, weights, sequences=self.return_sequences, initial=initial)
 
     def _is_plain(self) -> bool:
         gates = getattr(self.cell, "recurrent_activation", keras.activations.sigmoid)
@@ -153,9 +154,8 @@ class _Quick(keras.layers.Layer):
 class LSTM(_Quick, keras.layers.LSTM):
     """`keras.layers.LSTM` with a quick loop on a CPU: same arguments, weights, outputs and gradients (to 1e-5).
 
-    Other activations than Keras's defaults, recurrent dropout, masks, states from outside, `stateful`, `unroll`,
-    `return_state`, other types than float32 and GPUs take Keras's own way. Call it with `starts` to save the time of
-    padding in front.
+    Other activations than Keras's defaults, recurrent dropout, masks, `stateful`, `unroll`, `return_state`, other types
+    than float32 and GPUs take Keras's own way. Call it with `starts` to save the time of padding in front.
     """
 
     arithmetic = _LSTMCell()

@@ -49,8 +49,8 @@ class Cell(Protocol):
         ...
 
 
-def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool) -> Any:
-    """The cell over all steps, from zero states.
+def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, initial: tuple = ()) -> Any:
+    """The cell over all steps, from zero states or given ones.
 
     Args:
         cell: its arithmetic.
@@ -60,6 +60,7 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool) ->
             (the vector of the padding, say).
         weights: kernel, recurrent kernel and bias as Keras has them.
         sequences: whether the outputs of all steps are wanted.
+        initial: the states before the first step, each `(batch, units)`; without `starts` only.
 
     Returns:
         `(batch, steps, units)` where sequences are wanted, else `(batch, units)`.
@@ -72,23 +73,29 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool) ->
         widths = tuple(batch * (part + 1) // PARTS for part in range(PARTS))
     forward, backward = _compiled(cell, widths, sequences)
 
-    def run(x, *weights):
+    def run(x, *given):
+        weights, first = given[:3], given[3:]
         order = None if starts is None else tf.argsort(starts, stable=True)
         arguments = [tf.stop_gradient(one) for one in (x, *weights)]
         # Rows at the end of every loop but the last: the first row that waits begins then.
         ends = None if order is None else tf.gather(tf.gather(starts, order), [width - 1 for width in widths[:-1]])
-        output, kept = forward(*arguments, order, ends)
-        return output, lambda gradient: backward(gradient, *kept, *arguments, order, ends)
+        output, kept = forward(*arguments, order, ends, tuple(tf.stop_gradient(one) for one in first))
 
-    return tf.custom_gradient(run)(x, *weights)
+        def gradients(gradient):
+            found = backward(gradient, *kept, *arguments, order, ends)
+            return found[: 4 + len(first)]
+
+        return output, gradients
+
+    return tf.custom_gradient(run)(x, *weights, *initial)
 
 
 @functools.cache
 def _compiled(cell: Cell, widths: tuple, sequences: bool) -> tuple:
     """The two loops. Compiled by XLA wherever they are called, since they are slow without."""
 
-    def forward(x, kernel, recurrent, bias, order, ends):
-        return _forward(cell, widths, sequences, x, cell.merge(kernel, recurrent, bias), order, ends)
+    def forward(x, kernel, recurrent, bias, order, ends, initial):
+        return _forward(cell, widths, sequences, x, cell.merge(kernel, recurrent, bias), order, ends, initial)
 
     def backward(gradient, *rest):
         *kept, x, kernel, recurrent, bias, order, ends = rest
@@ -98,7 +105,7 @@ def _compiled(cell: Cell, widths: tuple, sequences: bool) -> tuple:
     return tuple(tf.function(one, jit_compile=True, autograph=False) for one in (forward, backward))
 
 
-def _forward(cell, widths, sequences, x, merged, order, ends):
+def _forward(cell, widths, sequences, x, merged, order, ends, initial):
     matrix, bias = merged
     if order is not None:
         x = tf.gather(x, order)
@@ -107,7 +114,7 @@ def _forward(cell, widths, sequences, x, merged, order, ends):
     features = x.shape[-1]
     units = matrix.shape[0] - features
     first = widths[0] if ends is not None else batch
-    states = tuple(tf.zeros((first, units)) for _ in range(cell.states))
+    states = tuple(initial) or tuple(tf.zeros((first, units)) for _ in range(cell.states))
     sizes = (features + units, *cell.kept(units), *([units] if sequences else []))
     buffers: Any = tuple(tf.zeros((steps, batch, size)) for size in sizes)
     time = tf.constant(0)
@@ -194,7 +201,7 @@ def _backward(cell, widths, sequences, gradient, buffers, features, matrix, orde
     inputs = tf.transpose(inputs, (1, 0, 2))
     if order is not None:
         inputs = tf.gather(inputs, tf.argsort(order))
-    return (inputs, *cell.split(*sums, features))
+    return (inputs, *cell.split(*sums, features), *gradients)
 
 
 def _take(buffer, time, width):

@@ -6,7 +6,23 @@ from raysq.errors import UsageError
 from raysq.settings import nearest
 from raysq.tasks.task import Task
 
-TASKS = ("jena", "beijing", "forecast", "imdb", "newsgroups", "classify")
+TASKS = (
+    "jena",
+    "beijing",
+    "forecast",
+    "imdb",
+    "newsgroups",
+    "classify",
+    "alice",
+    "text",
+    "translation",
+    "pairs",
+    "cbow",
+    "skipgram",
+    "mnist",
+    "cifar10",
+    "images",
+)
 
 
 def get(name: str) -> Task:

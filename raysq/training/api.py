@@ -113,7 +113,7 @@ def evaluate(
 
     Args:
         run: a run, its directory or its id.
-        splits: among "train", "val" and "test".
+        splits: among "train", "val" and "test"; a test split without examples is left out beside others.
         gpu: evaluate on a GPU.
         threads: TensorFlow's threads.
 
@@ -171,6 +171,11 @@ def examine(
             program.restore(values)
         metrics: dict[str, float] = {}
         for split in splits:
+            if split == "test" and len(splits) > 1 and not len(program.splits["test"]):
+                continue  # a data set without a test part
+            if kind.scores is not None:
+                about = (run.config.facts, run.config.example_settings(), split, program.model)
+                metrics |= {f"{split}_{name}": value for name, value in kind.scores(dataset, *about).items()}
             metrics |= program.evaluate(split)
             if detailed and values is not None and kind.details is not None:
                 details[split] = kind.details(config.facts, config.example_settings(), *program.predict(split))

@@ -38,7 +38,7 @@ def run(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYSQ_HOME", str(home))
         data = write_series(home / "waves")
-        settings = {**SMALL, "epochs": 1, "units": 4}
+        settings = {**SMALL, "epochs": 1, "units": 4, "xla": "false"}
         yield api.train("jena", data=data.directory, model="gru", settings=settings)
 
 
@@ -53,7 +53,7 @@ def test_all_forms_are_read_back_in_a_fresh_process(run, tmp_path, capsys):
         said = json.loads(capsys.readouterr().out)
         assert (said["output"], said["layers"]) == (str(target), [])
         assert said["bytes"] > 1000
-    done = subprocess.run([sys.executable, "-c", READ, str(tmp_path)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", READ, str(tmp_path)], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
 
 

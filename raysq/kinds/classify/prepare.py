@@ -57,6 +57,7 @@ class TextPreparation(Tokens):
     version: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
+    zip_member: ClassVar[str | None] = ".csv"
     shard_rows: ClassVar[int] = 16384  # a document is a thousand times a row of numbers
     labelled: ClassVar[bool] = True
 
@@ -173,6 +174,7 @@ class TextReading:
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
+    zip_member: ClassVar[str | None] = ".csv"
     shard_rows: ClassVar[int] = TextPreparation.shard_rows
 
     @classmethod

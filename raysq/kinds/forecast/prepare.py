@@ -78,6 +78,7 @@ class SeriesPreparation:
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
     trees: ClassVar[bool] = False
+    zip_member: ClassVar[str | None] = ".csv"
     shard_rows: ClassVar[int] = SHARD_ROWS
 
     def recorded(self) -> dict[str, Any]:

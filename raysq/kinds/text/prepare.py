@@ -62,6 +62,7 @@ class LanguagePreparation(Tokens):
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
+    zip_member: ClassVar[str | None] = ".csv"
     shard_rows: ClassVar[int] = 1 << 17
     labelled: ClassVar[bool] = False
     vectors: ClassVar[str | None] = None
@@ -185,6 +186,7 @@ class LanguageReading:
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
+    zip_member: ClassVar[str | None] = ".csv"
     shard_rows: ClassVar[int] = LanguagePreparation.shard_rows
 
     @classmethod

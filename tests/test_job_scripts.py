@@ -1,0 +1,36 @@
+"""The job scripts: every task of public data has one, and what it searches are settings of its model."""
+
+import dataclasses
+import os
+import runpy
+from pathlib import Path
+
+import pytest
+
+import raysq
+from raysq import kinds, tasks
+from raysq.settings import settings_of
+from raysq.training.config import find_model, load_builder
+from raysq.training.settings import TrainSettings
+
+JOBS = sorted((Path(__file__).resolve().parents[1] / "jobs").glob("tune_*.py"))
+
+
+def test_every_task_has_a_script_that_can_be_submitted():
+    own = {name for name in tasks.TASKS if name == tasks.get(name).kind}  # for data of one's own
+    assert {path.stem.removeprefix("tune_") for path in JOBS} >= set(tasks.TASKS) - own - {"beijing"}
+    assert all(os.access(path, os.X_OK) for path in JOBS)
+
+
+@pytest.mark.parametrize("path", JOBS, ids=lambda path: path.stem)
+def test_the_space_of_a_script_are_settings_of_its_model(path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(raysq, "search_job", lambda task, about, **rest: asked.update(rest, task=task, about=about))
+    runpy.run_path(str(path))
+    task = tasks.get(asked["task"])
+    kind = kinds.get(task.kind)
+    assert path.name in asked["about"]
+    builder = load_builder(find_model(task.kind, asked["model"]).build)
+    known = {**settings_of(kind.examples), **settings_of(builder), **settings_of(TrainSettings)}
+    assert set(asked["space"]) <= set(known)
+    assert set(task.search) <= {*known, *(field.name for field in dataclasses.fields(TrainSettings))}
