@@ -1,12 +1,13 @@
 #!/usr/bin/env python
 """Word vectors of the IMDB reviews: raysq beside gensim, in speed and in quality.
 
-Both sides train on the same passages of the 50,000 reviews, tokenised alike, with the same window, dimension, negatives,
-minimal count, subsampling and epochs (raysq with batches of 512 blocks of 32 words); each is a process of its own that has all cores, and no two run at a time. Words
-per second are words of the training texts (before subsampling) times epochs by the time of training, without reading
-and counting, as gensim's own log counts them; the wall time is that of the whole process. Quality is Spearman's
-correlation with WordSim-353 and the share of word2vec's analogy questions answered right, both files as gensim ships
-them, both sides measured by gensim on their exported vectors, unknown words left out.
+Both sides train on the same passages of the 50,000 reviews, tokenised alike, with the same window, dimension,
+negatives, minimal count, subsampling and epochs (raysq with batches of 512 blocks of 32 words); each is a process of
+its own that has all cores, and no two run at a time. Words per second are words of the training texts (before
+subsampling) times epochs by the time of training, without reading and counting, as gensim's own log counts them; the
+wall time is that of the whole process. Quality is Spearman's correlation with WordSim-353 and the share of word2vec's
+analogy questions answered right, both files as gensim ships them, both sides measured by gensim on their exported
+vectors, unknown words left out.
 
     pip install 'raysq[test]'
     python benchmarks/vectors.py --source aclImdb_v1.tar.gz

@@ -65,7 +65,9 @@ def close(mine, theirs, tolerance=1e-5):
     ],
     ids=["last", "sequences", "backwards", "dropout"],
 )
-def test_recurrent_layers_equal_those_of_keras(name, arguments):
+def test_recurrent_layers_equal_those_of_keras(name, arguments, monkeypatch):
+    # Two loops have a first and a last one; one in between is the same for all cells.
+    monkeypatch.setattr(layers.scan, "PARTS", 3 if name == "LSTM" else 2)
     table = tf.Variable(tf.random.stateless_normal((10, FEATURES), (0, 1)))
     ids = padded()
     keras_layer, ours = pair(name, **arguments)

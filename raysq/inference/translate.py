@@ -137,7 +137,12 @@ def _sink(stack: contextlib.ExitStack, path: Path | None, encoding: str) -> IO[s
     left: list[Path] = []
     if not path.parent.is_dir():
         raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
-    stack.callback(lambda: [one.unlink(missing_ok=True) for one in left])  # where the input cannot be read to its end
+    stack.callback(_remove, left)  # where the input cannot be read to its end
     partial = stack.enter_context(placing(path))
     left.append(partial)
     return stack.enter_context(open(partial, "w", encoding=encoding, newline="\n"))
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)

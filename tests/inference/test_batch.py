@@ -15,6 +15,9 @@ from raysq.inference.batch import predict_file
 from raysq.inference.load import load
 from raysq.preparation import prepare
 from raysq.training import api
+from raysq.training.config import plan
+from raysq.training.run import Run
+from raysq.training.worker import Hooks, configure, work
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +25,13 @@ def data(tmp_path_factory):
     return write_series(tmp_path_factory.mktemp("data") / "waves")
 
 
-@pytest.fixture
-def run(data):
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
     settings = {**SMALL, "epochs": 1, "units": 4, "delay": "2,6", "calendar": "hour"}
-    return api.train("jena", data=data.directory, model="dense", settings=settings)
+    run = Run.create(plan("jena", "dense", data, 0, settings), folder=tmp_path_factory.mktemp("runs"))
+    configure(run.config.train_settings(), 0, gpu=False)
+    work(run, None, Hooks(board=False))
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +52,12 @@ def test_a_file_is_predicted_alike_here_and_by_a_pool(cluster, run, table, tmp_p
     beyond = np.array(expected["row"]) == 706
     assert expected["time"].to_numpy()[beyond] == table["time"][699].as_py() + 7 * np.timedelta64(10, "m")
     monkeypatch.setattr("raysq.inference.batch._ROWS", 100)
-    for source in ("new.csv", "new.parquet"):
-        predict_file(run, tmp_path / source, tmp_path / "pool.parquet", actors=2)
-        found = pa.parquet.read_table(tmp_path / "pool.parquet")
-        assert found.column_names == expected.column_names
-        for name in found.column_names:
-            assert found.column(name).to_pylist() == expected.column(name).to_pylist(), (source, name)
+    # From the other form of the file: what they are read from is prepared alike.
+    predict_file(run, tmp_path / "new.parquet", tmp_path / "pool.parquet", actors=2)
+    found = pa.parquet.read_table(tmp_path / "pool.parquet")
+    assert found.column_names == expected.column_names
+    for name in found.column_names:
+        assert found.column(name).to_pylist() == expected.column(name).to_pylist(), name
     predict_file(run, tmp_path / "new.csv", tmp_path / "here.csv")
     read = pa.csv.read_csv(tmp_path / "here.csv")
     np.testing.assert_allclose(read["T (degC)"].to_numpy(), expected["T (degC)"].to_numpy(), rtol=1e-6)
@@ -60,13 +66,14 @@ def test_a_file_is_predicted_alike_here_and_by_a_pool(cluster, run, table, tmp_p
 
 def test_the_command_line_writes_a_file_or_standard_output(run, table, tmp_path, capsysbinary):
     pa.csv.write_csv(table.slice(0, 60), tmp_path / "new.csv")
-    assert main(["predict", run.name, "--input", str(tmp_path / "new.csv")]) == 0
+    assert main(["predict", str(run.directory), "--input", str(tmp_path / "new.csv")]) == 0
     printed = capsysbinary.readouterr()
     lines = printed.out.decode().splitlines()
     assert lines[0].startswith('"row","time","from","horizon"') and len(lines) == 1 + 2 * 37
     assert b"74 predictions" in printed.err
     output = tmp_path / "out.parquet"
-    assert main(["predict", run.name, "--input", str(tmp_path / "new.csv"), "--output", str(output), "--json"]) == 0
+    predict = ["predict", str(run.directory), "--input", str(tmp_path / "new.csv")]
+    assert main([*predict, "--output", str(output), "--json"]) == 0
     said = json.loads(capsysbinary.readouterr().out)
     assert said["rows"] == 74 == pa.parquet.read_table(output).num_rows and said["output"] == str(output)
 

@@ -2,8 +2,10 @@
 
 Usage: group_member.py JOB RANK, where JOB is a JSON file with addresses (empty for one process), replicas (logical
 devices in this process), runs (directories), and host (those of them whose batches are gathered on the host).
+What a rank cannot train it says in RUN/error-RANK.
 """
 
+import gc
 import json
 import os
 import sys
@@ -20,10 +22,13 @@ def main() -> None:
     from raysq import backend
 
     backend.load()
+    from raysq.errors import TrainingError
     from raysq.training import program
     from raysq.training.run import Run
     from raysq.training.worker import Hooks, configure, strategy, work
 
+    gc.collect()
+    gc.freeze()  # every run begins with a look through all objects
     distribution = None
     for directory in job["runs"]:
         run = Run.open(directory)
@@ -31,7 +36,10 @@ def main() -> None:
         if distribution is None:
             distribution = several_devices(job["replicas"]) if job["replicas"] > 1 else strategy(workers, False)
         program.HOST_BYTES = 0 if directory in job["host"] else 2**28
-        work(run, distribution, Hooks(), chief=rank == 0)
+        try:
+            work(run, distribution, Hooks(whole=lambda: False, board=False), chief=rank == 0)
+        except TrainingError as error:
+            (Path(directory) / f"error-{rank}").write_text(str(error))
 
 
 def several_devices(count: int):

@@ -1,5 +1,6 @@
-"""Training on a Ray Train worker group: equal to one process, and to itself when a worker is killed."""
+"""Training on a Ray Train worker group: equal to other workers and to one process, though a worker is killed."""
 
+import json
 import os
 import signal
 import threading
@@ -9,24 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from training.series import SMALL, write_series
+from training.workers import close, timeless, weights
 
 from raysq.errors import ResourceError, TrainingError
-from raysq.training import api, checkpoint, group
+from raysq.training import api, group
 from raysq.training.config import plan
 from raysq.training.run import Run
 
-# More steps than a call of compiled steps takes, in an epoch that it does not divide.
-SETTINGS = {**SMALL, "epochs": 6, "steps_per_epoch": 75, "batch_size": 13, "optimizer": "sgd", "learning_rate": 0.02}
+SETTINGS = {**SMALL, "epochs": 2, "optimizer": "sgd", "learning_rate": 0.02}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return write_series(tmp_path_factory.mktemp("data") / "waves")
-
-
-def weights(run: Run) -> list[np.ndarray]:
-    values = checkpoint.load(run.last)[0]
-    return [values[key] for key in sorted(values) if key.startswith("model/")]
 
 
 def descendants(pid: int) -> list[int]:
@@ -47,7 +43,7 @@ def descendants(pid: int) -> list[int]:
 
 def kill_a_worker(run: Run, killed: list[int]) -> None:
     """Waits for the second epoch and kills one worker of the group outright."""
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 300
     while len(run.metrics()) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     for pid in descendants(os.getpid()):
@@ -61,33 +57,46 @@ def kill_a_worker(run: Run, killed: list[int]) -> None:
             return
 
 
-def test_two_ray_workers_equal_one_process_and_survive_sigkill(cluster, data):
-    one = api.train("jena", data=data.directory, model="dense", settings=SETTINGS, name="one")
-    two = api.train("jena", data=data.directory, model="dense", settings=SETTINGS, name="two", workers=2)
-    for mine, theirs in zip(weights(one), weights(two), strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-5)
-    assert [record["step"] for record in two.metrics()] == [75 * epoch for epoch in range(1, 7)]
-    assert two.result()["metrics"]["test_mae"] == pytest.approx(one.result()["metrics"]["test_mae"], rel=1e-4)
-    assert (two.directory / "model.keras").exists()
-
-    config = plan("jena", "dense", data, 0, SETTINGS)
+def test_two_ray_workers_equal_one_process_and_survive_sigkill(cluster, by_workers):
+    one, two = by_workers["1"]["text"], by_workers["2"]["text"]
+    config = two.config
     hurt = Run.create(config, name="hurt")
     killed: list[int] = []
     killer = threading.Thread(target=kill_a_worker, args=(hurt, killed))
     killer.start()
-    api.train("jena", data=data.directory, model="dense", settings=SETTINGS, name="hurt", workers=2)
+    given = {**config.training, **config.examples, **config.builder}
+    run = api.train("classify", data=config.data, model="embedding", settings=given, name="hurt", workers=2, threads=1)
     killer.join()
     assert killed, "no worker was killed"
+    assert run.directory == hurt.directory
+    assert [record["step"] for record in hurt.metrics()] == [20 * epoch for epoch in range(1, 9)]
+    # To the bit what the same workers give that Ray has not started, and nobody has killed.
     for mine, theirs in zip(weights(two), weights(hurt), strict=True):
         assert np.array_equal(mine, theirs)
-    timeless = [[{**record, "seconds": 0} for record in run.metrics()] for run in (two, hurt)]
-    assert timeless[0] == timeless[1]
+    assert timeless(two) == timeless(hurt)
+    close(one, hurt)
+    # The figures on the test split are those of the model that is left.
+    result = hurt.result()["metrics"]
+    assert api.evaluate(hurt, ("test",))["embedding"]["test_loss"] == pytest.approx(result["test_loss"], rel=1e-4)
+    assert (hurt.directory / "model.keras").exists()
 
 
+DIVERGING = {**SETTINGS, "learning_rate": 1e30}
+
+
+def test_a_loss_that_is_not_finite_is_what_a_group_says(cluster, data):
+    """A group of no workers is this process, to Ray; that several end together is tested without Ray."""
+    run = Run.create(plan("jena", "dense", data, 0, DIVERGING), name="nan")
+    with pytest.raises(TrainingError, match="^the loss is .* lower learning_rate"):
+        group.train(run, 0, quiet=True)
+    # Left by a worker that ended as if all were well: one that raises would be started again, to no end.
+    assert "lower learning_rate" in json.loads((run.directory / "failure.json").read_text())["message"]
+
+
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_ends_the_group_at_once(cluster, data):
     with pytest.raises(TrainingError, match="lower learning_rate"):
-        settings = {**SETTINGS, "learning_rate": 1e30}
-        api.train("jena", data=data.directory, model="dense", settings=settings, name="nan", workers=2)
+        api.train("jena", data=data.directory, model="dense", settings=DIVERGING, name="nan", workers=2)
 
 
 @pytest.mark.parametrize(("gpu", "message"), [(False, "99 workers need 99 CPUs, the Ray cluster has 6"), (True, "GPU")])
@@ -95,7 +104,7 @@ def test_too_few_resources_are_an_error_at_once(cluster, data, gpu, message):
     started = time.monotonic()
     with pytest.raises(ResourceError, match=message):
         api.train("jena", data=data.directory, model="dense", settings=SETTINGS, workers=2 if gpu else 99, gpu=gpu)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_gpus_are_asked_of_ray(cluster):

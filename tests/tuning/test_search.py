@@ -10,9 +10,12 @@ from raysq import cli
 from raysq.errors import RaysqError, ResourceError, UsageError
 from raysq.inference.load import load
 from raysq.training.run import Run
+from raysq.tuning.agenda import SearchAgenda
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.search import parse_budget
 from raysq.tuning.session import Session
+from raysq.tuning.space import Space
+from raysq.tuning.trial import write_failure
 
 # Everything that Jena's space has is fixed: a test says what it searches.
 FIXED = {**SMALL, "steps_per_epoch": 5, "epochs": 3, "lookback": 24, "step": 2, "calendar": "", "dropout": 0.0}
@@ -58,7 +61,7 @@ def test_a_search_leaves_runs_and_the_best_goes_on_and_is_trained_again(cluster,
     assert again.trials == before
     # More trials go on where it was; then the best and the defaults with two seeds.
     kept = {path: path.stat().st_mtime_ns for path in found.directory.glob("trials/*/metrics.jsonl")}
-    more = tune(data, trials=4, refit=2, **asked)
+    more = tune(data, trials=4, refit=2, max_concurrent=1, **asked)
     assert [trial for trial in more.trials if trial["number"] < 4] == before
     assert len(more.trials) == 4 and len({json.dumps(trial["settings"]) for trial in more.trials}) == 4
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
@@ -116,6 +119,7 @@ def test_failed_trials_do_not_end_the_search(cluster, data, tmp_path):
 def test_the_search_stops_when_all_fail_for_the_same_cause(cluster, data):
     settings = {key: value for key, value in FIXED.items() if key != "dropout"}
     asked = {"model": "tuning.hostile_models:broken", "settings": settings, "trials": 12, "name": "none"}
+    asked["max_concurrent"] = 1
     for _ in range(2):  # the second time without Ray
         with pytest.raises(RaysqError, match="trials all failed alike: RuntimeError: no cable is plugged in"):
             tune(data, search={"units": "randint(1,99)"}, **asked)
@@ -123,6 +127,25 @@ def test_the_search_stops_when_all_fail_for_the_same_cause(cluster, data):
     assert 3 <= len(experiment.trials) < 12 and experiment.state() == "failed"
 
 
+def test_first_trials_that_fail_alike_end_it_and_wrong_values_that_fail_at_once_do_not(tmp_path):
+    experiment = Experiment.create(tmp_path, "made", {"id": "made"})
+    experiment.begin()
+    space = Space({"clipnorm": [-1.0, -2.0, -3.0, -4.0]}, {"clipnorm": None})
+    agenda = SearchAgenda(experiment, space, trials=5, seed=0, fixed={}, searcher="random")
+
+    def fails(name):
+        write_failure(agenda.folder / name, "clipnorm must be above 0")
+        return agenda.ended(name, None, None)
+
+    begun = [agenda.next() for _ in range(4)]
+    assert begun[0].settings == {"clipnorm": None}
+    # The defaults still train.
+    endings = [fails(one.name) for one in begun[1:]]
+    assert [(ending.state, ending.stop) for ending in endings] == [("failed", None)] * 3
+    assert fails(begun[0].name).stop == "all fail alike"
+
+
+@pytest.mark.slow
 def test_wrong_values_that_fail_at_once_do_not_end_it(cluster, data):
     found = tune(data, trials=6, settings=FIXED, search={"clipnorm": [-1.0, -2.0], "learning_rate": [0.001, 0.002]})
     assert [trial["state"] for trial in found.trials] == ["finished"] + ["failed"] * 5
@@ -133,7 +156,7 @@ def test_a_budget_ends_trials_and_keeps_what_they_reached(cluster, data, monkeyp
     settings = {**FIXED, "epochs": 500}
     asked = {"settings": settings, "search": {"units": "4,8,16"}, "name": "short", "trials": 3}
     with pytest.raises(RaysqError, match="spent before a trial had finished an epoch"):
-        tune(data, budget=0.1, **asked)
+        tune(data, budget=0.1, max_concurrent=1, **asked)
 
     def spent(session, seconds):
         return any(record["epochs"] for record in session.agenda.records.values())

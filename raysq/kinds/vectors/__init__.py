@@ -68,8 +68,8 @@ def remarks(facts: Mapping[str, Any], settings: VectorSettings) -> list[str]:
     what = f"a {single} from {side}" if settings.architecture == "cbow" else f"{side} from a {single}"
     least = f" that occur {settings.min_count} times or more" if settings.min_count > 1 else ""
     unknown = (
-        f"{100 * facts['unknown']:.1f} % of the {facts['tokens']:,} {words} of the training texts are not among them and "
-        "are left out"
+        f"{100 * facts['unknown']:.1f} % of the {facts['tokens']:,} {words} of the training texts are not among them "
+        "and are left out"
     )
     whole = f"these are all of the {facts['tokens']:,} {words} of the training texts"
     lines = [f"predicts {what}", f"knows {facts['words']:,} {words}{least}; {unknown if facts['unknown'] else whole}"]

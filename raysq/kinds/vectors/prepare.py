@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Note = dict[str, Any]
 _NAMED = 5
+# Quotation marks, dashes, dots, and the space that does not break; then some of these in Windows' code page.
+_PRINTED = "\u201c\u201d\u201e\u201f\u2018\u201a\u00ab\u00bb\u2039\u203a\u2013\u2014\u2015\u2026\u00a0"
+_PRINTED += "\x85\x91\x93\x94\x96\x97"
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,11 @@ class VectorPreparation(Tokens):
         headers: "drop" leaves out what stands above a text's first empty line, as the header of a mail.
         delimiter: between the cells of csv files, "tab" for a tabulator; found when none.
 
-    Words are parted as `Tokens` says; quotation marks and dashes of print part words too.
+    Words are parted as `Tokens` says; quotation marks and dashes of print part words too
+    (also where Windows' code page was taken for Unicode).
     """
 
-    filters: str = (
-        FILTERS + "\u201c\u201d\u201e\u201f\u2018\u201a\u00ab\u00bb\u2039\u203a\u2013\u2014\u2015\u2026\u00a0"
-    )
+    filters: str = FILTERS + _PRINTED
     text: str | None = None
     unit: Unit = "document"
     encoding: str = "utf-8"

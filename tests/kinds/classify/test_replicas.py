@@ -1,5 +1,7 @@
 """Every model under two replicas: the numbers of one process, to float rounding."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from kinds.classify.corpus import documents, write_corpus
 from training.workers import close, train_apart, train_here
@@ -37,7 +39,9 @@ def both(tmp_path_factory):
         configs[name] = plan("classify", name, dataset, 0, {**COMMON, **length, **OWN.get(name, {})})
     (folder / "one").mkdir()
     (folder / "two").mkdir()
-    return train_here(folder / "one", configs), train_apart(folder / "two", configs, replicas=2)
+    with ThreadPoolExecutor(1) as beside:
+        two = beside.submit(train_apart, folder / "two", configs, replicas=2)
+        return train_here(folder / "one", configs), two.result()
 
 
 @pytest.mark.parametrize("name", KIND.models)

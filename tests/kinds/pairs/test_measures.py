@@ -108,8 +108,7 @@ def test_attention_is_that_of_keras():
     assert np.allclose(weights.sum(-1), 1) and (weights[~np.repeat(seen[:, None], 4, 1)] == 0).all()
 
 
-@pytest.mark.parametrize("name", ["GRU", "LSTM"])
-@pytest.mark.parametrize("sequences", [True, False])
+@pytest.mark.parametrize(("name", "sequences"), [("GRU", True), ("LSTM", False)])
 def test_quick_layers_begin_with_given_states(name, sequences):
     import keras
     import tensorflow as tf

@@ -1,0 +1,52 @@
+"""What the tests of workers share: the same runs by one, two and three of them."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from kinds.classify import corpus
+from training.series import SMALL, write_series
+from training.workers import train_apart, train_here
+
+from raysq.training.config import plan
+
+# RMSprop hides a wrong scale of the gradient: SGD. 13 rows do not divide over 2, 3 or 4 workers.
+SGD = {**SMALL, "epochs": 2, "batch_size": 13, "optimizer": "sgd", "learning_rate": 0.05}
+ONE = {**SMALL, "epochs": 1, "units": 4}
+# More steps than a call of compiled steps takes, in an epoch that it does not divide; long enough to be interrupted.
+TEXT = {**corpus.SMALL, "epochs": 8, "steps_per_epoch": 20, "batch_size": 13, "optimizer": "sgd", "learning_rate": 0.2}
+# XLA takes long to compile a loop, and every worker does it.
+CASES = {
+    "dense": ("dense", {**SGD, "eval_batch_size": 37, "xla": "true"}),
+    "gru": ("gru", {**SGD, "units": 4, "xla": "false"}),
+    "penalty": ("training.own_models:penalised", {**SGD, "clipnorm": 0.3}),
+    "host": ("dense", {**SGD, "batch_size": 7}),
+    "diverging": ("dense", {**SGD, "learning_rate": 1e30}),
+    "dropout": ("dense", {**ONE, "dropout": 0.3}),
+    "moving": ("training.own_models:normalised", ONE),
+}
+
+
+@pytest.fixture(scope="session")
+def by_workers(tmp_path_factory):
+    """Runs by case, for 1, 2 and 3 workers and for 2 devices in one worker."""
+    folder = tmp_path_factory.mktemp("workers")
+    series, texts = write_series(folder / "waves"), corpus.write_corpus(folder / "texts")
+    configs = {name: plan("jena", model, series, 0, settings) for name, (model, settings) in CASES.items()}
+    configs["text"] = plan("classify", "embedding", texts, 0, TEXT)
+
+    def some(name, *names):
+        (folder / name).mkdir()
+        return folder / name, {one: configs[one] for one in names}
+
+    exact = ("dense", "gru", "penalty", "host", "text")
+    masked = ("dropout", "moving")
+    # One worker gathers in the graph what several gather on the host.
+    with ThreadPoolExecutor(1) as beside:
+        # Loops and embeddings under two devices: tests/kinds/classify/test_replicas.py.
+        cases = some("devices", "dense", "penalty", "host")
+        devices = beside.submit(train_apart, *cases, replicas=2, host=["host"])
+        found = {"1": train_here(*some("one", *exact, "dropout")), "2 devices": devices.result()}
+    cases = some("two", "diverging", *exact, *masked)
+    found["2"] = train_apart(*cases, workers=2, host=["host"], again=["penalty", *masked])
+    found["3"] = train_apart(*some("three", "penalty", "host"), workers=3, host=["host"])
+    return found

@@ -1,0 +1,105 @@
+"""The same runs by one process and by several workers: plain processes under one TF_CONFIG, or one with two devices."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from raysq.training import checkpoint
+from raysq.training.config import Config
+from raysq.training.run import Run
+from raysq.training.worker import Hooks, configure, work
+
+TESTS = Path(__file__).parents[1]
+
+
+def train_here(folder: Path, configs: Mapping[str, Config]) -> dict[str, Run]:
+    """Trains in this process and returns the runs by name."""
+    runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
+    for run in runs.values():
+        configure(run.config.train_settings(), run.config.seed, gpu=False)
+        work(run, None, Hooks(whole=lambda: False, board=False))
+    return runs
+
+
+def train_apart(
+    folder: Path,
+    configs: Mapping[str, Config],
+    *,
+    workers: int = 1,
+    replicas: int = 1,
+    host: Collection[str] = (),
+    again: Collection[str] = (),
+) -> dict[str, Run]:
+    """Trains in processes of their own and returns the runs by name.
+
+    Args:
+        folder: of the runs.
+        configs: what to train, by name.
+        workers: processes.
+        replicas: logical devices of each.
+        host: names of those whose batches are gathered on the host.
+        again: names of those that are trained once more, as "NAME again".
+    """
+    runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
+    runs |= {f"{name} again": Run.create(configs[name], folder=folder / "again") for name in again}
+    job = folder / "job.json"
+    job.write_text(
+        json.dumps(
+            {
+                "addresses": free_addresses(workers) if workers > 1 else [],
+                "replicas": replicas,
+                "runs": [str(run.directory) for run in runs.values()],
+                "host": [str(runs[name].directory) for name in host],
+            }
+        )
+    )
+    command = [sys.executable, str(TESTS / "training" / "group_member.py"), str(job)]
+    processes = [
+        subprocess.Popen(
+            [*command, str(rank)],
+            env={**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(workers)
+    ]
+    try:
+        errors = [process.communicate(timeout=400)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert not any(process.returncode for process in processes), errors[0][-3000:]
+    return runs
+
+
+def free_addresses(count: int) -> list[str]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    return addresses
+
+
+def weights(run: Run) -> list[np.ndarray]:
+    """The model's last weights; the states of its random generators, which are integers, are left out."""
+    values = checkpoint.load(run.last)[0]
+    return [values[key] for key in sorted(values) if key.startswith("model/") and values[key].dtype == np.float32]
+
+
+def close(one: Run, other: Run) -> None:
+    """Asserts that two runs have the same weights to float rounding."""
+    for mine, theirs in zip(weights(one), weights(other), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=2e-4, atol=2e-6)
+
+
+def timeless(run: Run) -> list[dict]:
+    """The records of a run but for the time."""
+    return [{**record, "seconds": 0} for record in run.metrics()]
