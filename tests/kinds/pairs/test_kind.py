@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import sacrebleu
 
-from raysq import kinds, tasks
+from raysq import kinds, layers, tasks
 from raysq.errors import RaysqError, UsageError
 from raysq.inference.load import load
 from raysq.kinds.pairs.sample import pairs, sample
@@ -43,6 +43,19 @@ def test_models_refuse_what_they_cannot_take(pairs_dataset):
     ):
         with pytest.raises(UsageError, match=said):
             plan("pairs", model, pairs_dataset, 0, settings).build(pairs_dataset)
+
+
+@pytest.mark.parametrize("model", ["attention", "repeat"])
+def test_quick_layers_give_what_the_exported_ones_do(pairs_dataset, model):
+    config = plan("pairs", model, pairs_dataset, 0, {"embedding": 4, "units": 5})
+    with layers.portable():
+        exported = config.build(pairs_dataset)
+    quick = config.build(pairs_dataset)
+    quick.set_weights(exported.get_weights())
+    assert [type(one.get_layer("decoder")).__module__.split(".")[0] for one in (exported, quick)] == ["keras", "raysq"]
+    examples = config.example_settings().open(pairs_dataset)["test"]
+    x, _ = examples.gather(np.arange(24), examples.arrays(), lambda array, at: array.take(at))
+    np.testing.assert_allclose(quick(x), exported(x), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["translation", "pairs"])
