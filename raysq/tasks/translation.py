@@ -7,10 +7,6 @@ TASK = Task(
     name="translation",
     kind="pairs",
     title="translation of short sentences, such as the 50,000 pairs of small_parallel_enja",
-    preparation={
-        # small_parallel_enja: tokenised, and in lower case.
-        "punctuation": "keep",
-    },
     settings={
         # What is left out is one word in two hundred; the softmax over the target's words takes most of the time.
         "target_words": 5000,
