@@ -46,6 +46,8 @@ def in_order(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], thr
         finally:
             for late in waiting:
                 late.cancel()
+            # Not after each call: the next would ask for the same memory again, page by page.
+            pa.default_memory_pool().release_unused()
 
 
 def run(

@@ -86,7 +86,6 @@ def _look(look: Callable[[int, Any], Iterator[Note]], noted: Path, number: int, 
     with noting(noted, number, piece) as seen:
         for note in look(number, piece):
             seen.add(note, 1)
-    pa.default_memory_pool().release_unused()  # the process may wait for long, or have other work
 
 
 def _write(read: Callable[[Any], pa.Table], directory: Path, number: int, shard: Any) -> tuple[Shard | str, pa.Schema]:
@@ -96,8 +95,6 @@ def _write(read: Callable[[Any], pa.Table], directory: Path, number: int, shard:
         return write_shard(directory, number, table), table.schema
     except OSError as error:
         return error.strerror or str(error), table.schema
-    finally:
-        pa.default_memory_pool().release_unused()
 
 
 def _in_order(

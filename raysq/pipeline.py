@@ -122,7 +122,9 @@ class _Calls(Datasource):
         return [ReadTask(lambda call=call: self._read(call), metadata) for call in self._calls]
 
     def _read(self, call: tuple[Any, ...]) -> Iterator[Block]:
-        yield pa.table({"result": [pickle.dumps(self._function(*call))]})
+        result = pickle.dumps(self._function(*call))
+        pa.default_memory_pool().release_unused()  # the process may wait for long, or have other work
+        yield pa.table({"result": [result]})
 
 
 class Pieces(Datasource):

@@ -128,18 +128,14 @@ def _write(directory: Path, file: str, table: pa.Table) -> Shard:
     # Metadata (of pandas, of a Parquet writer) and chunking would otherwise leak into the bytes.
     table = table.replace_schema_metadata(None).combine_chunks()
     (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
-    options = pa.ipc.IpcWriteOptions(compression=None)
-    with pa.MockOutputStream() as sized, pa.ipc.new_file(sized, table.schema, options=options) as writer:
-        writer.write_batch(batch)
-    buffer = pa.allocate_buffer(
-        sized.size()
-    )  # of the right size at once, since a growing one is copied again and again
-    with pa.FixedSizeBufferWriter(buffer) as sink, pa.ipc.new_file(sink, table.schema, options=options) as writer:
-        writer.write_batch(batch)
-    with open(directory / file, "wb") as handle:
-        handle.write(buffer)
+    path = directory / file
+    with open(path, "wb") as handle:
+        with pa.ipc.new_file(handle, table.schema) as writer:
+            writer.write_batch(batch)
         handle.flush()
         os.fsync(handle.fileno())
+    with pa.memory_map(str(path)) as written:
+        buffer = written.read_buffer()
     statistics = {}
     for column in table.schema:
         if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):

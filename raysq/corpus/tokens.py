@@ -62,10 +62,10 @@ def tokenise(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
     folded = folded.translate(_byte_table(form.lower, form.filters, split))
     starts = _starts(np.frombuffer(folded, np.uint8) == ord(split), begins)
     # Words with what parts them from the next are found without moving a byte; trimmed when they are few.
-    buffers = [None, pa.py_buffer(np.append(starts, len(folded))), pa.py_buffer(folded)]
-    found = pa.Array.from_buffers(pa.large_string(), len(starts), buffers).dictionary_encode()
+    buffers = [None, pa.py_buffer(starts), pa.py_buffer(folded)]
+    found = pa.Array.from_buffers(pa.large_string(), len(starts) - 1, buffers).dictionary_encode()
     words = pc.ascii_rtrim(found.dictionary, characters=split).dictionary_encode()
-    return words.indices.to_numpy()[found.indices.to_numpy()], np.searchsorted(starts, begins), words.dictionary
+    return words.indices.take(found.indices).to_numpy(), np.searchsorted(starts, begins), words.dictionary
 
 
 def _one_array(texts: Any) -> pa.Array:
@@ -109,16 +109,18 @@ def _byte_table(lower: bool, filters: str, split: str) -> bytes:
 
 
 def _starts(parting: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """The first byte of every word.
+    """The first byte of every word, and how many bytes there are.
 
     Args:
         parting: for each byte, whether it parts words.
         begins: where the texts begin and the last one ends; texts part words too.
     """
-    first = ~parting
-    first[1:] &= parting[:-1]
-    begins = begins[begins < len(parting)]
-    first[begins] = ~parting[begins]
+    first = np.empty(len(parting) + 1, bool)
+    np.logical_not(parting, out=first[:-1])
+    first[1:-1] &= parting[:-1]
+    inside = begins[begins < len(parting)]
+    first[inside] = ~parting[inside]
+    first[-1] = True
     return np.flatnonzero(first)
 
 

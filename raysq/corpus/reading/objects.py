@@ -25,12 +25,10 @@ def plan(path: Path, form: Form) -> list[Piece]:
     columns = columns_of(path, form)
     if path.suffix.lower() == ".gz" or not streams.plain(form.encoding):
         return [Piece(str(path), "jsonl", path.stat().st_size, columns)]
-    pieces, place, line = [], 0, 0
-    for block in streams.blocks(streams.chunks(path), RANGE):
-        end = place + len(block)
-        pieces.append(Piece(str(path), "jsonl", len(block), columns, begin=place, end=end, line=line))
-        place, line = end, line + block.count(b"\n")
-    return pieces
+    return [
+        Piece(str(path), "jsonl", end - begin, columns, begin=begin, end=end, line=line)
+        for begin, end, line in streams.ranges(path, RANGE)
+    ]
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
@@ -44,7 +42,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     form = replace(form, encoding="utf-8")
     with contextlib.closing(stream):
         for block in streams.blocks(stream, size):
-            lines = block.count(b"\n")
+            lines = streams.lines_in(block)
             if line == 0:
                 block = block.removeprefix(BOM)
             quick = _quickly(block, piece.columns, line) if is_utf8(encoding) else None

@@ -11,12 +11,15 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import IO, cast
 
+import numpy as np
+
 from raysq.corpus.reading.tables import is_utf8
 from raysq.errors import DataError
 from raysq.sources import zip_member
 
 CHUNK = 1 << 20  # bytes
 _AHEAD = 8  # chunks
+_LINE_END = ord("\n")
 
 
 def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | None = None) -> Generator[bytes]:
@@ -79,6 +82,32 @@ def blocks(stream: Iterator[bytes], size: int) -> Iterator[bytes]:
             length = len(held[0])
     if length:
         yield b"".join(held)
+
+
+def lines_in(data: bytes | bytearray | memoryview) -> int:
+    """How many line ends the bytes have; other threads run meanwhile, unlike with `bytes.count`."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == _LINE_END))
+
+
+def ranges(path: Path, size: int) -> Iterator[tuple[int, int, int]]:
+    """Byte ranges of a plain file, of at least `size` bytes, that end at line ends (the last may not).
+
+    Yields:
+        First byte, byte after the last, and how many lines stand above.
+    """
+    buffer = bytearray(CHUNK)
+    begin = place = above = lines = 0
+    with open(path, "rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            cut = buffer.rfind(b"\n", 0, count) + 1 if place + count - begin >= size else 0
+            if cut:
+                lines += lines_in(memoryview(buffer)[:cut])
+                yield begin, place + cut, above
+                begin, above, lines = place + cut, above + lines, 0
+            lines += lines_in(memoryview(buffer)[cut:count])
+            place += count
+    if place > begin:
+        yield begin, place, above
 
 
 def damaged(path: Path, error: object) -> DataError:
