@@ -4,22 +4,18 @@ Keras 3 public APIs only. `Model.fit` is not used: it fails under MultiWorkerMir
 """
 
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from raysq import order
 from raysq.errors import DataError, TrainingError, UsageError
 from raysq.kinds.kind import Examples, Objective
+from raysq.training.batches import Batches, Place
 from raysq.training.compilation import has_max_pooling, make_metrics, make_optimizer
-from raysq.training.feed import Feed
 from raysq.training.settings import TrainSettings
 
-# Above this the arrays stay on disk and batches are gathered on the host.
-HOST_BYTES = 256 * 2**20
 # Numbers that train from which on XLA pays for the optimizer too.
 LARGE = 1 << 20
 
@@ -62,7 +58,6 @@ class Program:
         # On a GPU cuDNN's recurrent layers beat XLA's loop.
         pays = xla and not on_gpu and not (settings.deterministic and has_max_pooling(model))
         self.xla = {"auto": pays, "true": True, "false": False}[settings.xla]
-        self._device = "/GPU:0" if on_gpu else "/CPU:0"
 
         measured = dict(objective.metrics)
         if getattr(model, "compiled", False):
@@ -81,8 +76,8 @@ class Program:
         self._generators = [
             number for number, v in enumerate(model.non_trainable_variables) if "seed_generator_state" in v.path
         ]
-        self._placed: dict[int, tf.Tensor] = {}
-        self._feeds = {name: self._feed(examples) for name, examples in splits.items() if len(examples)}
+        place = Place(self.replicas, self.rank, self.local_replicas, "/GPU:0" if on_gpu else "/CPU:0")
+        self._batches = Batches(splits, place, settings.batch_size, seed, len(self._generators))
         self._functions: dict[tuple[str, str], Any] = {}
         self._gradients = tf.function(self._loss_and_gradients, jit_compile=self.xla)
         self._forward = tf.function(self._predict, jit_compile=self.xla)
@@ -92,8 +87,6 @@ class Program:
         fused = fused and not getattr(model, "compiled", False) and settings.precision == "float32"
         large = sum(int(np.prod(v.shape)) for v in model.trainable_variables) >= LARGE
         self._apply = tf.function(self._change_weights, jit_compile=True) if fused and large else self._change_weights
-        self._pool = ThreadPoolExecutor(1)
-        self._ahead: tuple[tuple[int, int], Future] | None = None
 
     def renew(self, model: keras.Model, settings: TrainSettings, seed: int) -> None:
         """Makes this the program of another run of the same graph, with the numbers that a fresh one would give.
@@ -106,7 +99,8 @@ class Program:
             settings: of the other run.
             seed: of the other run.
         """
-        self.settings, self.seed, self._ahead = settings, seed, None
+        self.settings, self.seed = settings, seed
+        self._batches.renew(settings.batch_size, seed)
         compiled = getattr(model, "compiled", False)
         optimizer = model.optimizer if compiled else make_optimizer(settings, self.total_steps)
         optimizer.build(model.trainable_variables)
@@ -129,30 +123,6 @@ class Program:
         """Steps of all epochs."""
         return self.steps_per_epoch * self.settings.epochs
 
-    # ---- data
-
-    def _feed(self, examples: Examples) -> Feed:
-        if examples.nbytes > HOST_BYTES:
-            return Feed(examples, None)
-        placed = {}
-        for key, array in examples.arrays().items():
-            if id(array) not in self._placed:
-                with tf.device(self._device):
-                    self._placed[id(array)] = tf.constant(array)
-            placed[key] = self._placed[id(array)]
-        return Feed(examples, placed)
-
-    def _local(self, rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """This worker's part of global batches of shape (steps, batch), padded with rows that weigh nothing."""
-        part = order.replica_part(rows.shape[1], self.replicas)
-        short = part * self.replicas - rows.shape[1]
-        # Padding repeats a row of the batch, so that nothing unusual enters the model.
-        rows = np.concatenate([rows, np.repeat(rows[:, :1], short, 1)], 1)
-        weights = np.pad(weights, ((0, 0), (0, short)))
-        begin = self.rank * self.local_replicas * part
-        mine = slice(begin, begin + self.local_replicas * part)
-        return rows[:, mine], weights[:, mine]
-
     # ---- training
 
     def train(self, first_step: int, steps: int) -> float:
@@ -161,26 +131,7 @@ class Program:
         Returns:
             The mean loss over this worker's examples in them.
         """
-        batch = self._train_batch(first_step, steps)
-        following = (first_step + steps, steps)
-        if self._feeds["train"].placed is None:
-            self._ahead = (following, self._pool.submit(self._make_train_batch, *following))
-        return float(self._call(self._train_chunk, "train", batch))
-
-    def _train_batch(self, first_step: int, steps: int) -> tuple:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead[0] == (first_step, steps):
-            return ahead[1].result()
-        return self._make_train_batch(first_step, steps)
-
-    def _make_train_batch(self, first_step: int, steps: int) -> tuple:
-        size = self.settings.batch_size
-        rows = order.batches(self.seed, len(self.splits["train"]), size, first_step, steps)
-        rows, weights = self._local(rows, np.ones((steps, size), np.float32))
-        first = self.rank * self.local_replicas
-        replicas = range(first, first + self.local_replicas)
-        seeds = order.seeds(self.seed, first_step, steps, replicas, len(self._generators))
-        return self._feeds["train"].batch(rows), weights, np.float32(size), seeds
+        return float(self._call(self._train_chunk, "train", self._batches.train(first_step, steps)))
 
     def _train_chunk(self, feed, batch, weights, total, seeds):
         steps = tf.shape(weights)[0]
@@ -270,36 +221,28 @@ class Program:
 
     def evaluate(self, split: str, on_chunk=None) -> dict[str, float]:
         """Exact metrics over all examples of a split, named `SPLIT_loss`, `SPLIT_mae`, ..."""
-        count = len(self.splits[split])
-        if not count:
-            raise DataError(f"the {split} split has no examples")
+        self._check(split)
         for metric in self.metrics["eval"].values():
             metric.reset_state()
-        size = min(self.settings.eval_batch_size, count)
-        batches = -(-count // size)
-        for first in range(0, batches, 16):
-            rows = np.arange(first * size, min(first + 16, batches) * size).reshape(-1, size)
-            inside = rows < count
-            rows, weights = self._local(np.where(inside, rows, 0), inside.astype(np.float32))
-            self._call(self._eval_chunk, split, (self._feeds[split].batch(rows), weights))
+        for batch, weights, done in self._batches.evaluation(split, self.settings.eval_batch_size):
+            self._call(self._eval_chunk, split, (batch, weights))
             if on_chunk:
-                on_chunk(min(first + 16, batches) / batches)
+                on_chunk(done)
         return _take(self.metrics["eval"], f"{split}_")
 
     def predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """y and the predictions of all examples of a split, in their order; for one replica."""
-        count = len(self.splits[split])
-        if not count:
-            raise DataError(f"the {split} split has no examples")
-        size = min(self.settings.eval_batch_size, count)
+        self._check(split)
         found = []
-        for first in range(0, count, size):
-            rows = np.minimum(np.arange(first, first + size), count - 1)  # always as many: compiled once
-            batch = tf.nest.map_structure(lambda part: part[0], self._feeds[split].batch(rows[None]))
+        for batch, count in self._batches.single(split, self.settings.eval_batch_size):
             both = self._call(self._predict_step, split, (batch,))
-            found.append([np.asarray(part)[: count - first] for part in both])
+            found.append([np.asarray(part)[:count] for part in both])
         truth, predicted = (np.concatenate(parts) for parts in zip(*found, strict=True))
         return truth, predicted
+
+    def _check(self, split: str) -> None:
+        if not len(self.splits[split]):
+            raise DataError(f"the {split} split has no examples")
 
     def _predict_step(self, feed, batch):
         x, y = feed.gather(batch)
@@ -328,7 +271,7 @@ class Program:
         """
         key = (body.__name__, split)
         if key not in self._functions:
-            feed = self._feeds[split]
+            feed = self._batches.feeds[split]
             signature = tf.nest.map_structure(
                 lambda array: tf.TensorSpec((None, *np.shape(array)[1:]) if np.ndim(array) else (), array.dtype),
                 arguments,

@@ -23,7 +23,7 @@ def main() -> None:
 
     backend.load()
     from raysq.errors import TrainingError
-    from raysq.training import program
+    from raysq.training import batches
     from raysq.training.run import Run
     from raysq.training.worker import Hooks, configure, strategy, work
 
@@ -35,7 +35,7 @@ def main() -> None:
         configure(run.config.train_settings(), run.config.seed, gpu=False, threads=1)
         if distribution is None:
             distribution = several_devices(job["replicas"]) if job["replicas"] > 1 else strategy(workers, False)
-        program.HOST_BYTES = 0 if directory in job["host"] else 2**28
+        batches.HOST_BYTES = 0 if directory in job["host"] else 2**28
         try:
             work(run, distribution, Hooks(whole=lambda: False, board=False), chief=rank == 0)
         except TrainingError as error:

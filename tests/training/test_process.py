@@ -200,7 +200,7 @@ def test_early_stopping_and_best_checkpoint(data):
 
 
 def test_gathering_on_the_host_gives_the_same_bits(uninterrupted, monkeypatch):
-    monkeypatch.setattr("raysq.training.program.HOST_BYTES", 0)
+    monkeypatch.setattr("raysq.training.batches.HOST_BYTES", 0)
     assert same(uninterrupted, run_of(uninterrupted.config, "host"))
 
 

@@ -145,7 +145,7 @@ def test_training_from_disk_equals_training_from_memory(corpus, monkeypatch):
     import keras
 
     from raysq.kinds.classify import objective
-    from raysq.training import program
+    from raysq.training import batches, program
     from raysq.training.settings import TrainSettings
 
     settings = TextSettings(vectorization="multi_hot", max_features=40)
@@ -163,7 +163,7 @@ def test_training_from_disk_equals_training_from_memory(corpus, monkeypatch):
         return losses, made.evaluate("val"), made.evaluate("test")
 
     in_memory = trained()
-    monkeypatch.setattr(program, "HOST_BYTES", 0)
+    monkeypatch.setattr(batches, "HOST_BYTES", 0)
     from_disk = trained()
     assert in_memory[0] == pytest.approx(from_disk[0], rel=1e-6)
     for one, two in zip(in_memory[1:], from_disk[1:], strict=True):
