@@ -22,6 +22,7 @@ _WHERE = {
     "backtest": "raysq.training.backtest",
     "predict_file": "raysq.inference.batch",
     "generate": "raysq.inference.generate",
+    "translate": "raysq.inference.translate",
     "tune": "raysq.tuning.search",
     "report": "raysq.report.page",
     "load": "raysq.inference.load",

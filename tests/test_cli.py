@@ -56,7 +56,9 @@ def test_train_evaluate_runs_rm(data, capsys):
     assert "val_mae" in found["baseline"]
     assert found["details"] == {}
     assert main(["predict", result["run"], "--text", "warm", "--json"]) == 2
-    assert "(forecast) takes no texts: give a file" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "is a model that forecasts series and cannot predict for texts" in said
+    assert "it can: evaluate, predict, report, export" in said
     assert main(["runs", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert row["state"] == "finished" and row["epochs"] == 2

@@ -25,13 +25,14 @@ def add(sub: argparse.ArgumentParser) -> None:
 
 
 def generate(options: argparse.Namespace) -> None:
-    from raysq.inference.generate import check, generate
+    from raysq.inference.abilities import check
+    from raysq.inference.generate import generate
     from raysq.training.run import Run
 
     if options.greedy and options.temperature:
         raise UsageError(f"--greedy is temperature 0, and --temperature is {options.temperature:g}: give one of them")
     run = Run.open(options.run_name)
-    check(run)  # before TensorFlow is loaded
+    check(run, "generate")  # before TensorFlow is loaded
     found = generate(
         run,
         options.prompt,

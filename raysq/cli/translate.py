@@ -31,7 +31,7 @@ def add(sub: argparse.ArgumentParser) -> None:
 
 
 def translate(options: argparse.Namespace) -> None:
-    from raysq.inference.translate import check
+    from raysq.inference.abilities import check
     from raysq.training.run import Run
 
     if options.beam < 1:
@@ -39,7 +39,7 @@ def translate(options: argparse.Namespace) -> None:
     if not math.isfinite(options.penalty):
         raise UsageError(f"--penalty must be a number, received {options.penalty}")
     run = Run.open(options.run_name)
-    check(run)  # before TensorFlow is loaded
+    check(run, "translate")  # before TensorFlow is loaded
     chosen = {"beam": options.beam, "penalty": options.penalty, "unknown": options.unknown}
     return _texts(options, run, chosen) if options.text is not None else _file(options, run, chosen)
 

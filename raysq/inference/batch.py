@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from raysq import kinds, sources
 from raysq.errors import DataError, RaysqError, SourceError, UsageError
 from raysq.inference import pool
+from raysq.inference.abilities import finished
 from raysq.inference.load import Predictor
 from raysq.shards import Dataset
 from raysq.training.run import Run
@@ -53,7 +54,7 @@ def predict_file(
     Raises:
         UsageError: an output of another form.
         SourceError: the input cannot be read, or the output not written.
-        DataError: rows that cannot be used, or too few.
+        DataError: rows that cannot be used, or too few; a run that has not finished.
         ResourceError: no cluster, or too few CPUs or GPUs.
     """
     run = run if isinstance(run, Run) else Run.open(run)
@@ -64,6 +65,7 @@ def predict_file(
         raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
     if actors is not None and actors < 1:
         raise UsageError(f"--actors must be at least 1, received {actors}")
+    finished(run)
     preparation = kinds.get(run.config.kind).reading(run.config.facts)
     with _for_predict():
         found = sources.resolve(

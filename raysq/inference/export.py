@@ -16,6 +16,7 @@ from raysq.training.run import Run
 
 Form = Literal["keras", "json", "saved_model", "onnx"]
 _NAMES = {"keras": "model.keras", "json": "model", "saved_model": "saved_model", "onnx": "model.onnx"}
+_SIGNS = {"json": "architecture.json", "saved_model": "saved_model.pb"}  # of a folder that an export has made
 _TOLERANCE = 1e-4
 _ROWS, _WIDTH = 2, 8  # of the input that is tried; the width where the model takes any
 
@@ -27,14 +28,14 @@ def export(run: Run | str | Path, form: str = "keras", output: str | Path | None
         run: a run, its directory or its id.
         form: "keras" (one file, as in the run), "json" (a folder with `architecture.json` and `model.weights.h5`),
             "saved_model" (a folder, TensorFlow's SavedModel with an endpoint `serve`) or "onnx" (one file).
-        output: where to; RUN/exports/NAME if left out. Replaced if it is there.
+        output: where to; RUN/exports/NAME if left out. A file, and a folder of an earlier export, is replaced.
 
     Returns:
         `run`, `form`, `output`, `bytes`, and `layers`: raysq's own layers in it. Of "keras" and "json" these need
         `import raysq.layers` before they are loaded; without any, Keras alone does.
 
     Raises:
-        UsageError: an unknown form.
+        UsageError: an unknown form, or an output that cannot be taken.
         ResourceError: packages for ONNX are missing.
         DataError: the run has no model, or a form cannot say what the model computes.
         SourceError: the output cannot be written.
@@ -51,6 +52,11 @@ def export(run: Run | str | Path, form: str = "keras", output: str | Path | None
         raise UsageError(f"--output of form {form!r} must end in {ending}, received {str(output)!r}")
     if output is not None and not target.parent.is_dir():
         raise UsageError(f"--output: there is no folder {str(target.parent)!r}; make it first")
+    if target.is_dir() and any(target.iterdir()) and not (target / _SIGNS.get(form, "")).is_file():
+        raise UsageError(
+            f"--output: the folder {str(target)!r} holds other things than an earlier export, which it would replace: "
+            "name a new folder"
+        )
     if form == "onnx":
         _need_onnx()
     model = Predictor(run).model

@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from raysq import kinds
-from raysq.errors import UsageError
+from raysq.inference.abilities import check
 from raysq.training.run import Run
 
 
@@ -28,18 +27,5 @@ def generate(run: Run | str | Path, prompt: str = "", **chosen: Any) -> dict[str
     from raysq.inference.load import load
 
     run = run if isinstance(run, Run) else Run.open(run)
-    check(run)
+    check(run, "generate")
     return load(run).generate(prompt, **chosen)
-
-
-def check(run: Run) -> None:
-    """Whether a run's kind goes on with texts.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if kinds.get(run.config.kind).generate is None:
-        raise UsageError(
-            f"run {run.name} ({run.config.kind}) writes no text: generate takes a run of a language model, such as "
-            "that of `raysq train alice`"
-        )

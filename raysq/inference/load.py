@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from raysq import backend, kinds
 from raysq.corpus.neighbours import WordVectors
 from raysq.errors import DataError, UsageError
+from raysq.inference.abilities import check, finished
 from raysq.inference.neighbours import word_vectors
-from raysq.inference.translate import check as check_translates
 from raysq.training.run import Run
 
 if TYPE_CHECKING:
@@ -25,16 +25,18 @@ class Predictor:
     """
 
     def __init__(self, run: Run):
-        path = run.directory / "model.keras"
-        if not path.exists():
-            raise DataError(f"run {run.name} has no model.keras: train it to its end first")
+        finished(run)
         backend.load()
         import keras
 
         import raysq.layers  # noqa: F401  registers our layers for loading
 
         self.run = run
-        self.model = keras.models.load_model(path)
+        try:
+            self.model = keras.models.load_model(run.directory / "model.keras")
+        except Exception as error:  # zipfile, h5py and Keras have each their own
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise DataError(f"run {run.name} has a model.keras that cannot be read ({said})") from error
         self.settings = run.config.example_settings()
         self.kind = kinds.get(run.config.kind)
         self._generator: Callable[..., dict[str, Any]] | None = None  # keeps what it has compiled
@@ -81,11 +83,9 @@ class Predictor:
         """Goes on with a text; what it takes and gives is that of `raysq.inference.generate.generate`.
 
         Raises:
-            UsageError: the run's kind writes no text, or a value is out of its range.
+            UsageError: the run's kind writes no text (names what it can do), or a value is out of its range.
         """
-        from raysq.inference.generate import check
-
-        check(self.run)
+        check(self.run, "generate")
         if self._generator is None:
             make = self.kind.generate
             assert make is not None
@@ -105,9 +105,9 @@ class Predictor:
             a word, `remark`, `source` and `words`, and `looked`, how much each word looked at each source word.
 
         Raises:
-            UsageError: the run's kind does not translate, or a value is out of its range.
+            UsageError: the run's kind does not translate (names what it can do), or a value is out of its range.
         """
-        check_translates(self.run)
+        check(self.run, "translate")
         make = self.kind.translator
         assert make is not None
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
@@ -121,7 +121,7 @@ class Predictor:
         """The words that the model knows and their vectors.
 
         Raises:
-            DataError: the model has no vectors of words.
+            UsageError: the model has no vectors of words; names what the run can do.
         """
         return word_vectors(self.run)
 
@@ -129,8 +129,7 @@ class Predictor:
         """The words nearest to a word, of the `among` most frequent ones, and the cosine of the angle between vectors.
 
         Raises:
-            UsageError: an unknown word.
-            DataError: the model has no vectors of words.
+            UsageError: an unknown word, or a model without vectors of words.
         """
         return self.word_vectors.neighbours(word, top, among)
 
@@ -147,15 +146,16 @@ def texts_column(run: Run) -> str:
     Raises:
         UsageError: the run's kind does not predict for texts.
     """
+    check(run, "predict --text")
     column = kinds.get(run.config.kind).texts
-    if column is None:
-        raise UsageError(
-            f"run {run.name} ({run.config.kind}) takes no texts: give a file with rows like those it was trained on "
-            f"(--input FILE), or a table"
-        )
+    assert column is not None
     return column
 
 
 def load(run: Run | str | Path) -> Predictor:
-    """Loads a finished run by directory or id."""
+    """Loads a finished run by directory or id.
+
+    Raises:
+        DataError: no such run, or one that has no model yet.
+    """
     return Predictor(run if isinstance(run, Run) else Run.open(run))

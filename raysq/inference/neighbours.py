@@ -12,6 +12,7 @@ import numpy as np
 from raysq import kinds
 from raysq.corpus.neighbours import WordVectors, nearest, rank_correlation
 from raysq.errors import DataError, SourceError, UsageError
+from raysq.inference.abilities import check, refusal
 from raysq.training import checkpoint
 from raysq.training.run import Run
 
@@ -25,13 +26,14 @@ def word_vectors(run: Run | str | Path) -> WordVectors:
         run: a run, its directory or its id; any whose model has an Embedding of words.
 
     Raises:
-        DataError: the run has no finished epoch, or its model no vectors of words.
+        DataError: the run has no finished epoch.
+        UsageError: its model has no vectors of words.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     config = run.config
     words_of = kinds.get(config.kind).words
-    if words_of is None:
-        raise DataError(f"run {run.name} ({config.task}) is not about words: its model has no vectors of them")
+    check(run, "neighbours")
+    assert words_of is not None
     best = checkpoint.load(run.best)
     if best is None:
         raise DataError(f"run {run.name} has no finished epoch yet: train it first")
@@ -40,10 +42,10 @@ def word_vectors(run: Run | str | Path) -> WordVectors:
     words = words_of(config.facts, config.example_settings(), run.assets)
     table = _table(best[0], len(words))
     if table is None:
-        raise DataError(f"model {config.model!r} of run {run.name} has no vectors of words")
+        raise refusal(run, "neighbours", "this model has no vectors of words")
     rows = [row for row, word in enumerate(words) if word]
     if not rows:
-        raise DataError(f"run {run.name} has vectors of hashes, not of words: train it with hashing=0")
+        raise refusal(run, "neighbours", "it has vectors of hashes: train with hashing=0 for those of words")
     return WordVectors([words[row] for row in rows], table[rows])
 
 

@@ -8,25 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from raysq import kinds
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import placing
+from raysq.inference.abilities import check
 from raysq.training.run import Run
 
 _LINES = 8192  # of a file that are read at a time
-
-
-def check(run: Run) -> None:
-    """Whether a run's kind translates.
-
-    Raises:
-        UsageError: it does not.
-    """
-    if kinds.get(run.config.kind).translator is None:
-        raise UsageError(
-            f"run {run.name} ({run.config.kind}) does not translate: translate takes a run of pairs of sentences, such "
-            "as that of `raysq train translation`"
-        )
 
 
 def translate_file(
@@ -61,7 +48,7 @@ def translate_file(
     from raysq.inference.load import load
 
     run = run if isinstance(run, Run) else Run.open(run)
-    check(run)
+    check(run, "translate")
     wanted = None if reference is None else list(_lines(Path(reference), encoding))
     predictor = load(run)
     count, seconds = 0, 0.0
@@ -106,7 +93,7 @@ def translate(run: Run | str | Path, texts: Sequence[str], **chosen: Any) -> lis
     from raysq.inference.load import load
 
     run = run if isinstance(run, Run) else Run.open(run)
-    check(run)
+    check(run, "translate")
     return load(run).translate(texts, **chosen)
 
 

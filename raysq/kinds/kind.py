@@ -208,6 +208,7 @@ class Kind:
 
     Attributes:
         name: "forecast", "classify", ...
+        noun: what a trained model of the kind is, with its article: "a language model".
         preparation: the Preparation dataclass.
         examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: Examples}`,
             `inputs(dataset) -> Inputs`, and a class method `resolve(values, dataset) -> values` that turns what a
@@ -263,6 +264,7 @@ class Kind:
     """
 
     name: str
+    noun: str
     preparation: Any
     examples: Any
     models: Mapping[str, Model]

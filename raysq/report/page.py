@@ -16,7 +16,7 @@ from raysq.report.run import run_heading, run_parts
 from raysq.report.search import search_page
 from raysq.report.study import study
 from raysq.report.style import sheet
-from raysq.training.run import Run
+from raysq.training.run import Run, alike
 
 
 def report(*targets: Run | str | Path, output: str | Path | None = None, week: str | None = None) -> Path:
@@ -79,7 +79,10 @@ def _find(target: Run | str | Path) -> Run | Path:
             return folder / matches[0]
         if "no run" not in str(error):
             raise
-        fits = f"it fits {', '.join(matches)}" if matches else "`raysq runs` lists the runs"
+        close = alike(str(target), names)
+        fits = f"it fits {', '.join(matches)}" if matches else str(error).partition(": ")[2]
+        if close and not matches:
+            fits = f"did you mean the search {' or '.join(close)}? `raysq runs` lists runs and searches"
         raise DataError(f"no run and no search {str(target)!r}: {fits}") from None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from raysq import kinds
+from raysq import kinds, tasks
 from raysq.errors import DataError, UsageError
 from raysq.shards import Dataset
 from raysq.training import api
@@ -76,7 +76,11 @@ def backtest(
     config = api.resolve(task, data=data, model=model, seed=seed, settings=settings, fits=False, quiet=quiet)
     kind = kinds.get(config.kind)
     if kind.folds is None:
-        raise UsageError(f"task {task!r} is of kind {kind.name}, whose examples have no order in time to backtest on")
+        able = [name for name in tasks.TASKS if kinds.get(tasks.get(name).kind).folds is not None]
+        raise UsageError(
+            f"task {task!r} gives {kind.noun}, whose examples have no order in time to backtest on; tasks that have: "
+            f"{', '.join(able)}"
+        )
     dataset = Dataset.open(config.data)
     found = []
     planned = kind.folds(dataset, config.example_settings(), folds)

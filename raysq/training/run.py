@@ -1,9 +1,10 @@
 """A run's directory: what lies in it, and where the run stands."""
 
+import difflib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -73,9 +74,12 @@ class Run:
         """An existing run by directory, id, or an unambiguous beginning of its id.
 
         Raises:
-            DataError: there is none, or a newer raysq wrote it.
+            DataError: there is none (names those that are spelt alike), or a newer raysq wrote it.
+            UsageError: an empty name.
         """
         directory = Path(run)
+        if not str(run).strip():
+            raise UsageError("a run is named by its id, the beginning of it, or its directory, received an empty name")
         if not (directory / "config.json").exists():
             directory = home() / "runs" / str(run)
         if not (directory / "config.json").exists():
@@ -83,7 +87,7 @@ class Run:
             matches = [name for name in names if name.startswith(str(run))]
             if len(matches) != 1:
                 if not matches:
-                    raise DataError(f"no run {str(run)!r}: `raysq runs` lists them")
+                    raise DataError(_missing(str(run), names))
                 raise DataError(
                     f"{len(matches)} runs begin with {str(run)!r}: {', '.join(matches)}; give more of the "
                     f"name, or train with --name"
@@ -169,6 +173,33 @@ class Run:
     def finish(self, result: Mapping[str, Any]) -> None:
         """Marks the run as finished."""
         write_json(self.directory / "result.json", result)
+
+
+def _missing(run: str, names: Sequence[str]) -> str:
+    """Why there is no run of that name: it is another thing's, or like those of some runs, or like none."""
+    for directory in (Path(run), home() / "experiments" / run):
+        if (directory / "experiment.json").exists():
+            best = directory / "best.json"
+            its = f"; its best run is {json.loads(best.read_text())['run']}" if best.exists() else ""
+            return f"no run {run!r}, but a search of that name, which `raysq report` shows{its}"
+    if (Path(run) / "manifest.json").exists():
+        return f"no run {run!r}, but a data set: `raysq train TASK --data {run}` trains on it"
+    close = alike(run, names)
+    said = f"did you mean {' or '.join(close)}? " if close else ""
+    return f"no run {run!r}: {said}`raysq runs` lists them"
+
+
+def alike(typed: str, names: Iterable[str]) -> list[str]:
+    """The names, at most three, of runs or searches that are spelt like one that was typed, or that begin so."""
+    typed = typed.lower()
+
+    def likeness(name: str) -> float:
+        # Ids end in a hash that nobody types.
+        parts = (name.lower(), name.lower()[: len(typed)])
+        return max(difflib.SequenceMatcher(None, typed, part).ratio() for part in parts)
+
+    found = {name: likeness(name) for name in names}
+    return sorted((name for name in found if found[name] >= 0.7), key=lambda name: -found[name])[:3]
 
 
 def runs() -> list[Run]:

@@ -70,6 +70,11 @@ def test_a_form_is_put_in_place_whole_or_not_at_all(run, tmp_path, monkeypatch):
         export(run, "h5")
     with pytest.raises(UsageError, match=r"must end in \.keras"):
         export(run, "keras", tmp_path / "model.h5")
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "novel.txt").write_text("the only copy")
+    for form in ("json", "saved_model"):
+        with pytest.raises(UsageError, match="holds other things than an earlier export"):
+            export(run, form, tmp_path / "papers")
     with pytest.raises(UsageError, match="there is no folder"):
         export(run, "json", tmp_path / "no" / "model")
 

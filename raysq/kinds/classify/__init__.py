@@ -118,6 +118,7 @@ _BAG = {"vectorization": "multi_hot", "batch_size": 512, "epochs": 4, "steps_per
 
 KIND = Kind(
     name="classify",
+    noun="a text classifier",
     preparation=TextPreparation,
     examples=TextSettings,
     models={

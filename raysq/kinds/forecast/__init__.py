@@ -140,6 +140,7 @@ def _outputs(facts: Mapping[str, Any]) -> list[str]:
 
 KIND = Kind(
     name="forecast",
+    noun="a model that forecasts series",
     preparation=SeriesPreparation,
     examples=WindowSettings,
     models={

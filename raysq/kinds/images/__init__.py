@@ -82,6 +82,7 @@ def raw_reading(facts: Mapping[str, Any]) -> ImageReading:
 
 KIND = Kind(
     name="images",
+    noun="a model of images",
     preparation=ImagePreparation,
     examples=ImageSettings,
     models={

@@ -83,6 +83,7 @@ def raw_reading(facts: Mapping[str, Any]) -> PairReading:
 
 KIND = Kind(
     name="pairs",
+    noun="a translation model",
     preparation=PairPreparation,
     examples=PairSettings,
     models={

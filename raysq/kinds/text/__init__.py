@@ -81,6 +81,7 @@ def raw_reading(facts: Mapping[str, Any]) -> LanguageReading:
 
 KIND = Kind(
     name="text",
+    noun="a language model",
     preparation=LanguagePreparation,
     examples=LanguageSettings,
     models={

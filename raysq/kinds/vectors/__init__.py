@@ -101,6 +101,7 @@ _SAMPLING = {
 
 KIND = Kind(
     name="vectors",
+    noun="a model of word vectors",
     preparation=VectorPreparation,
     examples=VectorSettings,
     models={

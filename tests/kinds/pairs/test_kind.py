@@ -103,16 +103,3 @@ def test_sample_is_the_same_every_time_and_can_be_turned_back(tmp_path):
     assert path.read_text().splitlines() == [f"{a}\t{b}" for a, b in made[:60]] and path == sample(tmp_path, "60")
     with pytest.raises(UsageError, match="such as sample:2000; received '7'"):
         sample(tmp_path, "7")
-
-
-def test_another_kinds_run_does_not_translate(tmp_path):
-    from raysq.inference.translate import check
-
-    class Other:
-        name = "jena-gru"
-
-        class config:
-            kind = "forecast"
-
-    with pytest.raises(UsageError, match=r"run jena-gru \(forecast\) does not translate"):
-        check(Other())

@@ -1,7 +1,6 @@
 """Writing text: the same for the same seed, with as many words as asked for, and only known ones."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,7 +8,6 @@ import pytest
 import raysq
 from raysq.cli import main
 from raysq.errors import UsageError
-from raysq.inference.generate import check
 from raysq.kinds.text.beginnings import fitted, windows
 from raysq.kinds.text.generate import Sampling, _choose
 from raysq.kinds.text.settings import END, START, UNKNOWN, LanguageSettings
@@ -130,8 +128,10 @@ def test_the_command_prints_text_or_one_json_object(runs, monkeypatch, capsys):
     assert "no run 'nothing'" in capsys.readouterr().err
 
 
-def test_runs_of_other_kinds_write_nothing():
-    with pytest.raises(
-        UsageError, match=r"run a \(forecast\) writes no text: generate takes a run of a language model"
-    ):
-        check(SimpleNamespace(name="a", config=SimpleNamespace(kind="forecast")))
+def test_a_model_without_vectors_of_words_has_no_neighbours(runs):
+    bigrams = raysq.load(runs["char"])
+    with pytest.raises(UsageError, match=r"cannot tell .* \(this model has no vectors of words\); it can: "):
+        bigrams.neighbours("a")
+    with pytest.raises(UsageError, match=r"it can: evaluate, predict, predict --text, generate, report, export$"):
+        bigrams.translate(["a"])
+    assert len(raysq.load(runs["last"]).neighbours("queen", top=3)) == 3

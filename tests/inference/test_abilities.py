@@ -1,0 +1,143 @@
+"""What is said where a run, or what is taken for one, cannot do what a command asks of it."""
+
+import json
+
+import pytest
+
+from raysq import kinds, tasks
+from raysq.cli import main
+from raysq.errors import DataError, UsageError
+from raysq.inference.abilities import ABILITIES, check, finished
+from raysq.training.backtest import backtest
+from raysq.training.config import Config
+from raysq.training.run import Run
+
+CAN = {
+    "forecast": "evaluate, predict, report, export",
+    "classify": "evaluate, predict, predict --text, neighbours, report, export",
+    "text": "evaluate, predict, predict --text, generate, neighbours, report, export",
+    "pairs": "evaluate, predict, predict --text, translate, report, export",
+    "vectors": "evaluate, predict, predict --text, neighbours, report, export",
+    "images": "evaluate, predict, report, export",
+}
+OWN = {"forecast": "jena", "classify": "imdb", "text": "alice", "pairs": "translation", "vectors": "cbow"}
+
+
+def made(kind, name=None, folder=None, model="lstm"):
+    """A run that was asked for and not trained."""
+    parts = {"fingerprint": "", "synthetic": True, "seed": 0, "examples": {}, "builder": {}, "training": {}}
+    config = Config(task=OWN.get(kind, kind), kind=kind, model=model, data="", facts={}, versions={}, **parts)
+    return Run.create(config, name=name or f"some-{kind}", folder=folder)
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_a_run_of_the_wrong_kind_is_told_what_it_can_do(kind):
+    run = made(kind)
+    can = CAN[kind].split(", ")
+    for ability in ABILITIES:
+        if ability.command in can:
+            check(run, ability.command)
+            continue
+        with pytest.raises(UsageError) as refused:
+            check(run, ability.command)
+        said = str(refused.value)
+        assert said.startswith(f"run some-{kind} ({run.config.task}, model lstm) is {kinds.get(kind).noun} and cannot ")
+        assert said.endswith(f"; it can: {CAN[kind]}")
+        able = said.split("(runs of ")[1].split(" can)")[0].split(", ")
+        assert able == [name for name in tasks.TASKS if ability.command in CAN[tasks.get(name).kind].split(", ")], (
+            "other tasks are named than those that can"
+        )
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"),
+    [
+        (["generate", "RUN"], "classify"),
+        (["translate", "RUN", "--text", "a"], "text"),
+        (["neighbours", "RUN", "a"], "images"),
+        (["predict", "RUN", "--text", "a"], "forecast"),
+    ],
+)
+def test_the_commands_say_so_in_one_line(capsys, command, kind):
+    run = made(kind)
+    assert main([run.name if part == "RUN" else part for part in command]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"run some-{kind} (" in line and line.endswith(f"it can: {CAN[kind]}")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["generate", "some-text"],
+        ["predict", "some-text", "--text", "a"],
+        ["predict", "some-text", "--input", "missing.txt"],
+        ["export", "some-text"],
+        ["neighbours", "some-text", "a"],
+        ["evaluate", "some-text"],
+    ],
+)
+def test_a_run_that_is_not_trained_yet(capsys, command):
+    made("text")
+    assert main(command) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "some-text has not been trained yet" in line or "some-text has no finished epoch yet" in line
+
+
+def test_a_run_says_where_it_stands():
+    run = made("text")
+    with run.lock(), pytest.raises(DataError, match="is being trained by another process: wait"):
+        finished(run)
+    (run.directory / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    with pytest.raises(DataError, match="the same `raysq train` command continues it"):
+        finished(run)
+    run.finish({})
+    with pytest.raises(DataError, match="has lost its model.keras: train it again with --fresh"):
+        finished(run)
+    (run.directory / "model.keras").write_text("PK no model")
+    finished(run)
+    from raysq.inference.load import load
+
+    with pytest.raises(DataError, match="some-text has a model.keras that cannot be read"):
+        load(run)
+
+
+def test_names_that_are_no_runs(raysq_home, tmp_path, capsys):
+    for name in ("imdb-lstm-0123456789", "imdb-gru-abcdef0123", "alice-lstm"):
+        made("classify", name)
+    for typed, code, said in (
+        ("imbd-lstm", 1, "no run 'imbd-lstm': did you mean imdb-lstm-0123456789"),
+        ("alise-lstm", 1, "did you mean alice-lstm? `raysq runs`"),
+        ("imdb", 1, "2 runs begin with 'imdb'"),
+        ("zzz", 1, "no run 'zzz': `raysq runs` lists them"),
+        ("", 2, "received an empty name"),
+    ):
+        for command in (["evaluate", typed], ["generate", typed], ["export", typed]):
+            assert main(command) == code
+            (line,) = capsys.readouterr().err.splitlines()
+            assert said in line
+
+
+def test_a_search_or_a_data_set_in_the_place_of_a_run(raysq_home, tmp_path, capsys):
+    search = raysq_home / "experiments" / "bags"
+    search.mkdir(parents=True)
+    (search / "experiment.json").write_text("{}")
+    for name in ("bags", str(search)):
+        assert main(["evaluate", name]) == 1
+        assert "but a search of that name, which `raysq report` shows" in capsys.readouterr().err
+    (search / "best.json").write_text(json.dumps({"run": "trials/imdb-1"}))
+    assert main(["generate", "bags"]) == 1
+    assert "its best run is trials/imdb-1" in capsys.readouterr().err
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / "manifest.json").write_text("{}")
+    assert main(["predict", str(tmp_path / "made"), "--text", "a"]) == 1
+    assert "but a data set: `raysq train TASK --data" in capsys.readouterr().err
+    assert main(["report", "bgas"]) == 1
+    assert "did you mean the search bags?" in capsys.readouterr().err
+
+
+def test_tasks_without_an_order_in_time_name_those_with_one(monkeypatch):
+    from raysq.training import api
+
+    monkeypatch.setattr(api, "resolve", lambda task, **_: made("classify").config)
+    with pytest.raises(UsageError, match="gives a text classifier.* tasks that have: jena, beijing, forecast"):
+        backtest("imdb")
