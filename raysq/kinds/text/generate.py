@@ -12,6 +12,7 @@ import pyarrow as pa
 from raysq.errors import DataError, UsageError
 from raysq.kinds.text.beginnings import read, windows
 from raysq.kinds.text.settings import END, FIRST, START, LanguageSettings
+from raysq.kinds.text.stepwise import Stepwise, steps
 from raysq.kinds.text.vocabulary import Vocabulary
 
 MOST = 10_000  # words of a sample
@@ -61,6 +62,7 @@ class Generator:
         self._vocabulary = Vocabulary.read(assets, facts)
         self._model = model
         self._following = _last_output(model, settings)
+        self._stepwise = Stepwise(model, settings.maxlen) if steps(model, settings) else None
         self._compiled: dict[tuple[int, int], Any] = {}
 
     def __call__(
@@ -141,7 +143,7 @@ class Generator:
             ]
 
             def run(*arguments: Any) -> Any:
-                return _run(self._following, features, room, *arguments)
+                return _run(self._following, self._stepwise, features, room, *arguments)
 
             self._compiled[key] = tf.function(run, input_signature=signature)
         return self._compiled[key]
@@ -216,6 +218,7 @@ def _last_output(model: Any, settings: LanguageSettings) -> Any:
 
 def _run(
     following: Any,
+    stepwise: Stepwise | None,
     features: int,
     room: int,
     left: Any,
@@ -226,16 +229,19 @@ def _run(
     words: Any,
     stop: Any,
 ) -> Any:
-    """Writes ids until every sample has its words: ids of shape (samples, room), and how many steps were taken."""
+    """Writes ids until every sample has its words: ids of shape (samples, room), and how many steps were taken.
+
+    A model that can be run word by word is; see `Stepwise`.
+    """
     import tensorflow as tf
 
-    samples = left.shape[0]
+    samples, width = left.shape
     # Padding, the start mark and unknown words are never written; a sentence has a word at least.
     never = tf.range(features) < END
     begun = tf.constant(START)
 
-    def body(step: Any, left: Any, ids: Any, counts: Any, ended: Any) -> Any:
-        probability = following(left)
+    def body(step: Any, left: Any, ids: Any, counts: Any, ended: Any, *carried: Any) -> Any:
+        probability = following(left) if stepwise is None else stepwise.predict(carried[0])
         empty = left[:, -1] == begun
         left_out = never[None] | (empty[:, None] & (tf.range(features) == END)[None])
         scores = tf.where(left_out, float("-inf"), tf.math.log(tf.maximum(probability, 1e-30)))
@@ -246,13 +252,17 @@ def _run(
         left = tf.where(is_end[:, None], anew, grown)
         ids = tf.tensor_scatter_nd_update(ids, step[None, None], chosen[None])
         counts += tf.cast(~is_end, tf.int32)
-        return step + 1, left, ids, counts, ended | (is_end & stop)
+        if stepwise is not None:
+            lengths = tf.reduce_sum(tf.cast(left > 0, tf.int32), 1)
+            carried = stepwise.read(left[:, -1], width + step, lengths, carried[1:])
+        return step + 1, left, ids, counts, ended | (is_end & stop), *carried
 
-    def goes_on(step: Any, left: Any, ids: Any, counts: Any, ended: Any) -> Any:
+    def goes_on(step: Any, left: Any, ids: Any, counts: Any, ended: Any, *carried: Any) -> Any:
         return (step < room) & tf.reduce_any((counts < words) & ~ended)
 
     state = (tf.constant(0), left, tf.zeros((room, samples), tf.int32), tf.zeros(samples, tf.int32))
-    step, _, ids, _, _ = tf.while_loop(goes_on, body, (*state, tf.zeros(samples, tf.bool)))
+    carried = () if stepwise is None else stepwise.begin(left)
+    step, _, ids, *_ = tf.while_loop(goes_on, body, (*state, tf.zeros(samples, tf.bool), *carried))
     return tf.transpose(ids), step
 
 
