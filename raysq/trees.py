@@ -58,17 +58,24 @@ def walk(root: Path) -> Tree:
     """
     files: list[TreeFile] = []
     empty: list[str] = []
+    astray: list[str] = []
     try:
         inside = os.path.realpath(root) + os.sep
-        _walk(str(root), "", inside, files, empty)
+        _walk(str(root), "", inside, files, empty, astray)
     except OSError as error:
         if isinstance(error, RaysqError):
             raise
         raise SourceError(f"{error.filename or root} cannot be read: {error.strerror or error}") from None
+    if astray:
+        others = f", as are {len(astray) - 1:,} others" if len(astray) > 1 else ""
+        raise SourceError(
+            f"{min(astray)} is a link that leads out of the folder, to a folder or nowhere{others}; put the files "
+            f"themselves there, or take the links out"
+        )
     return Tree(tuple(sorted(files, key=lambda file: os.fsencode(file.name))), tuple(sorted(empty)))
 
 
-def _walk(folder: str, prefix: str, inside: str, files: list[TreeFile], empty: list[str]) -> bool:
+def _walk(folder: str, prefix: str, inside: str, files: list[TreeFile], empty: list[str], astray: list[str]) -> bool:
     """Adds the files below a folder, and says whether there are any."""
     found = False
     with os.scandir(folder) as entries:
@@ -78,14 +85,12 @@ def _walk(folder: str, prefix: str, inside: str, files: list[TreeFile], empty: l
                 continue
             stat = entry.stat(follow_symlinks=False)
             if S_ISDIR(stat.st_mode):
-                found |= _walk(entry.path, name + "/", inside, files, empty)
+                found |= _walk(entry.path, name + "/", inside, files, empty, astray)
                 continue
             if S_ISLNK(stat.st_mode):
                 if not os.path.realpath(entry.path).startswith(inside) or not os.path.isfile(entry.path):
-                    raise SourceError(
-                        f"{entry.path} is a link that leads out of the folder, to a folder or nowhere; put the files "
-                        f"themselves there"
-                    )
+                    astray.append(entry.path)
+                    continue
                 stat = entry.stat()
             if not S_ISREG(stat.st_mode):
                 raise SourceError(f"{entry.path} is neither a file nor a folder; take it out")

@@ -243,6 +243,10 @@ def test_what_a_tree_may_not_hold(tmp_path):
         inner.symlink_to(target)
         with pytest.raises(SourceError, match="b/3 is a link that leads out of the folder, to a folder or nowhere"):
             resolve(folder, trees=True)
+    (folder / "b" / "4").symlink_to(folder / "gone")
+    with pytest.raises(SourceError, match="b/3 is a link that leads .*, as are 1 others; put"):
+        resolve(folder, trees=True)
+    (folder / "b" / "4").unlink()
     inner.unlink()
     os.mkfifo(inner)
     with pytest.raises(SourceError, match="b/3 is neither a file nor a folder"):

@@ -73,7 +73,7 @@ def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
     known = {**settings_of(kind.preparation), **settings_of(kind.examples)}
     groups = {"series": [*(option for option, _, _ in SERIES), "--category"], "texts": [one for one, _, _ in TEXTS]}
     groups["running text"] = [*(one for one, _, _ in RUNNING), "--text", "--test", "--level"]
-    groups["images"] = [*(one for one, _, _ in IMAGES), "--test"]
+    groups["images"] = [*(one for one, _, _ in IMAGES), "--test", "--label"]
     groups["pairs of sentences"] = [*(one for one, _, _ in PAIRS), "--test"]
     values: dict[str, Any] = {}
     taken: set[str] = set()  # an option may be of two groups, such as --test

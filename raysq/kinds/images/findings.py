@@ -12,6 +12,7 @@ Note = dict[str, Any]
 
 _NAMED = 5
 _LISTED = 20
+_DARK = 64  # of 255: no image has a pixel as bright as that
 
 
 def check_images(notes: list[Note]) -> None:
@@ -61,11 +62,12 @@ def conclude(settings: "ImagePreparation", notes: list[Note]) -> Note:
 
 
 def seen(notes: list[Note]) -> Note:
-    """`images`, `resized`, `frames`, `damaged` (`count`, and the first `names`) and `ignored`."""
+    """`images`, `resized`, `frames`, `ignored`, `damaged` (`count`, and the first `names`) and `brightest`."""
     names = [name for note in notes for name in note["damaged"]["names"]]
     return {
         **{name: _total(notes, name) for name in ("images", "resized", "frames", "ignored")},
         "damaged": {"count": sum(note["damaged"]["count"] for note in notes), "names": names[:_NAMED]},
+        "brightest": max(note["brightest"] for note in notes),
     }
 
 
@@ -101,6 +103,11 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
 def repairs(report: Mapping[str, Any]) -> list[str]:
     """What was done to images that are not like the others, in lines."""
     lines = []
+    if report["brightest"] < _DARK:
+        lines.append(
+            f"the brightest pixel of all is {report['brightest']} of 255: if that is white, --set "
+            f"white={report['brightest'] or 1} scales pixels"
+        )
     if report["resized"]:
         lines.append(f"{counted(report['resized'])} had another size and {_were(report['resized'])} resized")
     if report["frames"]:

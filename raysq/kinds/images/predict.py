@@ -12,7 +12,7 @@ from raysq.kinds.confusion import chosen
 from raysq.kinds.images.examples import scaled
 from raysq.kinds.images.reading.arrays import as_images, shape_of
 from raysq.kinds.images.reading.decode import convert
-from raysq.kinds.images.reading.form import Form
+from raysq.kinds.images.reading.form import WHITE, Form
 from raysq.kinds.images.settings import ImageSettings
 
 BATCH = 128  # images that the model is given at a time
@@ -81,9 +81,9 @@ def rows(facts: Mapping[str, Any], given: Any) -> pa.Table:
 
     Args:
         facts: the run's facts.
-        given: whole numbers from 0 to 255 of shape (height, width), (n, height, width), or either with 1 or 3
-            channels at the end; of another size or colour than the run's images, they are brought to it as its data
-            were.
+        given: whole numbers from 0 to 255, or numbers up to what white is in the run's data, of shape (height, width),
+            (n, height, width), or either with 1 or 3 channels at the end; of another size or colour than the run's
+            images, they are brought to it as its data were.
 
     Raises:
         UsageError: no array of images.
@@ -99,8 +99,10 @@ def rows(facts: Mapping[str, Any], given: Any) -> pa.Table:
             f"shape {array.shape} of {array.dtype}"
         )
     read = facts["reading"]
-    form = Form(width, height, channels, read["fit"], 255 if read["background"] == "white" else 0, labels=False)
-    pixels = convert(as_images(array, "the array"), form).reshape(len(array), -1)
+    background = 255 if read["background"] == "white" else 0
+    white = read.get("white", WHITE)
+    form = Form(width, height, channels, read["fit"], background, labels=False, white=white)
+    pixels = convert(as_images(array, "the array", form), form).reshape(len(array), -1)
     return pa.table({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), form.bytes)})
 
 

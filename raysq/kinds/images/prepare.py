@@ -11,7 +11,7 @@ import pyarrow as pa
 from raysq.errors import UsageError
 from raysq.kinds.images import findings
 from raysq.kinds.images.reading import SUFFIXES, Form, Piece, infer, plan, read
-from raysq.kinds.images.reading.form import Fit, size_of
+from raysq.kinds.images.reading.form import WHITE, Fit, size_of
 
 Note = dict[str, Any]
 
@@ -28,6 +28,8 @@ class _Pixels:
     fit: Fit = "stretch"
     background: Literal["white", "black"] = "white"
     damaged: Literal["error", "drop"] = "error"
+    label: str | None = None
+    white: float = WHITE
 
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
@@ -37,6 +39,8 @@ class _Pixels:
     def __post_init__(self) -> None:
         if self.size is not None:
             size_of(self.size)
+        if not 0 < self.white < float("inf"):
+            raise UsageError(f"setting white must be the value of a white pixel, above 0, received {self.white}")
 
     @property
     def form(self) -> Form:
@@ -50,6 +54,8 @@ class _Pixels:
             background=255 if self.background == "white" else 0,
             damaged=self.damaged,
             labels=False,
+            label=self.label or "",
+            white=self.white,
         )
 
     @property
@@ -60,7 +66,10 @@ class _Pixels:
 
     def recorded(self) -> dict[str, Any]:
         """The settings, for the manifest and the fingerprint."""
-        return dataclasses.asdict(self)
+        found = dataclasses.asdict(self)
+        # So that what was prepared before there were these settings is still the same.
+        unsaid = [name for name, value in (("label", None), ("white", WHITE)) if found[name] == value]
+        return {name: value for name, value in found.items() if name not in unsaid}
 
     def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """What settings of examples lack: nothing."""
@@ -93,6 +102,9 @@ class ImagePreparation(_Pixels):
         fit: how an image of other proportions is brought to the size: "stretch" it, "crop" the middle, or "pad" it.
         background: what lies behind transparent pixels and beside padded images, "white" or "black".
         damaged: "error", or "drop" leaves out images that cannot be read, and tells them.
+        label: the column of a csv file that has the classes, by name, or by number from 1; found when none.
+        white: the value of a white pixel in arrays and csv files, such as 1 of fractions and 16 of scikit-learn's
+            digits; they are scaled to 0 to 255.
         test: share of the images that are drawn for the test part where the source does not say which they are; by
             a checksum of the pixels, so that equal images never lie on both sides. 0 for none.
         classes: names of the classes in the order of their numbers; found in the files when empty.
@@ -149,7 +161,7 @@ class ImageReading(_Pixels):
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "ImageReading":
         """That which reads files as a preparation with these settings does."""
-        names = ("size", "colour", "fit", "background")
+        names = ("size", "colour", "fit", "background", "label", "white")
         return cls(**{name: settings[name] for name in names if name in settings})
 
     def infer(self, files: list[Path]) -> "tuple[ImageReading, list[str]]":
@@ -176,4 +188,5 @@ class ImageReading(_Pixels):
 
 def _known(form: Form) -> dict[str, Any]:
     """The settings that a form stands for."""
-    return {"size": f"{form.width}x{form.height}", "colour": "grey" if form.channels == 1 else "rgb"}
+    size = {"size": f"{form.width}x{form.height}", "colour": "grey" if form.channels == 1 else "rgb"}
+    return {**size, "label": form.label or None}

@@ -155,30 +155,6 @@ def test_idx_files_written_by_hand(tmp_path, packed):
         make_dataset(folder, tmp_path / "bad")
 
 
-def test_a_csv_of_pixels_as_kaggle_has_it(tmp_path):
-    pixels, labels = marks(40)
-    head = "label," + ",".join(f"pixel{place}" for place in range(64)) + "\n"
-    lines = [
-        f"{label}," + ",".join(map(str, image.ravel())) + "\n" for image, label in zip(pixels, labels, strict=True)
-    ]
-    (tmp_path / "x.csv").write_text(head + "".join(lines))
-    (tmp_path / "bare.csv").write_text("".join(lines))
-    (tmp_path / "x.csv.gz").write_bytes(gzip.compress((head + "".join(lines)).encode()))
-    for name in ("x.csv", "bare.csv", "x.csv.gz"):
-        found = make_dataset(tmp_path / name, tmp_path / f"out-{name}")
-        assert np.array_equal(pixels_of(found)[..., 0], pixels), name
-        assert labels_of(found) == [str(label) for label in labels]
-    for said, text in {
-        "whole numbers from 0 to 255": head + lines[1] + lines[0].replace(",", ",999,", 1).rsplit(",", 1)[0] + "\n",
-        "pixels of a square": "label,a,b,c\n1,2,3,4\n",
-        "no column of labels": head[6:] + lines[0].partition(",")[2],
-        "empty cells": head + lines[1] + ",".join([lines[0].partition(",")[0], "", *lines[0].split(",")[2:]]),
-    }.items():
-        (tmp_path / "bad.csv").write_text(text)
-        with pytest.raises(DataError, match=said):
-            make_dataset(tmp_path / "bad.csv", tmp_path / "bad")
-
-
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4, 5])
 def test_batches_of_cifar(tmp_path, protocol):
     files = cifar_files(protocol=protocol)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.errors import DataError
-from raysq.kinds.images.reading.form import Form, Piece
+from raysq.kinds.images.reading.form import WHITE, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
 
 _BLOCK = 16 << 20  # bytes of an array that are read at a time
@@ -131,28 +131,42 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     yield rows.take()
 
 
-def as_images(block: np.ndarray, what: str, form: Form | None = None) -> np.ndarray:
+def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
     """Pixels as uint8 of shape (n, height, width, channels).
 
     Args:
         block: of shape (n, height, width), (n, height, width, channels) or (n, pixels).
         what: its name, for messages.
-        form: what says how pixels in a row lie.
+        form: says what white is.
 
     Raises:
-        DataError: values that are not 0 to 255.
+        DataError: values that are not 0 to 255, or to white.
     """
+    if form.white != WHITE:
+        block = _scaled(block, what, form.white)
     if block.dtype != np.uint8:
         if block.dtype.kind not in "iub" or (block.size and (block.min() < 0 or block.max() > 255)):
             raise DataError(
                 f"{what} must hold whole numbers from 0 to 255, and it holds {block.dtype}"
                 + (f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else "")
-                + "; write it as uint8"
+                + "; write it as uint8, or say with --set white=NUMBER which value is white"
             )
         block = block.astype(np.uint8)
     shape = shape_of(block.shape)
     assert shape is not None
     return block.reshape(len(block), *shape)
+
+
+def _scaled(block: np.ndarray, what: str, white: float) -> np.ndarray:
+    """Pixels from 0 to `white` as whole numbers from 0 to 255."""
+    if block.dtype.kind not in "iubf" or (block.size and not (block.min() >= 0 and block.max() <= white)):
+        said = f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""
+        raise DataError(
+            f"{what} must hold numbers from 0 to {white:g}, as --set white={white:g} says, and it holds "
+            f"{block.dtype}{said}"
+        )
+    found: np.ndarray = np.rint(block.astype(np.float32) * np.float32(WHITE / white)).astype(np.uint8)
+    return found
 
 
 def shape_of(shape: tuple[int, ...]) -> tuple[int, int, int] | None:

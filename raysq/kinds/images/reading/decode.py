@@ -91,7 +91,8 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
                 image.load()
             except Exception as error:
                 raise DataError(
-                    f"{name} is damaged or cut short ({_said(error)}); write it again or take it out"
+                    f"{name} is damaged or cut short ({_said(error)}); write it again or take it out, or --set "
+                    "damaged=drop leaves out all such files"
                 ) from None
             try:
                 image = ImageOps.exif_transpose(image)

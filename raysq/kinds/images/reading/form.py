@@ -14,6 +14,7 @@ IDX = ("-ubyte", "-ubyte.gz")
 SUFFIXES = (".npz", *IDX, ".csv", ".csv.gz", ".zip", *TARS, *IMAGES)
 
 LARGEST = 4096  # pixels of a side
+WHITE = 255.0  # the value of a white pixel, where nobody says
 
 Fit = Literal["stretch", "crop", "pad"]
 Kind = Literal["tree", "zip", "tar", "files", "npz", "idx", "cifar", "csv"]
@@ -33,6 +34,8 @@ class Form:
         test: share of the images that are drawn for the test part where the source does not say which they are.
         damaged: "error", or "drop" leaves out images that cannot be read.
         labels: whether labels are read; without, as for predictions, the source may lack them.
+        label: the column of a csv file that has the labels, by name or number from 1; "" where it is not known.
+        white: the value of a white pixel in arrays and csv files; such pixels are scaled to 0 to 255.
     """
 
     width: int = 0
@@ -44,6 +47,8 @@ class Form:
     test: float = 0.0
     damaged: Literal["error", "drop"] = "error"
     labels: bool = True
+    label: str = ""
+    white: float = WHITE
 
     @property
     def shape(self) -> tuple[int, int, int]:

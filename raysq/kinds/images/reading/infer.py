@@ -37,10 +37,14 @@ def infer(paths: Sequence[Path], form: Form) -> Found:
     """
     kind = sort_of(paths)
     told: list[str] = []
+    if form.label and kind != "csv" and form.labels:
+        raise DataError(f"{paths[0].name} is no csv file: it has no column {form.label!r} of labels; leave out --label")
     heads = _heads(paths, kind, form, told)
     form = _sized(form, heads, told)
     if form.labels and not form.classes:
-        classes = _classes(paths, kind, told)
+        if kind == "csv" and not form.label:
+            form = replace(form, label=_label(paths[0], form, told))
+        classes = _classes(paths, kind, form, told)
         if len(classes) == 1:
             raise DataError(
                 f"{paths[0].name} has one class only, {classes[0]!r}, and there must be two to tell apart; add images "
@@ -76,7 +80,7 @@ def _heads(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> Co
             told.append(f"{path.name}: {count:,} images")
     elif kind == "csv":
         for path in paths:
-            side = int(np.sqrt(len(table.columns_of(path, form.labels).pixels)))
+            side = int(np.sqrt(len(table.columns_of(path, form).pixels)))
             found[Head(side, side, True)] += 1
     else:
         found = _looked_at(paths, kind, form)
@@ -141,7 +145,18 @@ def _sized(form: Form, heads: Counter[Head], told: list[str]) -> Form:
     return form
 
 
-def _classes(paths: Sequence[Path], kind: Kind, told: list[str]) -> list[str]:
+def _label(path: Path, form: Form, told: list[str]) -> str:
+    """The column of the labels of a csv file, by name, or by number where columns have no names."""
+    columns = table.columns_of(path, form)
+    if columns.headed:
+        told.append(f"label: column {columns.label!r} (--label NAME names another)")
+        return columns.label
+    number = 1 + int(columns.label.removeprefix("f"))
+    told.append(f"label: column {number} of {len(columns.pixels) + 1} (--label NUMBER names another)")
+    return str(number)
+
+
+def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> list[str]:
     """The names of the classes."""
     if kind in ("npz", "idx", "csv"):
         labels: set[Any] = set()
@@ -154,7 +169,7 @@ def _classes(paths: Sequence[Path], kind: Kind, told: list[str]) -> list[str]:
                 assert other is not None
                 labels.update(idx.labels_of(other))
         else:
-            labels.update(*(table.labels_in(path) for path in paths))
+            labels.update(*(table.labels_in(path, form) for path in paths))
         return in_order({str(label) for label in labels})
     if kind == "cifar":
         return list(dict.fromkeys(name for path in paths for name in cifar.classes(path)))

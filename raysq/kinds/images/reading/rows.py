@@ -22,7 +22,8 @@ class Rows:
 
     Its notes have `images`, `counts` (by part, then by class), `said` (how many the source says to be of a part),
     `first_unsaid` (the id of the first of which it does not), `resized`, `frames` (files with several pictures),
-    `damaged` (`count`, and the first `names`) and `ignored` (files that are no images by their name).
+    `damaged` (`count`, and the first `names`), `ignored` (files that are no images by their name) and `brightest`
+    (the largest value of a pixel).
     """
 
     def __init__(self, form: Form) -> None:
@@ -98,6 +99,7 @@ class Rows:
             "frames": self._frames,
             "damaged": {"count": len(self._damaged), "names": self._damaged[:_NAMED]},
             "ignored": self.ignored,
+            "brightest": int(flat.max()) if flat.size else 0,
         }
         if form.labels:
             keys = checksums(flat)

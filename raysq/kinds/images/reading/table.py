@@ -1,6 +1,7 @@
 """Images in csv files, a row each: a label and the pixels, as Kaggle's digit recogniser has them."""
 
 import gzip
+import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +12,13 @@ import pyarrow as pa
 import pyarrow.csv
 
 from raysq.errors import DataError
-from raysq.kinds.images.reading.arrays import labels
-from raysq.kinds.images.reading.form import Form, Piece
+from raysq.kinds.images.reading.arrays import as_images, labels
+from raysq.kinds.images.reading.form import WHITE, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
 
 _BLOCK = 8 << 20  # bytes of a file that are read at a time
 _LABELS = ("label", "class", "target", "y")
+_LOOKED_AT = 1000  # lines of a file without names in which the labels are looked for
 
 
 class Columns(NamedTuple):
@@ -33,11 +35,11 @@ class Columns(NamedTuple):
     headed: bool
 
 
-def columns_of(path: Path, wanted: bool = True) -> Columns:
-    """The columns of a file, by its first line.
+def columns_of(path: Path, form: Form) -> Columns:
+    """The columns of a file, by its first line, and by some more where the columns have no names.
 
     Raises:
-        DataError: there is no label, or no square number of pixels.
+        DataError: there is no label where the form asks for labels, or no square number of pixels.
     """
     try:
         with (
@@ -45,18 +47,35 @@ def columns_of(path: Path, wanted: bool = True) -> Columns:
             if path.name.endswith(".gz")
             else open(path, encoding="utf-8-sig") as file
         ):
-            line = file.readline()
+            lines = [_cells(line) for line in itertools.islice(file, _LOOKED_AT)]
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path.name} cannot be read as csv: {error}") from None
-    cells = [cell.strip().strip('"') for cell in line.rstrip("\r\n").split(",")]
-    headed = not all(cell.isdigit() for cell in cells)
-    names = cells if headed else [f"f{place}" for place in range(len(cells))]
-    label = next((name for name in names if name.lower() in _LABELS), "") if headed else ""
-    if not headed and _is_square(len(names) - 1):
-        label = names[0]
+    if not lines:
+        raise DataError(f"{path.name} is empty; give a csv file with an image in each line")
+    headed = not all(_is_number(cell) for cell in lines[0])
+    names = lines[0] if headed else [f"f{place}" for place in range(len(lines[0]))]
+    label = ""
+    if form.label in names and headed:
+        label = form.label
+    elif form.label.isdigit() and 1 <= int(form.label) <= len(names) and (headed or _is_square(len(names) - 1)):
+        label = names[int(form.label) - 1]
+    elif form.label and form.labels:
+        raise DataError(
+            f"{path.name} has no column {form.label!r}: there are {len(names):,}"
+            + (f", the first are {', '.join(names[:4])}" if headed else ", without names: give the number of one")
+        )
+    elif headed:
+        label = next((name for name in names if name.lower() in _LABELS), "")
+    elif _is_square(len(names) - 1):
+        # As Kaggle and most have it the first; as UCI's digits have it the last, beside which a corner's pixels.
+        first, last = ({cells[place] for cells in lines if cells} for place in (0, -1))
+        label = names[-1 if len(first) == 1 < len(last) else 0]
     pixels = tuple(name for name in names if name != label)
-    if wanted and not label:
-        raise DataError(f"{path.name} has no column of labels named label: the first are {', '.join(names[:4])}")
+    if form.labels and not label:
+        raise DataError(
+            f"{path.name} has no column of labels named label: the first are {', '.join(names[:4])}; --label NAME "
+            "names it"
+        )
     if not _is_square(len(pixels)):
         raise DataError(
             f"{path.name} has {len(pixels):,} columns beside the label, and the pixels of a square, grey image are "
@@ -68,15 +87,15 @@ def columns_of(path: Path, wanted: bool = True) -> Columns:
 def plan(paths: list[Path], parts: list[int], form: Form) -> list[Piece]:
     """A piece for each file."""
     for path in paths:
-        columns_of(path, form.labels)
+        columns_of(path, form)
     return [Piece(str(path), "csv", path.stat().st_size, part=part) for path, part in zip(paths, parts, strict=True)]
 
 
-def labels_in(path: Path) -> set[Any]:
+def labels_in(path: Path, form: Form) -> set[Any]:
     """The labels that occur in a file."""
-    columns = columns_of(path)
+    columns = columns_of(path, form)
     found: set[Any] = set()
-    for batch in _batches(path, columns, [columns.label]):
+    for batch in _batches(path, columns, [columns.label], form):
         found |= set(_labels(batch.column(0), path))
     return found
 
@@ -84,15 +103,15 @@ def labels_in(path: Path) -> set[Any]:
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     """The images of a file; their ids are its name and the number of the row, from 1."""
     path, rows = Path(piece.path), Rows(form)
-    columns = columns_of(path, form.labels)
+    columns = columns_of(path, form)
     side = math.isqrt(len(columns.pixels))
     wanted = [columns.label, *columns.pixels] if form.labels else list(columns.pixels)
     line = 1
-    for batch in _batches(path, columns, wanted):
+    for batch in _batches(path, columns, wanted, form):
         values = [
             column.to_numpy(zero_copy_only=False) for column in batch.columns[len(wanted) - len(columns.pixels) :]
         ]
-        pixels = np.ascontiguousarray(np.stack(values, 1)).reshape(-1, side, side, 1)
+        pixels = as_images(np.ascontiguousarray(np.stack(values, 1)).reshape(-1, side, side, 1), path.name, form)
         names = _labels(batch.column(0), path) if form.labels else None
         ids = [f"{path.name}:{number}" for number in range(line, line + len(pixels))]
         rows.add_array(pixels, names, piece.part, ids)
@@ -102,8 +121,9 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     yield rows.take()
 
 
-def _batches(path: Path, columns: Columns, wanted: list[str]) -> Iterator[pa.RecordBatch]:
-    types = {name: pa.uint8() for name in columns.pixels} | ({columns.label: pa.string()} if columns.label else {})
+def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Iterator[pa.RecordBatch]:
+    pixel = pa.uint8() if form.white == WHITE else pa.float32()
+    types = dict.fromkeys(columns.pixels, pixel) | ({columns.label: pa.string()} if columns.label else {})
     try:
         reader = pyarrow.csv.open_csv(
             path,
@@ -119,13 +139,26 @@ def _batches(path: Path, columns: Columns, wanted: list[str]) -> Iterator[pa.Rec
     except (pa.ArrowException, OSError) as error:
         said = str(error).splitlines()[0]
         raise DataError(
-            f"{path.name} cannot be read as images: {said[:160]}; pixels are whole numbers from 0 to 255"
+            f"{path.name} cannot be read as images: {said[:160]}; pixels are whole numbers from 0 to 255, or others "
+            "from 0 to what --set white=NUMBER says"
         ) from None
 
 
 def _labels(column: pa.Array, path: Path) -> list[Any]:
     names = column.to_pylist()
     return labels(np.array(names, np.int64), path.name) if all(name.isdigit() for name in names) else names
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip().strip('"') for cell in line.rstrip("\r\n").split(",")]
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_square(count: int) -> bool:
