@@ -94,9 +94,7 @@ def parser() -> argparse.ArgumentParser:
     pairs = sub.add_argument_group("your own pairs of sentences", about)
     for option, metavar, about in PAIRS:
         pairs.add_argument(option, metavar=metavar, help=about)
-    about = (
-        "a folder of PNG or JPEG files for each class, a zip or tar of such, npz, IDX, csv; --test, --label: above"
-    )
+    about = "a folder of PNG or JPEG files for each class, a zip or tar of such, npz, IDX, csv; --test, --label: above"
     images = sub.add_argument_group("your own images", about)
     for option, metavar, about in IMAGES:
         images.add_argument(option, metavar=metavar, help=about)

@@ -8,6 +8,7 @@ import pytest
 
 from raysq.corpus import units
 from raysq.corpus.reading import Form, gutenberg, infer, plain, plan, read
+from raysq.errors import DataError
 
 START = "*** START OF THE PROJECT GUTENBERG EBOOK A BOOK ***\n"
 END = "*** END OF THE PROJECT GUTENBERG EBOOK A BOOK ***\nLicence.\n"
@@ -41,6 +42,9 @@ def test_a_byte_order_mark_and_other_encodings(tmp_path):
     assert documents(written(tmp_path, "\ufeffeins\n\nzwei".encode())) == [("a.txt:1", "eins"), ("a.txt:3", "zwei")]
     path = written(tmp_path, "grün\n\nrot".encode("utf-16"))
     assert documents(path, encoding="utf-16") == [("a.txt:1", "grün"), ("a.txt:3", "rot")]
+    with pytest.raises(DataError, match=r"a\.txt begins as UTF-16 does, not utf-8; --set encoding=utf-16 reads it"):
+        plain.told([path], Form(labels=False))
+    assert plain.told([path], Form(labels=False, encoding="utf-16")) == []
     path = written(tmp_path, b"gr\xfcn\n\nrot")
     assert documents(path, encoding="latin-1")[0][1] == "grün"
     ((table, note),) = read(plan([path], Form(labels=False))[0], Form(labels=False))

@@ -4,6 +4,7 @@ A file is read in ranges that end at paragraphs, so that a large one takes no mo
 the same documents however many tasks read it. What Project Gutenberg puts around its books is left out.
 """
 
+import codecs
 import contextlib
 import mmap
 import re
@@ -17,6 +18,7 @@ import pyarrow as pa
 from raysq.corpus.reading import gutenberg, streams
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.tables import BOM, Documents
+from raysq.errors import DataError
 
 SUFFIXES = (".txt", ".txt.gz", ".text", ".text.gz")
 
@@ -66,11 +68,17 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
 
 
 def told(files: list[Path], form: Form) -> list[str]:
-    """What is left out of files, in lines."""
+    """What is left out of files, in lines.
+
+    Raises:
+        DataError: a file that begins as one of another encoding.
+    """
     found = []
     for path in files:
         with contextlib.closing(streams.chunks(path, form.encoding)) as stream:
             begin = _first(stream, gutenberg.NEAR)
+        if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and streams.plain(form.encoding):
+            raise DataError(f"{path.name} begins as UTF-16 does, not {form.encoding}; --set encoding=utf-16 reads it")
         if gutenberg.body(begin)[0]:
             found.append(path.name)
     if not found:
