@@ -106,6 +106,8 @@ class WordVectors:
         Raises:
             UsageError: it is not among the words; names one that is spelt alike.
         """
+        if not isinstance(word, str) or not word:
+            raise UsageError(f"a word must be a text that is not empty, received {word!r}")
         found = self.find(word)
         if found is None:
             close = difflib.get_close_matches(word.lower(), self.words[:_HINTED], n=3, cutoff=0.6)

@@ -95,8 +95,10 @@ class Generator:
             that the model does not know), `seconds` and `words_per_second` (over all samples, without compiling).
 
         Raises:
-            UsageError: a value out of its range.
+            UsageError: a value out of its range, or a prompt that is no text.
         """
+        if not isinstance(prompt, str):
+            raise UsageError(f"prompt must be a text, empty to begin anew, received {prompt!r}")
         chosen = Sampling(float(temperature), int(top_k), float(top_p))
         for name, value, most in (("words", words, MOST), ("samples", samples, 1000)):
             if not 1 <= value <= most:
@@ -145,7 +147,7 @@ class Generator:
             def run(*arguments: Any) -> Any:
                 return _run(self._following, self._stepwise, features, room, *arguments)
 
-            self._compiled[key] = tf.function(run, input_signature=signature)
+            self._compiled[key] = tf.function(run, input_signature=signature, autograph=False)
         return self._compiled[key]
 
 

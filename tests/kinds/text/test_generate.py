@@ -70,11 +70,13 @@ def test_stop_ends_with_the_first_sentence(predictor):
         {"top_p": 0},
         {"top_p": 1.5},
         {"seed": -1},
+        {"prompt": 5},
+        {"prompt": None},
     ],
 )
 def test_values_out_of_range_are_refused(runs, wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        raysq.load(runs["last"]).generate("", **wrong)
+        raysq.load(runs["last"]).generate(**wrong)
 
 
 def test_characters_are_written_as_they_are(runs):

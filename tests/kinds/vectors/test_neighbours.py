@@ -42,6 +42,9 @@ def test_what_cannot_be_asked_is_told(vectors):
             vectors.neighbours("word1", **wrong)
     with pytest.raises(UsageError, match="no word was given"):
         vectors.combine([], [])
+    for wrong in ("", 5, None):
+        with pytest.raises(UsageError, match="a word must be a text that is not empty, received"):
+            vectors.neighbours(wrong)
     with pytest.raises(DataError, match="60 words and 59 vectors"):
         WordVectors(WORDS, np.zeros((59, 3)))
 
