@@ -5,7 +5,6 @@ from typing import Any
 
 from raysq.cli.output import plain_item, say
 from raysq.errors import UsageError
-from raysq.kinds.charts import Table
 
 
 def neighbours(options: argparse.Namespace) -> None:
@@ -37,6 +36,8 @@ def neighbours(options: argparse.Namespace) -> None:
     }
 
     def show(console: Any) -> None:
+        from raysq.kinds.charts import Table
+
         if run.config.synthetic:
             console.print("synthetic sample data")
         for title, found in {**near, **solved}.items():
@@ -58,6 +59,8 @@ def _pairs(found: list[tuple[str, float]]) -> list[dict[str, Any]]:
 
 
 def _show_evaluation(console: Any, found: dict[str, Any]) -> None:
+    from raysq.kinds.charts import Table
+
     if "pairs" in found:
         value = "-" if found["spearman"] is None else f"{found['spearman']:.4f}"
         console.print(
