@@ -108,6 +108,7 @@ def test_dry_run_writes_nothing(data, capsys, raysq_home):
         (["train", "jena", "--data", "DATA", *SETTINGS, "--threads", "0"], 2, "--threads must be at least 1"),
         (["train", "jena", "--data", "DATA", "--set", "targets=nothing"], 1, "nothing"),
         (["train", "jena", "--data", "DATA", "--set", "learning_rate=nan"], 2, "learning_rate must be above 0"),
+        (["train", "images"], 2, "none are prepared: first `raysq prepare images --source PATH`"),
         (["evaluate", "missing"], 1, "raysq runs"),
         (["verify", "missing"], 1, "no data set"),
         (["prepare", "jena", "--source", "missing.csv"], 1, "missing.csv"),

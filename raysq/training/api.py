@@ -83,9 +83,19 @@ def resolve(
 
 
 def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) -> Dataset:
-    """The data set asked for, the task's newest, or the task's public one, prepared now."""
+    """The data set asked for, the task's newest, or the task's public one, prepared now.
+
+    Raises:
+        UsageError: a task for data of one's own, of which none are prepared.
+        DataError: there is no such data set.
+    """
     found = tasks.get(task)
     if data is None and not preparation.datasets(task):
+        if found.source is None:
+            raise UsageError(
+                f"task {task!r} is for data of your own, and none are prepared: first `raysq prepare {task} --source "
+                "PATH`, or with --source sample"
+            )
         return preparation.prepare(found, quiet=quiet)
     return preparation.find(found, None if data is None else str(data))
 
