@@ -112,4 +112,8 @@ def steps(model: Any, settings: LanguageSettings) -> bool:
 def _goes_on(layer: Any) -> bool:
     from keras import layers
 
-    return isinstance(layer, (layers.LSTM, layers.GRU, layers.SimpleRNN)) and not (layer.go_backwards or layer.stateful)
+    return (
+        isinstance(layer, (layers.LSTM, layers.GRU, layers.SimpleRNN))
+        and layer.compute_dtype == "float32"  # as the states are
+        and not (layer.go_backwards or layer.stateful)
+    )

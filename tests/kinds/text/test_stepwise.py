@@ -54,7 +54,8 @@ def test_other_models_read_anew(tmp_path):
     backwards = keras.layers.LSTM(4, return_sequences=True, go_backwards=True)
     both = keras.layers.Bidirectional(keras.layers.LSTM(4, return_sequences=True))
     both_at_once = keras.layers.Conv1D(4, 3, padding="causal")
-    for layer in (backwards, both, both_at_once):
+    half = keras.layers.LSTM(4, return_sequences=True, dtype="mixed_bfloat16")
+    for layer in (backwards, both, both_at_once, half):
         assert not steps(chain(layer), EVERY)
     assert not steps(made(tmp_path), LanguageSettings(maxlen=WIDTH))
 
