@@ -103,7 +103,7 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
 def repairs(report: Mapping[str, Any]) -> list[str]:
     """What was done to images that are not like the others, in lines."""
     lines = []
-    if report["brightest"] < _DARK:
+    if report.get("brightest", _DARK) < _DARK:  # data that were prepared earlier do not say it
         lines.append(
             f"the brightest pixel of all is {report['brightest']} of 255: if that is white, --set "
             f"white={report['brightest'] or 1} scales pixels"
