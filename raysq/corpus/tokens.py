@@ -1,6 +1,7 @@
 """Texts to words, whole columns at a time, equal to Keras's classic Tokenizer word for word."""
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 
 from raysq.errors import UsageError
 
+_TOGETHER = 1 << 20  # bytes of text that one pass after the other finds in the processor's cache
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 
@@ -54,18 +56,31 @@ def tokenise(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
     texts = _fold(texts, form.lower, form.normalize == "NFC", wide, form.split)
     if form.level == "char":
         return _characters(texts, form.lower)
-    begins = _offsets(texts)
-    first, split = begins[0], form.split
-    begins = begins - first
-    # Bytes above 127 are parts of other characters and stay as they are.
-    folded = memoryview(texts.buffers()[2] or b"")[first : first + begins[-1]].tobytes()
-    folded = folded.translate(_byte_table(form.lower, form.filters, split))
-    starts = _starts(np.frombuffer(folded, np.uint8) == ord(split), begins)
-    # Words with what parts them from the next are found without moving a byte; trimmed when they are few.
-    buffers = [None, pa.py_buffer(starts), pa.py_buffer(folded)]
-    found = pa.Array.from_buffers(pa.large_string(), len(starts) - 1, buffers).dictionary_encode()
-    words = pc.ascii_rtrim(found.dictionary, characters=split).dictionary_encode()
-    return words.indices.take(found.indices).to_numpy(), np.searchsorted(starts, begins), words.dictionary
+    table, bytes_of = _byte_table(form.lower, form.filters, form.split), memoryview(texts.buffers()[2] or b"")
+    places, parts = _offsets(texts), []
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    for begin, end in _slices(places):
+        # Bytes above 127 are parts of other characters and stay as they are.
+        folded = bytes_of[places[begin] : places[end]].tobytes().translate(table)
+        begins = places[begin : end + 1] - places[begin]
+        starts = _starts(np.frombuffer(folded, np.uint8) == ord(form.split), begins)
+        offsets[begin : end + 1] = offsets[begin] + np.searchsorted(starts, begins)
+        # Words with what parts them from the next are found without moving a byte; trimmed when they are few.
+        buffers = [None, pa.py_buffer(starts), pa.py_buffer(folded)]
+        parts.append(pa.Array.from_buffers(pa.large_string(), len(starts) - 1, buffers))
+    found = pa.chunked_array(parts, pa.large_string()).dictionary_encode().combine_chunks()
+    words = pc.ascii_rtrim(found.dictionary, characters=form.split).dictionary_encode()
+    return words.indices.take(found.indices).to_numpy(), offsets, words.dictionary
+
+
+def _slices(places: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Texts that are looked at together: the first and the one after the last, of all that begin at these places."""
+    begin, last = 0, len(places) - 1
+    while begin < last:
+        end = int(np.searchsorted(places, places[begin] + _TOGETHER, side="right")) - 1
+        end = min(max(end, begin + 1), last)
+        yield begin, end
+        begin = end
 
 
 def _one_array(texts: Any) -> pa.Array:

@@ -128,7 +128,8 @@ def _raw(path: Path, begin: int = 0, end: int | None = None) -> Generator[bytes]
                 stream = stack.enter_context(open(path, "rb", buffering=0))
                 stream.seek(begin)
             left = None if end is None else end - begin
-            while chunk := stream.read(CHUNK if left is None else min(CHUNK, left)):
+            # A range is what a task holds at a time: read at once it need not be joined.
+            while chunk := stream.read(CHUNK if left is None else left):
                 if left is not None:
                     left -= len(chunk)
                 yield chunk
