@@ -51,13 +51,14 @@ def _names(chart: Points, drawn: Frame, across: Sequence[float]) -> list[Markup]
     """Names beside their points, left of them where the frame ends; those that would cover an earlier one are left
     out."""
     parts: list[Markup] = []
+    gap = 3.0  # so that two names in a row do not read as one
     taken: list[tuple[float, float, float, float]] = []
     for name, x, value in zip(chart.names, across, chart.y, strict=True):
         if value is None:
             continue
         y, long = drawn.y.at(value), text_width(name)
         left = x + 6 if x + 6 + long <= drawn.width - 2 else x - 6 - long
-        box = (left, y - 6, left + long, y + 6)
+        box = (left - gap, y - 6, left + long + gap, y + 6)
         if any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
             continue
         taken.append(box)

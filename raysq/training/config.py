@@ -148,7 +148,8 @@ def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Map
     }
     known = {name: section for section, settings in sections.items() for name in settings}
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
-    for layer in (task.settings, dataset.manifest.settings, spec.defaults, overrides):
+    sized = spec.sized(dataset) if spec.sized is not None else {}
+    for layer in (task.settings, dataset.manifest.settings, spec.defaults, sized, overrides):
         for key, value in layer.items():
             if key not in known:
                 raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {nearest(key, known)}")

@@ -10,6 +10,7 @@ from raysq.kinds.vectors.prepare import VectorPreparation, VectorReading
 from raysq.kinds.vectors.report import report
 from raysq.kinds.vectors.sample import sample
 from raysq.kinds.vectors.settings import VectorSettings
+from raysq.kinds.vectors.sizes import sized
 from raysq.kinds.vectors.stream import streams
 from raysq.shards import Dataset
 
@@ -28,6 +29,7 @@ def facts(dataset: Dataset, settings: VectorSettings) -> dict[str, Any]:
         "unknown": 1 - known / tokens,
         "kept": int((stream > 0).sum()),
         "dropped": 1 - int((stream > 0).sum()) / max(1, known),
+        "sized": sized(dataset) if settings.form == "blocks" else {},
         "reading": dataset.manifest.preparation["settings"],
         "unit": None,
     }
@@ -78,6 +80,9 @@ def remarks(facts: Mapping[str, Any], settings: VectorSettings) -> list[str]:
             f"drops {100 * facts['dropped']:.1f} % of the others, occurrences of the most frequent {words} "
             f"(subsample={settings.subsample:g}), and trains on {facts['kept']:,}"
         )
+    if facts.get("sized"):
+        values = " ".join(f"{name}={value:g}" for name, value in facts["sized"].items())
+        lines.append(f"for so much text, where nothing else is set: {values}")
     return lines
 
 
@@ -89,14 +94,11 @@ def raw_reading(facts: Mapping[str, Any]) -> VectorReading:
 _SAMPLING = {
     "form": "blocks",
     "shrink": True,
-    "min_count": 5,
-    "subsample": 1e-3,
-    "batch_size": 256,
+    "window": 5,
     "eval_batch_size": 256,
     "optimizer": "adam",
     "learning_rate": 0.03,
     "schedule": "cosine",
-    "epochs": 10,
 }
 
 KIND = Kind(
@@ -107,9 +109,9 @@ KIND = Kind(
     models={
         "baseline": Model(_BUILDERS + "baseline", xla=False),
         "softmax": Model(_BUILDERS + "softmax", xla=False),
-        "negative_sampling": Model(_BUILDERS + "negative_sampling", _SAMPLING, xla=False),
+        "negative_sampling": Model(_BUILDERS + "negative_sampling", _SAMPLING, xla=False, sized=sized),
     },
-    default_model="softmax",
+    default_model="negative_sampling",
     sample=sample,
     facts=facts,
     objective=objective,

@@ -197,9 +197,8 @@ def open_splits(dataset: Dataset, settings: VectorSettings) -> dict[str, Windows
     splits = {name: kind(found, name) for name in SPLITS}
     for name in ("train", "val"):
         if not found.mass(name):
-            more = " and subsample" if settings.subsample else ""
             raise DataError(
-                f"the {name} split of data set {dataset.manifest.name} has no two known words beside each other: lower "
-                f"min_count{more}, or give more text"
+                f"the {name} split of data set {dataset.manifest.name} has no two known words beside each other: "
+                f"{settings.knowing_more}"
             )
     return splits  # type: ignore[return-value]

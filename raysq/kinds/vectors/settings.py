@@ -76,6 +76,13 @@ class VectorSettings:
             raise UsageError("setting shrink=true is for form=blocks (model negative_sampling): set shrink=false")
 
     @property
+    def knowing_more(self) -> str:
+        """What to do where too few words are left, for messages."""
+        ways = ["set a lower min_count"] if self.min_count > 1 else []
+        ways += ["set subsample=0"] if self.subsample else []
+        return ", or ".join([*ways, "give more text"])
+
+    @property
     def width(self) -> int:
         """Ids of a block with the words around it."""
         return self.block + 2 * self.window

@@ -67,8 +67,8 @@ def divide(found: Passages, val: float, name: str) -> np.ndarray:
     (rows,) = np.nonzero((found.part == 0) & (lengths > 0))
     if len(rows) < 2:
         raise DataError(
-            f"data set {name} has {len(rows)} passages with words to train and to validate on, and 2 are needed: give "
-            "more text, and prepare what has no spaces between words with --set level=char"
+            f"data set {name} has too few passages with words to train and to validate on: {len(rows)}, and 2 are "
+            "needed; give more text, and prepare what has no spaces between words with --set level=char"
         )
     rows = rows[np.argsort(found.keys[rows], kind="stable")]
     words = np.cumsum(lengths[rows])
@@ -138,9 +138,10 @@ class Streams:
         ranks = np.argsort(-counts, kind="stable")[: settings.max_features - 1]
         ranks = ranks[counts[ranks] >= settings.min_count]
         if len(ranks) < 2:
+            often = f" that occur {settings.min_count} times or more" if settings.min_count > 1 else ""
             raise DataError(
-                f"data set {self.dataset.manifest.name} has {len(ranks)} words that occur {settings.min_count} times "
-                "or more in its training texts, and 2 are needed: lower min_count, or give more text"
+                f"the training texts of data set {self.dataset.manifest.name} have too few different words{often}: "
+                f"{len(ranks)}, and 2 are needed; {settings.knowing_more}"
             )
         return ranks
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from raysq.errors import DataError, UsageError
 from raysq.kinds.vectors.prepare import VectorPreparation
 from raysq.kinds.vectors.sample import CLASSES, sample, sentences
 from raysq.kinds.vectors.settings import VectorSettings
+from raysq.kinds.vectors.sizes import sized
 from raysq.preparation import build
 from raysq.training.config import plan
 
@@ -99,6 +101,7 @@ def test_the_command_answers_and_exports(run, capsys, tmp_path):
     assert "king - man + woman" in capsys.readouterr().out
     for wrong, code, said in (
         (["words", "dgo"], 2, "did you mean dog"),
+        (["words", " "], 2, "an empty word"),
         (["words"], 2, "neighbours takes a word or more"),
         (["words", "dog", "--top", "0"], 2, "is 1 or more"),
         (["words", "--analogy", "dog cat"], 2, "an analogy is words"),
@@ -187,6 +190,32 @@ def test_facts_and_remarks_say_what_is_seen(tmp_path):
     assert "that occur 20 times or more" in said[1] and "(subsample=0.05)" in said[2]
     plain = VectorSettings(window=1, val=0.2)
     assert KIND.remarks(KIND.facts(dataset, plain), plain)[0] == "predicts the word on either side from a word"
+
+
+@pytest.mark.parametrize(
+    ("words", "batch", "epochs", "least", "subsample"),
+    [(400, 16, 20, 1, 0), (26_000, 16, 20, 5, 0), (800_000, 64, 20, 5, 1e-3), (11_700_000, 512, 5, 5, 1e-3)],
+)
+def test_defaults_follow_from_how_much_text_there_is(words, batch, epochs, least, subsample):
+    class Sized:
+        def ragged(self, name):
+            return SimpleNamespace(offsets=np.array([0, words]))
+
+    found = sized(Sized())
+    assert (found["batch_size"], found["epochs"], found["min_count"]) == (batch, epochs, least)
+    assert found["subsample"] == subsample
+
+
+def test_the_default_model_is_told_what_suits_the_text(tmp_path):
+    dataset = write(tmp_path / "made", texts())
+    config = plan("skipgram", KIND.default_model, dataset, 0, {"epochs": 3})
+    assert KIND.default_model == "negative_sampling"
+    assert (config.examples["min_count"], config.examples["window"], config.training["epochs"]) == (1, 5, 3)
+    said = KIND.remarks(config.facts, config.example_settings())[-1]
+    assert said.startswith("for so much text, where nothing else is set: batch_size=16 epochs=20 min_count=1")
+    config = plan("skipgram", "softmax", dataset, 0, {})
+    assert config.examples["window"] == 2 and config.examples["form"] == "windows"
+    assert not any("so much text" in line for line in KIND.remarks(config.facts, config.example_settings()))
 
 
 def test_a_data_set_is_the_same_for_any_number_of_cpus(cluster, tmp_path):

@@ -103,14 +103,14 @@ def test_equal_texts_are_on_one_side_and_one_long_text_is_divided():
 
 
 def test_too_little_text_is_told(tmp_path):
-    with pytest.raises(DataError, match="1 passages with words"):
+    with pytest.raises(DataError, match="too few passages with words.*: 1, and 2 are needed"):
         streams(write(tmp_path / "one", [["a", "b", "c"]]), VectorSettings())
     with pytest.raises(DataError, match="nothing to train on.*equal text"):
         streams(write(tmp_path / "same", [["a", "b"]] * 9), VectorSettings())
-    with pytest.raises(DataError, match="words that occur 50 times"):
+    with pytest.raises(DataError, match="occur 50 times or more: 0, .*; set a lower min_count, or give more text"):
         VectorSettings(min_count=50).open(write(tmp_path / "rare", texts(10)))
-    with pytest.raises(DataError, match="no two known words beside each other"):
-        VectorSettings().open(write(tmp_path / "alone", [[f"w{n % 7}"] for n in range(40)]))
+    with pytest.raises(DataError, match="no two known words beside each other: set subsample=0, or give more text"):
+        VectorSettings(subsample=0.5).open(write(tmp_path / "alone", [[f"w{n % 7}"] for n in range(40)]))
 
 
 @pytest.mark.parametrize("window", [1, 2, 5])
