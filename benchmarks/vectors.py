@@ -2,8 +2,8 @@
 """Word vectors of the IMDB reviews: raysq beside gensim, in speed and in quality.
 
 Both sides train on the same passages of the 50,000 reviews, tokenised alike, with the same window, dimension,
-negatives, minimal count, subsampling and epochs (raysq with batches of 512 blocks of 32 words); each is a process of
-its own that has all cores, and no two run at a time. Words per second are words of the training texts (before
+negatives, minimal count, subsampling and epochs, and each side's own defaults of the rest; each is a process of its own
+that has all cores, and no two run at a time. Words per second are words of the training texts (before
 subsampling) times epochs by the time of training, without reading and counting, as gensim's own log counts them; the
 wall time is that of the whole process. Quality is Spearman's correlation with WordSim-353 and the share of word2vec's
 analogy questions answered right, both files as gensim ships them, both sides measured by gensim on their exported
@@ -117,9 +117,9 @@ def run_raysq(options: argparse.Namespace) -> dict:
     from raysq.inference.neighbours import word_vectors, write_word2vec
     from raysq.settings import parse_pairs
 
-    settings = {**SHARED, "val": VAL, "epochs": options.epochs, "batch_size": 512, **parse_pairs(options.set)}
+    settings = {**SHARED, "val": VAL, "epochs": options.epochs, **parse_pairs(options.set)}
     data = Path(os.environ["RAYSQ_HOME"]) / "data" / "skipgram" / "reviews"
-    run = raysq.train(options.task, data=data, model="negative_sampling", settings=settings)
+    run = raysq.train(options.task, data=data, settings=settings)
     seconds = run.result()["seconds"]
     facts = run.config.facts
     write_word2vec(word_vectors(run), options.export)

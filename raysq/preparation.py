@@ -257,7 +257,8 @@ def find(task: Task | str, data: str | Path | None = None) -> Dataset:
 
     Args:
         task: a task or its name.
-        data: name or directory; the task's newest when None.
+        data: name, also of one that was prepared for another task of the kind, or directory; the task's newest when
+            None.
 
     Raises:
         DataError: there is none, or it is of another kind.
@@ -268,9 +269,10 @@ def find(task: Task | str, data: str | Path | None = None) -> Dataset:
         if not newest:
             raise DataError(f"nothing is prepared for {task.name}; `raysq prepare {task.name}` does it")
         return newest[0]
-    named = home() / "data" / task.name / str(data)
-    if named.is_dir() and Path(data).name == str(data):
-        dataset = Dataset.open(named)
+    alike = [task.name, *(one for one in tasks.TASKS if one != task.name and tasks.get(one).kind == task.kind)]
+    named = [folder for one in alike if (folder := home() / "data" / one / str(data)).is_dir()]
+    if named and Path(data).name == str(data):
+        dataset = Dataset.open(named[0])
     elif Path(data).expanduser().is_dir():
         dataset = Dataset.open(Path(data).expanduser())
     else:

@@ -181,14 +181,14 @@ class Model:
             imported, so that listing models does not import Keras.
         defaults: settings (of any part) that this model changes.
         xla: whether XLA pays for it on a CPU.
-        sized: `sized(dataset) -> settings` that this model changes beside its defaults, by how much data there is;
-            None where size decides nothing.
+        sized: `sized(dataset, settings) -> settings` that this model changes beside its defaults, by how much data
+            there is, given what else is set; None where size decides nothing.
     """
 
     build: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     xla: bool = True
-    sized: "Callable[[Dataset], Mapping[str, Any]] | None" = None
+    sized: "Callable[[Dataset, Mapping[str, Any]], Mapping[str, Any]] | None" = None
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import sys
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -148,8 +149,9 @@ def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Map
     }
     known = {name: section for section, settings in sections.items() for name in settings}
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
-    sized = spec.sized(dataset) if spec.sized is not None else {}
-    for layer in (task.settings, dataset.manifest.settings, spec.defaults, sized, overrides):
+    given = (task.settings, dataset.manifest.settings, spec.defaults)
+    sized = {} if spec.sized is None else spec.sized(dataset, ChainMap(dict(overrides), *map(dict, reversed(given))))
+    for layer in (*given, sized, overrides):
         for key, value in layer.items():
             if key not in known:
                 raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {nearest(key, known)}")

@@ -29,7 +29,7 @@ def facts(dataset: Dataset, settings: VectorSettings) -> dict[str, Any]:
         "unknown": 1 - known / tokens,
         "kept": int((stream > 0).sum()),
         "dropped": 1 - int((stream > 0).sum()) / max(1, known),
-        "sized": sized(dataset) if settings.form == "blocks" else {},
+        "sized": sized(dataset, vars(settings)) if settings.form == "blocks" else {},
         "reading": dataset.manifest.preparation["settings"],
         "unit": None,
     }
@@ -82,7 +82,7 @@ def remarks(facts: Mapping[str, Any], settings: VectorSettings) -> list[str]:
         )
     if facts.get("sized"):
         values = " ".join(f"{name}={value:g}" for name, value in facts["sized"].items())
-        lines.append(f"for so much text, where nothing else is set: {values}")
+        lines.append(f"for so much text the defaults are {values}")
     return lines
 
 
@@ -97,7 +97,6 @@ _SAMPLING = {
     "window": 5,
     "eval_batch_size": 256,
     "optimizer": "adam",
-    "learning_rate": 0.03,
     "schedule": "cosine",
 }
 

@@ -10,7 +10,7 @@ import pytest
 from kinds.vectors.written import texts, write
 
 import raysq
-from raysq import kinds, sources
+from raysq import kinds, preparation, sources
 from raysq.cli import main
 from raysq.corpus.neighbours import embedding_of
 from raysq.errors import DataError, UsageError
@@ -167,6 +167,12 @@ def test_the_baseline_of_blocks_is_the_best_score_of_a_word_alone(tmp_path):
     np.testing.assert_allclose(scores, np.log(share[1:] / (5 * drawn[1:])), rtol=1e-5)
 
 
+def test_training_on_nothing_says_what_comes_first(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYSQ_HOME", str(tmp_path))
+    with pytest.raises(UsageError, match="nothing is prepared for cbow: `raysq prepare cbow --source PATH`"):
+        raysq.train("cbow")
+
+
 def test_models_refuse_the_other_form(tmp_path):
     dataset = write(tmp_path / "made", texts())
     for model, overrides, said in (
@@ -193,17 +199,23 @@ def test_facts_and_remarks_say_what_is_seen(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "batch", "epochs", "least", "subsample"),
-    [(400, 16, 20, 1, 0), (26_000, 16, 20, 5, 0), (800_000, 64, 20, 5, 1e-3), (11_700_000, 512, 5, 5, 1e-3)],
+    ("words", "batch", "epochs", "rate", "least", "subsample"),
+    [
+        (400, 16, 20, 0.01, 1, 0),
+        (26_000, 16, 20, 0.01, 5, 0),
+        (800_000, 64, 20, 0.01, 5, 1e-3),
+        (11_700_000, 512, 5, 0.03, 5, 1e-3),
+    ],
 )
-def test_defaults_follow_from_how_much_text_there_is(words, batch, epochs, least, subsample):
+def test_defaults_follow_from_how_much_text_there_is(words, batch, epochs, rate, least, subsample):
     class Sized:
         def ragged(self, name):
             return SimpleNamespace(offsets=np.array([0, words]))
 
-    found = sized(Sized())
+    found = sized(Sized(), {"architecture": "skipgram"})
     assert (found["batch_size"], found["epochs"], found["min_count"]) == (batch, epochs, least)
-    assert found["subsample"] == subsample
+    assert (found["learning_rate"], found["subsample"]) == (rate, subsample)
+    assert sized(Sized(), {"architecture": "cbow"})["learning_rate"] == 0.01
 
 
 def test_the_default_model_is_told_what_suits_the_text(tmp_path):
@@ -212,7 +224,7 @@ def test_the_default_model_is_told_what_suits_the_text(tmp_path):
     assert KIND.default_model == "negative_sampling"
     assert (config.examples["min_count"], config.examples["window"], config.training["epochs"]) == (1, 5, 3)
     said = KIND.remarks(config.facts, config.example_settings())[-1]
-    assert said.startswith("for so much text, where nothing else is set: batch_size=16 epochs=20 min_count=1")
+    assert said.startswith("for so much text the defaults are batch_size=16 epochs=20 learning_rate=0.01 min_count=1")
     config = plan("skipgram", "softmax", dataset, 0, {})
     assert config.examples["window"] == 2 and config.examples["form"] == "windows"
     assert not any("so much text" in line for line in KIND.remarks(config.facts, config.example_settings()))
@@ -259,7 +271,8 @@ def test_texts_of_which_some_say_their_part_are_told():
 def test_parts_can_be_joined(tmp_path):
     path = tmp_path / "texts.csv"
     path.write_text("text,split\n" + "".join(f"some words here,{('train', 'test')[n % 2]}\n" for n in range(20)))
-    kept = raysq.prepare("cbow", path, quiet=True)
+    kept = raysq.prepare("cbow", path, name="kept", quiet=True)
+    assert preparation.find("skipgram", "kept").directory == kept.directory, "of the same kind"
     joined = raysq.prepare("cbow", path, settings={"parts": "join"}, quiet=True)
     assert kept.manifest.report["parts"] == [10, 10] and joined.manifest.report["parts"] == [20, 0]
     lines = VectorPreparation().remarks(kept.manifest.report)

@@ -107,7 +107,7 @@ def test_too_little_text_is_told(tmp_path):
         streams(write(tmp_path / "one", [["a", "b", "c"]]), VectorSettings())
     with pytest.raises(DataError, match="nothing to train on.*equal text"):
         streams(write(tmp_path / "same", [["a", "b"]] * 9), VectorSettings())
-    with pytest.raises(DataError, match="occur 50 times or more: 0, .*; set a lower min_count, or give more text"):
+    with pytest.raises(DataError, match="occur 50 times or more: 1, .*; set a lower min_count, or give more text"):
         VectorSettings(min_count=50).open(write(tmp_path / "rare", texts(10)))
     with pytest.raises(DataError, match="no two known words beside each other: set subsample=0, or give more text"):
         VectorSettings(subsample=0.5).open(write(tmp_path / "alone", [[f"w{n % 7}"] for n in range(40)]))
