@@ -28,11 +28,13 @@ from raysq.kinds.charts import (
     unit_name,
 )
 from raysq.kinds.forecast.settings import WindowSettings
+from raysq.report.axes import text_width
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.report.layout import place
 from raysq.report.matrix import draw_matrix, matrix_names
 from raysq.report.model import draw_model
 from raysq.report.parallel import Parallel, draw_parallel
+from raysq.report.points import draw_points
 from raysq.report.sections import draw_section
 from raysq.report.strokes import thinned
 from raysq.report.tables import column_texts
@@ -272,3 +274,14 @@ def test_a_matrix_of_many_classes_fits_and_is_numbered(width):
     for (x, length), (beyond, other) in itertools.pairwise(places):
         assert beyond - x >= (length + other) / 2 * 6.5, "numbers touch each other"
     assert "20 a.long.name.of.class.19" in matrix_names(chart)
+
+
+def test_names_in_a_picture_keep_a_gap():
+    """Else two in a row read as one word."""
+    places = np.random.RandomState(0).random_sample((150, 2))
+    chart = Points("", places[:, 0].tolist(), places[:, 1].tolist(), "", "", names=["word"] * 150, named=True)
+    texts = [one for one in element(str(draw_points(chart, 700, 300))).iter("text") if one.get("class") == "t halo"]
+    boxes = [(float(one.get("x")), float(one.get("y"))) for one in texts]
+    assert 20 < len(boxes) < 150
+    for (x, y), (other, below) in itertools.combinations(boxes, 2):
+        assert abs(y - below) >= 12 or abs(x - other) >= text_width("word") + 3
