@@ -19,7 +19,8 @@ class WordSampling(keras.layers.Layer):
     drawn from the words' counts to a power. The pairs of a block are one matrix product, so that a word's vectors are
     looked up once for all its pairs; n are drawn for the block as a whole, and each counts like K / shared of those
     that word2vec draws for each pair. Unlike there, a drawn word that happens to be c counts too, as in the expectation
-    above. In evaluation n are always the same words, evenly spaced over the distribution.
+    above. Each worker of a group draws words of its own, as with dropout. In evaluation n are always the same words,
+    evenly spaced over the distribution.
 
     Inputs: ids `(batch, block + 2 * window)`, 0 where a text ends, and the vectors that are seen: of cbow those of all
     these ids, of skip-gram those of the `block` in the middle, `(batch, ., dimension)`. Output `(batch, 1)`, the sum of
