@@ -106,11 +106,9 @@ class WordVectors:
         Raises:
             UsageError: it is not among the words; names one that is spelt alike.
         """
-        if not isinstance(word, str) or not word:
-            raise UsageError(f"a word must be a text that is not empty, received {word!r}")
-        found = self.find(word)
-        if not word.strip():
-            raise UsageError("an empty word was given: name one that stands in the texts")
+        found = self.find(word) if isinstance(word, str) else None
+        if found is None and (not isinstance(word, str) or not word.strip()):  # a space is one where words are letters
+            raise UsageError(f"a word must be a text that is not empty, received {word!r}: name one of the texts")
         if found is None:
             close = difflib.get_close_matches(word.lower(), self.words[:_HINTED], n=3, cutoff=0.6)
             hint = f"did you mean {' or '.join(close)}?" if close else "it is rare in the texts, or not in them"

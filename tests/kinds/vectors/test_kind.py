@@ -101,7 +101,7 @@ def test_the_command_answers_and_exports(run, capsys, tmp_path):
     assert "king - man + woman" in capsys.readouterr().out
     for wrong, code, said in (
         (["words", "dgo"], 2, "did you mean dog"),
-        (["words", " "], 2, "an empty word"),
+        (["words", " "], 2, "a word must be a text that is not empty"),
         (["words"], 2, "neighbours takes a word or more"),
         (["words", "dog", "--top", "0"], 2, "is 1 or more"),
         (["words", "--analogy", "dog cat"], 2, "an analogy is words"),
@@ -169,7 +169,7 @@ def test_the_baseline_of_blocks_is_the_best_score_of_a_word_alone(tmp_path):
 
 def test_training_on_nothing_says_what_comes_first(tmp_path, monkeypatch):
     monkeypatch.setenv("RAYSQ_HOME", str(tmp_path))
-    with pytest.raises(UsageError, match="nothing is prepared for cbow: `raysq prepare cbow --source PATH`"):
+    with pytest.raises(UsageError, match="task 'cbow' is for data of your own, .*`raysq prepare cbow --source PATH`"):
         raysq.train("cbow")
 
 
