@@ -53,6 +53,7 @@ def conclude(settings: "PairPreparation", notes: list[Note], found: Mapping[str,
     return {
         **seen(notes),
         "empty": _named(notes, "empty"),
+        "uneven": _named(notes, "uneven"),
         "parts": dict(zip(_PARTS, parts, strict=True)),
         "drawn": not said,
         "share": None if said else settings.test,
@@ -92,6 +93,12 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{_many(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
             f"{'is' if report['empty']['count'] == 1 else 'are'} left out: {_names(report['empty'])}"
+        )
+    uneven = report.get("uneven", {"count": 0})  # data sets of version 1 do not have it
+    if uneven["count"]:
+        lines.append(
+            f"{_many(uneven['count'], 'line has', 'lines have')} more or fewer cells than most, as a tab within a "
+            f"sentence makes; the pair may be wrong: {_names(uneven)}"
         )
     lines += damages(report)
     for side, name in enumerate(("source", "target")):

@@ -144,10 +144,13 @@ def plan_tabbed(path: Path, columns: tuple[int, int], encoding: str, part: int, 
 def read(piece: LinePiece, encoding: str) -> Iterator[tuple[pa.Table, Note]]:
     """The pairs of a piece: `source`, `target` (large_string), `part` (int8) and `id`; in one table.
 
+    The note names lines that have bytes of another encoding (`undecodable`), and those that have another number of
+    cells than most (`uneven`), as a tab within a sentence makes.
+
     Raises:
         DataError: files of different numbers of lines, or lines without a tab.
     """
-    first = piece.first
+    first, uneven = piece.first, list[int]()
     ours = _lines(piece.source, encoding)
     if piece.target is not None:
         theirs = _lines(piece.target, encoding)
@@ -158,21 +161,21 @@ def read(piece: LinePiece, encoding: str) -> Iterator[tuple[pa.Table, Note]]:
                 raise unequal(piece.name, len(ours), other, len(theirs))
         else:
             ours, theirs = ours[: piece.count], theirs[: piece.count]
-        sides = (ours, theirs)
     else:
         if piece.count is None:
             ours = ours[first - 1 :]
-        sides = _cells(ours, piece, first)
-    ids = [f"{piece.name}:{number}" for number in range(first, first + len(sides[0]))]
+        ours, theirs, uneven = _cells(ours, piece, first)
+    ids = [f"{piece.name}:{number}" for number in range(first, first + len(ours))]
     wrong: set[int] = set()
     columns = []
-    for side in sides:
+    for side in (ours, theirs):
         texts, bad = _decoded(side, encoding)
         columns.append(texts)
         wrong.update(bad)
     part = np.full(len(ids), piece.part, np.int8)
     table = pa.table({"source": columns[0], "target": columns[1], "part": part, "id": pa.array(ids, pa.large_string())})
-    yield table, {"pairs": len(ids), "undecodable": [ids[row] for row in sorted(wrong)]}
+    named = {"undecodable": sorted(wrong), "uneven": uneven}
+    yield table, {"pairs": len(ids), **{name: [ids[row] for row in rows] for name, rows in named.items()}}
 
 
 def some(path: Path, encoding: str, count: int = 200) -> list[str]:
@@ -259,21 +262,28 @@ def _trimmed(lines: list[bytes], count: int) -> list[bytes]:
     return lines
 
 
-def _cells(lines: Sequence[bytes], piece: LinePiece, first: int) -> tuple[list[bytes], list[bytes]]:
+def _cells(lines: Sequence[bytes], piece: LinePiece, first: int) -> tuple[list[bytes], list[bytes], list[int]]:
+    """Sources, targets, and the rows of lines that have another number of cells than most."""
     source, target = piece.columns
     sides: tuple[list[bytes], list[bytes]] = ([], [])
+    sizes = np.zeros(len(lines), np.int64)
     for number, line in enumerate(lines, first):
         cells = line.split(b"\t")
         if len(cells) <= max(source, target):
             if line.strip():
+                quoted = any(one.lstrip().startswith(b'"') for one in lines[max(0, number - first - 1) :][:2])
                 raise DataError(
                     f"{piece.name}, line {number} has {len(cells)} cell{'s' * (len(cells) != 1)} and "
                     f"{max(source, target) + 1} are needed; part source and target by a tab"
+                    + (", or name the columns in a first line of a .tsv file, and quotes are read" if quoted else "")
                 )
             cells = [b""] * (max(source, target) + 1)
+        else:
+            sizes[number - first] = len(cells)
         sides[0].append(cells[source])
         sides[1].append(cells[target])
-    return sides
+    usual = np.bincount(sizes[sizes > 0]).argmax() if sizes.any() else 0
+    return *sides, np.flatnonzero((sizes > 0) & (sizes != usual)).tolist()
 
 
 def _decoded(lines: list[bytes], encoding: str) -> tuple[pa.Array, list[int]]:

@@ -58,7 +58,7 @@ class PairPreparation:
     test: float = 0.1
     layout: Literal["find", "aligned", "tabbed", "named", "table"] = "find"
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
     shard_rows: ClassVar[int] = 65536
@@ -147,7 +147,7 @@ class PairPreparation:
         for table, note in read_documents(piece, self.form):
             columns = {"source": table["text"], "target": pc.fill_null(table["label"], "")}
             pairs = pa.table({**columns, "part": table["part"], "id": table["id"]})
-            yield pairs, {"pairs": note["documents"], "undecodable": note["undecodable"]}
+            yield pairs, {"pairs": note["documents"], "undecodable": note["undecodable"], "uneven": []}
 
     def survey(self, pieces: list[Any], scratch: Path) -> "Survey":
         """The pass over all pieces that counts both vocabularies."""
@@ -213,7 +213,7 @@ class PairReading:
     encoding: str = "utf-8"
     delimiter: str | None = None
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
     shard_rows: ClassVar[int] = PairPreparation.shard_rows

@@ -16,10 +16,21 @@ Level = Literal["word", "char"]
 # Every sort of space parts words. Keras's own filters drop punctuation, and would leave no full stop to learn.
 _SPACES = "\t\n\r\x0b\x0c\u00a0\u2009\u202f\u3000\ufeff"
 # Apostrophe and hyphen stay in their words.
-_SIGNS = r"""([!"#$%&()*+,./:;<=>?@\[\\\]^_`{|}~¡¿«»„“”…、。，．！？：；・「」『』（）])"""  # noqa: RUF001
-_CLOSING = re.compile(r""" +([!%),.:;?\]}»”…])""")
-_OPENING = re.compile(r"""([(\[{¿¡«„“]) +""")
-_WIDE = re.compile(r" *([、。，．！？：；・「」『』（）]) *")  # noqa: RUF001
+_SIGNS = r"""[!"#$%&()*+,./:;<=>?@\[\\\]^_`{|}~¡¿«»„“”…、。，．！？：；・「」『』（）]"""  # noqa: RUF001
+_LETTERS, _NUMBER = r"[\pL\pM\pN]+", r"[0-9]+(?:[.,:/][0-9]+)+"
+# What stays whole with the marks in it, for nobody could put it together again: addresses, tags, the placeholders and
+# entities of message files, numbers, and names with a dot, an underscore or an at-sign inside.
+_WHOLE = (
+    r"""https?://[^\s<>"]*[^\s<>".,;:!?)\]]"""
+    r"|</?[a-zA-Z][^<>]*>"
+    r"|%\(\w+\)[-#0 +.0-9]*[a-zA-Z]|%[-#0+.0-9]*[a-zA-Z]\b|%%|[$#]?\{+[ \w.!:%-]*\}+"
+    r"|&#?\w+;"
+    rf"|(?:{_NUMBER}|{_LETTERS})(?:[._@'’-](?:{_NUMBER}|{_LETTERS}))+|{_NUMBER}"  # noqa: RUF001
+)
+_PARTED = rf"({_WHOLE})|({_SIGNS})"
+_OPENING, _CLOSING = frozenset("([{¿¡„"), frozenset("!%),.:;?]}…”")
+_WIDE = frozenset("、。，．！？：；・「」『』（）")  # noqa: RUF001
+_QUOTES = {'"': '"', "“": "„", "«": "»", "»": "«"}  # one of these closes where the other is open, and opens elsewhere
 _ENDING = re.compile(r"[.!?。！？]\s*$")  # noqa: RUF001
 _APART = re.compile(r"\s[.!?。！？]\s*$")  # noqa: RUF001
 
@@ -61,17 +72,33 @@ class Language:
             # Spaces at the ends are no characters of a sentence.
             texts = pc.utf8_trim_whitespace(texts)
         elif self.apart:
-            texts = pc.replace_substring_regex(texts, _SIGNS, r" \1 ")
+            texts = pc.replace_substring_regex(texts, _PARTED, r" \1\2 ")
         return tokenise(texts, Tokens(self.level, self.lower, _SPACES, " ", self.normalize))
 
     def sentence(self, words: Sequence[str]) -> str:
         """Words as a sentence: with spaces between, but before and after the punctuation that has none."""
         if self.level == "char":
             return "".join(words)
-        text = " ".join(words)
-        if not self.apart:
-            return text
-        return _OPENING.sub(r"\1", _CLOSING.sub(r"\1", _WIDE.sub(r"\1", text)))
+        return _joined(words) if self.apart else " ".join(words)
+
+
+def _joined(words: Sequence[str]) -> str:
+    """Words with spaces between, but none where a mark stands close to its neighbour."""
+    text, close, unclosed = "", True, set()
+    for word in words:
+        tag = len(word) > 1 and word.endswith(">")  # or the last word of one
+        closing = word in _CLOSING or word.startswith("</")
+        opening = word in _OPENING or (tag and not closing)
+        if word in _QUOTES:
+            closing = _QUOTES[word] in unclosed
+            opening = not closing
+            unclosed.discard(_QUOTES[word])
+        if opening:
+            unclosed.add(word)
+        wide = word in _WIDE
+        text += word if close or closing or wide else f" {word}"
+        close = opening or wide
+    return text
 
 
 def parted(texts: Sequence[str]) -> bool:

@@ -69,8 +69,8 @@ class Look:
         known = [one[whole] for one in lengths]
         return {
             "pairs": note["pairs"],
-            "undecodable": {"count": len(note["undecodable"]), "names": note["undecodable"][:_NAMED]},
-            "empty": {"count": len(empty), "names": empty[:_NAMED]},
+            **{name: _named(note[name]) for name in ("undecodable", "uneven")},
+            "empty": _named(empty),
             "block": name,
             "rows": len(part),
             "parts": np.bincount(part, minlength=_PARTS).tolist(),
@@ -171,6 +171,10 @@ class PairSurvey:
                 train.append(keys[part == 0].copy())
                 test.append(keys[part == 1].copy())
         return int(np.isin(np.concatenate(test), np.concatenate(train)).sum())
+
+
+def _named(ids: list[str]) -> Note:
+    return {"count": len(ids), "names": ids[:_NAMED]}
 
 
 def _keys(texts: pa.Array) -> np.ndarray:

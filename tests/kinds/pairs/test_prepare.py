@@ -9,6 +9,7 @@ from kinds.pairs.pairs_corpus import prepared, sentences, write_aligned, write_t
 
 from raysq.cli import main
 from raysq.errors import DataError, SourceError, UsageError
+from raysq.kinds.pairs.findings import remarks
 
 
 def rows(dataset):
@@ -117,6 +118,16 @@ def test_lines_with_tabs_need_no_names(tmp_path):
     assert [one[0] for one in rows(named)] == [["va"], ["arrete"]]
 
 
+def test_lines_of_other_numbers_of_cells_are_told(tmp_path):
+    lines = ["go\tva\tCC-BY 1", "a\ttab\tva\tCC-BY 2", "", "stop\tarrete", "no\tnon\tCC-BY 3"]
+    (tmp_path / "in.txt").write_text("\n".join(lines) + "\n")
+    dataset = prepared(tmp_path / "in.txt", tmp_path / "out", test=0.0)
+    report = dataset.manifest.report
+    assert report["uneven"] == {"count": 2, "names": ["in.txt:2", "in.txt:4"]} and report["empty"]["count"] == 1
+    (said,) = [line for line in remarks(report) if "cells than most" in line]
+    assert said.startswith("2 lines have more or fewer cells") and said.endswith("in.txt:2, in.txt:4")
+
+
 def test_utf_16_is_read_when_it_is_said(tmp_path):
     for side, text in (("en", "go\nstop\n"), ("fr", "va\narr\u00eate\n")):
         (tmp_path / f"in.{side}").write_text(text, encoding="utf-16")
@@ -145,7 +156,8 @@ def test_bytes_of_another_encoding_are_replaced_and_told(tmp_path):
         ({"a.en": "\n \n", "a.fr": "x\n\n"}, {}, "none of 2 pairs has words on both sides"),
         ({"train.en": "x\n", "train.fr": "x\n", "b.en": "x\n", "b.fr": "x\n"}, {}, "1 pairs say whether they are of"),
         ({"test.en": "x\n", "test.fr": "x\n"}, {}, "none to train on; give those of the train part too"),
-        ({"a.txt": "one\ttwo\nthree\n"}, {}, "a.txt, line 2 has 1 cell and 2 are needed"),
+        ({"a.txt": "one\ttwo\nthree\n"}, {}, "a.txt, line 2 has 1 cell and 2 are needed; .* by a tab$"),
+        ({"a.tsv": 'one\ttwo\n"three\nlines"\tfour\n'}, {}, "name the columns in a first line .* quotes are read$"),
         ({"a.csv": "id,a,b,c\n1,x,y,z\n"}, {}, "has the columns id, a, b, c: say which hold the sentences"),
         ({"a.csv": "en,fr\nx,y\n"}, {"source": "em", "target": "fr"}, "no column 'em'"),
         ({"a.en": "x\n", "b.csv": "en,fr\nx,y\n"}, {}, "a.en and b.csv are different sorts of files"),

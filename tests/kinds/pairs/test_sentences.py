@@ -25,7 +25,21 @@ def test_characters_are_words_where_a_script_has_no_spaces():
     assert Language("char").sentence(["私", "は", "。"]) == "私は。"
 
 
-@pytest.mark.parametrize("text", ["don't stop, (please)!", "¿qué pasa?", "a “b” c; d: e.", "彼は、行く。"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "don't stop, (please)!",
+        "¿qué pasa?",
+        "a “b” c; d: e.",
+        "彼は、行く。",
+        'he "said" that [a (b)].',
+        "„so“ ist es, »ja« und «nein».",
+        "50% of %(name)s, {0} and %s: see https://a.org/b?c=1&d.",
+        "at 10:30 on 1.2.2024, 1,000.5 of some_name@example.com, don’t",  # noqa: RUF001
+        "this &amp; that &lt; <b>bold</b>?",
+        '<a href="x.html">here</a>',
+    ],
+)
 def test_a_sentence_comes_back_from_its_words(text):
     assert Language().sentence(words(Language(), text)[0]) == text
 
