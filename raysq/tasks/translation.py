@@ -14,7 +14,7 @@ TASK = Task(
         "steps_per_epoch": None,
         "batch_size": 32,
         "optimizer": "adam",
-        "learning_rate": 0.001,
+        "learning_rate": 0.003,
         "schedule": "cosine",
         "clipnorm": 1.0,
     },

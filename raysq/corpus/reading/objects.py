@@ -140,7 +140,10 @@ def _cell(value: Any, where: str) -> bytes | None:
     if isinstance(value, (int, float)):
         return str(value).encode()
     if not isinstance(value, str):
-        raise DataError(f"{where} is a {type(value).__name__}, not text; --text and --label name other columns")
+        raise DataError(
+            f"{where} is a {type(value).__name__}, not text; name another column (--text and --label, of pairs --from "
+            "and --to)"
+        )
     try:
         return value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:

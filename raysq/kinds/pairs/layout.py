@@ -1,7 +1,5 @@
 """What raw files hold the pairs: line-aligned files, lines with a tab, or tables with two columns of text."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +131,7 @@ def _has_header(lines: Sequence[str], delimiter: str) -> bool:
     """Whether the first line names columns: one word or two of them is known as a name."""
     if not lines:
         return False
-    cells = [cell.strip().lower() for cell in next(csv.reader(io.StringIO(lines[0]), delimiter=delimiter), [])]
+    cells = [cell.strip().strip('"').lower() for cell in lines[0].split(delimiter)]
     return sum(cell in _NAMES for cell in cells) >= 2
 
 

@@ -97,8 +97,8 @@ def plan_aligned(groups: Mapping[str, tuple[Path, Path]], encoding: str) -> list
     for stem, (source, target) in groups.items():
         part = part_of(stem)
         sizes = source.stat().st_size + target.stat().st_size
-        _refuse_utf16(source, encoding)
-        _refuse_utf16(target, encoding)
+        _refuse_foreign(source, encoding)
+        _refuse_foreign(target, encoding)
         if not streams.plain(encoding):
             pieces.append(LinePiece(Lines(str(source)), Lines(str(target)), None, 1, part, (0, 1), sizes))
             continue
@@ -126,7 +126,7 @@ def plan_tabbed(path: Path, columns: tuple[int, int], encoding: str, part: int, 
         part: of all its lines.
         header: whether the first line is none of the pairs.
     """
-    _refuse_utf16(path, encoding)
+    _refuse_foreign(path, encoding)
     skipped = int(header)
     if not streams.plain(encoding):
         return [LinePiece(Lines(str(path)), None, None, 1 + skipped, part, columns, path.stat().st_size)]
@@ -193,7 +193,7 @@ def unequal(source: str, ours: int, target: str, theirs: int) -> DataError:
     """The error for files that do not belong together."""
     return DataError(
         f"{source} has {ours:,} lines and {target} has {theirs:,}: line by line they must be translations of each "
-        "other; mend the shorter one"
+        "other; look for a line break within a sentence, or a line that is lost"
     )
 
 
@@ -304,8 +304,15 @@ def _decoded(lines: list[bytes], encoding: str) -> tuple[pa.Array, list[int]]:
     return pa.array(texts, pa.large_string()), wrong
 
 
-def _refuse_utf16(path: Path, encoding: str) -> None:
+def _refuse_foreign(path: Path, encoding: str) -> None:
+    """Refuses what would be read as other lines than it has: UTF-16, and lines that end as old Macs' did."""
+    if not streams.plain(encoding):
+        return
     with open(path, "rb") as handle:
-        mark = handle.read(2)
-    if mark in _UTF16 and streams.plain(encoding):
+        data = handle.read(_CHUNK)
+    if data[:2] in _UTF16:
         raise DataError(f"{path.name} begins as UTF-16 does, not {encoding}; --set encoding=utf-16 reads it")
+    if b"\r" in data and b"\n" not in data:
+        raise DataError(
+            f"{path.name} has carriage returns (\\r) where lines end; write line feeds, as `tr '\\r' '\\n'` does"
+        )

@@ -113,6 +113,8 @@ def test_lines_with_tabs_need_no_names(tmp_path):
     assert "column 1 to column 2" in dataset.manifest.preparation["told"][0]
     turned = prepared(tmp_path / "fra.txt", tmp_path / "turned", test=0.0, source="2", target="1")
     assert rows(turned)[0][:2] == (["va", "!"], ["go", "."])
+    (tmp_path / "long.tsv").write_text("go " * 50_000 + "\tva\nstop\tarrete\n")  # longer than csv's own limit
+    assert prepared(tmp_path / "long.tsv", tmp_path / "long", test=0.0).rows == 2
     (tmp_path / "named.tsv").write_text("en\tfr\ngo\tva\nstop\tarrete\n")
     named = prepared(tmp_path / "named.tsv", tmp_path / "named", test=0.0, source="fr", target="en")
     assert [one[0] for one in rows(named)] == [["va"], ["arrete"]]
@@ -158,6 +160,9 @@ def test_bytes_of_another_encoding_are_replaced_and_told(tmp_path):
         ({"test.en": "x\n", "test.fr": "x\n"}, {}, "none to train on; give those of the train part too"),
         ({"a.txt": "one\ttwo\nthree\n"}, {}, "a.txt, line 2 has 1 cell and 2 are needed; .* by a tab$"),
         ({"a.tsv": 'one\ttwo\n"three\nlines"\tfour\n'}, {}, "name the columns in a first line .* quotes are read$"),
+        ({"a.tsv": "one\ttwo\rthree\tfour\r"}, {}, r"a.tsv has carriage returns \(\\r\) where lines end"),
+        ({"a.en": "one\rtwo\r", "a.fr": "un\rdeux\r"}, {}, r"a.en has carriage returns"),
+        ({"a.jsonl": '{"en": ["x"], "fr": "y"}\n{"en": "x", "fr": "y"}\n'}, {}, "of pairs --from and --to"),
         ({"a.csv": "id,a,b,c\n1,x,y,z\n"}, {}, "has the columns id, a, b, c: say which hold the sentences"),
         ({"a.csv": "en,fr\nx,y\n"}, {"source": "em", "target": "fr"}, "no column 'em'"),
         ({"a.en": "x\n", "b.csv": "en,fr\nx,y\n"}, {}, "a.en and b.csv are different sorts of files"),
