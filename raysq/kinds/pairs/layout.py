@@ -1,5 +1,6 @@
 """What raw files hold the pairs: line-aligned files, lines with a tab, or tables with two columns of text."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ _USUAL = (
 _NAMES = {name for pair in _USUAL for name in pair} | set(LANGUAGES)
 _NAMES |= {"english", "french", "german", "spanish", "italian", "japanese", "chinese", "russian", "portuguese", "id"}
 _SHOWN = 8
+_QUOTED = re.compile(r'(^|\t)"[^"\t]*""[^\t]*"(\t|$)')  # a cell as csv writers put quotes around and double them
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,7 @@ def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> L
 
 
 def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> Layout:
-    first = some(path, form.encoding, 1)
+    first = some(path, form.encoding)
     cells = first[0].split("\t") if first else []
     if len(cells) < 2:
         raise DataError(f"{path.name}, line 1 has no tab: source and target are parted by one")
@@ -180,7 +182,12 @@ def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> L
             f"lines of {len(cells)} cells without names: column {ours} to column {theirs} (--from {theirs} --to {ours} "
             "turns it)"
         )
-        return Layout("tabbed", ours, theirs, told=(told,))
+        quoted = next((number for number, line in enumerate(first, 1) if _QUOTED.search(line)), None)
+        quotes = (
+            f"line {quoted} has a cell in quotes, which are taken for marks of the sentence; to have them read, name "
+            "the columns in a first line of a .tsv file"
+        )
+        return Layout("tabbed", ours, theirs, told=(told, quotes) if quoted else (told,))
     names = [cell.strip() for cell in cells]
     for option, said in (("--from", source), ("--to", target)):
         if said is None or said not in names:
