@@ -56,11 +56,19 @@ def read_graph(model: Any) -> tuple[Node, ...]:
         names = [INPUT, *(layer.name for layer in layers)]
         chain = zip(layers, names, strict=False)
         return (first, *(_node(layer, (before,)) for layer, before in chain))
-    sources: dict[str, tuple[str, ...]] = {}
-    if not _subclassed(model):
-        for entry in model.get_config()["layers"]:
-            sources[entry["config"]["name"]] = tuple(dict.fromkeys(_sources(entry["inbound_nodes"])))
+    sources = {} if _subclassed(model) else _flows(model.get_config()["layers"], {layer.name for layer in layers})
     return tuple(_node(layer, sources.get(layer.name, ())) for layer in layers)
+
+
+def _flows(entries: Any, layers: set[str]) -> dict[str, tuple[str, ...]]:
+    """What each layer reads. Operations, slices say, are no layers: what they read flows through them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in entries:  # what is read comes before what reads it
+        names: list[str] = []
+        for name in _sources(entry["inbound_nodes"]):
+            names += [name] if name in layers else found.get(name, ())
+        found[entry["config"]["name"]] = tuple(dict.fromkeys(names))
+    return found
 
 
 def _subclassed(model: Any) -> bool:

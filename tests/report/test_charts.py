@@ -202,12 +202,15 @@ def test_graphs_of_models_with_branches_and_models_inside():
     window, calendar = keras.Input((12, 3), name="window"), keras.Input((4,), name="calendar")
     inner = keras.Sequential([keras.Input((12, 3)), layers.Bidirectional(layers.GRU(2)), layers.Dense(5)], name="inner")
     shared = layers.Dense(5, activation="relu", name="shared")
-    joined = layers.Concatenate()([inner(window), shared(calendar), layers.GlobalMaxPooling1D()(window)])
+    # What is read through a slice or another operation is read from the layer before it.
+    pooled = layers.GlobalMaxPooling1D(name="pool")(keras.ops.abs(window[:, 1:]))
+    joined = layers.Concatenate()([inner(window), shared(calendar * 2.0), pooled])
     model = keras.Model([window, calendar], layers.Dense(1, name="out")(joined))
     nodes = read_graph(model)
     found = {node.name: node for node in nodes}
     (before,) = found["out"].inputs
     assert found[before].kind == "Concatenate" and {"inner", "shared"} <= set(found[before].inputs)
+    assert found["shared"].inputs == ("calendar",) and found["pool"].inputs == ("window",)
     assert found["inner"].inputs == ("window",) and found["inner"].shape == "5"
     assert [node.kind for node in found["inner"].inner] == ["Input", "Bidirectional (GRU)", "Dense"]
     assert found["shared"].detail == "5 units, relu" and found["shared"].parameters == 25
