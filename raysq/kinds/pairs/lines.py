@@ -47,7 +47,7 @@ class LinePiece:
         count: pairs, as far as it is known.
         first: number of the first line.
         part: 0 train, 1 test, 2 validation, -1 not said.
-        columns: places of the source and the target in a line with tabs.
+        columns: places of the source and the target in a line with tabs; None where the line is the sentence.
         size: bytes, for progress.
     """
 
@@ -56,7 +56,7 @@ class LinePiece:
     count: int | None
     first: int
     part: int
-    columns: tuple[int, int]
+    columns: tuple[int, int] | None
     size: int
 
     @property
@@ -116,12 +116,12 @@ def plan_aligned(groups: Mapping[str, tuple[Path, Path]], encoding: str) -> list
     return pieces
 
 
-def plan_tabbed(path: Path, columns: tuple[int, int], encoding: str, part: int, header: bool) -> list[LinePiece]:
+def plan_tabbed(path: Path, columns: tuple[int, int] | None, encoding: str, part: int, header: bool) -> list[LinePiece]:
     """The pieces of a file with both sentences in a line.
 
     Args:
         path: the file.
-        columns: places of source and target in a line, from 0.
+        columns: places of source and target in a line, from 0; None where the line is the sentence.
         encoding: of the file.
         part: of all its lines.
         header: whether the first line is none of the pairs.
@@ -164,7 +164,9 @@ def read(piece: LinePiece, encoding: str) -> Iterator[tuple[pa.Table, Note]]:
     else:
         if piece.count is None:
             ours = ours[first - 1 :]
-        ours, theirs, uneven = _cells(ours, piece, first)
+        theirs = ours
+        if piece.columns is not None:
+            ours, theirs, uneven = _cells(ours, piece, first, *piece.columns)
     ids = [f"{piece.name}:{number}" for number in range(first, first + len(ours))]
     wrong: set[int] = set()
     columns = []
@@ -262,9 +264,10 @@ def _trimmed(lines: list[bytes], count: int) -> list[bytes]:
     return lines
 
 
-def _cells(lines: Sequence[bytes], piece: LinePiece, first: int) -> tuple[list[bytes], list[bytes], list[int]]:
+def _cells(
+    lines: Sequence[bytes], piece: LinePiece, first: int, source: int, target: int
+) -> tuple[list[bytes], list[bytes], list[int]]:
     """Sources, targets, and the rows of lines that have another number of cells than most."""
-    source, target = piece.columns
     sides: tuple[list[bytes], list[bytes]] = ([], [])
     sizes = np.zeros(len(lines), np.int64)
     for number, line in enumerate(lines, first):

@@ -205,6 +205,7 @@ class PairReading:
 
     Attributes:
         source: name of the column in files that have columns.
+        tabs: whether a sentence in a text file ends at a tab, as those of the run's pairs did.
         encoding: of text files.
         delimiter: between the cells of csv files; found when none.
     """
@@ -212,6 +213,7 @@ class PairReading:
     source: str | None = None
     encoding: str = "utf-8"
     delimiter: str | None = None
+    tabs: bool = False
 
     version: ClassVar[int] = 2
     trees: ClassVar[bool] = False
@@ -223,7 +225,7 @@ class PairReading:
     def of(cls, settings: Mapping[str, Any]) -> "PairReading":
         """That which reads files like those of a preparation with these settings."""
         named = settings["source"] if settings["layout"] == "table" else None
-        return cls(named, settings["encoding"])
+        return cls(named, settings["encoding"], tabs=settings["layout"] in ("tabbed", "named"))
 
     @property
     def form(self) -> Form:
@@ -264,7 +266,7 @@ class PairReading:
             if path.name.lower().endswith(TABLES):
                 pieces += plan_documents([path], self.form)
             else:
-                pieces += lines.plan_tabbed(path, (0, 0), self.encoding, -1, False)
+                pieces += lines.plan_tabbed(path, (0, 0) if self.tabs else None, self.encoding, -1, False)
         return pieces
 
     def read(self, piece: Any) -> Iterator[tuple[pa.Table, Note]]:

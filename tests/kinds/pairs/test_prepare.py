@@ -10,6 +10,7 @@ from kinds.pairs.pairs_corpus import prepared, sentences, write_aligned, write_t
 from raysq.cli import main
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.kinds.pairs.findings import remarks
+from raysq.kinds.pairs.prepare import PairReading
 
 
 def rows(dataset):
@@ -131,6 +132,15 @@ def test_lines_of_other_numbers_of_cells_are_told(tmp_path):
     assert report["uneven"] == {"count": 2, "names": ["in.txt:2", "in.txt:4"]} and report["empty"]["count"] == 1
     (said,) = [line for line in remarks(report) if "cells than most" in line]
     assert said.startswith("2 lines have more or fewer cells") and said.endswith("in.txt:2, in.txt:4")
+
+
+@pytest.mark.parametrize(("layout", "read"), [("aligned", "one\ttwo"), ("tabbed", "one")])
+def test_a_sentence_to_translate_ends_at_a_tab_only_where_the_pairs_did(tmp_path, layout, read):
+    (tmp_path / "in.txt").write_text("one\ttwo\nthree\n")
+    reading = PairReading.of({"source": "1", "encoding": "utf-8", "layout": layout})
+    (piece,) = reading.plan([tmp_path / "in.txt"])
+    ((table, _),) = reading.read(piece)
+    assert table["source"].to_pylist() == [read, "three"]
 
 
 def test_utf_16_is_read_when_it_is_said(tmp_path):
