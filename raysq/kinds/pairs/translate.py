@@ -171,6 +171,8 @@ class Translator:
                     if word == UNKNOWN:
                         written[place] = spelled[int(looked[place].argmax())]
             remark = None if one.ended else f"not ended after {self._positions} words"
+            if not one.words:
+                remark = "the model has nothing to say"
             results.append(
                 Translation(spelled, written, self._languages[1].sentence(written), one.score, remark, looked)
             )

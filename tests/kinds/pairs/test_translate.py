@@ -157,6 +157,9 @@ def test_unknown_words_are_copied_from_where_the_model_looks(predictors):
         (one,) = predictor.translate(["w1 w2 zebra"], unknown="copy", beam=1)
         assert one.words == [one.source[place] for place in one.looked.argmax(1)]
         assert not any(word.startswith("<") for word in predictor.translate(["w1 w2"], beam=1)[0].words)
+        bias.assign(before + 1e3 * (np.arange(len(before)) == 3))  # it ends at once
+        (one,) = predictor.translate(["w1 w2"])
+        assert (one.text, one.remark) == ("", "the model has nothing to say")
     finally:
         bias.assign(before)
 
