@@ -53,16 +53,17 @@ def tokenise(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
     """
     texts = _one_array(texts)
     wide = "".join(character for character in form.filters if not character.isascii()) if form.level == "word" else ""
-    texts = _fold(texts, form.lower, form.normalize == "NFC", wide, form.split)
+    compose, places = form.normalize == "NFC", _offsets(texts)
     if form.level == "char":
-        return _characters(texts, form.lower)
-    table, bytes_of = _byte_table(form.lower, form.filters, form.split), memoryview(texts.buffers()[2] or b"")
-    places, parts = _offsets(texts), []
-    offsets = np.zeros(len(texts) + 1, np.int64)
+        return _characters(_fold(texts, form.lower, compose, wide, form.split), form.lower)
+    table = _byte_table(form.lower, form.filters, form.split)
+    offsets, parts = np.zeros(len(texts) + 1, np.int64), []
     for begin, end in _slices(places):
+        some = _fold(texts.slice(begin, end - begin), form.lower, compose, wide, form.split)
+        begins = _offsets(some)
+        first, begins = begins[0], begins - begins[0]
         # Bytes above 127 are parts of other characters and stay as they are.
-        folded = bytes_of[places[begin] : places[end]].tobytes().translate(table)
-        begins = places[begin : end + 1] - places[begin]
+        folded = memoryview(some.buffers()[2] or b"")[first : first + begins[-1]].tobytes().translate(table)
         starts = _starts(np.frombuffer(folded, np.uint8) == ord(form.split), begins)
         offsets[begin : end + 1] = offsets[begin] + np.searchsorted(starts, begins)
         # Words with what parts them from the next are found without moving a byte; trimmed when they are few.

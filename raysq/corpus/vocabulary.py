@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from raysq.errors import DataError
 
+_TOGETHER = 1 << 18  # codes that are counted together
 _UNSEEN = np.iinfo(np.int64).max
 
 
@@ -26,11 +27,19 @@ def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray
         that none of them holds at the end.
     """
     if counted.all():
-        return np.bincount(codes, minlength=size), np.arange(size)
+        return _count(codes, size), np.arange(size)
     codes = codes[np.repeat(counted, np.diff(offsets))]
     first = np.full(size, len(codes))
     first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last value given to a place stays: its first appearance
-    return np.bincount(codes, minlength=size), np.argsort(first, kind="stable")
+    return _count(codes, size), np.argsort(first, kind="stable")
+
+
+def _count(codes: np.ndarray, size: int) -> np.ndarray:
+    """`np.bincount`, without a copy of all codes in the type that it counts in."""
+    counts = np.zeros(size, np.int64)
+    for begin in range(0, len(codes), _TOGETHER):
+        counts += np.bincount(codes[begin : begin + _TOGETHER], minlength=size)
+    return counts
 
 
 class Vocabulary:
