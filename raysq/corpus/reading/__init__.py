@@ -7,7 +7,7 @@
 
 Every table has the columns `text` (large_string, never null; for `imdb.npz` instead `ranks`, large_list<int32>, from
 1), `label` (large_string, null where there is none), `part` (int8: 0 train, 1 test, -1 not said) and `id`
-(large_string), and about 16 MB of text. Its note has `documents`, `undecodable` (ids of documents with bytes that are
+(large_string), and about 8 MB of text. Its note has `documents`, `undecodable` (ids of documents with bytes that are
 not of the encoding; these bytes were replaced), `missing_text` and `missing_label` (counts; the texts are "" then),
 `first_missing_label` (id or null) and `ignored` (files in an archive that belong to no class).
 A file of plain text gives a document for each paragraph, or one (`Form.whole`).

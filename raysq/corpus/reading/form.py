@@ -8,7 +8,7 @@ from raysq.corpus.reading.layout import Layout
 from raysq.errors import UsageError
 from raysq.tabular import Csv, check_csv
 
-RANGE = 16 << 20  # bytes of text in one task, and in one table
+RANGE = 8 << 20  # bytes of text in one task, and in one table
 SUFFIXES = (
     ".csv",
     ".csv.gz",
