@@ -11,7 +11,7 @@ from raysq.training.worker import Hooks, configure, work
 MODELS = {
     "baseline": ("baseline", {}),
     "plain": ("encoder_decoder", {}),
-    "attention": ("attention", {"epochs": 16, "reversed": True, "xla": "false"}),
+    "attention": ("attention", {"epochs": 8, "reversed": True, "xla": "false"}),
     "repeat": ("repeat", {}),
     "own": ("kinds.pairs.small_models:summed", {}),
 }
