@@ -4,7 +4,6 @@ A file is read in ranges that end at paragraphs, so that a large one takes no mo
 the same documents however many tasks read it. What Project Gutenberg puts around its books is left out.
 """
 
-import codecs
 import contextlib
 import mmap
 import re
@@ -18,7 +17,6 @@ import pyarrow as pa
 from raysq.corpus.reading import gutenberg, streams
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.tables import BOM, Documents
-from raysq.errors import DataError
 
 SUFFIXES = (".txt", ".txt.gz", ".text", ".text.gz")
 
@@ -77,8 +75,7 @@ def told(files: list[Path], form: Form) -> list[str]:
     for path in files:
         with contextlib.closing(streams.chunks(path, form.encoding)) as stream:
             begin = _first(stream, gutenberg.NEAR)
-        if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and streams.plain(form.encoding):
-            raise DataError(f"{path.name} begins as UTF-16 does, not {form.encoding}; --set encoding=utf-16 reads it")
+        streams.refuse_utf16(path.name, begin, form.encoding)
         if gutenberg.body(begin)[0]:
             found.append(path.name)
     if not found:

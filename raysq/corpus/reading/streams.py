@@ -65,6 +65,16 @@ def given(encoding: str) -> str:
     return encoding if plain(encoding) else "utf-8"
 
 
+def refuse_utf16(name: str, begin: bytes, encoding: str) -> None:
+    """Refuses a file that begins as UTF-16 does where it would be read as another encoding.
+
+    Raises:
+        DataError: it does; says which setting reads it.
+    """
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and plain(encoding):
+        raise DataError(f"{name} begins as UTF-16 does, not {encoding}; --set encoding=utf-16 reads it")
+
+
 def blocks(stream: Iterator[bytes], size: int) -> Iterator[bytes]:
     """Chunks joined to blocks of at least `size` bytes that end at line ends (the last may not)."""
     held: list[bytes] = []

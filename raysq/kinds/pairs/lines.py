@@ -17,7 +17,6 @@ from raysq.errors import DataError
 LINES = 1 << 16  # of a piece
 PARTS = {"train": 0, "training": 0, "test": 1, "testing": 1, "dev": 2, "val": 2, "valid": 2, "validation": 2}
 _CHUNK = 8 << 20
-_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 Note = dict[str, Any]
 
@@ -313,8 +312,7 @@ def _refuse_foreign(path: Path, encoding: str) -> None:
         return
     with open(path, "rb") as handle:
         data = handle.read(_CHUNK)
-    if data[:2] in _UTF16:
-        raise DataError(f"{path.name} begins as UTF-16 does, not {encoding}; --set encoding=utf-16 reads it")
+    streams.refuse_utf16(path.name, data, encoding)
     if b"\r" in data and b"\n" not in data:
         raise DataError(
             f"{path.name} has carriage returns (\\r) where lines end; write line feeds, as `tr '\\r' '\\n'` does"
