@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.corpus import scratch
 from raysq.corpus.reading import Piece, words_of
 from raysq.corpus.tokens import Tokens, tokenise
 from raysq.corpus.vocabulary import Vocabulary, tally
@@ -25,7 +26,7 @@ from raysq.kinds.kind import Settled
 Note = dict[str, Any]
 
 _NAMED = 5  # documents that a note names
-_RANKS = "rows.npy"
+_RANKS = "ranks"
 _NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
@@ -118,8 +119,8 @@ class Look:
             found = (np.bincount(label[(part == side) & (label >= 0)], minlength=len(names)) for side in (0, 1))
             counts_of = [one.tolist() for one in found]
             rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
-        _write(self.scratch / f"{name}.rows", pa.table(rows))
-        _write(
+        scratch.write(self.scratch / f"{name}.rows", pa.table(rows))
+        scratch.write(
             self.scratch / f"{name}.words",
             pa.table({"word": words, "count": pa.array(counts)}),
         )
@@ -163,15 +164,17 @@ class Rows:
     scratch: Path
 
     def __call__(self, shard: list[Slice]) -> pa.Table:
-        ranks = np.load(self.scratch / _RANKS, mmap_mode="r")
+        ranks = scratch.read_array(self.scratch / _RANKS)
         return pa.concat_tables([self._slice(part, ranks) for part in shard])
 
     def _slice(self, part: Slice, ranks: np.ndarray) -> pa.Table:
-        table = _read(self.scratch / f"{part.block}.rows").slice(part.begin, part.end - part.begin).combine_chunks()
+        table = (
+            scratch.read(self.scratch / f"{part.block}.rows").slice(part.begin, part.end - part.begin).combine_chunks()
+        )
         tokens = table.column("tokens").chunk(0)
         offsets = tokens.offsets.to_numpy()
         codes = tokens.values.to_numpy()[offsets[0] : offsets[-1]]
-        words = ranks[np.load(self.scratch / f"{part.block}.npy")]
+        words = ranks[scratch.read_array(self.scratch / f"{part.block}.places")]
         table = table.set_column(
             0, "tokens", pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(words[codes]))
         )
@@ -200,12 +203,10 @@ class TextSurvey:
         for note in notes:
             name = note["block"]
             path = self._scratch / f"{name}.words"
-            with pa.memory_map(str(path)) as file:
-                table = pa.ipc.open_file(file).read_all()  # without a batch where no document has words
-                words, counts = (column.combine_chunks() for column in table.columns)
-                places = self._vocabulary.add(words, counts.to_numpy())
+            words, counts = (column.combine_chunks() for column in scratch.read(path).columns)
+            places = self._vocabulary.add(words, counts.to_numpy())
             path.unlink()
-            np.save(self._scratch / f"{name}.npy", places)
+            scratch.write_array(self._scratch / f"{name}.places", places)
             self._blocks.append((name, note["documents"], note["labels"]))
             self._parts += note["parts"]
             self._ranks |= note["ranks"]
@@ -218,7 +219,7 @@ class TextSurvey:
             table, rows = self._vocabulary.ranked(words_of(self._paths))
         else:
             table, rows = self._vocabulary.sorted()
-        np.save(self._scratch / _RANKS, rows)
+        scratch.write_array(self._scratch / _RANKS, rows)
         classes = in_order({name for counter in self._classes for name in counter})
         number = {name: place for place, name in enumerate(classes)}
         shards: list[list[Slice]] = []
@@ -255,7 +256,7 @@ class TextSurvey:
         """How many documents have the text of one of another class (by checksum and length), and the first's id."""
         keys, labels = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
         for block, _, names in self._blocks:
-            table = _read(self._scratch / f"{block}.rows")
+            table = scratch.read(self._scratch / f"{block}.rows")
             lengths = np.diff(table.column("tokens").chunk(0).offsets.to_numpy()).astype(np.uint64)
             keys.append(table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths)
             labels.append(np.array([number[name] for name in names])[table.column("label").to_numpy()])
@@ -273,7 +274,7 @@ class TextSurvey:
         """The id of a document."""
         for block, count, _ in self._blocks:
             if row < count:
-                return str(_read(self._scratch / f"{block}.rows").column("id")[row])
+                return str(scratch.read(self._scratch / f"{block}.rows").column("id")[row])
             row -= count
         raise IndexError(row)
 
@@ -288,16 +289,6 @@ def in_order(classes: Iterable[str]) -> list[str]:
 
 def _name(number: int, block: int) -> str:
     return f"{number:06d}-{block:05d}"
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-
-
-def _read(path: Path) -> pa.Table:
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()
 
 
 def _keys(data: pa.Buffer | None, offsets: np.ndarray, count: int) -> np.ndarray:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.tables import numbered
 from raysq.errors import DataError
+from raysq.npy import read_head, read_values
 
 INDEX = "imdb_word_index.json"
 _SEED = 113  # that of `keras.datasets.imdb.load_data`
@@ -119,17 +120,18 @@ def _array(archive: zipfile.ZipFile, path: Path, name: str) -> Any:
     """An array, or a list of lists where it is one of objects."""
     try:
         data = io.BytesIO(archive.read(f"{name}.npy"))
-        version = np.lib.format.read_magic(data)
-        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = header(data)
-        if dtype.hasobject:
+        head = read_head(data)
+        if head.dtype.hasobject:
             rows = _Unpickler(data).load()
             rows = rows.values if isinstance(rows, _Array) else None
-            if not isinstance(rows, list) or shape != (len(rows),) or not all(isinstance(row, list) for row in rows):
+            if (
+                not isinstance(rows, list)
+                or head.shape != (len(rows),)
+                or not all(isinstance(row, list) for row in rows)
+            ):
                 raise DataError(f"{path.name}: {name} is not an array of lists; {_SHIPPED}")
             return rows
-        data.seek(0)
-        return np.lib.format.read_array(data, allow_pickle=False)
+        return read_values(data, head)
     except _Refused as error:
         raise DataError(
             f"{path.name}: {name} asks for {error}, which no list of ranks needs; do not trust the file, fetch another"

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.corpus import scratch
 from raysq.corpus.vocabulary import Vocabulary, tally
 from raysq.kinds.kind import Settled
 
@@ -62,10 +63,10 @@ class Look:
             place[order] = np.arange(len(order), dtype=np.int32)
             codes, words, counts = place[codes].astype(np.int32), words.take(pa.array(order)), counts[order]
             columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
-            _write(self.scratch / f"{name}.{side}.words", pa.table({"word": words, "count": pa.array(counts)}))
+            scratch.write(self.scratch / f"{name}.{side}.words", pa.table({"word": words, "count": pa.array(counts)}))
         ids = ids.filter(pa.array(whole)).combine_chunks()
         columns |= {"part": pa.array(part), "key": pa.array(keys), "id": ids, **texts}
-        _write(self.scratch / f"{name}.rows", pa.table(columns))
+        scratch.write(self.scratch / f"{name}.rows", pa.table(columns))
         known = [one[whole] for one in lengths]
         return {
             "pairs": note["pairs"],
@@ -96,17 +97,17 @@ class Rows:
     scratch: Path
 
     def __call__(self, shard: list[Slice]) -> pa.Table:
-        ranks = {side: np.load(self.scratch / f"{side}.npy", mmap_mode="r") for side in SIDES}
+        ranks = {side: scratch.read_array(self.scratch / f"{side}.ranks") for side in SIDES}
         return pa.concat_tables([self._slice(part, ranks) for part in shard])
 
     def _slice(self, part: Slice, ranks: dict[str, np.ndarray]) -> pa.Table:
-        with pa.memory_map(str(self.scratch / f"{part.block}.rows")) as file:
-            table = pa.ipc.open_file(file).read_all().slice(part.begin, part.end - part.begin).combine_chunks()
+        table = scratch.read(self.scratch / f"{part.block}.rows")
+        table = table.slice(part.begin, part.end - part.begin).combine_chunks()
         for place, side in enumerate(SIDES):
             tokens = table.column(f"{side}_tokens").chunk(0)
             offsets = tokens.offsets.to_numpy()
             codes = tokens.values.to_numpy()[offsets[0] : offsets[-1]]
-            words = ranks[side][np.load(self.scratch / f"{part.block}.{side}.npy")]
+            words = ranks[side][scratch.read_array(self.scratch / f"{part.block}.{side}.places")]
             found = pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(words[codes]))
             table = table.set_column(place, f"{side}_tokens", found)
         return table
@@ -128,12 +129,10 @@ class PairSurvey:
             name = note["block"]
             for side in SIDES:
                 path = self._scratch / f"{name}.{side}.words"
-                with pa.memory_map(str(path)) as file:
-                    table = pa.ipc.open_file(file).read_all().combine_chunks()
-                    words, counts = (column.combine_chunks() for column in table.columns)
-                    places = self._vocabularies[side].add(words, counts.to_numpy())
+                words, counts = (column.combine_chunks() for column in scratch.read(path).columns)
+                places = self._vocabularies[side].add(words, counts.to_numpy())
                 path.unlink()
-                np.save(self._scratch / f"{name}.{side}.npy", places)
+                scratch.write_array(self._scratch / f"{name}.{side}.places", places)
             self._blocks.append((name, note["rows"]))
 
     def settle(self, shard_rows: int) -> Settled:
@@ -141,7 +140,7 @@ class PairSurvey:
         extras = {}
         for side in SIDES:
             table, rows = self._vocabularies[side].sorted()
-            np.save(self._scratch / f"{side}.npy", rows)
+            scratch.write_array(self._scratch / f"{side}.ranks", rows)
             extras[f"{side}_vocabulary"] = table
         shards: list[list[Slice]] = []
         room = 0
@@ -165,11 +164,10 @@ class PairSurvey:
         """Pairs of the test part whose source sentence the train part has as well."""
         train, test = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
         for name, _ in self._blocks:
-            with pa.memory_map(str(self._scratch / f"{name}.rows")) as file:
-                table = pa.ipc.open_file(file).read_all()
-                keys, part = table.column("key").to_numpy(), table.column("part").to_numpy()
-                train.append(keys[part == 0].copy())
-                test.append(keys[part == 1].copy())
+            table = scratch.read(self._scratch / f"{name}.rows")
+            keys, part = table.column("key").to_numpy(), table.column("part").to_numpy()
+            train.append(keys[part == 0])
+            test.append(keys[part == 1])
         return int(np.isin(np.concatenate(test), np.concatenate(train)).sum())
 
 
@@ -181,8 +179,3 @@ def _keys(texts: pa.Array) -> np.ndarray:
     """CRC-32 of each sentence in lower case, without spaces around it: what a reader would call the same one."""
     folded = pc.utf8_lower(pc.utf8_trim_whitespace(texts)).cast(pa.large_binary()).to_pylist()
     return np.fromiter(map(zlib.crc32, folded), np.uint32, len(folded))
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
-        writer.write_table(table.combine_chunks())

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +14,7 @@ import pyarrow as pa
 from raysq.errors import DataError
 from raysq.kinds.images.reading.form import WHITE, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
+from raysq.npy import Head, read_head, read_values
 
 _BLOCK = 16 << 20  # bytes of an array that are read at a time
 _HELD = 128 << 20  # bytes of pixels of a piece
@@ -30,14 +31,6 @@ _NAMES = (
     ("X", "y", -1),
     ("images", "labels", -1),
 )
-
-
-class Head(NamedTuple):
-    """What an array says of itself."""
-
-    shape: tuple[int, ...]
-    fortran: bool
-    dtype: np.dtype
 
 
 def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, Head]]:
@@ -81,8 +74,11 @@ def labels_of(path: Path, name: str) -> list[Any]:
     Raises:
         DataError: something else, or another number than there are images.
     """
-    with _damages(path), np.load(path, allow_pickle=False) as file:
-        values = file[name]
+    with _damages(path), zipfile.ZipFile(path) as archive, archive.open(name + ".npy") as file:
+        head = read_head(file)
+        if head.dtype.hasobject:
+            raise DataError(f"{path.name}: {name} holds Python objects, which are not read; write whole numbers")
+        values = read_values(file, head)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -117,7 +113,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     rows = Rows(form)
     names = labels_of(path, y) if form.labels else None
     with _damages(path), zipfile.ZipFile(path) as archive, archive.open(x + ".npy") as file:
-        head = _head(file, path, x)
+        head = read_head(file)
         if names is not None and len(names) != head.shape[0]:
             raise DataError(
                 f"{path.name}: {x} has {head.shape[0]:,} images and {y} {len(names):,} labels; give one each"
@@ -196,17 +192,8 @@ def _heads(path: Path) -> dict[str, Head]:
         for name in archive.namelist():
             if name.endswith(".npy"):
                 with archive.open(name) as file:
-                    found[name.removesuffix(".npy")] = _head(file, path, name)
+                    found[name.removesuffix(".npy")] = read_head(file)
         return found
-
-
-def _head(file: IO[bytes], path: Path, name: str) -> Head:
-    """The head of an array, its values not read."""
-    version = np.lib.format.read_magic(file)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    if version not in readers:
-        raise DataError(f"{path.name}: {name} is written in a form of NumPy's that is not read here; write it as uint8")
-    return Head(*readers[version](file))
 
 
 def _blocks(file: IO[bytes], head: Head, begin: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -244,6 +231,4 @@ def _damages(path: Path) -> Iterator[None]:
         raise
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        if "pickle" in said or "Object arrays" in said:
-            said = "it holds Python objects, which are not read"
         raise DataError(f"{path.name} is damaged or no npz file of arrays ({said[:100]}); write it again") from None

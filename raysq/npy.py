@@ -1,0 +1,47 @@
+"""Arrays in NumPy's own format, read by several threads at once."""
+
+import math
+import threading
+from typing import IO, NamedTuple
+
+import numpy as np
+
+_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+# NumPy parses heads with `ast`. Before Python 3.11.8 and 3.12.2 two threads that parse at once may end in a SystemError
+# (gh-106905 of CPython), so that threads must not call `np.load` either.
+_PARSING = threading.Lock()
+
+
+class Head(NamedTuple):
+    """What an array says of itself."""
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype
+
+
+def read_head(file: IO[bytes]) -> Head:
+    """The head of an array; leaves the file at its values.
+
+    Raises:
+        ValueError: it is none, or one of a version of the format that has field names beyond Latin-1.
+    """
+    version = np.lib.format.read_magic(file)
+    if version not in _READERS:
+        raise ValueError(f"version {version[0]}.{version[1]} of NumPy's format")
+    with _PARSING:
+        return Head(*_READERS[version](file))
+
+
+def read_values(file: IO[bytes], head: Head) -> np.ndarray:
+    """The values behind a head that names no Python objects.
+
+    Raises:
+        ValueError: there are fewer.
+    """
+    size = math.prod(head.shape) * head.dtype.itemsize
+    data = file.read(size)
+    if len(data) < size:
+        raise ValueError(f"{size:,} bytes of values are told and {len(data):,} are there")
+    values = np.frombuffer(data, head.dtype) if size else np.empty(math.prod(head.shape), head.dtype)
+    return values.reshape(head.shape, order="F" if head.fortran else "C")
