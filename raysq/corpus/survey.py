@@ -96,11 +96,7 @@ class Look:
         drawn = (keys < settings.test * 2.0**32).astype(np.int8)
         part = np.where(given, said, drawn).astype(np.int8)
         counted = np.ones(len(part), bool) if settings.counted == "all" else part == 0
-        counts, order = tally(codes, offsets, len(words), counted)
-        if not counted.all():
-            place = np.empty(len(order), np.int32)
-            place[order] = np.arange(len(order), dtype=np.int32)
-            codes, words, counts = place[codes], words.take(pa.array(order)), counts[order]
+        counts, first = tally(codes, offsets, len(words), counted)
         if len(words) <= 1 << 16:
             codes = codes.astype(np.uint16)  # half the bytes to write and to read again
         rows = {
@@ -120,10 +116,7 @@ class Look:
             counts_of = [one.tolist() for one in found]
             rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
         scratch.write(self.scratch / f"{name}.rows", pa.table(rows))
-        scratch.write(
-            self.scratch / f"{name}.words",
-            pa.table({"word": words, "count": pa.array(counts)}),
-        )
+        scratch.write(self.scratch / f"{name}.words", pa.table({"word": words, "count": counts, "first": first}))
         return {
             **note,
             "undecodable": {"count": len(note["undecodable"]), "names": note["undecodable"][:_NAMED]},
@@ -203,18 +196,22 @@ class TextSurvey:
         for note in notes:
             name = note["block"]
             path = self._scratch / f"{name}.words"
-            words, counts = (column.combine_chunks() for column in scratch.read(path).columns)
-            places = self._vocabulary.add(words, counts.to_numpy())
+            words, counts, first = (column.combine_chunks() for column in scratch.read(path).columns)
             path.unlink()
-            scratch.write_array(self._scratch / f"{name}.places", places)
+            self._place(self._vocabulary.add(name, words, counts.to_numpy(), first.to_numpy()))
             self._blocks.append((name, note["documents"], note["labels"]))
             self._parts += note["parts"]
             self._ranks |= note["ranks"]
             for counter, found in zip(self._classes, note["counts"], strict=True):
                 counter.update(dict(zip(note["labels"], found, strict=True)))
 
+    def _place(self, places: Mapping[str, np.ndarray]) -> None:
+        for name, found in places.items():
+            scratch.write_array(self._scratch / f"{name}.places", found)
+
     def settle(self, shard_rows: int) -> Settled:
         """The vocabulary, the classes, and the slices of each shard."""
+        self._place(self._vocabulary.placed())
         if self._ranks:
             table, rows = self._vocabulary.ranked(words_of(self._paths))
         else:

@@ -1,5 +1,6 @@
 """Texts to words, whole columns at a time, equal to Keras's classic Tokenizer word for word."""
 
+import functools
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ import pyarrow.compute as pc
 from raysq.errors import UsageError
 
 _TOGETHER = 1 << 20  # bytes of text that one pass after the other finds in the processor's cache
+_BEYOND = np.uint64(0x8080808080808080)
+_LOOKED_UP = ((0x80, 0x600), (0x2000, 0x2400), (0x3000, 0x3400))  # from Latin to Hebrew, punctuation, kana
+_WITHOUT_CASE = ((0x3400, 0xA000), (0xAC00, 0xD7A4))  # ideographs, Hangul syllables
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 
@@ -101,18 +105,61 @@ def _fold(texts: pa.Array, lower: bool, compose: bool, wide: str, split: str) ->
     they are, for their bytes can be looked up in a table."""
     if not (lower or compose or wide):
         return texts
-    beyond = pc.invert(pc.string_is_ascii(texts))
-    # Python itself: Arrow's lower case differs (a final sigma, a dotted capital I), as does the Unicode version.
-    values = texts.filter(beyond).to_numpy(zero_copy_only=False).tolist()
-    if not values:
+    rows = _rows_that_change(texts, _stays(lower, compose, wide))
+    if not len(rows):
         return texts
+    # Python itself: Arrow's lower case differs (a final sigma, a dotted capital I), as does the Unicode version.
+    values = texts.take(pa.array(rows)).to_pylist()
     if compose:
         values = [unicodedata.normalize("NFC", value) for value in values]
     if lower:
         values = [value.lower() for value in values]
     for character in wide:
         values = [value.replace(character, split) for value in values]
-    return pc.replace_with_mask(texts, beyond, pa.array(values, pa.large_string()))
+    change = np.zeros(len(texts), bool)
+    change[rows] = True
+    return pc.replace_with_mask(texts, pa.array(change), pa.array(values, pa.large_string()))
+
+
+def _rows_that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
+    """The texts that hold a character which may change."""
+    begins = _offsets(texts)
+    first = begins[0]
+    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[first : begins[-1]]
+    # Most texts are of ASCII nearly throughout: eight bytes are looked at together.
+    whole = len(data) // 8 * 8
+    beyond = np.flatnonzero(data[:whole].view(np.uint64) & _BEYOND)
+    places = (beyond[:, None] * 8 + np.arange(8)).ravel()
+    places = np.concatenate([places, np.arange(whole, len(data))])
+    leads = places[data[places] >= 0xC0]
+    size = 2 + (data[leads] >= 0xE0).astype(np.int64) + (data[leads] >= 0xF0)
+    point = data[leads] & np.array([0, 0, 0x1F, 0x0F, 0x07], np.int64)[size]
+    for more in range(1, 4):
+        inside = size > more
+        point[inside] = point[inside] << 6 | data[leads[inside] + more] & 0x3F
+    known = point < len(stays)
+    known[known] = stays[point[known]]
+    return np.unique(np.searchsorted(begins, first + leads[~known], side="right") - 1)
+
+
+@functools.cache
+def _stays(lower: bool, compose: bool, wide: str) -> np.ndarray:
+    """For each character up to Hangul, whether it stays as it is whatever stands beside it; false where not looked up.
+
+    A mark, or a part of a Hangul syllable, may become one with the character before it.
+    """
+    stays = np.zeros(0xD7A4, bool)
+    for begin, end in _LOOKED_UP:
+        for point in range(begin, end):
+            character = chr(point)
+            alone = unicodedata.category(character)[0] != "M" and unicodedata.is_normalized("NFC", character)
+            stays[point] = (alone or not compose) and (character.lower() == character or not lower)
+    for begin, end in _WITHOUT_CASE:
+        stays[begin:end] = True
+    for character in wide:
+        if ord(character) < len(stays):
+            stays[ord(character)] = False
+    return stays
 
 
 def _byte_table(lower: bool, filters: str, split: str) -> bytes:

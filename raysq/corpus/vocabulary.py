@@ -1,8 +1,6 @@
 """One vocabulary of many pieces: counts of each, merged in order, sorted by frequency."""
 
-import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,28 +8,28 @@ import pyarrow as pa
 from raysq.errors import DataError
 
 _TOGETHER = 1 << 18  # codes that are counted together
-_UNSEEN = np.iinfo(np.int64).max
+_HELD = 1 << 18  # words that are added before their places are found
+UNSEEN = np.iinfo(np.int64).max
 
 
 def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How often each word occurs in the documents that are counted.
+    """How often each word occurs in the documents that are counted, and where first.
 
     Args:
-        codes: int32, the words of all documents.
+        codes: the words of all documents.
         offsets: int64 of shape (documents + 1,), where each document's begin.
         size: number of distinct words.
         counted: bool of shape (documents,).
 
     Returns:
-        Two int64 arrays: count of each word; and all words in order of first appearance in the counted documents, those
-        that none of them holds at the end.
+        Two int64 arrays: count of each word; and how many words of the counted documents stand before it, `UNSEEN` of
+        one that none of them holds.
     """
-    if counted.all():
-        return _count(codes, size), np.arange(size)
-    codes = codes[np.repeat(counted, np.diff(offsets))]
-    first = np.full(size, len(codes))
-    first[codes[::-1]] = np.arange(len(codes))[::-1]  # the last value given to a place stays: its first appearance
-    return _count(codes, size), np.argsort(first, kind="stable")
+    if not counted.all():
+        codes = codes[np.repeat(counted, np.diff(offsets))]
+    first = np.full(size, UNSEEN)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # the last value given to a place stays: that of the first
+    return _count(codes, size), first
 
 
 def _count(codes: np.ndarray, size: int) -> np.ndarray:
@@ -43,49 +41,68 @@ def _count(codes: np.ndarray, size: int) -> np.ndarray:
 
 
 class Vocabulary:
-    """The words of all pieces, added in order; takes memory for the distinct words alone.
+    """The words of all pieces, added in order; takes memory for the distinct words, and for few that are not yet known
+    to be distinct: Arrow finds the place of many at once, and other threads run meanwhile.
 
     The words are strings, or ranks (whole numbers from 1) where the source has only those.
     """
 
     def __init__(self) -> None:
-        self._places: dict[Any, int] = {}
+        self._words: pa.Array | None = None
         self._counts = np.zeros(0, np.int64)
         self._first = np.zeros(0, np.int64)
         self._added = 0
+        self._held: list[tuple[str, pa.Array, np.ndarray, np.ndarray]] = []
+        self._size = 0
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._words) if self._words is not None else 0
 
-    def add(self, words: pa.Array, counts: np.ndarray) -> np.ndarray:
-        """Adds the words of a piece, distinct and in order of first appearance, and returns the place of each, int32.
+    def add(self, name: str, words: pa.Array, counts: np.ndarray, first: np.ndarray) -> dict[str, np.ndarray]:
+        """Adds the words of a piece.
 
         Args:
-            words: strings or ranks.
-            counts: occurrences in counted documents; 0 for a word that only others hold.
+            name: of the piece.
+            words: strings or ranks, distinct.
+            counts: int64, what `tally` gives.
+            first: int64, likewise.
+
+        Returns:
+            The places of the words, int32, of each piece that was added since some were returned; mostly of none yet.
         """
-        values = words.to_numpy(zero_copy_only=False).tolist()
-        places = self._places
-        found = np.fromiter(map(places.get, values, itertools.repeat(-1)), np.int64, len(values))
-        fresh = np.flatnonzero(found < 0)
-        found[fresh] = np.arange(len(places), len(places) + len(fresh))
-        places.update(zip([values[place] for place in fresh.tolist()], found[fresh].tolist(), strict=True))
-        self._grow(len(places))
-        # No place comes twice: the words of one piece are distinct.
-        self._counts[found] += counts
-        seen = np.flatnonzero(counts)
-        order = self._added + seen
-        self._first[found[seen]] = np.minimum(self._first[found[seen]], order)
-        self._added += len(found)
-        return found.astype(np.int32)
+        seen = first != UNSEEN
+        self._held.append((name, words, counts, np.where(seen, first + self._added, UNSEEN)))
+        self._added += int(first[seen].max(initial=-1)) + 1
+        self._size += len(words)
+        return self.placed() if self._size >= max(_HELD, len(self) // 2) else {}
+
+    def placed(self) -> dict[str, np.ndarray]:
+        """The places of the words of all pieces that `add` has not returned."""
+        if not self._held:
+            return {}
+        known = len(self)
+        chunks = ([] if self._words is None else [self._words]) + [words for _, words, _, _ in self._held]
+        together = pa.chunked_array(chunks).dictionary_encode().combine_chunks()
+        self._words, places = together.dictionary, together.indices.to_numpy()
+        more = len(self) - known
+        self._counts = np.concatenate([self._counts, np.zeros(more, np.int64)])
+        self._first = np.concatenate([self._first, np.full(more, UNSEEN)])
+        found, begin = {}, known
+        for name, words, counts, first in self._held:
+            of = found[name] = places[begin : begin + len(words)]
+            # No place comes twice: the words of one piece are distinct.
+            self._counts[of] += counts
+            self._first[of] = np.minimum(self._first[of], first)
+            begin += len(words)
+        self._held, self._size = [], 0
+        return found
 
     def sorted(self) -> tuple[pa.Table, np.ndarray]:
         """The table of words by falling count, ties in order of first appearance, and for each place its row, int32;
         -1 for a word that no counted document holds."""
-        size = len(self)
-        order = np.lexsort((self._first[:size], -self._counts[:size]))
-        order = order[: np.count_nonzero(self._counts[:size])]
-        words = pa.array(list(self._places), pa.large_string()).take(pa.array(order))
+        order = np.lexsort((self._first, -self._counts))
+        order = order[: np.count_nonzero(self._counts)]
+        words = pa.array([], pa.large_string()) if self._words is None else self._words.take(pa.array(order))
         return _table(words, self._counts[order]), self._rows(order)
 
     def ranked(self, names: Sequence[str] | None) -> tuple[pa.Table, np.ndarray]:
@@ -97,7 +114,7 @@ class Vocabulary:
         Raises:
             DataError: ranks beyond the names.
         """
-        ranks = np.fromiter(self._places.keys(), np.int64, len(self))
+        ranks = np.zeros(0, np.int64) if self._words is None else self._words.to_numpy().astype(np.int64)
         largest = int(ranks.max(initial=0))
         if names is not None and len(names) < largest:
             raise DataError(
@@ -107,19 +124,13 @@ class Vocabulary:
         size = largest if names is None else len(names)
         words = pa.array([f"#{rank}" for rank in range(1, size + 1)] if names is None else names, pa.large_string())
         counts = np.zeros(size, np.int64)
-        counts[ranks - 1] = self._counts[: len(self)]
+        counts[ranks - 1] = self._counts
         return _table(words, counts), (ranks - 1).astype(np.int32)
 
     def _rows(self, order: np.ndarray) -> np.ndarray:
         rows = np.full(len(self), -1, np.int32)
         rows[order] = np.arange(len(order), dtype=np.int32)
         return rows
-
-    def _grow(self, size: int) -> None:
-        if size > len(self._counts):
-            more = max(size, 2 * len(self._counts)) - len(self._counts)
-            self._counts = np.concatenate([self._counts, np.zeros(more, np.int64)])
-            self._first = np.concatenate([self._first, np.full(more, _UNSEEN)])
 
 
 def _table(words: pa.Array, counts: np.ndarray) -> pa.Table:

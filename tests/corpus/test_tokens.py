@@ -2,14 +2,15 @@
 
 import itertools
 import random
+import unicodedata
 from collections import Counter
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from raysq.corpus.tokens import FILTERS, Tokens, tokenise
-from raysq.corpus.vocabulary import Vocabulary, tally
+from raysq.corpus.tokens import FILTERS, Tokens, _stays, tokenise
+from raysq.corpus.vocabulary import UNSEEN, Vocabulary, tally
 from raysq.errors import DataError, UsageError
 
 # Letters whose lower case depends on their neighbours or has another length, accents apart, spaces that do not part.
@@ -83,15 +84,17 @@ def counted(documents: list[list[int]], mask: list[bool], size: int) -> tuple[li
 
 def test_tally_counts_the_counted_documents():
     documents = [[0, 1, 0], [2, 1], [], [3, 2, 2, 4]]
-    counts, order = counted(documents, [False, True, True, True], 5)
+    counts, first = counted(documents, [False, True, True, True], 5)
     assert counts == [0, 2 - 1, 3, 1, 1]
-    assert order == [2, 1, 3, 4, 0]
-    assert counted(documents, [True] * 4, 5) == ([2, 2, 3, 1, 1], [0, 1, 2, 3, 4])
+    assert first == [UNSEEN, 1, 0, 2, 5]
+    assert counted(documents, [True] * 4, 5) == ([2, 2, 3, 1, 1], [0, 1, 3, 5, 8])
     assert counted([], [], 0) == ([], [])
     assert counted([[]], [True], 0) == ([], [])
 
 
-def test_vocabulary_of_pieces_is_that_of_the_whole():
+@pytest.mark.parametrize("held", [1, 40, 1 << 18])
+def test_vocabulary_of_pieces_is_that_of_the_whole(monkeypatch, held):
+    monkeypatch.setattr("raysq.corpus.vocabulary._HELD", held)
     source = np.random.RandomState(0)
     words = [f"w{number}" for number in range(60)]
     pieces = [source.randint(0, 60, (source.randint(0, 9), 7)) for _ in range(12)]
@@ -100,29 +103,45 @@ def test_vocabulary_of_pieces_is_that_of_the_whole():
     for piece, mask in zip(pieces, masks, strict=True):
         for row in piece[mask]:
             counts.update(words[code] for code in row)
-    merged, places = Vocabulary(), []
-    for piece, mask in zip(pieces, masks, strict=True):
+    merged, distinct, places = Vocabulary(), {}, {}
+    for number, (piece, mask) in enumerate(zip(pieces, masks, strict=True)):
         text = pa.array([" ".join(words[code] for code in row) for row in piece], pa.large_string())
         codes, offsets, found = tokenise(text, Tokens())
-        seen, order = tally(codes, offsets, len(found), mask)
-        found = found.take(pa.array(order))
-        places.append((found, merged.add(found, seen[order])))
+        distinct[str(number)] = found.to_pylist()
+        places |= merged.add(str(number), found, *tally(codes, offsets, len(found), mask))
+    assert bool(places) == (held < 1 << 18)
+    places |= merged.placed()
     table, rows = merged.sorted()
     # A Counter keeps the order of first appearance, and most_common is stable.
     assert table.column("word").to_pylist() == [word for word, _ in counts.most_common()]
     assert table.column("count").to_pylist() == [count for _, count in counts.most_common()]
     listed = table.column("word").to_pylist()
-    for found, place in places:
-        for word, row in zip(found.to_pylist(), rows[place].tolist(), strict=True):
+    assert places.keys() == distinct.keys()
+    for name, place in places.items():
+        for word, row in zip(distinct[name], rows[place].tolist(), strict=True):
             assert (listed[row] == word) if row >= 0 else (word not in counts)
 
 
 def test_vocabulary_of_ranks_keeps_their_order():
     merged = Vocabulary()
-    places = merged.add(pa.array([4, 2], pa.int32()), np.array([1, 9]))
+    merged.add("a", pa.array([4, 2], pa.int32()), np.array([1, 9]), np.array([3, 0]))
+    places = merged.placed()
     table, rows = merged.ranked(None)
-    assert rows[places].tolist() == [3, 1]
+    assert rows[places["a"]].tolist() == [3, 1]
     assert table.to_pydict() == {"word": ["#1", "#2", "#3", "#4"], "count": [0, 9, 0, 1]}
     assert merged.ranked(list("abcde"))[0].column("word").to_pylist() == list("abcde")
     with pytest.raises(DataError, match="word index has 2 words, the documents have ranks up to 4"):
         merged.ranked(["a", "b"])
+
+
+def test_characters_that_stay_do_so_beside_any_other():
+    stays = _stays(True, True, "\u00a1")
+    kept = [chr(point) for point in np.flatnonzero(stays)]
+    assert {"\u00e9", "\u2019", "\u03c3", "\u3042", "\u6f22", "\uac01"} <= set(kept) and "\u00a1" not in kept
+    assert all(character.lower() == character for character in kept)
+    assert unicodedata.normalize("NFC", "".join(kept)) == "".join(kept)
+    # What composes with a character before it, everywhere in Unicode.
+    for point in range(0x110000):
+        apart = unicodedata.normalize("NFD", chr(point))
+        if len(apart) > 1:
+            assert not any(ord(part) < len(stays) and stays[ord(part)] for part in apart[1:])

@@ -5,7 +5,7 @@ words numbered as each table meets them; the second looks the numbers up.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,12 +58,10 @@ class Look:
         for side, (codes, offsets, words) in zip(SIDES, sides, strict=True):
             codes = codes[np.repeat(whole, np.diff(offsets))]
             offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[whole])]).astype(np.int64)
-            counts, order = tally(codes, offsets, len(words), part == 0)
-            place = np.empty(len(order), np.int32)
-            place[order] = np.arange(len(order), dtype=np.int32)
-            codes, words, counts = place[codes].astype(np.int32), words.take(pa.array(order)), counts[order]
+            counts, first = tally(codes, offsets, len(words), part == 0)
             columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
-            scratch.write(self.scratch / f"{name}.{side}.words", pa.table({"word": words, "count": pa.array(counts)}))
+            found = pa.table({"word": words, "count": counts, "first": first})
+            scratch.write(self.scratch / f"{name}.{side}.words", found)
         ids = ids.filter(pa.array(whole)).combine_chunks()
         columns |= {"part": pa.array(part), "key": pa.array(keys), "id": ids, **texts}
         scratch.write(self.scratch / f"{name}.rows", pa.table(columns))
@@ -129,16 +127,20 @@ class PairSurvey:
             name = note["block"]
             for side in SIDES:
                 path = self._scratch / f"{name}.{side}.words"
-                words, counts = (column.combine_chunks() for column in scratch.read(path).columns)
-                places = self._vocabularies[side].add(words, counts.to_numpy())
+                words, counts, first = (column.combine_chunks() for column in scratch.read(path).columns)
                 path.unlink()
-                scratch.write_array(self._scratch / f"{name}.{side}.places", places)
+                self._place(side, self._vocabularies[side].add(name, words, counts.to_numpy(), first.to_numpy()))
             self._blocks.append((name, note["rows"]))
+
+    def _place(self, side: str, places: Mapping[str, np.ndarray]) -> None:
+        for name, found in places.items():
+            scratch.write_array(self._scratch / f"{name}.{side}.places", found)
 
     def settle(self, shard_rows: int) -> Settled:
         """The vocabularies, and the slices of each shard."""
         extras = {}
         for side in SIDES:
+            self._place(side, self._vocabularies[side].placed())
             table, rows = self._vocabularies[side].sorted()
             scratch.write_array(self._scratch / f"{side}.ranks", rows)
             extras[f"{side}_vocabulary"] = table
