@@ -83,20 +83,25 @@ def prepare(
         say(f"{found.label}:")
         for line in told:
             say(f"  {line}")
-    key = fingerprint(preparation, found)
     folder = home() / "data" / task.name
     with locked(folder / ".lock", lambda: say(f"waiting for another `raysq prepare {task.name}`")):
         for leftover in folder.glob(_UNFINISHED + "*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        target = folder / (name or key[:12])
-        if not fresh:
-            same = _same(task, target, key, named=name is not None, shard_rows=shard_rows)
-            if same is not None:
-                return _again(say, task, same, chosen, found)
+        target = None if name is None else folder / name
+        same = None if fresh else _same(task, target, preparation, found, shard_rows)
+        if same is not None:
+            return _again(say, task, same, chosen, found)
         began = time.monotonic()
-        identity = {"task": task.name, "kind": kind.name, "name": target.name}
         dataset = build(
-            preparation, found, target, identity, settings=chosen, told=told, shard_rows=shard_rows, quiet=quiet
+            preparation,
+            found,
+            target or folder,
+            {"task": task.name, "kind": kind.name},
+            named=target is not None,
+            settings=chosen,
+            told=told,
+            shard_rows=shard_rows,
+            quiet=quiet,
         )
         _summary(say, preparation, found, dataset, time.monotonic() - began, told)
     return dataset
@@ -108,6 +113,7 @@ def build(
     target: Path,
     identity: Mapping[str, str],
     *,
+    named: bool = True,
     settings: Mapping[str, Any] | None = None,
     told: Sequence[str] = (),
     shard_rows: int | None = None,
@@ -119,8 +125,11 @@ def build(
     Args:
         preparation: of the kind.
         source: raw files.
-        target: the data set's directory; one that is there is replaced.
-        identity: `task`, `kind` and `name` for the manifest.
+        target: the data set's directory; one that is there is replaced. Not named, the folder to put it into, under the
+            beginning of its fingerprint, which is not asked for before the end: the checksums of large files are found
+            while they are prepared.
+        identity: `task` and `kind` for the manifest, and `name` where it is not the directory's.
+        named: what the target is.
         settings: of the examples, to be kept with the data set.
         told: what was inferred from the files, to be kept too.
         shard_rows: rows of a shard; what fits the kind's rows when None.
@@ -134,17 +143,20 @@ def build(
 
     from raysq import __version__
 
+    folder = target.parent if named else target
     shard_rows = _shard_rows(preparation, shard_rows)
     pieces = preparation.plan(source.files)
-    staging = target.with_name(f"{_UNFINISHED}{target.name}-{os.getpid()}")
+    staging = folder / f"{_UNFINISHED}{os.getpid()}"
     shutil.rmtree(staging, ignore_errors=True)
     try:
         staging.mkdir(parents=True)
         shards, extras, schema, report = _rows(preparation, pieces, staging, shard_rows, cpus, quiet)
+        key = fingerprint(preparation, source)
+        target = target if named else folder / key[:12]
         manifest = Manifest(
             task=identity["task"],
             kind=identity["kind"],
-            name=identity["name"],
+            name=identity.get("name", target.name),
             rows=sum(shard.rows for shard in shards),
             bytes=sum(shard.bytes for shard in shards),
             schema=schema_entries(schema),
@@ -153,7 +165,7 @@ def build(
             source=source.entry(),
             preparation={"version": preparation.version, "settings": preparation.recorded(), "told": list(told)},
             report=report,
-            fingerprint=fingerprint(preparation, source),
+            fingerprint=key,
             versions={"raysq": __version__, "pyarrow": pa.__version__},
             settings=dict(settings or {}),
             extras=extras,
@@ -166,7 +178,7 @@ def build(
         if isinstance(error, SourceError):
             raise
         raise SourceError(
-            f"{target.parent} cannot be written: {error.strerror or error}; make room or set RAYSQ_HOME"
+            f"{folder} cannot be written: {error.strerror or error}; make room or set RAYSQ_HOME"
         ) from None
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -333,19 +345,20 @@ def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _same(task: Task, target: Path, key: str, named: bool, shard_rows: int) -> Dataset | None:
-    """A data set that is what would be made. Raises DataError where the name stands for something else."""
-    candidates = [target] if named else [target, *(dataset.directory for dataset in datasets(task.name))]
-    for directory in candidates:
+def _same(task: Task, target: Path | None, preparation: Preparation, source: Source, shard_rows: int) -> Dataset | None:
+    """A data set that is what would be made. Raises DataError where the target's name stands for something else."""
+    sizes = [file.bytes for file in source.raw]
+    for directory in [dataset.directory for dataset in datasets(task.name)] if target is None else [target]:
         if not (directory / MANIFEST).exists():
             continue
         try:
             manifest = read_manifest(directory)
-            if manifest.fingerprint == key and manifest.shard_rows == shard_rows:
+            alike = [one["bytes"] for one in manifest.source["files"]] == sizes and manifest.shard_rows == shard_rows
+            if alike and manifest.fingerprint == fingerprint(preparation, source):
                 return Dataset.open(directory)
         except DataError:
             continue  # damaged: it is made again
-        if named:
+        if target is not None:
             raise DataError(
                 f"data set {target.name} of {task.name} was made from other data or settings "
                 f"({manifest.source['label']}): give another --name, or --fresh to replace it"

@@ -1,15 +1,18 @@
 """Where raw data come from: the built-in sample, a path, or a URL that is cached with its checksum."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
+import threading
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from raysq.errors import RaysqError, SourceError, UsageError
 from raysq.home import home
@@ -28,18 +31,27 @@ class RawFile:
         path: where it lies.
         name: its name in manifests and messages, without the machine's folders.
         bytes: its size.
-        sha256: its checksum.
+        checksum: its sha256, once it is known.
     """
 
     path: Path
     name: str
     bytes: int
-    sha256: str
+    checksum: Future[str]
+
+    @property
+    def sha256(self) -> str:
+        """Its checksum; waits until the file has been read through.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        return self.checksum.result()
 
 
 @dataclass(frozen=True)
 class Source:
-    """Raw data that were found, read through once, and can be prepared.
+    """Raw data that were found and can be prepared; their checksums are found meanwhile.
 
     Attributes:
         label: what it is, for people: a file name, a URL, or the sample and its length.
@@ -134,8 +146,7 @@ def _raw(path: Path, suffixes: tuple[str, ...], trees: bool, member: str | None)
         if not files and trees:
             tree = walk(path)
             if tree.files:
-                with _checksums() as known:
-                    return (_raw_tree(path, tree, known),)
+                return (_raw_tree(path, tree),)
         if not files:
             names = ", ".join(p.name for p in there[:5]) or "nothing"
             folders = ", and no folder for each class" if trees else ""
@@ -149,42 +160,95 @@ def _raw(path: Path, suffixes: tuple[str, ...], trees: bool, member: str | None)
     for file in files:
         if member is not None and file.name.lower().endswith(".zip"):
             zip_member(file, member)
-    with _checksums() as known:
-        return tuple(_raw_file(file, known) for file in files)
+    return _raw_files([file.absolute() for file in files])
 
 
-def _raw_file(path: Path, known: dict[str, list[Any]]) -> RawFile:
-    path = path.absolute()
-    try:
-        stat = path.stat()
-        if not stat.st_size:
+def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
+    stats = []
+    for path in paths:
+        try:
+            with open(path, "rb"):  # what cannot be read is told at once
+                stats.append(path.stat())
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+        if not stats[-1].st_size:
             raise SourceError(f"{path.name} is empty (0 bytes); give another --source")
-        entry = known.get(str(path))
-        if entry is None or entry[:2] != [stat.st_size, stat.st_mtime_ns]:
-            with open(path, "rb") as handle:
-                entry = [stat.st_size, stat.st_mtime_ns, hashlib.file_digest(handle, "sha256").hexdigest()]
-            # A file that was written just now may change again within the clock's resolution.
-            if time.time_ns() - stat.st_mtime_ns > 2e9:
-                known[str(path)] = entry
-    except OSError as error:
-        if isinstance(error, RaysqError):
-            raise
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
-    return RawFile(path, path.name, stat.st_size, entry[2])
+    asked = [
+        _Asked(path, stat.st_size, stat.st_mtime_ns, stat.st_mtime_ns, functools.partial(_checksum, path))
+        for path, stat in zip(paths, stats, strict=True)
+    ]
+    found = _found_meanwhile(asked)
+    return tuple(RawFile(one.path, one.path.name, one.bytes, future) for one, future in zip(asked, found, strict=True))
 
 
-def _raw_tree(path: Path, tree: Tree, known: dict[str, list[Any]]) -> RawFile:
+def _raw_tree(path: Path, tree: Tree) -> RawFile:
     """A folder tree as one raw file."""
     path = path.absolute()
     if not tree.bytes:
         raise SourceError(f"all {len(tree.files):,} files of folder {path.name} are empty (0 bytes); give another")
-    stamp = tree.stamp
-    entry = known.get(str(path))
-    if entry is None or entry[:2] != [tree.bytes, stamp]:
-        entry = [tree.bytes, stamp, checksum(path, tree)]
-        if time.time_ns() - max(file.changed for file in tree.files) > 2e9:
-            known[str(path)] = entry
-    return RawFile(path, path.name, tree.bytes, entry[2])
+    changed = max(file.changed for file in tree.files)
+    asked = _Asked(path, tree.bytes, tree.stamp, changed, functools.partial(checksum, path, tree))
+    return RawFile(path, path.name, tree.bytes, *_found_meanwhile([asked]))
+
+
+def _checksum(path: Path) -> str:
+    try:
+        with open(path, "rb") as handle:
+            return hashlib.file_digest(handle, "sha256").hexdigest()
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+class _Asked(NamedTuple):
+    """A checksum that is wanted.
+
+    Attributes:
+        path: of a file or a folder.
+        bytes: its size.
+        stamp: what changes with it.
+        changed: when it was changed last, in ns.
+        read: finds the checksum.
+    """
+
+    path: Path
+    bytes: int
+    stamp: Any
+    changed: int
+    read: Callable[[], str]
+
+
+def _found_meanwhile(asked: list[_Asked]) -> list[Future[str]]:
+    """Checksums: as they were found before, or by a thread that reads one file after the other."""
+    cache = home() / "sources" / "checksums.json"
+    known = _known(cache)
+    futures: list[Future[str]] = [Future() for _ in asked]
+    missing = []
+    for one, future in zip(asked, futures, strict=True):
+        entry = known.get(str(one.path))
+        if entry is not None and entry[:2] == [one.bytes, one.stamp]:
+            future.set_result(entry[2])
+        else:
+            missing.append((one, future))
+
+    def find() -> None:
+        found = {}
+        for one, future in missing:
+            try:
+                digest = one.read()
+            except BaseException as error:
+                future.set_exception(error)
+                continue
+            # What was written just now may change again within the clock's resolution.
+            if time.time_ns() - one.changed > 2e9:
+                found[str(one.path)] = [one.bytes, one.stamp, digest]
+            if one is missing[-1][0]:
+                _remember(cache, found)  # before the last is told, after which the process may end
+            future.set_result(digest)
+
+    if missing:
+        # A daemon: who does not need the checksums does not wait for it.
+        threading.Thread(target=find, name="checksums", daemon=True).start()
+    return futures
 
 
 def zip_member(path: Path, suffix: str = ".csv") -> str:
@@ -212,20 +276,20 @@ def zip_member(path: Path, suffix: str = ".csv") -> str:
     return found[0].filename
 
 
-@contextlib.contextmanager
-def _checksums() -> Iterator[dict[str, list[Any]]]:
-    """Checksums by path, size and time of change, kept so that an unchanged file is not read again."""
-    path = home() / "sources" / "checksums.json"
+def _known(cache: Path) -> dict[str, list[Any]]:
+    """Checksums by path, with size and time of change, kept so that an unchanged file is not read again."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
+        known = json.loads(cache.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        known = {}
-    before = dict(known)
-    yield known
-    if known != before:
-        # A cache only: a home that cannot be written is reported by whoever needs it.
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-            partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
-            os.replace(partial, path)
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _remember(cache: Path, found: dict[str, list[Any]]) -> None:
+    """Keeps checksums."""
+    # A cache only: a home that cannot be written is reported by whoever needs it.
+    with contextlib.suppress(OSError):
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        partial = cache.with_name(f"{cache.name}.{os.getpid()}.part")
+        partial.write_text(json.dumps(_known(cache) | found, indent=1), encoding="utf-8")
+        os.replace(partial, cache)

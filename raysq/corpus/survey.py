@@ -27,6 +27,7 @@ Note = dict[str, Any]
 
 _NAMED = 5  # documents that a note names
 _RANKS = "ranks"
+_TOGETHER = 1 << 18  # codes that are looked up together, in the processor's cache
 _NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
@@ -158,19 +159,22 @@ class Rows:
 
     def __call__(self, shard: list[Slice]) -> pa.Table:
         ranks = scratch.read_array(self.scratch / _RANKS)
-        return pa.concat_tables([self._slice(part, ranks) for part in shard])
+        tables = [self._table(part) for part in shard]
+        lists = [table.column("tokens").combine_chunks() for table in tables]
+        sizes = [np.diff(one.offsets.to_numpy()) for one in lists]
+        offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
+        tokens, begin = np.empty(offsets[-1], np.int32), 0
+        for part, one in zip(shard, lists, strict=True):
+            words = ranks[scratch.read_array(self.scratch / f"{part.block}.places")]
+            codes = one.flatten().to_numpy()
+            for some in np.array_split(codes, len(codes) // _TOGETHER + 1):
+                np.take(words, some, out=tokens[begin : begin + len(some)], mode="clip")
+                begin += len(some)
+        table = pa.concat_tables(table.drop_columns("tokens") for table in tables)
+        return table.add_column(0, "tokens", pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(tokens)))
 
-    def _slice(self, part: Slice, ranks: np.ndarray) -> pa.Table:
-        table = (
-            scratch.read(self.scratch / f"{part.block}.rows").slice(part.begin, part.end - part.begin).combine_chunks()
-        )
-        tokens = table.column("tokens").chunk(0)
-        offsets = tokens.offsets.to_numpy()
-        codes = tokens.values.to_numpy()[offsets[0] : offsets[-1]]
-        words = ranks[scratch.read_array(self.scratch / f"{part.block}.places")]
-        table = table.set_column(
-            0, "tokens", pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(words[codes]))
-        )
+    def _table(self, part: Slice) -> pa.Table:
+        table = scratch.read(self.scratch / f"{part.block}.rows").slice(part.begin, part.end - part.begin)
         if not part.classes:
             return table
         label = np.array(part.classes, np.int32)[table.column("label").to_numpy()]

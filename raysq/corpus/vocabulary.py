@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from raysq.errors import DataError
 
-_TOGETHER = 1 << 18  # codes that are counted together
+_TOGETHER = 1 << 18  # codes that are counted together, in the processor's cache
 _HELD = 1 << 18  # words that are added before their places are found
 UNSEEN = np.iinfo(np.int64).max
 
@@ -22,22 +22,19 @@ def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray
         counted: bool of shape (documents,).
 
     Returns:
-        Two int64 arrays: count of each word; and how many words of the counted documents stand before it, `UNSEEN` of
-        one that none of them holds.
+        Two int64 arrays: count of each word, and its first place among all words, `UNSEEN` where no counted document
+        holds it.
     """
-    if not counted.all():
-        codes = codes[np.repeat(counted, np.diff(offsets))]
-    first = np.full(size, UNSEEN)
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # the last value given to a place stays: that of the first
-    return _count(codes, size), first
-
-
-def _count(codes: np.ndarray, size: int) -> np.ndarray:
-    """`np.bincount`, without a copy of all codes in the type that it counts in."""
-    counts = np.zeros(size, np.int64)
-    for begin in range(0, len(codes), _TOGETHER):
-        counts += np.bincount(codes[begin : begin + _TOGETHER], minlength=size)
-    return counts
+    mask = None if counted.all() else np.repeat(counted, np.diff(offsets))
+    counts, first = np.zeros(size + 1, np.int64), np.full(size + 1, UNSEEN)
+    for begin in reversed(range(0, len(codes), _TOGETHER)):  # from the end: the first appearance is written last
+        some = codes[begin : begin + _TOGETHER]
+        if mask is not None:
+            some = np.where(mask[begin : begin + _TOGETHER], some, size)
+        some = some.astype(np.intp)
+        counts += np.bincount(some, minlength=size + 1)
+        first[some[::-1]] = np.arange(begin + len(some) - 1, begin - 1, -1)
+    return counts[:size], first[:size]
 
 
 class Vocabulary:

@@ -86,7 +86,7 @@ def test_tally_counts_the_counted_documents():
     documents = [[0, 1, 0], [2, 1], [], [3, 2, 2, 4]]
     counts, first = counted(documents, [False, True, True, True], 5)
     assert counts == [0, 2 - 1, 3, 1, 1]
-    assert first == [UNSEEN, 1, 0, 2, 5]
+    assert first == [UNSEEN, 4, 3, 5, 8]
     assert counted(documents, [True] * 4, 5) == ([2, 2, 3, 1, 1], [0, 1, 3, 5, 8])
     assert counted([], [], 0) == ([], [])
     assert counted([[]], [True], 0) == ([], [])
