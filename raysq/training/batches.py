@@ -67,7 +67,8 @@ class Batches:
         self._splits = splits
         self._place = place
         self._generators = generators
-        self._placed: dict[int, tf.Tensor] = {}
+        # What several splits share is placed once. The array is kept with its copy: another could be given its id.
+        self._placed: dict[int, tuple[np.ndarray, tf.Tensor]] = {}
         self.feeds = {name: self._feed(examples) for name, examples in splits.items() if len(examples)}
         self._pool = ThreadPoolExecutor(1)
         self._ahead: tuple[tuple[int, int], Future] | None = None
@@ -83,8 +84,8 @@ class Batches:
         for key, array in examples.arrays().items():
             if id(array) not in self._placed:
                 with tf.device(self._place.device):
-                    self._placed[id(array)] = tf.constant(array)
-            placed[key] = self._placed[id(array)]
+                    self._placed[id(array)] = array, tf.constant(array)
+            placed[key] = self._placed[id(array)][1]
         return Feed(examples, placed)
 
     def train(self, first_step: int, steps: int) -> tuple:

@@ -90,7 +90,7 @@ KIND = Kind(
         "baseline": Model(_BUILDERS + "baseline", xla=False),
         "encoder_decoder": Model(_BUILDERS + "encoder_decoder"),
         "attention": Model(_BUILDERS + "encoder_decoder", {"attention": "dot"}),
-        "repeat": Model(_BUILDERS + "repeat", {"form": "next", "batch_size": 512}),
+        "repeat": Model(_BUILDERS + "repeat", {"form": "next", "epochs": 8, "batch_size": 128}),
     },
     default_model="attention",
     sample=sample,
