@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from raysq.pieces import Note, noting, progress, read_note, read_notes
 from raysq.shards import Shard, write_shard
 
 SMALL = 128 << 20  # bytes of source up to which starting Ray, and its processes, would take longer than the work
+_SWITCH = 5e-4  # seconds that a thread keeps Python's lock while another waits for it
 MOST = 4  # threads to which Python's own lock leaves enough to do; Arrow and NumPy work without it
 
 
@@ -34,8 +36,11 @@ def threads(pieces: list[Any], cpus: int | None) -> int:
 
 def in_order(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], threads: int) -> Iterator[Any]:
     """The results of calls that threads make, in the order of the calls; few are made ahead."""
+    interval = sys.getswitchinterval()
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Any]] = deque()
+        # A thread that goes through rows in Python would hold up each call of another thread's by Python's 5 ms.
+        sys.setswitchinterval(min(interval, _SWITCH))
         try:
             for call in calls:
                 waiting.append(pool.submit(function, *call))
@@ -44,6 +49,7 @@ def in_order(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], thr
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            sys.setswitchinterval(interval)
             for late in waiting:
                 late.cancel()
             # Not after each call: the next would ask for the same memory again, page by page.
