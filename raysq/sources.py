@@ -232,18 +232,20 @@ def _found_meanwhile(asked: list[_Asked]) -> list[Future[str]]:
 
     def find() -> None:
         found = {}
-        for one, future in missing:
+        for number, (one, future) in enumerate(missing, 1):
+            tell: Callable[[], None]
             try:
                 digest = one.read()
-            except BaseException as error:
-                future.set_exception(error)
-                continue
-            # What was written just now may change again within the clock's resolution.
-            if time.time_ns() - one.changed > 2e9:
-                found[str(one.path)] = [one.bytes, one.stamp, digest]
-            if one is missing[-1][0]:
+            except Exception as error:
+                tell = functools.partial(future.set_exception, error)
+            else:
+                tell = functools.partial(future.set_result, digest)
+                # What was written just now may change again within the clock's resolution.
+                if time.time_ns() - one.changed > 2e9:
+                    found[str(one.path)] = [one.bytes, one.stamp, digest]
+            if number == len(missing):
                 _remember(cache, found)  # before the last is told, after which the process may end
-            future.set_result(digest)
+            tell()
 
     if missing:
         # A daemon: who does not need the checksums does not wait for it.
