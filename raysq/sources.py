@@ -193,7 +193,7 @@ def _raw_tree(path: Path, tree: Tree) -> RawFile:
 
 def _checksum(path: Path) -> str:
     try:
-        with open(path, "rb") as handle:
+        with open(path, "rb", buffering=0) as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
