@@ -28,7 +28,7 @@ def read_head(file: IO[bytes]) -> Head:
     """
     version = np.lib.format.read_magic(file)
     if version not in _READERS:
-        raise ValueError(f"version {version[0]}.{version[1]} of NumPy's format")
+        raise ValueError(f"version {version[0]}.{version[1]} of NumPy's form of arrays is not read here")
     with _PARSING:
         return Head(*_READERS[version](file))
 
@@ -37,11 +37,19 @@ def read_values(file: IO[bytes], head: Head) -> np.ndarray:
     """The values behind a head that names no Python objects.
 
     Raises:
-        ValueError: there are fewer.
+        EOFError: there are fewer.
     """
-    size = math.prod(head.shape) * head.dtype.itemsize
+    data = read_exactly(file, math.prod(head.shape) * head.dtype.itemsize)
+    return np.ndarray(head.shape, head.dtype, data, order="F" if head.fortran else "C")
+
+
+def read_exactly(file: IO[bytes], size: int) -> bytes:
+    """So many bytes of an array.
+
+    Raises:
+        EOFError: there are fewer.
+    """
     data = file.read(size)
     if len(data) < size:
-        raise ValueError(f"{size:,} bytes of values are told and {len(data):,} are there")
-    values = np.frombuffer(data, head.dtype) if size else np.empty(math.prod(head.shape), head.dtype)
-    return values.reshape(head.shape, order="F" if head.fortran else "C")
+        raise EOFError("it ends in the middle of an array")
+    return data

@@ -14,7 +14,7 @@ import pyarrow as pa
 from raysq.errors import DataError
 from raysq.kinds.images.reading.form import WHITE, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
-from raysq.npy import Head, read_head, read_values
+from raysq.npy import Head, read_exactly, read_head, read_values
 
 _BLOCK = 16 << 20  # bytes of an array that are read at a time
 _HELD = 128 << 20  # bytes of pixels of a piece
@@ -200,23 +200,15 @@ def _blocks(file: IO[bytes], head: Head, begin: int, end: int) -> Iterator[tuple
     """Rows `begin` to `end` of an array, some at a time, each with the number of its first."""
     each = math.prod(head.shape[1:]) * head.dtype.itemsize
     if head.fortran:  # its rows do not lie together
-        whole = np.frombuffer(_exactly(file, each * head.shape[0]), head.dtype).reshape(head.shape, order="F")
-        yield begin, np.ascontiguousarray(whole[begin:end])
+        yield begin, np.ascontiguousarray(read_values(file, head)[begin:end])
         return
     left = begin * each
     while left:
-        left -= len(_exactly(file, min(left, _BLOCK)))
+        left -= len(read_exactly(file, min(left, _BLOCK)))
     step = max(1, _BLOCK // max(each, 1))
     for low in range(begin, end, step):
         count = min(step, end - low)
-        yield low, np.frombuffer(_exactly(file, count * each), head.dtype).reshape(count, *head.shape[1:])
-
-
-def _exactly(file: IO[bytes], size: int) -> bytes:
-    data = file.read(size)
-    if len(data) < size:
-        raise EOFError("it ends in the middle of an array")
-    return data
+        yield low, np.frombuffer(read_exactly(file, count * each), head.dtype).reshape(count, *head.shape[1:])
 
 
 def _label_name(images: str) -> str:
