@@ -105,24 +105,22 @@ def _fold(texts: pa.Array, lower: bool, compose: bool, wide: str, split: str) ->
     they are, for their bytes can be looked up in a table."""
     if not (lower or compose or wide):
         return texts
-    rows = _rows_that_change(texts, _stays(lower, compose, wide))
-    if not len(rows):
+    change = _that_change(texts, _stays(lower, compose, wide))
+    if not change.any():
         return texts
     # Python itself: Arrow's lower case differs (a final sigma, a dotted capital I), as does the Unicode version.
-    values = texts.take(pa.array(rows)).to_pylist()
+    values = texts.filter(pa.array(change)).to_pylist()
     if compose:
         values = [unicodedata.normalize("NFC", value) for value in values]
     if lower:
         values = [value.lower() for value in values]
     for character in wide:
         values = [value.replace(character, split) for value in values]
-    change = np.zeros(len(texts), bool)
-    change[rows] = True
     return pc.replace_with_mask(texts, pa.array(change), pa.array(values, pa.large_string()))
 
 
-def _rows_that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
-    """The texts that hold a character which may change."""
+def _that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
+    """For each text, whether it holds a character which may change."""
     begins = _offsets(texts)
     first = begins[0]
     data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[first : begins[-1]]
@@ -139,7 +137,9 @@ def _rows_that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
         point[inside] = point[inside] << 6 | data[leads[inside] + more] & 0x3F
     known = point < len(stays)
     known[known] = stays[point[known]]
-    return np.unique(np.searchsorted(begins, first + leads[~known], side="right") - 1)
+    change = np.zeros(len(texts), bool)
+    change[np.searchsorted(begins, first + leads[~known], side="right") - 1] = True
+    return change
 
 
 @functools.cache
