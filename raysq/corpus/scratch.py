@@ -3,10 +3,13 @@
 Not NumPy's own files, whose heads threads cannot parse at once; see `raysq.npy`.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+
+from raysq.corpus.vocabulary import Vocabulary
 
 
 def write(path: Path, table: pa.Table) -> None:
@@ -30,3 +33,31 @@ def read_array(path: Path) -> np.ndarray:
     """The array, read only."""
     values: np.ndarray = read(path).column("values").combine_chunks().to_numpy()
     return values
+
+
+def write_words(folder: Path, name: str, words: pa.Array, counts: np.ndarray, first: np.ndarray) -> None:
+    """Writes the distinct words of a piece, with what `tally` gives."""
+    write(folder / f"{name}.words", pa.table({"word": words, "count": counts, "first": first}))
+
+
+def add_words(folder: Path, name: str, vocabulary: Vocabulary) -> None:
+    """Moves the words of a piece into the vocabulary, and writes the places that it knows by then."""
+    path = folder / f"{name}.words"
+    words, counts, first = (column.combine_chunks() for column in read(path).columns)
+    path.unlink()
+    _write_places(folder, vocabulary.add(name, words, counts.to_numpy(), first.to_numpy()))
+
+
+def end_words(folder: Path, vocabulary: Vocabulary) -> None:
+    """Writes the places that are left when the words of all pieces are added."""
+    _write_places(folder, vocabulary.placed())
+
+
+def read_places(folder: Path, name: str) -> np.ndarray:
+    """The place in the vocabulary of each distinct word of a piece."""
+    return read_array(folder / f"{name}.places")
+
+
+def _write_places(folder: Path, places: Mapping[str, np.ndarray]) -> None:
+    for name, found in places.items():
+        write_array(folder / f"{name}.places", found)

@@ -117,7 +117,7 @@ class Look:
             counts_of = [one.tolist() for one in found]
             rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
         scratch.write(self.scratch / f"{name}.rows", pa.table(rows))
-        scratch.write(self.scratch / f"{name}.words", pa.table({"word": words, "count": counts, "first": first}))
+        scratch.write_words(self.scratch, name, words, counts, first)
         return {
             **note,
             "undecodable": {"count": len(note["undecodable"]), "names": note["undecodable"][:_NAMED]},
@@ -165,7 +165,7 @@ class Rows:
         offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
         tokens, begin = np.empty(offsets[-1], np.int32), 0
         for part, one in zip(shard, lists, strict=True):
-            words = ranks[scratch.read_array(self.scratch / f"{part.block}.places")]
+            words = ranks[scratch.read_places(self.scratch, part.block)]
             codes = one.flatten().to_numpy()
             for some in np.array_split(codes, len(codes) // _TOGETHER + 1):
                 np.take(words, some, out=tokens[begin : begin + len(some)], mode="clip")
@@ -199,23 +199,16 @@ class TextSurvey:
         """Takes in the words and labels of a piece."""
         for note in notes:
             name = note["block"]
-            path = self._scratch / f"{name}.words"
-            words, counts, first = (column.combine_chunks() for column in scratch.read(path).columns)
-            path.unlink()
-            self._place(self._vocabulary.add(name, words, counts.to_numpy(), first.to_numpy()))
+            scratch.add_words(self._scratch, name, self._vocabulary)
             self._blocks.append((name, note["documents"], note["labels"]))
             self._parts += note["parts"]
             self._ranks |= note["ranks"]
             for counter, found in zip(self._classes, note["counts"], strict=True):
                 counter.update(dict(zip(note["labels"], found, strict=True)))
 
-    def _place(self, places: Mapping[str, np.ndarray]) -> None:
-        for name, found in places.items():
-            scratch.write_array(self._scratch / f"{name}.places", found)
-
     def settle(self, shard_rows: int) -> Settled:
         """The vocabulary, the classes, and the slices of each shard."""
-        self._place(self._vocabulary.placed())
+        scratch.end_words(self._scratch, self._vocabulary)
         if self._ranks:
             table, rows = self._vocabulary.ranked(words_of(self._paths))
         else:

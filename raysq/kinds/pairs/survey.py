@@ -5,7 +5,7 @@ words numbered as each table meets them; the second looks the numbers up.
 """
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,8 +60,7 @@ class Look:
             offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[whole])]).astype(np.int64)
             counts, first = tally(codes, offsets, len(words), part == 0)
             columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
-            found = pa.table({"word": words, "count": counts, "first": first})
-            scratch.write(self.scratch / f"{name}.{side}.words", found)
+            scratch.write_words(self.scratch, f"{name}.{side}", words, counts, first)
         ids = ids.filter(pa.array(whole)).combine_chunks()
         columns |= {"part": pa.array(part), "key": pa.array(keys), "id": ids, **texts}
         scratch.write(self.scratch / f"{name}.rows", pa.table(columns))
@@ -105,7 +104,7 @@ class Rows:
             tokens = table.column(f"{side}_tokens").chunk(0)
             offsets = tokens.offsets.to_numpy()
             codes = tokens.values.to_numpy()[offsets[0] : offsets[-1]]
-            words = ranks[side][scratch.read_array(self.scratch / f"{part.block}.{side}.places")]
+            words = ranks[side][scratch.read_places(self.scratch, f"{part.block}.{side}")]
             found = pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(words[codes]))
             table = table.set_column(place, f"{side}_tokens", found)
         return table
@@ -126,21 +125,14 @@ class PairSurvey:
         for note in notes:
             name = note["block"]
             for side in SIDES:
-                path = self._scratch / f"{name}.{side}.words"
-                words, counts, first = (column.combine_chunks() for column in scratch.read(path).columns)
-                path.unlink()
-                self._place(side, self._vocabularies[side].add(name, words, counts.to_numpy(), first.to_numpy()))
+                scratch.add_words(self._scratch, f"{name}.{side}", self._vocabularies[side])
             self._blocks.append((name, note["rows"]))
-
-    def _place(self, side: str, places: Mapping[str, np.ndarray]) -> None:
-        for name, found in places.items():
-            scratch.write_array(self._scratch / f"{name}.{side}.places", found)
 
     def settle(self, shard_rows: int) -> Settled:
         """The vocabularies, and the slices of each shard."""
         extras = {}
         for side in SIDES:
-            self._place(side, self._vocabularies[side].placed())
+            scratch.end_words(self._scratch, self._vocabularies[side])
             table, rows = self._vocabularies[side].sorted()
             scratch.write_array(self._scratch / f"{side}.ranks", rows)
             extras[f"{side}_vocabulary"] = table
