@@ -69,7 +69,11 @@ def run(
             raise DataError("the source has no rows")
         settled = survey.settle(shard_rows)
         writes = [(settled.read, directory, number, shard) for number, shard in enumerate(settled.shards)]
-        written = list(_in_order(_write, writes, cpus, threads))
+        written = []
+        for number, one in enumerate(_in_order(_write, writes, cpus, threads)):
+            written.append(one)
+            if threads:  # Ray may run a task again
+                settled.spent(number)
     shards: list[Shard] = []
     for shard, _ in written:
         if isinstance(shard, str):

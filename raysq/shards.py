@@ -134,16 +134,16 @@ def _write(directory: Path, file: str, table: pa.Table) -> Shard:
         handle.flush()
         if hasattr(os, "posix_fadvise"):  # the disk begins to write, while the checksum is found
             os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        with pa.memory_map(str(path)) as written:
-            buffer = written.read_buffer()
-        digest = hashlib.sha256(buffer).hexdigest()
+        with open(path, "rb", buffering=0) as written:
+            digest = hashlib.file_digest(written, "sha256").hexdigest()
         statistics = {}
         for column in table.schema:
             if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
                 count, mean, m2 = moments(batch.column(column.name).to_numpy(zero_copy_only=True))
                 statistics[column.name] = {"count": count, "mean": mean, "m2": m2}
         os.fsync(handle.fileno())
-    return Shard(file, table.num_rows, buffer.size, digest, statistics)
+        size = handle.tell()
+    return Shard(file, table.num_rows, size, digest, statistics)
 
 
 def schema_entries(schema: pa.Schema) -> list[dict[str, str]]:

@@ -3,13 +3,63 @@
 Not NumPy's own files, whose heads threads cannot parse at once; see `raysq.npy`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from raysq.corpus.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Rows of one table of the first pass.
+
+    Attributes:
+        block: the table's name.
+        begin: first row.
+        end: row after the last.
+        classes: for each of its labels the number of the class, where it has labels.
+    """
+
+    block: str
+    begin: int
+    end: int
+    classes: tuple[int, ...] = ()
+
+
+def share_out(blocks: Iterable[tuple[str, int]], shard_rows: int) -> list[list[Slice]]:
+    """Tables of the first pass, by name and number of rows, as shards of so many rows; the last may have fewer."""
+    shards: list[list[Slice]] = []
+    room = 0
+    for block, count in blocks:
+        begin = 0
+        while begin < count:
+            if not room:
+                shards.append([])
+                room = shard_rows
+            end = min(count, begin + room)
+            shards[-1].append(Slice(block, begin, end))
+            room -= end - begin
+            begin = end
+    return shards
+
+
+class Spent:
+    """Removes tables of the first pass when all shards that read them are written; called after each, in order."""
+
+    def __init__(self, folder: Path, shards: list[list[Slice]]) -> None:
+        self._folder = folder
+        self._last = {part.block: number for number, shard in enumerate(shards) for part in shard}
+        self._shards = shards
+
+    def __call__(self, number: int) -> None:
+        for part in self._shards[number]:
+            if self._last[part.block] == number:
+                for path in self._folder.glob(f"{part.block}.*"):
+                    path.unlink()
 
 
 def write(path: Path, table: pa.Table) -> None:

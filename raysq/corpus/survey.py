@@ -9,7 +9,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,15 +19,15 @@ import pyarrow.compute as pc
 
 from raysq.corpus import scratch
 from raysq.corpus.reading import Piece, words_of
+from raysq.corpus.scratch import Slice
 from raysq.corpus.tokens import Tokens, tokenise
-from raysq.corpus.vocabulary import Vocabulary, tally
+from raysq.corpus.vocabulary import Vocabulary, look_up, tally
 from raysq.kinds.kind import Settled
 
 Note = dict[str, Any]
 
 _NAMED = 5  # documents that a note names
 _RANKS = "ranks"
-_TOGETHER = 1 << 18  # codes that are looked up together, in the processor's cache
 _NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
@@ -135,23 +135,6 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Rows of one table of the first pass.
-
-    Attributes:
-        block: its name.
-        begin: first row.
-        end: row after the last.
-        classes: for each of its labels the number of the class.
-    """
-
-    block: str
-    begin: int
-    end: int
-    classes: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Rows:
     """Reads the rows of a shard from what the first pass left."""
 
@@ -167,9 +150,8 @@ class Rows:
         for part, one in zip(shard, lists, strict=True):
             words = ranks[scratch.read_places(self.scratch, part.block)]
             codes = one.flatten().to_numpy()
-            for some in np.array_split(codes, len(codes) // _TOGETHER + 1):
-                np.take(words, some, out=tokens[begin : begin + len(some)], mode="clip")
-                begin += len(some)
+            look_up(words, codes, out=tokens[begin : begin + len(codes)])
+            begin += len(codes)
         table = pa.concat_tables(table.drop_columns("tokens") for table in tables)
         return table.add_column(0, "tokens", pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(tokens)))
 
@@ -216,18 +198,11 @@ class TextSurvey:
         scratch.write_array(self._scratch / _RANKS, rows)
         classes = in_order({name for counter in self._classes for name in counter})
         number = {name: place for place, name in enumerate(classes)}
-        shards: list[list[Slice]] = []
-        room = 0
-        for block, count, labels in self._blocks:
-            begin, codes = 0, tuple(number[name] for name in labels)
-            while begin < count:
-                if not room:
-                    shards.append([])
-                    room = shard_rows
-                end = min(count, begin + room)
-                shards[-1].append(Slice(block, begin, end, codes))
-                room -= end - begin
-                begin = end
+        codes = {name: tuple(number[label] for label in labels) for name, _, labels in self._blocks}
+        shards = [
+            [replace(part, classes=codes[part.block]) for part in shard]
+            for shard in scratch.share_out([block[:2] for block in self._blocks], shard_rows)
+        ]
         extras = {"vocabulary": table}
         found: Note = {
             "classes": classes,
@@ -244,25 +219,27 @@ class TextSurvey:
             found["contradictions"] = self._contradictions(number)
         if self._settings.vectors is not None:
             extras["vectors"], found["vectors"] = _vectors(Path(self._settings.vectors), table)
-        return Settled(Rows(self._scratch), shards, extras, found)
+        return Settled(Rows(self._scratch), shards, extras, found, scratch.Spent(self._scratch, shards))
 
     def _contradictions(self, number: Mapping[str, int]) -> Note:
         """How many documents have the text of one of another class (by checksum and length), and the first's id."""
-        keys, labels = [np.empty(0, np.uint64)], [np.empty(0, np.int64)]
-        for block, _, names in self._blocks:
+        rows = sum(count for _, count, _ in self._blocks)
+        key, label, begin = np.empty(rows, np.uint64), np.empty(rows, np.int32), 0
+        for block, count, names in self._blocks:
             table = scratch.read(self._scratch / f"{block}.rows")
             lengths = np.diff(table.column("tokens").chunk(0).offsets.to_numpy()).astype(np.uint64)
-            keys.append(table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths)
-            labels.append(np.array([number[name] for name in names])[table.column("label").to_numpy()])
-        key, label = np.concatenate(keys), np.concatenate(labels)
-        order = np.argsort(key, kind="stable")
+            some = slice(begin, begin + count)
+            key[some] = table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths
+            label[some] = np.array([number[name] for name in names])[table.column("label").to_numpy()]
+            begin += count
+        order = np.argsort(key)
         key, label = key[order], label[order]
         begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.empty(0, np.int64)
         if not len(begins):
             return {"count": 0, "first": None}
         several = np.minimum.reduceat(label, begins) != np.maximum.reduceat(label, begins)
-        rows = np.sort(order[np.repeat(several, np.diff(np.append(begins, len(key))))])
-        return {"count": len(rows), "first": self._id(int(rows[0])) if len(rows) else None}
+        found = order[np.repeat(several, np.diff(np.append(begins, len(key))))]
+        return {"count": len(found), "first": self._id(int(found.min())) if len(found) else None}
 
     def _id(self, row: int) -> str:
         """The id of a document."""

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.corpus.vocabulary import look_up
 from raysq.errors import UsageError
 
 _TOGETHER = 1 << 20  # bytes of text that one pass after the other finds in the processor's cache
@@ -75,7 +76,7 @@ def tokenise(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
         parts.append(pa.Array.from_buffers(pa.large_string(), len(starts) - 1, buffers))
     found = pa.chunked_array(parts, pa.large_string()).dictionary_encode().combine_chunks()
     words = pc.ascii_rtrim(found.dictionary, characters=form.split).dictionary_encode()
-    return words.indices.take(found.indices).to_numpy(), offsets, words.dictionary
+    return look_up(words.indices.to_numpy(), found.indices.to_numpy()), offsets, words.dictionary
 
 
 def _slices(places: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -126,7 +127,7 @@ def _that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
     data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[first : begins[-1]]
     # Most texts are of ASCII nearly throughout: eight bytes are looked at together.
     whole = len(data) // 8 * 8
-    beyond = np.flatnonzero(data[:whole].view(np.uint64) & _BEYOND)
+    beyond = np.flatnonzero((data[:whole].view(np.uint64) & _BEYOND) != 0)
     places = (beyond[:, None] * 8 + np.arange(8)).ravel()
     places = np.concatenate([places, np.arange(whole, len(data))])
     leads = places[data[places] >= 0xC0]
@@ -179,8 +180,8 @@ def _starts(parting: np.ndarray, begins: np.ndarray) -> np.ndarray:
         begins: where the texts begin and the last one ends; texts part words too.
     """
     first = np.empty(len(parting) + 1, bool)
-    np.logical_not(parting, out=first[:-1])
-    first[1:-1] &= parting[:-1]
+    first[0] = not parting[:1].any()
+    np.greater(parting[:-1], parting[1:], out=first[1:-1])
     inside = begins[begins < len(parting)]
     first[inside] = ~parting[inside]
     first[-1] = True

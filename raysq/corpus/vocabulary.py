@@ -7,31 +7,48 @@ import pyarrow as pa
 
 from raysq.errors import DataError
 
-_TOGETHER = 1 << 18  # codes that are counted together, in the processor's cache
+_TOGETHER = 1 << 18  # codes that are counted or looked up together, in the processor's cache
 _HELD = 1 << 18  # words that are added before their places are found
 UNSEEN = np.iinfo(np.int64).max
 
 
-def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How often each word occurs in the documents that are counted, and where first.
+def look_up(values: np.ndarray, codes: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """`values[codes]`, for codes that are in range, without a copy of the codes.
 
     Args:
-        codes: the words of all documents.
+        values: of any type.
+        codes: whole numbers of any type, one dimension.
+        out: where the result is to be written; a new array when None.
+    """
+    found = np.empty(len(codes), values.dtype) if out is None else out
+    for begin in range(0, len(codes), _TOGETHER):
+        some = slice(begin, begin + _TOGETHER)
+        np.take(values, codes[some], out=found[some], mode="clip")
+    return found
+
+
+def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How often each word occurs in the documents that are counted, and in which order they first appear there.
+
+    Args:
+        codes: the words of all documents, numbered in order of first appearance.
         offsets: int64 of shape (documents + 1,), where each document's begin.
         size: number of distinct words.
         counted: bool of shape (documents,).
 
     Returns:
-        Two int64 arrays: count of each word, and its first place among all words, `UNSEEN` where no counted document
-        holds it.
+        Two int64 arrays: count of each word, and a number that rises with its first place, `UNSEEN` where no counted
+        document holds it.
     """
-    mask = None if counted.all() else np.repeat(counted, np.diff(offsets))
+    if counted.all():
+        counts = np.zeros(size, np.int64)
+        for begin in range(0, len(codes), _TOGETHER):
+            counts += np.bincount(codes[begin : begin + _TOGETHER].astype(np.intp), minlength=size)
+        return counts, np.arange(size)
+    mask = np.repeat(counted, np.diff(offsets))
     counts, first = np.zeros(size + 1, np.int64), np.full(size + 1, UNSEEN)
     for begin in reversed(range(0, len(codes), _TOGETHER)):  # from the end: the first appearance is written last
-        some = codes[begin : begin + _TOGETHER]
-        if mask is not None:
-            some = np.where(mask[begin : begin + _TOGETHER], some, size)
-        some = some.astype(np.intp)
+        some = np.where(mask[begin : begin + _TOGETHER], codes[begin : begin + _TOGETHER], size).astype(np.intp)
         counts += np.bincount(some, minlength=size + 1)
         first[some[::-1]] = np.arange(begin + len(some) - 1, begin - 1, -1)
     return counts[:size], first[:size]

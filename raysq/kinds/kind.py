@@ -117,12 +117,15 @@ class Settled:
         shards: for each shard what `read` needs.
         extras: name -> table beside the rows.
         found: JSON-ready, for `conclude`.
+        spent: called with the number of a shard when it and all before it are written and none will be read again;
+            what only they needed can go.
     """
 
     read: "Callable[[Any], pa.Table]"
     shards: list[Any]
     extras: "Mapping[str, pa.Table]"
     found: dict[str, Any]
+    spent: "Callable[[int], None]"
 
 
 class Examples(Protocol):

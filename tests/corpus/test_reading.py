@@ -167,6 +167,21 @@ def test_pieces_of_a_file_are_read_by_several(tmp_path, small_blocks):
         assert everything([tmp_path / name])[0]["text"] == [row[0] for row in ROWS * 20]
 
 
+@pytest.mark.parametrize("size", [1, 5, 64])
+def test_ranges_are_the_whole_file_and_end_at_lines(tmp_path, monkeypatch, size):
+    monkeypatch.setattr(streams, "CHUNK", 7)
+    source = np.random.RandomState(0)
+    for count in range(80):
+        data = source.choice(list(b"ab\n"), count, p=[0.5, 0.3, 0.2]).astype(np.uint8).tobytes()
+        path = tmp_path / "lines"
+        path.write_bytes(data)
+        found = streams.ranges(path, size)
+        assert b"".join(data[begin:end] for begin, end, _ in found) == data
+        for begin, end, above in found:
+            assert above == data.count(b"\n", 0, begin)
+            assert end == len(data) or (end - begin >= size and data[end - 1 : end] == b"\n")
+
+
 @pytest.mark.parametrize(
     ("labels", "wanted"),
     [

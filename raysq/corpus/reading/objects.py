@@ -42,13 +42,13 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     form = replace(form, encoding="utf-8")
     with contextlib.closing(stream):
         for block in streams.blocks(stream, size):
-            lines = streams.lines_in(block)
             if line == 0:
                 block = block.removeprefix(BOM)
-            quick = _quickly(block, piece.columns, line) if is_utf8(encoding) else None
+            ends = streams.line_ends(block)
+            quick = _quickly(block, ends, piece.columns, line) if is_utf8(encoding) else None
             for few in [quick] if quick is not None else _slowly(block, piece, encoding, line):
                 yield documents(few, piece, form)
-            line += lines
+            line += len(ends)
 
 
 def plan_list(path: Path, form: Form) -> list[Piece]:
@@ -65,10 +65,10 @@ def read_list(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, An
         yield documents(few, piece, replace(form, encoding="utf-8"))
 
 
-def _quickly(block: bytes, columns: Columns, line: int) -> Read | None:
-    """The rows of lines that are plain objects with a text and labels of one type, else None."""
+def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Read | None:
+    """The rows of lines, which end at these places, that are plain objects with a text and labels of one type, else
+    None."""
     data = np.frombuffer(block, np.uint8)
-    ends = np.flatnonzero(data == 10)
     if not block.endswith(b"\n"):
         ends = np.append(ends, len(block))
     starts = np.concatenate([[0], ends[:-1] + 1])

@@ -3,11 +3,14 @@
 import codecs
 import contextlib
 import gzip
+import itertools
+import os
 import queue
 import threading
 import zipfile
 import zlib
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, cast
 
@@ -19,6 +22,7 @@ from raysq.sources import zip_member
 
 CHUNK = 1 << 20  # bytes
 _AHEAD = 8  # chunks
+_COUNTING = 4  # threads that count lines
 _LINE_END = ord("\n")
 
 
@@ -99,25 +103,43 @@ def lines_in(data: bytes | bytearray | memoryview) -> int:
     return int(np.count_nonzero(np.frombuffer(data, np.uint8) == _LINE_END))
 
 
-def ranges(path: Path, size: int) -> Iterator[tuple[int, int, int]]:
+def line_ends(data: bytes) -> np.ndarray:
+    """Places of the line ends."""
+    return np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_END)
+
+
+def ranges(path: Path, size: int) -> list[tuple[int, int, int]]:
     """Byte ranges of a plain file, of at least `size` bytes, that end at line ends (the last may not).
 
-    Yields:
-        First byte, byte after the last, and how many lines stand above.
+    Returns:
+        Of each the first byte, the byte after the last, and how many lines stand above.
     """
-    buffer = bytearray(CHUNK)
-    begin = place = above = lines = 0
+    begins = [0]
     with open(path, "rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            cut = buffer.rfind(b"\n", 0, count) + 1 if place + count - begin >= size else 0
-            if cut:
-                lines += lines_in(memoryview(buffer)[:cut])
-                yield begin, place + cut, above
-                begin, above, lines = place + cut, above + lines, 0
-            lines += lines_in(memoryview(buffer)[cut:count])
-            place += count
-    if place > begin:
-        yield begin, place, above
+        whole = file.seek(0, os.SEEK_END)
+        place = size - 1
+        while place < whole - 1:
+            file.seek(place)
+            found = file.read(CHUNK).find(b"\n") + 1
+            if found:
+                begins.append(place + found)
+            place = begins[-1] + size - 1 if found else place + CHUNK
+    if begins[-1] == whole:
+        begins.pop()
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, _COUNTING)) as pool:
+        counts = pool.map(_lines_between, itertools.repeat(path), begins, begins[1:])
+        above = [0, *itertools.accumulate(counts)]
+    return list(zip(begins, [*begins[1:], whole], above, strict=True)) if begins else []
+
+
+def _lines_between(path: Path, begin: int, end: int) -> int:
+    buffer, lines = memoryview(bytearray(min(CHUNK, end - begin))), 0
+    with open(path, "rb", buffering=0) as file:
+        file.seek(begin)
+        while begin < end and (count := file.readinto(buffer[: end - begin])):
+            lines += lines_in(buffer[:count])
+            begin += count
+    return lines
 
 
 def damaged(path: Path, error: object) -> DataError:

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.corpus import scratch
-from raysq.corpus.vocabulary import Vocabulary, tally
+from raysq.corpus.scratch import Slice
+from raysq.corpus.vocabulary import Vocabulary, look_up, tally
 from raysq.kinds.kind import Settled
 
 if TYPE_CHECKING:
@@ -54,11 +55,13 @@ class Look:
         said = table.column("part").to_numpy()[whole]
         drawn = (keys < self.settings.test * 2.0**32).astype(np.int8)
         part = np.where(said >= 0, said, drawn).astype(np.int8)
+        counted = whole.copy()
+        counted[whole] = part == 0
         columns: dict[str, Any] = {}
         for side, (codes, offsets, words) in zip(SIDES, sides, strict=True):
+            counts, first = tally(codes, offsets, len(words), counted)
             codes = codes[np.repeat(whole, np.diff(offsets))]
             offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[whole])]).astype(np.int64)
-            counts, first = tally(codes, offsets, len(words), part == 0)
             columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
             scratch.write_words(self.scratch, f"{name}.{side}", words, counts, first)
         ids = ids.filter(pa.array(whole)).combine_chunks()
@@ -79,15 +82,6 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """Rows `begin` to `end` of one table of the first pass."""
-
-    block: str
-    begin: int
-    end: int
-
-
-@dataclass(frozen=True)
 class Rows:
     """Reads the rows of a shard from what the first pass left."""
 
@@ -105,7 +99,7 @@ class Rows:
             offsets = tokens.offsets.to_numpy()
             codes = tokens.values.to_numpy()[offsets[0] : offsets[-1]]
             words = ranks[side][scratch.read_places(self.scratch, f"{part.block}.{side}")]
-            found = pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(words[codes]))
+            found = pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(look_up(words, codes)))
             table = table.set_column(place, f"{side}_tokens", found)
         return table
 
@@ -136,23 +130,12 @@ class PairSurvey:
             table, rows = self._vocabularies[side].sorted()
             scratch.write_array(self._scratch / f"{side}.ranks", rows)
             extras[f"{side}_vocabulary"] = table
-        shards: list[list[Slice]] = []
-        room = 0
-        for block, count in self._blocks:
-            begin = 0
-            while begin < count:
-                if not room:
-                    shards.append([])
-                    room = shard_rows
-                end = min(count, begin + room)
-                shards[-1].append(Slice(block, begin, end))
-                room -= end - begin
-                begin = end
+        shards = scratch.share_out(self._blocks, shard_rows)
         found: Note = {
             "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
             "shared": self._shared(),
         }
-        return Settled(Rows(self._scratch), shards, extras, found)
+        return Settled(Rows(self._scratch), shards, extras, found, scratch.Spent(self._scratch, shards))
 
     def _shared(self) -> int:
         """Pairs of the test part whose source sentence the train part has as well."""
