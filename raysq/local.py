@@ -34,8 +34,17 @@ def threads(pieces: list[Any], cpus: int | None) -> int:
     return min(cores, MOST) if little and cpus is None and not has_cluster() else 0
 
 
-def in_order(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], threads: int) -> Iterator[Any]:
-    """The results of calls that threads make, in the order of the calls; few are made ahead."""
+def in_order(
+    function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], threads: int, *, ahead: int = 1
+) -> Iterator[Any]:
+    """The results of calls that threads make, in the order of the calls.
+
+    Args:
+        function: what is called.
+        calls: its arguments.
+        threads: so many calls run at a time.
+        ahead: results that may wait in memory for one before them, and for what is done with it.
+    """
     interval = sys.getswitchinterval()
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Any]] = deque()
@@ -44,7 +53,7 @@ def in_order(function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], thr
         try:
             for call in calls:
                 waiting.append(pool.submit(function, *call))
-                if len(waiting) > threads:  # one more than run, so that none waits for what is done with a result
+                if len(waiting) >= threads + ahead:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -106,7 +106,7 @@ def _in_order(
 ) -> Iterator[Any]:
     """The results of calls, in the order of the calls: made by threads, or by Ray Data where there are none."""
     if threads:
-        return local.in_order(function, calls, threads)
+        return local.in_order(function, calls, threads, ahead=threads)  # the results are small
     from raysq.pipeline import in_order
 
     return in_order(function, calls, cpus)

@@ -46,12 +46,13 @@ def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray
             counts += np.bincount(codes[begin : begin + _TOGETHER].astype(np.intp), minlength=size)
         return counts, np.arange(size)
     mask = np.repeat(counted, np.diff(offsets))
-    counts, first = np.zeros(size + 1, np.int64), np.full(size + 1, UNSEEN)
+    counts, first = np.zeros(size, np.int64), np.full(size, UNSEEN)
     for begin in reversed(range(0, len(codes), _TOGETHER)):  # from the end: the first appearance is written last
-        some = np.where(mask[begin : begin + _TOGETHER], codes[begin : begin + _TOGETHER], size).astype(np.intp)
-        counts += np.bincount(some, minlength=size + 1)
+        few = slice(begin, begin + _TOGETHER)
+        some = codes[few][mask[few]].astype(np.intp)
+        counts += np.bincount(some, minlength=size)
         first[some[::-1]] = np.arange(begin + len(some) - 1, begin - 1, -1)
-    return counts[:size], first[:size]
+    return counts, first
 
 
 class Vocabulary:
