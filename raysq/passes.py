@@ -19,7 +19,7 @@ from raysq.cluster import ensure_ray
 from raysq.errors import DataError, ResourceError
 from raysq.kinds.kind import Preparation, Surveying
 from raysq.pieces import Note, noting, progress, read_note, read_notes, unwrapped
-from raysq.shards import Shard, write_extra, write_shard
+from raysq.shards import Shard, sync, write_extra, write_shard
 
 
 def run(
@@ -68,21 +68,20 @@ def run(
         if not sum(counts):
             raise DataError("the source has no rows")
         settled = survey.settle(shard_rows)
-        writes = [(settled.read, directory, number, shard) for number, shard in enumerate(settled.shards)]
-        written = []
-        for number, one in enumerate(_in_order(_write, writes, cpus, threads)):
-            written.append(one)
-            if threads:  # Ray may run a task again
-                settled.spent(number)
-    shards: list[Shard] = []
-    for shard, _ in written:
-        if isinstance(shard, str):
-            raise ResourceError(f"the data set cannot be written: {shard}; make room or set RAYSQ_HOME")
-        shards.append(shard)
+        writes = [(settled.read, directory, number, shard, not threads) for number, shard in enumerate(settled.shards)]
+        shards: list[Shard] = []
+        for number, written in enumerate(_in_order(_write, writes, cpus, threads)):
+            shard, schema = written
+            if isinstance(shard, str):
+                raise ResourceError(f"the data set cannot be written: {shard}; make room or set RAYSQ_HOME")
+            shards.append(shard)
+            if threads:
+                sync(directory, shard)  # while the threads write the next
+                settled.spent(number)  # not with Ray, which may run a task again
     extras = [write_extra(directory, name, table) for name, table in settled.extras.items()]
     shutil.rmtree(scratch)
     shutil.rmtree(noted)
-    return shards, extras, written[0][1], preparation.conclude(notes, settled.found)
+    return shards, extras, schema, preparation.conclude(notes, settled.found)
 
 
 def _look(look: Callable[[int, Any], Iterator[Note]], noted: Path, number: int, piece: Any) -> None:
@@ -92,11 +91,13 @@ def _look(look: Callable[[int, Any], Iterator[Note]], noted: Path, number: int, 
             seen.add(note, 1)
 
 
-def _write(read: Callable[[Any], pa.Table], directory: Path, number: int, shard: Any) -> tuple[Shard | str, pa.Schema]:
+def _write(
+    read: Callable[[Any], pa.Table], directory: Path, number: int, shard: Any, synced: bool
+) -> tuple[Shard | str, pa.Schema]:
     """The second pass for one shard: its entry, or why it was not written."""
     table = read(shard)
     try:
-        return write_shard(directory, number, table), table.schema
+        return write_shard(directory, number, table, synced=synced), table.schema
     except OSError as error:
         return error.strerror or str(error), table.schema
 
