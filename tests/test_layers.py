@@ -86,6 +86,36 @@ def test_recurrent_layers_equal_those_of_keras(name, arguments, monkeypatch):
     close(run(ours, starts=starts), expected)
 
 
+@pytest.mark.parametrize("name", CELLS[:2])
+@pytest.mark.parametrize("sequences", [False, True])
+@pytest.mark.parametrize("front", [True, False], ids=["starts", "states"])
+def test_groups_of_rows_give_what_all_rows_do(name, sequences, front, monkeypatch):
+    _, layer = pair(name, return_sequences=sequences)
+    table = tf.Variable(tf.random.stateless_normal((10, FEATURES), (0, 1)))
+    ids = padded(batch=14)
+    states = [
+        tf.Variable(tf.random.stateless_normal((14, UNITS), (0, seed))) for seed in range(layer.arithmetic.states)
+    ]
+    extra = {"starts": layers.LeadingZeros()(ids)} if front else {"initial_state": states}
+    watched = (table, *(one.value for one in layer.trainable_variables), *([] if front else states))
+    found = []
+    for groups in (1, 2):
+        monkeypatch.setattr(layers.scan, "_groups", lambda batch, groups=groups: groups)
+        monkeypatch.setattr(layers.scan, "PARTS", 2)
+        found.append(outputs_and_gradients(lambda: layer(tf.gather(table, ids), **extra), *watched))
+    close(found[1], found[0])
+
+
+@pytest.mark.parametrize("batch", [1, 31, 64, 96, 97, 128])
+def test_groups_are_equal_and_not_small(batch):
+    groups = layers.scan._groups(batch)
+    assert batch % groups == 0
+    assert groups == 1 or batch // groups >= 32
+    inside = []
+    tf.function(lambda x: inside.append(layers.scan._groups(batch)) or x, jit_compile=True)(tf.constant(1.0))
+    assert inside == [1]  # XLA would work on them in turn
+
+
 def test_the_gradient_reaches_what_made_the_steps_alike_and_no_row_is_lost():
     _, layer = pair("LSTM")
     table = tf.Variable(tf.random.stateless_normal((10, FEATURES), (0, 1)))

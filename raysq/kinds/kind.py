@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -183,14 +183,16 @@ class Model:
         build: `package.module:function`, from `Inputs` and keyword settings to a Keras model. Named, not
             imported, so that listing models does not import Keras.
         defaults: settings (of any part) that this model changes.
-        xla: whether XLA pays for it on a CPU.
+        xla: whether XLA pays for its whole step on a CPU; "keras_loop": only where a recurrent layer takes Keras's own
+            loop. Those of `raysq.layers.recurrent` are compiled one by one then, and work on parts of the batch at the
+            same time: quicker where there are many steps, or a large layer after them.
         sized: `sized(dataset, settings) -> settings` that this model changes beside its defaults, by how much data
             there is, given what else is set; None where size decides nothing.
     """
 
     build: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    xla: bool = True
+    xla: bool | Literal["keras_loop"] = True
     sized: "Callable[[Dataset, Mapping[str, Any]], Mapping[str, Any]] | None" = None
 
 

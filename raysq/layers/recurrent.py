@@ -98,7 +98,7 @@ class _SimpleCell:
         return gradients[0] * (1 - kept[0] * kept[0]), (None,)
 
 
-class _Quick(keras.layers.Layer):
+class Quick(keras.layers.Layer):
     """What the three layers share: when the quick loop can do it, and the call."""
 
     arithmetic: Any
@@ -123,7 +123,7 @@ class _Quick(keras.layers.Layer):
                 row, as those of the padding in front are. Saves their time; the result is the same.
         """
         initial = () if initial_state is None else tuple(keras.tree.flatten(initial_state))
-        if (initial and starts is not None) or mask is not None or not self._is_plain():
+        if (initial and starts is not None) or mask is not None or not self.is_quick():
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         if training and self.dropout:
             # One mask for all steps of a row, so that the rows differ in their padding.
@@ -136,7 +136,8 @@ class _Quick(keras.layers.Layer):
         weights = tuple(tf.convert_to_tensor(one) for one in weights)
         return scan(self.arithmetic, sequences, starts, weights, sequences=self.return_sequences, initial=initial)
 
-    def _is_plain(self) -> bool:
+    def is_quick(self) -> bool:
+        """Whether the quick loop does what is asked of the layer here; if not, Keras's own does."""
         gates = getattr(self.cell, "recurrent_activation", keras.activations.sigmoid)
         return (
             self.cell.activation is keras.activations.tanh
@@ -151,7 +152,7 @@ class _Quick(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="raysq")
-class LSTM(_Quick, keras.layers.LSTM):
+class LSTM(Quick, keras.layers.LSTM):
     """`keras.layers.LSTM` with a quick loop on a CPU: same arguments, weights, outputs and gradients (to 1e-5).
 
     Other activations than Keras's defaults, recurrent dropout, masks, `stateful`, `unroll`, `return_state`, other types
@@ -162,14 +163,14 @@ class LSTM(_Quick, keras.layers.LSTM):
 
 
 @keras.saving.register_keras_serializable(package="raysq")
-class GRU(_Quick, keras.layers.GRU):
+class GRU(Quick, keras.layers.GRU):
     """`keras.layers.GRU` with a quick loop on a CPU; see `LSTM`. `reset_after=False` takes Keras's own way."""
 
     arithmetic = _GRUCell()
 
 
 @keras.saving.register_keras_serializable(package="raysq")
-class SimpleRNN(_Quick, keras.layers.SimpleRNN):
+class SimpleRNN(Quick, keras.layers.SimpleRNN):
     """`keras.layers.SimpleRNN` with a quick loop on a CPU; see `LSTM`."""
 
     arithmetic = _SimpleCell()

@@ -10,6 +10,7 @@ state is that of all rows that have not begun. The arithmetic of a row is that o
 """
 
 import functools
+import os
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -17,8 +18,12 @@ import tensorflow as tf
 # Slices whose place is known in the loop only have no public name in TensorFlow; JAX's jax2tf uses these as well.
 from tensorflow.compiler.tf2xla.python import xla
 
+# Nor has whether what is traced becomes part of a program of XLA.
+from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
 # Widths of the loop. Each is a loop of its own to compile: more of them save less and less.
 PARTS = 6
+_ROWS = 32  # fewest rows of a group
 
 
 class Cell(Protocol):
@@ -66,28 +71,52 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, in
         `(batch, steps, units)` where sequences are wanted, else `(batch, units)`.
     """
     batch = x.shape[0]
-    widths: tuple = (batch,)
-    if batch is None or batch < 2 * PARTS:  # too few rows to part
+    groups = 1 if batch is None else _groups(batch)
+    size = 0 if batch is None else batch // groups
+    widths: tuple = (size or None,)
+    if size < 2 * PARTS:  # too few rows to part
         starts = None
     if starts is not None:
-        widths = tuple(batch * (part + 1) // PARTS for part in range(PARTS))
+        widths = tuple(size * (part + 1) // PARTS for part in range(PARTS))
     forward, backward = _compiled(cell, widths, sequences)
 
     def run(x, *given):
-        weights, first = given[:3], given[3:]
-        order = None if starts is None else tf.argsort(starts, stable=True)
-        arguments = [tf.stop_gradient(one) for one in (x, *weights)]
-        # Rows at the end of every loop but the last: the first row that waits begins then.
-        ends = None if order is None else tf.gather(tf.gather(starts, order), [width - 1 for width in widths[:-1]])
-        output, kept = forward(*arguments, order, ends, tuple(tf.stop_gradient(one) for one in first))
+        weights = [tf.stop_gradient(one) for one in given[:3]]
+        rows = tf.split(tf.stop_gradient(x), groups)
+        first = [tf.split(tf.stop_gradient(one), groups) for one in given[3:]]
+        fronts = [] if starts is None else tf.split(starts, groups)
+        outputs, kept = [], []
+        for group in range(groups):
+            order = ends = None
+            if starts is not None:
+                order = tf.argsort(fronts[group], stable=True)
+                # Rows at the end of every loop but the last: the first row that waits begins then.
+                ends = tf.gather(tf.gather(fronts[group], order), [width - 1 for width in widths[:-1]])
+            output, found = forward(rows[group], *weights, order, ends, tuple(one[group] for one in first))
+            outputs.append(output)
+            kept.append((*found, rows[group], *weights, order, ends))
 
         def gradients(gradient):
-            found = backward(gradient, *kept, *arguments, order, ends)
-            return found[: 4 + len(first)]
+            parts = [backward(part, *one) for part, one in zip(tf.split(gradient, groups), kept, strict=True)]
+            inputs, *ours = zip(*parts, strict=True)
+            states = ours[3:][: len(first)]
+            return [tf.concat(inputs, 0), *map(tf.add_n, ours[:3]), *(tf.concat(one, 0) for one in states)]
 
-        return output, gradients
+        return tf.concat(outputs, 0), gradients
 
     return tf.custom_gradient(run)(x, *weights, *initial)
+
+
+def _groups(batch: int) -> int:
+    """Groups of rows that are worked on at the same time, since XLA's loop has one thread: equal ones, so that one
+    program does for all. One where the loop is part of a larger program, which would work on them in turn."""
+    if GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
+        return 1
+    threading = tf.config.threading
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads())
+    most = min([one or cores for one in threads] + [batch // _ROWS])
+    return next((count for count in range(most, 1, -1) if batch % count == 0), 1)
 
 
 @functools.cache

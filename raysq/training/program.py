@@ -4,7 +4,7 @@ Keras 3 public APIs only. `Model.fit` is not used: it fails under MultiWorkerMir
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -13,7 +13,7 @@ import tensorflow as tf
 from raysq.errors import DataError, TrainingError, UsageError
 from raysq.kinds.kind import Examples, Objective
 from raysq.training.batches import Batches, Place
-from raysq.training.compilation import has_max_pooling, make_metrics, make_optimizer
+from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer
 from raysq.training.settings import TrainSettings
 
 # Numbers that train from which on XLA pays for the optimizer too.
@@ -32,7 +32,7 @@ class Program:
         settings: how to train.
         seed: of the order and of dropout.
         objective: loss and metrics.
-        xla: whether XLA pays for this model on a CPU.
+        xla: whether XLA pays for this model on a CPU, as `raysq.kinds.kind.Model` says it.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Program:
         settings: TrainSettings,
         seed: int,
         objective: Objective,
-        xla: bool,
+        xla: bool | Literal["keras_loop"],
     ):
         self.model = model
         self.splits = splits
@@ -56,7 +56,8 @@ class Program:
         self.local_replicas = len(self.strategy.extended.worker_devices) if tf.distribute.has_strategy() else 1
         on_gpu = bool(tf.config.list_logical_devices("GPU"))
         # On a GPU cuDNN's recurrent layers beat XLA's loop.
-        pays = xla and not on_gpu and not (settings.deterministic and has_max_pooling(model))
+        pays = (has_keras_loop(model) if xla == "keras_loop" else xla) and not on_gpu
+        pays = pays and not (settings.deterministic and has_max_pooling(model))
         self.xla = {"auto": pays, "true": True, "false": False}[settings.xla]
 
         measured = dict(objective.metrics)

@@ -17,6 +17,8 @@ class TrainSettings:
         eval_batch_size: examples of an evaluation step, over all workers.
         optimizer: a Keras optimizer's name.
         learning_rate: at the first step.
+        epsilon: what the optimizer adds where it divides; none for its own. Keras 3's RMSprop adds 1e-7 under the root,
+            Keras 2's beside it: 1e-14 does what that did.
         schedule: "constant", "cosine" (to zero at the last step), "exponential" (a tenth at the last step) or
             "plateau" (halved after `plateau_patience` epochs without a better val_loss).
         plateau_patience: epochs.
@@ -34,6 +36,7 @@ class TrainSettings:
     eval_batch_size: int = 512
     optimizer: Literal["rmsprop", "adam", "adamw", "sgd", "adagrad", "adadelta", "nadam", "adamax"] = "rmsprop"
     learning_rate: float = 0.001
+    epsilon: float | None = None
     schedule: Literal["constant", "cosine", "exponential", "plateau"] = "constant"
     plateau_patience: int = 3
     clipnorm: float | None = None
@@ -58,5 +61,11 @@ class TrainSettings:
             raise UsageError(f"setting steps_per_epoch must be at least 1 or none, received {self.steps_per_epoch}")
         if not self.learning_rate > 0:
             raise UsageError(f"setting learning_rate must be above 0, received {self.learning_rate}")
+        if self.epsilon is not None and not self.epsilon > 0:
+            raise UsageError(f"setting epsilon must be above 0 or none, received {self.epsilon}")
+        if self.epsilon is not None and self.optimizer == "sgd":
+            raise UsageError(
+                f"setting epsilon is for optimizers that divide, received {self.epsilon} with sgd: leave it out"
+            )
         if self.clipnorm is not None and not self.clipnorm > 0:
             raise UsageError(f"setting clipnorm must be above 0 or none, received {self.clipnorm}")

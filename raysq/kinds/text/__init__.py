@@ -86,8 +86,10 @@ KIND = Kind(
     examples=LanguageSettings,
     models={
         "baseline": Model(_BUILDERS + "baseline", _PAIRS, xla=False),
-        "lstm": Model(_BUILDERS + "lstm"),
-        "lstm_every": Model(_BUILDERS + "lstm", {"positions": "every", "batch_size": 16, "eval_batch_size": 64}),
+        "lstm": Model(_BUILDERS + "lstm", xla="keras_loop"),
+        "lstm_every": Model(
+            _BUILDERS + "lstm", {"positions": "every", "batch_size": 16, "eval_batch_size": 64}, xla="keras_loop"
+        ),
     },
     default_model="lstm",
     sample=sample,
