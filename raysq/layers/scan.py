@@ -8,8 +8,8 @@ Rows that all begin with the same steps (padding in front) need them once only: 
 that beginning, and the loop starts with the few rows that begin first, one of which is still in its padding. Its
 state is that of all rows that have not begun. The arithmetic of a row is that of the plain loop.
 
-XLA runs a loop in one thread. Where it is no part of a larger program, there is one for each of several groups of rows, and
-TensorFlow runs them at the same time.
+XLA runs a loop in one thread. Where it is no part of a larger program, there is one for each of several groups of
+rows, and TensorFlow runs them at the same time.
 """
 
 import functools
