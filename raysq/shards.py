@@ -150,14 +150,13 @@ class _Hashed(io.FileIO):
         self.sha256 = hashlib.sha256()
 
     def write(self, data: Any) -> int:
-        view = memoryview(data).cast("B")
-        for begin in range(0, len(view), _PIECE):
-            piece = view[begin : begin + _PIECE]
-            written = 0
-            while written < len(piece):
-                written += super().write(piece[written:]) or 0
+        view, place = memoryview(data).cast("B"), 0
+        while place < len(view):
+            piece = view[place : place + _PIECE]
+            piece = piece[: super().write(piece)]
             self.sha256.update(piece)
-        return len(view)
+            place += len(piece)
+        return place
 
 
 def _write(directory: Path, file: str, table: pa.Table, synced: bool) -> Shard:
@@ -176,8 +175,7 @@ def _write(directory: Path, file: str, table: pa.Table, synced: bool) -> Shard:
                 statistics[column.name] = {"count": count, "mean": mean, "m2": m2}
         if synced:
             os.fsync(handle.fileno())
-        size = handle.tell()
-    return Shard(file, table.num_rows, size, handle.sha256.hexdigest(), statistics)
+        return Shard(file, table.num_rows, handle.tell(), handle.sha256.hexdigest(), statistics)
 
 
 def schema_entries(schema: pa.Schema) -> list[dict[str, str]]:

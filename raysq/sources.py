@@ -174,7 +174,7 @@ def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
         if not stats[-1].st_size:
             raise SourceError(f"{path.name} is empty (0 bytes); give another --source")
     asked = [
-        _Asked(path, stat.st_size, stat.st_mtime_ns, stat.st_mtime_ns, functools.partial(_checksum, path))
+        _Asked(path, stat.st_size, stat.st_mtime_ns, stat.st_mtime_ns, functools.partial(file_checksum, path))
         for path, stat in zip(paths, stats, strict=True)
     ]
     found = _found_meanwhile(asked)
@@ -191,12 +191,17 @@ def _raw_tree(path: Path, tree: Tree) -> RawFile:
     return RawFile(path, path.name, tree.bytes, *_found_meanwhile([asked]))
 
 
-def _checksum(path: Path) -> str:
+def file_checksum(path: Path, hint: str = "") -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        SourceError: it cannot be read; the hint says what to do.
+    """
     try:
         with open(path, "rb", buffering=0) as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}{hint}") from None
 
 
 class _Asked(NamedTuple):

@@ -51,15 +51,16 @@ class Spent:
     """Removes tables of the first pass when all shards that read them are written; called after each, in order."""
 
     def __init__(self, folder: Path, shards: list[list[Slice]]) -> None:
-        self._folder = folder
-        self._last = {part.block: number for number, shard in enumerate(shards) for part in shard}
-        self._shards = shards
+        last = {part.block: number for number, shard in enumerate(shards) for part in shard}
+        self._files: list[list[Path]] = [[] for _ in shards]
+        for path in folder.iterdir():  # once: a folder of many tables is long
+            number = last.get(path.name.partition(".")[0])
+            if number is not None:
+                self._files[number].append(path)
 
     def __call__(self, number: int) -> None:
-        for part in self._shards[number]:
-            if self._last[part.block] == number:
-                for path in self._folder.glob(f"{part.block}.*"):
-                    path.unlink()
+        for path in self._files[number]:
+            path.unlink()
 
 
 def write(path: Path, table: pa.Table) -> None:

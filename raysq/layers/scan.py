@@ -102,7 +102,7 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, in
         def gradients(gradient):
             parts = [backward(part, *one) for part, one in zip(tf.split(gradient, groups), kept, strict=True)]
             inputs, *ours = zip(*parts, strict=True)
-            states = ours[3:][: len(first)]
+            states = ours[3 : 3 + len(first)]
             return [tf.concat(inputs, 0), *map(tf.add_n, ours[:3]), *(tf.concat(one, 0) for one in states)]
 
         return tf.concat(outputs, 0), gradients

@@ -127,7 +127,7 @@ def _open_quote(data: bytes, ends: np.ndarray) -> bool:
 def _row_ends(data: bytes, delimiter: int) -> tuple[np.ndarray, bool]:
     """Places of the line ends outside quotes, and whether a quote stands elsewhere than around a cell."""
     bytes_ = np.frombuffer(data, np.uint8)
-    ends = np.flatnonzero(bytes_ == _LINE_END)
+    ends = streams.line_ends(data)
     if b'"' not in data:
         return ends, False
     quotes = np.flatnonzero(bytes_ == _QUOTE)
@@ -154,7 +154,7 @@ def _parsed(block: _Block, piece: Piece, form: Form, line: int) -> Read:
     if block.data.count(b"\n") == len(starts) - (not block.data.endswith(b"\n")):
         lines = np.arange(len(starts))
     else:
-        lines = np.searchsorted(np.flatnonzero(np.frombuffer(block.data, np.uint8) == _LINE_END), starts)
+        lines = np.searchsorted(streams.line_ends(block.data), starts)
     lengths = block.ends - starts + (not block.data.endswith(b"\n")) * (np.arange(len(starts)) == len(starts) - 1)
     first = np.frombuffer(block.data, np.uint8)[np.minimum(starts, len(block.data) - 1)]
     lines = lines[(lengths > 1) | ((lengths == 1) & (first != _RETURN))] + line + 1

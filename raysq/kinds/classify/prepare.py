@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read, words_of
 from raysq.corpus.tokens import Tokens
-from raysq.errors import SourceError, UsageError
+from raysq.errors import UsageError
+from raysq.sources import file_checksum
 
 if TYPE_CHECKING:
     from raysq.kinds.kind import Survey
@@ -94,7 +95,8 @@ class TextPreparation(Tokens):
         found = dataclasses.replace(self, text=text, label=label, delimiter=delimiter)
         if self.vectors is not None and self.vectors_sha256 is None:
             path = Path(self.vectors).expanduser().absolute()
-            found = dataclasses.replace(found, vectors=str(path), vectors_sha256=_checksum(path))
+            digest = file_checksum(path, "; --set vectors=FILE names it")
+            found = dataclasses.replace(found, vectors=str(path), vectors_sha256=digest)
         words = words_of(files)
         if words is not None:
             digest = hashlib.sha256("\n".join(words).encode()).hexdigest()
@@ -239,11 +241,3 @@ class TextReading:
         from raysq.kinds.classify.findings import damages
 
         return [f"{report['documents']:,} documents", *damages(report)]
-
-
-def _checksum(path: Path) -> str:
-    try:
-        with open(path, "rb") as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}; --set vectors=FILE names it") from None

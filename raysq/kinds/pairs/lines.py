@@ -223,7 +223,7 @@ def _index(path: Path) -> _Index:
     last = b"\n"
     with open(path, "rb") as handle:
         while chunk := handle.read(_CHUNK):
-            ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == 10)
+            ends = streams.line_ends(chunk)
             full = chunk.rstrip(b"\r\n")
             if full:
                 written = lines + int(np.searchsorted(ends, len(full))) + 1
