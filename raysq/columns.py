@@ -1,4 +1,4 @@
-"""Columns of a shard set, read where they lie in the memory-mapped shards."""
+"""Columns, read where they lie: of a table, and of a shard set in the memory-mapped shards."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,11 @@ import pyarrow as pa
 
 # Above this many shards in one request, sorting the rows is cheaper than one mask per shard.
 _MASKED_SHARDS = 16
+
+
+def one_array(column: pa.ChunkedArray) -> pa.Array:
+    """A table's column as one array; copied only where it lies in several, unlike with Arrow's `combine_chunks`."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 class Column:

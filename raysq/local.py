@@ -1,5 +1,6 @@
 """Preparation by threads of this process, where Ray would have to be started for little; the same bytes as with Ray."""
 
+import contextlib
 import os
 import shutil
 import sys
@@ -34,6 +35,24 @@ def threads(pieces: list[Any], cpus: int | None) -> int:
     return min(cores, MOST) if little and cpus is None and not has_cluster() else 0
 
 
+@contextlib.contextmanager
+def tuned() -> Iterator[None]:
+    """Python and Arrow as they suit threads that prepare; as they were afterwards."""
+    interval, pool = sys.getswitchinterval(), pa.default_memory_pool()
+    # A thread that goes through rows in Python would hold up each call of another thread's by Python's 5 ms.
+    sys.setswitchinterval(min(interval, _SWITCH))
+    # Of what one thread frees mimalloc, Arrow's own choice, keeps more from the others the longer they run.
+    if "jemalloc" in pa.supported_memory_backends() and not os.environ.get("ARROW_DEFAULT_MEMORY_POOL"):
+        pa.set_memory_pool(pa.jemalloc_memory_pool())
+    try:
+        yield
+    finally:
+        # Not after each call: the next would ask for the same memory again, page by page.
+        pa.default_memory_pool().release_unused()
+        pa.set_memory_pool(pool)
+        sys.setswitchinterval(interval)
+
+
 def in_order(
     function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], threads: int, *, ahead: int = 1
 ) -> Iterator[Any]:
@@ -45,11 +64,8 @@ def in_order(
         threads: so many calls run at a time.
         ahead: results that may wait in memory for one before them, and for what is done with it.
     """
-    interval = sys.getswitchinterval()
     with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[Any]] = deque()
-        # A thread that goes through rows in Python would hold up each call of another thread's by Python's 5 ms.
-        sys.setswitchinterval(min(interval, _SWITCH))
         try:
             for call in calls:
                 waiting.append(pool.submit(function, *call))
@@ -58,11 +74,8 @@ def in_order(
             while waiting:
                 yield waiting.popleft().result()
         finally:
-            sys.setswitchinterval(interval)
             for late in waiting:
                 late.cancel()
-            # Not after each call: the next would ask for the same memory again, page by page.
-            pa.default_memory_pool().release_unused()
 
 
 def run(
@@ -96,7 +109,7 @@ def run(
             yield from found
 
     whole, repaired = preparation.whole(), None
-    with progress(pieces, noted, quiet):
+    with tuned(), progress(pieces, noted, quiet):
         if whole is None:
             shards, schema = _write(tables(), directory, shard_rows)
             notes, _ = read_notes(noted, len(pieces), preparation)

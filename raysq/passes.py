@@ -6,7 +6,6 @@ the order of the plan, so that the result does not depend on the order in which 
 to be started for little, threads of this process pass over the pieces in the same way.
 """
 
-import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,7 +53,7 @@ def run(
     noted.mkdir()
     survey = preparation.survey(pieces, scratch)
     threads = local.threads(pieces, cpus)
-    with contextlib.nullcontext() if threads else unwrapped():
+    with local.tuned() if threads else unwrapped():
         if not threads:
             ensure_ray()
         with progress(pieces, noted, quiet):

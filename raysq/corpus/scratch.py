@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from raysq.columns import one_array
 from raysq.corpus.vocabulary import Vocabulary
 
 
@@ -82,7 +83,7 @@ def write_array(path: Path, values: np.ndarray) -> None:
 
 def read_array(path: Path) -> np.ndarray:
     """The array, read only."""
-    values: np.ndarray = read(path).column("values").combine_chunks().to_numpy()
+    values: np.ndarray = one_array(read(path).column("values")).to_numpy()
     return values
 
 
@@ -94,7 +95,7 @@ def write_words(folder: Path, name: str, words: pa.Array, counts: np.ndarray, fi
 def add_words(folder: Path, name: str, vocabulary: Vocabulary) -> None:
     """Moves the words of a piece into the vocabulary, and writes the places that it knows by then."""
     path = folder / f"{name}.words"
-    words, counts, first = (column.combine_chunks() for column in read(path).columns)
+    words, counts, first = (one_array(column) for column in read(path).columns)
     path.unlink()
     _write_places(folder, vocabulary.add(name, words, counts.to_numpy(), first.to_numpy()))
 

@@ -17,10 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.columns import one_array
 from raysq.corpus import scratch
 from raysq.corpus.reading import Piece, words_of
 from raysq.corpus.scratch import Slice
-from raysq.corpus.tokens import Tokens, tokenise
+from raysq.corpus.tokens import Tokens, offsets_of, tokenise
 from raysq.corpus.vocabulary import Vocabulary, look_up, tally
 from raysq.kinds.kind import Settled
 
@@ -72,24 +73,23 @@ class Look:
     def __call__(self, number: int, piece: Any) -> Iterator[Note]:
         for block, (table, note) in enumerate(self.settings.read(piece)):
             if table.num_rows:
-                yield self._block(_name(number, block), table.combine_chunks(), note)
+                yield self._block(_name(number, block), table, note)
 
     def _block(self, name: str, table: pa.Table, note: Note) -> Note:
         """Leaves one table, and says what is in it."""
         settings = self.settings
-        ids = table.column("id").combine_chunks()
+        ids = one_array(table.column("id"))
         if "ranks" in table.column_names:
-            codes, offsets, words, keys = _ranks(table.column("ranks").combine_chunks())
+            codes, offsets, words, keys = _ranks(one_array(table.column("ranks")))
             text = pa.array([""] * table.num_rows, pa.large_string())
         else:
-            whole = table.column("text").combine_chunks()
-            codes, offsets, words = tokenise(whole, settings.tokens)
+            texts = table.column("text")
+            codes, offsets, words = tokenise(texts, settings.tokens)
             if "key" in table.column_names:  # made by the preparation, of what makes texts equal to it
                 keys = table.column("key").to_numpy().copy()
             else:
-                begins = np.frombuffer(whole.buffers()[1], np.int64)[whole.offset :]
-                keys = _keys(whole.buffers()[2], begins, len(whole))
-            text = pc.utf8_slice_codeunits(whole, 0, settings.excerpt)
+                keys = np.concatenate([_keys(chunk.buffers()[2], offsets_of(chunk)) for chunk in texts.chunks])
+            text = pc.utf8_slice_codeunits(texts, 0, settings.excerpt)
         for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would lie on one side
             keys[row] = zlib.crc32(ids[row].as_py().encode())
         said = table.column("part").to_numpy()
@@ -110,7 +110,7 @@ class Look:
         names: list[str] = []
         counts_of: list[list[int]] = [[], []]
         if settings.labelled:
-            labels = table.column("label").combine_chunks().dictionary_encode()
+            labels = one_array(table.column("label")).dictionary_encode()
             label = labels.indices.fill_null(-1).to_numpy()
             names = labels.dictionary.to_pylist()
             found = (np.bincount(label[(part == side) & (label >= 0)], minlength=len(names)) for side in (0, 1))
@@ -143,7 +143,7 @@ class Rows:
     def __call__(self, shard: list[Slice]) -> pa.Table:
         ranks = scratch.read_array(self.scratch / _RANKS)
         tables = [self._table(part) for part in shard]
-        lists = [table.column("tokens").combine_chunks() for table in tables]
+        lists = [one_array(table.column("tokens")) for table in tables]
         sizes = [np.diff(one.offsets.to_numpy()) for one in lists]
         offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
         tokens, begin = np.empty(offsets[-1], np.int32), 0
@@ -262,11 +262,10 @@ def _name(number: int, block: int) -> str:
     return f"{number:06d}-{block:05d}"
 
 
-def _keys(data: pa.Buffer | None, offsets: np.ndarray, count: int) -> np.ndarray:
+def _keys(data: pa.Buffer | None, offsets: np.ndarray) -> np.ndarray:
     """CRC-32 of each document's bytes."""
     view = memoryview(data or b"")
-    places = offsets[: count + 1].tolist()
-    found = [zlib.crc32(view[begin:end]) for begin, end in itertools.pairwise(places)]
+    found = [zlib.crc32(view[begin:end]) for begin, end in itertools.pairwise(offsets.tolist())]
     return np.array(found, np.uint32)
 
 
@@ -276,7 +275,7 @@ def _ranks(lists: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array, np.ndarra
     values = lists.values.to_numpy()[offsets[0] : offsets[-1]].astype(np.int32)
     offsets = offsets - offsets[0]
     words = pa.array(values).dictionary_encode()
-    keys = _keys(pa.py_buffer(values), offsets * values.itemsize, len(lists))
+    keys = _keys(pa.py_buffer(values), offsets * values.itemsize)
     return words.indices.to_numpy(), offsets, words.dictionary, keys
 
 

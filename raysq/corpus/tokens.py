@@ -2,7 +2,7 @@
 
 import functools
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,10 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.columns import one_array
 from raysq.corpus.vocabulary import look_up
 from raysq.errors import UsageError
 
 _TOGETHER = 1 << 20  # bytes of text that one pass after the other finds in the processor's cache
+_SHORT = 1 << 30  # bytes of text whose words have 32-bit places, in lower case too
 _BEYOND = np.uint64(0x8080808080808080)
 _LOOKED_UP = ((0x80, 0x600), (0x2000, 0x2400), (0x3000, 0x3400))  # from Latin to Hebrew, punctuation, kana
 _WITHOUT_CASE = ((0x3400, 0xA000), (0xAC00, 0xD7A4))  # ideographs, Hangul syllables
@@ -48,7 +50,7 @@ def tokenise(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
     `filters` taken for `split`, empty words dropped.
 
     Args:
-        texts: Arrow array of strings; a null is an empty text.
+        texts: Arrow array of strings, or a chunked one, whose chunks are never joined; a null is an empty text.
         form: how they are parted; a `TextPreparation` is one.
 
     Returns:
@@ -56,47 +58,62 @@ def tokenise(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
         shape (texts + 1,), where the words of each text begin; and the distinct words, large_string, in order of
         first appearance.
     """
-    texts = _one_array(texts)
+    chunks = [_filled(chunk) for chunk in (texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts])]
     wide = "".join(character for character in form.filters if not character.isascii()) if form.level == "word" else ""
-    compose, places = form.normalize == "NFC", _offsets(texts)
+    compose = form.normalize == "NFC"
     if form.level == "char":
-        return _characters(_fold(texts, form.lower, compose, wide, form.split), form.lower)
+        whole = one_array(pa.chunked_array(chunks, pa.large_string()))
+        return _characters(_fold(whole, form.lower, compose, wide, form.split), form.lower)
     table = _byte_table(form.lower, form.filters, form.split)
-    offsets, parts = np.zeros(len(texts) + 1, np.int64), []
-    for begin, end in _slices(places):
-        some = _fold(texts.slice(begin, end - begin), form.lower, compose, wide, form.split)
-        begins = _offsets(some)
+    short = sum(map(_size, chunks)) <= _SHORT
+    kind, place = (pa.string(), np.int32) if short else (pa.large_string(), np.int64)
+    offsets, row, parts = np.zeros(len(texts) + 1, np.int64), 0, []
+    for some in _slices(chunks):
+        some = _fold(some, form.lower, compose, wide, form.split)
+        begins = offsets_of(some)
         first, begins = begins[0], begins - begins[0]
         # Bytes above 127 are parts of other characters and stay as they are.
         folded = memoryview(some.buffers()[2] or b"")[first : first + begins[-1]].tobytes().translate(table)
         starts = _starts(np.frombuffer(folded, np.uint8) == ord(form.split), begins)
-        offsets[begin : end + 1] = offsets[begin] + np.searchsorted(starts, begins)
+        offsets[row : row + len(begins)] = offsets[row] + np.searchsorted(starts, begins)
+        row += len(some)
         # Words with what parts them from the next are found without moving a byte; trimmed when they are few.
-        buffers = [None, pa.py_buffer(starts), pa.py_buffer(folded)]
-        parts.append(pa.Array.from_buffers(pa.large_string(), len(starts) - 1, buffers))
-    found = pa.chunked_array(parts, pa.large_string()).dictionary_encode().combine_chunks()
-    words = pc.ascii_rtrim(found.dictionary, characters=form.split).dictionary_encode()
-    return look_up(words.indices.to_numpy(), found.indices.to_numpy()), offsets, words.dictionary
+        buffers = [None, pa.py_buffer(starts.astype(place, copy=False)), pa.py_buffer(folded)]
+        parts.append(pa.Array.from_buffers(kind, len(starts) - 1, buffers))
+    found = pa.chunked_array(parts, kind).dictionary_encode()
+    del parts
+    if not found.num_chunks:
+        return np.zeros(0, np.int32), offsets, pa.array([], pa.large_string())
+    words = pc.ascii_rtrim(found.chunk(0).dictionary.cast(pa.large_string()), characters=form.split).dictionary_encode()
+    codes, begin = np.empty(len(found), np.int32), 0
+    for some in found.chunks:
+        look_up(words.indices.to_numpy(), some.indices.to_numpy(), out=codes[begin : begin + len(some)])
+        begin += len(some)
+    return codes, offsets, words.dictionary
 
 
-def _slices(places: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Texts that are looked at together: the first and the one after the last, of all that begin at these places."""
-    begin, last = 0, len(places) - 1
-    while begin < last:
-        end = int(np.searchsorted(places, places[begin] + _TOGETHER, side="right")) - 1
-        end = min(max(end, begin + 1), last)
-        yield begin, end
-        begin = end
+def _slices(chunks: Iterable[pa.Array]) -> Iterator[pa.Array]:
+    """Texts that are looked at together."""
+    for texts in chunks:
+        begin, places = 0, offsets_of(texts)
+        while begin < len(texts):
+            end = int(np.searchsorted(places, places[begin] + _TOGETHER, side="right")) - 1
+            end = min(max(end, begin + 1), len(texts))
+            yield texts.slice(begin, end - begin)
+            begin = end
 
 
-def _one_array(texts: Any) -> pa.Array:
-    if isinstance(texts, pa.ChunkedArray):
-        texts = texts.combine_chunks()
+def _filled(texts: pa.Array) -> pa.Array:
     texts = texts.cast(pa.large_string())
     return texts.fill_null("") if texts.null_count else texts
 
 
-def _offsets(texts: pa.Array) -> np.ndarray:
+def _size(texts: pa.Array) -> int:
+    places = offsets_of(texts)
+    return int(places[-1] - places[0])
+
+
+def offsets_of(texts: pa.Array) -> np.ndarray:
     """Where each text begins in the array's bytes, and where the last one ends."""
     return np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
 
@@ -122,7 +139,7 @@ def _fold(texts: pa.Array, lower: bool, compose: bool, wide: str, split: str) ->
 
 def _that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
     """For each text, whether it holds a character which may change."""
-    begins = _offsets(texts)
+    begins = offsets_of(texts)
     first = begins[0]
     data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[first : begins[-1]]
     # Most texts are of ASCII nearly throughout: eight bytes are looked at together.
@@ -190,7 +207,7 @@ def _starts(parting: np.ndarray, begins: np.ndarray) -> np.ndarray:
 
 def _characters(texts: pa.Array, lower: bool) -> tuple[np.ndarray, np.ndarray, pa.Array]:
     """Every character a word."""
-    begins = _offsets(texts)
+    begins = offsets_of(texts)
     data = memoryview(texts.buffers()[2] or b"")[begins[0] : begins[-1]].tobytes()
     if lower:
         data = data.lower()  # of bytes: ASCII only, the rest is folded already

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.columns import one_array
 from raysq.corpus.reading.gutenberg import bare
 
 Unit = Literal["sentence", "line", "paragraph", "document"]
@@ -43,7 +44,7 @@ def split(table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0) -
         the documents that they come from, and `cut` for the units that were too long. Where a document has several, a
         unit's id is that of its document, a full stop, and its number in it from 1 on.
     """
-    text = _bare(table.column("text").combine_chunks())
+    text = _bare(one_array(table.column("text")))
     if unit != "document":
         text, parents = _parts(text, unit)
     else:
@@ -53,7 +54,7 @@ def split(table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0) -
     text, parents = text.take(pa.array(kept)), parents[kept]
     # Without the documents themselves, which would be copied for each of their units.
     rows = table.drop_columns(["text"]).take(pa.array(parents)).append_column("text", text)
-    rows = rows.set_column(rows.column_names.index("id"), "id", _numbered(rows.column("id").combine_chunks(), parents))
+    rows = rows.set_column(rows.column_names.index("id"), "id", _numbered(one_array(rows.column("id")), parents))
     return rows, {**note, "documents": len(text), "sources": note["documents"], "cut": cut}
 
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import pickle
+import sys
 import tarfile
 import zipfile
 
@@ -76,6 +77,7 @@ def small_blocks(monkeypatch):
     for module in (quoted, objects):
         monkeypatch.setattr(module, "RANGE", 64)
     monkeypatch.setattr(streams, "CHUNK", 7)
+    monkeypatch.setattr(objects, "_PARSED", 16)
 
 
 TABLES = {
@@ -130,6 +132,29 @@ def test_ids_are_line_numbers(tmp_path, small_blocks):
         assert lines[int(name.removeprefix("r.csv:")) - 1].startswith(b"%d," % begin)
     (tmp_path / "b.jsonl").write_text('{"text": "a", "label": 1}\n\n \n{"text": "b", "label": 2}\n')
     assert everything([tmp_path / "b.jsonl"])[0]["id"] == ["b.jsonl:1", "b.jsonl:4"]
+
+
+def test_lines_of_any_length_in_parsed_parts(tmp_path):
+    source = np.random.RandomState(0)
+    longest = [3_000_000, 1 << 20, (1 << 20) - 28, 0]  # more than is parsed at a time, about as much, and none
+    sizes = [*source.randint(0, 3000, 900), *longest, *source.randint(0, 3000, 900)]
+    lines = [json.dumps({"text": "é " * (int(size) // 8), "label": number % 3}) for number, size in enumerate(sizes)]
+    lines[1:1] = [""] * 1_500_000
+    lines += [" \r"] * 2 + [""] * 1_500_000
+    (tmp_path / "r.jsonl").write_text("\n".join(lines))
+    found, _ = everything([tmp_path / "r.jsonl"], Form("text", "label"))
+    assert found["text"] == ["é " * (int(size) // 8) for size in sizes]
+    assert found["label"] == [str(number % 3) for number in range(len(sizes))]
+    assert found["id"][:2] == ["r.jsonl:1", "r.jsonl:1500002"]
+
+
+def test_a_block_is_held_by_its_reader_alone(tmp_path):
+    path = tmp_path / "r.txt"
+    path.write_bytes(b"line of text\n" * 1000)
+    stream = streams.blocks(streams.chunks(path, begin=0, end=13_000), 13_001)
+    block = next(stream)
+    assert sys.getrefcount(block) <= 2  # the name here, and the argument
+    assert (len(block), list(stream)) == (13_000, [])
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from raysq.corpus import tokens
 from raysq.corpus.tokens import FILTERS, Tokens, _stays, tokenise
 from raysq.corpus.vocabulary import UNSEEN, Vocabulary, tally
 from raysq.errors import DataError, UsageError
@@ -30,6 +31,21 @@ def words_of(texts: list[str] | pa.Array, form: Tokens) -> list[list[str]]:
 def some_texts(seed: int, count: int) -> list[str]:
     source = random.Random(seed)
     return ["".join(source.choice(ALPHABET) for _ in range(source.randint(0, 9))) for _ in range(count)]
+
+
+@pytest.mark.parametrize("level", ["word", "char"])
+@pytest.mark.parametrize("short", [1 << 30, 0])
+def test_texts_in_parts_have_the_same_words(monkeypatch, level, short):
+    monkeypatch.setattr(tokens, "_SHORT", short)
+    texts = some_texts(3, 400)
+    whole = pa.array(texts, pa.large_string())
+    begins = [0, 0, 1, 17, 17, 200, 400]
+    parts = pa.chunked_array([whole[begin:end] for begin, end in itertools.pairwise(begins)], pa.large_string())
+    form = Tokens(level=level)
+    for one, other in zip(tokenise(whole, form), tokenise(parts, form), strict=True):
+        assert one.tolist() == other.tolist()
+    codes, offsets, words = tokenise(pa.chunked_array([], pa.large_string()), form)
+    assert (len(codes), offsets.tolist(), words.to_pylist()) == (0, [0], [])
 
 
 @pytest.mark.parametrize("lower", [True, False])

@@ -26,11 +26,11 @@ class Read:
     """Rows of a file.
 
     Attributes:
-        columns: those that are wanted, in the order of `Columns.wanted`.
+        columns: those that are wanted, in the order of `Columns.wanted`; the text may be in parts.
         numbers: of the rows in the file, for their ids.
     """
 
-    columns: Sequence[pa.Array]
+    columns: Sequence[pa.Array | pa.ChunkedArray]
     numbers: np.ndarray
 
 

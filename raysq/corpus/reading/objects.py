@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json
 
+from raysq.columns import one_array
 from raysq.corpus.reading import streams
 from raysq.corpus.reading.columns import Read, columns_of, documents
 from raysq.corpus.reading.form import RANGE, Columns, Form, Piece
@@ -17,6 +18,7 @@ from raysq.corpus.reading.heads import items, parsed_object
 from raysq.corpus.reading.tables import BOM, is_utf8
 from raysq.errors import DataError
 
+_PARSED = 1 << 20  # bytes that are parsed at a time; a line must be among them whole
 _LABELS = (pa.string(), pa.int64(), pa.bool_(), pa.float64())
 
 
@@ -46,9 +48,11 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
                 block = block.removeprefix(BOM)
             ends = streams.line_ends(block)
             quick = _quickly(block, ends, piece.columns, line) if is_utf8(encoding) else None
-            for few in [quick] if quick is not None else _slowly(block, piece, encoding, line):
-                yield documents(few, piece, form)
+            reads = iter([quick] if quick is not None else _slowly(block, piece, encoding, line))
             line += len(ends)
+            del block, quick
+            for few in reads:
+                yield documents(few, piece, form)
 
 
 def plan_list(path: Path, form: Form) -> list[Piece]:
@@ -73,12 +77,13 @@ def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Rea
         ends = np.append(ends, len(block))
     starts = np.concatenate([[0], ends[:-1] + 1])
     numbers = np.flatnonzero((ends - starts > 1) | ((ends > starts) & (data[np.minimum(starts, len(data) - 1)] != 13)))
+    part = max(_PARSED, int((ends - starts).max(initial=0)) + 2)
     for kind in _LABELS if columns.label is not None else _LABELS[:1]:
         kinds = {columns.text: pa.large_string(), columns.label: kind, columns.part: pa.string()}
         try:
             table = pa.json.read_json(
                 pa.BufferReader(block),
-                pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1),
+                pa.json.ReadOptions(use_threads=False, block_size=part),
                 pa.json.ParseOptions(
                     explicit_schema=pa.schema([(name, kinds[name]) for name in columns.wanted]),
                     unexpected_field_behavior="ignore",
@@ -88,11 +93,14 @@ def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Rea
             continue
         if table.num_rows != len(numbers):
             return None
-        return Read([_bytes(table.column(name).combine_chunks()) for name in columns.wanted], numbers + line + 1)
+        found = {name: _bytes(table.column(name)) for name in columns.wanted}
+        # The text stays in the parts in which it was parsed: it is never held twice.
+        one = {name: one_array(values) for name, values in found.items() if name != columns.text}
+        return Read([(found | one)[name] for name in columns.wanted], numbers + line + 1)
     return None
 
 
-def _bytes(values: pa.Array) -> pa.Array:
+def _bytes(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """Text as bytes, since Arrow's reader does not check that they are UTF-8."""
     if pa.types.is_large_string(values.type) or pa.types.is_string(values.type):
         return values.cast(pa.large_binary())

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from raysq.columns import one_array
 from raysq.corpus.reading import streams
 from raysq.corpus.reading.columns import Read, columns_of, documents
 from raysq.corpus.reading.form import RANGE, Form, Piece
@@ -184,7 +185,7 @@ def _parsed(block: _Block, piece: Piece, form: Form, line: int) -> Read:
         raise _ragged(piece, at, wrong[0].actual_columns, wrong[0].expected_columns)
     if table.num_rows != len(lines):
         raise RuntimeError(f"{piece.name}: {table.num_rows} rows parsed, {len(lines)} found")
-    return Read([table.column(name).combine_chunks() for name in wanted], lines)
+    return Read([one_array(table.column(name)) for name in wanted], lines)
 
 
 def _slowly(block: _Block, stream: Iterator[bytes], piece: Piece, form: Form, line: int) -> Iterator[Read]:

@@ -91,11 +91,20 @@ def blocks(stream: Iterator[bytes], size: int) -> Iterator[bytes]:
         cut = chunk.rfind(b"\n") + 1
         if cut:
             held[-1] = chunk[:cut]
-            yield b"".join(held)
-            held = [chunk[cut:]]
-            length = len(held[0])
+            left = chunk[cut:]
+            yield _joined(held)
+            held.append(left)
+            length = len(left)
+    chunk = b""  # whoever receives a block can let go of it
     if length:
-        yield b"".join(held)
+        yield _joined(held)
+
+
+def _joined(held: list[bytes]) -> bytes:
+    """The bytes together, which the list does not hold any longer."""
+    joined = b"".join(held)
+    held.clear()
+    return joined
 
 
 def lines_in(data: bytes | bytearray | memoryview) -> int:
@@ -105,7 +114,10 @@ def lines_in(data: bytes | bytearray | memoryview) -> int:
 
 def line_ends(data: bytes) -> np.ndarray:
     """Places of the line ends."""
-    return np.flatnonzero(np.frombuffer(data, np.uint8) == _LINE_END)
+    values = np.frombuffer(data, np.uint8)
+    parts = (values[begin : begin + CHUNK] for begin in range(0, len(values), CHUNK))
+    found = [np.flatnonzero(part == _LINE_END) + number * CHUNK for number, part in enumerate(parts)]
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def ranges(path: Path, size: int) -> list[tuple[int, int, int]]:
@@ -159,12 +171,11 @@ def _raw(path: Path, begin: int = 0, end: int | None = None) -> Generator[bytes]
             else:
                 stream = stack.enter_context(open(path, "rb", buffering=0))
                 stream.seek(begin)
-            left = None if end is None else end - begin
             # A range is what a task holds at a time: read at once it need not be joined.
-            while chunk := stream.read(CHUNK if left is None else left):
-                if left is not None:
-                    left -= len(chunk)
-                yield chunk
+            if end is None:
+                yield from iter(lambda: stream.read(CHUNK), b"")
+            else:
+                yield from iter(lambda: stream.read(end - stream.tell()), b"")
     except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise damaged(path, error) from None
 

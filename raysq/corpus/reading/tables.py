@@ -61,7 +61,12 @@ class Documents:
 
 
 def table(
-    text: pa.Array, label: pa.Array | None, part: pa.Array | int, ids: pa.Array, form: Form, ignored: int = 0
+    text: pa.Array | pa.ChunkedArray,
+    label: pa.Array | None,
+    part: pa.Array | int,
+    ids: pa.Array,
+    form: Form,
+    ignored: int = 0,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """A table of documents, and its note.
 
@@ -147,7 +152,7 @@ def numbered(name: str, numbers: np.ndarray) -> pa.Array:
     )
 
 
-def _decoded(raw: pa.Array, form: Form) -> tuple[pa.Array, list[int]]:
+def _decoded(raw: pa.Array | pa.ChunkedArray, form: Form) -> tuple[pa.Array | pa.ChunkedArray, list[int]]:
     """The documents as text, and which of them have bytes that are not of the encoding."""
     if is_utf8(form.encoding):
         try:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.columns import one_array
 from raysq.corpus import scratch
 from raysq.corpus.scratch import Slice
 from raysq.corpus.vocabulary import Vocabulary, look_up, tally
@@ -44,7 +45,7 @@ class Look:
     def _block(self, name: str, table: pa.Table, note: Note) -> Note:
         ids = table.column("id")
         sides = [
-            language.words(table.column(side).combine_chunks())
+            language.words(one_array(table.column(side)))
             for side, language in zip(SIDES, self.settings.languages, strict=True)
         ]
         lengths = [np.diff(offsets) for _, offsets, _ in sides]
