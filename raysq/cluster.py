@@ -1,4 +1,4 @@
-"""The one place where Ray is started or joined, and asked for what it can hold."""
+"""The one place where Ray is started or joined, and asked for what it, and this process, can hold."""
 
 import json
 import logging
@@ -54,6 +54,11 @@ def ensure_ray(**options: Any) -> None:
                 f"no Ray cluster answers at RAY_ADDRESS={address} ({said}); unset it to run locally{token}"
             ) from None
         raise ResourceError(f"Ray does not start ({said}); `raysq doctor` looks further") from None
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_cluster() -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysq.cluster import has_cluster
+from raysq.cluster import cores, has_cluster
 from raysq.errors import DataError, ResourceError
 from raysq.kinds.kind import Preparation
 from raysq.pieces import Note, noting, progress, read_note, read_notes
@@ -30,9 +30,9 @@ def threads(pieces: list[Any], cpus: int | None) -> int:
         pieces: a plan.
         cpus: given, Ray is asked for so many.
     """
-    cores = os.cpu_count() or 1
-    little = cores <= MOST or sum(getattr(piece, "size", SMALL) for piece in pieces) < SMALL
-    return min(cores, MOST) if little and cpus is None and not has_cluster() else 0
+    most = cores()
+    little = most <= MOST or sum(getattr(piece, "size", SMALL) for piece in pieces) < SMALL
+    return min(most, MOST) if little and cpus is None and not has_cluster() else 0
 
 
 @contextlib.contextmanager

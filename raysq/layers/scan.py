@@ -13,7 +13,6 @@ rows, and TensorFlow runs them at the same time.
 """
 
 import functools
-import os
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -23,6 +22,8 @@ from tensorflow.compiler.tf2xla.python import xla
 
 # Nor has whether what is traced becomes part of a program of XLA.
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+from raysq.cluster import cores
 
 # Widths of the loop. Each is a loop of its own to compile: more of them save less and less.
 PARTS = 6
@@ -116,9 +117,8 @@ def _groups(batch: int) -> int:
     if GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
         return 1
     threading = tf.config.threading
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads())
-    most = min([one or cores for one in threads] + [batch // _ROWS])
+    most = min([one or cores() for one in threads] + [batch // _ROWS])
     return next((count for count in range(most, 1, -1) if batch % count == 0), 1)
 
 

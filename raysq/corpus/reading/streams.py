@@ -16,6 +16,7 @@ from typing import IO, cast
 
 import numpy as np
 
+from raysq.cluster import cores
 from raysq.corpus.reading.tables import is_utf8
 from raysq.errors import DataError
 from raysq.sources import zip_member
@@ -138,7 +139,7 @@ def ranges(path: Path, size: int) -> list[tuple[int, int, int]]:
             place = begins[-1] + size - 1 if found else place + CHUNK
     if begins[-1] == whole:
         begins.pop()
-    with ThreadPoolExecutor(min(os.cpu_count() or 1, _COUNTING)) as pool:
+    with ThreadPoolExecutor(min(cores(), _COUNTING)) as pool:
         counts = pool.map(_lines_between, itertools.repeat(path), begins, begins[1:])
         above = [0, *itertools.accumulate(counts)]
     return list(zip(begins, [*begins[1:], whole], above, strict=True)) if begins else []
