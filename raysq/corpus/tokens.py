@@ -2,8 +2,8 @@
 
 import functools
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -39,6 +39,11 @@ class Tokens:
     filters: str = FILTERS
     split: str = " "
     normalize: Literal["NFC", "none"] = "NFC"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Tokens":
+        """Those of a preparation's settings."""
+        return cls(**{field.name: settings[field.name] for field in fields(cls) if field.name in settings})
 
     def __post_init__(self) -> None:
         if len(self.split) != 1 or not self.split.isascii():

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 
+from raysq.corpus.documents import DocumentReading
 from raysq.kinds import scores
 from raysq.kinds.classify import assets
 from raysq.kinds.classify.examples import documents
 from raysq.kinds.classify.predict import predict
-from raysq.kinds.classify.prepare import TextPreparation, TextReading
+from raysq.kinds.classify.prepare import TextPreparation
 from raysq.kinds.classify.report import report
 from raysq.kinds.classify.sample import sample
 from raysq.kinds.classify.settings import TextSettings
@@ -109,9 +110,9 @@ def remarks(facts: Mapping[str, Any], settings: TextSettings) -> list[str]:
     return lines
 
 
-def raw_reading(facts: Mapping[str, Any]) -> TextReading:
+def raw_reading(facts: Mapping[str, Any]) -> DocumentReading:
     """The preparation that reads raw texts for predictions as those of the run were read."""
-    return TextReading.of(facts["reading"])
+    return DocumentReading.of(facts["reading"])
 
 
 _BAG = {"vectorization": "multi_hot", "batch_size": 512, "epochs": 4, "steps_per_epoch": None}

@@ -3,55 +3,47 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from raysq.corpus.documents import Note, damages, many, seen, total
 from raysq.errors import DataError
 
 if TYPE_CHECKING:
     from raysq.kinds.classify.prepare import TextPreparation
 
-Note = dict[str, Any]
-
 _NAMED = 5
 _LONGEST = 40  # characters of a label in a line
-
-
-def check_documents(notes: list[Note]) -> None:
-    """Raises DataError where there are no documents."""
-    if not any(note["documents"] for note in notes):
-        raise DataError("the source has no documents; give another --source")
 
 
 def check(settings: "TextPreparation", notes: list[Note]) -> None:
     """Raises the error of what cannot be used.
 
     Raises:
-        DataError: no documents, documents without a label, some that say what is test while others do not, one class.
+        DataError: documents without a label, some that say what is test while others do not, one class.
     """
-    check_documents(notes)
     missing = sum(note["missing_label"] for note in notes)
     if missing:
         first = next(note["first_missing_label"] for note in notes if note["missing_label"])
         column = f"column {settings.label!r} of " if settings.label else ""
         raise DataError(
-            f"{missing:,} of {_total(notes, 'documents'):,} documents have no label, the first is {column}{first}: "
+            f"{missing:,} of {total(notes, 'documents'):,} documents have no label, the first is {column}{first}: "
             "give them one or delete them; --label names another column"
         )
-    said = _total(notes, "said")
-    if 0 < said < _total(notes, "documents"):
+    said = total(notes, "said")
+    if 0 < said < total(notes, "documents"):
         first = next(note["first_unsaid"] for note in notes if note["first_unsaid"] is not None)
         raise DataError(
             f"{said:,} documents say whether they are of the train or the test part and "
-            f"{_total(notes, 'documents') - said:,} do not, the first is {first}: say it of all or of none"
+            f"{total(notes, 'documents') - said:,} do not, the first is {first}: say it of all or of none"
         )
     classes = sorted({name for note in notes for name in note["labels"]})
     if len(classes) == 1:
         raise DataError(
-            f"all {_total(notes, 'documents'):,} documents have the label {classes[0]!r}: a classifier needs two "
+            f"all {total(notes, 'documents'):,} documents have the label {classes[0]!r}: a classifier needs two "
             "classes or more; --label names another column"
         )
     train = {name for note in notes for name, count in zip(note["labels"], note["counts"][0], strict=True) if count}
     if not train:
         raise DataError(
-            f"all {_total(notes, 'documents'):,} documents are of the test part, and there are none to train on; give "
+            f"all {total(notes, 'documents'):,} documents are of the test part, and there are none to train on; give "
             "those of the train part too"
         )
     if len(train) == 1:
@@ -64,14 +56,14 @@ def check(settings: "TextPreparation", notes: list[Note]) -> None:
 
 def conclude(settings: "TextPreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
     """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
-    test, said = sum(found["counts"]["test"]), _total(notes, "said")
+    test, said = sum(found["counts"]["test"]), total(notes, "said")
     parts = "none" if not test else "given" if said else "drawn"
     return {
         "classes": found["classes"],
         "counts": found["counts"],
         **seen(notes),
-        "empty": _total(notes, "empty"),
-        "tokens": _total(notes, "tokens"),
+        "empty": total(notes, "empty"),
+        "tokens": total(notes, "tokens"),
         "words": found["words"],
         "parts": parts,
         "share": None if said else settings.test,
@@ -80,39 +72,6 @@ def conclude(settings: "TextPreparation", notes: list[Note], found: Mapping[str,
         "contradictions": found["contradictions"],
         "vectors": found["vectors"],
     }
-
-
-def seen(notes: list[Note]) -> Note:
-    """`documents`, `undecodable` (`count`, and the first `names`), and `missing_text`."""
-    undecodable = [note["undecodable"] for note in notes]
-    # As the reader notes them, or shortened by the survey.
-    counts = [len(entry) if isinstance(entry, list) else entry["count"] for entry in undecodable]
-    names = [name for entry in undecodable for name in (entry if isinstance(entry, list) else entry["names"])]
-    return {
-        "documents": _total(notes, "documents"),
-        "undecodable": {"count": sum(counts), "names": names[:_NAMED]},
-        "missing_text": _total(notes, "missing_text"),
-    }
-
-
-def damages(report: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the documents, in lines."""
-    lines = []
-    broken = report["undecodable"]
-    if broken["count"]:
-        more = ", ..." if broken["count"] > len(broken["names"]) else ""
-        lines.append(
-            f"{_many(broken['count'], 'document is', 'documents are')} not of the encoding, the bytes that are not "
-            f"were replaced: {', '.join(broken['names'])}{more} (--set encoding=latin-1, say, reads another)"
-        )
-    if report["missing_text"]:
-        rows = _many(
-            report["missing_text"],
-            "row has no text and is an empty document",
-            "rows have no text and are empty documents",
-        )
-        lines.append(rows)
-    return lines
 
 
 def remarks(report: Mapping[str, Any]) -> list[str]:
@@ -130,16 +89,14 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     lines.append(part[report["parts"]])
     lines += _class_remarks(names, train, test, report["parts"])
     if report["empty"]:
-        lines.append(
-            _many(report["empty"], "document has no words and is kept", "documents have no words and are kept")
-        )
+        lines.append(many(report["empty"], "document has no words and is kept", "documents have no words and are kept"))
     twins = report["contradictions"]
     if twins["count"]:
         lines.append(
             f"{twins['count']:,} documents have the same text as one of another class, the first is {twins['first']}: "
             "no model can be right on all of them"
         )
-    lines += damages(report)
+    lines += damages(report, "document", "documents")
     unit = "characters" if report["level"] == "char" else "words"
     lines.append(
         f"{report['tokens']:,} {unit}, {report['words']:,} different ones in the vocabulary; the longest document has "
@@ -173,17 +130,17 @@ def _class_remarks(names: list[str], train: list[int], test: list[int], parts: s
     both = [a + b for a, b in zip(train, test, strict=True)]
     scarce = [name for name, count in zip(names, both, strict=True) if count == 1]
     if scarce:
-        seen = _many(len(scarce), "label is", "labels are")
+        seen = many(len(scarce), "label is", "labels are")
         lines.append(f"{seen} seen once, which cannot be learnt and tested both: {_listed(scarce)}")
     if 2 * len(scarce) > sum(both):
         lines.append("most documents have a label that no other has: are these the labels? (--label NAME)")
     unseen = [name for name, count in zip(names, train, strict=True) if not count]
     if unseen:
-        are = _many(len(unseen), "class has", "classes have")
+        are = many(len(unseen), "class has", "classes have")
         lines.append(f"{are} no document in the train part and cannot be learnt: {_listed(unseen)}")
     untested = [name for name, a, b in zip(names, train, test, strict=True) if a > 1 and not b]
     if untested and parts != "none":
-        are = _many(len(untested), "class has", "classes have")
+        are = many(len(untested), "class has", "classes have")
         lines.append(f"{are} no document in the test part: {_listed(untested)}")
     alike: dict[str, list[str]] = {}
     for name in names:
@@ -202,11 +159,3 @@ def _brief(name: str) -> str:
 
 def _listed(names: list[str], most: int = _NAMED) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
-
-
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
-
-
-def _total(notes: list[Note], name: str) -> int:
-    return sum(note[name] for note in notes)

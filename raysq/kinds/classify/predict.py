@@ -1,13 +1,13 @@
 """Classes for raw texts by a trained model."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from raysq.corpus.documents import texts_of
 from raysq.corpus.tokens import Tokens, tokenise
 from raysq.errors import DataError
 from raysq.kinds.classify.examples import vectorise
@@ -51,12 +51,11 @@ def predict(
     Raises:
         DataError: there is no column of texts, or no vocabulary.
     """
-    texts = _texts(facts, table)
+    texts = texts_of(table, facts["reading"].get("text"), "text")
     if assets is None:
         raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
     vocabulary = Vocabulary.read(assets, settings, facts)
-    read = facts["reading"]
-    form = Tokens(**{field.name: read[field.name] for field in fields(Tokens) if field.name in read})
+    form = Tokens.of(facts["reading"])
     classes = facts["classes"]
     outputs, remarks = [np.empty((0, 1 if len(classes) == 2 else len(classes)), np.float32)], []
     for low in range(0, len(texts), _CHUNK):
@@ -90,19 +89,6 @@ def widened(x: np.ndarray, width: int | None = None) -> np.ndarray:
 
 def _power(width: int) -> int:
     return max(_NARROWEST, 1 << max(0, width - 1).bit_length())
-
-
-def _texts(facts: Mapping[str, Any], table: pa.Table) -> pa.Array:
-    named = [name for name in (facts["reading"].get("text"), "text") if name in table.column_names]
-    if not named:
-        wanted = facts["reading"].get("text") or "text"
-        raise DataError(f"the rows lack a column {wanted!r} of texts; there are {', '.join(table.column_names)}")
-    column = table.column(named[0])
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_null(column.type)):
-        raise DataError(f"column {named[0]!r} holds {column.type}, not texts")
-    return pa.concat_arrays(column.cast(pa.large_string()).fill_null("").chunks or [pa.array([], pa.large_string())])
 
 
 def _known(x: np.ndarray, settings: TextSettings) -> np.ndarray:

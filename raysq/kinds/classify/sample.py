@@ -1,14 +1,13 @@
 """Built-in synthetic reviews: a JSONL file with texts and labels, for trying things out without any data."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from raysq.errors import UsageError
 from raysq.home import placing
+from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other texts
 DEFAULT = "4000"
@@ -61,13 +60,7 @@ def sample(directory: Path, spec: str = "") -> Path:
         UsageError: not a number of documents.
         SourceError: the directory cannot be written.
     """
-    spec = spec.strip() or DEFAULT
-    count = int(spec) if re.fullmatch(r"[0-9]{1,9}", spec) else 0
-    if not _FEWEST <= count <= _MOST:
-        raise UsageError(
-            f"the sample's length is a number of documents from {_FEWEST} to {_MOST}, such as sample:2000; "
-            f"received {spec!r}"
-        )
+    count = length(spec, DEFAULT, "documents", _FEWEST, _MOST)
     path = Path(directory) / f"sample-{count}-v{VERSION}.jsonl"
     if path.exists():
         return path

@@ -1,13 +1,12 @@
 """Built-in synthetic images: an npz file of drawn shapes, for trying things out without any data."""
 
-import re
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from raysq.errors import UsageError
 from raysq.home import placing
+from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other images
 DEFAULT = "3000"
@@ -34,13 +33,7 @@ def sample(directory: Path, spec: str = "") -> Path:
         UsageError: not a number of images.
         SourceError: the directory cannot be written.
     """
-    spec = spec.strip() or DEFAULT
-    count = int(spec) if re.fullmatch(r"[0-9]{1,9}", spec) else 0
-    if not _FEWEST <= count <= _MOST:
-        raise UsageError(
-            f"the sample's length is a number of images from {_FEWEST} to {_MOST}, such as sample:2000; "
-            f"received {spec!r}"
-        )
+    count = length(spec, DEFAULT, "images", _FEWEST, _MOST)
     path = Path(directory) / f"sample-{count}-v{VERSION}.npz"
     if path.exists():
         return path

@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from raysq.corpus.documents import Note, damages, listed, many, named, total
 from raysq.errors import DataError
 
 if TYPE_CHECKING:
     from raysq.kinds.pairs.prepare import PairPreparation
 
-Note = dict[str, Any]
-
-_NAMED = 5
 _PARTS = ("train", "test", "validation")
 
 
@@ -21,9 +19,9 @@ def check(settings: "PairPreparation", notes: list[Note]) -> None:
         settings: of the preparation.
         notes: of all pieces.
     """
-    rows, said = _total(notes, "rows"), _total(notes, "said")
+    rows, said = total(notes, "rows"), total(notes, "said")
     if not rows:
-        pairs = _total(notes, "pairs")
+        pairs = total(notes, "pairs")
         raise DataError(
             f"none of {pairs:,} pairs has words on both sides; are the source and the target the right ones?"
             if pairs
@@ -49,11 +47,11 @@ def check(settings: "PairPreparation", notes: list[Note]) -> None:
 def conclude(settings: "PairPreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
     """The data set's report."""
     parts = [sum(note["parts"][number] for note in notes) for number in range(len(_PARTS))]
-    said = _total(notes, "said")
+    said = total(notes, "said")
     return {
         **seen(notes),
-        "empty": _named(notes, "empty"),
-        "uneven": _named(notes, "uneven"),
+        "empty": named(notes, "empty"),
+        "uneven": named(notes, "uneven"),
         "parts": dict(zip(_PARTS, parts, strict=True)),
         "drawn": not said,
         "share": None if said else settings.test,
@@ -67,18 +65,7 @@ def conclude(settings: "PairPreparation", notes: list[Note], found: Mapping[str,
 
 def seen(notes: list[Note]) -> Note:
     """`pairs`, and `undecodable` (`count`, and the first `names`)."""
-    return {"pairs": _total(notes, "pairs"), "undecodable": _named(notes, "undecodable")}
-
-
-def damages(report: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the sentences, in lines."""
-    broken = report["undecodable"]
-    if not broken["count"]:
-        return []
-    return [
-        f"{_many(broken['count'], 'pair is', 'pairs are')} not of the encoding, the bytes that are not were replaced: "
-        f"{_names(broken)} (--set encoding=latin-1, say, reads another)"
-    ]
+    return {"pairs": total(notes, "pairs"), "undecodable": named(notes, "undecodable")}
 
 
 def remarks(report: Mapping[str, Any]) -> list[str]:
@@ -91,16 +78,16 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     lines = [f"{sum(parts.values()):,} pairs: {counts}; {whence}"]
     if report["empty"]["count"]:
         lines.append(
-            f"{_many(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
-            f"{'is' if report['empty']['count'] == 1 else 'are'} left out: {_names(report['empty'])}"
+            f"{many(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
+            f"{'is' if report['empty']['count'] == 1 else 'are'} left out: {listed(report['empty'])}"
         )
     uneven = report.get("uneven", {"count": 0})  # data sets of version 1 do not have it
     if uneven["count"]:
         lines.append(
-            f"{_many(uneven['count'], 'line has', 'lines have')} more or fewer cells than most, as a tab within a "
-            f"sentence makes; the pair may be wrong: {_names(uneven)}"
+            f"{many(uneven['count'], 'line has', 'lines have')} more or fewer cells than most, as a tab within a "
+            f"sentence makes; the pair may be wrong: {listed(uneven)}"
         )
-    lines += damages(report)
+    lines += damages(report, "pair", "pairs")
     for side, name in enumerate(("source", "target")):
         unit = "characters" if report["levels"][side] == "char" else "words"
         lines.append(
@@ -115,27 +102,7 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
             )
     if report["shared"]:
         lines.append(
-            f"{_many(report['shared'], 'test pair has a source sentence', 'test pairs have source sentences')} that "
+            f"{many(report['shared'], 'test pair has a source sentence', 'test pairs have source sentences')} that "
             "the train part has too: results on them tell little"
         )
     return lines
-
-
-def _named(notes: list[Note], name: str) -> Note:
-    """A count, and the first names; of notes as the reader or as the survey has them."""
-    entries = [note[name] for note in notes]
-    counts = [len(entry) if isinstance(entry, list) else entry["count"] for entry in entries]
-    names = [one for entry in entries for one in (entry if isinstance(entry, list) else entry["names"])]
-    return {"count": sum(counts), "names": names[:_NAMED]}
-
-
-def _names(entry: Mapping[str, Any]) -> str:
-    return ", ".join(entry["names"]) + (", ..." if entry["count"] > len(entry["names"]) else "")
-
-
-def _many(count: int, one: str, more: str) -> str:
-    return f"{count:,} {one if count == 1 else more}"
-
-
-def _total(notes: list[Note], name: str) -> int:
-    return sum(note[name] for note in notes)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raysq.errors import DataError
+from raysq.corpus.documents import texts_of
 from raysq.kinds.pairs.settings import PairSettings
 from raysq.kinds.pairs.translate import translator
 
@@ -41,17 +41,7 @@ def predict(
     Raises:
         DataError: there is no column of sentences, or the run's words are gone.
     """
-    wanted = facts["reading"]["source"]
-    named = [name for name in ("source", wanted) if name in table.column_names]
-    if not named:
-        said = "'source'" if wanted == "source" else f"'source' or {wanted!r}"
-        raise DataError(f"the rows lack a column {said} of sentences; there are {', '.join(table.column_names)}")
-    column = table.column(named[0])
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_null(column.type)):
-        raise DataError(f"column {named[0]!r} holds {column.type}, not sentences")
-    texts = column.cast(pa.large_string()).fill_null("").to_pylist()
+    texts = texts_of(table, "source", facts["reading"]["source"], what="sentences").to_pylist()
     found = translator(facts, settings, model, assets).translate(texts)
     scores = np.array([one.score for one in found], np.float32)
     out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(texts)))}

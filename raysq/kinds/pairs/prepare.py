@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.corpus.documents import damages, many
 from raysq.corpus.reading import Form
 from raysq.corpus.reading import plan as plan_documents
 from raysq.corpus.reading import read as read_documents
@@ -297,9 +298,7 @@ class PairReading:
 
     def remarks(self, report: Mapping[str, Any]) -> list[str]:
         """What a person should know of a report, in lines."""
-        from raysq.kinds.pairs.findings import damages
-
-        return [f"{report['pairs']:,} sentence{'' if report['pairs'] == 1 else 's'}", *damages(report)]
+        return [many(report["pairs"], "sentence", "sentences"), *damages(report, "sentence", "sentences")]
 
 
 def _parts(files: list[Path]) -> list[int]:

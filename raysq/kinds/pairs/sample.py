@@ -1,12 +1,11 @@
 """Built-in synthetic pairs: English-like sentences and an invented language, for trying things out without any data."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 
-from raysq.errors import UsageError
 from raysq.home import placing
+from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other pairs
 DEFAULT = "8000"
@@ -45,13 +44,7 @@ def sample(directory: Path, spec: str = "") -> Path:
         UsageError: not a number of pairs.
         SourceError: the directory cannot be written.
     """
-    spec = spec.strip() or DEFAULT
-    count = int(spec) if re.fullmatch(r"[0-9]{1,9}", spec) else 0
-    if not _FEWEST <= count <= _MOST:
-        raise UsageError(
-            f"the sample's length is a number of pairs from {_FEWEST} to {_MOST}, such as sample:2000; "
-            f"received {spec!r}"
-        )
+    count = length(spec, DEFAULT, "pairs", _FEWEST, _MOST)
     path = Path(directory) / f"sample-{count}-v{VERSION}.txt"
     if path.exists():
         return path

@@ -1,12 +1,13 @@
 """Texts from outside as ids: the sentences of a text, and beginnings that a model is to continue."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from raysq.columns import one_array
 from raysq.corpus import units
 from raysq.corpus.tokens import Tokens, tokenise
 from raysq.kinds.text.prepare import spelt
@@ -44,11 +45,11 @@ def read(texts: pa.Array, facts: Mapping[str, Any], vocabulary: Vocabulary) -> R
         vocabulary: of the run.
     """
     settings = facts["reading"]
-    form = Tokens(**{field.name: settings[field.name] for field in fields(Tokens) if field.name in settings})
+    form = Tokens.of(settings)
     table = pa.table({"text": texts, "id": pa.array([str(row) for row in range(len(texts))], pa.large_string())})
     table = table.append_column("row", pa.array(np.arange(len(texts))))
     found, _ = units.split(table, {"documents": len(texts)}, settings["unit"])
-    codes, offsets, words = tokenise(spelt(found.column("text").combine_chunks(), form.level), form)
+    codes, offsets, words = tokenise(spelt(one_array(found.column("text")), form.level), form)
     of_words = vocabulary.ids(words)
     unknown = [word for word, number in zip(words.to_pylist(), of_words.tolist(), strict=True) if number == UNKNOWN]
     return Read(of_words[codes], offsets.astype(np.int64), found.column("row").to_numpy(), unknown)

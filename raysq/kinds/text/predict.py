@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.corpus.documents import texts_of
 from raysq.errors import DataError
 from raysq.kinds.text.beginnings import Read, following, read, windows
 from raysq.kinds.text.examples import gather, layout, packed
@@ -52,7 +53,7 @@ def predict(
     Raises:
         DataError: there is no column of texts, or no vocabulary.
     """
-    texts = _texts(facts, table)
+    texts = texts_of(table, facts["reading"].get("text"), "text")
     if assets is None:
         raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
     vocabulary = Vocabulary.read(assets, facts)
@@ -159,16 +160,3 @@ def likeliest(shares: np.ndarray, terms: list[str], count: int = NEXT) -> str:
 def shown(term: str) -> str:
     """A word or a character for people: blank ones are named."""
     return {" ": "<space>", "\n": "<line>", "\t": "<tab>"}.get(term, term)
-
-
-def _texts(facts: Mapping[str, Any], table: pa.Table) -> pa.Array:
-    named = [name for name in (facts["reading"].get("text"), "text") if name in table.column_names]
-    if not named:
-        wanted = facts["reading"].get("text") or "text"
-        raise DataError(f"the rows lack a column {wanted!r} of texts; there are {', '.join(table.column_names)}")
-    column = table.column(named[0])
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_null(column.type)):
-        raise DataError(f"column {named[0]!r} holds {column.type}, not texts")
-    return pa.concat_arrays(column.cast(pa.large_string()).fill_null("").chunks or [pa.array([], pa.large_string())])

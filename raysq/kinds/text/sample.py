@@ -1,12 +1,11 @@
 """Built-in synthetic stories: a plain text file, for trying things out without any data."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 
-from raysq.errors import UsageError
 from raysq.home import placing
+from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other texts
 DEFAULT = "2000"
@@ -57,13 +56,7 @@ def sample(directory: Path, spec: str = "") -> Path:
         UsageError: not a number of sentences.
         SourceError: the directory cannot be written.
     """
-    spec = spec.strip() or DEFAULT
-    count = int(spec) if re.fullmatch(r"[0-9]{1,9}", spec) else 0
-    if not _FEWEST <= count <= _MOST:
-        raise UsageError(
-            f"the sample's length is a number of sentences from {_FEWEST} to {_MOST}, such as sample:1000; "
-            f"received {spec!r}"
-        )
+    count = length(spec, DEFAULT, "sentences", _FEWEST, _MOST)
     path = Path(directory) / f"sample-{count}-v{VERSION}.txt"
     if path.exists():
         return path

@@ -1,13 +1,13 @@
 """Raw texts as vectors: the mean of their words', and the words that lie nearest to it."""
 
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from raysq.corpus.documents import texts_of
 from raysq.corpus.neighbours import embedding_of, nearest, unit_rows
 from raysq.corpus.tokens import Tokens, tokenise
 from raysq.errors import DataError
@@ -48,7 +48,7 @@ def predict(
     Raises:
         DataError: there is no column of texts, or no list of words.
     """
-    texts = _texts(facts, table)
+    texts = texts_of(table, facts["reading"].get("text"), "text")
     if assets is None:
         raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
     words = files.words(facts, settings, assets)
@@ -56,8 +56,7 @@ def predict(
     unit = unit_rows(vectors)
     among = np.arange(len(words)) > 0
     places = pa.array(words[1:], pa.large_string())
-    read = facts["reading"]
-    form = Tokens(**{field.name: read[field.name] for field in fields(Tokens) if field.name in read})
+    form = Tokens.of(facts["reading"])
     means: list[np.ndarray] = [np.empty((0, vectors.shape[1]), np.float32)]
     shares: list[float] = []
     near: list[str] = []
@@ -84,7 +83,6 @@ def predict(
         [None if remark else said for said, remark in zip(near, remarks, strict=True)], pa.string()
     )
     out["known"] = pa.array(shares, pa.float32())
-    out["remark"] = pa.array(remarks, pa.string())
     for number in range(vector.shape[1]):
         out[f"v{number + 1}"] = pa.array(np.ascontiguousarray(vector[:, number]))
     out["remark"] = pa.array(remarks, pa.string())
@@ -109,16 +107,3 @@ def _sums(unit: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         own = ids[offsets[row] : offsets[row + 1]]
         found[row] = unit[own[own > 0]].sum(0)
     return found
-
-
-def _texts(facts: Mapping[str, Any], table: pa.Table) -> pa.Array:
-    named = [name for name in (facts["reading"].get("text"), "text") if name in table.column_names]
-    if not named:
-        wanted = facts["reading"].get("text") or "text"
-        raise DataError(f"the rows lack a column {wanted!r} of texts; there are {', '.join(table.column_names)}")
-    column = table.column(named[0])
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_null(column.type)):
-        raise DataError(f"column {named[0]!r} holds {column.type}, not texts")
-    return pa.concat_arrays(column.cast(pa.large_string()).fill_null("").chunks or [pa.array([], pa.large_string())])

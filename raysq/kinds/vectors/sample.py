@@ -1,14 +1,13 @@
 """Built-in synthetic sentences: words of a few classes that stand in the same places, for trying things out."""
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from raysq.errors import UsageError
 from raysq.home import placing
+from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other texts
 DEFAULT = "20000"
@@ -68,13 +67,7 @@ def sample(directory: Path, spec: str = "") -> Path:
         UsageError: not a number of sentences.
         SourceError: the directory cannot be written.
     """
-    spec = spec.strip() or DEFAULT
-    count = int(spec) if re.fullmatch(r"[0-9]{1,9}", spec) else 0
-    if not _FEWEST <= count <= _MOST:
-        raise UsageError(
-            f"the sample's length is a number of sentences from {_FEWEST} to {_MOST}, such as sample:2000; "
-            f"received {spec!r}"
-        )
+    count = length(spec, DEFAULT, "sentences", _FEWEST, _MOST)
     path = Path(directory) / f"sample-{count}-v{VERSION}.jsonl"
     if path.exists():
         return path

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from raysq.corpus.documents import DocumentReading
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.kinds.classify.prepare import TextPreparation, TextReading
+from raysq.kinds.classify.prepare import TextPreparation
 from raysq.preparation import build, fingerprint, prepare_table
 from raysq.settings import make
 from raysq.shards import SHARD_ROWS, Dataset
@@ -159,7 +160,9 @@ def test_parts_that_the_source_gives(tmp_path):
     assert (report["parts"], report["counts"]) == ("given", {"train": [1, 1], "test": [1, 1]})
     assert report["undecodable"]["count"] == 1
     assert report["undecodable"]["names"] == ["train/neg/0.txt"]
-    assert any("1 document is not of the encoding" in line for line in TextPreparation().remarks(report))
+    assert any(
+        "1 document has bytes that are not of the encoding" in line for line in TextPreparation().remarks(report)
+    )
     by_name = dict(zip(dataset.arrow("id")[0].to_pylist(), documents(dataset), strict=True))
     assert by_name["test/neg/0.txt"] == [None, "bad"]
     assert by_name["test/pos/0.txt"] == ["good", "good"]
@@ -346,8 +349,8 @@ def _fingerprint(source, vectors: Path) -> str:
 def test_texts_for_predictions_need_no_label(tmp_path):
     path = write_jsonl(tmp_path / "x.jsonl", [{"text": "One", "other": 1}, {"text": "Two", "other": 2}])
     dataset = make_dataset(write_jsonl(tmp_path / "y.jsonl", some_rows(0, 20)), tmp_path / "out", headers="drop")
-    preparation = TextReading.of(dataset.manifest.preparation["settings"])
-    assert preparation == TextReading(text="text", headers="drop")
+    preparation = DocumentReading.of(dataset.manifest.preparation["settings"])
+    assert preparation == DocumentReading(text="text", headers="drop")
     table, report = prepare_table(preparation, [path])
     assert table.column("text").to_pylist() == ["One", "Two"]
     assert table.column("id").to_pylist() == ["x.jsonl:1", "x.jsonl:2"]

@@ -97,7 +97,7 @@ def test_the_vocabulary_counts_the_train_part_alone(tmp_path):
     ("content", "settings", "error", "message"),
     [
         (b"", {}, SourceError, "is empty"),
-        (b" \n\n \n", {}, DataError, "no text"),
+        (b" \n\n \n", {}, DataError, "no documents"),
         (b"... --- !!!", {}, DataError, "no words: all of its 1 sentences are filtered out"),
         (b"Hi.", {"test": 1.5}, UsageError, "test must be a share from 0 to below 1, received 1.5"),
         (b"Hi.", {"unit": "chapter"}, UsageError, "unit must be one of sentence, line, paragraph, document"),

@@ -1,0 +1,214 @@
+"""Preparations of documents, and readings of documents for predictions: what the kinds that learn of texts share."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import pyarrow as pa
+
+from raysq.columns import one_array
+from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read
+from raysq.corpus.tokens import Tokens
+from raysq.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from raysq.kinds.kind import Survey
+
+Note = dict[str, Any]
+
+_NAMED = 5
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Documents in files of any format that `raysq.corpus.reading` knows.
+
+    Attributes:
+        text: column of the text, in files that have columns; found in them when none.
+        encoding: of text files, as Python names it. Bytes that are not of it are replaced; the documents are counted
+            and named.
+        headers: "drop" leaves out what stands above a document's first empty line, as the header of a mail.
+        delimiter: between the cells of csv files, "tab" for a tabulator; found when none.
+    """
+
+    text: str | None = None
+    encoding: str = "utf-8"
+    headers: Literal["keep", "drop"] = "keep"
+    delimiter: str | None = None
+
+    version: ClassVar[int] = 1
+    suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
+    trees: ClassVar[bool] = True
+    zip_member: ClassVar[str | None] = ".csv"
+    shard_rows: ClassVar[int] = 16384  # a document is a thousand times a row of numbers
+
+    @property
+    def form(self) -> Form:
+        """How the documents are read."""
+        return Form(self.text, None, self.encoding, self.headers, self.delimiter, labels=False)
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings, for the manifest and the fingerprint."""
+        return dataclasses.asdict(self)
+
+    def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
+        """The same with the columns and the delimiter found in the files, and what was found, in lines.
+
+        Raises:
+            DataError: no such column, or none that can be the one; the message says what to say.
+        """
+        form = self.form
+        text, label, delimiter, told, _ = infer(
+            files, form.text, form.label, form.delimiter, encoding=form.encoding, labels=form.labels
+        )
+        found: dict[str, Any] = {"text": text, "delimiter": delimiter} | ({"label": label} if form.labels else {})
+        return dataclasses.replace(self, **found), told
+
+    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+        """What settings of examples lack: nothing that the columns decide."""
+        return {}, []
+
+    def plan(self, files: list[Path]) -> list[Piece]:
+        """The pieces of the files.
+
+        Raises:
+            DataError: a file that cannot be read as documents.
+        """
+        return plan(files, self.form)
+
+    def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
+        """The documents of one piece, as they are, with a note of each table."""
+        yield from read(piece, self.form)
+
+    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, Note]] | None:
+        """No repair of the whole."""
+        return None
+
+    def check(self, notes: list[Note]) -> None:
+        """Raises DataError where there are no documents."""
+        if not total(notes, "documents"):
+            raise DataError("the source has no documents; give another --source")
+
+
+@dataclass(frozen=True)
+class DocumentPreparation(Documents, Tokens):
+    """Documents that become words of one vocabulary.
+
+    Attributes:
+        test: share of the documents that are drawn for the test part where the source does not say which they are; by
+            a checksum of the text, so that equal texts never lie on both sides. 0 for none.
+        excerpt: characters of every document to keep for reports.
+    """
+
+    test: float = 0.1
+    excerpt: int = 400
+
+    labelled: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.test < 1:
+            raise UsageError(f"setting test must be a share from 0 to below 1, received {self.test}")
+        if self.excerpt < 0:
+            raise UsageError(f"setting excerpt must be a number of characters, 0 for none, received {self.excerpt}")
+
+    @property
+    def tokens(self) -> Tokens:
+        """How the documents are parted into words."""
+        return self
+
+    def survey(self, pieces: list[Piece], scratch: Path) -> "Survey":
+        """The pass over all pieces that counts the vocabulary."""
+        from raysq.corpus.survey import TextSurvey
+
+        return TextSurvey(self, pieces, scratch)  # type: ignore[arg-type]  # a kind's own class is a whole `Corpus`
+
+
+@dataclass(frozen=True)
+class DocumentReading(Documents):
+    """How raw documents are read for predictions: as those that a run was trained on, without labels or vocabulary."""
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Self:
+        """That which reads files like those of a preparation with these settings."""
+        return cls(**{field.name: settings[field.name] for field in dataclasses.fields(cls) if field.name in settings})
+
+    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
+        """What `seen` says."""
+        return seen(notes)
+
+    def remarks(self, report: Mapping[str, Any]) -> list[str]:
+        """What a person should know of a report, in lines."""
+        return [many(report["documents"], "document", "documents"), *damages(report, "document", "documents")]
+
+
+def texts_of(table: pa.Table, *names: str | None, what: str = "texts") -> pa.Array:
+    """The texts of a table to predict, nulls as empty ones: the first of the named columns that is there.
+
+    Args:
+        table: rows of a person's own.
+        names: of columns; None names none.
+        what: it should hold, for the error.
+
+    Raises:
+        DataError: no such column, or one of something else.
+    """
+    named = [name for name in names if name in table.column_names]
+    if not named:
+        wanted = " or ".join(repr(name) for name in dict.fromkeys(names) if name is not None)
+        raise DataError(f"the rows lack a column {wanted} of {what}; there are {', '.join(table.column_names)}")
+    column = table.column(named[0])
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or pa.types.is_null(column.type)):
+        raise DataError(f"column {named[0]!r} holds {column.type}, not {what}")
+    return one_array(column.cast(pa.large_string()).fill_null(""))
+
+
+def seen(notes: list[Note]) -> Note:
+    """`documents`, `undecodable` (`count`, and the first `names`), and `missing_text`, of all notes."""
+    return {
+        "documents": total(notes, "documents"),
+        "undecodable": named(notes, "undecodable"),
+        "missing_text": total(notes, "missing_text"),
+    }
+
+
+def damages(report: Mapping[str, Any], one: str, more: str) -> list[str]:
+    """What is wrong with the documents of a report, in lines; `one` and `more` are what they are called."""
+    lines = []
+    broken = report["undecodable"]
+    if broken["count"]:
+        has = many(broken["count"], f"{one} has", f"{more} have")
+        lines.append(
+            f"{has} bytes that are not of the encoding, which were replaced: {listed(broken)} (--set encoding=latin-1, "
+            "say, reads another)"
+        )
+    if report.get("missing_text"):
+        lines.append(many(report["missing_text"], "row has no text", "rows have no text"))
+    return lines
+
+
+def named(notes: list[Note], name: str) -> Note:
+    """`count`, and the first `names`, of what notes name: as the reader has them, or shortened by the survey."""
+    entries = [note[name] for note in notes]
+    counts = [len(entry) if isinstance(entry, list) else entry["count"] for entry in entries]
+    names = [one for entry in entries for one in (entry if isinstance(entry, list) else entry["names"])]
+    return {"count": sum(counts), "names": names[:_NAMED]}
+
+
+def listed(entry: Note) -> str:
+    """The names of what `named` gives, in a line."""
+    return ", ".join(entry["names"]) + (", ..." if entry["count"] > len(entry["names"]) else "")
+
+
+def many(count: int, one: str, more: str) -> str:
+    """A number and what it counts, as a sentence has it."""
+    return f"{count:,} {one if count == 1 else more}"
+
+
+def total(notes: list[Note], name: str) -> int:
+    """The sum of a number over notes; 0 of those that lack it."""
+    return sum(note.get(name, 0) for note in notes)
