@@ -3,11 +3,11 @@
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from raysq.errors import RaysqError, SourceError
+from raysq.errors import RaysqError, SourceError, UsageError
 
 
 def home() -> Path:
@@ -32,6 +32,26 @@ def placing(path: Path) -> Iterator[Path]:
         raise SourceError(
             f"{path} cannot be written: {error.strerror or error}; set RAYSQ_HOME to another folder"
         ) from None
+
+
+def asked_output(path: str | Path, inputs: Iterable[Path] = ()) -> Path:
+    """An output file that a person names.
+
+    Args:
+        path: the name.
+        inputs: files that are read, which it must not replace.
+
+    Raises:
+        UsageError: its folder is not there, it is a folder, or it is one of the inputs.
+    """
+    path = Path(path)
+    if not path.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
+    if path.is_dir():
+        raise UsageError(f"--output: {str(path)!r} is a folder; name a file")
+    if path.exists() and any(one.exists() and path.samefile(one) for one in inputs):
+        raise UsageError(f"--output: {str(path)!r} is the input, which would be lost; name another file")
+    return path
 
 
 @contextlib.contextmanager

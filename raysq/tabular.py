@@ -209,14 +209,30 @@ def head(path: Path, count: int = _HEADER) -> bytes:
 def split(text: str, delimiter: str) -> int:
     """The number of cells of a csv's lines when that is its delimiter; 1 where lines differ in it."""
     lines = [line for line in text.split("\n")[:100] if line.strip()][:-1] or [text.split("\n", 1)[0]]
-    counts = [len(cells) for cells in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
+    counts = [len(cells) for cells in _cells(lines, delimiter)]
     return counts[0] if counts and counts.count(counts[0]) >= 0.8 * len(counts) else 1
 
 
 def header(line: str, form: Csv) -> tuple[str, ...]:
-    """The names in a csv's first line."""
-    cells = next(csv.reader([line.strip("\r\n")], delimiter=form.delimiter, skipinitialspace=True), [])
+    """The names in a csv's first line.
+
+    Raises:
+        DataError: a line that goes on behind a carriage return.
+    """
+    cells = next(_cells([line.strip("\r\n")], form.delimiter), [])
     return tuple(cell.strip().strip("\"'").strip() for cell in cells)
+
+
+def _cells(lines: list[str], delimiter: str) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    except csv.Error as error:
+        if any("\r" in line.rstrip("\r\n") for line in lines):
+            raise DataError(
+                "the lines of the csv end in carriage returns alone, as those of old Macs do: save it with line feeds, "
+                "or turn them (tr '\\r' '\\n' < OLD.csv > NEW.csv)"
+            ) from None
+        raise DataError(f"the first lines are no csv ({error})") from None
 
 
 def _header(line: bytes, name: str, form: Csv) -> tuple[str, ...]:

@@ -67,7 +67,8 @@ def walk(root: Path) -> Tree:
             raise
         raise SourceError(f"{error.filename or root} cannot be read: {error.strerror or error}") from None
     if astray:
-        others = f", as are {len(astray) - 1:,} others" if len(astray) > 1 else ""
+        more = len(astray) - 1
+        others = "" if not more else ", as is another" if more == 1 else f", as are {more:,} others"
         raise SourceError(
             f"{min(astray)} is a link that leads out of the folder, to a folder or nowhere{others}; put the files "
             f"themselves there, or take the links out"

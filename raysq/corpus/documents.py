@@ -1,5 +1,6 @@
 """Preparations of documents, and readings of documents for predictions: what the kinds that learn of texts share."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -129,6 +130,20 @@ class DocumentPreparation(Documents, Tokens):
 @dataclass(frozen=True)
 class DocumentReading(Documents):
     """How raw documents are read for predictions: as those that a run was trained on, without labels or vocabulary."""
+
+    def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
+        """The same with the columns found in the files, and the delimiter too where it is not that of the run's files.
+
+        Raises:
+            DataError: no such column, or none that can be the one.
+        """
+        try:
+            return super().infer(files)
+        except DataError:
+            if self.delimiter is not None:
+                with contextlib.suppress(DataError):
+                    return dataclasses.replace(self, delimiter=None).infer(files)
+            raise
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:

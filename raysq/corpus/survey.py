@@ -23,6 +23,7 @@ from raysq.corpus.reading import Piece, words_of
 from raysq.corpus.scratch import Slice
 from raysq.corpus.tokens import Tokens, offsets_of, tokenise
 from raysq.corpus.vocabulary import Vocabulary, look_up, tally
+from raysq.errors import DataError
 from raysq.kinds.kind import Settled
 
 Note = dict[str, Any]
@@ -284,6 +285,11 @@ def _vectors(path: Path, vocabulary: pa.Table) -> tuple[pa.Table, Note]:
     from raysq.corpus.vectors import read_vectors
 
     rows, matrix = read_vectors(path, vocabulary.column("word").combine_chunks())
+    if not len(rows):
+        raise DataError(
+            f"{path.name} has a vector for none of the {vocabulary.num_rows:,} words: is it of another language, or "
+            "are its words in capitals (--set lower=false)?"
+        )
     counts = vocabulary.column("count").to_numpy()
     dimension = matrix.shape[1]
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1), pa.float32()), dimension)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from raysq.corpus.reading.tables import BOM
 from raysq.errors import DataError, SourceError
 
 _BLOCK = 32 << 20
@@ -36,19 +37,21 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str]) -> tuple[np.ndarra
         (found, dimension).
 
     Raises:
-        DataError: a damaged line, a line with another number of numbers, a binary file, an empty one.
+        DataError: a damaged line, a line with another number of numbers, fewer lines than the first one announces, a
+            binary file, an empty one.
         SourceError: the file cannot be read.
     """
     asked = pa.array(words, pa.large_string()) if not isinstance(words, (pa.Array, pa.ChunkedArray)) else words
     asked = asked.cast(pa.large_string()).cast(pa.large_binary())
     missing = np.ones(len(asked), bool)
     rows, vectors = [], []
-    dimension, lines = None, 0
+    dimension, announced, lines = None, None, 0
     line = 1  # number of the block's first
     with _open(path) as stream:
         for block in _blocks(stream, path):
             if dimension is None:
-                header, dimension = _dimension(block, path)
+                block = block[len(BOM) :] if block[: len(BOM)].tobytes() == BOM else block
+                header, announced, dimension = _dimension(block, path)
                 block = block[header:]
                 line += bool(header)
                 if not len(block):
@@ -62,40 +65,54 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str]) -> tuple[np.ndarra
             missing[at[chosen]] = False
             rows.append(at[chosen])
             vectors.append(found.numbers(chosen))
-            line += len(found)
+            line += found.lines
             lines += len(found)
     if dimension is None or not lines:
         raise DataError(f"{path.name} holds no word vectors: it is empty")
+    if announced is not None and lines < announced:
+        raise DataError(
+            f"line 1 of {path.name} announces {announced:,} vectors, the file has {lines:,}: it is cut short or "
+            "damaged; fetch it again"
+        )
     together, matrix = np.concatenate(rows).astype(np.int32), np.concatenate(vectors)
     order = np.argsort(together)
     return together[order], matrix[order]
 
 
 class _Lines:
-    """The lines of a block: where each begins, where its numbers begin, where it ends."""
+    """The lines of a block that are not blank: where each begins, where its numbers begin, where it ends.
+
+    Attributes:
+        lines: of the block, blank ones too.
+    """
 
     def __init__(self, block: np.ndarray, dimension: int, first: int, path: Path):
         self._block, self._dimension, self._first, self._path = block, dimension, first, path
         breaks = np.flatnonzero(block == _NEWLINE)
         begins = np.concatenate([[0], breaks[:-1] + 1])
         ends = breaks
+        self.lines = len(breaks)
+        self._number = np.arange(len(breaks))
         for _ in range(2):  # "\r", and the space that word2vec's own tool leaves
             last = block[np.maximum(ends - 1, 0)]
             ends = ends - ((ends > begins) & ((last == _SPACE) | (last == _RETURN)))
+        filled = ends > begins
+        if not filled.all():
+            begins, ends, self._number = begins[filled], ends[filled], self._number[filled]
         spaces = np.flatnonzero(block == _SPACE)
         before, until = np.searchsorted(spaces, begins), np.searchsorted(spaces, ends)
         short = np.flatnonzero(until - before < dimension)
         if len(short):
-            self._refuse(short[0], begins, ends, "has too few")
+            self._refuse(short[0], begins, ends, "has fewer than {} numbers")
         self._begins, self._ends = begins, ends
         self._middles = spaces[until - dimension]
         empty = np.flatnonzero(self._middles == begins)
         if len(empty):
-            self._refuse(empty[0], begins, ends, "has no word, or not")
+            self._refuse(empty[0], begins, ends, "has no word before its {} numbers")
         for line in np.flatnonzero(until - before > dimension):
             word = self._text(begins[line], self._middles[line])
             if all(_is_number(part) for part in word.split(" ")[1:]):
-                self._refuse(line, begins, ends, "has more than")
+                self._refuse(line, begins, ends, "has more than {} numbers")
 
     def __len__(self) -> int:
         return len(self._begins)
@@ -133,7 +150,7 @@ class _Lines:
         for line in lines:
             parts = self._text(self._middles[line] + 1, self._ends[line]).split(" ")
             if not all(_is_number(part) for part in parts):
-                self._refuse(line, self._begins, self._ends, "is damaged: not all are numbers of its")
+                self._refuse(line, self._begins, self._ends, "is damaged, not all of its {} numbers are numbers")
         raise AssertionError("a line that Arrow refuses must hold something that is no number")
 
     def _text(self, begin: int, end: int) -> str:
@@ -142,8 +159,8 @@ class _Lines:
     def _refuse(self, line: Any, begins: np.ndarray, ends: np.ndarray, what: str) -> None:
         text = self._text(begins[line], min(ends[line], begins[line] + 60))
         raise DataError(
-            f"line {self._first + line:,} of {self._path.name} {what} {self._dimension} numbers: {text!r}; expected a "
-            "word and its numbers, parted by spaces"
+            f"line {self._first + self._number[line]:,} of {self._path.name} {what.format(self._dimension)}: {text!r}; "
+            "expected a word and its numbers, parted by spaces"
         )
 
 
@@ -163,21 +180,21 @@ def _pieces(block: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.Array
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(begins), buffers)
 
 
-def _dimension(block: np.ndarray, path: Path) -> tuple[int, int]:
-    """Bytes of the first line where that is word2vec's "count dimension", else 0; and the dimension."""
+def _dimension(block: np.ndarray, path: Path) -> tuple[int, int | None, int]:
+    """Bytes of the first line where that is word2vec's "count dimension", else 0; that count; and the dimension."""
     lines = block[: 1 << 20].tobytes().split(b"\n")[:200]
     head = lines[0].split()
     if len(head) == 2 and all(part.isdigit() for part in head) and int(head[1]):
-        return len(lines[0]) + 1, int(head[1])
+        return len(lines[0]) + 1, int(head[0]), int(head[1])
     # Words with spaces make a line longer, never shorter.
-    fields = [len(line.rstrip(b" \r").split(b" ")) for line in (lines[:-1] or lines)]
-    dimension = max(set(fields), key=fields.count) - 1
+    fields = [len(line.rstrip(b" \r").split(b" ")) for line in (lines[:-1] or lines) if line.strip()]
+    dimension = max(set(fields), key=fields.count) - 1 if fields else 0
     if dimension < 1:
         raise DataError(
             f"line 1 of {path.name} is not a word and its numbers: {lines[0][:60].decode('utf-8', 'replace')!r}; "
             "expected GloVe's or word2vec's text format"
         )
-    return 0, dimension
+    return 0, None, dimension
 
 
 def _blocks(stream: IO[bytes], path: Path) -> Iterator[np.ndarray]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysq import kinds, sources
 from raysq.errors import DataError, RaysqError, SourceError, UsageError
+from raysq.home import asked_output
 from raysq.inference import pool
 from raysq.inference.abilities import finished
 from raysq.inference.load import Predictor
@@ -52,7 +53,7 @@ def predict_file(
         `run`, `output` and `rows`, the number of predictions.
 
     Raises:
-        UsageError: an output of another form.
+        UsageError: an output of another form, or one that is the input.
         SourceError: the input cannot be read, or the output not written.
         DataError: rows that cannot be used, or too few; a run that has not finished.
         ResourceError: no cluster, or too few CPUs or GPUs.
@@ -61,8 +62,8 @@ def predict_file(
     path = None if output is None else Path(output)
     if path is not None and path.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--output must end in .csv or .parquet, received {str(output)!r}")
-    if path is not None and not path.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
+    if path is not None:
+        asked_output(path)
     if actors is not None and actors < 1:
         raise UsageError(f"--actors must be at least 1, received {actors}")
     finished(run)
@@ -78,6 +79,8 @@ def predict_file(
             zip_member=preparation.zip_member,
             quiet=quiet,
         )
+        if path is not None:
+            asked_output(path, found.files)
         if kinds.get(run.config.kind).history is None:
             # What a run of another form leaves open, such as the column of the text, is found now, and told.
             preparation, told = preparation.infer(found.files)

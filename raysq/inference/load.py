@@ -63,14 +63,16 @@ class Predictor:
         import pyarrow as pa
 
         pandas = hasattr(frame, "iloc")
+        if pandas and not hasattr(frame, "columns"):  # a Series
+            return self.predict(frame.tolist())
         if pandas:
             table = pa.Table.from_pandas(frame, preserve_index=False)
         elif isinstance(frame, pa.Table):
             table = frame
         elif isinstance(frame, dict):
             table = pa.table(frame)
-        elif isinstance(frame, (list, tuple)) and all(isinstance(one, str) for one in frame):
-            table = pa.table({texts_column(self.run): pa.array(frame, pa.large_string())})
+        elif isinstance(frame, (list, tuple)) and (self.kind.texts or all(isinstance(one, str) for one in frame)):
+            table = pa.table({texts_column(self.run): _texts(frame)})
         elif self.kind.rows is not None:
             table = self.kind.rows(self.run.config.facts, frame)
         else:
@@ -138,6 +140,23 @@ class Predictor:
         return self.kind.predict(
             self.run.config.facts, self.settings, self.model, table, assets=self.run.assets, **part
         )
+
+
+def _texts(values: Sequence[Any]) -> "pa.Array":
+    """Texts as Arrow has them; None is an empty one.
+
+    Raises:
+        UsageError: one that is no text.
+    """
+    import pyarrow as pa
+
+    for place, value in enumerate(values):
+        if not isinstance(value, str) and value is not None:
+            raise UsageError(f"predict takes a list of texts, and number {place} of it is {value!r}")
+    try:
+        return pa.array(values, pa.large_string())
+    except UnicodeEncodeError:  # half a surrogate pair, which files may not hold either
+        return pa.array([value and value.encode("utf-8", "replace").decode() for value in values], pa.large_string())
 
 
 def texts_column(run: Run) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.home import placing
+from raysq.home import asked_output, placing
 from raysq.inference.abilities import check
 from raysq.training.run import Run
 
@@ -54,8 +54,10 @@ def translate_file(
     count, seconds = 0, 0.0
     written: list[str] = []
     with contextlib.ExitStack() as stack:
-        lines = _lines(None if str(source) == "-" else Path(source), encoding)
-        sink = _sink(stack, None if output is None else Path(output), encoding)
+        path = None if str(source) == "-" else Path(source)
+        lines = _lines(path, encoding)
+        inputs = [one for one in (path, None if reference is None else Path(reference)) if one is not None]
+        sink = _sink(stack, None if output is None else asked_output(output, inputs), encoding)
         while block := list(itertools.islice(lines, _LINES)):
             began = time.perf_counter()
             found = predictor.translate(block, progress=on_line, **chosen)
@@ -122,8 +124,6 @@ def _sink(stack: contextlib.ExitStack, path: Path | None, encoding: str) -> IO[s
     if path is None:
         return sys.stdout
     left: list[Path] = []
-    if not path.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
     stack.callback(_remove, left)  # where the input cannot be read to its end
     partial = stack.enter_context(placing(path))
     left.append(partial)

@@ -220,7 +220,8 @@ class Kind:
         preparation: the Preparation dataclass.
         examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: Examples}`,
             `inputs(dataset) -> Inputs`, and a class method `resolve(values, dataset) -> values` that turns what a
-            person may write (a duration, say) into what the fields hold.
+            person may write (a duration, say) into what the fields hold; where some fields may decide nothing, a
+            property `idle` with their names, which a search leaves out.
         models: its models by name; "baseline" is always among them.
         default_model: the model that is trained where none is named.
         sample: `sample(directory, spec) -> Path` writes the built-in synthetic raw data.

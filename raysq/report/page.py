@@ -36,9 +36,11 @@ def report(*targets: Run | str | Path, output: str | Path | None = None, week: s
 
     Raises:
         DataError: there is no such run or search.
-        UsageError: several searches, or runs and searches together; a week that is none.
+        UsageError: several searches, or runs and searches together; a week that is none; an output of another form.
         RaysqError: the file cannot be written.
     """
+    if output is not None and Path(output).suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"--output must end in .html, received {str(output)!r}")
     if not targets:
         raise UsageError("report needs a run or a search: `raysq runs` lists them")
     found = [_find(target) for target in targets]

@@ -153,6 +153,8 @@ def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Map
     sized = {} if spec.sized is None else spec.sized(dataset, ChainMap(dict(overrides), *map(dict, reversed(given))))
     for layer in (*given, sized, overrides):
         for key, value in layer.items():
+            if key == "seed":
+                raise UsageError("the seed is no setting of a part: give --seed NUMBER (in Python: seed=NUMBER)")
             if key not in known:
                 raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {nearest(key, known)}")
             section = known[key]

@@ -34,7 +34,8 @@ class Run:
     def create(
         cls, config: Config, *, name: str | None = None, fresh: bool = False, folder: Path | None = None
     ) -> "Run":
-        """The run of a configuration: a new one, or the one that is there, to be continued.
+        """The run of a configuration: a new one, or the one that is there, to be continued. One of the same name that
+        has not trained a step is replaced.
 
         Args:
             config: what to do.
@@ -43,23 +44,22 @@ class Run:
             folder: where runs are kept; RAYSQ_HOME/runs if left out.
 
         Raises:
-            UsageError: a run of that name has another configuration.
+            UsageError: a run of that name has another configuration, and steps.
         """
         if name and (Path(name).name != name or name.startswith(".")):
             raise UsageError(f"--name must be a plain name without slashes, received {name!r}")
         directory = (folder or home() / "runs") / (name or config.id)
         if (directory / "config.json").exists():
             there = cls.open(directory)
-            if fresh:
-                with there.lock():
-                    shutil.rmtree(directory)
-            elif there.config.id != config.id:
+            if there.config.id == config.id and not fresh:
+                return there
+            if not fresh and there.state() != "new":  # of a new one nothing is lost: its model may not have been built
                 raise UsageError(
                     f"run {directory.name} exists with other settings ({there.config.id}, now {config.id}): "
                     f"choose another --name, or --fresh to start anew"
                 )
-            else:
-                return there
+            with there.lock():
+                shutil.rmtree(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:

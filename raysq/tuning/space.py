@@ -12,7 +12,7 @@ import numpy as np
 
 from raysq import kinds, tasks
 from raysq.errors import DataError, UsageError
-from raysq.settings import Setting, coerce, nearest, parse_pairs, settings_of
+from raysq.settings import Setting, coerce, make, nearest, parse_pairs, settings_of
 from raysq.shards import Dataset
 from raysq.training.config import Config, load_builder
 from raysq.training.settings import TrainSettings
@@ -152,8 +152,10 @@ def make_space(
             raise UsageError("epochs is not searched: it is the most that a trial gets, --epochs N; ASHA shares them")
         if key in fixed:
             raise UsageError(f"setting {key} is both fixed (--set) and searched (--search): leave one out")
+    # What these settings leave without effect; a person may search it all the same.
+    idle = getattr(make(kinds.get(config.kind).examples, config.examples), "idle", ())
     for key, domain in {**tasks.get(config.task).search, **search}.items():
-        if key in search or (key in known and key not in fixed):
+        if key in search or (key in known and key not in fixed and key not in idle):
             add(key, domain, key in search)
     if not domains:
         raise UsageError(

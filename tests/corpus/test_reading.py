@@ -148,6 +148,12 @@ def test_lines_of_any_length_in_parsed_parts(tmp_path):
     assert found["id"][:2] == ["r.jsonl:1", "r.jsonl:1500002"]
 
 
+def test_lines_that_end_in_carriage_returns_alone_are_refused_in_one_line(tmp_path):
+    (tmp_path / "r.csv").write_bytes(b"text,label\rgood film,pos\rbad film,neg\r")
+    with pytest.raises(DataError, match="end in carriage returns alone"):
+        everything([tmp_path / "r.csv"])
+
+
 def test_a_block_is_held_by_its_reader_alone(tmp_path):
     path = tmp_path / "r.txt"
     path.write_bytes(b"line of text\n" * 1000)

@@ -73,8 +73,13 @@ def test_blocks_do_not_matter(tmp_path, monkeypatch):
     for size in (5, 17, 40):
         monkeypatch.setattr(vectors, "_BLOCK", size)
         check(path)
-    with pytest.raises(DataError, match="line 7 of glove.txt has too few 3 numbers"):
+    with pytest.raises(DataError, match="line 7 of glove.txt has fewer than 3 numbers"):
         read_vectors(write(path, path.read_bytes() + b"of 4 5\n"), WORDS)
+
+
+def test_blank_lines_and_a_byte_order_mark_change_nothing(tmp_path):
+    check(write(tmp_path / "glove.txt", b"\xef\xbb\xbf\n" + LINES.replace(b"\n", b"\n\r\n") + b"\n\n"))
+    check(write(tmp_path / "glove.txt", b"\xef\xbb\xbf4 3\n" + LINES))
 
 
 def test_no_words_are_found(tmp_path):
@@ -87,13 +92,14 @@ def test_no_words_are_found(tmp_path):
     [
         (b"", "glove.txt holds no word vectors: it is empty"),
         (b"4 3\n", "it is empty"),
-        (b"a b c\nd e f\ng h i\n", r"line 1 .* is damaged: not all are numbers"),
-        (LINES.replace(b"4 5 6", b"4 5"), r"line 2 of glove.txt has too few 3 numbers: 'of 4 5'"),
+        (b"a b c\nd e f\ng h i\n", r"line 1 .* is damaged, not all of its 2 numbers are numbers"),
+        (LINES.replace(b"4 5 6", b"4 5"), r"line 2 of glove.txt has fewer than 3 numbers: 'of 4 5'"),
+        (b"\n\n" + LINES.replace(b"4 5 6", b"\n4 5"), r"line 4 of glove.txt has fewer than 3 numbers"),
+        (b"400 3\n" + LINES, r"line 1 of glove.txt announces 400 vectors, the file has 4: it is cut short"),
         (LINES.replace(b"4 5 6", b"4 5 6 7"), r"line 2 of glove.txt has more than 3 numbers"),
         (LINES.replace(b"7 8 9", b"7 x 9"), r"line 3 of glove.txt is damaged"),
         (LINES.replace(b"7 8 9", b"7 nan 9"), r"line 3 of glove.txt is damaged"),
         (LINES.replace(b"7 8 9", b"7  9"), r"line 3 of glove.txt is damaged"),
-        (LINES + b"\n", r"line 5 of glove.txt has too few"),
         (LINES + b" 1 2 3\n", r"line 5 of glove.txt has no word"),
         (b"2 3\nthe \0\0\x80?\0\0\0@", "word2vec's binary format is not read"),
         (b"hello\n", r"line 1 of glove.txt is not a word and its numbers: 'hello'"),

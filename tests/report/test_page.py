@@ -298,6 +298,8 @@ def test_the_command_writes_where_it_is_told_and_prints_json(trained, tmp_path, 
     parsed(out)
     # The package stands where the function was looked up; both can be called.
     assert raysq.report(trained["gru"], output=out) == out
+    with pytest.raises(UsageError, match=r"must end in .html, received 'data.csv'"):
+        raysq.report(trained["gru"], output="data.csv")
 
 
 @pytest.mark.parametrize("page", ["run", "search"])

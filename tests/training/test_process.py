@@ -279,9 +279,23 @@ def test_wrong_settings_are_named(data, settings, message):
         config_of(data, **settings)
 
 
+def test_the_seed_is_named_where_it_is_set_like_a_setting(data):
+    with pytest.raises(UsageError, match="give --seed NUMBER"):
+        api.train("jena", data=data.directory, model="baseline", settings={"seed": 1})
+
+
 def test_a_window_longer_than_a_split_is_an_error(data):
     with pytest.raises(DataError, match="no window fits"):
         config_of(data, lookback=400).example_settings().open(Dataset.open(data.directory))
+
+
+def test_a_name_is_free_until_a_step_is_trained(data, whole):
+    Run.create(config_of(data), name="named")
+    other = config_of(data, units=5)
+    assert Run.create(other, name="named").config == other
+    shutil.copytree(whole.directory / "checkpoints", Run.open("named").directory / "checkpoints")
+    with pytest.raises(UsageError, match="exists with other settings"):
+        Run.create(config_of(data), name="named")
 
 
 def test_two_processes_cannot_train_one_run(data):

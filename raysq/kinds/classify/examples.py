@@ -150,7 +150,7 @@ class Documents:
         ids = self.vocabulary.singles[table.column("word").to_numpy()]
         given = ids >= self.settings.first
         found = np.zeros((self.vocabulary.features, vectors.type.list_size), np.float32)
-        found[ids[given]] = vectors.values.to_numpy().reshape(len(vectors), -1)[given]
+        found[ids[given]] = vectors.values.to_numpy().reshape(len(vectors), vectors.type.list_size)[given]
         return found
 
     def blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:

@@ -27,6 +27,12 @@ def check(settings: "TextPreparation", notes: list[Note]) -> None:
             f"{missing:,} of {total(notes, 'documents'):,} documents have no label, the first is {column}{first}: "
             "give them one or delete them; --label names another column"
         )
+    if not total(notes, "tokens"):
+        what = "characters" if settings.level == "char" else "words"
+        raise DataError(
+            f"none of the {total(notes, 'documents'):,} documents has {what}: all is filtered out; --text names "
+            "another column, --set filters=... other filters"
+        )
     said = total(notes, "said")
     if 0 < said < total(notes, "documents"):
         first = next(note["first_unsaid"] for note in notes if note["first_unsaid"] is not None)

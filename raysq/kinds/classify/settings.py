@@ -87,6 +87,11 @@ class TextSettings:
         return self.vectorization != "sequence"
 
     @property
+    def idle(self) -> tuple[str, ...]:
+        """The settings that decide nothing, and need not be searched."""
+        return ("maxlen", "truncation", "padding", "reversed") if self.bag else ()
+
+    @property
     def counted(self) -> bool:
         """Whether x holds a bag's counts beside its ids."""
         return self.vectorization in ("count", "freq", "tfidf")

@@ -10,6 +10,8 @@ from kinds.classify.corpus import SMALL, Document, documents, write_corpus
 from raysq import kinds
 from raysq.kinds.classify.settings import TextSettings
 from raysq.training import api
+from raysq.training.config import plan
+from raysq.tuning.space import make_space
 
 KIND = kinds.get("classify")
 
@@ -120,3 +122,11 @@ def test_a_model_of_ones_own_learns(tmp_path, classes):
     share = max(dataset.manifest.report["counts"]["train"]) / 300
     assert metrics["val_accuracy"] > share + 0.15 and metrics["test_accuracy"] > share + 0.15
     assert (run.directory / "assets" / "vocabulary.txt").read_text().count("\n") == run.config.facts["words"]
+
+
+def test_a_search_leaves_out_what_a_bag_does_not_see(tmp_path):
+    dataset = write_corpus(tmp_path / "made")
+    spaces = {model: make_space(plan("classify", model, dataset, 0, {}), dataset, {}) for model in ("multihot", "lstm")}
+    assert {name: "maxlen" in space.domains for name, space in spaces.items()} == {"multihot": False, "lstm": True}
+    asked = make_space(plan("classify", "multihot", dataset, 0, {}), dataset, {}, {"maxlen": [5, 10]})
+    assert asked.domains["maxlen"] == [5, 10]

@@ -97,6 +97,11 @@ def test_lists_tables_and_frames_give_the_same(run, found):
         predictor.predict({"text": [1, 2]})
     with pytest.raises(UsageError, match="or a list of texts, received int"):
         predictor.predict(3)
+    series = predictor.predict(pandas.Series(texts))
+    assert series.equals(table)
+    assert predictor.predict([None, "w1 \ud800"]).to_pylist()[0]["remark"] == "no words"
+    with pytest.raises(UsageError, match="takes a list of texts, and number 1 of it is 7"):
+        predictor.predict(["w1", 7])
 
 
 def test_texts_without_a_known_word_get_the_models_answer_and_a_remark(run):
@@ -126,6 +131,26 @@ def test_files_are_predicted_alike_here_and_by_a_pool(cluster, run, found, tmp_p
     assert pa.parquet.read_table(pool).equals(table)
     assert "3 of 900 rows: no words" in capsys.readouterr().err
     assert not list((tmp_path / "raysq-home" / "tmp").iterdir()), "a temporary folder is left"
+
+
+def test_the_input_is_never_the_output(run, tmp_path, monkeypatch):
+    path, link = tmp_path / "new.csv", tmp_path / "link.csv"
+    path.write_text("text\nw1 w2\n")
+    link.symlink_to(path)
+    monkeypatch.chdir(tmp_path)
+    for output in (path, link, "new.csv"):
+        with pytest.raises(UsageError, match="is the input, which would be lost"):
+            predict_file(run, path, output)
+    assert path.read_text() == "text\nw1 w2\n"
+
+
+def test_a_delimiter_that_the_run_did_not_have_is_found(run, tmp_path):
+    answers = []
+    for name, text in (("tab.tsv", "n\ttext\n1\tw1 w2\n2\tw3\n"), ("semi.csv", "n;text\n1;w1 w2\n2;w3\n")):
+        (tmp_path / name).write_text(text)
+        predict_file(run, tmp_path / name, tmp_path / "out.parquet")
+        answers.append(pa.parquet.read_table(tmp_path / "out.parquet").drop_columns("id"))
+    assert answers[0].equals(answers[1]) and answers[0].num_rows == 2
 
 
 def test_errors_in_a_pool_are_one_line(cluster, run, tmp_path):
