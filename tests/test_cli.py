@@ -1,6 +1,8 @@
 """The command line as a person meets it: exit codes, one-line errors, JSON, and how fast it answers."""
 
+import errno
 import json
+import os
 import resource
 import shutil
 import subprocess
@@ -164,3 +166,14 @@ def test_job_scripts_end_with_one_clear_line(raysq_home):
     )
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1 and "nowhere.csv" in done.stderr
+
+
+def test_a_disk_that_takes_nothing_more_is_one_line(monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/some/config.json")
+
+    monkeypatch.setattr("raysq.training.run.runs", full)
+    assert main(["runs"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("raysq: /some/config.json cannot be written: No space left on device; make room")
+    assert said.count("\n") == 1

@@ -1,5 +1,6 @@
 """The `raysq` command. Imports are inside the commands: `raysq --help` must feel instant."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (`| head`) has gone; keep Python from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:
+        said = _no_room(error)
+        if said is None or os.environ.get("RAYSQ_DEBUG"):
+            raise
+        return _fail(said, 1)
+
+
+def _no_room(error: Exception) -> str | None:
+    """The line for a disk that takes nothing more, whichever library met it; None for another error."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+        return f"{where}: {error.strerror}; make room or set RAYSQ_HOME, and the same command goes on"
+    if "No space left on device" in str(error):  # TensorFlow's and Arrow's own errors
+        return "no space left on the disk: make room or set RAYSQ_HOME, and the same command goes on"
+    return None
 
 
 def _fail(error: object, code: int) -> int:

@@ -9,21 +9,25 @@ import keras
 class Persistence(keras.layers.Layer):
     """Predicts that what was seen at some steps comes again: the common-sense references of a series.
 
-    Input shape `(batch, steps, features)`, output shape `(batch, len(positions) * len(targets))`.
+    Input shape `(batch, steps, features)`, output shape `(batch, len(positions) * len(targets) * copies)`.
 
     Args:
         targets: indices of the features to predict.
         positions: for each horizon the index of the step to repeat, -1 for the latest.
+        copies: of each value, beside each other: where quantiles are forecast, all of them are the one value.
     """
 
-    def __init__(self, targets: tuple[int, ...], positions: tuple[int, ...] = (-1,), **kwargs: Any):
+    def __init__(self, targets: tuple[int, ...], positions: tuple[int, ...] = (-1,), copies: int = 1, **kwargs: Any):
         super().__init__(**kwargs)
         self.targets = tuple(targets)
         self.positions = tuple(positions)
+        self.copies = copies
 
     def call(self, inputs):
         seen = [keras.ops.take(inputs[:, position, :], list(self.targets), axis=-1) for position in self.positions]
-        return seen[0] if len(seen) == 1 else keras.ops.concatenate(seen, axis=-1)
+        found = seen[0] if len(seen) == 1 else keras.ops.concatenate(seen, axis=-1)
+        return keras.ops.repeat(found, self.copies, axis=-1) if self.copies > 1 else found
 
     def get_config(self):
-        return {**super().get_config(), "targets": list(self.targets), "positions": list(self.positions)}
+        own = {"targets": list(self.targets), "positions": list(self.positions), "copies": self.copies}
+        return {**super().get_config(), **own}

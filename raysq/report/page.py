@@ -1,5 +1,6 @@
 """`raysq report`: one self-contained HTML file about a run, several runs, or a search."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
@@ -135,5 +136,6 @@ def _write(path: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8")
         os.replace(new, path)
     except OSError as error:
-        new.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a disk that cannot be written at all
+            new.unlink(missing_ok=True)
         raise RaysqError(f"{path} cannot be written ({error.strerror}); choose another --output") from None

@@ -94,6 +94,21 @@ def test_what_cannot_be_predicted_is_one_line_and_leaves_nothing(cluster, run, t
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["less.csv", "short.csv"]
 
 
+def test_rows_out_of_order_or_of_another_cadence_are_refused(run, table, tmp_path, monkeypatch):
+    monkeypatch.setitem(run.config.facts, "cadence_seconds", 600.0)
+    assert load(run).predict(table).num_rows
+    other = table.take(np.arange(0, 700, 2))
+    pa.csv.write_csv(other, tmp_path / "other.csv")
+    with pytest.raises(DataError, match="the rows are 20min apart, those that the run was trained on 10min"):
+        load(run).predict(other)
+    with pytest.raises(DataError, match="the rows are 20min apart"):
+        predict_file(run, tmp_path / "other.csv", tmp_path / "out.csv")
+    order = np.arange(700)
+    order[[300, 301]] = 301, 300
+    with pytest.raises(DataError, match="not in order of time, row 301 is before the one above it"):
+        load(run).predict(table.take(order))
+
+
 def test_cells_without_a_number_are_named(run, table):
     frame = table.to_pydict()
     frame["rh (%)"][50] = float("nan")

@@ -59,7 +59,7 @@ def objective(facts: Mapping[str, Any], settings: WindowSettings) -> Objective:
 
 def references(facts: Mapping[str, Any], settings: WindowSettings) -> dict[str, dict[str, Any]]:
     """ "Tomorrow as now", and the value of the season before where a window holds one."""
-    plain = {"reversed": False, "calendar": (), "quantiles": ()}
+    plain: dict[str, Any] = {"reversed": False, "calendar": ()}
     if not set(settings.targets) <= set(facts["columns"]):
         plain["features"] = settings.targets
     found = {"baseline": plain}

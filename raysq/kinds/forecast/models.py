@@ -40,7 +40,8 @@ def seasonal(inputs: Inputs) -> keras.Model:
 def _persistence(inputs: Inputs, positions: str, name: str) -> keras.Model:
     if not inputs.targets:
         raise UsageError("it repeats the targets, which are not among the features")
-    layer = Persistence(inputs.targets, tuple(inputs.extra[positions]))
+    steps = tuple(inputs.extra[positions])
+    layer = Persistence(inputs.targets, steps, inputs.outputs // (len(steps) * len(inputs.targets)))
     return keras.Sequential([keras.Input(inputs.shape), layer], name=name)
 
 

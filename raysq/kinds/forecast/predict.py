@@ -13,6 +13,7 @@ from raysq.kinds.forecast.quantiles import median_place
 from raysq.kinds.forecast.settings import WindowSettings
 
 _BATCH = 1024
+_JITTER = 0.02  # of a cadence that was found in stamps
 
 
 def predict(
@@ -44,7 +45,8 @@ def predict(
         and each target in its own unit, with quantiles `TARGET q0.1` and so on where the model has them.
 
     Raises:
-        DataError: a column is missing or not numeric, or there are too few rows.
+        DataError: a column is missing or not numeric, the rows are not in order of time or of another cadence than the
+            run's, or there are too few.
     """
     if facts["series"] is not None and not (report or {}).get("series"):
         raise DataError(
@@ -53,10 +55,21 @@ def predict(
         )
     columns, stamps = _columns(facts, settings, table)
     series = (report or {}).get("series") or [{"id": None, "rows": table.num_rows}]
-    cadence = (report or {}).get("cadence_seconds") or facts["cadence_seconds"]
+    own = facts["cadence_seconds"]
+    cadence = (report or {}).get("cadence_seconds") or own
+    if report is None and own and own < spans.MONTH and stamps is not None and len(stamps) > 1:
+        cadence = float(np.median(np.diff(stamps))) / 1e6
+    if own and abs(cadence / own - 1) > _JITTER:
+        raise DataError(
+            f"the rows are {spans.say(1, cadence)} apart, those that the run was trained on {spans.say(1, own)}: its "
+            "windows and horizons are counted in rows, so give it rows that far apart"
+        )
     parts, begin = [], 0
     for one in series:
         end = begin + one["rows"]
+        if stamps is not None and (np.diff(stamps[begin:end]) < 0).any():
+            row = begin + int(np.argmax(np.diff(stamps[begin:end]) < 0)) + 1
+            raise DataError(f"the rows are not in order of time, row {row:,} is before the one above it: sort them")
         low, high = (begin + settings.lookback, end + 1) if stands is None else stands
         if low < high:
             rows = np.arange(low, high)
@@ -81,7 +94,11 @@ def _columns(
     """What the model sees of the rows, float32 of shape (rows, features); and their stamps in microseconds."""
     missing = [name for name in facts["columns"] if name not in table.column_names]
     if missing:
-        raise DataError(f"the rows lack columns {', '.join(missing)}; there are {', '.join(table.column_names)}")
+        split = any(name.rpartition("=")[0] in table.column_names for name in missing)
+        raise DataError(
+            f"the rows lack columns {', '.join(missing)}; there are {', '.join(table.column_names)}"
+            + "; categories are parted where a file is read: give `raysq predict` (predict_file) the file" * split
+        )
     try:
         found = [table.column(name).cast(pa.float64()).to_numpy() for name in facts["columns"]]
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -62,7 +62,9 @@ def test_quantiles_are_learnt_and_come_in_order(data):
     assert (low <= middle).all() and (middle <= high).all() and np.array_equal(middle, np.array(out["T (degC)"]))
     found = api.evaluate(run, ("val",))
     assert set(found) == {"dense", "baseline"}, "a series without a cadence has no season"
-    assert "val_coverage" in found["dense"] and "val_coverage" not in found["baseline"]
+    assert "val_coverage" in found["dense"]
+    # Of one value for all quantiles around the median the pinball loss is half the absolute error.
+    assert found["baseline"]["val_loss"] == pytest.approx(found["baseline"]["val_mae"] / 2, rel=1e-5)
 
 
 def test_the_references_are_what_they_say(data):
