@@ -172,7 +172,8 @@ def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
         if not stats[-1].st_size:
-            raise SourceError(f"{path.name} is empty (0 bytes); give another --source")
+            out = "give another --source" if len(paths) == 1 else "take it out of the folder, or write it again"
+            raise SourceError(f"{path.name} is empty (0 bytes); {out}")
     asked = [
         _Asked(path, stat.st_size, stat.st_mtime_ns, stat.st_mtime_ns, functools.partial(file_checksum, path))
         for path, stat in zip(paths, stats, strict=True)

@@ -158,7 +158,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
     given = sub.add_mutually_exclusive_group(required=True)
     given.add_argument("--input", metavar="FILE", help="csv, Parquet, zip, folder or URL; of texts also jsonl, tar.gz")
-    given.add_argument("--text", action="append", metavar="TEXT", help="a text to classify; may be given repeatedly")
+    given.add_argument(
+        "--text", action="append", metavar="TEXT", help="a text, where the run is of texts; may be given repeatedly"
+    )
     sub.add_argument("--output", metavar="FILE", help=".csv or .parquet (default: csv on standard output)")
     sub.add_argument("--actors", type=int, help="size of the pool of Ray actors (default: for large files, the CPUs)")
     sub.add_argument("--gpu", action="store_true", help="one GPU for each actor")

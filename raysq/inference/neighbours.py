@@ -208,8 +208,13 @@ def write_word2vec(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
 
     Raises:
         SourceError: the file cannot be written.
+        UsageError: another ending.
     """
     path = Path(path)
+    if not path.name.endswith((".txt", ".txt.gz", ".vec", ".vec.gz")):
+        raise UsageError(
+            f"word vectors are written as text, to a file that ends in .txt or .txt.gz, received {str(path)!r}"
+        )
     rows = [row for row, word in enumerate(vectors.words) if not re.search(r"[ \t\r\n\v\f]", word)]
     dimension = vectors.vectors.shape[1]
     partial = path.with_name(path.name + ".part")

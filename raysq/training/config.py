@@ -17,6 +17,9 @@ from raysq.settings import coerce, make, nearest, settings_of
 from raysq.shards import Dataset
 from raysq.training.settings import TrainSettings
 
+_SHOWN = 4  # differences in a message
+_LONG = 40  # characters of one value
+
 
 @dataclass(frozen=True)
 class Config:
@@ -57,6 +60,19 @@ class Config:
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.task}-{self.model.split(':')[-1]}-{digest}"
 
+    def differences(self, now: "Config") -> str:
+        """What another configuration has otherwise, for a message."""
+        found = []
+        if self.fingerprint != now.fingerprint:
+            found.append("the data have changed")
+        if self.model != now.model:
+            found.append(f"model {self.model}, now {now.model}")
+        else:
+            for there, here in ((self.examples, now.examples), (self.builder, now.builder)):
+                found += _differences(there, here)
+        found += _differences({**self.training, "seed": self.seed}, {**now.training, "seed": now.seed})
+        return "; ".join(found[:_SHOWN]) + ("; ..." if len(found) > _SHOWN else "")
+
     def train_settings(self) -> TrainSettings:
         """The settings of training."""
         return make(TrainSettings, self.training)
@@ -87,6 +103,16 @@ class Config:
                 f"model {self.model!r} cannot be built with {settings or 'its settings'}: {error} "
                 f"(RAYSQ_DEBUG=1 shows where)"
             ) from None
+
+
+def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    names = [name for name in {**there, **now} if there.get(name) != now.get(name)]
+    return [f"{name} {_said(there.get(name))}, now {_said(now.get(name))}" for name in names]
+
+
+def _said(value: Any) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    return text if len(text) <= _LONG else text[:_LONG] + "..."
 
 
 def find_model(kind: str, model: str) -> Model:

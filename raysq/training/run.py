@@ -55,8 +55,8 @@ class Run:
                 return there
             if not fresh and there.state() != "new":  # of a new one nothing is lost: its model may not have been built
                 raise UsageError(
-                    f"run {directory.name} exists with other settings ({there.config.id}, now {config.id}): "
-                    f"choose another --name, or --fresh to start anew"
+                    f"run {directory.name} exists with other settings ({there.config.differences(config)}): choose "
+                    "another --name, or --fresh to start anew"
                 )
             with there.lock():
                 shutil.rmtree(directory)

@@ -1,5 +1,6 @@
 """Training in one process: numbers that repeat, exact resume, early stopping, errors."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -294,8 +295,12 @@ def test_a_name_is_free_until_a_step_is_trained(data, whole):
     other = config_of(data, units=5)
     assert Run.create(other, name="named").config == other
     shutil.copytree(whole.directory / "checkpoints", Run.open("named").directory / "checkpoints")
-    with pytest.raises(UsageError, match="exists with other settings"):
+    with pytest.raises(UsageError, match=r"exists with other settings \(units 5, now 4\): choose another --name"):
         Run.create(config_of(data), name="named")
+    changed = dataclasses.replace(other, fingerprint="other", training={**other.training, "epochs": 99}, seed=3)
+    assert (
+        other.differences(changed) == f"the data have changed; epochs {other.training['epochs']}, now 99; seed 0, now 3"
+    )
 
 
 def test_two_processes_cannot_train_one_run(data):

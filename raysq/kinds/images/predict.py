@@ -102,7 +102,7 @@ def rows(facts: Mapping[str, Any], given: Any) -> pa.Table:
     background = 255 if read["background"] == "white" else 0
     white = read.get("white", WHITE)
     form = Form(width, height, channels, read["fit"], background, labels=False, white=white)
-    pixels = convert(as_images(array, "the array", form), form).reshape(len(array), -1)
+    pixels = convert(as_images(array, "the array", form), form).reshape(len(array), form.bytes)
     return pa.table({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), form.bytes)})
 
 

@@ -155,14 +155,14 @@ class ImagePreparation(_Pixels):
 class ImageReading(_Pixels):
     """How raw images are read for predictions: as those that a run was trained on, without labels.
 
-    Attributes are those of `ImagePreparation`; an image that cannot be read is an error.
+    Attributes are those of `ImagePreparation`; an image that cannot be read is left out and told.
     """
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "ImageReading":
         """That which reads files as a preparation with these settings does."""
         names = ("size", "colour", "fit", "background", "label", "white")
-        return cls(**{name: settings[name] for name in names if name in settings})
+        return cls(**{name: settings[name] for name in names if name in settings}, damaged="drop")
 
     def infer(self, files: list[Path]) -> "tuple[ImageReading, list[str]]":
         """The same: the run says all.

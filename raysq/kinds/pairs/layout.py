@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -38,7 +38,39 @@ _USUAL = (
 _NAMES = {name for pair in _USUAL for name in pair} | set(LANGUAGES)
 _NAMES |= {"english", "french", "german", "spanish", "italian", "japanese", "chinese", "russian", "portuguese", "id"}
 _SHOWN = 8
+_NUMBER = re.compile(r"[-+0-9.,e]*")
 _QUOTED = re.compile(r'(^|\t)"[^"\t]*""[^\t]*"(\t|$)')  # a cell as csv writers put quotes around and double them
+
+
+def source_column(path: Path, form: Form, language: str | None) -> str:
+    """The column of source sentences in a table that has no pairs, by its name, or as the only one of text.
+
+    Args:
+        path: of the table.
+        form: how it is read; the delimiter is found where it has none.
+        language: a name that the sources have had.
+
+    Raises:
+        DataError: several columns of text, and none that is called so; or no column of text.
+    """
+    if form.delimiter is None and family(path) == "csv":
+        sign = delimiter_of(path, form)
+        form = replace(form, delimiter="tab" if sign == "\t" else sign)
+    few = head(path, form)
+    wanted = [*([language.lower()] if language else []), *(pair[0] for pair in _USUAL)]
+    for name in wanted:
+        for column in few:
+            if column.lower().strip() == name:
+                return column
+    texts = [
+        column
+        for column, values in few.items()
+        if any(isinstance(value, str) and not _NUMBER.fullmatch(value.strip()) for value in values)
+    ]
+    if len(texts) != 1:
+        there = f"several columns of text ({', '.join(texts)})" if texts else f"no column of text but {', '.join(few)}"
+        raise DataError(f"{path.name} has {there}: call that of the sentences to translate 'source'")
+    return texts[0]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from raysq.corpus.reading import read as read_documents
 from raysq.corpus.reading.heads import head
 from raysq.errors import DataError, UsageError
 from raysq.kinds.pairs import lines
-from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups
+from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups, source_column
 from raysq.kinds.pairs.lines import LinePiece
 from raysq.kinds.pairs.sentences import Language, Level, parted
 
@@ -206,6 +206,7 @@ class PairReading:
 
     Attributes:
         source: name of the column in files that have columns.
+        language: what the run's sources were called, a column of that name is taken where `source` is not known.
         tabs: whether a sentence in a text file ends at a tab, as those of the run's pairs did.
         encoding: of text files.
         delimiter: between the cells of csv files; found when none.
@@ -215,6 +216,7 @@ class PairReading:
     encoding: str = "utf-8"
     delimiter: str | None = None
     tabs: bool = False
+    language: str | None = None
 
     version: ClassVar[int] = 2
     trees: ClassVar[bool] = False
@@ -226,7 +228,8 @@ class PairReading:
     def of(cls, settings: Mapping[str, Any]) -> "PairReading":
         """That which reads files like those of a preparation with these settings."""
         named = settings["source"] if settings["layout"] == "table" else None
-        return cls(named, settings["encoding"], tabs=settings["layout"] in ("tabbed", "named"))
+        tabs = settings["layout"] in ("tabbed", "named")
+        return cls(named, settings["encoding"], tabs=tabs, language=settings["source"])
 
     @property
     def form(self) -> Form:
@@ -241,12 +244,15 @@ class PairReading:
         """The same with the column and the delimiter found in the files.
 
         Raises:
-            DataError: no such column, or none that can be the sentences.
+            DataError: no such column, or none that can be the sentences, or several.
         """
         from raysq.corpus.reading import infer
 
         if not files[0].name.lower().endswith(TABLES):
             return self, []
+        if self.source is None:
+            first = source_column(files[0], self.form, self.language)
+            return dataclasses.replace(self, source=first).infer(files)
         column, _, delimiter, told, _ = infer(
             files, self.source, None, self.delimiter, encoding=self.encoding, labels=False
         )

@@ -66,6 +66,7 @@ def test_arrays_in_python(run, again):
     table = predictor.predict(pixels)
     assert table.num_rows == 10 and "id" not in table.column_names
     assert predictor.predict(pixels[3]).to_pylist() == [{**table.slice(3, 1).to_pylist()[0], "row": 0}]
+    assert predictor.predict(pixels.astype("float32")).equals(table) and predictor.predict(pixels[:0]).num_rows == 0
     assert predictor.predict(np.repeat(pixels[..., None], 3, 3)).equals(table), "grey in three channels"
     assert predictor.predict(np.kron(pixels, np.ones((1, 3, 3), np.uint8))).num_rows == 10, "of another size"
     answers = raysq.load(again).predict(pixels)
@@ -102,9 +103,14 @@ def test_the_command_line_takes_files_folders_and_archives(run, tmp_path, capsys
     assert found["tree"] == found["flat"] and len(found["tree"]) == 30
     assert "1 image had another size and was resized" in capsys.readouterr().err
     (flat / "bad.png").write_bytes(b"<html>")
-    assert cli.main(["predict", str(run.directory), "--input", str(flat), "--output", str(out)]) == 1
+    assert cli.main(["predict", str(run.directory), "--input", str(flat), "--output", str(out)]) == 0
     said = capsys.readouterr().err
-    assert "bad.png is not an image" in said and "--set" not in said
+    assert "1 file could not be read and was left out: bad.png" in said and "--set" not in said
+    assert pa.parquet.read_table(out)["p_dot"].to_pylist() == list(found["flat"].values())
+    for name in flat.iterdir():
+        name.write_bytes(b"<html>")
+    assert cli.main(["predict", str(run.directory), "--input", str(flat), "--output", str(out)]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_pool_gives_the_same_in_the_same_order(cluster, run, folder, tmp_path):

@@ -193,7 +193,11 @@ def test_predict_takes_tables_and_lines(predictors, pairs_run, texts, tmp_path):
     wanted = [one.text for one in load(run).translate(texts)]
     (tmp_path / "in.txt").write_text("\n".join(texts))
     pandas.DataFrame({"source": texts, "n": 1}).to_csv(tmp_path / "in.csv", index=False)
-    for name in ("in.txt", "in.csv"):
+    pandas.DataFrame({"note": "long remarks", "SRC": texts, "tgt": "x"}).to_json(
+        tmp_path / "named.jsonl", orient="records", lines=True
+    )
+    pandas.DataFrame({"n": 1, "words": texts}).to_csv(tmp_path / "only.csv", index=False, sep=";")
+    for name in ("in.txt", "in.csv", "named.jsonl", "only.csv"):
         predict_file(run, tmp_path / name, tmp_path / "out.parquet")
         table = pandas.read_parquet(tmp_path / "out.parquet")
         assert table["translation"].tolist() == wanted and table["row"].tolist() == list(range(len(texts)))
@@ -202,6 +206,11 @@ def test_predict_takes_tables_and_lines(predictors, pairs_run, texts, tmp_path):
     assert frame["translation"].to_pylist() == ["t1", ""] and frame["score"].to_pylist()[1] is None
     with pytest.raises(DataError, match="lack a column 'source'"):
         load(run).predict({"n": [1]})
+    (tmp_path / "pairs.tsv").write_text("one thing\tanother\n" * 9)
+    with pytest.raises(DataError, match=r"pairs.tsv has several columns of text .*call that of the sentences"):
+        predict_file(run, tmp_path / "pairs.tsv", tmp_path / "out.parquet")
+    with pytest.raises(UsageError, match="is the input, which would be lost"):
+        translate_file(run, tmp_path / "in.txt", tmp_path / "in.txt")
 
 
 def test_the_command_line_translates(pairs_run, tmp_path, capsys):

@@ -137,7 +137,7 @@ def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
             regular = [form for form in forms if _is_regular(table, form)]
             forms = regular if len(regular) == 1 else forms
         if len(forms) > 1:
-            shown = " or ".join(f"--set 'time_format={form}'" for form in forms)
+            shown = " or ".join(f"--set 'time_format={form}'" for form in dict.fromkeys(forms))
             raise DataError(
                 f"column {', '.join(names)}: {text[0].as_py()!r} may be day and month or month and day, and no row "
                 f"tells which: say {shown}"

@@ -140,12 +140,14 @@ def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
     """
     if form.white != WHITE:
         block = _scaled(block, what, form.white)
+    if block.dtype.kind == "f" and block.size and block.max() > 1 and (block == np.rint(block)).all():
+        block = block.astype(np.int64)  # whole numbers, written as others
     if block.dtype != np.uint8:
         if block.dtype.kind not in "iub" or (block.size and (block.min() < 0 or block.max() > 255)):
             raise DataError(
                 f"{what} must hold whole numbers from 0 to 255, and it holds {block.dtype}"
                 + (f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else "")
-                + "; write it as uint8, or say with --set white=NUMBER which value is white"
+                + "; write it as uint8, or say which value is white when the data are prepared, --set white=NUMBER"
             )
         block = block.astype(np.uint8)
     shape = shape_of(block.shape)
