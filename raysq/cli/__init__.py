@@ -39,9 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _no_room(error: Exception) -> str | None:
     """The line for a disk that takes nothing more, whichever library met it; None for another error."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
         return f"{where}: {error.strerror}; make room or set RAYSQ_HOME, and the same command goes on"
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename} cannot be opened: {error.strerror}; take another file, or another RAYSQ_HOME"
     if "No space left on device" in str(error):  # TensorFlow's and Arrow's own errors
         return "no space left on the disk: make room or set RAYSQ_HOME, and the same command goes on"
     return None

@@ -143,13 +143,14 @@ class Predictor:
 
 
 def _texts(values: Sequence[Any]) -> "pa.Array":
-    """Texts as Arrow has them; None is an empty one.
+    """Texts as Arrow has them; None, and the NaN that pandas has for it, is an empty one.
 
     Raises:
         UsageError: one that is no text.
     """
     import pyarrow as pa
 
+    values = [None if isinstance(value, float) and value != value else value for value in values]
     for place, value in enumerate(values):
         if not isinstance(value, str) and value is not None:
             raise UsageError(f"predict takes a list of texts, and number {place} of it is {value!r}")

@@ -71,6 +71,8 @@ class Config:
             for there, here in ((self.examples, now.examples), (self.builder, now.builder)):
                 found += _differences(there, here)
         found += _differences({**self.training, "seed": self.seed}, {**now.training, "seed": now.seed})
+        if not found:
+            return "those of another version of raysq"
         return "; ".join(found[:_SHOWN]) + ("; ..." if len(found) > _SHOWN else "")
 
     def train_settings(self) -> TrainSettings:

@@ -138,14 +138,16 @@ class Run:
         """ "finished", "running", "interrupted" or "new"."""
         if self.result() is not None:
             return "finished"
-        left = "interrupted" if self.metrics() or self.last.exists() else "new"
         try:
             with self.lock():
-                return left
+                return self._left()
         except RaysqError:
             return "running"
         except OSError:  # a disk that cannot be written, on which nobody trains
-            return left
+            return self._left()
+
+    def _left(self) -> str:
+        return "interrupted" if self.metrics() or self.last.exists() else "new"
 
     def metrics(self) -> list[dict[str, Any]]:
         """One record an epoch."""

@@ -99,7 +99,11 @@ def test_lists_tables_and_frames_give_the_same(run, found):
         predictor.predict(3)
     series = predictor.predict(pandas.Series(texts))
     assert series.equals(table)
-    assert predictor.predict([None, "w1 \ud800"]).to_pylist()[0]["remark"] == "no words"
+    assert [row["remark"] for row in predictor.predict([None, "w1 \ud800", float("nan")]).to_pylist()] == [
+        "no words",
+        None,
+        "no words",
+    ]
     with pytest.raises(UsageError, match="takes a list of texts, and number 1 of it is 7"):
         predictor.predict(["w1", 7])
 
