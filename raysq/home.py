@@ -15,9 +15,20 @@ def home() -> Path:
     return Path(os.environ.get("RAYSQ_HOME") or "~/.raysq").expanduser().absolute()
 
 
+def discard(path: Path) -> None:
+    """Removes a file that was begun, where it can be: on a disk that cannot be written this fails as well."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
-def placing(path: Path) -> Iterator[Path]:
-    """A path to write to, in the folder of the file that stands in its place when all is written.
+def placing(path: Path, hint: str = "set RAYSQ_HOME to another folder") -> Iterator[Path]:
+    """A path to write to, in the folder of the file that stands in its place when all is written; nothing of it is left
+    where it is not.
+
+    Args:
+        path: of the file; its folder is made.
+        hint: what to do where it cannot be written, for the error.
 
     Raises:
         SourceError: it cannot be written.
@@ -27,11 +38,18 @@ def placing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         os.replace(partial, path)
+    except RaysqError:  # of what was to be written, such as an input that cannot be read
+        raise
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise SourceError(
-            f"{path} cannot be written: {error.strerror or error}; set RAYSQ_HOME to another folder"
-        ) from None
+        raise SourceError(f"{path} cannot be written: {error.strerror or error}; {hint}") from None
+    finally:
+        discard(partial)
+
+
+def check_folder(path: Path) -> None:
+    """Raises UsageError where the folder of an output that a person names is not there."""
+    if not path.parent.is_dir():
+        raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
 
 
 def asked_output(path: str | Path, inputs: Iterable[Path] = ()) -> Path:
@@ -45,8 +63,7 @@ def asked_output(path: str | Path, inputs: Iterable[Path] = ()) -> Path:
         UsageError: its folder is not there, it is a folder, or it is one of the inputs.
     """
     path = Path(path)
-    if not path.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
+    check_folder(path)
     if path.is_dir():
         raise UsageError(f"--output: {str(path)!r} is a folder; name a file")
     if path.exists() and any(one.exists() and path.samefile(one) for one in inputs):

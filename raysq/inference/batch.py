@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysq import kinds, sources
 from raysq.errors import DataError, RaysqError, SourceError, UsageError
-from raysq.home import asked_output
+from raysq.home import asked_output, discard
 from raysq.inference import pool
 from raysq.inference.abilities import finished
 from raysq.inference.load import Predictor
@@ -303,7 +303,7 @@ def _writer(path: Path | None) -> "Iterator[Any]":
         if writer is not None:
             with contextlib.suppress(Exception):
                 writer.close()
-        partial.unlink(missing_ok=True)
+        discard(partial)
 
 
 @contextlib.contextmanager

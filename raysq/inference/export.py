@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from raysq.errors import DataError, ResourceError, SourceError, UsageError
+from raysq.home import check_folder
 from raysq.inference.load import Predictor
 from raysq.settings import nearest
 from raysq.training.run import Run
@@ -50,8 +51,8 @@ def export(run: Run | str | Path, form: str = "keras", output: str | Path | None
         target = target / _NAMES[form]
     if ending and target.suffix != ending:
         raise UsageError(f"--output of form {form!r} must end in {ending}, received {str(output)!r}")
-    if output is not None and not target.parent.is_dir():
-        raise UsageError(f"--output: there is no folder {str(target.parent)!r}; make it first")
+    if output is not None:
+        check_folder(target)
     if target.is_dir() and any(target.iterdir()) and not (target / _SIGNS.get(form, "")).is_file():
         raise UsageError(
             f"--output: the folder {str(target)!r} holds other things than an earlier export, which it would replace: "

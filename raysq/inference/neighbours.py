@@ -12,6 +12,7 @@ import numpy as np
 from raysq import kinds
 from raysq.corpus.neighbours import WordVectors, nearest, rank_correlation
 from raysq.errors import DataError, SourceError, UsageError
+from raysq.home import discard
 from raysq.inference.abilities import check, refusal
 from raysq.training import checkpoint
 from raysq.training.run import Run
@@ -232,6 +233,6 @@ def write_word2vec(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
                 packed.close()
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        discard(partial)
         raise SourceError(f"{path} cannot be written: {error.strerror or error}") from None
     return {"output": str(path), "words": len(rows), "left_out": len(vectors) - len(rows), "dimension": dimension}

@@ -54,9 +54,8 @@ def translate_file(
     count, seconds = 0, 0.0
     written: list[str] = []
     with contextlib.ExitStack() as stack:
-        path = None if str(source) == "-" else Path(source)
-        lines = _lines(path, encoding)
-        inputs = [one for one in (path, None if reference is None else Path(reference)) if one is not None]
+        lines = _lines(None if str(source) == "-" else Path(source), encoding)
+        inputs = [Path(one) for one in (source, reference) if one is not None and str(one) != "-"]
         sink = _sink(stack, None if output is None else asked_output(output, inputs), encoding)
         while block := list(itertools.islice(lines, _LINES)):
             began = time.perf_counter()
@@ -123,13 +122,5 @@ def _lines(path: Path | None, encoding: str) -> Iterator[str]:
 def _sink(stack: contextlib.ExitStack, path: Path | None, encoding: str) -> IO[str]:
     if path is None:
         return sys.stdout
-    left: list[Path] = []
-    stack.callback(_remove, left)  # where the input cannot be read to its end
     partial = stack.enter_context(placing(path))
-    left.append(partial)
     return stack.enter_context(open(partial, "w", encoding=encoding, newline="\n"))
-
-
-def _remove(paths: list[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)

@@ -1,15 +1,13 @@
 """`raysq report`: one self-contained HTML file about a run, several runs, or a search."""
 
-import contextlib
 import hashlib
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from raysq import __version__
-from raysq.errors import DataError, RaysqError, UsageError
-from raysq.home import home
+from raysq.errors import DataError, UsageError
+from raysq.home import home, placing
 from raysq.report.comparison import comparison
 from raysq.report.experiment import is_experiment, open_experiment
 from raysq.report.markup import Markup, join, tag
@@ -38,7 +36,7 @@ def report(*targets: Run | str | Path, output: str | Path | None = None, week: s
     Raises:
         DataError: there is no such run or search.
         UsageError: several searches, or runs and searches together; a week that is none; an output of another form.
-        RaysqError: the file cannot be written.
+        SourceError: the file cannot be written.
     """
     if output is not None and Path(output).suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--output must end in .html, received {str(output)!r}")
@@ -130,12 +128,5 @@ def _headings(parts: Sequence[Markup]) -> list[tuple[str, Markup]]:
 
 
 def _write(path: Path, text: str) -> None:
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new.write_text(text, encoding="utf-8")
-        os.replace(new, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):  # of a disk that cannot be written at all
-            new.unlink(missing_ok=True)
-        raise RaysqError(f"{path} cannot be written ({error.strerror}); choose another --output") from None
+    with placing(path, "choose another --output") as partial:
+        partial.write_text(text, encoding="utf-8")

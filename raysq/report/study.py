@@ -12,6 +12,7 @@ import numpy as np
 
 from raysq import __version__, kinds
 from raysq.errors import DataError, RaysqError, UsageError
+from raysq.home import discard
 from raysq.kinds.charts import Section
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.settings import settings_of
@@ -295,7 +296,7 @@ class _Cache:
             write(new)
             os.replace(new, self._directory / name)
         except OSError:
-            new.unlink(missing_ok=True)  # a directory that cannot be written (another's, a read-only share)
+            discard(new)  # a directory that cannot be written (another's, a read-only share)
 
 
 def differs(section: Mapping[str, Any], defaults: Mapping[str, Any], name: str) -> bool:

@@ -1,7 +1,9 @@
 """Pages about runs and searches: self-contained, escaped, with the numbers of the runs, readable in a browser."""
 
+import errno
 import html
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -13,7 +15,7 @@ from training.series import SMALL, write_series
 
 import raysq
 from raysq import cli
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError, SourceError, UsageError
 from raysq.report.numbers import number
 from raysq.report.page import report
 from raysq.training import api
@@ -300,6 +302,28 @@ def test_the_command_writes_where_it_is_told_and_prints_json(trained, tmp_path, 
     assert raysq.report(trained["gru"], output=out) == out
     with pytest.raises(UsageError, match=r"must end in .html, received 'data.csv'"):
         raysq.report(trained["gru"], output="data.csv")
+
+
+def test_a_run_on_a_disk_that_cannot_be_written_is_shown_elsewhere(trained, tmp_path, monkeypatch):
+    directory = shutil.copytree(
+        trained["gru"].directory, tmp_path / "disk" / "run", ignore=shutil.ignore_patterns("report*")
+    )
+
+    def refused(function):
+        def call(path, *arguments, **named):
+            if directory in Path(path).parents:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+            return function(path, *arguments, **named)
+
+        return call
+
+    # There even what is not there cannot be removed.
+    monkeypatch.setattr(os, "replace", refused(os.replace))
+    monkeypatch.setattr(Path, "unlink", refused(Path.unlink))
+    run = Run.open(directory)
+    parsed(report(run, output=tmp_path / "page.html"))
+    with pytest.raises(SourceError, match=r"report.html cannot be written: Read-only .*choose another --output"):
+        report(run)
 
 
 @pytest.mark.parametrize("page", ["run", "search"])

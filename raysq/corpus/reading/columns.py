@@ -53,10 +53,10 @@ def choose(name: str, few: Head, form: Form) -> Columns:
         if column is not None and column not in few and (option == "--text" or form.labels):
             raise DataError(f"{name} has no column {column!r} ({nearest(column, few)}); {option} names another")
     strings = [column for column, values in few.items() if _is_text(values)]
-    text = form.text or _usual(TEXT, [column for column in strings if column != form.label])
+    text = form.text or usual(TEXT, [column for column in strings if column != form.label])
     label = form.label if form.label in few else None
     if label is None and form.labels:
-        label = _usual(LABEL, [column for column in few if column != text])
+        label = usual(LABEL, [column for column in few if column != text])
     if text is None:
         left = [column for column in strings if column != label and _part_of(few, column) is None]
         if not left:
@@ -87,7 +87,8 @@ def documents(read: Read, piece: Piece, form: Form) -> tuple[pa.Table, dict[str,
     )
 
 
-def _usual(names: Sequence[str], columns: Sequence[str]) -> str | None:
+def usual(names: Sequence[str], columns: Sequence[str]) -> str | None:
+    """The column that is called as one of the names, which are in order of preference; None where none is."""
     lower = {column.lower().strip(): column for column in reversed(columns)}
     return next((lower[name] for name in names if name in lower), None)
 

@@ -7,6 +7,7 @@ import itertools
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,18 @@ def header_size(path: Path, form: Form) -> int:
     return data.find(b"\n") + 1 or len(data)
 
 
-def delimiter_of(path: Path, form: Form) -> str:
+def with_delimiter(path: Path, form: Form) -> tuple[Form, list[str]]:
+    """The form with the delimiter of a csv, found where it is not known, and what was found, in lines."""
+    if form.delimiter is not None or family(path) != "csv":
+        return form, []
+    sign = _delimiter(path, form)
+    said = "tab" if sign == "\t" else sign
+    shown = said if sign == "\t" else repr(sign)
+    told = [] if sign == "," else [f"delimiter: {shown} (--set delimiter=... says otherwise)"]
+    return replace(form, delimiter=said), told
+
+
+def _delimiter(path: Path, form: Form) -> str:
     """The sign between a csv's cells: the one with which most rows have as many cells as the first, and most cells."""
     data, whole = _begin(path, form)
     text = _decoded(data, form)

@@ -66,14 +66,8 @@ def infer(
 
 
 def _table(files: Sequence[Path], form: Form) -> Inferred:
-    told = []
     first = files[0]
-    if form.delimiter is None and heads.family(first) == "csv":
-        sign = heads.delimiter_of(first, form)
-        said = "tab" if sign == "\t" else sign
-        form = Form(form.text, form.label, form.encoding, delimiter=said, labels=form.labels)
-        if sign != ",":
-            told.append(f"delimiter: {said if sign == chr(9) else repr(sign)} (--set delimiter=... says otherwise)")
+    form, told = heads.with_delimiter(first, form)
     columns = columns_of(first, form)
     if form.text is None:
         told.append(f"text: column {columns.text!r} (--text NAME names another)")

@@ -48,7 +48,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
                 block = block.removeprefix(BOM)
             ends = streams.line_ends(block)
             quick = _quickly(block, ends, piece.columns, line) if is_utf8(encoding) else None
-            reads = iter([quick] if quick is not None else _slowly(block, piece, encoding, line))
+            reads = [quick] if quick is not None else _slowly(block, piece, encoding, line)
             line += len(ends)
             del block, quick
             for few in reads:
@@ -93,10 +93,10 @@ def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Rea
             continue
         if table.num_rows != len(numbers):
             return None
-        found = {name: _bytes(table.column(name)) for name in columns.wanted}
+        found = [(name, _bytes(table.column(name))) for name in columns.wanted]
         # The text stays in the parts in which it was parsed: it is never held twice.
-        one = {name: one_array(values) for name, values in found.items() if name != columns.text}
-        return Read([(found | one)[name] for name in columns.wanted], numbers + line + 1)
+        parted = [values if name == columns.text else one_array(values) for name, values in found]
+        return Read(parted, numbers + line + 1)
     return None
 
 

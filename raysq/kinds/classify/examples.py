@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.columns import one_array
 from raysq.errors import DataError, UsageError
 from raysq.kinds.classify.bags import bags, document_counts, inverse_frequency
 from raysq.kinds.classify.ids import Vocabulary, ranked, ranked_runs
@@ -146,7 +147,7 @@ class Documents:
         if self.settings.hashing:
             raise UsageError(f"word vectors need a vocabulary, and hashing is {self.settings.hashing}: set hashing=0")
         table = self.dataset.extra("vectors")
-        vectors = table.column("vector").combine_chunks()
+        vectors = one_array(table.column("vector"))
         ids = self.vocabulary.singles[table.column("word").to_numpy()]
         given = ids >= self.settings.first
         found = np.zeros((self.vocabulary.features, vectors.type.list_size), np.float32)

@@ -67,8 +67,9 @@ def predict(
     parts, begin = [], 0
     for one in series:
         end = begin + one["rows"]
-        if stamps is not None and (np.diff(stamps[begin:end]) < 0).any():
-            row = begin + int(np.argmax(np.diff(stamps[begin:end]) < 0)) + 1
+        back = np.flatnonzero(np.diff(stamps[begin:end]) < 0) if stamps is not None else np.empty(0, int)
+        if len(back):
+            row = begin + int(back[0]) + 1
             raise DataError(f"the rows are not in order of time, row {row:,} is before the one above it: sort them")
         low, high = (begin + settings.lookback, end + 1) if stands is None else stands
         if low < high:

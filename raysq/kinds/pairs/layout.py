@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from raysq.corpus.reading import Form
-from raysq.corpus.reading.columns import PART
-from raysq.corpus.reading.heads import delimiter_of, family, head
+from raysq.corpus.reading.columns import PART, usual
+from raysq.corpus.reading.heads import head, with_delimiter
 from raysq.errors import DataError
 from raysq.kinds.pairs.lines import named, some
 from raysq.settings import nearest
@@ -53,15 +53,10 @@ def source_column(path: Path, form: Form, language: str | None) -> str:
     Raises:
         DataError: several columns of text, and none that is called so; or no column of text.
     """
-    if form.delimiter is None and family(path) == "csv":
-        sign = delimiter_of(path, form)
-        form = replace(form, delimiter="tab" if sign == "\t" else sign)
-    few = head(path, form)
-    wanted = [*([language.lower()] if language else []), *(pair[0] for pair in _USUAL)]
-    for name in wanted:
-        for column in few:
-            if column.lower().strip() == name:
-                return column
+    few = head(path, with_delimiter(path, form)[0])
+    named = usual([*([language.lower()] if language else []), *(pair[0] for pair in _USUAL)], list(few))
+    if named is not None:
+        return named
     texts = [
         column
         for column, values in few.items()
@@ -233,16 +228,7 @@ def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> L
 
 
 def _table(path: Path, source: str | None, target: str | None, form: Form) -> Layout:
-    told = []
-    delimiter = form.delimiter
-    if delimiter is None and family(path) == "csv":
-        sign = delimiter_of(path, form)
-        delimiter = "tab" if sign == "\t" else sign
-        form = Form(encoding=form.encoding, delimiter=delimiter)
-        if sign != ",":
-            told.append(
-                f"delimiter: {delimiter if sign == chr(9) else repr(sign)} (--set delimiter=... says otherwise)"
-            )
+    form, told = with_delimiter(path, form)
     few = head(path, form)
     for option, said in (("--from", source), ("--to", target)):
         if said is not None and said not in few:
@@ -269,7 +255,7 @@ def _table(path: Path, source: str | None, target: str | None, form: Form) -> La
             "COLUMN"
         )
     told.append(f"from column {source!r} to column {target!r} (--from NAME --to NAME say otherwise)")
-    return Layout("table", source, target, delimiter, told=tuple(told))
+    return Layout("table", source, target, form.delimiter, told=tuple(told))
 
 
 def _listed(names: Sequence[str]) -> str:

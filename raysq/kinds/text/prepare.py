@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from raysq.columns import one_array
 from raysq.corpus import reading, units
-from raysq.corpus.documents import DocumentPreparation, DocumentReading, Note, damages, many
+from raysq.corpus.documents import DocumentPreparation, DocumentReading, Documents, Note, damages, many
 from raysq.corpus.reading import Form, Piece, plain
 from raysq.corpus.tokens import FILTERS
 from raysq.errors import UsageError
@@ -21,42 +21,52 @@ BOOK_FILTERS = FILTERS + "\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u201a\u2013
 
 
 @dataclass(frozen=True)
-class LanguagePreparation(DocumentPreparation):
-    """How running text becomes sentences of words. The fields are settings.
+class _Units(Documents):
+    """Documents that are parted into units.
 
     Attributes:
-        filters: characters that part words; Keras's, and typographic quotes and dashes.
         unit: what is learnt one by one, "sentence", "line", "paragraph", or "document" (a file of plain text, a row of
             a table). A model sees nothing before its beginning.
-        cut: characters after which a longer unit is cut at a space, so that a text without sentences, lines or
-            paragraphs can be learnt too.
-        counted: "train" counts the vocabulary over the units that are not of the test part; "all" over all.
-
-    The others are those of `DocumentPreparation`, `Documents` and `Tokens`; the test part and the excerpts are of
-    units, and the checksum is of a unit's letters and digits. Of words, a typographic apostrophe between two letters
-    counts as a plain one.
     """
 
-    filters: str = BOOK_FILTERS
     unit: units.Unit = "sentence"
-    cut: int = 10_000
-    counted: Literal["train", "all"] = "train"
-    excerpt: int = 300
 
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     shard_rows: ClassVar[int] = 1 << 17
-    vectors: ClassVar[str | None] = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.cut < 1:
-            raise UsageError(f"setting cut must be at least 1 character, received {self.cut}")
 
     @property
     def form(self) -> Form:
         """How the documents are read."""
         whole = self.unit == "document"
         return Form(self.text, None, self.encoding, self.headers, self.delimiter, labels=False, whole=whole)
+
+
+@dataclass(frozen=True)
+class LanguagePreparation(_Units, DocumentPreparation):
+    """How running text becomes sentences of words. The fields are settings.
+
+    Attributes:
+        filters: characters that part words; Keras's, and typographic quotes and dashes.
+        cut: characters after which a longer unit is cut at a space, so that a text without sentences, lines or
+            paragraphs can be learnt too.
+        counted: "train" counts the vocabulary over the units that are not of the test part; "all" over all.
+
+    The others are those of `_Units`, `DocumentPreparation` and `Tokens`; the test part and the excerpts are of
+    units, and the checksum is of a unit's letters and digits. Of words, a typographic apostrophe between two letters
+    counts as a plain one.
+    """
+
+    filters: str = BOOK_FILTERS
+    cut: int = 10_000
+    counted: Literal["train", "all"] = "train"
+    excerpt: int = 300
+
+    vectors: ClassVar[str | None] = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cut < 1:
+            raise UsageError(f"setting cut must be at least 1 character, received {self.cut}")
 
     def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
         """The units of one piece: `text`, `part`, `id` and `key`, with a note of each table."""
@@ -101,23 +111,8 @@ class LanguagePreparation(DocumentPreparation):
 
 
 @dataclass(frozen=True)
-class LanguageReading(DocumentReading):
-    """How raw texts are read for predictions. A row of a table stays one text.
-
-    Attributes:
-        unit: of the run; a file of plain text is parted into such units.
-    """
-
-    unit: units.Unit = "sentence"
-
-    suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
-    shard_rows: ClassVar[int] = LanguagePreparation.shard_rows
-
-    @property
-    def form(self) -> Form:
-        """How the documents are read."""
-        whole = self.unit == "document"
-        return Form(self.text, None, self.encoding, self.headers, self.delimiter, labels=False, whole=whole)
+class LanguageReading(_Units, DocumentReading):
+    """How raw texts are read for predictions: plain text in units, while a row of a table stays one text."""
 
     def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
         """The texts of one piece: `text` and `id`."""
