@@ -5,6 +5,7 @@ Every kind whose models have an Embedding of words uses this: reports show `near
 """
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
@@ -94,8 +95,10 @@ class WordVectors:
         return unit_rows(self.vectors)
 
     def find(self, word: str) -> int | None:
-        """The row of a word, also where it is written with other capitals; None where there is none."""
-        for spelling in (word, word.lower()):
+        """The row of a word, also where it has other capitals or an accent of the other Unicode form; else None."""
+        # The text of a terminal may have accents as characters of their own (NFD), as macOS writes names of files.
+        forms = (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
+        for spelling in (*forms, *(form.lower() for form in forms)):
             if spelling in self._places:
                 return self._places[spelling]
         return None

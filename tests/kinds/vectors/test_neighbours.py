@@ -49,6 +49,15 @@ def test_what_cannot_be_asked_is_told(vectors):
         WordVectors(WORDS, np.zeros((59, 3)))
 
 
+def test_an_accent_of_the_other_unicode_form_makes_no_other_word():
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    for known, asked in ((composed, apart), (apart, composed), (composed, apart.upper()), (apart, apart)):
+        assert WordVectors(["tea", known], np.eye(2)).find(asked) == 1
+    assert WordVectors(["tea", "cafe"], np.eye(2)).find(apart) is None
+    both = WordVectors([composed, apart], np.eye(2))  # of data that were not normalized
+    assert [both.find(composed), both.find(apart)] == [0, 1]
+
+
 def test_rows_of_noughts_and_ties_have_an_order():
     unit = unit_rows(np.array([[1.0, 0], [0, 0], [1, 0], [0, 1], [-1, 0]]))
     (found,) = nearest(unit, np.array([[2.0, 0]]), 4, without=[[0]])
