@@ -15,7 +15,7 @@ from raysq import kinds, sources, tasks
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import home, locked
 from raysq.kinds.kind import Kind, Preparation, Surveying
-from raysq.settings import coerce, make, nearest, settings_of
+from raysq.settings import coerce, make, nearest, overlay, settings_of
 from raysq.shards import MANIFEST, Dataset, Manifest, Shard, read_manifest, schema_entries, write_manifest
 from raysq.sources import Source
 from raysq.tasks.task import Task
@@ -319,7 +319,8 @@ def _check_settings(task: Task, dataset: Dataset, settings: Mapping[str, Any]) -
     """That examples can be made of the data set with these settings."""
     examples = kinds.get(task.kind).examples
     known = settings_of(examples)
-    values = {key: value for key, value in task.settings.items() if key in known} | dict(settings)
+    of_task = {key: value for key, value in task.settings.items() if key in known}
+    values = overlay(of_task, settings, getattr(examples, "either", ()))
     resolved = examples.resolve(values, dataset)
     make(examples, {key: coerce(value, known[key].type, key) for key, value in resolved.items()})
 

@@ -129,6 +129,24 @@ def make(owner: Callable[..., T], values: Mapping[str, Any]) -> T:
     return owner(**resolve(values, known))
 
 
+def overlay(
+    values: Mapping[str, Any], layer: Mapping[str, Any], either: Iterable[Iterable[str]] = ()
+) -> dict[str, Any]:
+    """Lay settings over others.
+
+    Args:
+        values: the settings below.
+        layer: the settings above, which hold where both name one.
+        either: groups of settings of which one is given. A layer that gives one of a group puts aside the others
+            that lie below it; giving two at once is left for the owner to refuse.
+    """
+    aside: set[str] = set()
+    for group in either:
+        if any(layer.get(name) not in (None, "none", "", (), []) for name in group):
+            aside.update(group)
+    return {name: value for name, value in values.items() if name not in aside} | dict(layer)
+
+
 def resolve(values: Mapping[str, Any], known: Mapping[str, Setting]) -> dict[str, Any]:
     """The values with their types, every key checked against the known settings."""
     for key in values:

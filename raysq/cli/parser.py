@@ -13,10 +13,11 @@ SERIES = (
     ("--calendar", "NAME[,..]", "hour, weekday, monthday, yearday, month as features"),
     ("--id", "COLUMN", "column that names the series a row belongs to, where a file holds several"),
     (
-        "--delay",
+        "--horizon",
         "SPAN",
-        "rows (24) or time (6h, 5d, 3mo) from the first row that is not seen, several parted by commas",
+        "rows (24) or time (6h, 5d, 3mo) from the last row seen to that to forecast, several parted by commas",
     ),
+    ("--delay", "SPAN", "the same from the first row not seen, as the book counts; instead of --horizon"),
     ("--lookback", "SPAN", "how far back the model sees"),
     ("--step", "SPAN", "one row in so many is seen"),
     ("--split", "SPLIT", "train/val/test as shares (0.5/0.25/0.25), rows or dates"),

@@ -221,7 +221,8 @@ class Kind:
         examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: Examples}`,
             `inputs(dataset) -> Inputs`, and a class method `resolve(values, dataset) -> values` that turns what a
             person may write (a duration, say) into what the fields hold; where some fields may decide nothing, a
-            property `idle` with their names, which a search leaves out.
+            property `idle` with their names, which a search leaves out; where one setting stands instead of another,
+            a class variable `either` with groups of such names.
         models: its models by name; "baseline" is always among them.
         default_model: the model that is trained where none is named.
         sample: `sample(directory, spec) -> Path` writes the built-in synthetic raw data.

@@ -20,6 +20,7 @@ TASK = Task(
         "targets": ("TEMP",),
         "lookback": 120,
         "step": 1,
+        "anchor": "oldest",
         "delay": 24,
         "split": "24000/10000/rest",
         "unit": "degC",

@@ -16,7 +16,7 @@ TASK = Task(
         "bad_cells": "missing",
         "sentinel": "missing",
     },
-    # Lookback, step, delay and season follow from the cadence of the series (raysq.kinds.forecast.spans.defaults).
+    # Lookback, step, horizon and season follow from the cadence of the series (raysq.kinds.forecast.spans.defaults).
     settings={"split": "0.5/0.25/0.25", "patience": 5},
     search_model="rnn",
     search={

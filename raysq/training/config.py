@@ -13,7 +13,7 @@ from typing import Any
 from raysq import __version__, backend, kinds, tasks
 from raysq.errors import RaysqError, UsageError
 from raysq.kinds.kind import Model
-from raysq.settings import coerce, make, nearest, settings_of
+from raysq.settings import coerce, make, nearest, overlay, settings_of
 from raysq.shards import Dataset
 from raysq.training.settings import TrainSettings
 
@@ -179,15 +179,20 @@ def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Map
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
     given = (task.settings, dataset.manifest.settings, spec.defaults)
     sized = {} if spec.sized is None else spec.sized(dataset, ChainMap(dict(overrides), *map(dict, reversed(given))))
+    either = getattr(kind.examples, "either", ())
     for layer in (*given, sized, overrides):
+        of_examples: dict[str, Any] = {}
         for key, value in layer.items():
             if key == "seed":
                 raise UsageError("the seed is no setting of a part: give --seed NUMBER (in Python: seed=NUMBER)")
             if key not in known:
                 raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {nearest(key, known)}")
             section = known[key]
-            # Those of examples may be spans of time: the kind reads them, at the data set's cadence.
-            values[section][key] = value if section == "examples" else coerce(value, sections[section][key].type, key)
+            if section == "examples":  # they may be spans of time: the kind reads them, at the data set's cadence
+                of_examples[key] = value
+            else:
+                values[section][key] = coerce(value, sections[section][key].type, key)
+        values["examples"] = overlay(values["examples"], of_examples, either)
     examples = make(kind.examples, kind.examples.resolve(values["examples"], dataset))
     training = make(TrainSettings, values["training"])
     defaults = {name: setting.default for name, setting in sections["builder"].items()}

@@ -36,7 +36,7 @@ def facts(dataset: Dataset, settings: WindowSettings) -> dict[str, Any]:
         "target_std": series.target_std.tolist(),
         "unit": unit if len(settings.targets) == 1 else None,
         "cadence_seconds": cadence,
-        "horizons": [spans.say(ahead, cadence) if ahead else "next" for ahead in settings.delay],
+        "horizons": [spans.say(rows, cadence) for rows in settings.horizons],
         "calendar": list(settings.calendar),
         "reading": manifest.preparation["settings"],
         "series": [one["id"] for one in several] if several else None,
@@ -85,13 +85,14 @@ def remarks(facts: Mapping[str, Any], settings: WindowSettings) -> list[str]:
 
     def said(rows: int) -> str:
         cadence = facts["cadence_seconds"]
-        return f"{rows:,} rows" + (f" ({spans.say(rows, cadence)})" if cadence and rows else "")
+        return f"{rows:,} row{'' if rows == 1 else 's'}" + (f" ({spans.say(rows, cadence)})" if cadence else "")
 
-    ahead = ", ".join(said(one) if one else "0 rows" for one in settings.delay)
-    every = said(settings.step) if settings.step > 1 else "row"
+    ahead = ", ".join(map(said, settings.horizons))
+    seen = f"sees one row in {said(settings.step)} of" if settings.step > 1 else "sees"
+    unseen = f", but for the last {-1 - settings.last:,}" if settings.last < -1 else ""
     lines = [
-        f"forecasts {', '.join(settings.targets)}: {ahead} after the first row that is not seen",
-        f"sees the {said(settings.lookback)} before that row, every {every}",
+        f"forecasts {', '.join(settings.targets)}: {ahead} after the last row seen",
+        f"{seen} {said(settings.lookback)}{unseen}",
     ]
     if settings.seasonal() is None and settings.season:
         lines.append("no seasonal reference: lookback holds no whole season")
@@ -125,7 +126,7 @@ def reading(facts: Mapping[str, Any]) -> SeriesPreparation:
 
 def history(facts: Mapping[str, Any], settings: WindowSettings) -> tuple[int, int]:
     """Rows before and after the one at which a window stands that its forecast, and its stamp, look at."""
-    return settings.lookback, max(settings.delay)
+    return settings.lookback, max(settings.ahead)
 
 
 def _outputs(facts: Mapping[str, Any]) -> list[str]:

@@ -60,7 +60,7 @@ def error_items(
                 "Error by horizon",
                 list(horizons),
                 size.mean(0),
-                x_label="time ahead",
+                x_label="after the last row seen",
                 y_label=y_label,
                 name="forecast",
                 references={"as now": naive.mean(0)},

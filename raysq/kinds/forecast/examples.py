@@ -15,9 +15,8 @@ from raysq.kinds.forecast.settings import WindowSettings
 class Windows:
     """The windows of one split; neither x nor y looks past its rows, nor from one series into another.
 
-    Window i of rows `[begin, end)` stands at row `r = begin + lookback + i * stride`. Its x are rows `r - lookback,
-    r - lookback + step, ...` up to r (not r itself), as in the generator of listing 6.33; its y are the targets at
-    `r + delay`.
+    Window i of rows `[begin, end)` stands at row `r = begin + lookback + i * stride`. Its x are the rows at
+    `r + settings.offsets`, all before r; its y are the targets at `r + settings.ahead`.
 
     Attributes:
         series: the rows.
@@ -31,12 +30,12 @@ class Windows:
 
     @cached_property
     def _offsets(self) -> np.ndarray:
-        offsets = np.arange(-self.settings.lookback, 0, self.settings.step)
+        offsets = np.array(self.settings.offsets)
         return offsets[::-1].copy() if self.settings.reversed else offsets
 
     @cached_property
     def _counts(self) -> list[int]:
-        needed = self.settings.lookback + max(self.settings.delay)
+        needed = self.settings.lookback + max(self.settings.ahead)
         return [max(0, -(-(end - begin - needed) // self.settings.stride)) for begin, end in self.bounds]
 
     @cached_property
@@ -62,7 +61,7 @@ class Windows:
     def batch_bytes(self) -> int:
         """Bytes of one window."""
         s = self.settings
-        return 4 * (s.steps * len(self.series.names) + len(s.targets) * len(s.delay))
+        return 4 * (s.steps * len(self.series.names) + len(s.targets) * len(s.ahead))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The normalised series, the same array for every split."""
@@ -101,7 +100,7 @@ class Windows:
         place = self.series.place if "targets" not in arrays else None
         source = arrays["series"] if place is not None else arrays["targets"]
         parts = []
-        for ahead in s.delay:
+        for ahead in s.ahead:
             y = take(source, rows + ahead)
             # A slice: a gather along the last axis is slow on both sides.
             parts.append(y if place is None else y[:, place : place + 1])

@@ -138,7 +138,7 @@ def _forecasts(
     origin: int,
 ) -> pa.Table:
     """Forecasts of the windows that stand at the rows of one series, which begins at row `begin` of the columns."""
-    offsets = np.arange(-settings.lookback, 0, settings.step)
+    offsets = np.array(settings.offsets)
     offsets = offsets[::-1] if settings.reversed else offsets
     predicted = []
     for low in range(0, len(rows), _BATCH):
@@ -146,15 +146,15 @@ def _forecasts(
         # Always as many: a batch of another size would be compiled anew, and could round otherwise.
         padded = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part))])
         predicted.append(np.asarray(model.predict_on_batch(columns[padded[:, None] + offsets]))[: len(part)])
-    horizons, targets = len(settings.delay), len(settings.targets)
+    horizons, targets = len(settings.ahead), len(settings.targets)
     values = np.concatenate(predicted).astype(np.float64).reshape(len(rows), horizons, targets, -1)
     values = values * np.array(facts["target_std"])[:, None] + np.array(facts["target_mean"])[:, None]
-    ahead = np.array(settings.delay)
+    ahead = np.array(settings.ahead)
     wanted = (rows[:, None] + ahead).reshape(-1)  # by row, then by horizon
     out: dict[str, Any] = {"row": pa.array(wanted - begin + origin)}
     if stamps is not None:
         out["time"] = _stamps(stamps, wanted - begin, cadence)
-        seen = np.repeat(rows - begin - 1, horizons)
+        seen = np.repeat(rows - begin + settings.last, horizons)
         out["from"] = pa.array(stamps[seen], pa.timestamp("us"))
     if horizons > 1:
         out["horizon"] = pa.array(list(facts["horizons"]) * len(rows))

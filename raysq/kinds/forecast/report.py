@@ -110,7 +110,7 @@ def _week(
     dataset: Dataset, settings: WindowSettings, windows: "Windows", week: str | None, split: str
 ) -> tuple[np.ndarray, str]:
     """The windows whose first forecast lies in the week, and how it was chosen."""
-    first = min(settings.delay)
+    first = min(settings.ahead)
     times = dataset.column("time")
 
     def moments(indices: np.ndarray) -> np.ndarray:
@@ -170,18 +170,17 @@ def _forecasts(
     indices: np.ndarray,
 ) -> Forecasts:
     """Forecasts and truth of windows, a batch at a time."""
-    targets, delays = len(facts["targets"]), np.asarray(settings.delay)
+    targets, ahead = len(facts["targets"]), np.asarray(settings.ahead)
     quantiles = max(1, len(settings.quantiles))
     mean, std = np.array(facts["target_mean"]), np.array(facts["target_std"])
     truth, values = [], []
     for x, y in _batches(windows, indices):
-        truth.append(y.reshape(len(y), len(delays), targets).astype(np.float64) * std + mean)
-        out = np.asarray(predict(x), np.float64).reshape(len(y), len(delays), targets, quantiles)
+        truth.append(y.reshape(len(y), len(ahead), targets).astype(np.float64) * std + mean)
+        out = np.asarray(predict(x), np.float64).reshape(len(y), len(ahead), targets, quantiles)
         values.append(out * std[:, None] + mean[:, None])
     rows = windows.rows(indices)
-    latest = rows - settings.lookback + (settings.steps - 1) * settings.step
-    now = np.stack([dataset.column(name).take(latest).astype(np.float64) for name in facts["targets"]], 1)
-    times = dataset.column("time").take(rows[:, None] + delays).astype("datetime64[us]")
+    now = np.stack([dataset.column(name).take(rows + settings.last).astype(np.float64) for name in facts["targets"]], 1)
+    times = dataset.column("time").take(rows[:, None] + ahead).astype("datetime64[us]")
     begins = np.array([begin for begin, _ in segments(dataset)])
     series = np.searchsorted(begins, rows, side="right") - 1
     return Forecasts(times, np.concatenate(truth), np.concatenate(values), now, series)

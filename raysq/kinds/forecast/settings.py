@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast import spans, splits
@@ -22,9 +22,9 @@ DEFAULT_SPLIT = "0.5/0.25/0.25"
 class WindowSettings:
     """What a window is. All of it is applied at batch time: changing it prepares nothing again.
 
-    A window stands at a row: it sees the `lookback` rows before that row, and what it forecasts lies `delay` rows
-    after it (0: the very next row that is not seen). Spans are given in rows, or in time ("6h", "5d", "3mo"), which is
-    read at the series' cadence; what is not given follows from the cadence.
+    A window stands at a row: it sees the `lookback` rows before that row, one in `step` of them, and forecasts the row
+    `horizon` rows after the last one that it sees (1: the very next). Spans are given in rows, or in time ("6h", "5d",
+    "3mo"), which is read at the series' cadence; what is not given follows from the cadence.
 
     Attributes:
         targets: columns to forecast.
@@ -33,7 +33,12 @@ class WindowSettings:
             "monthday", "yearday" and "month".
         lookback: rows back from which a window begins.
         step: take one row in so many.
-        delay: rows ahead to forecast; several for several horizons at once.
+        anchor: the end of the window that these rows are counted from. "newest" always sees the row before the
+            window's own; "oldest" counts from the first, `range(row - lookback, row, step)`, as the generator of
+            listing 6.33 does, and so may see nothing of the last `step - 1` rows.
+        horizon: rows to forecast, counted from the last row seen; several for several horizons at once. The row at
+            which the window stands if neither this nor `delay` is given.
+        delay: the same, counted from the row at which the window stands (0), as in the book; instead of `horizon`.
         stride: use one window in so many.
         reversed: latest row first.
         quantiles: to forecast, such as 0.1,0.5,0.9 (pinball loss); empty for one value (mean absolute error).
@@ -50,7 +55,9 @@ class WindowSettings:
     calendar: tuple[str, ...] = ()
     lookback: int = 120
     step: int = 1
-    delay: tuple[int, ...] = (0,)
+    anchor: Literal["newest", "oldest"] = "oldest"  # of runs that do not say it; `resolve` says "newest"
+    horizon: tuple[int, ...] = ()
+    delay: tuple[int, ...] = ()
     stride: int = 1
     reversed: bool = False
     quantiles: tuple[float, ...] = ()
@@ -59,16 +66,30 @@ class WindowSettings:
     known_splits: tuple[str, ...] = ()
     unit: str | None = None
 
+    either: ClassVar[tuple[tuple[str, ...], ...]] = (("horizon", "delay"),)
+
     def __post_init__(self) -> None:
         for name, least in (("lookback", 1), ("step", 1), ("stride", 1), ("season", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"setting {name} must be at least {least}, received {getattr(self, name)}")
         if self.step > self.lookback:
             raise UsageError(f"setting step ({self.step}) must not be larger than lookback ({self.lookback})")
-        if not self.delay or min(self.delay) < 0 or list(self.delay) != sorted(set(self.delay)):
+        if self.horizon and self.delay:
             raise UsageError(
-                f"setting delay must be one or several rising numbers of rows from 0 on, received "
-                f"{','.join(map(str, self.delay)) or 'none'}"
+                "give either horizon, rows after the last row seen, or delay, rows after the first row not seen; "
+                f"received horizon {','.join(map(str, self.horizon))} and delay {','.join(map(str, self.delay))}"
+            )
+        for name, least in (("horizon", 1), ("delay", 0)):
+            rows = getattr(self, name)
+            if rows and (min(rows) < least or list(rows) != sorted(set(rows))):
+                raise UsageError(
+                    f"setting {name} must be one or several rising numbers of rows from {least} on, received "
+                    f"{','.join(map(str, rows))}"
+                )
+        if min(self.ahead) < 0:
+            raise UsageError(
+                f"setting horizon ({self.horizon[0]}) ends inside the window, of which anchor=oldest sees nothing of "
+                f"the last {-1 - self.last} rows: give anchor=newest, or a horizon from {-self.last} on"
             )
         if list(self.quantiles) != sorted(set(self.quantiles)) or not all(0 < q < 1 for q in self.quantiles):
             raise UsageError(
@@ -104,18 +125,19 @@ class WindowSettings:
                 resolved[name] = spans.rows(resolved[name], cadence, name)
             elif name in resolved:
                 del resolved[name]
-        delay = resolved.get("delay")
-        if delay in (None, "none", ""):
-            resolved.pop("delay", None)
-        else:
-            said = delay.strip("[]").split(",") if isinstance(delay, str) else delay
-            said = said if isinstance(said, (list, tuple)) else [said]
-            resolved["delay"] = tuple(spans.rows(one, cadence, "delay") for one in said)
+        for name in ("horizon", "delay"):
+            value = resolved.pop(name, None)
+            if value in (None, "none", "", (), []):
+                continue
+            values_given = value.strip("[]").split(",") if isinstance(value, str) else value
+            values_given = values_given if isinstance(values_given, (list, tuple)) else [values_given]
+            resolved[name] = tuple(spans.rows(one, cadence, name) for one in values_given)
+        resolved.setdefault("anchor", "newest")
         # Of several series the usual one decides: those that are shorter than a window give none.
         usual = median(end - begin for begin, end in segments(dataset))
         for name, value in spans.defaults(cadence, int(usual)).items():
-            if name not in resolved:
-                resolved[name] = 0 if value is None else (value,) if name == "delay" else value
+            if name not in resolved and not (name == "horizon" and "delay" in resolved):
+                resolved[name] = 0 if value is None else (value,) if name == "horizon" else value
         if "step" not in values and resolved["step"] > resolved["lookback"]:
             resolved["step"] = 1
         for name in ("targets", "features"):
@@ -126,6 +148,28 @@ class WindowSettings:
     def steps(self) -> int:
         """Rows that a model sees of a window."""
         return len(range(0, self.lookback, self.step))
+
+    @property
+    def offsets(self) -> range:
+        """The rows that a model sees, oldest first, counted from the row at which the window stands (negative)."""
+        if self.anchor == "oldest":
+            return range(-self.lookback, 0, self.step)
+        return range(-1 - (self.steps - 1) * self.step, 0, self.step)
+
+    @property
+    def last(self) -> int:
+        """The latest row seen, counted as `offsets`."""
+        return self.offsets[-1]
+
+    @property
+    def ahead(self) -> tuple[int, ...]:
+        """The rows to forecast, counted from the row at which the window stands (0)."""
+        return self.delay or tuple(rows + self.last for rows in self.horizon) or (0,)
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """The rows to forecast, counted from the last row seen."""
+        return tuple(rows - self.last for rows in self.ahead)
 
     def bounds(self, dataset: Dataset) -> list[splits.Bounds]:
         """First row and end row of each split, for each series of a data set.
@@ -159,11 +203,11 @@ class WindowSettings:
             rows = {name: max(end - begin for begin, end in one.bounds) for name, one in windows.items()}
             cadence = dataset.manifest.report.get("cadence_seconds")
             span = f" = {spans.say(self.lookback, cadence)}" if cadence else ""
-            ahead = max(self.delay)
+            name = "delay" if self.delay else "horizon"
             raise DataError(
-                f"no window fits: one needs {self.lookback + ahead + 1:,} rows (lookback {self.lookback:,}{span}, "
-                f"delay {ahead:,}), the splits have {rows['train']:,} / {rows['val']:,} / {rows['test']:,}; lower "
-                f"lookback or delay, or give more data"
+                f"no window fits: one needs {self.lookback + max(self.ahead) + 1:,} rows (lookback "
+                f"{self.lookback:,}{span}, {name} {max(getattr(self, name)):,}), the splits have {rows['train']:,} / "
+                f"{rows['val']:,} / {rows['test']:,}; lower lookback or {name}, or give more data"
             )
         return windows
 
@@ -177,12 +221,12 @@ class WindowSettings:
         names = (*columns, *spans.wave_names(self.calendar))
         return Inputs(
             shape=(self.steps, len(names)),
-            outputs=len(self.delay) * len(self.targets) * max(1, len(self.quantiles)),
+            outputs=len(self.ahead) * len(self.targets) * max(1, len(self.quantiles)),
             names=names,
             targets=tuple(names.index(name) for name in self.targets if name in names),
             extra={
                 "reversed": self.reversed,
-                "latest": [self._index(-1)] * len(self.delay),
+                "latest": [self._index(self.last)] * len(self.ahead),
                 "seasonal": self.seasonal(),
             },
         )
@@ -192,12 +236,12 @@ class WindowSettings:
         if not self.season:
             return None
         # The latest row seen that lies whole seasons before the row to forecast.
-        rows = [ahead - self.season * math.ceil((ahead + 1) / self.season) for ahead in self.delay]
-        return [self._index(row) for row in rows] if min(rows) >= -self.lookback else None
+        rows = [ahead - self.season * math.ceil((ahead - self.last) / self.season) for ahead in self.ahead]
+        return [self._index(row) for row in rows] if min(rows) >= self.offsets[0] else None
 
     def _index(self, row: int) -> int:
-        """The step of the window that shows a row (counted back from the window's own), or the nearest to it."""
-        index = min(round((row + self.lookback) / self.step), self.steps - 1)
+        """The step of the window that shows a row (counted as `offsets`), or the nearest to it."""
+        index = min(round((row - self.offsets[0]) / self.step), self.steps - 1)
         return self.steps - 1 - index if self.reversed else index
 
 

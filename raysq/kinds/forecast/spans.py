@@ -102,7 +102,7 @@ def say(count: int, cadence_seconds: float | None) -> str:
 
 
 def defaults(cadence_seconds: float | None, length: int | None = None) -> dict[str, int | None]:
-    """What suits a series of that cadence, in rows: `lookback`, `step`, `delay`, and `season` (None for none).
+    """What suits a series of that cadence, in rows: `lookback`, `step`, `horizon`, and `season` (None for none).
 
     Args:
         cadence_seconds: as for `rows`.
@@ -110,25 +110,25 @@ def defaults(cadence_seconds: float | None, length: int | None = None) -> dict[s
             window is too long for it, a shorter one is given. None for as long as need be.
     """
     if cadence_seconds is None:
-        return _fitting([(30, 0), (10, 0), (4, 0), (2, 0)], length, None)
+        return _fitting([(30, 1), (10, 1), (4, 1), (2, 1)], length, None)
     if _in_months(cadence_seconds):
         a_year = 12 / round(cadence_seconds / MONTH)
         season = int(a_year) if a_year == int(a_year) and a_year > 1 else None
         longest = 2 * season if season and season >= 12 else 12
-        return _fitting([(longest, 0), (12, 0), (6, 0), (3, 0), (2, 0)], length, season)
+        return _fitting([(longest, 1), (12, 1), (6, 1), (3, 1), (2, 1)], length, season)
     if cadence_seconds >= DAY:
         if cadence_seconds >= WEEK:
             year = round(52 * WEEK / cadence_seconds)
             season = year if cadence_seconds < 5 * WEEK and _divides(WEEK, cadence_seconds) else None
-            return _fitting([(max(year, 12), 0), (12, 0), (6, 0), (3, 0), (2, 0)], length, season)
+            return _fitting([(max(year, 12), 1), (12, 1), (6, 1), (3, 1), (2, 1)], length, season)
         season = round(WEEK / cadence_seconds) if _divides(cadence_seconds, WEEK) else None
-        return _fitting([(28, 0), (14, 0), (7, 0), (3, 0), (2, 0)], length, season)
+        return _fitting([(28, 1), (14, 1), (7, 1), (3, 1), (2, 1)], length, season)
     day = max(round(DAY / cadence_seconds), 1)
     season = day if _divides(cadence_seconds, DAY) else None
     shares = [(5.0, 1.0), (1.0, 0.25), (0.25, 1 / 24), (1 / 24, 1 / 144)]
-    pairs = [(max(round(seen * day), 1), round(ahead * day)) for seen, ahead in shares]
+    pairs = [(max(round(seen * day), 1), max(round(ahead * day), 1)) for seen, ahead in shares]
     pairs[0] = (max(pairs[0][0], -(-24 // day) * day), pairs[0][1])  # at least 24 steps where they are long
-    pairs = [pair for pair in pairs if pair[0] >= 8] + [(10, 0), (4, 0), (2, 0)]
+    pairs = [pair for pair in pairs if pair[0] >= 8] + [(10, 1), (4, 1), (2, 1)]
     return _fitting(pairs, length, season)
 
 
@@ -206,12 +206,12 @@ def _instead(number: float, unit: str, cadence_seconds: float) -> str:
 
 
 def _fitting(pairs: Sequence[tuple[int, int]], length: int | None, season: int | None) -> dict[str, Any]:
-    """The first (lookback, delay) of which the series holds enough windows, with its step."""
-    lookback, delay = pairs[-1]
+    """The first (lookback, horizon) of which the series holds enough windows, with its step."""
+    lookback, horizon = pairs[-1]
     for seen, ahead in pairs:
-        if length is None or (seen + ahead) * _WINDOWS <= length:
-            lookback, delay = seen, ahead
+        if length is None or (seen + ahead - 1) * _WINDOWS <= length:
+            lookback, horizon = seen, ahead
             break
     divisors = [step for step in range(1, lookback + 1) if lookback % step == 0] if lookback > _STEPS else [1]
     step = min(divisors, key=lambda step: abs(step - lookback / _STEPS))
-    return {"lookback": lookback, "step": step, "delay": delay, "season": season}
+    return {"lookback": lookback, "step": step, "horizon": horizon, "season": season}

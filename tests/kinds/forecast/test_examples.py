@@ -6,9 +6,11 @@ from training.series import write_series
 
 from raysq import tasks
 from raysq.errors import DataError, UsageError
-from raysq.kinds.forecast import splits
+from raysq.kinds.forecast import facts, splits
 from raysq.kinds.forecast.settings import WindowSettings
 from raysq.preparation import prepare
+from raysq.settings import make
+from raysq.training.config import plan
 
 
 def generator(data, lookback, delay, min_index, max_index, batch_size, step, target):
@@ -198,6 +200,59 @@ def test_spans_are_read_at_the_cadence_and_defaults_follow_from_it(tmp_path):
     for wrong in ({"delay": (6, 6)}, {"delay": (-1,)}, {"quantiles": (0.5, 0.1)}, {"quantiles": (1.0,)}):
         with pytest.raises(UsageError, match="must"):
             WindowSettings(targets=("T (degC)",), **wrong)
+
+
+def test_the_newest_row_is_seen_whatever_the_step(tmp_path):
+    dataset = write_series(tmp_path / "waves")
+    settings = WindowSettings(targets=("T (degC)",), lookback=50, step=6, anchor="newest", horizon=(1, 12))
+    assert list(settings.offsets) == [-49, -43, -37, -31, -25, -19, -13, -7, -1]
+    assert settings.ahead == (0, 11) and settings.horizons == (1, 12)
+    windows = settings.open(dataset)["val"]
+    x, y = windows.gather(np.arange(40), windows.arrays(), lambda array, at: array[at])
+    series = windows.arrays()["series"]
+    rows = windows.rows(np.arange(40))
+    place = windows.series.names.index("T (degC)")
+    assert np.array_equal(x[:, -1], series[rows - 1]) and np.array_equal(x[:, -2], series[rows - 7])
+    assert np.array_equal(y, np.stack([series[rows, place], series[rows + 11, place]], 1))
+    last = windows.rows(np.array([len(windows) - 1]))[0]
+    assert last + 11 == windows.bounds[0][1] - 1, "the last window's last horizon is the last row"
+    # The references repeat what the model sees: the newest row, and the row whole seasons before.
+    seasonal = WindowSettings(
+        targets=("T (degC)",), lookback=48, step=6, anchor="newest", horizon=(12, 24), season=24
+    ).inputs(dataset)
+    assert seasonal.extra["latest"] == [7, 7] and seasonal.extra["seasonal"] == [5, 7]
+
+
+def test_a_horizon_counts_from_the_last_row_seen_and_a_delay_from_the_first_not_seen(tmp_path):
+    dataset = write_series(tmp_path / "waves")
+    dataset.manifest.report["cadence_seconds"] = 600.0
+    said = {"targets": ("T (degC)",), "lookback": "1d", "step": "1h"}
+    newest = make(WindowSettings, WindowSettings.resolve({**said, "horizon": "24h"}, dataset))
+    assert newest.ahead == (143,) and facts(dataset, newest)["horizons"] == ["24h"]
+    delayed = make(WindowSettings, WindowSettings.resolve({**said, "delay": "24h"}, dataset))
+    assert delayed.ahead == (144,) and facts(dataset, delayed)["horizons"] == ["1450min"]
+    book = make(WindowSettings, WindowSettings.resolve({**said, "delay": "24h", "anchor": "oldest"}, dataset))
+    assert book.ahead == (144,) and facts(dataset, book)["horizons"] == ["25h"]
+    short = make(WindowSettings, WindowSettings.resolve(said, dataset))
+    assert facts(dataset, short)["horizons"] == ["6h"], "the default horizon of so short a series"
+    with pytest.raises(UsageError, match="either horizon.*or delay"):
+        make(WindowSettings, WindowSettings.resolve({**said, "delay": 0, "horizon": "24h"}, dataset))
+    with pytest.raises(UsageError, match="horizon must be .* from 1 on, received 0"):
+        make(WindowSettings, WindowSettings.resolve({**said, "horizon": 0}, dataset))
+    with pytest.raises(UsageError, match=r"horizon \(3\) ends inside the window.*a horizon from 6 on"):
+        make(WindowSettings, WindowSettings.resolve({**said, "horizon": 3, "anchor": "oldest"}, dataset))
+
+
+def test_a_horizon_takes_the_place_of_the_tasks_delay_and_back(tmp_path):
+    dataset = write_series(tmp_path / "waves")
+    config = plan("jena", "baseline", dataset, 0, {"lookback": 24, "horizon": 12})
+    assert (config.examples["horizon"], config.examples["delay"]) == ([12], [])
+    dataset.manifest.settings["horizon"] = "12"
+    assert plan("jena", "baseline", dataset, 0, {"lookback": 24}).examples["horizon"] == [12]
+    again = plan("jena", "baseline", dataset, 0, {"lookback": 24, "delay": 3})
+    assert (again.examples["horizon"], again.examples["delay"]) == ([], [3])
+    same = plan("jena", "baseline", dataset, 0, {**again.examples, **again.training})
+    assert same.examples == again.examples
 
 
 def test_the_seasonal_step_is_whole_seasons_before_the_row_to_forecast(tmp_path):

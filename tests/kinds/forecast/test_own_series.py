@@ -109,18 +109,18 @@ def test_defaults_by_cadence():
     for cadence, said in {
         600.0: ("5d", "1h", "24h", "24h"),
         3600.0: ("5d", "1h", "24h", "24h"),
-        spans.DAY: ("28d", "1d", "0d", "7d"),
-        spans.WEEK: ("52w", "1w", "0w", "52w"),
-        spans.MONTH: ("24mo", "1mo", "0mo", "12mo"),
-        3 * spans.MONTH: ("36mo", "3mo", "0mo", "12mo"),
-        spans.YEAR: ("12y", "1y", "0y", None),
-        None: ("30 rows", "1 row", "0 rows", None),
+        spans.DAY: ("28d", "1d", "1d", "7d"),
+        spans.WEEK: ("52w", "1w", "1w", "52w"),
+        spans.MONTH: ("24mo", "1mo", "1mo", "12mo"),
+        3 * spans.MONTH: ("36mo", "3mo", "3mo", "12mo"),
+        spans.YEAR: ("12y", "1y", "1y", None),
+        None: ("30 rows", "1 row", "1 row", None),
     }.items():
         values = spans.defaults(cadence)
         assert (
             tuple(
                 None if values[key] is None else spans.say(values[key], cadence)
-                for key in ("lookback", "step", "delay", "season")
+                for key in ("lookback", "step", "horizon", "season")
             )
             == said
         )

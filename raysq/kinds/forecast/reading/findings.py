@@ -182,7 +182,7 @@ def _series(settings: "SeriesPreparation", series: list[dict[str, Any]], cadence
     length = f"{rows[0]:,}" if rows[0] == rows[-1] else f"{rows[0]:,} to {rows[-1]:,}"
     yield f"{len(series):,} series by {settings.id} ({shown}) of {length} rows"
     usual = spans.defaults(cadence, rows[len(rows) // 2])
-    needed = (usual["lookback"] or 0) + (usual["delay"] or 0) + 1
+    needed = (usual["lookback"] or 0) + (usual["horizon"] or 0)
     short = [entry for entry in series if entry["rows"] < needed]
     if short:
         names = ", ".join(entry["id"] for entry in short[:6]) + (", ..." if len(short) > 6 else "")
