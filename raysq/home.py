@@ -1,11 +1,9 @@
-"""The folder that holds cached sources, data sets and runs; locks on files in it, and files written as a whole."""
+"""The folder that holds cached sources, data sets and runs; locks on files in it, and outputs that a person names."""
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from raysq.errors import RaysqError, SourceError, UsageError
 
@@ -13,37 +11,6 @@ from raysq.errors import RaysqError, SourceError, UsageError
 def home() -> Path:
     """The folder of cached sources, data sets and runs: RAYSQ_HOME, or `~/.raysq`."""
     return Path(os.environ.get("RAYSQ_HOME") or "~/.raysq").expanduser().absolute()
-
-
-def discard(path: Path) -> None:
-    """Removes a file that was begun, where it can be: on a disk that cannot be written this fails as well."""
-    with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def placing(path: Path, hint: str = "set RAYSQ_HOME to another folder") -> Iterator[Path]:
-    """A path to write to, in the folder of the file that stands in its place when all is written; nothing of it is left
-    where it is not.
-
-    Args:
-        path: of the file; its folder is made.
-        hint: what to do where it cannot be written, for the error.
-
-    Raises:
-        SourceError: it cannot be written.
-    """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        os.replace(partial, path)
-    except RaysqError:  # of what was to be written, such as an input that cannot be read
-        raise
-    except OSError as error:
-        raise SourceError(f"{path} cannot be written: {error.strerror or error}; {hint}") from None
-    finally:
-        discard(partial)
 
 
 def check_folder(path: Path) -> None:
@@ -114,13 +81,3 @@ def held(path: Path, said: str) -> Iterator[None]:
         except BlockingIOError:
             raise RaysqError(said) from None
         yield
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Writes a file that is there as a whole or as it was."""
-    new = path.with_name(path.name + ".new")
-    with open(new, "w") as file:
-        file.write(json.dumps(values, indent=1) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(new, path)

@@ -14,11 +14,12 @@ from typing import Any
 import pyarrow as pa
 
 from raysq import local
+from raysq.atomic import sync
 from raysq.cluster import ensure_ray
 from raysq.errors import DataError, ResourceError
 from raysq.kinds.kind import Preparation, Surveying
 from raysq.pieces import Note, noting, progress, read_note, read_notes, unwrapped
-from raysq.shards import Shard, sync, write_extra, write_shard
+from raysq.shards import Shard, write_extra, write_shard
 
 
 def run(
@@ -75,7 +76,7 @@ def run(
                 raise ResourceError(f"the data set cannot be written: {shard}; make room or set RAYSQ_HOME")
             shards.append(shard)
             if threads:
-                sync(directory, shard)  # while the threads write the next
+                sync(directory / shard.file)  # while the threads write the next
                 settled.spent(number)  # not with Ray, which may run a task again
     extras = [write_extra(directory, name, table) for name, table in settled.extras.items()]
     shutil.rmtree(scratch)

@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from raysq import errors
+from raysq.atomic import write_json
 from raysq.errors import RaysqError, ResourceError
 from raysq.kinds.kind import Preparation
 
@@ -45,10 +45,7 @@ def noting(noted: Path, number: int, piece: Any) -> Iterator[Seen]:
     except OSError as error:
         failed = ("SourceError", f"{getattr(piece, 'path', piece)} cannot be read: {error.strerror or error}")
     # A task that Ray runs again writes the same.
-    path = _note(noted, number)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps({"rows": seen.rows, "notes": seen.notes, "failed": failed}), encoding="utf-8")
-    os.replace(partial, path)
+    write_json(_note(noted, number), {"rows": seen.rows, "notes": seen.notes, "failed": failed}, durable=False)
 
 
 def read_note(noted: Path, number: int) -> tuple[list[Note], int, RaysqError | None]:
@@ -118,7 +115,8 @@ def progress(pieces: list[Any], noted: Path, quiet: bool) -> Iterator[None]:
         def watch() -> None:
             # Ray Data reports nothing that is cheap to ask for; a piece is done when its note is there.
             while not stop.wait(0.2):
-                done = [int(path.stem) for path in noted.glob("*.json")]
+                # Names that begin with a digit: the others are being written.
+                done = [int(path.stem) for path in noted.glob("[0-9]*.json")]
                 bar.update(line, completed=sum(sizes[number] for number in done))
 
         watcher = threading.Thread(target=watch, daemon=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq import kinds, sources, tasks
+from raysq.atomic import replace_directory
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import home, locked
 from raysq.kinds.kind import Kind, Preparation, Surveying
@@ -173,7 +174,7 @@ def build(
         write_manifest(staging, manifest)
         if settings:
             _check_settings(tasks.get(identity["task"]), Dataset.open(staging), settings)
-        _replace(staging, target)
+        replace_directory(staging, target, folder / f"{_UNFINISHED}old-{target.name}-{os.getpid()}")
     except OSError as error:
         if isinstance(error, SourceError):
             raise
@@ -365,17 +366,6 @@ def _same(task: Task, target: Path | None, preparation: Preparation, source: Sou
                 f"({manifest.source['label']}): give another --name, or --fresh to replace it"
             )
     return None
-
-
-def _replace(staging: Path, target: Path) -> None:
-    """Puts a directory in the place of another that may be there."""
-    if target.exists():
-        old = target.with_name(f"{_UNFINISHED}old-{target.name}-{os.getpid()}")
-        os.rename(target, old)
-        os.rename(staging, target)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        os.rename(staging, target)
 
 
 def _sayer(quiet: bool) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.atomic import write_text
 from raysq.columns import Column, Ragged
 from raysq.errors import DataError
 from raysq.settings import nearest
@@ -122,15 +123,9 @@ def write_shard(directory: Path, index: int, table: pa.Table, *, synced: bool = 
         directory: of the data set.
         index: the shard's number.
         table: its rows.
-        synced: wait until the disk has them; if not, `sync` is to be called before the manifest is written.
+        synced: wait until the disk has them; if not, call `raysq.atomic.sync` before the manifest is written.
     """
     return _write(directory, f"shard-{index:05d}.arrow", table, synced)
-
-
-def sync(directory: Path, shard: Shard) -> None:
-    """Waits until the disk has a file of the data set."""
-    with open(directory / shard.file, "rb") as handle:
-        os.fsync(handle.fileno())
 
 
 def write_extra(directory: Path, name: str, table: pa.Table) -> Shard:
@@ -185,13 +180,8 @@ def schema_entries(schema: pa.Schema) -> list[dict[str, str]]:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Writes `manifest.json` atomically; to be called last, for it is what makes a directory a data set."""
-    partial = directory / (MANIFEST + ".part")
-    with open(partial, "w", encoding="utf-8") as handle:
-        json.dump(dataclasses.asdict(manifest), handle, indent=1, ensure_ascii=False, allow_nan=False)
-        handle.write("\n")
-        handle.flush()
-        os.fsync(handle.fileno())
-    os.replace(partial, directory / MANIFEST)
+    values = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(directory / MANIFEST, values + "\n")
 
 
 def read_manifest(directory: Path) -> Manifest:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import os
 import threading
 import time
 import zipfile
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from raysq.atomic import write_json
 from raysq.errors import RaysqError, SourceError, UsageError
 from raysq.home import home
 from raysq.trees import Tree, checksum, walk
@@ -296,8 +296,5 @@ def _known(cache: Path) -> dict[str, list[Any]]:
 def _remember(cache: Path, found: dict[str, list[Any]]) -> None:
     """Keeps checksums."""
     # A cache only: a home that cannot be written is reported by whoever needs it.
-    with contextlib.suppress(OSError):
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        partial = cache.with_name(f"{cache.name}.{os.getpid()}.part")
-        partial.write_text(json.dumps(_known(cache) | found, indent=1), encoding="utf-8")
-        os.replace(partial, cache)
+    with contextlib.suppress(SourceError):
+        write_json(cache, _known(cache) | found, durable=False)

@@ -1,7 +1,6 @@
 """Predictions for a file: in this process where it is small, else by a pool of actors on Ray Data."""
 
 import contextlib
-import os
 import re
 import sys
 from collections import Counter
@@ -10,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq import kinds, sources
+from raysq.atomic import atomic_write
 from raysq.errors import DataError, RaysqError, SourceError, UsageError
-from raysq.home import asked_output, discard
+from raysq.home import asked_output
 from raysq.inference import pool
 from raysq.inference.abilities import finished
 from raysq.inference.load import Predictor
@@ -279,31 +279,25 @@ def _writer(path: Path | None) -> "Iterator[Any]":
 
         yield show
         return
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     writer: Any = None
+    with atomic_write(path, "choose another --output") as partial:
 
-    def write(table: "pa.Table") -> None:
-        nonlocal writer
-        if writer is None:
-            form = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
-            writer = form(str(partial), table.schema)
-        writer.write_table(table)
+        def write(table: "pa.Table") -> None:
+            nonlocal writer
+            if writer is None:
+                form = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
+                writer = form(str(partial), table.schema)
+            writer.write_table(table)
 
-    try:
-        yield write
+        try:
+            yield write
+        except BaseException:
+            if writer is not None:
+                with contextlib.suppress(Exception):
+                    writer.close()
+            raise
         if writer is not None:
             writer.close()
-            writer = None
-            os.replace(partial, path)
-    except OSError as error:
-        if isinstance(error, RaysqError):
-            raise
-        raise SourceError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        if writer is not None:
-            with contextlib.suppress(Exception):
-                writer.close()
-        discard(partial)
 
 
 @contextlib.contextmanager

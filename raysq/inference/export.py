@@ -1,7 +1,5 @@
 """A trained model in the forms that other programs read, each of them read back before it is put in place."""
 
-import os
-import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +7,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from raysq.errors import DataError, ResourceError, SourceError, UsageError
+from raysq.atomic import atomic_write
+from raysq.errors import DataError, ResourceError, UsageError
 from raysq.home import check_folder
 from raysq.inference.load import Predictor
 from raysq.settings import nearest
@@ -63,16 +62,8 @@ def export(run: Run | str | Path, form: str = "keras", output: str | Path | None
     model = Predictor(run).model
     x = _some_input(model)
     wanted = np.asarray(model(x), np.float32)  # first: Keras writes some forms only of models that were called
-    partial = target.with_name(f".{os.getpid()}-{target.name}")
-    try:
-        target.parent.mkdir(exist_ok=True)
-        try:
-            _check(_WRITERS[form](model, partial), x, wanted, form)
-            _replace(partial, target)
-        finally:
-            _remove(partial)
-    except OSError as error:
-        raise SourceError(f"{target} cannot be written: {error.strerror or error}") from None
+    with atomic_write(target, "choose another --output") as partial:
+        _check(_WRITERS[form](model, partial), x, wanted, form)
     files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
     return {
         "run": str(run.directory),
@@ -182,16 +173,3 @@ def _need_onnx() -> None:
     missing = [name for name in ("onnx", "tf2onnx", "onnxruntime") if find_spec(name) is None]
     if missing:
         raise ResourceError(f"--format onnx needs {', '.join(missing)}: pip install 'raysq[onnx]'")
-
-
-def _replace(partial: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
-    os.replace(partial, target)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -10,9 +10,9 @@ from typing import IO, Any, cast
 import numpy as np
 
 from raysq import kinds
+from raysq.atomic import atomic_write
 from raysq.corpus.neighbours import WordVectors, nearest, rank_correlation
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.home import discard
 from raysq.inference.abilities import check, refusal
 from raysq.training import checkpoint
 from raysq.training.run import Run
@@ -218,21 +218,15 @@ def write_word2vec(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
         )
     rows = [row for row, word in enumerate(vectors.words) if not re.search(r"[ \t\r\n\v\f]", word)]
     dimension = vectors.vectors.shape[1]
-    partial = path.with_name(path.name + ".part")
-    try:
-        with open(partial, "wb") as raw:
-            # No name and no time in the header: the same vectors are the same bytes.
-            packed = gzip.GzipFile("", "wb", 6, raw, 0) if path.name.endswith(".gz") else None
-            file = cast(IO[bytes], packed or raw)
-            file.write(f"{len(rows)} {dimension}\n".encode())
-            for row in rows:
-                # Nine digits give every float32 back.
-                numbers = " ".join([f"{value:.9g}" for value in vectors.vectors[row].tolist()])
-                file.write(f"{vectors.words[row]} {numbers}\n".encode())
-            if packed is not None:
-                packed.close()
-        partial.replace(path)
-    except OSError as error:
-        discard(partial)
-        raise SourceError(f"{path} cannot be written: {error.strerror or error}") from None
+    with atomic_write(path, "choose another --output") as partial, open(partial, "wb") as raw:
+        # No name and no time in the header: the same vectors are the same bytes.
+        packed = gzip.GzipFile("", "wb", 6, raw, 0) if path.name.endswith(".gz") else None
+        file = cast(IO[bytes], packed or raw)
+        file.write(f"{len(rows)} {dimension}\n".encode())
+        for row in rows:
+            # Nine digits give every float32 back.
+            numbers = " ".join([f"{value:.9g}" for value in vectors.vectors[row].tolist()])
+            file.write(f"{vectors.words[row]} {numbers}\n".encode())
+        if packed is not None:
+            packed.close()
     return {"output": str(path), "words": len(rows), "left_out": len(vectors) - len(rows), "dimension": dimension}

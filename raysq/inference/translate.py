@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from raysq.atomic import atomic_write
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.home import asked_output, placing
+from raysq.home import asked_output
 from raysq.inference.abilities import check
 from raysq.training.run import Run
 
@@ -122,5 +123,5 @@ def _lines(path: Path | None, encoding: str) -> Iterator[str]:
 def _sink(stack: contextlib.ExitStack, path: Path | None, encoding: str) -> IO[str]:
     if path is None:
         return sys.stdout
-    partial = stack.enter_context(placing(path))
+    partial = stack.enter_context(atomic_write(path))
     return stack.enter_context(open(partial, "w", encoding=encoding, newline="\n"))

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from raysq import __version__
+from raysq.atomic import atomic_write
 from raysq.errors import DataError, UsageError
-from raysq.home import home, placing
+from raysq.home import home
 from raysq.report.comparison import comparison
 from raysq.report.experiment import is_experiment, open_experiment
 from raysq.report.markup import Markup, join, tag
@@ -128,5 +129,5 @@ def _headings(parts: Sequence[Markup]) -> list[tuple[str, Markup]]:
 
 
 def _write(path: Path, text: str) -> None:
-    with placing(path, "choose another --output") as partial:
+    with atomic_write(path, "choose another --output") as partial:
         partial.write_text(text, encoding="utf-8")

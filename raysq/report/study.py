@@ -1,8 +1,8 @@
 """Everything a page says of a run, computed once and kept beside it."""
 
+import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from raysq import __version__, kinds
-from raysq.errors import DataError, RaysqError, UsageError
-from raysq.home import discard
+from raysq.atomic import atomic_write
+from raysq.errors import DataError, RaysqError, SourceError, UsageError
 from raysq.kinds.charts import Section
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.settings import settings_of
@@ -291,12 +291,9 @@ class _Cache:
         self._replace(_PREDICTIONS, write)
 
     def _replace(self, name: str, write: Callable[[Path], Any]) -> None:
-        new = self._directory / f"{name}.{os.getpid()}.new"
-        try:
-            write(new)
-            os.replace(new, self._directory / name)
-        except OSError:
-            discard(new)  # a directory that cannot be written (another's, a read-only share)
+        # A directory may be one that cannot be written: another's, a read-only share.
+        with contextlib.suppress(SourceError), atomic_write(self._directory / name, durable=False) as partial:
+            write(partial)
 
 
 def differs(section: Mapping[str, Any], defaults: Mapping[str, Any], name: str) -> bool:

@@ -1,13 +1,13 @@
 """Checkpoints on disk: arrays in an .npz without pickle, state in JSON, swapped in as a whole."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from raysq.atomic import replace_directory
 from raysq.errors import DataError
 
 FORMAT_VERSION = 1
@@ -24,19 +24,9 @@ def save(directory: Path, variables: dict[str, np.ndarray], state: dict[str, Any
     new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    with open(new / "variables.npz", "wb") as file:
-        np.savez(file, **variables)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    with open(new / "state.json", "w") as file:
-        json.dump({"format_version": FORMAT_VERSION, **state}, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    if directory.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        os.rename(directory, old)
-    os.rename(new, directory)
-    shutil.rmtree(old, ignore_errors=True)
+    np.savez(new / "variables.npz", **variables)  # type: ignore[arg-type]
+    (new / "state.json").write_text(json.dumps({"format_version": FORMAT_VERSION, **state}, indent=1))
+    replace_directory(new, directory, old)
 
 
 def load(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:

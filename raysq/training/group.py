@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq import nodes
+from raysq.atomic import write_json
 from raysq.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
 from raysq.errors import DataError, Interrupted, RaysqError, ResourceError, TrainingError
 from raysq.shards import Dataset
@@ -165,9 +166,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
         nonlocal written
         if chief and time.monotonic() - written > 0.5:
             written = time.monotonic()
-            new = board.with_suffix(".new")
-            new.write_text(json.dumps([state.epoch, state.step, loss, steps_per_epoch]))
-            os.replace(new, board)
+            write_json(board, [state.epoch, state.step, loss, steps_per_epoch], durable=False)
 
     def on_epoch(record: dict[str, Any]) -> None:
         # Ray's own record of the run; ours is already on disk.
@@ -178,7 +177,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
     except TrainingError as error:
         # Every worker meets it at the same step, and again if started anew: end, do not retry.
         if chief:
-            (run.directory / "failure.json").write_text(json.dumps({"message": str(error)}))
+            write_json(run.directory / "failure.json", {"message": str(error)})
 
 
 class _watch:

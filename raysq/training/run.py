@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,8 +9,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from raysq.atomic import write_json, write_text
 from raysq.errors import DataError, RaysqError, UsageError
-from raysq.home import held, home, write_json
+from raysq.home import held, home
 from raysq.training.config import Config
 
 FORMAT_VERSION = 1
@@ -165,10 +165,7 @@ class Run:
     def append(self, record: Mapping[str, Any]) -> None:
         """Adds an epoch's record; those of this epoch and later ones, from before a crash, are replaced."""
         kept = [one for one in self.metrics() if one["epoch"] < record["epoch"]]
-        path = self.directory / "metrics.jsonl"
-        new = path.with_suffix(".new")
-        new.write_text("".join(json.dumps(one) + "\n" for one in [*kept, record]))
-        os.replace(new, path)
+        write_text(self.directory / "metrics.jsonl", "".join(json.dumps(one) + "\n" for one in [*kept, record]))
 
     def result(self) -> dict[str, Any] | None:
         """What a finished run reached, or None."""

@@ -1,6 +1,5 @@
 """What every worker of a run does, alone or in a group: build, continue, train, keep, conclude."""
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq import backend, kinds
+from raysq.atomic import atomic_write
 from raysq.errors import DataError, Interrupted, ResourceError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
@@ -245,22 +245,19 @@ def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
         model = run.config.build(dataset)
     for number, variable in enumerate(model.variables):
         variable.assign(values[f"model/{number}"])
-    new = run.directory / "new.keras"
-    model.save(new)
-    make = kinds.get(run.config.kind).assets
-    if make is not None:  # first: a model that is there can be used
-        _write_assets(run.assets, make(dataset, run.config.example_settings()))
-    os.replace(new, run.directory / "model.keras")
+    with atomic_write(run.directory / "model.keras") as partial:
+        model.save(partial)
+        make = kinds.get(run.config.kind).assets
+        if make is not None:  # first: a model that is there can be used
+            _write_assets(run.assets, make(dataset, run.config.example_settings()))
     plot_history(run.metrics(), run.directory / "history.png", title=run.name, synthetic=run.config.synthetic)
 
 
 def _write_assets(folder: Path, files: Mapping[str, bytes]) -> None:
     """Writes the files, each of them whole or not at all."""
-    folder.mkdir(exist_ok=True)
     for name, content in files.items():
-        new = folder / f"{name}.new"
-        new.write_bytes(content)
-        os.replace(new, folder / name)
+        with atomic_write(folder / name) as partial:
+            partial.write_bytes(content)
 
 
 class _TensorBoard:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from raysq.atomic import write_json
 from raysq.errors import UsageError
-from raysq.home import write_json
 from raysq.training.run import Run
 from raysq.tuning.experiment import ENDED, Experiment
 from raysq.tuning.session import Assignment, Ending

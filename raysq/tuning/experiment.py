@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from raysq.atomic import write_json
 from raysq.errors import DataError, RaysqError, UsageError
-from raysq.home import held, home, write_json
+from raysq.home import held, home
 
 FORMAT_VERSION = 1
 # States of a trial that has ended; any other is still to be trained.

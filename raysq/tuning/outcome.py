@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from raysq import nodes
+from raysq.atomic import write_json
 from raysq.errors import RaysqError
-from raysq.home import write_json
 from raysq.training.run import Run
 from raysq.tuning.agenda import SearchAgenda, trial_directory
 from raysq.tuning.experiment import Experiment

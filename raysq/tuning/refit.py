@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from raysq.atomic import write_json
 from raysq.errors import DataError, Interrupted, RaysqError
-from raysq.home import write_json
 from raysq.training.run import Run
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.outcome import is_whole

@@ -1,6 +1,5 @@
 """What runs in a trial's process: one run of a search, from its checkpoint if it has one."""
 
-import json
 import threading
 import time
 import traceback
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq import nodes
+from raysq.atomic import write_json
 from raysq.errors import Interrupted, RaysqError
 from raysq.training.config import import_from, plan
 from raysq.training.reuse import Programs
@@ -87,7 +87,7 @@ def explain(error: BaseException) -> str:
 def write_failure(directory: Path, message: str) -> None:
     """Notes why a run failed, where a worker group notes it too."""
     directory.mkdir(parents=True, exist_ok=True)
-    (directory / "failure.json").write_text(json.dumps({"message": message}))
+    write_json(directory / "failure.json", {"message": message})
 
 
 def _train(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raysq.home import placing
+from raysq.atomic import atomic_write
 from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other texts
@@ -64,7 +64,7 @@ def sample(directory: Path, spec: str = "") -> Path:
     path = Path(directory) / f"sample-{count}-v{VERSION}.jsonl"
     if path.exists():
         return path
-    with placing(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
         for number, (text, label) in enumerate(reviews(count)):
             part = "test" if number % _TESTED == _TESTED - 1 else "train"
             file.write(json.dumps({"text": text, "label": label, "split": part}) + "\n")

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from raysq.atomic import atomic_write
 from raysq.errors import UsageError
-from raysq.home import placing
 
 VERSION = 1  # raised when the same length would give other values
 DEFAULT = "4y"  # the shares of the default split then hold whole years
@@ -52,7 +52,7 @@ def sample(directory: Path, spec: str = "") -> Path:
     if path.exists():
         return path
     table = _text(weather(int(days * ROWS_A_DAY)))
-    with placing(path) as partial, open(partial, "wb") as file:
+    with atomic_write(path) as partial, open(partial, "wb") as file:
         # As in the original, names are quoted and values are not.
         file.write((",".join(f'"{name}"' for name in table.column_names) + "\n").encode())
         pa.csv.write_csv(table, file, pa.csv.WriteOptions(include_header=False, quoting_style="none"))

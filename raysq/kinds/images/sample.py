@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raysq.home import placing
+from raysq.atomic import atomic_write
 from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other images
@@ -46,7 +46,7 @@ def sample(directory: Path, spec: str = "") -> Path:
         "x_test": pixels[tests],
         "y_test": names[tests],
     }
-    with placing(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+    with atomic_write(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, array in arrays.items():
             # `np.savez` writes the time of day into the file.
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as file:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raysq.home import placing
+from raysq.atomic import atomic_write
 from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other pairs
@@ -48,7 +48,7 @@ def sample(directory: Path, spec: str = "") -> Path:
     path = Path(directory) / f"sample-{count}-v{VERSION}.txt"
     if path.exists():
         return path
-    with placing(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
         file.writelines(f"{source}\t{target}\n" for source, target in pairs(count))
     return path
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raysq.home import placing
+from raysq.atomic import atomic_write
 from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other texts
@@ -61,7 +61,7 @@ def sample(directory: Path, spec: str = "") -> Path:
     if path.exists():
         return path
     found = stories(count)
-    with placing(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
         for low in range(0, count, _PARAGRAPH):
             file.write(_wrapped(" ".join(found[low : low + _PARAGRAPH])) + "\n\n")
     return path

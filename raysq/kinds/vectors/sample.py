@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from raysq.home import placing
+from raysq.atomic import atomic_write
 from raysq.kinds.samples import length
 
 VERSION = 1  # raised when the same number would give other texts
@@ -72,7 +72,7 @@ def sample(directory: Path, spec: str = "") -> Path:
     if path.exists():
         return path
     found = sentences(count)
-    with placing(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
         for begin in range(0, count, _TOGETHER):
             file.write(json.dumps({"text": " ".join(found[begin : begin + _TOGETHER])}) + "\n")
     return path
