@@ -14,17 +14,18 @@ _HINT = "set RAYSQ_HOME to another folder"
 
 
 @contextlib.contextmanager
-def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True) -> Iterator[Path]:
+def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True, parents: bool = True) -> Iterator[Path]:
     """Yield a path to write to; what was written there takes the place of `path` when the block ends.
 
     Nothing of it is left where the block raises, and `path` is then as it was. The path that is yielded lies in the
     same folder and ends as `path` does, for writers that choose a format by it. The block may make a folder of it.
 
     Args:
-        path: the file or folder; the folder that it lies in is made.
+        path: the file or folder.
         hint: what to do where it cannot be written, for the error.
         durable: wait until the disk has the file and its name, so that a power cut leaves the old file or the new one.
             False for scratch files and caches.
+        parents: make the folder that `path` lies in.
 
     Raises:
         SourceError: `path` cannot be written.
@@ -35,7 +36,8 @@ def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True) -> Iter
     """
     partial = path.with_name(f".{os.getpid()}.part-{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if parents:
+            path.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         if partial.is_dir():
             replace_directory(partial, path, path.with_name(f".{os.getpid()}.old-{path.name}"))

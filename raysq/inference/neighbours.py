@@ -218,7 +218,7 @@ def write_word2vec(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
         )
     rows = [row for row, word in enumerate(vectors.words) if not re.search(r"[ \t\r\n\v\f]", word)]
     dimension = vectors.vectors.shape[1]
-    with atomic_write(path, "choose another --output") as partial, open(partial, "wb") as raw:
+    with atomic_write(path, "choose another --output", parents=False) as partial, open(partial, "wb") as raw:
         # No name and no time in the header: the same vectors are the same bytes.
         packed = gzip.GzipFile("", "wb", 6, raw, 0) if path.name.endswith(".gz") else None
         file = cast(IO[bytes], packed or raw)
