@@ -245,7 +245,7 @@ class _Actor:
                 name: self._dataset.column(name).slice(part["from"], part["to"]) for name in self._dataset.columns
             }
             report = {
-                "cadence_seconds": self._dataset.manifest.report.get("cadence_seconds"),
+                **self._dataset.manifest.report,
                 "series": [{"id": part["series"], "rows": part["to"] - part["from"]}],
             }
             try:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysq.kinds.forecast import spans, splits
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.predict import predict
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.quantiles import absolute_error, coverage, median_place, pinball
@@ -25,7 +26,7 @@ def facts(dataset: Dataset, settings: WindowSettings) -> dict[str, Any]:
     manifest = dataset.manifest
     named = re.search(r"\(([^()]+)\)\s*$", settings.targets[0])
     unit = settings.unit or (named.group(1) if named else None)
-    cadence = manifest.report.get("cadence_seconds")
+    frequency = Frequency.of(manifest.report)
     several = manifest.report.get("series")
     return {
         "columns": list(series.columns),
@@ -35,8 +36,9 @@ def facts(dataset: Dataset, settings: WindowSettings) -> dict[str, Any]:
         "target_mean": series.target_mean.tolist(),
         "target_std": series.target_std.tolist(),
         "unit": unit if len(settings.targets) == 1 else None,
-        "cadence_seconds": cadence,
-        "horizons": [spans.say(rows, cadence) for rows in settings.horizons],
+        "cadence_seconds": manifest.report.get("cadence_seconds"),
+        "frequency": manifest.report.get("frequency"),
+        "horizons": [spans.say(rows, frequency) for rows in settings.horizons],
         "calendar": list(settings.calendar),
         "reading": manifest.preparation["settings"],
         "series": [one["id"] for one in several] if several else None,
@@ -81,11 +83,11 @@ def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, f
 
 
 def remarks(facts: Mapping[str, Any], settings: WindowSettings) -> list[str]:
-    """What a window is, in time where the series has a cadence."""
+    """What a window is, in time where the series has a frequency."""
 
     def said(rows: int) -> str:
-        cadence = facts["cadence_seconds"]
-        return f"{rows:,} row{'' if rows == 1 else 's'}" + (f" ({spans.say(rows, cadence)})" if cadence else "")
+        frequency = Frequency.of(facts)
+        return f"{rows:,} row{'' if rows == 1 else 's'}" + (f" ({spans.say(rows, frequency)})" if frequency else "")
 
     ahead = ", ".join(map(said, settings.horizons))
     seen = f"sees one row in {said(settings.step)} of" if settings.step > 1 else "sees"
@@ -121,7 +123,11 @@ def folds(dataset: Dataset, settings: WindowSettings, count: int) -> list[dict[s
 
 def reading(facts: Mapping[str, Any]) -> SeriesPreparation:
     """The preparation that reads raw files for predictions: the run's own, for the columns that the model sees."""
-    return SeriesPreparation(**SeriesPreparation(**facts["reading"]).reading(facts["columns"]))
+    settings = SeriesPreparation(**facts["reading"]).reading(facts["columns"])
+    frequency = Frequency.of(facts)
+    if frequency is not None and frequency.alias:
+        settings["freq"] = frequency.alias  # a few rows would not show it
+    return SeriesPreparation(**settings)
 
 
 def history(facts: Mapping[str, Any], settings: WindowSettings) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from raysq.errors import DataError
 from raysq.kinds.forecast import spans
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.quantiles import median_place
 from raysq.kinds.forecast.settings import WindowSettings
 
@@ -55,15 +56,8 @@ def predict(
         )
     columns, stamps = _columns(facts, settings, table)
     series = (report or {}).get("series") or [{"id": None, "rows": table.num_rows}]
-    own = facts["cadence_seconds"]
-    cadence = (report or {}).get("cadence_seconds") or own
-    if report is None and own and own < spans.MONTH and stamps is not None and len(stamps) > 1:
-        cadence = float(np.median(np.diff(stamps))) / 1e6
-    if own and abs(cadence / own - 1) > _JITTER:
-        raise DataError(
-            f"the rows are {spans.say(1, cadence)} apart, those that the run was trained on {spans.say(1, own)}: its "
-            "windows and horizons are counted in rows, so give it rows that far apart"
-        )
+    own = Frequency.of(facts)
+    frequency = _frequency(own, report, stamps)
     parts, begin = [], 0
     for one in series:
         end = begin + one["rows"]
@@ -75,7 +69,7 @@ def predict(
         if low < high:
             rows = np.arange(low, high)
             seen = None if stamps is None else stamps[begin:end]
-            part = _forecasts(facts, settings, model, columns, rows, seen, begin, cadence, origin)
+            part = _forecasts(facts, settings, model, columns, rows, seen, begin, frequency, origin)
             if facts["series"] is not None:
                 part = part.add_column(0, "series", pa.array([str(one["id"])] * part.num_rows, pa.string()))
             parts.append(part)
@@ -84,9 +78,26 @@ def predict(
         longest = max(one["rows"] for one in series)
         raise DataError(
             f"a forecast needs {settings.lookback:,} rows of history "
-            f"(lookback {spans.say(settings.lookback, facts['cadence_seconds'])}), received {longest:,}"
+            f"(lookback {spans.say(settings.lookback, own)}), received {longest:,}"
         )
     return pa.concat_tables(parts)
+
+
+def _frequency(own: Frequency | None, report: Mapping[str, Any] | None, stamps: np.ndarray | None) -> Frequency | None:
+    """How the rows go on: as those that the run was trained on.
+
+    Raises:
+        DataError: rows of another cadence.
+    """
+    found = Frequency.of(report or {}) or own
+    if report is None and own and not own.months and stamps is not None and len(stamps) > 1:
+        found = Frequency(float(np.median(np.diff(stamps))) / 1e6)
+    if own and found and abs(found.seconds / own.seconds - 1) > _JITTER:
+        raise DataError(
+            f"the rows are {spans.say(1, found)} apart, those that the run was trained on {spans.say(1, own)}: its "
+            "windows and horizons are counted in rows, so give it rows that far apart"
+        )
+    return own if own and own.alias else found
 
 
 def _columns(
@@ -134,7 +145,7 @@ def _forecasts(
     rows: np.ndarray,
     stamps: np.ndarray | None,
     begin: int,
-    cadence: float | None,
+    frequency: Frequency | None,
     origin: int,
 ) -> pa.Table:
     """Forecasts of the windows that stand at the rows of one series, which begins at row `begin` of the columns."""
@@ -153,7 +164,7 @@ def _forecasts(
     wanted = (rows[:, None] + ahead).reshape(-1)  # by row, then by horizon
     out: dict[str, Any] = {"row": pa.array(wanted - begin + origin)}
     if stamps is not None:
-        out["time"] = _stamps(stamps, wanted - begin, cadence)
+        out["time"] = _stamps(stamps, wanted - begin, frequency)
         seen = np.repeat(rows - begin + settings.last, horizons)
         out["from"] = pa.array(stamps[seen], pa.timestamp("us"))
     if horizons > 1:
@@ -176,25 +187,11 @@ def quantile_column(target: str, quantile: float) -> str:
     return f"{target} q{quantile:g}"
 
 
-def _stamps(stamps: np.ndarray, rows: np.ndarray, cadence: float | None) -> pa.Array:
-    """Stamps of rows, those beyond the last one a whole number of cadences after it; null where there is no cadence."""
+def _stamps(stamps: np.ndarray, rows: np.ndarray, frequency: Frequency | None) -> pa.Array:
+    """Stamps of rows, those beyond the last one as the frequency says; null where there is none."""
     known = rows < len(stamps)
-    values = np.where(known, stamps[np.minimum(rows, len(stamps) - 1)], 0)
-    beyond = np.maximum(rows - len(stamps) + 1, 0)
-    if cadence is None:
+    values = stamps[np.minimum(rows, len(stamps) - 1)]
+    if frequency is None:
         return pa.array(values, pa.timestamp("us"), mask=~known)
-    values = np.where(known, values, _after(int(stamps[-1]), beyond, cadence))
-    return pa.array(values, pa.timestamp("us"))
-
-
-def _after(stamp: int, counts: np.ndarray, cadence: float) -> np.ndarray:
-    """Stamps so many cadences after one; where the cadence is calendar months, the same day of later months."""
-    months = cadence / spans.MONTH
-    if cadence < spans.MONTH or abs(months - round(months)) > 1e-9:
-        return stamp + np.round(counts * cadence * 1e6).astype(np.int64)
-    moment = np.datetime64(stamp, "us")
-    month = moment.astype("datetime64[M]")
-    first = (month + (np.asarray(counts) * round(months)).astype("timedelta64[M]")).astype("datetime64[M]")
-    days = (moment - month).astype("timedelta64[us]")
-    last = (first + 1).astype("datetime64[us]") - np.timedelta64(1, "D")
-    return np.minimum(first.astype("datetime64[us]") + days, last + days % np.timedelta64(1, "D")).astype(np.int64)
+    beyond = np.maximum(rows - len(stamps) + 1, 0)
+    return pa.array(np.where(known, values, frequency.after(int(stamps[-1]), beyond)), pa.timestamp("us"))

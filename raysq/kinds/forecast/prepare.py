@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from raysq import tabular
 from raysq.errors import DataError, UsageError
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import cells
 from raysq.kinds.forecast.reading.assemble import assemble
 from raysq.kinds.forecast.reading.repair import repair
@@ -31,6 +32,8 @@ class SeriesPreparation:
             `time_format`.
         time_format: as for `strptime`, such as "%d.%m.%Y %H:%M:%S"; or epoch_s, epoch_ms, epoch_us, epoch_ns, year
             or decimal_year for numbers; ISO 8601 when none.
+        freq: how the series goes on from row to row, as an offset alias of pandas (10min, h, D, ME, QS-JAN, B, ...), or
+            "C:Tue,Wed,Thu,Fri,Sat" for weeks of these days; found in the stamps when none.
         columns: columns of values to keep, in this order; all but those of the time when empty.
         categories: columns of text or whole numbers, each of whose values becomes a column of 0 and 1 named
             "COLUMN=value"; all of them are 0 where the cell is missing, or has a value that `levels` lacks.
@@ -41,8 +44,8 @@ class SeriesPreparation:
             time's columns and format, the columns of values; "inferred" says that this has been done.
         order: what to do with rows whose stamp is before that of the row above.
         duplicates: what to do with rows that have the same stamp.
-        gaps: what to do where rows are further apart than the cadence, the series' most common step. "fill" puts
-            the series on a regular grid, interpolated linearly in time.
+        gaps: what to do where rows are further apart than the frequency lets them be. "fill" puts the series on a
+            regular grid, interpolated linearly in time.
         missing: what to do with cells that are empty or NaN. "drop" drops their rows.
         bad_cells: what to do with cells that are not numbers; "missing" treats them as empty.
         sentinels: numbers that stand for a missing value.
@@ -58,6 +61,7 @@ class SeriesPreparation:
 
     time: tuple[str, ...] = ("time",)
     time_format: str | None = None
+    freq: str | None = None
     columns: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     levels: Any = None
@@ -75,7 +79,7 @@ class SeriesPreparation:
     decimal: Literal[".", ","] = "."
     thousands: str = ""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
     trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
@@ -89,6 +93,8 @@ class SeriesPreparation:
         for name in ("time", "columns", "categories", "sentinels"):  # lists, where they come from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
         tabular.check_csv(self.csv)
+        if self.freq is not None:
+            Frequency.parse(self.freq)
         if not self.time and self.layout != "infer":
             raise UsageError("setting time names no column")
         if len(self.time) > 1 and self.time_format is None and not cells.is_parts(self.time):
@@ -116,6 +122,11 @@ class SeriesPreparation:
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if twice:
             raise UsageError(f"setting columns names {twice[0]!r} twice")
+
+    @property
+    def frequency(self) -> Frequency | None:
+        """What `freq` names."""
+        return None if self.freq is None else Frequency.parse(self.freq)
 
     @property
     def csv(self) -> tabular.Csv:
@@ -203,6 +214,7 @@ class SeriesPreparation:
             "duplicates": self.duplicates,
             "missing": self.missing,
             "fill": self.gaps == "fill",
+            "frequency": self.frequency,
         }
         if self.id:
             return partial(assemble, **repairs)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast import spans, splits
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.kind import Inputs
 from raysq.settings import nearest
 from raysq.shards import Dataset
@@ -24,7 +25,7 @@ class WindowSettings:
 
     A window stands at a row: it sees the `lookback` rows before that row, one in `step` of them, and forecasts the row
     `horizon` rows after the last one that it sees (1: the very next). Spans are given in rows, or in time ("6h", "5d",
-    "3mo"), which is read at the series' cadence; what is not given follows from the cadence.
+    "3mo"), which is read at the series' frequency; what is not given follows from it.
 
     Attributes:
         targets: columns to forecast.
@@ -108,7 +109,7 @@ class WindowSettings:
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """The settings with spans of time as rows, and with what follows from the data set's cadence.
+        """The settings with spans of time as rows, and with what follows from the data set's frequency.
 
         Args:
             values: settings as a person may give them.
@@ -119,10 +120,10 @@ class WindowSettings:
             DataError: a column that the data set does not have.
         """
         resolved = dict(values)
-        cadence = dataset.manifest.report.get("cadence_seconds")
+        frequency = Frequency.of(dataset.manifest.report)
         for name in ("lookback", "step", "stride", "season"):
             if resolved.get(name) not in (None, "none"):
-                resolved[name] = spans.rows(resolved[name], cadence, name)
+                resolved[name] = spans.rows(resolved[name], frequency, name)
             elif name in resolved:
                 del resolved[name]
         for name in ("horizon", "delay"):
@@ -131,11 +132,11 @@ class WindowSettings:
                 continue
             values_given = value.strip("[]").split(",") if isinstance(value, str) else value
             values_given = values_given if isinstance(values_given, (list, tuple)) else [values_given]
-            resolved[name] = tuple(spans.rows(one, cadence, name) for one in values_given)
+            resolved[name] = tuple(spans.rows(one, frequency, name) for one in values_given)
         resolved.setdefault("anchor", "newest")
         # Of several series the usual one decides: those that are shorter than a window give none.
         usual = median(end - begin for begin, end in segments(dataset))
-        for name, value in spans.defaults(cadence, int(usual)).items():
+        for name, value in spans.defaults(frequency, int(usual)).items():
             if name not in resolved and not (name == "horizon" and "delay" in resolved):
                 resolved[name] = 0 if value is None else (value,) if name == "horizon" else value
         if "step" not in values and resolved["step"] > resolved["lookback"]:
@@ -201,8 +202,8 @@ class WindowSettings:
         windows = {name: Windows(series, self, tuple(one[name] for one in bounds)) for name in splits.SPLITS}
         if not len(windows["train"]) or not len(windows["val"]):
             rows = {name: max(end - begin for begin, end in one.bounds) for name, one in windows.items()}
-            cadence = dataset.manifest.report.get("cadence_seconds")
-            span = f" = {spans.say(self.lookback, cadence)}" if cadence else ""
+            frequency = Frequency.of(dataset.manifest.report)
+            span = f" = {spans.say(self.lookback, frequency)}" if frequency else ""
             name = "delay" if self.delay else "horizon"
             raise DataError(
                 f"no window fits: one needs {self.lookback + max(self.ahead) + 1:,} rows (lookback "

@@ -1,8 +1,4 @@
-"""Spans of time as rows of a series, the spans that suit a cadence, and the calendar as waves.
-
-A calendar month has no fixed length, so a series of months has `MONTH` as its cadence, a series of quarters three
-times that and one of years `YEAR`: the mean lengths, which stand for the calendar's own.
-"""
+"""Spans of time as rows of a series, the spans that suit a frequency, and the calendar as waves."""
 
 import math
 import re
@@ -12,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from raysq.errors import UsageError
+from raysq.kinds.forecast.frequency import DAY, MONTH, WEEK, YEAR, Frequency
 from raysq.settings import nearest
 
-MINUTE, HOUR, DAY, WEEK = 60.0, 3600.0, 86_400.0, 604_800.0
-MONTH = 2_629_746.0  # seconds, a twelfth of the mean Gregorian year
-YEAR = 12 * MONTH
+MINUTE, HOUR = 60.0, 3600.0
 
 CALENDAR = ("hour", "weekday", "monthday", "yearday", "month")
 VALID = "rows such as 12, or a span such as 90s, 30min, 6h, 5d, 2w, 3mo or 1y"
@@ -35,17 +30,17 @@ _STEPS = 120  # time steps that a default window shows of a series with short st
 _WINDOWS = 5  # a series holds so many default windows end to end (a quarter of it one), or they are made shorter
 
 
-def rows(value: int | str, cadence_seconds: float | None, setting: str) -> int:
+def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
     """A span as a number of rows.
 
     Args:
-        value: rows (12, "12", "12 rows") or a span of time ("90s", "30min", "6h", "5d", "1w", "3mo", "1y").
-        cadence_seconds: time from a row to the next, in seconds; `MONTH` times a whole number where it is
-            calendar months; None where the series has no cadence.
+        value: rows (12, "12", "12 rows") or a span of time ("90s", "30min", "6h", "5d", "1w", "3mo", "1y"). Where only
+            some days of the week have rows, days are counted among these, and a week is as many of them as it has.
+        frequency: of the series; None where it has none.
         setting: name of the setting, for the message.
 
     Raises:
-        UsageError: no span, one of no whole number of rows, or a span of time where there is no cadence.
+        UsageError: no span, one of no whole number of rows, or a span of time where there is no frequency.
     """
     if not isinstance(value, str):
         if isinstance(value, bool) or value != value or int(value) != value or value < 0:
@@ -62,60 +57,88 @@ def rows(value: int | str, cadence_seconds: float | None, setting: str) -> int:
         if number != int(number):
             raise UsageError(f"{setting} must be a whole number of {VALID}, received {value!r}")
         return int(number)
-    if cadence_seconds is None:
+    if frequency is None:
         raise UsageError(
             f"{setting}={value} needs a series with a cadence, and this one has none: give {setting} in rows"
         )
-    length = number * _UNITS[unit]
-    if not length:
+    if not number:
         return 0
-    every = say(1, cadence_seconds)
-    if _in_months(_UNITS[unit]) != _in_months(cadence_seconds):
-        hint = _instead(number, unit, cadence_seconds)
+    every, length = say(1, frequency), number * _UNITS[unit]
+    if (_UNITS[unit] >= MONTH) != bool(frequency.months):
+        hint = _instead(number, unit, frequency)
         raise UsageError(f"{setting}={value} is no fixed number of rows in a series with a row every {every}{hint}")
-    count = length / cadence_seconds
+    a_week = _in_week(frequency)
+    count = length / frequency.seconds
+    if a_week is not None:
+        count = number * a_week if _UNITS[unit] == WEEK else length / DAY / frequency.every
+    if a_week is not None and _UNITS[unit] == DAY and not _daily(frequency):
+        raise UsageError(f"{setting}={value}: the series has rows {frequency.words} only; give weeks (1w) or rows")
     if abs(count - round(count)) > 1e-6 * max(count, 1.0) or round(count) < 1:
-        low, high = (say(found, cadence_seconds) for found in (math.floor(count), math.ceil(count)))
+        low, high = (say(found, frequency) for found in (math.floor(count), math.ceil(count)))
         near = high if math.floor(count) < 1 else f"{low} or {high}"
         raise UsageError(f"{setting}={value} is not a multiple of the series' {every} between rows: take {near}")
     return round(count)
 
 
-def say(count: int, cadence_seconds: float | None) -> str:
+def say(count: int, frequency: Frequency | None) -> str:
     """So many rows as a person says it: "24h", "5d", "90min", "12mo", or "10 rows"; `rows` reads it back."""
-    if cadence_seconds is None:
-        return f"{count} row{'' if count == 1 else 's'}"
-    if _in_months(cadence_seconds):
-        months = round(count * cadence_seconds / MONTH)
-        by_year = round(cadence_seconds / MONTH) % 12 == 0
-        return f"{months // 12}y" if by_year else f"{months}mo"
-    length = count * cadence_seconds
-    weekly = _divides(WEEK, cadence_seconds)
+    if frequency is None:
+        return _rows(count)
+    if frequency.months:
+        months = count * frequency.months
+        return f"{months // 12}y" if frequency.months % 12 == 0 else f"{months}mo"
+    a_week = _in_week(frequency)
+    if a_week is not None:
+        if count and (count / a_week).is_integer():
+            return f"{round(count / a_week)}w"
+        return f"{count * frequency.every}d" if _daily(frequency) else _rows(count)
+    length = count * frequency.seconds
+    weekly = _divides(WEEK, frequency.seconds)
     for name, unit, shortest in (("w", WEEK, 0), ("d", DAY, 4 * DAY), ("h", HOUR, 0), ("min", MINUTE, 0)):
         if name == "w" and not weekly:
             continue
-        if name == "d" and _divides(DAY, cadence_seconds):
+        if name == "d" and _divides(DAY, frequency.seconds):
             shortest = 0
-        if _divides(unit, length) and length >= shortest and (length or _divides(unit, cadence_seconds)):
+        if _divides(unit, length) and length >= shortest and (length or _divides(unit, frequency.seconds)):
             return f"{round(length / unit)}{name}"
     return f"{length:.10g}s"
 
 
-def defaults(cadence_seconds: float | None, length: int | None = None) -> dict[str, int | None]:
-    """What suits a series of that cadence, in rows: `lookback`, `step`, `horizon`, and `season` (None for none).
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
+
+
+def _in_week(frequency: Frequency) -> float | None:
+    """Rows of a week where only some of its days have rows."""
+    return None if frequency.days is None else sum(frequency.days) / frequency.every
+
+
+def _daily(frequency: Frequency) -> bool:
+    """Whether rows of some days of the week lie on neighbouring days, so that days are spoken of."""
+    return frequency.seconds == DAY * frequency.every
+
+
+def defaults(frequency: Frequency | None, length: int | None = None) -> dict[str, int | None]:
+    """What suits a series of that frequency, in rows: `lookback`, `step`, `horizon`, and `season` (None for none).
 
     Args:
-        cadence_seconds: as for `rows`.
+        frequency: of the series; None where it has none.
         length: rows of the series (of the shortest that counts, where there are several); where the usual
             window is too long for it, a shorter one is given. None for as long as need be.
     """
-    if cadence_seconds is None:
+    if frequency is None:
         return _fitting([(30, 1), (10, 1), (4, 1), (2, 1)], length, None)
-    if _in_months(cadence_seconds):
-        a_year = 12 / round(cadence_seconds / MONTH)
+    cadence_seconds = frequency.seconds
+    if frequency.months:
+        a_year = 12 / frequency.months
         season = int(a_year) if a_year == int(a_year) and a_year > 1 else None
         longest = 2 * season if season and season >= 12 else 12
         return _fitting([(longest, 1), (12, 1), (6, 1), (3, 1), (2, 1)], length, season)
+    a_week = _in_week(frequency)
+    if a_week is not None:
+        season = int(a_week) if a_week.is_integer() and a_week > 1 else None
+        usual = season or 7
+        return _fitting([(4 * usual, 1), (2 * usual, 1), (usual, 1), (3, 1), (2, 1)], length, season)
     if cadence_seconds >= DAY:
         if cadence_seconds >= WEEK:
             year = round(52 * WEEK / cadence_seconds)
@@ -189,20 +212,17 @@ def _days_in(units: np.ndarray) -> np.ndarray:
     return ((units + 1).astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
 
 
-def _in_months(seconds: float) -> bool:
-    """Whether the span is of calendar months."""
-    return seconds >= MONTH and _divides(MONTH, seconds)
-
-
 def _divides(unit: float, length: float) -> bool:
     return abs(length / unit - round(length / unit)) < 1e-9
 
 
-def _instead(number: float, unit: str, cadence_seconds: float) -> str:
+def _instead(number: float, unit: str, frequency: Frequency) -> str:
     """What to write for months in a series of days, or for days in a series of months."""
     days = {YEAR: 365, MONTH: 30}.get(_UNITS[unit])
     length = number * (days * DAY if days else _UNITS[unit])
-    return f"; {say(max(round(length / cadence_seconds), 1), cadence_seconds)} comes nearest"
+    a_week = _in_week(frequency)
+    seconds = frequency.seconds if a_week is None else WEEK / a_week
+    return f"; {say(max(round(length / seconds), 1), frequency)} comes nearest"
 
 
 def _fitting(pairs: Sequence[tuple[int, int]], length: int | None, season: int | None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from raysq import tasks
 from raysq.cli import main
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.kinds.forecast import spans
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.reading import infer as inference
 from raysq.preparation import find, prepare, prepare_table
@@ -51,6 +52,11 @@ def written(form: str, when: np.ndarray, *columns, sign: str = ",") -> str:
 # Spans
 
 
+def every(cadence):
+    """The frequency of so many seconds from row to row, or of a name."""
+    return Frequency.parse(cadence) if isinstance(cadence, str) else cadence and Frequency(cadence)
+
+
 @pytest.mark.parametrize(
     ("value", "cadence", "rows"),
     [
@@ -68,14 +74,20 @@ def written(form: str, when: np.ndarray, *columns, sign: str = ",") -> str:
         ("10 years", spans.YEAR, 10),
         ("0h", 3600.0, 0),
         ("0d", None, 0),
+        ("5d", "B", 5),
+        ("2w", "B", 10),
+        ("1w", "C:Mon,Tue,Wed,Thu,Fri,Sat", 6),
+        ("1w", "C:Mon,Wed,Fri", 3),
+        ("2mo", "ME", 2),
+        ("1y", "QS-JAN", 4),
     ],
 )
 def test_spans_become_rows(value, cadence, rows):
     if cadence is None and value == "0d":
         with pytest.raises(UsageError, match="give delay in rows"):
-            spans.rows(value, cadence, "delay")
+            spans.rows(value, every(cadence), "delay")
     else:
-        assert spans.rows(value, cadence, "delay") == rows
+        assert spans.rows(value, every(cadence), "delay") == rows
 
 
 @pytest.mark.parametrize(
@@ -90,19 +102,25 @@ def test_spans_become_rows(value, cadence, rows):
         ("2w", spans.MONTH, "every 1mo; 1mo comes nearest"),
         ("soon", 60.0, "delay must be rows such as 12, or a span .* received 'soon'"),
         ("2.5", 60.0, "whole number of rows"),
+        ("6h", "B", "delay=6h is not a multiple of the series' 1d between rows: take 1d"),
+        ("1mo", "B", "no fixed number of rows in a series with a row every 1d; 21d comes nearest"),
+        ("2d", "C:Mon,Wed,Fri", r"has rows on Monday, Wednesday, Friday only; give weeks \(1w\) or rows"),
         (-1, 60.0, "received -1"),
         (True, 60.0, "received True"),
     ],
 )
 def test_spans_that_are_none(value, cadence, match):
     with pytest.raises(UsageError, match=match):
-        spans.rows(value, cadence, "delay")
+        spans.rows(value, every(cadence), "delay")
 
 
-@pytest.mark.parametrize("cadence", [1.0, 420.0, 600.0, 3600.0, spans.DAY, spans.WEEK, spans.MONTH, spans.YEAR, None])
+@pytest.mark.parametrize(
+    "cadence",
+    [1.0, 420.0, 600.0, 3600.0, spans.DAY, spans.WEEK, spans.MONTH, spans.YEAR, None, "B", "C:Mon,Wed,Fri", "ME"],
+)
 def test_what_is_said_can_be_read_back(cadence):
     for rows in (0, 1, 7, 24, 100, 720):
-        assert spans.rows(spans.say(rows, cadence), cadence, "x") == rows
+        assert spans.rows(spans.say(rows, every(cadence)), every(cadence), "x") == rows
 
 
 def test_defaults_by_cadence():
@@ -114,17 +132,20 @@ def test_defaults_by_cadence():
         spans.MONTH: ("24mo", "1mo", "1mo", "12mo"),
         3 * spans.MONTH: ("36mo", "3mo", "3mo", "12mo"),
         spans.YEAR: ("12y", "1y", "1y", None),
+        "B": ("4w", "1d", "1d", "1w"),
+        "C:Tue,Wed,Thu,Fri,Sat": ("4w", "1d", "1d", "1w"),
+        "C:Mon,Wed,Fri": ("4w", "1 row", "1 row", "1w"),
         None: ("30 rows", "1 row", "1 row", None),
     }.items():
-        values = spans.defaults(cadence)
+        values = spans.defaults(every(cadence))
         assert (
             tuple(
-                None if values[key] is None else spans.say(values[key], cadence)
+                None if values[key] is None else spans.say(values[key], every(cadence))
                 for key in ("lookback", "step", "horizon", "season")
             )
             == said
         )
-    assert spans.defaults(3600.0, 500)["lookback"] == 24  # a short series gets a shorter window
+    assert spans.defaults(every(3600.0), 500)["lookback"] == 24  # a short series gets a shorter window
 
 
 def test_calendar_waves():
@@ -182,7 +203,7 @@ def test_time_is_found(tmp_path, head, form, begin, step, time, time_format, eve
     assert table.column("time").cast(pa.int64()).to_pylist() == when.astype(np.int64).tolist()
     assert report["cadence_seconds"] == every
     assert report["gaps"]["count"] == 0
-    assert f"a row every {spans.say(1, every)}" in told
+    assert f"a row every {spans.say(1, Frequency(every))}" in told
 
 
 def test_day_and_month_that_cannot_be_told_apart(tmp_path):

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.errors import DataError
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import clock
 from raysq.kinds.forecast.reading.repair import repair
 
@@ -13,7 +14,13 @@ SERIES = "__series"  # the column of a row's series, on its way from the pieces 
 
 
 def assemble(
-    table: pa.Table, *, sort: bool, duplicates: str, missing: str, fill: bool
+    table: pa.Table,
+    *,
+    sort: bool,
+    duplicates: str,
+    missing: str,
+    fill: bool,
+    frequency: Frequency | None = None,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Puts the rows of each series together, the series in the order in which they first appear.
 
@@ -23,6 +30,7 @@ def assemble(
         duplicates: see `repair`.
         missing: see `repair`.
         fill: see `repair`.
+        frequency: see `repair`.
 
     Returns:
         The table without `SERIES`, and what was done: `repairs` over all series, `series` with `id`, `rows`, `from`
@@ -44,7 +52,7 @@ def assemble(
         stamps = part.column("time").cast(pa.int64()).to_numpy()
         backwards += int((np.diff(stamps) < 0).sum())
         try:
-            part, note = repair(part, sort=sort, duplicates=duplicates, missing=missing, fill=fill)
+            part, note = repair(part, sort=sort, duplicates=duplicates, missing=missing, fill=fill, frequency=frequency)
         except DataError as error:
             raise DataError(f"series {name!r}: {error}") from None
         _add(done, note["repairs"])

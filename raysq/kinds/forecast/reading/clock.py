@@ -1,18 +1,27 @@
-"""What is seen in the time stamps of a series: its cadence, its order, repeated stamps and gaps.
+"""What is seen in the time stamps of a series: its frequency, its order, repeated stamps and gaps.
 
 A piece of the series is summed up in a few numbers; the sums of neighbouring pieces are merged, so that nothing
 ever needs all stamps at once. Stamps are int64 microseconds since 1970.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from raysq.kinds.forecast.spans import MONTH
+from raysq.kinds.forecast.frequency import MONTH, WEEK, WEEKDAYS, Frequency
 
 Place = dict[str, Any]  # file, line, stamp
+Steps = Mapping[tuple[int, int], int]  # (microseconds, day of the week before) -> how many
+
+ANY = 7  # stands for the day of the week before a step that takes less than a day
 _MOST_STEPS = 10_000  # different steps that a note lists; a series with more has no cadence
+_HOUR = 3_600_000_000
+_DAY = 24 * _HOUR
+_LONG = 22 * _HOUR  # a day, also where clocks are put forward
+_RARE = 0.05  # of the rows on the most frequent day of the week: a day with fewer is not one of the series'
+_PLACED = 0.9  # share of the rows that lie on the first, or last, days of their months
+_NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
 def note(stamps: np.ndarray, lines: np.ndarray) -> dict[str, Any]:
@@ -23,48 +32,92 @@ def note(stamps: np.ndarray, lines: np.ndarray) -> dict[str, Any]:
         lines: of each row.
 
     Returns:
-        JSON-ready: first and last stamp with their lines; every step between neighbours with how often it
-        occurs and the line after its first occurrence.
+        JSON-ready: first and last stamp with their lines; every step between neighbours, with the day of the week
+        before it (`ANY` for less than a day), how often it occurs, and the stamp and the line after its first
+        occurrence. Where most steps take a day or more, how many rows lie on each day of the week; where they take a
+        month, how many on the first, last, first business and last business day of one.
     """
-    steps, first, counts = np.unique(np.diff(stamps), return_index=True, return_counts=True)
-    if len(steps) > _MOST_STEPS:
+    steps = np.diff(stamps)
+    long = steps >= _LONG
+    weekdays = (stamps // _DAY + 3) % 7  # 1 January 1970 was a Thursday
+    keys, first, counts = np.unique(
+        steps * 8 + np.where(long, weekdays[:-1], ANY), return_index=True, return_counts=True
+    )
+    if len(keys) > _MOST_STEPS:
         keep = np.sort(np.argsort(-counts, kind="stable")[:_MOST_STEPS])
         # Whatever is kept, steps backwards and repeated stamps are.
-        keep = np.union1d(keep, np.flatnonzero(steps <= 0)[:_MOST_STEPS])
-        steps, first, counts = steps[keep], first[keep], counts[keep]
+        keep = np.union1d(keep, np.flatnonzero(keys < 8)[:_MOST_STEPS])
+        keys, first, counts = keys[keep], first[keep], counts[keep]
     after = first + 1
-    return {
+    found = {
         "first": [int(stamps[0]), int(lines[0])],
         "last": [int(stamps[-1]), int(lines[-1])],
         "steps": [
-            [int(step), int(count), int(stamps[row]), int(lines[row])]
-            for step, count, row in zip(steps, counts, after, strict=True)
+            [int(key >> 3), int(key & 7), int(count), int(stamps[row]), int(lines[row])]
+            for key, count, row in zip(keys, counts, after, strict=True)
         ],
     }
+    if 2 * long.sum() >= len(steps):
+        found["weekdays"] = np.bincount(weekdays, minlength=7).tolist()
+        if 2 * (steps >= 27 * _DAY).sum() >= len(steps):
+            found["month_days"] = _month_days(stamps)
+    return found
 
 
-def cadence_of(steps: Mapping[int, int]) -> tuple[int | None, int]:
-    """The time from a row to the next.
+def frequency_of(
+    steps: Steps, weekdays: Sequence[int] = (), month_days: Sequence[int] = (), span: tuple[int, int] = (0, 0)
+) -> Frequency | None:
+    """How a series goes on from row to row.
 
     Args:
-        steps: between neighbouring stamps, in microseconds, and how often each occurs.
+        steps: between neighbouring stamps, and how often each occurs.
+        weekdays: rows on each day of the week, as in a note.
+        month_days: rows on the first, last, first business and last business day of their months.
+        span: first and last stamp.
 
     Returns:
-        The most common step, or None where fewer than half of those forward are it; and the step above which
-        there is a gap. Steps of calendar months are not equal: they give `spans.MONTH` times a whole number.
+        That of calendar months or of some days of the week where the stamps lie so, else the most common step; None
+        where fewer than half of the steps forward are it.
     """
-    forward = {step: count for step, count in steps.items() if step > 0}
+    forward = _forward(steps)
     if not forward:
-        return None, 0
+        return None
     half = sum(forward.values()) / 2
     for months, least, most, doubtful in _MONTHS:
         inside = {step: count for step, count in forward.items() if _days(least) <= step <= _days(most, 2)}
         # Weeks and even months are not calendar months: 28 days on end are four weeks.
-        if sum(inside.values()) > half and (len(inside) > 1 or round(min(inside) / _days(1)) not in doubtful):
-            return int(months * MONTH * 1e6), _days(most, 2)
+        if sum(inside.values()) > half and (len(inside) > 1 or round(min(inside) / _DAY) not in doubtful):
+            return Frequency(months * MONTH, _anchor(months, month_days, sum(weekdays), span[1]))
     # Of equally common steps the shortest.
     step = max(forward, key=lambda step: (forward[step], -step))
-    return (step, step) if forward[step] >= half else (None, 0)
+    most = max(weekdays, default=0)
+    there = [count > _RARE * most for count in weekdays]
+    if 1 < sum(there) < 7 and span[1] - span[0] >= 14 * _DAY:
+        weekly = Frequency.of_week(there)
+        if fitting(steps, weekly) > max(forward[step], half):
+            return weekly
+    if sum(there) == 1 and step == WEEK * 1e6 and most == sum(weekdays):
+        return Frequency.of_week(there)
+    return Frequency(step / 1e6) if forward[step] >= half else None
+
+
+def _forward(steps: Steps) -> dict[int, int]:
+    """The steps forward, whatever the day of the week."""
+    forward: dict[int, int] = {}
+    for (step, _), count in steps.items():
+        if step > 0:
+            forward[step] = forward.get(step, 0) + count
+    return forward
+
+
+def fitting(steps: Steps, frequency: Frequency) -> int:
+    """How many steps are those of the frequency."""
+    longest, shortest = frequency.longest, frequency.shortest
+    return sum(
+        count
+        for (step, day), count in steps.items()
+        if (shortest <= step <= longest[day] if frequency.months else step == longest[day])
+    )
 
 
 # Months, the fewest and most days they have, and days that on their own are more likely no months.
@@ -73,58 +126,102 @@ _MONTHS = ((1, 28, 31, (28, 30)), (3, 89, 92, (91,)), (6, 181, 184, (182,)), (12
 
 def _days(count: int, hours: int = -2) -> int:
     """Microseconds of so many days, and a few hours for clocks that are put forward and back."""
-    return (count * 24 + (hours if count > 1 else 0)) * 3_600_000_000
+    return (count * 24 + (hours if count > 1 else 0)) * _HOUR
 
 
-def merge(notes: Iterable[tuple[dict[str, Any], str, int]], apart: bool = False) -> dict[str, Any]:
+def _month_days(stamps: np.ndarray) -> list[int]:
+    """How many stamps lie on the first, last, first business and last business day of their months."""
+    days = stamps.astype("datetime64[us]").astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    first, last = months.astype("datetime64[D]"), (months + 1).astype("datetime64[D]") - 1
+    wanted = (first, last, np.busday_offset(first, 0, roll="forward"), np.busday_offset(last, 0, roll="backward"))
+    return [int((days == day).sum()) for day in wanted]
+
+
+def _anchor(months: int, month_days: Sequence[int], rows: int, last: int) -> str | None:
+    """pandas' alias for rows on the first or last (business) days of months; None where they lie elsewhere."""
+    for kind, count in zip(("{}S", "{}E", "B{}S", "B{}E"), month_days, strict=False):
+        if count >= _PLACED * rows:
+            month = int(np.datetime64(last, "us").astype("datetime64[M]").astype(int)) % 12
+            if months == 12:
+                return f"{kind.format('Y')}-{_NAMES[month]}"
+            if months == 3:  # named by their first month of a year, or the last
+                return f"{kind.format('Q')}-{_NAMES[month % 3 if 'S' in kind else 9 + month % 3]}"
+            return f"{'' if months == 1 else months}{kind.format('M')}"
+    return None
+
+
+def merge(
+    notes: Iterable[tuple[dict[str, Any], str, int]], apart: bool = False, frequency: Frequency | None = None
+) -> dict[str, Any]:
     """The summary of a series from the notes of its pieces in order.
 
     Args:
         notes: for each piece its note, its file, and the lines of that file above it.
         apart: the pieces are series of their own: there is no step from one to the next.
+        frequency: of the series; found in its stamps if left out.
 
     Returns:
-        `first`, `last` (int microseconds), `cadence` (as of `cadence_of`), `steps` (how many forward), and for
-        `backwards`, `repeated` and `gaps` a dict of `count`, `longest` and `place` (the first), or None.
+        `first`, `last` (int microseconds), `frequency` (as of `frequency_of`), `steps` (how many forward), `common`
+        (the most common of them, 0 for none), `fitting` (how many are the frequency's), `off` (day of the week ->
+        rows, for days that the frequency has not), and for `backwards`, `repeated` and `gaps` a dict of `count`,
+        `longest` and `place` (the first), or None.
     """
-    steps: dict[int, list[Any]] = {}  # step -> [count, place]
+    steps: dict[tuple[int, int], list[Any]] = {}  # step -> [count, place]
+    sums = {"weekdays": [0] * 7, "month_days": [0] * 4}
     first = last = None
 
-    def add(step: int, count: int, place: Place) -> None:
+    def add(step: tuple[int, int], count: int, place: Place) -> None:
         steps.setdefault(step, [0, place])[0] += count
 
     for piece, file, above in notes:
         if last is not None and not apart:
             stamp, line = piece["first"]
-            add(stamp - last, 1, {"file": file, "line": above + line, "stamp": stamp})
+            day = (last // _DAY + 3) % 7 if stamp - last >= _LONG else ANY
+            add((stamp - last, day), 1, {"file": file, "line": above + line, "stamp": stamp})
         # In the order of lines, so that the first place is the first.
-        for step, count, stamp, line in sorted(piece["steps"], key=lambda entry: entry[3]):
-            add(step, count, {"file": file, "line": above + line, "stamp": stamp})
+        for step, day, count, stamp, line in sorted(piece["steps"], key=lambda entry: entry[4]):
+            add((step, day), count, {"file": file, "line": above + line, "stamp": stamp})
         begin, end = piece["first"][0], piece["last"][0]
         first = begin if first is None else min(first, begin) if apart else first
         last = end if last is None or not apart else max(last, end)
-    cadence, longest = cadence_of({step: count for step, (count, _) in steps.items()})
+        for name, total in sums.items():
+            sums[name] = [one + more for one, more in zip(total, piece.get(name, [0] * len(total)), strict=True)]
+    counts = {step: count for step, (count, _) in steps.items()}
+    if frequency is None:
+        ends = (0, 0) if first is None or last is None else (first, last)
+        frequency = frequency_of(counts, sums["weekdays"], sums["month_days"], ends)
+    longest = frequency.longest if frequency is not None else None
+    forward = _forward(counts)
 
-    def seen(which: list[int]) -> dict[str, Any] | None:
+    def seen(which: Iterable[tuple[int, int]]) -> dict[str, Any] | None:
         # `steps` keeps the order in which steps were first met.
-        wanted = set(which)
-        met = [step for step in steps if step in wanted]
+        met = list(which)
         if not met:
             return None
         return {
             "count": sum(steps[step][0] for step in met),
-            "longest": max(met, key=abs),
+            "longest": max((step for step, _ in met), key=abs),
             "place": steps[met[0]][1],
         }
 
     return {
         "first": first,
         "last": last,
-        "cadence": cadence,
-        "steps": sum(count for step, (count, _) in steps.items() if step > 0),
-        "backwards": seen([step for step in steps if step < 0]),
-        "repeated": seen([0] if 0 in steps else []),
-        "gaps": seen([step for step in steps if cadence is not None and step > longest]),
+        "frequency": frequency,
+        "steps": sum(forward.values()),
+        "common": max(forward, key=lambda step: (forward[step], -step), default=0),
+        "fitting": fitting(counts, frequency) if frequency is not None else 0,
+        "off": {
+            day: count
+            for day, count, there in zip(
+                WEEKDAYS, sums["weekdays"], (frequency and frequency.days) or [True] * 7, strict=True
+            )
+            if count and not there
+        },
+        "backwards": seen(step for step in steps if step[0] < 0),
+        "repeated": seen(step for step in steps if step[0] == 0),
+        "gaps": seen(step for step in steps if longest is not None and step[0] > longest[step[1]]),
     }
 
 

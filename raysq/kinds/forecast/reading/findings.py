@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.errors import DataError
 from raysq.kinds.forecast import spans
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import clock
 from raysq.tabular import Csv, wrong_encoding
 
@@ -96,21 +97,26 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
         why = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
         raise DataError(f"{notes[0]['file'] if notes else 'the source'} has no rows{why}")
     if settings.id and repaired is not None:
-        received = seen = clock.merge([(each, "", 0) for each in repaired["clocks"]], apart=True)
+        received = seen = clock.merge([(each, "", 0) for each in repaired["clocks"]], True, settings.frequency)
     else:
-        received = clock.merge([(note["clock"], note["file"], above) for note, above in placed if note["rows"]])
+        clocks = [(note["clock"], note["file"], above) for note, above in placed if note["rows"]]
+        received = clock.merge(clocks, frequency=settings.frequency)
         seen = received
         if repaired is not None and settings.order == "sort":
-            seen = clock.merge([(repaired["clock"], "", 0)])
+            seen = clock.merge([(repaired["clock"], "", 0)], frequency=settings.frequency)
     _refuse(settings, received, seen, notes)
+    _check_frequency(settings, seen, rows)
 
+    frequency: Frequency | None = seen["frequency"]
     report: dict[str, Any] = {
         "rows_read": rows + sum(note.get("rows_dropped", 0) for note in notes),
         "from": clock.iso(seen["first"]),
         "to": clock.iso(seen["last"]),
-        "cadence_seconds": None if seen["cadence"] is None else seen["cadence"] / 1e6,
+        "cadence_seconds": None if frequency is None else frequency.seconds,
+        "frequency": None if frequency is None else frequency.name,
         "repeated_stamps": _count(seen["repeated"]),
         "gaps": _count(seen["gaps"]),
+        **({"off_frequency": seen["off"]} if seen["off"] else {}),
         "out_of_order": _count(received["backwards"]),
         "missing": _cells(placed, "missing"),
         "not_numbers": _cells(placed, "bad"),
@@ -133,11 +139,13 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
 
 def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[str]:
     """What a person should know of a report, in lines."""
-    cadence = report["cadence_seconds"]
-    every = f", a row every {spans.say(1, cadence)}" if cadence else ", without a cadence: steps differ from row to row"
+    frequency = Frequency.of(report)
+    every = ", without a cadence: steps differ from row to row"
+    if frequency is not None:
+        every = ", ".join([f", a row every {spans.say(1, frequency)}", *filter(None, [frequency.words])])
     lines = [f"{_day(report['from'])} to {_day(report['to'])}{every if report['rows_read'] > 1 else ''}"]
     if "series" in report:
-        lines += _series(settings, report["series"], cadence)
+        lines += _series(settings, report["series"], frequency)
     for key, said, choice in (
         ("out_of_order", "row{s} out of order", f"order={settings.order}"),
         ("repeated_stamps", "repeated stamp{s}", f"duplicates={settings.duplicates}"),
@@ -153,6 +161,9 @@ def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[st
                 lines.append(f"the latest row comes first: {choice}")
             else:
                 lines.append(f"{_say(found['count'], said)}{longest}{place}: {choice}")
+    if report.get("off_frequency"):
+        rows = sum(report["off_frequency"].values())
+        lines.append(f"{_say(rows, 'row{s}')} on days that the others leave out: {', '.join(report['off_frequency'])}")
     for key, said, choice in (
         ("missing", "missing cell{s}", f"missing={settings.missing}"),
         ("not_numbers", "cell{s} without a number", f"bad_cells={settings.bad_cells}"),
@@ -167,7 +178,7 @@ def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[st
             value = "" if first["value"] in ("", "None") else f" {first['value']!r},"
             of = f" of {report['rows_read']:,}"
             lines.append(f"{_say(found['count'], said)}{of} in {name} (first{value} line {first['line']}): {choice}")
-    lines += _repairs(report.get("repairs", {}), cadence)
+    lines += _repairs(report.get("repairs", {}), frequency)
     if report["rows_dropped"]:
         lines.append(f"{report['rows_dropped']:,} rows dropped")
     if report["ignored_columns"] and settings.layout == "given":  # else each was told with its reason
@@ -175,13 +186,13 @@ def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[st
     return lines
 
 
-def _series(settings: "SeriesPreparation", series: list[dict[str, Any]], cadence: float | None) -> Iterator[str]:
+def _series(settings: "SeriesPreparation", series: list[dict[str, Any]], frequency: Frequency | None) -> Iterator[str]:
     """How many series there are and how long, and which of them are too short."""
     rows = sorted(entry["rows"] for entry in series)
     shown = ", ".join(entry["id"] for entry in series[:6]) + (", ..." if len(series) > 6 else "")
     length = f"{rows[0]:,}" if rows[0] == rows[-1] else f"{rows[0]:,} to {rows[-1]:,}"
     yield f"{len(series):,} series by {settings.id} ({shown}) of {length} rows"
-    usual = spans.defaults(cadence, rows[len(rows) // 2])
+    usual = spans.defaults(frequency, rows[len(rows) // 2])
     needed = (usual["lookback"] or 0) + (usual["horizon"] or 0)
     short = [entry for entry in series if entry["rows"] < needed]
     if short:
@@ -189,7 +200,7 @@ def _series(settings: "SeriesPreparation", series: list[dict[str, Any]], cadence
         yield f"{_say(len(short), 'series')} with fewer than {needed} rows ({names}): too short for a usual window"
 
 
-def _repairs(done: Mapping[str, Any], cadence: float | None) -> Iterator[str]:
+def _repairs(done: Mapping[str, Any], frequency: Frequency | None) -> Iterator[str]:
     """What the repairs changed beyond the cells that were missing."""
     if done.get("gap_rows_filled"):
         yield f"{_say(done['gap_rows_filled'], 'row{s}')} put into gaps"
@@ -201,7 +212,7 @@ def _repairs(done: Mapping[str, Any], cadence: float | None) -> Iterator[str]:
     if runs:
         name = max(runs, key=lambda name: runs[name])
         yield (
-            f"long stretches without values were filled, the longest of {spans.say(runs[name], cadence)} in {name}: "
+            f"long stretches without values were filled, the longest of {spans.say(runs[name], frequency)} in {name}: "
             f"what is learnt there is a straight line"
         )
 
@@ -212,9 +223,10 @@ def _day(stamp: str) -> str:
 
 
 def _span(seconds: float) -> str:
-    return spans.say(1, seconds)
+    return spans.say(1, Frequency(seconds))
 
 
+_OFF = 0.05  # share of the rows that may lie on days that a given frequency has not
 _LONG = 24  # rows: a stretch that is filled and longer than this is worth a word
 
 
@@ -246,7 +258,23 @@ def _refuse(settings: "SeriesPreparation", received: Note, seen: Note, notes: li
         found = seen["gaps"]
         raise DataError(
             f"{where(found['place'])} comes after a gap ({found['count']:,} gaps, the longest of "
-            f"{found['longest'] / 1e6:g} s at a cadence of {seen['cadence'] / 1e6:g} s); --set gaps=fill or gaps=keep"
+            f"{found['longest'] / 1e6:g} s at a cadence of {seen['frequency'].seconds:g} s); --set gaps=fill or "
+            f"gaps=keep"
+        )
+
+
+def _check_frequency(settings: "SeriesPreparation", seen: Note, rows: int) -> None:
+    """That the stamps lie as a given frequency says."""
+    if settings.freq is None:
+        return
+    off = sum(seen["off"].values())
+    if off > _OFF * rows:
+        raise DataError(
+            f"freq={settings.freq} does not fit the stamps: {off:,} of {rows:,} rows lie on {', '.join(seen['off'])}"
+        )
+    if 2 * seen["fitting"] < seen["steps"]:
+        raise DataError(
+            f"freq={settings.freq} does not fit the stamps, whose most common step is {_span(seen['common'] / 1e6)}"
         )
 
 

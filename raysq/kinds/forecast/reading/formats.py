@@ -200,7 +200,7 @@ def _is_regular(table: pa.Table, form: str) -> bool:
     stamps, bad = cells.stamps(table, ("text",), form)
     seen = clock.merge([(clock.note(np.unique(stamps[~bad]), np.arange(len(np.unique(stamps[~bad])))), "", 0)])
     gaps = seen["gaps"]["count"] if seen["gaps"] else 0
-    return seen["cadence"] is not None and seen["steps"] > 2 and gaps <= 0.02 * seen["steps"]
+    return seen["frequency"] is not None and seen["steps"] > 2 and gaps <= 0.02 * seen["steps"]
 
 
 def _numbered(names: tuple[str, ...], text: pa.ChunkedArray) -> Clock | None:
