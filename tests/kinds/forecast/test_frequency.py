@@ -59,19 +59,18 @@ def test_a_frequency_is_found_without_gaps_and_goes_on_as_pandas_does(tmp_path, 
     assert (report["frequency"], report["gaps"]["count"]) == (name, 0)
     found = Frequency.of(report)
     assert found == Frequency.parse(name)
-    last = int(stamps[59].as_unit("us").value)
-    after = found.after(last, np.arange(7)).astype("datetime64[us]")
-    assert after.tolist() == stamps[59:].as_unit("us").to_pydatetime().tolist()
-    assert found.grid(int(stamps[0].as_unit("us").value), last).tolist() == stamps[:60].as_unit("us").asi8.tolist()
+    moments = stamps.as_unit("us").asi8
+    assert found.after(moments[59], np.arange(7)).tolist() == moments[59:].tolist()
+    assert found.grid(moments[0], moments[59]).tolist() == moments[:60].tolist()
 
 
 def test_the_same_day_of_each_month_has_no_alias(tmp_path):
     stamps = pd.DatetimeIndex([pd.Timestamp("2010-01-15") + pd.DateOffset(months=count) for count in range(40)])
     _, report = prepare_table(own(), write(tmp_path / "x.csv", stamps))
     assert (report["cadence_seconds"], report["frequency"]) == (MONTH, None)
-    end = int(pd.Timestamp("2010-01-31").as_unit("us").value)
-    after = Frequency(MONTH).after(end, np.array([1, 2])).astype("datetime64[us]").astype("datetime64[D]")
-    assert after.astype(str).tolist() == ["2010-02-28", "2010-03-31"]
+    end = np.datetime64("2010-01-31", "us").astype(int)
+    after = Frequency(MONTH).after(end, np.array([1, 2])).astype("datetime64[us]")
+    assert [str(stamp)[:10] for stamp in after] == ["2010-02-28", "2010-03-31"]
 
 
 def test_a_holiday_is_a_gap_and_a_weekend_is_none(tmp_path):
@@ -145,9 +144,8 @@ def test_the_season_and_the_stamps_of_forecasts_follow_the_frequency(tmp_path, r
     data = prepare("forecast", write(tmp_path / "x.csv", stamps[:200])[0], name="d", quiet=True)
     settings = WindowSettings(**WindowSettings.resolve({"targets": ("load",)}, data))
     assert settings.season == season
-    settings = WindowSettings(
-        **WindowSettings.resolve({"targets": ("load",), "lookback": 3, "horizon": (1, 2, 3)}, data)
-    )
+    short = {"targets": ("load",), "lookback": 3, "horizon": (1, 2, 3)}
+    settings = WindowSettings(**WindowSettings.resolve(short, data))
     known = facts(data, settings)
     # Fewer rows than would show the frequency: the run knows it.
     table = pa.table({"time": stamps[195:200].to_numpy().astype("datetime64[us]"), "load": np.ones(5)})

@@ -19,7 +19,6 @@ _MOST_STEPS = 10_000  # different steps that a note lists; a series with more ha
 _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
 _LONG = 22 * _HOUR  # a day, also where clocks are put forward
-_RARE = 0.05  # of the rows on the most frequent day of the week: a day with fewer is not one of the series'
 _PLACED = 0.9  # share of the rows that lie on the first, or last, days of their months
 _NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
@@ -90,14 +89,15 @@ def frequency_of(
             return Frequency(months * MONTH, _anchor(months, month_days, sum(weekdays), span[1]))
     # Of equally common steps the shortest.
     step = max(forward, key=lambda step: (forward[step], -step))
-    most = max(weekdays, default=0)
-    there = [count > _RARE * most for count in weekdays]
-    if 1 < sum(there) < 7 and span[1] - span[0] >= 14 * _DAY:
-        weekly = Frequency.of_week(there)
-        if fitting(steps, weekly) > max(forward[step], half):
-            return weekly
-    if sum(there) == 1 and step == WEEK * 1e6 and most == sum(weekdays):
-        return Frequency.of_week(there)
+    opened = sorted((day for day, count in enumerate(weekdays) if count), key=lambda day: -weekdays[day])
+    if len(opened) == 1 and step == WEEK * 1e6:
+        return Frequency.of_week([day in opened for day in range(7)])
+    if len(opened) > 1 and span[1] - span[0] >= 14 * _DAY:
+        # A day on which few weeks have a row may be an exception: as many of the most frequent days as fit best.
+        weekly = [Frequency.of_week([day in opened[:count] for day in range(7)]) for count in range(2, len(opened) + 1)]
+        best = max(weekly, key=lambda one: fitting(steps, one))
+        if best.days is not None and fitting(steps, best) > max(forward[step], half):
+            return best
     return Frequency(step / 1e6) if forward[step] >= half else None
 
 
