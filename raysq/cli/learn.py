@@ -86,6 +86,8 @@ def tune(options: argparse.Namespace) -> None:
     )
     result = {
         "experiment": str(found.directory),
+        "space": found.about["space"],
+        "defaults": found.about["defaults"],
         "trials": len(found.trials),
         "best": {"config": found.best_config, "metrics": found.best_metrics, "run": (found.best or {})["run"]},
         "refit": found.refit,

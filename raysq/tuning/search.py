@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,8 @@ def tune(
         storage: folder of experiments; RAYSQ_HOME/experiments if left out.
         seed: of the search and of every trial.
         settings: fixed for all trials.
-        search: domains beside and over the task's: setting -> choices, ("uniform" | "loguniform" | "randint", low,
-            high), or text such as "uniform(0,0.5)".
+        search: what is searched instead of the task's space: setting -> choices, ("uniform" | "loguniform" |
+            "randint", low, high), or text such as "uniform(0,0.5)".
         name: of the experiment.
         fresh: forget what it reached before.
         quiet: show no progress.
@@ -89,6 +90,11 @@ def tune(
     dataset = api.dataset(task, data, quiet=quiet)
     config = api.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, fits=False)
     space = make_space(config, dataset, fixed, search)
+    if not quiet:
+        whose = "what was asked" if search else f"the space of task {task}"
+        print(f"search  model {config.model}, {whose}; the first trial has the defaults", file=sys.stderr)
+        for line in space.describe():
+            print(f"        {line}", file=sys.stderr)
     identity = _identity(config, space, scheduler, searcher, workers_per_trial)
     about = {
         "id": identity,

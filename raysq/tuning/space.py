@@ -40,6 +40,15 @@ class Space:
         """How many points there are."""
         return math.prod(_count(domain) for domain in self.domains.values())
 
+    def describe(self) -> list[str]:
+        """A line for each setting: its domain, and the default, which the first trial has."""
+        width = max(map(len, self.domains), default=0)
+        lines = []
+        for key, domain in self.domains.items():
+            values = ", ".join(map(_shown, domain)) if isinstance(domain, list) else _range_text(domain)
+            lines.append(f"{key:<{width}}  {values}; default {_shown(self.defaults[key])}")
+        return lines
+
     def contains(self, point: Mapping[str, Any]) -> bool:
         """Whether every value lies in its domain."""
         return all(_inside(domain, point[key]) for key, domain in self.domains.items())
@@ -104,13 +113,14 @@ def _parse(key: str, text: str) -> Any:
 def make_space(
     config: Config, dataset: Dataset, fixed: Mapping[str, Any], search: Mapping[str, Any] | None = None
 ) -> Space:
-    """The task's space, as far as this model has the settings and they are not fixed, with the person's changes.
+    """The domains that the person gave, and nothing else; where there are none the task's space, as far as this model
+    has the settings and they are not fixed.
 
     Args:
         config: of the defaults.
         dataset: for settings that are spans of time.
         fixed: settings that the person fixed.
-        search: domains that the person gave, over the task's: a list of choices, (range, low, high), or text.
+        search: domains that the person gave: a list of choices, (range, low, high), or text.
 
     Raises:
         UsageError: an unknown setting, a domain that does not suit its setting, or nothing to search.
@@ -152,11 +162,15 @@ def make_space(
             raise UsageError("epochs is not searched: it is the most that a trial gets, --epochs N; ASHA shares them")
         if key in fixed:
             raise UsageError(f"setting {key} is both fixed (--set) and searched (--search): leave one out")
+    if search:
+        for key, domain in search.items():
+            add(key, domain, given=True)
+        return Space(domains, defaults)
     # What these settings leave without effect; a person may search it all the same.
     idle = getattr(make(kinds.get(config.kind).examples, config.examples), "idle", ())
-    for key, domain in {**tasks.get(config.task).search, **search}.items():
-        if key in search or (key in known and key not in fixed and key not in idle):
-            add(key, domain, key in search)
+    for key, domain in tasks.get(config.task).search.items():
+        if key in known and key not in fixed and key not in idle:
+            add(key, domain, given=False)
     if not domains:
         raise UsageError(
             f"there is nothing to search for model {config.model!r} of task {config.task!r}: "
@@ -208,6 +222,17 @@ def _canonical(config: Config, dataset: Dataset, section: str, setting: Setting,
         examples: Any = kinds.get(config.kind).examples
         value = examples.resolve({**config.examples, setting.name: value}, dataset)[setting.name]
     return json.loads(json.dumps(coerce(value, setting.type, setting.name)))
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value) or "(empty)"
+
+
+def _range_text(domain: tuple[str, Any, Any]) -> str:
+    name, low, high = domain
+    if name == "randint":
+        return f"whole numbers from {low} to {high - 1}"
+    return f"{low:g} to {high:g}{' on a log scale' if name == 'loguniform' else ''}"
 
 
 def _key(value: Any) -> str:

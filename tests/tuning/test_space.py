@@ -1,9 +1,12 @@
 """The space of a search: a pure function of the seed, without points twice."""
 
 import pytest
+from training.series import SMALL, write_series
 
+from raysq import tasks
 from raysq.errors import UsageError
-from raysq.tuning.space import Space, parse_search
+from raysq.training.config import plan
+from raysq.tuning.space import Space, make_space, parse_search
 
 SPACE = Space(
     {
@@ -48,3 +51,18 @@ def test_domains_are_read(text, domain):
 def test_a_range_that_is_not_one_is_named(text):
     with pytest.raises(UsageError, match="a range is written like"):
         parse_search([text])
+
+
+def test_what_is_asked_is_searched_and_nothing_else(tmp_path):
+    data = write_series(tmp_path / "waves")
+    fixed = {**SMALL, "dropout": 0.1}
+    config = plan("jena", "dense", data, 0, fixed)
+    asked = make_space(config, data, fixed, {"units": "4,8", "learning_rate": "loguniform(1e-4,1e-2)"})
+    assert asked.domains == {"units": [4, 8], "learning_rate": ("loguniform", 1e-4, 1e-2)}
+    assert asked.describe() == [
+        "units          4, 8; default 32",
+        "learning_rate  0.0001 to 0.01 on a log scale; default 0.001",
+    ]
+    # Without a wish it is the task's, of which this model has no cells and no layers.
+    assert set(make_space(config, data, fixed).domains) == {"units", "learning_rate", "calendar"}
+    assert {"cell", "layers"} < set(tasks.get("jena").search)
