@@ -122,7 +122,7 @@ def parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUES",
-        help="instead of the task's space: v1,v2 or uniform(0,0.5), loguniform(..), randint(low,high): high is excluded",
+        help="instead of the task's space: v1,v2 or uniform(0,0.5), loguniform(..), randint(low,high), without high",
     )
     sub.add_argument("--budget", metavar="TIME", help="end the search after 90 (seconds), 30m or 2h, over all sessions")
     sub.add_argument("--epochs", type=int, help="most epochs of a trial")

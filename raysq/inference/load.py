@@ -5,12 +5,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysq import backend, kinds
+from raysq import kinds
 from raysq.corpus.neighbours import WordVectors
-from raysq.errors import DataError, UsageError
+from raysq.errors import UsageError
 from raysq.inference.abilities import check, finished
 from raysq.inference.neighbours import word_vectors
 from raysq.training.run import Run
+from raysq.training.saved import load_saved
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,17 +27,8 @@ class Predictor:
 
     def __init__(self, run: Run):
         finished(run)
-        backend.load()
-        import keras
-
-        import raysq.layers  # noqa: F401  registers our layers for loading
-
         self.run = run
-        try:
-            self.model = keras.models.load_model(run.directory / "model.keras")
-        except Exception as error:  # zipfile, h5py and Keras have each their own
-            said = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise DataError(f"run {run.name} has a model.keras that cannot be read ({said})") from error
+        self.model = load_saved(run)
         self.settings = run.config.example_settings()
         self.kind = kinds.get(run.config.kind)
         self._generator: Callable[..., dict[str, Any]] | None = None  # keeps what it has compiled

@@ -20,6 +20,7 @@ from raysq.shards import Dataset
 from raysq.training import api, checkpoint
 from raysq.training.config import Config, load_builder, plan
 from raysq.training.run import Run
+from raysq.training.saved import build_as_trained
 from raysq.training.settings import TrainSettings
 
 _FILE, _PREDICTIONS = "report-cache.json", "report-predictions.npz"
@@ -136,17 +137,16 @@ def _dataset(config: Config) -> Dataset:
 
 def _defaults(config: Config, dataset: Dataset | None) -> dict[str, dict[str, Any]]:
     """Each section's settings as they are where nobody says otherwise: the task's, else the kind's."""
+    source = config.source_digest, config.source_folder
     if dataset is not None:
         try:
-            unchanged = plan(config.task, config.model, dataset, config.seed, {})
+            unchanged = plan(config.task, config.model, dataset, config.seed, {}, source)
             return {"examples": unchanged.examples, "builder": unchanged.builder, "training": unchanged.training}
         except RaysqError:
             pass  # a task that cannot do without what the person said, such as the target of their own series
-    owners: dict[str, Any] = {
-        "examples": kinds.get(config.kind).examples,
-        "builder": load_builder(config.model_spec().build),
-        "training": TrainSettings,
-    }
+    owners: dict[str, Any] = {"examples": kinds.get(config.kind).examples, "training": TrainSettings}
+    with contextlib.suppress(UsageError):  # a person's own model, whose source is gone or another one by now
+        owners["builder"] = load_builder(config.model_spec().build, *source)
     plain = {
         section: {name: setting.default for name, setting in settings_of(owner).items()}
         for section, owner in owners.items()
@@ -170,7 +170,7 @@ class _Weights:
 
             config = self._run.config
             configure(config.train_settings(), config.seed, gpu=False)
-            model = config.build(self._dataset)
+            model = build_as_trained(self._run, self._dataset)
             best = checkpoint.load(self._run.best)
             assert best is not None
             for number, variable in enumerate(model.variables):

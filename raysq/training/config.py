@@ -1,7 +1,6 @@
 """The configuration of a run: every setting resolved, and the model it builds."""
 
 import hashlib
-import importlib
 import json
 import os
 import sys
@@ -16,6 +15,7 @@ from raysq.kinds.kind import Model
 from raysq.settings import coerce, make, nearest, overlay, settings_of
 from raysq.shards import Dataset
 from raysq.training.settings import TrainSettings
+from raysq.training.source import SourceChanged, import_source, imported_digest, source_folder
 
 _SHOWN = 4  # differences in a message
 _LONG = 40  # characters of one value
@@ -38,6 +38,8 @@ class Config:
         training: settings of training.
         facts: what the kind needs for prediction and for the metrics' own unit.
         versions: of what made the numbers; not part of the run's id.
+        source_digest: of the source of a person's own model; empty for raysq's, and where it is not known.
+        source_folder: where that model was imported from; not part of the run's id.
     """
 
     task: str
@@ -52,11 +54,14 @@ class Config:
     training: dict[str, Any]
     facts: dict[str, Any]
     versions: dict[str, str]
+    source_digest: str = ""
+    source_folder: str = ""
 
     @property
     def id(self) -> str:
-        """Task, model and a hash of the data's fingerprint, settings and seed."""
+        """Task, model and a hash of the data's fingerprint, settings, seed and the source of a person's own model."""
         parts = [self.fingerprint, self.model, self.examples, self.builder, self.training, self.seed]
+        parts += [self.source_digest] if self.source_digest else []
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.task}-{self.model.split(':')[-1]}-{digest}"
 
@@ -68,6 +73,9 @@ class Config:
         if self.model != now.model:
             found.append(f"model {self.model}, now {now.model}")
         else:
+            if self.source_digest != now.source_digest:
+                known = bool(self.source_digest)
+                found.append("the model's source has changed" if known else "its model's source was not written down")
             for there, here in ((self.examples, now.examples), (self.builder, now.builder)):
                 found += _differences(there, here)
         found += _differences({**self.training, "seed": self.seed}, {**now.training, "seed": now.seed})
@@ -92,8 +100,9 @@ class Config:
 
         Raises:
             UsageError: the builder refuses its settings.
+            SourceChanged: the model's source is another by now.
         """
-        builder = load_builder(self.model_spec().build)
+        builder = load_builder(self.model_spec().build, self.source_digest, self.source_folder)
         inputs = self.example_settings().inputs(dataset)
         try:
             return builder(inputs, **self.builder)
@@ -127,21 +136,38 @@ def find_model(kind: str, model: str) -> Model:
     return models[model]
 
 
-def load_builder(path: str) -> Callable[..., Any]:
-    """Imports a model builder named `package.module:function`; the current folder is searched as well."""
+def load_builder(path: str, digest: str = "", folder: str = "") -> Callable[..., Any]:
+    """Imports a model builder named `package.module:function`; the current folder is searched as well.
+
+    Args:
+        path: its name.
+        digest: of the source that it must have; empty for the one that is there now.
+        folder: where to look for that source too.
+
+    Raises:
+        UsageError: there is no such function.
+        SourceChanged: it has another source.
+    """
     backend.load()
     module, _, name = path.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     try:
-        builder = getattr(importlib.import_module(module), name)
+        builder = getattr(import_source(module, digest, folder), name)
     except ModuleNotFoundError as error:
         raise UsageError(f"model {path!r}: there is no module {error.name!r} in {os.getcwd()}") from None
     except AttributeError:
         raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}") from None
     if not callable(builder):
         raise UsageError(f"model {path!r} is not a function")
+    if digest and imported_digest(module, name) != digest:  # a function of a notebook, defined anew
+        raise SourceChanged(f"the source of {path} has changed since the run was begun: train another run of it")
     return builder
+
+
+def _source(path: str) -> dict[str, str]:
+    """Where a builder that is loaded comes from, as a configuration holds it."""
+    module, _, name = path.partition(":")
+    digest = imported_digest(module, name)
+    return {"source_digest": digest, "source_folder": source_folder(module)} if digest else {}
 
 
 def import_place() -> tuple[str, tuple[str, ...]]:
@@ -158,18 +184,34 @@ def import_from(place: tuple[str, tuple[str, ...]]) -> None:
     sys.path += [path for path in paths if path not in sys.path and os.path.isdir(path)]
 
 
-def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Mapping[str, Any]) -> Config:
+def plan(
+    task_name: str,
+    model: str,
+    dataset: Dataset,
+    seed: int,
+    overrides: Mapping[str, Any],
+    source: tuple[str, str] = ("", ""),
+) -> Config:
     """Resolves every setting: the kind's defaults, the task's, the data set's, the model's, then the person's.
+
+    Args:
+        task_name: the task.
+        model: the model's name, or `package.module:function`.
+        dataset: what it is trained on.
+        seed: of weights, order and dropout.
+        overrides: what the person gave.
+        source: digest and folder of the source that the model must have, if any.
 
     Raises:
         UsageError: an unknown model or setting (names the nearest), or a wrong type.
+        SourceChanged: the model's source is another by now.
     """
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed must be from 0 to {2**32 - 1}, received {seed}")
     task = tasks.get(task_name)
     kind = kinds.get(task.kind)
     spec = find_model(task.kind, model)
-    builder = load_builder(spec.build)
+    builder = load_builder(spec.build, *source)
     sections = {
         "examples": settings_of(kind.examples),
         "builder": settings_of(builder),
@@ -209,6 +251,7 @@ def plan(task_name: str, model: str, dataset: Dataset, seed: int, overrides: Map
         training=asdict(training),
         facts=kind.facts(dataset, examples),
         versions=versions(),
+        **_source(spec.build),
     )
     # As it will be read back: tuples become lists, so that an id is the same before and after the disk.
     return Config(**json.loads(json.dumps(asdict(config))))

@@ -21,8 +21,8 @@ def graph_key(config: Config) -> str:
     training = {key: value for key, value in config.training.items() if key not in _OUTSIDE}
     if config.training["schedule"] in ("cosine", "exponential"):
         training |= {key: config.training[key] for key in _INSIDE}
-    parts = [config.kind, config.model, config.data, config.fingerprint, config.examples, config.builder, training]
-    return json.dumps(parts, sort_keys=True)
+    parts = [config.kind, config.model, config.source_digest, config.data, config.fingerprint]
+    return json.dumps([*parts, config.examples, config.builder, training], sort_keys=True)
 
 
 class Programs:

@@ -14,7 +14,7 @@ from raysq.errors import DataError, RaysqError, UsageError
 from raysq.home import held, home
 from raysq.training.config import Config
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: the source of a person's own model
 
 
 class Run:

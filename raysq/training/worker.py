@@ -12,6 +12,7 @@ from raysq.errors import DataError, Interrupted, ResourceError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
 from raysq.training.run import Run
+from raysq.training.saved import build_as_trained, check_saveable
 from raysq.training.settings import TrainSettings
 from raysq.training.state import TrainState
 
@@ -86,7 +87,7 @@ def open_program(run: Run, dataset: Dataset) -> Any:
     config = run.config
     settings = config.example_settings()
     return Program(
-        config.build(dataset),
+        build_as_trained(run, dataset),
         settings.open(dataset),
         config.train_settings(),
         config.seed,
@@ -128,6 +129,8 @@ def work(
         program = opener(run, dataset)
         state = TrainState()
         saved = checkpoint.load(run.last)
+        if saved is None and run.config.source_digest:
+            check_saveable(program.model, run.config.model)
         if saved is not None:
             program.restore(saved[0])
             state = TrainState.from_json(saved[1])

@@ -69,10 +69,13 @@ class Experiment:
             for one in self.directory.iterdir():
                 if one.name != ".lock":
                     shutil.rmtree(one) if one.is_dir() else one.unlink()
-        if path.exists() and (there := _read_about(self.directory)["id"]) != self.about["id"]:
+        if path.exists() and (there := _read_about(self.directory))["id"] != self.about["id"]:
+            known, now = there.get("source_digest"), self.about.get("source_digest")
+            changed = bool(known) and known != now and there.get("model") == self.about.get("model")
+            why = "the model's source has changed" if changed else f"{there['id']}, now {self.about['id']}"
             raise UsageError(
-                f"experiment {self.name} exists with other settings ({there}, now {self.about['id']}): "
-                f"choose another --name, or --fresh to start anew"
+                f"experiment {self.name} exists with other settings ({why}): choose another --name, or --fresh to "
+                "start anew"
             )
         write_json(path, {"format_version": FORMAT_VERSION, **self.about})
 

@@ -101,6 +101,7 @@ def tune(
         "task": task,
         "kind": config.kind,
         "model": config.model,
+        "source_digest": config.source_digest,
         "data": config.data,
         "synthetic": config.synthetic,
         "seed": seed,
@@ -214,6 +215,7 @@ class _Search:
                 gpu=self.gpu,
                 whole=False,
                 place=import_place(),
+                source=(self.config.source_digest, self.config.source_folder),
             )
         return self._order
 

@@ -37,6 +37,7 @@ class Order:
         gpu: GPUs of a worker.
         whole: whether every run gets its model file and test figures, or only one that is the best so far.
         place: where models of a person's own are found, from `import_place`.
+        source: digest and folder of the source of such a model, which an edit during the search does not change.
     """
 
     task: str
@@ -49,6 +50,7 @@ class Order:
     gpu: float
     whole: bool
     place: tuple[str, tuple[str, ...]]
+    source: tuple[str, str]
 
 
 def carry_out(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> None:
@@ -92,7 +94,8 @@ def write_failure(directory: Path, message: str) -> None:
 
 def _train(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> None:
     dataset = nodes.open_data(order.data, order.handle)
-    run = Run.create(plan(order.task, order.model, dataset, seed, settings), name=name, folder=Path(order.folder))
+    config = plan(order.task, order.model, dataset, seed, settings, order.source)
+    run = Run.create(config, name=name, folder=Path(order.folder))
     reporter = _Reporter(name, lowest(run.metrics()))
     for record in run.metrics()[-1:]:
         reporter.epoch(record)  # reached before an interruption

@@ -1,0 +1,170 @@
+"""The model file of a run: whether a model can be saved at all, and reading it back."""
+
+import random
+import re
+import sys
+import warnings
+from typing import Any
+
+from raysq import backend
+from raysq.errors import DataError, UsageError
+from raysq.shards import Dataset
+from raysq.training.run import Run
+from raysq.training.source import SourceChanged, import_source
+
+_REGISTER = "put @keras.saving.register_keras_serializable() above it"
+
+
+def check_saveable(model: Any, name: str) -> None:
+    """Makes sure, before the first step, that a model could be read back from its file.
+
+    What Keras would write of it, all but the weights, is read at once. The model and the seeds stay as they are.
+
+    Args:
+        model: built.
+        name: of the model, for messages.
+
+    Raises:
+        UsageError: Keras cannot read it, or what is read has other weights; names the class and what to do.
+    """
+    import keras
+    import tensorflow as tf
+
+    state = random.getstate()  # Keras draws the seeds of layers from it
+    refused = f"model {name!r} could not be loaded once it is trained"
+    try:
+        with warnings.catch_warnings(), _device(tf):
+            warnings.simplefilter("ignore")
+            written = keras.saving.serialize_keras_object(model)
+            written.pop("compile_config", None)  # predictions need no loss
+            again = keras.saving.deserialize_keras_object(written)
+    except Exception as error:  # whatever a person's get_config, from_config, __init__ and build raise
+        raise UsageError(f"{refused}: {_reason(error)}") from None
+    finally:
+        random.setstate(state)
+    mine, theirs = ([tuple(variable.shape) for variable in one.variables] for one in (model, again))
+    if mine != theirs:
+        raise UsageError(
+            f"{refused}: made from its configuration it has {_weights(theirs)} instead of {_weights(mine)}; get_config "
+            "of its own classes must return every argument of __init__, and build must make all weights"
+        )
+    for layer in model._flatten_layers():
+        if "<locals>" in type(layer).__qualname__ and not type(layer).__module__.startswith("keras."):
+            raise UsageError(f"{refused}: its class {type(layer).__name__} stands inside a function; move it out")
+
+
+def _device(tf: Any) -> Any:
+    """Beside a model that fills a GPU there is no room for another."""
+    return tf.device(None if tf.distribute.has_strategy() else "/CPU:0")
+
+
+def _weights(shapes: list[tuple[int, ...]]) -> str:
+    if not shapes:
+        return "no weights"
+    listed = ", ".join(map(str, shapes[:4]))
+    return f"{len(shapes)} weights of shape{'s' if shapes[1:] else ''} {listed}{', ...' if shapes[4:] else ''}"
+
+
+def _reason(error: BaseException) -> str:
+    """Why Keras cannot read a model, out of a message that holds its whole configuration."""
+    text = str(error)
+    if found := re.search(r"Could not locate (class|function) '([^']+)'", text):
+        return f"Keras does not know its {found[1]} {found[2]}: {_REGISTER}"
+    if found := re.search(r"Object (\w+) was created", text):
+        return f"its class {found[1]} takes arguments that Keras cannot write: give it a get_config and a from_config"
+    if "lambda" in text.lower():
+        return (
+            "a lambda in it is Python code, which Keras does not load: write a layer, or a named function, and "
+            f"{_REGISTER}"
+        )
+    inner = text.rpartition("Exception encountered: ")[2].strip() or type(error).__name__
+    return inner.splitlines()[0][:200]
+
+
+def load_saved(run: Run, *, as_trained: bool = False) -> Any:
+    """Reads a run's `model.keras`, with its best weights.
+
+    The module of a person's own model is imported for its classes, from where it was when the run was trained.
+
+    Args:
+        run: it has such a file.
+        as_trained: also the loss and metrics that the model was compiled with, which predictions do not need.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    backend.load()
+    import keras
+
+    import raysq.layers  # noqa: F401  registers our layers for loading
+
+    missing = _import_classes(run)
+    path = run.directory / "model.keras"
+    try:
+        return keras.models.load_model(path)
+    except Exception as error:  # zipfile, h5py and Keras have each their own
+        if not as_trained:
+            try:
+                return keras.models.load_model(path, compile=False)
+            except Exception:
+                pass  # the first one says why
+        unknown = re.search(r"Could not locate (class|function) '([^']+)'", str(error))
+        said = f"Keras does not know its {unknown[1]} {unknown[2]}" if unknown else _first_line(error)
+        raise DataError(f"run {run.name} has a model.keras that cannot be read ({said}{missing})") from error
+
+
+def build_as_trained(run: Run, dataset: Dataset) -> Any:
+    """The run's model, built by its builder; the saved one where the builder's source has changed since.
+
+    Raises:
+        SourceChanged: it has changed, and the run has no `model.keras` yet.
+    """
+    try:
+        return run.config.build(dataset)
+    except SourceChanged:
+        if not (run.directory / "model.keras").exists():
+            raise SourceChanged(
+                f"the model's source has changed since run {run.name} was begun, and the run has no model.keras yet: "
+                "train another run, with another --name or --fresh"
+            ) from None
+        return load_saved(run, as_trained=True)
+
+
+def _import_classes(run: Run) -> str:
+    """Imports the module of a person's own model, which may register classes.
+
+    Returns:
+        What to add to a message about classes that are missing.
+    """
+    config = run.config
+    module = config.model_spec().build.partition(":")[0]
+    if ":" not in config.model:
+        return ""
+    try:
+        import_source(module, config.source_digest, config.source_folder)
+    except SourceChanged:
+        print(
+            f"the model's source has changed since run {run.name} was trained: its saved model is used", file=sys.stderr
+        )
+        return _import_changed(module, config.source_folder)
+    except ModuleNotFoundError as error:
+        where = f" or {config.source_folder}" if config.source_folder else ""
+        return f"; module {error.name} is not found here{where}: go to the folder that has it"
+    except Exception as error:  # a person's own code: the model may do without
+        return f"; importing {module} failed: {_first_line(error)}"
+    return ""
+
+
+def _import_changed(module: str, folder: str) -> str:
+    sys.path.append(folder)
+    try:
+        import_source(module)
+    except Exception as error:
+        return f"; importing {module} failed: {_first_line(error)}"
+    finally:
+        sys.path.remove(folder)
+    return ""
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
