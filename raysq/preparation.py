@@ -1,5 +1,6 @@
 """Preparing data: from raw files to a data set on disk, by way of a Ray Data pipeline."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -254,15 +255,19 @@ def prepare_table(
     return table, preparation.conclude(notes, repaired)
 
 
+def prepared(task_name: str) -> list[Path]:
+    """Return the directories of a task's data sets, newest first, damaged ones too."""
+    manifests = (home() / "data" / task_name).glob(f"[!.]*/{MANIFEST}")
+    return [path.parent for path in sorted(manifests, key=lambda path: -path.stat().st_mtime_ns)]
+
+
 def datasets(task_name: str) -> list[Dataset]:
     """A task's data sets, newest first; what cannot be opened is left out."""
     found = []
-    for manifest in (home() / "data" / task_name).glob(f"[!.]*/{MANIFEST}"):
-        try:
-            found.append((manifest.stat().st_mtime_ns, Dataset.open(manifest.parent)))
-        except (DataError, OSError):
-            continue
-    return [dataset for _, dataset in sorted(found, key=lambda pair: -pair[0])]
+    for directory in prepared(task_name):
+        with contextlib.suppress(DataError):
+            found.append(Dataset.open(directory))
+    return found
 
 
 def find(task: Task | str, data: str | Path | None = None) -> Dataset:
@@ -274,14 +279,15 @@ def find(task: Task | str, data: str | Path | None = None) -> Dataset:
             None.
 
     Raises:
-        DataError: there is none, or it is of another kind.
+        DataError: there is none, it is damaged, or it is of another kind.
     """
     task = tasks.get(task) if isinstance(task, str) else task
     if data is None:
-        newest = datasets(task.name)
+        newest = prepared(task.name)
         if not newest:
             raise DataError(f"nothing is prepared for {task.name}; `raysq prepare {task.name}` does it")
-        return newest[0]
+        # Where it is damaged, an older one would be data or settings that nobody asked for.
+        return Dataset.open(newest[0])
     alike = [task.name, *(one for one in tasks.TASKS if one != task.name and tasks.get(one).kind == task.kind)]
     named = [folder for one in alike if (folder := home() / "data" / one / str(data)).is_dir()]
     if named and Path(data).name == str(data):

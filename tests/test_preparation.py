@@ -13,6 +13,7 @@ from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.preparation import build, datasets, find, prepare
 from raysq.settings import make
 from raysq.sources import resolve
+from raysq.training import api
 
 pytestmark = pytest.mark.usefixtures("cluster")
 IDENTITY = {"task": "forecast", "kind": "forecast", "name": "x"}
@@ -140,6 +141,24 @@ def test_a_name_stands_for_one_data_set(tmp_path):
     for name in ("../x", ".x", "", "a/b"):
         with pytest.raises(UsageError, match="data set's name"):
             prepare("jena", path, name=name, quiet=True)
+
+
+def test_a_damaged_data_set_is_named_and_no_other_is_taken(tmp_path):
+    path = write_csv(tmp_path / "x.csv", 300)
+    settings = {"time": "time", "time_format": "none", "columns": "a,b"}
+    old = prepare("jena", path, settings=settings, quiet=True)
+    new = prepare("jena", path, settings=settings | {"columns": "a"}, quiet=True)
+    shard = new.directory / "shard-00000.arrow"
+    shard.write_bytes(shard.read_bytes()[:-1])
+    for take in (lambda: find("jena"), lambda: api.dataset("jena", None)):
+        with pytest.raises(DataError, match=rf"{new.directory.name}/shard-00000.arrow has .* bytes.*--fresh"):
+            take()
+    assert [dataset.directory for dataset in datasets("jena")] == [old.directory]
+    (new.directory / "manifest.json").write_text("{")
+    with pytest.raises(DataError, match=re.escape(new.directory.name)):
+        find("jena")
+    assert prepare("jena", path, settings=settings | {"columns": "a"}, quiet=True).rows == 300
+    assert find("jena").directory == new.directory
 
 
 def test_nothing_is_prepared_yet():

@@ -87,10 +87,10 @@ def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) ->
 
     Raises:
         UsageError: a task for data of one's own, of which none are prepared.
-        DataError: there is no such data set.
+        DataError: there is no such data set, or it is damaged.
     """
     found = tasks.get(task)
-    if data is None and not preparation.datasets(task):
+    if data is None and not preparation.prepared(task):
         if found.source is None:
             raise UsageError(
                 f"task {task!r} is for data of your own, and none are prepared: first `raysq prepare {task} --source "
