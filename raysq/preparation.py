@@ -16,7 +16,7 @@ from raysq import kinds, sources, tasks
 from raysq.atomic import replace_directory
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import home, locked
-from raysq.kinds.kind import Kind, Preparation, Surveying
+from raysq.kinds.kind import Kind, Preparation, Revising, Surveying
 from raysq.settings import coerce, make, nearest, overlay, settings_of
 from raysq.shards import MANIFEST, Dataset, Manifest, Shard, read_manifest, schema_entries, write_manifest
 from raysq.sources import Source
@@ -208,14 +208,21 @@ def _rows(
 
         return passes.run(preparation, pieces, directory, shard_rows, cpus=cpus, quiet=quiet)
     threads = local.threads(pieces, cpus)
-    if threads:
-        done = local.run(preparation, pieces, directory, shard_rows, threads, quiet=quiet)
-    else:
+
+    def written(preparation: Preparation) -> Any:
+        if threads:
+            return local.run(preparation, pieces, directory, shard_rows, threads, quiet=quiet)
         from raysq import pipeline
 
-        done = pipeline.run(preparation, pieces, directory, shard_rows, cpus=cpus, quiet=quiet)
-    shards, schema, notes, repaired = done
-    return shards, [], schema, preparation.conclude(notes, repaired)
+        return pipeline.run(preparation, pieces, directory, shard_rows, cpus=cpus, quiet=quiet)
+
+    shards, schema, notes, repaired = written(preparation)
+    revised = preparation.revise(notes) if isinstance(preparation, Revising) else preparation
+    if revised is not preparation:
+        for shard in shards:
+            (directory / shard.file).unlink()
+        shards, schema, notes, repaired = written(revised)
+    return shards, [], schema, revised.conclude(notes, repaired)
 
 
 def _shard_rows(preparation: Preparation, asked: int | None) -> int:
@@ -243,11 +250,18 @@ def prepare_table(
 
     if not inferred:
         preparation, _ = preparation.infer(files)
-    pairs = [pair for piece in preparation.plan(files) for pair in preparation.read(piece)]
+
+    def read(preparation: Preparation) -> list[Any]:
+        return [pair for piece in preparation.plan(files) for pair in preparation.read(piece)]
+
+    pairs = read(preparation)
     notes = [note for _, note in pairs]
     preparation.check(notes)
     if not pairs:
         raise DataError("the source has no rows")
+    revised = preparation.revise(notes) if isinstance(preparation, Revising) else preparation
+    if revised is not preparation:
+        preparation, pairs = revised, read(revised)
     table = pa.concat_tables([table for table, _ in pairs])
     repaired, whole = None, preparation.whole()
     if whole is not None:

@@ -26,6 +26,7 @@ FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 SHARD_ROWS = 131072
 _PIECE = 256 << 10  # bytes that are written at once
+_ROUNDED = 1e-13  # deviation, as a share of the mean, that may come of rounding alone
 
 Moments = tuple[int, float, float]  # count, mean, sum of squared deviations from the mean
 
@@ -97,14 +98,19 @@ class Manifest:
 
 
 def moments(values: np.ndarray) -> Moments:
-    """Count, mean and sum of squared deviations of the values, in float64."""
+    """Count, mean and sum of squared deviations of the values that are numbers, in float64."""
     wide = np.asarray(values, dtype=np.float64)
     if not wide.size:
         return 0, 0.0, 0.0
     mean = float(wide.mean())
-    wide = wide - mean
+    if np.isnan(mean):
+        return moments(wide[~np.isnan(wide)])
+    shifted = wide - mean
     # Not np.dot: BLAS adds in another order for another number of threads.
-    return wide.size, mean, float((wide * wide).sum())
+    total = float((shifted * shifted).sum())
+    if total <= wide.size * (_ROUNDED * mean) ** 2 and wide.min() == wide.max():
+        return wide.size, float(wide[0]), 0.0  # a constant, whose mean was rounded
+    return wide.size, mean, total
 
 
 def merge(a: Moments, b: Moments) -> Moments:

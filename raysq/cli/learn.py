@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from raysq.cli.output import WIDEST, headings, metrics_table, overrides, plain_item, say
+from raysq.report.numbers import metric
 
 
 def train(options: argparse.Namespace) -> None:
@@ -135,7 +136,7 @@ def backtest(options: argparse.Namespace) -> None:
 
     def on_fold(number: int, fold: dict[str, Any]) -> None:
         if not options.json:
-            figures = (f"{name} {metrics['test_loss']:.4f}" for name, metrics in fold["metrics"].items())
+            figures = (f"{name} {metric(metrics['test_loss'])}" for name, metrics in fold["metrics"].items())
             print(f"fold {number}/{options.folds}  test_loss: {'  '.join(figures)}  {fold['run']}", file=sys.stderr)
 
     found = backtest(
@@ -165,7 +166,7 @@ def backtest(options: argparse.Namespace) -> None:
         for number, fold in enumerate(found.folds, 1):
             for model in found.models:
                 values = (fold["metrics"][model].get(name) for name in names)
-                table.add_row(str(number), model, *("-" if value is None else f"{value:.4f}" for value in values))
+                table.add_row(str(number), model, *map(metric, values))
             table.add_section()
         for model in found.models:
             entries = (summary[model].get(name) for name in names)
@@ -179,4 +180,4 @@ def backtest(options: argparse.Namespace) -> None:
 def _spread(entry: dict[str, Any] | None) -> str:
     if entry is None:
         return "-"
-    return f"{entry['mean']:.4f}" + ("" if entry["std"] is None else f" ± {entry['std']:.4f}")
+    return metric(entry["mean"]) + ("" if entry["std"] is None else f" ± {metric(entry['std'])}")

@@ -39,6 +39,8 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
     """A row a model and split: metrics as the model sees them, then in the target's own unit."""
     from rich.table import Table
 
+    from raysq.report.numbers import metric
+
     names: list[str] = []
     splits: list[str] = []
     for metrics in found.values():
@@ -51,8 +53,7 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
     titles = headings(names, config)
 
     def figure(model: str, split: str, name: str) -> str:
-        value = found[model].get(f"{split}_{name}")
-        return "-" if value is None else f"{value:.4f}"
+        return metric(found[model].get(f"{split}_{name}"))
 
     pairs = [(model, split) for model in found for split in splits]
     if len(names) <= WIDEST:

@@ -6,6 +6,7 @@ from typing import Any
 
 from raysq.cli.output import say
 from raysq.errors import UsageError
+from raysq.report.numbers import metric
 
 _SHOWN = 60  # characters of a text
 _COLUMNS = 12  # that a terminal has room for
@@ -110,7 +111,7 @@ def runs(options: argparse.Namespace) -> None:
         )
     table = Table("run", "state", "epochs", "best val_loss", "data")
     for row in rows:
-        best = "-" if row["val_loss"] is None else f"{row['val_loss']:.4f}"
+        best = metric(row["val_loss"])
         table.add_row(row["run"], row["state"], str(row["epochs"]), best, "synthetic" if row["synthetic"] else "real")
 
     def show(console: Any) -> None:
@@ -119,7 +120,7 @@ def runs(options: argparse.Namespace) -> None:
         console.print(table if rows else "no runs yet: raysq train TASK")
         searches = Table("search", "state", "trials", "best val_loss", "data")
         for one in experiments():
-            best = "-" if one.lowest is None else f"{one.lowest:.4f}"
+            best = metric(one.lowest)
             about = "synthetic" if one.about["synthetic"] else "real"
             searches.add_row(one.name, one.state(), f"{one.done}/{one.about['asked']['trials']}", best, about)
         if searches.row_count:

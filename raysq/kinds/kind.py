@@ -73,6 +73,15 @@ class Preparation(Protocol):
 
 
 @runtime_checkable
+class Revising(Protocol):
+    """A preparation that may have to read again, where all rows show what no part of them could tell."""
+
+    def revise(self, notes: list[dict[str, Any]]) -> "Preparation":
+        """The preparation for another pass, by the notes of all pieces in order; itself where one was enough."""
+        ...
+
+
+@runtime_checkable
 class Surveying(Protocol):
     """A preparation whose rows depend on all pieces (a vocabulary, say), so that it passes over them first."""
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from raysq.report.numbers import metric
+
 
 def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str, synthetic: bool = False) -> None:
     """Draws training and validation loss by epoch, the best epoch marked.
@@ -27,7 +29,7 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
     values = [record["val_loss"] for record in records]
     axes.plot(epochs, values, "s--", color="#c4501b", label="validation", markersize=4)
     best = min(range(len(values)), key=values.__getitem__)
-    label = f"best: {values[best]:.4f} (epoch {epochs[best]})"
+    label = f"best: {metric(values[best])} (epoch {epochs[best]})"
     axes.plot(epochs[best], values[best], "o", color="#222222", markersize=11, fillstyle="none", label=label)
     axes.set(xlabel="epoch", ylabel="loss", title=title + (" (synthetic sample data)" if synthetic else ""))
     axes.margins(y=0.15)

@@ -24,6 +24,14 @@ def number(value: float | None, digits: int = 4) -> str:
     return text.replace("-", MINUS) if text.startswith("-") else text
 
 
+def metric(value: float | None) -> str:
+    """A metric for a terminal: four decimals where they say enough, else four significant digits; "-" for None."""
+    if value is None:
+        return "-"
+    size = abs(value)
+    return f"{value:.4f}" if not math.isfinite(value) or not value or 0.01 <= size < 1e9 else f"{value:.4g}"
+
+
 def short(value: Any, digits: int = 4) -> str:
     """A setting's value: floats without needless zeros, lists with commas."""
     if value is None:

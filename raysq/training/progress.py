@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from raysq.report.numbers import metric
 from raysq.training.state import TrainState
 
 _MOST = 8  # figures on a line
@@ -50,7 +51,7 @@ class TrainProgress:
     def show(self, epoch: int, step: int, loss: float, steps_per_epoch: int) -> None:
         """Moves the bar: finished epochs, finished steps over all, the latest loss, steps of an epoch."""
         done = step - epoch * steps_per_epoch
-        note = "validating" if done == steps_per_epoch else f"loss {loss:.4f}"
+        note = "validating" if done == steps_per_epoch else f"loss {metric(loss)}"
         self._bar.update(self._task, completed=done, total=steps_per_epoch, epoch=epoch + 1, note=note)
 
     def epoch(self, record: Mapping[str, Any]) -> None:
@@ -59,7 +60,7 @@ class TrainProgress:
         names = [name for name, value in record.items() if name not in skipped and isinstance(value, float)]
         if len(names) > _MOST:  # a metric for each output: those of all outputs are enough here
             names = [name for name in names if "_" not in name.removeprefix("val_")]
-        figures = "  ".join(f"{name} {record[name]:.4f}" for name in names)
+        figures = "  ".join(f"{name} {metric(record[name])}" for name in names)
         star = "  *" if record["best"] else ""
         line = f"epoch {record['epoch']:>3}/{self.epochs}  {figures}  {record['seconds']:.0f} s{star}"
         self.console.print(line, soft_wrap=not self.console.is_terminal)  # a log's lines stay whole

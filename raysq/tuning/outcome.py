@@ -8,6 +8,7 @@ from typing import Any
 from raysq import nodes
 from raysq.atomic import write_json
 from raysq.errors import RaysqError
+from raysq.report.numbers import metric
 from raysq.training.run import Run
 from raysq.tuning.agenda import SearchAgenda, trial_directory
 from raysq.tuning.experiment import Experiment
@@ -77,7 +78,7 @@ def show(experiment: Experiment, console: Any) -> None:
     title = "synthetic sample data" if best.get("synthetic") else None
     table = _table("rank", "trial", "val_loss", "epochs", "state", *names, title=title)
     for rank, trial in enumerate(trials, 1):
-        loss = "-" if trial["val_loss"] is None else f"{trial['val_loss']:.4f}"
+        loss = metric(trial["val_loss"])
         values = [value_text(trial["settings"][name]) for name in names]
         failed = trial["state"] == "failed"
         table.add_row(
@@ -111,7 +112,7 @@ def show_refit(refit: Mapping[str, Any], console: Any) -> None:
     table = _table("settings", *names, title=f"mean ± deviation over {seeds} seed{'' if seeds == 1 else 's'}")
     for row in rows:
         figures = [row["metrics"][name] for name in names]
-        table.add_row(row["name"], *(f"{figure['mean']:.4f} ± {figure['std']:.4f}" for figure in figures))
+        table.add_row(row["name"], *(f"{metric(figure['mean'])} ± {metric(figure['std'])}" for figure in figures))
     _print(console, table)
 
 

@@ -11,6 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from raysq.report.numbers import metric
+
 _SHOWN_ENDED = 5
 
 
@@ -128,7 +130,7 @@ class Board:
             return
         figures = state
         if row.val_loss is not None:
-            figures = f"{state} after {row.epoch} epochs, val_loss {row.val_loss:.4f}"
+            figures = f"{state} after {row.epoch} epochs, val_loss {metric(row.val_loss)}"
         reason = f": {error}" if error else ""
         settings = " ".join(f"{key}={value_text(value)}" for key, value in row.settings.items())
         self._console.print(f"{self.done:>3}/{self.total} {name} {figures}{reason}  {settings}", markup=False)
@@ -143,7 +145,7 @@ class Board:
         running = sum(row.state == "running" for row in self.rows.values())
         parts = [f"{self.done} of {self.total} ended", f"{running} running"]
         if self.best is not None:
-            parts.append(f"best val_loss {self.best:.4f}")
+            parts.append(f"best val_loss {metric(self.best)}")
         clock = duration_text(self.elapsed)
         parts.append(clock if self.budget is None else f"{clock} of {duration_text(self.budget)}")
         if self.note:
@@ -170,7 +172,7 @@ class Board:
                 row.name,
                 Text(row.state, style={"running": "cyan", "failed": "red"}.get(row.state, "")),
                 f"{row.epoch}/{self.epochs}",
-                "-" if row.val_loss is None else f"{row.val_loss:.4f}",
+                metric(row.val_loss),
                 duration_text(clock),
                 *(value_text(value) for value in row.settings.values()),
                 style=style,

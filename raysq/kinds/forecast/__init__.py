@@ -127,7 +127,8 @@ def reading(facts: Mapping[str, Any]) -> SeriesPreparation:
     frequency = Frequency.of(facts)
     if frequency is not None and frequency.alias:
         settings["freq"] = frequency.alias  # a few rows would not show it
-    return SeriesPreparation(**settings)
+    # Values are normalized at once: in full precision, and with no second pass over the files.
+    return SeriesPreparation(**{**settings, "float64": settings["columns"]})
 
 
 def history(facts: Mapping[str, Any], settings: WindowSettings) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""From csv or Parquet rows to a series: one time column and float32 values."""
+"""From csv or Parquet rows to a series: one time column and columns of values."""
 
 import dataclasses
 import json
@@ -16,6 +16,7 @@ from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import cells
 from raysq.kinds.forecast.reading.assemble import assemble
+from raysq.kinds.forecast.reading.precision import wide_columns
 from raysq.kinds.forecast.reading.repair import repair
 from raysq.kinds.forecast.reading.rows import rows
 from raysq.settings import nearest
@@ -54,6 +55,8 @@ class SeriesPreparation:
         delimiter: between the cells of csv files; "tab" for a tabulator.
         decimal: before the decimals of numbers, in text.
         thousands: between groups of three digits, in text.
+        float64: columns to store as float64. Those that float32 would damage are stored so in any case; the others
+            are float32.
 
     Sorting, filling, dropping rows with the same stamp, and several series hold all rows in memory; the rest is
     done piece by piece.
@@ -78,6 +81,7 @@ class SeriesPreparation:
     delimiter: str = ","
     decimal: Literal[".", ","] = "."
     thousands: str = ""
+    float64: tuple[str, ...] = ()
 
     version: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
@@ -90,7 +94,7 @@ class SeriesPreparation:
         return dataclasses.asdict(self)
 
     def __post_init__(self) -> None:
-        for name in ("time", "columns", "categories", "sentinels"):  # lists, where they come from JSON
+        for name in ("time", "columns", "categories", "sentinels", "float64"):  # lists, where they come from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
         tabular.check_csv(self.csv)
         if self.freq is not None:
@@ -207,6 +211,12 @@ class SeriesPreparation:
         for chunk in tabular.read(piece, text, values, self.csv):
             yield rows(self, piece, chunk)
 
+    def revise(self, notes: list[dict[str, Any]]) -> "SeriesPreparation":
+        """The preparation that loses nothing of what its first pass noted: columns that float32 damages are float64."""
+        wide = wide_columns([note["rounding"] for note in notes])
+        lost = [name for name in wide if name not in self.float64]
+        return dataclasses.replace(self, float64=(*self.float64, *lost)) if lost else self
+
     def whole(self) -> Callable[[pa.Table], tuple[pa.Table, dict[str, Any]]] | None:
         """The repair that needs all rows at once, where one was asked for."""
         repairs: dict[str, Any] = {
@@ -284,6 +294,9 @@ class SeriesPreparation:
             )
         if not kept and not self.categories:
             raise DataError(f"{piece.name} has no column of values beside the time; it has {shown}")
+        lost = [name for name in self.float64 if name not in kept]
+        if lost:
+            raise DataError(f"{piece.name} has no column of values {lost[0]!r} for float64: {nearest(lost[0], kept)}")
         if "time" in kept:
             raise DataError(f"{piece.name} has a column of values named 'time', which is the name of the stamps")
 

@@ -25,7 +25,7 @@ def assemble(
     """Puts the rows of each series together, the series in the order in which they first appear.
 
     Args:
-        table: `time`, `SERIES` (text) and float32 columns, NaN where a cell is missing.
+        table: `time`, `SERIES` (text) and float columns, NaN where a cell is missing.
         sort: as for `repair`, which each series goes through; so are the others.
         duplicates: see `repair`.
         missing: see `repair`.

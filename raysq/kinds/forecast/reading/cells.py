@@ -15,7 +15,7 @@ PARTS = ("year", "month", "day", "hour", "minute", "second")
 NUMBERED = {"epoch_s": 1e6, "epoch_ms": 1e3, "epoch_us": 1.0, "epoch_ns": 1e-3, "year": None, "decimal_year": None}
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_LARGEST = float(np.finfo(np.float32).max)
+LARGEST = 1e150  # the squares of larger numbers, of which deviations are made, overflow
 
 
 def is_parts(names: Sequence[str]) -> bool:
@@ -67,7 +67,7 @@ def numbers(
         thousands: between groups of three digits, in text.
 
     Returns:
-        The values, NaN where a cell is missing or bad; and where it is bad: no number, or none that float32 holds.
+        The values, NaN where a cell is missing or bad; and where it is bad: no number, or one beyond `LARGEST`.
 
     Raises:
         DataError: a Parquet column of a type that is not numbers.
@@ -88,7 +88,7 @@ def numbers(
             ) from None
         bad = np.zeros(len(values), bool)
     with np.errstate(invalid="ignore"):
-        too_large = np.abs(values) > _LARGEST
+        too_large = np.abs(values) > LARGEST
     if too_large.any():
         values, bad = np.where(too_large, np.nan, values), bad | too_large
     return values, bad

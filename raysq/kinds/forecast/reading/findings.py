@@ -125,6 +125,8 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
         "blank_lines": sum(note.get("blank_lines", 0) for note in notes),
         "ignored_columns": notes[0]["ignored"],
     }
+    if settings.float64:
+        report["float64"] = list(settings.float64)
     if settings.categories:
         report["categories"] = settings.levels
         report["unlabelled"] = _cells(placed, "unlabelled")
@@ -179,6 +181,8 @@ def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[st
             of = f" of {report['rows_read']:,}"
             lines.append(f"{_say(found['count'], said)}{of} in {name} (first{value} line {first['line']}): {choice}")
     lines += _repairs(report.get("repairs", {}), frequency)
+    if report.get("float64"):
+        lines.append(f"float64: {', '.join(report['float64'])}, whose values float32 would change")
     if report["rows_dropped"]:
         lines.append(f"{report['rows_dropped']:,} rows dropped")
     if report["ignored_columns"] and settings.layout == "given":  # else each was told with its reason

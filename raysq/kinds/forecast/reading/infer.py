@@ -53,7 +53,8 @@ def infer(settings: "SeriesPreparation", files: list[Path]) -> "tuple[SeriesPrep
     if settings.layout == "infer":
         settings = dataclasses.replace(settings, layout="inferred")
         if small:
-            lines += _looked_through(settings, files)
+            settings, more = _looked_through(settings, files)
+            lines += more
     return settings, lines
 
 
@@ -229,20 +230,21 @@ def _levels(settings: "SeriesPreparation", pieces: Sequence[tabular.Piece]) -> d
     return levels
 
 
-def _looked_through(settings: "SeriesPreparation", files: list[Path]) -> list[str]:
-    """What the rows themselves say, before the pipeline reads them again."""
-    notes, tables = [], []
-    for piece in settings.plan(files):
-        for table, note in settings.read(piece):
-            notes.append(note)
-            tables.append(table)
+def _looked_through(settings: "SeriesPreparation", files: list[Path]) -> "tuple[SeriesPreparation, list[str]]":
+    """Settings and lines that the rows themselves give, before the pipeline reads them again."""
+    pairs = [pair for piece in settings.plan(files) for pair in settings.read(piece)]
+    notes = [note for _, note in pairs]
     settings.check(notes)
-    table, repaired = pa.concat_tables(tables), None
+    revised = settings.revise(notes)
+    if revised is not settings:
+        settings = revised
+        pairs = [pair for piece in settings.plan(files) for pair in settings.read(piece)]
+    table, repaired = pa.concat_tables([table for table, _ in pairs]), None
     lines = list(_oddities(settings, table))
     whole = settings.whole()
     if whole is not None and table.num_rows:
         table, repaired = whole(table)
-    return [*settings.remarks(settings.conclude(notes, repaired)), *lines]
+    return settings, [*settings.remarks(settings.conclude(notes, repaired)), *lines]
 
 
 def _oddities(settings: "SeriesPreparation", table: pa.Table) -> Iterator[str]:

@@ -25,7 +25,7 @@ def repair(
     """Repairs a series.
 
     Args:
-        table: `time` and float32 columns, NaN where a cell is missing.
+        table: `time` and float columns, NaN where a cell is missing.
         sort: order the rows by time; rows of one stamp stay in their order.
         duplicates: of rows with the same stamp keep the "first" or the "last"; anything else keeps all.
         missing: fill missing cells with the "previous" value, or "interpolate" linearly in time. What comes
@@ -74,7 +74,7 @@ def repair(
                 values[name] = _filled(stamps, values[name], there, missing)
     if fill and len(stamps) > 1:
         stamps = _to_grid(stamps, values, done, frequency)
-    columns = {name: pa.array(values[name], pa.float32()) for name in names}
+    columns = {name: pa.array(values[name]) for name in names}
     return pa.table({"time": pa.array(stamps, pa.timestamp("us")), **columns}), {"repairs": done, "clock": summary}
 
 
@@ -114,5 +114,5 @@ def _to_grid(
     done["gap_rows_filled"] = len(grid) - int(on_grid.sum())
     done["rows_off_the_grid"] = int((~on_grid).sum())
     for name, column in values.items():
-        values[name] = np.interp(grid - stamps[0], stamps - stamps[0], column.astype(np.float64)).astype(np.float32)
+        values[name] = np.interp(grid - stamps[0], stamps - stamps[0], column.astype(np.float64)).astype(column.dtype)
     return grid

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from raysq import tabular
 from raysq.kinds.forecast.reading import cells, clock
 from raysq.kinds.forecast.reading.assemble import SERIES
+from raysq.kinds.forecast.reading.precision import rounding
 
 if TYPE_CHECKING:
     from raysq.kinds.forecast.prepare import SeriesPreparation
@@ -102,7 +103,13 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
     count = 0 if refused else len(stamps)  # the note says why; nothing of this will be kept
     note["rows"] = count
     note["clock"] = clock.note(stamps[:count], lines[:count]) if count and not settings.id else None
-    columns = {name: pa.array(column[:count].astype(np.float32)) for name, column in values.items()}
+    measured = {name: rounding(column[:count], settings.sentinels) for name, column in values.items() if count}
+    note["rounding"] = {name: one for name, one in measured.items() if one is not None}
+    with np.errstate(over="ignore"):  # such a column is read once more
+        columns = {
+            name: pa.array(column[:count].astype(np.float64 if name in settings.float64 else np.float32))
+            for name, column in values.items()
+        }
     for name in settings.categories:
         for value in settings.levels[name]:
             same = pc.fill_null(pc.equal(labels[name], value), False).to_numpy()
