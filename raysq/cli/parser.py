@@ -12,7 +12,7 @@ SERIES = (
     ("--target", "COLUMN[,..]", "what to forecast"),
     ("--features", "COLUMN[,..]", "what the model sees (default: all columns)"),
     ("--calendar", "NAME[,..]", "hour, weekday, monthday, yearday, month as features"),
-    ("--id", "COLUMN", "column that names the series a row belongs to, where a file holds several"),
+    ("--id", "COLUMN[,..]", "columns that name the series a row belongs to, where a file holds several"),
     (
         "--horizon",
         "SPAN",

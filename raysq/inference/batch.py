@@ -216,6 +216,7 @@ def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
             parts.append(
                 {
                     "series": "" if one["id"] is None else str(one["id"]),
+                    "keys": one.get("keys") or [],
                     "begin": begin,
                     "from": low - before,
                     "to": min(high + after, end),
@@ -246,7 +247,7 @@ class _Actor:
             }
             report = {
                 **self._dataset.manifest.report,
-                "series": [{"id": part["series"], "rows": part["to"] - part["from"]}],
+                "series": [{"id": part["series"], "keys": part["keys"], "rows": part["to"] - part["from"]}],
             }
             try:
                 table = self._predictor.predict_table(

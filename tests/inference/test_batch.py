@@ -140,7 +140,7 @@ def test_several_series_are_predicted_each_for_itself_and_measured_as_by_hand(cl
     found = pa.parquet.read_table(tmp_path / "out.parquet").to_pydict()
     errors = []
     for name, count in (("north", 200), ("south", 160)):
-        mine = [place for place, series in enumerate(found["series"]) if series == name]
+        mine = [place for place, series in enumerate(found["site"]) if series == name]
         assert [found["row"][place] for place in mine] == list(range(26, count + 3))
         truth = rows[0 if name == "north" else 1]["temp"].to_numpy()
         # The last quarter of each is tested on, with windows that lie in it as a whole.

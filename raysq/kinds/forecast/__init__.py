@@ -6,7 +6,7 @@ from typing import Any
 
 from raysq.kinds.forecast import spans, splits
 from raysq.kinds.forecast.frequency import Frequency
-from raysq.kinds.forecast.predict import predict
+from raysq.kinds.forecast.predict import output_names, predict
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.quantiles import absolute_error, coverage, median_place, pinball
 from raysq.kinds.forecast.report import report
@@ -95,6 +95,11 @@ def remarks(facts: Mapping[str, Any], settings: WindowSettings) -> list[str]:
     lines = [
         f"forecasts {', '.join(settings.targets)}: {ahead} after the last row seen",
         f"{seen} {said(settings.lookback)}{unseen}",
+    ]
+    lines += [
+        f"predictions have the {name} of a forecast as {found!r}: a column of the data is called {name!r}"
+        for name, found in output_names(facts, settings).items()
+        if found != name
     ]
     if settings.seasonal() is None and settings.season:
         lines.append("no seasonal reference: lookback holds no whole season")

@@ -10,9 +10,11 @@ import pyarrow as pa
 from raysq.errors import DataError
 from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.frequency import Frequency
+from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.quantiles import median_place
 from raysq.kinds.forecast.settings import WindowSettings
 
+OUTPUT = ("row", "time", "from", "horizon")
 _BATCH = 1024
 _JITTER = 0.02  # of a cadence that was found in stamps
 
@@ -41,9 +43,10 @@ def predict(
         assets: the folder of the run's assets; a forecast needs none.
 
     Returns:
-        A table with `series` (where there are several), `row` (the row that is forecast; it may lie beyond the last),
-        `time` (its stamp), `from` (the stamp of the latest row that was seen), `horizon` (where there are several),
-        and each target in its own unit, with quantiles `TARGET q0.1` and so on where the model has them.
+        A table with the columns that name the series (where there are several), `row` (the row that is forecast; it
+        may lie beyond the last), `time` (its stamp), `from` (the stamp of the latest row that was seen), `horizon`
+        (where there are several), and each target in its own unit, with quantiles `TARGET q0.1` and so on where the
+        model has them. See `output_names` for columns of the data that have one of these names.
 
     Raises:
         DataError: a column is missing or not numeric, the rows are not in order of time or of another cadence than the
@@ -70,8 +73,8 @@ def predict(
             rows = np.arange(low, high)
             seen = None if stamps is None else stamps[begin:end]
             part = _forecasts(facts, settings, model, columns, rows, seen, begin, frequency, origin)
-            if facts["series"] is not None:
-                part = part.add_column(0, "series", pa.array([str(one["id"])] * part.num_rows, pa.string()))
+            for place, (name, value) in enumerate(zip(_keys(facts), one.get("keys") or [one["id"]], strict=False)):
+                part = part.add_column(place, name, pa.array([str(value)] * part.num_rows, pa.string()))
             parts.append(part)
         begin = end
     if not parts:
@@ -162,13 +165,14 @@ def _forecasts(
     values = values * np.array(facts["target_std"])[:, None] + np.array(facts["target_mean"])[:, None]
     ahead = np.array(settings.ahead)
     wanted = (rows[:, None] + ahead).reshape(-1)  # by row, then by horizon
-    out: dict[str, Any] = {"row": pa.array(wanted - begin + origin)}
+    names = output_names(facts, settings)
+    out: dict[str, Any] = {names["row"]: pa.array(wanted - begin + origin)}
     if stamps is not None:
-        out["time"] = _stamps(stamps, wanted - begin, frequency)
+        out[names["time"]] = _stamps(stamps, wanted - begin, frequency)
         seen = np.repeat(rows - begin + settings.last, horizons)
-        out["from"] = pa.array(stamps[seen], pa.timestamp("us"))
+        out[names["from"]] = pa.array(stamps[seen], pa.timestamp("us"))
     if horizons > 1:
-        out["horizon"] = pa.array(list(facts["horizons"]) * len(rows))
+        out[names["horizon"]] = pa.array(list(facts["horizons"]) * len(rows))
     flat = values.reshape(len(rows) * horizons, targets, -1)
     for number, name in enumerate(settings.targets):
         if not settings.quantiles:
@@ -180,6 +184,29 @@ def _forecasts(
         for place, quantile in enumerate(settings.quantiles):
             out[quantile_column(name, quantile)] = pa.array(ordered[:, place])
     return pa.table(out)
+
+
+def output_names(facts: Mapping[str, Any], settings: WindowSettings) -> dict[str, str]:
+    """Name the columns of a forecast that stand beside the targets.
+
+    Returns:
+        For each of `OUTPUT` its name: its own, or with `forecast_` before it where a target, one of its quantiles or
+        a key of the series has that name.
+    """
+    quantiles = [quantile_column(name, q) for name in settings.targets for q in settings.quantiles]
+    taken = {*_keys(facts), *settings.targets, *quantiles}
+    names = {}
+    for name in OUTPUT:
+        free = name
+        while free in taken:
+            free = f"forecast_{free}"
+        names[name] = free
+    return names
+
+
+def _keys(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns that name the series that the run was trained on."""
+    return SeriesPreparation(**facts["reading"]).id if facts["series"] is not None else ()
 
 
 def quantile_column(target: str, quantile: float) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from raysq.kinds.forecast.reading.assemble import assemble
 from raysq.kinds.forecast.reading.precision import wide_columns
 from raysq.kinds.forecast.reading.repair import repair
 from raysq.kinds.forecast.reading.rows import rows
+from raysq.kinds.forecast.reading.written import typed
 from raysq.settings import nearest
 from raysq.shards import SHARD_ROWS
 
@@ -39,8 +39,8 @@ class SeriesPreparation:
         categories: columns of text or whole numbers, each of whose values becomes a column of 0 and 1 named
             "COLUMN=value"; all of them are 0 where the cell is missing, or has a value that `levels` lacks.
         levels: {column: values} of the categories; found in the files when none.
-        id: column that names the series a row belongs to, where the files hold several: each is sorted and repaired
-            for itself, and they follow each other in the order in which they first appear.
+        id: columns that together name the series a row belongs to, where the files hold several: each is sorted and
+            repaired for itself, and they follow each other in the order in which they first appear.
         layout: "infer" finds in the files what was not said: delimiter and encoding, how numbers are written, the
             time's columns and format, the columns of values; "inferred" says that this has been done.
         order: what to do with rows whose stamp is before that of the row above.
@@ -68,7 +68,7 @@ class SeriesPreparation:
     columns: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     levels: Any = None
-    id: str | None = None
+    id: tuple[str, ...] = ()
     layout: Literal["given", "infer", "inferred"] = "given"
     order: Literal["error", "sort"] = "error"
     duplicates: Literal["keep", "first", "last", "error"] = "keep"
@@ -94,7 +94,10 @@ class SeriesPreparation:
         return dataclasses.asdict(self)
 
     def __post_init__(self) -> None:
-        for name in ("time", "columns", "categories", "sentinels", "float64"):  # lists, where they come from JSON
+        key: Any = self.id
+        if isinstance(key, str) or key is None:  # of runs and data sets from before there could be several
+            object.__setattr__(self, "id", (key,) if key else ())
+        for name in ("time", "columns", "categories", "sentinels", "float64", "id"):  # lists, where they come from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
         tabular.check_csv(self.csv)
         if self.freq is not None:
@@ -113,7 +116,7 @@ class SeriesPreparation:
         both = set(self.time) & set(self.columns)
         if both or "time" in self.columns:
             raise UsageError(f"setting columns must not name the time column {min(both or {'time'})!r}")
-        roles = [*self.time, *self.categories, *([self.id] if self.id else [])]
+        roles = [*self.time, *self.categories, *self.id]
         again = sorted(name for name in roles if [*roles, *self.columns].count(name) > 1)
         if again:
             raise UsageError(f"column {again[0]!r} can have one use only: time, id, category or value")
@@ -203,7 +206,7 @@ class SeriesPreparation:
 
     def read(self, piece: tabular.Piece) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """The series' rows of one piece, with a note of what was seen in each table."""
-        text = [*self.time, *self.categories, *([self.id] if self.id else [])]
+        text = [*self.time, *self.categories, *self.id]
         values = list(self.kept(piece.header))
         if (self.decimal, self.thousands) != (".", ""):
             # Arrow would take 1.234 for a number where it stands for 1234.
@@ -227,7 +230,7 @@ class SeriesPreparation:
             "frequency": self.frequency,
         }
         if self.id:
-            return partial(assemble, **repairs)
+            return partial(assemble, keys=len(self.id), **repairs)
         if (
             self.order == "sort"
             or self.duplicates in ("first", "last")
@@ -269,7 +272,7 @@ class SeriesPreparation:
 
     def kept(self, header: Sequence[str]) -> tuple[str, ...]:
         """The columns of values in a file with this header."""
-        taken = {*self.time, *self.categories, self.id}
+        taken = {*self.time, *self.categories, *self.id}
         return self.columns or tuple(name for name in header if name and name not in taken)
 
     def _check_columns(self, piece: tabular.Piece) -> None:
@@ -280,7 +283,7 @@ class SeriesPreparation:
             raise DataError(
                 f"{piece.name} has no time column {lost[0]!r}; it has {shown}; --set time=NAME names the one to read"
             )
-        for option, names in (("--id", (self.id,) if self.id else ()), ("--category", self.categories)):
+        for option, names in (("--id", self.id), ("--category", self.categories)):
             lost = [name for name in names if name not in there]
             if lost:
                 raise DataError(f"{piece.name} has no column {lost[0]!r} for {option}: {nearest(lost[0], there)}")
@@ -289,8 +292,8 @@ class SeriesPreparation:
         if lost:
             left = [name for name in kept if name in there] or [name for name in there if name not in self.time]
             raise DataError(
-                f"{piece.name} lacks columns {', '.join(map(repr, lost))}; it has {shown}; --set {say_columns(left)} "
-                f"keeps those that are there"
+                f"{piece.name} lacks columns {', '.join(map(repr, lost))}; it has {shown}; --set "
+                f"{typed(left, 'columns')} keeps those that are there"
             )
         if not kept and not self.categories:
             raise DataError(f"{piece.name} has no column of values beside the time; it has {shown}")
@@ -299,9 +302,3 @@ class SeriesPreparation:
             raise DataError(f"{piece.name} has no column of values {lost[0]!r} for float64: {nearest(lost[0], kept)}")
         if "time" in kept:
             raise DataError(f"{piece.name} has a column of values named 'time', which is the name of the stamps")
-
-
-def say_columns(names: Sequence[str]) -> str:
-    """`columns=...` as it is typed in a shell."""
-    joined = json.dumps(list(names)) if any("," in name for name in names) else ",".join(names)
-    return shlex.quote(f"columns={joined}")

@@ -10,12 +10,16 @@ from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import clock
 from raysq.kinds.forecast.reading.repair import repair
 
-SERIES = "__series"  # the column of a row's series, on its way from the pieces to here
+
+def key_columns(count: int) -> list[str]:
+    """Names of the columns that hold a row's series, on its way from the pieces to `assemble`."""
+    return [f"__series {number}" for number in range(count)]
 
 
 def assemble(
     table: pa.Table,
     *,
+    keys: int,
     sort: bool,
     duplicates: str,
     missing: str,
@@ -25,7 +29,8 @@ def assemble(
     """Puts the rows of each series together, the series in the order in which they first appear.
 
     Args:
-        table: `time`, `SERIES` (text) and float columns, NaN where a cell is missing.
+        table: `time`, `key_columns` (text) and float columns, NaN where a cell is missing.
+        keys: how many columns name the series.
         sort: as for `repair`, which each series goes through; so are the others.
         duplicates: see `repair`.
         missing: see `repair`.
@@ -33,22 +38,20 @@ def assemble(
         frequency: see `repair`.
 
     Returns:
-        The table without `SERIES`, and what was done: `repairs` over all series, `series` with `id`, `rows`, `from`
-        and `to` of each, and for each the summary of its stamps as `clocks`.
+        The table without the keys, and what was done: `repairs` over all series, `series` with `id`, `keys`, `rows`,
+        `from` and `to` of each, and for each the summary of its stamps as `clocks`.
 
     Raises:
         DataError: as `repair`, with the series named.
     """
-    encoded = table.column(SERIES).combine_chunks().dictionary_encode()
-    names = encoded.dictionary.to_pylist()  # in the order in which they appear
-    codes = encoded.indices.to_numpy()
+    names, codes = _series(table.select(key_columns(keys)))
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
-    table = table.drop_columns([SERIES]).take(pa.array(order)).combine_chunks()
+    table = table.drop_columns(key_columns(keys)).take(pa.array(order)).combine_chunks()
     parts, entries, clocks, backwards = [], [], [], 0
     done: dict[str, Any] = {}
-    for name, begin, end in zip(names, [0, *ends[:-1]], ends, strict=True):
-        part = table.slice(begin, end - begin)
+    for named, begin, end in zip(names, [0, *ends[:-1]], ends, strict=True):
+        part, name = table.slice(begin, end - begin), ", ".join(named)
         stamps = part.column("time").cast(pa.int64()).to_numpy()
         backwards += int((np.diff(stamps) < 0).sum())
         try:
@@ -58,7 +61,7 @@ def assemble(
         _add(done, note["repairs"])
         stamps = part.column("time").cast(pa.int64()).to_numpy()
         first, last = clock.iso(int(stamps.min())), clock.iso(int(stamps.max()))
-        entries.append({"id": name, "rows": part.num_rows, "from": first, "to": last})
+        entries.append({"id": name, "keys": list(named), "rows": part.num_rows, "from": first, "to": last})
         clocks.append(note["clock"])
         parts.append(part)
     return pa.concat_tables(parts).combine_chunks(), {
@@ -67,6 +70,20 @@ def assemble(
         "clocks": clocks,
         "backwards": backwards,
     }
+
+
+def _series(keys: pa.Table) -> tuple[list[tuple[str, ...]], np.ndarray]:
+    """The series in the order in which they appear, each with the values of its keys, and the series of each row."""
+    encoded = [column.combine_chunks().dictionary_encode() for column in keys.columns]
+    if len(encoded) == 1:  # Arrow numbers values in the order in which they appear
+        return [(value,) for value in encoded[0].dictionary.to_pylist()], encoded[0].indices.to_numpy()
+    codes = np.zeros(keys.num_rows, np.int64)
+    for part in encoded:
+        codes = np.unique(codes * len(part.dictionary) + part.indices.to_numpy(), return_inverse=True)[1]
+    _, firsts = np.unique(codes, return_index=True)
+    places = np.argsort(np.argsort(firsts))
+    rows = pa.array(np.sort(firsts))
+    return list(zip(*(column.take(rows).to_pylist() for column in keys.columns), strict=True)), places[codes]
 
 
 def _add(total: dict[str, Any], more: dict[str, Any]) -> None:

@@ -48,11 +48,8 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
                 f"it is written, such as '%d.%m.%Y %H:%M:%S'"
             ),
         )
-    if note["no_id"]:
-        yield (
-            note["no_id"]["line"],
-            f", column {settings.id!r}: the cell is missing, it must name the series that the row belongs to",
-        )
+    for name, seen in note["no_id"].items():
+        yield seen["line"], f", column {name!r}: the cell is missing, it must name the series that the row belongs to"
     if settings.bad_cells == "error":
         for name, seen in note["bad"].items():
             yield (
@@ -195,7 +192,7 @@ def _series(settings: "SeriesPreparation", series: list[dict[str, Any]], frequen
     rows = sorted(entry["rows"] for entry in series)
     shown = ", ".join(entry["id"] for entry in series[:6]) + (", ..." if len(series) > 6 else "")
     length = f"{rows[0]:,}" if rows[0] == rows[-1] else f"{rows[0]:,} to {rows[-1]:,}"
-    yield f"{len(series):,} series by {settings.id} ({shown}) of {length} rows"
+    yield f"{len(series):,} series by {', '.join(settings.id)} ({shown}) of {length} rows"
     usual = spans.defaults(frequency, rows[len(rows) // 2])
     needed = (usual["lookback"] or 0) + (usual["horizon"] or 0)
     short = [entry for entry in series if entry["rows"] < needed]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from raysq import tabular
 from raysq.errors import DataError
 from raysq.kinds.forecast.reading import cells, formats
-from raysq.kinds.forecast.reading.assemble import SERIES
+from raysq.kinds.forecast.reading.keys import check_keys
 from raysq.kinds.forecast.reading.written import numbers_written, shown, there, written
 from raysq.settings import nearest
 
@@ -24,7 +24,6 @@ _PACKED = {".gz": 6, ".zip": 6, ".parquet": 4}  # how many times larger they are
 _MOST_LEVELS = 50
 _FEW = 20_000  # rows that tell numbers from text
 _COUNTERS = ("no", "nr", "index", "idx", "row", "rownames", "row_id", "unnamed: 0", "level_0", "__index_level_0__")
-_OFTEN = 0.5  # share of rows whose stamp another has: there must be several series
 
 
 def infer(settings: "SeriesPreparation", files: list[Path]) -> "tuple[SeriesPreparation, list[str]]":
@@ -39,11 +38,14 @@ def infer(settings: "SeriesPreparation", files: list[Path]) -> "tuple[SeriesPrep
         pieces = tabular.plan(files, settings.csv)
         _check_named(settings, pieces[0])
         small = _size(files) <= _SEEN
-        sample = _text(pieces if small else pieces[:1], settings)
+        # Of many pieces those apart from each other: a file may hold one series after the other.
+        sample = _text(
+            pieces if small else [pieces[n] for n in sorted({0, len(pieces) // 2, len(pieces) - 1})], settings
+        )
         settings = _columns(settings, sample, lines)
-        _check_series(settings, sample)
+        check_keys(settings, sample)
         if not small:
-            lines.append(f"(as found in the first {sample.num_rows:,} rows; the rest is checked as it is read)")
+            lines.append(f"(as found in {sample.num_rows:,} rows; the rest is checked as it is read)")
     if settings.categories and settings.levels is None:
         pieces = tabular.plan(files, settings.csv)
         _check_named(settings, pieces[0])
@@ -67,7 +69,7 @@ def _check_named(settings: "SeriesPreparation", piece: tabular.Piece) -> None:
     columns = piece.columns
     named = (
         [("--time", name) for name in settings.time if settings.layout == "infer"]
-        + ([("--id", settings.id)] if settings.id else [])
+        + [("--id", name) for name in settings.id]
         + [("--category", name) for name in settings.categories]
     )
     for option, name in named:
@@ -96,7 +98,7 @@ def _columns(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) 
     settings = dataclasses.replace(settings, time=times.columns, time_format=times.form)
     plural = "s" if len(times.columns) > 1 else ""
     lines.append(f"time: column{plural} {', '.join(map(repr, times.columns))} ({times.said})")
-    taken = {*settings.time, *settings.categories, settings.id}
+    taken = {*settings.time, *settings.categories, *settings.id}
     if settings.columns:
         return settings
     kept, out = [], []
@@ -177,35 +179,6 @@ def _counts(name: str, column: pa.ChunkedArray, settings: "SeriesPreparation") -
     return bool((np.diff(values) == 1).all())
 
 
-def _check_series(settings: "SeriesPreparation", sample: pa.Table) -> None:
-    """Asks for --id where most stamps occur several times and a column tells their rows apart."""
-    if settings.id or settings.duplicates != "keep" or sample.num_rows < 4:
-        return
-    stamps, _ = cells.stamps(sample, settings.time, settings.time_format)
-    distinct = len(np.unique(stamps))
-    if 1 - distinct / len(stamps) < _OFTEN:
-        return
-    for name in sample.column_names:
-        column = sample.column(name)
-        if name in settings.time or pa.types.is_floating(column.type) or pa.types.is_temporal(column.type):
-            continue
-        try:
-            codes = cells.labels(column).combine_chunks().dictionary_encode()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            continue
-        ids = len(codes.dictionary)
-        if codes.null_count or not 2 <= ids <= len(stamps) // 2:
-            continue
-        pairs = np.unique(np.stack([stamps, codes.indices.to_numpy().astype(np.int64)]), axis=1).shape[1]
-        if pairs >= 0.98 * len(stamps):
-            values = codes.dictionary.to_pylist()
-            option = repr(name) if " " in name else name
-            raise DataError(
-                f"each stamp occurs {len(stamps) / distinct:.3g} times, as in several series in one file, and column "
-                f"{name!r} tells them apart ({shown(values, 4)}): give --id {option}, or a file of one series"
-            )
-
-
 def _levels(settings: "SeriesPreparation", pieces: Sequence[tabular.Piece]) -> dict[str, list[str]]:
     """The values of each category, sorted: as numbers where all are, else as text."""
     found: dict[str, set[str]] = {name: set() for name in settings.categories}
@@ -251,7 +224,7 @@ def _oddities(settings: "SeriesPreparation", table: pa.Table) -> Iterator[str]:
     """Columns that never change, and numbers that look as if they stood for missing values."""
     constant = []
     for name in table.column_names:
-        if name in ("time", SERIES) or "=" in name:
+        if name == "time" or pa.types.is_string(table.schema.field(name).type) or "=" in name:
             continue
         values = table.column(name).to_numpy()
         values = values[~np.isnan(values)]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from raysq import tabular
 from raysq.kinds.forecast.reading import cells, clock
-from raysq.kinds.forecast.reading.assemble import SERIES
+from raysq.kinds.forecast.reading.assemble import key_columns
 from raysq.kinds.forecast.reading.precision import rounding
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
         The table, without any row where something cannot be used; and the note of what was seen, ready for JSON.
     """
     kept = settings.kept(piece.header)
-    used = {*kept, *settings.time, *settings.categories, settings.id}
+    used = {*kept, *settings.time, *settings.categories, *settings.id}
     ignored = [name for name in piece.header if name and name not in used]
     note: dict[str, Any] = {
         "file": piece.name,
@@ -72,13 +72,14 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
         gone = np.isnan(column) if settings.bad_cells == "missing" else np.isnan(column) & ~bad[name]
         if gone.any():
             note["missing"][name] = seen(gone, [name])
-    named = (*settings.categories, *([settings.id] if settings.id else []))
+    named = (*settings.categories, *settings.id)
     labels = {name: cells.labels(chunk.table.column(name)) for name in named}
-    note["no_id"], note["unlabelled"], note["unknown"] = None, {}, {}
+    note["no_id"], note["unlabelled"], note["unknown"] = {}, {}, {}
     for name, column in labels.items():
         nothing = column.is_null().to_numpy()
-        if name == settings.id:
-            note["no_id"] = seen(nothing, [name]) if nothing.any() else None
+        if name in settings.id:
+            if nothing.any():
+                note["no_id"][name] = seen(nothing, [name])
             continue
         known = pc.is_in(column, pa.array((settings.levels or {})[name], pa.string())).to_numpy()
         if nothing.any():
@@ -114,6 +115,6 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
         for value in settings.levels[name]:
             same = pc.fill_null(pc.equal(labels[name], value), False).to_numpy()
             columns[f"{name}={value}"] = pa.array(same[:count].astype(np.float32))
-    if settings.id:
-        columns[SERIES] = labels[settings.id].slice(0, count).combine_chunks()
+    for column, name in zip(key_columns(len(settings.id)), settings.id, strict=True):
+        columns[column] = labels[name].slice(0, count).combine_chunks()
     return pa.table({"time": pa.array(stamps[:count], pa.timestamp("us")), **columns}), note

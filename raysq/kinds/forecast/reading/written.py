@@ -1,6 +1,8 @@
 """How raw files are written: encoding, delimiter, decimals and thousands, found in their cells."""
 
 import dataclasses
+import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -89,6 +91,12 @@ def there(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def shown(values: Sequence[Any], most: int) -> str:
     """The first of the values, for people."""
     return ", ".join(map(str, values[:most])) + (", ..." if len(values) > most else "")
+
+
+def typed(names: Sequence[str], setting: str = "") -> str:
+    """Names of columns as they are typed in a shell, after `setting=` where it is named."""
+    joined = json.dumps(list(names)) if any("," in name for name in names) else ",".join(names)
+    return shlex.quote(f"{setting}={joined}" if setting else joined)
 
 
 def _encoding(data: bytes) -> str:
