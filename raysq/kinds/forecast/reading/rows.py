@@ -115,6 +115,6 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
         for value in settings.levels[name]:
             same = pc.fill_null(pc.equal(labels[name], value), False).to_numpy()
             columns[f"{name}={value}"] = pa.array(same[:count].astype(np.float32))
-    for column, name in zip(key_columns(len(settings.id)), settings.id, strict=True):
-        columns[column] = labels[name].slice(0, count).combine_chunks()
+    for key, name in zip(key_columns(len(settings.id)), settings.id, strict=True):
+        columns[key] = labels[name].slice(0, count).combine_chunks()
     return pa.table({"time": pa.array(stamps[:count], pa.timestamp("us")), **columns}), note
