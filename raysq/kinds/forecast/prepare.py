@@ -13,7 +13,7 @@ import pyarrow as pa
 from raysq import tabular
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast.frequency import Frequency
-from raysq.kinds.forecast.reading import cells
+from raysq.kinds.forecast.reading import cells, directives
 from raysq.kinds.forecast.reading.assemble import assemble
 from raysq.kinds.forecast.reading.precision import wide_columns
 from raysq.kinds.forecast.reading.repair import repair
@@ -31,8 +31,9 @@ class SeriesPreparation:
         time: column of the time stamp; or columns named year, month, day, hour, minute, second (as far down as
             they go; quarter may stand for month); or several columns that are joined by a space and read by
             `time_format`.
-        time_format: as for `strptime`, such as "%d.%m.%Y %H:%M:%S"; or epoch_s, epoch_ms, epoch_us, epoch_ns, year
-            or decimal_year for numbers; ISO 8601 when none.
+        time_format: as for `strptime`, such as "%d.%m.%Y %H:%M:%S" or "%G-W%V"; or epoch_s, epoch_ms, epoch_us,
+            epoch_ns, year, decimal_year or excel (days since 1899-12-30) for numbers; or quarter (2008Q1); ISO 8601
+            when none. Midnight may be 24:00 of the day before.
         freq: how the series goes on from row to row, as an offset alias of pandas (10min, h, D, ME, QS-JAN, B, ...), or
             "C:Tue,Wed,Thu,Fri,Sat" for weeks of these days; found in the stamps when none.
         columns: columns of values to keep, in this order; all but those of the time when empty.
@@ -100,6 +101,8 @@ class SeriesPreparation:
         for name in ("time", "columns", "categories", "sentinels", "float64", "id"):  # lists, where they come from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
         tabular.check_csv(self.csv)
+        if self.time_format is not None and self.time_format not in (*cells.NUMBERED, cells.QUARTER):
+            directives.check(self.time_format)
         if self.freq is not None:
             Frequency.parse(self.freq)
         if not self.time and self.layout != "infer":

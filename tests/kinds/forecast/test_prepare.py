@@ -282,7 +282,7 @@ def test_times(tmp_path, names, form, rows, expected):
         ("t", "%d.%m.%Y", ""),
         ("year,month,day", None, "2021,2,29"),
         ("year,month,day", None, "2021,13,1"),
-        ("year,month,day,hour", None, "2021,1,1,24"),
+        ("year,month,day,hour", None, "2021,1,1,25"),
         ("year,month", None, "2021,1.5"),
     ],
 )

@@ -85,8 +85,11 @@ def frequency_of(
     for months, least, most, doubtful in _MONTHS:
         inside = {step: count for step, count in forward.items() if _days(least) <= step <= _days(most, 2)}
         # Weeks and even months are not calendar months: 28 days on end are four weeks.
-        if sum(inside.values()) > half and (len(inside) > 1 or round(min(inside) / _DAY) not in doubtful):
-            return Frequency(months * MONTH, _anchor(months, month_days, sum(weekdays), span[1]))
+        if sum(inside.values()) > half:
+            anchor = _anchor(months, month_days, sum(weekdays), span[1])
+            sure = len(inside) > 1 or round(min(inside) / _DAY) not in doubtful
+            if sure or (anchor is not None and not anchor.startswith("B")):
+                return Frequency(months * MONTH, anchor)
     # Of equally common steps the shortest.
     step = max(forward, key=lambda step: (forward[step], -step))
     opened = sorted((day for day, count in enumerate(weekdays) if count), key=lambda day: -weekdays[day])

@@ -2,6 +2,7 @@
 
 import datetime
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.errors import DataError
-from raysq.kinds.forecast.reading import cells, clock
+from raysq.kinds.forecast.reading import cells, clock, directives
 from raysq.tabular import MISSING
 
 _DATES = (
@@ -18,10 +19,20 @@ _DATES = (
     *("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%m-%d-%y", "%b %d %Y", "%b %d, %Y", "%B %d %Y", "%B %d, %Y"),
     *("%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%d%b%Y", "%Y-%b-%d", "%a %d %b %Y", "%a, %d %b %Y"),
 )
+_WEEKS = ("%G-W%V", "%GW%V", "%G-W%V-%u", "%GW%V%u")
 _MONTHS = ("%Y-%m", "%Y/%m", "%Y.%m", "%Y%m", "%m/%Y", "%m.%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y %b", "%Y-%b")
 _TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%H.%M.%S", "%H.%M", "%I:%M:%S %p", "%I:%M %p", "%H%M%S", "%H%M", "%H")
 _BETWEEN = (" ", "T", ", ", "  ", "-")
 _EPOCHS = (("epoch_s", 1.0), ("epoch_ms", 1e3), ("epoch_us", 1e6), ("epoch_ns", 1e9))
+_SAID = {
+    "year": "years",
+    "decimal_year": "decimal years",
+    "excel": "days since 1899-12-30, as spreadsheets number them, to the second",
+    cells.QUARTER: "quarters, as their first days",
+}
+_MIDNIGHT = re.compile(r"([T \-,])24([:.]?00\b|$)")
+_ZONE = re.compile(r"\d ?([A-Z]{3,5})$")
+_SERIALS = (20_000, 80_000)  # days since 1899-12-30 that are likely: 1954 to 2119
 _ENOUGH = 0.9  # share of the cells that a format must read: a few may be damaged, and are named later
 _NAMES = (
     *("time", "datetime", "date time", "date_time", "timestamp", "date", "ds", "ts", "datum", "zeit", "utc", "day"),
@@ -74,7 +85,8 @@ def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
         found = read(sample, (lower["year"],))
     if found is None:
         there = ", ".join(names)
-        raise DataError(f"no column tells the time; there are {there}: --time COLUMN names the one that does")
+        zones = next((said for name in (*named, *others) if (said := about_zone(sample, (name,)))), None)
+        raise DataError(zones or f"no column tells the time; there are {there}: --time COLUMN names the one that does")
     return _with_hours(sample, found) or found
 
 
@@ -118,6 +130,8 @@ def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
     if len(names) == 1 and pc.all(pc.match_substring_regex(few, cells.NUMBER)).as_py():
         return _numbered(names, few)
     table = pa.table({"text": few})
+    if _tested(table, ("text",), [cells.QUARTER]):
+        return Clock(names, cells.QUARTER, said(cells.QUARTER), _tested(table, ("text",), [cells.QUARTER])[0][1])
     iso = _tested(table, ("text",), [None])
     if iso and iso[0][1] == 1:
         zone = pc.any(pc.match_substring_regex(few, r"\d(Z|[+-]\d\d:?\d\d)$")).as_py()
@@ -145,12 +159,27 @@ def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
     return Clock(names, forms[0], said(forms[0]), best) if forms else Clock(names, None, "ISO 8601", best)
 
 
+def about_zone(sample: pa.Table, names: Sequence[str]) -> str | None:
+    """What to say of times that end in the name of a zone; None where they do not."""
+    last = next((cell for cell in sample.column(names[-1]).to_pylist() if cell), "")
+    match = _ZONE.search(last.strip()) if isinstance(last, str) else None
+    if match is None or match[1] in ("PM", "AM"):
+        return None
+    return (
+        f"column {', '.join(names)}: {last!r} ends in the name of a time zone, and a name such as {match[1]} may stand "
+        f"for several: write offsets such as +02:00 (%z) in its place, or times in UTC"
+    )
+
+
 def said(form: str) -> str:
     """A format as people write it: "%d.%m.%Y %H:%M" is "DD.MM.YYYY hh:mm"."""
+    if form in _SAID:
+        return _SAID[form]
     if form in cells.NUMBERED:
-        return {"year": "years", "decimal_year": "decimal years"}.get(form, f"{form[6:]} since 1970, UTC")
+        return f"{form[6:]} since 1970, UTC"
     words = {"d": "DD", "m": "MM", "Y": "YYYY", "y": "YY", "H": "hh", "I": "hh", "M": "mm", "S": "ss", "p": "AM/PM"}
-    words |= {"b": "Mon", "B": "Month", "f": "ffffff", "a": "Day"}
+    words |= {"b": "Mon", "B": "Month", "f": "ffffff", "a": "Day", "A": "Day", "G": "YYYY", "V": "ww", "u": "D"}
+    form = directives.expanded(form) + (" (weeks, as their Mondays)" if directives.completed(form)[1] else "")
     for letter, word in words.items():
         form = form.replace(f"%{letter}", word)
     return form
@@ -180,15 +209,18 @@ def _tested(table: pa.Table, names: tuple[str, ...], forms: Sequence[str | None]
 def _forms(cell: str) -> list[str]:
     """The formats that read a cell."""
     whole = [date + sign + time for date in _DATES for sign in _BETWEEN for time in _TIMES]
-    return [form for form in (*_DATES, *_MONTHS, *whole) if _reads(cell, form)]
+    return [form for form in (*_DATES, *_MONTHS, *_WEEKS, *whole) if _reads(cell, form)]
 
 
 def _reads(cell: str, form: str) -> bool:
-    try:
-        datetime.datetime.strptime(cell, form)
-    except ValueError:
-        return False
-    return True
+    form, end = directives.completed(form)
+    for written in (cell, _MIDNIGHT.sub(r"\g<1>00\2", cell)):
+        try:
+            datetime.datetime.strptime(written + end, form)
+        except ValueError:
+            continue
+        return True
+    return False
 
 
 def _swapped(forms: Sequence[str]) -> bool:
@@ -217,6 +249,8 @@ def _numbered(names: tuple[str, ...], text: pa.ChunkedArray) -> Clock | None:
             return Clock(names, "year", said("year"))
         if cells.stamps(pa.table({"t": text}), ("t",), "decimal_year")[1].mean() <= 1 - _ENOUGH:
             return Clock(names, "decimal_year", said("decimal_year"))
+    if _SERIALS[0] <= low and high < _SERIALS[1] and (not whole or _looks(names[0])):
+        return Clock(names, "excel", said("excel"))
     for form, unit in _EPOCHS:
         if 1e8 * unit <= low and high <= 5e9 * unit:  # 1973 to 2128
             return Clock(names, form, said(form))

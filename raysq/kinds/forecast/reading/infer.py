@@ -136,8 +136,10 @@ def _time(settings: "SeriesPreparation", sample: pa.Table, numeric: Sequence[str
     found = formats.read(sample, settings.time)
     if found is None:
         value = " ".join(str(sample.column(name)[0].as_py()) for name in settings.time)
+        zones = formats.about_zone(sample, settings.time)
         raise DataError(
-            f"column {', '.join(settings.time)}: {value!r} is not a time in any format that raysq knows by itself; "
+            zones
+            or f"column {', '.join(settings.time)}: {value!r} is not a time in any format that raysq knows by itself; "
             f"--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'"
         )
     return found

@@ -1,0 +1,140 @@
+"""What a time format may hold: only directives that are applied, and enough of them to name a moment."""
+
+import re
+
+from raysq.errors import UsageError
+
+# Directives that stand for others, or differ from them only in how they pad.
+_SAME = {
+    "%F": "%Y-%m-%d",
+    "%D": "%m/%d/%y",
+    "%T": "%H:%M:%S",
+    "%R": "%H:%M",
+    "%r": "%I:%M:%S %p",
+    "%h": "%b",
+    "%e": "%d",
+    "%k": "%H",
+    "%l": "%I",
+    "%n": " ",
+    "%t": " ",
+    **{f"%-{letter}": f"%{letter}" for letter in "ymdjHIMS"},
+}
+# What each directive says of a moment.
+_PARTS = {
+    "%Y": "year",
+    "%y": "year",
+    "%G": "ISO year",
+    "%m": "month",
+    "%b": "month",
+    "%B": "month",
+    "%d": "day",
+    "%j": "day of the year",
+    "%V": "ISO week",
+    "%U": "week",
+    "%W": "week",
+    "%a": "day of the week",
+    "%A": "day of the week",
+    "%u": "day of the week",
+    "%w": "day of the week",
+    "%H": "hour",
+    "%I": "hour",
+    "%p": "AM or PM",
+    "%M": "minute",
+    "%S": "second",
+    "%f": "fraction",
+    "%z": "offset",
+    "%%": "%",
+}
+_USUAL = {part: directive for directive, part in reversed(_PARTS.items())} | {"day of the week": "%w"}
+_FAST = frozenset(("%Y", "%y", "%m", "%b", "%B", "%d", "%H", "%I", "%p", "%M", "%S", "%z", "%a", "%A", "%%"))
+_DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
+
+
+def expanded(form: str) -> str:
+    """The format with directives that stand for others, such as %F, written out."""
+    return _DIRECTIVE.sub(lambda match: _SAME.get(match[0], match[0]), form)
+
+
+def directives(form: str) -> list[str]:
+    """The directives of an expanded format, in its order."""
+    return _DIRECTIVE.findall(form)
+
+
+def is_fast(form: str) -> bool:
+    """Whether Arrow reads all directives of an expanded format as Python does."""
+    return _FAST.issuperset(directives(form))
+
+
+def completed(form: str) -> tuple[str, str]:
+    """An expanded format, with a day put behind ISO weeks that have none, and what its cells need for Monday."""
+    held = directives(form)
+    if "%V" in held and not any(_PARTS.get(one) == "day of the week" for one in held):
+        return f"{form} %u", " 1"
+    return form, ""
+
+
+def names_weekday(form: str) -> bool:
+    """Whether cells name the day of the week beside a date that says it already."""
+    held = directives(form)
+    return ("%a" in held or "%A" in held) and not {"%V", "%U", "%W"} & set(held)
+
+
+def check(form: str) -> None:
+    """Refuses a format of which something would not be applied, or that names no moment.
+
+    Raises:
+        UsageError: it says which directive, and what to do.
+    """
+
+    def wrong(why: str) -> UsageError:
+        return UsageError(f"setting time_format={form}: {why}")
+
+    held = directives(expanded(form))
+    if "%Z" in held:
+        raise wrong(
+            "%Z is not read, as a name such as CST or IST stands for several zones: write offsets such as +02:00 (%z), "
+            "or times in UTC"
+        )
+    if "%s" in held:
+        raise wrong("%s is written epoch_s, alone")
+    unknown = next((one for one in held if one not in _PARTS), None)
+    if unknown is not None:
+        raise wrong(f"{unknown} is not read; directives are {', '.join(_PARTS)}")
+    parts: dict[str, str] = {}
+    for one in held:
+        part = _PARTS[one]
+        if part in parts and part != "%":
+            raise wrong(f"{parts[part]} and {one} both give the {part}; leave one out")
+        parts[part] = one
+
+    def needs(part: str, *others: str) -> None:
+        if part in parts and not all(other in parts for other in others):
+            lacking = " and ".join(_USUAL[other] for other in others if other not in parts)
+            raise wrong(f"{parts[part]}, the {part}, needs {lacking}")
+
+    if "year" in parts and {"ISO year", "ISO week"} & set(parts):
+        raise wrong("ISO weeks (%V) lie in the years of %G, not of %Y or %y")
+    needs("ISO week", "ISO year")
+    needs("ISO year", "ISO week")
+    needs("week", "year", "day of the week")
+    needs("day", "month")
+    needs("month", "year")
+    needs("day of the year", "year")
+    needs("minute", "hour")
+    needs("second", "minute")
+    needs("fraction", "second")
+    ways = [one for one in ("month", "week", "ISO week", "day of the year") if one in parts]
+    if len(ways) > 1:
+        raise wrong(f"{' and '.join(parts[one] for one in ways)} name a day in several ways; leave all but one out")
+    if "year" not in parts and "ISO year" not in parts:
+        raise wrong("it has no year (%Y), so that every stamp would lie in 1900")
+    if "hour" in parts and ways in (["month"], []) and "day" not in parts:
+        raise wrong("an hour needs a day (%d)")
+    if parts.get("hour") == "%I" and "AM or PM" not in parts:
+        raise wrong("%I counts hours to 12 and needs %p; %H counts to 24")
+    if "AM or PM" in parts and parts.get("hour") != "%I":
+        raise wrong("%p is of use with %I only, which counts hours to 12")
+    if "week" in parts and parts["day of the week"] == "%u":
+        raise wrong(f"%u goes with %V; {parts['week']} goes with %w or %a")
+    if parts.get("day of the week") in ("%u", "%w") and not {"week", "ISO week"} & set(parts):
+        raise wrong(f"{parts['day of the week']} needs a week (%V, %W or %U); leave it out beside a date")
