@@ -138,7 +138,12 @@ class Settled:
 
 
 class Examples(Protocol):
-    """The examples of one split: an example is an integer, a batch is a function of a vector of them."""
+    """The examples of one split: an example is an integer, a batch is a function of a vector of them.
+
+    Where only some outputs of an example were observed, `gather` also gives a mask of them, and an attribute `shares`
+    holds for each example the share of its outputs that was observed, above 0: losses and metrics are means over
+    observed outputs.
+    """
 
     batch_bytes: int  # bytes of one example's x and y, for estimates
     nbytes: int  # bytes that `arrays` would take on the device
@@ -153,8 +158,8 @@ class Examples(Protocol):
         """The same, left on disk: objects whose `take(rows)` gives NumPy arrays."""
         ...
 
-    def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-        """The batch `(x, y)` of the given examples.
+    def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, ...]:
+        """The batch `(x, y)` of the given examples, or `(x, y, observed)`: 1 and 0 for each output.
 
         Args:
             indices: int vector, NumPy or TensorFlow.
@@ -206,13 +211,26 @@ class Model:
 
 
 @dataclass(frozen=True)
+class OutputMetric:
+    """A metric of one output.
+
+    Attributes:
+        output: its number.
+        metric: as a value of `Objective.metrics`, for y of shape `(batch, 1)` and the predictions of this output.
+    """
+
+    output: int
+    metric: Any
+
+
+@dataclass(frozen=True)
 class Objective:
     """What a model of a kind is trained for, and measured by.
 
     Attributes:
         loss: name of a Keras loss, or a function `(y, prediction) -> loss of each example`.
         metrics: the suffix in metrics.jsonl -> name of a Keras metric, or a function `(y, prediction) -> values of
-            each example`.
+            each example`; or one of these for one output, an `OutputMetric`.
     """
 
     loss: Any

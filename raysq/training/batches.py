@@ -89,8 +89,8 @@ class Batches:
         return Feed(examples, placed)
 
     def train(self, first_step: int, steps: int) -> tuple:
-        """Batches of global steps `[first_step, first_step + steps)`, their weights, the weight of a global batch, and
-        the seeds of each step and replica; those that follow are gathered meanwhile where the host does it."""
+        """Batches of global steps `[first_step, first_step + steps)`, their weights, the weight of each global batch,
+        and the seeds of each step and replica; those that follow are gathered meanwhile where the host does it."""
         ahead, self._ahead = self._ahead, None
         asked = (first_step, steps)
         found = ahead[1].result() if ahead is not None and ahead[0] == asked else self._train(*asked)
@@ -101,11 +101,18 @@ class Batches:
 
     def _train(self, first_step: int, steps: int) -> tuple:
         rows = order.batches(self.seed, len(self._splits["train"]), self.size, first_step, steps)
-        rows, weights = self._place.part(rows, np.ones((steps, self.size), np.float32))
+        weights = self._weights("train", rows)
+        totals = weights.sum(1)  # over the batches of all workers, the same on each of them
+        rows, weights = self._place.part(rows, weights)
         first = self._place.rank * self._place.local
         replicas = range(first, first + self._place.local)
         seeds = order.seeds(self.seed, first_step, steps, replicas, self._generators)
-        return self.feeds["train"].batch(rows), weights, np.float32(self.size), seeds
+        return self.feeds["train"].batch(rows), weights, totals, seeds
+
+    def _weights(self, split: str, rows: np.ndarray) -> np.ndarray:
+        """The weight of each example: the share of its outputs that were observed."""
+        shares = getattr(self._splits[split], "shares", None)
+        return np.ones(rows.shape, np.float32) if shares is None else shares[rows].astype(np.float32)
 
     def evaluation(self, split: str, size: int) -> Iterator[tuple[Any, np.ndarray, float]]:
         """All examples of a split once, some batches of `size` at a time, with their weights and the share that is done
@@ -116,7 +123,8 @@ class Batches:
         for first in range(0, batches, _EVALUATED):
             rows = np.arange(first * size, min(first + _EVALUATED, batches) * size).reshape(-1, size)
             inside = rows < count
-            rows, weights = self._place.part(np.where(inside, rows, 0), inside.astype(np.float32))
+            rows = np.where(inside, rows, 0)
+            rows, weights = self._place.part(rows, np.where(inside, self._weights(split, rows), np.float32(0)))
             yield self.feeds[split].batch(rows), weights, min(first + _EVALUATED, batches) / batches
 
     def single(self, split: str, size: int) -> Iterator[tuple[Any, int]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from raysq.kinds.kind import OutputMetric
 from raysq.layers.recurrent import Quick
 from raysq.training.settings import TrainSettings
 
@@ -52,10 +53,12 @@ def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
     """The metrics by name, the mean loss first.
 
     Args:
-        named: name -> a Keras metric, its name, or a function `(y, prediction) -> values of each example`.
+        named: name -> a Keras metric, its name, a function `(y, prediction) -> values of each example`, or one of
+            these for one output.
     """
     made: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
     for name, what in named.items():
+        what = what.metric if isinstance(what, OutputMetric) else what
         metric = keras.metrics.get(what)
         made[name] = metric if isinstance(metric, keras.Metric) else keras.metrics.MeanMetricWrapper(metric, name=name)
     return made

@@ -24,11 +24,11 @@ class Feed:
         """What goes into the graph for example numbers of shape (steps, batch)."""
         if self.placed is not None:
             return rows
-        x, y = self.examples.gather(rows.reshape(-1), self.examples.mapped(), lambda array, at: array.take(at))
-        return tuple(part.reshape(*rows.shape, *part.shape[1:]) for part in (x, y))
+        parts = self.examples.gather(rows.reshape(-1), self.examples.mapped(), lambda array, at: array.take(at))
+        return tuple(part.reshape(*rows.shape, *part.shape[1:]) for part in parts)
 
-    def gather(self, batch: Any) -> tuple[Any, Any]:
-        """x and y of one step, in the graph."""
-        if self.placed is None:
-            return batch
-        return self.examples.gather(batch, self.placed, tf.gather)
+    def gather(self, batch: Any) -> tuple[Any, Any, Any]:
+        """x, y and the mask of observed outputs, None where all are, of one step, in the graph."""
+        parts = batch if self.placed is None else self.examples.gather(batch, self.placed, tf.gather)
+        x, y, observed = parts if len(parts) == 3 else (*parts, None)
+        return x, y, observed

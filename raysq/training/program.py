@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from raysq.errors import DataError, TrainingError, UsageError
-from raysq.kinds.kind import Examples, Objective
+from raysq.kinds.kind import Examples, Objective, OutputMetric
 from raysq.training.batches import Batches, Place
 from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer
+from raysq.training.observed import for_metric, per_example
 from raysq.training.settings import TrainSettings
 
 # Numbers that train from which on XLA pays for the optimizer too.
@@ -72,6 +73,7 @@ class Program:
         if self.loss is None:
             raise UsageError("the compiled model has no loss; compile it with one, or not at all")
         self.optimizer.build(model.trainable_variables)
+        self._outputs = {name: one.output for name, one in measured.items() if isinstance(one, OutputMetric)}
         self.metrics = {mode: make_metrics(measured) for mode in ("train", "eval")}
         # Random generators are seeded from (seed, step, replica), so their own state is never used.
         self._generators = [
@@ -134,11 +136,11 @@ class Program:
         """
         return float(self._call(self._train_chunk, "train", self._batches.train(first_step, steps)))
 
-    def _train_chunk(self, feed, batch, weights, total, seeds):
+    def _train_chunk(self, feed, batch, weights, totals, seeds):
         steps = tf.shape(weights)[0]
         loss = tf.constant(0.0)
         for step in tf.range(steps):
-            arguments = (tf.nest.map_structure(lambda part, at=step: part[at], batch), weights[step], total)
+            arguments = (tf.nest.map_structure(lambda part, at=step: part[at], batch), weights[step], totals[step])
             results = self.strategy.run(self._train_step, args=(feed, *arguments, seeds[step]))
             loss += tf.add_n(list(self.strategy.experimental_local_results(results)))
         weight = tf.maximum(tf.reduce_sum(weights), 1e-9)
@@ -155,8 +157,8 @@ class Program:
 
     def _train_step(self, feed, batch, weights, total, seeds):
         replica, batch, weights = self._slice(batch, weights)
-        x, y = feed.gather(batch)
-        per_example, prediction, gradients, moving = self._gradients(x, y, weights, total, seeds[replica])
+        x, y, observed = feed.gather(batch)
+        losses, prediction, gradients, moving = self._gradients(x, y, observed, weights, total, seeds[replica])
         context = tf.distribute.get_replica_context()
         if self.settings.clipnorm is not None:
             # The norm is that of the whole batch's gradient; the optimizer sums over replicas once more.
@@ -169,8 +171,8 @@ class Program:
             if self.replicas > 1:
                 moving = context.all_reduce(tf.distribute.ReduceOp.MEAN, moving)
             context.merge_call(_assign_all, ([variable.value for variable in self._moving()], list(moving)))
-        _update(self.metrics["train"], y, prediction, per_example, weights)
-        return tf.reduce_sum(per_example * weights)
+        self._update("train", y, prediction, observed, losses, weights)
+        return tf.reduce_sum(losses * weights)
 
     def _change_weights(self, gradients):
         self.optimizer.apply(gradients, self.model.trainable_variables)
@@ -185,7 +187,7 @@ class Program:
         others = self.model.non_trainable_variables
         return [v for number, v in enumerate(others) if number not in generators and "float" in str(v.dtype)]
 
-    def _loss_and_gradients(self, x, y, weights, total, seeds):
+    def _loss_and_gradients(self, x, y, observed, weights, total, seeds):
         trainable = [tf.convert_to_tensor(v.value) for v in self.model.trainable_variables]
         others = [tf.convert_to_tensor(v.value) for v in self.model.non_trainable_variables]
         for number, generator in enumerate(self._generators):
@@ -195,8 +197,8 @@ class Program:
             prediction, others, extra = self.model.stateless_call(
                 trainable, others, x, training=True, return_losses=True
             )
-            per_example = self._per_example(y, prediction)
-            loss = tf.reduce_sum(per_example * weights) / total
+            losses = self._per_example(y, prediction, observed)
+            loss = tf.reduce_sum(losses * weights) / total
             if extra:
                 # Every replica adds the same penalty, and gradients are summed over replicas.
                 loss += tf.add_n([tf.cast(one, loss.dtype) for one in extra]) / self.replicas
@@ -205,14 +207,12 @@ class Program:
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         generators = set(self._generators)
         moving = [value for number, value in enumerate(others) if number not in generators and value.dtype.is_floating]
-        return per_example, prediction, gradients, moving
+        return losses, prediction, gradients, moving
 
-    def _per_example(self, y, prediction):
+    def _per_example(self, y, prediction, observed):
         """The loss of each example, shape (batch,): unreduced, so that padding can weigh nothing."""
         unreduced = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
-        values = unreduced(y, prediction)
-        values = tf.cast(values, tf.float32)
-        return tf.reduce_mean(tf.reshape(values, (tf.shape(values)[0], -1)), 1)
+        return per_example(unreduced, y, prediction, observed)
 
     def take_train_metrics(self) -> dict[str, float]:
         """Metrics of all training steps since the last call, over all workers."""
@@ -221,7 +221,7 @@ class Program:
     # ---- evaluation
 
     def evaluate(self, split: str, on_chunk=None) -> dict[str, float]:
-        """Exact metrics over all examples of a split, named `SPLIT_loss`, `SPLIT_mae`, ..."""
+        """Exact metrics over all observed outputs of all examples of a split, named `SPLIT_loss`, `SPLIT_mae`, ..."""
         self._check(split)
         for metric in self.metrics["eval"].values():
             metric.reset_state()
@@ -246,8 +246,8 @@ class Program:
             raise DataError(f"the {split} split has no examples")
 
     def _predict_step(self, feed, batch):
-        x, y = feed.gather(batch)
-        return y, self._forward(x, y)[1]
+        x, y, observed = feed.gather(batch)
+        return y, self._forward(x, y, observed)[1]
 
     def _eval_chunk(self, feed, batch, weights):
         for step in tf.range(tf.shape(weights)[0]):
@@ -256,13 +256,21 @@ class Program:
 
     def _eval_step(self, feed, batch, weights):
         _, batch, weights = self._slice(batch, weights)
-        x, y = feed.gather(batch)
-        per_example, prediction = self._forward(x, y)
-        _update(self.metrics["eval"], y, prediction, per_example, weights)
+        x, y, observed = feed.gather(batch)
+        losses, prediction = self._forward(x, y, observed)
+        self._update("eval", y, prediction, observed, losses, weights)
 
-    def _predict(self, x, y):
+    def _predict(self, x, y, observed):
         prediction = self.model(x, training=False)
-        return self._per_example(y, prediction), prediction
+        return self._per_example(y, prediction, observed), prediction
+
+    def _update(self, mode, y, prediction, observed, losses, weights):
+        """Adds a batch to the metrics, which are means over the observed outputs."""
+        for name, metric in self.metrics[mode].items():
+            if name == "loss":
+                metric.update_state(losses, sample_weight=weights)
+            else:
+                metric.update_state(*for_metric(y, prediction, observed, weights, self._outputs.get(name)))
 
     def _call(self, body, split: str, arguments: tuple):
         """Calls the body as a `tf.function`, traced once for any number of steps.
@@ -280,9 +288,9 @@ class Program:
             inner = (getattr(self.model, "input_shape", None) or (None,))[1:]
             if feed.placed is None and None in inner:
                 # x is as wide as the widest of its batch.
-                (x, y), *others = signature
+                (x, *targets), *others = signature
                 outer = x.shape[: x.shape.rank - len(inner)]
-                signature = ((tf.TensorSpec((*outer, *inner), x.dtype), y), *others)
+                signature = ((tf.TensorSpec((*outer, *inner), x.dtype), *targets), *others)
             self._functions[key] = tf.function(lambda *args: body(feed, *args), input_signature=signature)
         try:
             return self._functions[key](*arguments)
@@ -349,14 +357,6 @@ class Program:
                     f"there {values[name].shape}); --fresh starts anew"
                 )
             variable.assign(values[name])
-
-
-def _update(metrics: Mapping[str, keras.Metric], y, prediction, per_example, weights) -> None:
-    for name, metric in metrics.items():
-        if name == "loss":
-            metric.update_state(per_example, sample_weight=weights)
-        else:
-            metric.update_state(y, prediction, sample_weight=weights)
 
 
 def _take(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:

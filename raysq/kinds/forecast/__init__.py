@@ -13,7 +13,7 @@ from raysq.kinds.forecast.report import report
 from raysq.kinds.forecast.sample import sample
 from raysq.kinds.forecast.series import Series
 from raysq.kinds.forecast.settings import WindowSettings, segments
-from raysq.kinds.kind import Kind, Model, Objective
+from raysq.kinds.kind import Kind, Model, Objective, OutputMetric
 from raysq.shards import Dataset
 
 _BUILDERS = "raysq.kinds.forecast.models:"
@@ -53,7 +53,7 @@ def objective(facts: Mapping[str, Any], settings: WindowSettings) -> Objective:
     outputs = _outputs(facts)
     if 1 < len(outputs) <= _MOST_OUTPUTS:
         for number, name in enumerate(outputs):
-            metrics[f"mae_{name}"] = absolute_error(count, middle, number)
+            metrics[f"mae_{name}"] = OutputMetric(number, absolute_error(count, middle))
     if count > 1:
         metrics["coverage"] = coverage(count, 0, count - 1)
     return Objective(pinball(settings.quantiles) if settings.quantiles else "mae", metrics)

@@ -29,13 +29,12 @@ def pinball(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
     return pinball_loss
 
 
-def absolute_error(count: int, middle: int, output: int | None = None) -> Callable[[Any, Any], Any]:
-    """The absolute error of the forecast, for a Keras metric.
+def absolute_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
+    """The absolute error of the forecast, averaged over outputs, for a Keras metric.
 
     Args:
         count: predictions of each output.
         middle: which of them is the forecast.
-        output: of which output; averaged over all when None.
 
     Returns:
         A function of y and predictions to values of shape `(batch,)`.
@@ -46,8 +45,6 @@ def absolute_error(count: int, middle: int, output: int | None = None) -> Callab
 
         if count > 1:
             prediction = _by_quantile(prediction, count)[..., middle]
-        if output is not None:
-            y, prediction = y[:, output : output + 1], prediction[:, output : output + 1]
         return ops.mean(ops.absolute(y - prediction), axis=-1)
 
     return mae
