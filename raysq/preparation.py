@@ -74,10 +74,12 @@ def prepare(
         suffixes=preparation.suffixes,
         trees=preparation.trees,
         zip_member=preparation.zip_member,
+        listing=preparation.listing,
         quiet=quiet,
     )
     say = _sayer(quiet)
     preparation, told = preparation.infer(found.files)
+    told = [*told, *found.messages]
     shard_rows = _shard_rows(preparation, shard_rows)
     chosen, more = _completed(task, preparation, chosen)
     told += more

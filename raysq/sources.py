@@ -9,18 +9,19 @@ import time
 import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from raysq.atomic import write_json
 from raysq.errors import RaysqError, SourceError, UsageError
 from raysq.home import home
-from raysq.trees import Tree, checksum, walk
+from raysq.trees import BY_SYSTEM, Tree, checksum, is_hidden, left_out, walk
 
 TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
 SAMPLE = "sample"
 _SHOWN = 20  # suffixes that an error names
+_FEW = 4  # suffixes that a message names
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,19 @@ class RawFile:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Tables that may say what the other files of their folder are.
+
+    Attributes:
+        tables: what their names end in.
+        files: what the names of the files end in that they are about.
+    """
+
+    tables: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Source:
     """Raw data that were found and can be prepared; their checksums are found meanwhile.
 
@@ -57,11 +71,13 @@ class Source:
         label: what it is, for people: a file name, a URL, or the sample and its length.
         raw: the files in reading order.
         synthetic: whether raysq made the data up.
+        messages: which files of the folder or archive are left out, and why.
     """
 
     label: str
     raw: tuple[RawFile, ...]
     synthetic: bool = False
+    messages: tuple[str, ...] = ()
 
     @property
     def files(self) -> list[Path]:
@@ -83,6 +99,7 @@ def resolve(
     suffixes: tuple[str, ...] = TABULAR,
     trees: bool = False,
     zip_member: str | None = ".csv",
+    listing: Listing | None = None,
     quiet: bool = True,
 ) -> Source:
     """Finds raw data.
@@ -96,6 +113,7 @@ def resolve(
         suffixes: what the files may be.
         trees: whether a folder without such files is one source with all that is in it, as a folder for each class.
         zip_member: how the one file ends that a zip must hold; None where a zip is an archive of any files.
+        listing: tables with which a folder is one source too, where files that they may be about lie in it.
         quiet: whether a download shows no progress.
 
     Raises:
@@ -106,20 +124,22 @@ def resolve(
         if url is None:
             raise UsageError("this task has no published data: give --source PATH, --source URL or --source sample")
         path = fetch_shown(url, sha256, quiet)
-        return Source(url, _raw(path, suffixes, trees, zip_member))
+        return _source(url, path, suffixes, trees, zip_member, listing)
     text = str(source)
     if isinstance(source, str) and (text == SAMPLE or text.startswith(SAMPLE + ":")):
         if sample is None:
             raise UsageError("this kind of data has no built-in sample: give --source PATH or --source URL")
         path = sample(text[len(SAMPLE) + 1 :])
-        return Source(f"built-in {path.stem} (synthetic)", _raw(path, suffixes, trees, zip_member), synthetic=True)
+        return replace(
+            _source(f"built-in {path.stem} (synthetic)", path, suffixes, trees, zip_member, listing), synthetic=True
+        )
     if text.startswith(("http://", "https://")):
         path = fetch_shown(text, sha256 if text == url else None, quiet)
-        return Source(text, _raw(path, suffixes, trees, zip_member))
+        return _source(text, path, suffixes, trees, zip_member, listing)
     if "://" in text:
         raise SourceError(f"{text} is not an http(s) URL; fetch it yourself and give --source PATH")
     path = Path(text).expanduser()
-    return Source(path.absolute().name, _raw(path, suffixes, trees, zip_member))
+    return _source(path.absolute().name, path, suffixes, trees, zip_member, listing)
 
 
 def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
@@ -135,32 +155,71 @@ def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
         ) from None
 
 
-def _raw(path: Path, suffixes: tuple[str, ...], trees: bool, member: str | None) -> tuple[RawFile, ...]:
-    """The files at a path, checked."""
+def _source(
+    label: str, path: Path, suffixes: tuple[str, ...], trees: bool, member: str | None, listing: Listing | None
+) -> Source:
+    """The files at a path, checked, and what of a folder or a zip is left out."""
     if not path.exists():
         raise SourceError(f"{path} does not exist; --source takes sample[:LENGTH], a file, a folder or a URL")
     wanted = ", ".join(suffixes[:_SHOWN]) + (", ..." if len(suffixes) > _SHOWN else "")
+    messages: list[str] = []
     if path.is_dir():
-        there = sorted(p for p in path.iterdir() if p.is_file() and not p.name.startswith((".", "_")))
-        files = [p for p in there if p.name.lower().endswith(suffixes)]
-        if not files and trees:
+        there = sorted(path.iterdir())
+        files = [p for p in there if p.is_file() and _is_read(p.name) and p.name.lower().endswith(suffixes)]
+        if trees and (not files or listing is not None):
             tree = walk(path)
-            if tree.files:
-                return (_raw_tree(path, tree),)
+            if (tree.files and not files) or (listing is not None and _is_listed(tree, listing)):
+                return Source(label, (_raw_tree(path, tree),), messages=tuple(left_out(tree.hidden, BY_SYSTEM)))
         if not files:
-            names = ", ".join(p.name for p in there[:5]) or "nothing"
+            names = ", ".join(p.name for p in there if p.is_file() and _is_read(p.name)) or "nothing"
             folders = ", and no folder for each class" if trees else ""
-            raise SourceError(f"folder {path} has no file that ends in {wanted}{folders}: there is {names}")
+            raise SourceError(f"folder {path} has no file that ends in {wanted}{folders}: there is {names[:200]}")
         if len({p.name.lower().endswith(".parquet") for p in files}) > 1:
             raise SourceError(f"folder {path} mixes .parquet with other files ({files[0].name}, ...): give one sort")
+        messages += _others(there, files, suffixes)
     elif path.name.lower().endswith(suffixes):
         files = [path]
     else:
         raise SourceError(f"{path} is not a file that ends in {wanted}")
     for file in files:
         if member is not None and file.name.lower().endswith(".zip"):
-            zip_member(file, member)
-    return _raw_files([file.absolute() for file in files])
+            taken = zip_member(file, member)
+            others = [info.filename for info in _zip_members(file) if info.filename != taken]
+            hidden = [name for name in others if is_hidden(name)]
+            messages += left_out([name for name in others if name not in hidden], f"as {taken} alone is read")
+            messages += left_out(hidden, BY_SYSTEM)
+    return Source(label, _raw_files([file.absolute() for file in files]), messages=tuple(messages))
+
+
+def _is_listed(tree: Tree, listing: Listing) -> bool:
+    """Whether a folder has both tables and files that they may be about."""
+    names = [file.name.lower() for file in tree.files]
+    return any(name.endswith(listing.tables) for name in names) and any(name.endswith(listing.files) for name in names)
+
+
+def _is_read(name: str) -> bool:
+    """Whether a file of a folder can be a person's: Spark and its like mark what is not with an underscore."""
+    return not is_hidden(name) and not name.startswith("_")
+
+
+def _others(there: list[Path], files: list[Path], suffixes: tuple[str, ...]) -> list[str]:
+    """The messages about what lies in a folder beside the files that are read."""
+    groups: dict[str, list[str]] = {}
+    taken = set(files)
+    endings = ", ".join(suffixes[:_FEW]) + (" and so on" if len(suffixes) > _FEW else "")
+    for path in there:
+        if path in taken:
+            continue
+        if is_hidden(path.name):
+            why = BY_SYSTEM
+        elif path.is_dir():
+            why = "as folders beside files are not looked into"
+        elif path.name.startswith("_"):
+            why = "as their names begin with _"
+        else:
+            why = f"as their names do not end in {endings}"
+        groups.setdefault(why, []).append(path.name + "/" * path.is_dir())
+    return [line for why, names in groups.items() for line in left_out(names, why)]
 
 
 def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
@@ -265,15 +324,7 @@ def zip_member(path: Path, suffix: str = ".csv") -> str:
     Raises:
         SourceError: not a zip file, or none or several such members.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = [info for info in archive.infolist() if not info.is_dir()]
-    except (zipfile.BadZipFile, OSError) as error:
-        raise SourceError(f"{path} is not a readable zip file ({error}); fetch or write it again") from None
-    # macOS adds a shadow of every file.
-    members = [
-        info for info in members if not info.filename.startswith("__MACOSX/") and "/._" not in "/" + info.filename
-    ]
+    members = [info for info in _zip_members(path) if not is_hidden(info.filename)]
     found = [info for info in members if info.filename.lower().endswith(suffix)]
     if len(found) != 1:
         names = ", ".join(info.filename for info in (found or members)[:5]) or "nothing"
@@ -282,6 +333,19 @@ def zip_member(path: Path, suffix: str = ".csv") -> str:
     if found[0].flag_bits & 1:
         raise SourceError(f"{path.name} is encrypted; unpack it first")
     return found[0].filename
+
+
+def _zip_members(path: Path) -> list[zipfile.ZipInfo]:
+    """The files in a zip file.
+
+    Raises:
+        SourceError: not a zip file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [info for info in archive.infolist() if not info.is_dir()]
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SourceError(f"{path} is not a readable zip file ({error}); fetch or write it again") from None
 
 
 def _known(cache: Path) -> dict[str, list[Any]]:

@@ -1,12 +1,42 @@
-"""Folder trees of many small files: what is in them, and one checksum over all."""
+"""Folder trees of many small files: what is in them, what of it is left out, and one checksum over all."""
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from raysq.errors import RaysqError, SourceError
+
+# Names that file managers write beside a person's files: Windows' thumbnails and folder views, macOS's shadows.
+_SYSTEM = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx", "icon\r", "$recycle.bin")
+_NAMED = 5  # names in a line
+BY_SYSTEM = "as they are hidden or written by the system"
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a path with forward slashes is hidden or the system's own, or lies in such a folder."""
+    return any(name.startswith(".") or name.lower() in _SYSTEM for name in path.split("/"))
+
+
+def named(names: Sequence[str], most: int = _NAMED) -> str:
+    """The first names, and how many more there are."""
+    more = f", and {len(names) - most:,} more" if len(names) > most else ""
+    shown = (name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for name in names[:most])
+    return ", ".join(shown) + more
+
+
+def left_out(names: Sequence[str], why: str) -> list[str]:
+    """Return the message about files that are not read, in a list; no message where there are none.
+
+    Every reader of folders and archives tells what it leaves out by this one line.
+
+    Args:
+        names: files, and folders with a slash behind them.
+        why: the reason, such as "as they belong to no class".
+    """
+    return [f"left out, {why}: {named(names)}"] if names else []
 
 
 @dataclass(frozen=True)
@@ -31,10 +61,12 @@ class Tree:
     Attributes:
         files: by name, in the order of its bytes.
         empty: names of the folders without any file.
+        hidden: names of what is hidden or the system's own, folders with a slash behind them; not among the files.
     """
 
     files: tuple[TreeFile, ...]
     empty: tuple[str, ...]
+    hidden: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -51,7 +83,7 @@ class Tree:
 
 
 def walk(root: Path) -> Tree:
-    """The files of a folder tree; hidden ones are left out.
+    """The files of a folder tree, and the names of the hidden ones.
 
     Raises:
         SourceError: a link that leads out of the tree or to a folder, a device, or a folder that cannot be read.
@@ -59,9 +91,10 @@ def walk(root: Path) -> Tree:
     files: list[TreeFile] = []
     empty: list[str] = []
     astray: list[str] = []
+    hidden: list[str] = []
     try:
         inside = os.path.realpath(root) + os.sep
-        _walk(str(root), "", inside, files, empty, astray)
+        _walk(str(root), "", inside, files, empty, astray, hidden)
     except OSError as error:
         if isinstance(error, RaysqError):
             raise
@@ -73,20 +106,30 @@ def walk(root: Path) -> Tree:
             f"{min(astray)} is a link that leads out of the folder, to a folder or nowhere{others}; put the files "
             f"themselves there, or take the links out"
         )
-    return Tree(tuple(sorted(files, key=lambda file: os.fsencode(file.name))), tuple(sorted(empty)))
+    ordered = tuple(sorted(files, key=lambda file: os.fsencode(file.name)))
+    return Tree(ordered, tuple(sorted(empty)), tuple(sorted(hidden)))
 
 
-def _walk(folder: str, prefix: str, inside: str, files: list[TreeFile], empty: list[str], astray: list[str]) -> bool:
+def _walk(
+    folder: str,
+    prefix: str,
+    inside: str,
+    files: list[TreeFile],
+    empty: list[str],
+    astray: list[str],
+    hidden: list[str],
+) -> bool:
     """Adds the files below a folder, and says whether there are any."""
     found = False
     with os.scandir(folder) as entries:
         for entry in entries:
             name = prefix + entry.name
-            if entry.name.startswith(".") or entry.name == "__MACOSX":
+            if is_hidden(entry.name):
+                hidden.append(name + "/" * entry.is_dir(follow_symlinks=False))
                 continue
             stat = entry.stat(follow_symlinks=False)
             if S_ISDIR(stat.st_mode):
-                found |= _walk(entry.path, name + "/", inside, files, empty, astray)
+                found |= _walk(entry.path, name + "/", inside, files, empty, astray, hidden)
                 continue
             if S_ISLNK(stat.st_mode):
                 if not os.path.realpath(entry.path).startswith(inside) or not os.path.isfile(entry.path):

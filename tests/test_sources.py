@@ -150,6 +150,16 @@ def test_files_and_folders(tmp_path):
     assert found.raw[1].sha256 == hashlib.sha256(CSV).hexdigest()
     assert found.raw[1].bytes == len(CSV)
     assert str(tmp_path) not in str(found.entry())
+    (folder / "old").mkdir()
+    (folder / "_SUCCESS").write_bytes(b"")
+    (folder / "Thumbs.db").write_bytes(b"x")
+    assert resolve(folder).messages == (
+        "left out, as they are hidden or written by the system: .hidden.csv, Thumbs.db",
+        "left out, as their names do not end in .csv, .csv.gz, .zip, .parquet: README.txt",
+        "left out, as their names begin with _: _SUCCESS",
+        "left out, as folders beside files are not looked into: old/",
+    )
+    assert resolve(folder / "b.csv").messages == ()
     pa.parquet.write_table(pa.table({"x": [1]}), folder / "c.parquet")
     assert resolve(str(folder / "c.parquet")).label == "c.parquet"
     with pytest.raises(SourceError, match="mixes .parquet with other files"):
@@ -164,6 +174,10 @@ def test_a_zip_has_one_csv(tmp_path):
         archive.writestr("README.txt", b"")
     assert sources.zip_member(path) == "data/x.csv"
     assert resolve(path).files == [path]
+    assert resolve(path).messages == (
+        "left out, as data/x.csv alone is read: README.txt",
+        "left out, as they are hidden or written by the system: __MACOSX/data/._x.csv",
+    )
     with zipfile.ZipFile(path, "a") as archive:
         archive.writestr("y.csv", CSV)
     with pytest.raises(SourceError, match=r"exactly one \.csv file, it holds 2 \.csv files: data/x\.csv, y\.csv"):
@@ -198,9 +212,24 @@ def test_a_folder_tree_is_one_source(tmp_path):
     assert [file.name for file in trees.walk(folder).files] == ["README", "a/x/3", "b/1", "b/2"]
     (folder / "d" / "e").mkdir(parents=True)
     assert trees.walk(folder).empty == ("d", "d/e")
+    assert resolve(folder, trees=True).messages == ("left out, as they are hidden or written by the system: .git/",)
     # Files that could be sources by themselves are taken as such.
     (folder / "x.csv").write_bytes(CSV)
-    assert [file.name for file in resolve(folder, trees=True).raw] == ["x.csv"]
+    found = resolve(folder, trees=True)
+    assert [file.name for file in found.raw] == ["x.csv"]
+    assert "left out, as folders beside files are not looked into: a/, b/, d/" in found.messages
+    # Tables that may be about the other files are one source with them.
+    about = sources.Listing((".csv",), (".png",))
+    assert [file.name for file in resolve(folder, trees=True, listing=about).raw] == ["x.csv"]
+    (folder / "a" / "1.png").write_bytes(b"x")
+    assert resolve(folder, trees=True, listing=about).files == [folder]
+
+
+@pytest.mark.parametrize(
+    "name", ["Thumbs.db", "desktop.ini", ".DS_Store", "a/Thumbs.db", "__MACOSX/x", "a/.git/config"]
+)
+def test_files_of_the_system_are_hidden(name):
+    assert trees.is_hidden(name) and not trees.is_hidden(name.replace(".", "-").replace("_", "-"))
 
 
 def test_a_tree_s_checksum_is_over_names_and_contents(tmp_path):

@@ -13,6 +13,7 @@ from raysq.columns import one_array
 from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read
 from raysq.corpus.tokens import Tokens
 from raysq.errors import DataError, UsageError
+from raysq.sources import Listing
 
 if TYPE_CHECKING:
     from raysq.kinds.kind import Survey
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Note = dict[str, Any]
 
 _NAMED = 5
+_UNPLACED = "as they belong to no class, or are hidden or written by the system"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Documents:
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
     zip_member: ClassVar[str | None] = ".csv"
+    listing: ClassVar[Listing | None] = None
     shard_rows: ClassVar[int] = 16384  # a document is a thousand times a row of numbers
 
     @property
@@ -183,11 +186,14 @@ def texts_of(table: pa.Table, *names: str | None, what: str = "texts") -> pa.Arr
 
 
 def seen(notes: list[Note]) -> Note:
-    """`documents`, `undecodable` (`count`, and the first `names`), and `missing_text`, of all notes."""
+    """`documents`, `undecodable` and `not_text` (`count`, and the first `names`), `missing_text` and `ignored`, of all
+    notes."""
     return {
         "documents": total(notes, "documents"),
         "undecodable": named(notes, "undecodable"),
         "missing_text": total(notes, "missing_text"),
+        "not_text": named(notes, "not_text"),
+        "ignored": total(notes, "ignored"),
     }
 
 
@@ -203,7 +209,21 @@ def damages(report: Mapping[str, Any], one: str, more: str) -> list[str]:
         )
     if report.get("missing_text"):
         lines.append(many(report["missing_text"], "row has no text", "rows have no text"))
+    # Data that were prepared earlier do not have these two.
+    if report.get("not_text", {"count": 0})["count"]:
+        holds = many(report["not_text"]["count"], "file holds no text and is", "files hold no text and are")
+        lines.append(f"{holds} left out: {listed(report['not_text'])}")
+    if report.get("ignored"):
+        lines.append(
+            f"{many(report['ignored'], 'file of the archive is', 'files of the archive are')} left out, {_UNPLACED}"
+        )
     return lines
+
+
+def parts_said(train: int, test: int, validation: int = 0) -> str:
+    """The sizes of the parts, for people; a validation part only where the source has one."""
+    middle = f"validation part {validation:,}, " if validation else ""
+    return f"train part {train:,}, {middle}test part {test:,}"
 
 
 def named(notes: list[Note], name: str) -> Note:

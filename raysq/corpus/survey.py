@@ -28,6 +28,7 @@ from raysq.kinds.kind import Settled
 
 Note = dict[str, Any]
 
+SIDES = ("train", "test", "validation")  # by the numbers in the column `part`
 _NAMED = 5  # documents that a note names
 _RANKS = "ranks"
 _NO_BYTES = zlib.crc32(b"")
@@ -109,23 +110,23 @@ class Look:
             "text": text,
         }
         names: list[str] = []
-        counts_of: list[list[int]] = [[], []]
+        counts_of: list[list[int]] = [[] for _ in SIDES]
         if settings.labelled:
             labels = one_array(table.column("label")).dictionary_encode()
             label = labels.indices.fill_null(-1).to_numpy()
             names = labels.dictionary.to_pylist()
-            found = (np.bincount(label[(part == side) & (label >= 0)], minlength=len(names)) for side in (0, 1))
-            counts_of = [one.tolist() for one in found]
+            sides = (label[(part == side) & (label >= 0)] for side in range(len(SIDES)))
+            counts_of = [np.bincount(one, minlength=len(names)).tolist() for one in sides]
             rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
         scratch.write(self.scratch / f"{name}.rows", pa.table(rows))
         scratch.write_words(self.scratch, name, words, counts, first)
         return {
             **note,
-            "undecodable": {"count": len(note["undecodable"]), "names": note["undecodable"][:_NAMED]},
+            **{name: {"count": len(note[name]), "names": note[name][:_NAMED]} for name in ("undecodable", "not_text")},
             "block": name,
             "labels": names,
             "counts": counts_of,
-            "parts": np.bincount(part, minlength=2).tolist(),
+            "parts": np.bincount(part, minlength=len(SIDES)).tolist(),
             "said": int(given.sum()),
             "first_unsaid": None if given.all() else ids[int(np.argmin(given))].as_py(),
             "empty": int((np.diff(offsets) == 0).sum()),
@@ -174,8 +175,8 @@ class TextSurvey:
         self._paths = list(dict.fromkeys(Path(piece.path) for piece in pieces))
         self._vocabulary = Vocabulary()
         self._blocks: list[tuple[str, int, list[str]]] = []
-        self._classes: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
-        self._parts = np.zeros(2, np.int64)
+        self._classes: tuple[Counter[str], ...] = tuple(Counter() for _ in SIDES)
+        self._parts = np.zeros(len(SIDES), np.int64)
         self._ranks = False
 
     def add(self, number: int, notes: list[Note]) -> None:
@@ -208,8 +209,7 @@ class TextSurvey:
         found: Note = {
             "classes": classes,
             "counts": {
-                side: [counter[name] for name in classes]
-                for side, counter in zip(("train", "test"), self._classes, strict=True)
+                side: [counter[name] for name in classes] for side, counter in zip(SIDES, self._classes, strict=True)
             },
             "parts": self._parts.tolist(),
             "words": table.num_rows,
@@ -233,14 +233,8 @@ class TextSurvey:
             key[some] = table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths
             label[some] = np.array([number[name] for name in names])[table.column("label").to_numpy()]
             begin += count
-        order = np.argsort(key)
-        key, label = key[order], label[order]
-        begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]])) if len(key) else np.empty(0, np.int64)
-        if not len(begins):
-            return {"count": 0, "first": None}
-        several = np.minimum.reduceat(label, begins) != np.maximum.reduceat(label, begins)
-        found = order[np.repeat(several, np.diff(np.append(begins, len(key))))]
-        return {"count": len(found), "first": self._id(int(found.min())) if len(found) else None}
+        found = in_conflict(key, label)
+        return {"count": len(found), "first": self._id(int(found[0])) if len(found) else None}
 
     def _id(self, row: int) -> str:
         """The id of a document."""
@@ -249,6 +243,17 @@ class TextSurvey:
                 return str(scratch.read(self._scratch / f"{block}.rows").column("id")[row])
             row -= count
         raise IndexError(row)
+
+
+def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the rows, in order, that have the key of a row with another label."""
+    if not len(key):
+        return np.empty(0, np.int64)
+    order = np.argsort(key, kind="stable")
+    key, label = key[order], label[order]
+    begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    several = np.minimum.reduceat(label, begins) != np.maximum.reduceat(label, begins)
+    return np.sort(order[np.repeat(several, np.diff(np.append(begins, len(key))))])
 
 
 def in_order(classes: Iterable[str]) -> list[str]:

@@ -77,10 +77,12 @@ def predict_file(
             suffixes=preparation.suffixes,
             trees=preparation.trees,
             zip_member=preparation.zip_member,
+            listing=preparation.listing,
             quiet=quiet,
         )
         if path is not None:
             asked_output(path, found.files)
+        _say(found.messages, quiet)
         if kinds.get(run.config.kind).history is None:
             # What a run of another form leaves open, such as the column of the text, is found now, and told.
             preparation, told = preparation.infer(found.files)

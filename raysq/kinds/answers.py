@@ -34,16 +34,19 @@ class Answers:
         return self.taken == self.truth
 
 
-def confusion_section(found: Answers, classes: Sequence[str], where: str) -> Section:
+def confusion_section(
+    found: Answers, classes: Sequence[str], where: str, priors: Sequence[float] | None = None
+) -> Section:
     """Accuracy, the confusion matrix, and the figures of each class.
 
     Args:
         found: answers.
         classes: their names.
         where: what the answers are of, in a sentence.
+        priors: shares of the classes among the training examples.
     """
     counts = confusion(found.truth, found.taken, len(classes))
-    about = figures(counts, classes)
+    about = figures(counts, classes, priors)
     many = len(classes) > NAMED
     items: list[Item] = [
         Figures(
@@ -52,6 +55,7 @@ def confusion_section(found: Answers, classes: Sequence[str], where: str) -> Sec
                 Figure("Macro F1", f"{about['macro']['f1']:.4f}", "mean over the classes"),
             ]
         ),
+        *(Text(f"{line[0].upper()}{line[1:]}.") for line in about["caveats"]),
         *([Matrix("Confusion matrix", list(classes), counts, wide=many)] if len(classes) <= LISTED else []),
         class_table(about),
     ]

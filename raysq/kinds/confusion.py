@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from raysq.kinds.charts import Table, Text
+from raysq.kinds.classes import one_class
 
 NAMED = 6  # classes up to which a matrix is shown as a table
 LISTED = 40  # classes up to which each has a row
@@ -43,12 +44,14 @@ def details(facts: Mapping[str, Any], settings: Any, y: np.ndarray, prediction: 
         JSON-ready `classes`, `examples`, `accuracy`, `confusion` (lists of counts, a list for each true class), and
         `per_class`: `precision`, `recall`, `f1` and `support` (examples) by name of the class. What has no examples to
         count is None. `macro` are the means over the classes that occur or are predicted, None counted as 0.
+        `caveats` are lines about what the figures cannot tell, as where the split has one class alone.
     """
-    return figures(confusion(y, chosen(prediction), len(facts["classes"])), facts["classes"])
+    classes = facts["classes"]
+    return figures(confusion(y, chosen(prediction), len(classes)), classes, facts.get("priors"))
 
 
-def figures(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
-    """What `details` returns, of a confusion matrix."""
+def figures(counts: np.ndarray, classes: Sequence[str], priors: Sequence[float] | None = None) -> dict[str, Any]:
+    """What `details` returns, of a confusion matrix and the shares of the classes among the training examples."""
     hits, support, guesses = np.diag(counts), counts.sum(1), counts.sum(0)
     per_class = {
         name: {
@@ -70,13 +73,27 @@ def figures(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
             name: sum(one[name] or 0.0 for one in seen) / len(seen) if seen else None
             for name in ("precision", "recall", "f1")
         },
+        "caveats": _caveats(support, classes, priors),
     }
+
+
+def _caveats(support: np.ndarray, classes: Sequence[str], priors: Sequence[float] | None) -> list[str]:
+    """What figures of a split cannot tell, by the examples that each class has in it."""
+    there = [name for name, count in zip(classes, support, strict=True) if count]
+    lines = [one_class(there[0])] if len(there) == 1 else []
+    shares = priors or [1.0] * len(classes)
+    for name, count, share in zip(classes, support.tolist(), shares, strict=True):
+        if count and not share:
+            lines.append(f"{count:,} of {name}, which no training example has: no model can be right on them")
+    return lines
 
 
 def show(details: Mapping[str, Any], split: str) -> list[Table | Text]:
     """The details as tables: a row for each class, and the matrix or, of many classes, the largest confusions."""
     classes = details["classes"]
-    items: list[Table | Text] = [class_table(details, f"{split}: each class")]
+    caveats = details.get("caveats", ())  # those of earlier versions are not there
+    items: list[Table | Text] = [Text(f"{split}: {line}") for line in caveats]
+    items.append(class_table(details, f"{split}: each class"))
     if len(classes) <= NAMED:
         rows = [[name, *counts] for name, counts in zip(classes, details["confusion"], strict=True)]
         items.append(Table(["true \\ predicted", *classes], rows, f"{split}: confusion matrix"))

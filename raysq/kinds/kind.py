@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from raysq.kinds.charts import Section, Table, Text
     from raysq.shards import Dataset
+    from raysq.sources import Listing
 
 
 class Preparation(Protocol):
@@ -28,6 +29,7 @@ class Preparation(Protocol):
     suffixes: tuple[str, ...]  # of the raw files that it can read
     trees: bool  # whether a folder of folders is one source
     zip_member: str | None  # how the one file in a zip must end; None where a zip is an archive of any files
+    listing: "Listing | None"  # tables that may say what the other files of their folder are
     shard_rows: int  # rows of a shard, where nobody asks for another number
 
     def recorded(self) -> dict[str, Any]:

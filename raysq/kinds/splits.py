@@ -50,8 +50,9 @@ def split(
     """The rows of each split.
 
     Args:
-        dataset: with columns `part` (0 train, 1 test) and `key`.
-        val: as for `amount`, of the examples that are not of the test part.
+        dataset: with columns `part` (0 train, 1 test, 2 validation) and `key`.
+        val: as for `amount`, of the examples that are not of the test part; not asked where the source says which
+            ones validate.
         pick: "hash" takes them in the order of their `key`, validation first, and never cuts between documents of
             one key, so that it may validate on some more; "first" and "last" validate on the first or the last rows.
         train_samples: train on so many of the rest only, those that come first in that order; None for all.
@@ -62,8 +63,11 @@ def split(
         DataError: too few examples.
     """
     part = dataset.column("part").slice(0, dataset.rows)
-    (rows,) = np.nonzero(part == 0)
-    (test,) = np.nonzero(part == 1)
+    rows, test, validating = (np.flatnonzero(part == number) for number in range(3))
+    if len(validating):
+        if pick == "hash":
+            rows = rows[np.argsort(dataset.column("key").take(rows), kind="stable")]
+        return Split(np.sort(_some(rows, train_samples, noun, "there are")), validating, test)
     if len(rows) < 2:
         raise DataError(
             f"data set {dataset.manifest.name} has {_said(len(rows), noun)} to train and to validate on, and 2 are "
@@ -91,14 +95,17 @@ def split(
             "that are not of the test part; lower val"
         )
     validating, training = rows[:count], rows[count:]
-    if train_samples is not None:
-        if train_samples > len(training):
-            raise DataError(
-                f"train_samples={train_samples} is more than the {_said(len(training), noun)} that val={val} leaves to "
-                "train on"
-            )
-        training = training[:train_samples]
+    training = _some(training, train_samples, noun, f"that val={val} leaves")
     return Split(np.sort(training), np.sort(validating), test)
+
+
+def _some(training: np.ndarray, train_samples: int | None, noun: str, there: str) -> np.ndarray:
+    """The first rows of those to train on, as many as are asked for."""
+    if train_samples is not None and train_samples > len(training):
+        raise DataError(
+            f"train_samples={train_samples} is more than the {_said(len(training), noun)} {there} to train on"
+        )
+    return training[:train_samples]
 
 
 def _said(count: int, noun: str) -> str:

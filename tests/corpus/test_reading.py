@@ -107,7 +107,8 @@ def test_every_format_gives_the_same_documents(tmp_path, name, small_blocks):
     found, notes = everything([path])
     assert found["text"] == [row[0] for row in ROWS]
     assert found["label"] == [row[1] for row in ROWS]
-    assert found["part"] == [int(row[2] == "test") for row in ROWS]
+    numbers = {"train": 0, "test": 1, "val": 2, "dev": 2, "validation": 2}
+    assert found["part"] == [numbers[row[2]] for row in ROWS]
     assert len(set(found["id"])) == len(ROWS)
     assert sum(note["missing_label"] for note in notes) == 0
 
@@ -298,7 +299,7 @@ def test_classes_and_parts_in_folders_and_archives(tmp_path, root, form, monkeyp
         if form == "folder":
             assert found["id"] == documents
         elif name == "parts":
-            assert sum(note["ignored"] for note in notes) == 3
+            assert sum(note["ignored"] for note in notes) == 5
         if form == "x.tar" and name == "classes":
             assert len(plan([path], Form())) > 3
         if form == "folder" and name == "parts":
@@ -327,13 +328,40 @@ def test_a_tree_tells_what_is_strange(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["folder", "x.tar", "x.tar.gz"])
+def test_files_that_hold_no_text_are_no_documents(tmp_path, form):
+    files = {"a/1.txt": b"one", "a/photo": b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "b/2.txt": "z\u00e9ro".encode()}
+    files |= {"b/Thumbs.db": b"x", "b/desktop.ini": b"x", "a/.DS_Store": b"x"}
+    if form == "folder":
+        path = tree_of(tmp_path / "in", files)
+    else:
+        path = packed(tmp_path / form, files, "w:" if form == "x.tar" else "w:gz")
+    found, notes = everything([path])
+    assert sorted(zip(found["id"], found["text"], strict=True)) == [("a/1.txt", "one"), ("b/2.txt", "z\u00e9ro")]
+    assert [name for note in notes for name in note["not_text"]] == ["a/photo"]
+    if form != "folder":  # of a folder its source tells it
+        said = "left out, as they are hidden or written by the system: b/Thumbs.db, b/desktop.ini, a/.DS_Store"
+        assert said in infer([path])[3]
+    wide = tree_of(tmp_path / "wide", {"a/1.txt": "one".encode("utf-16"), "b/1.txt": "two".encode("utf-16")})
+    assert everything([wide], Form(encoding="utf-16"))[0]["text"] == ["one", "two"]
+    with pytest.raises(DataError, match="a/1.txt begins as UTF-16 does, not utf-8; --set encoding=utf-16 reads it"):
+        everything([wide])
+
+
+def test_parts_that_hold_files_alone_are_no_classes(tmp_path):
+    folder = tree_of(tmp_path / "in", {"train/1.txt": b"x", "test/2.txt": b"y"})
+    with pytest.raises(DataError, match="has the folders test, train and no folders of classes in them"):
+        infer([folder])
+
+
+@pytest.mark.parametrize("form", ["folder", "x.tar", "x.tar.gz"])
 def test_for_predictions_every_file_is_a_document(tmp_path, form):
     files = {"all/1.txt": b"one", "all/more/2.txt": b"two", "3.txt": b"three", "all/.hidden": b"no"}
     if form == "folder":
         path = tree_of(tmp_path / "in", files)
     else:
         path = packed(tmp_path / form, files, "w:" if form == "x.tar" else "w:gz")
-    assert infer([path], labels=False)[3:] == (["layout: files alone"], "files")
+    left_out = ["left out, as they are hidden or written by the system: all/.hidden"] if form != "folder" else []
+    assert infer([path], labels=False)[3:] == (["layout: files alone", *left_out], "files")
     found, _ = everything([path], Form(labels=False))
     texts = dict(zip(found["id"], found["text"], strict=True))
     assert texts == {"all/1.txt": "one", "all/more/2.txt": "two", "3.txt": "three"}
@@ -540,8 +568,8 @@ def test_columns_are_found_and_told(tmp_path):
 def test_a_column_or_file_names_say_what_is_test(tmp_path):
     few = [("a", "x", "train"), ("b", "y", "Test"), ("c", "x", "validation")]
     write_csv(tmp_path / "r.csv", few)
-    assert "train and test: as column 'split' says (validation counts as train)" in infer([tmp_path / "r.csv"])[3]
-    assert everything([tmp_path / "r.csv"])[0]["part"] == [0, 1, 0]
+    assert "train, validation and test: as column 'split' says" in infer([tmp_path / "r.csv"])[3]
+    assert everything([tmp_path / "r.csv"])[0]["part"] == [0, 1, 2]
     write_csv(tmp_path / "r.csv", [("a", "x", "left"), ("b", "y", "right")])
     assert everything([tmp_path / "r.csv"])[0]["part"] == [-1, -1]
     write_jsonl(tmp_path / "late.jsonl", [*few * 500, ("a", "x", "left")])
@@ -550,7 +578,7 @@ def test_a_column_or_file_names_say_what_is_test(tmp_path):
     for name in ("test-00000.jsonl", "train-00000.jsonl"):
         (tmp_path / name).write_text(f'{{"text": "{name}", "label": "x"}}\n{{"text": "b", "label": "y"}}\n')
     files = [tmp_path / "test-00000.jsonl", tmp_path / "train-00000.jsonl"]
-    assert "train and test: as the names of the files say (validation counts as train)" in infer(files)[3]
+    assert "train, validation and test: as the names of the files say" in infer(files)[3]
     assert everything(files)[0]["part"] == [1, 1, 0, 0]
     assert everything(files[:1])[0]["part"] == [-1, -1]
 

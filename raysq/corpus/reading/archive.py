@@ -13,6 +13,7 @@ from raysq.corpus.reading import layout, streams, tar
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.layout import Layout
 from raysq.corpus.reading.tables import Documents
+from raysq.trees import is_hidden
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,13 @@ class Seen:
         layout: where the classes are.
         ranges: first byte and end of its pieces; 0 is the end of the archive.
         paths: one path of each folder that holds files, or None where the layout was clear before all were seen.
+        hidden: paths of what is hidden or the system's own, as far as the archive was looked through.
     """
 
     layout: Layout
     ranges: tuple[tuple[int, int], ...]
     paths: tuple[str, ...] | None
+    hidden: tuple[str, ...] = ()
 
 
 def look(path: Path) -> Seen:
@@ -57,7 +60,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     documents = Documents(form)
 
     def wanted(name: str) -> bool:
-        return place(name) is not None and not layout.hidden(name)
+        return place(name) is not None and not is_hidden(name)
 
     with _opened(path, piece.begin) as stream:
         for member in tar.members(stream, path, wanted, piece.begin):
@@ -65,7 +68,9 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
                 break
             placed = place(member.name)
             if member.data is None or placed is None:
-                documents.ignored += not layout.hidden(member.name)
+                documents.ignored += 1
+            elif not streams.is_text(member.name, member.data, form.encoding):
+                documents.skip(member.name)
             elif documents.add(member.data, *placed):
                 yield documents.take()
     yield from documents.rest()
@@ -75,19 +80,21 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
 def _look(path: Path, size: int, changed: int) -> Seen:
     packed = path.suffix.lower() != ".tar"
     paths: dict[str, str] = {}
+    hidden: list[str] = []
     cuts = [0]
     with _opened(path) as stream:
         for member in tar.members(stream, path, lambda name: False):
             if not packed and member.begin - cuts[-1] >= RANGE:
                 cuts.append(member.begin)
-            if layout.hidden(member.name):
+            if is_hidden(member.name):
+                hidden.append(member.name)
                 continue
             if packed and (parts := layout.has_parts(member.name)):
                 # This one path tells the layout, so all need not be unpacked twice.
                 return Seen(parts, ((0, 0),), None)
             paths.setdefault(member.name.rpartition("/")[0], member.name)
     found = tuple(sorted(paths.values()))
-    return Seen(layout.find(found), tuple(zip(cuts, [*cuts[1:], 0], strict=True)), found)
+    return Seen(layout.find(found), tuple(zip(cuts, [*cuts[1:], 0], strict=True)), found, tuple(hidden))
 
 
 @contextlib.contextmanager

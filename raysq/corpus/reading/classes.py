@@ -1,13 +1,13 @@
 """The classes of a folder tree or an archive, as far as its paths tell."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from raysq.corpus.reading import archive, layout
 from raysq.corpus.reading.layout import Layout
 from raysq.errors import DataError
-from raysq.trees import Tree
+from raysq.trees import BY_SYSTEM, Tree, left_out
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Classes:
         labels: the classes' names, or None where they are known only when all is read.
         others: paths of files that belong to no class; of an archive one of each folder.
         empty: folders without files.
+        hidden: what in an archive is hidden or the system's own; of a folder its source tells it.
         deeper: whether there are folders in those of the classes.
     """
 
@@ -27,6 +28,12 @@ class Classes:
     others: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     deeper: bool = False
+    hidden: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> list[str]:
+        """What of the files is no document, in lines."""
+        return [*left_out(self.others, "as they belong to no class"), *left_out(self.hidden, BY_SYSTEM)]
 
     def check(self, name: str) -> None:
         """That there are classes to tell apart.
@@ -38,6 +45,11 @@ class Classes:
             raise DataError(
                 f"{name} has no folders of classes; documents lie in CLASS/FILE, or in train/CLASS/FILE and "
                 f"test/CLASS/FILE"
+            )
+        if self.labels is not None and layout.are_parts(self.labels):
+            raise DataError(
+                f"{name} has the folders {', '.join(self.labels)} and no folders of classes in them; documents lie in "
+                f"CLASS/FILE, or in train/CLASS/FILE and test/CLASS/FILE"
             )
         if self.labels is not None and len(self.labels) == 1:
             raise DataError(
@@ -58,7 +70,9 @@ def of_archive(path: Path, labels: bool = True) -> Classes:
         DataError: it cannot be read.
     """
     seen = archive.look(path)
-    return Classes(seen.layout) if seen.paths is None else _classes(seen.paths, labels)
+    if seen.paths is None:
+        return Classes(seen.layout if labels else layout.for_predictions(seen.layout), hidden=seen.hidden)
+    return replace(_classes(seen.paths, labels), hidden=seen.hidden)
 
 
 def _classes(paths: Iterable[str], wanted: bool, empty: tuple[str, ...] = ()) -> Classes:

@@ -98,7 +98,7 @@ class Piece:
         begin: first byte of a csv, a JSONL or a tar file, or number of a Parquet row group, or of the npz's part.
         end: byte after the last; None reads to the end in one stream.
         line: lines or rows of the file above the piece.
-        part: what the file's name says of all its rows: 0 train, 1 test, -1 nothing.
+        part: what the file's name says of all its rows: 0 train, 1 test, 2 validation, -1 nothing.
     """
 
     path: str

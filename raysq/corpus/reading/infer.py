@@ -7,9 +7,7 @@ from raysq.corpus.reading import classes, heads, plain, ranks
 from raysq.corpus.reading.columns import columns_of
 from raysq.corpus.reading.form import Form
 from raysq.corpus.reading.plan import parts_by_name, sort_of
-from raysq.trees import walk
-
-_SHOWN = 5
+from raysq.trees import named, walk
 
 Inferred = tuple[str | None, str | None, str | None, list[str], str]
 
@@ -53,14 +51,13 @@ def infer(
             found = classes.of_tree(walk(path), labels) if kind == "tree" else classes.of_archive(path, labels)
             if labels:
                 found.check(path.name)
-            count = f", {len(found.labels)} classes ({_listed(found.labels)})" if found.labels else ""
+            count = f", {len(found.labels)} classes ({named(found.labels)})" if found.labels else ""
             told.append(f"layout: {found.layout.root}{found.layout.said}{count}")
             if found.deeper:
                 told.append("files in folders below those of the classes are documents of these classes")
-            if found.others:
-                told.append(f"left out, as they belong to no class: {_listed(found.others)}")
+            told += found.left_out
             if found.empty:
-                told.append(f"folders without files: {_listed(found.empty)}")
+                told.append(f"folders without files: {named(found.empty)}")
         return None, None, None, told, found.layout.name
     return _table(files, Form(text, label, encoding, delimiter=delimiter, labels=labels))
 
@@ -74,12 +71,7 @@ def _table(files: Sequence[Path], form: Form) -> Inferred:
     if form.label is None and columns.label is not None:
         told.append(f"label: column {columns.label!r} (--label NAME names another)")
     if columns.part is not None:
-        told.append(f"train and test: as column {columns.part!r} says (validation counts as train)")
+        told.append(f"train, validation and test: as column {columns.part!r} says")
     elif parts_by_name(files)[0] >= 0:
-        told.append("train and test: as the names of the files say (validation counts as train)")
+        told.append("train, validation and test: as the names of the files say")
     return columns.text, columns.label, form.delimiter, told, "table"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f", and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -4,15 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+# The number of a part in the column `part`: 0 to train on, 1 to test on, 2 to validate on.
 PARTS = {
     "train": 0,
     "training": 0,
-    "val": 0,
-    "valid": 0,
-    "validation": 0,
-    "dev": 0,
     "test": 1,
     "testing": 1,
+    "dev": 2,
+    "val": 2,
+    "valid": 2,
+    "validation": 2,
 }
 _UNLABELLED = "unsup"  # aclImdb's folder of reviews without a label
 
@@ -79,11 +80,11 @@ def find(paths: Iterable[str]) -> Layout:
     return Layout("classes", tops.pop() + "/" if len(tops) == 1 and deep else "")
 
 
+def are_parts(labels: Iterable[str | None]) -> bool:
+    """Whether what looks like names of classes are names of parts, as where train/ and test/ hold files alone."""
+    return all(label is not None and label.lower() in PARTS for label in labels)
+
+
 def for_predictions(found: Layout) -> Layout:
     """The layout where no labels are needed: each file is a document, but for those beside train/ and test/."""
     return found if found.name == "parts" else Layout("files")
-
-
-def hidden(path: str) -> bool:
-    """Whether a file is none of the person's: hidden, or a shadow that macOS adds."""
-    return any(name.startswith(".") or name == "__MACOSX" for name in path.split("/"))

@@ -106,6 +106,7 @@ def _table(
         "missing_label": 0,
         "first_missing_label": None,
         "ignored": 0,
+        "not_text": [],
     }
 
 

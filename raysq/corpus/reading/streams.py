@@ -23,6 +23,7 @@ from raysq.sources import zip_member
 
 CHUNK = 1 << 20  # bytes
 _AHEAD = 8  # chunks
+_LOOKED_AT = 1 << 12  # bytes of a file in which a NUL is looked for
 _COUNTING = 4  # threads that count lines
 _LINE_END = ord("\n")
 
@@ -78,6 +79,16 @@ def refuse_utf16(name: str, begin: bytes, encoding: str) -> None:
     """
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and plain(encoding):
         raise DataError(f"{name} begins as UTF-16 does, not {encoding}; --set encoding=utf-16 reads it")
+
+
+def is_text(name: str, raw: bytes, encoding: str) -> bool:
+    """Whether a whole file can be a text: a NUL at its beginning says that it is none.
+
+    Raises:
+        DataError: it begins as UTF-16 does and would be read as another encoding.
+    """
+    refuse_utf16(name, raw, encoding)
+    return b"\0" not in raw[:_LOOKED_AT] or not plain(encoding)
 
 
 def blocks(stream: Iterator[bytes], size: int) -> Iterator[bytes]:

@@ -30,6 +30,7 @@ class Documents:
         self._ids: list[str] = []
         self._bytes = 0
         self.ignored = 0
+        self._not_text: list[str] = []
 
     def add(self, raw: bytes | None, label: str | None, part: int, name: str) -> bool:
         """Adds one document, and says whether the table is full."""
@@ -40,9 +41,13 @@ class Documents:
         self._bytes += len(raw or b"")
         return self._bytes >= RANGE or len(self._raw) >= _MOST
 
+    def skip(self, name: str) -> None:
+        """Note a file that holds no text."""
+        self._not_text.append(_printable(name))
+
     def rest(self) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         """The last table, unless there is nothing to say."""
-        if self._raw or self.ignored:
+        if self._raw or self.ignored or self._not_text:
             yield self.take()
 
     def take(self) -> tuple[pa.Table, dict[str, Any]]:
@@ -55,6 +60,7 @@ class Documents:
             _strings(self._ids),
             self._form,
             ignored=self.ignored,
+            not_text=self._not_text,
         )
         self._clear()
         return built
@@ -67,6 +73,7 @@ def table(
     ids: pa.Array,
     form: Form,
     ignored: int = 0,
+    not_text: Sequence[str] = (),
 ) -> tuple[pa.Table, dict[str, Any]]:
     """A table of documents, and its note.
 
@@ -76,7 +83,8 @@ def table(
         part: int8, or one number for all.
         ids: large_string.
         form: how documents are read.
-        ignored: files that are no documents, for the note.
+        ignored: number of files that are no documents, for the note.
+        not_text: names of files that hold no text, for the note.
     """
     rows = len(text)
     missing_text = text.null_count
@@ -101,6 +109,7 @@ def table(
         "missing_label": label.null_count,
         "first_missing_label": first,
         "ignored": ignored,
+        "not_text": list(not_text),
     }
     return pa.table({"text": text, "label": label, "part": part, "id": ids}), note
 

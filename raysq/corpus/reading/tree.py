@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from raysq.corpus.reading import layout
+from raysq.corpus.reading import layout, streams
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.tables import Documents
 from raysq.trees import Tree
@@ -44,6 +44,8 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         assert placed is not None
         with open(f"{piece.path}/{name}", "rb", buffering=0) as file:
             raw = file.readall()
-        if documents.add(raw, *placed):
+        if not streams.is_text(name, raw, form.encoding):
+            documents.skip(name)
+        elif documents.add(raw, *placed):
             yield documents.take()
     yield from documents.rest()

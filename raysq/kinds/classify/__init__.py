@@ -7,6 +7,7 @@ import numpy as np
 
 from raysq.corpus.documents import DocumentReading
 from raysq.kinds import scores
+from raysq.kinds.classes import single_classes, single_messages
 from raysq.kinds.classify import assets
 from raysq.kinds.classify.examples import documents
 from raysq.kinds.classify.predict import predict
@@ -37,6 +38,7 @@ def facts(dataset: Dataset, settings: TextSettings) -> dict[str, Any]:
     return {
         "classes": list(dataset.manifest.report["classes"]),
         "priors": list(found.priors),
+        "single": single_classes(found.labels, found.split, dataset.manifest.report["classes"]),
         "reading": dataset.manifest.preparation["settings"],
         "unit": None,
         "features": vocabulary.features,
@@ -79,6 +81,7 @@ def remarks(facts: Mapping[str, Any], settings: TextSettings) -> list[str]:
     if absent:
         more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
         lines.append(f"has no training document of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
+    lines += single_messages(facts)
     if not settings.bag:
         end = "last" if (settings.truncation == "pre") != settings.reversed else "first"
         longer = f"; {100 * facts['longer']:.0f} % are longer" if facts["longer"] else ""

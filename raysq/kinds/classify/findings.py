@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from raysq.corpus.documents import Note, damages, many, seen, total
+from raysq.corpus.documents import Note, damages, many, parts_said, seen, total
 from raysq.errors import DataError
+from raysq.kinds.classes import class_messages, parts_of
 
 if TYPE_CHECKING:
     from raysq.kinds.classify.prepare import TextPreparation
@@ -49,13 +50,13 @@ def check(settings: "TextPreparation", notes: list[Note]) -> None:
     train = {name for note in notes for name, count in zip(note["labels"], note["counts"][0], strict=True) if count}
     if not train:
         raise DataError(
-            f"all {total(notes, 'documents'):,} documents are of the test part, and there are none to train on; give "
-            "those of the train part too"
+            f"all {total(notes, 'documents'):,} documents are of the test or the validation part, and there are none "
+            "to train on; give those of the train part too"
         )
     if len(train) == 1:
         share = "give other documents" if said else f"--set test=SHARE sets a smaller one than {settings.test:g}"
         raise DataError(
-            f"the documents that are not of the test part have the label {min(train)!r} alone: a classifier needs two "
+            f"the documents to train on have the label {min(train)!r} alone: a classifier needs two "
             f"classes to train on; {share}"
         )
 
@@ -82,18 +83,19 @@ def conclude(settings: "TextPreparation", notes: list[Note], found: Mapping[str,
 
 def remarks(report: Mapping[str, Any]) -> list[str]:
     """What a person should know of a report, in lines."""
-    train, test = report["counts"]["train"], report["counts"]["test"]
-    both = [a + b for a, b in zip(train, test, strict=True)]
+    train, test, validation = parts_of(report["counts"])
+    both = [sum(counts) for counts in zip(train, test, validation, strict=True)]
     names = [_brief(name) for name in report["classes"]]
     counted = [f"{name} {count:,}" for name, count in zip(names, both, strict=True)]
     lines = [f"{report['documents']:,} documents of {len(names)} classes: {_listed(counted, 20)}"]
-    part = {
-        "given": f"train part {sum(train):,}, test part {sum(test):,}, as the source says",
-        "drawn": f"train part {sum(train):,}, test part {sum(test):,} drawn by the texts' checksums (--set test=SHARE)",
-        "none": f"no test part: all {sum(train):,} documents are for training and validation{_untested(report)}",
-    }
-    lines.append(part[report["parts"]])
-    lines += _class_remarks(names, train, test, report["parts"])
+    if report["parts"] == "none":
+        lines.append(f"no test part: {_untested(report, sum(train), sum(validation))}")
+    elif report["parts"] == "given":
+        lines.append(f"{parts_said(sum(train), sum(test), sum(validation))}, as the source says")
+    else:
+        lines.append(f"{parts_said(sum(train), sum(test))} drawn by the texts' checksums (--set test=SHARE)")
+    lines += _class_remarks(names, both)
+    lines += class_messages(names, train, test, validation, "document")
     if report["empty"]:
         lines.append(many(report["empty"], "document has no words and is kept", "documents have no words and are kept"))
     twins = report["contradictions"]
@@ -119,35 +121,28 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _untested(report: Mapping[str, Any]) -> str:
-    """Why there is no test part."""
-    if report["parts"] != "none":
-        return ""
+def _untested(report: Mapping[str, Any], train: int, validation: int) -> str:
+    """What the documents are for where none is for testing, and why."""
+    if validation:
+        said = f"{train:,} documents to train on and {validation:,} to validate on"
+    else:
+        said = f"all {train:,} documents are for training and validation"
     if report["share"] is None:
-        return ", as the source says of each; a test part is drawn only where it says nothing"
+        return f"{said}, as the source says of each; a test part is drawn only where it says nothing"
     if report["share"] == 0:
-        return " (--test SHARE draws a test part)"
-    return f"; {report['share']:g} of the texts, drawn by their checksums, came to none (--test SHARE for more)"
+        return f"{said} (--test SHARE draws a test part)"
+    return f"{said}; {report['share']:g} of the texts, drawn by their checksums, came to none (--test SHARE for more)"
 
 
-def _class_remarks(names: list[str], train: list[int], test: list[int], parts: str) -> list[str]:
+def _class_remarks(names: list[str], counts: list[int]) -> list[str]:
     """What is strange about the classes, in lines."""
     lines = []
-    both = [a + b for a, b in zip(train, test, strict=True)]
-    scarce = [name for name, count in zip(names, both, strict=True) if count == 1]
+    scarce = [name for name, count in zip(names, counts, strict=True) if count == 1]
     if scarce:
         seen = many(len(scarce), "label is", "labels are")
         lines.append(f"{seen} seen once, which cannot be learnt and tested both: {_listed(scarce)}")
-    if 2 * len(scarce) > sum(both):
+    if 2 * len(scarce) > sum(counts):
         lines.append("most documents have a label that no other has: are these the labels? (--label NAME)")
-    unseen = [name for name, count in zip(names, train, strict=True) if not count]
-    if unseen:
-        are = many(len(unseen), "class has", "classes have")
-        lines.append(f"{are} no document in the train part and cannot be learnt: {_listed(unseen)}")
-    untested = [name for name, a, b in zip(names, train, test, strict=True) if a > 1 and not b]
-    if untested and parts != "none":
-        are = many(len(untested), "class has", "classes have")
-        lines.append(f"{are} no document in the test part: {_listed(untested)}")
     alike: dict[str, list[str]] = {}
     for name in names:
         alike.setdefault(name.casefold(), []).append(name)

@@ -33,7 +33,7 @@ class TextPreparation(DocumentPreparation):
     vectors_sha256: str | None = None
     words_sha256: str | None = None
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     labelled: ClassVar[bool] = True
 
     @property

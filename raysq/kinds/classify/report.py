@@ -56,7 +56,7 @@ def report(
     where = f"On {whole} {len(examples):,} documents of the {split} split."
     classes = facts["classes"]
     sections = [
-        confusion_section(found, classes, where),
+        confusion_section(found, classes, where, facts.get("priors")),
         confidence_section(found, where, "documents"),
         _mistakes_section(dataset, found, classes, split),
         _length_section(dataset, found, settings, where),

@@ -21,6 +21,7 @@ from raysq.kinds.forecast.reading.rows import rows
 from raysq.kinds.forecast.reading.written import typed
 from raysq.settings import nearest
 from raysq.shards import SHARD_ROWS
+from raysq.sources import Listing
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class SeriesPreparation:
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
     trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
+    listing: ClassVar[Listing | None] = None
     shard_rows: ClassVar[int] = SHARD_ROWS
 
     def recorded(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysq.kinds import scores
+from raysq.kinds.classes import single_classes, single_messages
 from raysq.kinds.images.details import details, show
 from raysq.kinds.images.examples import pictures
 from raysq.kinds.images.predict import predict, rows
@@ -29,6 +30,7 @@ def facts(dataset: Dataset, settings: ImageSettings) -> dict[str, Any]:
         "unit": None,
         "examples": [len(found.split.train), len(found.split.val), len(found.split.test)],
         "shared": found.shared,
+        "single": single_classes(found.labels, found.split, dataset.manifest.report["classes"]),
     }
 
 
@@ -69,6 +71,7 @@ def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
         if absent:
             more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
             lines.append(f"has no training image of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
+        lines += single_messages(facts)
     for split, words in (("val", "validation"), ("test", "test")):
         if facts["shared"][split]:
             lines.append(f"{facts['shared'][split]:,} {words} images are also among those to train on, pixel for pixel")

@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from raysq.corpus.documents import parts_said
+from raysq.corpus.survey import SIDES
 from raysq.errors import DataError
+from raysq.kinds.classes import class_messages, parts_of
+from raysq.kinds.images import contradictions
 
 if TYPE_CHECKING:
     from raysq.kinds.images.prepare import ImagePreparation
@@ -35,27 +39,31 @@ def check(settings: "ImagePreparation", notes: list[Note]) -> None:
             f"{said:,} images lie in a train or a test part and {total - said:,} do not, the first is {first}: put all "
             "or none into such parts"
         )
-    train, test = _counts(notes)
-    there = [name for name, a, b in zip(settings.classes, train, test, strict=True) if a + b]
+    train, *others = _counts(notes)
+    there = [name for name, *counts in zip(settings.classes, train, *others, strict=True) if any(counts)]
     if len(there) == 1:
         raise DataError(
             f"all {total:,} images are of class {there[0]!r}, and there must be two classes to tell apart; add images "
             "of another"
         )
     if not sum(train):
-        raise DataError(f"all {total:,} images are of the test part, and there are none to train on; add a train part")
+        raise DataError(
+            f"all {total:,} images are of the test or the validation part, and there are none to train on; add a train "
+            "part"
+        )
 
 
 def conclude(settings: "ImagePreparation", notes: list[Note]) -> Note:
     """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
-    train, test = _counts(notes)
-    said = _total(notes, "said")
+    counts = dict(zip(SIDES, _counts(notes), strict=True))
+    test, said = counts["test"], _total(notes, "said")
     form = settings.form
     return {
         "classes": list(settings.classes),
-        "counts": {"train": train, "test": test},
+        "counts": counts,
         **seen(notes),
         "shape": list(form.shape),
+        "contradictions": contradictions.find([note["marks"] for note in notes]),
         "parts": "none" if not sum(test) else "given" if said else "drawn",
         "share": None if said else settings.test,
     }
@@ -73,30 +81,29 @@ def seen(notes: list[Note]) -> Note:
 
 def remarks(report: Mapping[str, Any]) -> list[str]:
     """What a person should know of a report, in lines."""
-    train, test = report["counts"]["train"], report["counts"]["test"]
+    train, test, validation = parts_of(report["counts"])
     names = report["classes"]
-    both = [f"{name} {a + b:,}" for name, a, b in zip(names, train, test, strict=True)]
+    both = [f"{name} {sum(counts):,}" for name, *counts in zip(names, train, test, validation, strict=True)]
     more = ", ..." if len(both) > _LISTED else ""
     height, width, channels = report["shape"]
     lines = [
         f"{counted(report['images'])} of {width} x {height} pixels, {'grey' if channels == 1 else 'rgb'}, of "
         f"{len(names)} classes: {', '.join(both[:_LISTED])}{more}"
     ]
-    parts = f"train part {sum(train):,}, test part {sum(test):,}"
-    said = {
-        "given": f"{parts}, as the source says",
-        "drawn": f"{parts} drawn by the images' checksums (--test SHARE)",
-        "none": f"no test part: all {sum(train):,} images are for training and validation (--test SHARE draws one)",
-    }
-    lines.append(said[report["parts"]])
-    unseen = [name for name, count in zip(names, train, strict=True) if not count]
-    if unseen:
-        are = "class has" if len(unseen) == 1 else "classes have"
-        lines.append(f"{len(unseen)} {are} no image in the train part and cannot be learnt: {_some(unseen)}")
-    untested = [name for name, count in zip(names, test, strict=True) if not count]
-    if untested and report["parts"] != "none":
-        are = "class has" if len(untested) == 1 else "classes have"
-        lines.append(f"{len(untested)} {are} no image in the test part: {_some(untested)}")
+    if report["parts"] == "none" and not sum(validation):
+        lines.append(
+            f"no test part: all {sum(train):,} images are for training and validation (--test SHARE draws one)"
+        )
+    else:
+        how = " drawn by the images' checksums (--test SHARE)" if report["parts"] == "drawn" else ", as the source says"
+        lines.append(parts_said(sum(train), sum(test), sum(validation)) + how)
+    lines += class_messages(names, train, test, validation, "image")
+    twins = report.get("contradictions", {"count": 0})  # data that were prepared earlier do not say it
+    if twins["count"]:
+        lines.append(
+            f"{counted(twins['count'])} have the same pixels as one of another class ({', '.join(twins['names'])}"
+            f"{', ...' if twins['count'] > len(twins['names']) else ''}): no model can be right on all of them"
+        )
     return lines + repairs(report)
 
 
@@ -131,16 +138,12 @@ def _were(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
-
-
-def _counts(notes: list[Note]) -> tuple[list[int], list[int]]:
-    """Images of each class in the train and the test part."""
-    train, test = (
-        [sum(counts) for counts in zip(*(note["counts"][side] for note in notes), strict=True)] for side in (0, 1)
-    )
-    return train, test
+def _counts(notes: list[Note]) -> list[list[int]]:
+    """Images of each class in the train, the test and the validation part."""
+    return [
+        [sum(counts) for counts in zip(*(note["counts"][side] for note in notes), strict=True)]
+        for side in range(len(SIDES))
+    ]
 
 
 def _total(notes: list[Note], name: str) -> int:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from raysq.errors import UsageError
 from raysq.kinds.images import findings
 from raysq.kinds.images.reading import SUFFIXES, Form, Piece, infer, plan, read
-from raysq.kinds.images.reading.form import WHITE, Fit, size_of
+from raysq.kinds.images.reading.form import IMAGES, TABLES, WHITE, Fit, size_of
+from raysq.sources import Listing
 
 Note = dict[str, Any]
 
@@ -35,6 +36,7 @@ class _Pixels:
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
     zip_member: ClassVar[str | None] = None  # a zip is an archive of images
+    listing: ClassVar[Listing | None] = Listing(TABLES, IMAGES)
 
     def __post_init__(self) -> None:
         if self.size is not None:
@@ -102,7 +104,8 @@ class ImagePreparation(_Pixels):
         fit: how an image of other proportions is brought to the size: "stretch" it, "crop" the middle, or "pad" it.
         background: what lies behind transparent pixels and beside padded images, "white" or "black".
         damaged: "error", or "drop" leaves out images that cannot be read, and tells them.
-        label: the column of a csv file that has the classes, by name, or by number from 1; found when none.
+        label: the column of a csv file that has the classes, by name, or by number from 1; found when none. The csv
+            file has the pixels, or names the images of the folder in which it lies.
         white: the value of a white pixel in arrays and csv files, such as 1 of fractions and 16 of scikit-learn's
             digits; they are scaled to 0 to 255.
         test: share of the images that are drawn for the test part where the source does not say which they are; by
@@ -112,6 +115,8 @@ class ImagePreparation(_Pixels):
 
     test: float = 0.1
     classes: tuple[str, ...] = ()
+
+    version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -132,7 +137,8 @@ class ImagePreparation(_Pixels):
             DataError: something cannot be found out; the message says what to say.
         """
         found = infer(files, self.form)
-        return dataclasses.replace(self, **_known(found.form), classes=found.form.classes), found.told
+        settings = dataclasses.replace(self, **_known(found.form), classes=found.form.classes)
+        return settings, [*found.told, *found.left_out]
 
     def check(self, notes: list[Note]) -> None:
         """Raises the first error that the notes of all pieces, in order, hold.
@@ -170,8 +176,7 @@ class ImageReading(_Pixels):
         Raises:
             DataError: files without images.
         """
-        infer(files, self.form)
-        return self, []
+        return self, infer(files, self.form).left_out
 
     def check(self, notes: list[Note]) -> None:
         """Raises DataError where there are no images."""

@@ -68,7 +68,7 @@ def report(
     found = _answers(examples, indices, predict)
     sections = [
         samples,
-        confusion_section(found, classes, where),
+        confusion_section(found, classes, where, facts.get("priors")),
         confidence_section(found, where, "images"),
         _mistakes_section(dataset, examples, found, classes, split),
         _layers_section(dataset, examples, predict, activations, classes, split),

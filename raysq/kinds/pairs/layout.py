@@ -12,6 +12,7 @@ from raysq.corpus.reading.heads import head, with_delimiter
 from raysq.errors import DataError
 from raysq.kinds.pairs.lines import named, some
 from raysq.settings import nearest
+from raysq.trees import left_out
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".json", ".parquet")
 # ISO 639-1, and what files of sources and targets are called where nobody says the languages.
@@ -143,6 +144,15 @@ def groups(files: Sequence[Path], layout: Layout) -> dict[str, tuple[Path, Path]
             )
         found[stem] = (ours, theirs)
     return found
+
+
+def others(files: Sequence[Path], layout: Layout) -> list[str]:
+    """The message about line-aligned files of other languages, which are not read."""
+    if layout.sort != "aligned":
+        return []
+    sides = (layout.source.lower(), layout.target.lower())
+    names = [path.name for path in files if named(path)[1].lower() not in sides]
+    return left_out(names, f"as they end neither in .{layout.source} nor in .{layout.target}")
 
 
 def _sort(path: Path, form: Form) -> str:

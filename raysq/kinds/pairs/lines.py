@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.corpus.reading import streams
+from raysq.corpus.reading.layout import PARTS
 from raysq.corpus.reading.tables import BOM, is_utf8
 from raysq.errors import DataError
 
 LINES = 1 << 16  # of a piece
-PARTS = {"train": 0, "training": 0, "test": 1, "testing": 1, "dev": 2, "val": 2, "valid": 2, "validation": 2}
 _CHUNK = 8 << 20
 
 Note = dict[str, Any]

@@ -16,9 +16,10 @@ from raysq.corpus.reading import read as read_documents
 from raysq.corpus.reading.heads import head
 from raysq.errors import DataError, UsageError
 from raysq.kinds.pairs import lines
-from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups, source_column
+from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups, others, source_column
 from raysq.kinds.pairs.lines import LinePiece
 from raysq.kinds.pairs.sentences import Language, Level, parted
+from raysq.sources import Listing
 
 if TYPE_CHECKING:
     from raysq.kinds.kind import Survey
@@ -62,6 +63,7 @@ class PairPreparation:
     version: ClassVar[int] = 2
     trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
+    listing: ClassVar[Listing | None] = None
     shard_rows: ClassVar[int] = 65536
 
     def __post_init__(self) -> None:
@@ -97,7 +99,7 @@ class PairPreparation:
             DataError: something cannot be found out; the message says what to say.
         """
         found = find(files, self.source, self.target, self.form)
-        told = list(found.told)
+        told = [*found.told, *others(files, found)]
         settings = dataclasses.replace(
             self,
             source=found.source,
@@ -221,6 +223,7 @@ class PairReading:
     version: ClassVar[int] = 2
     trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
+    listing: ClassVar[Listing | None] = None
     shard_rows: ClassVar[int] = PairPreparation.shard_rows
     suffixes: ClassVar[tuple[str, ...]] = (*TABLES, ".txt", *(f".{language}" for language in LANGUAGES))
 

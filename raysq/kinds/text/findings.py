@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from raysq.corpus.documents import Note, damages, many, seen, total
+from raysq.corpus.documents import Note, damages, many, parts_said, seen, total
 from raysq.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,16 +52,16 @@ def conclude(settings: "LanguagePreparation", notes: list[Note], found: Mapping[
 
 def remarks(report: Mapping[str, Any]) -> list[str]:
     """What a person should know of a report, in lines."""
-    unit, (train, test) = report["unit"], report["parts"]
+    unit, (train, test, *validation) = report["unit"], report["parts"]  # data of version 1 have two parts
     what = "characters" if report["level"] == "char" else "words"
     lines = [
         f"{many(report['units'], unit, unit + 's')} (--set unit=sentence, line, paragraph or document), "
         f"{report['tokens']:,} {what}; the longest has {report['longest']:,}"
     ]
     if report["share"] is None:
-        lines.append(f"train part {train:,}, test part {test:,}, as the source says")
+        lines.append(f"{parts_said(train, test, *validation)}, as the source says")
     elif test:
-        lines.append(f"train part {train:,}, test part {test:,} drawn by the texts' checksums (--test SHARE)")
+        lines.append(f"{parts_said(train, test)} drawn by the texts' checksums (--test SHARE)")
     else:
         why = "" if not report["share"] else f"; {report['share']:g} of them came to none"
         lines.append(f"no test part: all {train:,} are for training and validation{why} (--test SHARE draws one)")

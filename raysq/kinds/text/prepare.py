@@ -61,6 +61,7 @@ class LanguagePreparation(_Units, DocumentPreparation):
     counted: Literal["train", "all"] = "train"
     excerpt: int = 300
 
+    version: ClassVar[int] = 2
     vectors: ClassVar[str | None] = None
 
     def __post_init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
-from raysq.corpus.documents import DocumentPreparation, DocumentReading, Note, damages, many, seen, total
+from raysq.corpus.documents import DocumentPreparation, DocumentReading, Note, damages, many, parts_said, seen, total
 from raysq.corpus.reading import SUFFIXES, Piece, plain
 from raysq.corpus.tokens import FILTERS
 from raysq.corpus.units import Unit, split
@@ -35,6 +35,7 @@ class VectorPreparation(DocumentPreparation):
     test: float = 0.0
     excerpt: int = 0
 
+    version: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = (*plain.SUFFIXES, *(one for one in SUFFIXES if one != ".npz"))
     counted: ClassVar[Literal["train", "all"]] = "train"
     vectors: ClassVar[str | None] = None
@@ -94,11 +95,11 @@ class VectorPreparation(DocumentPreparation):
     def remarks(self, report: Mapping[str, Any]) -> list[str]:
         """What a person should know of a report, in lines."""
         units = {"document": "texts", "sentence": "sentences", "line": "lines", "paragraph": "paragraphs"}
-        train, test = report["parts"]
+        train, test, *validation = report["parts"]  # data of version 1 have two parts
         lines = [f"{report['documents']:,} {units[report['unit']]}"]
-        if test:
+        if test or any(validation):
             how = "as the source says (--set parts=join takes all)" if report["said"] else "drawn by their checksums"
-            lines.append(f"train part {train:,}, test part {test:,}, {how}")
+            lines.append(f"{parts_said(train, test, *validation)}, {how}")
         if report["empty"]:
             lines.append(f"{report['empty']:,} without words")
         lines += damages(report, "text", "texts")

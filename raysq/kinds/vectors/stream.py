@@ -26,7 +26,7 @@ class Passages:
     Attributes:
         offsets: int64 of shape (passages + 1,), where the words of each begin among those of all texts.
         keys: uint64 of shape (passages,), equal for equal texts.
-        part: int8 of shape (passages,), 0 for the train part, 1 for the test part.
+        part: int8 of shape (passages,), 0 for the train part, 1 for the test part, 2 for validation.
     """
 
     offsets: np.ndarray
@@ -40,7 +40,7 @@ def passages(offsets: np.ndarray, keys: np.ndarray, part: np.ndarray) -> Passage
     Args:
         offsets: int64 of shape (texts + 1,), where the words of each begin.
         keys: a checksum of each.
-        part: 0 or 1 of each.
+        part: 0, 1 or 2 of each.
     """
     size = int(np.clip(int(offsets[-1]) // _PASSAGES, _FEWEST_WORDS, PASSAGE))
     lengths = np.diff(offsets)
@@ -57,13 +57,18 @@ def divide(found: Passages, val: float, name: str) -> np.ndarray:
 
     Args:
         found: the passages.
-        val: share of the words of the train part to validate on. Passages with the same text are never parted.
+        val: share of the words of the train part to validate on, where the source has no part for it. Passages with
+            the same text are never parted.
         name: of the data set, for messages.
 
     Raises:
         DataError: nothing is left to train or to validate on.
     """
     lengths = np.diff(found.offsets)
+    if ((found.part == 2) & (lengths > 0)).any():
+        if not lengths[found.part == 0].any():
+            raise DataError(f"the train part of data set {name} has no words; give more text")
+        return np.array([0, 2, 1], np.int8)[found.part]
     (rows,) = np.nonzero((found.part == 0) & (lengths > 0))
     if len(rows) < 2:
         raise DataError(

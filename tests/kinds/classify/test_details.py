@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from raysq.kinds.answers import Answers, confusion_section
+from raysq.kinds.charts import Text
 from raysq.kinds.confusion import chosen, confusions, details, probabilities, show
 
 THREE = {"classes": ["a", "b", "c"]}
@@ -60,5 +62,20 @@ def test_many_classes_are_shown_by_their_largest_confusions():
     each = show(wide, "test")[0]
     assert each.title == "test: each class, the 40 of 50 with the lowest F1"
     assert [row[0] for row in each.rows[:2]] == ["3", "5"] and len(each.rows) == 21  # 20 classes are there at all
-    matrix = show(details(THREE, None, truth[:9, None] % 3, np.eye(3)[taken[:9] % 3]), "val")[1]
+    matrix = show(details(THREE, None, truth[:9, None] % 3, np.eye(3)[taken[:9] % 3]), "val")[-1]
     assert matrix.columns[1:] == ["a", "b", "c"] and len(matrix.rows) == 3
+
+
+def test_figures_that_cannot_tell_are_said_to_be_such():
+    both = {"classes": ["ham", "spam", "third"], "priors": [0.5, 0.5, 0.0]}
+    found = details(both, None, np.zeros((4, 1), int), np.eye(3)[[0, 0, 0, 0]])
+    assert found["accuracy"] == 1.0
+    assert found["caveats"] == ["one class only, ham: accuracy on it says nothing of how well classes are told apart"]
+    assert show(found, "test")[0].text == f"test: {found['caveats'][0]}"
+    found = details(both, None, np.array([[0], [1], [2], [2]]), np.eye(3)[[0, 1, 0, 1]])
+    assert found["caveats"] == ["2 of third, which no training example has: no model can be right on them"]
+    assert details(both, None, np.array([[0], [1]]), np.eye(3)[[0, 1]])["caveats"] == []
+    section = confusion_section(Answers(np.arange(3), np.zeros(3, int), np.zeros(3, int), np.ones(3)), ["a", "b"], "On")
+    assert [item.text for item in section.items if isinstance(item, Text)] == [
+        "One class only, a: accuracy on it says nothing of how well classes are told apart."
+    ]

@@ -11,7 +11,9 @@ import pytest
 
 from raysq.corpus.documents import DocumentReading
 from raysq.errors import DataError, SourceError, UsageError
+from raysq.kinds.classify import KIND
 from raysq.kinds.classify.prepare import TextPreparation
+from raysq.kinds.classify.settings import TextSettings
 from raysq.preparation import build, fingerprint, prepare_table
 from raysq.settings import make
 from raysq.shards import SHARD_ROWS, Dataset
@@ -83,7 +85,7 @@ def test_documents_become_words_of_one_vocabulary(tmp_path):
     report = dataset.manifest.report
     assert report["counts"] == {
         side: [sum(row["label"] == name and p == number for row, p in zip(rows, part, strict=True)) for name in classes]
-        for number, side in enumerate(("train", "test"))
+        for number, side in enumerate(("train", "test", "validation"))
     }
     assert report["empty"] == sum(not words for words in split) > 0
     assert (report["tokens"], report["longest"]) == (sum(map(len, split)), max(map(len, split)))
@@ -157,7 +159,7 @@ def test_parts_that_the_source_gives(tmp_path):
         file.write_bytes(text.encode("latin-1"))
     dataset = make_dataset(tmp_path / "in", tmp_path / "out")
     report = dataset.manifest.report
-    assert (report["parts"], report["counts"]) == ("given", {"train": [1, 1], "test": [1, 1]})
+    assert (report["parts"], report["counts"]) == ("given", {"train": [1, 1], "test": [1, 1], "validation": [0, 0]})
     assert report["undecodable"]["count"] == 1
     assert report["undecodable"]["names"] == ["train/neg/0.txt"]
     assert any(
@@ -167,6 +169,39 @@ def test_parts_that_the_source_gives(tmp_path):
     assert by_name["test/neg/0.txt"] == [None, "bad"]
     assert by_name["test/pos/0.txt"] == ["good", "good"]
     assert by_name["train/neg/0.txt"] == ["bad", "b\ufffdd"]
+
+
+def test_a_validation_part_of_ones_own_is_kept(tmp_path):
+    parts = ["train", "valid", "test", "train", "dev", "train"] * 4
+    rows = [{"text": f"text {row}", "label": "xy"[row // 2 % 2], "split": part} for row, part in enumerate(parts)]
+    dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", label="label")
+    split = TextSettings(val="0.5").open(dataset)
+    wanted = {"train": ["train"], "val": ["valid", "dev"], "test": ["test"]}
+    for name, said in wanted.items():
+        assert split[name].rows.tolist() == [row for row, part in enumerate(parts) if part in said]
+    assert dataset.manifest.report["counts"] == {"train": [6, 6], "test": [2, 2], "validation": [4, 4]}
+    lines = TextPreparation().remarks(dataset.manifest.report)
+    assert "train part 12, validation part 8, test part 4, as the source says" in lines
+    # Words of the validation part alone are unknown: the vocabulary is of the documents to train on.
+    assert "1" not in dataset.extra("vocabulary").column("word").to_pylist()
+    with pytest.raises(DataError, match="train_samples=13 is more than the 12 documents there are to train on"):
+        TextSettings(train_samples=13).open(dataset)
+    assert len(TextSettings(train_samples=5).open(dataset)["train"]) == 5
+
+
+def test_a_part_with_one_class_is_told(tmp_path):
+    rows = [{"text": f"t {row}", "label": "xy"[row % 2], "split": "train"} for row in range(8)]
+    rows += [{"text": f"new {row}", "label": "x", "split": "test"} for row in range(3)]
+    rows += [{"text": f"other {row}", "label": "z", "split": "val"} for row in range(3)]
+    dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", label="label")
+    lines = TextPreparation().remarks(dataset.manifest.report)
+    says_nothing = "accuracy on it says nothing of how well classes are told apart"
+    assert f"the test part has one class only, x: {says_nothing}" in lines
+    assert f"the validation part has one class only, z: {says_nothing}" in lines
+    assert "1 class has no document in the train part and cannot be learnt: z" in lines
+    facts = KIND.facts(dataset, TextSettings())
+    assert facts["single"] == {"val": "z", "test": "x"}
+    assert f"the test split has one class only, x: {says_nothing}" in KIND.remarks(facts, TextSettings())
 
 
 @pytest.mark.parametrize(
@@ -179,11 +214,11 @@ def test_parts_that_the_source_gives(tmp_path):
         ),
         (
             some_rows(0, 6, split="test"),
-            "all 6 documents are of the test part, and there are none to train on; give those of the train part too",
+            "all 6 documents are of the test or the validation part, and there are none to train on; give those of the",
         ),
         (
             [{"text": "a", "label": "x", "split": "train"}, {"text": "b", "label": "y", "split": "test"}],
-            "not of the test part have the label 'x' alone: a classifier needs two classes to train on",
+            "the documents to train on have the label 'x' alone: a classifier needs two classes to train on",
         ),
     ],
 )

@@ -116,10 +116,11 @@ def make_dataset(
     source: Path, target: Path, cpus: int | None = None, shard_rows: int | None = None, **settings
 ) -> Dataset:
     """Prepares images as `raysq prepare` does."""
-    found = resolve(source, suffixes=ImagePreparation.suffixes, trees=True, zip_member=None)
+    form = ImagePreparation
+    found = resolve(source, suffixes=form.suffixes, trees=True, zip_member=None, listing=form.listing)
     preparation, told = make(ImagePreparation, settings).infer(found.files)
     identity = {"task": "images", "kind": "images", "name": target.name}
-    return build(preparation, found, target, identity, told=told, shard_rows=shard_rows, cpus=cpus)
+    return build(preparation, found, target, identity, told=[*told, *found.messages], shard_rows=shard_rows, cpus=cpus)
 
 
 def pixels_of(dataset: Dataset) -> np.ndarray:

@@ -86,7 +86,14 @@ def test_arrays_are_read_as_they_are(tmp_path):
         "medical": (split(("train_images", "test_images"), ("train_labels", "test_labels")), pixels),
         "column": ({**split(("x_train", "x_test"), ("y_train", "y_test")), "y_train": labels[:40, None]}, pixels),
         "validation": (
-            {"x_val": pixels[:40], "y_val": labels[:40], "x_test": pixels[40:], "y_test": labels[40:]},
+            {
+                "x_train": pixels[:20],
+                "y_train": labels[:20],
+                "x_val": pixels[20:40],
+                "y_val": labels[20:40],
+                "x_test": pixels[40:],
+                "y_test": labels[40:],
+            },
             pixels,
         ),
         "all": ({"x": pixels, "y": named}, pixels),
@@ -101,7 +108,8 @@ def test_arrays_are_read_as_they_are(tmp_path):
             found = make_dataset(path, tmp_path / path.stem)
             assert np.array_equal(pixels_of(found).reshape(wanted.shape), wanted), path
             if name not in ("all", "wide", "flat", "colours"):
-                assert found.column("part").slice(0, 50).tolist() == [0] * 40 + [1] * 10
+                second = 2 if name == "validation" else 0
+                assert found.column("part").slice(0, 50).tolist() == [0] * 20 + [second] * 20 + [1] * 10
             texts = name in ("all", "flat")
             assert labels_of(found) == (named.tolist() if texts else [str(label) for label in labels])
             if name == "medical":

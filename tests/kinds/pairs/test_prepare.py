@@ -10,7 +10,7 @@ from kinds.pairs.pairs_corpus import prepared, sentences, write_aligned, write_t
 from raysq.cli import main
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.kinds.pairs.findings import remarks
-from raysq.kinds.pairs.prepare import PairReading
+from raysq.kinds.pairs.prepare import PairPreparation, PairReading
 
 
 def rows(dataset):
@@ -40,6 +40,8 @@ def test_aligned_files_with_parts_marks_and_empty_lines(tmp_path):
     (folder / "test.fr").write_text("arr\u00eate maintenant")
     (folder / "train.de").write_text("and another language\n")
     dataset = prepared(folder, tmp_path / "out", source="en", target="fr")
+    said = "left out, as they end neither in .en nor in .fr: train.de"
+    assert said in PairPreparation(source="en", target="fr").infer(sorted(folder.iterdir()))[1]
     assert rows(dataset) == [
         (["go"], ["*"], 2, "dev.en:1"),
         (["stop", "*"], ["arr\u00eate", "*"], 1, "test.en:1"),

@@ -274,7 +274,7 @@ def test_parts_can_be_joined(tmp_path):
     kept = raysq.prepare("cbow", path, name="kept", quiet=True)
     assert preparation.find("skipgram", "kept").directory == kept.directory, "of the same kind"
     joined = raysq.prepare("cbow", path, settings={"parts": "join"}, quiet=True)
-    assert kept.manifest.report["parts"] == [10, 10] and joined.manifest.report["parts"] == [20, 0]
+    assert kept.manifest.report["parts"] == [10, 10, 0] and joined.manifest.report["parts"] == [20, 0, 0]
     lines = VectorPreparation().remarks(kept.manifest.report)
     assert any("parts=join takes all" in line for line in lines)
 

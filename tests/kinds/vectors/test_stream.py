@@ -102,6 +102,15 @@ def test_equal_texts_are_on_one_side_and_one_long_text_is_divided():
     assert np.diff(short.offsets).tolist() == [20] * 5
 
 
+def test_a_validation_part_of_ones_own_is_kept():
+    part = np.array([0, 1, 2, 0, 2, 0], np.int8)
+    found = passages(np.arange(7) * 3, np.arange(6, dtype=np.uint32), part)
+    assert divide(found, 0.5, "made").tolist() == [0, 2, 1, 0, 1, 0]
+    alone = passages(np.arange(3) * 3, np.arange(2, dtype=np.uint32), np.array([1, 2], np.int8))
+    with pytest.raises(DataError, match="the train part of data set made has no words"):
+        divide(alone, 0.5, "made")
+
+
 def test_too_little_text_is_told(tmp_path):
     with pytest.raises(DataError, match="too few passages with words.*: 1, and 2 are needed"):
         streams(write(tmp_path / "one", [["a", "b", "c"]]), VectorSettings())

@@ -7,7 +7,7 @@
 
 Every table has the column `pixels` (fixed-size lists of uint8, row by row, the channels of a pixel beside each other)
 and `id` (large_string); where labels are read also `label` (int32, a place among the classes), `part` (int8: 0 train, 1
-test) and `key` (uint64, a checksum of the pixels). What its note holds is said at `rows.Rows`.
+test, 2 validation) and `key` (uint64, a checksum of the pixels). What its note holds is said at `rows.Rows`.
 """
 
 from raysq.kinds.images.reading.form import SUFFIXES, Form, Piece

@@ -21,11 +21,11 @@ _HELD = 128 << 20  # bytes of pixels of a piece
 # Names of images and labels, and their part: as Keras and as MedMNIST name them, or all in one.
 _NAMES = (
     ("x_train", "y_train", 0),
-    ("x_val", "y_val", 0),
-    ("x_valid", "y_valid", 0),
+    ("x_val", "y_val", 2),
+    ("x_valid", "y_valid", 2),
     ("x_test", "y_test", 1),
     ("train_images", "train_labels", 0),
-    ("val_images", "val_labels", 0),
+    ("val_images", "val_labels", 2),
     ("test_images", "test_labels", 1),
     ("x", "y", -1),
     ("X", "y", -1),
@@ -51,6 +51,13 @@ def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, Head]]:
         if labels and not y:
             raise DataError(f"{path.name} has {x} and no labels beside it: name them {_label_name(x)}")
     return found
+
+
+def others(path: Path) -> list[str]:
+    """The names of the arrays that are neither images nor labels."""
+    heads = _heads(path)
+    taken = {name for x, y, _ in _NAMES if x in heads for name in (x, y)}
+    return [name for name in heads if name not in taken]
 
 
 def plan(path: Path, form: Form) -> list[Piece]:

@@ -63,6 +63,13 @@ def missing(path: Path) -> list[str]:
     return [name for name in (f"data_batch_{number}" for number in range(1, 6)) if name not in there]
 
 
+def others(path: Path) -> list[str]:
+    """The files that are neither batches nor names of classes."""
+    names = _sizes(path)
+    taken = set(batches(names)) | {name for name in names if name.rpartition("/")[2] in _META}
+    return [name for name in names if name not in taken]
+
+
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     """The images of a batch; their ids are its name and their number in it, from 1."""
     pixels, labels = _batch(piece)

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from raysq.corpus.reading import layout
 from raysq.corpus.reading.layout import Layout
 from raysq.errors import DataError
 from raysq.kinds.images.reading.form import IMAGES, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
-from raysq.trees import walk
+from raysq.trees import is_hidden, walk
 
 _MOST = 2000  # files of a piece
 _RAW, _HELD = 64 << 20, 64 << 20  # bytes of files, and of pixels, of a piece
@@ -65,6 +64,14 @@ def names_of(path: Path) -> list[str]:
     return [name for name, _ in _sizes(path)]
 
 
+def hidden_in(path: Path) -> tuple[str, ...]:
+    """The files of a zip archive that are hidden or the system's own; those of a folder are told by its source."""
+    if path.is_dir():
+        return ()
+    about = path.stat()
+    return _zipped(path.absolute(), about.st_size, about.st_mtime_ns)[1]
+
+
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     """The images of a piece; their ids are their paths."""
     rows = Rows(form)
@@ -74,13 +81,14 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
             for name in piece.names:
                 yield from _one(rows, where, name, _member(archive, piece, name))
     else:
-        for name in piece.names:
+        said = piece.said or [None] * len(piece.names)
+        for name, about in zip(piece.names, said, strict=True):
             path = Path(piece.path) / name
             if path.stat().st_size > _LARGEST:
                 raise DataError(
                     f"{name} has {path.stat().st_size:,} bytes, and an image at most {_LARGEST:,}; take it out"
                 )
-            yield from _one(rows, where, name, path.read_bytes())
+            yield from _one(rows, where, name, path.read_bytes(), about)
     yield rows.take()
 
 
@@ -92,8 +100,10 @@ def content(path: Path, name: str) -> bytes:
         return _member(archive, Piece(str(path), "zip", 0), name)
 
 
-def _one(rows: Rows, where: Layout, name: str, raw: bytes) -> Iterator[tuple[pa.Table, Note]]:
-    placed = where.place(name)
+def _one(
+    rows: Rows, where: Layout, name: str, raw: bytes, said: tuple[str, int] | None = None
+) -> Iterator[tuple[pa.Table, Note]]:
+    placed = where.place(name) if said is None else (*said, name)
     assert placed is not None
     rows.add_file(raw, *placed)
     if rows.full:
@@ -105,26 +115,28 @@ def _sizes(path: Path) -> Sequence[tuple[str, int]]:
     if path.is_dir():
         return [(file.name, file.size) for file in walk(path).files]
     about = path.stat()
-    return _zipped(path.absolute(), about.st_size, about.st_mtime_ns)
+    return _zipped(path.absolute(), about.st_size, about.st_mtime_ns)[0]
 
 
 @functools.lru_cache(maxsize=16)
-def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[str, int], ...]:
-    found = []
+def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
+    """Name and bytes of each file of a zip archive, and the names of those that are hidden or the system's own."""
+    found, hidden = [], []
     with _archive(path) as archive:
         for info in archive.infolist():
             if info.is_dir():
                 continue
             if info.filename.startswith("/") or ".." in info.filename.split("/") or "\\" in info.filename:
                 raise DataError(f"{path.name}: member {info.filename} leads out of the archive; do not trust it")
-            if layout.hidden(info.filename):
+            if is_hidden(info.filename):
+                hidden.append(info.filename)
                 continue
             if stat.S_ISLNK(info.external_attr >> 16):
                 raise DataError(f"{path.name}: member {info.filename} is a link; pack the files themselves")
             if info.flag_bits & 1:
                 raise DataError(f"{path.name} is encrypted; unpack it first and give the folder")
             found.append((info.filename, info.file_size))
-    return tuple(found)
+    return tuple(found), tuple(hidden)
 
 
 def _archive(path: Path) -> zipfile.ZipFile:

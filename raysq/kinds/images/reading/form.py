@@ -11,13 +11,14 @@ from raysq.errors import UsageError
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 TARS = (".tar.gz", ".tgz", ".tar")
 IDX = ("-ubyte", "-ubyte.gz")
+TABLES = (".csv", ".csv.gz", ".tsv", ".jsonl")  # that may name the images of a folder and their classes
 SUFFIXES = (".npz", *IDX, ".csv", ".csv.gz", ".zip", *TARS, *IMAGES)
 
 LARGEST = 4096  # pixels of a side
 WHITE = 255.0  # the value of a white pixel, where nobody says
 
 Fit = Literal["stretch", "crop", "pad"]
-Kind = Literal["tree", "zip", "tar", "files", "npz", "idx", "cifar", "csv"]
+Kind = Literal["tree", "zip", "tar", "files", "listed", "npz", "idx", "cifar", "csv"]
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ class Piece:
         names: files of a folder or a zip, or the one member of a tar or a folder that is a CIFAR batch; of an npz the
             names of the images and of the labels.
         layout: where the classes are in a folder tree or an archive.
+        said: class and part of each of `names`, where a table of the folder says them.
         part: what the source says of all its images: 0 train, 1 test, -1 nothing.
         begin: number of the first image of an array, or among the images of a tar.
         end: number after the last; None for all.
@@ -83,6 +85,7 @@ class Piece:
     size: int
     names: tuple[str, ...] = ()
     layout: Layout | None = None
+    said: tuple[tuple[str, int], ...] = ()
     part: int = -1
     begin: int = 0
     end: int | None = None

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from raysq.corpus.reading import layout
 from raysq.corpus.survey import in_order
 from raysq.errors import DataError
-from raysq.kinds.images.reading import arrays, cifar, files, idx, table, tars
+from raysq.kinds.images.reading import arrays, cifar, files, idx, listed, table, tars
 from raysq.kinds.images.reading.decode import Head, head
-from raysq.kinds.images.reading.form import IMAGES, Form, Kind
-from raysq.kinds.images.reading.plan import idx_files, layout_of, names_of, sort_of
-from raysq.trees import walk
+from raysq.kinds.images.reading.form import IDX, IMAGES, Form, Kind
+from raysq.kinds.images.reading.plan import found_layout, hidden_in, idx_files, layout_of, names_of, sort_of
+from raysq.trees import BY_SYSTEM, left_out, named, walk
 
 _LOOKED_AT = 200  # image files
 _NEARLY_ALL = 0.95
@@ -23,10 +24,11 @@ _SHOWN = 8
 
 @dataclass(frozen=True)
 class Found:
-    """A form with nothing left open, and what was found, in lines."""
+    """A form with nothing left open, what was found, and which files are not read, in lines."""
 
     form: Form
     told: list[str]
+    left_out: list[str]
 
 
 def infer(paths: Sequence[Path], form: Form) -> Found:
@@ -35,10 +37,13 @@ def infer(paths: Sequence[Path], form: Form) -> Found:
     Raises:
         DataError: something cannot be found; the message says what to say.
     """
-    kind = sort_of(paths)
+    kind = sort_of(paths, form)
     told: list[str] = []
-    if form.label and kind != "csv" and form.labels:
-        raise DataError(f"{paths[0].name} is no csv file: it has no column {form.label!r} of labels; leave out --label")
+    if form.label and kind not in ("csv", "listed") and form.labels:
+        raise DataError(
+            f"{paths[0].name} is no csv file, and no table in it names its images: it has no column {form.label!r} of "
+            "labels; leave out --label"
+        )
     heads = _heads(paths, kind, form, told)
     form = _sized(form, heads, told)
     if form.labels and not form.classes:
@@ -51,7 +56,7 @@ def infer(paths: Sequence[Path], form: Form) -> Found:
                 "of another"
             )
         form = replace(form, classes=tuple(classes))
-    return Found(form, told)
+    return Found(form, told, _left_out(paths, kind, form))
 
 
 def _heads(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> Counter[Head]:
@@ -97,6 +102,9 @@ def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
                 "CLASS/FILE, or in train/CLASS/FILE and test/CLASS/FILE, and none beside these folders"
             )
         looks = [(path.name, path) for path in paths]
+    elif kind == "listed":
+        names = [row.file for path in paths for row in listed.read_listing(path, form).rows]
+        looks = [(name, paths[0] / name) for name in _spaced(names)]
     elif kind == "tar":
         looks = [look for path in paths for look in tars.look(path).heads]  # type: ignore[misc]
     else:
@@ -104,8 +112,7 @@ def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
         for path in paths:
             where = layout_of(path, form.labels)
             names = [name for name in names_of(path) if name.lower().endswith(IMAGES) and where.place(name) is not None]
-            for place in np.unique(np.linspace(0, max(len(names) - 1, 0), min(_LOOKED_AT, len(names))).astype(int)):
-                name = names[place]
+            for name in _spaced(names):
                 looks.append((name, path / name if path.is_dir() else files.content(path, name)))  # type: ignore[arg-type]
     for name, source in looks:
         try:
@@ -119,6 +126,12 @@ def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
             "images for each class"
         )
     return found
+
+
+def _spaced(names: Sequence[str]) -> list[str]:
+    """Some names, evenly spaced."""
+    places = np.unique(np.linspace(0, max(len(names) - 1, 0), min(_LOOKED_AT, len(names))).astype(int))
+    return [names[place] for place in places.tolist()]
 
 
 def _sized(form: Form, heads: Counter[Head], told: list[str]) -> Form:
@@ -173,31 +186,46 @@ def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> 
         return in_order({str(label) for label in labels})
     if kind == "cifar":
         return list(dict.fromkeys(name for path in paths for name in cifar.classes(path)))
+    if kind == "listed":
+        return in_order({row.label for path in paths for row in listed.read_listing(path, form).rows})
     names: set[str] = set()
     for path in paths:
         found = layout_of(path, True)
-        everything = names_of(path)
-        placed = {name: found.place(name) for name in everything if name.lower().endswith(IMAGES)}
-        own = {place[0] for place in placed.values() if place is not None and place[0] is not None}
-        if found.name == "files" or not own:
+        placed = [found.place(name) for name in names_of(path) if name.lower().endswith(IMAGES)]
+        own = {place[0] for place in placed if place is not None and place[0] is not None}
+        if found.name == "files" or not own or layout.are_parts(own):
             raise DataError(
                 f"{path.name} has no folders of classes; images lie in CLASS/FILE, or in train/CLASS/FILE and "
-                "test/CLASS/FILE"
+                "test/CLASS/FILE, or a csv file beside them has a column with their names and one with their classes"
             )
         names |= own
-        told.insert(0, f"layout: {found.root}{found.said}, {len(own)} classes ({_listed(sorted(own))})")
-        outside = [name for name, place in placed.items() if place is None]
-        others = [name for name in everything if name not in placed]
-        if outside:
-            told.append(f"left out, as they belong to no class: {_listed(outside)}")
-        if others:
-            told.append(f"{len(others):,} files are no images by their names and are left out: {_listed(others)}")
+        told.insert(0, f"layout: {found.root}{found.said}, {len(own)} classes ({named(sorted(own), _SHOWN)})")
         empty = walk(path).empty if path.is_dir() else ()
         if empty:
-            told.append(f"folders without files: {_listed(empty)}")
+            told.append(f"folders without files: {named(empty, _SHOWN)}")
     return in_order(names)
 
 
-def _listed(names: Sequence[str]) -> str:
-    more = f", and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
+def _left_out(paths: Sequence[Path], kind: Kind, form: Form) -> list[str]:
+    """The messages about what of folders and archives is not read."""
+    messages: list[str] = []
+    for path in paths:
+        if kind == "listed":
+            messages += listed.read_listing(path, form).messages
+        elif kind == "npz":
+            messages += left_out(arrays.others(path), "as they are called neither as images nor as labels")
+        elif kind == "cifar":
+            messages += left_out(cifar.others(path), "as they are no batches")
+        elif kind == "idx" and path.is_dir():
+            others = [name for name in names_of(path) if not name.lower().endswith(IDX)]
+            messages += left_out(others, f"as they do not end in {' or '.join(IDX)}")
+        elif kind in ("tree", "zip", "tar"):
+            names = names_of(path)
+            images = [name for name in names if name.lower().endswith(IMAGES)]
+            where = found_layout(images, form.labels)
+            outside = [name for name in images if where.place(name) is None]
+            others = [name for name in names if not name.lower().endswith(IMAGES)]
+            messages += left_out(outside, "as they belong to no class" if form.labels else "as they lie in no part")
+            messages += left_out(others, "as they are no images by their names")
+            messages += left_out(hidden_in(path), BY_SYSTEM)
+    return messages

@@ -9,8 +9,8 @@ from raysq.corpus.reading import layout
 from raysq.corpus.reading.layout import Layout
 from raysq.corpus.reading.plan import parts_by_name
 from raysq.errors import DataError
-from raysq.kinds.images.reading import arrays, cifar, files, idx, table, tars
-from raysq.kinds.images.reading.form import IDX, IMAGES, TARS, Form, Kind, Piece
+from raysq.kinds.images.reading import arrays, cifar, files, idx, listed, table, tars
+from raysq.kinds.images.reading.form import IDX, IMAGES, TABLES, TARS, Form, Kind, Piece
 from raysq.kinds.images.reading.rows import Note
 from raysq.trees import walk
 
@@ -21,7 +21,9 @@ def plan(paths: Sequence[Path], form: Form) -> list[Piece]:
     Raises:
         DataError: files of several sorts, or what cannot be read as images.
     """
-    kind = sort_of(paths)
+    kind = sort_of(paths, form)
+    if kind == "listed":
+        return [piece for path in paths for piece in listed.plan(path, form)]
     if kind == "npz":
         return [piece for path in paths for piece in arrays.plan(path, form)]
     if kind == "cifar":
@@ -43,13 +45,13 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     yield from readers.get(piece.kind, files.read)(piece, form)
 
 
-def sort_of(paths: Sequence[Path]) -> Kind:
-    """What the raw files are.
+def sort_of(paths: Sequence[Path], form: Form) -> Kind:
+    """What the raw files are; "listed" where labels are read, and a table of the folder has them.
 
     Raises:
         DataError: several sorts, which are different data sets.
     """
-    sorts = {_sort(path): path.name for path in reversed(paths)}
+    sorts = {_sort(path, form): path.name for path in reversed(paths)}
     if len(sorts) > 1:
         raise DataError(f"{' and '.join(sorted(sorts.values()))} are different sorts of sources; give one of them")
     return next(iter(sorts))
@@ -62,9 +64,21 @@ def names_of(path: Path) -> list[str]:
     return files.names_of(path)
 
 
+def hidden_in(path: Path) -> tuple[str, ...]:
+    """The files of an archive that are hidden or the system's own."""
+    if path.is_file() and path.name.lower().endswith(TARS):
+        return tars.look(path).hidden
+    return files.hidden_in(path)
+
+
 def layout_of(path: Path, labels: bool) -> Layout:
     """Where the classes are among the images of a folder tree or an archive."""
-    found = layout.find(name for name in names_of(path) if name.lower().endswith(IMAGES))
+    return found_layout([name for name in names_of(path) if name.lower().endswith(IMAGES)], labels)
+
+
+def found_layout(images: Sequence[str], labels: bool) -> Layout:
+    """Where the classes are among images, by their paths."""
+    found = layout.find(images)
     return found if labels else layout.for_predictions(found)
 
 
@@ -75,7 +89,7 @@ def idx_files(paths: Sequence[Path]) -> list[Path]:
     return list(paths)
 
 
-def _sort(path: Path) -> Kind:
+def _sort(path: Path, form: Form) -> Kind:
     name = path.name.lower()
     if path.is_dir() or name.endswith(TARS):
         names = names_of(path)
@@ -83,6 +97,18 @@ def _sort(path: Path) -> Kind:
             return "cifar"
         if path.is_dir() and any(one.lower().endswith(IDX) for one in names):
             return "idx"
+        tables = path.is_dir() and form.labels and any(one.lower().endswith(TABLES) for one in names)
+        if tables and (form.label or not _has_classes(names)) and listed.is_listed(path, form):
+            return "listed"
         return "tree" if path.is_dir() else "tar"
     ends: dict[tuple[str, ...], Kind] = {(".npz",): "npz", (".zip",): "zip", IDX: "idx", (".csv", ".csv.gz"): "csv"}
     return next((kind for end, kind in ends.items() if name.endswith(end)), "files")
+
+
+def _has_classes(names: Sequence[str]) -> bool:
+    """Whether the folders of images are classes to tell apart, by the paths of a tree's files."""
+    images = [name for name in names if name.lower().endswith(IMAGES)]
+    where = found_layout(images, True)
+    placed = (where.place(name) for name in images)
+    labels = {place[0] for place in placed if place is not None}
+    return len(labels) > 1 and not layout.are_parts(labels)

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.corpus.survey import SIDES
 from raysq.errors import DataError
+from raysq.kinds.images import contradictions
 from raysq.kinds.images.reading.decode import convert, decode
 from raysq.kinds.images.reading.form import Form
 
@@ -22,8 +24,8 @@ class Rows:
 
     Its notes have `images`, `counts` (by part, then by class), `said` (how many the source says to be of a part),
     `first_unsaid` (the id of the first of which it does not), `resized`, `frames` (files with several pictures),
-    `damaged` (`count`, and the first `names`), `ignored` (files that are no images by their name) and `brightest`
-    (the largest value of a pixel).
+    `damaged` (`count`, and the first `names`), `ignored` (files that are no images by their name), `brightest`
+    (the largest value of a pixel) and `marks` (what `raysq.kinds.images.contradictions` finds equal images by).
     """
 
     def __init__(self, form: Form) -> None:
@@ -110,9 +112,12 @@ class Rows:
             label = np.array(self._labels, np.int32)
             columns |= {"label": pa.array(label), "part": pa.array(part), "key": pa.array(keys)}
             note |= {
-                "counts": [np.bincount(label[part == side], minlength=len(form.classes)).tolist() for side in (0, 1)],
+                "counts": [
+                    np.bincount(label[part == side], minlength=len(form.classes)).tolist() for side in range(len(SIDES))
+                ],
                 "said": int(given.sum()),
                 "first_unsaid": None if given.all() else self._ids[int(np.argmin(given))],
+                "marks": contradictions.pack(keys, label, self._ids),
             }
         columns["id"] = pa.array(self._ids, pa.large_string())
         fresh = Rows(form)

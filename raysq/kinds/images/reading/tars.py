@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from raysq.corpus.reading import layout, streams, tar
+from raysq.corpus.reading import streams, tar
 from raysq.corpus.reading.layout import Layout
 from raysq.errors import DataError
 from raysq.kinds.images.reading.form import IMAGES, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
+from raysq.trees import is_hidden
 
 _HEADS = 65536  # bytes of an image in which its head is looked for
 _ALL, _EVERY = 64, 100  # so many images are looked at from the beginning, then one in so many
@@ -27,11 +28,13 @@ class Seen:
         sizes: path and bytes of each regular file, in order.
         offsets: where its header begins, for archives that are not packed.
         heads: the beginnings of some images, by path.
+        hidden: paths of what is hidden or the system's own.
     """
 
     sizes: tuple[tuple[str, int], ...]
     offsets: tuple[int, ...]
     heads: tuple[tuple[str, bytes], ...]
+    hidden: tuple[str, ...]
 
 
 def look(path: Path) -> Seen:
@@ -101,29 +104,30 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
 
 @functools.lru_cache(maxsize=16)
 def _look(path: Path, size: int, changed: int) -> Seen:
-    sizes, offsets, heads = [], [], []
+    sizes, offsets, heads, hidden = [], [], [], []
     images = 0
 
     def wanted(name: str) -> bool:
         nonlocal images
-        if not name.lower().endswith(IMAGES) or layout.hidden(name):
+        if not name.lower().endswith(IMAGES) or is_hidden(name):
             return False
         images += 1
         return images <= _ALL or images % _EVERY == 0
 
     with _opened(path) as stream:
         for member in tar.members(stream, path, wanted):
-            if layout.hidden(member.name):
+            if is_hidden(member.name):
+                hidden.append(member.name)
                 continue
             sizes.append((member.name, member.size))
             offsets.append(member.begin)
             if member.data is not None:
                 heads.append((member.name, member.data[:_HEADS]))
-    return Seen(tuple(sizes), tuple(offsets), tuple(heads))
+    return Seen(tuple(sizes), tuple(offsets), tuple(heads), tuple(hidden))
 
 
 def _wanted(name: str, found: Layout) -> bool:
-    return name.lower().endswith(IMAGES) and not layout.hidden(name) and found.place(name) is not None
+    return name.lower().endswith(IMAGES) and not is_hidden(name) and found.place(name) is not None
 
 
 def _packed(path: Path) -> bool:
