@@ -30,7 +30,7 @@ _UNFINISHED = ".unfinished-"
 
 def prepare(
     task: Task | str,
-    source: str | Path | None = None,
+    source: Any = None,
     *,
     name: str | None = None,
     settings: Mapping[str, Any] | None = None,
@@ -42,7 +42,8 @@ def prepare(
 
     Args:
         task: a task or its name.
-        source: `sample[:LENGTH]`, a file, a folder, a URL; the task's published data when None.
+        source: `sample[:LENGTH]`, a file, a folder, a URL, or rows in memory (a DataFrame, a pyarrow Table, a dict of
+            columns); the task's published data when None.
         name: the data set's name; the beginning of its fingerprint when None.
         settings: of the preparation, over those of the task; and of the examples (targets, lookback, ...), which
             are kept with the data set as the defaults of what is trained on it. Changing only these prepares
@@ -236,13 +237,13 @@ def _shard_rows(preparation: Preparation, asked: int | None) -> int:
 
 
 def prepare_table(
-    preparation: Preparation, files: list[Path], *, inferred: bool = False
+    preparation: Preparation, files: "Sequence[Path | pa.Table]", *, inferred: bool = False
 ) -> "tuple[pa.Table, dict[str, Any]]":
     """The rows and the report of raw files, in this process and in memory, as for predictions.
 
     Args:
         preparation: reads the files.
-        files: raw files.
+        files: raw files, or rows in memory where the kind reads rows as one series.
         inferred: whether what the person did not say was found in the files already.
 
     Raises:
@@ -251,10 +252,10 @@ def prepare_table(
     import pyarrow as pa
 
     if not inferred:
-        preparation, _ = preparation.infer(files)
+        preparation, _ = preparation.infer(list(files))
 
     def read(preparation: Preparation) -> list[Any]:
-        return [pair for piece in preparation.plan(files) for pair in preparation.read(piece)]
+        return [pair for piece in preparation.plan(list(files)) for pair in preparation.read(piece)]
 
     pairs = read(preparation)
     notes = [note for _, note in pairs]

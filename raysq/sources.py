@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from raysq import frames
 from raysq.atomic import write_json
 from raysq.errors import RaysqError, SourceError, UsageError
 from raysq.home import home
@@ -91,7 +92,7 @@ class Source:
 
 
 def resolve(
-    source: str | Path | None,
+    source: Any,
     *,
     url: str | None = None,
     sha256: str | None = None,
@@ -105,8 +106,8 @@ def resolve(
     """Finds raw data.
 
     Args:
-        source: `sample[:SPEC]`, a file, a folder of files, a URL, or None for the published data. A file of
-            one's own that is called "sample" is given as `./sample`.
+        source: `sample[:SPEC]`, a file, a folder of files, a URL, rows in memory, which become a file in the home, or
+            None for the published data. A file of one's own that is called "sample" is given as `./sample`.
         url: where the published data are.
         sha256: the published file's checksum, where it is known.
         sample: writes synthetic raw data of a given SPEC and returns the path.
@@ -125,6 +126,15 @@ def resolve(
             raise UsageError("this task has no published data: give --source PATH, --source URL or --source sample")
         path = fetch_shown(url, sha256, quiet)
         return _source(url, path, suffixes, trees, zip_member, listing)
+    if frames.is_frame(source):
+        if ".parquet" not in suffixes:
+            raise UsageError(
+                f"this kind of data is not read from rows in memory ({type(source).__name__}): give a file or folder"
+            )
+        path = frames.to_file(source, home() / "sources")
+        return _source(f"{type(source).__name__} in memory", path, suffixes, trees, zip_member, listing)
+    if not isinstance(source, (str, Path)):
+        raise UsageError(f"source takes a path, a URL, {frames.TAKEN}, received {type(source).__name__}")
     text = str(source)
     if isinstance(source, str) and (text == SAMPLE or text.startswith(SAMPLE + ":")):
         if sample is None:

@@ -56,19 +56,27 @@ class Piece:
 
     Attributes:
         path: the file.
-        form: bytes `begin` to `end` of a csv, a csv as one stream, or row group number `begin` of a Parquet file.
+        form: bytes `begin` to `end` of a csv, a csv as one stream, row group number `begin` of a Parquet file, or rows
+            in memory.
         header: all column names of the file.
         first: whether it is the file's first piece.
         size: bytes of the file that it covers, for progress.
+        table: the rows in memory.
     """
 
     path: str
-    form: Literal["range", "stream", "parquet"]
+    form: Literal["range", "stream", "parquet", "table"]
     header: tuple[str, ...]
     begin: int = 0
     end: int = 0
     first: bool = True
     size: int = 0
+    table: pa.Table | None = None
+
+    @property
+    def unit(self) -> str:
+        """What its places are counted in, for messages."""
+        return "row" if self.form in ("parquet", "table") else "line"
 
     @property
     def name(self) -> str:
@@ -103,14 +111,17 @@ class Chunk:
     undecodable: tuple[int, int] | None = None
 
 
-def plan(files: Sequence[Path], form: Csv) -> list[Piece]:
-    """The pieces of all files, in row order.
+def plan(files: Sequence[Path | pa.Table], form: Csv) -> list[Piece]:
+    """The pieces of all files, in row order; also of rows in memory.
 
     Raises:
         DataError: a file without header or rows, or files with different headers.
     """
     pieces: list[Piece] = []
     for path in files:
+        if isinstance(path, pa.Table):
+            pieces.append(Piece("the frame", "table", tuple(path.column_names), size=path.nbytes, table=path))
+            continue
         more = _plan_parquet(path) if path.name.lower().endswith(".parquet") else _plan_csv(path, form)
         if pieces and more[0].header != pieces[0].header:
             raise DataError(
@@ -133,6 +144,10 @@ def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: Csv) -
     Raises:
         DataError: a file that is damaged.
     """
+    if piece.table is not None:
+        columns = piece.table.select([*text, *numbers])
+        yield Chunk(columns, np.arange(columns.num_rows), columns.num_rows)
+        return
     if piece.form == "parquet":
         yield _read_parquet(piece, [*text, *numbers])
         return

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from raysq import kinds, sources
 from raysq.atomic import atomic_write
-from raysq.errors import DataError, RaysqError, SourceError, UsageError
+from raysq.errors import DataError, RaysqError, UsageError
 from raysq.home import asked_output
 from raysq.inference import pool
 from raysq.inference.abilities import finished
-from raysq.inference.load import Predictor
+from raysq.inference.load import Predictor, for_predict
 from raysq.shards import Dataset
 from raysq.training.run import Run
 
@@ -68,7 +68,7 @@ def predict_file(
         raise UsageError(f"--actors must be at least 1, received {actors}")
     finished(run)
     preparation = kinds.get(run.config.kind).reading(run.config.facts)
-    with _for_predict():
+    with for_predict():
         found = sources.resolve(
             str(source),
             url=None,
@@ -95,7 +95,7 @@ def predict_file(
     else:
         tables = _pool(run, preparation, found, actors, gpu, quiet)
     rows, remarks = 0, Counter[str]()
-    with _writer(path) as write, _for_predict():
+    with _writer(path) as write, for_predict():
         for table in tables:
             rows += table.num_rows
             if "remark" in table.column_names:
@@ -103,18 +103,6 @@ def predict_file(
             write(table)
     _say([f"{count:,} of {rows:,} rows: {remark}" for remark, count in remarks.most_common()], quiet)
     return {"run": str(run.directory), "output": None if path is None else str(path), "rows": rows}
-
-
-@contextlib.contextmanager
-def _for_predict() -> Iterator[None]:
-    """Leaves out of what preparation says the options that predict does not have: the run says how files are read."""
-    try:
-        yield
-    except (DataError, SourceError) as error:
-        said = re.split(r"[;:] (?=[^;:]*--)|, (?=(?:give |give another )?--)| for --", str(error))[0]
-        if said == str(error):
-            raise
-        raise type(error)(f"{said}; files for predict have the form of those that the run was trained on") from None
 
 
 def _no_sample(spec: str) -> Path:

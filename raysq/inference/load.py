@@ -1,13 +1,15 @@
 """Loading a run for prediction in Python, without Ray and without its data set."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysq import kinds
+from raysq import frames, kinds
 from raysq.corpus.neighbours import WordVectors
-from raysq.errors import UsageError
+from raysq.errors import DataError, SourceError, UsageError
 from raysq.inference.abilities import check, finished
 from raysq.inference.neighbours import word_vectors
 from raysq.training.run import Run
@@ -37,19 +39,20 @@ class Predictor:
         """Predicts for raw rows.
 
         Args:
-            frame: a pandas DataFrame, a pyarrow Table, or a mapping from column names to arrays, with the columns
-                the model was trained on, in their own units; for models of texts also a list of texts, for models of
-                images an array of them (whole numbers from 0 to 255).
+            frame: a pandas or Polars DataFrame, a pyarrow Table, or a mapping from column names to arrays, with the
+                columns of the files that the run's data were prepared from; for models of texts also a list of texts,
+                for models of images an array of them (whole numbers from 0 to 255).
 
         Returns:
-            What the kind predicts, as a DataFrame where a DataFrame was given, else as a pyarrow Table. For a
-            forecast, for every row with enough history: `row` (the one that is forecast), its `time` and `from`, the
-            latest stamp that was seen, where a column `time` is given, `horizon` where there are several, and each
-            target in its own unit. The rows are one series in the order of time. For texts, for every one: `row`,
-            the class (`label`), its `probability`, that of each class (`p_CLASS`), and a `remark`.
+            What the kind predicts, as a pandas DataFrame where one was given, else as a pyarrow Table. For a forecast
+            what `predict_file` gives for a file of the same rows, which are sorted, repaired and refused alike: for
+            every row with enough history, and the one after the last, the columns that name its series (where there
+            are several), `row` and `time` of what is forecast, `from`, the latest stamp that was seen, `horizon`
+            (where there are several), and each target in its own unit. For texts, for every one: `row`, the class
+            (`label`), its `probability`, that of each class (`p_CLASS`), and a `remark`.
 
         Raises:
-            DataError: columns are missing, not numeric, or too few rows.
+            DataError: columns are missing, cells cannot be used, or there are too few rows.
             UsageError: what was given is none of these, or texts where the run takes none.
         """
         import pyarrow as pa
@@ -57,21 +60,25 @@ class Predictor:
         pandas = hasattr(frame, "iloc")
         if pandas and not hasattr(frame, "columns"):  # a Series
             return self.predict(frame.tolist())
-        if pandas:
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-        elif isinstance(frame, pa.Table):
-            table = frame
-        elif isinstance(frame, dict):
-            table = pa.table(frame)
+        if frames.is_frame(frame):
+            table = frames.to_table(frame)
         elif isinstance(frame, (list, tuple)) and (self.kind.texts or all(isinstance(one, str) for one in frame)):
             table = pa.table({texts_column(self.run): _texts(frame)})
         elif self.kind.rows is not None:
             table = self.kind.rows(self.run.config.facts, frame)
         else:
-            takes = "a DataFrame, a pyarrow Table or a dict" + (", or a list of texts" if self.kind.texts else "")
+            takes = frames.TAKEN + (", or a list of texts" if self.kind.texts else "")
             raise UsageError(f"predict takes {takes}, received {type(frame).__name__}")
-        found = self.predict_table(table)
+        found = self.predict_table(table) if self.kind.history is None else self._predict_series(table)
         return found.to_pandas() if pandas else found
+
+    def _predict_series(self, frame: "pa.Table") -> "pa.Table":
+        """Predict for rows in memory that belong together, prepared as those of a file are."""
+        from raysq.preparation import prepare_table
+
+        with for_predict("frames"):
+            table, report = prepare_table(self.kind.reading(self.run.config.facts), [frame])
+            return self.predict_table(table, report=report)
 
     def generate(self, prompt: str = "", **chosen: Any) -> dict[str, Any]:
         """Goes on with a text; what it takes and gives is that of `raysq.inference.generate.generate`.
@@ -132,6 +139,22 @@ class Predictor:
         return self.kind.predict(
             self.run.config.facts, self.settings, self.model, table, assets=self.run.assets, **part
         )
+
+
+@contextlib.contextmanager
+def for_predict(given: str = "files") -> Iterator[None]:
+    """Leave out of what preparation says the options that predict does not have: the run says how rows are read.
+
+    Args:
+        given: what the rows come in, for the message.
+    """
+    try:
+        yield
+    except (DataError, SourceError) as error:
+        said = re.split(r"[;:] (?=[^;:]*--)|, (?=(?:give |give another )?--)| for --", str(error))[0]
+        if said == str(error):
+            raise
+        raise type(error)(f"{said}; {given} for predict have the form of the run's own source") from None
 
 
 def _texts(values: Sequence[Any]) -> "pa.Array":

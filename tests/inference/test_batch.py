@@ -105,16 +105,18 @@ def test_rows_out_of_order_or_of_another_cadence_are_refused(run, table, tmp_pat
         predict_file(run, tmp_path / "other.csv", tmp_path / "out.csv")
     order = np.arange(700)
     order[[300, 301]] = 301, 300
-    with pytest.raises(DataError, match="not in order of time, row 301 is before the one above it"):
+    with pytest.raises(DataError, match=r"the frame, row 302: stamp .* is before that of the row above"):
         load(run).predict(table.take(order))
 
 
 def test_cells_without_a_number_are_named(run, table):
     frame = table.to_pydict()
     frame["rh (%)"][50] = float("nan")
-    with pytest.raises(DataError, match=r"column 'rh \(%\)' has no number in row 50"):
+    with pytest.raises(
+        DataError, match=r"the frame, row 51, column 'rh \(%\)': the cell is missing; frames for predict have"
+    ):
         load(run).predict(frame)
-    with pytest.raises(DataError, match="sees the calendar"):
+    with pytest.raises(DataError, match="the frame has no time column 'time'"):
         load(run).predict(table.drop_columns(["time"]))
 
 
@@ -149,7 +151,9 @@ def test_several_series_are_predicted_each_for_itself_and_measured_as_by_hand(cl
             if count * 3 // 4 + 26 <= row < count:
                 errors.append(abs(found["temp"][place] - truth[row]))
     assert run.result()["metrics"]["test_mae_original"] == pytest.approx(np.mean(errors), rel=1e-4)
-    with pytest.raises(DataError, match="trained on several series"):
+    frame = load(run).predict(table)
+    assert frame.column_names == list(found) and all(frame[name].to_pylist() == found[name] for name in found)
+    with pytest.raises(DataError, match="the frame has no time column 'when'"):
         load(run).predict({"temp": np.arange(50.0)})
     with pytest.raises(DataError, match=r"^sites2.csv (has|lacks).*; files for predict have the form"):
         pa.csv.write_csv(table.drop_columns(["site"]), tmp_path / "sites2.csv")

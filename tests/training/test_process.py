@@ -234,7 +234,7 @@ def test_evaluate_shows_the_baseline_beside_and_is_exact(data, whole):
 def test_predict_names_what_is_wrong(data, whole):
     predictor = load(whole)
     frame = {name: data.column(name).slice(0, 100) for name in data.columns}
-    with pytest.raises(DataError, match="lack columns p \\(mbar\\)"):
+    with pytest.raises(DataError, match="lacks columns 'p \\(mbar\\)'"):
         predictor.predict({name: values for name, values in frame.items() if name != "p (mbar)"})
     with pytest.raises(DataError, match="needs 24 rows of history"):
         predictor.predict({name: values[:5] for name, values in frame.items()})

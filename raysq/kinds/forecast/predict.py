@@ -24,7 +24,7 @@ def predict(
     settings: WindowSettings,
     model: Any,
     table: pa.Table,
-    report: Mapping[str, Any] | None = None,
+    report: Mapping[str, Any],
     stands: tuple[int, int] | None = None,
     origin: int = 0,
     assets: Path | None = None,
@@ -35,8 +35,8 @@ def predict(
         facts: the run's facts (columns, means, deviations).
         settings: the run's window settings.
         model: the Keras model.
-        table: rows in time order, with the columns the model was trained on and, if there are stamps, `time`.
-        report: of the preparation that read the rows; knows the series where there are several.
+        table: rows as the run's preparation gives them (`reading`): `time` and the columns that the model sees.
+        report: of that preparation; knows the series where there are several.
         stands: first and end row that windows may stand at, where the table is a part of one series; all with
             enough history if left out, and the row after the last.
         origin: number of the table's first row in the series that it is a part of.
@@ -49,30 +49,19 @@ def predict(
         model has them. See `output_names` for columns of the data that have one of these names.
 
     Raises:
-        DataError: a column is missing or not numeric, the rows are not in order of time or of another cadence than the
-            run's, or there are too few.
+        DataError: the rows are of another cadence than the run's, or too few.
     """
-    if facts["series"] is not None and not (report or {}).get("series"):
-        raise DataError(
-            "the run was trained on several series, and rows in memory do not say which is which: give `raysq predict` "
-            "(predict_file) a file with the column that names them"
-        )
     columns, stamps = _columns(facts, settings, table)
-    series = (report or {}).get("series") or [{"id": None, "rows": table.num_rows}]
+    series = report.get("series") or [{"id": None, "rows": table.num_rows}]
     own = Frequency.of(facts)
-    frequency = _frequency(own, report, stamps)
+    frequency = _frequency(own, report)
     parts, begin = [], 0
     for one in series:
         end = begin + one["rows"]
-        back = np.flatnonzero(np.diff(stamps[begin:end]) < 0) if stamps is not None else np.empty(0, int)
-        if len(back):
-            row = begin + int(back[0]) + 1
-            raise DataError(f"the rows are not in order of time, row {row:,} is before the one above it: sort them")
         low, high = (begin + settings.lookback, end + 1) if stands is None else stands
         if low < high:
             rows = np.arange(low, high)
-            seen = None if stamps is None else stamps[begin:end]
-            part = _forecasts(facts, settings, model, columns, rows, seen, begin, frequency, origin)
+            part = _forecasts(facts, settings, model, columns, rows, stamps[begin:end], begin, frequency, origin)
             for place, (name, value) in enumerate(zip(_keys(facts), one.get("keys") or [one["id"]], strict=False)):
                 part = part.add_column(place, name, pa.array([str(value)] * part.num_rows, pa.string()))
             parts.append(part)
@@ -86,15 +75,13 @@ def predict(
     return pa.concat_tables(parts)
 
 
-def _frequency(own: Frequency | None, report: Mapping[str, Any] | None, stamps: np.ndarray | None) -> Frequency | None:
+def _frequency(own: Frequency | None, report: Mapping[str, Any]) -> Frequency | None:
     """How the rows go on: as those that the run was trained on.
 
     Raises:
         DataError: rows of another cadence.
     """
-    found = Frequency.of(report or {}) or own
-    if report is None and own and not own.months and stamps is not None and len(stamps) > 1:
-        found = Frequency(float(np.median(np.diff(stamps))) / 1e6)
+    found = Frequency.of(report) or own
     if own and found and abs(found.seconds / own.seconds - 1) > _JITTER:
         raise DataError(
             f"the rows are {spans.say(1, found)} apart, those that the run was trained on {spans.say(1, own)}: its "
@@ -103,39 +90,14 @@ def _frequency(own: Frequency | None, report: Mapping[str, Any] | None, stamps: 
     return own if own and own.alias else found
 
 
-def _columns(
-    facts: Mapping[str, Any], settings: WindowSettings, table: pa.Table
-) -> tuple[np.ndarray, np.ndarray | None]:
+def _columns(facts: Mapping[str, Any], settings: WindowSettings, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
     """What the model sees of the rows, float32 of shape (rows, features); and their stamps in microseconds."""
-    missing = [name for name in facts["columns"] if name not in table.column_names]
-    if missing:
-        split = any(name.rpartition("=")[0] in table.column_names for name in missing)
-        raise DataError(
-            f"the rows lack columns {', '.join(missing)}; there are {', '.join(table.column_names)}"
-            + "; categories are parted where a file is read: give `raysq predict` (predict_file) the file" * split
-        )
-    try:
-        found = [table.column(name).cast(pa.float64()).to_numpy() for name in facts["columns"]]
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise DataError(f"a column is not numeric: {error}") from None
-    for name, values in zip(facts["columns"], found, strict=True):
-        if not np.isfinite(values).all():
-            row = int(np.argmin(np.isfinite(values)))
-            raise DataError(f"column {name!r} has no number in row {row:,}: fill it, or leave those rows out")
-    stamps = None
-    if "time" in table.column_names:
-        try:
-            stamps = table.column("time").cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-            kind = table.column("time").type
-            raise DataError(f"column 'time' holds {kind}, not time stamps: convert it, or leave it out") from None
-    if stamps is None and settings.calendar:
-        raise DataError(f"the model sees the calendar ({', '.join(settings.calendar)}): give a column `time`")
+    stamps = table.column("time").cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy()
     normalised = [
-        ((values - mean) / std).astype(np.float32)[:, None]
-        for values, mean, std in zip(found, facts["mean"], facts["std"], strict=True)
+        ((table.column(name).to_numpy().astype(np.float64) - mean) / std).astype(np.float32)[:, None]
+        for name, mean, std in zip(facts["columns"], facts["mean"], facts["std"], strict=True)
     ]
-    if settings.calendar and stamps is not None:
+    if settings.calendar:
         normalised.append(spans.calendar_waves(stamps, settings.calendar))
     return np.concatenate(normalised, 1), stamps
 
@@ -146,7 +108,7 @@ def _forecasts(
     model: Any,
     columns: np.ndarray,
     rows: np.ndarray,
-    stamps: np.ndarray | None,
+    stamps: np.ndarray,
     begin: int,
     frequency: Frequency | None,
     origin: int,
@@ -167,10 +129,9 @@ def _forecasts(
     wanted = (rows[:, None] + ahead).reshape(-1)  # by row, then by horizon
     names = output_names(facts, settings)
     out: dict[str, Any] = {names["row"]: pa.array(wanted - begin + origin)}
-    if stamps is not None:
-        out[names["time"]] = _stamps(stamps, wanted - begin, frequency)
-        seen = np.repeat(rows - begin + settings.last, horizons)
-        out[names["from"]] = pa.array(stamps[seen], pa.timestamp("us"))
+    out[names["time"]] = _stamps(stamps, wanted - begin, frequency)
+    seen = np.repeat(rows - begin + settings.last, horizons)
+    out[names["from"]] = pa.array(stamps[seen], pa.timestamp("us"))
     if horizons > 1:
         out[names["horizon"]] = pa.array(list(facts["horizons"]) * len(rows))
     flat = values.reshape(len(rows) * horizons, targets, -1)

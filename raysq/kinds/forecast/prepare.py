@@ -198,8 +198,8 @@ class SeriesPreparation:
             settings |= {"categories": list(levels), "levels": levels or None}
         return settings
 
-    def plan(self, files: list[Path]) -> list[tabular.Piece]:
-        """The pieces of the files, with the wanted columns found in their headers.
+    def plan(self, files: "Sequence[Path | pa.Table]") -> list[tabular.Piece]:
+        """The pieces of the files, or of rows in memory, with the wanted columns found in their headers.
 
         Raises:
             DataError: an empty file, files of different layouts, or a column that is not there.

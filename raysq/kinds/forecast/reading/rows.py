@@ -33,7 +33,7 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
     ignored = [name for name in piece.header if name and name not in used]
     note: dict[str, Any] = {
         "file": piece.name,
-        "unit": "row" if piece.form == "parquet" else "line",
+        "unit": piece.unit,
         "first": piece.first,
         "lines": chunk.count,
         "ignored": ignored,
