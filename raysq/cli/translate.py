@@ -16,7 +16,8 @@ def add(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
     given = sub.add_mutually_exclusive_group(required=True)
     given.add_argument("--text", action="append", metavar="TEXT", help="a sentence; may be given repeatedly")
-    given.add_argument("--input", metavar="FILE", help="a text file, a sentence a line; - for standard input")
+    given.add_argument("--input", metavar="FILE", help="a sentence a line, - for standard input; or a csv, say")
+    sub.add_argument("--column", metavar="NAME", help="that of the sentences in a table (default: found)")
     sub.add_argument("--output", metavar="FILE", help="for --input: as many lines in the same order (default: printed)")
     sub.add_argument("--reference", metavar="FILE", help="for --input: right translations, line by line; tells BLEU")
     sub.add_argument(
@@ -47,7 +48,7 @@ def translate(options: argparse.Namespace) -> None:
 def _texts(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None:
     from raysq.inference.translate import translate
 
-    for name in ("output", "reference"):
+    for name in ("output", "reference", "column"):
         if getattr(options, name):
             raise UsageError(f"--{name} goes with --input; what --text gives is printed")
     found = [
@@ -70,7 +71,12 @@ def _texts(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> Non
 
 
 def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None:
+    from raysq.inference.batch import without_options
     from raysq.inference.translate import translate_file
+
+    def tell(message: str) -> None:
+        if not options.json:
+            print(f"  {without_options(message)}", file=sys.stderr)
 
     if options.json and options.output is None:
         raise UsageError("translate --json needs --output FILE: without it the translations are what is printed")
@@ -81,7 +87,9 @@ def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None
             options.output,
             reference=options.reference,
             encoding=options.encoding,
+            column=options.column,
             on_line=count,
+            on_message=tell,
             **chosen,
         )
     said = f"{result['lines']:,} lines in {result['seconds']:.1f} s"

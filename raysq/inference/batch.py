@@ -105,6 +105,11 @@ def predict_file(
     return {"run": str(run.directory), "output": None if path is None else str(path), "rows": rows}
 
 
+def without_options(line: str) -> str:
+    """A line about raw files, without the options of `prepare` that it names."""
+    return re.sub(r" [(][^()]*--[^()]*[)]", "", line)
+
+
 def _no_sample(spec: str) -> Path:
     raise UsageError("predict takes a file, a folder or a URL; the sample can be trained on only")
 
@@ -137,9 +142,9 @@ def _tell(run: Run, preparation: Any, report: Mapping[str, Any], quiet: bool) ->
 
 
 def _say(lines: Sequence[str], quiet: bool) -> None:
-    """Lines for people, without the options of `prepare` that they name."""
+    """Print lines for people."""
     for line in () if quiet else lines:
-        print(f"  {re.sub(r' [(][^()]*--[^()]*[)]', '', line)}", file=sys.stderr)
+        print(f"  {without_options(line)}", file=sys.stderr)
 
 
 def _stream(

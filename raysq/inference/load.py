@@ -141,6 +141,11 @@ class Predictor:
         )
 
 
+def without_hint(error: str) -> str:
+    """An error about a raw file, without the options of `prepare` that would mend it."""
+    return re.split(r"[;:] (?=[^;:]*--)|, (?=(?:give |give another )?--)| for --", error)[0]
+
+
 @contextlib.contextmanager
 def for_predict(given: str = "files") -> Iterator[None]:
     """Leave out of what preparation says the options that predict does not have: the run says how rows are read.
@@ -151,7 +156,7 @@ def for_predict(given: str = "files") -> Iterator[None]:
     try:
         yield
     except (DataError, SourceError) as error:
-        said = re.split(r"[;:] (?=[^;:]*--)|, (?=(?:give |give another )?--)| for --", str(error))[0]
+        said = without_hint(str(error))
         if said == str(error):
             raise
         raise type(error)(f"{said}; {given} for predict have the form of the run's own source") from None

@@ -1,6 +1,7 @@
 """Sentences and files translated by a finished run."""
 
 import contextlib
+import dataclasses
 import itertools
 import sys
 import time
@@ -8,12 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from raysq import kinds
 from raysq.atomic import atomic_write
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import asked_output
 from raysq.inference.abilities import check
+from raysq.inference.load import without_hint
+from raysq.preparation import prepare_table
 from raysq.training.run import Run
 
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _LINES = 8192  # of a file that are read at a time
 
 
@@ -24,25 +29,30 @@ def translate_file(
     *,
     reference: str | Path | None = None,
     encoding: str = "utf-8",
+    column: str | None = None,
     on_line: Callable[[int], None] = lambda count: None,
+    on_message: Callable[[str], None] = lambda message: None,
     **chosen: Any,
 ) -> dict[str, Any]:
-    """Translates a text file line by line; an empty line stays one.
+    """Translates a text file line by line, or the sentences in a column of a table; an empty line stays one.
 
     Args:
         run: a finished run of pairs of sentences, its directory or its id.
-        source: the file, a sentence a line; "-" for standard input.
+        source: the file, a sentence a line; "-" for standard input; or a table, such as a csv.
         output: where the translations go, as many lines in the same order; standard output if left out.
         reference: a file of translations to compare with, line by line; then the result has `bleu`.
         encoding: of the files.
+        column: of a table, the one of the sentences; found when None.
         on_line: called with the number of lines that were translated since.
+        on_message: called with what was found in a table, and what is damaged in it, a line at a time.
         chosen: `beam`, `penalty` and `unknown`, as the kind's translator takes them.
 
     Returns:
         `run`, `output`, `lines`, `seconds` (of translating, without loading), and `bleu` where there is a reference.
 
     Raises:
-        DataError: bytes that are not of the encoding, or a reference of another number of lines.
+        DataError: bytes that are not of the encoding, a reference of another number of lines, or a table of which no
+            column, or several, can be the sentences.
         SourceError: a file that cannot be read or written.
         UsageError: the run does not translate, or a value is out of its range.
     """
@@ -50,12 +60,20 @@ def translate_file(
 
     run = run if isinstance(run, Run) else Run.open(run)
     check(run, "translate")
+    tabular = str(source) != "-" and _is_table(Path(source))
+    if column is not None and not tabular:
+        raise UsageError(f"--column is for tables, such as a csv, and {source} is read line by line: leave it out")
+    if reference is not None and _is_table(Path(reference)):
+        raise UsageError(f"--reference takes a text file, a translation a line; received {reference}")
     wanted = None if reference is None else list(_lines(Path(reference), encoding))
     predictor = load(run)
     count, seconds = 0, 0.0
     written: list[str] = []
     with contextlib.ExitStack() as stack:
-        lines = _lines(None if str(source) == "-" else Path(source), encoding)
+        if tabular:
+            lines = iter(_cells(run, Path(source), encoding, column, on_message))
+        else:
+            lines = _lines(None if str(source) == "-" else Path(source), encoding)
         inputs = [Path(one) for one in (source, reference) if one is not None and str(one) != "-"]
         sink = _sink(stack, None if output is None else asked_output(output, inputs), encoding)
         while block := list(itertools.islice(lines, _LINES)):
@@ -63,7 +81,8 @@ def translate_file(
             found = predictor.translate(block, progress=on_line, **chosen)
             seconds += time.perf_counter() - began
             count += len(found)
-            sink.writelines(f"{one.text}\n" for one in found)
+            # A translation is a line, also where the pairs of a table had line breaks in them.
+            sink.writelines(" ".join(one.text.split("\n")) + "\n" for one in found)
             sink.flush()
             if wanted is not None:
                 written += [one.text for one in found]
@@ -97,6 +116,27 @@ def translate(run: Run | str | Path, texts: Sequence[str], **chosen: Any) -> lis
     run = run if isinstance(run, Run) else Run.open(run)
     check(run, "translate")
     return load(run).translate(texts, **chosen)
+
+
+def _is_table(path: Path) -> bool:
+    """Whether a file has columns, by the end of its name."""
+    return path.name.lower().removesuffix(".gz").endswith(_TABLES)
+
+
+def _cells(run: Run, path: Path, encoding: str, column: str | None, on_message: Callable[[str], None]) -> list[str]:
+    """The sentences of a table, read as those of the run's own tables are."""
+    reading = kinds.get(run.config.kind).reading(run.config.facts)
+    reading = dataclasses.replace(reading, encoding=encoding, **({} if column is None else {"source": column}))
+    if not path.exists():
+        raise SourceError(f"{path} cannot be read: there is no such file")
+    try:
+        reading, messages = reading.infer([path])
+        table, report = prepare_table(reading, [path], inferred=True)
+    except DataError as error:
+        raise DataError(f"{without_hint(str(error))}; --column NAME names that of the sentences") from None
+    for message in (*messages, *reading.remarks(report)):
+        on_message(message)
+    return [text or "" for text in table.column("source").to_pylist()]
 
 
 def _lines(path: Path | None, encoding: str) -> Iterator[str]:

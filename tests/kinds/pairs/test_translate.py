@@ -188,6 +188,34 @@ def test_files_are_translated_line_by_line(predictors, pairs_run, texts, tmp_pat
     assert sorted(path.name for path in tmp_path.glob("*no*")) == []
 
 
+def test_a_column_of_a_table_is_translated_and_nothing_else(pairs_run, texts, tmp_path, capsys):
+    run = pairs_run("baseline")
+    wanted = [one.text for one in load(run).translate(texts)]
+    rows = [text.replace(" ", "\n", 1) if number == 1 else text for number, text in enumerate(texts)]
+    frame = pandas.DataFrame({"nr": range(len(texts)), "sentence": rows})
+    frame.to_csv(tmp_path / "in.csv", index=False)
+    frame.assign(note="t1 t2").to_csv(tmp_path / "two.csv", index=False, sep=";")
+    frame.to_json(tmp_path / "in.jsonl", orient="records", lines=True)
+    for name, options in (("in.csv", {}), ("in.jsonl", {}), ("two.csv", {"column": "sentence"})):
+        found = translate_file(run, tmp_path / name, tmp_path / "out.txt", **options)
+        assert (tmp_path / "out.txt").read_text().split("\n") == [*wanted, ""] and found["lines"] == len(texts)
+    frame.rename(columns={"sentence": "words"}).assign(note="t1 t2").to_csv(tmp_path / "asked.csv", index=False)
+    with pytest.raises(DataError, match=r"several columns of text \(words, note\).*; --column NAME names that of"):
+        translate_file(run, tmp_path / "asked.csv", tmp_path / "no.txt")
+    with pytest.raises(DataError, match=r"two\.csv has no column 'words'.*--column NAME"):
+        translate_file(run, tmp_path / "two.csv", tmp_path / "no.txt", column="words")
+    (tmp_path / "in.txt").write_text("w1\n")
+    with pytest.raises(UsageError, match="--column is for tables"):
+        translate_file(run, tmp_path / "in.txt", column="words")
+    with pytest.raises(UsageError, match=r"--reference takes a text file, a translation a line; received .*in\.csv"):
+        translate_file(run, tmp_path / "in.csv", reference=tmp_path / "in.csv")
+    with pytest.raises(SourceError, match=r"gone\.csv cannot be read"):
+        translate_file(run, tmp_path / "gone.csv")
+    assert main(["translate", str(run.directory), "--input", str(tmp_path / "in.csv")]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.split("\n") == [*wanted, ""] and f"{len(texts)} sentences" in shown.err
+
+
 def test_predict_takes_tables_and_lines(predictors, pairs_run, texts, tmp_path):
     run = pairs_run("baseline")
     wanted = [one.text for one in load(run).translate(texts)]
