@@ -24,6 +24,10 @@ class ResourceError(RaysqError, RuntimeError):
     """More workers, CPUs, GPUs, memory or disk than there are."""
 
 
+class MissingPackageError(RaysqError, ImportError):
+    """A package that is not installed and that a part of the work needs; the rest can be done without it."""
+
+
 class TrainingError(RaysqError, RuntimeError):
     """Training that cannot go on, such as a loss that is not a number."""
 

@@ -103,7 +103,9 @@ def evaluate(options: argparse.Namespace) -> None:
     from raysq.training.run import Run
 
     run = Run.open(options.run_name)
-    found, details = examine(run, tuple(options.split or ("val", "test")), gpu=options.gpu)
+    messages: list[str] = []
+    splits = tuple(options.split or ("val", "test"))
+    found, details = examine(run, splits, gpu=options.gpu, on_message=messages.append)
     config = run.config
     outcome = run.result() or {}
     result = {
@@ -118,10 +120,13 @@ def evaluate(options: argparse.Namespace) -> None:
         "baseline": found.get("baseline"),
         "references": {name: metrics for name, metrics in found.items() if name != config.model},
         "details": details,
+        "messages": messages,
     }
 
     def show(console: Any) -> None:
         metrics_table(console, found, config)
+        for message in messages:
+            console.print(message, markup=False)
         tell = kinds.get(config.kind).show
         for split, about in details.items():
             for item in tell(about, split) if tell is not None else ():

@@ -67,6 +67,10 @@ def translate_file(
         raise UsageError(f"--reference takes a text file, a translation a line; received {reference}")
     wanted = None if reference is None else list(_lines(Path(reference), encoding))
     predictor = load(run)
+    graded = predictor.kind.graded
+    if wanted is not None:
+        assert graded is not None
+        graded(run.config.facts, [""], [""])  # that it cannot be computed is said before the work, not behind it
     count, seconds = 0, 0.0
     written: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -98,7 +102,6 @@ def translate_file(
         "seconds": round(seconds, 3),
     }
     if wanted is not None:
-        graded = predictor.kind.graded
         assert graded is not None
         result["bleu"] = graded(run.config.facts, written, wanted)
     return result

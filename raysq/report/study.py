@@ -104,7 +104,7 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
         return found
     dataset = found.dataset
     try:
-        found.evaluation = cache.keep("evaluation", lambda: api.evaluate(run))
+        found.evaluation = cache.keep("evaluation", lambda: _evaluated(run, found.missing))
         model = _Weights(run, dataset)
         graph = cache.keep("graph", lambda: [node.to_json() for node in read_graph(model.keras)])
         found.graph = tuple(node_of(node) for node in graph)
@@ -126,6 +126,12 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
     except RaysqError as error:
         found.missing.append(f"What needs the model is left out: {error}")
     return found
+
+
+def _evaluated(run: Run, missing: list[str]) -> dict[str, dict[str, float]]:
+    """The metrics of a run; what cannot be measured is added to what is missing."""
+    metrics, _ = api.examine(run, detailed=False, on_message=missing.append)
+    return metrics
 
 
 def _dataset(config: Config) -> Dataset:

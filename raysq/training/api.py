@@ -1,12 +1,13 @@
 """Training and evaluation as Python functions; the command line calls the same."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from glob import glob
 from pathlib import Path
 from typing import Any
 
 from raysq import kinds, preparation, tasks
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError, MissingPackageError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
 from raysq.training.config import Config, plan
@@ -144,6 +145,7 @@ def examine(
     gpu: bool = False,
     threads: int | None = None,
     detailed: bool = True,
+    on_message: Callable[[str], None] = warnings.warn,
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Any]]]:
     """Evaluates as `evaluate` does, and looks closer at the run's own model.
 
@@ -153,6 +155,8 @@ def examine(
         gpu: as for `evaluate`.
         threads: as for `evaluate`.
         detailed: whether to look closer, which takes a second pass over the splits.
+        on_message: called with what cannot be measured and why, such as that BLEU needs a package; a warning if left
+            out.
 
     Returns:
         The metrics by model, and by split the kind's details of the run's model (for a classifier the confusion matrix,
@@ -174,6 +178,7 @@ def examine(
     configure(config.train_settings(), config.seed, gpu=gpu, threads=threads)
     kind = kinds.get(config.kind)
     details: dict[str, dict[str, Any]] = {}
+    missing: set[str] = set()
 
     def measure(run: Run, values: Mapping[str, Any] | None) -> dict[str, float]:
         program = open_program(run, dataset)
@@ -185,7 +190,12 @@ def examine(
                 continue  # a data set without a test part
             if kind.scores is not None:
                 about = (run.config.facts, run.config.example_settings(), split, program.model)
-                metrics |= {f"{split}_{name}": value for name, value in kind.scores(dataset, *about).items()}
+                try:
+                    own = kind.scores(dataset, *about)
+                except MissingPackageError as error:
+                    missing.add(str(error))
+                else:
+                    metrics |= {f"{split}_{name}": value for name, value in own.items()}
             metrics |= program.evaluate(split)
             if detailed and values is not None and kind.details is not None:
                 details[split] = kind.details(config.facts, config.example_settings(), *program.predict(split))
@@ -198,4 +208,6 @@ def examine(
                 config.task, name, dataset, config.seed, {**config.examples, **config.training, **settings}
             )
             found[name] = measure(Run(run.directory, reference), None)
+    for message in sorted(missing):
+        on_message(message)
     return found, details

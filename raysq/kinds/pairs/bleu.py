@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from raysq.errors import RaysqError
+from raysq.errors import MissingPackageError
 
 PACKAGE = "raysq[translation]"
 
@@ -13,7 +13,7 @@ def bleu(translations: Sequence[str], references: Sequence[str], *, level: str =
     the model writes characters), without regard to case where the model knows lower case only.
 
     Raises:
-        RaysqError: sacrebleu is not installed.
+        MissingPackageError: sacrebleu is not installed.
     """
     # "force" leaves out a warning: text that is parted into words already is scored as it is.
     metric = _sacrebleu().BLEU(lowercase=lower, force=True, tokenize="char" if level == "char" else "13a")
@@ -24,7 +24,7 @@ def chrf(translation: str, reference: str, *, lower: bool = True) -> float:
     """chrF of one sentence, from 0 to 100: the F-score of its runs of characters (Popović 2015).
 
     Raises:
-        RaysqError: sacrebleu is not installed.
+        MissingPackageError: sacrebleu is not installed.
     """
     return float(_sacrebleu().CHRF(lowercase=lower).sentence_score(translation, [reference]).score)
 
@@ -33,5 +33,7 @@ def _sacrebleu() -> Any:
     try:
         import sacrebleu
     except ImportError:
-        raise RaysqError(f"BLEU is computed by sacrebleu, which is not installed: pip install '{PACKAGE}'") from None
+        raise MissingPackageError(
+            f"BLEU is computed by sacrebleu, which is not installed: pip install '{PACKAGE}'"
+        ) from None
     return sacrebleu

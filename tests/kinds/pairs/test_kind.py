@@ -8,8 +8,10 @@ import pytest
 import sacrebleu
 
 from raysq import kinds, layers, tasks
-from raysq.errors import RaysqError, UsageError
+from raysq.cli import main
+from raysq.errors import MissingPackageError, UsageError
 from raysq.inference.load import load
+from raysq.inference.translate import translate_file
 from raysq.kinds.pairs.sample import pairs, sample
 from raysq.report.page import report
 from raysq.report.study import study
@@ -101,8 +103,26 @@ def test_without_sacrebleu_it_is_said(monkeypatch):
     from raysq.kinds.pairs.bleu import bleu
 
     monkeypatch.setitem(sys.modules, "sacrebleu", None)
-    with pytest.raises(RaysqError, match=r"pip install 'raysq\[translation\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'raysq\[translation\]'"):
         bleu(["a"], ["a"])
+
+
+def test_without_sacrebleu_all_else_is_evaluated(pairs_run, monkeypatch, tmp_path, capsys):
+    import sys
+
+    run = pairs_run("attention")
+    monkeypatch.setitem(sys.modules, "sacrebleu", None)
+    assert main(["evaluate", str(run.directory), "--split", "val", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    said = "BLEU is computed by sacrebleu, which is not installed: pip install 'raysq[translation]'"
+    assert found["messages"] == [said]
+    assert set(found["metrics"]) == {"val_loss", "val_accuracy"}
+    assert main(["evaluate", str(run.directory), "--split", "val"]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+    (tmp_path / "in.txt").write_text("w1\n")
+    with pytest.raises(MissingPackageError, match="BLEU is computed by sacrebleu"):
+        translate_file(run, tmp_path / "in.txt", tmp_path / "out.txt", reference=tmp_path / "in.txt")
+    assert not (tmp_path / "out.txt").exists()
 
 
 def test_sample_is_the_same_every_time_and_can_be_turned_back(tmp_path):
