@@ -1,13 +1,13 @@
 """Model parts that several kinds share."""
 
-from raysq.layers.attention import DotAttention
+from raysq.layers.attention import DotAttention, attention_weights
 from raysq.layers.bag import BagDense
 from raysq.layers.bigrams import BigramTable
 from raysq.layers.constant import Constant
 from raysq.layers.one_hot import OneHotConv1D
 from raysq.layers.padding import LeadingZeros
 from raysq.layers.persistence import Persistence
-from raysq.layers.portable import is_portable, portable
+from raysq.layers.portable import to_keras
 from raysq.layers.recurrent import GRU, LSTM, SimpleRNN
 from raysq.layers.word_by_word import WordByWord
 from raysq.layers.word_sampling import WordSampling
@@ -25,6 +25,6 @@ __all__ = [
     "SimpleRNN",
     "WordByWord",
     "WordSampling",
-    "is_portable",
-    "portable",
+    "attention_weights",
+    "to_keras",
 ]

@@ -15,13 +15,16 @@ class DotAttention(keras.layers.Layer):
     """
 
     def call(self, queries, values, seen):
-        return keras.ops.matmul(self.weigh(queries, values, seen), values)
+        return keras.ops.matmul(attention_weights(queries, values, seen), values)
 
-    def weigh(self, queries, values, seen):
-        """The weights, `(batch, m, n)`; each row's sum is 1."""
-        scores = keras.ops.matmul(queries, keras.ops.transpose(values, (0, 2, 1)))
-        lowest = -1e9 if scores.dtype != "float16" else -6e4
-        return keras.ops.softmax(keras.ops.where(seen, scores, lowest), axis=-1)
+    as_keras = call  # of operations alone
 
     def compute_output_shape(self, queries_shape, values_shape, seen_shape):
         return (*queries_shape[:2], values_shape[2])
+
+
+def attention_weights(queries, values, seen):
+    """The weights of `DotAttention`, `(batch, m, n)`; each row's sum is 1."""
+    scores = keras.ops.matmul(queries, keras.ops.transpose(values, (0, 2, 1)))
+    lowest = -1e9 if scores.dtype != "float16" else -6e4
+    return keras.ops.softmax(keras.ops.where(seen, scores, lowest), axis=-1)

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from raysq.layers.portable import table, vector
+
 WEIGHTS = ("multi_hot", "count", "freq", "tfidf")
 
 
@@ -68,6 +70,24 @@ class BagDense(keras.layers.Layer):
         if self.weighting == "tfidf":
             return (1 + tf.math.log(here)) * tf.gather(tf.cast(self.idf, tf.float32), found)
         return here
+
+    def as_keras(self, inputs):
+        """See `raysq.layers.portable`."""
+        ops = keras.ops
+        ids = inputs if self.weighting == "multi_hot" else inputs[:, 0]
+        kernel = ops.convert_to_numpy(self.kernel).astype("float32")
+        kernel[0] = 0.0  # stands for no id
+        found = table(kernel, f"{self.name}_kernel")(ids)
+        if self.weighting != "multi_hot":
+            counts = ops.cast(inputs[:, 1], "float32")
+            if self.weighting == "freq":
+                counts = counts / ops.maximum(ops.sum(counts, 1, keepdims=True), 1.0)
+            if self.weighting == "tfidf":
+                idf = table(ops.convert_to_numpy(self.idf).astype("float32")[:, None], f"{self.name}_idf", False)
+                counts = (1 + ops.log(ops.maximum(counts, 1.0))) * idf(ids)[..., 0]
+            found = found * ops.expand_dims(counts, -1)
+        bias = vector(ops.convert_to_numpy(self.bias).astype("float32"), f"{self.name}_bias", ids)
+        return keras.layers.Activation(self.activation, name=self.name)(ops.sum(found, 1) + bias)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.units)

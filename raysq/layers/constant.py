@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 
 @keras.saving.register_keras_serializable(package="raysq")
@@ -23,6 +24,12 @@ class Constant(keras.layers.Layer):
     def call(self, inputs):
         values = keras.ops.convert_to_tensor([self.values], "float32")
         return keras.ops.tile(values, (keras.ops.shape(inputs)[0], 1))
+
+    def as_keras(self, inputs):
+        """See `raysq.layers.portable`."""
+        ops = keras.ops
+        nothing = ops.sum(ops.zeros_like(inputs), axis=tuple(range(1, len(inputs.shape))))
+        return ops.add(ops.expand_dims(ops.cast(nothing, "float32"), -1), np.asarray([self.values], np.float32))
 
     def compute_output_spec(self, inputs):
         return keras.KerasTensor((inputs.shape[0], len(self.values)), "float32")

@@ -4,6 +4,8 @@ from typing import Any
 
 import keras
 
+from raysq.layers.portable import table
+
 
 @keras.saving.register_keras_serializable(package="raysq")
 class OneHotConv1D(keras.layers.Layer):
@@ -42,6 +44,19 @@ class OneHotConv1D(keras.layers.Layer):
             seen = slice(place, place + steps)
             outputs = outputs + keras.ops.take(self.kernel[place], inputs[:, seen], axis=0) * there[:, seen]
         return self.activation(outputs)
+
+    def as_keras(self, inputs):
+        """See `raysq.layers.portable`."""
+        steps = inputs.shape[1] - self.kernel_size + 1
+        outputs = None
+        for place in range(self.kernel_size):
+            rows = keras.ops.convert_to_numpy(self.kernel[place]).copy()
+            rows[0] = 0.0  # padding
+            if place == 0:
+                rows += keras.ops.convert_to_numpy(self.bias)
+            found = table(rows, f"{self.name}_{place}")(inputs[:, place : place + steps])
+            outputs = found if outputs is None else outputs + found
+        return keras.layers.Activation(self.activation, name=self.name)(outputs)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[1] - self.kernel_size + 1, self.filters)

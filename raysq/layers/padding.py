@@ -11,5 +11,7 @@ class LeadingZeros(keras.layers.Layer):
         zeros = keras.ops.cast(keras.ops.equal(inputs, 0), "int32")
         return keras.ops.sum(keras.ops.cumprod(zeros, 1), 1)
 
+    as_keras = call  # of operations alone
+
     def compute_output_spec(self, inputs):
         return keras.KerasTensor((inputs.shape[0],), "int32")

@@ -28,6 +28,8 @@ class Persistence(keras.layers.Layer):
         found = seen[0] if len(seen) == 1 else keras.ops.concatenate(seen, axis=-1)
         return keras.ops.repeat(found, self.copies, axis=-1) if self.copies > 1 else found
 
+    as_keras = call  # of operations alone
+
     def get_config(self):
         own = {"targets": list(self.targets), "positions": list(self.positions), "copies": self.copies}
         return {**super().get_config(), **own}

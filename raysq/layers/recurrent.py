@@ -136,6 +136,15 @@ class Quick(keras.layers.Layer):
         weights = tuple(tf.convert_to_tensor(one) for one in weights)
         return scan(self.arithmetic, sequences, starts, weights, sequences=self.return_sequences, initial=initial)
 
+    def as_keras(self, sequences, initial_state=None, mask=None, training=None, starts=None):
+        """See `raysq.layers.portable`."""
+        theirs = (one for one in type(self).__mro__ if issubclass(one, keras.layers.RNN) and not issubclass(one, Quick))
+        layer = next(theirs).from_config(self.get_config())
+        outputs = layer(sequences, initial_state=initial_state, mask=mask)
+        for mine, its in zip(layer.variables, self.variables, strict=True):
+            mine.assign(its)
+        return outputs
+
     def is_quick(self) -> bool:
         """Whether the quick loop does what is asked of the layer here; if not, Keras's own does."""
         gates = getattr(self.cell, "recurrent_activation", keras.activations.sigmoid)

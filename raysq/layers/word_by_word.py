@@ -3,6 +3,9 @@
 from typing import Any
 
 import keras
+import numpy as np
+
+from raysq.layers.portable import table, vector
 
 
 @keras.saving.register_keras_serializable(package="raysq")
@@ -42,17 +45,39 @@ class WordByWord(keras.layers.Layer):
 
     def call(self, inputs):
         ops = keras.ops
+        return self._translate(
+            inputs,
+            lambda ids: ops.take(self.best, ids, axis=0),
+            lambda ids: ops.take(self.share, ids, axis=0),
+            ops.convert_to_tensor(self.unigrams),
+        )
+
+    def as_keras(self, inputs):
+        """See `raysq.layers.portable`."""
+        ops = keras.ops
+        weights = {name: ops.convert_to_numpy(getattr(self, name)) for name in ("best", "share", "unigrams")}
+        best = table(weights["best"][:, None].astype("float32"), f"{self.name}_best", False)
+        share = table(weights["share"][:, None], f"{self.name}_share", False)
+        return self._translate(
+            inputs,
+            lambda ids: ops.cast(best(ids)[..., 0], "int32"),
+            lambda ids: share(ids)[..., 0],
+            ops.expand_dims(vector(weights["unigrams"], f"{self.name}_unigrams", inputs, False), 1),
+        )
+
+    def _translate(self, inputs, best_of, share_of, unigrams):
+        ops = keras.ops
         width = inputs.shape[1]
-        there = ops.take(self.best, inputs, axis=0) > 0
+        there = best_of(inputs) > 0
         # Words with a translation first, in their order.
-        order = ops.argsort(ops.where(there, 0, width) + ops.arange(width), axis=1)
+        order = ops.argsort(ops.where(there, 0, width) + np.arange(width, dtype=np.int32), axis=1)
         words = ops.take_along_axis(ops.where(there, inputs, 0), order, axis=1)
         words = words[:, : self.positions]
         words = ops.pad(words, ((0, 0), (0, self.positions - words.shape[1])))
-        best = ops.take(self.best, words, axis=0)
-        share = ops.where(best > 0, ops.take(self.share, words, axis=0), self.ending)[..., None]
+        best = best_of(words)
+        share = ops.expand_dims(ops.where(best > 0, share_of(words), self.ending), -1)
         chosen = ops.one_hot(ops.where(best > 0, best, self.end), self.target_words)
-        return ops.log(share * chosen + (1 - share) * ops.convert_to_tensor(self.unigrams) + 1e-9)
+        return ops.log(share * chosen + (1 - share) * unigrams + 1e-9)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.positions, self.target_words)

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from raysq.layers.portable import table
+
 ARCHITECTURES = ("cbow", "skipgram")
 ALWAYS = 1 << 30  # the threshold of an id that always stays
 _PROBES = 256  # words that stand for all in evaluation
@@ -85,26 +87,43 @@ class WordSampling(keras.layers.Layer):
     def call(self, inputs, training=False):
         ids, seen = inputs
         vectors = tf.convert_to_tensor(self.vectors)
+
+        def scores_of_drawn(hidden):
+            if training:
+                return tf.matmul(hidden, tf.gather(vectors, self._draw(tf.shape(ids)[0])), transpose_b=True)
+            return tf.einsum("bld,nd->bln", hidden, tf.gather(vectors, tf.convert_to_tensor(self.probes)))
+
+        return self._loss(ids, seen, lambda some: tf.gather(vectors, some), scores_of_drawn)
+
+    def as_keras(self, inputs):
+        """See `raysq.layers.portable`; the loss as evaluation has it."""
+        ops = keras.ops
+        ids, seen = inputs
+        vectors = table(ops.convert_to_numpy(self.vectors), self.name)
+        probes = ops.convert_to_numpy(self.probes)[None]
+
+        def scores_of_drawn(hidden):
+            drawn = vectors(ops.add(ops.zeros_like(ids[:, :1]), probes))
+            return ops.matmul(hidden, ops.transpose(drawn, (0, 2, 1)))
+
+        return self._loss(ids, seen, vectors, scores_of_drawn)
+
+    def _loss(self, ids, seen, vectors_of, scores_of_drawn):
+        ops = keras.ops
         weights = self._pair_weights(ids)
         centre = slice(self.window, self.window + self.block)
         if self.architecture == "cbow":
-            total = tf.reduce_sum(weights, -1, keepdims=True)
-            hidden = tf.matmul(self._banded(tf.cast(weights / tf.maximum(total, 1e-9), seen.dtype)), seen)
-            scores = tf.reduce_sum(hidden * tf.gather(vectors, ids[:, centre]), -1, keepdims=True)
-            weights = tf.cast(total > 0, tf.float32)
+            total = ops.sum(weights, -1, keepdims=True)
+            hidden = ops.matmul(self._banded(ops.cast(weights / ops.maximum(total, 1e-9), seen.dtype)), seen)
+            scores = ops.sum(hidden * vectors_of(ids[:, centre]), -1, keepdims=True)
+            weights = ops.cast(total > 0, "float32")
         else:
             hidden = seen
-            scores = self._diagonals(tf.matmul(hidden, tf.gather(vectors, ids), transpose_b=True))
-        told = tf.nn.softplus(-tf.cast(scores, tf.float32))  # -log sigmoid(score)
-        if training:
-            drawn = tf.gather(vectors, self._draw(tf.shape(ids)[0]))
-            wrong = tf.matmul(hidden, drawn, transpose_b=True)
-        else:
-            drawn = tf.gather(vectors, tf.convert_to_tensor(self.probes))
-            wrong = tf.einsum("bld,nd->bln", hidden, drawn)
-        refused = tf.reduce_mean(tf.nn.softplus(tf.cast(wrong, tf.float32)), -1)
-        loss = tf.reduce_sum(weights * told, -1) + self.negatives * tf.reduce_sum(weights, -1) * refused
-        return tf.reduce_sum(loss, -1, keepdims=True)
+            scores = self._diagonals(ops.matmul(hidden, ops.transpose(vectors_of(ids), (0, 2, 1))))
+        told = ops.softplus(-ops.cast(scores, "float32"))  # -log sigmoid(score)
+        refused = ops.mean(ops.softplus(ops.cast(scores_of_drawn(hidden), "float32")), -1)
+        loss = ops.sum(weights * told, -1) + self.negatives * ops.sum(weights, -1) * refused
+        return ops.sum(loss, -1, keepdims=True)
 
     def _draw(self, batch):
         """Ids for each block, `(batch, shared)`."""
@@ -118,28 +137,30 @@ class WordSampling(keras.layers.Layer):
         """What the pair of each word of a block and the word at each distance counts, `(batch, block, 2 window + 1)`,
         from the farthest before to the farthest behind; nothing with a word of another text, or with itself."""
         # Two words are of the same text if as many ends of texts stand before both.
-        texts = tf.cumsum(tf.cast(ids == 0, tf.int32), axis=1)
-        text = tf.where(ids > 0, texts, -1)
+        ops = keras.ops
+        texts = ops.cumsum(ops.cast(ops.equal(ids, 0), "int32"), axis=1)
+        text = ops.where(ids > 0, texts, -1)
         own = text[:, self.window : self.window + self.block]
         same = [
-            tf.logical_and(own == text[:, shift : shift + self.block], own >= 0) for shift in range(len(self._weights))
+            ops.logical_and(ops.equal(own, text[:, shift : shift + self.block]), own >= 0)
+            for shift in range(len(self._weights))
         ]
-        return tf.cast(tf.stack(same, -1), tf.float32) * self._weights
+        return ops.multiply(ops.cast(ops.stack(same, -1), "float32"), self._weights)
 
     def _diagonals(self, scores):
         """The scores of words at most a window apart: of `(batch, block, block + 2 window)`, where word i stands at
         place i + window of the row, `(batch, block, 2 window + 1)`."""
-        batch, width = tf.shape(scores)[0], self.block + 2 * self.window
+        ops, width = keras.ops, self.block + 2 * self.window
         # Rows one place longer than they are: each is shifted by one against the one above.
-        flat = tf.pad(tf.reshape(scores, (batch, self.block * width)), ((0, 0), (0, self.block)))
-        return tf.reshape(flat, (batch, self.block, width + 1))[:, :, : 2 * self.window + 1]
+        flat = ops.pad(ops.reshape(scores, (-1, self.block * width)), ((0, 0), (0, self.block)))
+        return ops.reshape(flat, (-1, self.block, width + 1))[:, :, : 2 * self.window + 1]
 
     def _banded(self, weights):
         """The inverse of `_diagonals`, nought elsewhere."""
-        batch, width = tf.shape(weights)[0], self.block + 2 * self.window
-        wide = tf.pad(weights, ((0, 0), (0, 0), (0, width + 1 - (2 * self.window + 1))))
-        flat = tf.reshape(wide, (batch, self.block * (width + 1)))[:, : self.block * width]
-        return tf.reshape(flat, (batch, self.block, width))
+        ops, width = keras.ops, self.block + 2 * self.window
+        wide = ops.pad(weights, ((0, 0), (0, 0), (0, width + 1 - (2 * self.window + 1))))
+        flat = ops.reshape(wide, (-1, self.block * (width + 1)))[:, : self.block * width]
+        return ops.reshape(flat, (-1, self.block, width))
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0][0], 1)

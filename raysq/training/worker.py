@@ -244,12 +244,11 @@ def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
     from raysq.report.history import plot_history
 
     # Built outside of the strategy's scope: plain variables, and nothing that other workers would have to do too.
-    with layers.portable():
-        model = run.config.build(dataset)
+    model = run.config.build(dataset)
     for number, variable in enumerate(model.variables):
         variable.assign(values[f"model/{number}"])
     with atomic_write(run.directory / "model.keras") as partial:
-        model.save(partial)
+        layers.to_keras(model).save(partial)
         make = kinds.get(run.config.kind).assets
         if make is not None:  # first: a model that is there can be used
             _write_assets(run.assets, make(dataset, run.config.example_settings()))

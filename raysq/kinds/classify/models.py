@@ -123,12 +123,9 @@ def lstm_bidirectional(
     drop = _rate(dropout=dropout, recurrent_dropout=recurrent_dropout)
     words = _words(inputs)
     seen = _embedding(inputs, embedding)(words)
-    if quick.is_portable():
-        both = keras.layers.Bidirectional(keras.layers.LSTM(units, **drop))(seen)
-    else:
-        forward = quick.LSTM(units, **drop, name="forward")(seen, starts=quick.LeadingZeros()(words))
-        backward = quick.LSTM(units, **drop, go_backwards=True, name="backward")(seen)
-        both = keras.layers.Concatenate()([forward, backward])
+    forward = quick.LSTM(units, **drop, name="forward")(seen, starts=quick.LeadingZeros()(words))
+    backward = quick.LSTM(units, **drop, go_backwards=True, name="backward")(seen)
+    both = keras.layers.Concatenate()([forward, backward])
     return keras.Model(words, _output(inputs)(both), name="lstm_bidirectional")
 
 
@@ -235,11 +232,10 @@ def _recurrent(
     drop = _rate(dropout=dropout, recurrent_dropout=recurrent_dropout)
     words = _words(inputs)
     seen = _embedding(inputs, embedding)(words)
-    portable = quick.is_portable()
-    make = getattr(keras.layers if portable else quick, _CELLS[cell])
-    starts = {} if portable else {"starts": quick.LeadingZeros()(words)}
+    make = getattr(quick, _CELLS[cell])
+    starts = quick.LeadingZeros()(words)
     for number in range(layers):
-        seen = make(units, **drop, return_sequences=number < layers - 1)(seen, **starts)
+        seen = make(units, **drop, return_sequences=number < layers - 1)(seen, starts=starts)
     return keras.Model(words, _output(inputs)(seen), name=name or cell)
 
 

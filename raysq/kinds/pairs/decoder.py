@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from raysq.kinds.pairs.words import BEGIN, PADDING, UNKNOWN
+from raysq.layers import attention_weights
 
 _BUILT = ("encoder_decoder", "attention", "repeat")
 _NEVER = -1e9
@@ -31,7 +32,7 @@ class Decoder:
         self._positions = positions
         names = {layer.name for layer in model.layers}
         self._built = model.name in _BUILT and {"encoder", "decoder", "output", "target_embedding"} <= names
-        self.attends = self._built and "attention" in names
+        self.attends = self._built and model.name == "attention"
         self.target_words = int(model.output_shape[-1])
         self._functions: dict[tuple[int, bool], Any] = {}
         self.start = tf.function(
@@ -105,7 +106,7 @@ class Decoder:
         state = made
         if self.attends:
             values, there = memory
-            weights = layer("attention").weigh(made[:, None], values, there)
+            weights = attention_weights(made[:, None], values, there)
             context = tf.matmul(weights, values)[:, 0]
             made = layer("combine")(tf.concat([made, context], 1))
             nothing = tf.cast(weights[:, 0], tf.float32)

@@ -109,12 +109,12 @@ def _encoder(inputs: Inputs, source: Any, embedding: int, units: int, dropout: f
     """Outputs of the encoder at all words of the source, the last one at the end."""
     words = _embedding(inputs, "source", embedding, dropout)(source)
     # Dropout would differ between rows where the quick loop takes them to be alike.
-    starts = {} if quick.is_portable() or dropout else {"starts": quick.LeadingZeros(name="padding")(source)}
+    starts = {} if dropout else {"starts": quick.LeadingZeros(name="padding")(source)}
     return _gru(units, "encoder")(words, **starts)
 
 
 def _gru(units: int, name: str) -> Any:
-    return (keras.layers if quick.is_portable() else quick).GRU(units, return_sequences=True, name=name)
+    return quick.GRU(units, return_sequences=True, name=name)
 
 
 def _output(inputs: Inputs) -> keras.layers.Layer:

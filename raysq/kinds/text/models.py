@@ -5,8 +5,6 @@ whose output are probabilities, `(batch, features)` of the position behind the l
 every position, as the setting `positions` says.
 """
 
-from typing import Any
-
 import keras
 
 from raysq import layers as quick
@@ -39,12 +37,10 @@ def lstm(inputs: Inputs, *, embedding: int = 64, units: int = 64, layers: int = 
     every = inputs.extra["positions"] == "every"
     words = keras.Input(inputs.shape, dtype="int32")
     seen = keras.layers.Embedding(inputs.extra["features"], embedding)(words)
-    portable = quick.is_portable()
-    make: Any = keras.layers.LSTM if portable else quick.LSTM
     # Padding stands in front where one position is predicted: its steps are the same in all rows.
-    starts = {} if portable or every else {"starts": quick.LeadingZeros()(words)}
+    starts = {} if every else {"starts": quick.LeadingZeros()(words)}
     for number in range(layers):
-        seen = make(units, dropout=dropout, return_sequences=every or number < layers - 1)(seen, **starts)
+        seen = quick.LSTM(units, dropout=dropout, return_sequences=every or number < layers - 1)(seen, **starts)
     if dropout:
         seen = keras.layers.Dropout(dropout)(seen)
     # float32 whatever the precision of the others: the loss takes logarithms of it.

@@ -44,11 +44,9 @@ def pairs_run(pairs_folder, pairs_dataset):
             run = Run.create(config, name=name, folder=pairs_folder / "runs")
             configure(config.train_settings(), 0, gpu=False)
             if name == "attention":
-                with layers.portable():  # nothing to compile; `test_kind` has the quick layers
-                    work(run, None, Hooks())
+                work(run, None, Hooks())
             else:  # as `raysq.training.worker` exports a run
-                with layers.portable():
-                    config.build(pairs_dataset).save(run.directory / "model.keras")
+                layers.to_keras(config.build(pairs_dataset)).save(run.directory / "model.keras")
                 run.assets.mkdir()
                 for file, content in assets(pairs_dataset, config.example_settings()).items():
                     (run.assets / file).write_bytes(content)

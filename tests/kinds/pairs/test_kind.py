@@ -50,10 +50,8 @@ def test_models_refuse_what_they_cannot_take(pairs_dataset):
 @pytest.mark.parametrize("model", ["attention", "repeat"])
 def test_quick_layers_give_what_the_exported_ones_do(pairs_dataset, model):
     config = plan("pairs", model, pairs_dataset, 0, {"embedding": 4, "units": 5})
-    with layers.portable():
-        exported = config.build(pairs_dataset)
     quick = config.build(pairs_dataset)
-    quick.set_weights(exported.get_weights())
+    exported = layers.to_keras(quick)
     assert [type(one.get_layer("decoder")).__module__.split(".")[0] for one in (exported, quick)] == ["keras", "raysq"]
     examples = config.example_settings().open(pairs_dataset)["test"]
     x, _ = examples.gather(np.arange(24), examples.arrays(), lambda array, at: array.take(at))
@@ -66,8 +64,7 @@ def test_the_first_word_depends_on_the_source_from_the_start(pairs_dataset, mode
     config = plan("pairs", model, pairs_dataset, 0, {})
     examples = config.example_settings().open(pairs_dataset)["test"]
     x, _ = examples.gather(np.arange(24), examples.arrays(), lambda array, at: array.take(at))
-    with layers.portable():
-        logits = config.build(pairs_dataset)(x).numpy()
+    logits = layers.to_keras(config.build(pairs_dataset))(x).numpy()
     assert logits[:, 0].std(0).mean() > 0.03
 
 

@@ -96,7 +96,7 @@ def test_loss_and_accuracy_leave_padding_out():
 def test_attention_is_that_of_keras():
     import keras
 
-    from raysq.layers import DotAttention
+    from raysq.layers import DotAttention, attention_weights
 
     random = np.random.RandomState(0)
     queries, values = (random.standard_normal((3, n, 5)).astype(np.float32) for n in (4, 6))
@@ -104,7 +104,7 @@ def test_attention_is_that_of_keras():
     ours = DotAttention()(queries, values, seen[:, None])
     theirs = keras.layers.Attention()([queries, values], mask=[None, seen])
     np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    weights = np.asarray(DotAttention().weigh(queries, values, seen[:, None]))
+    weights = np.asarray(attention_weights(queries, values, seen[:, None]))
     assert np.allclose(weights.sum(-1), 1) and (weights[~np.repeat(seen[:, None], 4, 1)] == 0).all()
 
 

@@ -27,8 +27,7 @@ def chain(*recurrent):
 
 def made(folder):
     inputs = EVERY.inputs(prepared(folder))
-    with layers.portable():
-        return models.lstm(inputs, embedding=5, units=7, layers=2, dropout=0.4)
+    return layers.to_keras(models.lstm(inputs, embedding=5, units=7, layers=2, dropout=0.4))
 
 
 @pytest.mark.parametrize("name", ["lstm", "gru and simple"])

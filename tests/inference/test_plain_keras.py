@@ -1,0 +1,101 @@
+"""The file of every built-in model is loaded by a process that has Keras and not raysq, and gives the same."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from kinds.classify.corpus import write_corpus
+from kinds.images.made import make_dataset, write_npz
+from kinds.pairs import pairs_corpus
+from kinds.text import corpus
+from kinds.vectors import written
+from training.series import SMALL, write_series
+
+from raysq import kinds, layers
+from raysq.training.config import plan
+
+# What a colleague does who has the file alone.
+READ = """
+import os, sys, json
+os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", "3"
+import numpy as np, keras
+said = {}
+for name in sys.argv[2:]:
+    try:
+        model = keras.models.load_model(f"{sys.argv[1]}/{name}.keras")
+        x = np.load(f"{sys.argv[1]}/{name}.x.npy")
+        np.testing.assert_allclose(model(x), np.load(f"{sys.argv[1]}/{name}.y.npy"), rtol=1e-4, atol=1e-5)
+    except Exception as error:
+        said[name] = str(error)
+assert not [name for name in sys.modules if name.startswith("raysq")]
+print(json.dumps(said))
+"""
+# A table of pairs of words with gaps has no likeness among Keras's layers.
+OURS = ("text-baseline",)
+TASKS = {
+    "forecast": "jena",
+    "classify": "classify",
+    "text": "text",
+    "pairs": "pairs",
+    "vectors": "cbow",
+    "images": "images",
+}
+FURTHER = [
+    *(("classify", "multihot", {"vectorization": one}) for one in ("count", "freq", "tfidf")),
+    ("vectors", "negative_sampling", {"architecture": "skipgram", "shrink": True}),
+    ("vectors", "baseline", {"form": "blocks"}),
+    ("images", "baseline", {"target": "image"}),
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kinds")
+    raw = pairs_corpus.write_tabbed(folder / "pairs.txt", pairs_corpus.sentences(200))
+    return {
+        "forecast": write_series(folder / "waves"),
+        "classify": write_corpus(folder / "classify"),
+        "text": corpus.prepared(folder / "text", corpus.TEXT * 5),
+        "pairs": pairs_corpus.prepared(raw, folder / "pairs"),
+        "vectors": written.write(folder / "vectors", written.texts()),
+        "images": make_dataset(write_npz(folder / "x.npz"), folder / "images"),
+    }
+
+
+def suited(kind, model):
+    """Settings without which the model does not take these data."""
+    if kind == "forecast":
+        return {**SMALL, "lookback": 240, "step": 2, "season": 24}
+    if kind == "classify":
+        return {"maxlen": 160, **({"vectors": False} if "glove" in model else {})}
+    if kind == "pairs":
+        return {"form": "next"} if model == "repeat" else {}
+    if kind == "vectors":
+        return {"form": "windows" if model == "softmax" else "blocks", "min_count": 1}
+    if kind == "images" and model == "autoencoder":
+        return {"target": "image"}
+    return {}
+
+
+def test_every_built_in_model_is_loaded_by_keras_alone(data, tmp_path):
+    every = [(kind, model, {}) for kind in TASKS for model in kinds.get(kind).models]
+    names = []
+    for kind, model, settings in every + FURTHER:
+        name = "-".join([kind, model, *map(str, settings.values())])
+        config = plan(TASKS[kind], model, data[kind], 0, {**suited(kind, model), **settings})
+        keras.utils.set_random_seed(len(names))
+        built = config.build(data[kind])
+        source = config.example_settings().open(data[kind])["train"]
+        x = source.gather(np.arange(6), source.arrays(), lambda array, at: array.take(at, axis=0))[0]
+        layers.to_keras(built).save(tmp_path / f"{name}.keras")
+        np.save(tmp_path / f"{name}.x.npy", x)
+        np.save(tmp_path / f"{name}.y.npy", built(x))
+        names.append(name)
+    done = subprocess.run([sys.executable, "-c", READ, str(tmp_path), *names], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert set(said) == set(OURS), {name: text[-300:] for name, text in said.items() if name not in OURS}
+    assert all("raysq>" in said[name] for name in OURS)
