@@ -47,6 +47,7 @@ def train(options: argparse.Namespace) -> None:
         "steps": outcome["steps"],
         "seconds": outcome["seconds"],
         "best_epoch": outcome["best_epoch"],
+        "still_improving": run.still_improving() is not None,
         "synthetic": config.synthetic,
         "metrics": outcome["metrics"],
     }
@@ -57,6 +58,8 @@ def train(options: argparse.Namespace) -> None:
             f"best epoch {outcome['best_epoch']} of {outcome['epochs']}, {outcome['parameters']:,} parameters, "
             f"{outcome['seconds']:.0f} s; history: {run.directory / 'history.png'}"
         )
+        if said := run.still_improving():
+            console.print(said)
 
     return say(options, result, show)
 
@@ -115,6 +118,7 @@ def evaluate(options: argparse.Namespace) -> None:
         "seed": config.seed,
         "steps": outcome.get("steps"),
         "seconds": outcome.get("seconds"),
+        "still_improving": run.still_improving() is not None,
         "synthetic": config.synthetic,
         "metrics": found[config.model],
         "baseline": found.get("baseline"),
@@ -131,6 +135,8 @@ def evaluate(options: argparse.Namespace) -> None:
         for split, about in details.items():
             for item in tell(about, split) if tell is not None else ():
                 plain_item(console, item)
+        if said := run.still_improving():
+            console.print(said)
 
     say(options, result, show)
 

@@ -138,8 +138,8 @@ class Quick(keras.layers.Layer):
 
     def as_keras(self, sequences, initial_state=None, mask=None, training=None, starts=None):
         """See `raysq.layers.portable`."""
-        theirs = (one for one in type(self).__mro__ if issubclass(one, keras.layers.RNN) and not issubclass(one, Quick))
-        layer = next(theirs).from_config(self.get_config())
+        usual: Any = next(one for one in type(self).__mro__ if one.__module__.startswith("keras."))
+        layer = usual.from_config(self.get_config())
         outputs = layer(sequences, initial_state=initial_state, mask=mask)
         for mine, its in zip(layer.variables, self.variables, strict=True):
             mine.assign(its)

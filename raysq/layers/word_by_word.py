@@ -50,6 +50,7 @@ class WordByWord(keras.layers.Layer):
             lambda ids: ops.take(self.best, ids, axis=0),
             lambda ids: ops.take(self.share, ids, axis=0),
             ops.convert_to_tensor(self.unigrams),
+            self.ending,
         )
 
     def as_keras(self, inputs):
@@ -63,9 +64,10 @@ class WordByWord(keras.layers.Layer):
             lambda ids: ops.cast(best(ids)[..., 0], "int32"),
             lambda ids: share(ids)[..., 0],
             ops.expand_dims(vector(weights["unigrams"], f"{self.name}_unigrams", inputs, False), 1),
+            vector(np.array([self.ending], np.float32), f"{self.name}_ending", inputs, False),
         )
 
-    def _translate(self, inputs, best_of, share_of, unigrams):
+    def _translate(self, inputs, best_of, share_of, unigrams, ending):
         ops = keras.ops
         width = inputs.shape[1]
         there = best_of(inputs) > 0
@@ -75,7 +77,7 @@ class WordByWord(keras.layers.Layer):
         words = words[:, : self.positions]
         words = ops.pad(words, ((0, 0), (0, self.positions - words.shape[1])))
         best = best_of(words)
-        share = ops.expand_dims(ops.where(best > 0, share_of(words), self.ending), -1)
+        share = ops.expand_dims(ops.where(best > 0, share_of(words), ending), -1)
         chosen = ops.one_hot(ops.where(best > 0, best, self.end), self.target_words)
         return ops.log(share * chosen + (1 - share) * unigrams + 1e-9)
 

@@ -99,7 +99,8 @@ class WordSampling(keras.layers.Layer):
         """See `raysq.layers.portable`; the loss as evaluation has it."""
         ops = keras.ops
         ids, seen = inputs
-        vectors = table(ops.convert_to_numpy(self.vectors), self.name)
+        # The words' own vectors are those that train: see `raysq.corpus.neighbours.embedding_of`.
+        vectors = table(ops.convert_to_numpy(self.vectors), self.name, trainable=False)
         probes = ops.convert_to_numpy(self.probes)[None]
 
         def scores_of_drawn(hidden):

@@ -4,6 +4,7 @@ import numpy as np
 
 from raysq.kinds.charts import LineChart
 from raysq.report.axes import Axis, Frame, ScaleKind, frame, padded, seconds_of, text_width
+from raysq.report.labels import Box, Labels
 from raysq.report.markup import Markup, join, tag
 from raysq.report.numbers import number
 from raysq.report.strokes import Stroke, draw_line, legend, line_path, thinned
@@ -36,19 +37,21 @@ def draw_lines(chart: LineChart, width: float, height: float) -> Markup:
         if np.isfinite(floor).all() and np.isfinite(ceiling).all():
             outline = line_path(np.concatenate([x, back[::-1]]), np.concatenate([floor, ceiling[::-1]]))
             parts.append(tag("path", class_=f"a c{band.colour}", d=outline + "Z"))
-    for place, (name, value) in enumerate(chart.levels.items()):
-        at = drawn.y.at(value)
-        right = width - drawn.right
-        parts.append(
-            tag("path", class_="h", stroke_dasharray="2 3", d=f"M{drawn.left:.1f} {at:.1f}L{right:.1f} {at:.1f}")
-        )
-        anchor, across = ("end", right - 2) if place % 2 == 0 else ("start", drawn.left + 4)
-        parts.append(tag("text", f"{name} {number(value)}", class_="halo", x=across, y=at - 5, text_anchor=anchor))
-    strokes = _strokes(chart)
-    for line, stroke in zip(chart.lines, strokes, strict=True):
-        x, y = thinned(drawn.x(seconds_of(line.x)[0]), drawn.y(_drawable(line.y, chart.log_y)), int(width * 1.5))
-        parts.append(draw_line(x, y, stroke))
-    parts += [_mark(drawn, mark.x, mark.y, mark.label) for mark in chart.marks]
+    curves = [
+        thinned(drawn.x(seconds_of(line.x)[0]), drawn.y(_drawable(line.y, chart.log_y)), int(width * 1.5))
+        for line in chart.lines
+    ]
+    right = width - drawn.right
+    levels = {name: drawn.y.at(value) for name, value in chart.levels.items()}
+    straight = [(np.array([drawn.left, right]), np.array([at, at])) for at in levels.values()]
+    labels = Labels(Box(drawn.left, drawn.top - 6, right, height - drawn.bottom), [*curves, *straight])
+    for at in levels.values():
+        dashes = f"M{drawn.left:.1f} {at:.1f}L{right:.1f} {at:.1f}"
+        parts.append(tag("path", class_="h", stroke_dasharray="2 3", d=dashes))
+    parts += [draw_line(x, y, stroke) for (x, y), stroke in zip(curves, _strokes(chart), strict=True)]
+    # Levels first: a mark's label may go farther away.
+    parts += [_level(drawn, labels, at, f"{name} {number(chart.levels[name])}") for name, at in levels.items()]
+    parts += [_mark(drawn, labels, mark.x, mark.y, mark.label) for mark in chart.marks]
     return drawn.svg(*parts, label=say_lines(chart), css="")
 
 
@@ -96,8 +99,18 @@ def _drawable(values: object, log: bool) -> np.ndarray:
     return np.where(np.isfinite(y) & ((y > 0) | (not log)), y, np.nan)
 
 
-def _mark(drawn: Frame, x: object, y: float | None, label: str) -> Markup:
-    """A ring around a point, or a vertical line, with its label on the side that has room."""
+def _level(drawn: Frame, labels: Labels, at: float, label: str) -> Markup:
+    """The label of a horizontal line, at one of its ends if there is room, else between them."""
+    half, right = text_width(label) / 2, drawn.width - drawn.right
+    low, high = drawn.left + half + 4, right - half - 2
+    candidates = [(end, at + down) for down in (-8, 15) for end in (high, low)]
+    candidates += [(between, at + down) for between in np.linspace(high, low, 12) for down in (-8, 15)]
+    middle, foot = labels.place(candidates, 2 * half)
+    return tag("text", label, class_="halo", x=middle, y=foot, text_anchor="middle")
+
+
+def _mark(drawn: Frame, labels: Labels, x: object, y: float | None, label: str) -> Markup:
+    """A ring around a point, or a vertical line, with its label where there is room for it."""
     across = drawn.x.at(float(seconds_of([x])[0][0]))
     end = drawn.width - drawn.right
     wide = text_width(label)
@@ -118,8 +131,19 @@ def _mark(drawn: Frame, x: object, y: float | None, label: str) -> Markup:
         return join(line, text)
     down = drawn.y.at(y)
     start = min(max(across, drawn.left + wide / 2 + 2), end - wide / 2)
-    below = down + 30 < drawn.height - drawn.bottom
-    return join(
-        tag("circle", class_="o", cx=across, cy=down, r=7),
-        tag("text", label, class_="t halo", x=start, y=down + 22 if below else down - 13, text_anchor="middle"),
-    )
+    low, high = drawn.left + wide / 2 + 2, end - wide / 2
+    beside = [(across + wide / 2 + 14, down + 4), (across - wide / 2 - 14, down + 4)]
+    feet = [down + 22, down - 13] + [down + side for far in range(34, 400, 12) for side in (far + 4, -far + 4)]
+    shifts = sorted([start, *np.linspace(low, high, 11).tolist()], key=lambda at: abs(at - start))
+    candidates = [(start, foot) for foot in feet[:2]] + beside
+    candidates += [(middle, foot) for foot in feet for middle in shifts]
+    middle, foot = labels.place(candidates, wide)
+    ring = tag("circle", class_="o", cx=across, cy=down, r=7)
+    text = tag("text", label, class_="t halo", x=middle, y=foot, text_anchor="middle")
+    box = Box.of_text(middle, foot, wide)
+    if abs(foot - down) <= 30 and box.left - 16 <= across <= box.right + 16:
+        return join(ring, text)
+    # Far from its point: a fine line leads to it.
+    to_x, to_y = min(max(across, box.left), box.right), box.bottom if foot < down else box.top
+    labels.keep_free(np.array([across, to_x]), np.array([down, to_y]))
+    return join(tag("line", class_="e", x1=across, y1=down, x2=to_x, y2=to_y), ring, text)

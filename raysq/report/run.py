@@ -63,6 +63,8 @@ def run_verdict(study: Study) -> str:
     best = study.best
     if best is not None:
         said += f" Best validation loss {number(best['val_loss'])}, in epoch {best['epoch']} of {len(study.records)}."
+    if still := study.run.still_improving():
+        said += f" The {still.replace('val_loss', 'validation loss')}."
     return said
 
 

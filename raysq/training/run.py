@@ -172,6 +172,17 @@ class Run:
         path = self.directory / "result.json"
         return json.loads(path.read_text()) if path.exists() else None
 
+    def still_improving(self) -> str | None:
+        """A line that says that a finished run's val_loss still fell in its last epoch; None where it did not."""
+        losses = [record["val_loss"] for record in self.metrics()]
+        epochs = self.config.training["epochs"]
+        result = self.result()
+        if result is None or not result["steps"] or len(losses) < 2 or len(losses) < epochs:
+            return None
+        if not losses[-1] < min(losses[:-1]):
+            return None
+        return f"val_loss still fell in the last epoch: train longer, such as with --epochs {2 * epochs} (a new run)"
+
     def finish(self, result: Mapping[str, Any]) -> None:
         """Marks the run as finished."""
         write_json(self.directory / "result.json", result)

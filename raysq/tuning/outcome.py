@@ -98,6 +98,9 @@ def show(experiment: Experiment, console: Any) -> None:
         f"the best in {Path(best['run']).relative_to(experiment.directory)}",
         markup=False,
     )
+    there = (Path(best["run"]) / "config.json").exists()
+    if there and (still := Run.open(best["run"]).still_improving()):
+        console.print(f"the best trial's {still}", markup=False)
     if experiment.refit:
         show_refit(experiment.refit, console)
     console.print(f"next: raysq train {best['task']} --config {experiment.directory / 'best.json'}", markup=False)

@@ -31,6 +31,7 @@ from raysq.kinds.forecast.settings import WindowSettings
 from raysq.report.axes import text_width
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.report.layout import place
+from raysq.report.lines import draw_lines
 from raysq.report.matrix import draw_matrix, matrix_names
 from raysq.report.model import draw_model
 from raysq.report.parallel import Parallel, draw_parallel
@@ -94,6 +95,42 @@ def test_lines_of_any_numbers_are_drawn_within_their_picture(x, y, log):
             assert "inf" not in path.get("d") and "nan" not in path.get("d")
             numbers = [float(number) for number in re.findall(r"[ML](-?[\d.]+)", path.get("d"))]
             assert all(-1 <= number <= wide + 1 for number in numbers)
+
+
+def loss_by_epoch(shape):
+    """Curves that pass where the label of the best epoch would stand, below it and above it."""
+    epochs = np.arange(1, 21)
+    falling = {"steep": 2.0 * np.exp(-epochs / 2.0), "late": 1.0 / epochs, "flat": 0.5 + 0.02 * np.sin(epochs)}[shape]
+    validation = falling + 0.03 + 0.004 * np.abs(epochs - 9) ** 1.5
+    return LineChart(
+        title="Loss by epoch",
+        lines=[Line("training", epochs, falling), Line("validation", epochs, validation)],
+        marks=[Mark(epochs[validation.argmin()], "best: 0.1234 in epoch 9", validation.min())],
+        levels={"baseline, validation": float(validation.mean())},
+        whole_x=True,
+    )
+
+
+@pytest.mark.parametrize("shape", ["steep", "late", "flat"])
+@pytest.mark.parametrize("size", [(440, 280), (920, 330)])
+def test_labels_cover_no_curve_and_no_other_label(shape, size):
+    root = element(draw_lines(loss_by_epoch(shape), *size))
+    labels = [text for text in root.iter("text") if "halo" in (text.get("class") or "")]
+    assert len(labels) == 2
+    boxes = []
+    for text in labels:
+        half = 3.3 * len(text.text)  # half the width of the text, less what its place was reckoned with
+        middle, foot = float(text.get("x")), float(text.get("y"))
+        boxes.append((middle - half, middle + half, foot - 10, foot + 3))
+        assert boxes[-1][0] >= 0 and boxes[-1][1] <= size[0] and boxes[-1][2] >= 0 and boxes[-1][3] <= size[1]
+    (a, b, c, d), (e, f, g, h) = boxes
+    assert b < e or f < a or d < g or h < c
+    for path in root.iter("path"):
+        points = np.array(re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path.get("d")), float)
+        x = np.arange(points[0, 0], points[-1, 0], 0.5)
+        y = np.interp(x, points[:, 0], points[:, 1])
+        for left, right, top, bottom in boxes:
+            assert not ((x > left) & (x < right) & (y > top) & (y < bottom)).any()
 
 
 def test_long_lines_keep_their_peaks():

@@ -198,9 +198,13 @@ def dictionary_of(model: Any) -> Dictionary | None:
     """The dictionary of the word-by-word baseline; None for any other model."""
     if model.name != "word_by_word":
         return None
-    layer = model.get_layer("dictionary")
-    best, share, unigrams = (getattr(layer, name).numpy() for name in ("best", "share", "unigrams"))
-    return Dictionary(best, share, unigrams, layer.ending)
+    if any(layer.name == "dictionary" for layer in model.layers):  # as it is trained, and was saved before
+        layer = model.get_layer("dictionary")
+        best, share, unigrams = (getattr(layer, name).numpy() for name in ("best", "share", "unigrams"))
+        return Dictionary(best, share, unigrams, layer.ending)
+    tables = (model.get_layer(f"dictionary_{name}") for name in ("best", "share", "unigrams", "ending"))
+    best, share, unigrams, ending = (table.embeddings.numpy().ravel() for table in tables)
+    return Dictionary(best.astype(np.int32), share, unigrams, float(ending[0]))
 
 
 # A model's translator holds what was compiled for it.
