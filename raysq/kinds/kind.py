@@ -179,6 +179,7 @@ class Inputs:
     Attributes:
         shape: shape of one x, without the batch.
         outputs: number of values to predict.
+        output_shape: shape of one prediction, without the batch; `(outputs,)` where left out.
         names: name of each input feature.
         targets: index among the features of each value to predict.
         extra: whatever else a kind's builders need.
@@ -189,6 +190,11 @@ class Inputs:
     names: tuple[str, ...] = ()
     targets: tuple[int, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
+    output_shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.output_shape:
+            object.__setattr__(self, "output_shape", (self.outputs,))
 
 
 @dataclass(frozen=True)

@@ -114,18 +114,24 @@ class Batches:
         shares = getattr(self._splits[split], "shares", None)
         return np.ones(rows.shape, np.float32) if shares is None else shares[rows].astype(np.float32)
 
-    def evaluation(self, split: str, size: int) -> Iterator[tuple[Any, np.ndarray, float]]:
+    def evaluation(self, split: str, size: int, *, padded: bool = True) -> Iterator[tuple[Any, np.ndarray, float]]:
         """All examples of a split once, some batches of `size` at a time, with their weights and the share that is done
-        with them."""
+        with them; the last batch is filled up with rows that weigh nothing, or is shorter where not `padded`."""
         count = len(self._splits[split])
         size = min(size, count)
         batches = -(-count // size)
         for first in range(0, batches, _EVALUATED):
             rows = np.arange(first * size, min(first + _EVALUATED, batches) * size).reshape(-1, size)
-            inside = rows < count
-            rows = np.where(inside, rows, 0)
-            rows, weights = self._place.part(rows, np.where(inside, self._weights(split, rows), np.float32(0)))
-            yield self.feeds[split].batch(rows), weights, min(first + _EVALUATED, batches) / batches
+            done = min(first + _EVALUATED, batches) / batches
+            parts = [rows]
+            if not padded and rows[-1, -1] >= count:
+                parts = [part for part in (rows[:-1], rows[-1:, : count - rows[-1, 0]]) if len(part)]
+            for part in parts:
+                inside = part < count
+                part = np.where(inside, part, 0)
+                weights = np.where(inside, self._weights(split, part), np.float32(0))
+                part, weights = self._place.part(part, weights)
+                yield self.feeds[split].batch(part), weights, done
 
     def single(self, split: str, size: int) -> Iterator[tuple[Any, int]]:
         """All examples of a split in their order, a batch at a time, for one replica, and how many of it count."""

@@ -1,36 +1,64 @@
 """What `Model.compile` would give a model: loss, optimizer and metrics, and whether XLA compiles its step."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import tensorflow as tf
 
-from raysq.kinds.kind import OutputMetric
+from raysq.kinds.kind import Objective, OutputMetric
 from raysq.layers.recurrent import Quick
 from raysq.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """Loss, optimizer and metrics of a model.
+
+    Attributes:
+        optimizer: of all trainable variables.
+        loss: from y and predictions to the values of each example, shape `(batch, ...)`; None where the model's
+            `compute_loss` gives one number for a batch.
+        metrics: name -> a Keras metric, its name, or a function `(y, prediction) -> values of each example`.
+        own_optimizer: whether the optimizer is that of a model which came compiled.
+        whole_batches: whether loss or metrics are a user's, which may look at the rows of a batch together. They are
+            given no rows that pad a batch, and no weights.
+    """
+
+    optimizer: keras.Optimizer
+    loss: Callable[[Any, Any], Any] | None
+    metrics: Mapping[str, Any]
+    own_optimizer: bool = False
+    whole_batches: bool = False
+
+
+def compile_objective(objective: Objective, settings: TrainSettings, total_steps: int) -> Compilation:
+    """The compilation of a model that says nothing of its own."""
+    return Compilation(make_optimizer(settings, total_steps), keras.losses.get(objective.loss), dict(objective.metrics))
 
 
 def has_max_pooling(model: keras.Model) -> bool:
     """Whether a max pooling layer is in the model: XLA has no deterministic gradient for it (TensorFlow 2.21)."""
     pooling = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
-    return any(isinstance(layer, pooling) for layer in _parts(model))
+    return any(isinstance(layer, pooling) for layer in parts(model))
 
 
 def has_keras_loop(model: keras.Model) -> bool:
     """Whether a recurrent layer takes Keras's own loop, which is slow without XLA."""
     return any(
         isinstance(layer, keras.layers.RNN) and not (isinstance(layer, Quick) and layer.is_quick())
-        for layer in _parts(model)
+        for layer in parts(model)
     )
 
 
-def _parts(layer: Any) -> Iterator[Any]:
-    """The layers of a model, and those inside of them."""
+def parts(layer: Any) -> Iterator[Any]:
+    """Iterate over the layers of a model, and those inside of them."""
     inside = [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
     for part in [*getattr(layer, "layers", []), *inside]:
         if isinstance(part, keras.layers.Layer):
             yield part
-            yield from _parts(part)
+            yield from parts(part)
 
 
 def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer:
@@ -62,3 +90,37 @@ def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
         metric = keras.metrics.get(what)
         made[name] = metric if isinstance(metric, keras.Metric) else keras.metrics.MeanMetricWrapper(metric, name=name)
     return made
+
+
+def clip_whole(
+    gradients: list[Any], optimizer: keras.Optimizer, clipnorm: float | None, scale: Any, context: Any
+) -> list[Any]:
+    """Clip the gradients of a whole batch, which is what a norm means, before the optimizer sums those of its parts.
+
+    Args:
+        gradients: of a replica's part.
+        optimizer: it may clip too, and would do so part by part; to clip what is clipped changes nothing.
+        clipnorm: largest global norm; None for no clipping but the optimizer's.
+        scale: by which the loss was multiplied.
+        context: of the replica.
+
+    Returns:
+        A replica's share of them.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    replicas = context.num_replicas_in_sync
+    own = {name: getattr(inner, name, None) for name in ("clipnorm", "global_clipnorm", "clipvalue")}
+    if clipnorm is None and (replicas == 1 or not any(own.values())):
+        return gradients
+    gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+    if clipnorm is not None:
+        gradients, _ = tf.clip_by_global_norm(gradients, clipnorm * scale)
+    if replicas > 1:
+        if own["clipnorm"]:
+            gradients = [tf.clip_by_norm(gradient, own["clipnorm"] * scale) for gradient in gradients]
+        if own["global_clipnorm"]:
+            gradients, _ = tf.clip_by_global_norm(gradients, own["global_clipnorm"] * scale)
+        if own["clipvalue"]:
+            most = own["clipvalue"] * scale
+            gradients = [tf.clip_by_value(gradient, -most, most) for gradient in gradients]
+    return [gradient / replicas for gradient in gradients]

@@ -16,6 +16,7 @@ from raysq.settings import coerce, make, nearest, overlay, settings_of
 from raysq.shards import Dataset
 from raysq.training.settings import TrainSettings
 from raysq.training.source import SourceChanged, import_source, imported_digest, source_folder
+from raysq.training.user_code import describe, is_own, place_of
 
 _SHOWN = 4  # differences in a message
 _LONG = 40  # characters of one value
@@ -99,21 +100,25 @@ class Config:
         """Builds the Keras model.
 
         Raises:
-            UsageError: the builder refuses its settings.
+            UsageError: the builder refuses its settings, or returns what cannot be trained.
             SourceChanged: the model's source is another by now.
         """
         builder = load_builder(self.model_spec().build, self.source_digest, self.source_folder)
-        inputs = self.example_settings().inputs(dataset)
+        settings = self.example_settings()
+        inputs = settings.inputs(dataset)
+        if is_own(self.model):
+            from raysq.training.validation import build_own_model
+
+            return build_own_model(self.model, builder, inputs, self.builder, settings.open(dataset)["train"])
         try:
             return builder(inputs, **self.builder)
         except (TypeError, ValueError) as error:
-            if isinstance(error, RaysqError) or os.environ.get("RAYSQ_DEBUG"):
+            if isinstance(error, RaysqError):
                 raise
-            settings = " ".join(f"{name}={value}" for name, value in self.builder.items())
+            given = " ".join(f"{name}={value}" for name, value in self.builder.items())
             raise UsageError(
-                f"model {self.model!r} cannot be built with {settings or 'its settings'}: {error} "
-                f"(RAYSQ_DEBUG=1 shows where)"
-            ) from None
+                f"model {self.model!r} cannot be built with {given or 'its settings'}: {error} (--debug shows where)"
+            ) from error
 
 
 def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -129,7 +134,7 @@ def _said(value: Any) -> str:
 def find_model(kind: str, model: str) -> Model:
     """A model of a kind by name, or a person's own by `package.module:function`."""
     models = kinds.get(kind).models
-    if ":" in model:
+    if is_own(model):
         return Model(model, xla=False)  # whether it pays is not known: --set xla=true
     if model not in models:
         raise UsageError(f"unknown model {model!r}: {nearest(model, models)}, or package.module:function")
@@ -151,11 +156,19 @@ def load_builder(path: str, digest: str = "", folder: str = "") -> Callable[...,
     backend.load()
     module, _, name = path.partition(":")
     try:
-        builder = getattr(import_source(module, digest, folder), name)
-    except ModuleNotFoundError as error:
-        raise UsageError(f"model {path!r}: there is no module {error.name!r} in {os.getcwd()}") from None
-    except AttributeError:
-        raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}") from None
+        imported = import_source(module, digest, folder)
+    except RaysqError:
+        raise
+    except Exception as error:  # what a module does when it is imported is the user's
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise UsageError(f"model {path!r}: there is no module {error.name!r} in {os.getcwd()}") from None
+        place = place_of(error, path)
+        raise UsageError(
+            f"model {path!r}: its module cannot be imported: {describe(error)}{f' ({place})' if place else ''}"
+        ) from error
+    builder = getattr(imported, name, None)
+    if builder is None:
+        raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}")
     if not callable(builder):
         raise UsageError(f"model {path!r} is not a function")
     if digest and imported_digest(module, name) != digest:  # a function of a notebook, defined anew

@@ -10,11 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from raysq.errors import DataError, TrainingError, UsageError
+from raysq.errors import DataError, TrainingError
 from raysq.kinds.kind import Examples, Objective, OutputMetric
 from raysq.training.batches import Batches, Place
-from raysq.training.compilation import has_keras_loop, has_max_pooling, make_metrics, make_optimizer
+from raysq.training.compilation import clip_whole, has_keras_loop, has_max_pooling, make_metrics, make_optimizer
 from raysq.training.observed import for_metric, per_example
+from raysq.training.own_compilation import compilation_of, whole_loss
 from raysq.training.settings import TrainSettings
 
 # Numbers that train from which on XLA pays for the optimizer too.
@@ -28,12 +29,13 @@ class Program:
 
     Args:
         model: a Keras model with one input and one output. If it is compiled, its loss, optimizer and metrics
-            are used; else those given.
+            are used; else those given. A `compute_loss` of its class is used too.
         splits: examples by split; "train" and "val" at least.
         settings: how to train.
         seed: of the order and of dropout.
         objective: loss and metrics.
         xla: whether XLA pays for this model on a CPU, as `raysq.kinds.kind.Model` says it.
+        name: of the model, for messages.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Program:
         seed: int,
         objective: Objective,
         xla: bool | Literal["keras_loop"],
+        name: str = "model",
     ):
         self.model = model
         self.splits = splits
@@ -61,18 +64,10 @@ class Program:
         pays = pays and not (settings.deterministic and has_max_pooling(model))
         self.xla = {"auto": pays, "true": True, "false": False}[settings.xla]
 
-        measured = dict(objective.metrics)
-        if getattr(model, "compiled", False):
-            self.loss = keras.losses.get(model.loss)
-            self.optimizer = model.optimizer
-            asked = model.get_compile_config().get("metrics") or []
-            measured = {one if isinstance(one, str) else keras.metrics.get(one).name: one for one in asked}
-        else:
-            self.loss = keras.losses.get(objective.loss)
-            self.optimizer = make_optimizer(settings, self.total_steps)
-        if self.loss is None:
-            raise UsageError("the compiled model has no loss; compile it with one, or not at all")
+        self.compilation = compilation_of(model, name, objective, settings, self.total_steps, splits, self.replicas)
+        self.optimizer = self.compilation.optimizer
         self.optimizer.build(model.trainable_variables)
+        measured = self.compilation.metrics
         self._outputs = {name: one.output for name, one in measured.items() if isinstance(one, OutputMetric)}
         self.metrics = {mode: make_metrics(measured) for mode in ("train", "eval")}
         # Random generators are seeded from (seed, step, replica), so their own state is never used.
@@ -81,13 +76,13 @@ class Program:
         ]
         place = Place(self.replicas, self.rank, self.local_replicas, "/GPU:0" if on_gpu else "/CPU:0")
         self._batches = Batches(splits, place, settings.batch_size, seed, len(self._generators))
-        self._functions: dict[tuple[str, str], Any] = {}
+        self._functions: dict[tuple[str, str, int], Any] = {}
         self._gradients = tf.function(self._loss_and_gradients, jit_compile=self.xla)
         self._forward = tf.function(self._predict, jit_compile=self.xla)
         # An optimizer goes over its variables a dozen times, XLA once: three times quicker where they leave the caches.
         # With several replicas its sums between them stay outside of XLA, and a person's own may not compile.
         fused = self.replicas == 1 and not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
-        fused = fused and not getattr(model, "compiled", False) and settings.precision == "float32"
+        fused = fused and not self.compilation.own_optimizer and settings.precision == "float32"
         large = sum(int(np.prod(v.shape)) for v in model.trainable_variables) >= LARGE
         self._apply = tf.function(self._change_weights, jit_compile=True) if fused and large else self._change_weights
 
@@ -104,8 +99,8 @@ class Program:
         """
         self.settings, self.seed = settings, seed
         self._batches.renew(settings.batch_size, seed)
-        compiled = getattr(model, "compiled", False)
-        optimizer = model.optimizer if compiled else make_optimizer(settings, self.total_steps)
+        own = self.compilation.own_optimizer
+        optimizer = model.optimizer if own else make_optimizer(settings, self.total_steps)
         optimizer.build(model.trainable_variables)
         for mine, fresh in ((self.model, model), (self.optimizer, optimizer)):
             for variable, value in zip(mine.variables, fresh.variables, strict=True):
@@ -160,11 +155,7 @@ class Program:
         x, y, observed = feed.gather(batch)
         losses, prediction, gradients, moving = self._gradients(x, y, observed, weights, total, seeds[replica])
         context = tf.distribute.get_replica_context()
-        if self.settings.clipnorm is not None:
-            # The norm is that of the whole batch's gradient; the optimizer sums over replicas once more.
-            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-            gradients, _ = tf.clip_by_global_norm(gradients, self.settings.clipnorm * self._loss_scale())
-            gradients = [gradient / self.replicas for gradient in gradients]
+        gradients = clip_whole(gradients, self.optimizer, self.settings.clipnorm, self._loss_scale(), context)
         self._apply(gradients)
         if moving:
             # Batch normalisation's moving statistics: the mean over replicas, so that every rank has the same.
@@ -194,14 +185,15 @@ class Program:
             others[generator] = tf.cast(seeds[number], others[generator].dtype)
         with tf.GradientTape() as tape:
             tape.watch(trainable)
-            prediction, others, extra = self.model.stateless_call(
-                trainable, others, x, training=True, return_losses=True
-            )
-            losses = self._per_example(y, prediction, observed)
-            loss = tf.reduce_sum(losses * weights) / total
-            if extra:
-                # Every replica adds the same penalty, and gradients are summed over replicas.
-                loss += tf.add_n([tf.cast(one, loss.dtype) for one in extra]) / self.replicas
+            prediction, others, extra, loss = self._stateless(trainable, others, x, y)
+            if loss is None:
+                losses = self._per_example(y, prediction, observed)
+                loss = tf.reduce_sum(losses * weights) / total
+                if extra:
+                    # Every replica adds the same penalty, and gradients are summed over replicas.
+                    loss += tf.add_n([tf.cast(one, loss.dtype) for one in extra]) / self.replicas
+            else:
+                losses = tf.fill(tf.shape(weights), loss)
             loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
@@ -209,10 +201,28 @@ class Program:
         moving = [value for number, value in enumerate(others) if number not in generators and value.dtype.is_floating]
         return losses, prediction, gradients, moving
 
+    def _stateless(self, trainable, others, x, y):
+        """Calls the model with these values of its variables.
+
+        `Model.stateless_call` passes by `__call__`: dropout in a subclassed model would not learn that it is training.
+
+        Returns:
+            The predictions, the new values of variables that are not trained, the penalties, and the loss where the
+            model's `compute_loss` gives it, penalties among it: it may look at any variable.
+        """
+        model, loss = self.model, None
+        held = [*model.trainable_variables, *model.non_trainable_variables]
+        mapping = list(zip(held, [*trainable, *others], strict=True))
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+            prediction = model(x, training=True)
+            penalties = model.losses
+            if self.compilation.loss is None:
+                loss = tf.cast(whole_loss(model, x, y, prediction, training=True), tf.float32)
+        return prediction, [scope.get_current_value(v) for v in model.non_trainable_variables], penalties, loss
+
     def _per_example(self, y, prediction, observed):
         """The loss of each example, shape (batch,): unreduced, so that padding can weigh nothing."""
-        unreduced = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
-        return per_example(unreduced, y, prediction, observed)
+        return per_example(self.compilation.loss, y, prediction, observed)
 
     def take_train_metrics(self) -> dict[str, float]:
         """Metrics of all training steps since the last call, over all workers."""
@@ -225,7 +235,8 @@ class Program:
         self._check(split)
         for metric in self.metrics["eval"].values():
             metric.reset_state()
-        for batch, weights, done in self._batches.evaluation(split, self.settings.eval_batch_size):
+        padded = not self.compilation.whole_batches
+        for batch, weights, done in self._batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
             self._call(self._eval_chunk, split, (batch, weights))
             if on_chunk:
                 on_chunk(done)
@@ -262,6 +273,9 @@ class Program:
 
     def _predict(self, x, y, observed):
         prediction = self.model(x, training=False)
+        if self.compilation.loss is None:
+            loss = tf.cast(whole_loss(self.model, x, y, prediction, training=False), tf.float32)
+            return tf.fill(tf.shape(prediction)[:1], loss), prediction
         return self._per_example(y, prediction, observed), prediction
 
     def _update(self, mode, y, prediction, observed, losses, weights):
@@ -269,6 +283,8 @@ class Program:
         for name, metric in self.metrics[mode].items():
             if name == "loss":
                 metric.update_state(losses, sample_weight=weights)
+            elif self.compilation.whole_batches:
+                metric.update_state(y, prediction)
             else:
                 metric.update_state(*for_metric(y, prediction, observed, weights, self._outputs.get(name)))
 
@@ -278,7 +294,8 @@ class Program:
         Once, because collectives are numbered when they are traced: workers that trace another number of times wait
         for each other for ever.
         """
-        key = (body.__name__, split)
+        # Batches that are not padded have two lengths: only where there is one replica.
+        key = (body.__name__, split, np.shape(arguments[1])[-1] if len(arguments) > 1 else 0)
         if key not in self._functions:
             feed = self._batches.feeds[split]
             signature = tf.nest.map_structure(
@@ -317,7 +334,7 @@ class Program:
 
     def scale_rate(self, scale: float) -> None:
         """Sets the learning rate to `scale` times its start ("plateau")."""
-        if self.settings.schedule == "plateau":
+        if self.settings.schedule == "plateau" and not self.compilation.own_optimizer:
             self.optimizer.learning_rate = self.settings.learning_rate * scale
 
     def learning_rate(self) -> float:
@@ -360,8 +377,11 @@ class Program:
 
 
 def _take(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
-    values = {prefix + name: float(metric.result()) for name, metric in metrics.items()}
-    for metric in metrics.values():
+    values: dict[str, float] = {}
+    for name, metric in metrics.items():
+        result = metric.result()
+        found = result if isinstance(result, dict) else {name: result}
+        values |= {prefix + key: float(value) for key, value in found.items()}
         metric.reset_state()
     return values
 

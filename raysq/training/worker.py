@@ -93,6 +93,7 @@ def open_program(run: Run, dataset: Dataset) -> Any:
         config.seed,
         kinds.get(config.kind).objective(config.facts, settings),
         config.model_spec().xla,
+        config.model,
     )
 
 

@@ -76,5 +76,6 @@ class ImageSettings:
         return Inputs(
             shape=found.shape,
             outputs=len(classes),
+            output_shape=found.shape if self.target == "image" else (len(classes),),
             extra={"classes": tuple(classes), "target": self.target, "priors": found.priors, "mean": found.mean},
         )

@@ -105,9 +105,11 @@ class PairSettings:
 
         found = corpus(dataset, self)
         source, positions = found.lengths
+        outputs = positions if self.form == "all" else 1
         return Inputs(
             shape=(source + positions,),
-            outputs=positions if self.form == "all" else 1,
+            outputs=outputs,
+            output_shape=(outputs, found.target.words.count),
             extra={
                 "source_words": found.source.words.count,
                 "target_words": found.target.words.count,

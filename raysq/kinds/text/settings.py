@@ -97,6 +97,7 @@ class LanguageSettings:
         return Inputs(
             shape=(self.maxlen,),
             outputs=features,
+            output_shape=(self.maxlen, features) if self.every else (features,),
             extra={
                 "features": features,
                 "positions": self.positions,

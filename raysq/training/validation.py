@@ -1,0 +1,135 @@
+"""Build a user's own model, and refuse before the first step what raysq's loop would not train as the user means it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from raysq.errors import UsageError
+from raysq.kinds.kind import Examples, Inputs
+from raysq.training.compilation import parts
+from raysq.training.user_code import user_errors
+
+_ROWS = 4
+# Hooks of `keras.Model` for loops of Keras's own, none of which run here; `compute_loss` does.
+_HOOKS = ("train_step", "test_step", "predict_step", "compute_metrics", "fit", "evaluate")
+
+
+def build_own_model(
+    name: str,
+    builder: Callable[..., Any],
+    inputs: Inputs,
+    settings: Mapping[str, Any],
+    examples: Examples,
+) -> keras.Model:
+    """Build a user's model with all its weights.
+
+    Args:
+        name: `package.module:function`.
+        builder: that function.
+        inputs: its argument.
+        settings: its keyword arguments.
+        examples: of which some are given to the model, so that one without an input shape gets its weights.
+
+    Raises:
+        UsageError: the builder fails, or the model cannot be trained by raysq.
+    """
+    with user_errors(name, "cannot be built", everything=True):
+        model = builder(inputs, **settings)
+    if not isinstance(model, keras.Model):
+        what = "nothing (no `return`?)" if model is None else f"{type(model).__name__}: {str(model)[:60]}"
+        raise UsageError(f"model {name!r} must return a Keras model, its function returns {what}")
+    _validate_inputs(model, name, inputs)
+    _validate_class(model, name)
+    x = sample(examples)[0]
+    with user_errors(name, "cannot be called with a batch", everything=True):
+        prediction = model(x, training=False)
+    _validate_prediction(prediction, name, len(x), inputs)
+    if not model.trainable_variables:
+        raise UsageError(
+            f"model {name!r} has no trainable weights, so there is nothing to learn: "
+            f"{'all are frozen (trainable=False)' if model.variables else 'it has no weights at all'}"
+        )
+    return model
+
+
+def sample(examples: Examples, rows: int = _ROWS) -> tuple[Any, Any]:
+    """x and y of the first examples, some of them twice where there are few."""
+    indices = np.arange(rows) % len(examples)
+    x, y, *_ = examples.gather(indices, examples.mapped(), lambda array, at: array.take(at))
+    return tf.convert_to_tensor(x), tf.convert_to_tensor(y)
+
+
+def overridden(model: keras.Model, name: str) -> str | None:
+    """The class that replaces a method of `keras.Model`; None where it is Keras's own."""
+    if name in vars(model):
+        return type(model).__name__
+    for owner in type(model).__mro__:
+        if name in vars(owner):
+            return None if owner.__module__.partition(".")[0] == "keras" else owner.__name__
+    return None
+
+
+def _validate_inputs(model: keras.Model, name: str, inputs: Inputs) -> None:
+    tensors = getattr(model, "inputs", None) or []
+    if len(tensors) > 1:
+        raise UsageError(
+            f"model {name!r} has {len(tensors)} inputs, and an example of this data has one, of shape {inputs.shape}: "
+            f"begin it with keras.Input(inputs.shape) and take it apart in the model"
+        )
+    for tensor in tensors:
+        batch, *shape = tensor.shape
+        if batch is not None:
+            raise UsageError(
+                f"model {name!r} has a batch size of its own ({batch}), and batches here have several sizes: leave "
+                f"batch_size out of keras.Input; models that keep a state from batch to batch are not supported"
+            )
+        fits = len(shape) == len(inputs.shape) and all(
+            None in pair or pair[0] == pair[1] for pair in zip(shape, inputs.shape, strict=True)
+        )
+        if not fits:
+            raise UsageError(
+                f"model {name!r} takes inputs of shape {tuple(shape)}, and an example of this data has shape "
+                f"{inputs.shape}: begin it with keras.Input(inputs.shape)"
+            )
+    stateful = [layer.name for layer in parts(model) if getattr(layer, "stateful", False)]
+    if stateful:
+        raise UsageError(
+            f"model {name!r} keeps a state from batch to batch (stateful=True in {', '.join(stateful)}), which has no "
+            f"meaning where examples are drawn at random: leave stateful out"
+        )
+
+
+def _validate_class(model: keras.Model, name: str) -> None:
+    for method in _HOOKS:
+        if owner := overridden(model, method):
+            raise UsageError(
+                f"model {name!r}: its class {owner} has a {method} of its own, which raysq's training loop would not "
+                f"call: write compute_loss(x, y, y_pred, sample_weight, training) instead, or compile the model with "
+                f"a loss and metrics"
+            )
+    # Those of compile() have places of their own.
+    kept = [one.name for one in model.metrics if type(one).__name__ != "CompileMetrics" and one.name != "loss"]
+    if kept:
+        raise UsageError(
+            f"model {name!r} updates metrics itself ({', '.join(kept)}), which raysq would not show: give metrics in "
+            f"compile(metrics=[...])"
+        )
+
+
+def _validate_prediction(prediction: Any, name: str, rows: int, inputs: Inputs) -> None:
+    if isinstance(prediction, (list, tuple, dict)):
+        raise UsageError(
+            f"model {name!r} has {len(prediction)} outputs, and here it must have one, of shape "
+            f"{('batch', *inputs.output_shape)}".replace("'", "")
+        )
+    wanted = (rows, *inputs.output_shape)
+    if tuple(prediction.shape) != wanted:
+        raise UsageError(
+            f"model {name!r} has outputs of the wrong shape: for {rows} examples it gives {tuple(prediction.shape)}, "
+            f"and what is predicted has shape {wanted}"
+        )
+    if not prediction.dtype.is_floating:
+        raise UsageError(f"model {name!r} predicts {prediction.dtype.name}, and losses need floating-point numbers")

@@ -1,0 +1,167 @@
+"""A user's own model is trained as Keras's `fit` trains it, or refused in one line before the first step."""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from training.series import SMALL, write_series
+
+from raysq import order
+from raysq.errors import UsageError
+from raysq.kinds.kind import Objective
+from raysq.training import checkpoint
+from raysq.training.config import plan
+from raysq.training.own_compilation import compilation_of
+from raysq.training.run import Run
+from raysq.training.worker import Hooks, configure, open_program, work
+
+# 37 does not divide the windows to validate on: the last batch is shorter, and must not be filled up.
+SGD = {**SMALL, "epochs": 2, "optimizer": "sgd", "learning_rate": 0.05, "eval_batch_size": 37}
+OWN = "training.own_models:"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_series(tmp_path_factory.mktemp("data") / "waves")
+
+
+def config_of(data, model, **settings):
+    return plan("jena", OWN + model, data, 0, {**SGD, **settings})
+
+
+def train(data, tmp_path, model, **settings):
+    config = config_of(data, model, **settings)
+    run = Run.create(config, name="run", folder=tmp_path)
+    configure(config.train_settings(), 0, gpu=False)
+    work(run, None, Hooks(whole=lambda: False, board=False))
+    values = checkpoint.load(run.last)[0]
+    return run, [values[key] for key in sorted(values, key=lambda key: (len(key), key)) if key.startswith("model/")]
+
+
+def examples(config, data, split, rows=None):
+    found = config.example_settings().open(data)[split]
+    rows = np.arange(len(found)) if rows is None else rows
+    return found.gather(rows, found.mapped(), lambda array, at: array.take(at))
+
+
+def fit(data, model):
+    """The same by Keras: the same batches in the same order, then its own evaluation."""
+    config = config_of(data, model)
+    configure(config.train_settings(), 0, gpu=False)
+    made = config.build(data)
+    if not made.compiled:
+        made.compile(keras.optimizers.SGD(0.05), "mae", metrics=["mae"])
+    settings, count = config.train_settings(), len(config.example_settings().open(data)["train"])
+    for rows in order.batches(0, count, settings.batch_size, 0, 24):
+        made.train_on_batch(*examples(config, data, "train", rows))
+    made.reset_metrics()
+    x, y = examples(config, data, "val")
+    return made, made.evaluate(x, y, batch_size=37, verbose=0, return_dict=True)
+
+
+@pytest.mark.parametrize("model", ["unbuilt", "weighing", "measured", "clipping"])
+def test_it_is_trained_and_measured_as_by_keras(data, tmp_path, model):
+    run, weights = train(data, tmp_path, model)
+    made, wanted = fit(data, model)
+    for mine, theirs in zip(weights, made.variables, strict=True):
+        np.testing.assert_allclose(mine, np.asarray(theirs), rtol=1e-4, atol=1e-6)
+    record = run.metrics()[-1]
+    assert {f"val_{name}" for name in wanted} <= record.keys()
+    for name, value in wanted.items():
+        if name != "batch_error":  # Keras takes each batch for one, raysq each row
+            assert record[f"val_{name}"] == pytest.approx(value, rel=1e-4), name
+    assert record["step"] == 24
+
+
+def test_dropout_in_a_subclassed_model_drops(data, tmp_path):
+    run, _ = train(data, tmp_path, "subclassed", learning_rate=1e-9)
+    x, y = examples(run.config, data, "train")
+    without = np.abs(x.reshape(len(x), -1).sum(1) - y[:, 0]).mean()
+    # A weight of 1 for each value, of which 0.9 are dropped and the others are ten times as large.
+    assert run.metrics()[0]["loss"] > 1.5 * without
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("weighing", "compute_loss of its class Weighing gives one number .* not exact for 2 workers"),
+        ("worst", "metric Worst is not exact for 2 workers .* no sum over examples"),
+        ("counting", "metric Count is not exact for 2 workers .* does not apply sample_weight"),
+        ("scalar_metric", "metric batch_error that takes no weights"),
+        ("accumulating", "gradient_accumulation_steps are for one worker"),
+    ],
+)
+def test_what_several_workers_cannot_put_together_is_refused(data, model, message):
+    config = config_of(data, model)
+    found = config.example_settings().open(data)
+    made = config.build(data)
+    aim, settings = Objective("mae", {"mae": "mae"}), config.train_settings()
+    compilation_of(made, OWN + model, aim, settings, 24, found, replicas=1)
+    with pytest.raises(UsageError, match=message):
+        compilation_of(made, OWN + model, aim, settings, 24, found, replicas=2)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ("weighing", "compute_loss of its class Weighing .* not exact for data with targets that were not observed"),
+        ("worst", "metric Worst is not exact for data with targets that were not observed"),
+        ("mixing", "loss mixed is no mean over outputs"),
+        ("sums", None),
+    ],
+)
+def test_what_cannot_leave_out_what_was_not_observed_is_refused(data, model, message):
+    config = config_of(data, model, delay=[6, 12])
+    masked = SimpleNamespace(shares=np.array([0.5, 1.0]))
+    splits = {"train": config.example_settings().open(data)["train"], "val": masked}
+    made = config.build(data)
+    what = (made, OWN + model, Objective("mae", {"mae": "mae"}), config.train_settings(), 24, splits, 1)
+    with pytest.raises(UsageError, match=message) if message else nullcontext():
+        assert not compilation_of(*what).whole_batches
+
+
+def test_what_several_workers_can_put_together_is_not_refused(data):
+    config = config_of(data, "sums")
+    found = config.example_settings().open(data)
+    made = config.build(data)
+    aim, settings = Objective("mae", {"mae": "mae"}), config.train_settings()
+    assert len(compilation_of(made, OWN + "sums", aim, settings, 24, found, replicas=2).metrics) == 5
+
+
+REFUSED = {
+    "raises": r"raises' cannot be built: RuntimeError: the table of sizes is missing \(.*own_models.py:\d+, in raises",
+    "nothing": "must return a Keras model, its function returns nothing",
+    "text": "must return a Keras model, its function returns str: a model",
+    "fails_in_call": r"cannot be called with a batch: .*own_models.py:\d+, in call",
+    "two_inputs": "has 2 inputs",
+    "other_input": r"takes inputs of shape \(7,\), and an example of this data has shape \(12, 14\)",
+    "two_outputs": "has 2 outputs",
+    "stateful": "keeps a state from batch to batch",
+    "fixed_batch": r"has a batch size of its own \(16\)",
+    "every_row": r"it gives \(4, 12, 1\), and what is predicted has shape \(4, 1\)",
+    "no_axis": r"it gives \(4,\), and what is predicted has shape \(4, 1\)",
+    "frozen": "no trainable weights",
+    "weightless": "no trainable weights",
+    "own_train_step": "its class Stepping has a train_step of its own",
+    "own_tracker": r"updates metrics itself \(tracker\)",
+    "loss_weights": "compiled with loss_weights",
+    "weighted_metrics": "compiled with weighted_metrics",
+    "several_losses": "compiled with 2 losses",
+    "sum_loss": "has reduction='sum'",
+    "one_number_loss": r"its loss batch_error gives values of shape \(\) for 4 examples",
+    "no_loss": "compiled without a loss",
+    "averaging": "use_ema",
+    "failing_metric": r"fails in its metric broken_metric: KeyError: 'no such column' \(.*own_models.py:\d+",
+    "vector_metric": r"metric R2Score gives values of shape \(1,\)",
+    "twice_the_metric": "two metrics named 'mae'",
+}
+
+
+@pytest.mark.parametrize("model", REFUSED)
+def test_what_cannot_be_trained_is_one_line(data, tmp_path, model):
+    run = Run.create(config_of(data, model), folder=tmp_path)
+    with pytest.raises(UsageError, match=REFUSED[model]) as raised:
+        open_program(run, data)
+    assert len(str(raised.value)) < 600 and "\n" not in str(raised.value)
