@@ -12,6 +12,8 @@ from raysq.errors import UsageError
 
 T = TypeVar("T")
 
+REQUIRED = inspect.Parameter.empty  # the default of a keyword that has none
+
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
@@ -23,16 +25,24 @@ class Setting:
 
 
 def settings_of(owner: type | Callable[..., Any]) -> dict[str, Setting]:
-    """The settings of a dataclass (its fields) or of a model builder (its keyword-only arguments)."""
+    """The settings of a dataclass (its fields) or of a model builder (its keyword-only arguments).
+
+    A keyword without a default has `REQUIRED` for it. One without an annotation takes what its default is; any value,
+    text where it comes from a command line, where that is None.
+    """
     hints = get_type_hints(owner)
     if dataclasses.is_dataclass(owner):
         return {f.name: Setting(f.name, hints[f.name], f.default) for f in dataclasses.fields(owner) if f.init}
     parameters = inspect.signature(owner).parameters.values()
     return {
-        p.name: Setting(p.name, hints.get(p.name, type(p.default)), p.default)
+        p.name: Setting(p.name, hints.get(p.name, _type_of(p.default)), p.default)
         for p in parameters
         if p.kind is p.KEYWORD_ONLY
     }
+
+
+def _type_of(default: Any) -> Any:
+    return Any if default is None or default is REQUIRED else type(default)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -1,20 +1,21 @@
 """The configuration of a run: every setting resolved, and the model it builds."""
 
 import hashlib
+import inspect
 import json
 import os
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from raysq import __version__, backend, kinds, tasks
 from raysq.errors import RaysqError, UsageError
 from raysq.kinds.kind import Model
-from raysq.settings import coerce, make, nearest, overlay, settings_of
+from raysq.settings import REQUIRED, Setting, coerce, make, nearest, overlay, settings_of
 from raysq.shards import Dataset
-from raysq.training.settings import TrainSettings
+from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 from raysq.training.source import SourceChanged, import_source, imported_digest, source_folder
 from raysq.training.user_code import describe, is_own, place_of
 
@@ -41,6 +42,7 @@ class Config:
         versions: of what made the numbers; not part of the run's id.
         source_digest: of the source of a person's own model; empty for raysq's, and where it is not known.
         source_folder: where that model was imported from; not part of the run's id.
+        given: settings of the optimizer that were given for a user's model, which decides them if it comes compiled.
     """
 
     task: str
@@ -57,12 +59,13 @@ class Config:
     versions: dict[str, str]
     source_digest: str = ""
     source_folder: str = ""
+    given: list[str] = field(default_factory=list)
 
     @property
     def id(self) -> str:
         """Task, model and a hash of the data's fingerprint, settings, seed and the source of a person's own model."""
         parts = [self.fingerprint, self.model, self.examples, self.builder, self.training, self.seed]
-        parts += [self.source_digest] if self.source_digest else []
+        parts += [one for one in (self.source_digest, self.given) if one]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.task}-{self.model.split(':')[-1]}-{digest}"
 
@@ -80,9 +83,19 @@ class Config:
             for there, here in ((self.examples, now.examples), (self.builder, now.builder)):
                 found += _differences(there, here)
         found += _differences({**self.training, "seed": self.seed}, {**now.training, "seed": now.seed})
+        if not found and self.given != now.given:
+            found.append(f"{', '.join(sorted({*self.given} ^ {*now.given}))} left to the model or not")
         if not found:
             return "those of another version of raysq"
         return "; ".join(found[:_SHOWN]) + ("; ..." if len(found) > _SHOWN else "")
+
+    def settings(self) -> dict[str, Any]:
+        """All settings by name, from which `plan` makes this configuration again."""
+        if not is_own(self.model):
+            return {**self.examples, **self.builder, **self.training}
+        left = {name for name in OPTIMIZER_SETTINGS if name not in self.given and name not in self.builder}
+        training = {name: value for name, value in self.training.items() if name not in left}
+        return {**self.examples, **self.builder, **training}
 
     def train_settings(self) -> TrainSettings:
         """The settings of training."""
@@ -226,22 +239,27 @@ def plan(
     spec = find_model(task.kind, model)
     builder = load_builder(spec.build, *source)
     sections = {
+        "builder": _keywords(builder, model),
         "examples": settings_of(kind.examples),
-        "builder": settings_of(builder),
         "training": settings_of(TrainSettings),
     }
+    # Keywords of a builder with the name of another section's setting: one name is one value.
+    shared = [name for name in sections["builder"] if name in sections["examples"] or name in sections["training"]]
+    defaults = {name: setting.default for name, setting in sections["builder"].items()}
     known = {name: section for section, settings in sections.items() for name in settings}
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
     given = (task.settings, dataset.manifest.settings, spec.defaults)
     sized = {} if spec.sized is None else spec.sized(dataset, ChainMap(dict(overrides), *map(dict, reversed(given))))
     either = getattr(kind.examples, "either", ())
-    for layer in (*given, sized, overrides):
+    own = {name: defaults[name] for name in shared if defaults[name] not in (None, REQUIRED)}
+    for layer in (*given, sized, own, overrides):
         of_examples: dict[str, Any] = {}
         for key, value in layer.items():
             if key == "seed":
                 raise UsageError("the seed is no setting of a part: give --seed NUMBER (in Python: seed=NUMBER)")
             if key not in known:
-                raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {nearest(key, known)}")
+                hint = _hint(builder, key) or nearest(key, known)
+                raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {hint}")
             section = known[key]
             if section == "examples":  # they may be spans of time: the kind reads them, at the data set's cadence
                 of_examples[key] = value
@@ -250,7 +268,15 @@ def plan(
         values["examples"] = overlay(values["examples"], of_examples, either)
     examples = make(kind.examples, kind.examples.resolve(values["examples"], dataset))
     training = make(TrainSettings, values["training"])
-    defaults = {name: setting.default for name, setting in sections["builder"].items()}
+    values["builder"] |= {
+        name: coerce(
+            getattr(training if known[name] == "training" else examples, name), sections["builder"][name].type, name
+        )
+        for name in shared
+    }
+    for name, default in defaults.items():
+        if default is REQUIRED and name not in values["builder"]:
+            raise UsageError(f"model {model!r} needs a value for {name}: --set {name}=VALUE")
     config = Config(
         task=task_name,
         kind=task.kind,
@@ -264,10 +290,35 @@ def plan(
         training=asdict(training),
         facts=kind.facts(dataset, examples),
         versions=versions(),
+        given=[name for name in OPTIMIZER_SETTINGS if name in overrides and name not in shared]
+        if is_own(model)
+        else [],
         **_source(spec.build),
     )
     # As it will be read back: tuples become lists, so that an id is the same before and after the disk.
     return Config(**json.loads(json.dumps(asdict(config))))
+
+
+def _keywords(builder: Callable[..., Any], model: str) -> dict[str, Setting]:
+    """The settings of a builder.
+
+    Raises:
+        UsageError: its signature cannot be read.
+    """
+    try:
+        return settings_of(builder)
+    except Exception as error:  # annotations that cannot be resolved, classes of C
+        if not is_own(model):
+            raise
+        raise UsageError(f"model {model!r}: the arguments of its function cannot be read: {describe(error)}") from error
+
+
+def _hint(builder: Callable[..., Any], key: str) -> str | None:
+    """What to do where a setting is an argument of a user's builder, but no keyword-only one."""
+    parameter = inspect.signature(builder).parameters.get(key)
+    if parameter is None or parameter.kind is parameter.VAR_KEYWORD:
+        return None
+    return f"write it after a `*` in the function's arguments, build(inputs, *, {key}=...), to make it a setting"
 
 
 def versions() -> dict[str, str]:

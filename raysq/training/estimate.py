@@ -6,7 +6,7 @@ from typing import Any
 from raysq.shards import Dataset
 from raysq.training.config import Config
 from raysq.training.run import Run
-from raysq.training.worker import configure, open_program
+from raysq.training.worker import configure, left_to_optimizer, open_program
 
 _SAMPLE_SECONDS = 3.0
 
@@ -30,13 +30,15 @@ def estimate(config: Config, *, gpu: bool = False, threads: int | None = None) -
     started = time.perf_counter()
     program.evaluate("val")
     seconds += (time.perf_counter() - started) * program.settings.epochs
+    settings = {**config.examples, **config.builder, **config.training, "seed": config.seed}
+    idle = left_to_optimizer(config, program.compilation.own_optimizer)
     return {
         "run": config.id,
         "task": config.task,
         "model": config.model,
         "data": config.data,
         "synthetic": config.synthetic,
-        "settings": {**config.examples, **config.builder, **config.training, "seed": config.seed},
+        "settings": {name: value for name, value in settings.items() if name not in idle},
         "examples": {name: len(examples) for name, examples in program.splits.items()},
         "parameters": int(program.model.count_params()),
         "steps": program.total_steps,

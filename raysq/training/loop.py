@@ -101,7 +101,6 @@ def _judge(state: TrainState, value: float, program: Program) -> bool:
 
 def _check_finite(loss: float, state: TrainState, program: Program) -> None:
     if not math.isfinite(loss):
-        raise TrainingError(
-            f"the loss is {loss} at step {state.step:,}: lower learning_rate (now "
-            f"{program.learning_rate():g}) or set clipnorm"
-        )
+        whose = "the learning rate of its optimizer" if program.compilation.own_optimizer else "learning_rate"
+        rate = program.learning_rate()
+        raise TrainingError(f"the loss is {loss} at step {state.step:,}: lower {whose} (now {rate:g}) or set clipnorm")

@@ -16,8 +16,6 @@ from raysq.training.settings import TrainSettings
 from raysq.training.user_code import user_errors
 from raysq.training.validation import overridden, sample
 
-# Settings that a compiled optimizer decides. `clipnorm` is none of them: the loop clips, whatever the optimizer.
-OPTIMIZER_SETTINGS = ("optimizer", "learning_rate", "epsilon", "schedule", "plateau_patience")
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 

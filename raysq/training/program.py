@@ -222,6 +222,7 @@ class Program:
 
     def _per_example(self, y, prediction, observed):
         """The loss of each example, shape (batch,): unreduced, so that padding can weigh nothing."""
+        assert self.compilation.loss is not None
         return per_example(self.compilation.loss, y, prediction, observed)
 
     def take_train_metrics(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 from raysq.shards import Dataset
 from raysq.training.config import Config
 from raysq.training.run import Run
-from raysq.training.worker import open_program
+from raysq.training.worker import open_program, refuse_idle
 
 # Settings of training that steer the loop and are no part of the graph. The learning rate is a variable.
 _OUTSIDE = ("epochs", "steps_per_epoch", "patience", "plateau_patience", "learning_rate", "checkpoint_steps")
@@ -44,6 +44,7 @@ class Programs:
         key = graph_key(run.config)
         if key in self._kept:
             program = self._kept[key]
+            refuse_idle(run.config, program.compilation.own_optimizer)
             program.renew(run.config.build(dataset), run.config.train_settings(), run.config.seed)
         else:
             self.drop(self.most - 1)

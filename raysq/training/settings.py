@@ -5,6 +5,10 @@ from typing import Literal
 
 from raysq.errors import UsageError
 
+# What the optimizer of a model that comes compiled decides. `clipnorm` is not among them: the loop clips gradients,
+# whatever the optimizer.
+OPTIMIZER_SETTINGS = ("optimizer", "learning_rate", "epsilon", "schedule", "plateau_patience")
+
 
 @dataclass(frozen=True)
 class TrainSettings:

@@ -11,10 +11,12 @@ from raysq.atomic import atomic_write
 from raysq.errors import DataError, Interrupted, ResourceError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
+from raysq.training.config import Config
 from raysq.training.run import Run
 from raysq.training.saved import build_as_trained, check_saveable
-from raysq.training.settings import TrainSettings
+from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 from raysq.training.state import TrainState
+from raysq.training.user_code import is_own
 
 
 @dataclass
@@ -81,12 +83,16 @@ def strategy(workers: int, gpu: bool) -> Any:
 
 
 def open_program(run: Run, dataset: Dataset) -> Any:
-    """Builds the run's model and its compiled program; inside the strategy's scope."""
+    """Builds the run's model and its compiled program; inside the strategy's scope.
+
+    Raises:
+        UsageError: the model cannot be built or trained, or settings were given that cannot act on it.
+    """
     from raysq.training.program import Program
 
     config = run.config
     settings = config.example_settings()
-    return Program(
+    program = Program(
         build_as_trained(run, dataset),
         settings.open(dataset),
         config.train_settings(),
@@ -95,6 +101,43 @@ def open_program(run: Run, dataset: Dataset) -> Any:
         config.model_spec().xla,
         config.model,
     )
+    refuse_idle(config, program.compilation.own_optimizer)
+    return program
+
+
+def idle_settings(config: Config, dataset: Dataset) -> tuple[str, ...]:
+    """Name the settings of training that cannot act on a model, since it comes compiled and its optimizer decides them.
+
+    A search leaves them out of its space, and refuses them where they are asked for. A user's model is built for this,
+    in this process and on the CPU; of raysq's own none comes compiled.
+
+    Args:
+        config: of any run of the model.
+        dataset: its data set.
+
+    Raises:
+        UsageError: the model cannot be built.
+    """
+    if not is_own(config.model):
+        return ()
+    configure(config.train_settings(), config.seed, gpu=False)
+    return left_to_optimizer(config, bool(getattr(config.build(dataset), "compiled", False)))
+
+
+def left_to_optimizer(config: Config, own: bool) -> tuple[str, ...]:
+    """The settings that a model's own optimizer decides, if it has one; keywords of its builder do act."""
+    return tuple(name for name in OPTIMIZER_SETTINGS if own and name not in config.builder)
+
+
+def refuse_idle(config: Config, own: bool) -> None:
+    """Raises UsageError where settings were given that a model's own optimizer decides."""
+    idle = [name for name in left_to_optimizer(config, own) if name in config.given]
+    if idle:
+        raise UsageError(
+            f"model {config.model!r} comes compiled, so its own optimizer decides {', '.join(idle)}: leave "
+            f"{'it' if len(idle) == 1 else 'them'} out, or make a keyword of the function of {idle[0]} "
+            f"(build(inputs, *, {idle[0]}=...)), or do not compile the model"
+        )
 
 
 def work(

@@ -63,7 +63,7 @@ def write_best(experiment: Experiment, agenda: SearchAgenda, seconds: float) -> 
             "seed": config.seed,
             "data": config.data,
             "synthetic": config.synthetic,
-            "settings": {**config.examples, **config.builder, **config.training},
+            "settings": config.settings(),
             "metrics": {key: value for key, value in metrics.items() if key.startswith(("val_", "test_"))},
             "run": str(run.directory),
             "seconds": round(seconds, 1),

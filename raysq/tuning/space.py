@@ -125,9 +125,9 @@ def make_space(
     Raises:
         UsageError: an unknown setting, a domain that does not suit its setting, or nothing to search.
     """
-    sections = {
-        "examples": settings_of(kinds.get(config.kind).examples),
+    sections = {  # a builder's keyword with the name of another section's setting is that one: see `plan`
         "builder": settings_of(load_builder(config.model_spec().build)),
+        "examples": settings_of(kinds.get(config.kind).examples),
         "training": settings_of(TrainSettings),
     }
     known = {key: (section, setting) for section, settings in sections.items() for key, setting in settings.items()}

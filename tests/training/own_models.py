@@ -174,6 +174,26 @@ def accumulating(inputs):
     return _compiled(inputs, optimizer=keras.optimizers.SGD(0.1, gradient_accumulation_steps=2))
 
 
+# ---- settings
+
+
+def with_settings(inputs, *, learning_rate: float = 0.02, batch_size: int = 8, lookback: int = 10, units: int = 4):
+    """Keywords that are settings of other sections, too."""
+    return _compiled(inputs, optimizer=keras.optimizers.SGD(learning_rate))
+
+
+def positional(inputs, units=4):
+    return _plain(inputs)
+
+
+def without_default(inputs, *, units):
+    return _plain(inputs)
+
+
+def annotated_wrongly(inputs, *, units: "Nowhere" = 4):  # noqa: F821
+    return _plain(inputs)
+
+
 # ---- what raysq refuses
 
 

@@ -15,11 +15,14 @@ from raysq.training import checkpoint
 from raysq.training.config import plan
 from raysq.training.own_compilation import compilation_of
 from raysq.training.run import Run
-from raysq.training.worker import Hooks, configure, open_program, work
+from raysq.training.settings import OPTIMIZER_SETTINGS
+from raysq.training.worker import Hooks, configure, idle_settings, open_program, work
 
 # 37 does not divide the windows to validate on: the last batch is shorter, and must not be filled up.
-SGD = {**SMALL, "epochs": 2, "optimizer": "sgd", "learning_rate": 0.05, "eval_batch_size": 37}
+BASE = {**SMALL, "epochs": 2, "eval_batch_size": 37}
+SGD = {"optimizer": "sgd", "learning_rate": 0.05}
 OWN = "training.own_models:"
+PLAIN = ("unbuilt", "weighing", "subclassed")  # do not come compiled
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,7 @@ def data(tmp_path_factory):
 
 
 def config_of(data, model, **settings):
-    return plan("jena", OWN + model, data, 0, {**SGD, **settings})
+    return plan("jena", OWN + model, data, 0, {**BASE, **(SGD if model in PLAIN else {}), **settings})
 
 
 def train(data, tmp_path, model, **settings):
@@ -165,3 +168,54 @@ def test_what_cannot_be_trained_is_one_line(data, tmp_path, model):
     with pytest.raises(UsageError, match=REFUSED[model]) as raised:
         open_program(run, data)
     assert len(str(raised.value)) < 600 and "\n" not in str(raised.value)
+
+
+def plain(data, model, **settings):
+    return plan("jena", OWN + model, data, 0, {"lookback": 24, "step": 2, "delay": 6, **settings})
+
+
+@pytest.mark.parametrize("setting", [{"learning_rate": 0.001}, {"schedule": "plateau"}, {"optimizer": "adam"}])
+def test_settings_that_a_compiled_model_decides_are_refused(data, tmp_path, setting):
+    """Also where they are given with their default."""
+    config = plain(data, "clipping", **setting)
+    with pytest.raises(UsageError, match=f"its own optimizer decides {next(iter(setting))}: leave it out"):
+        open_program(Run.create(config, folder=tmp_path), data)
+    assert config.id != plain(data, "clipping").id
+    # They act on a model that does not come compiled.
+    open_program(Run.create(plain(data, "unbuilt", **setting), folder=tmp_path), data)
+
+
+def test_settings_that_a_compiled_model_decides_are_named(data):
+    assert idle_settings(plain(data, "clipping"), data) == OPTIMIZER_SETTINGS
+    assert idle_settings(plain(data, "unbuilt"), data) == ()
+    assert "learning_rate" not in idle_settings(plain(data, "with_settings"), data)
+    assert idle_settings(plan("jena", "dense", data, 0, {}), data) == ()
+    # What a search writes of its best trial can be trained.
+    config = plain(data, "clipping", clipnorm=0.5)
+    assert plan("jena", config.model, data, 0, config.settings()) == config
+
+
+def test_a_keyword_with_the_name_of_a_setting_is_that_setting(data):
+    config = plan("jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "learning_rate": 0.5})
+    assert config.builder == {"learning_rate": 0.5, "batch_size": 8, "lookback": 10, "units": 4}
+    assert config.training["batch_size"] == 8 and config.examples["lookback"] == 10
+    # The function is given what the setting means.
+    other = plan("jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "batch_size": "32", "lookback": "24"})
+    assert other.builder["batch_size"] == other.training["batch_size"] == 32
+    assert other.builder["lookback"] == other.examples["lookback"] == 24
+    assert float(other.build(data).optimizer.learning_rate) == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("model", "settings", "message"),
+    [
+        ("unbuilt", {"neurons": 5}, "has no setting 'neurons'"),
+        ("positional", {"units": 5}, r"write it after a `\*` .* build\(inputs, \*, units=...\)"),
+        ("without_default", {}, "needs a value for units: --set units=VALUE"),
+        ("annotated_wrongly", {}, "arguments of its function cannot be read: NameError"),
+        ("with_settings", {"batch_size": "many"}, "batch_size must be a whole number, received 'many'"),
+    ],
+)
+def test_settings_that_a_function_does_not_take_are_refused(data, model, settings, message):
+    with pytest.raises(UsageError, match=message):
+        plain(data, model, **settings)
