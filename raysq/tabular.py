@@ -1,12 +1,11 @@
 """Reading csv and Parquet files piece by piece, with every row's line number kept so that errors can name it.
 
-Plain csv files are planned as byte ranges that end at line ends, so that several CPUs read one file; compressed
-ones are streamed. A line break inside a quoted cell is not supported: columns are numbers and time stamps.
+Plain csv files are planned as byte ranges that end where rows do, so that several CPUs read one file; compressed
+ones are streamed.
 """
 
 import codecs
 import contextlib
-import csv
 import gzip
 import io
 import itertools
@@ -14,7 +13,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -23,31 +22,17 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError
+from raysq.readers.csv.format import CsvFormat
+from raysq.readers.csv.quotes import scan
+from raysq.readers.csv.rows import Block, blocks, parse_options
+from raysq.readers.csv.sniff import HEADER_BYTES, begin, columns
 from raysq.sources import zip_member
 
 RANGE = 8 << 20  # bytes that one task parses at a time
+_STREAMED = 16 << 20  # bytes of a stream that are parsed at a time
+_CHUNK = 1 << 20  # bytes that are unpacked at a time
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
-_HEADER = 1 << 20  # no header is longer
-_BOM = b"\xef\xbb\xbf"
-
-
-@dataclass(frozen=True)
-class Csv:
-    """How the csv files are written.
-
-    Attributes:
-        delimiter: one character between cells.
-        encoding: as Python names it.
-    """
-
-    delimiter: str = ","
-    encoding: str = "utf-8"
-
-    @property
-    def splittable(self) -> bool:
-        """Whether a byte that looks like a line end is one."""
-        return "\n,1".encode(self.encoding) == b"\n,1"
 
 
 @dataclass(frozen=True)
@@ -60,6 +45,7 @@ class Piece:
             in memory.
         header: all column names of the file.
         first: whether it is the file's first piece.
+        above: lines of the file above its first row.
         size: bytes of the file that it covers, for progress.
         table: the rows in memory.
     """
@@ -70,6 +56,7 @@ class Piece:
     begin: int = 0
     end: int = 0
     first: bool = True
+    above: int = 0
     size: int = 0
     table: pa.Table | None = None
 
@@ -86,7 +73,7 @@ class Piece:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns by which they are asked for: one without a name (an index that pandas wrote) by its place."""
-        return tuple(name or f"column {place}" for place, name in enumerate(self.header, 1))
+        return columns(self.header)
 
 
 @dataclass(frozen=True)
@@ -111,7 +98,7 @@ class Chunk:
     undecodable: tuple[int, int] | None = None
 
 
-def plan(files: Sequence[Path | pa.Table], form: Csv) -> list[Piece]:
+def plan(files: Sequence[Path | pa.Table], form: CsvFormat) -> list[Piece]:
     """The pieces of all files, in row order; also of rows in memory.
 
     Raises:
@@ -132,7 +119,7 @@ def plan(files: Sequence[Path | pa.Table], form: Csv) -> list[Piece]:
     return pieces
 
 
-def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: Csv) -> Iterator[Chunk]:
+def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: CsvFormat) -> Iterator[Chunk]:
     """The rows of a piece, a bounded number at a time.
 
     Args:
@@ -152,20 +139,14 @@ def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: Csv) -
         yield _read_parquet(piece, [*text, *numbers])
         return
     with _open(Path(piece.path), form) as stream:
-        stream.seek(piece.begin) if piece.form == "range" else stream.readline(_HEADER)
-        for block in _blocks(stream, piece):
-            encoding = form.encoding if form.splittable else "utf-8"
-            try:
-                # Also where it already is UTF-8: Arrow would report a wrong byte without its line.
-                decoded = block.decode(encoding)
-            except UnicodeDecodeError as error:
-                line = block.count(b"\n", 0, error.start)
-                empty = pa.table({name: pa.array([], pa.string()) for name in (*text, *numbers)})
-                yield Chunk(empty, np.arange(0), line + 1, undecodable=(line, block[error.start]))
-                return
-            if codecs.lookup(encoding).name not in ("utf-8", "ascii"):
-                block = decoded.encode()
-            yield _parse(block, piece.columns, text, numbers, form.delimiter)
+        stream.seek(piece.begin)
+        size = _STREAMED
+        if piece.form == "range":
+            # A byte more than there are: one block. Its quotes were looked at when it was planned.
+            size, form = piece.end - piece.begin + 1, form.trusted
+        columns, chunks = len(piece.header), _chunks(stream, piece)
+        for block in blocks(chunks, size, form, piece.name, columns=columns, line=piece.above):
+            yield _read_block(block, piece, text, numbers)
 
 
 def _plan_parquet(path: Path) -> list[Piece]:
@@ -186,94 +167,56 @@ def _plan_parquet(path: Path) -> list[Piece]:
     ]
 
 
-def _plan_csv(path: Path, form: Csv) -> list[Piece]:
+def _plan_csv(path: Path, form: CsvFormat) -> list[Piece]:
     size = path.stat().st_size
     with _open(path, form) as stream:
-        line = stream.readline(_HEADER)
-        begin = len(line)
-        if not line.strip(b"\r\n \t" + _BOM):
-            raise DataError(f"{path.name}, line 1 is empty: it must name the columns")
-        if not stream.read(1):
+        data = stream.read(HEADER_BYTES)
+        _check_decodes(path.name, data, form)
+        found = begin(path.name, data, not stream.read(1), form)
+        if found.size >= len(data):
             raise DataError(f"{path.name} has a header and no rows; give another --source")
-    header = _header(line, path.name, form)
-    if path.suffix.lower() != ".csv" or not form.splittable:
-        return [Piece(str(path), "stream", header, size=size)]
-    cuts = [begin]
-    with open(path, "rb") as raw:
-        while size - cuts[-1] > RANGE * 3 // 2:  # no short last piece
-            raw.seek(cuts[-1] + RANGE)
-            raw.readline()
-            cuts.append(raw.tell())
-    cuts = [cut for cut in cuts if cut < size] + [size]
+        piece = Piece(str(path), "stream", found.names, found.size, above=found.lines, size=size)
+        if path.suffix.lower() != ".csv" or not form.splittable:
+            return [piece]
+        stream.seek(found.size)
+        cuts = [found.size]
+        chunks = iter(lambda: stream.read(RANGE), b"")
+        for block in blocks(chunks, RANGE, form, path.name, columns=len(found.names), line=found.lines):
+            cuts.append(cuts[-1] + len(block.data))
+    if len(cuts) > 2 and cuts[-1] - cuts[-2] < RANGE // 2:  # no short last piece
+        del cuts[-2]
     return [
-        Piece(str(path), "range", header, low, high, first=low == begin, size=high - low)
+        replace(piece, form="range", begin=low, end=high, first=low == found.size, size=high - low)
         for low, high in itertools.pairwise(cuts)
     ]
 
 
-def head(path: Path, count: int = _HEADER) -> bytes:
-    """The first bytes of a csv, unpacked, in the encoding it has.
-
-    Raises:
-        DataError: a damaged archive.
-    """
-    with _open(path, Csv()) as stream:
-        return stream.read(count)
-
-
-def split(text: str, delimiter: str) -> int:
-    """The number of cells of a csv's lines when that is its delimiter; 1 where lines differ in it."""
-    lines = [line for line in text.split("\n")[:100] if line.strip()][:-1] or [text.split("\n", 1)[0]]
-    counts = [len(cells) for cells in _cells(lines, delimiter)]
-    return counts[0] if counts and counts.count(counts[0]) >= 0.8 * len(counts) else 1
-
-
-def header(line: str, form: Csv) -> tuple[str, ...]:
-    """The names in a csv's first line.
-
-    Raises:
-        DataError: a line that goes on behind a carriage return.
-    """
-    cells = next(_cells([line.strip("\r\n")], form.delimiter), [])
-    return tuple(cell.strip().strip("\"'").strip() for cell in cells)
-
-
-def _cells(lines: list[str], delimiter: str) -> Iterator[list[str]]:
+def _check_decodes(name: str, data: bytes, form: CsvFormat) -> None:
+    """Refuse a first line that is not of the encoding."""
+    line = data.split(b"\n", 1)[0]
     try:
-        yield from csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    except csv.Error as error:
-        if any("\r" in line.rstrip("\r\n") for line in lines):
-            raise DataError(
-                "the lines of the csv end in carriage returns alone, as those of old Macs do: save it with line feeds, "
-                "or turn them (tr '\\r' '\\n' < OLD.csv > NEW.csv)"
-            ) from None
-        raise DataError(f"the first lines are no csv ({error})") from None
-
-
-def _header(line: bytes, name: str, form: Csv) -> tuple[str, ...]:
-    try:
-        text = line.decode(form.encoding if form.splittable else "utf-8").lstrip("\ufeff")
+        line.decode(form.encoding if form.splittable else "utf-8")
     except UnicodeDecodeError as error:
-        raise _wrong_encoding(name, form, error, "line 1") from None
-    found = header(text, form)
-    twice = sorted({cell for cell in found if cell and found.count(cell) > 1})
-    if twice:
-        raise DataError(f"{name}, line 1 names column {twice[0]!r} twice; rename one of them")
-    if len(found) == 1:
-        for sign, said in ((";", "';'"), ("\t", "tab"), ("|", "'|'")):
-            if sign in text and sign != form.delimiter:
-                raise DataError(f"{name}, line 1 has no {form.delimiter!r} between its cells; --set delimiter={said}")
-    return found
+        hint = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+        raise wrong_encoding(f"{name}, line 1", form, line[error.start], hint) from None
 
 
-def _wrong_encoding(name: str, form: Csv, error: UnicodeError, where: str) -> DataError:
-    if isinstance(error, UnicodeDecodeError) and form.splittable:
-        hint = "utf-16" if error.object[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
-        return wrong_encoding(f"{name}, {where}", form, error.object[error.start], hint)
-    return DataError(f"{name}, {where} is not {form.encoding}; --set encoding=utf-8, or what the file is in")
+def head(path: Path, form: CsvFormat, count: int = HEADER_BYTES) -> tuple[bytes, bool]:
+    """The first bytes of a csv, unpacked, and whether they are all.
+
+    Args:
+        path: the file.
+        form: bytes in an encoding whose line ends are no single bytes become UTF-8.
+        count: of the bytes.
+
+    Raises:
+        DataError: a damaged archive, or another encoding.
+    """
+    with _open(path, form) as stream:
+        return stream.read(count), not stream.read(1)
 
 
-def wrong_encoding(where: str, form: Csv, byte: int, hint: str = "latin-1") -> DataError:
+def wrong_encoding(where: str, form: CsvFormat, byte: int, hint: str = "latin-1") -> DataError:
     """The error for a byte that is not of the encoding."""
     return DataError(
         f"{where} is not {form.encoding} (byte 0x{byte:02x}); --set encoding={hint}, or what the file is in"
@@ -281,7 +224,7 @@ def wrong_encoding(where: str, form: Csv, byte: int, hint: str = "latin-1") -> D
 
 
 @contextlib.contextmanager
-def _open(path: Path, form: Csv) -> Iterator[IO[bytes]]:
+def _open(path: Path, form: CsvFormat) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked, with broken archives as errors that name it."""
     name = path.name.lower()
     try:
@@ -296,8 +239,8 @@ def _open(path: Path, form: Csv) -> Iterator[IO[bytes]]:
             yield stream if form.splittable else _Recoded(stream, form.encoding)
     except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path.name} is damaged or cut short ({error}); fetch or write it again") from None
-    except UnicodeError as error:
-        raise _wrong_encoding(path.name, form, error, "the file") from None
+    except UnicodeError:
+        raise DataError(f"{path.name} is not {form.encoding}; --set encoding=utf-8, or what the file is in") from None
 
 
 class _Recoded(io.BytesIO):
@@ -307,26 +250,30 @@ class _Recoded(io.BytesIO):
         super().__init__(raw.read().decode(encoding).encode())
 
 
-def _blocks(stream: IO[bytes], piece: Piece) -> Iterator[bytes]:
-    """The piece's bytes in blocks that end at line ends."""
-    left = piece.end - piece.begin if piece.form == "range" else None
-    rest = b""
-    while True:
-        block = stream.read(RANGE * 2 if left is None else left)
-        if left is not None:
-            left -= len(block)
-        if not block:
-            break
-        block = rest + block
-        cut = len(block) if left == 0 else block.rfind(b"\n") + 1
-        rest = block[cut:]
-        if cut:
-            yield block[:cut]
-    if rest:
-        yield rest
+def _chunks(stream: IO[bytes], piece: Piece) -> Iterator[bytes]:
+    """The piece's bytes; those of a range at once."""
+    if piece.form == "range":
+        return iter([stream.read(piece.end - piece.begin)])
+    return iter(lambda: stream.read(_CHUNK), b"")
 
 
-def _parse(block: bytes, names: Sequence[str], text: Sequence[str], numbers: Sequence[str], delimiter: str) -> Chunk:
+def _read_block(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
+    form = block.form
+    encoding = form.encoding if form.splittable else "utf-8"
+    try:
+        # Also where it already is UTF-8: Arrow would report a wrong byte without its line.
+        decoded = block.data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = block.data.count(b"\n", 0, error.start)
+        empty = pa.table({name: pa.array([], pa.string()) for name in (*text, *numbers)})
+        return Chunk(empty, np.arange(0), line + 1, undecodable=(line, block.data[error.start]))
+    if codecs.lookup(encoding).name not in ("utf-8", "ascii"):
+        data = decoded.encode()
+        block = Block(data, form, scan(data, form) if block.quoted else None)
+    return _parse(block, piece.columns, text, numbers)
+
+
+def _parse(block: Block, names: Sequence[str], text: Sequence[str], numbers: Sequence[str]) -> Chunk:
     skipped: list[tuple[int, int, int]] = []
 
     def skip(row: pa.csv.InvalidRow) -> str:
@@ -336,9 +283,9 @@ def _parse(block: bytes, names: Sequence[str], text: Sequence[str], numbers: Seq
     def parse(types: dict[str, pa.DataType]) -> pa.Table:
         skipped.clear()
         return pa.csv.read_csv(
-            pa.BufferReader(block),
-            pa.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1),
-            pa.csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False, invalid_row_handler=skip),
+            pa.BufferReader(block.data),
+            pa.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block.data) + 1),
+            parse_options(block, skip, empty=True),
             pa.csv.ConvertOptions(
                 column_types=types, include_columns=[*text, *numbers], null_values=MISSING, check_utf8=False
             ),
@@ -348,12 +295,15 @@ def _parse(block: bytes, names: Sequence[str], text: Sequence[str], numbers: Seq
         table = parse(dict.fromkeys(text, pa.string()) | dict.fromkeys(numbers, pa.float64()))
     except pa.ArrowInvalid:
         table = parse(dict.fromkeys([*text, *numbers], pa.string()))
-    count = block.count(b"\n") + (not block.endswith(b"\n"))
-    lines = np.arange(table.num_rows + len(skipped))
+    count = block.data.count(b"\n") + (not block.data.endswith(b"\n"))
+    rows = table.num_rows + len(skipped)
+    lines = block.lines if block.quoted else np.arange(rows)
+    if len(lines) != rows:
+        raise RuntimeError(f"{rows} rows parsed, {len(lines)} found")
     ragged = None
     if skipped:
-        lines = np.delete(lines, [line for line, _, _ in skipped])
-        ragged = skipped[0]
+        ragged = (int(lines[skipped[0][0]]), *skipped[0][1:])
+        lines = np.delete(lines, [row for row, _, _ in skipped])
     return Chunk(table, lines, count, ragged, len(skipped))
 
 
@@ -364,19 +314,3 @@ def _read_parquet(piece: Piece, columns: list[str]) -> Chunk:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{piece.name} is damaged: {str(error).splitlines()[0]}; fetch or write it again") from None
     return Chunk(table.select(columns), np.arange(table.num_rows), table.num_rows)
-
-
-def check_csv(form: Csv) -> None:
-    """Refuses a delimiter or an encoding that is none.
-
-    Raises:
-        UsageError: it says which.
-    """
-    if len(form.delimiter) != 1 or form.delimiter in '"\r\n':
-        raise UsageError(f"setting delimiter must be one character or the word tab, received {form.delimiter!r}")
-    try:
-        "a".encode(form.encoding)
-    except LookupError:
-        raise UsageError(
-            f"setting encoding must be one that Python knows, such as utf-8 or latin-1, received {form.encoding!r}"
-        ) from None

@@ -19,13 +19,14 @@ from raysq.kinds.forecast.reading.precision import wide_columns
 from raysq.kinds.forecast.reading.repair import repair
 from raysq.kinds.forecast.reading.rows import rows
 from raysq.kinds.forecast.reading.written import typed
+from raysq.readers.csv.format import CsvFormat
 from raysq.settings import nearest
 from raysq.shards import SHARD_ROWS
 from raysq.sources import Listing
 
 
 @dataclass(frozen=True)
-class SeriesPreparation:
+class SeriesPreparation(CsvFormat):
     """How raw files become a series. The fields are settings; with the defaults every row is kept as it is.
 
     Attributes:
@@ -53,14 +54,12 @@ class SeriesPreparation:
         bad_cells: what to do with cells that are not numbers; "missing" treats them as empty.
         sentinels: numbers that stand for a missing value.
         sentinel: what to do with them.
-        encoding: of csv files, as Python names it. A byte order mark is skipped.
-        delimiter: between the cells of csv files; "tab" for a tabulator.
         decimal: before the decimals of numbers, in text.
         thousands: between groups of three digits, in text.
         float64: columns to store as float64. Those that float32 would damage are stored so in any case; the others
             are float32.
 
-    Sorting, filling, dropping rows with the same stamp, and several series hold all rows in memory; the rest is
+    The others are those of `CsvFormat`. Sorting, filling, dropping rows with the same stamp, and several series hold all rows in memory; the rest is
     done piece by piece.
     """
 
@@ -79,8 +78,6 @@ class SeriesPreparation:
     bad_cells: Literal["error", "missing"] = "error"
     sentinels: tuple[float, ...] = (-9999.0,)
     sentinel: Literal["keep", "missing", "error"] = "keep"
-    encoding: str = "utf-8"
-    delimiter: str = ","
     decimal: Literal[".", ","] = "."
     thousands: str = ""
     float64: tuple[str, ...] = ()
@@ -102,7 +99,7 @@ class SeriesPreparation:
             object.__setattr__(self, "id", (key,) if key else ())
         for name in ("time", "columns", "categories", "sentinels", "float64", "id"):  # lists, where they come from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        tabular.check_csv(self.csv)
+        self.validate()
         if self.time_format is not None and self.time_format not in (*cells.NUMBERED, cells.QUARTER):
             directives.check(self.time_format)
         if self.freq is not None:
@@ -139,11 +136,6 @@ class SeriesPreparation:
     def frequency(self) -> Frequency | None:
         """What `freq` names."""
         return None if self.freq is None else Frequency.parse(self.freq)
-
-    @property
-    def csv(self) -> tabular.Csv:
-        """How the csv files are written."""
-        return tabular.Csv("\t" if self.delimiter == "tab" else self.delimiter, self.encoding)
 
     def infer(self, files: list[Path]) -> "tuple[SeriesPreparation, list[str]]":
         """These settings with what was not said found in the files, and what was found, in lines.

@@ -7,7 +7,7 @@ from raysq.errors import DataError
 from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import clock
-from raysq.tabular import Csv, wrong_encoding
+from raysq.tabular import wrong_encoding
 
 if TYPE_CHECKING:
     from raysq.kinds.forecast.prepare import SeriesPreparation
@@ -27,7 +27,7 @@ def check(settings: "SeriesPreparation", notes: list[Note]) -> None:
             line, message = found[0]
             where = f"{note['file']}, {note['unit']} {above + line}"
             if message is None:
-                raise wrong_encoding(where, Csv(encoding=settings.encoding), note["undecodable"][1])
+                raise wrong_encoding(where, settings, note["undecodable"][1])
             raise DataError(f"{where}{message}")
 
 
@@ -285,7 +285,7 @@ def _placed(notes: list[Note]) -> list[tuple[Note, int]]:
     above = 1
     for note in notes:
         if note["first"] and (not placed or placed[-1][0]["file"] != note["file"]):
-            above = 1 if note["unit"] == "row" else 2  # a csv's header is line 1
+            above = note["above"] + 1
         placed.append((note, above))
         above += note["lines"]
     return placed

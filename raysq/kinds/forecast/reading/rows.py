@@ -35,6 +35,7 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
         "file": piece.name,
         "unit": piece.unit,
         "first": piece.first,
+        "above": piece.above,
         "lines": chunk.count,
         "ignored": ignored,
         "ragged": chunk.ragged,

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq import tabular
-from raysq.errors import DataError
 from raysq.kinds.forecast.reading import cells, formats
+from raysq.readers.csv.format import CsvFormat
+from raysq.readers.csv.sniff import begin, no_header, sniff, sniff_encoding
 from raysq.tabular import MISSING
 
 if TYPE_CHECKING:
@@ -20,33 +21,22 @@ if TYPE_CHECKING:
 
 
 def written(settings: "SeriesPreparation", path: Path, lines: list[str]) -> "SeriesPreparation":
-    """The settings with the encoding and the delimiter of a csv, where none was said; what was found goes to `lines`.
+    """The settings with how a csv is written, where it was not said; what was found goes to `lines`.
 
     Raises:
         DataError: a csv without names in its first line.
     """
     if path.suffix.lower() == ".parquet":
         return settings
-    data = tabular.head(path)
-    if settings.encoding == "utf-8":
-        encoding = _encoding(data)
-        if encoding != "utf-8":
-            settings = dataclasses.replace(settings, encoding=encoding)
-            lines.append(f"encoding: {encoding}, as the files are not UTF-8 (--set encoding=... says otherwise)")
-    text = data.decode(settings.csv.encoding, errors="replace").lstrip("\ufeff")
-    if settings.delimiter == ",":
-        found = {sign: tabular.split(text, sign) for sign in (",", ";", "\t", "|")}
-        best = max(found, key=lambda sign: found[sign])
-        if best != "," and found[best] > found[","]:
-            settings = dataclasses.replace(settings, delimiter="tab" if best == "\t" else best)
-            lines.append(f"delimiter: {'tab' if best == chr(9) else best!r}")
-    header = tabular.header(text.split("\n", 1)[0], settings.csv)
-    if all(_is_value(cell) for cell in header if cell):
-        raise DataError(
-            f"{path.name}, line 1 must name the columns, and it seems to hold values ({shown(header, 4)}); put a line "
-            f"of names above it"
-        )
-    return settings
+    form, told = sniff_encoding(tabular.head(path, CsvFormat())[0], settings.csv)
+    data, whole = tabular.head(path, form)
+    named = [*settings.time, *settings.columns, *settings.categories, *settings.id]
+    form, more = sniff(data, whole, form, numbered=named)
+    lines += told + more
+    names = begin(path.name, data, whole, form).names
+    if form.header and all(_is_value(cell) for cell in names if cell):
+        raise no_header(path.name, names, "date,load", "--time 1 --target 2")
+    return dataclasses.replace(settings, **form.csv_settings())
 
 
 def numbers_written(settings: "SeriesPreparation", few: pa.Table) -> tuple[Literal[".", ","], str]:
@@ -73,7 +63,7 @@ def numbers_written(settings: "SeriesPreparation", few: pa.Table) -> tuple[Liter
         elif any_like(text, r"^[+-]?\d+,(\d{1,2}|\d{4,})$|\.\d{3},|^[+-]?0,"):
             comma = True
             point |= any_like(text, r"^[+-]?\d{1,3}(\.\d{3})+,")
-        elif settings.delimiter == ",":
+        elif settings.separator == ",":
             thousands = True
         else:
             comma = True
@@ -97,16 +87,6 @@ def typed(names: Sequence[str], setting: str = "") -> str:
     """Names of columns as they are typed in a shell, after `setting=` where it is named."""
     joined = json.dumps(list(names)) if any("," in name for name in names) else ",".join(names)
     return shlex.quote(f"{setting}={joined}" if setting else joined)
-
-
-def _encoding(data: bytes) -> str:
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return "utf-16"
-    try:
-        data[: data.rfind(b"\n") + 1].decode()
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
 
 
 def _is_value(cell: str) -> bool:
