@@ -240,7 +240,9 @@ def _open(path: Path, form: CsvFormat) -> Iterator[IO[bytes]]:
     except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path.name} is damaged or cut short ({error}); fetch or write it again") from None
     except UnicodeError:
-        raise DataError(f"{path.name} is not {form.encoding}; --set encoding=utf-8, or what the file is in") from None
+        raise DataError(
+            f"{path.name}: the file is not {form.encoding}; --set encoding=utf-8, or what the file is in"
+        ) from None
 
 
 class _Recoded(io.BytesIO):

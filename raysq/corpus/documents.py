@@ -1,6 +1,5 @@
 """Preparations of documents, and readings of documents for predictions: what the kinds that learn of texts share."""
 
-import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from raysq.columns import one_array
 from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read
 from raysq.corpus.tokens import Tokens
 from raysq.errors import DataError, UsageError
+from raysq.readers.csv.format import CsvFormat
 from raysq.sources import Listing
 
 if TYPE_CHECKING:
@@ -25,23 +25,21 @@ _UNPLACED = "as they belong to no class, or are hidden or written by the system"
 
 
 @dataclass(frozen=True)
-class Documents:
+class Documents(CsvFormat):
     """Documents in files of any format that `raysq.corpus.reading` knows.
 
     Attributes:
         text: column of the text, in files that have columns; found in them when none.
-        encoding: of text files, as Python names it. Bytes that are not of it are replaced; the documents are counted
-            and named.
         headers: "drop" leaves out what stands above a document's first empty line, as the header of a mail.
-        delimiter: between the cells of csv files, "tab" for a tabulator; found when none.
+
+    The others are those of `CsvFormat`; bytes that are not of the encoding are replaced, and the documents counted and
+    named.
     """
 
     text: str | None = None
-    encoding: str = "utf-8"
     headers: Literal["keep", "drop"] = "keep"
-    delimiter: str | None = None
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
     zip_member: ClassVar[str | None] = ".csv"
@@ -51,24 +49,21 @@ class Documents:
     @property
     def form(self) -> Form:
         """How the documents are read."""
-        return Form(self.text, None, self.encoding, self.headers, self.delimiter, labels=False)
+        return Form(self.text, None, self.headers, labels=False, **self.csv_settings())
 
     def recorded(self) -> dict[str, Any]:
         """The settings, for the manifest and the fingerprint."""
         return dataclasses.asdict(self)
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
-        """The same with the columns and the delimiter found in the files, and what was found, in lines.
+        """The same with the columns and how csv files are written found in the files, and what was found, in lines.
 
         Raises:
             DataError: no such column, or none that can be the one; the message says what to say.
         """
-        form = self.form
-        text, label, delimiter, told, _ = infer(
-            files, form.text, form.label, form.delimiter, encoding=form.encoding, labels=form.labels
-        )
-        found: dict[str, Any] = {"text": text, "delimiter": delimiter} | ({"label": label} if form.labels else {})
-        return dataclasses.replace(self, **found), told
+        form, told, _ = infer(files, self.form)
+        label: dict[str, Any] = {"label": form.label} if form.labels else {}
+        return dataclasses.replace(self, text=form.text, **label, **form.csv_settings()), told
 
     def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """What settings of examples lack: nothing that the columns decide."""
@@ -143,10 +138,9 @@ class DocumentReading(Documents):
         try:
             return super().infer(files)
         except DataError:
-            if self.delimiter is not None:
-                with contextlib.suppress(DataError):
-                    return dataclasses.replace(self, delimiter=None).infer(files)
-            raise
+            if self.delimiter is None:
+                raise
+            return dataclasses.replace(self, delimiter=None).infer(files)
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:

@@ -56,7 +56,7 @@ def test_what_gutenberg_puts_around_a_book_is_left_out_and_told(tmp_path, name):
     text = f"Title\n\nHeader\n\n{START}\nThe book.\n\nIts end.\n\n{END}".encode()
     path = written(tmp_path, gzip.compress(text) if name.endswith("gz") else text, name)
     assert documents(path) == [(f"{name}:7", "The book."), (f"{name}:9", "Its end.")]
-    assert infer([path], labels=False)[3] == [f"Project Gutenberg's header and licence are left out of {name}"]
+    assert infer([path], Form(labels=False)).told == [f"Project Gutenberg's header and licence are left out of {name}"]
     assert gutenberg.bare(text.decode()).strip() == "The book.\n\nIts end."
     assert gutenberg.bare(f"a\n{END}") == f"a\n{END}"  # without the first mark nothing is sure
 

@@ -16,7 +16,8 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from raysq.corpus.reading import Form, infer, objects, plan, quoted, read, streams, tar, words_of
+from raysq.corpus import reading
+from raysq.corpus.reading import Form, objects, plan, quoted, read, streams, tar, words_of
 from raysq.corpus.reading import form as form_module
 from raysq.errors import DataError, UsageError
 
@@ -35,14 +36,17 @@ ROWS = [
 ]
 
 
+def infer(files, **known):
+    """What is found in files: text, label, delimiter, messages and layout."""
+    form, told, layout = reading.infer(files, Form(**known))
+    return form.text, form.label, form.delimiter, told, layout
+
+
 def everything(files, form=None):
     """All rows of the files as lists, and all notes; columns found where they are not given."""
     form = form or Form()
     if form.text is None:
-        text, label, delimiter, _, _ = infer(
-            files, form.text, form.label, form.delimiter, encoding=form.encoding, labels=form.labels
-        )
-        form = Form(text, label, form.encoding, form.headers, delimiter, form.labels)
+        form = reading.infer(files, form).form
     tables, notes = [], []
     for piece in plan(files, form):
         piece = pickle.loads(pickle.dumps(piece))
@@ -179,13 +183,13 @@ def test_csv_as_pythons_reader_reads_it(tmp_path, seed, small_blocks):
     writer.writerows(rows)
     data = text.getvalue()
     if seed % 3 == 0:  # cells with quotes in them that nobody quoted
-        data += 'say "hi" now,x\n5" wide,y\n"quoted" and not,x\n'
+        data += 'say "hi" now,x\n5" wide,y\n"quoted" ,x\n'
     if seed % 5 == 0:
         data = data.rstrip("\n")
     path = tmp_path / "r.csv"
     path.write_bytes(data.encode())
     wanted = [row for row in csv.reader(io.StringIO(data, newline="")) if row][1:]
-    found = everything([path], Form("text", "label"))[0]
+    found = everything([path], Form("text", "label", quoting="minimal"))[0]
     assert list(zip(found["text"], found["label"], strict=True)) == [tuple(row) for row in wanted]
 
 
@@ -621,10 +625,12 @@ def test_what_is_wrong_is_said_with_its_place(tmp_path, name, text, match):
 @pytest.mark.parametrize("name", ["r.csv", "r.jsonl"])
 def test_utf16_is_known_by_its_mark(tmp_path, name):
     TABLES[name](tmp_path / name)
-    text = (tmp_path / name).read_text(encoding="utf-8")
-    (tmp_path / name).write_bytes(text.encode("utf-16"))
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes().decode().encode("utf-16"))
+    if name == "r.csv":
+        assert infer([tmp_path / name])[3][0].startswith("encoding: utf-16, as the files are not UTF-8")
+        assert everything([tmp_path / name])[0]["text"] == [row[0] for row in ROWS]
     with pytest.raises(DataError, match="begins as UTF-16 does, not utf-8; --set encoding=utf-16 reads it"):
-        infer([tmp_path / name])
+        plan([tmp_path / name], Form("text", "label")) if name == "r.csv" else infer([tmp_path / name])
     assert infer([tmp_path / name], encoding="utf-16")[0] == "text"
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.corpus.reading.form import Columns, Form, Piece
-from raysq.corpus.reading.heads import Head, head, no_header
+from raysq.corpus.reading.heads import Head, head, nameless
 from raysq.corpus.reading.layout import PARTS
 from raysq.corpus.reading.tables import as_labels, as_parts, numbered, table
 from raysq.errors import DataError
+from raysq.readers.csv.sniff import column_by_number
 from raysq.settings import nearest
 
 TEXT = ("text", "review", "content", "body", "sentence", "message", "post", "comment", "document", "tweet")
@@ -49,12 +50,13 @@ def choose(name: str, few: Head, form: Form) -> Columns:
     Raises:
         DataError: a named column that is not there (it tells the nearest), or none that can be the one.
     """
-    for option, column in (("--text", form.text), ("--label", form.label)):
+    text, label = (None if one is None else column_by_number(one, list(few)) for one in (form.text, form.label))
+    for option, column in (("--text", text), ("--label", label)):
         if column is not None and column not in few and (option == "--text" or form.labels):
             raise DataError(f"{name} has no column {column!r} ({nearest(column, few)}); {option} names another")
     strings = [column for column, values in few.items() if _is_text(values)]
-    text = form.text or usual(TEXT, [column for column in strings if column != form.label])
-    label = form.label if form.label in few else None
+    text = text or usual(TEXT, [column for column in strings if column != label])
+    label = label if label in few else None
     if label is None and form.labels:
         label = usual(LABEL, [column for column in few if column != text])
     if text is None:
@@ -66,7 +68,7 @@ def choose(name: str, few: Head, form: Form) -> Columns:
     if label is None and form.labels:
         label = _few_values(name, few, (text, part))
         if label in few[label]:  # a name that is a value too stands in a line that names nothing
-            raise no_header(name, list(few))
+            raise nameless(name, few)
     if text == label:
         raise DataError(f"{name}: column {text!r} cannot be both --text and --label")
     return Columns(text, label, part, tuple(few))

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from raysq.corpus.reading.layout import Layout
-from raysq.errors import UsageError
-from raysq.tabular import Csv, check_csv
+from raysq.readers.csv.format import CsvFormat
 
 RANGE = 8 << 20  # bytes of text in one task, and in one table
 SUFFIXES = (
@@ -30,36 +29,28 @@ Kind = Literal["tree", "tar", "csv", "jsonl", "json", "parquet", "npz", "plain"]
 
 
 @dataclass(frozen=True)
-class Form:
+class Form(CsvFormat):
     """How documents are read.
 
     Attributes:
         text: column of the text, in files that have columns; found when None.
         label: column of the label; found when None and `labels`.
-        encoding: of files other than Parquet, as Python names it. What is not of it is replaced and told.
         headers: "drop" leaves out all up to the first empty line of each document; one without is kept whole.
-        delimiter: between the cells of csv files, "tab" for a tabulator; a comma when None (`infer` finds it).
         labels: whether documents must have labels. Without, as for predictions, a file or folder may lack them.
         whole: whether a file of plain text is one document; else each of its paragraphs is.
+
+    The others are those of `CsvFormat`; the encoding is of all files but Parquet, and what is not of it is replaced and
+    told.
     """
 
     text: str | None = None
     label: str | None = None
-    encoding: str = "utf-8"
     headers: Literal["keep", "drop"] = "keep"
-    delimiter: str | None = None
     labels: bool = True
     whole: bool = False
 
     def __post_init__(self) -> None:
-        check_csv(Csv(self.separator, self.encoding))
-        if not self.separator.isascii():
-            raise UsageError(f"setting delimiter must be an ASCII character, received {self.delimiter!r}")
-
-    @property
-    def separator(self) -> str:
-        """The character between cells."""
-        return "\t" if self.delimiter == "tab" else self.delimiter or ","
+        self.validate()
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,8 @@
 """The beginning of a file with columns: their names, and some of their values."""
 
-import codecs
-import csv
-import io
 import itertools
 import json
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
-from raysq import tabular
 from raysq.corpus.reading import streams
 from raysq.corpus.reading.form import SUFFIXES, Form
 from raysq.errors import DataError
+from raysq.readers.csv.format import CsvFormat
+from raysq.readers.csv.sniff import Beginning, begin, is_value, no_header, sniff, sniff_encoding
 
 ROWS = 1000
 _BYTES = 1 << 20
@@ -39,6 +36,8 @@ _FAMILIES = {
 }
 
 Head = dict[str, list[Any]]
+
+_NAMES = ("text,label", "--text 1 --label 2")  # of columns, for errors
 
 
 def family(path: Path) -> str:
@@ -68,10 +67,12 @@ def head(path: Path, form: Form) -> Head:
         return _parquet(path)
     size = _BYTES
     while True:
-        data, whole = _begin(path, form, size, line=kind != "json")
-        if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise DataError(f"{path.name} begins as UTF-16 does, not {form.encoding}; --set encoding=utf-16 reads it")
-        found = _csv(path, data, whole, form) if kind == "csv" else _json(path, data, whole, form, kind)
+        if kind == "csv":
+            found, whole = _csv(path, form, size)
+        else:
+            data, whole = _begin(path, form, size, line=kind != "json")
+            streams.refuse_utf16(path.name, data, form.encoding)
+            found = _json(path, data, whole, form, kind)
         # A first document that is longer than what was read is no reason to know nothing.
         if any(found.values()) or whole:
             break
@@ -81,34 +82,28 @@ def head(path: Path, form: Form) -> Head:
     return found
 
 
-def header_size(path: Path, form: Form) -> int:
-    """Bytes of a csv's first line, in the encoding that `streams.chunks` gives."""
-    data, _ = _begin(path, form)
-    return data.find(b"\n") + 1 or len(data)
+def csv_begin(path: Path, form: Form, size: int = _BYTES) -> tuple[Beginning, bool]:
+    """The beginning of a csv, with sizes in the encoding that `streams.chunks` gives; and whether it is all."""
+    data, whole = _begin(path, form, size)
+    streams.refuse_utf16(path.name, data, form.encoding)
+    return begin(path.name, data, whole, _given(form), ROWS), whole
 
 
-def with_delimiter(path: Path, form: Form) -> tuple[Form, list[str]]:
-    """The form with the delimiter of a csv, found where it is not known, and what was found, in lines."""
-    if form.delimiter is not None or family(path) != "csv":
+def sniffed(path: Path, form: Form) -> tuple[Form, list[str]]:
+    """The form with how a csv is written, found where it is not known; and messages."""
+    if family(path) != "csv":
         return form, []
-    sign = _delimiter(path, form)
-    said = "tab" if sign == "\t" else sign
-    shown = said if sign == "\t" else repr(sign)
-    told = [] if sign == "," else [f"delimiter: {shown} (--set delimiter=... says otherwise)"]
-    return replace(form, delimiter=said), told
-
-
-def _delimiter(path: Path, form: Form) -> str:
-    """The sign between a csv's cells: the one with which most rows have as many cells as the first, and most cells."""
+    encoded, messages = sniff_encoding(_begin(path, replace(form, encoding="utf-8"))[0], form.csv)
+    form = replace(form, encoding=encoded.encoding)
     data, whole = _begin(path, form)
-    text = _decoded(data, form)
-    best, most = ",", 1
-    for sign in (",", "\t", ";", "|"):
-        rows = _rows(text, sign, whole)[:100]
-        first = len(rows[0]) if rows else 0
-        if first > most and sum(len(row) == first for row in rows) >= 0.8 * len(rows):
-            best, most = sign, first
-    return best
+    named = [name for name in (form.text, form.label if form.labels else None) if name is not None]
+    found, more = sniff(data, whole, _given(form), numbered=named)
+    return replace(form, **found.csv_settings() | {"encoding": form.encoding}), messages + more
+
+
+def _given(form: Form) -> CsvFormat:
+    """How a csv is written, of the bytes that `streams.chunks` gives."""
+    return replace(form.csv, encoding=streams.given(form.encoding))
 
 
 def _first(path: Path) -> bytes:
@@ -133,61 +128,20 @@ def _begin(path: Path, form: Form, least: int = _BYTES, line: bool = True) -> tu
     return b"".join(found), True
 
 
-def _decoded(data: bytes, form: Form) -> str:
-    return data.decode(streams.given(form.encoding), errors="replace").removeprefix("\ufeff")
-
-
-def _rows(text: str, sign: str, whole: bool) -> list[list[str]]:
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        rows = []
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=sign):
-            if row:
-                rows.append(row)
-            if len(rows) > ROWS:
-                return rows
-        return rows if whole else rows[:-1]
-    except csv.Error:
-        return rows
-    finally:
-        csv.field_size_limit(before)
-
-
-def _csv(path: Path, data: bytes, whole: bool, form: Form) -> Head:
-    text = _decoded(data, form)
-    line = text.split("\n", 1)[0]
-    if not line.strip():
-        raise DataError(f"{path.name}, line 1 is empty: it must name the columns")
-    names = tabular.header(line, tabular.Csv(form.separator, "utf-8"))
-    if any(_is_value(name) for name in names):
-        raise no_header(path.name, names)
-    twice = sorted({name for name in names if name and names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path.name}, line 1 names column {twice[0]!r} twice; rename one of them")
-    rows = _rows(text, form.separator, whole)[1:]
-    named = tuple(name or f"column {place}" for place, name in enumerate(names, 1))
-    return {
-        name: [row[place].strip() or None if place < len(row) else None for row in rows]
-        for place, name in enumerate(named)
+def _csv(path: Path, form: Form, size: int) -> tuple[Head, bool]:
+    found, whole = csv_begin(path, form, size)
+    if form.header is not False and any(is_value(name) for name in found.names):
+        raise no_header(path.name, found.names, *_NAMES)
+    columns = {
+        name: [row[place].strip() or None if place < len(row) else None for row in found.rows]
+        for place, name in enumerate(found.columns)
     }
+    return columns, whole
 
 
-def no_header(name: str, cells: Sequence[str]) -> DataError:
+def nameless(name: str, few: Head) -> DataError:
     """The error for a csv whose first line is a row."""
-    shown = ", ".join(cell if len(cell) < 30 else cell[:30] + "..." for cell in cells[:4])
-    return DataError(
-        f"{name}, line 1 must name the columns, and it seems to hold values ({shown}); put a line of names above it, "
-        f"such as text,label"
-    )
-
-
-def _is_value(name: str) -> bool:
-    """Whether a cell of the first line is no name: a number, or a whole text."""
-    try:
-        float(name)
-    except ValueError:
-        return len(name) > 100
-    return True
+    return no_header(name, list(few), *_NAMES)
 
 
 def _json(path: Path, data: bytes, whole: bool, form: Form, kind: str) -> Head:

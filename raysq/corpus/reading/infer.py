@@ -1,7 +1,9 @@
 """What a person did not say of their documents, found in the files, and told."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from raysq.corpus.reading import classes, heads, plain, ranks
 from raysq.corpus.reading.columns import columns_of
@@ -9,42 +11,39 @@ from raysq.corpus.reading.form import Form
 from raysq.corpus.reading.plan import parts_by_name, sort_of
 from raysq.trees import named, walk
 
-Inferred = tuple[str | None, str | None, str | None, list[str], str]
+
+class Inferred(NamedTuple):
+    """What was found in files.
+
+    Attributes:
+        form: how they are read; text and label are None where files have no columns.
+        told: what was found, in lines.
+        layout: "table", "ranks", "parts" (train/CLASS/FILE), "classes" (CLASS/FILE), "files" or "plain".
+    """
+
+    form: Form
+    told: list[str]
+    layout: str
 
 
-def infer(
-    files: Sequence[Path],
-    text: str | None = None,
-    label: str | None = None,
-    delimiter: str | None = None,
-    *,
-    encoding: str = "utf-8",
-    labels: bool = True,
-) -> Inferred:
-    """Finds the columns of text and label, the delimiter, and the layout, by the beginnings of the files.
+def infer(files: Sequence[Path], form: Form) -> Inferred:
+    """Finds the columns of text and label, how csv files are written, and the layout, by the beginnings of the files.
 
     Args:
         files: the raw files.
-        text: the text's column, if it is known.
-        label: the label's column, if it is known.
-        delimiter: of csv files, if it is known.
-        encoding: as Python names it.
-        labels: whether there must be labels.
-
-    Returns:
-        Text, label and delimiter (None where files have none), what was found, in lines, and the name of the layout:
-        "table", "ranks", "parts" (train/CLASS/FILE), "classes" (CLASS/FILE), "files" or "plain".
+        form: how they are read, as far as it is known.
 
     Raises:
         DataError: something cannot be found; the message says what to say.
     """
+    labels, bare = form.labels, replace(form, text=None, label=None, delimiter=None)
     kind = sort_of(files)
     if kind == "npz":
         there = ranks.words_of(files) is not None
         words = ranks.INDEX if there else f"no {ranks.INDEX} beside it, so that words are numbers"
-        return None, None, None, [f"layout: word ranks, as Keras ships them; words: {words}"], "ranks"
+        return Inferred(bare, [f"layout: word ranks, as Keras ships them; words: {words}"], "ranks")
     if kind == "plain":
-        return None, None, None, plain.told(list(files), Form(encoding=encoding, labels=labels)), "plain"
+        return Inferred(bare, plain.told(list(files), bare), "plain")
     if kind in ("tree", "tar"):
         told: list[str] = []
         for path in files:
@@ -58,13 +57,13 @@ def infer(
             told += found.left_out
             if found.empty:
                 told.append(f"folders without files: {named(found.empty)}")
-        return None, None, None, told, found.layout.name
-    return _table(files, Form(text, label, encoding, delimiter=delimiter, labels=labels))
+        return Inferred(bare, told, found.layout.name)
+    return _table(files, form)
 
 
 def _table(files: Sequence[Path], form: Form) -> Inferred:
     first = files[0]
-    form, told = heads.with_delimiter(first, form)
+    form, told = heads.sniffed(first, form)
     columns = columns_of(first, form)
     if form.text is None:
         told.append(f"text: column {columns.text!r} (--text NAME names another)")
@@ -74,4 +73,4 @@ def _table(files: Sequence[Path], form: Form) -> Inferred:
         told.append(f"train, validation and test: as column {columns.part!r} says")
     elif parts_by_name(files)[0] >= 0:
         told.append("train, validation and test: as the names of the files say")
-    return columns.text, columns.label, form.delimiter, told, "table"
+    return Inferred(replace(form, text=columns.text, label=columns.label), told, "table")

@@ -39,7 +39,7 @@ class TextPreparation(DocumentPreparation):
     @property
     def form(self) -> Form:
         """How the documents are read."""
-        return Form(self.text, self.label, self.encoding, self.headers, self.delimiter)
+        return Form(self.text, self.label, self.headers, **self.csv_settings())
 
     def recorded(self) -> dict[str, Any]:
         """The settings without this machine's folders, for the manifest and the fingerprint."""

@@ -59,8 +59,8 @@ class SeriesPreparation(CsvFormat):
         float64: columns to store as float64. Those that float32 would damage are stored so in any case; the others
             are float32.
 
-    The others are those of `CsvFormat`. Sorting, filling, dropping rows with the same stamp, and several series hold all rows in memory; the rest is
-    done piece by piece.
+    The others are those of `CsvFormat`. Sorting, filling, dropping rows with the same stamp, and several series hold
+    all rows in memory; the rest is done piece by piece.
     """
 
     time: tuple[str, ...] = ("time",)

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from raysq.corpus.reading import Form
 from raysq.corpus.reading.columns import PART, usual
-from raysq.corpus.reading.heads import head, with_delimiter
+from raysq.corpus.reading.heads import head, sniffed
 from raysq.errors import DataError
 from raysq.kinds.pairs.lines import named, some
+from raysq.readers.csv.format import CsvFormat
+from raysq.readers.csv.sniff import column_by_number
 from raysq.settings import nearest
 from raysq.trees import left_out
 
@@ -54,7 +56,7 @@ def source_column(path: Path, form: Form, language: str | None) -> str:
     Raises:
         DataError: several columns of text, and none that is called so; or no column of text.
     """
-    few = head(path, with_delimiter(path, form)[0])
+    few = head(path, sniffed(path, form)[0])
     named = usual([*([language.lower()] if language else []), *(pair[0] for pair in _USUAL)], list(few))
     if named is not None:
         return named
@@ -78,7 +80,7 @@ class Layout:
             columns with names.
         source: ending of the source files, place (from 1) or name of the column.
         target: the same of the targets.
-        delimiter: of csv files, None where there is none.
+        csv: how csv files are written.
         header: whether the first line of a tabbed file names the columns.
         told: what was found, in lines.
     """
@@ -86,7 +88,7 @@ class Layout:
     sort: Literal["aligned", "tabbed", "table"]
     source: str
     target: str
-    delimiter: str | None = None
+    csv: CsvFormat = field(default_factory=CsvFormat)
     header: bool = False
     told: tuple[str, ...] = ()
 
@@ -238,8 +240,9 @@ def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> L
 
 
 def _table(path: Path, source: str | None, target: str | None, form: Form) -> Layout:
-    form, told = with_delimiter(path, form)
+    form, told = sniffed(path, form)
     few = head(path, form)
+    source, target = (None if one is None else column_by_number(one, list(few)) for one in (source, target))
     for option, said in (("--from", source), ("--to", target)):
         if said is not None and said not in few:
             raise DataError(f"{path.name} has no column {said!r} ({nearest(said, few)}); {option} names another")
@@ -265,7 +268,7 @@ def _table(path: Path, source: str | None, target: str | None, form: Form) -> La
             "COLUMN"
         )
     told.append(f"from column {source!r} to column {target!r} (--from NAME --to NAME say otherwise)")
-    return Layout("table", source, target, form.delimiter, told=tuple(told))
+    return Layout("table", source, target, form.csv, told=tuple(told))
 
 
 def _listed(names: Sequence[str]) -> str:

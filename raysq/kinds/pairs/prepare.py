@@ -19,6 +19,7 @@ from raysq.kinds.pairs import lines
 from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups, others, source_column
 from raysq.kinds.pairs.lines import LinePiece
 from raysq.kinds.pairs.sentences import Language, Level, parted
+from raysq.readers.csv.format import CsvFormat
 from raysq.sources import Listing
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Note = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class PairPreparation:
+class PairPreparation(CsvFormat):
     """How pairs of raw sentences become words of two vocabularies. The fields are settings.
 
     Attributes:
@@ -40,12 +41,12 @@ class PairPreparation:
         punctuation: "apart" makes words of punctuation marks; "keep" parts words at spaces alone, for text that is
             parted already; "find" looks at the sentences which it is.
         normalize: Unicode's composed form first.
-        encoding: of text files, as Python names it. Bytes that are not of it are replaced; the pairs are counted and
-            named.
-        delimiter: between the cells of csv files, "tab" for a tabulator; found when none.
         test: share of the pairs that are drawn for the test part where the source does not say which they are; by a
             checksum of the source sentence, so that equal ones never lie on both sides. 0 for none.
         layout: how the files hold the pairs; found.
+
+    The others are those of `CsvFormat`; bytes that are not of the encoding are replaced, and the pairs counted and
+    named.
     """
 
     source: str | None = None
@@ -55,12 +56,10 @@ class PairPreparation:
     lower: bool = True
     punctuation: Literal["find", "apart", "keep"] = "find"
     normalize: Literal["NFC", "none"] = "NFC"
-    encoding: str = "utf-8"
-    delimiter: str | None = None
     test: float = 0.1
     layout: Literal["find", "aligned", "tabbed", "named", "table"] = "find"
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
     listing: ClassVar[Listing | None] = None
@@ -80,7 +79,7 @@ class PairPreparation:
     @property
     def form(self) -> Form:
         """How tables are read."""
-        return Form(self.source, self.target, self.encoding, delimiter=self.delimiter)
+        return Form(self.source, self.target, **self.csv_settings())
 
     @property
     def languages(self) -> tuple[Language, Language]:
@@ -104,8 +103,8 @@ class PairPreparation:
             self,
             source=found.source,
             target=found.target,
-            delimiter=found.delimiter,
             layout="named" if found.header else found.sort,
+            **(found.csv.csv_settings() if found.sort == "table" else {}),
         )
         if self.punctuation == "find":
             both = [text for side in settings._some(files) for text in side]
@@ -185,7 +184,7 @@ class PairPreparation:
             raise RuntimeError("infer comes before plan")
         header = self.layout == "named"
         sort = "tabbed" if header else self.layout
-        return Layout(sort, self.source, self.target, self.delimiter, header)  # type: ignore[arg-type]
+        return Layout(sort, self.source, self.target, self.csv, header)  # type: ignore[arg-type]
 
     def _some(self, files: list[Path]) -> tuple[list[str], ...]:
         """The first sentences of both sides."""
@@ -201,7 +200,7 @@ class PairPreparation:
 
 
 @dataclass(frozen=True)
-class PairReading:
+class PairReading(CsvFormat):
     """How raw source sentences are read for translation: as those of the pairs that a run was trained on.
 
     A text file holds a sentence a line; a table holds them in the column that the run's pairs had, or in `source`.
@@ -210,17 +209,15 @@ class PairReading:
         source: name of the column in files that have columns.
         language: what the run's sources were called, a column of that name is taken where `source` is not known.
         tabs: whether a sentence in a text file ends at a tab, as those of the run's pairs did.
-        encoding: of text files.
-        delimiter: between the cells of csv files; found when none.
+
+    The others are those of `CsvFormat`.
     """
 
     source: str | None = None
-    encoding: str = "utf-8"
-    delimiter: str | None = None
     tabs: bool = False
     language: str | None = None
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
     listing: ClassVar[Listing | None] = None
@@ -232,12 +229,15 @@ class PairReading:
         """That which reads files like those of a preparation with these settings."""
         named = settings["source"] if settings["layout"] == "table" else None
         tabs = settings["layout"] in ("tabbed", "named")
-        return cls(named, settings["encoding"], tabs=tabs, language=settings["source"])
+        # The delimiter is found in each file, as is whether a file has names where those of the pairs were no table.
+        names = ("encoding", "quoting", "escape", *(("header", "skip") if named is not None else ()))
+        csv = {name: settings[name] for name in names if name in settings}
+        return cls(named, tabs=tabs, language=settings["source"], **csv)
 
     @property
     def form(self) -> Form:
         """How tables are read."""
-        return Form(self.source, None, self.encoding, delimiter=self.delimiter, labels=False)
+        return Form(self.source, None, labels=False, **self.csv_settings())
 
     def recorded(self) -> dict[str, Any]:
         """The settings, for a manifest."""
@@ -256,10 +256,8 @@ class PairReading:
         if self.source is None:
             first = source_column(files[0], self.form, self.language)
             return dataclasses.replace(self, source=first).infer(files)
-        column, _, delimiter, told, _ = infer(
-            files, self.source, None, self.delimiter, encoding=self.encoding, labels=False
-        )
-        return dataclasses.replace(self, source=column, delimiter=delimiter), told
+        form, told, _ = infer(files, self.form)
+        return dataclasses.replace(self, source=form.text, **form.csv_settings()), told
 
     def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         """What settings of examples lack: nothing."""

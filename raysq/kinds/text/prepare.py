@@ -38,7 +38,7 @@ class _Units(Documents):
     def form(self) -> Form:
         """How the documents are read."""
         whole = self.unit == "document"
-        return Form(self.text, None, self.encoding, self.headers, self.delimiter, labels=False, whole=whole)
+        return Form(self.text, None, self.headers, labels=False, whole=whole, **self.csv_settings())
 
 
 @dataclass(frozen=True)

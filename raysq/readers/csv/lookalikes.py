@@ -54,22 +54,19 @@ def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, 
         return
     look = _Look(data, form, columns)
 
-    def rows_in(number: int) -> list[bool]:
-        """Of each line of a row, whether it looks like a row."""
-        return [
-            bool(possible[one]) and look.like_a_row(data[starts[one] : ends[one]])
-            for one in range(first[number], last[number])
-        ]
+    def rows_in(number: int) -> Iterator[bool]:
+        """Of the lines of a row, of very many of some, whether each looks like a row."""
+        lines = np.linspace(first[number], last[number] - 1, min(last[number] - first[number], _LINES)).astype(int)
+        return (bool(possible[one]) and look.like_a_row(data[starts[one] : ends[one]]) for one in lines)
 
     refused = [number for number in np.flatnonzero(doubtful).tolist() if all(rows_in(number))]
     if not refused:
         return
     sure = np.setdiff1d(np.arange(len(several)), refused)
-    chance = _Chance([rows_in(number) for number in sure[:: max(1, len(sure) // _SURE)]], len(sure), columns)
+    chance = _Chance([list(rows_in(number)) for number in sure[:: max(1, len(sure) // _SURE)]], len(sure), columns)
     for number in refused:
         if chance.of(last[number] - first[number]) < _BY_CHANCE:
-            mark = int(np.searchsorted(found.marks, ends[first[number]])) - 1
-            at, to = (line + data.count(b"\n", 0, int(place)) + 1 for place in found.marks[mark : mark + 2])
+            at, to = (line + data.count(b"\n", 0, place) + 1 for place in found.around(int(ends[first[number]])))
             raise DataError(
                 f"{name}, line {at} opens a quote that closes in line {to}, and without it each of these lines has "
                 f"{columns} {'cell' if columns == 1 else 'cells'} as the header has; --set quoting=none reads quotes "
@@ -77,6 +74,7 @@ def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, 
             )
 
 
+_LINES = 100  # of a cell that are looked at
 _SURE = 200  # cells with line breaks that tell what lines of such cells look like
 _BY_CHANCE = 0.01  # cells, of all that hold line breaks, that may look like rows by chance
 _ONE_COLUMN = 0.7  # share of the lines of any text that look like the rows of a file with one column
@@ -128,8 +126,10 @@ class _Look:
     def like_a_row(self, line: bytes) -> bool:
         """Whether a line has as many cells as there are columns, and they look like those."""
         text = line.decode(errors="replace")
-        cells = self._quoted.sub(lambda cell: cell[1].replace(self._separator, " "), text).split(self._separator)
-        if len(cells) != self._columns:
+        text = self._quoted.sub(lambda cell: cell[1].replace('""', "").replace(self._separator, " "), text)
+        cells = text.split(self._separator)
+        # A doubled quote inside of a cell was written by who quotes cells.
+        if len(cells) != self._columns or '""' in text:
             return False
         # What stands behind the quote in question tells nothing.
         return all(known is None or '"' in cell or known(cell) for cell, known in zip(cells, self._known, strict=True))

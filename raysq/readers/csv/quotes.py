@@ -34,6 +34,16 @@ class Scan:
     marks: np.ndarray
     broken: tuple[int, int] | None = None
 
+    def around(self, place: int) -> tuple[int, int]:
+        """The first and the last quote of the cell in which a byte lies."""
+        first = int(np.searchsorted(self.marks, place)) - 1
+        last = first + 1
+        while first > 1 and self.marks[first - 1] == self.marks[first] - 1:  # two that stand for one
+            first -= 2
+        while last + 2 < len(self.marks) and self.marks[last + 1] == self.marks[last] + 1:
+            last += 2
+        return int(self.marks[first]), int(self.marks[last])
+
     @property
     def open(self) -> int | None:
         """The place of a quote that no other closes."""
