@@ -5,12 +5,14 @@ import difflib
 import inspect
 import json
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from raysq.errors import UsageError
 
 T = TypeVar("T")
+_LISTED = 24  # names in a message
+_LONGEST = 40  # characters of one
 
 REQUIRED = inspect.Parameter.empty  # the default of a keyword that has none
 
@@ -46,10 +48,16 @@ def _type_of(default: Any) -> Any:
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
-    """A sentence that names the nearest valid names, or all of them."""
+    """A sentence that names the nearest valid names, or all of them, of many the first."""
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"valid: {', '.join(names)}"
+    return f"did you mean {' or '.join(close)}?" if close else f"valid: {listed(names)}"
+
+
+def listed(names: Sequence[str], most: int = _LISTED) -> str:
+    """Names for a message: of many the first, and how many more there are; of long ones the beginning."""
+    shown = ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:most])
+    return shown + (f", and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:

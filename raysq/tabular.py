@@ -27,6 +27,7 @@ from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.quotes import scan
 from raysq.readers.csv.rows import Block, blocks, parse_options
 from raysq.readers.csv.sniff import HEADER_BYTES, begin, columns
+from raysq.settings import listed
 from raysq.sources import zip_member
 
 RANGE = 8 << 20  # bytes that one task parses at a time
@@ -112,8 +113,8 @@ def plan(files: Sequence[Path | pa.Table], form: CsvFormat) -> list[Piece]:
         more = _plan_parquet(path) if path.name.lower().endswith(".parquet") else _plan_csv(path, form)
         if pieces and more[0].header != pieces[0].header:
             raise DataError(
-                f"{pieces[0].name} and {path.name} have different columns: {', '.join(pieces[0].header)} and "
-                f"{', '.join(more[0].header)}; give files of one layout"
+                f"{pieces[0].name} and {path.name} have different columns: {listed(pieces[0].header)} and "
+                f"{listed(more[0].header)}; give files of one layout"
             )
         pieces += more
     return pieces

@@ -14,7 +14,7 @@ from raysq.corpus.reading.layout import PARTS
 from raysq.corpus.reading.tables import as_labels, as_parts, numbered, table
 from raysq.errors import DataError
 from raysq.readers.csv.sniff import column_by_number
-from raysq.settings import nearest
+from raysq.settings import listed, nearest
 
 TEXT = ("text", "review", "content", "body", "sentence", "message", "post", "comment", "document", "tweet")
 LABEL = ("label", "class", "sentiment", "category", "target", "topic")
@@ -62,7 +62,7 @@ def choose(name: str, few: Head, form: Form) -> Columns:
     if text is None:
         left = [column for column in strings if column != label and _part_of(few, column) is None]
         if not left:
-            raise DataError(f"{name} has no column of text; it has {', '.join(few)}; --text NAME names one")
+            raise DataError(f"{name} has no column of text; it has {listed(list(few))}; --text NAME names one")
         text = max(left, key=lambda column: _mean_length(few[column]))
     part = next((column for column in few if column not in (text, label) and _part_of(few, column)), None)
     if label is None and form.labels:
@@ -125,6 +125,6 @@ def _few_values(name: str, few: Head, taken: Sequence[str | None]) -> str:
         ):
             found.append(column)
     if len(found) != 1:
-        said = f"several that could be ({', '.join(found)})" if found else f"it has {', '.join(few)}"
+        said = f"several that could be ({listed(found)})" if found else f"it has {listed(list(few))}"
         raise DataError(f"{name} has no column named like a label, and {said}; --label NAME names it")
     return found[0]

@@ -20,7 +20,7 @@ from raysq.kinds.forecast.reading.repair import repair
 from raysq.kinds.forecast.reading.rows import rows
 from raysq.kinds.forecast.reading.written import typed
 from raysq.readers.csv.format import CsvFormat
-from raysq.settings import nearest
+from raysq.settings import listed, nearest
 from raysq.shards import SHARD_ROWS
 from raysq.sources import Listing
 
@@ -274,7 +274,7 @@ class SeriesPreparation(CsvFormat):
 
     def _check_columns(self, piece: tabular.Piece) -> None:
         there = piece.columns
-        shown = ", ".join(name for name in piece.header if name)
+        shown = listed([name for name in piece.header if name])
         lost = [name for name in self.time if name not in there]
         if lost:
             raise DataError(
@@ -289,7 +289,7 @@ class SeriesPreparation(CsvFormat):
         if lost:
             left = [name for name in kept if name in there] or [name for name in there if name not in self.time]
             raise DataError(
-                f"{piece.name} lacks columns {', '.join(map(repr, lost))}; it has {shown}; --set "
+                f"{piece.name} lacks columns {listed([repr(name) for name in lost])}; it has {shown}; --set "
                 f"{typed(left, 'columns')} keeps those that are there"
             )
         if not kept and not self.categories:

@@ -120,7 +120,7 @@ class _Look:
         sign = re.escape(self._separator)
         self._quoted = re.compile(rf'(?:^|(?<={sign}))"([^"]*(?:""[^"]*)*)" *(?={sign}|\r?$)')
         rows = [row for row in itertools.islice(_cells(data, form), _SAMPLED) if len(row) == columns]
-        enough = len(rows) >= _ENOUGH
+        enough = len(rows) >= _ENOUGH and columns > 1
         self._known = [_known([row[place] for row in rows]) if enough else None for place in range(columns)]
 
     def like_a_row(self, line: bytes) -> bool:
@@ -131,8 +131,9 @@ class _Look:
         # A doubled quote inside of a cell was written by who quotes cells.
         if len(cells) != self._columns or '""' in text:
             return False
-        # What stands behind the quote in question tells nothing.
-        return all(known is None or '"' in cell or known(cell) for cell, known in zip(cells, self._known, strict=True))
+        # A cell with a quote tells nothing, and one that is new may stand beside two that are not.
+        like = [known(cell) for cell, known in zip(cells, self._known, strict=True) if known and '"' not in cell]
+        return sum(like) >= 2 * like.count(False)
 
 
 _SAMPLE = 1 << 20  # bytes

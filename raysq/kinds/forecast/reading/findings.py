@@ -41,11 +41,16 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
     if note["unread"]:
         form = f"time_format={settings.time_format}" if settings.time_format else "ISO 8601"
         names = ", ".join(settings.time)
-        yield (
+        line, top = (
             note["unread"]["line"],
+            note["first"] and note["unread"]["line"] == 0 and note["unread"]["count"] == 1,
+        )
+        units = f"; a row of units is left out by --set skip={settings.skip + 1}" if top else ""
+        yield (
+            line,
             (
                 f", column {names}: {note['unread']['value']!r} is not a time ({form}); --set time_format=... says how "
-                f"it is written, such as '%d.%m.%Y %H:%M:%S'"
+                f"it is written, such as '%d.%m.%Y %H:%M:%S'{units}"
             ),
         )
     for name, seen in note["no_id"].items():

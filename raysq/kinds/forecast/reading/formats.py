@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from raysq.errors import DataError
 from raysq.kinds.forecast.reading import cells, clock, directives
+from raysq.settings import listed
 from raysq.tabular import MISSING
 
 _DATES = (
@@ -84,9 +85,8 @@ def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
     if found is None and "year" in lower:
         found = read(sample, (lower["year"],))
     if found is None:
-        there = ", ".join(names)
         zones = next((said for name in (*named, *others) if (said := about_zone(sample, (name,)))), None)
-        raise DataError(zones or f"no column tells the time; there are {there}: --time COLUMN names the one that does")
+        raise DataError(zones) if zones else _no_time(names)
     return _with_hours(sample, found) or found
 
 
@@ -99,9 +99,9 @@ def find_by(sample: pa.Table, form: str) -> Clock:
     for name in sorted(sample.column_names, key=lambda name: not _looks(name)):
         if not pa.types.is_temporal(sample.column(name).type) and _tested(sample, (name,), [form]):
             return Clock((name,), form, said(form))
-    there = ", ".join(sample.column_names)
     raise DataError(
-        f"no column has times written as {form!r}; there are {there}: --time COLUMN names the one that does"
+        f"no column has times written as {form!r}; there are {listed(sample.column_names)}: --time COLUMN names the "
+        f"one that does"
     )
 
 
@@ -188,6 +188,19 @@ def said(form: str) -> str:
 def reads_any(cell: str) -> bool:
     """Whether a cell is a time in some format."""
     return bool(_forms(cell)) or not cells.stamps(pa.table({"text": [cell]}), ("text",), None)[1][0]
+
+
+def _no_time(names: Sequence[str]) -> DataError:
+    """The error for columns without a time; of a wide table, whose columns are the times, it says so."""
+    some = names[:50]
+    dated = [name for name in some if re.fullmatch(r"(19|20)\d\d", name) or (not name.isdigit() and reads_any(name))]
+    if len(dated) > max(2, len(some) // 2):
+        return DataError(
+            f"no column tells the time, while most of the {len(names):,} columns are called as times "
+            f"({listed(dated[:2])}, ...): a series has a row for each time; make the columns rows, for example with "
+            f"pandas.DataFrame.melt"
+        )
+    return DataError(f"no column tells the time; there are {listed(names)}: --time COLUMN names the one that does")
 
 
 def _looks(name: str) -> bool:

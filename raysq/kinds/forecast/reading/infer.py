@@ -14,7 +14,7 @@ from raysq.errors import DataError
 from raysq.kinds.forecast.reading import cells, formats
 from raysq.kinds.forecast.reading.keys import check_keys
 from raysq.kinds.forecast.reading.written import numbers_written, shown, there, written
-from raysq.settings import nearest
+from raysq.settings import listed, nearest
 
 if TYPE_CHECKING:
     from raysq.kinds.forecast.prepare import SeriesPreparation
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _SEEN = 64 << 20  # bytes of raw files that are read through before the pipeline starts
 _PACKED = {".gz": 6, ".zip": 6, ".parquet": 4}  # how many times larger they are likely to be unpacked
 _MOST_LEVELS = 50
+_TOLD = 5  # columns that an error gives the reason of
 _FEW = 20_000  # rows that tell numbers from text
 _COUNTERS = ("no", "nr", "index", "idx", "row", "rownames", "row_id", "unnamed: 0", "level_0", "__index_level_0__")
 
@@ -120,7 +121,7 @@ def _columns(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) 
     if not kept and not settings.categories:
         raise DataError(
             f"no column of numbers beside the time ({', '.join(settings.time)}); there are "
-            f"{', '.join(sample.column_names)}{'; ' + '; '.join(out) if out else ''}"
+            f"{listed(sample.column_names)}{'; ' + '; '.join(out[:_TOLD]) if out else ''}"
         )
     lines.append(f"values: {', '.join(kept)}")
     lines += out

@@ -1,7 +1,7 @@
 """Images in a folder whose classes stand in a table beside them: labels.csv, train.csv, or metadata.csv of the Hub."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -179,7 +179,7 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
         if not name.lower().endswith(TABLES):
             continue
         try:
-            head = heads.head(path / name, _with_delimiter(path / name))
+            head = heads.head(path / name, _sniffed(path / name))
         except DataError:
             continue  # a table of something else; it is told among what is left out
         folder = name.rpartition("/")[0]
@@ -191,8 +191,9 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
     return found, files, sizes
 
 
-def _with_delimiter(path: Path) -> reading.Form:
-    return heads.with_delimiter(path, reading.Form())[0]
+def _sniffed(path: Path) -> reading.Form:
+    """How a table is written."""
+    return heads.sniffed(path, reading.Form())[0]
 
 
 def _file_column(head: heads.Head, files: _Files, folder: str) -> str | None:
@@ -219,7 +220,7 @@ def _read(path: Path, file: str, label: str) -> list[tuple[str, str, int, str]]:
     Raises:
         DataError: a row without a name or a class, or a damaged table.
     """
-    form = reading.Form(text=file, label=label, delimiter=_with_delimiter(path).delimiter)
+    form = replace(_sniffed(path), text=file, label=label)
     rows: list[tuple[str, str, int, str]] = []
     for piece in reading.plan([path], form):
         for table, note in reading.read(piece, form):
