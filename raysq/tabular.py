@@ -24,7 +24,7 @@ import pyarrow.parquet
 
 from raysq.errors import DataError
 from raysq.readers.csv.format import CsvFormat
-from raysq.readers.csv.quotes import scan
+from raysq.readers.csv.quotes import lines_in, scan
 from raysq.readers.csv.rows import Block, blocks, parse_options
 from raysq.readers.csv.sniff import HEADER_BYTES, begin, columns
 from raysq.settings import listed
@@ -298,7 +298,7 @@ def _parse(block: Block, names: Sequence[str], text: Sequence[str], numbers: Seq
         table = parse(dict.fromkeys(text, pa.string()) | dict.fromkeys(numbers, pa.float64()))
     except pa.ArrowInvalid:
         table = parse(dict.fromkeys([*text, *numbers], pa.string()))
-    count = block.data.count(b"\n") + (not block.data.endswith(b"\n"))
+    count = lines_in(block.data) + (not block.data.endswith(b"\n"))
     rows = table.num_rows + len(skipped)
     lines = block.lines if block.quoted else np.arange(rows)
     if len(lines) != rows:

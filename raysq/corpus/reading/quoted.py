@@ -16,6 +16,7 @@ from raysq.corpus.reading.columns import Read, columns_of, documents
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.heads import csv_begin
 from raysq.errors import DataError
+from raysq.readers.csv.quotes import lines_in
 from raysq.readers.csv.rows import Block, blocks, parse_options, ragged
 
 _RETURN = 13
@@ -36,7 +37,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
     for block in blocks(chunks, RANGE, form.csv, path.name, columns=len(columns.names), line=line):
         end = place + len(block.data)
         pieces.append(Piece(str(path), "csv", end - place, columns, begin=place, end=end, line=line))
-        place, line = end, line + streams.lines_in(block.data)
+        place, line = end, line + lines_in(block.data)
     if not pieces:
         raise DataError(f"{path.name} has a header and no rows; give another --source")
     return pieces
@@ -60,7 +61,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
             few = _parsed(block, piece, line)
             rows += len(few.numbers)
             yield documents(few, piece, form)
-            line += block.data.count(b"\n")
+            line += lines_in(block.data)
     if not rows and piece.end is None:
         raise DataError(f"{piece.name} has a header and no rows; give another --source")
 

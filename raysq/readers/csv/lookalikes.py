@@ -63,7 +63,7 @@ def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, 
     if not refused:
         return
     sure = np.setdiff1d(np.arange(len(several)), refused)
-    chance = _Chance([list(rows_in(number)) for number in sure[:: max(1, len(sure) // _SURE)]], len(sure), columns)
+    chance = _Chance([list(rows_in(number)) for number in sure[:: max(1, len(sure) // _SURE)]], len(sure), look)
     for number in refused:
         if chance.of(last[number] - first[number]) < _BY_CHANCE:
             at, to = (line + data.count(b"\n", 0, place) + 1 for place in found.around(int(ends[first[number]])))
@@ -92,18 +92,19 @@ class _Chance:
     Args:
         looks: for some cells that are text beyond doubt, whether each line looks like a row.
         count: of such cells in the block.
-        columns: of the file.
+        look: of the columns. Where it tells nothing but the number of cells, a few cells say little.
     """
 
-    def __init__(self, looks: Sequence[Sequence[bool]], count: int, columns: int) -> None:
+    def __init__(self, looks: Sequence[Sequence[bool]], count: int, look: "_Look") -> None:
+        doubt = 0.0 if look.tells else 0.5
         every = [one for lines in looks for one in lines]
         inner = [one for lines in looks for one in lines[1:-1]]
         first, last = [lines[0] for lines in looks], [lines[-1] for lines in looks]
         self._first, self._inner, self._last = (
-            sum(some) / len(some) if some else 0.0 for some in (first, inner or every, last)
+            (sum(some) + doubt) / (len(some) + 2 * doubt) if some else 0.0 for some in (first, inner or every, last)
         )
         self._count = count
-        if columns == 1:
+        if look.columns == 1:
             self._count, self._inner = max(count, 1), max(self._inner, _ONE_COLUMN)
             self._first = self._last = self._inner
 
@@ -116,12 +117,17 @@ class _Look:
     """What the cells of each column look like, in a sample of the rows."""
 
     def __init__(self, data: bytes, form: CsvFormat, columns: int) -> None:
-        self._separator, self._columns = form.separator, columns
+        self._separator, self.columns = form.separator, columns
         sign = re.escape(self._separator)
         self._quoted = re.compile(rf'(?:^|(?<={sign}))"([^"]*(?:""[^"]*)*)" *(?={sign}|\r?$)')
         rows = [row for row in itertools.islice(_cells(data, form), _SAMPLED) if len(row) == columns]
         enough = len(rows) >= _ENOUGH and columns > 1
         self._known = [_known([row[place] for row in rows]) if enough else None for place in range(columns)]
+
+    @property
+    def tells(self) -> bool:
+        """Whether there is a column whose cells look alike."""
+        return any(known is not None for known in self._known)
 
     def like_a_row(self, line: bytes) -> bool:
         """Whether a line has as many cells as there are columns, and they look like those."""
@@ -129,7 +135,7 @@ class _Look:
         text = self._quoted.sub(lambda cell: cell[1].replace('""', "").replace(self._separator, " "), text)
         cells = text.split(self._separator)
         # A doubled quote inside of a cell was written by who quotes cells.
-        if len(cells) != self._columns or '""' in text:
+        if len(cells) != self.columns or '""' in text:
             return False
         # A cell with a quote tells nothing, and one that is new may stand beside two that are not.
         like = [known(cell) for cell, known in zip(cells, self._known, strict=True) if known and '"' not in cell]
@@ -137,7 +143,8 @@ class _Look:
 
 
 _SAMPLE = 1 << 20  # bytes
-_SAMPLED = 1000  # rows
+_SAMPLED = 500  # rows
+_LOOKED_AT = 60  # characters of a cell
 _ENOUGH = 10
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 
@@ -153,7 +160,7 @@ def _known(cells: Sequence[str]) -> Callable[[str], bool] | None:
 
 def _shape(cell: str) -> str:
     """What a cell looks like: a letter for each word, a zero for each number."""
-    return _LETTERS.sub("a", _DIGITS.sub("0", cell.strip()))
+    return _LETTERS.sub("a", _DIGITS.sub("0", cell[:_LOOKED_AT].strip()))
 
 
 def _cells(data: bytes, form: CsvFormat) -> Iterator[list[str]]:

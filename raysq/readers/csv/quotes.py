@@ -108,6 +108,13 @@ def _shown(data: bytes, place: int) -> str:
     return data[begin : min(end if end >= 0 else len(data), place + 20)].decode(errors="replace").strip()
 
 
+def lines_in(data: bytes) -> int:
+    """How many line ends the bytes have."""
+    values = np.frombuffer(data, np.uint8)
+    parts = (values[begin : begin + _CHUNK] for begin in range(0, len(values), _CHUNK))
+    return sum(int(np.count_nonzero(part == _LINE_END)) for part in parts)
+
+
 def line_ends(data: bytes) -> np.ndarray:
     """Places of the line ends."""
     values = np.frombuffer(data, np.uint8)

@@ -10,7 +10,7 @@ import pyarrow.csv
 from raysq.errors import DataError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.lookalikes import refuse_rows_in_quotes
-from raysq.readers.csv.quotes import Scan, check, line_ends, scan
+from raysq.readers.csv.quotes import Scan, check, line_ends, lines_in, scan
 
 LARGEST = 1 << 30  # bytes of a row
 
@@ -82,9 +82,9 @@ def blocks(
         block, cut = _whole_rows(data, form, name, line, last, columns)
         if block is not None:
             yield block
+            line += 0 if last else lines_in(block.data)
         if last:
             return
-        line += data.count(b"\n", 0, cut)
         rest = data[cut:]
         wanted = max(size, 2 * len(rest))
         if not cut and wanted > 2 * LARGEST:
