@@ -203,8 +203,9 @@ def _encoding(data: bytes) -> str:
         pass
     # A few broken bytes among letters of UTF-8 are damage.
     good = len(_MULTIBYTE.findall(data))
-    bad = len(re.findall(rb"[\x80-\xff]", _MULTIBYTE.sub(b"", data)))
-    if good >= bad:
+    high = len(_HIGH.findall(_MULTIBYTE.sub(b"", data)))
+    # Western text is mostly of letters that ASCII has; of another code page nothing is guessed.
+    if good >= high or high > 0.4 * (high + len(_LETTER.findall(data))):
         return "utf-8"
     try:
         data.decode("cp1252")
@@ -213,6 +214,7 @@ def _encoding(data: bytes) -> str:
     return "cp1252"
 
 
+_HIGH, _LETTER = re.compile(rb"[\x80-\xff]"), re.compile(rb"[a-zA-Z]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 
@@ -236,7 +238,7 @@ def _is_row(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether the cells of the first line are values: a number, a long text, or what others of their column are too."""
     if any(is_value(cell.strip()) for cell in cells):
         return True
-    return any(sum(cell in row[place : place + 1] for row in rows) > 1 for place, cell in enumerate(cells) if cell)
+    return any(cell in row[place : place + 1] for place, cell in enumerate(cells) if cell for row in rows)
 
 
 def _names(header: bytes, form: CsvFormat) -> tuple[str, ...]:
