@@ -16,6 +16,7 @@ from raysq.settings import nearest
 from raysq.shards import Dataset
 from raysq.training import api
 from raysq.training.config import Config, import_place
+from raysq.training.worker import idle_settings
 from raysq.tuning import outcome
 from raysq.tuning.agenda import SearchAgenda, require_optuna, trial_directory
 from raysq.tuning.experiment import Experiment
@@ -89,7 +90,13 @@ def tune(
     model = model or tasks.get(task).search_model or kinds.get(tasks.get(task).kind).default_model
     dataset = api.dataset(task, data, quiet=quiet)
     config = api.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, fits=False)
-    space = make_space(config, dataset, fixed, search)
+    idle = idle_settings(config, dataset)
+    if refused := [key for key in idle if key in fixed]:
+        raise UsageError(
+            f"model {config.model!r} comes compiled, so its own optimizer decides {', '.join(refused)}: leave "
+            f"{'it' if len(refused) == 1 else 'them'} out"
+        )
+    space = make_space(config, dataset, fixed, search, idle)
     if not quiet:
         whose = "what was asked" if search else f"the space of task {task}"
         print(f"search  model {config.model}, {whose}; the first trial has the defaults", file=sys.stderr)

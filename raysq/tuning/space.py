@@ -4,7 +4,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -111,7 +111,11 @@ def _parse(key: str, text: str) -> Any:
 
 
 def make_space(
-    config: Config, dataset: Dataset, fixed: Mapping[str, Any], search: Mapping[str, Any] | None = None
+    config: Config,
+    dataset: Dataset,
+    fixed: Mapping[str, Any],
+    search: Mapping[str, Any] | None = None,
+    idle: Collection[str] = (),
 ) -> Space:
     """The domains that the person gave, and nothing else; where there are none the task's space, as far as this model
     has the settings and they are not fixed.
@@ -121,9 +125,11 @@ def make_space(
         dataset: for settings that are spans of time.
         fixed: settings that the person fixed.
         search: domains that the person gave: a list of choices, (range, low, high), or text.
+        idle: settings that cannot act on the model, as `raysq.training.worker.idle_settings` names them.
 
     Raises:
-        UsageError: an unknown setting, a domain that does not suit its setting, or nothing to search.
+        UsageError: an unknown setting, one that cannot act, a domain that does not suit its setting, or nothing to
+            search.
     """
     sections = {  # a builder's keyword with the name of another section's setting is that one: see `plan`
         "builder": settings_of(load_builder(config.model_spec().build)),
@@ -160,6 +166,11 @@ def make_space(
             raise UsageError(f"--search: model {config.model!r} has no setting {key!r}: {nearest(key, known)}")
         if key == "epochs":
             raise UsageError("epochs is not searched: it is the most that a trial gets, --epochs N; ASHA shares them")
+        if key in idle:
+            raise UsageError(
+                f"--search {key}: model {config.model!r} comes compiled, so its own optimizer decides {key}, and every "
+                f"trial would be the same: make {key} a keyword of the function, or do not compile the model"
+            )
         if key in fixed:
             raise UsageError(f"setting {key} is both fixed (--set) and searched (--search): leave one out")
     if search:
@@ -167,9 +178,9 @@ def make_space(
             add(key, domain, given=True)
         return Space(domains, defaults)
     # What these settings leave without effect; a person may search it all the same.
-    idle = getattr(make(kinds.get(config.kind).examples, config.examples), "idle", ())
+    without = {*idle, *getattr(make(kinds.get(config.kind).examples, config.examples), "idle", ())}
     for key, domain in tasks.get(config.task).search.items():
-        if key in known and key not in fixed and key not in idle:
+        if key in known and key not in fixed and key not in without:
             add(key, domain, given=False)
     if not domains:
         raise UsageError(

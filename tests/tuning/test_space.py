@@ -63,6 +63,10 @@ def test_what_is_asked_is_searched_and_nothing_else(tmp_path):
         "units          4, 8; default 32",
         "learning_rate  0.0001 to 0.01 on a log scale; default 0.001",
     ]
+    # A setting that cannot act would make every trial the same.
+    with pytest.raises(UsageError, match="--search learning_rate: model 'dense' comes compiled"):
+        make_space(config, data, fixed, {"learning_rate": [0.1, 0.2]}, idle=["learning_rate"])
+    assert set(make_space(config, data, fixed, idle=["learning_rate"]).domains) == {"units", "calendar"}
     # Without a wish it is the task's, of which this model has no cells and no layers.
     assert set(make_space(config, data, fixed).domains) == {"units", "learning_rate", "calendar"}
     assert {"cell", "layers"} < set(tasks.get("jena").search)
