@@ -1,7 +1,7 @@
 """Documents in csv files, whose quoted cells may hold line breaks and delimiters."""
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     path = Path(piece.path)
     csv = form.csv
     if piece.end is None:
-        stream, size = _headless(streams.chunks(path, form.encoding), piece.begin), RANGE
+        stream, size = streams.below(streams.chunks(path, form.encoding), piece.begin), RANGE
     else:
         # One byte more than there are: one block. Its quotes were looked at when it was planned.
         stream, size = streams.chunks(path, begin=piece.begin, end=piece.end), piece.end - piece.begin + 1
@@ -100,13 +100,3 @@ def _parsed(block: Block, piece: Piece, line: int) -> Read:
     if table.num_rows != len(lines):
         raise RuntimeError(f"{piece.name}: {table.num_rows} rows parsed, {len(lines)} found")
     return Read([one_array(table.column(name)) for name in wanted], lines)
-
-
-def _headless(stream: Iterator[bytes], header: int) -> Generator[bytes]:
-    """The stream without the bytes of its header."""
-    for chunk in stream:
-        if len(chunk) > header:
-            yield chunk[header:]
-            break
-        header -= len(chunk)
-    yield from stream

@@ -55,6 +55,16 @@ def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | No
             raise DataError(f"{path.name} is not {encoding} ({error}); --set encoding=... says what it is") from None
 
 
+def below(stream: Iterator[bytes], header: int) -> Generator[bytes]:
+    """The stream without the bytes of its header."""
+    for chunk in stream:
+        if len(chunk) > header:
+            yield chunk[header:]
+            break
+        header -= len(chunk)
+    yield from stream
+
+
 def plain(encoding: str) -> bool:
     """Whether every byte that looks like a line end, a quote or a delimiter is one: UTF-8 and one-byte encodings."""
     if is_utf8(encoding):

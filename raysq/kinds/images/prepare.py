@@ -12,6 +12,7 @@ from raysq.errors import UsageError
 from raysq.kinds.images import findings
 from raysq.kinds.images.reading import SUFFIXES, Form, Piece, infer, plan, read
 from raysq.kinds.images.reading.form import IMAGES, TABLES, WHITE, Fit, size_of
+from raysq.readers.csv.format import CsvFormat
 from raysq.sources import Listing
 
 Note = dict[str, Any]
@@ -21,7 +22,7 @@ _MOST_ROWS = 16384
 
 
 @dataclass(frozen=True)
-class _Pixels:
+class _Pixels(CsvFormat):
     """What a preparation and a reading for predictions share: the size and colour that every image gets."""
 
     size: str | None = None
@@ -39,6 +40,7 @@ class _Pixels:
     listing: ClassVar[Listing | None] = Listing(TABLES, IMAGES)
 
     def __post_init__(self) -> None:
+        self.validate()
         if self.size is not None:
             size_of(self.size)
         if not 0 < self.white < float("inf"):
@@ -58,6 +60,7 @@ class _Pixels:
             labels=False,
             label=self.label or "",
             white=self.white,
+            **self.csv_settings(),
         )
 
     @property
@@ -70,7 +73,8 @@ class _Pixels:
         """The settings, for the manifest and the fingerprint."""
         found = dataclasses.asdict(self)
         # So that what was prepared before there were these settings is still the same.
-        unsaid = [name for name, value in (("label", None), ("white", WHITE)) if found[name] == value]
+        defaults = {"label": None, "white": WHITE, **CsvFormat().csv_settings()}
+        unsaid = [name for name, value in defaults.items() if found[name] == value]
         return {name: value for name, value in found.items() if name not in unsaid}
 
     def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
@@ -167,7 +171,7 @@ class ImageReading(_Pixels):
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "ImageReading":
         """That which reads files as a preparation with these settings does."""
-        names = ("size", "colour", "fit", "background", "label", "white")
+        names = ("size", "colour", "fit", "background", "label", "white", *CsvFormat().csv_settings())
         return cls(**{name: settings[name] for name in names if name in settings}, damaged="drop")
 
     def infer(self, files: list[Path]) -> "tuple[ImageReading, list[str]]":

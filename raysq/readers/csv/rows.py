@@ -92,13 +92,13 @@ def blocks(
 
 
 def parse_options(
-    block: Block, handler: Callable[[pyarrow.csv.InvalidRow], str], empty: bool
+    block: Block, handler: Callable[[pyarrow.csv.InvalidRow], str] | None, empty: bool
 ) -> pyarrow.csv.ParseOptions:
     """Arrow's options that read a block.
 
     Args:
         block: whole rows.
-        handler: of rows with another number of cells than there are columns.
+        handler: of rows with another number of cells than there are columns; they are errors where there is none.
         empty: whether an empty line is a row.
     """
     form = block.form

@@ -68,7 +68,9 @@ def sniff_encoding(data: bytes, known: CsvFormat) -> tuple[CsvFormat, list[str]]
     return replace(known, encoding=encoding), [told]
 
 
-def sniff(data: bytes, whole: bool, known: CsvFormat, numbered: Sequence[str] = ()) -> tuple[CsvFormat, list[str]]:
+def sniff(
+    data: bytes, whole: bool, known: CsvFormat, numbered: Sequence[str] = (), *, numbers: bool = False
+) -> tuple[CsvFormat, list[str]]:
     """Find what is not known of a csv's format: the delimiter, and whether there is a header.
 
     Args:
@@ -76,6 +78,7 @@ def sniff(data: bytes, whole: bool, known: CsvFormat, numbered: Sequence[str] = 
         whole: whether they are all.
         known: the encoding, and what else is known.
         numbered: columns that were asked for; where all are numbers, the file may have no header.
+        numbers: whether a first line of numbers alone is a row, as of pixels.
 
     Returns:
         The format with nothing left open but the quoting, and messages.
@@ -94,10 +97,10 @@ def sniff(data: bytes, whole: bool, known: CsvFormat, numbered: Sequence[str] = 
             quoted = shown if sign == "\t" else repr(sign)
             messages.append(f"delimiter: {quoted} (--set delimiter=... says otherwise)")
     if found.header is None:
-        header = True
+        cells, *rows = _rows(text, found, whole, _SNIFFED) or [[]]
+        header = not (numbers and cells and all(is_number(cell) for cell in cells))
         if numbered and all(one.isdecimal() for one in numbered):
-            cells, *rows = _rows(text, replace(found, header=True), whole, _SNIFFED) or [[]]
-            header = all(one in cells for one in numbered) or not _is_row(cells, rows)
+            header = header and (all(one in cells for one in numbered) or not _is_row(cells, rows))
             if not header:
                 messages.append(
                     "no line of names: columns are called by their numbers (--set header=true says otherwise)"
@@ -152,10 +155,15 @@ def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNI
 
 def is_value(cell: str) -> bool:
     """Whether a cell of the first line is no name: a number, or a whole text."""
+    return is_number(cell) or len(cell) > _LONGEST_NAME
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number."""
     try:
         float(cell)
     except ValueError:
-        return len(cell) > _LONGEST_NAME
+        return False
     return True
 
 

@@ -79,3 +79,28 @@ def test_a_csv_without_names_has_its_labels_first_or_last(tmp_path):
 def test_settings_that_came_later_change_no_fingerprint():
     assert not {"label", "white"} & ImagePreparation().recorded().keys()
     assert {"label", "white"} <= ImagePreparation(label="65", white=16).recorded().keys()
+
+
+def test_a_csv_of_pixels_however_it_is_written(tmp_path):
+    pixels, labels = marks(40)
+    names = ["label", *(f"p{place}" for place in range(64))]
+    rows = [[f"class {label}", *map(str, image.ravel())] for image, label in zip(pixels, labels, strict=True)]
+    for name, text, settings in (
+        ("semicolon.csv", "\n".join(map(";".join, [names, *rows])).encode(), {}),
+        ("utf16.csv", "\n".join(map(",".join, [names, *rows])).encode("utf-16"), {}),
+        (
+            "quoted.csv.gz",
+            gzip.compress(("\r\n".join('"' + '","'.join(row) + '"' for row in [names, *rows])).encode()),
+            {},
+        ),
+        ("units.csv", "\n".join(map(",".join, [names, ["-"] * 65, *rows])).encode(), {"skip": 1}),
+        ("numbers.csv", "\n".join(map(",".join, rows)).encode(), {"header": False, "label": "1"}),
+    ):
+        (tmp_path / name).write_bytes(text)
+        found = make_dataset(tmp_path / name, tmp_path / f"out-{name}", **settings)
+        assert np.array_equal(pixels_of(found)[..., 0], pixels), name
+        assert labels_of(found) == [f"class {label}" for label in labels]
+    rows[3][0], rows[8][0] = '"class 0', 'class 1"'
+    (tmp_path / "open.csv").write_text("\n".join(map(",".join, [names, *rows])))
+    with pytest.raises(DataError, match=r"^open\.csv, line 5 opens a quote that "):
+        make_dataset(tmp_path / "open.csv", tmp_path / "open")

@@ -7,6 +7,7 @@ from typing import Literal
 
 from raysq.corpus.reading.layout import Layout
 from raysq.errors import UsageError
+from raysq.readers.csv.format import CsvFormat
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 TARS = (".tar.gz", ".tgz", ".tar")
@@ -22,7 +23,7 @@ Kind = Literal["tree", "zip", "tar", "files", "listed", "npz", "idx", "cifar", "
 
 
 @dataclass(frozen=True)
-class Form:
+class Form(CsvFormat):
     """What every image becomes.
 
     Attributes:

@@ -85,7 +85,9 @@ def _heads(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> Co
             told.append(f"{path.name}: {count:,} images")
     elif kind == "csv":
         for path in paths:
-            side = int(np.sqrt(len(table.columns_of(path, form).pixels)))
+            columns = table.columns_of(path, form)
+            told += columns.messages if path is paths[0] else ()
+            side = int(np.sqrt(len(columns.pixels)))
             found[Head(side, side, True)] += 1
     else:
         found = _looked_at(paths, kind, form)
@@ -161,12 +163,11 @@ def _sized(form: Form, heads: Counter[Head], told: list[str]) -> Form:
 def _label(path: Path, form: Form, told: list[str]) -> str:
     """The column of the labels of a csv file, by name, or by number where columns have no names."""
     columns = table.columns_of(path, form)
-    if columns.headed:
+    if columns.csv.header:
         told.append(f"label: column {columns.label!r} (--label NAME names another)")
         return columns.label
-    number = 1 + int(columns.label.removeprefix("f"))
-    told.append(f"label: column {number} of {len(columns.pixels) + 1} (--label NUMBER names another)")
-    return str(number)
+    told.append(f"label: column {columns.label} of {len(columns.pixels) + 1} (--label NUMBER names another)")
+    return columns.label
 
 
 def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> list[str]:

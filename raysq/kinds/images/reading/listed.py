@@ -122,7 +122,7 @@ def read_listing(path: Path, form: Form) -> Listing:
     for table, part in zip(tables, parts, strict=True):
         label = form.label or table.label
         messages.append(f"classes: column {label!r} of {table.path}, whose column {table.file!r} names the images")
-        for name, said, own, row_id in _read(path / table.path, table.file, label):
+        for name, said, own, row_id in _read(path / table.path, table.file, label, form):
             file = files.find(name, table.path.rpartition("/")[0])
             if file is None:
                 missing.append(f"{row_id} ({name})")
@@ -179,7 +179,7 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
         if not name.lower().endswith(TABLES):
             continue
         try:
-            head = heads.head(path / name, _sniffed(path / name))
+            head = heads.head(path / name, _sniffed(path / name, form))
         except DataError:
             continue  # a table of something else; it is told among what is left out
         folder = name.rpartition("/")[0]
@@ -191,9 +191,9 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
     return found, files, sizes
 
 
-def _sniffed(path: Path) -> reading.Form:
+def _sniffed(path: Path, form: Form) -> reading.Form:
     """How a table is written."""
-    return heads.sniffed(path, reading.Form())[0]
+    return heads.sniffed(path, reading.Form(**form.csv_settings()))[0]
 
 
 def _file_column(head: heads.Head, files: _Files, folder: str) -> str | None:
@@ -214,13 +214,13 @@ def _parts(paths: Sequence[str]) -> list[int]:
     return [own if own >= 0 else other for own, other in zip(folders, by_name, strict=True)]
 
 
-def _read(path: Path, file: str, label: str) -> list[tuple[str, str, int, str]]:
+def _read(path: Path, file: str, label: str, images: Form) -> list[tuple[str, str, int, str]]:
     """Name, class, part and id of each row of a table.
 
     Raises:
         DataError: a row without a name or a class, or a damaged table.
     """
-    form = replace(_sniffed(path), text=file, label=label)
+    form = replace(_sniffed(path, images), text=file, label=label)
     rows: list[tuple[str, str, int, str]] = []
     for piece in reading.plan([path], form):
         for table, note in reading.read(piece, form):

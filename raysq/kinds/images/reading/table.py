@@ -1,38 +1,56 @@
 """Images in csv files, a row each: a label and the pixels, as Kaggle's digit recogniser has them."""
 
-import gzip
-import itertools
+import contextlib
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from raysq import tabular
+from raysq.corpus.reading import streams
 from raysq.errors import DataError
 from raysq.kinds.images.reading.arrays import as_images, labels
 from raysq.kinds.images.reading.form import WHITE, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
+from raysq.readers.csv.format import CsvFormat
+from raysq.readers.csv.rows import blocks, parse_options
+from raysq.readers.csv.sniff import begin, sniff, sniff_encoding
 
 _BLOCK = 8 << 20  # bytes of a file that are read at a time
 _LABELS = ("label", "class", "target", "y")
-_LOOKED_AT = 1000  # lines of a file without names in which the labels are looked for
+_HEAD = 8 << 20  # bytes, of which so many columns take many
+_LOOKED_AT = 1000  # rows of a file without names in which the labels are looked for
 
 
-class Columns(NamedTuple):
+@dataclass(frozen=True)
+class Columns:
     """The columns of a file.
 
     Attributes:
+        names: of all, in their order; their numbers where the first line has none.
         label: the one of the labels, "" where there is none.
-        pixels: the others, in their order.
-        headed: whether the first line has the names.
+        csv: how the file is written.
+        size: bytes above the first row.
+        lines: lines above the first row.
+        messages: what was found of how the file is written.
     """
 
+    names: tuple[str, ...]
     label: str
-    pixels: tuple[str, ...]
-    headed: bool
+    csv: CsvFormat
+    size: int
+    lines: int
+    messages: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> tuple[str, ...]:
+        """The names of those that are not the label."""
+        return tuple(name for name in self.names if name != self.label)
 
 
 def columns_of(path: Path, form: Form) -> Columns:
@@ -41,19 +59,13 @@ def columns_of(path: Path, form: Form) -> Columns:
     Raises:
         DataError: there is no label where the form asks for labels, or no square number of pixels.
     """
-    try:
-        with (
-            gzip.open(path, "rt", encoding="utf-8-sig")
-            if path.name.endswith(".gz")
-            else open(path, encoding="utf-8-sig") as file
-        ):
-            lines = [_cells(line) for line in itertools.islice(file, _LOOKED_AT)]
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name} cannot be read as csv: {error}") from None
-    if not lines:
+    csv, messages = sniff_encoding(tabular.head(path, CsvFormat())[0], form.csv)
+    data, whole = tabular.head(path, csv, _HEAD)
+    if not data:
         raise DataError(f"{path.name} is empty; give a csv file with an image in each line")
-    headed = not all(_is_number(cell) for cell in lines[0])
-    names = lines[0] if headed else [f"f{place}" for place in range(len(lines[0]))]
+    csv, more = sniff(data, whole, csv, numbers=True)
+    found = begin(path.name, data, whole, csv, _LOOKED_AT)
+    names, headed = found.columns, csv.header
     label = ""
     if form.label in names and headed:
         label = form.label
@@ -68,20 +80,20 @@ def columns_of(path: Path, form: Form) -> Columns:
         label = next((name for name in names if name.lower() in _LABELS), "")
     elif _is_square(len(names) - 1):
         # As Kaggle and most have it the first; as UCI's digits have it the last, beside which a corner's pixels.
-        first, last = ({cells[place] for cells in lines if cells} for place in (0, -1))
+        first, last = ({cells[place] for cells in found.rows if cells} for place in (0, -1))
         label = names[-1 if len(first) == 1 < len(last) else 0]
-    pixels = tuple(name for name in names if name != label)
+    columns = Columns(names, label, csv, found.size, found.lines, (*messages, *more))
     if form.labels and not label:
         raise DataError(
             f"{path.name} has no column of labels named label: the first are {', '.join(names[:4])}; --label NAME "
             "names it"
         )
-    if not _is_square(len(pixels)):
+    if not _is_square(len(columns.pixels)):
         raise DataError(
-            f"{path.name} has {len(pixels):,} columns beside the label, and the pixels of a square, grey image are "
-            "784, 1024 and so on; is this a table of images?"
+            f"{path.name} has {len(columns.pixels):,} columns beside the label, and the pixels of a square, grey image "
+            "are 784, 1024 and so on; is this a table of images?"
         )
-    return Columns(label, pixels, headed)
+    return columns
 
 
 def plan(paths: list[Path], parts: list[int], form: Form) -> list[Piece]:
@@ -121,44 +133,41 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     yield rows.take()
 
 
-def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Iterator[pa.RecordBatch]:
+def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Iterator[pa.Table]:
     pixel = pa.uint8() if form.white == WHITE else pa.float32()
     types = dict.fromkeys(columns.pixels, pixel) | ({columns.label: pa.string()} if columns.label else {})
-    try:
-        reader = pyarrow.csv.open_csv(
-            path,
-            pyarrow.csv.ReadOptions(block_size=_BLOCK, autogenerate_column_names=not columns.headed, use_threads=False),
-            convert_options=pyarrow.csv.ConvertOptions(
-                column_types=types, include_columns=wanted, strings_can_be_null=True, null_values=[""]
-            ),
-        )
-        for batch in reader:
-            if any(column.null_count for column in batch.columns):
+    csv, names = columns.csv, list(columns.names)
+    stream = streams.below(streams.chunks(path, csv.encoding), columns.size)
+    with contextlib.closing(stream):
+        for block in blocks(stream, _BLOCK, csv, path.name, columns=len(names), line=columns.lines):
+            try:
+                table = pyarrow.csv.read_csv(
+                    pa.BufferReader(block.data),
+                    pyarrow.csv.ReadOptions(
+                        column_names=names,
+                        use_threads=False,
+                        block_size=len(block.data) + 1,
+                        encoding=streams.given(csv.encoding),
+                    ),
+                    parse_options(block, None, empty=False),
+                    pyarrow.csv.ConvertOptions(
+                        column_types=types, include_columns=wanted, strings_can_be_null=True, null_values=[""]
+                    ),
+                )
+            except (pa.ArrowException, OSError) as error:
+                said = str(error).splitlines()[0]
+                raise DataError(
+                    f"{path.name} cannot be read as images: {said[:160]}; pixels are whole numbers from 0 to 255, or "
+                    "others from 0 to what --set white=NUMBER says"
+                ) from None
+            if any(column.null_count for column in table.columns):
                 raise DataError(f"{path.name} has empty cells; every pixel and label must be there")
-            yield batch
-    except (pa.ArrowException, OSError) as error:
-        said = str(error).splitlines()[0]
-        raise DataError(
-            f"{path.name} cannot be read as images: {said[:160]}; pixels are whole numbers from 0 to 255, or others "
-            "from 0 to what --set white=NUMBER says"
-        ) from None
+            yield table
 
 
-def _labels(column: pa.Array, path: Path) -> list[Any]:
+def _labels(column: pa.ChunkedArray, path: Path) -> list[Any]:
     names = column.to_pylist()
     return labels(np.array(names, np.int64), path.name) if all(name.isdigit() for name in names) else names
-
-
-def _cells(line: str) -> list[str]:
-    return [cell.strip().strip('"') for cell in line.rstrip("\r\n").split(",")]
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_square(count: int) -> bool:
