@@ -8,6 +8,7 @@ from raysq.cli.intermixed import IntermixedParser
 
 SERIES = (
     ("--time", "COLUMN[,..]", "column that tells the time; or year,month,day,hour"),
+    ("--timezone", "ZONE", "in which the times are local, such as Europe/Berlin (default: what they say)"),
     ("--freq", "ALIAS", "pandas' alias of the frequency, such as h, ME or B; C:Tue,Wed,Thu,Fri,Sat (default: found)"),
     ("--target", "COLUMN[,..]", "what to forecast"),
     ("--features", "COLUMN[,..]", "what the model sees (default: all columns)"),

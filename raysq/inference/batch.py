@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysq import kinds, sources
+from raysq import kinds, sources, zones
 from raysq.atomic import atomic_write
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.home import asked_output
@@ -269,7 +269,7 @@ def _writer(path: Path | None) -> "Iterator[Any]":
         def show(table: "pa.Table") -> None:
             nonlocal written
             options = pyarrow.csv.WriteOptions(include_header=not written)
-            pyarrow.csv.write_csv(table, sys.stdout.buffer, options)
+            pyarrow.csv.write_csv(zones.written(table), sys.stdout.buffer, options)
             sys.stdout.buffer.flush()
             written = True
 
@@ -280,6 +280,7 @@ def _writer(path: Path | None) -> "Iterator[Any]":
 
         def write(table: "pa.Table") -> None:
             nonlocal writer
+            table = zones.written(table) if path.suffix == ".csv" else table
             if writer is None:
                 form = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
                 writer = form(str(partial), table.schema)

@@ -38,6 +38,7 @@ def facts(dataset: Dataset, settings: WindowSettings) -> dict[str, Any]:
         "unit": unit if len(settings.targets) == 1 else None,
         "cadence_seconds": manifest.report.get("cadence_seconds"),
         "frequency": manifest.report.get("frequency"),
+        "timezone": manifest.report.get("timezone"),
         "horizons": [spans.say(rows, frequency) for rows in settings.horizons],
         "calendar": list(settings.calendar),
         "reading": manifest.preparation["settings"],
@@ -132,6 +133,7 @@ def reading(facts: Mapping[str, Any]) -> SeriesPreparation:
     frequency = Frequency.of(facts)
     if frequency is not None and frequency.alias:
         settings["freq"] = frequency.alias  # a few rows would not show it
+    settings["timezone"] = facts.get("timezone")
     # Values are normalized at once: in full precision, and with no second pass over the files.
     return SeriesPreparation(**{**settings, "float64": settings["columns"]})
 

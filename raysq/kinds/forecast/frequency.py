@@ -1,6 +1,6 @@
 """How a series goes on from row to row: equal steps, weeks of some days, or calendar months.
 
-Stamps are int64 microseconds since 1970, as clocks on the wall show them.
+Stamps are int64 microseconds since 1970. Days and months are those of the series' time zone.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq import zones
 from raysq.errors import UsageError
 
 DAY, WEEK = 86_400.0, 604_800.0
@@ -163,14 +164,23 @@ class Frequency:
 
         return pd.tseries.frequencies.to_offset(self.alias)
 
-    def after(self, stamp: int, counts: np.ndarray) -> np.ndarray:
+    @property
+    def of_calendar(self) -> bool:
+        """Whether steps are days or months, whose lengths change where clocks are put forward and back."""
+        return self.months > 0 or (self.seconds >= DAY and self.seconds % DAY == 0)
+
+    def after(self, stamp: int, counts: np.ndarray, zone: str | None = None) -> np.ndarray:
         """The stamps so many rows after one.
 
         Args:
-            stamp: of a row.
+            stamp: of a row, in UTC where there is a zone.
             counts: whole numbers from 0.
+            zone: of the series.
         """
         stamp, counts = int(stamp), np.asarray(counts, np.int64)
+        if zone is not None and self.of_calendar:
+            wall = self.after(int(zones.to_wall(np.array([stamp]), zone)[0]), counts)
+            return np.where(counts > 0, zones.from_wall(wall, zone), stamp)
         if self.days is not None:
             day = np.datetime64(stamp, "us").astype("datetime64[D]")
             at = stamp - int(day.astype("datetime64[us]").astype(np.int64))
@@ -192,11 +202,11 @@ class Frequency:
         seconds = WEEK / sum(self.days) * self.every if self.days is not None else self.seconds
         if self.days is not None or self.months:
             return int((last - first) / (seconds * 1e6) * 1.05) + 3
-        return int((last - first) // round(seconds * 1e6)) + 1
+        return int((last - first) // round(seconds * 1e6)) + (2 if self.of_calendar else 1)
 
-    def grid(self, first: int, last: int) -> np.ndarray:
+    def grid(self, first: int, last: int, zone: str | None = None) -> np.ndarray:
         """The stamps of all rows from the first to at most the last."""
-        stamps = self.after(first, np.arange(self.count(first, last)))
+        stamps = self.after(first, np.arange(self.count(first, last)), zone)
         return stamps[stamps <= last]
 
     @cached_property

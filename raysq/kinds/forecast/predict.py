@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq import zones
 from raysq.errors import DataError
 from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.frequency import Frequency
@@ -98,7 +99,7 @@ def _columns(facts: Mapping[str, Any], settings: WindowSettings, table: pa.Table
         for name, mean, std in zip(facts["columns"], facts["mean"], facts["std"], strict=True)
     ]
     if settings.calendar:
-        normalised.append(spans.calendar_waves(stamps, settings.calendar))
+        normalised.append(spans.calendar_waves(zones.to_wall(stamps, facts.get("timezone")), settings.calendar))
     return np.concatenate(normalised, 1), stamps
 
 
@@ -129,9 +130,10 @@ def _forecasts(
     wanted = (rows[:, None] + ahead).reshape(-1)  # by row, then by horizon
     names = output_names(facts, settings)
     out: dict[str, Any] = {names["row"]: pa.array(wanted - begin + origin)}
-    out[names["time"]] = _stamps(stamps, wanted - begin, frequency)
+    zone = facts.get("timezone")
+    out[names["time"]] = _stamps(stamps, wanted - begin, frequency, zone)
     seen = np.repeat(rows - begin + settings.last, horizons)
-    out[names["from"]] = pa.array(stamps[seen], pa.timestamp("us"))
+    out[names["from"]] = pa.array(stamps[seen], pa.timestamp("us", zone))
     if horizons > 1:
         out[names["horizon"]] = pa.array(list(facts["horizons"]) * len(rows))
     flat = values.reshape(len(rows) * horizons, targets, -1)
@@ -175,11 +177,12 @@ def quantile_column(target: str, quantile: float) -> str:
     return f"{target} q{quantile:g}"
 
 
-def _stamps(stamps: np.ndarray, rows: np.ndarray, frequency: Frequency | None) -> pa.Array:
+def _stamps(stamps: np.ndarray, rows: np.ndarray, frequency: Frequency | None, zone: str | None) -> pa.Array:
     """Stamps of rows, those beyond the last one as the frequency says; null where there is none."""
+    kind = pa.timestamp("us", zone)
     known = rows < len(stamps)
     values = stamps[np.minimum(rows, len(stamps) - 1)]
     if frequency is None:
-        return pa.array(values, pa.timestamp("us"), mask=~known)
+        return pa.array(values, kind, mask=~known)
     beyond = np.maximum(rows - len(stamps) + 1, 0)
-    return pa.array(np.where(known, values, frequency.after(int(stamps[-1]), beyond)), pa.timestamp("us"))
+    return pa.array(np.where(known, values, frequency.after(int(stamps[-1]), beyond, zone)), kind)

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
-from raysq import tabular
+from raysq import tabular, zones
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast.frequency import Frequency
-from raysq.kinds.forecast.reading import cells, directives
+from raysq.kinds.forecast.reading import directives, timestamps
 from raysq.kinds.forecast.reading.assemble import assemble
 from raysq.kinds.forecast.reading.precision import wide_columns
 from raysq.kinds.forecast.reading.repair import repair
@@ -36,6 +36,8 @@ class SeriesPreparation(CsvFormat):
         time_format: as for `strptime`, such as "%d.%m.%Y %H:%M:%S" or "%G-W%V"; or epoch_s, epoch_ms, epoch_us,
             epoch_ns, year, decimal_year or excel (days since 1899-12-30) for numbers; or quarter (2008Q1); ISO 8601
             when none. Midnight may be 24:00 of the day before.
+        timezone: in which stamps without an offset are local times, such as Europe/Berlin or +01:00, and whose days,
+            hours and offsets are those of the series; what the stamps themselves say when none, which may be none.
         freq: how the series goes on from row to row, as an offset alias of pandas (10min, h, D, ME, QS-JAN, B, ...), or
             "C:Tue,Wed,Thu,Fri,Sat" for weeks of these days; found in the stamps when none.
         columns: columns of values to keep, in this order; all but those of the time when empty.
@@ -65,6 +67,7 @@ class SeriesPreparation(CsvFormat):
 
     time: tuple[str, ...] = ("time",)
     time_format: str | None = None
+    timezone: str | None = None
     freq: str | None = None
     columns: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
@@ -100,15 +103,17 @@ class SeriesPreparation(CsvFormat):
         for name in ("time", "columns", "categories", "sentinels", "float64", "id"):  # lists, where they come from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
         self.validate()
-        if self.time_format is not None and self.time_format not in (*cells.NUMBERED, cells.QUARTER):
+        if self.time_format is not None and self.time_format not in (*timestamps.NUMBERED, timestamps.QUARTER):
             directives.check(self.time_format)
+        if self.timezone is not None:
+            zones.check(self.timezone, "timezone")
         if self.freq is not None:
             Frequency.parse(self.freq)
         if not self.time and self.layout != "infer":
             raise UsageError("setting time names no column")
-        if len(self.time) > 1 and self.time_format is None and not cells.is_parts(self.time):
+        if len(self.time) > 1 and self.time_format is None and not timestamps.is_parts(self.time):
             raise UsageError(
-                f"setting time must be one column, or {', '.join(cells.PARTS)} in this order as far down as they "
+                f"setting time must be one column, or {', '.join(timestamps.PARTS)} in this order as far down as they "
                 f"go, or have a time_format; received {', '.join(self.time)}"
             )
         if len(self.thousands) > 1 or (self.thousands and self.thousands in "+-eE0123456789" + self.decimal):
@@ -225,6 +230,7 @@ class SeriesPreparation(CsvFormat):
             "missing": self.missing,
             "fill": self.gaps == "fill",
             "frequency": self.frequency,
+            "zone": self.timezone,
         }
         if self.id:
             return partial(assemble, keys=len(self.id), **repairs)
@@ -233,6 +239,7 @@ class SeriesPreparation(CsvFormat):
             or self.duplicates in ("first", "last")
             or self.gaps == "fill"
             or self.missing in ("interpolate", "previous")
+            or self.timezone is not None
         ):
             return partial(repair, **repairs)
         return None

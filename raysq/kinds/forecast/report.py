@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from raysq import zones
 from raysq.errors import UsageError
 from raysq.kinds.charts import Band, Item, Line, LineChart, Section, Text, digits3, unit_name
 from raysq.kinds.forecast.error_charts import error_items
@@ -30,7 +31,7 @@ class Forecasts:
     """Forecasts of some windows beside the truth, in the targets' own units.
 
     Attributes:
-        times: datetime64[us] of shape `(n, horizons)`: the moment that is forecast.
+        times: datetime64[us] of shape `(n, horizons)`: the moment that is forecast, in the series' time zone.
         truth: `(n, horizons, targets)`.
         values: the forecasts, `(n, horizons, targets, quantiles)`; one quantile where there are none.
         now: the targets' latest value in each window, `(n, targets)`: the forecast "as now".
@@ -113,8 +114,11 @@ def _week(
     first = min(settings.ahead)
     times = dataset.column("time")
 
-    def moments(indices: np.ndarray) -> np.ndarray:
+    def stamps(indices: np.ndarray) -> np.ndarray:
         return times.take(windows.rows(indices) + first).astype("datetime64[us]")
+
+    def moments(indices: np.ndarray) -> np.ndarray:
+        return _wall(dataset, stamps(indices))
 
     middle = np.array([len(windows) // 2])
     if week is None:
@@ -140,10 +144,17 @@ def _week(
         start = int(inside[0]) if len(inside) else max(0, int(middle[0]) - _FEW // 2)
         inside = np.arange(start, min(len(windows), start + _FEW))
         said = f"{len(inside)} forecasts from {'the day asked for' if week else f'the middle of the {split} split'}"
-    inside = _one_series(inside, moments(inside))
+    inside = _one_series(inside, stamps(inside))
     ends = moments(inside[[0, -1]])
     more = " The option \u201cweek\u201d chooses another one." if week is None else ""
     return inside, f"{said}: {str(ends[0])[:10]} to {str(ends[1])[:10]}.{more}"
+
+
+def _wall(dataset: Dataset, stamps: np.ndarray) -> np.ndarray:
+    """Stamps as clocks in the series' time zone show them, where it has one."""
+    zone = dataset.manifest.report.get("timezone")
+    wall = zones.to_wall(stamps.ravel().astype(np.int64), zone)
+    return wall.astype("datetime64[us]").reshape(stamps.shape)
 
 
 def _between(moments: Callable[[np.ndarray], np.ndarray], count: int, begin: Any, end: Any) -> np.ndarray:
@@ -180,7 +191,7 @@ def _forecasts(
         values.append(out * std[:, None] + mean[:, None])
     rows = windows.rows(indices)
     now = np.stack([dataset.column(name).take(rows + settings.last).astype(np.float64) for name in facts["targets"]], 1)
-    times = dataset.column("time").take(rows[:, None] + ahead).astype("datetime64[us]")
+    times = _wall(dataset, dataset.column("time").take(rows[:, None] + ahead).astype("datetime64[us]"))
     begins = np.array([begin for begin, _ in segments(dataset)])
     series = np.searchsorted(begins, rows, side="right") - 1
     return Forecasts(times, np.concatenate(truth), np.concatenate(values), now, series)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq import zones
 from raysq.errors import DataError
 from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.settings import WindowSettings, value_columns
@@ -29,6 +30,7 @@ class Series:
         self.names = (*self.columns, *spans.wave_names(settings.calendar))
         self.rows = dataset.rows
         self._dataset = dataset
+        self._zone = dataset.manifest.report.get("timezone")
         training = [one["train"] for one in bounds if one["train"][1] > one["train"][0]]
         if sum(end - begin for begin, end in training) < 2:
             raise DataError("the training split has fewer than 2 rows; change split")
@@ -63,7 +65,7 @@ class Series:
         for number, column in enumerate(columns):
             out[..., number] = (self._dataset.column(column).take(rows) - mean[number]) / std[number]
         if waves:
-            stamps = self._dataset.column("time").take(rows).view("int64").reshape(-1)
+            stamps = zones.to_wall(self._dataset.column("time").take(rows).view("int64").reshape(-1), self._zone)
             out[..., len(columns) :] = spans.calendar_waves(stamps, waves).reshape(*rows.shape, -1)
         return out
 
@@ -85,7 +87,7 @@ class Series:
         for number, column in enumerate(columns):
             out[:, number] = (self._dataset.column(column).slice(0, self.rows) - mean[number]) / std[number]
         if waves:
-            stamps = self._dataset.column("time").slice(0, self.rows).view("int64")
+            stamps = zones.to_wall(self._dataset.column("time").slice(0, self.rows).view("int64"), self._zone)
             out[:, len(columns) :] = spans.calendar_waves(stamps, waves)
         return out
 

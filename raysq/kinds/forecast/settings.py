@@ -183,7 +183,10 @@ class WindowSettings:
         found = []
         for begin, end in segments(dataset):
             one = splits.bounds(
-                text, end - begin, lambda begin=begin, end=end: dataset.column("time").slice(begin, end).view("int64")
+                text,
+                end - begin,
+                lambda begin=begin, end=end: dataset.column("time").slice(begin, end).view("int64"),
+                dataset.manifest.report.get("timezone"),
             )
             found.append({name: (begin + low, begin + high) for name, (low, high) in one.items()})
         return found

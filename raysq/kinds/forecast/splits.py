@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq import zones
 from raysq.errors import DataError, UsageError
 
 SPLITS = ("train", "val", "test")
@@ -60,13 +61,14 @@ def dates(text: str) -> tuple[np.datetime64, np.datetime64] | None:
     return val, test
 
 
-def bounds(text: str, rows: int, stamps: Any = None) -> Bounds:
+def bounds(text: str, rows: int, stamps: Any = None, zone: str | None = None) -> Bounds:
     """First row and end row of each split of one series.
 
     Args:
         text: what `check` takes.
         rows: of the series.
         stamps: called for its time stamps (int64 microseconds), where the split names dates.
+        zone: of the series, whose dates are named; its stamps are in UTC then.
 
     Raises:
         DataError: a split that does not fit the rows, or dates outside of the series.
@@ -75,9 +77,11 @@ def bounds(text: str, rows: int, stamps: Any = None) -> Bounds:
     parts = _parts(text)
     if begins is not None:
         found = np.asarray(stamps(), np.int64)
-        cuts = [int(np.searchsorted(found, np.int64(begin.astype("int64")))) for begin in begins]
+        moments = zones.from_wall(np.array(begins).astype(np.int64), zone)
+        cuts = [int(cut) for cut in np.searchsorted(found, moments)]
         if not 0 < cuts[0] < cuts[1]:
-            first, last = (str(stamp.astype("datetime64[us]"))[:19] for stamp in (found[0], found[-1]))
+            shown = zones.to_wall(found[[0, -1]], zone).astype("datetime64[us]")
+            first, last = (str(stamp)[:19] for stamp in shown)
             raise DataError(f"split {text} leaves no row to train or to validate on: the series is {first} to {last}")
         ends = [*cuts, rows]
     elif _shares(parts):

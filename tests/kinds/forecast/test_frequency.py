@@ -2,12 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from raysq import tasks
 from raysq.errors import DataError, UsageError
-from raysq.kinds.forecast import facts
+from raysq.kinds.forecast import facts, reading
 from raysq.kinds.forecast.frequency import MONTH, Frequency
 from raysq.kinds.forecast.predict import predict
 from raysq.kinds.forecast.prepare import SeriesPreparation
@@ -148,6 +147,6 @@ def test_the_season_and_the_stamps_of_forecasts_follow_the_frequency(tmp_path, r
     settings = WindowSettings(**WindowSettings.resolve(short, data))
     known = facts(data, settings)
     # Fewer rows than would show the frequency: the run knows it.
-    table = pa.table({"time": stamps[195:200].to_numpy().astype("datetime64[us]"), "load": np.ones(5)})
-    out = predict(known, settings, Nothing(), table)
+    table, report = prepare_table(reading(known), write(tmp_path / "few.csv", stamps[195:200]))
+    out = predict(known, settings, Nothing(), table, report)
     assert out.column("time").to_pylist()[-3:] == stamps[200:].to_pydatetime().tolist()

@@ -25,6 +25,7 @@ def assemble(
     missing: str,
     fill: bool,
     frequency: Frequency | None = None,
+    zone: str | None = None,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Puts the rows of each series together, the series in the order in which they first appear.
 
@@ -36,6 +37,7 @@ def assemble(
         missing: see `repair`.
         fill: see `repair`.
         frequency: see `repair`.
+        zone: see `repair`.
 
     Returns:
         The table without the keys, and what was done: `repairs` over all series, `series` with `id`, `keys`, `rows`,
@@ -48,19 +50,21 @@ def assemble(
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     table = table.drop_columns(key_columns(keys)).take(pa.array(order)).combine_chunks()
-    parts, entries, clocks, backwards = [], [], [], 0
+    parts, entries, clocks, backwards, twice = [], [], [], 0, 0
     done: dict[str, Any] = {}
     for named, begin, end in zip(names, [0, *ends[:-1]], ends, strict=True):
         part, name = table.slice(begin, end - begin), ", ".join(named)
-        stamps = part.column("time").cast(pa.int64()).to_numpy()
-        backwards += int((np.diff(stamps) < 0).sum())
         try:
-            part, note = repair(part, sort=sort, duplicates=duplicates, missing=missing, fill=fill, frequency=frequency)
+            part, note = repair(
+                part, sort=sort, duplicates=duplicates, missing=missing, fill=fill, frequency=frequency, zone=zone
+            )
         except DataError as error:
             raise DataError(f"series {name!r}: {error}") from None
         _add(done, note["repairs"])
+        twice += note["twice"]
+        backwards += sum(count for step, _, count, *_ in note["received"]["steps"] if step < 0)
         stamps = part.column("time").cast(pa.int64()).to_numpy()
-        first, last = clock.iso(int(stamps.min())), clock.iso(int(stamps.max()))
+        first, last = clock.iso(int(stamps.min()), zone), clock.iso(int(stamps.max()), zone)
         entries.append({"id": name, "keys": list(named), "rows": part.num_rows, "from": first, "to": last})
         clocks.append(note["clock"])
         parts.append(part)
@@ -69,6 +73,7 @@ def assemble(
         "series": entries,
         "clocks": clocks,
         "backwards": backwards,
+        "twice": twice,
     }
 
 

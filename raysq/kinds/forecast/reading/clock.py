@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq import zones
 from raysq.kinds.forecast.frequency import MONTH, WEEK, WEEKDAYS, Frequency
 
 Place = dict[str, Any]  # file, line, stamp
@@ -19,25 +20,32 @@ _MOST_STEPS = 10_000  # different steps that a note lists; a series with more ha
 _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
 _LONG = 22 * _HOUR  # a day, also where clocks are put forward
+# Sundays on which clocks are changed in most zones, as month, first and last day that they may be.
+_CHANGES = ((3, 8, 14), (3, 25, 31), (4, 1, 7), (9, 24, 30), (10, 1, 7), (10, 25, 31), (11, 1, 7))
 _PLACED = 0.9  # share of the rows that lie on the first, or last, days of their months
 _NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
-def note(stamps: np.ndarray, lines: np.ndarray) -> dict[str, Any]:
+def note(stamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict[str, Any]:
     """Sums up the stamps of neighbouring rows.
 
     Args:
-        stamps: of each row, at least one.
+        stamps: of each row, at least one; in UTC where there is a zone.
         lines: of each row.
+        zone: of the series: its days are those of steps of a day or more.
 
     Returns:
-        JSON-ready: first and last stamp with their lines; every step between neighbours, with the day of the week
-        before it (`ANY` for less than a day), how often it occurs, and the stamp and the line after its first
-        occurrence. Where most steps take a day or more, how many rows lie on each day of the week; where they take a
-        month, how many on the first, last, first business and last business day of one.
+        JSON-ready: first and last stamp with their lines, and on clocks in the zone as `wall`; every step between
+        neighbours, with the day of the week before it (`ANY` for less than a day), how often it occurs, and the stamp
+        and the line after its first occurrence. Where most steps take a day or more, how many rows lie on each day of
+        the week; where they take a month, how many on the first, last, first business and last business day of one.
+        Unusual steps to where clocks are changed, and how often each, as `changes`.
     """
-    steps = np.diff(stamps)
+    moments, steps = stamps, np.diff(stamps)
     long = steps >= _LONG
+    if zone is not None and 2 * long.sum() >= len(steps):
+        stamps = zones.to_wall(moments, zone)
+        steps = np.diff(stamps)
     weekdays = (stamps // _DAY + 3) % 7  # 1 January 1970 was a Thursday
     keys, first, counts = np.unique(
         steps * 8 + np.where(long, weekdays[:-1], ANY), return_index=True, return_counts=True
@@ -49,17 +57,37 @@ def note(stamps: np.ndarray, lines: np.ndarray) -> dict[str, Any]:
         keys, first, counts = keys[keep], first[keep], counts[keep]
     after = first + 1
     found = {
-        "first": [int(stamps[0]), int(lines[0])],
-        "last": [int(stamps[-1]), int(lines[-1])],
+        "first": [int(moments[0]), int(lines[0])],
+        "last": [int(moments[-1]), int(lines[-1])],
+        "wall": [int(stamps[0]), int(stamps[-1])],
         "steps": [
-            [int(key >> 3), int(key & 7), int(count), int(stamps[row]), int(lines[row])]
+            [int(key >> 3), int(key & 7), int(count), int(moments[row]), int(lines[row])]
             for key, count, row in zip(keys, counts, after, strict=True)
         ],
     }
+    if len(keys):
+        usual = int(keys[np.argmax(counts)]) >> 3
+        odd = np.flatnonzero(steps != usual)
+        odd = odd[at_change(stamps[odd + 1])] if usual < _LONG else odd[:0]
+        if len(odd):
+            each, counts = np.unique(steps[odd], return_counts=True)
+            found["changes"] = [[int(step), int(count)] for step, count in zip(each, counts, strict=True)][:_MOST_STEPS]
     if 2 * long.sum() >= len(steps):
         found["weekdays"] = np.bincount(weekdays, minlength=7).tolist()
         if 2 * (steps >= 27 * _DAY).sum() >= len(steps):
             found["month_days"] = _month_days(stamps)
+    return found
+
+
+def at_change(stamps: np.ndarray) -> np.ndarray:
+    """Where stamps lie in the hours in which most zones change to summer time and back: early on Sundays."""
+    hours = stamps // _HOUR
+    found = ((hours // 24 + 3) % 7 == 6) & (hours % 24 < 5)
+    places = np.flatnonzero(found)
+    days = stamps[places].astype("datetime64[us]").astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    number, day = months.astype(int) % 12 + 1, (days - months.astype("datetime64[D]")).astype(int) + 1
+    found[places] = np.any([(number == m) & (day >= low) & (day <= high) for m, low, high in _CHANGES], axis=0)
     return found
 
 
@@ -167,32 +195,38 @@ def merge(
     Returns:
         `first`, `last` (int microseconds), `frequency` (as of `frequency_of`), `steps` (how many forward), `common`
         (the most common of them, 0 for none), `fitting` (how many are the frequency's), `off` (day of the week ->
-        rows, for days that the frequency has not), and for `backwards`, `repeated` and `gaps` a dict of `count`,
+        rows, for days that the frequency has not), `changes` (how many of the backwards, repeated and gaps look like
+        changes of clocks), and for `backwards`, `repeated` and `gaps` a dict of `count`,
         `longest` and `place` (the first), or None.
     """
     steps: dict[tuple[int, int], list[Any]] = {}  # step -> [count, place]
     sums = {"weekdays": [0] * 7, "month_days": [0] * 4}
-    first = last = None
+    changes: dict[int, int] = {}
+    first = last = begun = wall = None
 
     def add(step: tuple[int, int], count: int, place: Place) -> None:
         steps.setdefault(step, [0, place])[0] += count
 
     for piece, file, above in notes:
-        if last is not None and not apart:
+        if wall is not None and not apart:
             stamp, line = piece["first"]
-            day = (last // _DAY + 3) % 7 if stamp - last >= _LONG else ANY
-            add((stamp - last, day), 1, {"file": file, "line": above + line, "stamp": stamp})
+            step = piece["wall"][0] - wall
+            add((step, (wall // _DAY + 3) % 7 if step >= _LONG else ANY), 1, _place(file, above + line, stamp))
         # In the order of lines, so that the first place is the first.
         for step, day, count, stamp, line in sorted(piece["steps"], key=lambda entry: entry[4]):
-            add((step, day), count, {"file": file, "line": above + line, "stamp": stamp})
+            add((step, day), count, _place(file, above + line, stamp))
         begin, end = piece["first"][0], piece["last"][0]
         first = begin if first is None else min(first, begin) if apart else first
         last = end if last is None or not apart else max(last, end)
+        wall = piece["wall"][1] if wall is None or not apart else max(wall, piece["wall"][1])
+        begun = piece["wall"][0] if begun is None else min(begun, piece["wall"][0])
+        for step, count in piece.get("changes", ()):
+            changes[step] = changes.get(step, 0) + count
         for name, total in sums.items():
             sums[name] = [one + more for one, more in zip(total, piece.get(name, [0] * len(total)), strict=True)]
     counts = {step: count for step, (count, _) in steps.items()}
     if frequency is None:
-        ends = (0, 0) if first is None or last is None else (first, last)
+        ends = (0, 0) if begun is None or wall is None else (begun, wall)
         frequency = frequency_of(counts, sums["weekdays"], sums["month_days"], ends)
     longest = frequency.longest if frequency is not None else None
     forward = _forward(counts)
@@ -222,13 +256,30 @@ def merge(
             )
             if count and not there
         },
+        "changes": _changes(changes, frequency),
         "backwards": seen(step for step in steps if step[0] < 0),
         "repeated": seen(step for step in steps if step[0] == 0),
         "gaps": seen(step for step in steps if longest is not None and step[0] > longest[step[1]]),
     }
 
 
-def iso(stamp: int) -> str:
-    """A stamp for people."""
+def _changes(steps: Mapping[int, int], frequency: Frequency | None) -> dict[str, int]:
+    """Of unusual steps to where clocks are changed, those that a change explains."""
+    usual = 0 if frequency is None else round(frequency.seconds * 1e6)
+    return {
+        "backwards": sum(count for step, count in steps.items() if -_HOUR <= step < 0),
+        "repeated": steps.get(0, 0),
+        "gaps": steps.get(usual + _HOUR, 0) if 0 < usual <= _HOUR else 0,
+    }
+
+
+def _place(file: str, line: int, stamp: int) -> Place:
+    return {"file": file, "line": line, "stamp": stamp}
+
+
+def iso(stamp: int, zone: str | None = None) -> str:
+    """A stamp for people, in the zone and with its offset there, if it has one."""
+    if zone is not None:
+        return str(zones.texts(np.array([stamp]), zone, "T")[0])
     text = str(np.datetime64(stamp, "us"))
     return text.removesuffix(".000000")

@@ -1,6 +1,7 @@
 """What a time format may hold: only directives that are applied, and enough of them to name a moment."""
 
 import re
+from collections.abc import Mapping
 
 from raysq.errors import UsageError
 
@@ -71,6 +72,13 @@ def completed(form: str) -> tuple[str, str]:
     if "%V" in held and not any(_PARTS.get(one) == "day of the week" for one in held):
         return f"{form} %u", " 1"
     return form, ""
+
+
+def pattern(form: str, marked: Mapping[str, str]) -> str:
+    """The expression for cells of an expanded format, with others for some directives."""
+    parts = re.split(r"(%.)", form)
+    known = {"%%": "%", **marked}
+    return f"^{''.join(known.get(one, '.+?') if one.startswith('%') else re.escape(one) for one in parts)}$"
 
 
 def names_weekday(form: str) -> bool:

@@ -1,12 +1,13 @@
 """From the notes of all pieces to the first error, or to the data set's report."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raysq.errors import DataError
 from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.frequency import Frequency
-from raysq.kinds.forecast.reading import clock
+from raysq.kinds.forecast.reading import clock, stamp_findings
 from raysq.tabular import wrong_encoding
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def check(settings: "SeriesPreparation", notes: list[Note]) -> None:
             if message is None:
                 raise wrong_encoding(where, settings, note["undecodable"][1])
             raise DataError(f"{where}{message}")
+    stamp_findings.check_zones(settings, _placed(notes))
 
 
 def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, str | None]]:
@@ -100,26 +102,34 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
         raise DataError(f"{notes[0]['file'] if notes else 'the source'} has no rows{why}")
     if settings.id and repaired is not None:
         received = seen = clock.merge([(each, "", 0) for each in repaired["clocks"]], True, settings.frequency)
+    elif repaired is not None and settings.timezone:
+        # Local times are moments only when all are seen in their order.
+        received = clock.merge([(repaired["received"], "", 0)], frequency=settings.frequency)
+        seen = clock.merge([(repaired["clock"], "", 0)], frequency=settings.frequency)
     else:
         clocks = [(note["clock"], note["file"], above) for note, above in placed if note["rows"]]
         received = clock.merge(clocks, frequency=settings.frequency)
         seen = received
         if repaired is not None and settings.order == "sort":
             seen = clock.merge([(repaired["clock"], "", 0)], frequency=settings.frequency)
-    _refuse(settings, received, seen, notes)
-    _check_frequency(settings, seen, rows)
+    zone = stamp_findings.zone_of(settings, notes)
+    stamp_findings.refuse(settings, received, seen, notes[0]["unit"], zone)
+    stamp_findings.check_frequency(settings, seen, rows)
 
     frequency: Frequency | None = seen["frequency"]
+    changed = stamp_findings.clock_changes(received, seen, zone)
     report: dict[str, Any] = {
         "rows_read": rows + sum(note.get("rows_dropped", 0) for note in notes),
-        "from": clock.iso(seen["first"]),
-        "to": clock.iso(seen["last"]),
+        "from": clock.iso(seen["first"], zone),
+        "to": clock.iso(seen["last"], zone),
+        **({"timezone": zone} if zone else {}),
         "cadence_seconds": None if frequency is None else frequency.seconds,
         "frequency": None if frequency is None else frequency.name,
-        "repeated_stamps": _count(seen["repeated"]),
-        "gaps": _count(seen["gaps"]),
+        "repeated_stamps": _count(seen["repeated"], zone),
+        "gaps": _count(seen["gaps"], zone),
         **({"off_frequency": seen["off"]} if seen["off"] else {}),
-        "out_of_order": _count(received["backwards"]),
+        **({"clock_changes": changed} if changed else {}),
+        "out_of_order": _count(received["backwards"], zone),
         "missing": _cells(placed, "missing"),
         "not_numbers": _cells(placed, "bad"),
         "sentinels": _cells(placed, "sentinels"),
@@ -135,6 +145,8 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
         report["unknown_values"] = _cells(placed, "unknown")
     if repaired is not None:
         report["repairs"] = repaired["repairs"]
+        if repaired["twice"]:
+            report["repeated_hours"] = repaired["twice"]
         if settings.id:
             report["series"] = repaired["series"]
             report["out_of_order"] = {"count": repaired["backwards"]}
@@ -148,14 +160,26 @@ def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[st
     if frequency is not None:
         every = ", ".join([f", a row every {spans.say(1, frequency)}", *filter(None, [frequency.words])])
     lines = [f"{_day(report['from'])} to {_day(report['to'])}{every if report['rows_read'] > 1 else ''}"]
+    if report.get("timezone"):
+        lines.append(f"time zone {report['timezone']}: predictions and the days and hours of the calendar are in it")
+    if report.get("repeated_hours"):
+        rows = _say(report["repeated_hours"], "row{s}")
+        lines.append(f"{rows} in hours that come twice as clocks are put back, told apart by their order")
     if "series" in report:
         lines += _series(settings, report["series"], frequency)
-    for key, said, choice in (
-        ("out_of_order", "row{s} out of order", f"order={settings.order}"),
-        ("repeated_stamps", "repeated stamp{s}", f"duplicates={settings.duplicates}"),
-        ("gaps", "gap{s}", f"gaps={settings.gaps}"),
+    changed = report.get("clock_changes", {})
+    if changed:
+        parts = [_say(changed[key], noun) for key, noun in _CHANGED.items() if changed.get(key)]
+        lines.append(
+            f"{', '.join(parts)} where clocks are changed: this looks like local time with summer time "
+            f"({stamp_findings.READ_LOCAL})"
+        )
+    for key, kind, said, choice in (
+        ("out_of_order", "backwards", "row{s} out of order", f"order={settings.order}"),
+        ("repeated_stamps", "repeated", "repeated stamp{s}", f"duplicates={settings.duplicates}"),
+        ("gaps", "gaps", "gap{s}", f"gaps={settings.gaps}"),
     ):
-        found = report[key]
+        found = {**report[key], "count": report[key]["count"] - changed.get(kind, 0)}
         if found["count"]:
             longest = f", the longest of {_span(found['longest_seconds'])}" if key == "gaps" else ""
             first = found.get("first")
@@ -224,7 +248,8 @@ def _repairs(done: Mapping[str, Any], frequency: Frequency | None) -> Iterator[s
 
 
 def _day(stamp: str) -> str:
-    """A stamp without a time of day that says nothing."""
+    """A stamp without an offset, and without a time of day that says nothing."""
+    stamp = re.sub(r"[+-]\d\d:\d\d$", "", stamp) if "T" in stamp else stamp
     return stamp.removesuffix("T00:00:00").replace("T", " ").removesuffix(":00")
 
 
@@ -232,56 +257,13 @@ def _span(seconds: float) -> str:
     return spans.say(1, Frequency(seconds))
 
 
-_OFF = 0.05  # share of the rows that may lie on days that a given frequency has not
+# What is said of stamps where clocks are changed.
+_CHANGED = {"backwards": "step{s} back", "repeated": "repeated stamp{s}", "gaps": "hour{s} left out"}
 _LONG = 24  # rows: a stretch that is filled and longer than this is worth a word
 
 
 def _say(count: int, noun: str) -> str:
     return f"{count:,} {noun.format(s='' if count == 1 else 's')}"
-
-
-def _refuse(settings: "SeriesPreparation", received: Note, seen: Note, notes: list[Note]) -> None:
-    unit = notes[0]["unit"]
-
-    def where(place: dict[str, Any]) -> str:
-        # After sorting there are no lines, only stamps.
-        line = f"{place['file']}, {unit} {place['line']}: " if place["file"] else ""
-        return f"{line}stamp {clock.iso(place['stamp'])}"
-
-    if settings.order == "error" and received["backwards"]:
-        found = received["backwards"]
-        raise DataError(
-            f"{where(found['place'])} is before that of the row above ({found['count']:,} such rows); --set order=sort "
-            f"sorts them"
-        )
-    if settings.duplicates == "error" and seen["repeated"]:
-        found = seen["repeated"]
-        raise DataError(
-            f"{where(found['place'])} is that of the row above ({found['count']:,} such rows); --set duplicates=keep, "
-            f"duplicates=first or duplicates=last says what to do"
-        )
-    if settings.gaps == "error" and seen["gaps"]:
-        found = seen["gaps"]
-        raise DataError(
-            f"{where(found['place'])} comes after a gap ({found['count']:,} gaps, the longest of "
-            f"{found['longest'] / 1e6:g} s at a cadence of {seen['frequency'].seconds:g} s); --set gaps=fill or "
-            f"gaps=keep"
-        )
-
-
-def _check_frequency(settings: "SeriesPreparation", seen: Note, rows: int) -> None:
-    """That the stamps lie as a given frequency says."""
-    if settings.freq is None:
-        return
-    off = sum(seen["off"].values())
-    if off > _OFF * rows:
-        raise DataError(
-            f"freq={settings.freq} does not fit the stamps: {off:,} of {rows:,} rows lie on {', '.join(seen['off'])}"
-        )
-    if 2 * seen["fitting"] < seen["steps"]:
-        raise DataError(
-            f"freq={settings.freq} does not fit the stamps, whose most common step is {_span(seen['common'] / 1e6)}"
-        )
 
 
 def _placed(notes: list[Note]) -> list[tuple[Note, int]]:
@@ -296,10 +278,10 @@ def _placed(notes: list[Note]) -> list[tuple[Note, int]]:
     return placed
 
 
-def _count(found: Note | None) -> dict[str, Any]:
+def _count(found: Note | None, zone: str | None) -> dict[str, Any]:
     if found is None:
         return {"count": 0}
-    first = {"stamp": clock.iso(found["place"]["stamp"])}
+    first = {"stamp": clock.iso(found["place"]["stamp"], zone)}
     if found["place"]["file"]:
         first |= {"file": found["place"]["file"], "line": found["place"]["line"]}
     longest = {"longest_seconds": abs(found["longest"]) / 1e6} if found["longest"] else {}

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.errors import DataError
-from raysq.kinds.forecast.reading import cells, clock, directives
+from raysq.kinds.forecast.reading import cells, clock, directives, timestamps
 from raysq.settings import listed
 from raysq.tabular import MISSING
 
@@ -29,7 +29,7 @@ _SAID = {
     "year": "years",
     "decimal_year": "decimal years",
     "excel": "days since 1899-12-30, as spreadsheets number them, to the second",
-    cells.QUARTER: "quarters, as their first days",
+    timestamps.QUARTER: "quarters, as their first days",
 }
 _MIDNIGHT = re.compile(r"([T \-,])24([:.]?00\b|$)")
 _ZONE = re.compile(r"\d ?([A-Z]{3,5})$")
@@ -73,7 +73,8 @@ def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
     lower = {name.lower(): name for name in reversed(names)}
     if "year" in lower and ("month" in lower or "quarter" in lower):
         last = "quarter" if "month" not in lower else None
-        parts = [lower["year"], lower[last]] if last else list(itertools.takewhile(bool, map(lower.get, cells.PARTS)))
+        units = map(lower.get, timestamps.PARTS)
+        parts = [lower["year"], lower[last]] if last else list(itertools.takewhile(bool, units))
         found = read(sample, tuple(str(part) for part in parts))
         if found:
             return found
@@ -116,7 +117,7 @@ def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
         DataError: days and months cannot be told apart.
     """
     columns = [sample.column(name) for name in names]
-    if cells.is_parts(names):
+    if timestamps.is_parts(names):
         found = _tested(sample, names, [None])
         return Clock(names, None, "as numbers", found[0][1]) if found else None
     if len(columns) == 1 and pa.types.is_temporal(columns[0].type):
@@ -130,12 +131,12 @@ def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
     if len(names) == 1 and pc.all(pc.match_substring_regex(few, cells.NUMBER)).as_py():
         return _numbered(names, few)
     table = pa.table({"text": few})
-    if _tested(table, ("text",), [cells.QUARTER]):
-        return Clock(names, cells.QUARTER, said(cells.QUARTER), _tested(table, ("text",), [cells.QUARTER])[0][1])
+    quarters = _tested(table, ("text",), [timestamps.QUARTER])
+    if quarters:
+        return Clock(names, timestamps.QUARTER, said(timestamps.QUARTER), quarters[0][1])
     iso = _tested(table, ("text",), [None])
     if iso and iso[0][1] == 1:
-        zone = pc.any(pc.match_substring_regex(few, r"\d(Z|[+-]\d\d:?\d\d)$")).as_py()
-        return Clock(names, None, "ISO 8601, with a zone: turned into UTC" if zone else "ISO 8601")
+        return Clock(names, None, "ISO 8601")
     forms = [form for form in _forms(text[0].as_py()) if form]
     found = [*iso, *_tested(table, ("text",), forms)]
     if not found:
@@ -175,7 +176,7 @@ def said(form: str) -> str:
     """A format as people write it: "%d.%m.%Y %H:%M" is "DD.MM.YYYY hh:mm"."""
     if form in _SAID:
         return _SAID[form]
-    if form in cells.NUMBERED:
+    if form in timestamps.NUMBERED:
         return f"{form[6:]} since 1970, UTC"
     words = {"d": "DD", "m": "MM", "Y": "YYYY", "y": "YY", "H": "hh", "I": "hh", "M": "mm", "S": "ss", "p": "AM/PM"}
     words |= {"b": "Mon", "B": "Month", "f": "ffffff", "a": "Day", "A": "Day", "G": "YYYY", "V": "ww", "u": "D"}
@@ -187,7 +188,7 @@ def said(form: str) -> str:
 
 def reads_any(cell: str) -> bool:
     """Whether a cell is a time in some format."""
-    return bool(_forms(cell)) or not cells.stamps(pa.table({"text": [cell]}), ("text",), None)[1][0]
+    return bool(_forms(cell)) or not timestamps.stamps(pa.table({"text": [cell]}), ("text",), None)[1][0]
 
 
 def _no_time(names: Sequence[str]) -> DataError:
@@ -212,7 +213,7 @@ def _tested(table: pa.Table, names: tuple[str, ...], forms: Sequence[str | None]
     """The formats that read enough of the cells, each with its share."""
     found = []
     for form in forms:
-        _, bad = cells.stamps(table, names, form)
+        _, bad = timestamps.stamps(table, names, form)
         share = 1 - float(bad.mean())
         if share >= _ENOUGH:
             found.append((form, share))
@@ -242,7 +243,7 @@ def _swapped(forms: Sequence[str]) -> bool:
 
 def _is_regular(table: pa.Table, form: str) -> bool:
     """Whether nearly all steps in time are the same, as they are when days and months are not swapped."""
-    stamps, bad = cells.stamps(table, ("text",), form)
+    stamps, bad = timestamps.stamps(table, ("text",), form)
     seen = clock.merge([(clock.note(np.unique(stamps[~bad]), np.arange(len(np.unique(stamps[~bad])))), "", 0)])
     gaps = seen["gaps"]["count"] if seen["gaps"] else 0
     return seen["frequency"] is not None and seen["steps"] > 2 and gaps <= 0.02 * seen["steps"]
@@ -260,7 +261,7 @@ def _numbered(names: tuple[str, ...], text: pa.ChunkedArray) -> Clock | None:
     if low >= 1000 and high < 3000:
         if whole:
             return Clock(names, "year", said("year"))
-        if cells.stamps(pa.table({"t": text}), ("t",), "decimal_year")[1].mean() <= 1 - _ENOUGH:
+        if timestamps.stamps(pa.table({"t": text}), ("t",), "decimal_year")[1].mean() <= 1 - _ENOUGH:
             return Clock(names, "decimal_year", said("decimal_year"))
     if _SERIALS[0] <= low and high < _SERIALS[1] and (not whole or _looks(names[0])):
         return Clock(names, "excel", said("excel"))
@@ -272,9 +273,9 @@ def _numbered(names: tuple[str, ...], text: pa.ChunkedArray) -> Clock | None:
 
 def _with_hours(sample: pa.Table, found: Clock) -> Clock | None:
     """The date's column joined with that of the time of the day, where they are two."""
-    if len(found.columns) > 1 or found.form in cells.NUMBERED:
+    if len(found.columns) > 1 or found.form in timestamps.NUMBERED:
         return None
-    stamps, bad = cells.stamps(sample, found.columns, found.form)
+    stamps, bad = timestamps.stamps(sample, found.columns, found.form)
     if bad.all() or (stamps[~bad] % 86_400_000_000).any():
         return None
     for name in sample.column_names:

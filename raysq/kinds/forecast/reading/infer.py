@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from raysq import tabular
 from raysq.errors import DataError
-from raysq.kinds.forecast.reading import cells, formats
+from raysq.kinds.forecast.reading import cells, formats, timestamps
 from raysq.kinds.forecast.reading.keys import check_keys
 from raysq.kinds.forecast.reading.written import numbers_written, shown, there, written
 from raysq.settings import listed, nearest
@@ -99,6 +99,7 @@ def _columns(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) 
     settings = dataclasses.replace(settings, time=times.columns, time_format=times.form)
     plural = "s" if len(times.columns) > 1 else ""
     lines.append(f"time: column{plural} {', '.join(map(repr, times.columns))} ({times.said})")
+    settings = _zoned(settings, sample, lines)
     taken = {*settings.time, *settings.categories, *settings.id}
     if settings.columns:
         return settings
@@ -126,6 +127,24 @@ def _columns(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) 
     lines.append(f"values: {', '.join(kept)}")
     lines += out
     return dataclasses.replace(settings, columns=tuple(kept))
+
+
+def _zoned(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) -> "SeriesPreparation":
+    """The settings with the zone that is written in the stamps, where none was said."""
+    if settings.timezone is not None:
+        return settings
+    few = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), 2000).astype(int))))
+    if set(timestamps.read_stamps(few, settings.time, settings.time_format).zones) <= {""}:
+        return settings
+    zones = sorted({*timestamps.read_stamps(sample, settings.time, settings.time_format).zones} - {""})
+    if len(zones) > 1:
+        lines.append(
+            f"time zone: offsets {', '.join(zones[:4])} are written in the stamps, which are taken to UTC; --timezone "
+            f"names the zone whose days and hours count, such as Europe/Berlin"
+        )
+        return dataclasses.replace(settings, timezone="UTC")
+    lines.append(f"time zone: {zones[0]}, as the stamps say; days and hours are those of this zone")
+    return dataclasses.replace(settings, timezone=zones[0])
 
 
 def _time(settings: "SeriesPreparation", sample: pa.Table, numeric: Sequence[str]) -> formats.Clock:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.errors import DataError
-from raysq.kinds.forecast.reading import cells
+from raysq.kinds.forecast.reading import cells, clock, timestamps
 from raysq.kinds.forecast.reading.written import shown, typed
 
 if TYPE_CHECKING:
@@ -37,9 +37,11 @@ def check_keys(settings: "SeriesPreparation", sample: pa.Table) -> None:
     """
     if settings.duplicates != "keep" or sample.num_rows < 4:
         return
-    stamps, unread = cells.stamps(sample, settings.time, settings.time_format)
-    if unread.any():  # they are refused, or are blank lines
-        sample, stamps = sample.filter(pa.array(~unread)), stamps[~unread]
+    stamps, unread = timestamps.stamps(sample, settings.time, settings.time_format)
+    # What is not read is refused, or blank; hours that come twice as clocks are put back are no sign of a key.
+    without = unread | clock.at_change(stamps)
+    if without.any() and not without.all():
+        sample, stamps = sample.filter(pa.array(~without)), stamps[~without]
     _, ranks = np.unique(stamps, return_inverse=True)
     known = _grouped([_encoded(sample.column(name))[0] for name in settings.id], len(stamps))
     points = _pairs(known, ranks)

@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq import zones
 from raysq.errors import DataError
 from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import clock
 
 # A grid that is longer than this many times the rows is a wrong stamp, not a gap.
 _LONGEST_GRID = 100
+LOCAL = "__local"  # the column that says whether a stamp is a local time, on its way from the pieces to here
 
 
 def repair(
@@ -21,11 +23,12 @@ def repair(
     missing: str,
     fill: bool,
     frequency: Frequency | None = None,
+    zone: str | None = None,
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Repairs a series.
 
     Args:
-        table: `time` and float columns, NaN where a cell is missing.
+        table: `time` and float columns, NaN where a cell is missing; with a zone, `LOCAL`.
         sort: order the rows by time; rows of one stamp stay in their order.
         duplicates: of rows with the same stamp keep the "first" or the "last"; anything else keeps all.
         missing: fill missing cells with the "previous" value, or "interpolate" linearly in time. What comes
@@ -33,15 +36,20 @@ def repair(
         fill: put the series on a regular grid at its frequency, from its first stamp to its last, interpolated
             linearly in time. Of rows with the same stamp the first is taken.
         frequency: of the series; found in its stamps if left out.
+        zone: of the series. Local times are turned into moments first.
 
     Returns:
-        The table, and what was done, with the stamps' summary before rows were dropped or put in.
+        The table, and what was done, with the stamps' summary before rows were dropped or put in (`clock`), that of
+        the rows in their own order (`received`), and how many rows lie in hours that come twice (`twice`).
 
     Raises:
         DataError: a column without any value, or a grid that would be absurdly long.
     """
     stamps = table.column("time").cast(pa.int64()).to_numpy()
-    names = [name for name in table.column_names if name != "time"]
+    names = [name for name in table.column_names if name not in ("time", LOCAL)]
+    twice = 0
+    if zone is not None and len(stamps) and table.column(LOCAL)[0].as_py():
+        stamps, twice = zones.localized(stamps, zone)
     values = {name: table.column(name).to_numpy() for name in names}
     done: dict[str, Any] = {}
 
@@ -51,11 +59,14 @@ def repair(
         for name in names:
             values[name] = values[name][rows]
 
+    received = clock.note(stamps, np.arange(len(stamps)), zone) if len(stamps) else None
+    summary = received
     if sort:
         order = np.argsort(stamps, kind="stable")
         done["rows_moved"] = int((order != np.arange(len(order))).sum())
-        keep(order)
-    summary = clock.note(stamps, np.arange(len(stamps))) if len(stamps) else None
+        if done["rows_moved"]:
+            keep(order)
+            summary = clock.note(stamps, np.arange(len(stamps)), zone)
     if duplicates in ("first", "last") or fill:
         same = stamps[1:] == stamps[:-1]
         edge = [False]
@@ -73,9 +84,10 @@ def repair(
                 done["longest_filled"][name] = int(np.diff(np.flatnonzero(np.r_[True, there, True])).max()) - 1
                 values[name] = _filled(stamps, values[name], there, missing)
     if fill and len(stamps) > 1:
-        stamps = _to_grid(stamps, values, done, frequency)
+        stamps = _to_grid(stamps, values, done, frequency, zone)
     columns = {name: pa.array(values[name]) for name in names}
-    return pa.table({"time": pa.array(stamps, pa.timestamp("us")), **columns}), {"repairs": done, "clock": summary}
+    seen = {"repairs": done, "clock": summary, "received": received, "twice": twice}
+    return pa.table({"time": pa.array(stamps, pa.timestamp("us")), **columns}), seen
 
 
 def _filled(stamps: np.ndarray, values: np.ndarray, there: np.ndarray, how: str) -> np.ndarray:
@@ -90,14 +102,18 @@ def _filled(stamps: np.ndarray, values: np.ndarray, there: np.ndarray, how: str)
 
 
 def _to_grid(
-    stamps: np.ndarray, values: dict[str, np.ndarray], done: dict[str, Any], frequency: Frequency | None
+    stamps: np.ndarray,
+    values: dict[str, np.ndarray],
+    done: dict[str, Any],
+    frequency: Frequency | None,
+    zone: str | None,
 ) -> np.ndarray:
     """Replaces the values by those on the grid, and returns its stamps."""
     steps = np.diff(stamps)
     if steps.min() <= 0:
         raise DataError("gaps=fill needs rows in the order of time; --set order=sort sorts them")
     if frequency is None:
-        frequency = clock.merge([(clock.note(stamps, np.arange(len(stamps))), "", 0)])["frequency"]
+        frequency = clock.merge([(clock.note(stamps, np.arange(len(stamps)), zone), "", 0)])["frequency"]
     if frequency is None:
         raise DataError(
             f"gaps=fill needs a cadence, and the steps from row to row are of {len(np.unique(steps)):,} lengths, none "
@@ -109,7 +125,7 @@ def _to_grid(
             f"filling the gaps would make {length:,} rows of {len(stamps):,} (from {clock.iso(int(stamps[0]))} to "
             f"{clock.iso(int(stamps[-1]))}, every {frequency.seconds:g} s): mend the stamps or use --set gaps=keep"
         )
-    grid = frequency.grid(int(stamps[0]), int(stamps[-1]))
+    grid = frequency.grid(int(stamps[0]), int(stamps[-1]), zone)
     on_grid = np.isin(stamps, grid, assume_unique=True)
     done["gap_rows_filled"] = len(grid) - int(on_grid.sum())
     done["rows_off_the_grid"] = int((~on_grid).sum())

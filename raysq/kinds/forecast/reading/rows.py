@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq import tabular
-from raysq.kinds.forecast.reading import cells, clock
+from raysq.kinds.forecast.reading import cells, clock, timestamps
 from raysq.kinds.forecast.reading.assemble import key_columns
 from raysq.kinds.forecast.reading.precision import rounding
+from raysq.kinds.forecast.reading.repair import LOCAL
 
 if TYPE_CHECKING:
     from raysq.kinds.forecast.prepare import SeriesPreparation
@@ -42,7 +43,13 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
         "undecodable": chunk.undecodable,
     }
     lines = chunk.lines
-    stamps, unread = cells.stamps(chunk.table, settings.time, settings.time_format)
+    read = timestamps.read_stamps(chunk.table, settings.time, settings.time_format)
+    stamps, unread = read.values, read.bad
+    note["zones"] = {
+        zone: {"line": int(lines[row]), "value": _cell(chunk.table, settings.time, row)}
+        for zone, row in read.zones.items()
+    }
+    zone = settings.timezone or (next(iter(read.zones)) if len(read.zones) == 1 else "") or None
     values, bad, empty = {}, {}, unread.copy()
     for name in kept:
         values[name], bad[name] = cells.numbers(chunk.table.column(name), name, settings.decimal, settings.thousands)
@@ -58,8 +65,7 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
 
     def seen(where: np.ndarray, names: Sequence[str]) -> dict[str, Any]:
         row = int(np.argmax(where))
-        value = " ".join(str(chunk.table.column(name)[row].as_py()) for name in names)
-        return {"count": int(where.sum()), "line": int(lines[row]), "value": value}
+        return {"count": int(where.sum()), "line": int(lines[row]), "value": _cell(chunk.table, names, row)}
 
     note["unread"] = seen(unread, settings.time) if unread.any() else None
     note["bad"] = {name: seen(where, [name]) for name, where in bad.items() if where.any()}
@@ -104,7 +110,7 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
     )
     count = 0 if refused else len(stamps)  # the note says why; nothing of this will be kept
     note["rows"] = count
-    note["clock"] = clock.note(stamps[:count], lines[:count]) if count and not settings.id else None
+    note["clock"] = clock.note(stamps[:count], lines[:count], zone) if count and not settings.id else None
     measured = {name: rounding(column[:count], settings.sentinels) for name, column in values.items() if count}
     note["rounding"] = {name: one for name, one in measured.items() if one is not None}
     with np.errstate(over="ignore"):  # such a column is read once more
@@ -118,4 +124,10 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
             columns[f"{name}={value}"] = pa.array(same[:count].astype(np.float32))
     for key, name in zip(key_columns(len(settings.id)), settings.id, strict=True):
         columns[key] = labels[name].slice(0, count).combine_chunks()
+    if settings.timezone:
+        columns[LOCAL] = pa.array(np.full(count, read.local))
     return pa.table({"time": pa.array(stamps[:count], pa.timestamp("us")), **columns}), note
+
+
+def _cell(table: pa.Table, names: Sequence[str], row: int) -> str:
+    return " ".join(str(table.column(name)[row].as_py()) for name in names)
