@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from raysq.cli.parser import parser
@@ -16,6 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 on success, 1 on a failure with one line on standard error, 2 on a usage error, 130 when interrupted.
     """
     options = parser().parse_args(arguments)
+    if options.debug:
+        os.environ["RAYSQ_DEBUG"] = "1"
     try:
         return options.run(options) or 0
     except UsageError as error:
@@ -50,5 +53,7 @@ def _no_room(error: Exception) -> str | None:
 
 
 def _fail(error: object, code: int) -> int:
+    if isinstance(error, BaseException) and os.environ.get("RAYSQ_DEBUG"):
+        traceback.print_exception(error)
     print(f"raysq: {' '.join(str(error).split())}", file=sys.stderr)
     return code

@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)
         sub.set_defaults(run=run)
         sub.add_argument("--json", action="store_true", help="print one JSON result on standard output, nothing else")
+        sub.add_argument("--debug", action="store_true", help="print the traceback of an error, and all that is logged")
         return sub
 
     def settings(sub: argparse.ArgumentParser) -> None:

@@ -13,6 +13,7 @@ from raysq.atomic import write_json
 from raysq.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
 from raysq.errors import DataError, Interrupted, RaysqError, ResourceError, TrainingError
 from raysq.shards import Dataset
+from raysq.training import failures
 from raysq.training.config import import_from, import_place
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
@@ -47,6 +48,7 @@ def train(
     Raises:
         ResourceError: too few CPUs or GPUs, or nodes that do not see the run's directory.
         TrainingError: the loss is not finite, or workers died too often.
+        UsageError: the model cannot be built or trained; not tried again.
         Interrupted: Ctrl-C; the same call continues.
     """
     ensure_ray()
@@ -57,8 +59,7 @@ def train(
     if can_grow():
         # A node that vanished may be replaced: wait for it as long as for the first ones, in three tries.
         os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{max(60.0, nodes_timeout() / 3):g}")
-    failure = run.directory / "failure.json"
-    failure.unlink(missing_ok=True)
+    failures.clear(run.directory)
     trainer = _trainer_class()(
         _train_worker,
         train_loop_config={
@@ -86,9 +87,10 @@ def train(
                 raise  # not Ctrl-C: whoever runs this thread ends it
             raise Interrupted("stopped; the same command continues from the last checkpoint") from None
         except Exception as error:
-            raise _explain(error, run, workers, gpu) from error
-    if failure.exists():
-        raise TrainingError(json.loads(failure.read_text())["message"])
+            raise failures.noted(run.directory) or _explain(error, run, workers, gpu) from error
+    noted = failures.noted(run.directory)
+    if noted is not None:
+        raise noted
 
 
 def _trainer_class() -> Any:
@@ -154,11 +156,11 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             f"node {os.uname().nodename} does not see {arguments['run']}: "
             f"put RAYSQ_HOME on storage that all nodes share"
         ) from None
-    if context.get_world_size() == 1:
+    if failures.is_noted(run.directory):
+        return  # only some had met it, and the group was started again
+    workers = max(1, context.get_world_size())
+    if workers == 1:
         os.environ.pop("TF_CONFIG", None)
-    dataset = nodes.open_data(run.config.data, arguments["data"])
-    configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
-    distribution = strategy(context.get_world_size(), arguments["gpu"])
     board = run.directory / "progress.json"
     written = 0.0
 
@@ -173,11 +175,15 @@ def _train_worker(arguments: dict[str, Any]) -> None:
         ray.train.report({key: value for key, value in record.items() if key != "best"})
 
     try:
+        dataset = nodes.open_data(run.config.data, arguments["data"])
+        configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
+        distribution = strategy(workers, arguments["gpu"])
         work(run, distribution, Hooks(on_progress, on_epoch), chief=chief, dataset=dataset)
-    except TrainingError as error:
-        # Every worker meets it at the same step, and again if started anew: end, do not retry.
-        if chief:
-            write_json(run.directory / "failure.json", {"message": str(error)})
+    except Interrupted:
+        raise
+    except RaysqError as error:
+        if not failures.note(run.directory, context.get_world_rank(), workers, error):
+            raise
 
 
 class _watch:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from raysq.errors import RaysqError, UsageError
 
 _LONGEST = 400  # characters of a message
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
+_NOISE = ("Detected at node", "<stack traces", "[[{{", "Arguments received", "•")  # of TensorFlow and Keras
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
@@ -40,7 +42,7 @@ def user_errors(model: str, doing: str, *, everything: bool = False) -> Iterator
     except RaysqError:
         raise
     except Exception as error:
-        if not is_own(model):
+        if not is_own(model) or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
             raise
         place = place_of(error, model)
         if place is None and not everything:
@@ -50,16 +52,28 @@ def user_errors(model: str, doing: str, *, everything: bool = False) -> Iterator
         ) from error
 
 
+def user_loop(model: str, records: Iterator[Any]) -> Iterator[Any]:
+    """Iterate over what training a model yields, with its errors turned into one line; those of the caller pass."""
+    while True:
+        with user_errors(model, "fails when it is trained"):
+            record = next(records, None)
+        if record is None:
+            return
+        yield record
+
+
 def describe(error: BaseException) -> str:
     """The kind and the message of an error, in one line."""
     text = _COLORS.sub("", str(error))
-    if "in user code:" in text:  # TensorFlow's, with a traceback in the message; the error itself comes last
+    if "in user code:" in text or text.startswith("Graph execution error"):
+        # TensorFlow has a traceback in the message, and a line of code after each of its frames.
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
-        # A line of code follows each frame and is marked in the next one, now and then.
-        tail = [line for line in lines[frames[-1] + 2 :] if set(line) - set("^~ *")] if frames else lines[1:]
-        if tail:
-            return _short(" ".join(tail))
+        rest = lines[frames[-1] + 2 :] if frames else lines[1:]
+        rest = [line for line in rest if not line.startswith(_NOISE) and set(line) - set("^~ *")]
+        if rest:
+            text = rest[0] if text.startswith("Graph") else " ".join(rest)
+            return _short(text)
     # Keras appends the arguments of the call, which hold whole tensors.
     text = re.split(r"\s+Arguments received by ", text)[0]
     text = " ".join(text.split())

@@ -16,7 +16,7 @@ from raysq.training.run import Run
 from raysq.training.saved import build_as_trained, check_saveable
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 from raysq.training.state import TrainState
-from raysq.training.user_code import is_own
+from raysq.training.user_code import is_own, user_errors, user_loop
 
 
 @dataclass
@@ -92,15 +92,12 @@ def open_program(run: Run, dataset: Dataset) -> Any:
 
     config = run.config
     settings = config.example_settings()
-    program = Program(
-        build_as_trained(run, dataset),
-        settings.open(dataset),
-        config.train_settings(),
-        config.seed,
-        kinds.get(config.kind).objective(config.facts, settings),
-        config.model_spec().xla,
-        config.model,
-    )
+    with user_errors(config.model, "cannot be trained", everything=True):
+        model = build_as_trained(run, dataset)
+        splits = settings.open(dataset)
+        objective = kinds.get(config.kind).objective(config.facts, settings)
+        spec = config.model_spec()
+        program = Program(model, splits, config.train_settings(), config.seed, objective, spec.xla, config.model)
     refuse_idle(config, program.compilation.own_optimizer)
     return program
 
@@ -196,7 +193,7 @@ def work(
                 save(run.last)
 
         log = _TensorBoard(run) if chief and hooks.board else None
-        for record in fit(program, state, on_chunk):
+        for record in user_loop(run.config.model, fit(program, state, on_chunk)):
             if chief:
                 run.append(record)
             if log is not None:
@@ -207,7 +204,8 @@ def work(
 
         program.barrier()  # the chief has written
         whole = hooks.whole()
-        metrics, values = _measure(run, program, whole)
+        with user_errors(run.config.model, "fails when it is evaluated"):
+            metrics, values = _measure(run, program, whole)
     if chief:
         _finish(run, program, state, dataset, metrics, values if whole else None)
     return metrics

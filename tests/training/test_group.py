@@ -1,6 +1,5 @@
 """Training on a Ray Train worker group: equal to other workers and to one process, though a worker is killed."""
 
-import json
 import os
 import signal
 import threading
@@ -12,8 +11,8 @@ import pytest
 from training.series import SMALL, write_series
 from training.workers import close, timeless, weights
 
-from raysq.errors import ResourceError, TrainingError
-from raysq.training import api, group
+from raysq.errors import ResourceError, TrainingError, UsageError
+from raysq.training import api, failures, group
 from raysq.training.config import plan
 from raysq.training.run import Run
 
@@ -90,7 +89,26 @@ def test_a_loss_that_is_not_finite_is_what_a_group_says(cluster, data):
     with pytest.raises(TrainingError, match="^the loss is .* lower learning_rate"):
         group.train(run, 0, quiet=True)
     # Left by a worker that ended as if all were well: one that raises would be started again, to no end.
-    assert "lower learning_rate" in json.loads((run.directory / "failure.json").read_text())["message"]
+    assert "lower learning_rate" in str(failures.noted(run.directory))
+
+
+def test_a_builder_that_fails_is_what_a_group_says(cluster, data):
+    run = Run.create(plan("jena", "training.own_models:raises", data, 0, SMALL), name="raises")
+    said = r"^model .*:raises. cannot be built: RuntimeError: the table of sizes is missing \(.*own_models.py"
+    with pytest.raises(UsageError, match=said) as raised:
+        group.train(run, 0, quiet=True)
+    assert "Traceback" in "".join(raised.value.__notes__)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_builder_that_fails_is_not_tried_again(cluster, data, tmp_path, alone):
+    """Also where one worker alone meets the error, for which the others would wait."""
+    built = tmp_path / "built"
+    settings = {**SMALL, "built": str(built), "alone": alone}
+    with pytest.raises(UsageError, match="cannot be built: RuntimeError: no table"):
+        api.train("jena", data=data.directory, model="training.own_models:counts", settings=settings, workers=2)
+    assert built.read_text() == "built\n" * 2
 
 
 @pytest.mark.slow

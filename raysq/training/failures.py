@@ -1,0 +1,66 @@
+"""Errors of a worker group that would come again: noted in the run's directory, and raised once by the driver.
+
+Ray Train starts a group anew when a worker raises, which is right for a machine that died and wrong for an error of a
+model or of data. Such an error is noted instead. Where all workers meet it they end as if all were well; where only
+some do, the others may wait for them in a collective for ever: then the group is ended by raising, and ends at once
+when it is started again.
+"""
+
+import json
+import shutil
+import time
+import traceback
+from pathlib import Path
+
+from raysq import errors
+from raysq.atomic import write_json
+from raysq.errors import RaysqError
+
+_FOLDER = "failures"
+_POLL_SECONDS = 0.2
+_WAIT_SECONDS = 20.0
+
+
+def clear(directory: Path) -> None:
+    """Forget what was noted before."""
+    shutil.rmtree(directory / _FOLDER, ignore_errors=True)
+
+
+def is_noted(directory: Path) -> bool:
+    """Whether a worker noted an error since `clear`."""
+    return any((directory / _FOLDER).glob("*.json"))
+
+
+def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
+    """Note a worker's error.
+
+    Args:
+        directory: of the run.
+        rank: of the worker.
+        workers: of the group.
+        error: to be raised by the driver.
+
+    Returns:
+        Whether all workers have noted one in time.
+    """
+    (directory / _FOLDER).mkdir(exist_ok=True)
+    kind = next(one.__name__ for one in type(error).__mro__ if getattr(errors, one.__name__, None) is one)
+    trace = "".join(traceback.format_exception(error))
+    write_json(directory / _FOLDER / f"{rank}.json", {"kind": kind, "message": str(error), "trace": trace})
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while len(list((directory / _FOLDER).glob("*.json"))) < workers:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def noted(directory: Path) -> RaysqError | None:
+    """The error of the first worker that noted one, its traceback among its notes; None where there is none."""
+    paths = sorted((directory / _FOLDER).glob("*.json"), key=lambda path: int(path.stem))
+    if not paths:
+        return None
+    values = json.loads(paths[0].read_text())
+    error: RaysqError = getattr(errors, values["kind"])(values["message"])
+    error.add_note(values["trace"])
+    return error
