@@ -203,7 +203,14 @@ def damages(report: Mapping[str, Any], one: str, more: str) -> list[str]:
         )
     if report.get("missing_text"):
         lines.append(many(report["missing_text"], "row has no text", "rows have no text"))
-    # Data that were prepared earlier do not have these two.
+    # Data that were prepared earlier do not have these, and few kinds drop documents.
+    if report.get("dropped", {"count": 0})["count"]:
+        has = many(
+            report["dropped"]["count"],
+            f"{one} has no label or no text and is",
+            f"{more} have no label or no text and are",
+        )
+        lines.append(f"{has} left out: {listed(report['dropped'])}")
     if report.get("not_text", {"count": 0})["count"]:
         holds = many(report["not_text"]["count"], "file holds no text and is", "files hold no text and are")
         lines.append(f"{holds} left out: {listed(report['not_text'])}")

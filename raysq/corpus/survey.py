@@ -30,6 +30,7 @@ Note = dict[str, Any]
 
 SIDES = ("train", "test", "validation")  # by the numbers in the column `part`
 _NAMED = 5  # documents that a note names
+_LISTS = ("undecodable", "not_text", "dropped")  # of a note, which names documents and files in them
 _RANKS = "ranks"
 _NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
@@ -74,8 +75,7 @@ class Look:
 
     def __call__(self, number: int, piece: Any) -> Iterator[Note]:
         for block, (table, note) in enumerate(self.settings.read(piece)):
-            if table.num_rows:
-                yield self._block(_name(number, block), table, note)
+            yield self._block(_name(number, block), table, note) if table.num_rows else _nothing(note)
 
     def _block(self, name: str, table: pa.Table, note: Note) -> Note:
         """Leaves one table, and says what is in it."""
@@ -122,7 +122,7 @@ class Look:
         scratch.write_words(self.scratch, name, words, counts, first)
         return {
             **note,
-            **{name: {"count": len(note[name]), "names": note[name][:_NAMED]} for name in ("undecodable", "not_text")},
+            **_shortened(note),
             "block": name,
             "labels": names,
             "counts": counts_of,
@@ -183,6 +183,8 @@ class TextSurvey:
         """Takes in the words and labels of a piece."""
         for note in notes:
             name = note["block"]
+            if name is None:
+                continue
             scratch.add_words(self._scratch, name, self._vocabulary)
             self._blocks.append((name, note["documents"], note["labels"]))
             self._parts += note["parts"]
@@ -243,6 +245,18 @@ class TextSurvey:
                 return str(scratch.read(self._scratch / f"{block}.rows").column("id")[row])
             row -= count
         raise IndexError(row)
+
+
+def _shortened(note: Note) -> Note:
+    """The lists of a note as `count` and the first `names`."""
+    return {name: {"count": len(note[name]), "names": note[name][:_NAMED]} for name in _LISTS if name in note}
+
+
+def _nothing(note: Note) -> Note:
+    """The note of a table of which all documents are left out: what it tells of them must not be lost."""
+    none = {"labels": [], "counts": [[] for _ in SIDES], "parts": [0] * len(SIDES), "ranks": False}
+    counts = dict.fromkeys(("said", "empty", "tokens", "longest"), 0)
+    return {**note, **_shortened(note), "block": None, "first_unsaid": None, **none, **counts}
 
 
 def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from raysq.corpus.documents import Note, damages, many, parts_said, seen, total
+from raysq.corpus.documents import Note, damages, many, named, parts_said, seen, total
 from raysq.errors import DataError
 from raysq.kinds.classes import class_messages, parts_of
 
@@ -26,7 +26,7 @@ def check(settings: "TextPreparation", notes: list[Note]) -> None:
         column = f"column {settings.label!r} of " if settings.label else ""
         raise DataError(
             f"{missing:,} of {total(notes, 'documents'):,} documents have no label, the first is {column}{first}: "
-            "give them one or delete them; --label names another column"
+            "give them one, or --set missing=drop leaves them out; --label names another column"
         )
     if not total(notes, "tokens"):
         what = "characters" if settings.level == "char" else "words"
@@ -69,6 +69,7 @@ def conclude(settings: "TextPreparation", notes: list[Note], found: Mapping[str,
         "classes": found["classes"],
         "counts": found["counts"],
         **seen(notes),
+        "dropped": named([{"dropped": [], **note} for note in notes], "dropped"),
         "empty": total(notes, "empty"),
         "tokens": total(notes, "tokens"),
         "words": found["words"],

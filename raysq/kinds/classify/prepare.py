@@ -3,13 +3,16 @@
 import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from raysq.corpus.documents import DocumentPreparation, Note
-from raysq.corpus.reading import Form, words_of
+from raysq.corpus.reading import Form, Piece, words_of
 from raysq.sources import file_checksum
 
 
@@ -20,6 +23,8 @@ class TextPreparation(DocumentPreparation):
     Attributes:
         label: column of the label; found in the files when none.
         counted: "train" counts the vocabulary over the documents that are not of the test part; "all" over all.
+        missing: "error" asks for a label of every document; "drop" leaves out those without a label or a text, and
+            tells them.
         vectors: file of word vectors (GloVe, word2vec as text; plain, gz or zip) to align to the vocabulary.
         vectors_sha256: its checksum; found when none.
         words_sha256: checksum of the words that are known beside an npz file; found when none.
@@ -29,6 +34,7 @@ class TextPreparation(DocumentPreparation):
 
     label: str | None = None
     counted: Literal["train", "all"] = "train"
+    missing: Literal["error", "drop"] = "error"
     vectors: str | None = None
     vectors_sha256: str | None = None
     words_sha256: str | None = None
@@ -64,6 +70,11 @@ class TextPreparation(DocumentPreparation):
             found = dataclasses.replace(found, words_sha256=digest)
         return found, told
 
+    def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
+        """The documents of one piece, as they are, with a note of each table."""
+        for table, note in super().read(piece):
+            yield _whole(table, note) if self.missing == "drop" else (table, note)
+
     def check(self, notes: list[Note]) -> None:
         """Raises the first error that the notes of all pieces, in order, hold.
 
@@ -91,3 +102,19 @@ class TextPreparation(DocumentPreparation):
         from raysq.kinds.classify.findings import remarks
 
         return remarks(report)
+
+
+def _whole(table: pa.Table, note: Note) -> tuple[pa.Table, Note]:
+    """Leave out the documents of a table that have no label or no text.
+
+    Returns:
+        The documents that are left, and their note, with the ids of the others in `dropped`.
+    """
+    there = pc.is_valid(table.column("label"))
+    if "text" in table.column_names:  # word ranks have none
+        there = pc.and_(there, pc.not_equal(pc.utf8_trim_whitespace(table.column("text")), ""))
+    kept = table.filter(there)
+    dropped = table.column("id").filter(pc.invert(there)).to_pylist()
+    undecodable = [name for name in note["undecodable"] if name not in set(dropped)]
+    left = {"documents": kept.num_rows, "undecodable": undecodable, "dropped": dropped}
+    return kept, {**note, **left, "missing_text": 0, "missing_label": 0, "first_missing_label": None}

@@ -189,6 +189,29 @@ def test_a_validation_part_of_ones_own_is_kept(tmp_path):
     assert len(TextSettings(train_samples=5).open(dataset)["train"]) == 5
 
 
+def test_documents_without_a_label_or_a_text_are_dropped_where_that_is_asked(tmp_path, monkeypatch):
+    rows = [{"text": f"text {row} of some words", "label": "xy"[row % 2]} for row in range(40)]
+    for row in (3, 17):
+        rows[row]["label"] = None
+    del rows[20]["label"]
+    rows[8]["text"], rows[9]["text"] = "  ", None
+    path = write_jsonl(tmp_path / "x.jsonl", rows)
+    with pytest.raises(DataError, match="3 of 40 documents have no label.*--set missing=drop leaves them out"):
+        make_dataset(path, tmp_path / "out", label="label")
+    dataset = make_dataset(path, tmp_path / "out", label="label", missing="drop")
+    kept = [row for row in range(40) if row not in (3, 8, 9, 17, 20)]
+    assert dataset.arrow("id")[0].to_pylist() == [f"x.jsonl:{row + 1}" for row in kept]
+    report = dataset.manifest.report
+    assert report["documents"] == 35 and report["missing_text"] == 0
+    assert report["dropped"] == {"count": 5, "names": [f"x.jsonl:{row + 1}" for row in (3, 8, 9, 17, 20)]}
+    (said,) = [line for line in TextPreparation().remarks(report) if "left out" in line]
+    assert said == f"5 documents have no label or no text and are left out: {', '.join(report['dropped']['names'])}"
+    # A table of which nothing is left tells it too.
+    monkeypatch.setattr("raysq.corpus.reading.objects.RANGE", 20)
+    parts = make_dataset(path, tmp_path / "parts", label="label", missing="drop")
+    assert parts.manifest.report == report and len(TextPreparation(label="label", text="text").plan([path])) == 40
+
+
 def test_a_part_with_one_class_is_told(tmp_path):
     rows = [{"text": f"t {row}", "label": "xy"[row % 2], "split": "train"} for row in range(8)]
     rows += [{"text": f"new {row}", "label": "x", "split": "test"} for row in range(3)]
