@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import pyarrow as pa
 
 from raysq.columns import one_array
-from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read
+from raysq.corpus import script
+from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read, sample
 from raysq.corpus.tokens import Tokens
 from raysq.errors import DataError, UsageError
 from raysq.readers.csv.format import CsvFormat
@@ -105,6 +106,22 @@ class DocumentPreparation(Documents, Tokens):
     excerpt: int = 400
 
     labelled: ClassVar[bool] = False
+
+    def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
+        """The same with what was not said found in the files, and what was found, in lines.
+
+        Raises:
+            DataError: something cannot be found; the message says what to say.
+        """
+        found, told = super().infer(files)
+        found, messages = found.describe(sample(files, found.form))
+        return found, [*told, *messages]
+
+    def describe(self, texts: list[str]) -> tuple[Self, list[str]]:
+        """The same with what the first texts tell, and messages about them."""
+        if self.level == "word" and script.is_unspaced(texts):
+            return self, [script.UNSPACED]
+        return self, []
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.columns import one_array
+from raysq.corpus import script
 from raysq.corpus.reading.gutenberg import bare
 
 Unit = Literal["sentence", "line", "paragraph", "document"]
+Starts = Literal["find", "capital", "any"]
 
 _CUT, _DOT = "\x1e", "\x1f"  # control characters that no text has
 _GAP = r"\r?\n[ \t\r]*\n\s*"
@@ -24,10 +26,15 @@ _NUMBERED = r"\b(No|Nos|Vol|Fig|Eq|Ch|Sec|Art|p|pp)\.(\s*\p{N})"
 _CLOSE = r"[\"'\x{201D}\x{2019}\x{BB})\]_*]*"
 _OPEN = r"[\"'\x{201C}\x{2018}\x{201E}\x{201A}\x{AB}(\[_*\x{2014}-]*"
 _END = rf"([.!?\x{{2026}}]{_CLOSE})\s+({_OPEN}[\p{{Lu}}\p{{Lo}}\p{{N}}])"
+# Where no sentence begins with a capital: neither dots that trail off nor a question that is quoted ends one there.
+_SMALL_END = rf"([^.\s]\.{_CLOSE}|[!?])\s+({_OPEN}\p{{Ll}})"
+_SMALL_INITIAL = r"\b([a-hj-z])\.(\s+\p{L})"
 _WIDE_END = r"([\x{3002}\x{FF01}\x{FF1F}][\x{300D}\x{300F}\x{201D}\x{2019}\x{FF09}]*)\s*"
 
 
-def split(table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0) -> tuple[pa.Table, dict[str, Any]]:
+def split(
+    table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0, starts: Starts = "capital"
+) -> tuple[pa.Table, dict[str, Any]]:
     """The units of a table of documents.
 
     A document's paragraphs are parted by empty lines; a sentence lies in one paragraph, whose line breaks are spaces.
@@ -38,6 +45,7 @@ def split(table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0) -
         note: its note.
         unit: "document" leaves the documents as they are.
         longest: a unit of more characters is cut at a space before so many; 0 cuts none.
+        starts: what a sentence begins with: a "capital" letter, or "any", so that small letters begin one too.
 
     Returns:
         The table with a row for each unit that is not blank, and the note with `documents` for the rows, `sources` for
@@ -46,7 +54,7 @@ def split(table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0) -
     """
     text = _bare(one_array(table.column("text")))
     if unit != "document":
-        text, parents = _parts(text, unit)
+        text, parents = _parts(text, unit, starts == "any")
     else:
         parents = np.arange(len(text))
     text, parents, cut = _cut(text, parents, longest) if longest else (text, parents, 0)
@@ -58,9 +66,18 @@ def split(table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0) -
     return rows, {**note, "documents": len(text), "sources": note["documents"], "cut": cut}
 
 
-def sentences(text: str) -> list[str]:
+def infer_starts(unit: Unit, starts: Starts, texts: list[str]) -> tuple[Starts, list[str]]:
+    """Return what sentences begin with, found in the first texts of a corpus where it is not said, and messages."""
+    if starts != "find" or unit != "sentence":
+        return ("capital" if starts == "find" else starts), []
+    small, message = script.without_capitals(texts)
+    other = "capital" if small else "any"
+    return ("any" if small else "capital"), [f"{message} (--set starts={other} changes it)"] if message else []
+
+
+def sentences(text: str, starts: Starts = "capital") -> list[str]:
     """The sentences of a text."""
-    found, _ = _parts(pa.array([text], pa.large_string()), "sentence")
+    found, _ = _parts(pa.array([text], pa.large_string()), "sentence", starts == "any")
     return [one for one in found.to_pylist() if one]
 
 
@@ -82,7 +99,7 @@ def _bare(texts: pa.Array) -> pa.Array:
     return pa.array([bare(text) for text in texts.to_pylist()], pa.large_string())
 
 
-def _parts(texts: pa.Array, unit: Unit) -> tuple[pa.Array, np.ndarray]:
+def _parts(texts: pa.Array, unit: Unit, small: bool = False) -> tuple[pa.Array, np.ndarray]:
     """The units of each text, blank ones among them, and the number of the text that each comes from."""
     texts = pc.replace_substring_regex(texts, r"[\x1e\x1f]", " ")
     if unit == "line":
@@ -91,11 +108,14 @@ def _parts(texts: pa.Array, unit: Unit) -> tuple[pa.Array, np.ndarray]:
         texts = pc.replace_substring_regex(texts, _GAP, _CUT)
         texts = pc.replace_substring_regex(texts, r"[ \t]*[\r\n]+[ \t]*", " ")
     if unit == "sentence":
-        texts = pc.replace_substring_regex(texts, _SHORT, rf"\1{_DOT}")
+        cased = "(?i)" if small else ""
+        texts = pc.replace_substring_regex(texts, cased + _SHORT, rf"\1{_DOT}")
         for _ in range(2):  # of "J. R. R." the first and the third, then the second
-            texts = pc.replace_substring_regex(texts, _INITIAL, rf"\1{_DOT}\2")
-        texts = pc.replace_substring_regex(texts, _NUMBERED, rf"\1{_DOT}\2")
+            texts = pc.replace_substring_regex(texts, _SMALL_INITIAL if small else _INITIAL, rf"\1{_DOT}\2")
+        texts = pc.replace_substring_regex(texts, cased + _NUMBERED, rf"\1{_DOT}\2")
         texts = pc.replace_substring_regex(texts, _END, rf"\1{_CUT}\2")
+        if small:
+            texts = pc.replace_substring_regex(texts, _SMALL_END, rf"\1{_CUT}\2")
         texts = pc.replace_substring_regex(texts, _WIDE_END, rf"\1{_CUT}")
         texts = pc.replace_substring(texts, _DOT, ".")
     lists = pc.split_pattern(texts, _CUT)

@@ -19,5 +19,6 @@ from raysq.corpus.reading.infer import infer
 from raysq.corpus.reading.plan import plan
 from raysq.corpus.reading.ranks import words_of
 from raysq.corpus.reading.read import read
+from raysq.corpus.reading.sample import sample
 
-__all__ = ["SUFFIXES", "Form", "Piece", "infer", "plan", "read", "words_of"]
+__all__ = ["SUFFIXES", "Form", "Piece", "infer", "plan", "read", "sample", "words_of"]

@@ -76,6 +76,18 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     yield from documents.rest()
 
 
+def documents(path: Path, found: Layout) -> Iterator[bytes]:
+    """The bytes of the documents of an archive, one after the other."""
+
+    def wanted(name: str) -> bool:
+        return found.place(name) is not None and not is_hidden(name)
+
+    with _opened(path) as stream:
+        for member in tar.members(stream, path, wanted):
+            if member.data is not None:
+                yield member.data
+
+
 @functools.lru_cache(maxsize=64)
 def _look(path: Path, size: int, changed: int) -> Seen:
     packed = path.suffix.lower() != ".tar"

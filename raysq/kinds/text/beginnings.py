@@ -48,7 +48,7 @@ def read(texts: pa.Array, facts: Mapping[str, Any], vocabulary: Vocabulary) -> R
     form = Tokens.of(settings)
     table = pa.table({"text": texts, "id": pa.array([str(row) for row in range(len(texts))], pa.large_string())})
     table = table.append_column("row", pa.array(np.arange(len(texts))))
-    found, _ = units.split(table, {"documents": len(texts)}, settings["unit"])
+    found, _ = units.split(table, {"documents": len(texts)}, settings["unit"], starts=settings.get("starts", "capital"))
     codes, offsets, words = tokenise(spelt(one_array(found.column("text")), form.level), form)
     of_words = vocabulary.ids(words)
     unknown = [word for word, number in zip(words.to_pylist(), of_words.tolist(), strict=True) if number == UNKNOWN]

@@ -26,8 +26,26 @@ def check(settings: "LanguagePreparation", notes: list[Note]) -> None:
         what = "characters" if settings.level == "char" else "words"
         raise DataError(f"the source has no {what}: all of its {count:,} {settings.unit}s are filtered out")
     if not sum(note["parts"][0] for note in notes):
+        if count == 1:
+            raise DataError(_undivided(settings.unit))
         share = "give some to train on" if given else f"--test SHARE sets a smaller one than {settings.test:g}"
         raise DataError(f"all {count:,} {settings.unit}s are of the test part, and there are none to train on; {share}")
+
+
+def _undivided(unit: str) -> str:
+    """Why a source is one unit, and what parts it."""
+    ends = {
+        "sentence": "no full stop that another sentence follows",
+        "line": "no line break",
+        "paragraph": "no empty line",
+        "document": "no other document",
+    }
+    others = ", ".join(f"--unit {other}" for other in ("sentence", "line", "paragraph") if other != unit)
+    return (
+        f"the source is one {unit}, and a model needs two to train and to validate on: there is {ends[unit]} in it; "
+        f"{others} or --set cut=CHARACTERS part it otherwise, and of a script without spaces between words --level "
+        "char takes the characters"
+    )
 
 
 def conclude(settings: "LanguagePreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
@@ -65,6 +83,8 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     else:
         why = "" if not report["share"] else f"; {report['share']:g} of them came to none"
         lines.append(f"no test part: all {train:,} are for training and validation{why} (--test SHARE draws one)")
+    if report["units"] == 1:
+        lines.append(_undivided(unit))
     if report["cut"]:
         was = (
             f"{unit} of more than {report['longer']:,} characters was",

@@ -1,8 +1,9 @@
 """From running text in raw files to sentences of the words of one vocabulary."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -27,9 +28,12 @@ class _Units(Documents):
     Attributes:
         unit: what is learnt one by one, "sentence", "line", "paragraph", or "document" (a file of plain text, a row of
             a table). A model sees nothing before its beginning.
+        starts: what a sentence begins with: a "capital" letter, or "any", so that small letters begin one too; found
+            by what follows the first full stops when "find".
     """
 
     unit: units.Unit = "sentence"
+    starts: units.Starts = "find"
 
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     shard_rows: ClassVar[int] = 1 << 17
@@ -69,10 +73,16 @@ class LanguagePreparation(_Units, DocumentPreparation):
         if self.cut < 1:
             raise UsageError(f"setting cut must be at least 1 character, received {self.cut}")
 
+    def describe(self, texts: list[str]) -> tuple[Self, list[str]]:
+        """The same with what sentences begin with, and messages about the first texts."""
+        found, messages = super().describe(texts)
+        starts, more = units.infer_starts(self.unit, self.starts, texts)
+        return dataclasses.replace(found, starts=starts), [*messages, *more]
+
     def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
         """The units of one piece: `text`, `part`, `id` and `key`, with a note of each table."""
         for table, note in reading.read(piece, self.form):
-            found, told = units.split(table, note, self.unit, self.cut)
+            found, told = units.split(table, note, self.unit, self.cut, self.starts)
             text = one_array(found.column("text"))
             keys = units.keys(text)
             said = found.column("part").to_numpy()
@@ -118,7 +128,7 @@ class LanguageReading(_Units, DocumentReading):
     def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
         """The texts of one piece: `text` and `id`."""
         for table, note in reading.read(piece, self.form):
-            yield units.split(table, note, self.unit) if piece.kind == "plain" else (table, note)
+            yield units.split(table, note, self.unit, starts=self.starts) if piece.kind == "plain" else (table, note)
 
     def remarks(self, report: Mapping[str, Any]) -> list[str]:
         """What a person should know of a report, in lines."""

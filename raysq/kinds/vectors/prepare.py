@@ -1,15 +1,16 @@
 """From texts in raw files to the words of one vocabulary."""
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 
 from raysq.corpus.documents import DocumentPreparation, DocumentReading, Note, damages, many, parts_said, seen, total
 from raysq.corpus.reading import SUFFIXES, Piece, plain
 from raysq.corpus.tokens import FILTERS
-from raysq.corpus.units import Unit, split
+from raysq.corpus.units import Starts, Unit, infer_starts, split
 from raysq.errors import DataError
 
 # Quotation marks, dashes, dots, and the space that does not break; then some of these in Windows' code page.
@@ -23,6 +24,8 @@ class VectorPreparation(DocumentPreparation):
 
     Attributes:
         unit: what no window crosses: "document" (of a .txt file a paragraph), or its paragraphs, lines or sentences.
+        starts: what a sentence begins with where that is the unit: a "capital" letter, or "any", so that small letters
+            begin one too; found by what follows the first full stops when "find".
         parts: "keep" leaves out of training what the source says is for testing; "join" takes all.
 
     The others are those of `DocumentPreparation`, `Documents` and `Tokens`. Quotation marks and dashes of print part
@@ -31,6 +34,7 @@ class VectorPreparation(DocumentPreparation):
 
     filters: str = FILTERS + _PRINTED
     unit: Unit = "document"
+    starts: Starts = "find"
     parts: Literal["keep", "join"] = "keep"
     test: float = 0.0
     excerpt: int = 0
@@ -40,6 +44,12 @@ class VectorPreparation(DocumentPreparation):
     counted: ClassVar[Literal["train", "all"]] = "train"
     vectors: ClassVar[str | None] = None
 
+    def describe(self, texts: list[str]) -> tuple[Self, list[str]]:
+        """The same with what sentences begin with, and messages about the first texts."""
+        found, messages = super().describe(texts)
+        starts, more = infer_starts(self.unit, self.starts, texts)
+        return dataclasses.replace(found, starts=starts), [*messages, *more]
+
     def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
         """The texts of one piece, with a note of each table."""
         for table, note in super().read(piece):
@@ -47,7 +57,7 @@ class VectorPreparation(DocumentPreparation):
                 none_said = pa.array([-1] * table.num_rows, pa.int8())
                 table = table.set_column(table.column_names.index("part"), "part", none_said)
             if self.unit != "document" and "text" in table.column_names:
-                table, note = split(table, note, self.unit)
+                table, note = split(table, note, self.unit, starts=self.starts)
             yield table, note
 
     def check(self, notes: list[Note]) -> None:

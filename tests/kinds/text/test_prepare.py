@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import raysq
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.kinds.splits import SPLITS
 from raysq.kinds.text.examples import sentences
+from raysq.kinds.text.findings import remarks
 from raysq.kinds.text.settings import LanguageSettings
 
 from .corpus import TEXT, prepared, spoken
@@ -19,6 +21,31 @@ BOOK = "\u201cOh! It\u2019s Tom\u2019s,\u201d said Ann\u2014softly\u2026 \u2018Y
 
 def test_words_keep_their_apostrophes_and_lose_the_marks_of_print(tmp_path):
     assert spoken(prepared(tmp_path, BOOK, test=0))[:2] == [["oh"], ["it's", "tom's", "said", "ann", "softly"]]
+
+
+def test_a_text_without_capitals_is_parted_and_told(tmp_path):
+    (tmp_path / "low.txt").write_text("the red cup is near. a big chair was old. " * 30)
+    dataset = raysq.prepare("text", tmp_path / "low.txt", quiet=True)
+    assert dataset.rows == 60
+    assert dataset.manifest.preparation["settings"]["starts"] == "any"
+    said = "sentences: no capital letters follow full stops, so that small ones begin sentences too"
+    assert f"{said} (--set starts=capital changes it)" in dataset.manifest.preparation["told"]
+    kept = raysq.prepare("text", tmp_path / "low.txt", settings={"starts": "capital", "test": 0.0}, quiet=True)
+    assert kept.rows == 1
+
+
+def test_a_text_that_is_one_sentence_says_what_parts_it(tmp_path):
+    thai = "\u0e41\u0e21\u0e27\u0e14\u0e33 \u0e1a\u0e49\u0e32\u0e19\u0e2a\u0e27\u0e22 " * 200
+    (tmp_path / "thai.txt").write_text(thai, encoding="utf-8")
+    said = "the source is one sentence, and a model needs two .*--unit line, --unit paragraph .*--level char"
+    with pytest.raises(DataError, match=said) as caught:
+        raysq.prepare("text", tmp_path / "thai.txt", settings={"test": 0.999999}, quiet=True)
+    assert "--test" not in str(caught.value)
+    dataset = raysq.prepare("text", tmp_path / "thai.txt", settings={"test": 0.0}, quiet=True)
+    assert any(re.match(said, line) for line in remarks(dataset.manifest.report))
+    assert any("of a script without spaces between words" in line for line in dataset.manifest.preparation["told"])
+    lines = raysq.prepare("text", tmp_path / "thai.txt", settings={"level": "char", "cut": 100}, quiet=True)
+    assert lines.rows > 10 and not any("script" in line for line in lines.manifest.preparation["told"])
 
 
 def test_characters_keep_everything(tmp_path):
