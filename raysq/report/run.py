@@ -187,9 +187,14 @@ def settings_part(study: Study, *, level: int = 2) -> Markup:
     config = study.config
     rows: list[list[Any]] = []
     marked = []
+    # What the optimizer of a model that came compiled decided.
+    left = (study.result or {}).get("left_to_model", ())
     for section, name in _SECTIONS:
         values, defaults = getattr(config, section), study.defaults.get(section, {})
         for key, value in values.items():
+            if key in left:
+                rows.append([key, "decided by the model", "", name])
+                continue
             changed = differs(values, defaults, key)
             if changed:
                 marked.append(len(rows))

@@ -16,6 +16,9 @@ from raysq.training.settings import TrainSettings
 from raysq.training.user_code import user_errors
 from raysq.training.validation import overridden, sample
 
+# Names of an epoch's record that a metric cannot have.
+_TAKEN = ("loss", "epoch", "step", "seconds", "learning_rate", "best")
+_PREFIXES = ("train_", "val_", "test_")
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
@@ -213,8 +216,11 @@ def _own_metrics(given: Any, name: str, y: Any, prediction: Any) -> dict[str, An
             metric = keras.metrics.get(_resolve(identifier, y, prediction, "accuracy", ("accuracy", "acc")))
         title = getattr(metric, "__name__", None) or type(metric).__name__
         key = identifier if isinstance(identifier, str) else getattr(metric, "name", None) or title
-        if key == "loss" or key in found:
-            raise UsageError(f"model {name!r} has two metrics named {key!r}: give one of them another name")
+        if key in found or key in _TAKEN or key.startswith(_PREFIXES):
+            raise UsageError(
+                f"model {name!r} has a metric named {key!r}, which is the name of something else in its record: give "
+                f"it another name"
+            )
         _validate_shapes(metric, title, name, y, prediction, "metric")
         found[key] = metric
     return found

@@ -273,6 +273,7 @@ def _finish(
             "epochs": state.epoch,
             "parameters": int(program.model.count_params()),
             "ended": ended,
+            "left_to_model": list(left_to_optimizer(run.config, program.compilation.own_optimizer)),
         }
     )
 

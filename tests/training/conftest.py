@@ -19,6 +19,7 @@ CASES = {
     "dense": ("dense", {**SGD, "eval_batch_size": 37, "xla": "true"}),
     "gru": ("gru", {**SGD, "units": 4, "xla": "false"}),
     "penalty": ("training.own_models:penalised", {**SGD, "clipnorm": 0.3}),
+    "own": ("training.own_models:clipping", {**SMALL, "epochs": 2, "batch_size": 13, "eval_batch_size": 37}),
     "host": ("dense", {**SGD, "batch_size": 7}),
     "diverging": ("dense", {**SGD, "learning_rate": 1e30}),
     "dropout": ("dense", {**ONE, "dropout": 0.3}),
@@ -38,7 +39,7 @@ def by_workers(tmp_path_factory):
         (folder / name).mkdir()
         return folder / name, {one: configs[one] for one in names}
 
-    exact = ("dense", "gru", "penalty", "host", "text")
+    exact = ("dense", "gru", "penalty", "own", "host", "text")
     masked = ("dropout", "moving")
     # One worker gathers in the graph what several gather on the host.
     with ThreadPoolExecutor(1) as beside:

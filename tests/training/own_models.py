@@ -140,7 +140,8 @@ def clipping(inputs):
     def error(y, prediction):
         return keras.ops.square(y - prediction)
 
-    return _compiled(inputs, loss=error, optimizer=keras.optimizers.SGD(0.5, global_clipnorm=0.1), metrics=["mse"])
+    optimizer = keras.optimizers.SGD(0.5, global_clipnorm=0.1)
+    return _compiled(inputs, loss=error, optimizer=optimizer, metrics=["mae", double_error, "r2_score"])
 
 
 # ---- what several workers can, and cannot, put together
@@ -339,3 +340,7 @@ def vector_metric(inputs):
 
 def twice_the_metric(inputs):
     return _compiled(inputs, metrics=["mae", "mae"])
+
+
+def taken_name(inputs):
+    return _compiled(inputs, metrics=[keras.metrics.MeanSquaredError("seconds")])

@@ -158,7 +158,8 @@ REFUSED = {
     "averaging": "use_ema",
     "failing_metric": r"fails in its metric broken_metric: KeyError: 'no such column' \(.*own_models.py:\d+",
     "vector_metric": r"metric R2Score gives values of shape \(1,\)",
-    "twice_the_metric": "two metrics named 'mae'",
+    "twice_the_metric": "has a metric named 'mae', which is the name of something else",
+    "taken_name": "has a metric named 'seconds'",
 }
 
 
