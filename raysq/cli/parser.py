@@ -167,6 +167,8 @@ def parser() -> argparse.ArgumentParser:
         "--text", action="append", metavar="TEXT", help="a text, where the run is of texts; may be given repeatedly"
     )
     sub.add_argument("--output", metavar="FILE", help=".csv or .parquet (default: csv on standard output)")
+    about = "how a csv is written, if not as the run's source: encoding, delimiter, quoting, escape, header or skip"
+    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=about)
     sub.add_argument("--actors", type=int, help="size of the pool of Ray actors (default: for large files, the CPUs)")
     sub.add_argument("--gpu", action="store_true", help="one GPU for each actor")
 

@@ -14,6 +14,7 @@ _COLUMNS = 12  # that a terminal has room for
 
 def predict(options: argparse.Namespace) -> None:
     from raysq.inference.batch import predict_file
+    from raysq.settings import parse_pairs
 
     if options.text is not None:
         return _predict_texts(options)
@@ -23,6 +24,7 @@ def predict(options: argparse.Namespace) -> None:
         options.run_name,
         options.input,
         options.output,
+        settings=parse_pairs(options.set),
         actors=options.actors,
         gpu=options.gpu,
         quiet=options.json,
@@ -37,7 +39,7 @@ def _predict_texts(options: argparse.Namespace) -> None:
     from raysq.inference.load import load, texts_column
     from raysq.training.run import Run
 
-    for name in ("output", "actors", "gpu"):
+    for name in ("output", "actors", "gpu", "set"):
         if getattr(options, name):
             raise UsageError(f"--{name} goes with --input; what --text gives is printed")
     run = Run.open(options.run_name)

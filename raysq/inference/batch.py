@@ -1,6 +1,7 @@
 """Predictions for a file: in this process where it is small, else by a pool of actors on Ray Data."""
 
 import contextlib
+import dataclasses
 import re
 import sys
 from collections import Counter
@@ -15,6 +16,8 @@ from raysq.home import asked_output
 from raysq.inference import pool
 from raysq.inference.abilities import finished
 from raysq.inference.load import Predictor, for_predict
+from raysq.readers.csv.format import CsvFormat
+from raysq.settings import resolve, settings_of
 from raysq.shards import Dataset
 from raysq.training.run import Run
 
@@ -30,6 +33,7 @@ def predict_file(
     source: str | Path,
     output: str | Path | None = None,
     *,
+    settings: Mapping[str, Any] | None = None,
     actors: int | None = None,
     gpu: bool = False,
     quiet: bool = True,
@@ -44,6 +48,8 @@ def predict_file(
         run: a run, its directory or its id.
         source: what `prepare` takes: a csv, a Parquet file, a folder, a URL, ...
         output: a .csv or .parquet file to write, replaced if it is there; csv on standard output if left out.
+        settings: how csv files are written, where that is otherwise than in the run's source; see
+            `raysq.readers.csv.format.CsvFormat`.
         actors: of the pool, one CPU each; as many as the cluster has CPUs if left out. Given, the pool is used for
             small files too.
         gpu: one GPU for each actor.
@@ -53,7 +59,7 @@ def predict_file(
         `run`, `output` and `rows`, the number of predictions.
 
     Raises:
-        UsageError: an output of another form, or one that is the input.
+        UsageError: an output of another form, or one that is the input; other settings than those of csv files.
         SourceError: the input cannot be read, or the output not written.
         DataError: rows that cannot be used, or too few; a run that has not finished.
         ResourceError: no cluster, or too few CPUs or GPUs.
@@ -68,6 +74,8 @@ def predict_file(
         raise UsageError(f"--actors must be at least 1, received {actors}")
     finished(run)
     preparation = kinds.get(run.config.kind).reading(run.config.facts)
+    if settings:
+        preparation = dataclasses.replace(preparation, **resolve(settings, settings_of(CsvFormat)))
     with for_predict():
         found = sources.resolve(
             str(source),

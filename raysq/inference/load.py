@@ -12,6 +12,7 @@ from raysq.corpus.neighbours import WordVectors
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.inference.abilities import check, finished
 from raysq.inference.neighbours import word_vectors
+from raysq.readers.csv.format import CsvFormat
 from raysq.training.run import Run
 from raysq.training.saved import load_saved
 
@@ -157,9 +158,16 @@ def for_predict(given: str = "files") -> Iterator[None]:
         yield
     except (DataError, SourceError) as error:
         said = without_hint(str(error))
-        if said == str(error):
+        if said == str(error) or (given == "files" and _of_csv(str(error))):
             raise
         raise type(error)(f"{said}; {given} for predict have the form of the run's own source") from None
+
+
+def _of_csv(message: str) -> bool:
+    """Whether all options that a message names are settings of csv files, which predict has too."""
+    named = re.findall(r"--(\S+)(?: (\w+)=)?", message)
+    known = CsvFormat().csv_settings()
+    return all(option == "set" and setting in known for option, setting in named)
 
 
 def _texts(values: Sequence[Any]) -> "pa.Array":

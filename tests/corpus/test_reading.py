@@ -193,6 +193,63 @@ def test_csv_as_pythons_reader_reads_it(tmp_path, seed, small_blocks):
     assert list(zip(found["text"], found["label"], strict=True)) == [tuple(row) for row in wanted]
 
 
+def test_columns_of_a_csv_without_names_are_given_by_number(tmp_path):
+    rows = [("2", "Title", "a good film"), ("1", 'A "bad"', "bad, of course"), ("2", "Title 3", "two\nlines")]
+    with open(tmp_path / "r.csv", "w", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
+    form, told, _ = reading.infer([tmp_path / "r.csv"], Form("3", "1"))
+    assert (form.text, form.label, form.header) == ("3", "1", False)
+    assert told == ["no line of names: columns are called by their numbers (--set header=true says otherwise)"]
+    found = everything([tmp_path / "r.csv"], form)[0]
+    assert (found["text"], found["label"]) == ([row[2] for row in rows], [row[0] for row in rows])
+    assert found["id"] == ["r.csv:1", "r.csv:2", "r.csv:3"]
+    with pytest.raises(DataError, match=r"line 1 must name the columns.*--set header=false --text 1 --label 2"):
+        infer([tmp_path / "r.csv"])
+    write_csv(tmp_path / "named.csv", ROWS)
+    assert infer([tmp_path / "named.csv"], text="2", label="3")[:2] == ("text", "label")
+    with pytest.raises(DataError, match="no column '5'"):
+        infer([tmp_path / "named.csv"], text="5")
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.tsv.gz"])
+def test_quotes_and_escapes_as_they_are_said_to_be(tmp_path, name, small_blocks):
+    def documents(text, **settings):
+        data = text.replace(",", "\t").encode() if ".tsv" in name else text.encode()
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
+        return everything([tmp_path / name], Form("text", "label", **{"delimiter": sign, **settings}))[0]["text"]
+
+    sign = "tab" if ".tsv" in name else ","
+    some = "text,label\n" + "a film,x\nsome play,y\n" * 10
+    assert documents(some + '"six" inch,x\n"open,y\n', quoting="none")[-2:] == ['"six" inch', '"open']
+    assert documents(some + '"a \\"b\\", c",x\nd \\\\ e,y\n', escape="backslash")[-2:] == [
+        f'a "b"{"," if sign == "," else chr(9)} c',
+        "d \\ e",
+    ]
+    assert documents(some.replace("text,label\n", "text,label\nwords,kinds\n-,-\n"), skip=2)[:2] == [
+        "a film",
+        "some play",
+    ]
+    # The cell is taken as it is where it is said to be one.
+    stray = some + '"open,x\nfilm,y\nplay",x\n'
+    tab = "," if sign == "," else "\t"
+    assert documents(stray, quoting="minimal")[-1] == f"open{tab}x\nfilm{tab}y\nplay"
+    for text, match in (
+        (stray, "line 22 opens a quote that closes in line 24, and without it each of these lines has 2 cells"),
+        (some + '"six" inch,x\n', "line 22 opens a quote that closes there before text"),
+        (some + 'an "inch",x\n"six, inch,x\n', "line 23 opens a quote that no line closes"),
+        (some + '"a \\"b\\" c",x\n', "line 22 opens .*--set escape=backslash reads"),
+    ):
+        with pytest.raises(DataError, match=match) as caught:
+            documents(text)
+        assert "put quotes around" not in str(caught.value)
+
+
+def test_a_csv_of_another_code_page_is_told_and_read(tmp_path):
+    (tmp_path / "r.csv").write_bytes("text,label\nnaïve café,x\nGröße,y\n".encode("cp1252"))
+    assert infer([tmp_path / "r.csv"])[3][0].startswith("encoding: cp1252, as the files are not UTF-8")
+    assert everything([tmp_path / "r.csv"])[0]["text"] == ["naïve café", "Größe"]
+
+
 def test_pieces_of_a_file_are_read_by_several(tmp_path, small_blocks):
     write_csv(tmp_path / "r.csv", ROWS * 20)
     write_jsonl(tmp_path / "r.jsonl", ROWS * 20)

@@ -157,6 +157,21 @@ def test_a_delimiter_that_the_run_did_not_have_is_found(run, tmp_path):
     assert answers[0].equals(answers[1]) and answers[0].num_rows == 2
 
 
+def test_quotes_that_part_no_cells_swallow_no_rows(run, tmp_path):
+    texts = [f"w{number % 9} w{number % 4}" for number in range(40)]
+    texts[7], texts[16] = '"w1 w2', 'w3 w4"'
+    (tmp_path / "new.tsv").write_text("n\ttext\n" + "".join(f"{n}\t{text}\n" for n, text in enumerate(texts)))
+    said = r"^new\.tsv, line 9 opens a quote that closes in line 18, .* --set quoting=none reads quotes as text, [^;]*$"
+    with pytest.raises(DataError, match=said):
+        predict_file(run, tmp_path / "new.tsv", tmp_path / "out.parquet")
+    told = predict_file(run, tmp_path / "new.tsv", tmp_path / "out.parquet", settings={"quoting": "none"})
+    assert told["rows"] == 40
+    found = pa.parquet.read_table(tmp_path / "out.parquet").drop_columns("id")
+    assert found.equals(load(run).predict(texts))
+    with pytest.raises(UsageError, match="unknown setting 'test'"):
+        predict_file(run, tmp_path / "new.tsv", tmp_path / "out.parquet", settings={"test": 0})
+
+
 def test_errors_in_a_pool_are_one_line(cluster, run, tmp_path):
     (tmp_path / "bad.jsonl").write_text('{"text": "w1"}\n{"text": \n')
     for actors in (None, 1):
@@ -164,7 +179,7 @@ def test_errors_in_a_pool_are_one_line(cluster, run, tmp_path):
             predict_file(run, tmp_path / "bad.jsonl", tmp_path / "out.csv", actors=actors)
     (tmp_path / "bad.csv").write_text("text,more\nw1,w2,w3\n")
     for actors in (None, 1):
-        with pytest.raises(DataError, match=r"bad\.csv, line 2 has 3 cells and line 1 has 2; files for predict"):
+        with pytest.raises(DataError, match=r"bad\.csv, line 2 has 3 cells and line 1 has 2; put quotes"):
             predict_file(run, tmp_path / "bad.csv", tmp_path / "out.csv", actors=actors)
     assert not (tmp_path / "out.csv").exists()
 

@@ -578,3 +578,17 @@ def test_real_series_of_statsmodels(tmp_path, name, settings, every, rows):
     if name == "grunfeld":
         with pytest.raises(RaysqError, match="repeat the stamp of another row.*give --id firm"):
             own().infer([tmp_path / "grunfeld.csv"])
+
+
+def test_dates_as_columns_and_numbers_of_columns(tmp_path):
+    days = [str(day) for day in stamps("2022-01-01", "1D", 300)]
+    wide = "product," + ",".join(days) + "\n" + "".join(f"p{row}," + ",".join(["5"] * 300) + "\n" for row in range(4))
+    with pytest.raises(DataError, match=r"most of the 301 columns are called as times \(2022-01-01, .*melt$") as caught:
+        found(tmp_path / "wide.csv", wide)
+    assert len(str(caught.value)) < 300
+    bare = written("%Y-%m-%d %H:%M", stamps("2022-01-01", "1h", 100))
+    settings, told = found(tmp_path / "bare.csv", bare, time="1")
+    assert (settings.time, settings.columns, settings.header) == (("1",), ("2",), False)
+    assert "columns are called by their numbers" in told
+    with pytest.raises(DataError, match="line 1 must name the columns.*--set header=false --time 1 --target 2"):
+        found(tmp_path / "bare.csv")

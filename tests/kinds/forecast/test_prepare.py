@@ -349,3 +349,47 @@ def test_real_beijing(real):
     assert table.num_rows == 43_824
     assert report["cadence_seconds"] == 3600
     assert report["ignored_columns"] == ["No", "pm2.5", "cbwd"]
+
+
+def test_cells_hold_line_breaks_and_swallow_no_rows(tmp_path, monkeypatch):
+    """Also where pieces end among them, and with the lines that errors name right."""
+    notes = ["calm", '"two\nlines, of text"', '"a ""word"""', "", 'say "no"']
+    rows = [f"2020-01-{1 + n // 24:02d} {n % 24:02d}:00,{notes[n % 5]},{n / 7:.3f}" for n in range(400)]
+    text = "time,note,b\n" + "\n".join(rows) + "\n"
+    settings = {"columns": ["b"]}
+    line = text.count("\n")  # the last
+    for size in (1, 50, 1000, 1 << 20):
+        monkeypatch.setattr(tabular, "RANGE", size)
+        table, report = table_of(tmp_path / "x.csv", text, **settings)
+        assert values(table, "b") == pytest.approx([n / 7 for n in range(400)], abs=1e-3)
+        with pytest.raises(DataError, match=rf"y\.csv, line {line}, column 'b': 'many' is not a number"):
+            table_of(tmp_path / "y.csv", text.replace("57.000", "many"), **settings)
+        swallowed = text.replace("09:00,,", '09:00,"gusty,', 1).replace("15:00,calm", '15:00,gusty"', 1)
+        first = swallowed[: swallowed.index('"gusty')].count("\n") + 1
+        with pytest.raises(DataError, match=rf"y\.csv, line {first} opens a quote that closes"):
+            table_of(tmp_path / "y.csv", swallowed, **settings)
+        assert (
+            table_of(tmp_path / "y.csv", swallowed.replace('"two\nlines, of text"', "x"), quoting="none", **settings)[
+                0
+            ].num_rows
+            == 400
+        )
+    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(text.encode()))
+    assert table_of(tmp_path / "x.csv.gz", **settings)[0] == table
+    assert report["rows_read"] == 400
+
+
+def test_rows_of_units_and_files_without_names(tmp_path):
+    wanted = table_of(tmp_path / "x.csv", GOOD)[0]
+    units = GOOD.replace("\n", "\n-,kW,degC\n", 1)
+    assert table_of(tmp_path / "x.csv", units, skip=1)[0] == wanted
+    assert table_of(tmp_path / "x.csv", units.replace("\n", "\n\n", 1), skip=2)[0] == wanted
+    with pytest.raises(DataError, match=r"line 2, column time: '-' is not a time.* left out by --set skip=1$"):
+        table_of(tmp_path / "x.csv", units)
+    with pytest.raises(DataError, match=r"x\.csv, line 4, column 'a': 'x2' is not a number"):
+        table_of(tmp_path / "x.csv", units.replace(",2,", ",x2,"), skip=1)
+    bare = GOOD.split("\n", 1)[1]
+    found = table_of(tmp_path / "x.csv", bare, time="1", header=False)[0]
+    assert found.rename_columns(["time", "a", "b"]) == wanted and found.column_names == ["time", "2", "3"]
+    with pytest.raises(DataError, match=r"x\.csv, line 2, column '2': 'x2' is not a number"):
+        table_of(tmp_path / "x.csv", bare.replace(",2,", ",x2,"), time="1", header=False)

@@ -127,6 +127,19 @@ def test_lines_with_tabs_need_no_names(tmp_path):
     assert [one[0] for one in rows(named)] == [["va"], ["arrete"]]
 
 
+def test_csv_files_without_names_or_with_quotes_of_their_own(tmp_path):
+    (tmp_path / "bare.csv").write_text('7,"Go, now",va\n8,stop,arrete\n')
+    bare = prepared(tmp_path / "bare.csv", tmp_path / "bare", test=0.0, source="2", target="3")
+    assert [one[:2] for one in rows(bare)] == [(["go", ",", "now"], ["va"]), (["stop"], ["arrete"])]
+    named = [f"go {number}\tva {number}" for number in range(30)]
+    named[4], named[9] = '"go 4\tva 4', 'go 9\tva 9"'
+    (tmp_path / "named.tsv").write_text("en\tfr\n" + "\n".join(named) + "\n")
+    with pytest.raises(DataError, match=r"named\.tsv, line 6 opens a quote that "):
+        prepared(tmp_path / "named.tsv", tmp_path / "named", test=0.0, source="en", target="fr")
+    found = prepared(tmp_path / "named.tsv", tmp_path / "named", test=0.0, source="en", target="fr", quoting="none")
+    assert found.rows == 30 and rows(found)[4][0] == ['"', "go", "4"]
+
+
 def test_lines_of_other_numbers_of_cells_are_told(tmp_path):
     lines = ["go\tva\tCC-BY 1", "a\ttab\tva\tCC-BY 2", "", "stop\tarrete", "no\tnon\tCC-BY 3"]
     (tmp_path / "in.txt").write_text("\n".join(lines) + "\n")

@@ -191,11 +191,18 @@ def reads_any(cell: str) -> bool:
     return bool(_forms(cell)) or not timestamps.stamps(pa.table({"text": [cell]}), ("text",), None)[1][0]
 
 
+# Names of columns that are days, months, quarters, weeks or years.
+_DATED = re.compile(
+    r"(19|20)\d\d([-/.]?\d\d?([-/.]?\d\d?)?([ T].*)?|[- ]?[QW]\d\d?)?|\d\d?[-/.]\d\d?[-/.](\d\d){1,2}|"
+    r"(\d\d?[-/. ]+)?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*[-/., ]*(\d\d?[-/., ]+)?(\d\d){1,2}",
+    re.IGNORECASE,
+)
+
+
 def _no_time(names: Sequence[str]) -> DataError:
     """The error for columns without a time; of a wide table, whose columns are the times, it says so."""
-    some = names[:50]
-    dated = [name for name in some if re.fullmatch(r"(19|20)\d\d", name) or (not name.isdigit() and reads_any(name))]
-    if len(dated) > max(2, len(some) // 2):
+    dated = [name for name in names if _DATED.fullmatch(name.strip())]
+    if len(dated) > max(2, len(names) // 2):
         return DataError(
             f"no column tells the time, while most of the {len(names):,} columns are called as times "
             f"({listed(dated[:2])}, ...): a series has a row for each time; make the columns rows, for example with "
