@@ -24,9 +24,10 @@ import pyarrow.parquet
 
 from raysq.errors import DataError
 from raysq.readers.csv.format import CsvFormat
-from raysq.readers.csv.quotes import lines_in, scan
+from raysq.readers.csv.quotes import scan
 from raysq.readers.csv.rows import Block, blocks, parse_options
 from raysq.readers.csv.sniff import HEADER_BYTES, begin, columns
+from raysq.readers.lines import lines_in
 from raysq.settings import listed
 from raysq.sources import zip_member
 

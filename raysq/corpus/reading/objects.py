@@ -17,6 +17,7 @@ from raysq.corpus.reading.form import RANGE, Columns, Form, Piece
 from raysq.corpus.reading.heads import items, parsed_object
 from raysq.corpus.reading.tables import BOM, is_utf8
 from raysq.errors import DataError
+from raysq.readers.lines import line_ends
 
 _PARSED = 1 << 20  # bytes that are parsed at a time; a line must be among them whole
 _LABELS = (pa.string(), pa.int64(), pa.bool_(), pa.float64())
@@ -46,7 +47,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         for block in streams.blocks(stream, size):
             if line == 0:
                 block = block.removeprefix(BOM)
-            ends = streams.line_ends(block)
+            ends = line_ends(block)
             quick = _quickly(block, ends, piece.columns, line) if is_utf8(encoding) else None
             reads = [quick] if quick is not None else _slowly(block, piece, encoding, line)
             line += len(ends)

@@ -16,8 +16,8 @@ from raysq.corpus.reading.columns import Read, columns_of, documents
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.heads import csv_begin
 from raysq.errors import DataError
-from raysq.readers.csv.quotes import lines_in
 from raysq.readers.csv.rows import Block, blocks, parse_options, ragged
+from raysq.readers.lines import lines_in
 
 _RETURN = 13
 

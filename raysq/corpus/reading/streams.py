@@ -14,18 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, cast
 
-import numpy as np
-
 from raysq.cluster import cores
 from raysq.corpus.reading.tables import is_utf8
 from raysq.errors import DataError
+from raysq.readers.lines import lines_in
 from raysq.sources import zip_member
 
 CHUNK = 1 << 20  # bytes
 _AHEAD = 8  # chunks
 _LOOKED_AT = 1 << 12  # bytes of a file in which a NUL is looked for
 _COUNTING = 4  # threads that count lines
-_LINE_END = ord("\n")
 
 
 def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | None = None) -> Generator[bytes]:
@@ -127,19 +125,6 @@ def _joined(held: list[bytes]) -> bytes:
     joined = b"".join(held)
     held.clear()
     return joined
-
-
-def lines_in(data: bytes | bytearray | memoryview) -> int:
-    """How many line ends the bytes have; other threads run meanwhile, unlike with `bytes.count`."""
-    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == _LINE_END))
-
-
-def line_ends(data: bytes) -> np.ndarray:
-    """Places of the line ends."""
-    values = np.frombuffer(data, np.uint8)
-    parts = (values[begin : begin + CHUNK] for begin in range(0, len(values), CHUNK))
-    found = [np.flatnonzero(part == _LINE_END) + number * CHUNK for number, part in enumerate(parts)]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def ranges(path: Path, size: int) -> list[tuple[int, int, int]]:

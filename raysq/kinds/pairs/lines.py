@@ -14,6 +14,7 @@ from raysq.corpus.reading import streams
 from raysq.corpus.reading.layout import PARTS
 from raysq.corpus.reading.tables import BOM, is_utf8
 from raysq.errors import DataError
+from raysq.readers.lines import line_ends
 
 LINES = 1 << 16  # of a piece
 _CHUNK = 8 << 20
@@ -223,7 +224,7 @@ def _index(path: Path) -> _Index:
     last = b"\n"
     with open(path, "rb") as handle:
         while chunk := handle.read(_CHUNK):
-            ends = streams.line_ends(chunk)
+            ends = line_ends(chunk)
             full = chunk.rstrip(b"\r\n")
             if full:
                 written = lines + int(np.searchsorted(ends, len(full))) + 1

@@ -11,9 +11,9 @@ import numpy as np
 
 from raysq.errors import DataError
 from raysq.readers.csv.format import CsvFormat
+from raysq.readers.lines import line_ends
 
 _QUOTE, _LINE_END, _RETURN, _SPACE = 34, 10, 13, 32
-_CHUNK = 1 << 20  # bytes that are compared at a time
 
 
 @dataclass(frozen=True)
@@ -106,21 +106,6 @@ def _shown(data: bytes, place: int) -> str:
     begin = max(data.rfind(b"\n", 0, place) + 1, place - 20)
     end = data.find(b"\n", place)
     return data[begin : min(end if end >= 0 else len(data), place + 20)].decode(errors="replace").strip()
-
-
-def lines_in(data: bytes) -> int:
-    """How many line ends the bytes have."""
-    values = np.frombuffer(data, np.uint8)
-    parts = (values[begin : begin + _CHUNK] for begin in range(0, len(values), _CHUNK))
-    return sum(int(np.count_nonzero(part == _LINE_END)) for part in parts)
-
-
-def line_ends(data: bytes) -> np.ndarray:
-    """Places of the line ends."""
-    values = np.frombuffer(data, np.uint8)
-    parts = (values[begin : begin + _CHUNK] for begin in range(0, len(values), _CHUNK))
-    found = [np.flatnonzero(part == _LINE_END) + number * _CHUNK for number, part in enumerate(parts)]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
 
 
 def _without_escaped(data: bytes, form: CsvFormat) -> bytes:

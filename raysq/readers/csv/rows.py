@@ -10,7 +10,8 @@ import pyarrow.csv
 from raysq.errors import DataError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.lookalikes import refuse_rows_in_quotes
-from raysq.readers.csv.quotes import Scan, check, line_ends, lines_in, scan
+from raysq.readers.csv.quotes import Scan, check, scan
+from raysq.readers.lines import line_ends, lines_in
 
 LARGEST = 1 << 30  # bytes of a row
 
