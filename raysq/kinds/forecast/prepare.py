@@ -13,7 +13,7 @@ import pyarrow as pa
 from raysq import tabular, zones
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast.frequency import Frequency
-from raysq.kinds.forecast.reading import directives, timestamps
+from raysq.kinds.forecast.reading import cells, directives, timestamps
 from raysq.kinds.forecast.reading.assemble import assemble
 from raysq.kinds.forecast.reading.precision import wide_columns
 from raysq.kinds.forecast.reading.repair import repair
@@ -58,6 +58,7 @@ class SeriesPreparation(CsvFormat):
         sentinel: what to do with them.
         decimal: before the decimals of numbers, in text.
         thousands: between groups of three digits, in text.
+        signs: beside numbers, in text, and no part of them, such as $ or %.
         float64: columns to store as float64. Those that float32 would damage are stored so in any case; the others
             are float32.
 
@@ -83,6 +84,9 @@ class SeriesPreparation(CsvFormat):
     sentinel: Literal["keep", "missing", "error"] = "keep"
     decimal: Literal[".", ","] = "."
     thousands: str = ""
+    signs: tuple[str, ...] = ()
+    # Why columns were left out, where this was inferred; no setting.
+    left_out: Mapping[str, str] = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
     float64: tuple[str, ...] = ()
 
     version: ClassVar[int] = 2
@@ -94,13 +98,21 @@ class SeriesPreparation(CsvFormat):
 
     def recorded(self) -> dict[str, Any]:
         """The settings, for the manifest and the fingerprint."""
-        return dataclasses.asdict(self)
+        return {name: value for name, value in dataclasses.asdict(self).items() if name != "left_out"}
 
     def __post_init__(self) -> None:
         key: Any = self.id
         if isinstance(key, str) or key is None:  # of runs and data sets from before there could be several
             object.__setattr__(self, "id", (key,) if key else ())
-        for name in ("time", "columns", "categories", "sentinels", "float64", "id"):  # lists, where they come from JSON
+        for name in (
+            "time",
+            "columns",
+            "categories",
+            "sentinels",
+            "float64",
+            "id",
+            "signs",
+        ):  # lists, where they come from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
         self.validate()
         if self.time_format is not None and self.time_format not in (*timestamps.NUMBERED, timestamps.QUARTER):
@@ -120,6 +132,8 @@ class SeriesPreparation(CsvFormat):
             raise UsageError(
                 f"setting thousands must be one character and not that of the decimals, received {self.thousands!r}"
             )
+        if any(len(sign) != 1 or sign.isalnum() or sign in "+-.,'" for sign in self.signs):
+            raise UsageError(f"setting signs must be characters such as $ or %, received {','.join(self.signs)!r}")
         both = set(self.time) & set(self.columns)
         if both or "time" in self.columns:
             raise UsageError(f"setting columns must not name the time column {min(both or {'time'})!r}")
@@ -136,6 +150,11 @@ class SeriesPreparation(CsvFormat):
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if twice:
             raise UsageError(f"setting columns names {twice[0]!r} twice")
+
+    @property
+    def notation(self) -> cells.Notation:
+        """How numbers are written in text."""
+        return cells.Notation(self.decimal, self.thousands, self.signs)
 
     @property
     def frequency(self) -> Frequency | None:
@@ -182,7 +201,7 @@ class SeriesPreparation(CsvFormat):
         Args:
             needed: names of the columns that will be used; files may lack the others. All when None.
         """
-        settings = json.loads(json.dumps(dataclasses.asdict(self)))
+        settings = json.loads(json.dumps(self.recorded()))
         if needed is not None:
             wanted = set(needed)
             plain = self.columns or tuple(name for name in needed if name not in self.category_columns)
@@ -210,7 +229,7 @@ class SeriesPreparation(CsvFormat):
         """The series' rows of one piece, with a note of what was seen in each table."""
         text = [*self.time, *self.categories, *self.id]
         values = list(self.kept(piece.header))
-        if (self.decimal, self.thousands) != (".", ""):
+        if self.notation != cells.PLAIN:
             # Arrow would take 1.234 for a number where it stands for 1234.
             text, values = [*text, *values], []
         for chunk in tabular.read(piece, text, values, self.csv):

@@ -46,7 +46,7 @@ def complete(
         lines.append(f"target: {values[0]}, the only column of values")
     for name in targets:
         if name not in there:
-            raise UsageError(f"target {name!r} is no column of values: {_nearest(name, there, targets)}")
+            raise _no_column("target", name, preparation, targets)
     features = _names(settings, "features")
     if not features:
         return chosen, lines
@@ -54,7 +54,7 @@ def complete(
     for name in features:
         levels = [f"{name}={value}" for value in (preparation.levels or {}).get(name, ())]
         if not levels and name not in there:
-            raise UsageError(f"feature {name!r} is no column of values: {_nearest(name, there, features)}")
+            raise _no_column("feature", name, preparation, features)
         expanded += [column for column in levels or [name] if column not in expanded]
     unnamed = [column for column in preparation.category_columns if column not in expanded]
     if unnamed and not any(column in expanded for column in preparation.category_columns):
@@ -67,6 +67,14 @@ def complete(
 
 def _names(settings: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(coerce(settings.get(key) or (), tuple[str, ...], key))
+
+
+def _no_column(role: str, name: str, preparation: "SeriesPreparation", asked: Sequence[str]) -> UsageError:
+    reason = preparation.left_out.get(name)
+    if reason is not None:
+        return UsageError(f"{role} {name!r} is no column of values: {reason}")
+    there = (*preparation.columns, *preparation.category_columns)
+    return UsageError(f"{role} {name!r} is no column of values: {_nearest(name, there, asked)}")
 
 
 def _nearest(name: str, there: Sequence[str], asked: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """What a person did not say of their files, found in them, and told."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ _PACKED = {".gz": 6, ".zip": 6, ".parquet": 4}  # how many times larger they are
 _MOST_LEVELS = 50
 _TOLD = 5  # columns that an error gives the reason of
 _FEW = 20_000  # rows that tell numbers from text
+_MEASURE = re.compile(r"[^\d\w]{0,4}\d[\d.,\s'\u2019]*[^\d:/-]{0,8}")  # digits with something beside them
 _COUNTERS = ("no", "nr", "index", "idx", "row", "rownames", "row_id", "unnamed: 0", "level_0", "__index_level_0__")
 
 
@@ -34,6 +36,7 @@ def infer(settings: "SeriesPreparation", files: list[Path]) -> "tuple[SeriesPrep
         DataError: it cannot be found out, or the person must decide; the message says what to say.
     """
     lines: list[str] = []
+    left_out: dict[str, str] = {}
     if settings.layout == "infer":
         settings = written(settings, files[0], lines)
         pieces = tabular.plan(files, settings.csv)
@@ -43,7 +46,7 @@ def infer(settings: "SeriesPreparation", files: list[Path]) -> "tuple[SeriesPrep
         sample = _text(
             pieces if small else [pieces[n] for n in sorted({0, len(pieces) // 2, len(pieces) - 1})], settings
         )
-        settings = _columns(settings, sample, lines)
+        settings = _columns(settings, sample, lines, left_out)
         check_keys(settings, sample)
         if not small:
             lines.append(f"(as found in {sample.num_rows:,} rows; the rest is checked as it is read)")
@@ -58,6 +61,7 @@ def infer(settings: "SeriesPreparation", files: list[Path]) -> "tuple[SeriesPrep
         if small:
             settings, more = _looked_through(settings, files)
             lines += more
+        object.__setattr__(settings, "left_out", left_out)
     return settings, lines
 
 
@@ -85,14 +89,18 @@ def _text(pieces: Sequence[tabular.Piece], settings: "SeriesPreparation") -> pa.
     return pa.concat_tables(tables, promote_options="permissive")
 
 
-def _columns(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) -> "SeriesPreparation":
-    """The columns of the time and of the values, and how numbers are written."""
+def _columns(
+    settings: "SeriesPreparation", sample: pa.Table, lines: list[str], out: dict[str, str]
+) -> "SeriesPreparation":
+    """The columns of the time and of the values, and how numbers are written; why others are left out goes to `out`."""
     few = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), _FEW).astype(int))))
-    decimal, thousands = numbers_written(settings, few)
-    if (decimal, thousands) != (settings.decimal, settings.thousands):
-        settings = dataclasses.replace(settings, decimal=decimal, thousands=thousands)
-        signs = ["decimal comma"] * (decimal == ",") + [f"thousands parted by {thousands!r}"] * bool(thousands)
-        lines.append(f"numbers: {', '.join(signs)} (--set decimal=... --set thousands=... say otherwise)")
+    notation = numbers_written(settings, few)
+    if notation != settings.notation:
+        settings = dataclasses.replace(settings, **dataclasses.asdict(notation))
+        found = ["decimal comma"] * (notation.decimal == ",")
+        found += [f"thousands parted by {notation.thousands!r}"] * bool(notation.thousands)
+        found += [f"{' and '.join(notation.signs)} beside them left out"] * bool(notation.signs)
+        lines.append(f"numbers: {', '.join(found)} (--set decimal=..., thousands=... and signs=... say otherwise)")
     shares = {name: _share(few.column(name), settings) for name in few.column_names}
     numeric = [name for name, share in shares.items() if share is not None and share >= 0.5]
     times = _time(settings, sample, numeric)
@@ -103,29 +111,29 @@ def _columns(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) 
     taken = {*settings.time, *settings.categories, *settings.id}
     if settings.columns:
         return settings
-    kept, out = [], []
+    kept = []
     for name in sample.column_names:
         if name in taken:
             continue
         nameless = name.startswith("column ")
         if shares[name] is None:
             if not nameless:  # the end of lines that end with a delimiter
-                out.append(f"left out: {name}, it is empty")
+                out[name] = f"{name}, it is empty"
         elif name not in numeric:
-            out.append(_about_text(name, few.column(name)))
+            out[name] = _about_text(name, few.column(name), settings)
         elif name == "time":
-            out.append("left out: time, a name that the stamps take; rename the column to keep its values")
+            out[name] = "time, a name that the stamps take; rename the column to keep its values"
         elif _counts(name, sample.column(name), settings):
-            out.append(f"left out: {name}, it numbers the rows (--set columns=... chooses the columns)")
+            out[name] = f"{name}, it numbers the rows (--set columns=... chooses the columns)"
         else:
             kept.append(name)
     if not kept and not settings.categories:
         raise DataError(
             f"no column of numbers beside the time ({', '.join(settings.time)}); there are "
-            f"{listed(sample.column_names)}{'; ' + '; '.join(out[:_TOLD]) if out else ''}"
+            f"{listed(sample.column_names)}{'; left out: ' + '; '.join(list(out.values())[:_TOLD]) if out else ''}"
         )
     lines.append(f"values: {', '.join(kept)}")
-    lines += out
+    lines += [f"left out: {reason}" for reason in out.values()]
     return dataclasses.replace(settings, columns=tuple(kept))
 
 
@@ -171,7 +179,7 @@ def _share(column: pa.ChunkedArray, settings: "SeriesPreparation") -> float | No
         text = there(column)
         if not len(text):
             return None
-        good = pc.match_substring_regex(cells.plain(text, settings.decimal, settings.thousands), cells.NUMBER)
+        good = pc.match_substring_regex(cells.plain(text, settings.notation), cells.NUMBER)
         return float(pc.mean(good.cast(pa.float64())).as_py())
     if column.null_count == len(column):
         return None
@@ -180,24 +188,29 @@ def _share(column: pa.ChunkedArray, settings: "SeriesPreparation") -> float | No
     return 1.0 if number or pa.types.is_boolean(kind) else 0.0
 
 
-def _about_text(name: str, column: pa.ChunkedArray) -> str:
+def _about_text(name: str, column: pa.ChunkedArray, settings: "SeriesPreparation") -> str:
+    """Why a column that holds no numbers is left out."""
     if pa.types.is_temporal(column.type):
-        return f"left out: {name} holds times"
+        return f"{name} holds times"
     try:
         values = pc.unique(cells.labels(column)).drop_null().to_pylist()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return f"left out: {name} holds {column.type}"
-    if len(values) > _MOST_LEVELS:
-        return f"left out: {name} holds text"
-    option = repr(name) if " " in name else name
-    return f"left out: {name} holds text ({shown(sorted(values), 6)}); --category {option} makes features of it"
+        return f"{name} holds {column.type}"
+    if len(values) <= _MOST_LEVELS:
+        option = repr(name) if " " in name else name
+        return f"{name} holds text ({shown(sorted(values), 6)}); --category {option} makes features of it"
+    measures = [value for value in values if _MEASURE.fullmatch(value)]
+    if len(measures) < len(values) / 2:
+        return f"{name} holds text"
+    how = "a point before decimals" if settings.decimal == "." else "a comma before decimals, as in other columns"
+    return f"{name} holds cells such as {measures[0]!r}, which are no numbers here: write digits with {how}"
 
 
 def _counts(name: str, column: pa.ChunkedArray, settings: "SeriesPreparation") -> bool:
     """Whether the column only numbers the rows."""
     if not (name.lower() in _COUNTERS or name.startswith("column ")) or len(column) < 2:
         return False
-    values, _ = cells.numbers(column, name, settings.decimal, settings.thousands)
+    values, _ = cells.numbers(column, name, settings.notation)
     return bool((np.diff(values) == 1).all())
 
 

@@ -52,7 +52,7 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
     zone = settings.timezone or (next(iter(read.zones)) if len(read.zones) == 1 else "") or None
     values, bad, empty = {}, {}, unread.copy()
     for name in kept:
-        values[name], bad[name] = cells.numbers(chunk.table.column(name), name, settings.decimal, settings.thousands)
+        values[name], bad[name] = cells.numbers(chunk.table.column(name), name, settings.notation)
         empty &= np.isnan(values[name]) & ~bad[name]
     if empty.any():
         # A line without a stamp and without any value is a blank line, most often the last one.

@@ -5,7 +5,7 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,6 +18,9 @@ from raysq.tabular import MISSING
 
 if TYPE_CHECKING:
     from raysq.kinds.forecast.prepare import SeriesPreparation
+
+
+_DIGITS = rf"^[+-]?\d[\d.,{cells.SPACES}]*$"
 
 
 def written(settings: "SeriesPreparation", path: Path, lines: list[str]) -> "SeriesPreparation":
@@ -39,37 +42,56 @@ def written(settings: "SeriesPreparation", path: Path, lines: list[str]) -> "Ser
     return dataclasses.replace(settings, **form.csv_settings())
 
 
-def numbers_written(settings: "SeriesPreparation", few: pa.Table) -> tuple[Literal[".", ","], str]:
-    """The signs before decimals and between thousands, by the cells that are no plain numbers."""
-    if (settings.decimal, settings.thousands) != (".", ""):
-        return settings.decimal, settings.thousands
-    comma = thousands = point = False
-
-    def any_like(text: pa.ChunkedArray, pattern: str) -> bool:
-        return bool(pc.any(pc.match_substring_regex(text, pattern)).as_py())
-
-    for name in few.column_names:
-        if not cells.is_text(few.column(name)) or name in settings.time:
-            continue
-        text = there(few.column(name))
-        digits = pc.match_substring_regex(text, r"^[+-]?\d[\d.,]*$")
-        if not len(text) or pc.mean(digits.cast(pa.float64())).as_py() < 0.5:
-            continue
-        text = text.filter(pc.and_(digits, pc.match_substring(text, ",")))
+def numbers_written(settings: "SeriesPreparation", few: pa.Table) -> cells.Notation:
+    """Find how numbers are written, by the cells that are no plain numbers."""
+    if settings.notation != cells.PLAIN:
+        return settings.notation
+    named = {*settings.time, *settings.categories, *settings.id}
+    columns = [few.column(name) for name in few.column_names if name not in named]
+    columns = [text for text in map(there, filter(cells.is_text, columns)) if len(text)]
+    signs = tuple(sorted({sign for text in columns if (sign := _sign(text))}))
+    if signs:
+        columns = [cells.unsigned(text, signs) for text in columns]
+    columns = [text for text in columns if _share_of(text, _DIGITS) >= 0.5]
+    thousands = next((sign for sign in cells.SPACES if any(_all_grouped(text, sign) for text in columns)), "")
+    if thousands:
+        columns = [cells.plain(text, cells.Notation(thousands=thousands)) for text in columns]
+    comma = False
+    for text in columns:
+        text = text.filter(pc.and_(pc.match_substring_regex(text, _DIGITS), pc.match_substring(text, ",")))
         if not len(text):
             continue
-        if any_like(text, r"^[+-]?\d{1,3}(,\d{3})+\.\d+$|,\d{3},"):
-            thousands = True
-        elif any_like(text, r"^[+-]?\d+,(\d{1,2}|\d{4,})$|\.\d{3},|^[+-]?0,"):
+        if _share_of(text, r"^[+-]?\d{1,3}(,\d{3})+\.\d+$|,\d{3},"):
+            thousands = ","
+        elif _share_of(text, r"^[+-]?\d+,(\d{1,2}|\d{4,})$|\.\d{3},|^[+-]?0,") or settings.separator != ",":
             comma = True
-            point |= any_like(text, r"^[+-]?\d{1,3}(\.\d{3})+,")
-        elif settings.separator == ",":
-            thousands = True
         else:
-            comma = True
-    if comma:
-        return ",", "." if point else ""
-    return ".", "," if thousands else ""
+            thousands = ","
+    if comma and thousands in ("", ","):
+        thousands = "." if any(_all_grouped(text, ".") for text in columns) else ""
+    return cells.Notation("," if comma else ".", thousands, signs)
+
+
+def _sign(text: pa.ChunkedArray) -> str | None:
+    """The one sign that stands beside the number in each cell, or None."""
+    first = text[0].as_py()
+    found = [sign for sign in cells.SIGNS if sign in first]
+    if len(found) != 1:
+        return None
+    sign = cells.literal(found[0])
+    space = "[\\s\u00a0\u202f]*"
+    beside = rf"^[+-]?{sign}{space}[+-]?[\d.]|\d{space}{sign}$"
+    return found[0] if _share_of(text, beside) == 1 else None
+
+
+def _all_grouped(text: pa.ChunkedArray, sign: str) -> bool:
+    """Whether all cells that hold a character have it between groups of three digits, and some do."""
+    text = text.filter(pc.match_substring(text, sign))
+    return bool(len(text)) and _share_of(text, rf"^[+-]?[1-9]\d{{0,2}}({cells.literal(sign)}\d{{3}})+([.,]\d+)?$") == 1
+
+
+def _share_of(text: pa.ChunkedArray, pattern: str) -> float:
+    return float(pc.mean(pc.match_substring_regex(text, pattern).cast(pa.float64())).as_py())
 
 
 def there(column: pa.ChunkedArray) -> pa.ChunkedArray:
