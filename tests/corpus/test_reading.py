@@ -657,7 +657,7 @@ def test_a_column_or_file_names_say_what_is_test(tmp_path):
         ("r.csv", "\na,b\n", r"r\.csv, line 1 is empty"),
         (
             "r.json",
-            '{"data": [\n{"text": "a"}\n]}',
+            '{"n": 5,\n"data": {"text": "a"}\n}',
             r"r\.json, line 1 is not JSON .* \(or the file a list of objects\)$",
         ),
         ("r.jsonl", '{"text": "a", "label": "x"}\n{"text": "b"\n', r"r\.jsonl, line 2 is not JSON"),

@@ -50,7 +50,7 @@ def choose(name: str, few: Head, form: Form) -> Columns:
     Raises:
         DataError: a named column that is not there (it tells the nearest), or none that can be the one.
     """
-    text, label = (None if one is None else column_by_number(one, list(few)) for one in (form.text, form.label))
+    text, label = (None if one is None else column_named(one, list(few)) for one in (form.text, form.label))
     for option, column in (("--text", text), ("--label", label)):
         if column is not None and column not in few and (option == "--text" or form.labels):
             raise DataError(f"{name} has no column {column!r} ({nearest(column, few)}); {option} names another")
@@ -89,10 +89,20 @@ def documents(read: Read, piece: Piece, form: Form) -> tuple[pa.Table, dict[str,
     )
 
 
+def column_named(name: str, columns: Sequence[str]) -> str:
+    """The column that is meant: of that name or number, or the only one that is called so inside an object."""
+    inner = [column for column in columns if column.endswith(f".{name}")]
+    return inner[0] if name not in columns and len(inner) == 1 else column_by_number(name, columns)
+
+
 def usual(names: Sequence[str], columns: Sequence[str]) -> str | None:
-    """The column that is called as one of the names, which are in order of preference; None where none is."""
+    """The column that is called as one of the names, which are in order of preference; None where none is.
+
+    A column inside an object is called as its last part says where no other column is.
+    """
     lower = {column.lower().strip(): column for column in reversed(columns)}
-    return next((lower[name] for name in names if name in lower), None)
+    inner = {name.rpartition(".")[2]: column for name, column in lower.items()}
+    return next((found[name] for found in (lower, inner) for name in names if name in found), None)
 
 
 def _is_text(values: Sequence[Any]) -> bool:

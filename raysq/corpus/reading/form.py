@@ -61,7 +61,7 @@ class Columns:
         text: name of the text's.
         label: name of the label's, if there is one.
         part: name of the column that says what is train and what is test, if there is one.
-        names: all of the file's.
+        names: all of the file's; one inside an object has the object's name and a dot before it.
     """
 
     text: str

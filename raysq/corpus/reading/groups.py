@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from raysq.columns import one_array
 from raysq.corpus.reading.columns import Read, columns_of, documents
 from raysq.corpus.reading.form import RANGE, Form, Piece
+from raysq.corpus.reading.heads import unnested
 from raysq.errors import DataError
 
 
@@ -21,7 +23,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
     """
     columns = columns_of(path, form)
     with pa.parquet.ParquetFile(path) as file:
-        kind = file.schema_arrow.field(columns.text).type
+        kind = unnested(file.schema_arrow.empty_table()).schema.field(columns.text).type
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
     if not _is_text(kind):
         raise DataError(
@@ -47,7 +49,8 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
             group = file.metadata.row_group(piece.begin)
             few = max(int(group.num_rows * RANGE / max(group.total_byte_size, 1)), 1)
             for batch in file.iter_batches(few, [piece.begin], piece.columns.wanted, use_threads=False):
-                columns = [batch.column(name) for name in piece.columns.wanted]
+                rows = unnested(pa.Table.from_batches([batch]))
+                columns = [one_array(rows.column(name)) for name in piece.columns.wanted]
                 columns[0] = _text(columns[0])
                 yield documents(Read(columns, np.arange(line + 1, line + 1 + batch.num_rows)), piece, form)
                 line += batch.num_rows

@@ -1,8 +1,5 @@
 """The beginning of a file with columns: their names, and some of their values."""
 
-import itertools
-import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from raysq.corpus.reading.form import SUFFIXES, Form
 from raysq.errors import DataError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.sniff import Beginning, begin, is_value, no_header, sniff, sniff_encoding
+from raysq.readers.json import is_whole, items, parsed_object, table
 
 ROWS = 1000
 _BYTES = 1 << 20
@@ -49,7 +47,7 @@ def family(path: Path) -> str:
     if path.is_dir():
         return "tree"
     ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    if ending == "json" and _first(path) != b"[":
+    if ending == "json" and _first(path) != b"[" and not is_whole(*_begin(path, Form())):
         return "jsonl"
     if ending not in _FAMILIES:
         raise DataError(f"{path.name} must end in {', '.join(SUFFIXES)}, or be a folder with a folder for each class")
@@ -155,69 +153,23 @@ def _json(path: Path, data: bytes, whole: bool, form: Form, kind: str) -> Head:
             for number, line in enumerate(lines if whole else lines[:-1], 1)
             if line.strip()
         )
-    rows = list(itertools.islice(found, ROWS))
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def parsed_object(name: str, number: int, line: bytes, encoding: str) -> dict[str, Any]:
-    """The object in a line of JSON.
-
-    Raises:
-        DataError: it is none; file and line are named.
-    """
-    try:
-        value = json.loads(line.decode(encoding, errors="surrogateescape"))
-    except (ValueError, RecursionError) as error:
-        whole = " (or the file a list of objects)" if name.lower().removesuffix(".gz").endswith(".json") else ""
-        raise DataError(f"{name}, line {number} is not JSON ({error}); each line must hold one object{whole}") from None
-    if not isinstance(value, dict):
-        raise DataError(f'{name}, line {number} is {type(value).__name__}, not an object such as {{"text": ...}}')
-    return value
-
-
-def items(name: str, text: str, whole: bool = True) -> Iterator[dict[str, Any]]:
-    """The objects of a JSON list, one after the other.
-
-    Raises:
-        DataError: no list of objects; the item is named.
-    """
-    decoder = json.JSONDecoder()
-    text = text.removeprefix("\ufeff")
-    place, number = _space(text, 0) + 1, 0  # past the bracket
-    try:
-        place = _space(text, place)
-        while text[place : place + 1] != "]":
-            value, place = decoder.raw_decode(text, place)
-            number += 1
-            if not isinstance(value, dict):
-                raise DataError(f"{name}, item {number} is {type(value).__name__}, not an object")
-            yield value
-            place = _space(text, place)
-            if text[place : place + 1] == ",":
-                place = _space(text, place + 1)
-            elif text[place : place + 1] != "]":
-                raise ValueError(f"no comma at character {place:,}")
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, DataError):
-            raise
-        if whole:
-            raise DataError(f"{name}, item {number + 1} is not JSON ({error}); mend the file") from None
-
-
-def _space(text: str, place: int) -> int:
-    while text[place : place + 1].isspace():
-        place += 1
-    return place
+    return table(found, ROWS)
 
 
 def _parquet(path: Path) -> Head:
     try:
         with pa.parquet.ParquetFile(path) as file:
             batch = next(file.iter_batches(ROWS, use_threads=False), None)
-            names = file.schema_arrow.names
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}") from None
     if batch is None or not batch.num_rows:
         raise DataError(f"{path.name} has columns and no rows; give another --source")
-    return {name: batch.column(place).to_pylist() for place, name in enumerate(names)}
+    rows = unnested(pa.Table.from_batches([batch]))
+    return {name: rows.column(name).to_pylist() for name in rows.column_names}
+
+
+def unnested(rows: pa.Table) -> pa.Table:
+    """A table whose structs are columns of their own: a field `b` of `a` is the column `a.b`."""
+    while any(pa.types.is_struct(field.type) for field in rows.schema):
+        rows = rows.flatten()
+    return rows

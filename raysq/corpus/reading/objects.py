@@ -1,7 +1,7 @@
 """Documents in JSON: one object a line (JSONL), or a list of objects."""
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ from raysq.columns import one_array
 from raysq.corpus.reading import streams
 from raysq.corpus.reading.columns import Read, columns_of, documents
 from raysq.corpus.reading.form import RANGE, Columns, Form, Piece
-from raysq.corpus.reading.heads import items, parsed_object
+from raysq.corpus.reading.heads import unnested
 from raysq.corpus.reading.tables import BOM, is_utf8
 from raysq.errors import DataError
+from raysq.readers.json import cell, items, parsed_object
 from raysq.readers.lines import line_ends
 
 _PARSED = 1 << 20  # bytes that are parsed at a time; a line must be among them whole
@@ -81,24 +82,35 @@ def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Rea
     part = max(_PARSED, int((ends - starts).max(initial=0)) + 2)
     for kind in _LABELS if columns.label is not None else _LABELS[:1]:
         kinds = {columns.text: pa.large_string(), columns.label: kind, columns.part: pa.string()}
+        schema = _schema([(name.split("."), kinds[name]) for name in columns.wanted])
         try:
             table = pa.json.read_json(
                 pa.BufferReader(block),
                 pa.json.ReadOptions(use_threads=False, block_size=part),
-                pa.json.ParseOptions(
-                    explicit_schema=pa.schema([(name, kinds[name]) for name in columns.wanted]),
-                    unexpected_field_behavior="ignore",
-                ),
+                pa.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
             )
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             continue
         if table.num_rows != len(numbers):
             return None
+        table = unnested(table)
+        if any("." in name and table.column(name).null_count == len(numbers) for name in columns.wanted):
+            return None  # no object in an object, but a name with a dot in it
         found = [(name, _bytes(table.column(name))) for name in columns.wanted]
         # The text stays in the parts in which it was parsed: it is never held twice.
         parted = [values if name == columns.text else one_array(values) for name, values in found]
         return Read(parted, numbers + line + 1)
     return None
+
+
+def _schema(fields: Sequence[tuple[Sequence[str], pa.DataType]]) -> pa.Schema:
+    """The schema of fields by their paths, those of one object in one struct."""
+    names: dict[str, list[tuple[Sequence[str], pa.DataType]]] = {}
+    for (first, *rest), kind in fields:
+        names.setdefault(first, []).append((rest, kind))
+    return pa.schema(
+        [(name, inner[0][1] if not inner[0][0] else pa.struct(list(_schema(inner)))) for name, inner in names.items()]
+    )
 
 
 def _bytes(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -123,7 +135,7 @@ def _collected(rows: Iterable[tuple[int, dict[str, Any]]], piece: Piece, what: s
     numbers: list[int] = []
     size = 0
     for number, row in rows:
-        cells.append([_cell(row.get(name), f"{piece.name}, {what} {number}: column {name!r}") for name in wanted])
+        cells.append([_cell(cell(row, name), f"{piece.name}, {what} {number}: column {name!r}") for name in wanted])
         numbers.append(number)
         size += len(cells[-1][0] or b"")
         if size >= RANGE:

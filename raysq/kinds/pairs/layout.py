@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from raysq.corpus.reading import Form
-from raysq.corpus.reading.columns import PART, usual
+from raysq.corpus.reading.columns import PART, column_named, usual
 from raysq.corpus.reading.heads import head, sniffed
 from raysq.errors import DataError
 from raysq.kinds.pairs.lines import named, some
 from raysq.readers.csv.format import CsvFormat
-from raysq.readers.csv.sniff import column_by_number
 from raysq.settings import nearest
 from raysq.trees import left_out
 
@@ -242,7 +241,7 @@ def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> L
 def _table(path: Path, source: str | None, target: str | None, form: Form) -> Layout:
     form, told = sniffed(path, form)
     few = head(path, form)
-    source, target = (None if one is None else column_by_number(one, list(few)) for one in (source, target))
+    source, target = (None if one is None else column_named(one, list(few)) for one in (source, target))
     for option, said in (("--from", source), ("--to", target)):
         if said is not None and said not in few:
             raise DataError(f"{path.name} has no column {said!r} ({nearest(said, few)}); {option} names another")

@@ -224,3 +224,16 @@ def test_the_command_line_takes_sides(tmp_path, capsys):
     assert told["rows"] == 30 and told["report"]["parts"] == {"train": 30, "test": 0, "validation": 0}
     assert main(["prepare", "classify", "--source", source, "--from", "tgt"]) == 2
     assert "--from is for pairs of sentences" in capsys.readouterr().err
+
+
+def test_pairs_inside_of_an_object(tmp_path):
+    pairs = [{"id": str(row), "translation": {"en": f"a {row}", "fr": f"un {row}"}} for row in range(20)]
+    (tmp_path / "hub.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    for sides in (("en", "fr"), ("translation.en", "translation.fr")):
+        source, target = sides
+        dataset = prepared(tmp_path / "hub.jsonl", tmp_path / source, source=source, target=target)
+        wanted = [(f"a {row}", f"un {row}") for row in range(20)]
+        found = [[one for array in dataset.arrow(side) for one in array.to_pylist()] for side in ("source", "target")]
+        assert list(zip(*found, strict=True)) == wanted
+    with pytest.raises(DataError, match=r"hub\.jsonl has no column 'de' .*--to names another"):
+        prepared(tmp_path / "hub.jsonl", tmp_path / "de", source="en", target="de")

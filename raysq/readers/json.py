@@ -1,0 +1,171 @@
+"""Objects in JSON: one a line, a list of them, a column a key, or one inside another."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from raysq.errors import DataError
+
+_OPEN = re.compile(r'\s*\{\s*(?:\}?$|"(?:[^"\\]|\\.)*"\s*:\s*[\[{])')  # an object that holds lists or objects
+_FORMS = "give one object a line, a list of objects, or an object with a list for each column"
+
+
+def parsed_object(name: str, number: int, line: bytes, encoding: str) -> dict[str, Any]:
+    """The object in a line of JSON.
+
+    Raises:
+        DataError: it is none; file and line are named.
+    """
+    try:
+        value = json.loads(line.decode(encoding, errors="surrogateescape"))
+    except (ValueError, RecursionError) as error:
+        whole = " (or the file a list of objects)" if name.lower().removesuffix(".gz").endswith(".json") else ""
+        raise DataError(f"{name}, line {number} is not JSON ({error}); each line must hold one object{whole}") from None
+    if not isinstance(value, dict):
+        raise DataError(f'{name}, line {number} is {type(value).__name__}, not an object such as {{"text": ...}}')
+    return value
+
+
+def is_whole(beginning: bytes, ended: bool) -> bool:
+    """Whether a file that begins with an object is one object with columns, and not an object a line.
+
+    Args:
+        beginning: of the file, in UTF-8.
+        ended: whether it is all of the file.
+    """
+    lines = beginning.decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n")
+    first = next((line for line in lines if line.strip()), "")
+    if not _OPEN.match(first.rstrip()):
+        return False
+    others = any(line.strip() for line in lines[lines.index(first) + 1 :])
+    try:
+        value = json.loads(first)
+    except (ValueError, RecursionError):
+        return others or not ended  # an object over several lines, or a line that is longer than what was read
+    return not others and ended and _rows_of(value) is not None
+
+
+def items(name: str, text: str, whole: bool = True) -> Iterator[dict[str, Any]]:
+    """The rows of a JSON list of objects, or of an object with columns, one after the other.
+
+    Args:
+        name: of the file.
+        text: its text, or the beginning.
+        whole: whether it is all of it; of the beginning of an object with columns nothing is known.
+
+    Raises:
+        DataError: neither of them; the item is named.
+    """
+    text = text.removeprefix("\ufeff")
+    begin = _space(text, 0)
+    if text[begin : begin + 1] == "{":
+        return _in_columns(name, text) if whole else iter(())
+    return _in_list(name, text, begin, whole)
+
+
+def _in_list(name: str, text: str, begin: int, whole: bool) -> Iterator[dict[str, Any]]:
+    decoder = json.JSONDecoder()
+    place, number = begin + 1, 0  # past the bracket
+    try:
+        place = _space(text, place)
+        while text[place : place + 1] != "]":
+            value, place = decoder.raw_decode(text, place)
+            number += 1
+            if not isinstance(value, dict):
+                raise DataError(f"{name}, item {number} is {type(value).__name__}, not an object")
+            yield value
+            place = _space(text, place)
+            if text[place : place + 1] == ",":
+                place = _space(text, place + 1)
+            elif text[place : place + 1] != "]":
+                raise ValueError(f"no comma at character {place:,}")
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+        if whole:
+            raise DataError(f"{name}, item {number + 1} is not JSON ({error}); mend the file") from None
+
+
+def _in_columns(name: str, text: str) -> Iterator[dict[str, Any]]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{name} is not JSON ({error}); {_FORMS}") from None
+    rows = _rows_of(value)
+    if rows is None:
+        lengths = {key: len(column) for key, column in value.items() if isinstance(column, (list, dict))}
+        if len(lengths) == len(value) > 1 and len(set(lengths.values())) > 1:
+            few, many = min(lengths, key=lambda key: lengths[key]), max(lengths, key=lambda key: lengths[key])
+            raise DataError(
+                f"{name}: column {many!r} has {lengths[many]:,} values and {few!r} has {lengths[few]:,}; give each row "
+                "one"
+            )
+        raise DataError(f"{name} holds one object with {', '.join(list(value)[:8])}, and no rows; {_FORMS}")
+    return iter(rows)
+
+
+def _rows_of(value: Mapping[str, Any]) -> Sequence[dict[str, Any]] | None:
+    """The rows of an object as pandas and others write tables; None where it is none."""
+    columns = list(value.values())
+    if _is_split(value):
+        return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
+    lists = [column for column in columns if isinstance(column, list)]
+    tables = [one for one in lists if one and all(isinstance(item, dict) for item in one)]
+    if len(tables) == 1 and len(lists) == 1:  # beside a version, say
+        return tables[0]
+    if columns and len(lists) == len(columns) and len({len(column) for column in lists}) == 1:
+        return [dict(zip(value, row, strict=True)) for row in zip(*lists, strict=True)]
+    if not columns or not all(isinstance(column, dict) for column in columns):
+        return None
+    keys = list(columns[0])
+    if any(list(column) != keys for column in columns) or not keys:
+        return None
+    if all(key.isdecimal() for key in keys):  # a column a key, and in it a row a number
+        return [dict(zip(value, row, strict=True)) for row in zip(*(one.values() for one in columns), strict=True)]
+    return columns if all(key.isdecimal() for key in value) else None
+
+
+def _is_split(value: Mapping[str, Any]) -> bool:
+    """Whether an object has the names of the columns in one list and the rows in another."""
+    return (
+        isinstance(value.get("columns"), list)
+        and isinstance(value.get("data"), list)
+        and all(isinstance(row, list) for row in value["data"])
+    )
+
+
+def flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose objects are columns of their own: `{"a": {"b": 1}}` has the column `a.b`."""
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            for inner, one in flat(value).items():
+                found.setdefault(f"{name}.{inner}", one)
+        else:
+            found[name] = value
+    return found
+
+
+def cell(row: Mapping[str, Any], name: str) -> Any:
+    """The value of a column of `flat`, None where there is none."""
+    if name in row or "." not in name:
+        return row.get(name)
+    for end in range(len(name) - 1, 0, -1):
+        if name[end] == "." and isinstance(row.get(name[:end]), dict):
+            return cell(row[name[:end]], name[end + 1 :])
+    return None
+
+
+def table(rows: Iterator[dict[str, Any]], most: int) -> dict[str, list[Any]]:
+    """The first rows as columns, as many values in each, None where one is missing."""
+    some = [flat(row) for row in itertools.islice(rows, most)]
+    names = dict.fromkeys(name for row in some for name in row)
+    return {name: [row.get(name) for row in some] for name in names}
+
+
+def _space(text: str, place: int) -> int:
+    while text[place : place + 1].isspace():
+        place += 1
+    return place
