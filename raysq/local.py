@@ -16,7 +16,7 @@ from raysq.cluster import cores, has_cluster
 from raysq.errors import DataError, ResourceError
 from raysq.kinds.kind import Preparation
 from raysq.pieces import Note, noting, progress, read_note, read_notes
-from raysq.shards import Shard, write_shard
+from raysq.shards import Shard, write_extra, write_shard
 
 SMALL = 128 << 20  # bytes of source up to which starting Ray, and its processes, would take longer than the work
 _SWITCH = 5e-4  # seconds that a thread keeps Python's lock while another waits for it
@@ -80,7 +80,7 @@ def in_order(
 
 def run(
     preparation: Preparation, pieces: list[Any], directory: Path, shard_rows: int, threads: int, *, quiet: bool = True
-) -> tuple[list[Shard], pa.Schema, list[Note], Note | None]:
+) -> tuple[list[Shard], list[Shard], pa.Schema, list[Note], Note | None]:
     """Does what `raysq.pipeline.run` does, without Ray.
 
     Args:
@@ -109,6 +109,7 @@ def run(
             yield from found
 
     whole, repaired = preparation.whole(), None
+    extras: list[Shard] = []
     with tuned(), progress(pieces, noted, quiet):
         if whole is None:
             shards, schema = _write(tables(), directory, shard_rows)
@@ -118,13 +119,14 @@ def run(
             notes, counts = read_notes(noted, len(pieces), preparation)
             if not sum(counts):
                 raise DataError("the source has no rows")
-            table, repaired = whole(pa.concat_tables(every).combine_chunks())
+            table, beside, repaired = whole(pa.concat_tables(every).combine_chunks())
+            extras = [write_extra(directory, name, one) for name, one in beside.items()]
             shards, schema = _write([table], directory, shard_rows)
     if schema is None:  # no rows: the report's own error says it better
         preparation.conclude(notes, repaired)
         raise DataError("the source has no rows")
     shutil.rmtree(noted)
-    return shards, schema, notes, repaired
+    return shards, extras, schema, notes, repaired
 
 
 def _write(tables: Iterable[pa.Table], directory: Path, rows: int) -> tuple[list[Shard], pa.Schema | None]:

@@ -24,7 +24,7 @@ from raysq.cluster import ensure_ray
 from raysq.errors import DataError, ResourceError
 from raysq.kinds.kind import Preparation
 from raysq.pieces import KEY, PIECE, Note, noting, progress, read_notes, unwrapped
-from raysq.shards import Shard, write_shard
+from raysq.shards import Shard, write_extra, write_shard
 
 
 def run(
@@ -35,7 +35,7 @@ def run(
     *,
     cpus: int | None = None,
     quiet: bool = True,
-) -> tuple[list[Shard], pa.Schema, list[Note], Note | None]:
+) -> tuple[list[Shard], list[Shard], pa.Schema, list[Note], Note | None]:
     """Reads the pieces, and writes shards of exactly `shard_rows` rows (the last may have fewer) into a directory.
 
     Args:
@@ -47,7 +47,8 @@ def run(
         quiet: show no progress.
 
     Returns:
-        The shards, their schema, the notes of all pieces in order, and that of the repair of the whole, if any.
+        The shards, the tables beside them, the rows' schema, the notes of all pieces in order, and that of the repair
+        of the whole, if any.
 
     Raises:
         DataError: raw data that cannot be used as they are.
@@ -70,12 +71,13 @@ def run(
             tables = list(rows.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0))
     notes, counts = read_notes(noted, len(pieces), preparation)
     expected = [(number * PIECE, number * PIECE + count) for number, count in enumerate(counts) if count]
-    repaired = None
+    repaired, extras = None, []
     if whole is None:
         shards = _placed(sink.written, expected, parts, directory, shard_rows)
         schema = sink.schema
     else:
-        table, repaired = whole(_joined(tables, expected))
+        table, beside, repaired = whole(_joined(tables, expected))
+        extras = [write_extra(directory, name, one) for name, one in beside.items()]
         shards = [
             write_shard(directory, number, table.slice(begin, shard_rows))
             for number, begin in enumerate(range(0, table.num_rows, shard_rows))
@@ -88,7 +90,7 @@ def run(
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
-    return shards, schema, notes, repaired
+    return shards, extras, schema, notes, repaired
 
 
 def in_order(function: Callable[..., Any], calls: list[tuple[Any, ...]], cpus: int | None = None) -> Iterator[Any]:

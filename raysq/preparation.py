@@ -219,13 +219,13 @@ def _rows(
 
         return pipeline.run(preparation, pieces, directory, shard_rows, cpus=cpus, quiet=quiet)
 
-    shards, schema, notes, repaired = written(preparation)
+    shards, extras, schema, notes, repaired = written(preparation)
     revised = preparation.revise(notes) if isinstance(preparation, Revising) else preparation
     if revised is not preparation:
-        for shard in shards:
+        for shard in (*shards, *extras):
             (directory / shard.file).unlink()
-        shards, schema, notes, repaired = written(revised)
-    return shards, [], schema, revised.conclude(notes, repaired)
+        shards, extras, schema, notes, repaired = written(revised)
+    return shards, extras, schema, revised.conclude(notes, repaired)
 
 
 def _shard_rows(preparation: Preparation, asked: int | None) -> int:
@@ -268,7 +268,7 @@ def prepare_table(
     table = pa.concat_tables([table for table, _ in pairs])
     repaired, whole = None, preparation.whole()
     if whole is not None:
-        table, repaired = whole(table)
+        table, _, repaired = whole(table)
     return table, preparation.conclude(notes, repaired)
 
 

@@ -344,16 +344,20 @@ class Dataset:
             self._batches = [self._map(index) for index in range(len(self.manifest.shards))]
         return [batch.column(name) for batch in self._batches]
 
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of the tables beside the rows."""
+        return tuple(entry.file.removesuffix(".arrow") for entry in self.manifest.extras)
+
     def extra(self, name: str) -> pa.Table:
         """A table beside the rows, read where it lies on disk.
 
         Raises:
             DataError: there is none of that name.
         """
-        names = [entry.file.removesuffix(".arrow") for entry in self.manifest.extras]
-        if name not in names:
+        if name not in self.extras:
             raise DataError(f"data set {self.manifest.name} has no {name}; prepare it with one")
-        return pa.Table.from_batches([self._map(len(self.manifest.shards) + names.index(name))])
+        return pa.Table.from_batches([self._map(len(self.manifest.shards) + self.extras.index(name))])
 
     def statistics(self, name: str, begin: int = 0, end: int | None = None) -> tuple[float, float]:
         """Mean and population standard deviation of a column over rows `begin` to `end`, in float64.

@@ -28,10 +28,11 @@ def train(options: argparse.Namespace) -> None:
 
         found = estimate(config, gpu=options.gpu, threads=options.threads)
         return say(options, found, lambda console: show_estimate(console, found))
+    remarks = kinds.get(config.kind).remarks(config.facts, config.example_settings())
     run = Run.create(config, name=options.name, fresh=options.fresh)
     if not options.json:
         print(f"data {config.data}{' (synthetic sample)' if config.synthetic else ''}", file=sys.stderr)
-        for line in kinds.get(config.kind).remarks(config.facts, config.example_settings()):
+        for line in remarks:
             print(f"     {line}", file=sys.stderr)
         finished = run.result() is not None
         print(f"run  {run.directory}{' (finished before)' if finished else ''}", file=sys.stderr)
@@ -50,6 +51,7 @@ def train(options: argparse.Namespace) -> None:
         "still_improving": run.still_improving() is not None,
         "synthetic": config.synthetic,
         "metrics": outcome["metrics"],
+        "remarks": remarks,
     }
 
     def show(console: Any) -> None:
@@ -111,6 +113,7 @@ def evaluate(options: argparse.Namespace) -> None:
     found, details = examine(run, splits, gpu=options.gpu, on_message=messages.append)
     config = run.config
     outcome = run.result() or {}
+    remarks = kinds.get(config.kind).remarks(config.facts, config.example_settings())
     result = {
         "run": str(run.directory),
         "task": config.task,
@@ -125,9 +128,12 @@ def evaluate(options: argparse.Namespace) -> None:
         "references": {name: metrics for name, metrics in found.items() if name != config.model},
         "details": details,
         "messages": messages,
+        "remarks": remarks,
     }
 
     def show(console: Any) -> None:
+        for line in remarks:
+            print(line, file=sys.stderr)
         metrics_table(console, found, config)
         for message in messages:
             console.print(message, markup=False)

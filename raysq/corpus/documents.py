@@ -1,7 +1,7 @@
 """Preparations of documents, and readings of documents for predictions: what the kinds that learn of texts share."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -82,7 +82,7 @@ class Documents(CsvFormat):
         """The documents of one piece, as they are, with a note of each table."""
         yield from read(piece, self.form)
 
-    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, Note]] | None:
+    def whole(self) -> None:
         """No repair of the whole."""
         return None
 

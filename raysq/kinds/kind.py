@@ -57,8 +57,11 @@ class Preparation(Protocol):
         was seen or repaired."""
         ...
 
-    def whole(self) -> "Callable[[pa.Table], tuple[pa.Table, dict[str, Any]]] | None":
-        """A repair that needs all rows at once (sorting, filling gaps), or None where none was asked for."""
+    def whole(self) -> "Callable[[pa.Table], tuple[pa.Table, Mapping[str, pa.Table], dict[str, Any]]] | None":
+        """A repair that needs all rows at once (sorting, filling gaps), or None where none was asked for.
+
+        It gives the rows, tables to store beside them by name, and a JSON-ready note.
+        """
         ...
 
     def check(self, notes: list[dict[str, Any]]) -> None:

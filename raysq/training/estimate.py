@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from raysq import kinds
 from raysq.shards import Dataset
 from raysq.training.config import Config
 from raysq.training.run import Run
@@ -43,6 +44,7 @@ def estimate(config: Config, *, gpu: bool = False, threads: int | None = None) -
         "parameters": int(program.model.count_params()),
         "steps": program.total_steps,
         "estimated_seconds": round(seconds, 1),
+        "remarks": kinds.get(config.kind).remarks(config.facts, config.example_settings()),
     }
 
 
@@ -53,6 +55,8 @@ def show_estimate(console: Any, found: dict[str, Any]) -> None:
     for number, (name, value) in enumerate(found["settings"].items()):
         text = ",".join(map(str, value)) if isinstance(value, list) else value
         console.print(f"{'' if number else 'settings':<12}{name}={text}")
+    for number, line in enumerate(found["remarks"]):
+        console.print(f"{'' if number else 'remarks':<12}{line}", markup=False)
     console.print(f"examples    {'  '.join(f'{name} {count:,}' for name, count in found['examples'].items())}")
     console.print(f"parameters  {found['parameters']:,}")
     console.print(f"steps       {found['steps']:,}, about {found['estimated_seconds']:,.0f} s in this process")

@@ -35,6 +35,9 @@ def facts(dataset: Dataset, settings: WindowSettings) -> dict[str, Any]:
         "targets": list(settings.targets),
         "target_mean": series.target_mean.tolist(),
         "target_std": series.target_std.tolist(),
+        "float64": list(manifest.report.get("float64", ())),
+        "unobserved": _unobserved(manifest.report, settings),
+        "rows": manifest.rows,
         "unit": unit if len(settings.targets) == 1 else None,
         "cadence_seconds": manifest.report.get("cadence_seconds"),
         "frequency": manifest.report.get("frequency"),
@@ -102,6 +105,11 @@ def remarks(facts: Mapping[str, Any], settings: WindowSettings) -> list[str]:
         for name, found in output_names(facts, settings).items()
         if found != name
     ]
+    left_out = (
+        "windows that forecast them are left out" if len(_outputs(facts)) == 1 else "forecasts of them do not count"
+    )
+    for name, count in facts.get("unobserved", {}).items():
+        lines.append(f"{count:,} of {facts['rows']:,} targets of {name} are not observed: {left_out}")
     if settings.seasonal() is None and settings.season:
         lines.append("no seasonal reference: lookback holds no whole season")
     return lines
@@ -134,13 +142,20 @@ def reading(facts: Mapping[str, Any]) -> SeriesPreparation:
     if frequency is not None and frequency.alias:
         settings["freq"] = frequency.alias  # a few rows would not show it
     settings["timezone"] = facts.get("timezone")
-    # Values are normalized at once: in full precision, and with no second pass over the files.
-    return SeriesPreparation(**{**settings, "float64": settings["columns"]})
+    # As the rows that the run was trained on: rounded alike, and in full where these are.
+    wide = facts.get("float64", ())
+    return SeriesPreparation(**{**settings, "float64": [name for name in settings["columns"] if name in wide]})
 
 
 def history(facts: Mapping[str, Any], settings: WindowSettings) -> tuple[int, int]:
     """Rows before and after the one at which a window stands that its forecast, and its stamp, look at."""
     return settings.lookback, max(settings.ahead)
+
+
+def _unobserved(report: Mapping[str, Any], settings: WindowSettings) -> dict[str, int]:
+    """How many values of each target are not of the source, where there are such."""
+    counts = report.get("repairs", {}).get("unobserved", {})
+    return {name: counts[name] for name in settings.targets if name in counts}
 
 
 def _outputs(facts: Mapping[str, Any]) -> list[str]:

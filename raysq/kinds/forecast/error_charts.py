@@ -41,14 +41,16 @@ def error_items(
     error = found.values[:, :, target, middle] - truth
     naive = np.abs(found.now[:, None, target] - truth)
     size = np.abs(error)
-    bias, mae, p90 = float(error.mean()), float(size.mean()), float(np.percentile(size, 90))
+    # What was not observed is NaN, and does not count.
+    known = ~np.isnan(error)
+    bias, mae, p90 = float(error[known].mean()), float(size[known].mean()), float(np.percentile(size[known], 90))
     said = f" {unit}" if unit else ""
-    naive90 = float(np.percentile(naive, 90))
+    naive90 = float(np.nanpercentile(naive, 90))
     # Beyond rounding: the baseline is not nearer than itself.
-    better = float((size < naive * (1 - 1e-5)).mean())
+    better = float((size < naive * (1 - 1e-5))[known].mean())
     y_label = f"mean absolute error ({unit})" if unit else "mean absolute error"
     figures = [
-        Figure("Mean absolute error", f"{digits3(mae)}{said}", f"as now: {digits3(float(naive.mean()))}{said}"),
+        Figure("Mean absolute error", f"{digits3(mae)}{said}", f"as now: {digits3(float(np.nanmean(naive)))}{said}"),
         Figure("Bias", f"{bias:+.2g}{said}".replace("-", "\u2212"), _bias(bias)),
         Figure("90 % of errors are below", f"{digits3(p90)}{said}", f"as now: {digits3(naive90)}{said}"),
         Figure("Nearer than \u201cas now\u201d", f"{100 * better:.0f} %", "of the forecasts"),
@@ -59,21 +61,28 @@ def error_items(
             Bars(
                 "Error by horizon",
                 list(horizons),
-                size.mean(0),
+                known_mean(size),
                 x_label="after the last row seen",
                 y_label=y_label,
                 name="forecast",
-                references={"as now": naive.mean(0)},
+                references={"as now": known_mean(naive)},
                 wide=False,
             )
         )
     if len(series) > 1:
-        items.append(_by_series(found.series, size, naive, unit, series))
-    items += _by_time(found.times, size, naive, y_label, cadence_seconds)
-    items.append(_distribution(error, bias, p90, unit))
+        which = np.broadcast_to(found.series[:, None], known.shape)
+        items.append(_by_series(which[known], size[known], naive[known], unit, series))
+    items += _by_time(found.times[known], size[known], naive[known], y_label, cadence_seconds)
+    items.append(_distribution(error[known], bias, p90, unit))
     if quantiles:
-        items.append(_calibration(found.values[:, :, target], truth, quantiles))
+        items.append(_calibration(found.values[:, :, target][known], truth[known], quantiles))
     return items
+
+
+def known_mean(values: np.ndarray) -> np.ndarray:
+    """The mean of each column over the values that are known; NaN where none is."""
+    with np.errstate(invalid="ignore"):
+        return np.nansum(values, 0) / (~np.isnan(values)).sum(0)
 
 
 def _bias(bias: float) -> str:
@@ -120,12 +129,12 @@ def _by_series(which: np.ndarray, size: np.ndarray, naive: np.ndarray, unit: str
     """The error on each series, the largest first, no more than fit on a page."""
     counts = np.bincount(which, minlength=len(series))
     with np.errstate(invalid="ignore"):
-        mean, other = (np.bincount(which, v.mean(1), len(series)) / counts for v in (size, naive))
+        mean, other = (np.bincount(which, v, len(series)) / counts for v in (size, naive))
     order = [place for place in np.argsort(-np.nan_to_num(mean)).tolist() if counts[place]]
     rows = [(str(series[p]), float(mean[p]), float(other[p]), int(counts[p])) for p in order[:_SERIES]]
     title = "Error by series" + (f": the {_SERIES} largest of {len(order)}" if len(order) > _SERIES else "")
     said = f" ({unit})" if unit else ""
-    return Table(["series", f"mean absolute error{said}", f"as now{said}", "windows"], rows, title)
+    return Table(["series", f"mean absolute error{said}", f"as now{said}", "forecasts"], rows, title)
 
 
 def _distribution(error: np.ndarray, bias: float, p90: float, unit: str) -> Histogram:

@@ -56,19 +56,21 @@ def predict(
     series = report.get("series") or [{"id": None, "rows": table.num_rows}]
     own = Frequency.of(facts)
     frequency = _frequency(own, report)
-    parts, begin = [], 0
+    parts, begin, longest = [], 0, 0
     for one in series:
         end = begin + one["rows"]
+        first = _first_row(columns, begin, end)
+        longest = max(longest, end - first)
         low, high = (begin + settings.lookback, end + 1) if stands is None else stands
-        if low < high:
-            rows = np.arange(low, high)
+        low = max(low, first + settings.lookback)
+        if low < high or stands is not None:  # a part of a series may have no forecast
+            rows = np.arange(low, max(low, high))
             part = _forecasts(facts, settings, model, columns, rows, stamps[begin:end], begin, frequency, origin)
             for place, (name, value) in enumerate(zip(_keys(facts), one.get("keys") or [one["id"]], strict=False)):
                 part = part.add_column(place, name, pa.array([str(value)] * part.num_rows, pa.string()))
             parts.append(part)
         begin = end
     if not parts:
-        longest = max(one["rows"] for one in series)
         raise DataError(
             f"a forecast needs {settings.lookback:,} rows of history "
             f"(lookback {spans.say(settings.lookback, own)}), received {longest:,}"
@@ -103,6 +105,12 @@ def _columns(facts: Mapping[str, Any], settings: WindowSettings, table: pa.Table
     return np.concatenate(normalised, 1), stamps
 
 
+def _first_row(columns: np.ndarray, begin: int, end: int) -> int:
+    """The first row of a series on which all columns have a value: before the first one, none is made up."""
+    whole = ~np.isnan(columns[begin:end]).any(1)
+    return begin + (int(np.argmax(whole)) if whole.any() else end - begin)
+
+
 def _forecasts(
     facts: Mapping[str, Any],
     settings: WindowSettings,
@@ -117,13 +125,13 @@ def _forecasts(
     """Forecasts of the windows that stand at the rows of one series, which begins at row `begin` of the columns."""
     offsets = np.array(settings.offsets)
     offsets = offsets[::-1] if settings.reversed else offsets
-    predicted = []
+    horizons, targets = len(settings.ahead), len(settings.targets)
+    predicted = [np.empty((0, horizons * targets * max(1, len(settings.quantiles))), np.float32)]
     for low in range(0, len(rows), _BATCH):
         part = rows[low : low + _BATCH]
         # Always as many: a batch of another size would be compiled anew, and could round otherwise.
         padded = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part))])
         predicted.append(np.asarray(model.predict_on_batch(columns[padded[:, None] + offsets]))[: len(part)])
-    horizons, targets = len(settings.ahead), len(settings.targets)
     values = np.concatenate(predicted).astype(np.float64).reshape(len(rows), horizons, targets, -1)
     values = values * np.array(facts["target_std"])[:, None] + np.array(facts["target_mean"])[:, None]
     ahead = np.array(settings.ahead)

@@ -16,7 +16,7 @@ from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import cells, directives, timestamps
 from raysq.kinds.forecast.reading.assemble import assemble
 from raysq.kinds.forecast.reading.precision import wide_columns
-from raysq.kinds.forecast.reading.repair import repair
+from raysq.kinds.forecast.reading.repair import FILLED, repair
 from raysq.kinds.forecast.reading.rows import rows
 from raysq.kinds.forecast.reading.written import typed
 from raysq.readers.csv.format import CsvFormat
@@ -241,7 +241,7 @@ class SeriesPreparation(CsvFormat):
         lost = [name for name in wide if name not in self.float64]
         return dataclasses.replace(self, float64=(*self.float64, *lost)) if lost else self
 
-    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, dict[str, Any]]] | None:
+    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, dict[str, pa.Table], dict[str, Any]]] | None:
         """The repair that needs all rows at once, where one was asked for."""
         repairs: dict[str, Any] = {
             "sort": self.order == "sort",
@@ -252,7 +252,7 @@ class SeriesPreparation(CsvFormat):
             "zone": self.timezone,
         }
         if self.id:
-            return partial(assemble, keys=len(self.id), **repairs)
+            return partial(_repair, assemble, keys=len(self.id), **repairs)
         if (
             self.order == "sort"
             or self.duplicates in ("first", "last")
@@ -260,7 +260,7 @@ class SeriesPreparation(CsvFormat):
             or self.missing in ("interpolate", "previous")
             or self.timezone is not None
         ):
-            return partial(repair, **repairs)
+            return partial(_repair, repair, **repairs)
         return None
 
     def check(self, notes: list[dict[str, Any]]) -> None:
@@ -325,3 +325,11 @@ class SeriesPreparation(CsvFormat):
             raise DataError(f"{piece.name} has no column of values {lost[0]!r} for float64: {nearest(lost[0], kept)}")
         if "time" in kept:
             raise DataError(f"{piece.name} has a column of values named 'time', which is the name of the stamps")
+
+
+def _repair(
+    function: Callable[..., tuple[pa.Table, pa.Table, dict[str, Any]]], table: pa.Table, **options: Any
+) -> tuple[pa.Table, dict[str, pa.Table], dict[str, Any]]:
+    """The repaired rows, what lies beside them, and what was done; nothing lies beside rows that are all observed."""
+    repaired, filled, note = function(table, **options)
+    return repaired, {FILLED: filled} if filled.num_rows else {}, note

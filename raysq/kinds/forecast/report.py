@@ -9,7 +9,7 @@ import numpy as np
 from raysq import zones
 from raysq.errors import UsageError
 from raysq.kinds.charts import Band, Item, Line, LineChart, Section, Text, digits3, unit_name
-from raysq.kinds.forecast.error_charts import error_items
+from raysq.kinds.forecast.error_charts import error_items, known_mean
 from raysq.kinds.forecast.settings import WindowSettings, segments
 from raysq.shards import Dataset
 
@@ -32,7 +32,7 @@ class Forecasts:
 
     Attributes:
         times: datetime64[us] of shape `(n, horizons)`: the moment that is forecast, in the series' time zone.
-        truth: `(n, horizons, targets)`.
+        truth: `(n, horizons, targets)`, NaN where it was not observed.
         values: the forecasts, `(n, horizons, targets, quantiles)`; one quantile where there are none.
         now: the targets' latest value in each window, `(n, targets)`: the forecast "as now".
         series: which series each is of, `(n,)`.
@@ -185,8 +185,9 @@ def _forecasts(
     quantiles = max(1, len(settings.quantiles))
     mean, std = np.array(facts["target_mean"]), np.array(facts["target_std"])
     truth, values = [], []
-    for x, y in _batches(windows, indices):
-        truth.append(y.reshape(len(y), len(ahead), targets).astype(np.float64) * std + mean)
+    for x, y, observed in _batches(windows, indices):
+        known = np.where(observed, y, np.nan).reshape(len(y), len(ahead), targets)
+        truth.append(known.astype(np.float64) * std + mean)
         out = np.asarray(predict(x), np.float64).reshape(len(y), len(ahead), targets, quantiles)
         values.append(out * std[:, None] + mean[:, None])
     rows = windows.rows(indices)
@@ -197,10 +198,13 @@ def _forecasts(
     return Forecasts(times, np.concatenate(truth), np.concatenate(values), now, series)
 
 
-def _batches(windows: "Windows", indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def _batches(windows: "Windows", indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """x, y and which of y was observed, a batch at a time."""
     mapped = windows.mapped()
     for low in range(0, len(indices), _BATCH):
-        yield windows.gather(indices[low : low + _BATCH], mapped, lambda array, rows: array.take(rows))
+        part = indices[low : low + _BATCH]
+        x, y = windows.gather(part, mapped, lambda array, rows: array.take(rows))[:2]
+        yield x, y, windows.observed(part)
 
 
 def _spread(count: int) -> list[int]:
@@ -223,7 +227,7 @@ def _picture(
     values = shown.values[:, horizon, target]
     middle = values[:, _median(quantiles)]
     truth, now = shown.truth[:, horizon, target], shown.now[:, target]
-    mae, naive = float(np.abs(middle - truth).mean()), float(np.abs(now - truth).mean())
+    mae, naive = (float(known_mean(np.abs(one - truth))) for one in (middle, now))
     bands = []
     if len(quantiles) > 1:
         low, high = int(np.argmin(quantiles)), int(np.argmax(quantiles))

@@ -9,9 +9,10 @@ import numpy as np
 from raysq import zones
 from raysq.errors import DataError
 from raysq.kinds.forecast import spans
-from raysq.kinds.forecast.settings import WindowSettings, value_columns
+from raysq.kinds.forecast.observed import Stretches
+from raysq.kinds.forecast.settings import WindowSettings, segments, value_columns
 from raysq.kinds.forecast.splits import Bounds
-from raysq.shards import Dataset, merge
+from raysq.shards import SHARD_ROWS, Dataset, merge, moments
 
 
 class Series:
@@ -19,7 +20,7 @@ class Series:
 
     Attributes:
         names: what a model sees of a row: the feature columns, then the calendar's waves.
-        mean, std: of the feature columns.
+        mean, std: of the feature columns, over the values of the source.
         target_mean, target_std: of the targets.
     """
 
@@ -31,6 +32,8 @@ class Series:
         self.rows = dataset.rows
         self._dataset = dataset
         self._zone = dataset.manifest.report.get("timezone")
+        found = {name: Stretches.of(dataset, name) for name in {*self.columns, *self.targets}}
+        self._stretches = {name: stretches for name, stretches in found.items() if stretches is not None}
         training = [one["train"] for one in bounds if one["train"][1] > one["train"][0]]
         if sum(end - begin for begin, end in training) < 2:
             raise DataError("the training split has fewer than 2 rows; change split")
@@ -39,6 +42,34 @@ class Series:
         self.target_mean, self.target_std = (
             np.array([statistics[name][part] for name in self.targets]) for part in (0, 1)
         )
+
+    @cached_property
+    def firsts(self) -> tuple[int, ...]:
+        """For each series the first row on which all columns have a value: none is made up before the first one."""
+        return tuple(
+            max([begin, *(stretches.leading(begin) for stretches in self._stretches.values())])
+            for begin, _ in segments(self._dataset)
+        )
+
+    @cached_property
+    def observed(self) -> np.ndarray | None:
+        """Which targets are of the source, uint8 of shape (rows, targets); None where all are."""
+        if not any(name in self._stretches for name in self.targets):
+            return None
+        mask = np.ones((self.rows, len(self.targets)), np.uint8)
+        for place, name in enumerate(self.targets):
+            if name in self._stretches:
+                mask[self._stretches[name].inside(self.rows), place] = 0
+        return mask
+
+    @cached_property
+    def foreseen(self) -> np.ndarray:
+        """Rows on which a target was filled with what follows: a window that ends there would know its future."""
+        rows = np.zeros(self.rows, bool)
+        for name in self.targets:
+            if name in self._stretches:
+                rows |= self._stretches[name].inside(self.rows, ahead=True)
+        return rows
 
     @property
     def nbytes(self) -> int:
@@ -57,13 +88,16 @@ class Series:
         return View(self, name)
 
     def take(self, name: str, rows: Any) -> np.ndarray:
-        """Normalised rows of the "series" or the "targets", float32 of shape `rows.shape + (features,)`."""
+        """Normalised rows of the "series" or the "targets", float32 of shape `rows.shape + (features,)`; 0 before the
+        first value of a column."""
         rows = np.asarray(rows)
         columns, mean, std = self._part(name)
         waves = self.calendar if name == "series" else ()
         out = np.empty((*rows.shape, len(columns) + 2 * len(waves)), np.float32)
         for number, column in enumerate(columns):
             out[..., number] = (self._dataset.column(column).take(rows) - mean[number]) / std[number]
+            if column in self._stretches:
+                np.nan_to_num(out[..., number], copy=False)
         if waves:
             stamps = zones.to_wall(self._dataset.column("time").take(rows).view("int64").reshape(-1), self._zone)
             out[..., len(columns) :] = spans.calendar_waves(stamps, waves).reshape(*rows.shape, -1)
@@ -86,6 +120,8 @@ class Series:
         out = np.empty((self.rows, len(columns) + 2 * len(waves)), np.float32)
         for number, column in enumerate(columns):
             out[:, number] = (self._dataset.column(column).slice(0, self.rows) - mean[number]) / std[number]
+            if column in self._stretches:
+                np.nan_to_num(out[:, number], copy=False)
         if waves:
             stamps = zones.to_wall(self._dataset.column("time").slice(0, self.rows).view("int64"), self._zone)
             out[:, len(columns) :] = spans.calendar_waves(stamps, waves)
@@ -104,8 +140,19 @@ class View:
 
 
 def _statistics(dataset: Dataset, name: str, ranges: Sequence[tuple[int, int]]) -> tuple[float, float]:
-    """Mean and deviation of a column over several ranges of rows."""
-    if len(ranges) == 1:
+    """Mean and deviation of a column over several ranges of rows; what is not of the source does not count."""
+    stretches = Stretches.of(dataset, name)
+    if stretches is not None:
+        missing, column = stretches.inside(dataset.rows), dataset.column(name)
+        total = (0, 0.0, 0.0)
+        for begin, end in ranges:
+            for low in range(begin, end, SHARD_ROWS):
+                high = min(low + SHARD_ROWS, end)
+                total = merge(total, moments(column.slice(low, high)[~missing[low:high]]))
+        if not total[0]:
+            raise DataError(f"column {name!r} has no value in the training rows; change split, or leave it out")
+        mean, std = total[1], float(np.sqrt(total[2] / total[0]))
+    elif len(ranges) == 1:
         mean, std = dataset.statistics(name, *ranges[0])
     else:
         total = (0, 0.0, 0.0)

@@ -203,6 +203,12 @@ class WindowSettings:
         bounds = self.bounds(dataset)
         series = Series(dataset, self, bounds)
         windows = {name: Windows(series, self, tuple(one[name] for one in bounds)) for name in splits.SPLITS}
+        for split in ("train", "val"):
+            if not len(windows[split]) and windows[split].room:
+                raise DataError(
+                    f"no window of the {split} split has a target of {', '.join(self.targets)} that was observed: "
+                    "change split, or give more data"
+                )
         if not len(windows["train"]) or not len(windows["val"]):
             rows = {name: max(end - begin for begin, end in one.bounds) for name, one in windows.items()}
             frequency = Frequency.of(dataset.manifest.report)

@@ -1,7 +1,7 @@
 """From images in raw files to pixels of one size and the numbers of their classes."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -93,7 +93,7 @@ class _Pixels(CsvFormat):
         """The images of one piece, with a note of each table; see `raysq.kinds.images.reading`."""
         yield from read(piece, self.form)
 
-    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, Note]] | None:
+    def whole(self) -> None:
         """No repair of the whole."""
         return None
 

@@ -1,7 +1,7 @@
 """From pairs of sentences in raw files to the words of two vocabularies."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -157,7 +157,7 @@ class PairPreparation(CsvFormat):
 
         return PairSurvey(self, scratch)
 
-    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, Note]] | None:
+    def whole(self) -> None:
         """No repair of the whole."""
         return None
 
@@ -288,7 +288,7 @@ class PairReading(CsvFormat):
                 {"pairs": count, "undecodable": note["undecodable"]},
             )
 
-    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, Note]] | None:
+    def whole(self) -> None:
         """No repair of the whole."""
         return None
 

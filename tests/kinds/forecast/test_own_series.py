@@ -555,7 +555,9 @@ def test_real_beijing_with_its_wind(real):
     table, report = prepare_table(settings, [path])
     assert table.num_rows == 43_824
     assert sum(np.asarray(table.column(f"cbwd={value}")).sum() for value in settings.levels["cbwd"]) == 43_824
-    assert report["repairs"]["cells_filled"] == {"pm2.5": 2067}
+    assert report["repairs"]["cells_filled"] == {"pm2.5": 2043}
+    assert report["repairs"]["leading"] == {"pm2.5": 24}
+    assert report["repairs"]["unobserved"] == {"pm2.5": 2067}
 
 
 @pytest.mark.parametrize(

@@ -192,11 +192,14 @@ def test_missing_cells(tmp_path):
     )
     common = {"bad_cells": "missing"}
     table, report = table_of(tmp_path / "x.csv", text, missing="interpolate", **common)
-    assert values(table) == [2, 2, 4, 10, 10]  # linear in time, not in rows
-    assert report["repairs"]["cells_filled"] == {"a": 3, "b": 1}
+    np.testing.assert_equal(values(table), [np.nan, 2, 4, 10, 10])  # linear in time, not in rows
+    assert report["repairs"]["cells_filled"] == {"a": 2, "b": 1}
+    assert report["repairs"]["leading"] == {"a": 1}
+    assert report["repairs"]["unobserved"] == {"a": 3, "b": 1}
     assert report["missing"]["a"] == {"count": 3, "first": {"file": "x.csv", "line": 2, "value": ""}}
     assert report["not_numbers"]["b"]["first"]["line"] == 5
-    assert values(table_of(tmp_path / "x.csv", text, missing="previous", **common)[0]) == [2, 2, 2, 10, 10]
+    table, _ = table_of(tmp_path / "x.csv", text, missing="previous", **common)
+    np.testing.assert_equal(values(table), [np.nan, 2, 2, 10, 10])  # nothing was known before the first value
     table, report = table_of(tmp_path / "x.csv", text, missing="drop", **common)
     assert values(table) == [2]
     assert report["rows_dropped"] == 4
@@ -236,7 +239,12 @@ def test_gaps(tmp_path):
     text = with_rows("2020-01-01,1,0", "2020-01-02,2,0", "2020-01-03,3,0", "2020-01-06,9,0", "2020-01-06,7,0")
     table, report = table_of(tmp_path / "x.csv", text, gaps="fill")
     assert values(table) == [1, 2, 3, 5, 7, 9]
-    assert report["repairs"] == {"repeated_rows_dropped": 1, "gap_rows_filled": 2, "rows_off_the_grid": 0}
+    assert report["repairs"] == {
+        "repeated_rows_dropped": 1,
+        "gap_rows_filled": 2,
+        "rows_off_the_grid": 0,
+        "unobserved": {"a": 2, "b": 2},
+    }
     assert report["gaps"] == {
         "count": 1,
         "longest_seconds": 3 * 86400.0,

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from raysq.errors import DataError
 from raysq.kinds.forecast.frequency import Frequency
@@ -26,7 +27,7 @@ def assemble(
     fill: bool,
     frequency: Frequency | None = None,
     zone: str | None = None,
-) -> tuple[pa.Table, dict[str, Any]]:
+) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     """Puts the rows of each series together, the series in the order in which they first appear.
 
     Args:
@@ -40,8 +41,9 @@ def assemble(
         zone: see `repair`.
 
     Returns:
-        The table without the keys, and what was done: `repairs` over all series, `series` with `id`, `keys`, `rows`,
-        `from` and `to` of each, and for each the summary of its stamps as `clocks`.
+        The table without the keys; the stretches without values of the source, as `repair`; and what was done:
+        `repairs` over all series, `series` with `id`, `keys`, `rows`, `from` and `to` of each, and for each the summary
+        of its stamps as `clocks`.
 
     Raises:
         DataError: as `repair`, with the series named.
@@ -50,12 +52,12 @@ def assemble(
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     table = table.drop_columns(key_columns(keys)).take(pa.array(order)).combine_chunks()
-    parts, entries, clocks, backwards, twice = [], [], [], 0, 0
+    parts, filled, entries, clocks, backwards, twice, rows = [], [], [], [], 0, 0, 0
     done: dict[str, Any] = {}
     for named, begin, end in zip(names, [0, *ends[:-1]], ends, strict=True):
         part, name = table.slice(begin, end - begin), ", ".join(named)
         try:
-            part, note = repair(
+            part, gaps, note = repair(
                 part, sort=sort, duplicates=duplicates, missing=missing, fill=fill, frequency=frequency, zone=zone
             )
         except DataError as error:
@@ -68,13 +70,12 @@ def assemble(
         entries.append({"id": name, "keys": list(named), "rows": part.num_rows, "from": first, "to": last})
         clocks.append(note["clock"])
         parts.append(part)
-    return pa.concat_tables(parts).combine_chunks(), {
-        "repairs": done,
-        "series": entries,
-        "clocks": clocks,
-        "backwards": backwards,
-        "twice": twice,
-    }
+        for key in ("begin", "end"):
+            gaps = gaps.set_column(gaps.schema.get_field_index(key), key, pc.add(gaps.column(key), rows))
+        filled.append(gaps)
+        rows += part.num_rows
+    note = {"repairs": done, "series": entries, "clocks": clocks, "backwards": backwards, "twice": twice}
+    return pa.concat_tables(parts).combine_chunks(), pa.concat_tables(filled).combine_chunks(), note
 
 
 def _series(keys: pa.Table) -> tuple[list[tuple[str, ...]], np.ndarray]:

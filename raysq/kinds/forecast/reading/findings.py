@@ -238,12 +238,14 @@ def _repairs(done: Mapping[str, Any], frequency: Frequency | None) -> Iterator[s
         yield f"{_say(done['rows_off_the_grid'], 'row{s}')} between the regular stamps replaced"
     if done.get("repeated_rows_dropped"):
         yield f"{_say(done['repeated_rows_dropped'], 'row{s}')} with repeated stamps dropped"
+    for name, rows in done.get("leading", {}).items():
+        yield f"{name} begins {_say(rows, 'row{s}')} after its series: no window sees or forecasts the rows before"
     runs = {name: rows for name, rows in done.get("longest_filled", {}).items() if rows > _LONG}
     if runs:
         name = max(runs, key=lambda name: runs[name])
         yield (
             f"long stretches without values were filled, the longest of {spans.say(runs[name], frequency)} in {name}: "
-            f"what is learnt there is a straight line"
+            f"they are seen by a model, and never forecast"
         )
 
 

@@ -251,7 +251,7 @@ def _looked_through(settings: "SeriesPreparation", files: list[Path]) -> "tuple[
     lines = list(_oddities(settings, table))
     whole = settings.whole()
     if whole is not None and table.num_rows:
-        table, repaired = whole(table)
+        table, _, repaired = whole(table)
     return settings, [*settings.remarks(settings.conclude(notes, repaired)), *lines]
 
 

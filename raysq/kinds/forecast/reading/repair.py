@@ -1,4 +1,7 @@
-"""Repairs of a series that need all of its rows at once: sorting, repeated stamps, missing cells, gaps."""
+"""Repairs of a series that need all of its rows at once: sorting, repeated stamps, missing cells, gaps.
+
+Values that the repairs make up are kept apart from those of the source: they may be seen, but never forecast.
+"""
 
 from typing import Any
 
@@ -10,6 +13,9 @@ from raysq.errors import DataError
 from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import clock
 
+FILLED = "filled"  # the table of stretches without values of the source
+# What a cell is: of the source, made of earlier values alone, or of later values too.
+_OBSERVED, _KNOWN, _AHEAD = 0, 1, 2
 # A grid that is longer than this many times the rows is a wrong stamp, not a gap.
 _LONGEST_GRID = 100
 LOCAL = "__local"  # the column that says whether a stamp is a local time, on its way from the pieces to here
@@ -24,23 +30,25 @@ def repair(
     fill: bool,
     frequency: Frequency | None = None,
     zone: str | None = None,
-) -> tuple[pa.Table, dict[str, Any]]:
+) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     """Repairs a series.
 
     Args:
         table: `time` and float columns, NaN where a cell is missing; with a zone, `LOCAL`.
         sort: order the rows by time; rows of one stamp stay in their order.
         duplicates: of rows with the same stamp keep the "first" or the "last"; anything else keeps all.
-        missing: fill missing cells with the "previous" value, or "interpolate" linearly in time. What comes
-            before the first value takes that one, what comes after the last the last.
+        missing: fill missing cells with the "previous" value, or "interpolate" linearly in time. What comes after
+            the last value takes that one; what comes before the first stays NaN, for nothing was known then.
         fill: put the series on a regular grid at its frequency, from its first stamp to its last, interpolated
             linearly in time. Of rows with the same stamp the first is taken.
         frequency: of the series; found in its stamps if left out.
         zone: of the series. Local times are turned into moments first.
 
     Returns:
-        The table, and what was done, with the stamps' summary before rows were dropped or put in (`clock`), that of
-        the rows in their own order (`received`), and how many rows lie in hours that come twice (`twice`).
+        The table; the stretches of it that the source has no values for, with their `column`, `begin`, `end` and
+        whether their values look `ahead` at what follows; and what was done, with the stamps' summary before rows were
+        dropped or put in (`clock`), that of the rows in their own order (`received`), and how many rows lie in hours
+        that come twice (`twice`).
 
     Raises:
         DataError: a column without any value, or a grid that would be absurdly long.
@@ -73,6 +81,7 @@ def repair(
         kept = ~np.concatenate([same, edge] if duplicates == "last" else [edge, same])
         done["repeated_rows_dropped"] = int((~kept).sum())
         keep(kept)
+    origin: dict[str, np.ndarray] = {}  # of the cells of a column, where some are not of the source
     if missing in ("previous", "interpolate"):
         done["cells_filled"], done["longest_filled"] = {}, {}
         for name in names:
@@ -80,35 +89,67 @@ def repair(
             if not there.any():
                 raise DataError(f"column {name!r} has no value at all; leave it out with --set columns=...")
             if not there.all():
-                done["cells_filled"][name] = int((~there).sum())
-                done["longest_filled"][name] = int(np.diff(np.flatnonzero(np.r_[True, there, True])).max()) - 1
-                values[name] = _filled(stamps, values[name], there, missing)
+                later = there[int(np.argmax(there)) :]
+                if not later.all():
+                    done["cells_filled"][name] = int((~later).sum())
+                    done["longest_filled"][name] = int(np.diff(np.flatnonzero(np.r_[later, True])).max()) - 1
+                values[name], origin[name] = _filled(stamps, values[name], there, missing)
     if fill and len(stamps) > 1:
-        stamps = _to_grid(stamps, values, done, frequency, zone)
+        stamps = _to_grid(stamps, values, origin, done, frequency, zone)
+    filled = _stretches(values, origin, done)
     columns = {name: pa.array(values[name]) for name in names}
-    seen = {"repairs": done, "clock": summary, "received": received, "twice": twice}
-    return pa.table({"time": pa.array(stamps, pa.timestamp("us")), **columns}), seen
+    repaired = pa.table({"time": pa.array(stamps, pa.timestamp("us")), **columns})
+    return repaired, filled, {"repairs": done, "clock": summary, "received": received, "twice": twice}
 
 
-def _filled(stamps: np.ndarray, values: np.ndarray, there: np.ndarray, how: str) -> np.ndarray:
+def _filled(stamps: np.ndarray, values: np.ndarray, there: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray]:
+    """The values with missing cells filled, and where each cell comes from."""
+    rows = np.arange(len(values))
+    place = np.maximum.accumulate(np.where(there, rows, -1))
     if how == "previous":
-        place = np.where(there, np.arange(len(values)), -1)
-        place = np.maximum.accumulate(place)
-        return values[np.where(place < 0, np.argmax(there), place)]
-    # Only the missing cells are computed: the others keep their bits.
-    filled = values.copy()
-    filled[~there] = np.interp(stamps[~there] - stamps[0], stamps[there] - stamps[0], values[there].astype(np.float64))
-    return filled
+        filled, source = values[place], _KNOWN
+    else:
+        # Only the missing cells are computed: the others keep their bits.
+        filled, source = values.copy(), _AHEAD
+        points, known = stamps[there] - stamps[0], values[there].astype(np.float64)
+        filled[~there] = np.interp(stamps[~there] - stamps[0], points, known)
+    filled[place < 0] = np.nan
+    origin = np.where(there, _OBSERVED, source).astype(np.uint8)
+    origin[~there & (rows > rows[there][-1])] = _KNOWN
+    return filled, origin
+
+
+def _stretches(values: dict[str, np.ndarray], origin: dict[str, np.ndarray], done: dict[str, Any]) -> pa.Table:
+    """The stretches of cells that are not of the source, by column and row; their numbers go to `done`."""
+    found: dict[str, list[Any]] = {"column": [], "begin": [], "end": [], "ahead": []}
+    for name, cells in origin.items():
+        cells[np.isnan(values[name])] = _KNOWN
+        edges = np.flatnonzero(np.diff(cells, prepend=np.uint8(_OBSERVED), append=np.uint8(_OBSERVED)))
+        begins, ends = edges[:-1], edges[1:]
+        inside = cells[begins] != _OBSERVED
+        begins, ends = begins[inside], ends[inside]
+        if not len(begins):
+            continue
+        found["column"] += [name] * len(begins)
+        for key, part in (("begin", begins), ("end", ends), ("ahead", cells[begins] == _AHEAD)):
+            found[key] += part.tolist()
+        done.setdefault("unobserved", {})[name] = int((ends - begins).sum())
+        leading = int(np.isnan(values[name]).sum())
+        if leading:
+            done.setdefault("leading", {})[name] = leading
+    types = {"column": pa.string(), "begin": pa.int64(), "end": pa.int64(), "ahead": pa.bool_()}
+    return pa.table({key: pa.array(found[key], kind) for key, kind in types.items()})
 
 
 def _to_grid(
     stamps: np.ndarray,
     values: dict[str, np.ndarray],
+    origin: dict[str, np.ndarray],
     done: dict[str, Any],
     frequency: Frequency | None,
     zone: str | None,
 ) -> np.ndarray:
-    """Replaces the values by those on the grid, and returns its stamps."""
+    """Replaces the values, and where they come from, by those on the grid, and returns its stamps."""
     steps = np.diff(stamps)
     if steps.min() <= 0:
         raise DataError("gaps=fill needs rows in the order of time; --set order=sort sorts them")
@@ -129,6 +170,11 @@ def _to_grid(
     on_grid = np.isin(stamps, grid, assume_unique=True)
     done["gap_rows_filled"] = len(grid) - int(on_grid.sum())
     done["rows_off_the_grid"] = int((~on_grid).sum())
+    place = np.minimum(np.searchsorted(stamps, grid), len(stamps) - 1)
+    there = stamps[place] == grid
     for name, column in values.items():
         values[name] = np.interp(grid - stamps[0], stamps - stamps[0], column.astype(np.float64)).astype(column.dtype)
+        if name in origin or not there.all():
+            cells = origin[name][place] if name in origin else np.uint8(_OBSERVED)
+            origin[name] = np.where(there, cells, np.uint8(_AHEAD))
     return grid
