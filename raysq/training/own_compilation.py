@@ -13,7 +13,7 @@ from raysq.kinds.kind import Examples, Objective
 from raysq.training import observed
 from raysq.training.compilation import Compilation, compile_objective, make_optimizer
 from raysq.training.settings import TrainSettings
-from raysq.training.user_code import user_errors
+from raysq.training.user_code import is_own, user_errors
 from raysq.training.validation import overridden, sample
 
 # Names of an epoch's record that a metric cannot have.
@@ -46,6 +46,8 @@ def compilation_of(
         UsageError: what a user's model brings cannot be trained here, or not by several replicas, or not where some
             targets were not observed.
     """
+    if replicas > 1 and settings.batch_size % replicas:
+        _validate_penalties(model, name, settings.batch_size, replicas)
     compiled = bool(getattr(model, "compiled", False))
     if not compiled and overridden(model, "compute_loss") is None:
         return compile_objective(objective, settings, total_steps)
@@ -111,6 +113,16 @@ def _arguments(model: keras.Model, name: str) -> Mapping[str, Any]:
     if isinstance(metrics, dict) or any(isinstance(one, (list, tuple, dict)) for one in metrics or ()):
         raise UsageError(f"model {name!r} is compiled with metrics by output: it has one output here, give one list")
     return given
+
+
+def _validate_penalties(model: keras.Model, name: str, size: int, replicas: int) -> None:
+    """Refuse penalties on what a batch gives, which rows that fill up the part of a replica would have a share in."""
+    on_weights = sum(getattr(variable, "regularizer", None) is not None for variable in model.trainable_variables)
+    if is_own(name) and len(model.losses) > on_weights:  # it was called with a batch when it was built
+        raise UsageError(
+            f"model {name!r} has penalties on activations (add_loss or activity_regularizer), which are exact only "
+            f"where batch_size divides over the {replicas} workers or devices, received {size}"
+        )
 
 
 def _validate_optimizer(optimizer: keras.Optimizer, name: str, replicas: int) -> None:

@@ -170,7 +170,7 @@ class Program:
 
     def _loss_scale(self):
         scale = getattr(self.optimizer, "dynamic_scale", None)
-        return 1.0 if scale is None else tf.convert_to_tensor(scale)
+        return self.optimizer.loss_scale_factor or 1.0 if scale is None else tf.convert_to_tensor(scale)
 
     def _moving(self) -> list:
         """Variables that may change without a gradient: neither a generator's nor whole numbers, which are tables."""

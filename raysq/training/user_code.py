@@ -41,7 +41,7 @@ def user_errors(model: str, doing: str, *, everything: bool = False) -> Iterator
         yield
     except RaysqError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if not is_own(model) or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
             raise
         place = place_of(error, model)
@@ -76,7 +76,7 @@ def describe(error: BaseException) -> str:
             return _short(text)
     # Keras appends the arguments of the call, which hold whole tensors.
     text = re.split(r"\s+Arguments received by ", text)[0]
-    text = " ".join(text.split())
+    text = " ".join(re.sub(r"\{\{.*?\}\}|\[Op:\w+\]", "", text).split())
     return _short(f"{type(error).__name__}: {text}" if text else type(error).__name__)
 
 

@@ -120,12 +120,12 @@ def _validate_class(model: keras.Model, name: str) -> None:
 
 
 def _validate_prediction(prediction: Any, name: str, rows: int, inputs: Inputs) -> None:
-    if isinstance(prediction, (list, tuple, dict)):
-        raise UsageError(
-            f"model {name!r} has {len(prediction)} outputs, and here it must have one, of shape "
-            f"{('batch', *inputs.output_shape)}".replace("'", "")
-        )
     wanted = (rows, *inputs.output_shape)
+    if isinstance(prediction, (list, tuple, dict)):
+        what = f"{len(prediction)} outputs" if len(prediction) > 1 else f"its output in a {type(prediction).__name__}"
+        raise UsageError(
+            f"model {name!r} gives {what}, and here it must give one tensor, of shape {wanted} for {rows} examples"
+        )
     if tuple(prediction.shape) != wanted:
         raise UsageError(
             f"model {name!r} has outputs of the wrong shape: for {rows} examples it gives {tuple(prediction.shape)}, "

@@ -152,6 +152,11 @@ def sums(inputs):
     return _compiled(inputs, metrics=metrics)
 
 
+def active(inputs):
+    model = _plain(inputs)
+    return keras.Sequential([*model.layers, keras.layers.ActivityRegularization(0.1)])
+
+
 def worst(inputs):
     return _compiled(inputs, metrics=[Worst()])
 
@@ -242,6 +247,15 @@ def two_outputs(inputs):
     start = keras.Input(inputs.shape)
     flat = keras.layers.Flatten()(start)
     return keras.Model(start, [keras.layers.Dense(inputs.outputs)(flat), keras.layers.Dense(2)(flat)])
+
+
+def dictionary(inputs):
+    plain = _plain(inputs)
+    return keras.Model(plain.inputs, {"answer": plain.outputs[0]})
+
+
+def leaves(inputs):
+    raise SystemExit("enough")
 
 
 def stateful(inputs):

@@ -1,5 +1,6 @@
 """A user's own model is trained as Keras's `fit` trains it, or refused in one line before the first step."""
 
+import dataclasses
 from contextlib import nullcontext
 from types import SimpleNamespace
 
@@ -106,6 +107,16 @@ def test_what_several_workers_cannot_put_together_is_refused(data, model, messag
         compilation_of(made, OWN + model, aim, settings, 24, found, replicas=2)
 
 
+def test_penalties_on_activations_are_not_filled_up(data):
+    config = config_of(data, "active")
+    splits, made = config.example_settings().open(data), config.build(data)
+    for size, refused in ((16, False), (15, True)):
+        settings = dataclasses.replace(config.train_settings(), batch_size=size)
+        what = (made, OWN + "active", Objective("mae", {}), settings, 24, splits, 2)
+        with pytest.raises(UsageError, match="where batch_size divides over") if refused else nullcontext():
+            compilation_of(*what)
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [
@@ -140,7 +151,9 @@ REFUSED = {
     "fails_in_call": r"cannot be called with a batch: .*own_models.py:\d+, in call",
     "two_inputs": "has 2 inputs",
     "other_input": r"takes inputs of shape \(7,\), and an example of this data has shape \(12, 14\)",
-    "two_outputs": "has 2 outputs",
+    "two_outputs": r"gives 2 outputs, and here it must give one tensor, of shape \(4, 1\)",
+    "dictionary": "gives its output in a dict",
+    "leaves": r"leaves. cannot be built: SystemExit: enough \(.*own_models.py",
     "stateful": "keeps a state from batch to batch",
     "fixed_batch": r"has a batch size of its own \(16\)",
     "every_row": r"it gives \(4, 12, 1\), and what is predicted has shape \(4, 1\)",
