@@ -71,7 +71,7 @@ def prepare(
         source,
         url=published.url if published else None,
         sha256=published.sha256 if published else None,
-        sample=lambda spec: kind.sample(home() / "sources" / f"sample-{kind.name}", spec),
+        sample=lambda spec: (task.sample or kind.sample)(home() / "sources" / f"sample-{kind.name}", spec),
         suffixes=preparation.suffixes,
         trees=preparation.trees,
         zip_member=preparation.zip_member,

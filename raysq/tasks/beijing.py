@@ -1,5 +1,6 @@
 """Beijing weather: Jena's task at Jena's sampling on an hourly series (UCI "Beijing PM2.5 Data", CC BY 4.0)."""
 
+from raysq.kinds.forecast.sample import hourly_sample
 from raysq.tasks.spaces import RECURRENT
 from raysq.tasks.task import Source, Task
 
@@ -12,6 +13,7 @@ TASK = Task(
         sha256="77b185392c567d67bf0ddaa27cf57f6f1198e463a665d86360f3910c313719bd",
         about="Song Xi Chen, Peking University; UCI Machine Learning Repository: 43,824 rows, 2010-2014",
     ),
+    sample=hourly_sample,
     preparation={
         "time": ("year", "month", "day", "hour"),
         "columns": ("DEWP", "TEMP", "PRES", "Iws", "Is", "Ir"),
@@ -22,7 +24,8 @@ TASK = Task(
         "step": 1,
         "anchor": "oldest",
         "delay": 24,
-        "split": "24000/10000/rest",
+        # Rows of the published file; on any other, the default shares.
+        "known_splits": ("43824:24000/10000/rest",),
         "unit": "degC",
         "steps_per_epoch": 200,
         "patience": 5,

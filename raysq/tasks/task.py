@@ -1,7 +1,8 @@
 """A task: a short description over a kind."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 
@@ -31,6 +32,8 @@ class Task:
         source: the public data set, or None for a person's own data.
         preparation: preparation settings that differ from the kind's.
         settings: example, model and training settings that differ from the kind's.
+        sample: `sample(directory, spec) -> Path` writes synthetic raw data in the layout of the source; the kind's if
+            left out.
         published: published figures by model, in words.
         search_model: the model that `raysq tune` searches where none is named; the kind's default if left out.
         search: the space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"
@@ -43,6 +46,7 @@ class Task:
     source: Source | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    sample: Callable[[Path, str], Path] | None = None
     published: Mapping[str, float] = field(default_factory=dict)
     search_model: str | None = None
     search: Mapping[str, Any] = field(default_factory=dict)

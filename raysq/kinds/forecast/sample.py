@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,28 @@ def sample(directory: Path, spec: str = "") -> Path:
         UsageError: a length that is not one.
         SourceError: the directory cannot be written.
     """
+    return _written(directory, spec, "sample", _text)
+
+
+def hourly_sample(directory: Path, spec: str = "") -> Path:
+    """Writes the same weather as the Beijing file would hold it: a row an hour, whole numbers, the time in columns.
+
+    Args:
+        directory: where the csv goes.
+        spec: as for `sample`.
+
+    Returns:
+        The csv: the columns of `PRSA_data_2010.1.1-2014.12.31.csv`.
+
+    Raises:
+        UsageError: a length that is not one.
+        SourceError: the directory cannot be written.
+    """
+    return _written(directory, spec, "sample-hourly", _hourly)
+
+
+def _written(directory: Path, spec: str, name: str, layout: Callable[[dict[str, np.ndarray]], pa.Table]) -> Path:
+    """The csv of so much weather, written once."""
     spec = spec.strip().lower() or DEFAULT
     match = re.fullmatch(r"(\d+)([dwy])", spec)
     days = int(match[1]) * _DAYS[match[2]] if match else 0.0
@@ -48,10 +71,10 @@ def sample(directory: Path, spec: str = "") -> Path:
             f"the sample's length is days, weeks or years up to 100y, such as sample:60d, sample:26w or sample:8y; "
             f"received {spec!r}"
         )
-    path = Path(directory) / f"sample-{spec}-v{VERSION}.csv"
+    path = Path(directory) / f"{name}-{spec}-v{VERSION}.csv"
     if path.exists():
         return path
-    table = _text(weather(int(days * ROWS_A_DAY)))
+    table = layout(weather(int(days * ROWS_A_DAY)))
     with atomic_write(path) as partial, open(partial, "wb") as file:
         # As in the original, names are quoted and values are not.
         file.write((",".join(f'"{name}"' for name in table.column_names) + "\n").encode())
@@ -154,3 +177,31 @@ def _text(columns: dict[str, np.ndarray]) -> pa.Table:
             hundredths = pa.array(np.rint(values * 100).astype(np.int64)).cast(pa.decimal128(21, 0))
             arrays[name] = pa.Array.from_buffers(pa.decimal128(12, 2), len(hundredths), hundredths.buffers())
     return pa.table(arrays)
+
+
+def _hourly(columns: dict[str, np.ndarray]) -> pa.Table:
+    """The columns of the whole hours as Beijing's: whole numbers, wind summed while its direction lasts."""
+    every = slice(5, None, ROWS_A_DAY // 24)  # the first row is of ten past
+    hours = {name: values[every] for name, values in columns.items()}
+    stamps = pa.array(hours["Date Time"], pa.timestamp("s"))
+    wind = np.where(
+        hours["wv (m/s)"] < 1, "cv", np.array(["NE", "SE", "SE", "NW"])[(hours["wd (deg)"] // 90).astype(int)]
+    )
+    turned = np.r_[True, wind[1:] != wind[:-1]]
+    total = np.cumsum(hours["wv (m/s)"])
+    before = np.maximum.accumulate(np.where(turned, np.r_[0.0, total[:-1]], 0.0))
+    wet, cold = hours["rh (%)"] > 97, hours["T (degC)"] < 0
+    return pa.table(
+        {
+            "No": np.arange(1, len(stamps) + 1),
+            **{part: getattr(pc, part)(stamps) for part in ("year", "month", "day", "hour")},
+            "pm2.5": np.rint(20 + 4 * np.maximum(hours["p (mbar)"] - 985, 0)).astype(int),
+            "DEWP": np.rint(hours["Tdew (degC)"]).astype(int),
+            "TEMP": np.rint(hours["T (degC)"]).astype(int),
+            "PRES": np.rint(hours["p (mbar)"]).astype(int),
+            "cbwd": wind,
+            "Iws": np.round(total - before, 2),
+            "Is": (wet & cold).astype(int),
+            "Ir": (wet & ~cold).astype(int),
+        }
+    )

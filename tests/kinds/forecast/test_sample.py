@@ -6,7 +6,7 @@ import pytest
 from raysq import tasks
 from raysq.errors import UsageError
 from raysq.kinds.forecast.prepare import SeriesPreparation
-from raysq.kinds.forecast.sample import ROWS_A_DAY, dew_point, magnus, sample, weather
+from raysq.kinds.forecast.sample import ROWS_A_DAY, VERSION, dew_point, hourly_sample, magnus, sample, weather
 from raysq.preparation import prepare_table
 from raysq.settings import make
 
@@ -42,6 +42,18 @@ def test_jena_prepares_it_without_a_remark(tmp_path):
     np.testing.assert_allclose(
         table.column("T (degC)").to_numpy(), weather(8 * ROWS_A_DAY)["T (degC)"].astype(np.float32), atol=1e-6
     )
+
+
+def test_beijing_prepares_its_own_layout(tmp_path):
+    preparation = make(SeriesPreparation, dict(tasks.get("beijing").preparation))
+    table, report = prepare_table(preparation, [hourly_sample(tmp_path, "30d")])
+    assert (table.num_rows, report["cadence_seconds"], report["from"]) == (720, 3600, "2009-01-01T01:00:00")
+    assert report["ignored_columns"] == ["No", "pm2.5", "cbwd"] and not report["missing"]
+    temperature = weather(30 * ROWS_A_DAY)["T (degC)"][5::6]
+    np.testing.assert_array_equal(table.column("TEMP").to_numpy(), np.rint(temperature))
+    lines = (tmp_path / f"sample-hourly-30d-v{VERSION}.csv").read_text().splitlines()
+    assert lines[0].replace('"', "") == "No,year,month,day,hour,pm2.5,DEWP,TEMP,PRES,cbwd,Iws,Is,Ir"
+    assert lines[1].startswith("1,2009,1,1,1,")
 
 
 @pytest.mark.parametrize("spec", ["8", "0d", "d", "1.5y", "-3d", "8 years", "101y", "5m", "../x"])
