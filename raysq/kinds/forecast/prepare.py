@@ -135,8 +135,8 @@ class SeriesPreparation(CsvFormat):
         if any(len(sign) != 1 or sign.isalnum() or sign in "+-.,'" for sign in self.signs):
             raise UsageError(f"setting signs must be characters such as $ or %, received {','.join(self.signs)!r}")
         both = set(self.time) & set(self.columns)
-        if both or "time" in self.columns:
-            raise UsageError(f"setting columns must not name the time column {min(both or {'time'})!r}")
+        if both:
+            raise UsageError(f"setting columns must not name the time column {min(both)!r}")
         roles = [*self.time, *self.categories, *self.id]
         again = sorted(name for name in roles if [*roles, *self.columns].count(name) > 1)
         if again:
@@ -205,7 +205,7 @@ class SeriesPreparation(CsvFormat):
         if needed is not None:
             wanted = set(needed)
             plain = self.columns or tuple(name for name in needed if name not in self.category_columns)
-            settings["columns"] = [name for name in plain if name in wanted] or list(self.columns)
+            settings["columns"] = [name for name in plain if self.stored(name) in wanted] or list(self.columns)
             levels = {
                 name: values
                 for name, values in (self.levels or {}).items()
@@ -298,6 +298,11 @@ class SeriesPreparation(CsvFormat):
         taken = {*self.time, *self.categories, *self.id}
         return self.columns or tuple(name for name in header if name and name not in taken)
 
+    @staticmethod
+    def stored(name: str) -> str:
+        """The name of a column of values in the data set: its own, but for `time`, as which the stamps are stored."""
+        return "time_value" if name == "time" else name
+
     def _check_columns(self, piece: tabular.Piece) -> None:
         there = piece.columns
         shown = listed([name for name in piece.header if name])
@@ -323,8 +328,12 @@ class SeriesPreparation(CsvFormat):
         lost = [name for name in self.float64 if name not in kept]
         if lost:
             raise DataError(f"{piece.name} has no column of values {lost[0]!r} for float64: {nearest(lost[0], kept)}")
-        if "time" in kept:
-            raise DataError(f"{piece.name} has a column of values named 'time', which is the name of the stamps")
+        if "time" in kept and (not self.columns or self.stored("time") in kept):
+            # With `columns` the person, or what was inferred from the files, means it.
+            raise DataError(
+                f"{piece.name} has a column of values named 'time', which is the name of the stamps; --set columns=... "
+                f"keeps it, as {self.stored('time')!r}, which no other column can be called then"
+            )
 
 
 def _repair(

@@ -28,14 +28,17 @@ def complete(
     Raises:
         UsageError: targets or features that are no columns, or no target where there are several columns.
     """
-    values = preparation.columns
+    values = tuple(map(preparation.stored, preparation.columns))
     if not values and not preparation.levels:
         return {}, []
     there = (*values, *preparation.category_columns)
     chosen: dict[str, Any] = {}
     lines: list[str] = []
     check_calendar(_names(settings, "calendar"))
-    targets = _names(settings, "targets")
+    given = _names(settings, "targets")
+    targets = _stored(preparation, given)
+    if targets != given:
+        chosen["targets"] = list(targets)
     if not targets and not defaults.get("targets"):
         if len(values) != 1:
             raise UsageError(
@@ -47,7 +50,7 @@ def complete(
     for name in targets:
         if name not in there:
             raise _no_column("target", name, preparation, targets)
-    features = _names(settings, "features")
+    features = _stored(preparation, _names(settings, "features"))
     if not features:
         return chosen, lines
     expanded: list[str] = []
@@ -60,7 +63,7 @@ def complete(
     if unnamed and not any(column in expanded for column in preparation.category_columns):
         expanded += unnamed  # who names a category wants it seen
         lines.append(f"features: {', '.join(features)}, and the categories {', '.join(preparation.levels)}")
-    if tuple(expanded) != features:
+    if tuple(expanded) != _names(settings, "features"):
         chosen["features"] = expanded
     return chosen, lines
 
@@ -69,11 +72,16 @@ def _names(settings: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(coerce(settings.get(key) or (), tuple[str, ...], key))
 
 
+def _stored(preparation: "SeriesPreparation", names: Sequence[str]) -> tuple[str, ...]:
+    """Columns of values as the data set calls them."""
+    return tuple(preparation.stored(name) if name in preparation.columns else name for name in names)
+
+
 def _no_column(role: str, name: str, preparation: "SeriesPreparation", asked: Sequence[str]) -> UsageError:
     reason = preparation.left_out.get(name)
     if reason is not None:
         return UsageError(f"{role} {name!r} is no column of values: {reason}")
-    there = (*preparation.columns, *preparation.category_columns)
+    there = (*map(preparation.stored, preparation.columns), *preparation.category_columns)
     return UsageError(f"{role} {name!r} is no column of values: {_nearest(name, there, asked)}")
 
 

@@ -121,8 +121,6 @@ def _columns(
                 out[name] = f"{name}, it is empty"
         elif name not in numeric:
             out[name] = _about_text(name, few.column(name), settings)
-        elif name == "time":
-            out[name] = "time, a name that the stamps take; rename the column to keep its values"
         elif _counts(name, sample.column(name), settings):
             out[name] = f"{name}, it numbers the rows (--set columns=... chooses the columns)"
         else:
@@ -133,6 +131,7 @@ def _columns(
             f"{listed(sample.column_names)}{'; left out: ' + '; '.join(list(out.values())[:_TOLD]) if out else ''}"
         )
     lines.append(f"values: {', '.join(kept)}")
+    lines += [f"{name} is kept as {settings.stored(name)}" for name in kept if settings.stored(name) != name]
     lines += [f"left out: {reason}" for reason in out.values()]
     return dataclasses.replace(settings, columns=tuple(kept))
 

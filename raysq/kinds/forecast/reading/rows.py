@@ -115,7 +115,9 @@ def rows(settings: "SeriesPreparation", piece: tabular.Piece, chunk: tabular.Chu
     note["rounding"] = {name: one for name, one in measured.items() if one is not None}
     with np.errstate(over="ignore"):  # such a column is read once more
         columns = {
-            name: pa.array(column[:count].astype(np.float64 if name in settings.float64 else np.float32))
+            settings.stored(name): pa.array(
+                column[:count].astype(np.float64 if name in settings.float64 else np.float32)
+            )
             for name, column in values.items()
         }
     for name in settings.categories:
