@@ -79,6 +79,11 @@ def test_what_stands_above_the_rows():
     assert (found.names, found.rows) == (("a,b", "c"), [['x "y"', "z"]])
     found = begin("x.csv", b'"a,b\n"x,5" z\n', True, CsvFormat(quoting="none"))
     assert (found.names, found.rows) == (("a", "b"), [['"x', '5" z']])
+    excel = b"sep=;\r\na;b\r\n1,5;2\r\n"
+    form, told = sniff(excel, True, CsvFormat())
+    assert (form.delimiter, len(told)) == (";", 1)
+    found = begin("x.csv", excel, True, form)
+    assert (found.names, found.rows, found.lines) == (("a", "b"), [["1,5", "2"]], 2)
     with pytest.raises(DataError, match="line 1 opens a quote that no line closes"):
         begin("x.csv", b'"a,b\nx,5\n', True, CsvFormat())
     with pytest.raises(DataError, match="line 1 opens a quote that no line closes"):

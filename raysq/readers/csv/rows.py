@@ -1,5 +1,6 @@
 """Blocks of whole rows of a csv. Those without a quote are cut at line ends and not looked at any further."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -122,6 +123,13 @@ def ragged(found: int, wanted: int, text: str) -> str:
         text: the row, or its beginning.
     """
     said = f"has {found} cells and line 1 has {wanted}; "
+    if re.search("(^|[,;|\t]) *'", text):
+        return (
+            said
+            + "cells that hold the delimiter are quoted with \", not with '; or --set delimiter=... says which it is"
+        )
+    if re.search('[,;|\t] +"', text):
+        return said + "a space before a quote makes it text: leave it out; or --set delimiter=... says what parts cells"
     if '"' not in text:
         return said + "put quotes around cells that hold the delimiter, or say which it is with --set delimiter=..."
     if '\\"' in text:

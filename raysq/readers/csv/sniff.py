@@ -88,9 +88,10 @@ def sniff(
     """
     messages = []
     found = known
-    text = _decoded(data, known)
+    above, sign = _above(data)
+    text = _decoded(data[above:], known)
     if known.delimiter is None:
-        sign = _delimiter(text, known, whole)
+        sign = sign or _delimiter(text, known, whole)
         shown = "tab" if sign == "\t" else sign
         found = replace(found, delimiter=shown)
         if sign != ",":
@@ -122,13 +123,13 @@ def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNI
     Raises:
         DataError: no header, two columns of one name, or quotes that do not close.
     """
-    mark = len(codecs.BOM_UTF8) if data.startswith(codecs.BOM_UTF8) else 0
-    first = data[mark : data.find(b"\n") if b"\n" in data else len(data)]
-    if not first.strip():
+    mark, _ = _above(data)
+    if not data[mark:].split(b"\n", 1)[0].strip():
         raise DataError(f"{name}, line 1 is empty: it must name the columns")
     body = data[mark:]
     found = scan(body, form)
-    check(found, body, name, 0, whole or not len(found.ends))
+    line = data.count(b"\n", 0, mark)
+    check(found, body, name, line, whole or not len(found.ends))
     ends = found.ends + mark
     above = (form.header is not False) + form.skip
     size = mark if not above else int(ends[above - 1]) + 1 if len(ends) >= above else len(data)
@@ -136,7 +137,7 @@ def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNI
     cells = _names(header, form)
     if form.quoting == "find":
         rows = body if whole else body[: int(found.ends[-1]) + 1]
-        refuse_rows_in_quotes(rows, found, form, name, 0, len(cells))
+        refuse_rows_in_quotes(rows, found, form, name, line, len(cells))
     names = cells
     if form.header is False:
         names = tuple(str(number) for number in range(1, len(cells) + 1))
@@ -224,6 +225,13 @@ def _encoding(data: bytes) -> str:
 
 _HIGH, _LETTER = re.compile(rb"[\x80-\xff]"), re.compile(rb"[a-zA-Z]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+
+
+def _above(data: bytes) -> tuple[int, str]:
+    """Bytes above the header: the mark of UTF-8, and the line by which Excel knows the delimiter; and that, or ""."""
+    found = re.match(rb"(?:\xef\xbb\xbf)?(?:\"?sep=([^\r\n\"])\"?\r?\n)?", data, re.IGNORECASE)
+    assert found is not None
+    return found.end(), (found[1] or b"").decode("latin-1")
 
 
 def _decoded(data: bytes, form: CsvFormat) -> str:

@@ -594,3 +594,12 @@ def test_dates_as_columns_and_numbers_of_columns(tmp_path):
     assert "columns are called by their numbers" in told
     with pytest.raises(DataError, match="line 1 must name the columns.*--set header=false --time 1 --target 2"):
         found(tmp_path / "bare.csv")
+
+
+def test_files_of_which_no_row_can_be_used(tmp_path):
+    rows = written("%Y-%m-%d %H:%M", stamps("2022-01-01", "1h", 100))
+    with pytest.raises(DataError, match=r"x\.csv, line 2 has 3 cells, the header has 2, and so it is in all rows"):
+        found(tmp_path / "x.csv", "when,load\n" + rows.replace("\n", ",\n"))
+    assert found(tmp_path / "x.csv", "when,load,\n" + rows.replace("\n", ",\n"))[0].columns == ("load",)
+    noted = rows.replace("\n", ',"two\nlines"\n')
+    assert "note holds text (two lines)" in found(tmp_path / "x.csv", "when,load,note\n" + noted)[1]

@@ -83,10 +83,26 @@ def _check_named(settings: "SeriesPreparation", piece: tabular.Piece) -> None:
 
 
 def _text(pieces: Sequence[tabular.Piece], settings: "SeriesPreparation") -> pa.Table:
-    """The rows of the pieces: csv cells as text, Parquet columns as they are."""
-    names = pieces[0].columns
-    tables = [chunk.table for piece in pieces for chunk in tabular.read(piece, names, [], settings.csv)]
-    return pa.concat_tables(tables, promote_options="permissive")
+    """The rows of the pieces: csv cells as text, Parquet columns as they are.
+
+    Raises:
+        DataError: there is none.
+    """
+    first, names = pieces[0], pieces[0].columns
+    chunks = [chunk for piece in pieces for chunk in tabular.read(piece, names, [], settings.csv)]
+    sample = pa.concat_tables([chunk.table for chunk in chunks], promote_options="permissive")
+    if sample.num_rows:
+        return sample
+    if chunks and chunks[0].undecodable:
+        line, byte = chunks[0].undecodable
+        raise tabular.wrong_encoding(f"{first.name}, line {first.above + line + 1}", settings, byte)
+    if chunks and chunks[0].ragged:
+        line, found, wanted = chunks[0].ragged
+        raise DataError(
+            f"{first.name}, line {first.above + line + 1} has {found} cells, the header has {wanted}, and so it is in "
+            f"all rows; mend the header, or say what parts cells with --set delimiter=..."
+        )
+    raise DataError(f"{first.name} has no rows; give another --source")
 
 
 def _columns(

@@ -102,7 +102,7 @@ def there(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def shown(values: Sequence[Any], most: int) -> str:
     """The first of the values, for people."""
-    return ", ".join(map(str, values[:most])) + (", ..." if len(values) > most else "")
+    return ", ".join(" ".join(str(one).split()) for one in values[:most]) + (", ..." if len(values) > most else "")
 
 
 def typed(names: Sequence[str], setting: str = "") -> str:
