@@ -42,6 +42,15 @@ def test_import_brings_neither_tensorflow_nor_ray():
     assert done.stdout.strip() == "False True", done.stderr
 
 
+def test_json_is_all_of_standard_output_whatever_a_model_prints(data, capsys):
+    assert (
+        main(["train", "jena", "--data", data, "--model", "training.own_models:talkative", *SETTINGS[:-1], "--json"])
+        == 0
+    )
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["steps"] and "building" in shown.err
+
+
 def test_train_evaluate_runs_rm(data, capsys):
     train = ["train", "jena", "--data", data, "--model", "gru", "--epochs", "2", *SETTINGS]
     assert main([*train, "--json"]) == 0

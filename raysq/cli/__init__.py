@@ -1,5 +1,6 @@
 """The `raysq` command. Imports are inside the commands: `raysq --help` must feel instant."""
 
+import contextlib
 import errno
 import os
 import sys
@@ -19,8 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.debug:
         os.environ["RAYSQ_DEBUG"] = "1"
+    options.stdout = sys.stdout
     try:
-        return options.run(options) or 0
+        # What a user's own model prints must not come between the lines of a result that a program reads.
+        with contextlib.redirect_stdout(sys.stderr if getattr(options, "json", False) else sys.stdout):
+            return options.run(options) or 0
     except UsageError as error:
         return _fail(error, 2)
     except Interrupted as error:

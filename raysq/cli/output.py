@@ -21,7 +21,7 @@ def overrides(options: argparse.Namespace) -> dict[str, Any]:
 def say(options: argparse.Namespace, result: dict[str, Any] | list[Any], show: Callable[[Any], None]) -> None:
     """One JSON result on standard output, or what people read."""
     if options.json:
-        print(json.dumps(result))
+        print(json.dumps(result), file=options.stdout)
     else:
         from rich.console import Console
 
