@@ -170,6 +170,14 @@ def room_for(needs: Mapping[str, float]) -> int:
     )
 
 
+def is_alone() -> bool:
+    """Whether all that Ray runs, runs on this machine."""
+    import ray
+
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return len(alive) == 1 and alive[0]["NodeManagerHostname"] == socket.gethostname() and not can_grow()
+
+
 def _infeasible() -> bool:
     """Whether the autoscaler says that no nodes it may start would do; its first version never says so."""
     import ray

@@ -97,6 +97,7 @@ def tune(options: argparse.Namespace) -> None:
         "trials": len(found.trials),
         "best": {"config": found.best_config, "metrics": found.best_metrics, "run": (found.best or {})["run"]},
         "refit": found.refit,
+        "memory": max((trial.get("memory", 0) for trial in found.trials), default=0),
         "seconds": found.seconds,
     }
     say(options, result, found.show)

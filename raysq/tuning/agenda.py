@@ -104,10 +104,15 @@ class SearchAgenda:
         assert self.optuna is not None
         return dict(self.space.defaults) if number == 1 else self.optuna.suggest(number)
 
-    def reported(self, name: str, epoch: int, score: float) -> None:
-        """A trial has finished an epoch."""
+    def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
+        """A trial has finished an epoch; its process has held so many bytes."""
         record = self._record(name)
         record["epochs"], record["val_loss"] = epoch, score
+        record["memory"] = max(record.get("memory", 0), memory)
+
+    def memory(self) -> int:
+        """The most bytes that the process of a trial has held; 0 where none has told."""
+        return max((record.get("memory", 0) for record in self.records.values()), default=0)
 
     def ended(self, name: str, reason: str | None, error: str | None) -> Ending:
         """A trial has ended: notes what it reached; `stop` where the first trials all failed for the same cause."""

@@ -10,6 +10,8 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
+from raysq.memory import is_out_of_memory
+from raysq.tuning.room import OUT_OF_MEMORY
 from raysq.tuning.session import Session
 
 
@@ -59,7 +61,7 @@ class Events(Callback):
     ) -> None:
         """An epoch."""
         if "score" in result:
-            self._session.epoch(_name(trial), result["epoch"], result["score"])
+            self._session.epoch(_name(trial), result["epoch"], result["score"], result.get("memory", 0))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """It came to its end, or the scheduler ended it."""
@@ -68,8 +70,9 @@ class Events(Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Its process was lost, and that of the second try too."""
         error = trial.get_pickled_error() or trial.get_error() or ""
-        if "OutOfMemory" in f"{type(error).__name__} {error}":
-            self._session.end(_name(trial), "out of memory: Ray ended its process twice")
+        if is_out_of_memory(error if isinstance(error, BaseException) else RuntimeError(error)):
+            self._session.throttle.lower()
+            self._session.end(_name(trial), OUT_OF_MEMORY)
         else:
             self._session.end(_name(trial), "its process was killed twice (out of memory, or from outside)")
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from raysq import nodes
+from raysq import memory, nodes
 from raysq.atomic import write_json
-from raysq.errors import RaysqError
+from raysq.errors import RaysqError, ResourceError
 from raysq.report.numbers import metric
 from raysq.training.run import Run
 from raysq.tuning.agenda import SearchAgenda, trial_directory
@@ -31,11 +31,19 @@ def make_whole(order: Order, directory: Path, ended: str) -> None:
     task = ray.remote(_conclude).options(num_cpus=1, num_gpus=min(1.0, order.gpu), max_retries=1)
     try:
         ray.get(task.remote(order, str(directory), ended))
-    except ray.exceptions.RayTaskError as error:
-        cause = error.cause if isinstance(error.cause, RaysqError) else None
-        raise cause or RaysqError(
-            f"the best trial cannot be evaluated: {str(error).strip().splitlines()[-1]}"
-        ) from None
+    except ray.exceptions.RayError as error:
+        cause = getattr(error, "cause", None)
+        if isinstance(cause, RaysqError):
+            raise cause from None
+        if memory.is_out_of_memory(error):
+            left = memory.left_by_others()
+            has = "" if left is None else f" ({memory.gigabytes(left)} are left)"
+            raise ResourceError(
+                f"the best trial cannot be evaluated: this machine ran out of memory{has}: end other work; the same "
+                "command continues"
+            ) from None
+        lines = str(error).strip().splitlines() or [repr(error)]
+        raise RaysqError(f"the best trial cannot be evaluated: {lines[-1]}") from None
 
 
 def _conclude(order: Order, directory: str, ended: str) -> None:
@@ -101,6 +109,10 @@ def show(experiment: Experiment, console: Any) -> None:
     there = (Path(best["run"]) / "config.json").exists()
     if there and (still := Run.open(best["run"]).still_improving()):
         console.print(f"the best trial's {still}", markup=False)
+    if most := max((trial.get("memory", 0) for trial in trials), default=0):
+        left = memory.available()
+        has = "" if left is None else f"; {memory.gigabytes(left)} are left on this machine"
+        console.print(f"a trial took up to {memory.gigabytes(most)} of memory{has}")
     if experiment.refit:
         show_refit(experiment.refit, console)
     console.print(f"next: raysq train {best['task']} --config {experiment.directory / 'best.json'}", markup=False)

@@ -96,6 +96,12 @@ class Board:
         if self._live is None:
             self._console.print(f"{self.title}: {self.total - self.done} to train")
 
+    def say(self, line: str) -> None:
+        """A line beside the table."""
+        console = self._console if self._live is None else self._live.console
+        if not self.quiet:
+            console.print(line, markup=False)
+
     @property
     def elapsed(self) -> float:
         """Seconds since the clock was started, with those of earlier sessions."""

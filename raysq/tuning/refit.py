@@ -57,7 +57,7 @@ class RefitAgenda:
         """The next run."""
         return self._waiting.pop(0) if self._waiting else "finished"
 
-    def reported(self, name: str, epoch: int, score: float) -> None:
+    def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
         """Nothing is kept beside the run's own record."""
 
     def ended(self, name: str, reason: str | None, error: str | None) -> Ending:

@@ -4,12 +4,13 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from raysq import kinds, nodes, tasks
-from raysq.cluster import can_grow, check_resources, ensure_ray, room_for
+from raysq.cluster import can_grow, check_resources, ensure_ray, is_alone, room_for
 from raysq.errors import Interrupted, RaysqError, UsageError
 from raysq.home import home
 from raysq.settings import nearest
@@ -17,7 +18,7 @@ from raysq.shards import Dataset
 from raysq.training import api
 from raysq.training.config import Config, import_place
 from raysq.training.worker import idle_settings
-from raysq.tuning import outcome
+from raysq.tuning import outcome, room
 from raysq.tuning.agenda import SearchAgenda, require_optuna, trial_directory
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.progress import Board
@@ -255,19 +256,21 @@ class _Search:
             done=len(ended),
             best=min((one["val_loss"] for one in ended if one["val_loss"] is not None), default=None),
         ) as board:
-            order, concurrent, ahead = self.order, *self._concurrency(self.agenda.left())
-            board.start_clock()
-            reason = Session(
-                order,
-                self.agenda,
-                board,
-                concurrent=concurrent,
-                # A proposal is better when it knows more results.
-                ahead=ahead if self.agenda.optuna is None else 0,
-                scheduler=make_scheduler(scheduler, epochs, self.agenda.past()),
-                budget=None if budget is None else budget - spent,
-                clock=lambda seconds: self.experiment.spend(spent + seconds),
-            ).run()
+            order = self.order
+            with self._room(self.agenda.left(), board) as (concurrent, ahead, need):
+                board.start_clock()
+                reason = Session(
+                    order,
+                    self.agenda,
+                    board,
+                    concurrent=concurrent,
+                    # A proposal is better when it knows more results.
+                    ahead=ahead if self.agenda.optuna is None else 0,
+                    scheduler=make_scheduler(scheduler, epochs, self.agenda.past()),
+                    need=need,
+                    budget=None if budget is None else budget - spent,
+                    clock=lambda seconds: self.experiment.spend(spent + seconds),
+                ).run()
         if reason == "interrupted":
             done = sum(record["state"] != "interrupted" for record in self.agenda.records.values())
             raise Interrupted(
@@ -278,12 +281,27 @@ class _Search:
 
     def _concurrency(self, left: int) -> tuple[int, int]:
         """Trials beside each other, and how many more may wait for a process of one that ends."""
-        room = room_for({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
-        fit = max(1, min(left, room if not can_grow() or self.workers > 1 else left))
+        most = room_for({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
+        fit = max(1, min(left, most if not can_grow() or self.workers > 1 else left))
         if self.max_concurrent and self.max_concurrent < fit:
             return self.max_concurrent, 0
         # A group's trial holds no CPU: another that waits would start its group beside the others.
         return fit, fit if self.workers == 1 else 0
+
+    @contextmanager
+    def _room(self, left: int, board: Board) -> Iterator[tuple[int, int, int]]:
+        """As `_concurrency`, as far as the memory of this machine goes, and the bytes that a trial is thought to need.
+
+        The memory is reserved until the block ends, so that another search sees it. Of a cluster of several nodes
+        each watches over its own.
+        """
+        fit, ahead = self._concurrency(left)
+        if not is_alone():
+            yield fit, ahead, 0
+            return
+        need = room.estimate(self.agenda.memory(), self.dataset.manifest.bytes, self.workers)
+        with room.reserve(need, fit, board.say) as count:
+            yield count, ahead if count == fit else 0, need
 
     def conclude(self) -> None:
         """Makes the best trial a whole run and writes `best.json`.
@@ -323,9 +341,9 @@ class _Search:
             epochs = self.config.train_settings().epochs
             with Board(f"refit {self.experiment.name}", agenda.left, epochs, quiet=self.quiet) as board:
                 order = outcome.with_folder(self.order, agenda.folder, whole=True)
-                concurrent, ahead = self._concurrency(agenda.left)
-                board.start_clock()
-                reason = Session(order, agenda, board, concurrent=concurrent, ahead=ahead).run()
+                with self._room(agenda.left, board) as (concurrent, ahead, need):
+                    board.start_clock()
+                    reason = Session(order, agenda, board, concurrent=concurrent, ahead=ahead, need=need).run()
         agenda.conclude(reason)
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from raysq.errors import RaysqError
 from raysq.tuning.progress import Board
+from raysq.tuning.room import Throttle
 from raysq.tuning.trial import Order, carry_out
 
 # Ray Tune's own output, records and signal handling: ours stand for them.
@@ -71,8 +72,8 @@ class Agenda(Protocol):
         """The next trial, None for none yet, or "finished" for no more."""
         ...
 
-    def reported(self, name: str, epoch: int, score: float) -> None:
-        """A trial has finished an epoch."""
+    def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
+        """A trial has finished an epoch; its process has held so many bytes."""
         ...
 
     def ended(self, name: str, reason: str | None, error: str | None) -> Ending:
@@ -96,6 +97,7 @@ class Session:
         concurrent: how many run beside each other.
         ahead: how many more may wait for a process; each is kept warm for the next.
         scheduler: a Ray Tune scheduler, or None to train all to their end.
+        need: bytes of memory that a trial is thought to take; 0 where memory is not looked at.
         budget: seconds from now after which trials are ended, or None.
         clock: called every few seconds with the seconds of the session.
     """
@@ -109,12 +111,15 @@ class Session:
         concurrent: int,
         ahead: int = 0,
         scheduler: Any = None,
+        need: int = 0,
         budget: float | None = None,
         clock: Callable[[float], None] = lambda seconds: None,
     ):
         self.order, self.agenda, self.board = order, agenda, board
         self.concurrent, self.ahead = concurrent, ahead
         self.scheduler = scheduler
+        self.throttle = Throttle(need, concurrent, board.say)
+        self._handed: set[str] = set()
         self.budget, self.clock = budget, clock
         self.reason: str | None = None
         self._stop = Path(order.stop)
@@ -142,6 +147,8 @@ class Session:
         except (RaysqError, KeyboardInterrupt):
             raise
         except Exception as error:
+            if short := self.throttle.explain(error):
+                raise short from error
             lines = [line for line in str(error).splitlines() if line.strip()]
             raise RaysqError(
                 f"Ray Tune gave up ({lines[-1].strip() if lines else error!r}); the same command continues"
@@ -192,18 +199,24 @@ class Session:
 
     def begin(self) -> Assignment | Literal["finished"] | None:
         """The next trial to wait for a process."""
+        if self.reason is None and self.throttle.must_wait(len(self._handed)):
+            return None
         found = "finished" if self.reason else self.agenda.next()
         if isinstance(found, Assignment):
+            self._handed.add(found.name)
+            self.throttle.began(len(self._handed))
             self.board.add(found.name, found.settings)
         return found
 
-    def epoch(self, name: str, epoch: int, score: float) -> None:
-        """A trial has finished an epoch."""
+    def epoch(self, name: str, epoch: int, score: float, memory: int = 0) -> None:
+        """A trial has finished an epoch; its process has held so many bytes."""
+        self.throttle.learn(memory)
         self.board.epoch(name, epoch, score)
-        self.agenda.reported(name, epoch, score)
+        self.agenda.reported(name, epoch, score, memory)
 
     def end(self, name: str, error: str | None) -> None:
         """A trial has ended; `error` says how its process was lost, if it was."""
+        self._handed.discard(name)
         ending = self.agenda.ended(name, self.reason, error)
         if ending.state:
             self.board.end(name, ending.state, ending.error, seconds=ending.seconds)

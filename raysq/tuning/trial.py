@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysq import nodes
+from raysq import memory, nodes
 from raysq.atomic import write_json
 from raysq.errors import Interrupted, RaysqError
 from raysq.training.config import import_from, plan
@@ -81,7 +81,7 @@ def explain(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else ""
     kind = type(error).__name__
-    if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
+    if memory.is_out_of_memory(error):
         return f"out of memory: {text or kind}"
     return text if isinstance(error, RaysqError) else f"{kind}: {text}"
 
@@ -111,6 +111,7 @@ def _train(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> N
         configure(run.config.train_settings(), seed, gpu=order.gpu > 0, threads=1)
         stop = Path(order.stop)
         hooks = Hooks(
+            on_progress=reporter.progress,
             on_epoch=reporter.epoch,
             should_stop=stop.exists,
             whole=lambda: order.whole or _is_best(run),
@@ -153,16 +154,22 @@ def _train_group(order: Order, run: Run, reporter: "_Reporter") -> None:
 
 
 class _Reporter:
-    """Tells Ray Tune of every epoch: its val_loss, and as `score` the lowest so far, by which trials are judged."""
+    """Tells Ray Tune of every epoch: its val_loss, as `score` the lowest so far, by which trials are judged, and as
+    `memory` the most bytes that this process held; 0 of a worker group, whose processes are others."""
 
     def __init__(self, name: str, score: float):
         self.name = name
         self.score = score
+        self.memory = 0
+
+    def progress(self, state: Any, loss: float, steps: int) -> None:
+        """Some steps have been trained."""
+        self.memory = max(self.memory, memory.taken())
 
     def epoch(self, record: Mapping[str, Any]) -> None:
         self.score = min(self.score, record["val_loss"])
         figures = {key: record[key] for key in ("epoch", "val_loss", "seconds")}
-        _report({"name": self.name, "score": self.score, **figures})
+        _report({"name": self.name, "score": self.score, "memory": self.memory, **figures})
 
 
 def _report(values: Mapping[str, Any]) -> None:

@@ -1,0 +1,91 @@
+"""Memory of a search: what is said before, which trials wait, and how running out ends."""
+
+import pytest
+
+from raysq import memory
+from raysq.tuning import room
+from raysq.tuning.room import Throttle
+
+GIGABYTE = 1_000_000_000
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """A machine whose memory the test sets: what is left, and what this search holds."""
+    state = {"left": 10 * GIGABYTE, "taken": 0}
+    monkeypatch.setattr(memory, "left_by_others", lambda: state["left"])
+    monkeypatch.setattr(memory, "taken_by_all", lambda process: state["taken"])
+    return state
+
+
+def test_what_a_trial_needs_and_has_is_said():
+    assert room.estimate(0, 100_000_000, 1) == 800_000_000
+    assert room.estimate(GIGABYTE, 100_000_000, 2) == 2 * GIGABYTE  # what trials took counts more
+    said = room.describe(GIGABYTE, memory.Room(2, 9 * GIGABYTE), 2)
+    assert said == "memory: a trial takes about 1.0 GB, 9.0 GB are left: 2 beside each other"
+    assert room.describe(GIGABYTE, memory.Room(2, 2 * GIGABYTE), 4).endswith("2 beside each other instead of 4")
+    assert "one at a time, which may be too much" in room.describe(4 * GIGABYTE, memory.Room(1, GIGABYTE), 4)
+
+
+def test_a_trial_waits_where_another_search_took_the_memory(machine):
+    said = []
+    throttle = Throttle(GIGABYTE, 3, said.append)
+    assert not throttle.must_wait(0)
+    throttle.began(1)
+    assert not throttle.must_wait(1)
+    # The first one has promised itself 1 GB and does not hold it yet: 1.5 GB are not enough for two.
+    machine["left"] = 1.5 * GIGABYTE
+    assert throttle.must_wait(1) and throttle.must_wait(1)
+    assert said == ["1.5 GB of memory are left, and a trial takes about 1.0 GB: further ones wait"]
+    machine["taken"] = GIGABYTE  # now it does, and 1.5 GB are left besides
+    assert not throttle.must_wait(1)
+    throttle.began(2)
+    # Trials turn out to take more.
+    throttle.learn(2 * GIGABYTE)
+    assert throttle.must_wait(2)
+    # One that ended left its process, and that its memory.
+    assert not throttle.must_wait(1)
+    # Where none runs, waiting would never end.
+    machine["left"] = 0
+    assert not throttle.must_wait(0)
+
+
+def test_after_running_out_fewer_run_beside_each_other(machine):
+    said = []
+    throttle = Throttle(GIGABYTE, 3, said.append)
+    for handed in (1, 2, 3):
+        throttle.began(handed)
+    throttle.lower()
+    assert throttle.must_wait(2) and not throttle.must_wait(1)
+    throttle.lower()
+    throttle.lower()
+    assert throttle.must_wait(1) and not throttle.must_wait(0)
+    assert said[0] == "a trial ran out of memory: 2 at a time from now on"
+
+
+def test_memory_is_not_looked_at_on_a_cluster(machine):
+    machine["left"] = 0
+    throttle = Throttle(0, 3, lambda line: None)
+    throttle.began(1)
+    throttle.learn(GIGABYTE)
+    assert not throttle.must_wait(1) and throttle.explain(RuntimeError("a node was lost")) is None
+
+
+def test_rays_last_paragraph_becomes_one_line(machine):
+    ray = pytest.importorskip("ray")
+    error = ray.exceptions.OutOfMemoryError(
+        "Memory on the node was 22.9GB / 23.5GB (0.97), which exceeds the memory usage threshold of 0.95.\n\n"
+        "To adjust the kill threshold, set the environment variable `RAY_memory_usage_threshold` when starting Ray. "
+        "To disable worker killing, set the environment variable `RAY_memory_monitor_refresh_ms` to zero."
+    )
+    machine["left"] = 400_000_000
+    line = str(Throttle(GIGABYTE, 2, lambda line: None).explain(error))
+    assert "RAY_" not in line and "\n" not in line
+    assert line.startswith(
+        "this machine ran out of memory: a trial takes about 1.0 GB, 2 ran beside each other, 0.4 GB"
+    )
+    assert "--max-concurrent 1" in line
+    # A raylet that the kernel ended says nothing of memory.
+    assert Throttle(GIGABYTE, 2, lambda line: None).explain(RuntimeError("the raylet died")) is not None
+    machine["left"] = 9 * GIGABYTE
+    assert Throttle(GIGABYTE, 2, lambda line: None).explain(RuntimeError("the raylet died")) is None
