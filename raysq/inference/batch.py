@@ -20,6 +20,7 @@ from raysq.readers.csv.format import CsvFormat
 from raysq.settings import resolve, settings_of
 from raysq.shards import Dataset
 from raysq.training.run import Run
+from raysq.training.saved import tell_if_changed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,6 +97,8 @@ def predict_file(
             preparation, told = preparation.infer(found.files)
             _say(told, quiet)
     small = actors is None and sum(file.bytes for file in found.raw) <= SMALL and not gpu
+    if not small:  # the actors that load the model are not heard
+        tell_if_changed(run)
     if small:
         tables = _here(run, preparation, found, quiet)
     elif kinds.get(run.config.kind).history is None:

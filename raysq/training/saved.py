@@ -10,7 +10,7 @@ from raysq import backend
 from raysq.errors import DataError, UsageError
 from raysq.shards import Dataset
 from raysq.training.run import Run
-from raysq.training.source import SourceChanged, import_source
+from raysq.training.source import SourceChanged, has_changed, import_source
 
 _REGISTER = "put @keras.saving.register_keras_serializable() above it"
 
@@ -143,9 +143,7 @@ def _import_classes(run: Run) -> str:
     try:
         import_source(module, config.source_digest, config.source_folder)
     except SourceChanged:
-        print(
-            f"the model's source has changed since run {run.name} was trained: its saved model is used", file=sys.stderr
-        )
+        _tell_changed(run)
         return _import_changed(module, config.source_folder)
     except ModuleNotFoundError as error:
         where = f" or {config.source_folder}" if config.source_folder else ""
@@ -153,6 +151,17 @@ def _import_classes(run: Run) -> str:
     except Exception as error:  # a person's own code: the model may do without
         return f"; importing {module} failed: {_first_line(error)}"
     return ""
+
+
+def tell_if_changed(run: Run) -> None:
+    """Says on standard error where the source of a person's own model has changed; for runs that actors load."""
+    module = run.config.model.partition(":")[0]
+    if has_changed(module, run.config.source_digest, run.config.source_folder):
+        _tell_changed(run)
+
+
+def _tell_changed(run: Run) -> None:
+    print(f"the model's source has changed since run {run.name} was trained: its saved model is used", file=sys.stderr)
 
 
 def _import_changed(module: str, folder: str) -> str:

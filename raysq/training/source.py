@@ -65,6 +65,13 @@ def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
     raise SourceChanged(f"the source of {name} has changed since the run was begun: train another run of it")
 
 
+def has_changed(name: str, digest: str, folder: str) -> bool:
+    """Whether a module lies on disk, and nowhere with the source of that digest; nothing is imported."""
+    found = [_locate(name, [one]) for one in (os.getcwd(), *sys.path, folder)]
+    digests = {source_digest(name, file) for file in found if file is not None}
+    return bool(digest) and bool(digests) and digest not in digests
+
+
 def imported_digest(name: str, function: str) -> str:
     """The digest of the source with which this process imported a module; empty for raysq's own and where it is not
     known. A notebook has no file: there it is the function's."""

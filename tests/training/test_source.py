@@ -13,6 +13,7 @@ from raysq.errors import UsageError
 from raysq.inference.load import load
 from raysq.training.config import load_builder, plan
 from raysq.training.run import Run
+from raysq.training.saved import tell_if_changed
 from raysq.training.source import SourceChanged, import_source, source_digest
 
 MODEL = """
@@ -157,6 +158,9 @@ def test_an_edited_model_is_trained_anew_and_the_older_run_keeps_its_figures(her
     capsys.readouterr()
     assert np.array_equal(load(first).model(x).numpy(), before)
     assert "source has changed since run" in capsys.readouterr().err
+    tell_if_changed(first)  # as the driver does where actors load the model
+    tell_if_changed(second)
+    assert capsys.readouterr().err.count("source has changed since run") == 1
     assert raysq.evaluate(first)["edited:build"] == figures
     assert raysq.evaluate(second)["edited:build"] != figures
     # Without its source too.
