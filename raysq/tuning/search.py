@@ -1,11 +1,11 @@
 """A search over a task's settings on Ray Tune; every trial is a run of its own."""
 
+import contextlib
 import hashlib
 import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,9 @@ def tune(
     model = model or tasks.get(task).search_model or kinds.get(tasks.get(task).kind).default_model
     dataset = api.dataset(task, data, quiet=quiet)
     config = api.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, fits=False)
-    idle = idle_settings(config, dataset)
+    idle: tuple[str, ...] = ()
+    with contextlib.suppress(RaysqError):  # the defaults may be what cannot be built: each trial says it for itself
+        idle = idle_settings(config, dataset)
     if refused := [key for key in idle if key in fixed]:
         raise UsageError(
             f"model {config.model!r} comes compiled, so its own optimizer decides {', '.join(refused)}: leave "
@@ -288,7 +290,7 @@ class _Search:
         # A group's trial holds no CPU: another that waits would start its group beside the others.
         return fit, fit if self.workers == 1 else 0
 
-    @contextmanager
+    @contextlib.contextmanager
     def _room(self, left: int, board: Board) -> Iterator[tuple[int, int, int]]:
         """As `_concurrency`, as far as the memory of this machine goes, and the bytes that a trial is thought to need.
 
