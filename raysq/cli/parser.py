@@ -25,8 +25,8 @@ SERIES = (
     ("--split", "SPLIT", "train/val/test as shares (0.5/0.25/0.25), rows or dates"),
 )
 TEXTS = (
-    ("--text", "COLUMN", "column that holds the texts"),
-    ("--label", "COLUMN", "column that holds the class of each"),
+    ("--text", "COLUMN", "column that holds the texts, by name or number"),
+    ("--label", "COLUMN", "column that holds the class of each, by name or number"),
     ("--test", "SHARE", "drawn for the test part where the source has none (default: 0.1); 0 for none"),
     ("--level", "LEVEL", "word or char: what a token is (default: word)"),
     ("--vectors", "FILE", "word vectors, GloVe or word2vec as text, also .gz or .zip"),

@@ -125,6 +125,24 @@ def test_a_table_of_numbers_with_notes():
     assert len(rows_of("\n".join(rows) + "\n", CsvFormat(quoting="minimal"), columns=3)) == 20
 
 
+def test_a_quote_that_stays_open_is_told_before_the_file_ends():
+    """Whose rows would fill the memory."""
+    read = 0
+
+    def pieces():
+        nonlocal read
+        yield b'ham\tgo home\nham\t"six inch\n'
+        for _ in range(1000):
+            read += 1
+            yield b"spam\twin a prize\n" * 100
+
+    with pytest.raises(DataError, match="x.tsv, line 2 opens a quote that does not close in the next 1,000 lines"):
+        list(blocks(pieces(), 10_000, TAB, "x.tsv", columns=2))
+    assert read < 100
+    with pytest.raises(DataError, match="x.tsv, line 2 opens a quote that no line closes"):
+        list(blocks(pieces(), 10_000, TAB.trusted, "x.tsv", columns=2))
+
+
 def test_one_column_is_text():
     text = 'a review\n"of two\nlines"\n' * 5
     assert len(rows_of(text, CsvFormat(), columns=1)) == 10

@@ -74,6 +74,34 @@ def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, 
             )
 
 
+def refuse_open_quote(data: bytes, found: Scan, form: CsvFormat, name: str, line: int, columns: int) -> None:
+    """Refuse a quote that has not closed after many lines each of which would be a row, before all of a file is read.
+
+    Args:
+        data: bytes from the beginning of a row on.
+        found: in these bytes.
+        form: the format of the file.
+        name: of the file.
+        line: lines of the file above the bytes.
+        columns: of the file.
+
+    Raises:
+        DataError: names the line in which the quote opens.
+    """
+    if found.open is None or columns == 1:
+        return
+    lines = found.lines[np.searchsorted(found.lines, found.open) :][:_OPEN]
+    delimiters = np.frombuffer(found.data, np.uint8, int(lines[-1])) == ord(form.separator) if len(lines) else lines
+    if len(lines) == _OPEN and (_between(delimiters, lines[:-1], lines[1:]) == columns - 1).all():
+        at = line + data.count(b"\n", 0, found.open) + 1
+        raise DataError(
+            f"{name}, line {at} opens a quote that does not close in the next {_OPEN:,} lines, and each of these has "
+            f"{columns} cells as the header has; --set quoting=none reads quotes as text, --set quoting=minimal takes "
+            f"the lines for one cell"
+        )
+
+
+_OPEN = 1000  # lines
 _LINES = 100  # of a cell that are looked at
 _SURE = 200  # cells with line breaks that tell what lines of such cells look like
 _BY_CHANCE = 0.01  # cells, of all that hold line breaks, that may look like rows by chance

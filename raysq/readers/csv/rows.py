@@ -10,7 +10,7 @@ import pyarrow.csv
 
 from raysq.errors import DataError
 from raysq.readers.csv.format import CsvFormat
-from raysq.readers.csv.lookalikes import refuse_rows_in_quotes
+from raysq.readers.csv.lookalikes import refuse_open_quote, refuse_rows_in_quotes
 from raysq.readers.csv.quotes import Scan, check, scan
 from raysq.readers.lines import line_ends, lines_in
 
@@ -153,6 +153,8 @@ def _whole_rows(
     check(found, data, name, line, last)
     cut = len(data) if last else int(found.ends[-1]) + 1 if len(found.ends) else 0
     if not cut:
+        if form.quoting == "find":
+            refuse_open_quote(data, found, form, name, line, columns)
         return None, 0
     if form.quoting == "find":
         refuse_rows_in_quotes(data[:cut], found, form, name, line, columns)
