@@ -25,7 +25,7 @@ import pyarrow.parquet
 from raysq.errors import DataError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.quotes import scan
-from raysq.readers.csv.rows import Block, blocks, parse_options
+from raysq.readers.csv.rows import Block, blocks, other_rows, parse_options
 from raysq.readers.csv.sniff import HEADER_BYTES, begin, columns
 from raysq.readers.lines import lines_in
 from raysq.settings import listed
@@ -274,10 +274,10 @@ def _read_block(block: Block, piece: Piece, text: Sequence[str], numbers: Sequen
     if codecs.lookup(encoding).name not in ("utf-8", "ascii"):
         data = decoded.encode()
         block = Block(data, form, scan(data, form) if block.quoted else None)
-    return _parse(block, piece.columns, text, numbers)
+    return _parse(block, piece, text, numbers)
 
 
-def _parse(block: Block, names: Sequence[str], text: Sequence[str], numbers: Sequence[str]) -> Chunk:
+def _parse(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
     skipped: list[tuple[int, int, int]] = []
 
     def skip(row: pa.csv.InvalidRow) -> str:
@@ -288,7 +288,7 @@ def _parse(block: Block, names: Sequence[str], text: Sequence[str], numbers: Seq
         skipped.clear()
         return pa.csv.read_csv(
             pa.BufferReader(block.data),
-            pa.csv.ReadOptions(column_names=names, use_threads=False, block_size=len(block.data) + 1),
+            pa.csv.ReadOptions(column_names=piece.columns, use_threads=False, block_size=len(block.data) + 1),
             parse_options(block, skip, empty=True),
             pa.csv.ConvertOptions(
                 column_types=types, include_columns=[*text, *numbers], null_values=MISSING, check_utf8=False
@@ -303,7 +303,7 @@ def _parse(block: Block, names: Sequence[str], text: Sequence[str], numbers: Seq
     rows = table.num_rows + len(skipped)
     lines = block.lines if block.quoted else np.arange(rows)
     if len(lines) != rows:
-        raise RuntimeError(f"{rows} rows parsed, {len(lines)} found")
+        raise other_rows(piece.name, piece.above, block, rows)
     ragged = None
     if skipped:
         ragged = (int(lines[skipped[0][0]]), *skipped[0][1:])

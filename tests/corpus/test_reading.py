@@ -159,6 +159,18 @@ def test_lines_that_end_in_carriage_returns_alone_are_refused_in_one_line(tmp_pa
         everything([tmp_path / "r.csv"])
 
 
+def test_a_carriage_return_inside_of_a_line_is_told(tmp_path):
+    rows = "good film,pos\nbad film,neg\n" * 20
+    for line in ("a\rb,pos\n", "a,pos\rb,neg\n"):
+        (tmp_path / "r.csv").write_bytes(("text,label\n" + rows + line + rows).encode())
+        with pytest.raises(DataError, match="line 42 holds a carriage return without a line feed"):
+            everything([tmp_path / "r.csv"])
+    (tmp_path / "r.csv").write_bytes(("text,label\n" + rows + '"a\rb",pos\n').encode())
+    assert everything([tmp_path / "r.csv"])[0]["text"][-1] == "a\rb"
+    (tmp_path / "r.csv").write_bytes(("text,label\n" + rows).replace("\n", "\r\r\n").encode())
+    assert everything([tmp_path / "r.csv"])[0]["text"] == ["good film", "bad film"] * 20
+
+
 def test_a_block_is_held_by_its_reader_alone(tmp_path):
     path = tmp_path / "r.txt"
     path.write_bytes(b"line of text\n" * 1000)

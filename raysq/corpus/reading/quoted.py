@@ -16,7 +16,7 @@ from raysq.corpus.reading.columns import Read, columns_of, documents
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.heads import csv_begin
 from raysq.errors import DataError
-from raysq.readers.csv.rows import Block, blocks, parse_options, ragged
+from raysq.readers.csv.rows import Block, blocks, other_rows, parse_options, ragged
 from raysq.readers.lines import lines_in
 
 _RETURN = 13
@@ -93,10 +93,10 @@ def _parsed(block: Block, piece: Piece, line: int) -> Read:
         )
     except pa.ArrowInvalid as error:
         raise DataError(f"{piece.name}, lines {line + 1:,} and more: {str(error).splitlines()[0]}") from None
+    if table.num_rows + len(wrong) != len(lines):
+        raise other_rows(piece.name, line, block, table.num_rows + len(wrong))
     if wrong:
         row, found, wanted_cells = wrong[0].number - 1, wrong[0].actual_columns, wrong[0].expected_columns
         said = ragged(found, wanted_cells, wrong[0].text)
         raise DataError(f"{piece.name}, line {lines[row]} {said}")
-    if table.num_rows != len(lines):
-        raise RuntimeError(f"{piece.name}: {table.num_rows} rows parsed, {len(lines)} found")
     return Read([one_array(table.column(name)) for name in wanted], lines)

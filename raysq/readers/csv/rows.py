@@ -142,6 +142,25 @@ def ragged(found: int, wanted: int, text: str) -> str:
     )
 
 
+def other_rows(name: str, line: int, block: Block, rows: int) -> Exception:
+    """The error where Arrow found other rows than there are: for it, a carriage return alone ends a line.
+
+    Args:
+        name: of the file.
+        line: lines of the file above the block.
+        block: whole rows.
+        rows: that Arrow found.
+    """
+    alone = re.search(rb"\r(?!\n)", block.data)
+    if alone is None:
+        return RuntimeError(f"{name}: {rows} rows parsed, {len(block.starts)} found")
+    at = line + block.data.count(b"\n", 0, alone.start()) + 1
+    return DataError(
+        f"{name}, line {at} holds a carriage return without a line feed, which ends a row in files of old Macs: put "
+        f"quotes around its cell, or take it out"
+    )
+
+
 def _whole_rows(
     data: bytes, form: CsvFormat, name: str, line: int, last: bool, columns: int
 ) -> tuple[Block | None, int]:

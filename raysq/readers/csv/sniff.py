@@ -259,7 +259,7 @@ def _is_row(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 def _names(header: bytes, form: CsvFormat) -> tuple[str, ...]:
     """The cells of a header."""
-    if re.search(rb"\r(?!\n|$)", header):
+    if re.search(rb"\r(?!\n)", header.rstrip(b"\r\n")):
         raise DataError(
             "the lines of the csv end in carriage returns alone, as those of old Macs do: save it with line feeds, "
             "or turn them (tr '\\r' '\\n' < OLD.csv > NEW.csv)"
