@@ -17,6 +17,26 @@ _ROWS = 4
 _HOOKS = ("train_step", "test_step", "predict_step", "compute_metrics", "fit", "evaluate")
 
 
+def call_builder(name: str, builder: Callable[..., Any], inputs: Inputs, settings: Mapping[str, Any]) -> keras.Model:
+    """Call a user's builder.
+
+    Args:
+        name: `package.module:function`.
+        builder: that function.
+        inputs: its argument.
+        settings: its keyword arguments.
+
+    Raises:
+        UsageError: it fails, or returns no model.
+    """
+    with user_errors(name, "cannot be built", everything=True):
+        model = builder(inputs, **settings)
+    if not isinstance(model, keras.Model):
+        what = "nothing (no `return`?)" if model is None else f"{type(model).__name__}: {str(model)[:60]}"
+        raise UsageError(f"model {name!r} must return a Keras model, its function returns {what}")
+    return model
+
+
 def build_own_model(
     name: str,
     builder: Callable[..., Any],
@@ -27,20 +47,16 @@ def build_own_model(
     """Build a user's model with all its weights.
 
     Args:
-        name: `package.module:function`.
-        builder: that function.
-        inputs: its argument.
-        settings: its keyword arguments.
+        name: as for `call_builder`.
+        builder: as for `call_builder`.
+        inputs: as for `call_builder`.
+        settings: as for `call_builder`.
         examples: of which some are given to the model, so that one without an input shape gets its weights.
 
     Raises:
         UsageError: the builder fails, or the model cannot be trained by raysq.
     """
-    with user_errors(name, "cannot be built", everything=True):
-        model = builder(inputs, **settings)
-    if not isinstance(model, keras.Model):
-        what = "nothing (no `return`?)" if model is None else f"{type(model).__name__}: {str(model)[:60]}"
-        raise UsageError(f"model {name!r} must return a Keras model, its function returns {what}")
+    model = call_builder(name, builder, inputs, settings)
     _validate_inputs(model, name, inputs)
     _validate_class(model, name)
     x = sample(examples)[0]

@@ -11,7 +11,7 @@ from raysq.atomic import atomic_write
 from raysq.errors import DataError, Interrupted, ResourceError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
-from raysq.training.config import Config
+from raysq.training.config import Config, load_builder
 from raysq.training.run import Run
 from raysq.training.saved import build_as_trained, check_saveable
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
@@ -105,20 +105,28 @@ def open_program(run: Run, dataset: Dataset) -> Any:
 def idle_settings(config: Config, dataset: Dataset) -> tuple[str, ...]:
     """Name the settings of training that cannot act on a model, since it comes compiled and its optimizer decides them.
 
-    A search leaves them out of its space, and refuses them where they are asked for. A user's model is built for this,
-    in this process and on the CPU; of raysq's own none comes compiled.
+    A search leaves them out of its space, and refuses them where they are asked for. The function of a user's model is
+    called for this, in this process and on the CPU; of raysq's own models none comes compiled.
 
     Args:
         config: of any run of the model.
         dataset: its data set.
 
-    Raises:
-        UsageError: the model cannot be built.
+    Returns:
+        Their names; none where the model cannot be built with these settings, as with others it may be. Each trial
+        refuses them too.
     """
     if not is_own(config.model):
         return ()
     configure(config.train_settings(), config.seed, gpu=False)
-    return left_to_optimizer(config, bool(getattr(config.build(dataset), "compiled", False)))
+    from raysq.training.validation import call_builder
+
+    inputs = config.example_settings().inputs(dataset)
+    try:
+        model = call_builder(config.model, load_builder(config.model), inputs, config.builder)
+    except UsageError:
+        return ()
+    return left_to_optimizer(config, bool(getattr(model, "compiled", False)))
 
 
 def left_to_optimizer(config: Config, own: bool) -> tuple[str, ...]:

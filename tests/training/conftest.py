@@ -44,7 +44,7 @@ def by_workers(tmp_path_factory):
     # One worker gathers in the graph what several gather on the host.
     with ThreadPoolExecutor(1) as beside:
         # Loops and embeddings under two devices: tests/kinds/classify/test_replicas.py.
-        cases = some("devices", "dense", "penalty", "host")
+        cases = some("devices", "dense", "penalty", "own", "host")
         devices = beside.submit(train_apart, *cases, replicas=2, host=["host"])
         found = {"1": train_here(*some("one", *exact, "dropout")), "2 devices": devices.result()}
     cases = some("two", "diverging", *exact, *masked)

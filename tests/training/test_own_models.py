@@ -204,6 +204,9 @@ def test_settings_that_a_compiled_model_decides_are_named(data):
     assert idle_settings(plain(data, "unbuilt"), data) == ()
     assert "learning_rate" not in idle_settings(plain(data, "with_settings"), data)
     assert idle_settings(plan("jena", "dense", data, 0, {}), data) == ()
+    # A search may bring settings with which it can be built, and windows that fit.
+    assert idle_settings(plain(data, "raises"), data) == ()
+    assert idle_settings(plain(data, "clipping", lookback=720), data) == OPTIMIZER_SETTINGS
     # What a search writes of its best trial can be trained.
     config = plain(data, "clipping", clipnorm=0.5)
     assert plan("jena", config.model, data, 0, config.settings()) == config

@@ -9,7 +9,7 @@ from training.workers import close, timeless, weights
     ("workers", "case"),
     [
         *(("2", case) for case in ("dense", "gru", "penalty", "own", "host", "text")),
-        *(("2 devices", case) for case in ("dense", "penalty", "host")),
+        *(("2 devices", case) for case in ("dense", "penalty", "own", "host")),
         *(("3", case) for case in ("penalty", "host")),
     ],
 )
