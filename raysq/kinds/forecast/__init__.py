@@ -42,6 +42,8 @@ def facts(dataset: Dataset, settings: WindowSettings) -> dict[str, Any]:
         "cadence_seconds": manifest.report.get("cadence_seconds"),
         "frequency": manifest.report.get("frequency"),
         "timezone": manifest.report.get("timezone"),
+        "numbered": manifest.report.get("numbered", False),
+        "step": manifest.report.get("step"),
         "horizons": [spans.say(rows, frequency) for rows in settings.horizons],
         "calendar": list(settings.calendar),
         "reading": manifest.preparation["settings"],
@@ -139,7 +141,7 @@ def reading(facts: Mapping[str, Any]) -> SeriesPreparation:
     """The preparation that reads raw files for predictions: the run's own, for the columns that the model sees."""
     settings = SeriesPreparation(**facts["reading"]).reading(facts["columns"])
     frequency = Frequency.of(facts)
-    if frequency is not None and frequency.alias:
+    if frequency is not None and frequency.alias and not frequency.numbered:
         settings["freq"] = frequency.alias  # a few rows would not show it
     settings["timezone"] = facts.get("timezone")
     # As the rows that the run was trained on: rounded alike, and in full where these are.

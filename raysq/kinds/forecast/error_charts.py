@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raysq.kinds.charts import Bars, Figure, Figures, Histogram, Item, Mark, Table, digits3
+from raysq.kinds.forecast.frequency import DAY, Frequency
 
 if TYPE_CHECKING:
     from raysq.kinds.forecast.report import Forecasts
@@ -22,7 +23,7 @@ def error_items(
     unit: str,
     horizons: Sequence[str],
     quantiles: tuple[float, ...],
-    cadence_seconds: float | None,
+    frequency: Frequency | None,
     series: Sequence[str] = (),
 ) -> list[Item]:
     """Figures, bars and a histogram of the errors of one target.
@@ -33,7 +34,7 @@ def error_items(
         unit: of the target, may be empty.
         horizons: their labels.
         quantiles: of the forecasts; none for a single value.
-        cadence_seconds: from row to row, None where there is no usual one.
+        frequency: of the rows, None where there is none.
         series: ids of the series, where there are several.
     """
     middle = int(np.argmin([abs(quantile - 0.5) for quantile in quantiles])) if quantiles else 0
@@ -72,7 +73,8 @@ def error_items(
     if len(series) > 1:
         which = np.broadcast_to(found.series[:, None], known.shape)
         items.append(_by_series(which[known], size[known], naive[known], unit, series))
-    items += _by_time(found.times[known], size[known], naive[known], y_label, cadence_seconds)
+    if frequency is None or not frequency.numbered:
+        items += _by_time(found.times[known], size[known], naive[known], y_label, frequency)
     items.append(_distribution(error[known], bias, p90, unit))
     if quantiles:
         items.append(_calibration(found.values[:, :, target][known], truth[known], quantiles))
@@ -90,7 +92,7 @@ def _bias(bias: float) -> str:
 
 
 def _by_time(
-    times: np.ndarray, size: np.ndarray, naive: np.ndarray, y_label: str, cadence_seconds: float | None
+    times: np.ndarray, size: np.ndarray, naive: np.ndarray, y_label: str, frequency: Frequency | None
 ) -> list[Item]:
     """Bars by hour of day (by weekday for daily rows) and by month."""
     at = times.ravel()
@@ -118,7 +120,7 @@ def _by_time(
 
     if len(np.unique(hours)) > 1:
         bars("Error by hour of day", "hour", hours, [f"{hour}" for hour in range(24)])
-    elif cadence_seconds is not None and cadence_seconds <= 86400:
+    elif frequency is not None and frequency.seconds <= DAY:
         bars("Error by day of week", "day", days, _DAYS)
     if len(np.unique(months)) > 1:
         bars("Error by month", "month", months, _MONTHS)

@@ -22,6 +22,7 @@ VALID = (
     "Monday to Friday, or C: and the days of the week, such as C:Tue,Wed,Thu,Fri,Sat"
 )
 
+NUMBERED = "number"  # stands for an alias where rows are numbered and have no times
 _LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _UNITS = (("D", DAY), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
 _MONTHS = {"M": 1, "Q": 3, "Y": 12}
@@ -37,9 +38,10 @@ class Frequency:
     """From a row of a series to the next.
 
     Attributes:
-        seconds: the most common step. Of calendar months, which have no fixed length, `MONTH` times their number.
-        alias: of steps that follow a calendar, as pandas writes it, or `C:` and days of the week. None for equal steps,
-            and for the same day of every so many months.
+        seconds: the most common step; of numbered rows that of their numbers. Of calendar months, which have no fixed
+            length, `MONTH` times their number.
+        alias: of steps that follow a calendar, as pandas writes it, or `C:` and days of the week; `NUMBERED` for rows
+            that have numbers and no times. None for equal steps, and for the same day of every so many months.
 
     Example:
         >>> Frequency.parse("B").after(0, np.array([1, 2])).astype("datetime64[us]").astype("datetime64[D]")
@@ -109,6 +111,8 @@ class Frequency:
     def of(cls, facts: Mapping[str, Any]) -> "Frequency | None":
         """What a data set's report, or a run's facts, say as `cadence_seconds` and `frequency`; None for no cadence."""
         seconds, name = facts.get("cadence_seconds"), facts.get("frequency")
+        if name == NUMBERED:
+            return cls(float(facts["step"]), NUMBERED)
         if seconds is None:
             return None
         named = cls.parse(name) if name else None
@@ -126,9 +130,14 @@ class Frequency:
         return None
 
     @property
+    def numbered(self) -> bool:
+        """Whether rows have numbers and no times."""
+        return self.alias == NUMBERED
+
+    @property
     def months(self) -> int:
         """Calendar months from row to row; 0 for other steps."""
-        count = self.seconds / MONTH
+        count = 0.0 if self.numbered else self.seconds / MONTH
         return round(count) if count > 0.99 and abs(count - round(count)) < 1e-9 else 0
 
     @cached_property
@@ -167,7 +176,7 @@ class Frequency:
     @property
     def of_calendar(self) -> bool:
         """Whether steps are days or months, whose lengths change where clocks are put forward and back."""
-        return self.months > 0 or (self.seconds >= DAY and self.seconds % DAY == 0)
+        return self.months > 0 or (not self.numbered and self.seconds >= DAY and self.seconds % DAY == 0)
 
     def after(self, stamp: int, counts: np.ndarray, zone: str | None = None) -> np.ndarray:
         """The stamps so many rows after one.

@@ -138,10 +138,9 @@ def _forecasts(
     wanted = (rows[:, None] + ahead).reshape(-1)  # by row, then by horizon
     names = output_names(facts, settings)
     out: dict[str, Any] = {names["row"]: pa.array(wanted - begin + origin)}
-    zone = facts.get("timezone")
-    out[names["time"]] = _stamps(stamps, wanted - begin, frequency, zone)
+    out[names["time"]] = _stamps(facts, stamps, wanted - begin, frequency)
     seen = np.repeat(rows - begin + settings.last, horizons)
-    out[names["from"]] = pa.array(stamps[seen], pa.timestamp("us", zone))
+    out[names["from"]] = _stamps(facts, stamps, seen, frequency)
     if horizons > 1:
         out[names["horizon"]] = pa.array(list(facts["horizons"]) * len(rows))
     flat = values.reshape(len(rows) * horizons, targets, -1)
@@ -185,12 +184,17 @@ def quantile_column(target: str, quantile: float) -> str:
     return f"{target} q{quantile:g}"
 
 
-def _stamps(stamps: np.ndarray, rows: np.ndarray, frequency: Frequency | None, zone: str | None) -> pa.Array:
-    """Stamps of rows, those beyond the last one as the frequency says; null where there is none."""
-    kind = pa.timestamp("us", zone)
+def _stamps(facts: Mapping[str, Any], stamps: np.ndarray, rows: np.ndarray, frequency: Frequency | None) -> pa.Array:
+    """Stamps of rows, or their numbers; those beyond the last as the frequency says, null where there is none."""
+    zone = facts.get("timezone")
     known = rows < len(stamps)
     values = stamps[np.minimum(rows, len(stamps) - 1)]
-    if frequency is None:
-        return pa.array(values, kind, mask=~known)
-    beyond = np.maximum(rows - len(stamps) + 1, 0)
-    return pa.array(np.where(known, values, frequency.after(int(stamps[-1]), beyond, zone)), kind)
+    if frequency is not None:
+        beyond = np.maximum(rows - len(stamps) + 1, 0)
+        values, known = (
+            np.where(known, values, frequency.after(int(stamps[-1]), beyond, zone)),
+            np.full(len(rows), True),
+        )
+    if facts.get("numbered"):
+        return pa.array(values // 1_000_000, mask=~known)
+    return pa.array(values, pa.timestamp("us", zone), mask=~known)

@@ -32,10 +32,11 @@ class SeriesPreparation(CsvFormat):
     Attributes:
         time: column of the time stamp; or columns named year, month, day, hour, minute, second (as far down as
             they go; quarter may stand for month); or several columns that are joined by a space and read by
-            `time_format`.
+            `time_format`; "none" where the rows have an order and no time.
         time_format: as for `strptime`, such as "%d.%m.%Y %H:%M:%S" or "%G-W%V"; or epoch_s, epoch_ms, epoch_us,
-            epoch_ns, year, decimal_year or excel (days since 1899-12-30) for numbers; or quarter (2008Q1); ISO 8601
-            when none. Midnight may be 24:00 of the day before.
+            epoch_ns, year, decimal_year or excel (days since 1899-12-30) for numbers; or quarter (2008Q1); number for
+            whole numbers that order the rows and are no times, rows for the order of the file itself; ISO 8601 when
+            none. Midnight may be 24:00 of the day before.
         timezone: in which stamps without an offset are local times, such as Europe/Berlin or +01:00, and whose days,
             hours and offsets are those of the series; what the stamps themselves say when none, which may be none.
         freq: how the series goes on from row to row, as an offset alias of pandas (10min, h, D, ME, QS-JAN, B, ...), or
@@ -115,13 +116,22 @@ class SeriesPreparation(CsvFormat):
         ):  # lists, where they come from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
         self.validate()
-        if self.time_format is not None and self.time_format not in (*timestamps.NUMBERED, timestamps.QUARTER):
+        if self.time == (timestamps.NO_TIME,) and self.layout == "infer":
+            object.__setattr__(self, "time", ())
+            object.__setattr__(self, "time_format", timestamps.ROWS)
+        named = (*timestamps.NUMBERED, timestamps.QUARTER, timestamps.ROWS)
+        if self.time_format is not None and self.time_format not in named:
             directives.check(self.time_format)
+        if self.numbered and (self.timezone or self.freq):
+            name = "timezone" if self.timezone else "freq"
+            raise UsageError(f"setting {name} needs times, and the rows are numbered (time_format={self.time_format})")
+        if self.time_format == timestamps.ROWS and self.time:
+            raise UsageError(f"setting time_format=rows reads no column; leave out time={','.join(self.time)}")
         if self.timezone is not None:
             zones.check(self.timezone, "timezone")
         if self.freq is not None:
             Frequency.parse(self.freq)
-        if not self.time and self.layout != "infer":
+        if not self.time and self.layout != "infer" and self.time_format != timestamps.ROWS:
             raise UsageError("setting time names no column")
         if len(self.time) > 1 and self.time_format is None and not timestamps.is_parts(self.time):
             raise UsageError(
@@ -155,6 +165,11 @@ class SeriesPreparation(CsvFormat):
     def notation(self) -> cells.Notation:
         """How numbers are written in text."""
         return cells.Notation(self.decimal, self.thousands, self.signs)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether rows have numbers and no times."""
+        return self.time_format in (timestamps.NUMBER, timestamps.ROWS)
 
     @property
     def frequency(self) -> Frequency | None:
@@ -250,6 +265,8 @@ class SeriesPreparation(CsvFormat):
             "fill": self.gaps == "fill",
             "frequency": self.frequency,
             "zone": self.timezone,
+            "numbered": self.numbered,
+            "count": self.time_format == timestamps.ROWS,
         }
         if self.id:
             return partial(_repair, assemble, keys=len(self.id), **repairs)
@@ -259,6 +276,7 @@ class SeriesPreparation(CsvFormat):
             or self.gaps == "fill"
             or self.missing in ("interpolate", "previous")
             or self.timezone is not None
+            or self.time_format == timestamps.ROWS
         ):
             return partial(_repair, repair, **repairs)
         return None

@@ -10,6 +10,7 @@ from raysq import zones
 from raysq.errors import UsageError
 from raysq.kinds.charts import Band, Item, Line, LineChart, Section, Text, digits3, unit_name
 from raysq.kinds.forecast.error_charts import error_items, known_mean
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.settings import WindowSettings, segments
 from raysq.shards import Dataset
 
@@ -23,6 +24,7 @@ TARGETS, HORIZONS = 3, 3  # at most so many are drawn
 _BATCH = 1024
 _CHUNK = 1 << 20
 _WEEK = np.timedelta64(7, "D")
+_MANY = 168  # numbered rows that are shown
 _FEW = 56  # a week of fewer rows than this says little: so many rows are shown then
 
 
@@ -102,7 +104,7 @@ def report(
     for target, name in enumerate(names[:TARGETS]):
         title = "Errors" if len(names) == 1 else f"Errors: {name}"
         unit = _unit(facts, target)
-        items = error_items(found, target, unit, labels, tuple(settings.quantiles), facts["cadence_seconds"], ids)
+        items = error_items(found, target, unit, labels, tuple(settings.quantiles), Frequency.of(facts), ids)
         sections.append(Section(title, items, where))
     return sections
 
@@ -121,6 +123,13 @@ def _week(
         return _wall(dataset, stamps(indices))
 
     middle = np.array([len(windows) // 2])
+    if dataset.manifest.report.get("numbered"):
+        if week is not None:
+            raise UsageError(f"--week {week} needs times, and the rows of {dataset.manifest.name} are numbered")
+        start = max(0, int(middle[0]) - _MANY // 2)
+        inside = np.arange(start, min(len(windows), start + _MANY))
+        inside = _one_series(inside, stamps(inside))
+        return inside, f"{len(inside)} forecasts from the middle of the {split} split."
     if week is None:
         at = moments(middle)[0]
         monday = at.astype("datetime64[D]")
@@ -223,7 +232,9 @@ def _picture(
     name, label = facts["targets"][target], facts["horizons"][horizon]
     unit = _unit(facts, target)
     quantiles = tuple(settings.quantiles)
-    times, cut = _parted(shown.times[:, horizon])
+    frequency = Frequency.of(facts)
+    times, cut = _parted(shown.times[:, horizon], frequency)
+    x = _numbers if facts.get("numbered") else np.asarray
     values = shown.values[:, horizon, target]
     middle = values[:, _median(quantiles)]
     truth, now = shown.truth[:, horizon, target], shown.now[:, target]
@@ -232,16 +243,18 @@ def _picture(
     if len(quantiles) > 1:
         low, high = int(np.argmin(quantiles)), int(np.argmax(quantiles))
         between = f"{quantiles[low] * 100:g} to {quantiles[high] * 100:g} % quantile"
-        bands = [Band(between, shown.times[:, horizon], values[:, low], values[:, high])]
+        bands = [Band(between, x(shown.times[:, horizon]), values[:, low], values[:, high])]
     said = f" {unit}" if unit else ""
     return LineChart(
         title=f"{name}, {label} ahead",
         lines=[
-            Line(f"as now (mean absolute error {digits3(naive)}{said})", times, cut(now), "dashed", 1),
-            Line("truth", times, cut(truth), "fine"),
-            Line(f"forecast (mean absolute error {digits3(mae)}{said})", times, cut(middle), "solid", 0),
+            Line(f"as now (mean absolute error {digits3(naive)}{said})", x(times), cut(now), "dashed", 1),
+            Line("truth", x(times), cut(truth), "fine"),
+            Line(f"forecast (mean absolute error {digits3(mae)}{said})", x(times), cut(middle), "solid", 0),
         ],
         bands=bands,
+        x_label="row" if facts.get("numbered") else "",
+        whole_x=bool(facts.get("numbered")),
         y_label=f"{name} ({unit})" if unit and f"({facts['unit']})" not in name else name,
     )
 
@@ -251,10 +264,18 @@ def _median(quantiles: tuple[float, ...]) -> int:
     return int(np.argmin([abs(quantile - 0.5) for quantile in quantiles])) if quantiles else 0
 
 
-def _parted(times: np.ndarray) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+def _numbers(times: np.ndarray) -> np.ndarray:
+    """The numbers of numbered rows."""
+    return times.astype(np.int64) / 1e6
+
+
+def _parted(times: np.ndarray, frequency: Frequency | None) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
     """The times with one more in every gap, and a function that puts NaN there, so that no line spans a gap."""
     steps = np.diff(times).astype(np.int64)
-    usual = np.median(steps) if len(steps) else 0
+    usual = np.full(len(steps), np.median(steps) if len(steps) else 0)
+    if frequency is not None and frequency.alias:  # a weekend is no gap
+        days = times[:-1].astype("datetime64[D]").astype(np.int64)
+        usual = np.array(frequency.longest)[(days + 3) % 7]
     gaps = np.flatnonzero(steps > 1.5 * usual) + 1
     filled = np.insert(times, gaps, times[gaps - 1] + np.timedelta64(1, "us"))
     return filled, lambda values: np.insert(values.astype(np.float64), gaps, np.nan)

@@ -143,6 +143,13 @@ class WindowSettings:
             resolved["step"] = 1
         for name in ("targets", "features"):
             _check_columns(name, resolved.get(name), dataset)
+        if dataset.manifest.report.get("numbered"):
+            dated = [name for name in ("calendar", "split") if _needs_times(name, resolved.get(name))]
+            if dated:
+                raise UsageError(
+                    f"setting {dated[0]}={resolved[dated[0]]} needs times, and the rows of {dataset.manifest.name} are "
+                    f"numbered"
+                )
         return resolved
 
     @property
@@ -270,6 +277,11 @@ def segments(dataset: Dataset) -> list[tuple[int, int]]:
         found.append((begin, begin + one["rows"]))
         begin += one["rows"]
     return found
+
+
+def _needs_times(setting: str, value: Any) -> bool:
+    """Whether the calendar is asked for, or a split by dates."""
+    return bool(value) if setting == "calendar" else value is not None and splits.dates(str(value)) is not None
 
 
 def _check_columns(setting: str, value: Any, dataset: Dataset) -> None:

@@ -63,6 +63,8 @@ def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
         )
     if not number:
         return 0
+    if frequency.numbered:
+        raise UsageError(f"{setting}={value} needs times, and the rows of this series are numbered: give it in rows")
     every, length = say(1, frequency), number * _UNITS[unit]
     if (_UNITS[unit] >= MONTH) != bool(frequency.months):
         hint = _instead(number, unit, frequency)
@@ -82,7 +84,7 @@ def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
 
 def say(count: int, frequency: Frequency | None) -> str:
     """So many rows as a person says it: "24h", "5d", "90min", "12mo", or "10 rows"; `rows` reads it back."""
-    if frequency is None:
+    if frequency is None or frequency.numbered:
         return _rows(count)
     if frequency.months:
         months = count * frequency.months
@@ -126,7 +128,7 @@ def defaults(frequency: Frequency | None, length: int | None = None) -> dict[str
         length: rows of the series (of the shortest that counts, where there are several); where the usual
             window is too long for it, a shorter one is given. None for as long as need be.
     """
-    if frequency is None:
+    if frequency is None or frequency.numbered:
         return _fitting([(30, 1), (10, 1), (4, 1), (2, 1)], length, None)
     cadence_seconds = frequency.seconds
     if frequency.months:

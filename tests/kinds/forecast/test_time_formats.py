@@ -8,9 +8,12 @@ import pytest
 
 from raysq import tasks
 from raysq.errors import DataError, UsageError
+from raysq.kinds.forecast import facts, reading
+from raysq.kinds.forecast.predict import predict
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.reading import timestamps
-from raysq.preparation import prepare_table
+from raysq.kinds.forecast.settings import WindowSettings
+from raysq.preparation import prepare, prepare_table
 from raysq.settings import make
 
 
@@ -148,3 +151,75 @@ def test_names_of_zones_are_named(tmp_path):
     for named in ({}, {"time": "when"}):
         with pytest.raises(DataError, match="name of a time zone.* CES?T may stand for several: write offsets"):
             own(**named).infer(files)
+
+
+class Nothing:
+    """A model that forecasts the mean."""
+
+    def predict_on_batch(self, x):
+        return np.zeros((len(x), 2), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("head", "rows", "time", "first", "step"),
+    [
+        ("step,load", lambda n: f"{100 + n},{n % 7}.5", "step", 100, 1),
+        ("step,load", lambda n: f"{5 * n},{n % 7}.5", "step", 0, 5),
+        ("step,load", lambda n: f"{100_000 * n},{n % 7}.5", "step", 0, 100_000),  # no days
+        ("load,temp", lambda n: f"{n % 7}.5,{n % 5}.25", None, 0, 1),
+        ("name,load", lambda n: f"x{n},{n % 7}.5", "none", 0, 1),
+    ],
+)
+def test_rows_that_are_numbered_or_only_have_an_order(tmp_path, raysq_home, head, rows, time, first, step):
+    path = tmp_path / "x.csv"
+    path.write_text("\n".join([head, *map(rows, range(200))]) + "\n")
+    chosen = {"time": time} if time else {}
+    data = prepare("forecast", path, name="d", settings={**chosen, "targets": "load"}, quiet=True)
+    report = data.manifest.report
+    assert (report["from"], report["to"], report["step"]) == (str(first), str(first + 199 * step), step)
+    assert (report["frequency"], report["cadence_seconds"], report["gaps"]["count"]) == ("number", None, 0)
+    window = {"targets": ("load",), "lookback": 3, "horizon": (1, 2)}
+    settings = WindowSettings(**WindowSettings.resolve(window, data))
+    known = facts(data, settings)
+    assert known["horizons"] == ["1 row", "2 rows"]
+    path.write_text("\n".join([head, *map(rows, range(10))]) + "\n")
+    table, report = prepare_table(reading(known), [path])
+    out = predict(known, settings, Nothing(), table, report)
+    assert out.column("time").to_pylist()[-2:] == [first + 10 * step, first + 11 * step]
+    assert out.column("from").to_pylist()[-1] == first + 9 * step
+    for refused in ({"lookback": "6h"}, {"calendar": ("hour",)}, {"split": "2020-01-01/2021-01-01"}):
+        with pytest.raises(UsageError, match="needs times, and the rows of .* are numbered"):
+            WindowSettings.resolve({**window, **refused}, data)
+
+
+def test_numbers_that_are_out_of_order_repeated_or_left_out_are_told(tmp_path):
+    numbers = [*range(50), 20, *range(53, 90), 52]
+    _, told = own(time="step").infer(write(tmp_path / "x.csv", numbers, "step"))
+    assert "rows 0 to 89" in told
+    text = "\n".join(told)
+    assert "2 rows out of order" in text and "1 repeated stamp (first at 20)" in text
+    assert "1 gap, the longest of 3 numbers (first at 52)" in text
+
+
+def test_the_order_of_rows_is_no_guess_where_a_column_may_be_the_time(tmp_path):
+    stamps = [f"day {number}" for number in range(30)]
+    for head in ("date", "label"):
+        with pytest.raises(DataError, match="no column tells the time.*--time none takes the order of the rows"):
+            own().infer(write(tmp_path / "x.csv", stamps, head))
+    with pytest.raises(DataError, match="no column tells the time"):
+        own().infer(write(tmp_path / "x.csv", [f"{number}.5" for number in range(30)], "time"))
+    settings, told = own().infer(write(tmp_path / "x.csv", range(30), "temp"))
+    assert (settings.time, settings.time_format) == ((), "rows")
+    assert told[0] == "time: none: the rows are numbered in their order"
+    with pytest.raises(UsageError, match="setting freq needs times, and the rows are numbered"):
+        own(time="none", freq="h")
+
+
+def test_series_without_a_time_are_each_numbered(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("id,v\n" + "".join(f"{name},{number}.5\n" for number in range(20) for name in "ab"))
+    settings, _ = own(time="none", id="id").infer([path])
+    table, report = prepare_table(settings, [path])
+    assert [one["to"] for one in report["series"]] == ["19", "19"]
+    assert table.column("v").to_pylist() == [number + 0.5 for number in range(20)] * 2
+    assert report["repeated_stamps"]["count"] == report["gaps"]["count"] == 0

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.errors import DataError
-from raysq.kinds.forecast.frequency import Frequency
+from raysq.kinds.forecast.frequency import NUMBERED, Frequency
 from raysq.kinds.forecast.reading import clock
 from raysq.kinds.forecast.reading.repair import repair
 
@@ -27,6 +27,8 @@ def assemble(
     fill: bool,
     frequency: Frequency | None = None,
     zone: str | None = None,
+    numbered: bool = False,
+    count: bool = False,
 ) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     """Puts the rows of each series together, the series in the order in which they first appear.
 
@@ -39,6 +41,8 @@ def assemble(
         fill: see `repair`.
         frequency: see `repair`.
         zone: see `repair`.
+        numbered: see `repair`.
+        count: see `repair`.
 
     Returns:
         The table without the keys; the stretches without values of the source, as `repair`; and what was done:
@@ -58,7 +62,15 @@ def assemble(
         part, name = table.slice(begin, end - begin), ", ".join(named)
         try:
             part, gaps, note = repair(
-                part, sort=sort, duplicates=duplicates, missing=missing, fill=fill, frequency=frequency, zone=zone
+                part,
+                sort=sort,
+                duplicates=duplicates,
+                missing=missing,
+                fill=fill,
+                frequency=frequency,
+                zone=zone,
+                numbered=numbered,
+                count=count,
             )
         except DataError as error:
             raise DataError(f"series {name!r}: {error}") from None
@@ -66,7 +78,8 @@ def assemble(
         twice += note["twice"]
         backwards += sum(count for step, _, count, *_ in note["received"]["steps"] if step < 0)
         stamps = part.column("time").cast(pa.int64()).to_numpy()
-        first, last = clock.iso(int(stamps.min()), zone), clock.iso(int(stamps.max()), zone)
+        shown = NUMBERED if numbered else zone
+        first, last = clock.iso(int(stamps.min()), shown), clock.iso(int(stamps.max()), shown)
         entries.append({"id": name, "keys": list(named), "rows": part.num_rows, "from": first, "to": last})
         clocks.append(note["clock"])
         parts.append(part)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from raysq import zones
-from raysq.kinds.forecast.frequency import MONTH, WEEK, WEEKDAYS, Frequency
+from raysq.kinds.forecast.frequency import MONTH, NUMBERED, WEEK, WEEKDAYS, Frequency
 
 Place = dict[str, Any]  # file, line, stamp
 Steps = Mapping[tuple[int, int], int]  # (microseconds, day of the week before) -> how many
@@ -92,7 +92,11 @@ def at_change(stamps: np.ndarray) -> np.ndarray:
 
 
 def frequency_of(
-    steps: Steps, weekdays: Sequence[int] = (), month_days: Sequence[int] = (), span: tuple[int, int] = (0, 0)
+    steps: Steps,
+    weekdays: Sequence[int] = (),
+    month_days: Sequence[int] = (),
+    span: tuple[int, int] = (0, 0),
+    numbered: bool = False,
 ) -> Frequency | None:
     """How a series goes on from row to row.
 
@@ -101,6 +105,7 @@ def frequency_of(
         weekdays: rows on each day of the week, as in a note.
         month_days: rows on the first, last, first business and last business day of their months.
         span: first and last stamp.
+        numbered: the rows have numbers and no times.
 
     Returns:
         That of calendar months or of some days of the week where the stamps lie so, else the most common step; None
@@ -110,6 +115,10 @@ def frequency_of(
     if not forward:
         return None
     half = sum(forward.values()) / 2
+    # Of equally common steps the shortest.
+    step = max(forward, key=lambda step: (forward[step], -step))
+    if numbered:
+        return Frequency(step / 1e6, NUMBERED) if forward[step] >= half else None
     for months, least, most, doubtful in _MONTHS:
         inside = {step: count for step, count in forward.items() if _days(least) <= step <= _days(most, 2)}
         # Weeks and even months are not calendar months: 28 days on end are four weeks.
@@ -118,8 +127,6 @@ def frequency_of(
             sure = len(inside) > 1 or round(min(inside) / _DAY) not in doubtful
             if sure or (anchor is not None and not anchor.startswith("B")):
                 return Frequency(months * MONTH, anchor)
-    # Of equally common steps the shortest.
-    step = max(forward, key=lambda step: (forward[step], -step))
     opened = sorted((day for day, count in enumerate(weekdays) if count), key=lambda day: -weekdays[day])
     if len(opened) == 1 and step == WEEK * 1e6:
         return Frequency.of_week([day in opened for day in range(7)])
@@ -183,7 +190,10 @@ def _anchor(months: int, month_days: Sequence[int], rows: int, last: int) -> str
 
 
 def merge(
-    notes: Iterable[tuple[dict[str, Any], str, int]], apart: bool = False, frequency: Frequency | None = None
+    notes: Iterable[tuple[dict[str, Any], str, int]],
+    apart: bool = False,
+    frequency: Frequency | None = None,
+    numbered: bool = False,
 ) -> dict[str, Any]:
     """The summary of a series from the notes of its pieces in order.
 
@@ -191,6 +201,7 @@ def merge(
         notes: for each piece its note, its file, and the lines of that file above it.
         apart: the pieces are series of their own: there is no step from one to the next.
         frequency: of the series; found in its stamps if left out.
+        numbered: the rows have numbers and no times.
 
     Returns:
         `first`, `last` (int microseconds), `frequency` (as of `frequency_of`), `steps` (how many forward), `common`
@@ -227,7 +238,7 @@ def merge(
     counts = {step: count for step, (count, _) in steps.items()}
     if frequency is None:
         ends = (0, 0) if begun is None or wall is None else (begun, wall)
-        frequency = frequency_of(counts, sums["weekdays"], sums["month_days"], ends)
+        frequency = frequency_of(counts, sums["weekdays"], sums["month_days"], ends, numbered)
     longest = frequency.longest if frequency is not None else None
     forward = _forward(counts)
 
@@ -278,7 +289,9 @@ def _place(file: str, line: int, stamp: int) -> Place:
 
 
 def iso(stamp: int, zone: str | None = None) -> str:
-    """A stamp for people, in the zone and with its offset there, if it has one."""
+    """A stamp for people, in the zone and with its offset there, if it has one; `NUMBERED` for numbers."""
+    if zone == NUMBERED:
+        return str(stamp // 1_000_000)
     if zone is not None:
         return str(zones.texts(np.array([stamp]), zone, "T")[0])
     text = str(np.datetime64(stamp, "us"))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.errors import DataError
 from raysq.kinds.forecast import spans
-from raysq.kinds.forecast.frequency import Frequency
+from raysq.kinds.forecast.frequency import NUMBERED, Frequency
 from raysq.kinds.forecast.reading import clock, stamp_findings
+from raysq.kinds.forecast.reading.timestamps import ROWS
 from raysq.tabular import wrong_encoding
 
 if TYPE_CHECKING:
@@ -100,19 +101,20 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
         dropped = sum(note.get("rows_dropped", 0) for note in notes)
         why = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
         raise DataError(f"{notes[0]['file'] if notes else 'the source'} has no rows{why}")
+    known = settings.frequency, settings.numbered
     if settings.id and repaired is not None:
-        received = seen = clock.merge([(each, "", 0) for each in repaired["clocks"]], True, settings.frequency)
-    elif repaired is not None and settings.timezone:
-        # Local times are moments only when all are seen in their order.
-        received = clock.merge([(repaired["received"], "", 0)], frequency=settings.frequency)
-        seen = clock.merge([(repaired["clock"], "", 0)], frequency=settings.frequency)
+        received = seen = clock.merge([(each, "", 0) for each in repaired["clocks"]], True, *known)
+    elif repaired is not None and (settings.timezone or settings.time_format == ROWS):
+        # Local times are moments, and rows are numbered, only when all are seen in their order.
+        received = clock.merge([(repaired["received"], "", 0)], False, *known)
+        seen = clock.merge([(repaired["clock"], "", 0)], False, *known)
     else:
         clocks = [(note["clock"], note["file"], above) for note, above in placed if note["rows"]]
-        received = clock.merge(clocks, frequency=settings.frequency)
+        received = clock.merge(clocks, False, *known)
         seen = received
         if repaired is not None and settings.order == "sort":
-            seen = clock.merge([(repaired["clock"], "", 0)], frequency=settings.frequency)
-    zone = stamp_findings.zone_of(settings, notes)
+            seen = clock.merge([(repaired["clock"], "", 0)], False, *known)
+    zone = NUMBERED if settings.numbered else stamp_findings.zone_of(settings, notes)
     stamp_findings.refuse(settings, received, seen, notes[0]["unit"], zone)
     stamp_findings.check_frequency(settings, seen, rows)
 
@@ -122,9 +124,10 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
         "rows_read": rows + sum(note.get("rows_dropped", 0) for note in notes),
         "from": clock.iso(seen["first"], zone),
         "to": clock.iso(seen["last"], zone),
-        **({"timezone": zone} if zone else {}),
-        "cadence_seconds": None if frequency is None else frequency.seconds,
+        **({"timezone": zone} if zone and not settings.numbered else {}),
+        "cadence_seconds": None if frequency is None or settings.numbered else frequency.seconds,
         "frequency": None if frequency is None else frequency.name,
+        **({"numbered": True, "step": frequency and frequency.seconds} if settings.numbered else {}),
         "repeated_stamps": _count(seen["repeated"], zone),
         "gaps": _count(seen["gaps"], zone),
         **({"off_frequency": seen["off"]} if seen["off"] else {}),
@@ -157,9 +160,12 @@ def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[st
     """What a person should know of a report, in lines."""
     frequency = Frequency.of(report)
     every = ", without a cadence: steps differ from row to row"
-    if frequency is not None:
+    if report.get("numbered"):
+        every = "" if frequency is None or frequency.seconds == 1 else f", in steps of {frequency.seconds:g}"
+    elif frequency is not None:
         every = ", ".join([f", a row every {spans.say(1, frequency)}", *filter(None, [frequency.words])])
-    lines = [f"{_day(report['from'])} to {_day(report['to'])}{every if report['rows_read'] > 1 else ''}"]
+    rows = "rows " if report.get("numbered") else ""
+    lines = [f"{rows}{_day(report['from'])} to {_day(report['to'])}{every if report['rows_read'] > 1 else ''}"]
     if report.get("timezone"):
         lines.append(f"time zone {report['timezone']}: predictions and the days and hours of the calendar are in it")
     if report.get("repeated_hours"):
@@ -181,7 +187,9 @@ def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[st
     ):
         found = {**report[key], "count": report[key]["count"] - changed.get(kind, 0)}
         if found["count"]:
-            longest = f", the longest of {_span(found['longest_seconds'])}" if key == "gaps" else ""
+            span = found.get("longest_seconds", 0)
+            span = f"{span:g} numbers" if report.get("numbered") else _span(span)
+            longest = f", the longest of {span}" if key == "gaps" else ""
             first = found.get("first")
             line = f", line {first['line']}" if first and "line" in first else ""
             place = f" (first at {_day(first['stamp'])}{line})" if first else ""

@@ -30,6 +30,8 @@ _SAID = {
     "decimal_year": "decimal years",
     "excel": "days since 1899-12-30, as spreadsheets number them, to the second",
     timestamps.QUARTER: "quarters, as their first days",
+    timestamps.NUMBER: "numbers in order, no times",
+    timestamps.ROWS: "none: the rows are numbered in their order",
 }
 _MIDNIGHT = re.compile(r"([T \-,])24([:.]?00\b|$)")
 _ZONE = re.compile(r"\d ?([A-Z]{3,5})$")
@@ -86,7 +88,9 @@ def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
     if found is None and "year" in lower:
         found = read(sample, (lower["year"],))
     if found is None:
-        zones = next((said for name in (*named, *others) if (said := about_zone(sample, (name,)))), None)
+        zones = next((told for name in (*named, *others) if (told := about_zone(sample, (name,)))), None)
+        if not zones and not named and not others and not _dated(names):
+            return Clock((), timestamps.ROWS, said(timestamps.ROWS))
         raise DataError(zones) if zones else _no_time(names)
     return _with_hours(sample, found) or found
 
@@ -201,14 +205,23 @@ _DATED = re.compile(
 
 def _no_time(names: Sequence[str]) -> DataError:
     """The error for columns without a time; of a wide table, whose columns are the times, it says so."""
-    dated = [name for name in names if _DATED.fullmatch(name.strip())]
-    if len(dated) > max(2, len(names) // 2):
+    dated = _dated(names)
+    if dated:
         return DataError(
             f"no column tells the time, while most of the {len(names):,} columns are called as times "
             f"({listed(dated[:2])}, ...): a series has a row for each time; make the columns rows, for example with "
             f"pandas.DataFrame.melt"
         )
-    return DataError(f"no column tells the time; there are {listed(names)}: --time COLUMN names the one that does")
+    return DataError(
+        f"no column tells the time; there are {listed(names)}: --time COLUMN names the one that does, --time none "
+        f"takes the order of the rows"
+    )
+
+
+def _dated(names: Sequence[str]) -> list[str]:
+    """The columns that are called as times, where most are."""
+    dated = [name for name in names if _DATED.fullmatch(name.strip())]
+    return dated if len(dated) > max(2, len(names) // 2) else []
 
 
 def _looks(name: str) -> bool:
@@ -275,6 +288,8 @@ def _numbered(names: tuple[str, ...], text: pa.ChunkedArray) -> Clock | None:
     for form, unit in _EPOCHS:
         if 1e8 * unit <= low and high <= 5e9 * unit:  # 1973 to 2128
             return Clock(names, form, said(form))
+    if whole and len(values) > 2 and ((np.diff(values) > 0).all() or (np.diff(values) < 0).all()):
+        return Clock(names, timestamps.NUMBER, said(timestamps.NUMBER))
     return None
 
 

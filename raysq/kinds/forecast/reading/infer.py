@@ -122,7 +122,8 @@ def _columns(
     times = _time(settings, sample, numeric)
     settings = dataclasses.replace(settings, time=times.columns, time_format=times.form)
     plural = "s" if len(times.columns) > 1 else ""
-    lines.append(f"time: column{plural} {', '.join(map(repr, times.columns))} ({times.said})")
+    columns = f"column{plural} {', '.join(map(repr, times.columns))} ({times.said})"
+    lines.append(f"time: {columns if times.columns else times.said}")
     settings = _zoned(settings, sample, lines)
     taken = {*settings.time, *settings.categories, *settings.id}
     if settings.columns:
@@ -143,7 +144,7 @@ def _columns(
             kept.append(name)
     if not kept and not settings.categories:
         raise DataError(
-            f"no column of numbers beside the time ({', '.join(settings.time)}); there are "
+            f"no column of numbers beside the time ({', '.join(settings.time) or 'none'}); there are "
             f"{listed(sample.column_names)}{'; left out: ' + '; '.join(list(out.values())[:_TOLD]) if out else ''}"
         )
     lines.append(f"values: {', '.join(kept)}")
@@ -172,11 +173,16 @@ def _zoned(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) ->
 
 def _time(settings: "SeriesPreparation", sample: pa.Table, numeric: Sequence[str]) -> formats.Clock:
     form = settings.time_format
+    if form == timestamps.ROWS:
+        return formats.Clock((), timestamps.ROWS, formats.said(timestamps.ROWS))
     if not settings.time:
         return formats.find(sample, numeric) if form is None else formats.find_by(sample, form)
     if form is not None:
         return formats.Clock(settings.time, form, formats.said(form))
     found = formats.read(sample, settings.time)
+    numbers = found is None and len(settings.time) == 1
+    if numbers and not timestamps.stamps(sample, settings.time, timestamps.NUMBER)[1].any():
+        return formats.Clock(settings.time, timestamps.NUMBER, formats.said(timestamps.NUMBER))
     if found is None:
         value = " ".join(str(sample.column(name)[0].as_py()) for name in settings.time)
         zones = formats.about_zone(sample, settings.time)

@@ -35,7 +35,7 @@ def check_keys(settings: "SeriesPreparation", sample: pa.Table) -> None:
     Raises:
         DataError: rows share stamps and further columns tell them apart; names the fewest that do.
     """
-    if settings.duplicates != "keep" or sample.num_rows < 4:
+    if settings.duplicates != "keep" or sample.num_rows < 4 or settings.time_format == timestamps.ROWS:
         return
     stamps, unread = timestamps.stamps(sample, settings.time, settings.time_format)
     # What is not read is refused, or blank; hours that come twice as clocks are put back are no sign of a key.

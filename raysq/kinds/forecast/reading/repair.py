@@ -30,6 +30,8 @@ def repair(
     fill: bool,
     frequency: Frequency | None = None,
     zone: str | None = None,
+    numbered: bool = False,
+    count: bool = False,
 ) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
     """Repairs a series.
 
@@ -43,6 +45,8 @@ def repair(
             linearly in time. Of rows with the same stamp the first is taken.
         frequency: of the series; found in its stamps if left out.
         zone: of the series. Local times are turned into moments first.
+        numbered: the rows have numbers and no times.
+        count: the numbers are those of the rows in their order.
 
     Returns:
         The table; the stretches of it that the source has no values for, with their `column`, `begin`, `end` and
@@ -67,6 +71,8 @@ def repair(
         for name in names:
             values[name] = values[name][rows]
 
+    if count:
+        stamps = np.arange(len(stamps)) * 1_000_000
     received = clock.note(stamps, np.arange(len(stamps)), zone) if len(stamps) else None
     summary = received
     if sort:
@@ -95,7 +101,7 @@ def repair(
                     done["longest_filled"][name] = int(np.diff(np.flatnonzero(np.r_[later, True])).max()) - 1
                 values[name], origin[name] = _filled(stamps, values[name], there, missing)
     if fill and len(stamps) > 1:
-        stamps = _to_grid(stamps, values, origin, done, frequency, zone)
+        stamps = _to_grid(stamps, values, origin, done, frequency, zone, numbered)
     filled = _stretches(values, origin, done)
     columns = {name: pa.array(values[name]) for name in names}
     repaired = pa.table({"time": pa.array(stamps, pa.timestamp("us")), **columns})
@@ -148,13 +154,15 @@ def _to_grid(
     done: dict[str, Any],
     frequency: Frequency | None,
     zone: str | None,
+    numbered: bool,
 ) -> np.ndarray:
     """Replaces the values, and where they come from, by those on the grid, and returns its stamps."""
     steps = np.diff(stamps)
     if steps.min() <= 0:
         raise DataError("gaps=fill needs rows in the order of time; --set order=sort sorts them")
     if frequency is None:
-        frequency = clock.merge([(clock.note(stamps, np.arange(len(stamps)), zone), "", 0)])["frequency"]
+        notes = [(clock.note(stamps, np.arange(len(stamps)), zone), "", 0)]
+        frequency = clock.merge(notes, numbered=numbered)["frequency"]
     if frequency is None:
         raise DataError(
             f"gaps=fill needs a cadence, and the steps from row to row are of {len(np.unique(steps)):,} lengths, none "

@@ -25,7 +25,7 @@ def refuse(settings: "SeriesPreparation", received: Note, seen: Note, unit: str,
         received: the summary of the stamps as they came.
         seen: that of the stamps in the order that they are kept in.
         unit: "row" or "line".
-        zone: of the series.
+        zone: of the series, or how else stamps are shown.
 
     Raises:
         DataError: it names the first.
@@ -55,10 +55,11 @@ def refuse(settings: "SeriesPreparation", received: Note, seen: Note, unit: str,
         )
     if settings.gaps == "error" and seen["gaps"]:
         found = seen["gaps"]
+        unit_of = "" if settings.numbered else " s"
         raise DataError(
             f"{where(found['place'])} comes after a gap ({found['count']:,} gaps, the longest of "
-            f"{found['longest'] / 1e6:g} s at a cadence of {seen['frequency'].seconds:g} s); --set gaps=fill or "
-            f"gaps=keep{hint('gaps')}"
+            f"{found['longest'] / 1e6:g}{unit_of} at a cadence of {seen['frequency'].seconds:g}{unit_of}); --set "
+            f"gaps=fill or gaps=keep{hint('gaps')}"
         )
 
 

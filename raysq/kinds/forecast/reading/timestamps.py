@@ -22,7 +22,10 @@ NUMBERED = {
     "year": None,
     "decimal_year": None,
     "excel": None,
+    "number": None,
 }
+NUMBER, ROWS = "number", "rows"  # the formats of rows that are numbered, by a column or by their order
+NO_TIME = "none"  # in the place of a column, where there is none
 QUARTER = "quarter"  # the format of quarters
 QUARTERS = (r"^(?P<year>\d{4})\s*[-/]?\s*[Qq](?P<quarter>[1-4])$", r"^[Qq](?P<quarter>[1-4])[\s/-]*(?P<year>\d{4})$")
 _ZONE = r"(?P<zone>[Zz]|[+-]\d\d(?::?\d\d)?)"
@@ -70,8 +73,10 @@ def read_stamps(table: pa.Table, names: Sequence[str], form: str | None) -> Stam
         table: holds the columns.
         names: one column; or year, month, day, ... ; or several to be joined by spaces.
         form: as for `strptime`, or one of `NUMBERED` or `QUARTER`; ISO 8601 when None. 24:00 is midnight of the next
-            day in all.
+            day in all. `ROWS` reads nothing: the rows are counted when all are there.
     """
+    if form == ROWS:
+        return Stamps(np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, bool), {}, False)
     if form is None and is_parts(names):
         return _local(*_from_parts({name.lower(): numbers(table.column(name), name)[0] for name in names}))
     columns = [table.column(name) for name in names]
@@ -218,6 +223,9 @@ def _from_numbers(values: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray
         odd = ~(np.abs((values - 1970) * 12 - months) < 0.06)
         stamps = np.where(odd, 0, months).astype(np.int64).astype("datetime64[M]").astype("datetime64[us]")
         return stamps.astype(np.int64), odd
+    if form == NUMBER:
+        odd = ~((values == np.floor(values)) & (np.abs(values) < 1e12))
+        return np.where(odd, 0, values).astype(np.int64) * 1_000_000, odd
     if form == "excel":
         odd = ~((values >= 61) & (values < 2_958_466))  # from March 1900, before which there is a day too many, to 9999
         seconds = np.rint(np.where(odd, 0, values) * 86_400).astype(np.int64) + _EXCEL
