@@ -186,3 +186,16 @@ def test_a_disk_that_takes_nothing_more_is_one_line(monkeypatch, capsys):
     said = capsys.readouterr().err
     assert said.startswith("raysq: /some/config.json cannot be written: No space left on device; make room")
     assert said.count("\n") == 1
+
+
+def test_the_traceback_of_an_error_is_shown_with_debug_alone(data, capsys, monkeypatch):
+    monkeypatch.setenv("RAYSQ_DEBUG", "")
+    train = ["train", "jena", "--data", data, "--model", "training.own_models:raises", *SETTINGS[:-1]]
+    assert main(train) == 2
+    shown = capsys.readouterr().err
+    assert "Traceback" not in shown and "the table of sizes is missing" in shown.splitlines()[-1]
+    assert main([*train, "--debug"]) == 2
+    shown = capsys.readouterr().err
+    assert 'raise RuntimeError("the table of sizes is missing")' in shown and shown.splitlines()[-1].startswith(
+        "raysq: "
+    )
