@@ -1,7 +1,9 @@
 """Which examples train, validate and test: by a checksum of their content, so that equal ones stay together."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -97,6 +99,17 @@ def split(
     validating, training = rows[:count], rows[count:]
     training = _some(training, train_samples, noun, f"that val={val} leaves")
     return Split(np.sort(training), np.sort(validating), test)
+
+
+def own_validation(dataset: Dataset) -> int:
+    """Return how many rows the source itself has for validation, so that no share is drawn for it."""
+    return int((dataset.column("part").slice(0, dataset.rows) == 2).sum())
+
+
+def validation_messages(facts: Mapping[str, Any], noun: str) -> list[str]:
+    """Return the message that the source says what validates; the facts of earlier runs do not tell it."""
+    count = facts.get("own_validation", 0)
+    return [f"validates on the {_said(count, noun)} that the source has for it: val does not act"] if count else []
 
 
 def _some(training: np.ndarray, train_samples: int | None, noun: str, there: str) -> np.ndarray:

@@ -638,6 +638,16 @@ def test_columns_are_found_and_told(tmp_path):
         infer([tmp_path / "n.jsonl"])
 
 
+def test_names_of_files_are_no_texts(tmp_path):
+    folder = tree_of(tmp_path / "in", {"txt/1.txt": b"one", "txt/2.txt": b"two"})
+    (folder / "labels.csv").write_text("file,label\n1.txt,x\n2.txt,y\n")
+    with pytest.raises(DataError, match=r"labels\.csv: column 'file' names files, such as 1\.txt, and does not hold"):
+        infer([folder / "labels.csv"])
+    assert infer([folder / "labels.csv"], text="file")[0] == "file"  # who says so has it
+    (folder / "labels.csv").write_text("file,label\n1.txt,x\nsome words,y\n")
+    assert infer([folder / "labels.csv"])[0] == "file"
+
+
 def test_a_column_or_file_names_say_what_is_test(tmp_path):
     few = [("a", "x", "train"), ("b", "y", "Test"), ("c", "x", "validation")]
     write_csv(tmp_path / "r.csv", few)

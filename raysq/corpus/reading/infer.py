@@ -1,5 +1,6 @@
 """What a person did not say of their documents, found in the files, and told."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,12 @@ from raysq.corpus.reading import classes, heads, plain, ranks
 from raysq.corpus.reading.columns import columns_of
 from raysq.corpus.reading.form import Form
 from raysq.corpus.reading.plan import parts_by_name, sort_of
+from raysq.errors import DataError
 from raysq.trees import named, walk
+
+_LOOKED_AT = 10  # values of a column that may be names of files
+_FOLDERS = 20  # in which such files are looked for
+_LONGEST = 256  # characters of a file's name
 
 
 class Inferred(NamedTuple):
@@ -66,6 +72,7 @@ def _table(files: Sequence[Path], form: Form) -> Inferred:
     form, told = heads.sniffed(first, form)
     columns = columns_of(first, form)
     if form.text is None:
+        _refuse_names(first, columns.text, form)
         told.append(f"text: column {columns.text!r} (--text NAME names another)")
     if form.label is None and columns.label is not None:
         told.append(f"label: column {columns.label!r} (--label NAME names another)")
@@ -74,3 +81,21 @@ def _table(files: Sequence[Path], form: Form) -> Inferred:
     elif parts_by_name(files)[0] >= 0:
         told.append("train, validation and test: as the names of the files say")
     return Inferred(replace(form, text=columns.text, label=columns.label), told, "table")
+
+
+def _refuse_names(path: Path, column: str, form: Form) -> None:
+    """Refuse a column that was taken for that of the texts where it names the files in which they are.
+
+    Raises:
+        DataError: its first values are files beside the table, or in a folder beside it.
+    """
+    values = [value for value in heads.head(path, form)[column][:_LOOKED_AT] if isinstance(value, str)]
+    names = [value for value in values if 0 < len(value) < _LONGEST and value.isprintable()]
+    if len(names) < len(values) or not names:
+        return
+    folders = [path.parent, *itertools.islice((one for one in path.parent.iterdir() if one.is_dir()), _FOLDERS)]
+    if all(any((folder / name).is_file() for folder in folders) for name in names):
+        raise DataError(
+            f"{path.name}: column {column!r} names files, such as {names[0]}, and does not hold their texts: put these "
+            "into a column, or the files into CLASS/FILE; --text NAME names another column"
+        )

@@ -17,6 +17,7 @@ from raysq.kinds.classify.sample import sample
 from raysq.kinds.classify.settings import TextSettings
 from raysq.kinds.confusion import details, show
 from raysq.kinds.kind import Kind, Model, Objective
+from raysq.kinds.splits import own_validation, validation_messages
 from raysq.shards import Dataset
 
 _BUILDERS = "raysq.kinds.classify.models:"
@@ -38,6 +39,7 @@ def facts(dataset: Dataset, settings: TextSettings) -> dict[str, Any]:
     return {
         "classes": list(dataset.manifest.report["classes"]),
         "priors": list(found.priors),
+        "own_validation": own_validation(dataset),
         "single": single_classes(found.labels, found.split, dataset.manifest.report["classes"]),
         "reading": dataset.manifest.preparation["settings"],
         "unit": None,
@@ -81,7 +83,7 @@ def remarks(facts: Mapping[str, Any], settings: TextSettings) -> list[str]:
     if absent:
         more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
         lines.append(f"has no training document of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
-    lines += single_messages(facts)
+    lines += [*validation_messages(facts, "document"), *single_messages(facts)]
     if not settings.bag:
         end = "last" if (settings.truncation == "pre") != settings.reversed else "first"
         longer = f"; {100 * facts['longer']:.0f} % are longer" if facts["longer"] else ""

@@ -13,6 +13,7 @@ from raysq.kinds.images.report import report
 from raysq.kinds.images.sample import sample
 from raysq.kinds.images.settings import ImageSettings
 from raysq.kinds.kind import Kind, Model, Objective
+from raysq.kinds.splits import own_validation, validation_messages
 from raysq.shards import Dataset
 
 _BUILDERS = "raysq.kinds.images.models:"
@@ -25,6 +26,7 @@ def facts(dataset: Dataset, settings: ImageSettings) -> dict[str, Any]:
     return {
         "classes": list(dataset.manifest.report["classes"]),
         "priors": list(found.priors),
+        "own_validation": own_validation(dataset),
         "shape": list(found.shape),
         "reading": dataset.manifest.preparation["settings"],
         "unit": None,
@@ -62,6 +64,7 @@ def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
         f"sees images of {width} x {height} pixels, {'grey' if channels == 1 else 'red, green and blue'}: {train:,} to "
         f"train on, {val:,} to validate, {test:,} to test"
     ]
+    lines += validation_messages(facts, "image")
     if settings.target == "image":
         lines.append("gives each image again; the labels are not used")
     else:

@@ -13,6 +13,7 @@ from raysq.kinds.pairs.sample import sample
 from raysq.kinds.pairs.scores import bleu_of, scores
 from raysq.kinds.pairs.settings import PairSettings
 from raysq.kinds.pairs.translate import translator
+from raysq.kinds.splits import own_validation, validation_messages
 from raysq.shards import Dataset
 
 _BUILDERS = "raysq.kinds.pairs.models:"
@@ -33,6 +34,7 @@ def facts(dataset: Dataset, settings: PairSettings) -> dict[str, Any]:
         "longer": longer,
         "words": float(found.positions(rows).mean()),
         "unit": None,
+        "own_validation": own_validation(dataset),
     }
 
 
@@ -55,7 +57,7 @@ def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, f
 
 def remarks(facts: Mapping[str, Any], settings: PairSettings) -> list[str]:
     """What a model sees of a pair, and how much of the words it knows."""
-    lines = []
+    lines = validation_messages(facts, "pair")
     if settings.form == "next":
         lines.append("an example is one next word, given the source and the words before it")
     for side, most in enumerate((settings.max_source, settings.max_target)):

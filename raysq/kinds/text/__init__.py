@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysq.kinds.kind import Kind, Model, Objective
-from raysq.kinds.splits import SPLITS
+from raysq.kinds.splits import SPLITS, own_validation, validation_messages
 from raysq.kinds.text import assets
 from raysq.kinds.text.examples import Positions, sentences
 from raysq.kinds.text.generate import generator
@@ -32,6 +32,7 @@ def facts(dataset: Dataset, settings: LanguageSettings) -> dict[str, Any]:
         "targets": {name: Positions(found, name).targets for name in SPLITS},
         "unknown": {name: found.unknown(name) for name in SPLITS},
         "longer": float((lengths > settings.maxlen).mean()),
+        "own_validation": own_validation(dataset),
     }
 
 
@@ -70,6 +71,7 @@ def remarks(facts: Mapping[str, Any], settings: LanguageSettings) -> list[str]:
         f"{unit}s (positions to predict: {what} {ends}): {counts}",
         f"sees at most {settings.maxlen:,} {what} before each position, from the beginning of the {unit} on{longer}",
         f"knows {facts['words']:,} {what}{least}; unknown: {unknown}",
+        *validation_messages(facts, unit),
         "perplexity is that of all positions; an unknown one counts as one entry of the vocabulary, in all models",
     ]
 

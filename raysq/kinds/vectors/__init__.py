@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysq.kinds.kind import Kind, Model, Objective
+from raysq.kinds.splits import own_validation, validation_messages
 from raysq.kinds.vectors import assets
 from raysq.kinds.vectors.predict import predict
 from raysq.kinds.vectors.prepare import VectorPreparation, VectorReading
@@ -32,6 +33,7 @@ def facts(dataset: Dataset, settings: VectorSettings) -> dict[str, Any]:
         "sized": sized(dataset, vars(settings)) if settings.form == "blocks" else {},
         "reading": dataset.manifest.preparation["settings"],
         "unit": None,
+        "own_validation": own_validation(dataset),
     }
 
 
@@ -75,6 +77,7 @@ def remarks(facts: Mapping[str, Any], settings: VectorSettings) -> list[str]:
     )
     whole = f"these are all of the {facts['tokens']:,} {words} of the training texts"
     lines = [f"predicts {what}", f"knows {facts['words']:,} {words}{least}; {unknown if facts['unknown'] else whole}"]
+    lines += validation_messages(facts, "text")
     if facts["dropped"]:
         lines.append(
             f"drops {100 * facts['dropped']:.1f} % of the others, occurrences of the most frequent {words} "

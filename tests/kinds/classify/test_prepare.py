@@ -187,6 +187,8 @@ def test_a_validation_part_of_ones_own_is_kept(tmp_path):
     with pytest.raises(DataError, match="train_samples=13 is more than the 12 documents there are to train on"):
         TextSettings(train_samples=13).open(dataset)
     assert len(TextSettings(train_samples=5).open(dataset)["train"]) == 5
+    said = "validates on the 8 documents that the source has for it: val does not act"
+    assert said in KIND.remarks(KIND.facts(dataset, TextSettings()), TextSettings())
 
 
 def test_documents_without_a_label_or_a_text_are_dropped_where_that_is_asked(tmp_path, monkeypatch):

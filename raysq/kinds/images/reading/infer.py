@@ -198,6 +198,7 @@ def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> 
             raise DataError(
                 f"{path.name} has no folders of classes; images lie in CLASS/FILE, or in train/CLASS/FILE and "
                 "test/CLASS/FILE, or a csv file beside them has a column with their names and one with their classes"
+                + ("" if path.is_dir() else " (of an archive it is not read: unpack it)")
             )
         names |= own
         told.insert(0, f"layout: {found.root}{found.said}, {len(own)} classes ({named(sorted(own), _SHOWN)})")
