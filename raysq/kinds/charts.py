@@ -307,9 +307,9 @@ class Section:
 
 
 def digits3(value: float) -> str:
-    """A number with three significant digits: 2.69, 12.0, 1,340."""
+    """A number with three significant digits: 2.69, 12.0, 1,340, 2.10e-09."""
     decimals = 2 - math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 2
-    if decimals > 7:
+    if decimals > 7 or decimals < -10:
         return f"{value:.2e}"
     return f"{value:,.{max(0, decimals)}f}".replace("-", "\u2212")
 

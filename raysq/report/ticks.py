@@ -51,8 +51,11 @@ def _step(rough: float, whole: bool) -> float:
 def _label(value: float, step: float) -> str:
     if abs(value) < step * 1e-9:
         return "0"
-    if abs(value) >= 1e7 or step < 1e-5:
-        return f"{value:.3g}".replace("e+0", "e").replace("e-0", "e-").replace("-", MINUS, 1 if value < 0 else 0)
+    # As many digits as tell neighbors apart: large numbers may differ by little.
+    digits = max(3, math.floor(math.log10(abs(value))) - math.floor(math.log10(step)) + 2)
+    if step < 1e-5 or abs(value) >= (1e7 if digits < 7 else 1e15):
+        text = f"{value:.{digits}g}"
+        return text.replace("e+0", "e").replace("e-0", "e-").replace("-", MINUS, 1 if value < 0 else 0)
     decimals = 0
     while decimals < 6 and abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
         decimals += 1

@@ -20,6 +20,9 @@ def stamp(text: str) -> float:
         (-30, 40, ["\u221220", "0", "20", "40"]),
         (0, 1, ["0", "0.2", "0.4", "0.6", "0.8", "1.0"]),
         (0, 120_000, ["0", "25,000", "50,000", "75,000", "100,000"]),
+        (2e39, 4e39, ["2e+39", "2.5e+39", "3e+39", "3.5e+39", "4e+39"]),
+        (1e-9, 2e-9, ["1e-9", "1.2e-9", "1.4e-9", "1.6e-9", "1.8e-9", "2e-9"]),
+        (1_600_000_003, 1_600_000_018, ["1,600,000,005", "1,600,000,010", "1,600,000,015"]),
         (-0.0004, 0.0004, ["\u22120.0004", "\u22120.0002", "0", "0.0002", "0.0004"]),
     ],
 )
@@ -27,6 +30,12 @@ def test_linear_ticks(low, high, labels):
     ticks = linear_ticks(low, high, 6)
     assert list(ticks.labels) == labels
     assert all(low - 1e-9 <= value <= high + 1e-9 for value in ticks.values)
+
+
+@pytest.mark.parametrize(("low", "spread"), [(5, 6e-7), (1.6e9, 24), (-1.6e9, 1e-2), (123456789.01, 300), (2e39, 1e36)])
+def test_labels_tell_neighbors_apart(low, spread):
+    labels = linear_ticks(low, low + spread).labels
+    assert len(set(labels)) == len(labels) > 2
 
 
 @pytest.mark.parametrize("high", [1, 2, 3, 7, 40, 999])

@@ -33,18 +33,21 @@ def by_workers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("workers")
     series, texts = write_series(folder / "waves"), corpus.write_corpus(folder / "texts")
     configs = {name: plan("jena", model, series, 0, settings) for name, (model, settings) in CASES.items()}
+    # Of the two horizons of a window often one was not observed.
+    gaps = write_series(folder / "gaps", unobserved=[(row, row + 5) for row in range(40, 1200, 23)])
+    configs["gaps"] = plan("jena", "dense", gaps, 0, {**SGD, "delay": "6,12"})
     configs["text"] = plan("classify", "embedding", texts, 0, TEXT)
 
     def some(name, *names):
         (folder / name).mkdir()
         return folder / name, {one: configs[one] for one in names}
 
-    exact = ("dense", "gru", "penalty", "own", "host", "text")
+    exact = ("dense", "gru", "penalty", "own", "host", "gaps", "text")
     masked = ("dropout", "moving")
     # One worker gathers in the graph what several gather on the host.
     with ThreadPoolExecutor(1) as beside:
         # Loops and embeddings under two devices: tests/kinds/classify/test_replicas.py.
-        cases = some("devices", "dense", "penalty", "own", "host")
+        cases = some("devices", "dense", "penalty", "own", "host", "gaps")
         devices = beside.submit(train_apart, *cases, replicas=2, host=["host"])
         found = {"1": train_here(*some("one", *exact, "dropout")), "2 devices": devices.result()}
     cases = some("two", "diverging", *exact, *masked)

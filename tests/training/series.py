@@ -1,18 +1,22 @@
 """A small learnable series, written as a data set without the preparation pipeline."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from raysq import tasks
-from raysq.shards import Dataset, Manifest, schema_entries, write_manifest, write_shard
+from raysq.kinds.forecast.reading.repair import FILLED
+from raysq.shards import Dataset, Manifest, schema_entries, write_extra, write_manifest, write_shard
 
 SMALL = {"lookback": 24, "step": 2, "delay": 6, "batch_size": 16, "eval_batch_size": 64, "steps_per_epoch": 12}
 
 
-def write_series(directory: Path, rows: int = 1200, shard_rows: int = 500, seed: int = 0) -> Dataset:
-    """Writes Jena's columns: noisy waves, the target lagging the first column."""
+def write_series(
+    directory: Path, rows: int = 1200, shard_rows: int = 500, seed: int = 0, unobserved: Sequence[tuple[int, int]] = ()
+) -> Dataset:
+    """Writes Jena's columns: noisy waves, the target lagging the first column, of which some stretches are made up."""
     names = tasks.get("jena").preparation["columns"]
     random = np.random.RandomState(seed)
     hours = np.arange(rows)[:, None]
@@ -28,6 +32,9 @@ def write_series(directory: Path, rows: int = 1200, shard_rows: int = 500, seed:
         write_shard(directory, number, table.slice(begin, shard_rows))
         for number, begin in enumerate(range(0, rows, shard_rows))
     ]
+    begins, ends = ([stretch[end] for stretch in unobserved] for end in (0, 1))
+    stretches = {"column": ["T (degC)"] * len(begins), "begin": begins, "end": ends, "ahead": [False] * len(begins)}
+    extras = [write_extra(directory, FILLED, pa.table(stretches))] if unobserved else []
     write_manifest(
         directory,
         Manifest(
@@ -42,7 +49,8 @@ def write_series(directory: Path, rows: int = 1200, shard_rows: int = 500, seed:
             source={"label": "made", "synthetic": True, "files": []},
             preparation={"version": 1, "settings": {}},
             report={},
-            fingerprint=f"made-{rows}-{seed}",
+            fingerprint=f"made-{rows}-{seed}-{len(begins)}" if unobserved else f"made-{rows}-{seed}",
+            extras=extras,
         ),
     )
     return Dataset.open(directory)

@@ -8,8 +8,8 @@ from training.workers import close, timeless, weights
 @pytest.mark.parametrize(
     ("workers", "case"),
     [
-        *(("2", case) for case in ("dense", "gru", "penalty", "own", "host", "text")),
-        *(("2 devices", case) for case in ("dense", "penalty", "own", "host")),
+        *(("2", case) for case in ("dense", "gru", "penalty", "own", "host", "gaps", "text")),
+        *(("2 devices", case) for case in ("dense", "penalty", "own", "host", "gaps")),
         *(("3", case) for case in ("penalty", "host")),
     ],
 )
