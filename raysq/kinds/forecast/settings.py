@@ -207,6 +207,7 @@ class WindowSettings:
         from raysq.kinds.forecast.examples import Windows
         from raysq.kinds.forecast.series import Series
 
+        self._check_categories(dataset)
         bounds = self.bounds(dataset)
         series = Series(dataset, self, bounds)
         windows = {name: Windows(series, self, tuple(one[name] for one in bounds)) for name in splits.SPLITS}
@@ -227,6 +228,17 @@ class WindowSettings:
                 f"{rows['val']:,} / {rows['test']:,}; lower lookback or {name}, or give more data"
             )
         return windows
+
+    def _check_categories(self, dataset: Dataset) -> None:
+        """Refuse a target that is a value of a category which some rows lack: whether they have it is not known."""
+        unlabelled = dataset.manifest.report.get("unlabelled", {})
+        for target in self.targets:
+            category = target.rpartition("=")[0]
+            if category in unlabelled:
+                raise DataError(
+                    f"target {target}: {unlabelled[category]['count']:,} rows have no {category}: fill these cells, or "
+                    "leave the rows out of the file"
+                )
 
     def inputs(self, dataset: Dataset) -> Inputs:
         """What a model builder is told.

@@ -255,6 +255,15 @@ def test_a_split_without_an_observed_target_is_named(prepared):
         windows_of(data)
 
 
+def test_a_missing_category_is_not_forecast_as_0(prepared):
+    lines = text().splitlines()
+    rows = [f"{line},{'' if number == 50 else 'wet' if number % 3 else 'dry'}" for number, line in enumerate(lines[1:])]
+    data = prepared("\n".join([f"{lines[0]},sky", *rows]), categories="sky", targets="load")
+    windows_of(data)
+    with pytest.raises(DataError, match="target sky=wet: 1 rows have no sky"):
+        windows_of(data, targets="sky=wet")
+
+
 def test_a_column_without_a_value_is_named():
     table = pa.table({"time": pa.array([0, 1], pa.timestamp("us")), "a": pa.array([np.nan, np.nan], pa.float32())})
     with pytest.raises(DataError, match="column 'a' has no value at all"):

@@ -77,6 +77,15 @@ def labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.is_in(text, pa.array(MISSING)), None, text)
 
 
+def fault(value: str) -> str:
+    """Why a cell is none of `numbers`."""
+    try:
+        large = LARGEST < abs(float(value)) < np.inf
+    except ValueError:
+        large = False
+    return f"too large a number, beyond {LARGEST:g}" if large else "not a number"
+
+
 def numbers(column: pa.ChunkedArray, name: str, notation: Notation = PLAIN) -> tuple[np.ndarray, np.ndarray]:
     """Cells as float64.
 

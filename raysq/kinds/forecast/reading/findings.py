@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from raysq.errors import DataError
 from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.frequency import NUMBERED, Frequency
-from raysq.kinds.forecast.reading import clock, stamp_findings
+from raysq.kinds.forecast.reading import cells, clock, stamp_findings
 from raysq.kinds.forecast.reading.timestamps import ROWS
 from raysq.tabular import wrong_encoding
 
@@ -63,8 +63,8 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
             yield (
                 seen["line"],
                 (
-                    f", column {name!r}: {seen['value']!r} is not a number; --set bad_cells=missing treats such cells "
-                    f"as missing, --set columns=... chooses columns"
+                    f", column {name!r}: {seen['value']!r} is {cells.fault(seen['value'])}; --set bad_cells=missing "
+                    "treats such cells as missing, --set columns=... chooses columns"
                 ),
             )
     if settings.missing == "error":

@@ -23,16 +23,18 @@ def rounding(values: np.ndarray, sentinels: Sequence[float] = ()) -> Rounding | 
         JSON-ready: `loss`, the largest rounding error (infinite for what float32 cannot hold), `low` and `high`, and
         `step`, the median distance of neighboring rows that differ. None where nothing is lost.
     """
+    known = values[~np.isnan(values)] if np.isnan(values.min(initial=0.0)) else values
     with np.errstate(over="ignore"):
-        narrow = values.astype(np.float32)
-    loss = float(np.fmax.reduce(np.abs(narrow - values), initial=0.0))
+        error = known.astype(np.float32) - known
+    loss = float(np.abs(error, out=error).max(initial=0.0))
     if not loss:
         return None
-    if sentinels and np.isin(values, sentinels).any():
-        values = values[~np.isin(values, sentinels)]
-        if not len(values):
-            return None
-    low, high = float(np.fmin.reduce(values)), float(np.fmax.reduce(values))
+    for sentinel in sentinels:
+        if (known == sentinel).any():
+            known = known[known != sentinel]
+    if not len(known):
+        return None
+    low, high = float(known.min()), float(known.max())
     places = np.unique(np.linspace(0, max(len(values) - 2, 0), _SAMPLED).astype(np.int64))
     steps = np.abs(values[places] - values[np.minimum(places + 1, len(values) - 1)])
     steps = steps[steps > 0]
