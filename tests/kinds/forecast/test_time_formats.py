@@ -22,8 +22,9 @@ def own(**settings) -> SeriesPreparation:
 
 
 def write(path, stamps, head="when") -> list:
-    lines = [f"{stamp},{number % 7}.5" for number, stamp in enumerate(stamps)]
-    path.write_text("\n".join([f"{head},load", *lines]) + "\n")
+    sign = ";" if any("," in str(stamp) for stamp in stamps) and "," not in head else ","
+    lines = [f"{stamp}{sign}{number % 7}.5" for number, stamp in enumerate(stamps)]
+    path.write_text("\n".join([f"{head}{sign}load", *lines]) + "\n")
     return [path]
 
 
@@ -105,6 +106,7 @@ def test_days_of_the_week_and_years_that_are_wrong_are_named(tmp_path):
         (["2008-Q1", "2008-Q2", "2008-Q3"], "quarter", "quarter", "2008-01-01", "2008-07-01", "QS-JAN"),
         (["Q1 2008", "Q2 2008", "Q3 2008"], "date", "quarter", "2008-01-01", "2008-07-01", "QS-JAN"),
         (["44927.00000", "44927.04167", "44927.08333"], "when", "excel", "2023-01-01", "2023-01-01T02:00:00", "h"),
+        (["44927,5", "44928,5", "44929,5"], "date", "excel", "2023-01-01T12:00:00", "2023-01-03T12:00:00", "D"),
         (["44927", "44928", "44929"], "date", "excel", "2023-01-01", "2023-01-03", "D"),
         (["44927.0069444", "44927.0138889"], "date", "excel", "2023-01-01T00:10:00", "2023-01-01T00:20:00", "10min"),
     ],
@@ -210,7 +212,7 @@ def test_the_order_of_rows_is_no_guess_where_a_column_may_be_the_time(tmp_path):
         own().infer(write(tmp_path / "x.csv", [f"{number}.5" for number in range(30)], "time"))
     settings, told = own().infer(write(tmp_path / "x.csv", range(30), "temp"))
     assert (settings.time, settings.time_format) == ((), "rows")
-    assert told[0] == "time: none: the rows are numbered in their order"
+    assert told[0].startswith("time: none: the rows are numbered in their order (--time COLUMN")
     with pytest.raises(UsageError, match="setting freq needs times, and the rows are numbered"):
         own(time="none", freq="h")
 

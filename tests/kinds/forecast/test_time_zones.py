@@ -84,6 +84,7 @@ def test_local_times_of_a_given_zone_have_no_gaps_and_no_repeated_stamps(tmp_pat
         assert found == utc(stamps)
         assert [report[key]["count"] for key in ("gaps", "repeated_stamps", "out_of_order")] == [0, 0, 0]
         assert ("rows in hours that come twice" in told) == begin.endswith("10-20")
+        assert "never changes" not in told
 
 
 def test_several_series_of_local_times(tmp_path):

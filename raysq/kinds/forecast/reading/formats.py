@@ -132,8 +132,9 @@ def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
     if not len(text):
         return None
     few = text.take(pa.array(np.unique(np.linspace(0, len(text) - 1, 2000).astype(int))))
-    if len(names) == 1 and pc.all(pc.match_substring_regex(few, cells.NUMBER)).as_py():
-        return _numbered(names, few)
+    plain = pc.replace_substring(few, ",", ".")
+    if len(names) == 1 and pc.all(pc.match_substring_regex(plain, cells.NUMBER)).as_py():
+        return _numbered(names, plain)
     table = pa.table({"text": few})
     quarters = _tested(table, ("text",), [timestamps.QUARTER])
     if quarters:

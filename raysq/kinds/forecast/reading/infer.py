@@ -123,7 +123,7 @@ def _columns(
     settings = dataclasses.replace(settings, time=times.columns, time_format=times.form)
     plural = "s" if len(times.columns) > 1 else ""
     columns = f"column{plural} {', '.join(map(repr, times.columns))} ({times.said})"
-    lines.append(f"time: {columns if times.columns else times.said}")
+    lines.append(f"time: {columns if times.columns else f'{times.said} (--time COLUMN names a column that tells it)'}")
     settings = _zoned(settings, sample, lines)
     taken = {*settings.time, *settings.categories, *settings.id}
     if settings.columns:
@@ -280,7 +280,7 @@ def _oddities(settings: "SeriesPreparation", table: pa.Table) -> Iterator[str]:
     """Columns that never change, and numbers that look as if they stood for missing values."""
     constant = []
     for name in table.column_names:
-        if name == "time" or pa.types.is_string(table.schema.field(name).type) or "=" in name:
+        if name == "time" or not pa.types.is_floating(table.schema.field(name).type) or "=" in name:
             continue
         values = table.column(name).to_numpy()
         values = values[~np.isnan(values)]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.kinds.forecast.reading import directives
-from raysq.kinds.forecast.reading.cells import numbers
+from raysq.kinds.forecast.reading.cells import is_text, numbers
 
 # Units in which a time may be spread over columns, largest first; "quarter" may stand for "month" as the last.
 PARTS = ("year", "month", "day", "hour", "minute", "second")
@@ -87,7 +87,10 @@ def read_stamps(table: pa.Table, names: Sequence[str], form: str | None) -> Stam
         values, bad = _split(column.cast(pa.timestamp("us"), safe=False))
         return Stamps(values, bad, {_zone(zone): 0}, False) if zone else _local(values, bad)
     if form in NUMBERED:
-        values, bad = _from_numbers(numbers(columns[0], names[0])[0], form)
+        column = columns[0]
+        if is_text(column) and form != NUMBER:  # spreadsheets write 44927,5 where a comma stands before the decimals
+            column = pc.replace_substring(column, ",", ".")
+        values, bad = _from_numbers(numbers(column, names[0])[0], form)
         return Stamps(values, bad, {}, False) if NUMBERED[form] else _local(values, bad)
     texts = [column.cast(pa.string()) for column in columns]
     text = texts[0] if len(texts) == 1 else pc.binary_join_element_wise(*texts, " ")
