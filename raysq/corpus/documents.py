@@ -11,6 +11,7 @@ import pyarrow as pa
 from raysq.columns import one_array
 from raysq.corpus import script
 from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read, sample
+from raysq.corpus.reading.heads import is_csv
 from raysq.corpus.tokens import Tokens
 from raysq.errors import DataError, UsageError
 from raysq.readers.csv.format import CsvFormat
@@ -112,7 +113,10 @@ class DocumentPreparation(Documents, Tokens):
 
         Raises:
             DataError: something cannot be found; the message says what to say.
+            UsageError: settings of csv files, for others.
         """
+        if not is_csv(files[0]):
+            self.refuse_for(files[0].name)
         found, told = super().infer(files)
         found, messages = found.describe(sample(files, found.form))
         return found, [*told, *messages]

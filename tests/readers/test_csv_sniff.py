@@ -106,3 +106,11 @@ def test_what_stands_above_the_rows():
 def test_a_format_that_cannot_be_is_refused(settings, match):
     with pytest.raises(UsageError, match=match):
         CsvFormat(**settings).validate()
+
+
+def test_settings_of_csv_files_are_refused_for_others():
+    CsvFormat(encoding="latin-1").refuse_for("x.jsonl")
+    CsvFormat(delimiter="tab", quoting="none").refuse_for("x.txt", "delimiter", "quoting")
+    for settings in ({"skip": 1}, {"header": False}, {"quoting": "none"}, {"escape": "backslash"}):
+        with pytest.raises(UsageError, match=f"setting {next(iter(settings))} says how a csv is written, and x.jsonl"):
+            CsvFormat(**settings).refuse_for("x.jsonl")

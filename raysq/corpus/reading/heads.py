@@ -54,6 +54,12 @@ def family(path: Path) -> str:
     return _FAMILIES[ending]
 
 
+def is_csv(path: Path) -> bool:
+    """Whether a file is a csv, by its name."""
+    ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
+    return path.is_file() and _FAMILIES.get(ending) == "csv"
+
+
 def head(path: Path, form: Form) -> Head:
     """Columns and their values in the first rows of a file, as many in each column, None where one is missing.
 

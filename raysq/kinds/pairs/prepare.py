@@ -13,7 +13,7 @@ from raysq.corpus.documents import damages, many
 from raysq.corpus.reading import Form
 from raysq.corpus.reading import plan as plan_documents
 from raysq.corpus.reading import read as read_documents
-from raysq.corpus.reading.heads import head
+from raysq.corpus.reading.heads import head, is_csv
 from raysq.errors import DataError, UsageError
 from raysq.kinds.pairs import lines
 from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups, others, source_column
@@ -98,6 +98,10 @@ class PairPreparation(CsvFormat):
             DataError: something cannot be found out; the message says what to say.
         """
         found = find(files, self.source, self.target, self.form)
+        if found.sort != "table" or not is_csv(files[0]):
+            # In lines with tabs all quotes are text.
+            as_set = ("quoting",) if found.sort == "tabbed" and self.quoting == "none" else ()
+            self.refuse_for(files[0].name, "delimiter", *as_set)
         told = [*found.told, *others(files, found)]
         settings = dataclasses.replace(
             self,

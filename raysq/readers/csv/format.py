@@ -60,6 +60,20 @@ class CsvFormat:
         """These fields by their names."""
         return {field.name: getattr(self, field.name) for field in fields(CsvFormat)}
 
+    def refuse_for(self, name: str, *known: str) -> None:
+        """Refuse settings that a file which is no csv would leave without effect.
+
+        Args:
+            name: of the file.
+            known: settings that the file has nonetheless, beside the encoding.
+
+        Raises:
+            UsageError: names the first that was set.
+        """
+        for setting, default in CsvFormat().csv_settings().items():
+            if setting not in ("encoding", *known) and getattr(self, setting) != default:
+                raise UsageError(f"setting {setting} says how a csv is written, and {name} is none; leave it out")
+
     def validate(self) -> Self:
         """The same, if all fields can be.
 

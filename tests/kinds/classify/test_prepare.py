@@ -482,3 +482,9 @@ def test_equal_texts_of_different_classes_are_told(tmp_path):
     assert dataset.manifest.report["contradictions"] == {"count": 3, "first": "y.jsonl:61"}
     lines = TextPreparation().remarks(dataset.manifest.report)
     assert any(line.startswith("3 documents have the same text as one of another class") for line in lines)
+
+
+def test_settings_of_csv_files_are_refused_for_others(tmp_path):
+    path = write_jsonl(tmp_path / "x.jsonl", some_rows(0, 20))
+    with pytest.raises(UsageError, match=r"setting quoting says how a csv is written, and x\.jsonl is none"):
+        TextPreparation(quoting="none").infer([path])

@@ -603,3 +603,11 @@ def test_files_of_which_no_row_can_be_used(tmp_path):
     assert found(tmp_path / "x.csv", "when,load,\n" + rows.replace("\n", ",\n"))[0].columns == ("load",)
     noted = rows.replace("\n", ',"two\nlines"\n')
     assert "note holds text (two lines)" in found(tmp_path / "x.csv", "when,load,note\n" + noted)[1]
+
+
+def test_settings_of_csv_files_are_refused_for_parquet(tmp_path):
+    table = pa.table({"when": pa.array(stamps("2022-01-01", "1h", 50).astype("datetime64[us]")), "load": range(50)})
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet")
+    assert own().infer([tmp_path / "x.parquet"])[0].columns == ("load",)
+    with pytest.raises(UsageError, match=r"setting skip says how a csv is written, and x\.parquet is none"):
+        own(skip=1).infer([tmp_path / "x.parquet"])

@@ -28,8 +28,10 @@ def written(settings: "SeriesPreparation", path: Path, lines: list[str]) -> "Ser
 
     Raises:
         DataError: a csv without names in its first line.
+        UsageError: settings of csv files, for others.
     """
     if path.suffix.lower() == ".parquet":
+        settings.refuse_for(path.name)
         return settings
     form, told = sniff_encoding(tabular.head(path, CsvFormat())[0], settings.csv)
     data, whole = tabular.head(path, form)

@@ -44,6 +44,8 @@ def infer(paths: Sequence[Path], form: Form) -> Found:
             f"{paths[0].name} is no csv file, and no table in it names its images: it has no column {form.label!r} of "
             "labels; leave out --label"
         )
+    if form.labels and kind not in ("csv", "listed"):
+        form.refuse_for(paths[0].name)
     heads = _heads(paths, kind, form, told)
     form = _sized(form, heads, told)
     if form.labels and not form.classes:
