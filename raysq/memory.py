@@ -10,8 +10,9 @@ from pathlib import Path
 from raysq.home import locked
 
 _CGROUP = Path("/sys/fs/cgroup")
-# Of Ray's memory monitor and of TensorFlow.
-_SIGNS = ("OutOfMemory", "ResourceExhausted", "low on memory", "ran out of memory")
+# Of TensorFlow, and of Ray's memory monitor. Of any process that was killed Ray says that the kernel's "OOM killer" may
+# have been it.
+_SIGNS = ("OutOfMemory", "ResourceExhausted", "OUT_OF_MEMORY", "OOM kill reason", "low on memory", "ran out of memory")
 _MOST = 1 << 60  # a limit above it is none
 
 
@@ -107,12 +108,13 @@ def reserve(need: int, most: int) -> Iterator[Room]:
         mine.unlink(missing_ok=True)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error, or one that caused it, says that memory ran out."""
+def is_out_of_memory(error: BaseException | str) -> bool:
+    """Whether an error, one that caused it, or the text of one says that memory ran out."""
+    if isinstance(error, str):
+        return any(sign in error for sign in _SIGNS)
     one: BaseException | None = error
     while one is not None:
-        said = f"{type(one).__name__} {one}"
-        if isinstance(one, MemoryError) or any(sign in said for sign in _SIGNS):
+        if isinstance(one, MemoryError) or is_out_of_memory(f"{type(one).__name__} {one}"):
             return True
         cause = getattr(one, "cause", None)
         one = cause if isinstance(cause, BaseException) else one.__cause__

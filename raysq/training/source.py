@@ -37,6 +37,8 @@ def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
         ModuleNotFoundError: there is none.
         SourceChanged: there is one, of another source.
     """
+    if _is_raysqs(name):
+        return importlib.import_module(name)
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     module, file = sys.modules.get(name), _locate(name, sys.path)
@@ -96,7 +98,7 @@ def source_digest(name: str, file: Path | None) -> str:
 
     Imports are read, not carried out: those that a program computes are not seen.
     """
-    if file is None or name.partition(".")[0] == "raysq":
+    if file is None or _is_raysqs(name):
         return ""
     digest = hashlib.sha256()
     for module, path in sorted(_files(name, file).items()):
@@ -141,8 +143,7 @@ def _files(name: str, file: Path) -> dict[str, Path]:
             continue
         found[module] = path
         for imported in _imports(module, path):
-            first = imported.partition(".")[0]
-            if first == "raysq" or (alone and first != top):
+            if _is_raysqs(imported) or (alone and imported.partition(".")[0] != top):
                 continue
             target = _resolve(imported, base)
             if target is not None:
@@ -201,6 +202,10 @@ def _base(name: str, file: Path) -> Path:
 def _file_of(module: ModuleType) -> Path | None:
     file = getattr(module, "__file__", None)
     return Path(file).absolute() if file and Path(file).exists() else None
+
+
+def _is_raysqs(name: str) -> bool:
+    return name.partition(".")[0] == "raysq"
 
 
 def _is_installed(folder: Path) -> bool:

@@ -69,8 +69,7 @@ class Events(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Its process was lost, and that of the second try too."""
-        error = trial.get_pickled_error() or trial.get_error() or ""
-        if is_out_of_memory(error if isinstance(error, BaseException) else RuntimeError(error)):
+        if is_out_of_memory(_last_error(trial)):
             self._session.throttle.lower()
             self._session.end(_name(trial), OUT_OF_MEMORY)
         else:
@@ -82,3 +81,10 @@ class Events(Callback):
 
 def _name(trial: Any) -> str:
     return str(trial.config["trial"][0])
+
+
+def _last_error(trial: Any) -> str:
+    """What Ray Tune wrote of the last failure; its own getters look where it is copied to later."""
+    path = trial.error_file
+    text = Path(path).read_text(errors="replace") if path and Path(path).exists() else ""
+    return text.rpartition("Failure # ")[2]

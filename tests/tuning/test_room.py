@@ -1,5 +1,7 @@
 """Memory of a search: what is said before, which trials wait, and how running out ends."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from raysq import memory
@@ -69,6 +71,30 @@ def test_memory_is_not_looked_at_on_a_cluster(machine):
     throttle.began(1)
     throttle.learn(GIGABYTE)
     assert not throttle.must_wait(1) and throttle.explain(RuntimeError("a node was lost")) is None
+
+
+def test_a_trial_whose_process_the_memory_monitor_ended_says_so(machine, tmp_path):
+    from raysq.tuning.hooks import Events
+
+    # As Ray 2.60 writes it; of any process that was killed it names the kernel's OOM killer as a possible cause.
+    monitor = (
+        "1 worker(s) were killed due to the node running low on memory.\nOOM kill reason: Memory usage 5633667072B"
+    )
+    killed = (
+        "Some common causes include: (1) the process was killed by the OOM killer due to high memory usage, (2) ..."
+    )
+    throttle, ended = Throttle(GIGABYTE, 3, lambda line: None), []
+    throttle.began(3)
+    session = SimpleNamespace(throttle=throttle, end=lambda name, error: ended.append(error))
+    path = tmp_path / "error.txt"
+    trial = SimpleNamespace(config={"trial": ["trial-01", 0, {}]}, error_file=str(path))
+    for texts, said in (([killed, monitor], room.OUT_OF_MEMORY), ([monitor, killed], "its process was killed twice")):
+        path.write_text(
+            "".join(f"Failure # {number} (occurred at noon)\n{text}\n" for number, text in enumerate(texts))
+        )
+        Events(session).on_trial_error(1, [], trial)
+        assert ended.pop().startswith(said)
+    assert throttle.must_wait(2) and not throttle.must_wait(1)  # lowered once
 
 
 def test_rays_last_paragraph_becomes_one_line(machine):
