@@ -15,24 +15,24 @@ _ROW_GROUP = 1 << 17  # rows that one task reads
 
 def is_frame(value: Any) -> bool:
     """Whether a value is rows with named columns, and no path."""
-    return isinstance(value, dict) or hasattr(value, "columns") or hasattr(value, "__arrow_c_stream__")
+    return isinstance(value, dict) or hasattr(value, "iloc") or hasattr(value, "__arrow_c_stream__")
 
 
 def to_table(value: Any) -> "pa.Table":
     """Rows as an Arrow table, with what a csv or Parquet file of them would hold.
 
     Args:
-        value: a DataFrame of pandas, whose index is a column if it has a name or tells the time; one of Polars, or
-            anything else that speaks Arrow's stream interface; or a dict of columns. Columns of pandas that mix types
-            become text, categories what they stand for, periods the moments at which they begin.
+        value: a DataFrame or Series of pandas, whose index is a column if it has a name or tells the time; a DataFrame
+            of Polars, or anything else that speaks Arrow's stream interface; or a dict of columns. Columns of pandas
+            that mix types become text, categories what they stand for, periods the moments at which they begin.
 
     Raises:
         UsageError: not of these, columns of different lengths, or two of the same name.
     """
     import pyarrow as pa
 
-    if hasattr(value, "iloc") and hasattr(value, "columns"):
-        columns = _of_pandas(value)
+    if hasattr(value, "iloc"):
+        columns = _of_pandas(value if hasattr(value, "columns") else value.to_frame(value.name or "value"))
     elif isinstance(value, dict):
         columns = [(str(name), _array(name, column)) for name, column in value.items()]
     elif hasattr(value, "__arrow_c_stream__"):

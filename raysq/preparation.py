@@ -1,6 +1,5 @@
 """Preparing data: from raw files to a data set on disk, by way of a Ray Data pipeline."""
 
-import contextlib
 import hashlib
 import json
 import os
@@ -12,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysq import kinds, sources, tasks
+from raysq import datasets, kinds, sources, tasks
 from raysq.atomic import replace_directory
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import home, locked
@@ -272,53 +271,6 @@ def prepare_table(
     return table, preparation.conclude(notes, repaired)
 
 
-def prepared(task_name: str) -> list[Path]:
-    """Return the directories of a task's data sets, newest first, damaged ones too."""
-    manifests = (home() / "data" / task_name).glob(f"[!.]*/{MANIFEST}")
-    return [path.parent for path in sorted(manifests, key=lambda path: -path.stat().st_mtime_ns)]
-
-
-def datasets(task_name: str) -> list[Dataset]:
-    """A task's data sets, newest first; what cannot be opened is left out."""
-    found = []
-    for directory in prepared(task_name):
-        with contextlib.suppress(DataError):
-            found.append(Dataset.open(directory))
-    return found
-
-
-def find(task: Task | str, data: str | Path | None = None) -> Dataset:
-    """A prepared data set.
-
-    Args:
-        task: a task or its name.
-        data: name, also of one that was prepared for another task of the kind, or directory; the task's newest when
-            None.
-
-    Raises:
-        DataError: there is none, it is damaged, or it is of another kind.
-    """
-    task = tasks.get(task) if isinstance(task, str) else task
-    if data is None:
-        newest = prepared(task.name)
-        if not newest:
-            raise DataError(f"nothing is prepared for {task.name}; `raysq prepare {task.name}` does it")
-        # Where it is damaged, an older one would be data or settings that nobody asked for.
-        return Dataset.open(newest[0])
-    alike = [task.name, *(one for one in tasks.TASKS if one != task.name and tasks.get(one).kind == task.kind)]
-    named = [folder for one in alike if (folder := home() / "data" / one / str(data)).is_dir()]
-    if named and Path(data).name == str(data):
-        dataset = Dataset.open(named[0])
-    elif Path(data).expanduser().is_dir():
-        dataset = Dataset.open(Path(data).expanduser())
-    else:
-        names = ", ".join(dataset.manifest.name for dataset in datasets(task.name)) or "none"
-        raise DataError(f"no data set {str(data)!r} for {task.name}, by name or as a directory; there is: {names}")
-    if dataset.manifest.kind != task.kind:
-        raise DataError(f"data set {data} is of kind {dataset.manifest.kind}, task {task.name} needs {task.kind}")
-    return dataset
-
-
 def _divided(kind: Kind, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of the preparation and those of the examples."""
     before, after = settings_of(kind.preparation), settings_of(kind.examples)
@@ -373,7 +325,7 @@ def _shown(value: Any) -> str:
 def _same(task: Task, target: Path | None, preparation: Preparation, source: Source, shard_rows: int) -> Dataset | None:
     """A data set that is what would be made. Raises DataError where the target's name stands for something else."""
     sizes = [file.bytes for file in source.raw]
-    for directory in [dataset.directory for dataset in datasets(task.name)] if target is None else [target]:
+    for directory in [dataset.directory for dataset in datasets.datasets(task.name)] if target is None else [target]:
         if not (directory / MANIFEST).exists():
             continue
         try:

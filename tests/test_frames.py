@@ -25,6 +25,8 @@ def test_a_frame_is_a_table_of_plain_columns():
     assert table["day"].to_pylist() == days.to_pydatetime().tolist()
     # An index that only numbers the rows is no column, also after rows were moved; one of periods tells the time.
     assert to_table(frame.reset_index(drop=True)[::-1]).column_names == ["kind", "mixed", "7", "none"]
+    series = pd.Series([1.0, 2.0], index=pd.date_range("2024", periods=2), name="load")
+    assert to_table(series).column_names == ["time", "load"]
     monthly = pd.DataFrame({"x": [1.0, 2.0]}, index=pd.period_range("2024-01", periods=2, freq="M"))
     assert to_table(monthly)["time"].to_pylist() == [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-02-01")]
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from raysq import preparation, tabular, tasks
+from raysq.datasets import datasets, find
 from raysq.errors import DataError, ResourceError, SourceError, UsageError
 from raysq.kinds.forecast.prepare import SeriesPreparation
-from raysq.preparation import build, datasets, find, prepare
+from raysq.preparation import build, prepare
 from raysq.settings import make
 from raysq.sources import resolve
 from raysq.training import api

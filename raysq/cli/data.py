@@ -13,12 +13,12 @@ from raysq.errors import UsageError
 def tasks(options: argparse.Namespace) -> None:
     from rich.table import Table
 
-    from raysq import kinds, preparation, tasks
+    from raysq import datasets, kinds, tasks
 
     rows: list[dict[str, Any]] = []
     for name in tasks.TASKS:
         task = tasks.get(name)
-        prepared = [data.manifest.name for data in preparation.datasets(name)]
+        prepared = [data.manifest.name for data in datasets.datasets(name)]
         models = list(kinds.get(task.kind).models)
         rows.append({"task": name, "kind": task.kind, "title": task.title, "models": models, "prepared": prepared})
     table = Table("task", "about", "models", "prepared")

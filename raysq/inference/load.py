@@ -59,7 +59,7 @@ class Predictor:
         import pyarrow as pa
 
         pandas = hasattr(frame, "iloc")
-        if pandas and not hasattr(frame, "columns"):  # a Series
+        if pandas and self.kind.texts and not hasattr(frame, "columns"):  # a Series of texts
             return self.predict(frame.tolist())
         if frames.is_frame(frame):
             table = frames.to_table(frame)

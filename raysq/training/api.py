@@ -6,7 +6,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from raysq import kinds, preparation, tasks
+from raysq import datasets, kinds, preparation, tasks
 from raysq.errors import DataError, MissingPackageError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
@@ -91,14 +91,14 @@ def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) ->
         DataError: there is no such data set, or it is damaged.
     """
     found = tasks.get(task)
-    if data is None and not preparation.prepared(task):
+    if data is None and not datasets.prepared(task):
         if found.source is None:
             raise UsageError(
                 f"task {task!r} is for data of your own, and none are prepared: first `raysq prepare {task} --source "
                 "PATH`, or with --source sample"
             )
         return preparation.prepare(found, quiet=quiet)
-    return preparation.find(found, None if data is None else str(data))
+    return datasets.find(found, None if data is None else str(data))
 
 
 def execute(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | None = None, quiet: bool = True) -> None:

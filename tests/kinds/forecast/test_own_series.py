@@ -12,12 +12,13 @@ import pytest
 
 from raysq import tasks
 from raysq.cli import main
+from raysq.datasets import find
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.reading import infer as inference
-from raysq.preparation import find, prepare, prepare_table
+from raysq.preparation import prepare, prepare_table
 from raysq.settings import make
 from raysq.shards import read_manifest
 from raysq.tasks.task import Task

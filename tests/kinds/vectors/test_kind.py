@@ -10,7 +10,7 @@ import pytest
 from kinds.vectors.written import texts, write
 
 import raysq
-from raysq import kinds, preparation, sources
+from raysq import datasets, kinds, sources
 from raysq.cli import main
 from raysq.corpus.neighbours import embedding_of
 from raysq.errors import DataError, UsageError
@@ -272,7 +272,7 @@ def test_parts_can_be_joined(tmp_path):
     path = tmp_path / "texts.csv"
     path.write_text("text,split\n" + "".join(f"some words here,{('train', 'test')[n % 2]}\n" for n in range(20)))
     kept = raysq.prepare("cbow", path, name="kept", quiet=True)
-    assert preparation.find("skipgram", "kept").directory == kept.directory, "of the same kind"
+    assert datasets.find("skipgram", "kept").directory == kept.directory, "of the same kind"
     joined = raysq.prepare("cbow", path, settings={"parts": "join"}, quiet=True)
     assert kept.manifest.report["parts"] == [10, 10, 0] and joined.manifest.report["parts"] == [20, 0, 0]
     lines = VectorPreparation().remarks(kept.manifest.report)

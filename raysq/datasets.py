@@ -1,0 +1,57 @@
+"""The data sets that were prepared for a task: listed, and found by name or directory."""
+
+import contextlib
+from pathlib import Path
+
+from raysq import tasks
+from raysq.errors import DataError
+from raysq.home import home
+from raysq.shards import MANIFEST, Dataset
+from raysq.tasks.task import Task
+
+
+def prepared(task_name: str) -> list[Path]:
+    """Return the directories of a task's data sets, newest first, damaged ones too."""
+    manifests = (home() / "data" / task_name).glob(f"[!.]*/{MANIFEST}")
+    return [path.parent for path in sorted(manifests, key=lambda path: -path.stat().st_mtime_ns)]
+
+
+def datasets(task_name: str) -> list[Dataset]:
+    """A task's data sets, newest first; what cannot be opened is left out."""
+    found = []
+    for directory in prepared(task_name):
+        with contextlib.suppress(DataError):
+            found.append(Dataset.open(directory))
+    return found
+
+
+def find(task: Task | str, data: str | Path | None = None) -> Dataset:
+    """A prepared data set.
+
+    Args:
+        task: a task or its name.
+        data: name, also of one that was prepared for another task of the kind, or directory; the task's newest when
+            None.
+
+    Raises:
+        DataError: there is none, it is damaged, or it is of another kind.
+    """
+    task = tasks.get(task) if isinstance(task, str) else task
+    if data is None:
+        newest = prepared(task.name)
+        if not newest:
+            raise DataError(f"nothing is prepared for {task.name}; `raysq prepare {task.name}` does it")
+        # Where it is damaged, an older one would be data or settings that nobody asked for.
+        return Dataset.open(newest[0])
+    alike = [task.name, *(one for one in tasks.TASKS if one != task.name and tasks.get(one).kind == task.kind)]
+    named = [folder for one in alike if (folder := home() / "data" / one / str(data)).is_dir()]
+    if named and Path(data).name == str(data):
+        dataset = Dataset.open(named[0])
+    elif Path(data).expanduser().is_dir():
+        dataset = Dataset.open(Path(data).expanduser())
+    else:
+        names = ", ".join(dataset.manifest.name for dataset in datasets(task.name)) or "none"
+        raise DataError(f"no data set {str(data)!r} for {task.name}, by name or as a directory; there is: {names}")
+    if dataset.manifest.kind != task.kind:
+        raise DataError(f"data set {data} is of kind {dataset.manifest.kind}, task {task.name} needs {task.kind}")
+    return dataset
