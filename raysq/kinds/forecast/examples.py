@@ -66,27 +66,33 @@ class Windows:
         ]
         rows = np.concatenate(parts).astype(np.int64)
         if self.series.observed is not None:
-            rows = rows[self._observed(rows).any(1) & ~self.series.foreseen[rows + self.settings.last]]
+            rows = rows[(self._known(rows) > 0) & ~self.series.foreseen[rows + self.settings.last]]
         return rows
 
-    def _observed(self, rows: np.ndarray) -> np.ndarray:
-        """Which outputs of the windows that stand at the rows are of the source, shape (n, horizons * targets)."""
-        ahead = rows[:, None] + np.array(self.settings.ahead)
-        if self.series.observed is None:
-            return np.ones((len(rows), ahead.shape[1] * len(self.settings.targets)), bool)
-        return self.series.observed[ahead].reshape(len(rows), -1).astype(bool)
+    def _known(self, rows: np.ndarray) -> np.ndarray:
+        """How many targets of each window that stands at the rows are of the source."""
+        assert self.series.observed is not None
+        counts = self.series.observed.sum(1, dtype=np.int32)
+        known = np.zeros(len(rows), np.int32)
+        for ahead in self.settings.ahead:  # one by one: all at once would take memory for each window and horizon
+            known += counts[rows + ahead]
+        return known
 
     @cached_property
     def shares(self) -> np.ndarray | None:
         """The share of each window's targets that is of the source; None where all are."""
         if self.series.observed is None or not len(self):
             return None
-        shares = self.observed(np.arange(len(self))).mean(1)
-        return None if shares.min() == 1 else shares.astype(np.float32)
+        outputs = len(self.settings.ahead) * len(self.settings.targets)
+        known = self._known(self.rows(np.arange(len(self))))
+        return None if known.min() == outputs else (known / outputs).astype(np.float32)
 
     def observed(self, indices: np.ndarray) -> np.ndarray:
         """Which outputs of windows are of the source, bool of shape `(n, horizons * targets)`."""
-        return self._observed(self.rows(indices))
+        ahead = self.rows(indices)[:, None] + np.array(self.settings.ahead)
+        if self.series.observed is None:
+            return np.ones((len(indices), ahead.shape[1] * len(self.settings.targets)), bool)
+        return self.series.observed[ahead].reshape(len(indices), -1).astype(bool)
 
     def __len__(self) -> int:
         return sum(self._counts) if self._standing is None else len(self._standing)
