@@ -284,10 +284,9 @@ class Program:
         for name, metric in self.metrics[mode].items():
             if name == "loss":
                 metric.update_state(losses, sample_weight=weights)
-            elif self.compilation.whole_batches:
-                metric.update_state(y, prediction)
             else:
-                metric.update_state(*for_metric(y, prediction, observed, weights, self._outputs.get(name)))
+                arguments = for_metric(y, prediction, observed, weights, self._outputs.get(name))
+                metric.update_state(*(arguments[:2] if self.compilation.whole_batches else arguments))
 
     def _call(self, body, split: str, arguments: tuple):
         """Calls the body as a `tf.function`, traced once for any number of steps.

@@ -144,6 +144,14 @@ def test_what_several_workers_can_put_together_is_not_refused(data):
     assert len(compilation_of(made, OWN + "sums", aim, settings, 24, found, replicas=2).metrics) == 5
 
 
+def test_metrics_of_one_output_are_of_that_output_beside_a_loss_of_ones_own(data, tmp_path):
+    run, _ = train(data, tmp_path, "weighing", delay=[6, 40], epochs=1)
+    record = run.metrics()[0]
+    each = [value for name, value in record.items() if name.startswith("val_mae_")]
+    assert len(each) == 2 and abs(each[0] - each[1]) > 1e-3
+    assert record["val_mae"] == pytest.approx(np.mean(each), rel=1e-5)
+
+
 REFUSED = {
     "raises": r"raises' cannot be built: RuntimeError: the table of sizes is missing \(.*own_models.py:\d+, in raises",
     "nothing": "must return a Keras model, its function returns nothing",
