@@ -82,9 +82,8 @@ def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
             return found
     named = [name for name in names if _looks(name)]
     named.sort(key=lambda name: _NAMES.index(name.lower()) if name.lower() in _NAMES else len(_NAMES))
-    found = next((found for name in named if (found := read(sample, (name,)))), None)
     others = [name for name in names if name not in named and name not in numeric]
-    found = found or next((found for name in others if (found := read(sample, (name,)))), None)
+    found = _first(sample, (*named, *others))
     if found is None and "year" in lower:
         found = read(sample, (lower["year"],))
     if found is None:
@@ -93,6 +92,17 @@ def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
             return Clock((), timestamps.ROWS, said(timestamps.ROWS))
         raise DataError(zones) if zones else _no_time(names)
     return _with_hours(sample, found) or found
+
+
+def _first(sample: pa.Table, names: Sequence[str]) -> Clock | None:
+    """The first of the columns that is time; where none is, the first that numbers the rows."""
+    numbered = None
+    for name in names:
+        found = read(sample, (name,))
+        if found is not None and found.form != timestamps.NUMBER:
+            return found
+        numbered = numbered or found
+    return numbered
 
 
 def find_by(sample: pa.Table, form: str) -> Clock:
