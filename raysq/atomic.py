@@ -4,11 +4,12 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from raysq.errors import RaysqError, SourceError
+from raysq.json_files import seal
 
 _HINT = "set RAYSQ_HOME to another folder"
 
@@ -68,12 +69,21 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 
 def write_json(path: Path, values: Any, *, durable: bool = True) -> None:
-    """Write a JSON file as a whole.
+    """Write a JSON file as a whole, with a checksum that `raysq.json_files.read_json` checks.
 
     Raises:
         SourceError: `path` cannot be written.
     """
-    write_text(path, json.dumps(values, indent=1) + "\n", durable=durable)
+    write_text(path, json.dumps(seal(values), indent=1) + "\n", durable=durable)
+
+
+def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write a file with a JSON object a line as a whole, each with a checksum; for `read_json_lines`.
+
+    Raises:
+        SourceError: `path` cannot be written.
+    """
+    write_text(path, "".join(json.dumps(seal(record)) + "\n" for record in records))
 
 
 def replace_directory(new: Path, directory: Path, old: Path) -> None:

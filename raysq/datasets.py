@@ -1,6 +1,6 @@
 """The data sets that were prepared for a task: listed, and found by name or directory."""
 
-import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 from raysq import tasks
@@ -16,12 +16,19 @@ def prepared(task_name: str) -> list[Path]:
     return [path.parent for path in sorted(manifests, key=lambda path: -path.stat().st_mtime_ns)]
 
 
-def datasets(task_name: str) -> list[Dataset]:
-    """A task's data sets, newest first; what cannot be opened is left out."""
+def datasets(task_name: str, on_damaged: Callable[[DataError], None] = lambda error: None) -> list[Dataset]:
+    """A task's data sets, newest first.
+
+    Args:
+        task_name: of the task.
+        on_damaged: called with the error of each that cannot be opened, which is left out.
+    """
     found = []
     for directory in prepared(task_name):
-        with contextlib.suppress(DataError):
+        try:
             found.append(Dataset.open(directory))
+        except DataError as error:
+            on_damaged(error)
     return found
 
 

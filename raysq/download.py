@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import http.client
-import json
 import os
 import shutil
 import time
@@ -12,9 +11,12 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypedDict
 
-from raysq.errors import SourceError
+from raysq.atomic import write_json
+from raysq.errors import DamagedError, SourceError
 from raysq.home import home, locked
+from raysq.json_files import read_json
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 
@@ -23,6 +25,12 @@ TIMEOUT = 30.0  # seconds without an answer or a byte
 PAUSE = 1.0  # seconds before the second attempt, doubled for each further one
 _BLOCK = 1 << 18
 _RESERVE = 64 << 20  # bytes of disk left alone
+
+
+class _Mark(TypedDict):
+    """What is kept beside a download that broke: by what the server knows whether the file is still the same."""
+
+    validator: str | None
 
 
 class _Broken(Exception):
@@ -82,8 +90,8 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> None:
     mark = part.with_name(part.name + ".json")
     validator = None
     if have:
-        with contextlib.suppress(OSError, ValueError):
-            validator = json.loads(mark.read_text(encoding="utf-8"))["validator"]
+        with contextlib.suppress(DamagedError):
+            validator = read_json(mark, _Mark, "")["validator"]
         if validator is None:  # nothing says that it is still the same file
             have = 0
     headers = {"User-Agent": "raysq", "Accept-Encoding": "identity"}
@@ -122,7 +130,7 @@ def _attempt(url: str, part: Path, progress: Progress | None) -> None:
         validator = response.headers.get("ETag")
         if validator is None or validator.startswith("W/"):  # a weak one says nothing about bytes
             validator = response.headers.get("Last-Modified")
-        mark.write_text(json.dumps({"validator": validator}), encoding="utf-8")
+        write_json(mark, {"validator": validator}, durable=False)
         _copy(response, part, have, total, progress)
 
 

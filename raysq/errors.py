@@ -16,6 +16,10 @@ class DataError(RaysqError, ValueError):
     """Raw or prepared data that cannot be used as they are."""
 
 
+class DamagedError(DataError):
+    """A file of raysq's own that was cut, emptied or changed; says which file, and the way out."""
+
+
 class SourceError(RaysqError, OSError):
     """Raw data that cannot be read or fetched."""
 

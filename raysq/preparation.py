@@ -15,6 +15,7 @@ from raysq import datasets, kinds, sources, tasks
 from raysq.atomic import replace_directory
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import home, locked
+from raysq.integrity import stamp
 from raysq.kinds.kind import Kind, Preparation, Revising, Surveying
 from raysq.settings import coerce, make, nearest, overlay, settings_of
 from raysq.shards import MANIFEST, Dataset, Manifest, Shard, read_manifest, schema_entries, write_manifest
@@ -176,8 +177,9 @@ def build(
         )
         write_manifest(staging, manifest)
         if settings:
-            _check_settings(tasks.get(identity["task"]), Dataset.open(staging), settings)
+            _check_settings(tasks.get(identity["task"]), Dataset(staging, manifest, checked=True), settings)
         replace_directory(staging, target, folder / f"{_UNFINISHED}old-{target.name}-{os.getpid()}")
+        stamp(target, manifest.files)  # they were hashed as they were written
     except OSError as error:
         if isinstance(error, SourceError):
             raise

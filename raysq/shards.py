@@ -19,13 +19,16 @@ import pyarrow as pa
 
 from raysq.atomic import write_text
 from raysq.columns import Column, Ragged
-from raysq.errors import DataError
+from raysq.errors import DamagedError, DataError
+from raysq.integrity import changed, check_files, check_offsets, check_sizes, open_batch
+from raysq.json_files import Version, read_json, seal
 from raysq.settings import nearest
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: a checksum of the manifest
 MANIFEST = "manifest.json"
 SHARD_ROWS = 131072
 _PIECE = 256 << 10  # bytes that are written at once
+_FRESH = "prepare the data set again with --fresh"
 _ROUNDED = 1e-13  # deviation, as a share of the mean, that may come of rounding alone
 
 Moments = tuple[int, float, float]  # count, mean, sum of squared deviations from the mean
@@ -186,43 +189,44 @@ def schema_entries(schema: pa.Schema) -> list[dict[str, str]]:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Writes `manifest.json` atomically; to be called last, for it is what makes a directory a data set."""
-    values = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False, allow_nan=False)
-    write_text(directory / MANIFEST, values + "\n")
+    values = dataclasses.asdict(dataclasses.replace(manifest, format_version=FORMAT_VERSION))
+    text = json.dumps(seal(values), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(directory / MANIFEST, text + "\n")
 
 
 def read_manifest(directory: Path) -> Manifest:
     """Reads `manifest.json`.
 
     Raises:
-        DataError: there is none, it cannot be read, or a newer raysq wrote it.
+        DamagedError: it is cut or changed.
+        DataError: there is none, or a newer raysq wrote it.
     """
     path = Path(directory) / MANIFEST
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError(f"no data set in {directory} (it has no {MANIFEST}); make one with `raysq prepare`") from None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error}); prepare the data set again with --fresh") from None
-    version = values.get("format_version") if isinstance(values, dict) else None
-    if not isinstance(version, int):
-        raise DataError(f"{path} has no format_version; prepare the data set again with --fresh")
-    if version > FORMAT_VERSION:
-        raise DataError(
-            f"{path} has format_version {version}, this raysq reads up to {FORMAT_VERSION}: update raysq or prepare "
-            f"the data again"
-        )
-    try:
-        for part in ("shards", "extras"):
-            values[part] = [Shard(**shard) for shard in values.get(part, ())]
-        return Manifest(**values)
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{path} is not a manifest ({error}); prepare the data set again with --fresh") from None
+    if not path.exists():
+        raise DataError(f"no data set in {directory} (it has no {MANIFEST}); make one with `raysq prepare`")
+    values: Any = read_json(path, Manifest, _FRESH, version=Version(FORMAT_VERSION, sealed=2))
+    for part in ("shards", "extras"):
+        values[part] = [Shard(**shard) for shard in values.get(part, ())]
+    manifest = Manifest(**values)
+    if any(Path(file.file).name != file.file or min(file.bytes, file.rows) < 0 for file in manifest.files):
+        raise DamagedError(f"{path} is damaged (a file in it is none of this folder); {_FRESH}")
+    # The shard of a row is a division.
+    rows = [min(manifest.shard_rows, manifest.rows - begin) for begin in _begins(manifest)]
+    if rows != [shard.rows for shard in manifest.shards if shard.rows] or sum(rows) != manifest.rows:
+        raise DamagedError(f"{path} is damaged (its shards have other rows than it says); {_FRESH}")
+    return manifest
+
+
+def _begins(manifest: Manifest) -> range:
+    return range(0, manifest.rows, max(1, manifest.shard_rows))
 
 
 class Dataset:
     """A prepared data set: its manifest and its memory-mapped columns. Open one with `Dataset.open`."""
 
-    def __init__(self, directory: Path, manifest: Manifest, buffers: Sequence[Any] | None = None) -> None:
+    def __init__(
+        self, directory: Path, manifest: Manifest, buffers: Sequence[Any] | None = None, *, checked: bool = False
+    ) -> None:
         self.directory = directory
         self.manifest = manifest
         self.rows = manifest.rows
@@ -230,6 +234,7 @@ class Dataset:
         self.fingerprint = manifest.fingerprint
         self.synthetic = bool(manifest.source.get("synthetic", False))
         self._batches: list[pa.RecordBatch] | None = None
+        self._checked = checked  # whether the files are known to be as they were written
         self._held = None if buffers is None else [pa.py_buffer(buffer) for buffer in buffers]
 
     def __repr__(self) -> str:
@@ -243,23 +248,18 @@ class Dataset:
 
     @classmethod
     def open(cls, directory: str | Path) -> "Dataset":
-        """Opens a data set; its files' sizes are checked, their checksums only by `verify`.
+        """Opens a data set; its files' sizes are checked.
+
+        Their checksums are when a column is first read: those of small tables always, those of shards once after
+        they were made, moved or changed.
 
         Raises:
-            DataError: no manifest, a newer format, or a shard that is missing or has another size.
+            DamagedError: the manifest is damaged, or a shard is missing or has another size.
+            DataError: no manifest, or a newer format.
         """
         directory = Path(directory)
         manifest = read_manifest(directory)
-        for shard in manifest.files:
-            try:
-                size = (directory / shard.file).stat().st_size
-            except OSError:
-                raise DataError(f"{directory} lacks {shard.file}; prepare the data set again with --fresh") from None
-            if size != shard.bytes:
-                raise DataError(
-                    f"{directory / shard.file} has {size:,} bytes, its manifest says {shard.bytes:,}; "
-                    "prepare the data set again with --fresh"
-                )
+        check_sizes(directory, manifest.files)
         return cls(directory, manifest)
 
     @classmethod
@@ -290,15 +290,14 @@ class Dataset:
         """Checks every file against its checksum.
 
         Raises:
-            DataError: a file was changed.
+            DamagedError: a file was changed.
         """
-        for index, shard in enumerate(self.manifest.files):
-            found = hashlib.sha256(self._buffer(index)).hexdigest()
-            if found != shard.sha256:
-                raise DataError(
-                    f"{self.directory / shard.file} was changed: sha256 is {found[:12]}..., its manifest says "
-                    f"{shard.sha256[:12]}...; prepare the data set again with --fresh"
-                )
+        if self._held is None:
+            check_files(self.directory, self.manifest.shards, self.manifest.extras, again=True)
+            return
+        for file, buffer in zip(self.manifest.files, self._held, strict=True):
+            if (found := hashlib.sha256(buffer).hexdigest()) != file.sha256:
+                raise changed(self.directory / file.file, file, found)
 
     def column(self, name: str) -> Column:
         """A column over all shards.
@@ -342,7 +341,10 @@ class Dataset:
             raise DataError(f"data set {self.manifest.name} has no column {name!r}: {nearest(name, self.columns)}")
         if self._batches is None:
             self._batches = [self._map(index) for index in range(len(self.manifest.shards))]
-        return [batch.column(name) for batch in self._batches]
+        arrays = [batch.column(name) for batch in self._batches]
+        for shard, array in zip(self.manifest.shards, arrays, strict=True):
+            check_offsets(array, self.directory / shard.file)
+        return arrays
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -385,16 +387,15 @@ class Dataset:
     def _buffer(self, index: int) -> pa.Buffer:
         if self._held is not None:
             return self._held[index]
+        if not self._checked:
+            check_files(self.directory, self.manifest.shards, self.manifest.extras)
+            self._checked = True
         return pa.memory_map(str(self.directory / self.manifest.files[index].file)).read_buffer()
 
     def _map(self, index: int) -> pa.RecordBatch:
-        shard = self.manifest.files[index]
-        try:
-            batch = pa.ipc.open_file(pa.BufferReader(self._buffer(index))).get_batch(0)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DataError(
-                f"{self.directory / shard.file} is not a shard ({error}); prepare the data set again with --fresh"
-            ) from None
-        if batch.num_rows != shard.rows:
-            raise DataError(f"{self.directory / shard.file} has {batch.num_rows} rows, its manifest says {shard.rows}")
+        file = self.manifest.files[index]
+        extra = index >= len(self.manifest.shards)
+        batch = open_batch(self.directory / file.file, self._buffer(index), file, full=extra)
+        if not extra and schema_entries(batch.schema) != self.manifest.schema:
+            raise DamagedError(f"{self.directory / file.file} has other columns than its manifest says; {_FRESH}")
         return batch

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import json
 import threading
 import time
 import zipfile
@@ -15,8 +14,9 @@ from typing import Any, NamedTuple
 
 from raysq import frames
 from raysq.atomic import write_json
-from raysq.errors import RaysqError, SourceError, UsageError
+from raysq.errors import DamagedError, RaysqError, SourceError, UsageError
 from raysq.home import home
+from raysq.json_files import read_json
 from raysq.trees import BY_SYSTEM, Tree, checksum, is_hidden, left_out, walk
 
 TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
@@ -361,10 +361,10 @@ def _zip_members(path: Path) -> list[zipfile.ZipInfo]:
 def _known(cache: Path) -> dict[str, list[Any]]:
     """Checksums by path, with size and time of change, kept so that an unchanged file is not read again."""
     try:
-        known = json.loads(cache.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
+        found: dict[str, Any] = read_json(cache, dict[str, tuple[int, Any, str]], "", missing={})
+        return found
+    except DamagedError:
+        return {}  # they are only found again
 
 
 def _remember(cache: Path, found: dict[str, list[Any]]) -> None:

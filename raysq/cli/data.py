@@ -2,12 +2,13 @@
 
 import argparse
 import glob
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from raysq.cli.output import say
-from raysq.errors import UsageError
+from raysq.errors import DataError, UsageError
 
 
 def tasks(options: argparse.Namespace) -> None:
@@ -16,15 +17,18 @@ def tasks(options: argparse.Namespace) -> None:
     from raysq import datasets, kinds, tasks
 
     rows: list[dict[str, Any]] = []
+    damaged: list[DataError] = []
     for name in tasks.TASKS:
         task = tasks.get(name)
-        prepared = [data.manifest.name for data in datasets.datasets(name)]
+        prepared = [data.manifest.name for data in datasets.datasets(name, damaged.append)]
         models = list(kinds.get(task.kind).models)
         rows.append({"task": name, "kind": task.kind, "title": task.title, "models": models, "prepared": prepared})
     table = Table("task", "about", "models", "prepared")
     for row in rows:
         table.add_row(row["task"], row["title"], ", ".join(row["models"]), ", ".join(row["prepared"]) or "-")
     say(options, rows, lambda console: console.print(table, soft_wrap=False))
+    for error in damaged:
+        print(f"a data set is left out: {error}", file=sys.stderr)
 
 
 def prepare(options: argparse.Namespace) -> None:

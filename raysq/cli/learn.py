@@ -109,11 +109,11 @@ def evaluate(options: argparse.Namespace) -> None:
     from raysq.training.run import Run
 
     run = Run.open(options.run_name)
+    outcome = run.result() or {}
     messages: list[str] = []
     splits = tuple(options.split or ("val", "test"))
     found, details = examine(run, splits, gpu=options.gpu, on_message=messages.append)
     config = run.config
-    outcome = run.result() or {}
     remarks = kinds.get(config.kind).remarks(config.facts, config.example_settings())
     result = {
         "run": str(run.directory),

@@ -2,11 +2,15 @@
 
 import argparse
 import sys
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from raysq.cli.output import say
-from raysq.errors import UsageError
+from raysq.errors import DataError, UsageError
 from raysq.report.numbers import metric
+
+if TYPE_CHECKING:
+    from raysq.training.run import Run
 
 _SHOWN = 60  # characters of a text
 _COLUMNS = 12  # that a terminal has room for
@@ -70,7 +74,10 @@ def _predict_texts(options: argparse.Namespace) -> None:
 def report(options: argparse.Namespace) -> None:
     from raysq.report.page import report
 
-    path = report(*options.targets, output=options.output, week=options.week).absolute()
+    def tell(message: str) -> None:
+        print(message, file=sys.stderr)
+
+    path = report(*options.targets, output=options.output, week=options.week, on_message=tell).absolute()
     if options.open:
         import webbrowser
 
@@ -97,57 +104,79 @@ def runs(options: argparse.Namespace) -> None:
 
     from raysq.training.run import runs
 
-    rows: list[dict[str, Any]] = []
-    for run in runs():
-        records = run.metrics()
-        best = min((record["val_loss"] for record in records), default=None)
-        rows.append(
-            {
-                "run": run.name,
-                "state": run.state(),
-                "epochs": len(records),
-                "val_loss": best,
-                "synthetic": run.config.synthetic,
-                "directory": str(run.directory),
-            }
-        )
+    damaged_runs: list[dict[str, Any]] = []
+    found = runs(lambda directory, error: damaged_runs.append(_damaged_row(directory, error)))
+    rows = [*(_run_row(run) for run in found), *damaged_runs]
     table = Table("run", "state", "epochs", "best val_loss", "data")
     for row in rows:
-        best = metric(row["val_loss"])
-        table.add_row(row["run"], row["state"], str(row["epochs"]), best, "synthetic" if row["synthetic"] else "real")
+        data = {True: "synthetic", False: "real", None: ""}[row["synthetic"]]
+        epochs = "" if row["epochs"] is None else str(row["epochs"])
+        table.add_row(row["run"], row["state"], epochs, metric(row["val_loss"]), data)
+    searches, damaged = _searches()
+    damaged = [*(row["error"] for row in rows if row["error"]), *damaged]
 
     def show(console: Any) -> None:
-        from raysq.tuning.experiment import experiments
-
         console.print(table if rows else "no runs yet: raysq train TASK")
-        searches = Table("search", "state", "trials", "best val_loss", "data")
-        for one in experiments():
-            best = metric(one.lowest)
-            about = "synthetic" if one.about["synthetic"] else "real"
-            searches.add_row(one.name, one.state(), f"{one.done}/{one.about['asked']['trials']}", best, about)
         if searches.row_count:
             console.print(searches)
 
     say(options, rows, show)
+    for error in damaged:
+        print(error, file=sys.stderr)
+
+
+def _run_row(run: "Run") -> dict[str, Any]:
+    """What the list of runs says of one."""
+    row = {**_damaged_row(run.directory, ""), "synthetic": run.config.synthetic}
+    try:
+        records = run.metrics()
+        best = min((record["val_loss"] for record in records), default=None)
+        return row | {"state": run.state(), "epochs": len(records), "val_loss": best, "error": None}
+    except DataError as error:
+        return row | {"error": str(error)}
+
+
+def _damaged_row(directory: Path, error: object) -> dict[str, Any]:
+    """What the list of runs says of a damaged one: where it is, and what to do."""
+    row = {"run": directory.name, "state": "damaged", "epochs": None, "val_loss": None, "synthetic": None}
+    return {**row, "directory": str(directory), "error": str(error)}
+
+
+def _searches() -> tuple[Any, list[str]]:
+    """The table of searches, and a line about each that is damaged."""
+    from rich.table import Table
+
+    from raysq.tuning.experiment import Experiment, directories
+
+    table = Table("search", "state", "trials", "best val_loss", "data")
+    damaged = []
+    for directory in directories():
+        row = [directory.name, "damaged", "", metric(None), ""]
+        try:
+            one = Experiment.open(directory)
+            row[4] = "synthetic" if one.about["synthetic"] else "real"
+            row[1:4] = [one.state(), f"{one.done}/{one.about['asked'].get('trials')}", metric(one.lowest)]
+        except DataError as error:
+            damaged.append(str(error))
+        table.add_row(*row)
+    return table, damaged
 
 
 def remove(options: argparse.Namespace) -> None:
-    import shutil
+    from raysq.training.run import find
+    from raysq.training.run import remove as remove_run
 
-    from raysq.training.run import Run
-
-    found = [Run.open(name) for name in options.run_names]
+    found = [find(name) for name in options.run_names]
     if not options.yes:
         if options.json or not sys.stdin.isatty():
             raise UsageError("rm asks before it removes; without a terminal give --yes")
-        if input(f"remove {', '.join(run.name for run in found)}? [y/N] ").strip().lower() not in ("y", "yes"):
+        if input(f"remove {', '.join(path.name for path in found)}? [y/N] ").strip().lower() not in ("y", "yes"):
             print("nothing removed", file=sys.stderr)
             return
-    for run in found:
-        with run.lock():
-            shutil.rmtree(run.directory)
+    for directory in found:
+        remove_run(directory)
     say(
         options,
-        {"removed": [str(run.directory) for run in found]},
-        lambda console: console.print(f"removed {', '.join(run.name for run in found)}"),
+        {"removed": [str(directory) for directory in found]},
+        lambda console: console.print(f"removed {', '.join(path.name for path in found)}"),
     )

@@ -35,7 +35,7 @@ def word_vectors(run: Run | str | Path) -> WordVectors:
     words_of = kinds.get(config.kind).words
     check(run, "neighbours")
     assert words_of is not None
-    best = checkpoint.load(run.best)
+    best = checkpoint.load_best(run)
     if best is None:
         raise DataError(f"run {run.name} has no finished epoch yet: train it first")
     if not run.assets.exists():

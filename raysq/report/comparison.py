@@ -18,8 +18,13 @@ _STYLES: tuple[Style, ...] = ("solid", "dashed", "dotted")
 _DRAWN = 12  # runs at most that are drawn by themselves, and in colour
 
 
-def comparison(studies: Sequence[Study]) -> tuple[str, Markup, list[Markup]]:
-    """Title, heading and parts of a page over several runs, best first."""
+def comparison(studies: Sequence[Study], left_out: Sequence[str] = ()) -> tuple[str, Markup, list[Markup]]:
+    """Title, heading and parts of a page over several runs, best first.
+
+    Args:
+        studies: of the runs.
+        left_out: a sentence for each run that cannot be shown.
+    """
     every = {key: value for one in studies for key, value in one.metrics.items()}
     metric = primary(every, None)
     ranked = sorted(studies, key=lambda one: rank(one.metrics, metric))
@@ -29,6 +34,7 @@ def comparison(studies: Sequence[Study]) -> tuple[str, Markup, list[Markup]]:
         tag("p", ", ".join(dict.fromkeys(one.config.task for one in ranked)), class_="about"),
         banner(any(one.config.synthetic for one in ranked)),
         tag("p", _verdict(ranked), class_="verdict"),
+        *(tag("p", text, class_="remark") for text in left_out),
     )
     parts = [_table(ranked), _differences(ranked), _curves(ranked)]
     parts += [_essentials(one) for one in ranked[:_DRAWN]]

@@ -1,19 +1,17 @@
 """A search as its directory tells it: trials, best settings, refits, finished or not."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raysq.errors import DataError, RaysqError
+from raysq.errors import DamagedError, DataError, RaysqError
+from raysq.training import experiment_files as files
 from raysq.training.config import Config
 from raysq.training.run import Run
 
-FORMAT_VERSION = 1
 
-
-@dataclass(frozen=True)
+@dataclass
 class Experiment:
     """A search as its directory tells it; what is not there yet is empty.
 
@@ -24,6 +22,7 @@ class Experiment:
         best: `best.json`, or None before the search has ended.
         refit: `refit.json`, or None.
         records: those of each trial's run, by its number.
+        missing: what is left out because a file is damaged.
     """
 
     directory: Path
@@ -32,6 +31,7 @@ class Experiment:
     best: Mapping[str, Any] | None = None
     refit: Mapping[str, Any] | None = None
     records: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -67,7 +67,14 @@ def score_of(trial: Mapping[str, Any]) -> float | None:
 
 
 def open_run(directory: Path, path: str | None) -> Run | None:
-    """A run that an experiment's files name; looked for in `trials/` too, or None where it is gone."""
+    """A run that an experiment's files name; looked for in `trials/` too, or None where it is gone or damaged."""
+    try:
+        return _open_run(directory, path)
+    except DamagedError:
+        return None
+
+
+def _open_run(directory: Path, path: str | None) -> Run | None:
     if not path:
         return None
     for place in (Path(path), directory / "trials" / Path(path).name):
@@ -87,49 +94,47 @@ def open_experiment(directory: Path) -> Experiment:
     Raises:
         DataError: a newer raysq wrote it, or a file cannot be read.
     """
-    about = _read(directory / "experiment.json")
-    if about is None:
+    if not is_experiment(directory):
         raise DataError(f"no search in {directory} (it has no experiment.json)")
-    if about.get("format_version", 0) > FORMAT_VERSION:
-        raise DataError(
-            f"search {directory} has format {about['format_version']}, this raysq reads up to {FORMAT_VERSION}: "
-            f"upgrade raysq"
-        )
-    trials = _read(directory / "trials.json")
-    if trials is None:
-        trials = _from_runs(directory, about)
-    found = Experiment(directory, about, trials, _read(directory / "best.json"), _read(directory / "refit.json"))
-    for trial in trials:
-        run = found.run_of(trial)
-        if run is not None:
-            found.records[trial["number"]] = run.metrics()
+    about = files.read_about(directory)
+    found = Experiment(directory, about, [])
+    try:
+        trials = files.read_trials(directory)
+    except DamagedError as error:
+        trials = None
+        found.missing.append(f"The trials are taken from their runs: {error}")
+    found.trials = _from_runs(found) if trials is None else trials
+    for name, read in (("best", files.read_best), ("refit", files.read_refit)):
+        try:
+            setattr(found, name, read(directory))
+        except DamagedError as error:
+            found.missing.append(f"What needs the file is left out: {error}")
+    for trial in found.trials:
+        try:
+            run = _open_run(directory, trial.get("run"))
+            if run is not None:
+                found.records[trial["number"]] = run.metrics()
+        except RaysqError as error:
+            found.missing.append(f"What needs the run of trial {trial['number']} is left out: {error}")
     return found
 
 
-def _read(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read ({error})") from None
-
-
-def _from_runs(directory: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The trials of a search that has not written `trials.json` yet, from their runs."""
+def _from_runs(experiment: Experiment) -> list[dict[str, Any]]:
+    """The trials of a search whose `trials.json` is not written yet or damaged, from their runs."""
     trials = []
-    for number, path in enumerate(sorted((directory / "trials").glob("*/config.json"))):
+    for number, path in enumerate(sorted((experiment.directory / "trials").glob("*/config.json"))):
         try:
             run = Run.open(path.parent)
-        except RaysqError:
-            continue  # being written at this moment
-        records = run.metrics()
+            records, state = run.metrics(), run.state()
+        except RaysqError as error:
+            experiment.missing.append(f"A trial is left out: {error}")
+            continue
         settings = _flat(run.config)
         trials.append(
             {
                 "number": number,
-                "settings": {name: settings[name] for name in about["space"] if name in settings},
-                "state": run.state(),
+                "settings": {name: settings[name] for name in experiment.space if name in settings},
+                "state": state,
                 "epochs": len(records),
                 "val_loss": min((record["val_loss"] for record in records), default=None),
                 "seconds": records[-1]["seconds"] if records else 0.0,

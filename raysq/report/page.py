@@ -1,13 +1,14 @@
 """`raysq report`: one self-contained HTML file about a run, several runs, or a search."""
 
 import hashlib
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from raysq import __version__
 from raysq.atomic import atomic_write
-from raysq.errors import DataError, UsageError
+from raysq.errors import DamagedError, DataError, UsageError
 from raysq.home import home
 from raysq.report.comparison import comparison
 from raysq.report.experiment import is_experiment, open_experiment
@@ -19,7 +20,12 @@ from raysq.report.style import sheet
 from raysq.training.run import Run, alike
 
 
-def report(*targets: Run | str | Path, output: str | Path | None = None, week: str | None = None) -> Path:
+def report(
+    *targets: Run | str | Path,
+    output: str | Path | None = None,
+    week: str | None = None,
+    on_message: Callable[[str], None] = warnings.warn,
+) -> Path:
     """Writes one HTML file that needs nothing else: no network, no scripts, no fonts.
 
     What was evaluated and predicted is kept in the run's directory, so that a second report is quick.
@@ -30,12 +36,15 @@ def report(*targets: Run | str | Path, output: str | Path | None = None, week: s
         output: the file; `report.html` in the run's or the search's directory if left out, or, of several runs, in
             `RAYSQ_HOME/reports`.
         week: for forecasts, the day from which a week is shown beside the truth.
+        on_message: called with what of several runs, or of a search, is left out because it is damaged; a warning if
+            left out.
 
     Returns:
         The file.
 
     Raises:
         DataError: there is no such run or search.
+        DamagedError: a file of the one run, or of all of them, is damaged.
         UsageError: several searches, or runs and searches together; a week that is none; an output of another form.
         SourceError: the file cannot be written.
     """
@@ -43,25 +52,53 @@ def report(*targets: Run | str | Path, output: str | Path | None = None, week: s
         raise UsageError(f"--output must end in .html, received {str(output)!r}")
     if not targets:
         raise UsageError("report needs a run or a search: `raysq runs` lists them")
-    found = [_find(target) for target in targets]
+    found, damaged = _find_all(targets)
+    messages: list[str] = []
     folders = [one for one in found if isinstance(one, Path)]
     runs = [one for one in found if isinstance(one, Run)]
-    if folders and len(found) > 1:
+    if folders and len(targets) > 1:
         raise UsageError("report takes runs, or one search by itself: give each search its own report")
     if folders:
-        title, heading, parts = search_page(open_experiment(folders[0]), week=week)
+        experiment = open_experiment(folders[0])
+        title, heading, parts = search_page(experiment, week=week)
+        messages = list(dict.fromkeys(experiment.missing))
         path = folders[0] / "report.html"
-    elif len(runs) == 1:
+    elif len(targets) == 1:
         only = study(runs[0], week=week)
         title, heading, parts = runs[0].name, run_heading(only), run_parts(only)
         path = runs[0].directory / "report.html"
     else:
         unique = list({run.directory.resolve(): run for run in runs}.values())
-        title, heading, parts = comparison([study(run, week=week) for run in unique])
+        studies = []
+        for run in unique:
+            try:
+                studies.append(study(run, week=week))
+            except DamagedError as error:
+                damaged.append(error)
+        if not studies:
+            raise damaged[0]
+        messages = [f"A run is left out: {error}" for error in damaged]
+        title, heading, parts = comparison(studies, messages)
         path = home() / "reports" / f"{_name(unique)}.html"
     path = Path(output) if output is not None else path
     _write(path, page(title, heading, parts))
+    for message in messages:
+        on_message(message)
     return path
+
+
+def _find_all(targets: Sequence[Run | str | Path]) -> tuple[list[Run | Path], list[DamagedError]]:
+    """Runs and directories of searches, and the errors of damaged ones where others can be shown."""
+    found: list[Run | Path] = []
+    damaged: list[DamagedError] = []
+    for target in targets:
+        try:
+            found.append(_find(target))
+        except DamagedError as error:
+            damaged.append(error)
+    if not found:
+        raise damaged[0]
+    return found, damaged
 
 
 def _find(target: Run | str | Path) -> Run | Path:
@@ -79,7 +116,7 @@ def _find(target: Run | str | Path) -> Run | Path:
         matches = [name for name in names if name.startswith(str(target))]
         if len(matches) == 1:
             return folder / matches[0]
-        if "no run" not in str(error):
+        if "no run" not in str(error) or isinstance(error, DamagedError):
             raise
         close = alike(str(target), names)
         fits = f"it fits {', '.join(matches)}" if matches else str(error).partition(": ")[2]

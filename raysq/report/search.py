@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raysq.errors import DamagedError
 from raysq.kinds.charts import Figure, Figures, Points, Table
 from raysq.report.experiment import Experiment, open_run
 from raysq.report.markup import Markup, join, tag
@@ -29,7 +30,12 @@ def search_page(experiment: Experiment, *, week: str | None = None) -> tuple[str
     run = open_run(experiment.directory, experiment.best["run"]) if experiment.best else None
     if run is None and experiment.scored:
         run = experiment.run_of(experiment.scored[0])
-    best = study(run, week=week) if run is not None else None
+    best = None
+    if run is not None:
+        try:
+            best = study(run, week=week)
+        except DamagedError as error:
+            experiment.missing.append(f"What needs the best trial's run is left out: {error}")
     title = f"Search: {experiment.name}"
     heading = join(
         tag("h1", title),
@@ -79,9 +85,9 @@ def _unfinished(experiment: Experiment, best: Study | None) -> list[str]:
         count = states.count(state)
         if count:
             said.append(f"{count} of {len(states)} trials: {state}.")
-    if experiment.trials and best is None and experiment.scored:
+    if experiment.trials and best is None and experiment.scored and not experiment.missing:
         said.append("The best trial's run is gone: what needs it is left out.")
-    return said
+    return [*said, *dict.fromkeys(experiment.missing)]
 
 
 def _figures(experiment: Experiment, best: Study | None) -> list[Figure]:

@@ -5,14 +5,15 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from raysq import __version__, kinds
-from raysq.atomic import atomic_write
-from raysq.errors import DataError, RaysqError, SourceError, UsageError
+from raysq.arrays import read_arrays, write_arrays
+from raysq.atomic import atomic_write, write_json
+from raysq.errors import DamagedError, DataError, RaysqError, SourceError, UsageError
+from raysq.json_files import read_json
 from raysq.kinds.charts import Section
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.settings import settings_of
@@ -99,12 +100,14 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
     found.defaults = cache.keep("defaults", lambda: _defaults(run.config, found.dataset))
     if found.dataset is None:
         return found
-    if not (run.best / "state.json").exists():
+    if not found.records:
         found.missing.append("The run has no finished epoch yet: what needs its weights is left out.")
         return found
     dataset = found.dataset
     try:
-        found.evaluation = cache.keep("evaluation", lambda: _evaluated(run, found.missing))
+        measured = cache.keep("evaluation", lambda: _evaluated(run))
+        found.evaluation = measured["metrics"]
+        found.missing += measured["messages"]
         model = _Weights(run, dataset)
         graph = cache.keep("graph", lambda: [node.to_json() for node in read_graph(model.keras)])
         found.graph = tuple(node_of(node) for node in graph)
@@ -128,10 +131,11 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
     return found
 
 
-def _evaluated(run: Run, missing: list[str]) -> dict[str, dict[str, float]]:
-    """The metrics of a run; what cannot be measured is added to what is missing."""
-    metrics, _ = api.examine(run, detailed=False, on_message=missing.append)
-    return metrics
+def _evaluated(run: Run) -> dict[str, Any]:
+    """The metrics of a run, and messages about what cannot be measured."""
+    messages: list[str] = []
+    metrics, _ = api.examine(run, detailed=False, on_message=messages.append)
+    return {"metrics": metrics, "messages": messages}
 
 
 def _dataset(config: Config) -> Dataset:
@@ -177,7 +181,7 @@ class _Weights:
             config = self._run.config
             configure(config.train_settings(), config.seed, gpu=False)
             model = build_as_trained(self._run, self._dataset)
-            best = checkpoint.load(self._run.best)
+            best = checkpoint.load_best(self._run)
             assert best is not None
             for number, variable in enumerate(model.variables):
                 variable.assign(best[0][f"model/{number}"])
@@ -229,26 +233,28 @@ class _Cache:
 
     def _read(self) -> dict[str, Any]:
         try:
-            values = json.loads((self._directory / _FILE).read_text())
-        except (OSError, ValueError):
-            return {}  # none yet, or one that was cut off: it is only made again
-        return values if isinstance(values, dict) and values.get("key") == self._key else {}
+            values = read_json(self._directory / _FILE, dict[str, Any], "", missing={})
+        except DamagedError:
+            return {}  # it is only made again
+        return values if values.get("key") == self._key else {}
 
     def keep(self, name: str, compute: Callable[[], Any]) -> Any:
         """What was kept under the name, or what is computed now."""
         if name not in self._values:
-            self._values = {"key": self._key, **self._values, name: compute()}
-            self._replace(_FILE, lambda path: path.write_text(json.dumps(self._values)))
+            self._put(name, compute())
         return self._values[name]
+
+    def _put(self, name: str, value: Any) -> None:
+        self._values = {**self._values, "key": self._key, name: value}
+        # A directory may be one that cannot be written: another's, a read-only share.
+        with contextlib.suppress(SourceError):
+            write_json(self._directory / _FILE, self._values, durable=False)
 
     def remembered(self, predict: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
         """The function, with what it gave for the same x before."""
-        try:
-            with np.load(self._directory / _PREDICTIONS) as there:
-                if str(there["key"]) == self._key:
-                    self._predictions = {name: there[name] for name in there.files if name != "key"}
-        except (OSError, ValueError, KeyError):
-            self._predictions = {}
+        if isinstance(sha256 := self._values.get(_PREDICTIONS), str):
+            with contextlib.suppress(DamagedError):
+                self._predictions = read_arrays(self._directory / _PREDICTIONS, sha256)
 
         def call(x: np.ndarray) -> np.ndarray:
             name = hashlib.sha256(np.ascontiguousarray(x).view(np.uint8).data).hexdigest()
@@ -289,17 +295,10 @@ class _Cache:
         if not self._changed:
             return
 
-        def write(path: Path) -> None:
-            with open(path, "wb") as file:
-                arrays: dict[str, Any] = {"key": np.array(self._key), **self._predictions}
-                np.savez(file, **arrays)
-
-        self._replace(_PREDICTIONS, write)
-
-    def _replace(self, name: str, write: Callable[[Path], Any]) -> None:
-        # A directory may be one that cannot be written: another's, a read-only share.
-        with contextlib.suppress(SourceError), atomic_write(self._directory / name, durable=False) as partial:
-            write(partial)
+        with contextlib.suppress(SourceError):
+            with atomic_write(self._directory / _PREDICTIONS, durable=False) as partial:
+                sha256 = write_arrays(partial, self._predictions)
+            self._put(_PREDICTIONS, sha256)
 
 
 def differs(section: Mapping[str, Any], defaults: Mapping[str, Any], name: str) -> bool:

@@ -155,8 +155,8 @@ def examine(
         gpu: as for `evaluate`.
         threads: as for `evaluate`.
         detailed: whether to look closer, which takes a second pass over the splits.
-        on_message: called with what cannot be measured and why, such as that BLEU needs a package; a warning if left
-            out.
+        on_message: called with what cannot be measured and why, such as that BLEU needs a package, and what is damaged;
+            a warning if left out.
 
     Returns:
         The metrics by model, and by split the kind's details of the run's model (for a classifier the confusion matrix,
@@ -168,7 +168,7 @@ def examine(
     from raysq.training.worker import configure, open_program
 
     run = run if isinstance(run, Run) else Run.open(run)
-    best = checkpoint.load(run.best)
+    best = checkpoint.load_best(run, on_message)
     if best is None:
         raise DataError(f"run {run.name} has no finished epoch yet: train it first")
     config = run.config

@@ -1,16 +1,38 @@
-"""Checkpoints on disk: arrays in an .npz without pickle, state in JSON, swapped in as a whole."""
+"""Checkpoints on disk: arrays in an .npz without pickle, state and checksums in JSON, swapped in as a whole."""
 
-import json
 import shutil
+import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
-from raysq.atomic import replace_directory
-from raysq.errors import DataError
+from raysq.arrays import read_arrays, write_arrays
+from raysq.atomic import replace_directory, write_json
+from raysq.errors import DamagedError
+from raysq.json_files import Version, read_json
+from raysq.training.run import Run
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: checksums
+_VERSION = Version(FORMAT_VERSION, sealed=2)
+_HINT = "--fresh starts anew"
+
+
+class _State(TypedDict):
+    """What every version of `state.json` holds."""
+
+    format_version: int
+    epoch: int
+    step: int
+    seconds: float
+    best: float | None
+    best_epoch: int
+    wait: int
+    plateau_wait: int
+    rate_scale: float
+    stopped: bool
+    sha256: NotRequired[str]
 
 
 def save(directory: Path, variables: dict[str, np.ndarray], state: dict[str, Any]) -> None:
@@ -24,31 +46,87 @@ def save(directory: Path, variables: dict[str, np.ndarray], state: dict[str, Any
     new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    np.savez(new / "variables.npz", **variables)  # type: ignore[arg-type]
-    (new / "state.json").write_text(json.dumps({"format_version": FORMAT_VERSION, **state}, indent=1))
+    sha256 = write_arrays(new / "variables.npz", variables)
+    # All of it is synced before it takes its place.
+    write_json(new / "state.json", {"format_version": FORMAT_VERSION, **state, "sha256": sha256}, durable=False)
     replace_directory(new, directory, old)
 
 
-def load(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """The variables and state of a checkpoint, or None where there is none.
+Saved = tuple[dict[str, np.ndarray], dict[str, Any]]
+
+
+def load(directory: Path) -> Saved | None:
+    """The variables and state of a checkpoint, or of the one it was replacing; None where there is none.
 
     Raises:
-        DataError: it was written by a newer raysq, or cannot be read.
+        DamagedError: it cannot be read.
+        DataError: it was written by a newer raysq.
     """
-    if not directory.exists():
-        directory = directory.with_name(directory.name + ".old")
-        if not directory.exists():
-            return None
+    errors: list[DamagedError] = []
+    for place in (directory, directory.with_name(directory.name + ".old")):
+        if place.exists():
+            try:
+                return _read(place)
+            except DamagedError as error:
+                errors.append(error)
+    if errors:
+        raise DamagedError(f"{errors[0]}; {_HINT}")
+    return None
+
+
+def say(message: str) -> None:
+    """Tell the person that a checkpoint was replaced by another one."""
+    print(message, file=sys.stderr)
+
+
+def load_last(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | None:
+    """The checkpoint to continue from: the last one, or the best one where that is damaged.
+
+    Args:
+        run: whose it is.
+        on_fallback: called with what is damaged and what is lost; standard error if left out.
+
+    Raises:
+        DamagedError: both are damaged.
+    """
+    lost = "training goes on from the best epoch, {epoch}, and what came after it is trained again"
+    return _either(run.last, run.best, lost, on_fallback)
+
+
+def load_best(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | None:
+    """The checkpoint of the best epoch, or the last one where that is damaged.
+
+    Args:
+        run: whose it is.
+        on_fallback: called with what is damaged and what is lost; standard error if left out.
+
+    Raises:
+        DamagedError: both are damaged.
+    """
+    lost = "the weights of the best epoch are lost, those of the last one, {epoch}, stand in for them"
+    return _either(run.best, run.last, lost, on_fallback)
+
+
+def _either(first: Path, second: Path, lost: str, on_fallback: Callable[[str], None]) -> Saved | None:
     try:
-        state = json.loads((directory / "state.json").read_text())
-        version = state.pop("format_version")
-        if version > FORMAT_VERSION:
-            raise DataError(
-                f"checkpoint {directory} has format {version}, this raysq reads up to {FORMAT_VERSION}: upgrade raysq"
-            )
-        with np.load(directory / "variables.npz", allow_pickle=False) as file:
-            return dict(file), state
-    except (OSError, ValueError, KeyError) as error:
-        if isinstance(error, DataError):
+        return load(first)
+    except DamagedError as error:
+        try:
+            saved = load(second)
+        except DamagedError:
+            saved = None
+        if saved is None:
             raise
-        raise DataError(f"checkpoint {directory} cannot be read ({error}); --fresh starts anew") from None
+        on_fallback(f"{str(error).removesuffix(f'; {_HINT}')}: {lost.format(epoch=saved[1]['epoch'])}")
+        return saved
+
+
+def _read(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    try:
+        state: dict[str, Any] = dict(read_json(directory / "state.json", _State, "", version=_VERSION))
+    except DamagedError as error:
+        raise DamagedError(str(error).removesuffix("; ")) from None
+    version, sha256 = state.pop("format_version"), state.pop("sha256", None)
+    if version >= 2 and sha256 is None:
+        raise DamagedError(f"{directory / 'state.json'} is damaged (it has no checksum)")
+    return read_arrays(directory / "variables.npz", sha256), state

@@ -6,19 +6,26 @@ some do, the others may wait for them in a collective for ever: then the group i
 when it is started again.
 """
 
-import json
 import shutil
 import time
 import traceback
 from pathlib import Path
+from typing import TypedDict
 
 from raysq import errors
 from raysq.atomic import write_json
-from raysq.errors import RaysqError
+from raysq.errors import DamagedError, RaysqError
+from raysq.json_files import read_json
 
 _FOLDER = "failures"
 _POLL_SECONDS = 0.2
 _WAIT_SECONDS = 20.0
+
+
+class _Note(TypedDict):
+    kind: str
+    message: str
+    trace: str
 
 
 def clear(directory: Path) -> None:
@@ -57,10 +64,15 @@ def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
 
 def noted(directory: Path) -> RaysqError | None:
     """The error of the first worker that noted one, its traceback among its notes; None where there is none."""
-    paths = sorted((directory / _FOLDER).glob("*.json"), key=lambda path: int(path.stem))
+    # Names that begin with a digit: the others are being written.
+    paths = sorted((directory / _FOLDER).glob("[0-9]*.json"), key=lambda path: int(path.stem))
     if not paths:
         return None
-    values = json.loads(paths[0].read_text())
-    error: RaysqError = getattr(errors, values["kind"])(values["message"])
+    try:
+        values = read_json(paths[0], _Note, "the same command tries it again")
+    except DamagedError as damage:
+        return damage
+    kind = getattr(errors, values["kind"], RaysqError)
+    error: RaysqError = kind(values["message"])
     error.add_note(values["trace"])
     return error

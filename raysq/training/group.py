@@ -11,7 +11,8 @@ from typing import Any
 from raysq import nodes
 from raysq.atomic import write_json
 from raysq.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
-from raysq.errors import DataError, Interrupted, RaysqError, ResourceError, TrainingError
+from raysq.errors import DamagedError, DataError, Interrupted, RaysqError, ResourceError, TrainingError
+from raysq.json_files import read_json
 from raysq.shards import Dataset
 from raysq.training import failures
 from raysq.training.config import import_from, import_place
@@ -213,8 +214,9 @@ class _watch:
             for record in self.run.metrics()[self._shown :]:
                 self._shown += 1
                 self.progress.epoch(record)
-            self.progress.show(*json.loads((self.run.directory / "progress.json").read_text()))
-        except (OSError, ValueError):
+            values = read_json(self.run.directory / "progress.json", tuple[int, int, float, int], "")
+            self.progress.show(*values)
+        except DamagedError:
             pass  # not there yet; shown next time
 
 

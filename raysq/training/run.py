@@ -1,20 +1,49 @@
 """A run's directory: what lies in it, and where the run stands."""
 
+import contextlib
 import difflib
-import json
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from raysq.atomic import write_json, write_text
-from raysq.errors import DataError, RaysqError, UsageError
+from raysq.atomic import write_json, write_json_lines
+from raysq.errors import DamagedError, DataError, RaysqError, UsageError
 from raysq.home import held, home
+from raysq.json_files import Version, check_form, read_json, read_json_lines
 from raysq.training.config import Config
 
-FORMAT_VERSION = 2  # 2: the source of a person's own model
+FORMAT_VERSION = 3  # 2: the source of a person's own model; 3: a checksum
+_VERSION = Version(FORMAT_VERSION, sealed=3)
+
+
+class EpochRecord(TypedDict):
+    """A line of `metrics.jsonl`; losses and metrics of all splits are further keys."""
+
+    epoch: int
+    step: int
+    val_loss: float
+    seconds: float
+
+
+class RunResult(TypedDict):
+    """What `result.json` holds."""
+
+    metrics: dict[str, float]
+    steps: int
+    seconds: float
+    best_epoch: int
+    epochs: int
+    parameters: int
+
+
+class Failure(TypedDict):
+    """What `failure.json` holds: why training ended."""
+
+    message: str
 
 
 class Run:
@@ -50,16 +79,16 @@ class Run:
             raise UsageError(f"--name must be a plain name without slashes, received {name!r}")
         directory = (folder or home() / "runs") / (name or config.id)
         if (directory / "config.json").exists():
-            there = cls.open(directory)
-            if there.config.id == config.id and not fresh:
-                return there
-            if not fresh and there.state() != "new":  # of a new one nothing is lost: its model may not have been built
-                raise UsageError(
-                    f"run {directory.name} exists with other settings ({there.config.differences(config)}): choose "
-                    "another --name, or --fresh to start anew"
-                )
-            with there.lock():
-                shutil.rmtree(directory)
+            if not fresh:
+                there = cls.open(directory)
+                if there.config.id == config.id:
+                    return there
+                if there.state() != "new":  # of a new one nothing is lost: its model may not have been built
+                    raise UsageError(
+                        f"run {directory.name} exists with other settings ({there.config.differences(config)}): choose "
+                        "another --name, or --fresh to start anew"
+                    )
+            remove(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -77,34 +106,15 @@ class Run:
             DataError: there is none (names those that are spelt alike), or a newer raysq wrote it.
             UsageError: an empty name.
         """
-        directory = Path(run)
-        if not str(run).strip():
-            raise UsageError("a run is named by its id, the beginning of it, or its directory, received an empty name")
-        if not (directory / "config.json").exists():
-            directory = home() / "runs" / str(run)
-        if not (directory / "config.json").exists():
-            names = sorted(path.parent.name for path in (home() / "runs").glob("*/config.json"))
-            matches = [name for name in names if name.startswith(str(run))]
-            if len(matches) != 1:
-                if not matches:
-                    raise DataError(_missing(str(run), names))
-                raise DataError(
-                    f"{len(matches)} runs begin with {str(run)!r}: {', '.join(matches)}; give more of the "
-                    f"name, or train with --name"
-                )
-            directory = home() / "runs" / matches[0]
+        directory = find(run)
+        hint = f"train it again with --fresh, or remove it with `raysq rm {directory.name}`"
+        values = read_json(directory / "config.json", dict[str, Any], hint, version=_VERSION)
+        del values["format_version"]
         try:
-            values = json.loads((directory / "config.json").read_text())
-            version = values.pop("format_version")
-            if version > FORMAT_VERSION:
-                raise DataError(
-                    f"run {directory} has format {version}, this raysq reads up to {FORMAT_VERSION}: upgrade raysq"
-                )
-            return cls(directory, Config(**values))
-        except (ValueError, KeyError, TypeError) as error:
-            if isinstance(error, RaysqError):
-                raise
-            raise DataError(f"run {directory} has a config.json that cannot be read ({error})") from None
+            check_form(values, Config)
+        except ValueError as error:
+            raise DamagedError(f"{directory / 'config.json'} is damaged ({error}); {hint}") from None
+        return cls(directory, Config(**values))
 
     @property
     def name(self) -> str:
@@ -130,8 +140,7 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Holds the run for this process; another that trains it meets an error instead of mixing its lines."""
         self.directory.mkdir(parents=True, exist_ok=True)
-        said = f"run {self.name} is being trained by another process; wait for it, or use --name"
-        with held(self.directory / ".lock", said):
+        with locked_run(self.directory):
             yield
 
     def state(self) -> str:
@@ -149,28 +158,45 @@ class Run:
     def _left(self) -> str:
         return "interrupted" if self.metrics() or self.last.exists() else "new"
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """One record an epoch."""
+    def metrics(self, epochs: int | None = None) -> list[dict[str, Any]]:
+        """One record an epoch; only those of the first `epochs` where that is given.
+
+        Raises:
+            DamagedError: a line is cut or changed, or epochs are missing.
+        """
         path = self.directory / "metrics.jsonl"
-        if not path.exists():
-            return []
-        records = []
-        for line in path.read_text().splitlines():
-            try:
-                records.append(json.loads(line))
-            except ValueError:
-                break  # a line cut by a crash: its epoch is repeated
+        hint = "train the run again with --fresh"
+        records: list[dict[str, Any]] = [dict(one) for one in read_json_lines(path, EpochRecord, hint, epochs)]
+        expected = epochs
+        if expected is None:
+            result = self.result()
+            expected = 0 if result is None else result["epochs"]
+        if [record["epoch"] for record in records[:expected]] != list(range(1, expected + 1)):
+            raise DamagedError(f"{path} is damaged (it lacks some of the {expected} epochs that were trained); {hint}")
         return records
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Adds an epoch's record; those of this epoch and later ones, from before a crash, are replaced."""
-        kept = [one for one in self.metrics() if one["epoch"] < record["epoch"]]
-        write_text(self.directory / "metrics.jsonl", "".join(json.dumps(one) + "\n" for one in [*kept, record]))
+        write_json_lines(self.directory / "metrics.jsonl", [*self.metrics(record["epoch"] - 1), record])
 
     def result(self) -> dict[str, Any] | None:
-        """What a finished run reached, or None."""
-        path = self.directory / "result.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        """What a finished run reached, or None.
+
+        Raises:
+            DamagedError: the file is cut or changed.
+        """
+        hint = "remove it, and the same `raysq train` command measures the run again"
+        found = read_json(self.directory / "result.json", RunResult, hint, missing=None)
+        return None if found is None else dict(found)
+
+    def failure(self) -> str | None:
+        """Why a worker group, or a trial, has ended without a result; None where it has not."""
+        path = self.directory / "failure.json"
+        try:
+            found = read_json(path, Failure, "what it said is lost", missing=None)
+        except DamagedError as error:
+            return f"the reason is not known: {error}"
+        return None if found is None else found["message"]
 
     def still_improving(self) -> str | None:
         """A line that says that a finished run's val_loss still fell in its last epoch; None where it did not."""
@@ -188,12 +214,61 @@ class Run:
         write_json(self.directory / "result.json", result)
 
 
+class _Best(TypedDict):
+    run: str
+
+
+def find(run: str | Path) -> Path:
+    """The directory of a run, damaged or not, by directory, id, or an unambiguous beginning of its id.
+
+    Raises:
+        DataError: there is none (names those that are spelt alike).
+        UsageError: an empty name.
+    """
+    directory = Path(run)
+    if not str(run).strip():
+        raise UsageError("a run is named by its id, the beginning of it, or its directory, received an empty name")
+    for place in (directory, home() / "runs" / str(run)):
+        if (place / "config.json").exists():
+            return place
+    names = sorted(path.parent.name for path in (home() / "runs").glob("*/config.json"))
+    matches = [name for name in names if name.startswith(str(run))]
+    if not matches:
+        raise DataError(_missing(str(run), names))
+    if len(matches) > 1:
+        raise DataError(
+            f"{len(matches)} runs begin with {str(run)!r}: {', '.join(matches)}; give more of the name, or train with "
+            "--name"
+        )
+    return home() / "runs" / matches[0]
+
+
+def remove(directory: Path) -> None:
+    """Remove the directory of a run, damaged or not.
+
+    Raises:
+        RaysqError: another process trains it.
+    """
+    with locked_run(directory):
+        shutil.rmtree(directory)
+
+
+@contextmanager
+def locked_run(directory: Path) -> Iterator[None]:
+    """Hold a run's directory for this process."""
+    said = f"run {directory.name} is being trained by another process; wait for it, or use --name"
+    with held(directory / ".lock", said):
+        yield
+
+
 def _missing(run: str, names: Sequence[str]) -> str:
     """Why there is no run of that name: it is another thing's, or like those of some runs, or like none."""
     for directory in (Path(run), home() / "experiments" / run):
         if (directory / "experiment.json").exists():
-            best = directory / "best.json"
-            its = f"; its best run is {json.loads(best.read_text())['run']}" if best.exists() else ""
+            its = ""
+            with contextlib.suppress(DamagedError):
+                best = read_json(directory / "best.json", _Best, "", missing=None)
+                its = f"; its best run is {best['run']}" if best else ""
             return f"no run {run!r}, but a search of that name, which `raysq report` shows{its}"
     if (Path(run) / "manifest.json").exists():
         return f"no run {run!r}, but a data set: `raysq train TASK --data {run}` trains on it"
@@ -215,7 +290,21 @@ def alike(typed: str, names: Iterable[str]) -> list[str]:
     return sorted((name for name in found if found[name] >= 0.7), key=lambda name: -found[name])[:3]
 
 
-def runs() -> list[Run]:
-    """All runs, newest first."""
-    paths = sorted((home() / "runs").glob("*/config.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-    return [Run.open(path.parent) for path in paths]
+def runs(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Run]:
+    """All runs, newest first.
+
+    Args:
+        on_damaged: called with the directory of each run that cannot be read, which is left out, and the error; a
+            warning if left out.
+    """
+    found = []
+    paths = (home() / "runs").glob("*/config.json")
+    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            found.append(Run.open(path.parent))
+        except DataError as error:
+            if on_damaged is None:
+                warnings.warn(f"a run is left out: {error}", stacklevel=2)
+            else:
+                on_damaged(path.parent, error)
+    return found

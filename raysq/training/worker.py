@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq import backend, kinds
+from raysq.assets import write_assets
 from raysq.atomic import atomic_write
 from raysq.errors import DataError, Interrupted, ResourceError, UsageError
 from raysq.shards import Dataset
@@ -177,12 +178,13 @@ def work(
     with distribution.scope() if distribution is not None else nullcontext():
         program = opener(run, dataset)
         state = TrainState()
-        saved = checkpoint.load(run.last)
+        saved = checkpoint.load_last(run, checkpoint.say if chief else _keep_quiet)
         if saved is None and run.config.source_digest:
             check_saveable(program.model, run.config.model)
         if saved is not None:
             program.restore(saved[0])
             state = TrainState.from_json(saved[1])
+            run.metrics(state.epoch)  # before the first step: nobody wants to hear at the end that they are damaged
 
         def save(*places: Path) -> None:
             values = program.snapshot()  # on every worker: metrics are summed over them
@@ -213,9 +215,9 @@ def work(
         program.barrier()  # the chief has written
         whole = hooks.whole()
         with user_errors(run.config.model, "fails when it is evaluated"):
-            metrics, values = _measure(run, program, whole)
+            metrics, epoch, values = _measure(run, program, whole, chief)
     if chief:
-        _finish(run, program, state, dataset, metrics, values if whole else None)
+        _finish(run, program, state, dataset, metrics, epoch, values if whole else None)
     return metrics
 
 
@@ -235,28 +237,35 @@ def conclude(run: Run, *, ended: str, dataset: Dataset | None = None) -> dict[st
     Raises:
         DataError: the run has no finished epoch.
     """
-    last = checkpoint.load(run.last)
+    last = checkpoint.load_last(run)
     if last is None:
         raise DataError(f"run {run.name} has no finished epoch yet: train it first")
     dataset = dataset or Dataset.open(run.config.data)
     program = open_program(run, dataset)
-    metrics, values = _measure(run, program, True)
-    _finish(run, program, TrainState.from_json(last[1]), dataset, metrics, values, ended=ended)
+    metrics, epoch, values = _measure(run, program, True, True)
+    _finish(run, program, TrainState.from_json(last[1]), dataset, metrics, epoch, values, ended=ended)
     return metrics
 
 
-def _measure(run: Run, program: Any, whole: bool) -> tuple[dict[str, float], Mapping[str, Any]]:
-    """The figures of the best epoch's weights, and these weights; every worker takes part."""
+def _keep_quiet(message: str) -> None:
+    """Another worker says it."""
+
+
+def _measure(run: Run, program: Any, whole: bool, chief: bool) -> tuple[dict[str, float], int, Mapping[str, Any]]:
+    """The figures of the best epoch's weights, its number, and these weights; every worker takes part."""
     config = run.config
-    best = checkpoint.load(run.best)
+    best = checkpoint.load_best(run, checkpoint.say if chief else _keep_quiet)
     if best is None:
         raise DataError(f"the best checkpoint of run {run.name} is gone; --fresh starts anew")
     program.restore(best[0])
-    record = next(one for one in run.metrics() if one["epoch"] == best[1]["best_epoch"])
+    epoch, step = best[1]["epoch"], best[1]["step"]
+    record = next((one for one in run.metrics(epoch) if one["epoch"] == epoch and one["step"] == step), None)
+    if record is None:  # the last checkpoint, in the place of a damaged one
+        raise DataError(f"the best checkpoint of run {run.name} is damaged, the last is of no epoch's end; use --fresh")
     metrics = {key: value for key, value in record.items() if isinstance(value, float) and key not in _NOT_METRICS}
     if whole and len(program.splits["test"]):
         metrics |= program.evaluate("test")
-    return metrics | kinds.get(config.kind).scale(config.facts, metrics), best[0]
+    return metrics | kinds.get(config.kind).scale(config.facts, metrics), epoch, best[0]
 
 
 def _finish(
@@ -265,6 +274,7 @@ def _finish(
     state: TrainState,
     dataset: Dataset,
     metrics: dict[str, float],
+    epoch: int,
     values: Mapping[str, Any] | None,
     *,
     ended: str = "finished",
@@ -277,7 +287,7 @@ def _finish(
             "metrics": metrics,
             "steps": state.step,
             "seconds": round(state.seconds, 3),
-            "best_epoch": state.best_epoch,
+            "best_epoch": epoch,
             "epochs": state.epoch,
             "parameters": int(program.model.count_params()),
             "ended": ended,
@@ -302,15 +312,8 @@ def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
         layers.to_keras(model).save(partial)
         make = kinds.get(run.config.kind).assets
         if make is not None:  # first: a model that is there can be used
-            _write_assets(run.assets, make(dataset, run.config.example_settings()))
+            write_assets(run.assets, make(dataset, run.config.example_settings()))
     plot_history(run.metrics(), run.directory / "history.png", title=run.name, synthetic=run.config.synthetic)
-
-
-def _write_assets(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Writes the files, each of them whole or not at all."""
-    for name, content in files.items():
-        with atomic_write(folder / name) as partial:
-            partial.write_bytes(content)
 
 
 class _TensorBoard:

@@ -1,12 +1,12 @@
 """The trials of a search: which come next, what was reached, and when the search should stop."""
 
-import json
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from raysq.atomic import write_json
-from raysq.errors import UsageError
+from raysq.errors import DamagedError, UsageError
 from raysq.training.run import Run
 from raysq.tuning.experiment import ENDED, Experiment
 from raysq.tuning.session import Assignment, Ending
@@ -76,11 +76,12 @@ class SearchAgenda:
 
     def past(self) -> dict[str, list[dict[str, Any]]]:
         """The epochs of the trials that have ended, by name: a scheduler should know them."""
-        return {
-            run_name(number): Run(self.folder / run_name(number), None).metrics()  # type: ignore[arg-type]
-            for number, record in sorted(self.records.items())
-            if record["state"] in ("finished", "stopped early")
-        }
+        found = {}
+        for number, record in sorted(self.records.items()):
+            if record["state"] in ("finished", "stopped early"):
+                with contextlib.suppress(DamagedError):  # the scheduler then knows of one trial fewer
+                    found[run_name(number)] = Run(self.folder / run_name(number), None).metrics()  # type: ignore[arg-type]
+        return found
 
     # ---- during a session
 
@@ -137,8 +138,12 @@ class SearchAgenda:
         """Reads what the run's folder says of a trial."""
         directory = self.folder / run_name(record["number"])
         run = Run(directory, None)  # type: ignore[arg-type]
-        history, result, failure = run.metrics(), run.result(), directory / "failure.json"
-        error = record.get("error") or (json.loads(failure.read_text())["message"] if failure.exists() else None)
+        history: list[dict[str, Any]] = []
+        result, error = None, record.get("error") or run.failure()
+        try:
+            history, result = run.metrics(), run.result()
+        except DamagedError as damage:
+            error = error or str(damage)
         best = min(history, key=lambda one: one["val_loss"], default=None)
         figures = best or {}
         record |= {

@@ -1,12 +1,13 @@
 """What `raysq train --config` takes from a file that a search wrote."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from raysq.errors import UsageError
+from raysq.errors import DamagedError, UsageError
+from raysq.json_files import read_json
+from raysq.training.experiment_files import Best
 
 
 @dataclass(frozen=True)
@@ -37,13 +38,11 @@ class Chosen:
         path = Path(file)
         path = path / "best.json" if path.is_dir() else path
         try:
-            values = json.loads(path.read_text())
-            found = cls(str(path), values["model"], values["data"], int(values["seed"]), dict(values["settings"]))
-            theirs = values["task"]
-        except OSError as error:
-            raise UsageError(f"--config {file} cannot be read ({error.strerror})") from None
-        except (ValueError, KeyError, TypeError):
-            raise UsageError(f"--config {file} is no best.json of a search: `raysq tune` writes one") from None
+            values = read_json(path, Best, "`raysq tune` writes one")
+        except DamagedError as error:
+            raise UsageError(f"--config {file} is no best.json of a search: {error}") from None
+        found = cls(str(path), values["model"], values["data"], values["seed"], values["settings"])
+        theirs = values["task"]
         if theirs != task:
             raise UsageError(f"--config {file} is of task {theirs!r}, received {task!r}: give its own task")
         return found

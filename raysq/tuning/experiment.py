@@ -1,6 +1,5 @@
 """The folder of an experiment: what was asked, what every trial reached, the best of them, and who holds it."""
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,8 +10,8 @@ from typing import Any
 from raysq.atomic import write_json
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.home import held, home
+from raysq.training import experiment_files as files
 
-FORMAT_VERSION = 1
 # States of a trial that has ended; any other is still to be trained.
 ENDED = ("finished", "stopped early", "out of time", "failed")
 
@@ -55,7 +54,7 @@ class Experiment:
         """
         for directory in (Path(experiment), home() / "experiments" / str(experiment)):
             if (directory / "experiment.json").exists():
-                return cls(directory, _read_about(directory))
+                return cls(directory, files.read_about(directory))
         raise DataError(f"no experiment {str(experiment)!r}: `raysq runs` lists them")
 
     def begin(self, fresh: bool = False) -> None:
@@ -69,7 +68,7 @@ class Experiment:
             for one in self.directory.iterdir():
                 if one.name != ".lock":
                     shutil.rmtree(one) if one.is_dir() else one.unlink()
-        if path.exists() and (there := _read_about(self.directory))["id"] != self.about["id"]:
+        if path.exists() and (there := files.read_about(self.directory))["id"] != self.about["id"]:
             known, now = there.get("source_digest"), self.about.get("source_digest")
             changed = bool(known) and known != now and there.get("model") == self.about.get("model")
             why = "the model's source has changed" if changed else f"{there['id']}, now {self.about['id']}"
@@ -77,7 +76,7 @@ class Experiment:
                 f"experiment {self.name} exists with other settings ({why}): choose another --name, or --fresh to "
                 "start anew"
             )
-        write_json(path, {"format_version": FORMAT_VERSION, **self.about})
+        write_json(path, {"format_version": files.FORMAT_VERSION, **self.about})
 
     @property
     def name(self) -> str:
@@ -87,17 +86,17 @@ class Experiment:
     @property
     def trials(self) -> list[dict[str, Any]]:
         """One record a trial, best first."""
-        return read_json(self.directory / "trials.json", [])
+        return files.read_trials(self.directory) or []
 
     @property
     def best(self) -> dict[str, Any] | None:
         """The best trial's settings and metrics, or None before a search has ended."""
-        return read_json(self.directory / "best.json", None)
+        return files.read_best(self.directory)
 
     @property
     def refit(self) -> dict[str, Any] | None:
         """Mean and deviation of the best settings over several seeds, if they were asked for."""
-        return read_json(self.directory / "refit.json", None)
+        return files.read_refit(self.directory)
 
     @cached_property
     def best_config(self) -> dict[str, Any]:
@@ -122,7 +121,7 @@ class Experiment:
     @property
     def seconds(self) -> float:
         """How long the search has taken, over all its sessions."""
-        return float(read_json(self.directory / "clock.json", {"seconds": 0.0})["seconds"])
+        return files.read_seconds(self.directory)
 
     def spend(self, seconds: float) -> None:
         """Notes how long the search has taken."""
@@ -162,28 +161,7 @@ class Experiment:
         show(self, console)
 
 
-def experiments() -> list[Experiment]:
-    """All experiments of RAYSQ_HOME, newest first."""
+def directories() -> list[Path]:
+    """The folders of all experiments of RAYSQ_HOME, newest first, damaged ones too."""
     paths = (home() / "experiments").glob("*/experiment.json")
-    found = sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
-    return [Experiment.open(path.parent) for path in found]
-
-
-def _read_about(directory: Path) -> dict[str, Any]:
-    path = directory / "experiment.json"
-    try:
-        about = json.loads(path.read_text())
-        version = about.pop("format_version", 0)
-        about["id"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"experiment {directory} has an experiment.json that cannot be read ({error!r})") from None
-    if version > FORMAT_VERSION:
-        raise DataError(
-            f"experiment {directory} has format {version}, this raysq reads up to {FORMAT_VERSION}: upgrade raysq"
-        )
-    return about
-
-
-def read_json(path: Path, otherwise: Any) -> Any:
-    """What lies in a file, or `otherwise` where there is none."""
-    return json.loads(path.read_text()) if path.exists() else otherwise
+    return [path.parent for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)]

@@ -1,13 +1,12 @@
 """The best settings and the defaults, trained with several seeds: does the winner win beyond its one seed?"""
 
-import json
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from raysq.atomic import write_json
-from raysq.errors import DataError, Interrupted, RaysqError
+from raysq.errors import DamagedError, DataError, Interrupted, RaysqError
 from raysq.training.run import Run
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.outcome import is_whole
@@ -62,11 +61,10 @@ class RefitAgenda:
 
     def ended(self, name: str, reason: str | None, error: str | None) -> Ending:
         """A run that failed ends the refit: a mean over fewer seeds would be another figure."""
-        failure = self.folder / name / "failure.json"
-        if error or failure.exists():
-            self.failures[name] = error or json.loads(failure.read_text())["message"]
-            return Ending("failed", self.failures[name], stop="a run failed")
         run = Run(self.folder / name, None)  # type: ignore[arg-type]
+        if (message := error or run.failure()) is not None:
+            self.failures[name] = message
+            return Ending("failed", message, stop="a run failed")
         result = run.result()
         return Ending("finished" if result else "interrupted", seconds=result["seconds"] if result else 0.0)
 
@@ -97,7 +95,10 @@ class RefitAgenda:
 
 def is_done(experiment: Experiment, seeds: int) -> bool:
     """Whether `refit.json` has these seeds of the present best settings."""
-    refit = experiment.refit
+    try:
+        refit = experiment.refit
+    except DamagedError:
+        return False  # it is written again: its runs are there
     if not refit or len(refit["seeds"]) != seeds:
         return False
     return bool(refit["rows"][0]["settings"] == experiment.trials[0]["settings"])

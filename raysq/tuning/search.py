@@ -11,7 +11,7 @@ from typing import Any
 
 from raysq import kinds, nodes, tasks
 from raysq.cluster import can_grow, check_resources, ensure_ray, is_alone, room_for
-from raysq.errors import Interrupted, RaysqError, UsageError
+from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
 from raysq.home import home
 from raysq.settings import nearest
 from raysq.shards import Dataset
@@ -314,7 +314,9 @@ class _Search:
         best = self.agenda.best()
         if best is None:
             raise RaysqError(self._nothing())
-        there = self.experiment.best
+        there = None
+        with contextlib.suppress(DamagedError):  # else it is written again
+            there = self.experiment.best
         directory = trial_directory(self.experiment, best)
         if there and there["run"] == best["run"] and outcome.is_whole(directory):
             return

@@ -1,5 +1,6 @@
 """What runs in a trial's process: one run of a search, from its checkpoint if it has one."""
 
+import contextlib
 import threading
 import time
 import traceback
@@ -11,7 +12,7 @@ from typing import Any
 
 from raysq import memory, nodes
 from raysq.atomic import write_json
-from raysq.errors import Interrupted, RaysqError
+from raysq.errors import DamagedError, Interrupted, RaysqError
 from raysq.training.config import import_from, plan
 from raysq.training.reuse import Programs
 from raysq.training.run import Run
@@ -181,12 +182,11 @@ def _report(values: Mapping[str, Any]) -> None:
 def _is_best(run: Run) -> bool:
     """Whether no other run of the folder has a lower val_loss."""
     mine = lowest(run.metrics())
-    others = (
-        lowest(Run(path.parent, run.config).metrics())
-        for path in run.directory.parent.glob("*/metrics.jsonl")
-        if path.parent != run.directory
-    )
-    return all(mine <= other for other in others)
+    for path in run.directory.parent.glob("*/metrics.jsonl"):
+        with contextlib.suppress(DamagedError):  # the driver says that this trial failed
+            if path.parent != run.directory and lowest(Run(path.parent, run.config).metrics()) < mine:
+                return False
+    return True
 
 
 def lowest(records: list[dict[str, Any]]) -> float:

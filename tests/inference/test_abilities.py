@@ -87,10 +87,10 @@ def test_a_run_says_where_it_stands():
     run = made("text")
     with run.lock(), pytest.raises(DataError, match="is being trained by another process: wait"):
         finished(run)
-    (run.directory / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    (run.directory / "metrics.jsonl").write_text('{"epoch": 1, "step": 1, "val_loss": 1.0, "seconds": 1}\n')
     with pytest.raises(DataError, match="the same `raysq train` command continues it"):
         finished(run)
-    run.finish({})
+    run.finish({"metrics": {}, "steps": 1, "seconds": 1, "best_epoch": 1, "epochs": 1, "parameters": 1})
     with pytest.raises(DataError, match="has lost its model.keras: train it again with --fresh"):
         finished(run)
     (run.directory / "model.keras").write_text("PK no model")

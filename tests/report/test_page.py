@@ -218,6 +218,7 @@ def test_a_run_that_is_not_finished_is_shown_as_far_as_it_is(trained, tmp_path):
 
 def test_a_run_whose_data_are_gone_says_so(gru):
     config = json.loads((gru.directory / "config.json").read_text())
+    del config["checksum"]  # which is of another one
     write(gru.directory / "config.json", {**config, "data": "/nowhere/at/all"})
     root = parsed(report(Run.open(gru.directory)))
     text = words(root)
@@ -247,7 +248,17 @@ def test_several_runs_on_one_page(trained, raysq_home):
 def test_the_page_of_a_search(experiment):
     write(
         experiment / "best.json",
-        {"format_version": 1, "task": "jena", "model": "rnn", "run": "/somewhere/else/trials/gru", "seconds": 75.0},
+        {
+            "format_version": 1,
+            "task": "jena",
+            "model": "rnn",
+            "seed": 0,
+            "data": "/somewhere",
+            "settings": {},
+            "metrics": {},
+            "run": "/somewhere/else/trials/gru",
+            "seconds": 75.0,
+        },
     )
     metrics = {"test_mae": {"mean": 0.25, "std": 0.01, "values": [0.24, 0.26]}}
     rows = [{"name": name, "settings": {}, "runs": ["a", "b"], "metrics": metrics} for name in ("best", "defaults")]
@@ -279,7 +290,7 @@ def test_a_search_that_has_not_ended_is_shown_as_far_as_it_is(experiment):
     assert "None of 0 trials has a score yet" in words(parsed(report(experiment)))
     about = json.loads((experiment / "experiment.json").read_text())
     write(experiment / "experiment.json", {**about, "format_version": 99})
-    with pytest.raises(DataError, match="format 99, this raysq reads up to 1"):
+    with pytest.raises(DataError, match="format_version 99, this raysq reads up to 2"):
         report(experiment)
 
 

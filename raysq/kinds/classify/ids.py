@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raysq.errors import DataError
+from raysq.assets import damaged_asset, read_asset
+from raysq.errors import DamagedError
 from raysq.kinds.classify import grams
 from raysq.kinds.classify.settings import UNKNOWN, TextSettings
 
@@ -109,25 +110,22 @@ class Vocabulary:
             facts: of the run.
 
         Raises:
-            DataError: the file is not there, or is not that of the run.
+            DamagedError: the file is not there, or is not that of the run.
         """
-        path = Path(folder) / FILE
         try:
-            text = path.read_bytes().decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path} cannot be read ({error}); train the run again with --fresh") from None
-        lines = text.split("\n")[:-1]
-        if len(lines) != facts["words"]:
-            raise DataError(
-                f"{path} has {len(lines):,} words, its run was trained with {facts['words']:,}; train it again "
-                "with --fresh"
-            )
-        places: dict[str, int] = {}
-        terms = np.full((len(lines), settings.ngrams), -1, np.int64)
-        for rank, line in enumerate(lines):
-            for number, word in enumerate(line.split(" ")):
-                terms[rank, number] = places.setdefault(word, len(places))
-        return cls(pa.array([_unescaped(word) for word in places], pa.large_string()), terms, settings)
+            lines = read_asset(Path(folder), FILE).decode("utf-8").split("\n")[:-1]
+            if len(lines) != facts["words"]:
+                raise ValueError(f"it has {len(lines):,} words, its run was trained with {facts['words']:,}")
+            places: dict[str, int] = {}
+            terms = np.full((len(lines), settings.ngrams), -1, np.int64)
+            for rank, line in enumerate(lines):
+                for number, word in enumerate(line.split(" ")):
+                    terms[rank, number] = places.setdefault(word, len(places))
+            return cls(pa.array([_unescaped(word) for word in places], pa.large_string()), terms, settings)
+        except (ValueError, LookupError, RuntimeError) as error:
+            if isinstance(error, DamagedError):
+                raise
+            raise damaged_asset(Path(folder), FILE, error) from None
 
 
 def ranked(settings: TextSettings, counts: np.ndarray) -> np.ndarray:

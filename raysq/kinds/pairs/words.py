@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raysq.errors import DataError
+from raysq.assets import damaged_asset, read_asset
+from raysq.errors import DamagedError, DataError
+from raysq.json_files import check_form
 
 PADDING, UNKNOWN, BEGIN, END, FIRST = 0, 1, 2, 3, 4  # BEGIN is the tutorial's "gos", END its "eos"
 MARKS = ("", "<unknown>", "<gos>", "<eos>")
@@ -79,12 +81,19 @@ def read(folder: Path | None, facts: Mapping[str, Any]) -> tuple[Words, Words]:
     """
     if folder is None:
         raise DataError("a sentence's words are looked up in the run's assets: translate with `raysq.load(run)`")
-    path = Path(folder) / FILE
     try:
-        both = json.loads(path.read_text(encoding="utf-8"))
+        both = json.loads(read_asset(Path(folder), FILE))
+        check_form(both, _Words)
         source, target = (Words(pa.array(both[side], pa.large_string())) for side in ("source", "target"))
-    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise DataError(f"{path} cannot be read ({error}); train the run again with --fresh") from None
-    if [source.count, target.count] != list(facts["ids"]):
-        raise DataError(f"{path} has other words than its run was trained with; train it again with --fresh")
+        if [source.count, target.count] != list(facts["ids"]):
+            raise ValueError("it has other words than its run was trained with")
+    except (ValueError, RecursionError, pa.ArrowException) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise damaged_asset(Path(folder), FILE, error) from None
     return source, target
+
+
+class _Words(TypedDict):
+    source: list[str]
+    target: list[str]

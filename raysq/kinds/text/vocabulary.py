@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raysq.errors import DataError
+from raysq.assets import damaged_asset, read_asset
+from raysq.errors import DamagedError
 from raysq.kinds.text.settings import FIRST, UNKNOWN
 
 FILE = "vocabulary.txt"
@@ -63,19 +64,17 @@ class Vocabulary:
             facts: of the run.
 
         Raises:
-            DataError: the file is not there, or is not that of the run.
+            DamagedError: the file is not there, or is not that of the run.
         """
-        path = Path(folder) / FILE
         try:
-            lines = path.read_bytes().decode("utf-8").split("\n")[:-1]
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"{path} cannot be read ({error}); train the run again with --fresh") from None
-        if len(lines) != facts["words"]:
-            raise DataError(
-                f"{path} has {len(lines):,} words, its run was trained with {facts['words']:,}; train it again with "
-                "--fresh"
-            )
-        return cls(pa.array([_unescaped(line) for line in lines], pa.large_string()))
+            lines = read_asset(Path(folder), FILE).decode("utf-8").split("\n")[:-1]
+            if len(lines) != facts["words"]:
+                raise ValueError(f"it has {len(lines):,} words, its run was trained with {facts['words']:,}")
+            return cls(pa.array([_unescaped(line) for line in lines], pa.large_string()))
+        except (ValueError, KeyError, RuntimeError) as error:
+            if isinstance(error, DamagedError):
+                raise
+            raise damaged_asset(Path(folder), FILE, error) from None
 
 
 def _unescaped(word: str) -> str:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
-from raysq.errors import DataError
+from raysq.assets import damaged_asset, read_asset
+from raysq.errors import DamagedError
+from raysq.json_files import check_form
 from raysq.kinds.vectors.settings import VectorSettings
 from raysq.kinds.vectors.stream import streams
 from raysq.shards import Dataset
@@ -24,15 +26,19 @@ def words(facts: Mapping[str, Any], settings: VectorSettings, assets: Path) -> l
     """The word of each id, "" for 0.
 
     Raises:
-        DataError: the file is not there, or is not that of the run.
+        DamagedError: the file is not there, or is not that of the run.
     """
-    path = Path(assets) / FILE
     try:
-        found = json.loads(path.read_bytes())["words"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path} cannot be read ({error}); train the run again with --fresh") from None
-    if len(found) != facts["words"]:
-        raise DataError(
-            f"{path} has {len(found):,} words, its run was trained with {facts['words']:,}; train it again with --fresh"
-        )
-    return ["", *found]
+        found = json.loads(read_asset(Path(assets), FILE))
+        check_form(found, _Words)
+        if len(found["words"]) != facts["words"]:
+            raise ValueError(f"it has {len(found['words']):,} words, its run was trained with {facts['words']:,}")
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise damaged_asset(Path(assets), FILE, error) from None
+    return ["", *found["words"]]
+
+
+class _Words(TypedDict):
+    words: list[str]

@@ -1,0 +1,42 @@
+"""Files of named NumPy arrays, read only where their checksum is right: a damaged header may ask for any memory."""
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from raysq.errors import DamagedError
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
+    """Write an .npz file without pickle, and return the checksum that `read_arrays` asks for."""
+    with open(path, "wb+") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        file.seek(0)
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_arrays(path: Path, sha256: str | None) -> dict[str, np.ndarray]:
+    """Read an .npz file.
+
+    Args:
+        path: the file.
+        sha256: its checksum; None where an older raysq wrote none.
+
+    Raises:
+        DamagedError: it is missing, cut or changed.
+    """
+    try:
+        with open(path, "rb") as file:
+            if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise DamagedError(f"{path} is damaged (its bytes are not those that were written)")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
+        if isinstance(error, DamagedError):
+            raise
+        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DamagedError(f"{path} is damaged ({said})") from None

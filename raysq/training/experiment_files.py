@@ -1,0 +1,118 @@
+"""The files of an experiment's folder: what they hold, and reading them."""
+
+from pathlib import Path
+from typing import Any, NotRequired, TypedDict
+
+from raysq.errors import DamagedError
+from raysq.json_files import Version, read_json
+
+FORMAT_VERSION = 2  # 2: checksums
+_VERSION = Version(FORMAT_VERSION, sealed=2)
+_FRESH = "`raysq tune` with --fresh searches anew"
+
+
+class About(TypedDict):
+    """What `experiment.json` holds: what was asked."""
+
+    id: str
+    task: str
+    kind: str
+    model: str
+    data: str
+    synthetic: bool
+    seed: int
+    space: dict[str, list[Any]]
+    fixed: dict[str, Any]
+    defaults: dict[str, Any]
+    asked: dict[str, Any]
+
+
+class TrialRecord(TypedDict):
+    """An object of `trials.json`."""
+
+    number: int
+    settings: dict[str, Any]
+    state: str
+    epochs: int
+    val_loss: float | None
+    metrics: NotRequired[dict[str, float]]
+    seconds: float
+    run: str | None
+    error: str | None
+
+
+class Best(TypedDict):
+    """What `best.json` holds: the best trial's settings and metrics."""
+
+    task: str
+    model: str
+    seed: int
+    data: str
+    settings: dict[str, Any]
+    metrics: dict[str, float]
+    run: str
+    seconds: float
+
+
+class RefitRow(TypedDict):
+    """The figures of one row of settings over several seeds."""
+
+    name: str
+    settings: dict[str, Any]
+    runs: list[str]
+    metrics: dict[str, dict[str, Any]]
+
+
+class Refit(TypedDict):
+    """What `refit.json` holds."""
+
+    seeds: list[int]
+    rows: list[RefitRow]
+
+
+class _Clock(TypedDict):
+    seconds: float
+
+
+def read_about(directory: Path) -> dict[str, Any]:
+    """What was asked of a search.
+
+    Raises:
+        DamagedError: the file is missing, cut or changed.
+        DataError: a newer raysq wrote it.
+    """
+    about: dict[str, Any] = dict(read_json(directory / "experiment.json", About, _FRESH, version=_VERSION))
+    del about["format_version"]
+    return about
+
+
+def read_trials(directory: Path) -> list[dict[str, Any]] | None:
+    """One record a trial, best first; None where none is written yet."""
+    path = directory / "trials.json"
+    hint = f"remove it, and the same `raysq tune` command takes up the runs of its trials, or {_FRESH}"
+    found = read_json(path, list[TrialRecord], hint, missing=None)
+    if found is None:
+        return None
+    if len({trial["number"] for trial in found}) < len(found):
+        raise DamagedError(f"{path} is damaged (it has a trial twice); {hint}")
+    return [dict(trial) for trial in found]
+
+
+def read_best(directory: Path) -> dict[str, Any] | None:
+    """The best trial's settings and metrics; None before a search has ended."""
+    hint = "remove it, and the same `raysq tune` command writes it again"
+    found = read_json(directory / "best.json", Best, hint, missing=None)
+    return None if found is None else dict(found)
+
+
+def read_refit(directory: Path) -> dict[str, Any] | None:
+    """The figures of the best settings and the defaults over several seeds; None where none were asked for."""
+    hint = "remove it, and the same `raysq tune` command writes it again"
+    found = read_json(directory / "refit.json", Refit, hint, missing=None)
+    return None if found is None else dict(found)
+
+
+def read_seconds(directory: Path) -> float:
+    """How long a search has taken, over all its sessions."""
+    hint = "remove it: the time of the search is then counted from zero"
+    return read_json(directory / "clock.json", _Clock, hint, missing={"seconds": 0.0})["seconds"]
