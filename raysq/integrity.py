@@ -120,6 +120,7 @@ def open_batch(path: Path, buffer: pa.Buffer, file: _File, *, full: bool) -> pa.
             raise ValueError(f"it has {reader.num_record_batches} batches of rows instead of one")
         batch = reader.get_batch(0)
         batch.validate(full=full)
+        _ = [(column.name, str(column.type)) for column in batch.schema]  # which are texts
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:
         raise DamagedError(f"{path} is not a shard ({error}); {_FRESH}") from None
     if batch.num_rows != file.rows:

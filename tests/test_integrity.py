@@ -206,7 +206,7 @@ def hurt(directory: Path, seed: int, flips: int, *, sealed: bool) -> None:
         ends = [source.randrange(min(800, len(good))), len(good) - 1 - source.randrange(min(800, len(good)))]
         bit = 8 * source.choice([source.randrange(len(good)), *ends]) + source.randrange(8)
         flip(path, bit)
-        manifest = (directory / "manifest.json").read_text()
+        manifest = (directory / "manifest.json").read_bytes()
         if not sealed:
             values = json.loads(manifest)
             del values["checksum"]
@@ -221,7 +221,7 @@ def hurt(directory: Path, seed: int, flips: int, *, sealed: bool) -> None:
             assert not sealed or found == expected, (path, bit)
         finally:
             if not sealed:
-                (directory / "manifest.json").write_text(manifest)
+                (directory / "manifest.json").write_bytes(manifest)
             path.write_bytes(good)
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     assert most < GB, most

