@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq import errors
-from raysq.atomic import write_json
+from raysq.atomic import write_text
 from raysq.errors import RaysqError, ResourceError
 from raysq.kinds.kind import Preparation
 
@@ -45,7 +45,8 @@ def noting(noted: Path, number: int, piece: Any) -> Iterator[Seen]:
     except OSError as error:
         failed = ("SourceError", f"{getattr(piece, 'path', piece)} cannot be read: {error.strerror or error}")
     # A task that Ray runs again writes the same.
-    write_json(_note(noted, number), {"rows": seen.rows, "notes": seen.notes, "failed": failed}, durable=False)
+    found = json.dumps({"rows": seen.rows, "notes": seen.notes, "failed": failed})
+    write_text(_note(noted, number), found, durable=False)
 
 
 def read_note(noted: Path, number: int) -> tuple[list[Note], int, RaysqError | None]:

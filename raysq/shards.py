@@ -211,14 +211,11 @@ def read_manifest(directory: Path) -> Manifest:
     if any(Path(file.file).name != file.file or min(file.bytes, file.rows) < 0 for file in manifest.files):
         raise DamagedError(f"{path} is damaged (a file in it is none of this folder); {_FRESH}")
     # The shard of a row is a division.
-    rows = [min(manifest.shard_rows, manifest.rows - begin) for begin in _begins(manifest)]
+    begins = range(0, manifest.rows, max(1, manifest.shard_rows))
+    rows = [min(manifest.shard_rows, manifest.rows - begin) for begin in begins]
     if rows != [shard.rows for shard in manifest.shards if shard.rows] or sum(rows) != manifest.rows:
         raise DamagedError(f"{path} is damaged (its shards have other rows than it says); {_FRESH}")
     return manifest
-
-
-def _begins(manifest: Manifest) -> range:
-    return range(0, manifest.rows, max(1, manifest.shard_rows))
 
 
 class Dataset:
