@@ -208,12 +208,11 @@ def read_manifest(directory: Path) -> Manifest:
     for part in ("shards", "extras"):
         values[part] = [Shard(**shard) for shard in values.get(part, ())]
     manifest = Manifest(**values)
-    if any(Path(file.file).name != file.file or min(file.bytes, file.rows) < 0 for file in manifest.files):
+    if any(Path(file.file).name != file.file or file.file in ("", "..") for file in manifest.files):
         raise DamagedError(f"{path} is damaged (a file in it is none of this folder); {_FRESH}")
     # The shard of a row is a division.
-    begins = range(0, manifest.rows, max(1, manifest.shard_rows))
-    rows = [min(manifest.shard_rows, manifest.rows - begin) for begin in begins]
-    if rows != [shard.rows for shard in manifest.shards if shard.rows] or sum(rows) != manifest.rows:
+    rows = [shard.rows for shard in manifest.shards]
+    if sum(rows) != manifest.rows or any(count != manifest.shard_rows for count in rows[:-1]):
         raise DamagedError(f"{path} is damaged (its shards have other rows than it says); {_FRESH}")
     return manifest
 

@@ -146,20 +146,20 @@ def _searches() -> tuple[Any, list[str]]:
     """The table of searches, and a line about each that is damaged."""
     from rich.table import Table
 
-    from raysq.tuning.experiment import Experiment, directories
+    from raysq.tuning.experiment import experiments
 
+    damaged: list[tuple[Path, DataError]] = []
     table = Table("search", "state", "trials", "best val_loss", "data")
-    damaged = []
-    for directory in directories():
-        row = [directory.name, "damaged", "", metric(None), ""]
+    for one in experiments(lambda directory, error: damaged.append((directory, error))):
         try:
-            one = Experiment.open(directory)
-            row[4] = "synthetic" if one.about["synthetic"] else "real"
-            row[1:4] = [one.state(), f"{one.done}/{one.about['asked'].get('trials')}", metric(one.lowest)]
+            about = "synthetic" if one.about["synthetic"] else "real"
+            trials = f"{one.done}/{one.about['asked'].get('trials')}"
+            table.add_row(one.name, one.state(), trials, metric(one.lowest), about)
         except DataError as error:
-            damaged.append(str(error))
-        table.add_row(*row)
-    return table, damaged
+            damaged.append((one.directory, error))
+    for directory, _ in damaged:
+        table.add_row(directory.name, "damaged", "", metric(None), "")
+    return table, [str(error) for _, error in damaged]
 
 
 def remove(options: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """The folder of an experiment: what was asked, what every trial reached, the best of them, and who holds it."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -161,7 +162,21 @@ class Experiment:
         show(self, console)
 
 
-def directories() -> list[Path]:
-    """The folders of all experiments of RAYSQ_HOME, newest first, damaged ones too."""
+def experiments(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Experiment]:
+    """All experiments of RAYSQ_HOME, newest first.
+
+    Args:
+        on_damaged: called with the folder of each that cannot be read, which is left out, and the error; a warning if
+            left out.
+    """
+    found = []
     paths = (home() / "experiments").glob("*/experiment.json")
-    return [path.parent for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)]
+    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            found.append(Experiment.open(path.parent))
+        except DataError as error:
+            if on_damaged is None:
+                warnings.warn(f"a search is left out: {error}", stacklevel=2)
+            else:
+                on_damaged(path.parent, error)
+    return found

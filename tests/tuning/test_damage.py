@@ -1,0 +1,159 @@
+"""One damaged file of a search is one line with the way out; lists and reports go on without it."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from raysq import cli
+from raysq.atomic import write_json
+from raysq.errors import DamagedError
+from raysq.tuning import outcome
+from raysq.tuning.agenda import SearchAgenda
+from raysq.tuning.experiment import Experiment, experiments
+from raysq.tuning.refit import is_done
+from raysq.tuning.search import _Search
+from raysq.tuning.space import Space
+from raysq.tuning.trial import write_failure
+
+DAMAGES = {
+    "cut": lambda content: content[: len(content) // 2],
+    "emptied": lambda content: b"",
+    "another type": lambda content: b'"text"\n',
+    "no keys": lambda content: b"{}\n",
+    "a list": lambda content: b"[{}]\n",
+    "no UTF-8": lambda content: content[:9] + b"\xff" + content[9:],
+    "a digit": lambda content: content.replace(b"1", b"7", 1),
+}
+SPACE = Space({"units": [4, 8, 16]}, {"units": 4})
+FILES = {"trials.json": "trials", "best.json": "best", "refit.json": "refit", "clock.json": "seconds"}
+
+
+@pytest.fixture
+def searched(raysq_home):
+    """A search with all its files, written by hand, and another one beside it."""
+    about = {
+        "id": "searched",
+        "task": "jena",
+        "kind": "forecast",
+        "model": "rnn",
+        "data": "/nowhere",
+        "seed": 0,
+        "synthetic": True,
+        "space": dict(SPACE.domains),
+        "fixed": {},
+        "defaults": {"units": 4},
+        "asked": {"trials": 2, "searcher": "random"},
+    }
+    trials = [
+        {
+            "number": number,
+            "settings": {"units": 4 * number},
+            "state": "finished",
+            "epochs": 1,
+            "run": None,
+            "val_loss": 1 / number,
+            "metrics": {},
+            "seconds": 1.5,
+            "error": None,
+        }
+        for number in (2, 1)
+    ]
+    best = {key: about[key] for key in ("task", "model", "seed", "data", "synthetic")}
+    best |= {"settings": {"units": 8}, "metrics": {"val_loss": 0.5}, "run": "/gone/trial-02", "seconds": 3.1}
+    figures = {"test_mae": {"mean": 0.5, "std": 0.1, "values": [0.4, 0.6]}}
+    rows = [{"name": "best", "settings": {"units": 8}, "runs": ["a", "b"], "metrics": figures}]
+    for name in ("hurt", "sound"):
+        experiment = Experiment.create(raysq_home / "experiments", name, about)
+        experiment.begin()
+        write_json(experiment.directory / "trials.json", trials)
+        write_json(experiment.directory / "best.json", best)
+        write_json(experiment.directory / "refit.json", {"seeds": [0, 1], "rows": rows})
+        experiment.spend(3.1)
+    return Experiment.open("hurt")
+
+
+@pytest.fixture(params=DAMAGES)
+def damage(request, searched):
+    """Damages a file of the search."""
+
+    def change(name):
+        path = searched.directory / name
+        path.write_bytes(DAMAGES[request.param](path.read_bytes()))
+        return path
+
+    return change
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_damaged_file_is_named_with_the_way_out(searched, damage, name, capsys):
+    assert getattr(searched, FILES[name])
+    path = damage(name)
+    with pytest.raises(DamagedError, match=f"{name} is damaged .*; (remove it|`raysq tune`)"):
+        getattr(searched, FILES[name])
+    assert cli.main(["runs"]) == 0
+    found = capsys.readouterr()
+    assert "sound" in found.out and "2/2" in found.out
+    if name in ("trials.json", "best.json"):
+        assert "damaged" in found.out and f"{path} is damaged" in found.err
+
+
+def test_a_damaged_search_is_left_out_and_searched_anew(searched, damage, capsys):
+    path = damage("experiment.json")
+    assert cli.main(["runs"]) == 0
+    found = capsys.readouterr()
+    assert "damaged" in found.out and f"{path} is damaged" in found.err and "sound" in found.out
+    with pytest.warns(UserWarning, match=f"a search is left out: {path} is damaged"):
+        assert [one.name for one in experiments()] == ["sound"]
+    assert cli.main(["report", "hurt"]) == 1
+    assert "--fresh searches anew" in capsys.readouterr().err
+    with pytest.raises(DamagedError, match="--fresh searches anew"):
+        searched.begin()
+    searched.begin(fresh=True)
+    assert Experiment.open("hurt").trials == []
+
+
+@pytest.mark.parametrize("name", ["trials.json", "best.json", "refit.json"])
+def test_a_report_goes_on_without_a_damaged_file_and_says_so(searched, damage, name, capsys):
+    path = damage(name)
+    assert cli.main(["report", "hurt", "--json"]) == 0
+    found = capsys.readouterr()
+    assert f"{path} is damaged" in found.err
+    assert f"{path} is damaged" in (searched.directory / "report.html").read_text()
+    assert json.loads(found.out)["report"] == str(searched.directory / "report.html")
+
+
+def test_best_json_is_checked_where_it_is_trained_from(damage, capsys):
+    path = damage("best.json")
+    assert cli.main(["train", "jena", "--config", str(path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"--config {path} is no best.json of a search: {path} is damaged" in line
+
+
+def test_what_follows_from_others_is_written_again(searched, damage, monkeypatch):
+    assert is_done(searched, 2)
+    damage("refit.json")
+    assert not is_done(searched, 2)
+    damage("best.json")
+    written = []
+    monkeypatch.setattr(outcome, "is_whole", lambda directory: True)
+    monkeypatch.setattr(outcome, "write_best", lambda *_: written.append("best.json"))
+    agenda = SearchAgenda(searched, SPACE, trials=2, seed=0, fixed={}, searcher="random")
+    _Search(searched, agenda, SimpleNamespace(), None, 1, 0, None, True).conclude()
+    assert written == ["best.json"]
+
+
+def test_a_trial_whose_record_is_damaged_has_failed(searched):
+    agenda = SearchAgenda(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
+    name = agenda.next().name
+    (agenda.folder / name).mkdir(parents=True)
+    (agenda.folder / name / "metrics.jsonl").write_text('{"epoch": 1, "val_lo')
+    ending = agenda.ended(name, None, None)
+    assert ending.state == "failed" and "metrics.jsonl is damaged (line 1" in ending.error
+    write_failure(agenda.folder / name, "no memory")
+    (agenda.folder / name / "failure.json").write_text("{")
+    agenda.records[3]["error"] = None
+    assert "the reason is not known" in agenda.ended(name, None, None).error
+    (searched.directory / "trials.json").unlink()
+    again = SearchAgenda(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
+    assert [again.next().settings for _ in range(3)] == agenda.points
