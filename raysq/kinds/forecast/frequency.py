@@ -85,8 +85,9 @@ class Frequency:
 
     @classmethod
     def _of_week(cls, text: str, days: str) -> "Frequency":
-        names = [day.strip().title()[:3] for day in days.replace(" ", ",").split(",") if day.strip()]
-        if not names or any(name not in WEEKDAYS for name in names) or len(set(names)) < len(names):
+        known = dict(zip((*WEEKDAYS, *_LONG_DAYS), WEEKDAYS * 2, strict=True))
+        names = [known.get(day.strip().title()) for day in days.replace(" ", ",").split(",") if day.strip()]
+        if not names or None in names or len(set(names)) < len(names):
             raise UsageError(
                 f"setting freq={text}: C is followed by the days of the week that have rows, such as "
                 "C:Tue,Wed,Thu,Fri,Sat"
@@ -229,6 +230,12 @@ class Frequency:
         if self.months:
             return (int(max(self._steps)) + _CLOCKS,) * 8
         return (round(self.seconds * 1e6),) * 8
+
+    @property
+    def tolerance(self) -> int:
+        """Microseconds that a step of days may differ by, as clocks are put forward and back; `longest` holds them for
+        months."""
+        return _CLOCKS if self.of_calendar and not self.months else 0
 
     @cached_property
     def shortest(self) -> int:

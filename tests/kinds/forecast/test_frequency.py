@@ -113,6 +113,7 @@ def test_a_frequency_that_is_given_must_fit(tmp_path):
         ("SMS", "SemiMonthBegin is not supported"),
         ("WOM-2TUE", "WeekOfMonth is not supported"),
         ("C", "C is followed by the days of the week"),
+        ("C:Mon-Fri", "C is followed by the days of the week"),
         ("C:Mon,Mon", "C is followed by the days of the week"),
         ("-1D", "freq must be an offset alias"),
     ],

@@ -210,9 +210,19 @@ def test_the_order_of_rows_is_no_guess_where_a_column_may_be_the_time(tmp_path):
             own().infer(write(tmp_path / "x.csv", stamps, head))
     with pytest.raises(DataError, match="no column tells the time"):
         own().infer(write(tmp_path / "x.csv", [f"{number}.5" for number in range(30)], "time"))
-    settings, told = own().infer(write(tmp_path / "x.csv", range(30), "temp"))
+    temperatures = [20 + number % 4 for number in range(30)]
+    settings, told = own().infer(write(tmp_path / "x.csv", temperatures, "temp"))
     assert (settings.time, settings.time_format) == ((), "rows")
     assert told[0].startswith("time: none: the rows are numbered in their order (--time COLUMN")
+    rows = [f"{number},2024-01-{number + 1:02d}" for number in range(30)]
+    settings, _ = own().infer(write(tmp_path / "x.csv", rows, "timestep,recorded"))
+    assert (settings.time, settings.time_format) == (("recorded",), None)
+    settings, told = own().infer(write(tmp_path / "x.csv", range(30), "t"))  # a column that counts the rows
+    assert (settings.time, settings.time_format, settings.columns) == (("t",), "number", ("load",))
+    settings, _ = own().infer(write(tmp_path / "x.csv", range(1990, 2020), "when"))
+    assert (settings.time, settings.time_format) == (("when",), "year")
+    with pytest.raises(DataError, match="a, b count the rows: --time COLUMN names one of them"):
+        own().infer(write(tmp_path / "x.csv", [f"{number},{2 * number}" for number in range(30)], "a,b"))
     with pytest.raises(UsageError, match="setting freq needs times, and the rows are numbered"):
         own(time="none", freq="h")
 

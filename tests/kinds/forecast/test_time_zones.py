@@ -70,6 +70,12 @@ def test_offsets_are_told_and_kept(tmp_path):
     assert (found, report["timezone"]) == (utc(several), "UTC")
 
 
+def test_utc_is_the_only_name_of_a_zone_that_is_read(tmp_path):
+    stamps = hours().tz_convert("UTC")
+    found, report, _ = read(write(tmp_path / "x.csv", stamps.strftime("%Y-%m-%d %H:%M:%S UTC")))
+    assert (found, report["timezone"]) == (utc(stamps), "UTC")
+
+
 def test_stamps_with_and_without_a_zone_are_not_mixed(tmp_path):
     stamps = ["2023-10-20T00:00:00Z", "2023-10-20T01:00:00Z", "2023-10-20T02:00:00"]
     with pytest.raises(DataError, match=r"x.csv, line 4, column when: '2023-10-20T02:00:00' has no time zone.*line 2"):
@@ -176,3 +182,13 @@ def test_other_odd_stamps_are_no_changes_of_clocks(tmp_path):
     _, report, told = read(write(tmp_path / "x.csv", stamps.delete(np.arange(40, 2900, 97)).insert(200, stamps[202])))
     assert report["repeated_stamps"]["count"] == 1 and report["gaps"]["count"] > 20
     assert "clock_changes" not in report and "summer" not in told
+
+
+@pytest.mark.parametrize("freq", ["D", "B"])
+def test_days_with_offsets_have_no_gap_where_clocks_are_changed(tmp_path, freq):
+    stamps = hours("2023-01-02 06:00", 260, freq)
+    found, report, _ = read(write(tmp_path / "x.csv", [stamp.isoformat() for stamp in stamps]))
+    assert (found, report["timezone"], report["frequency"]) == (utc(stamps), "UTC", freq)
+    assert report["gaps"]["count"] == 0
+    _, report, _ = read(write(tmp_path / "x.csv", [stamp.isoformat() for stamp in stamps.delete([60, 200])]))
+    assert report["gaps"]["count"] == 2

@@ -150,11 +150,11 @@ def _forward(steps: Steps) -> dict[int, int]:
 
 def fitting(steps: Steps, frequency: Frequency) -> int:
     """How many steps are those of the frequency."""
-    longest, shortest = frequency.longest, frequency.shortest
+    longest, shortest, tolerance = frequency.longest, frequency.shortest, frequency.tolerance
     return sum(
         count
         for (step, day), count in steps.items()
-        if (shortest <= step <= longest[day] if frequency.months else step == longest[day])
+        if (shortest <= step <= longest[day] if frequency.months else abs(step - longest[day]) <= tolerance)
     )
 
 
@@ -239,7 +239,7 @@ def merge(
     if frequency is None:
         ends = (0, 0) if begun is None or wall is None else (begun, wall)
         frequency = frequency_of(counts, sums["weekdays"], sums["month_days"], ends, numbered)
-    longest = frequency.longest if frequency is not None else None
+    longest = None if frequency is None else [step + frequency.tolerance for step in frequency.longest]
     forward = _forward(counts)
 
     def seen(which: Iterable[tuple[int, int]]) -> dict[str, Any] | None:

@@ -22,7 +22,10 @@ _DATES = (
 )
 _WEEKS = ("%G-W%V", "%GW%V", "%G-W%V-%u", "%GW%V%u")
 _MONTHS = ("%Y-%m", "%Y/%m", "%Y.%m", "%Y%m", "%m/%Y", "%m.%Y", "%b %Y", "%B %Y", "%b-%Y", "%b-%y", "%Y %b", "%Y-%b")
-_TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%H.%M.%S", "%H.%M", "%I:%M:%S %p", "%I:%M %p", "%H%M%S", "%H%M", "%H")
+_TIMES = (
+    *("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%H.%M.%S", "%H.%M", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p"),
+    *("%H%M%S", "%H%M", "%H"),
+)
 _BETWEEN = (" ", "T", ", ", "  ", "-")
 _EPOCHS = (("epoch_s", 1.0), ("epoch_ms", 1e3), ("epoch_us", 1e6), ("epoch_ns", 1e9))
 _SAID = {
@@ -89,7 +92,7 @@ def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
     if found is None:
         zones = next((told for name in (*named, *others) if (told := about_zone(sample, (name,)))), None)
         if not zones and not named and not others and not _dated(names):
-            return Clock((), timestamps.ROWS, said(timestamps.ROWS))
+            return _by_order(sample)
         raise DataError(zones) if zones else _no_time(names)
     return _with_hours(sample, found) or found
 
@@ -103,6 +106,27 @@ def _first(sample: pa.Table, names: Sequence[str]) -> Clock | None:
             return found
         numbered = numbered or found
     return numbered
+
+
+def _by_order(sample: pa.Table) -> Clock:
+    """The column of numbers that counts the rows, in steps of one length; the order of the rows where none does.
+
+    Raises:
+        DataError: several do.
+    """
+    counting = []
+    for name in sample.column_names if len(sample.column_names) > 1 and sample.num_rows > 2 else ():
+        values, _ = cells.numbers(sample.column(name), name)
+        steps = np.diff(values)
+        found = read(sample, (name,)) if (values == np.floor(values)).all() and steps[0] else None
+        if found is not None and (steps == steps[0]).all():
+            counting.append(found)
+    if len(counting) > 1:
+        raise DataError(
+            f"no column tells the time, and {listed([found.columns[0] for found in counting])} count the rows: --time "
+            f"COLUMN names one of them, --time none takes the order of the rows"
+        )
+    return counting[0] if counting else Clock((), timestamps.ROWS, said(timestamps.ROWS))
 
 
 def find_by(sample: pa.Table, form: str) -> Clock:

@@ -167,7 +167,7 @@ def _zoned(settings: "SeriesPreparation", sample: pa.Table, lines: list[str]) ->
             f"names the zone whose days and hours count, such as Europe/Berlin"
         )
         return dataclasses.replace(settings, timezone="UTC")
-    lines.append(f"time zone: {zones[0]}, as the stamps say; days and hours are those of this zone")
+    lines.append(f"time zone: {zones[0]}, as the stamps say")
     return dataclasses.replace(settings, timezone=zones[0])
 
 

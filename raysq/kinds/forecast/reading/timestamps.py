@@ -28,7 +28,7 @@ NUMBER, ROWS = "number", "rows"  # the formats of rows that are numbered, by a c
 NO_TIME = "none"  # in the place of a column, where there is none
 QUARTER = "quarter"  # the format of quarters
 QUARTERS = (r"^(?P<year>\d{4})\s*[-/]?\s*[Qq](?P<quarter>[1-4])$", r"^[Qq](?P<quarter>[1-4])[\s/-]*(?P<year>\d{4})$")
-_ZONE = r"(?P<zone>[Zz]|[+-]\d\d(?::?\d\d)?)"
+_ZONE = r"(?P<zone>[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)"
 _ISO_ZONE = rf"[T ]\d\d(?::?\d\d(?::?\d\d(?:[.,]\d+)?)?)?\s*{_ZONE}$"
 _ISO_MIDNIGHT = rf"\d{{4}}-?\d\d-?\d\d[T ](?P<hour>24)(?::?00(?::?00(?:[.,]0+)?)?)?\s*(?:{_ZONE})?"
 _DAY = 86_400_000_000
@@ -130,7 +130,7 @@ def _zones(text: pa.ChunkedArray, pattern: str, bad: np.ndarray) -> dict[str, in
 
 def _zone(name: str) -> str:
     """An offset as +02:00, UTC for none; the name of a zone as it is."""
-    if name in ("Z", "z") or name.strip("+-0:") == "" != name:
+    if name in ("Z", "z", "UTC", "GMT") or name.strip("+-0:") == "" != name:
         return "UTC"
     digits = re.fullmatch(r"([+-]\d\d):?(\d\d)?", name)
     return f"{digits[1]}:{digits[2] or '00'}" if digits else name
@@ -143,6 +143,7 @@ def _iso(text: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, bool]:
             return *_split(text.cast(kind)), kind.tz is not None
         except pa.ArrowInvalid:
             continue
+    text = pc.replace_substring_regex(text, r"\s*(UTC|GMT)\s*$", "Z")  # the only names that are offsets everywhere
     return *_slowly(text, "ISO8601"), True
 
 
