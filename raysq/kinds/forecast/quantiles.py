@@ -44,7 +44,7 @@ def absolute_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
         from keras import ops
 
         if count > 1:
-            prediction = _by_quantile(prediction, count)[..., middle]
+            prediction = _in_order(prediction, count)[..., middle]
         return ops.mean(ops.absolute(y - prediction), axis=-1)
 
     return mae
@@ -56,7 +56,7 @@ def coverage(count: int, low: int, high: int) -> Callable[[Any, Any], Any]:
     def covered(y, prediction):
         from keras import ops
 
-        found = _by_quantile(prediction, count)
+        found = _in_order(prediction, count)
         inside = ops.logical_and(y >= found[..., low], y <= found[..., high])
         return ops.mean(ops.cast(inside, "float32"), axis=-1)
 
@@ -72,3 +72,10 @@ def _by_quantile(prediction, count: int):
     from keras import ops
 
     return ops.reshape(prediction, (-1, prediction.shape[-1] // count, count))
+
+
+def _in_order(prediction, count: int):
+    """The quantiles of each output in rising order, as they are predicted: trained one by one, they may cross."""
+    from keras import ops
+
+    return ops.sort(_by_quantile(prediction, count), axis=-1)

@@ -197,7 +197,8 @@ def _forecasts(
     for x, y, observed in _batches(windows, indices):
         known = np.where(observed, y, np.nan).reshape(len(y), len(ahead), targets)
         truth.append(known.astype(np.float64) * std + mean)
-        out = np.asarray(predict(x), np.float64).reshape(len(y), len(ahead), targets, quantiles)
+        # In order, as they are predicted.
+        out = np.sort(np.asarray(predict(x), np.float64).reshape(len(y), len(ahead), targets, quantiles), axis=-1)
         values.append(out * std[:, None] + mean[:, None])
     rows = windows.rows(indices)
     now = np.stack([dataset.column(name).take(rows + settings.last).astype(np.float64) for name in facts["targets"]], 1)

@@ -612,3 +612,26 @@ def test_settings_of_csv_files_are_refused_for_parquet(tmp_path):
     assert own().infer([tmp_path / "x.parquet"])[0].columns == ("load",)
     with pytest.raises(UsageError, match=r"setting skip says how a csv is written, and x\.parquet is none"):
         own(skip=1).infer([tmp_path / "x.parquet"])
+
+
+def test_the_time_of_the_day_stands_in_a_column_of_any_name(tmp_path):
+    when = stamps("2024-03-13", "1h", 240)
+    rows = "".join(
+        f"{day}.03.2024,{hour:02}:00,{value}\n"
+        for day, hour, value in ((13 + number // 24, number % 24, number * 7 % 11) for number in range(240))
+    )
+    settings, told = found(tmp_path / "x.csv", "day,clock,load\n" + rows)
+    assert settings.time == ("day", "clock") and "a row every 1h" in told
+    table, _ = prepare_table(settings, [tmp_path / "x.csv"])
+    assert table.column("time").cast(pa.int64()).to_pylist() == when.astype("datetime64[us]").astype(np.int64).tolist()
+    # A time of the day that does not tell rows of one day apart is not the row's.
+    rows = "".join(f"{day:02}.03.2024,06:{60 - day:02},{day}\n" for day in range(1, 31))
+    settings, _ = found(tmp_path / "y.csv", "day,sunrise,load\n" + rows)
+    assert settings.time == ("day",)
+
+
+def test_years_of_two_digits_that_span_a_century_are_refused(tmp_path):
+    days = np.datetime64("1968-07-01") + np.arange(400)
+    rows = "".join(f"{day.item():%d.%m.%y},{number % 7}\n" for number, day in enumerate(days))
+    with pytest.raises(DataError, match="day: years of two digits .* four digits"):
+        found(tmp_path / "x.csv", "day,flow\n" + rows)

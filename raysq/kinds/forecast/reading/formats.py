@@ -335,18 +335,30 @@ def _with_hours(sample: pa.Table, found: Clock) -> Clock | None:
     stamps, bad = timestamps.stamps(sample, found.columns, found.form)
     if bad.all() or (stamps[~bad] % 86_400_000_000).any():
         return None
-    for name in sample.column_names:
-        if name.lower() in _HOURS and name not in found.columns:
-            date = _date_form(sample, found)
-            first = next((cell for cell in sample.column(name).cast(pa.string()).to_pylist() if cell), "").strip()
-            for time in _TIMES:
-                if date and _reads(first, time):
-                    both = (*found.columns, name)
-                    form = f"{date} {time}"
-                    tested = _tested(sample.select(list(both)).drop_null(), both, [form])
-                    if tested:
-                        return Clock(both, form, said(form), tested[0][1])
+    date = _date_form(sample, found)
+    days = len(np.unique(stamps[~bad]))
+    # Another name is that of a time of the day only if it tells rows of one day apart: not that of a sunrise.
+    repeated = days < 0.5 * len(stamps)
+    for name in sorted(sample.column_names, key=lambda name: name.lower() not in _HOURS):
+        named = name.lower() in _HOURS
+        if date is None or name in found.columns or not (named or repeated):
+            continue
+        first = next((cell for cell in sample.column(name).cast(pa.string()).to_pylist() if cell), "").strip()
+        for time in _TIMES if named else [form for form in _TIMES if ":" in form]:
+            if not _reads(first, time):
+                continue
+            both = (*found.columns, name)
+            form = f"{date} {time}"
+            tested = _tested(sample.select(list(both)).drop_null(), both, [form])
+            if tested and (named or _moments(sample, both, form) > 2 * days):
+                return Clock(both, form, said(form), tested[0][1])
     return None
+
+
+def _moments(sample: pa.Table, names: tuple[str, ...], form: str) -> int:
+    """How many different stamps there are."""
+    stamps, bad = timestamps.stamps(sample, names, form)
+    return len(np.unique(stamps[~bad]))
 
 
 def _date_form(sample: pa.Table, found: Clock) -> str | None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Note = dict[str, Any]
 
 READ_LOCAL = "--timezone ZONE, such as Europe/Berlin, reads local time with summer time"
+_CENTURY = 60 * 366 * 86_400_000_000  # microseconds; no log of these years is as long
 _OFF = 0.05  # share of the rows that may lie on days that a given frequency has not
 
 
@@ -30,6 +31,11 @@ def refuse(settings: "SeriesPreparation", received: Note, seen: Note, unit: str,
     Raises:
         DataError: it names the first.
     """
+    if "%y" in (settings.time_format or "") and seen["last"] - seen["first"] > _CENTURY:
+        raise DataError(
+            f"column {', '.join(settings.time)}: years of two digits are taken for 1969 to 2068, so the stamps go "
+            f"from {clock.iso(seen['first'], zone)} to {clock.iso(seen['last'], zone)}: write them with four digits"
+        )
     changed = clock_changes(received, seen, zone)
 
     def hint(kind: str) -> str:
