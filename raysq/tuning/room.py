@@ -75,8 +75,9 @@ class Throttle:
 
     def lower(self) -> None:
         """Memory ran out: from now on a trial less runs beside the others."""
-        self._limit = max(1, min(self._limit, self._processes) - 1)
-        self._say(f"a trial ran out of memory: {self._limit} at a time from now on")
+        before, self._limit = self._limit, max(1, min(self._limit, self._processes) - 1)
+        if self._limit < before:
+            self._say(f"a trial ran out of memory: {self._limit} at a time from now on")
 
     def must_wait(self, handed: int) -> bool:
         """Whether the next trial waits while so many are on their way."""
