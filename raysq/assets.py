@@ -10,7 +10,7 @@ from raysq.errors import DamagedError
 from raysq.json_files import read_json
 
 _CHECKSUMS = "checksums.json"
-_HINT = "train the run again with --fresh"
+_HINT = "remove the run's result.json, and the same `raysq train` command writes it again"
 
 
 class _Checksums(TypedDict):

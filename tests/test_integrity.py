@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from training.series import write_series
 
-from raysq import integrity
+from raysq import cli, integrity
 from raysq.errors import DamagedError, DataError
 from raysq.shards import Dataset, Manifest, schema_entries, write_extra, write_manifest, write_shard
 
@@ -252,3 +253,21 @@ def test_flipped_bits(tmp_path, sealed):
 def test_many_flipped_bits(tmp_path, sealed, seed):
     write(tmp_path / "data")
     hurt_apart(tmp_path / "data", seed, 1000, sealed=sealed)
+
+
+def test_commands_name_a_damaged_data_set_and_lists_go_on(tmp_path, raysq_home, capsys):
+    directory = raysq_home / "data" / "jena" / "waves"
+    write_series(directory)
+    write_series(raysq_home / "data" / "jena" / "sound")
+    flip(directory / "shard-00001.arrow", 8 * 9000)
+    train = ["train", "jena", "--data", "waves", "--set", "lookback=24", "--set", "step=2", "--set", "delay=6"]
+    for command in (train, ["verify", "jena/waves"]):
+        assert cli.main(command) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "shard-00001.arrow was changed" in line and "--fresh" in line
+    manifest = directory / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b"1200", b"1201"))
+    assert cli.main(["tasks", "--json"]) == 0
+    found = capsys.readouterr()
+    assert f"a data set is left out: {manifest} is damaged" in found.err
+    assert next(row for row in json.loads(found.out) if row["task"] == "jena")["prepared"] == ["sound"]

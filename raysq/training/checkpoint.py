@@ -3,8 +3,9 @@
 import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,9 @@ _VERSION = Version(FORMAT_VERSION, sealed=2)
 _HINT = "--fresh starts anew"
 
 
-class _State(TypedDict):
-    """What every version of `state.json` holds."""
+@dataclass
+class _State:
+    """What `state.json` holds, and nothing else."""
 
     format_version: int
     epoch: int
@@ -32,7 +34,7 @@ class _State(TypedDict):
     plateau_wait: int
     rate_scale: float
     stopped: bool
-    sha256: NotRequired[str]
+    sha256: str = ""
 
 
 def save(directory: Path, variables: dict[str, np.ndarray], state: dict[str, Any]) -> None:
@@ -123,7 +125,7 @@ def _either(first: Path, second: Path, lost: str, on_fallback: Callable[[str], N
 
 def _read(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
-        state: dict[str, Any] = dict(read_json(directory / "state.json", _State, "", version=_VERSION))
+        state: Any = read_json(directory / "state.json", _State, "", version=_VERSION)
     except DamagedError as error:
         raise DamagedError(str(error).removesuffix("; ")) from None
     version, sha256 = state.pop("format_version"), state.pop("sha256", None)

@@ -12,6 +12,7 @@ from raysq.shards import Dataset
 from raysq.training.run import Run
 from raysq.training.source import SourceChanged, has_changed, import_source
 
+_WRITE_AGAIN = "remove its result.json, and the same `raysq train` command writes it again"
 _REGISTER = "put @keras.saving.register_keras_serializable() above it"
 
 
@@ -110,7 +111,8 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
                 pass  # the first one says why
         unknown = re.search(r"Could not locate (class|function) '([^']+)'", str(error))
         said = f"Keras does not know its {unknown[1]} {unknown[2]}" if unknown else _first_line(error)
-        raise DataError(f"run {run.name} has a model.keras that cannot be read ({said}{missing})") from error
+        again = "" if unknown or missing else f"; {_WRITE_AGAIN}"
+        raise DataError(f"run {run.name} has a model.keras that cannot be read ({said}{missing}){again}") from error
 
 
 def build_as_trained(run: Run, dataset: Dataset) -> Any:

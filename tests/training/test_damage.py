@@ -107,6 +107,15 @@ def test_a_damaged_result_is_measured_again_where_it_is_removed(hurt, kept, caps
     assert json.loads(capsys.readouterr().out)["metrics"] == Run.open("sound").result()["metrics"]
 
 
+def test_a_damaged_model_is_written_again_from_the_checkpoint(hurt, kept, capsys, tmp_path):
+    path = hurt("model.keras", "cut")
+    export = ["export", "hurt", "--output", str(tmp_path / "model.keras")]
+    assert "has a model.keras that cannot be read (" in (line := one_line(capsys, export))
+    assert line.endswith("; remove its result.json, and the same `raysq train` command writes it again")
+    (path.parent / "result.json").unlink()
+    assert cli.main(train(kept)) == 0 and cli.main(export) == 0
+
+
 def test_a_report_of_several_runs_leaves_the_damaged_one_out(hurt, capsys, raysq_home):
     path = hurt("config.json", "cut")
     assert cli.main(["report", "hurt", "sound", "--json"]) == 0
