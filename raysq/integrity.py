@@ -141,7 +141,8 @@ def check_offsets(array: pa.Array, path: Path) -> None:
     buffer, values = array.buffers()[1:3]
     if buffer is None or not len(array):
         return
-    every: np.ndarray = np.frombuffer(buffer, np.int64) if wide else np.frombuffer(buffer, np.int32)
+    dtype = np.dtype(np.int64 if wide else np.int32)
+    every: np.ndarray = np.frombuffer(buffer, dtype, buffer.size // dtype.itemsize)
     offsets = every[array.offset : array.offset + len(array) + 1]
     most = len(array.values) if "list" in str(kind) else 0 if values is None else values.size
     if len(offsets) <= len(array) or offsets[0] < 0 or offsets[-1] > most or np.any(np.diff(offsets) < 0):

@@ -334,7 +334,9 @@ def _same(task: Task, target: Path | None, preparation: Preparation, source: Sou
             manifest = read_manifest(directory)
             alike = [one["bytes"] for one in manifest.source["files"]] == sizes and manifest.shard_rows == shard_rows
             if alike and manifest.fingerprint == fingerprint(preparation, source):
-                return Dataset.open(directory)
+                dataset = Dataset.open(directory)
+                dataset.check()
+                return dataset
         except DataError:
             continue  # damaged: it is made again
         if target is not None:

@@ -250,8 +250,7 @@ class Dataset:
         they were made, moved or changed.
 
         Raises:
-            DamagedError: the manifest is damaged, or a shard is missing or has another size.
-            DataError: no manifest, or a newer format.
+            DataError: no manifest, a newer format, or a damaged file.
         """
         directory = Path(directory)
         manifest = read_manifest(directory)
@@ -281,6 +280,12 @@ class Dataset:
     def buffers(self) -> list[pa.Buffer]:
         """The bytes of each file, where they lie: mapped from disk, or held in memory."""
         return [self._buffer(index) for index in range(len(self.manifest.files))]
+
+    def check(self) -> None:
+        """Checks files against their checksums as `open` says. Raises DamagedError where one was changed."""
+        if self._held is None and not self._checked:
+            check_files(self.directory, self.manifest.shards, self.manifest.extras)
+            self._checked = True
 
     def verify(self) -> None:
         """Checks every file against its checksum.
@@ -383,9 +388,7 @@ class Dataset:
     def _buffer(self, index: int) -> pa.Buffer:
         if self._held is not None:
             return self._held[index]
-        if not self._checked:
-            check_files(self.directory, self.manifest.shards, self.manifest.extras)
-            self._checked = True
+        self.check()
         return pa.memory_map(str(self.directory / self.manifest.files[index].file)).read_buffer()
 
     def _map(self, index: int) -> pa.RecordBatch:

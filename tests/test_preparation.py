@@ -124,6 +124,18 @@ def test_prepared_once_until_something_changes(tmp_path, capsys, monkeypatch):
     assert find("jena").directory == first.directory
 
 
+def test_a_data_set_with_a_flipped_bit_is_prepared_again(tmp_path):
+    path = write_csv(tmp_path / "x.csv", 300)
+    settings = {"time": "time", "time_format": "none", "columns": "a,b"}
+    first = prepare("jena", path, settings=settings, quiet=True)
+    good = contents(first.directory)
+    bad = bytearray(good["shard-00000.arrow"])
+    bad[len(bad) // 2] ^= 1
+    (first.directory / "shard-00000.arrow").write_bytes(bad)
+    again = prepare("jena", path, settings=settings, quiet=True)
+    assert again.directory == first.directory and contents(again.directory) == good
+
+
 def test_a_name_stands_for_one_data_set(tmp_path):
     path = write_csv(tmp_path / "x.csv", 300)
     settings = {"time": "time", "time_format": "none", "columns": "a,b"}
