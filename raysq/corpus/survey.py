@@ -219,24 +219,38 @@ class TextSurvey:
             "vectors": None,
         }
         if self._settings.labelled:
-            found["contradictions"] = self._contradictions(number)
+            found |= self._repeated(number)
         if self._settings.vectors is not None:
             extras["vectors"], found["vectors"] = _vectors(Path(self._settings.vectors), table)
         return Settled(Rows(self._scratch), shards, extras, found, scratch.Spent(self._scratch, shards))
 
-    def _contradictions(self, number: Mapping[str, int]) -> Note:
-        """How many documents have the text of one of another class (by checksum and length), and the first's id."""
+    def _repeated(self, number: Mapping[str, int]) -> Note:
+        """Count the documents that have the text of another one (by checksum and length), with the first's id.
+
+        Args:
+            number: of each class.
+
+        Returns:
+            `contradictions`: those of which another has another class. `leaked`: those that test or validate and of
+            which another trains.
+        """
         rows = sum(count for _, count, _ in self._blocks)
-        key, label, begin = np.empty(rows, np.uint64), np.empty(rows, np.int32), 0
+        key, label, part = np.empty(rows, np.uint64), np.empty(rows, np.int32), np.empty(rows, np.int8)
+        begin = 0
         for block, count, names in self._blocks:
             table = scratch.read(self._scratch / f"{block}.rows")
             lengths = np.diff(table.column("tokens").chunk(0).offsets.to_numpy()).astype(np.uint64)
             some = slice(begin, begin + count)
             key[some] = table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths
             label[some] = np.array([number[name] for name in names])[table.column("label").to_numpy()]
+            part[some] = table.column("part").to_numpy()
             begin += count
-        found = in_conflict(key, label)
-        return {"count": len(found), "first": self._id(int(found[0])) if len(found) else None}
+        (held,) = np.nonzero(part != 0)
+        leaked = held[np.isin(key[held], key[part == 0])]
+        return {
+            name: {"count": len(found), "first": self._id(int(found[0])) if len(found) else None}
+            for name, found in (("contradictions", in_conflict(key, label)), ("leaked", leaked))
+        }
 
     def _id(self, row: int) -> str:
         """The id of a document."""

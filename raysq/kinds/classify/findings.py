@@ -78,6 +78,7 @@ def conclude(settings: "TextPreparation", notes: list[Note], found: Mapping[str,
         "longest": max(note["longest"] for note in notes),
         "level": found["level"],
         "contradictions": found["contradictions"],
+        "leaked": found["leaked"],
         "vectors": found["vectors"],
     }
 
@@ -104,6 +105,12 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"{twins['count']:,} documents have the same text as one of another class, the first is {twins['first']}: "
             "no model can be right on all of them"
+        )
+    leaked = report.get("leaked")
+    if leaked and leaked["count"]:
+        lines.append(
+            f"{leaked['count']:,} documents of the test or validation part have the same text as one to train on, the "
+            f"first is {leaked['first']}: metrics count what was learnt by heart"
         )
     lines += damages(report, "document", "documents")
     unit = "characters" if report["level"] == "char" else "words"

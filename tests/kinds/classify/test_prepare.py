@@ -14,7 +14,7 @@ from raysq.errors import DataError, SourceError, UsageError
 from raysq.kinds.classify import KIND
 from raysq.kinds.classify.prepare import TextPreparation
 from raysq.kinds.classify.settings import TextSettings
-from raysq.preparation import build, fingerprint, prepare_table
+from raysq.preparation import build, fingerprint, prepare, prepare_table
 from raysq.settings import make
 from raysq.shards import SHARD_ROWS, Dataset
 from raysq.sources import resolve
@@ -488,3 +488,16 @@ def test_settings_of_csv_files_are_refused_for_others(tmp_path):
     path = write_jsonl(tmp_path / "x.jsonl", some_rows(0, 20))
     with pytest.raises(UsageError, match=r"setting quoting says how a csv is written, and x\.jsonl is none"):
         TextPreparation(quoting="none").infer([path])
+
+
+def test_texts_of_the_test_part_that_are_trained_on_too_are_told(tmp_path):
+    for part, names in (("train", range(12)), ("test", range(8, 16))):
+        for number in names:
+            folder = tmp_path / "set" / part / ("good", "bad")[number % 2]
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{number}.txt").write_text(f"text of number {number}")
+    dataset = prepare("classify", tmp_path / "set", quiet=True)
+    report = dataset.manifest.report
+    assert report["leaked"] == {"count": 4, "first": "test/bad/11.txt"}
+    told = "\n".join(TextPreparation().remarks(report))
+    assert "4 documents of the test or validation part have the same text as one to train on" in told
