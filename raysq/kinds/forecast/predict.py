@@ -1,5 +1,6 @@
 """Forecasts for raw rows by a trained model."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,8 @@ def _forecasts(
         predicted.append(np.asarray(model.predict_on_batch(columns[padded[:, None] + offsets]))[: len(part)])
     values = np.concatenate(predicted).astype(np.float64).reshape(len(rows), horizons, targets, -1)
     values = values * np.array(facts["target_std"])[:, None] + np.array(facts["target_mean"])[:, None]
+    for number, deviation in enumerate(facts["target_std"]):
+        values[:, :, number] = _significant(values[:, :, number], deviation)
     ahead = np.array(settings.ahead)
     wanted = (rows[:, None] + ahead).reshape(-1)  # by row, then by horizon
     names = output_names(facts, settings)
@@ -172,6 +175,13 @@ def output_names(facts: Mapping[str, Any], settings: WindowSettings) -> dict[str
             free = f"forecast_{free}"
         names[name] = free
     return names
+
+
+def _significant(values: np.ndarray, deviation: float) -> np.ndarray:
+    """Forecasts without the digits that are noise: a model's outputs are float32, in units of the deviation."""
+    if not 1e-300 < deviation < 1e300:
+        return values
+    return np.round(values, -math.ceil(math.log10(deviation * float(np.finfo(np.float32).eps))))
 
 
 def _keys(facts: Mapping[str, Any]) -> tuple[str, ...]:
