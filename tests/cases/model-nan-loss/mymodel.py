@@ -1,0 +1,12 @@
+import keras
+from keras import layers, ops
+
+
+def plain(inputs, units=8, name=None, extra=()):
+    return keras.Sequential([keras.Input(inputs.shape), layers.Flatten(), layers.Dense(units, activation="relu"), *extra, layers.Dense(inputs.outputs)])
+
+
+def build(inputs):
+    model = plain(inputs)
+    model.compile(loss="mse", optimizer=keras.optimizers.SGD(1e25))
+    return model

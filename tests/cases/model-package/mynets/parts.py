@@ -1,0 +1,5 @@
+from keras import layers
+
+
+def top(n):
+    return layers.Dense(n)
