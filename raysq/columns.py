@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.errors import DamagedError
+
 # Above this many shards in one request, sorting the rows is cheaper than one mask per shard.
 _MASKED_SHARDS = 16
 
@@ -13,6 +15,43 @@ _MASKED_SHARDS = 16
 def one_array(column: pa.ChunkedArray) -> pa.Array:
     """A table's column as one array; copied only where it lies in several, unlike with Arrow's `combine_chunks`."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def check_range(values: np.ndarray, low: int, end: int, what: str) -> None:
+    """Check whole numbers that stand for something, such as words, before arrays are made as long as they ask for.
+
+    Args:
+        values: the numbers.
+        low: the lowest there may be.
+        end: one more than the highest.
+        what: they are, for the message.
+
+    Raises:
+        DamagedError: one is lower or higher.
+    """
+    if values.size and (values.min() < low or values.max() >= end):
+        odd = values[(values < low) | (values >= end)][0]
+        raise DamagedError(
+            f"the data set is damaged ({what} {odd:,} where there are {end:,}); prepare the data set again with --fresh"
+        )
+
+
+def count_codes(codes: np.ndarray, chosen: np.ndarray, words: int) -> np.ndarray:
+    """Count how often each word of a vocabulary occurs.
+
+    Args:
+        codes: numbers of words, -1 for an unknown one.
+        chosen: which of them are counted, bool.
+        words: of the vocabulary.
+
+    Returns:
+        int64 of shape (words + 1,), the unknown one first.
+
+    Raises:
+        DamagedError: a code is of no word.
+    """
+    check_range(codes, -1, words, "word number")
+    return np.bincount(codes[chosen] + 1, minlength=words + 1)
 
 
 class Column:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from raysq.columns import one_array
+from raysq.columns import check_range, count_codes, one_array
 from raysq.errors import DataError, UsageError
 from raysq.kinds.classify.bags import bags, document_counts, inverse_frequency
 from raysq.kinds.classify.ids import Vocabulary, ranked, ranked_runs
@@ -72,6 +72,7 @@ class Documents:
         self.split = split(dataset, settings.val, settings.pick, settings.train_samples)
         self.tokens = dataset.ragged("tokens")
         self.labels = dataset.column("label").slice(0, dataset.rows)
+        check_range(self.labels, 0, len(dataset.manifest.report["classes"]), "class number")
 
     @cached_property
     def counts(self) -> np.ndarray:
@@ -81,7 +82,7 @@ class Documents:
         training = self._is_training
         for begin, end, codes, offsets in self.blocks():
             there = np.repeat(training[begin:end], np.diff(offsets))
-            found += np.bincount(codes[there] + 1, minlength=words + 1)
+            found += count_codes(codes, there, words)
         return found[1:]
 
     @cached_property

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq.columns import check_range
 from raysq.kinds.images.settings import SAME, ImageSettings
 from raysq.kinds.splits import split
 from raysq.shards import Dataset
@@ -35,6 +36,7 @@ class Pictures:
         self.shape: tuple[int, int, int] = (height, width, channels)
         self.pixels = dataset.matrix("pixels")
         self.labels = dataset.column("label").slice(0, dataset.rows)
+        check_range(self.labels, 0, max(1, len(dataset.manifest.report["classes"])), "class number")
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq.columns import count_codes
 from raysq.kinds.pairs.dictionary import Dictionary, learn
 from raysq.kinds.pairs.settings import PairSettings
 from raysq.kinds.pairs.splits import split
@@ -41,7 +42,7 @@ class Side:
         counts = np.zeros(len(vocabulary) + 1, np.int64)
         for begin, end, codes, offsets in self.blocks():
             there = np.repeat(training[begin:end], np.diff(offsets))
-            counts += np.bincount(codes[there] + 1, minlength=len(counts))
+            counts += count_codes(codes, there, len(vocabulary))
         self.counts = counts[1:]
         self.words, self.codes = ranked(vocabulary, self.counts, most)
 

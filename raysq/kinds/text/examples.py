@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq.columns import count_codes
 from raysq.errors import DataError
 from raysq.kinds import splits
 from raysq.kinds.text.bigrams import Bigrams
@@ -130,7 +131,7 @@ class Sentences:
         found = np.zeros(words + 1, np.int64)
         for begin, end, codes, offsets in self.blocks():
             there = np.repeat(self._is_training[begin:end], np.diff(offsets))
-            found += np.bincount(codes[there] + 1, minlength=words + 1)
+            found += count_codes(codes, there, words)
         return found[1:]
 
     @cached_property

@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from raysq import order
+from raysq.columns import count_codes
 from raysq.errors import DataError
 from raysq.kinds.vectors.settings import VectorSettings
 from raysq.shards import Dataset
@@ -129,7 +130,7 @@ class Streams:
         size = self.dataset.extra("vocabulary").num_rows
         found = np.zeros(size + 1, np.int64)
         for _, codes, passage in self._blocks():
-            found += np.bincount(codes[self.split[passage] == 0] + 1, minlength=size + 1)
+            found += count_codes(codes, self.split[passage] == 0, size)
         return found[1:]
 
     @cached_property
