@@ -1,16 +1,13 @@
 """A flipped bit in a file of a run or a search gives a clear error or the same values, in little memory."""
 
-import os
 import random
 import re
-import resource
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from limited import run_limited
 
 from raysq.assets import read_asset, write_assets
 from raysq.atomic import write_json
@@ -105,7 +102,7 @@ def unsealed(values: Any) -> Any:
     return {key: value for key, value in values.items() if not re.fullmatch("[0-9a-f]{16}", str(value))}
 
 
-def hurt(directory: Path, seed: int, flips: int) -> None:
+def hurt(directory: Path | str, seed: int, flips: int) -> None:
     """Flip one bit after the other, and cut one file in five, and check what is read.
 
     Args:
@@ -113,6 +110,7 @@ def hurt(directory: Path, seed: int, flips: int) -> None:
         seed: of the bits.
         flips: how many.
     """
+    directory = Path(directory)
     sound: list[str] = []
     expected = everything(directory, sound)
     assert not sound
@@ -134,29 +132,15 @@ def hurt(directory: Path, seed: int, flips: int) -> None:
             lost = name == "failure" and "the reason is not known" in values
             assert lost or unsealed(values) == expected[name], (path, bit, name, values)
     assert noticed > 0.8 * flips, noticed  # the others are in white space, or in a checksum's own name
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 1 << 20
-
-
-def hurt_apart(directory: Path, seed: int, flips: int) -> None:
-    """The same in a process that may take 3 GB of addresses: a bit must not end the tests by a signal."""
-    code = (
-        "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30)); from pathlib import Path; "
-        f"from training.test_flips import hurt; hurt(Path({str(directory)!r}), {seed}, {flips})"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60 + flips
-    )
-    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
 
 
 def test_flipped_bits_and_cut_files(tmp_path):
     write(tmp_path)
-    hurt_apart(tmp_path, 0, 100)
+    run_limited(hurt, tmp_path, 0, 100, seconds=120)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_many_flipped_bits_and_cut_files(tmp_path, seed):
     write(tmp_path)
-    hurt_apart(tmp_path, seed, 2000)
+    run_limited(hurt, tmp_path, seed, 2000, seconds=1000)
