@@ -47,7 +47,8 @@ def check_saveable(model: Any, name: str) -> None:
     if mine != theirs:
         raise UsageError(
             f"{refused}: made from its configuration it has {_weights(theirs)} instead of {_weights(mine)}; get_config "
-            "of its own classes must return every argument of __init__, and build must make all weights"
+            f"of {_own_classes(model)} must return every argument of __init__, build or call make all weights, and "
+            "call work on symbolic tensors, which have no values (no .numpy())"
         )
     for layer in model._flatten_layers():
         if "<locals>" in type(layer).__qualname__ and not type(layer).__module__.startswith("keras."):
@@ -57,6 +58,12 @@ def check_saveable(model: Any, name: str) -> None:
 def _device(tf: Any) -> Any:
     """Beside a model that fills a GPU there is no room for another."""
     return tf.device(None if tf.distribute.has_strategy() else "/CPU:0")
+
+
+def _own_classes(model: Any) -> str:
+    """The classes of a model that are not Keras's."""
+    classes = dict.fromkeys(type(layer) for layer in model._flatten_layers())
+    return ", ".join(one.__name__ for one in classes if not one.__module__.startswith("keras.")) or "its classes"
 
 
 def _weights(shapes: list[tuple[int, ...]]) -> str:
