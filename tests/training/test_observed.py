@@ -45,9 +45,10 @@ def test_a_metric_is_a_mean_over_observed_outputs(output):
     arguments = for_metric(
         tf.constant(y), tf.constant(prediction.reshape(7, -1)), observed, tf.constant(weights), output
     )
+    ordered = np.sort(prediction, -1)  # metrics are those of the quantiles as they are predicted
     for metric, values in (
-        (absolute_error(3, 1), np.abs(y - prediction[..., 1])),
-        (coverage(3, 0, 2), (y >= prediction[..., 0]) & (y <= prediction[..., 2])),
+        (absolute_error(3, 1), np.abs(y - ordered[..., 1])),
+        (coverage(3, 0, 2), (y >= ordered[..., 0]) & (y <= ordered[..., 2])),
     ):
         found = np.average(metric(*arguments[:2]), weights=arguments[2])
         which = slice(None) if output is None else slice(output, output + 1)
