@@ -35,7 +35,7 @@ def clear(directory: Path) -> None:
 
 def is_noted(directory: Path) -> bool:
     """Whether a worker noted an error since `clear`."""
-    return any((directory / _FOLDER).glob("*.json"))
+    return bool(_paths(directory))
 
 
 def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
@@ -55,7 +55,7 @@ def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
     trace = "".join(traceback.format_exception(error))
     write_json(directory / _FOLDER / f"{rank}.json", {"kind": kind, "message": str(error), "trace": trace})
     deadline = time.monotonic() + _WAIT_SECONDS
-    while len(list((directory / _FOLDER).glob("*.json"))) < workers:
+    while len(_paths(directory)) < workers:
         if time.monotonic() > deadline:
             return False
         time.sleep(_POLL_SECONDS)
@@ -64,8 +64,7 @@ def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
 
 def noted(directory: Path) -> RaysqError | None:
     """The error of the first worker that noted one, its traceback among its notes; None where there is none."""
-    # Names that begin with a digit: the others are being written.
-    paths = sorted((directory / _FOLDER).glob("[0-9]*.json"), key=lambda path: int(path.stem))
+    paths = _paths(directory)
     if not paths:
         return None
     try:
@@ -76,3 +75,9 @@ def noted(directory: Path) -> RaysqError | None:
     error: RaysqError = kind(values["message"])
     error.add_note(values["trace"])
     return error
+
+
+def _paths(directory: Path) -> list[Path]:
+    """The notes that are there as a whole, by rank."""
+    # Names that begin with a digit: the others are being written.
+    return sorted((directory / _FOLDER).glob("[0-9]*.json"), key=lambda path: int(path.stem))
