@@ -2,15 +2,42 @@
 
 import contextlib
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from raysq.errors import RaysqError, SourceError, UsageError
+from raysq.errors import DataError, RaysqError, SourceError, UsageError
+
+T = TypeVar("T")
 
 
 def home() -> Path:
     """The folder of cached sources, data sets and runs: RAYSQ_HOME, or `~/.raysq`."""
     return Path(os.environ.get("RAYSQ_HOME") or "~/.raysq").expanduser().absolute()
+
+
+def newest_first(
+    pattern: str, open_folder: Callable[[Path], T], noun: str, on_damaged: Callable[[Path, DataError], None] | None
+) -> list[T]:
+    """Open the folders of the home that hold a file, newest first.
+
+    Args:
+        pattern: of the file, below the home.
+        open_folder: opens a folder.
+        noun: for the warning.
+        on_damaged: called with each folder that cannot be read, which is left out, and the error; a warning if None.
+    """
+    found = []
+    for path in sorted(home().glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            found.append(open_folder(path.parent))
+        except DataError as error:
+            if on_damaged is None:
+                warnings.warn(f"a {noun} is left out: {error}", stacklevel=3)
+            else:
+                on_damaged(path.parent, error)
+    return found
 
 
 def check_folder(path: Path) -> None:

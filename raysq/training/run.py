@@ -3,7 +3,6 @@
 import contextlib
 import difflib
 import shutil
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from typing import Any, TypedDict
 
 from raysq.atomic import write_json, write_json_lines
 from raysq.errors import DamagedError, DataError, RaysqError, UsageError
-from raysq.home import held, home
+from raysq.home import held, home, newest_first
 from raysq.json_files import Version, check_form, read_json, read_json_lines
 from raysq.training.config import Config
 
@@ -297,14 +296,4 @@ def runs(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Ru
         on_damaged: called with the directory of each run that cannot be read, which is left out, and the error; a
             warning if left out.
     """
-    found = []
-    paths = (home() / "runs").glob("*/config.json")
-    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
-        try:
-            found.append(Run.open(path.parent))
-        except DataError as error:
-            if on_damaged is None:
-                warnings.warn(f"a run is left out: {error}", stacklevel=2)
-            else:
-                on_damaged(path.parent, error)
-    return found
+    return newest_first("runs/*/config.json", Run.open, "run", on_damaged)

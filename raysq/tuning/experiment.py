@@ -1,7 +1,6 @@
 """The folder of an experiment: what was asked, what every trial reached, the best of them, and who holds it."""
 
 import shutil
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -10,7 +9,7 @@ from typing import Any
 
 from raysq.atomic import write_json
 from raysq.errors import DataError, RaysqError, UsageError
-from raysq.home import held, home
+from raysq.home import held, home, newest_first
 from raysq.training import experiment_files as files
 
 # States of a trial that has ended; any other is still to be trained.
@@ -169,14 +168,4 @@ def experiments(on_damaged: Callable[[Path, DataError], None] | None = None) -> 
         on_damaged: called with the folder of each that cannot be read, which is left out, and the error; a warning if
             left out.
     """
-    found = []
-    paths = (home() / "experiments").glob("*/experiment.json")
-    for path in sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True):
-        try:
-            found.append(Experiment.open(path.parent))
-        except DataError as error:
-            if on_damaged is None:
-                warnings.warn(f"a search is left out: {error}", stacklevel=2)
-            else:
-                on_damaged(path.parent, error)
-    return found
+    return newest_first("experiments/*/experiment.json", Experiment.open, "search", on_damaged)
