@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Searches for better settings on CIFAR-10: alone, or by `ray job submit jobs/tune_cifar10.py`.
 
-Submitting it again continues the search, or shows what it found; more trials or a larger budget continue one that has
+Submitting it again continues the search, or shows what it found; more trials or a longer time continue one that has
 ended.
 """
 
@@ -24,7 +24,7 @@ raysq.search_job(
     model="cnn",
     space=SPACE,
     trials=16,  # the defaults are the first
-    budget="12h",  # of all sessions together; what trials have reached then is kept
+    time="12h",  # of all sessions together; what trials have reached then is kept
     epochs=20,  # the most that a trial gets; ASHA ends the worse ones earlier
     steps=None,  # of an epoch; None is a pass over the training examples
     workers=1,  # of a trial

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Searches for better settings on the IMDB reviews: alone, or by `ray job submit jobs/tune_imdb.py`.
 
-Submitting it again continues the search, or shows what it found; more trials or a larger budget continue one that has
+Submitting it again continues the search, or shows what it found; more trials or a longer time continue one that has
 ended. `--task newsgroups` (or another task) searches that one's data, in the space of raysq/tasks/newsgroups.py.
 """
 
@@ -25,7 +25,7 @@ raysq.search_job(
     model="rnn",
     space=SPACE,
     trials=16,  # the defaults are the first
-    budget="12h",  # of all sessions together; what trials have reached then is kept
+    time="12h",  # of all sessions together; what trials have reached then is kept
     epochs=8,  # the most that a trial gets; ASHA ends the worse ones earlier
     steps=None,  # of an epoch; None is a pass over the training reviews
     workers=1,  # of a trial

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Searches for better settings on MNIST: alone, or by `ray job submit jobs/tune_mnist.py`.
 
-Submitting it again continues the search, or shows what it found; more trials or a larger budget continue one that has
+Submitting it again continues the search, or shows what it found; more trials or a longer time continue one that has
 ended. `--task images --source FOLDER` searches on images of your own.
 """
 
@@ -23,7 +23,7 @@ raysq.search_job(
     model="cnn",
     space=SPACE,
     trials=16,  # the defaults are the first
-    budget="6h",  # of all sessions together; what trials have reached then is kept
+    time="6h",  # of all sessions together; what trials have reached then is kept
     epochs=10,  # the most that a trial gets; ASHA ends the worse ones earlier
     steps=None,  # of an epoch; None is a pass over the training examples
     workers=1,  # of a trial

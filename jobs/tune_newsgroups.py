@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Searches for better settings on 20 Newsgroups: alone, or by `ray job submit jobs/tune_newsgroups.py`.
 
-Submitting it again continues the search, or shows what it found; more trials or a larger budget continue one that has
+Submitting it again continues the search, or shows what it found; more trials or a longer time continue one that has
 ended. `--task imdb` (or another task) searches that one's data, in the space of raysq/tasks/imdb.py.
 """
 
@@ -25,7 +25,7 @@ raysq.search_job(
     model="rnn",
     space=SPACE,
     trials=16,  # the defaults are the first
-    budget="12h",  # of all sessions together; what trials have reached then is kept
+    time="12h",  # of all sessions together; what trials have reached then is kept
     epochs=10,  # the most that a trial gets; ASHA ends the worse ones earlier
     steps=None,  # of an epoch; None is a pass over the training posts
     workers=1,  # of a trial

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Searches for better settings of a translator: alone, or by `ray job submit jobs/tune_translation.py`.
 
-Submitting it again continues the search, or shows what it found; more trials or a larger budget continue one that has
+Submitting it again continues the search, or shows what it found; more trials or a longer time continue one that has
 ended. `--source FOLDER` has the pairs; `--task pairs --source FILE` searches on pairs of your own.
 """
 
@@ -21,7 +21,7 @@ raysq.search_job(
     model="encoder_decoder",
     space=SPACE,
     trials=16,  # the defaults are the first
-    budget="12h",  # of all sessions together; what trials have reached then is kept
+    time="12h",  # of all sessions together; what trials have reached then is kept
     epochs=10,  # the most that a trial gets; ASHA ends the worse ones earlier
     steps=None,  # of an epoch; None is a pass over the training examples
     workers=1,  # of a trial

@@ -4,6 +4,8 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from raysq.cli.renamed import Renamed
+
 
 def search_job(
     task: str,
@@ -12,7 +14,7 @@ def search_job(
     model: str,
     space: Mapping[str, Any],
     trials: int,
-    budget: str,
+    time: str,
     epochs: int,
     steps: int | None,
     workers: int = 1,
@@ -28,7 +30,7 @@ def search_job(
         model: that is searched.
         space: setting -> choices, or ("uniform" | "loguniform" | "randint", low, high).
         trials: how many; `--trials`.
-        budget: of all sessions together; `--budget`.
+        time: of all sessions together; `--time`.
         epochs: the most that a trial gets; `--epochs`.
         steps: of an epoch, None for a pass over the training examples; `--steps`.
         workers: of a trial.
@@ -45,7 +47,8 @@ def search_job(
     parser.add_argument("--trials", type=int, default=trials)
     parser.add_argument("--epochs", type=int, default=epochs, help="the most that a trial gets")
     parser.add_argument("--steps", default=steps, help="of an epoch; none for a pass over the training examples")
-    parser.add_argument("--budget", default=budget, help="such as 90 (seconds), 30m or 2h; none for no limit")
+    parser.add_argument("--time", default=time, help="such as 90 (seconds), 30m or 2h; none for no limit")
+    parser.add_argument("--budget", action=Renamed, new="--time")
     parser.add_argument("--refit", type=int, default=refit, metavar="SEEDS", help="0 for none")
     parser.add_argument("--gpu", type=float, default=gpu, help="of a worker; may be a fraction")
     parser.add_argument("--storage", help="folder of experiments that all nodes see (default: RAYSQ_HOME/experiments)")
@@ -66,7 +69,7 @@ def search_job(
         trials=options.trials,
         workers_per_trial=workers,
         gpu=options.gpu,
-        budget=None if options.budget == "none" else options.budget,
+        time=None if options.time == "none" else options.time,
         refit=options.refit,
         storage=options.storage,
         settings={

@@ -79,7 +79,7 @@ def tune(options: argparse.Namespace) -> None:
         gpu=options.gpu,
         scheduler=options.scheduler,
         searcher=options.searcher,
-        budget=options.budget,
+        time=options.time,
         max_concurrent=options.max_concurrent,
         refit=options.refit,
         storage=options.storage,

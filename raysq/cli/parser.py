@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from raysq.cli import data, generate, learn, neighbours, results, translate
 from raysq.cli.intermixed import IntermixedParser
+from raysq.cli.renamed import Renamed
 
 SERIES = (
     ("--time", "COLUMN[,..]", "column that tells the time; or year,month,day,hour"),
@@ -126,7 +127,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUES",
         help="instead of the task's space: v1,v2 or uniform(0,0.5), loguniform(..), randint(low,high), without high",
     )
-    sub.add_argument("--budget", metavar="TIME", help="end the search after 90 (seconds), 30m or 2h, over all sessions")
+    about = "end the search after 90 (seconds), 30m or 2h, over all sessions"
+    sub.add_argument("--time", metavar="DURATION", help=about)
+    sub.add_argument("--budget", action=Renamed, new="--time")
     sub.add_argument("--epochs", type=int, help="most epochs of a trial")
     sub.add_argument("--scheduler", default="asha", help="asha ends worse trials early; hyperband (3 brackets); none")
     sub.add_argument("--searcher", default="random", help="random, or optuna: Bayesian (default: random)")

@@ -3,13 +3,12 @@
 import contextlib
 import hashlib
 import json
-import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from raysq import kinds, nodes, tasks
+from raysq import durations, kinds, nodes, tasks
 from raysq.cluster import can_grow, check_resources, ensure_ray, is_alone, room_for
 from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
 from raysq.home import home
@@ -29,7 +28,6 @@ from raysq.tuning.trial import Order
 
 SCHEDULERS = ("asha", "hyperband", "none")
 SEARCHERS = ("random", "optuna")
-_UNITS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 def tune(
@@ -42,7 +40,7 @@ def tune(
     gpu: float = 0,
     scheduler: str = "asha",
     searcher: str = "random",
-    budget: float | str | None = None,
+    time: float | str | None = None,
     max_concurrent: int | None = None,
     refit: int = 0,
     storage: str | Path | None = None,
@@ -55,7 +53,7 @@ def tune(
 ) -> Experiment:
     """Searches a task's space, the defaults first; the same call continues a search, or shows what it found.
 
-    More `trials` or a larger `budget` continue a search that has ended.
+    More `trials` or a longer `time` continue a search that has ended.
 
     Args:
         task: name of a task.
@@ -67,7 +65,7 @@ def tune(
         scheduler: "asha" ends the worse trials early (asynchronous successive halving), "hyperband" is asynchronous
             too, ASHA with three brackets of different patience, "none" trains all to their end.
         searcher: "random", or "optuna" for Bayesian optimisation (needs `raysq[optuna]`).
-        budget: seconds, or text such as "30m" or "2h", after which trials are ended; counted over all sessions.
+        time: seconds, or text such as "30m", "2h" or "1h30m", after which trials are ended; counted over all sessions.
         max_concurrent: trials beside each other; as many as the cluster holds if left out.
         refit: train the best settings and the defaults with so many seeds at the end.
         storage: folder of experiments; RAYSQ_HOME/experiments if left out.
@@ -86,7 +84,7 @@ def tune(
         Interrupted: stopped by a signal; the same call continues.
     """
     _check(trials, workers_per_trial, gpu, scheduler, searcher, max_concurrent, refit)
-    seconds = parse_budget(budget)
+    seconds = None if time is None else durations.seconds(time, "--time")
     fixed = dict(settings or {})
     model = model or tasks.get(task).search_model or kinds.get(tasks.get(task).kind).default_model
     dataset = api.dataset(task, data, quiet=quiet)
@@ -122,7 +120,7 @@ def tune(
             "trials": trials,
             "scheduler": scheduler,
             "searcher": searcher,
-            "budget": seconds,
+            "time": seconds,
             "workers": workers_per_trial,
             "gpu": gpu,
         },
@@ -139,24 +137,6 @@ def tune(
         if refit and not is_done(experiment, refit):
             search_.refit(refit)
     return experiment
-
-
-def parse_budget(text: float | str | None) -> float | None:
-    """Seconds from a number, or from text such as "90", "30m", "2h" or "1h30m".
-
-    Raises:
-        UsageError: it is none of these, or not above 0.
-    """
-    if text is None:
-        return None
-    parts = re.findall(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(text).strip().lower())
-    whole = re.fullmatch(r"(?:\d+(?:\.\d+)?\s*[a-z]*\s*)+", str(text).strip().lower())
-    if not whole or any(unit not in _UNITS for _, unit in parts):
-        raise UsageError(f"--budget is seconds, or written like 30m or 2h, received {text!r}")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    if seconds <= 0:
-        raise UsageError(f"--budget must be above 0, received {text!r}")
-    return seconds
 
 
 def _check(
@@ -182,7 +162,7 @@ def _check(
 
 
 def _identity(config: Config, space: Space, scheduler: str, searcher: str, workers: int) -> str:
-    """Not of the number of trials and the budget: asking for more continues."""
+    """Not of the number of trials and the time: asking for more continues."""
     parts = [config.id, dict(space.domains), scheduler, searcher, workers]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
     return f"{config.task}-{config.model.split(':')[-1]}-search-{digest}"
@@ -328,7 +308,7 @@ class _Search:
         failed = [record for record in self.agenda.records.values() if record["state"] == "failed"]
         if not failed:
             return (
-                f"the budget was spent before a trial had finished an epoch; a larger --budget continues "
+                f"the time was spent before a trial had finished an epoch; a longer --time continues "
                 f"({self.experiment.directory})"
             )
         if cause := self.agenda.cause():

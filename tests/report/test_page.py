@@ -103,7 +103,7 @@ def experiment(trained, tmp_path):
         },
         "fixed": {"epochs": 2},
         "defaults": {"units": 4, "learning_rate": 0.001, "calendar": ""},
-        "asked": {"trials": 4, "scheduler": "asha", "searcher": "random", "budget": None, "workers": 1, "gpu": 0},
+        "asked": {"trials": 4, "scheduler": "asha", "searcher": "random", "time": None, "workers": 1, "gpu": 0},
     }
     write(directory / "experiment.json", about)
     write(directory / "trials.json", trials)

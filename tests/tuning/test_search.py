@@ -12,7 +12,6 @@ from raysq.inference.load import load
 from raysq.training.run import Run
 from raysq.tuning.agenda import SearchAgenda
 from raysq.tuning.experiment import Experiment, experiments
-from raysq.tuning.search import parse_budget
 from raysq.tuning.session import Session
 from raysq.tuning.space import Space
 from raysq.tuning.trial import write_failure
@@ -159,13 +158,13 @@ def test_a_budget_ends_trials_and_keeps_what_they_reached(cluster, data, monkeyp
     settings = {**FIXED, "epochs": 500}
     asked = {"settings": settings, "search": {"units": "4,8,16"}, "name": "short", "trials": 3}
     with pytest.raises(RaysqError, match="spent before a trial had finished an epoch"):
-        tune(data, budget=0.1, max_concurrent=1, **asked)
+        tune(data, time=0.1, max_concurrent=1, **asked)
 
     def spent(session, seconds):
         return any(record["epochs"] for record in session.agenda.records.values())
 
     monkeypatch.setattr(Session, "is_spent", spent)
-    found = tune(data, budget="1h", **asked)
+    found = tune(data, time="1h", **asked)
     assert found.trials[0]["state"] == "out of time" and 0 < found.trials[0]["epochs"] < 500
     assert {trial["state"] for trial in found.trials} <= {"out of time", "stopped early"}
     best = json.loads((found.directory / "best.json").read_text())
@@ -174,7 +173,7 @@ def test_a_budget_ends_trials_and_keeps_what_they_reached(cluster, data, monkeyp
     assert load(run).model.count_params() == run.result()["parameters"]
     # A budget that is spent shows what was found.
     monkeypatch.setattr("raysq.tuning.search.ensure_ray", lambda: pytest.fail("Ray was started"))
-    assert tune(data, budget=found.seconds, **asked).trials == found.trials
+    assert tune(data, time=found.seconds, **asked).trials == found.trials
 
 
 def test_hyperband_and_optuna(cluster, data):
@@ -230,7 +229,7 @@ def test_a_name_cannot_leave_the_folder_of_experiments(data, raysq_home, name):
         ({"trials": 0}, "--trials must be at least 1"),
         ({"scheduler": "asah"}, "did you mean asha"),
         ({"searcher": "grid"}, "unknown --searcher"),
-        ({"budget": "soon"}, "--budget is seconds"),
+        ({"time": "soon"}, "--time is seconds"),
         ({"gpu": 1.5}, "whole ones"),
         ({"gpu": 0.5, "workers_per_trial": 2}, "whole ones"),
         ({"search": {"learning_rat": "4"}}, "did you mean learning_rate"),
@@ -255,7 +254,3 @@ def test_wrong_options_are_one_clear_line(data, options, message):
 def test_nothing_to_search_is_said(data):
     with pytest.raises(UsageError, match="nothing to search"):
         tune(data, model="baseline", trials=2, settings={**SMALL, "learning_rate": 0.1, "calendar": ""})
-
-
-def test_a_budget_is_read():
-    assert [parse_budget(text) for text in ("90", 90, "30m", "2h", "1h30m", "1.5h")] == [90, 90, 1800, 7200, 5400, 5400]

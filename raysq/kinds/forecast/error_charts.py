@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raysq.durations import DAY
 from raysq.kinds.charts import Bars, Figure, Figures, Histogram, Item, Mark, Table, digits3
-from raysq.kinds.forecast.frequency import DAY, Frequency
+from raysq.kinds.forecast.frequency import Frequency
 
 if TYPE_CHECKING:
     from raysq.kinds.forecast.report import Forecasts

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 
 from raysq import zones
+from raysq.durations import DAY, MONTH, WEEK
 from raysq.errors import UsageError
 
-DAY, WEEK = 86_400.0, 604_800.0
-MONTH = 2_629_746.0  # seconds, a twelfth of the mean Gregorian year
-YEAR = 12 * MONTH
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 VALID = (
     "an offset alias of pandas: 10min, h, D, W-SUN, MS, ME, QS-JAN, QE-DEC, YS-JAN, YE-DEC, BMS, BME, ..., B for "

@@ -1,7 +1,6 @@
 """Built-in synthetic weather: a csv in the layout of the Jena file, for trying things out without any data."""
 
 import itertools
-import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from raysq.atomic import atomic_write
+from raysq.durations import DAY, WEEK, YEAR, parse
 from raysq.errors import UsageError
 
 VERSION = 1  # raised when the same length would give other values
@@ -18,7 +18,7 @@ DEFAULT = "4y"  # the shares of the default split then hold whole years
 ROWS_A_DAY = 144
 
 _START = np.datetime64("2009-01-01T00:10:00", "s")
-_DAYS = {"d": 1.0, "w": 7.0, "y": 365.25}
+_DAYS = {DAY: 1.0, WEEK: 7.0, YEAR: 365.25}  # of a unit
 _LONGEST = 100 * 365.25  # days
 _LEAD = 20  # hours by which a front shows in pressure and wind before it shows in temperature
 
@@ -64,8 +64,8 @@ def hourly_sample(directory: Path, spec: str = "") -> Path:
 def _written(directory: Path, spec: str, name: str, layout: Callable[[dict[str, np.ndarray]], pa.Table]) -> Path:
     """The csv of so much weather, written once."""
     spec = spec.strip().lower() or DEFAULT
-    match = re.fullmatch(r"(\d+)([dwy])", spec)
-    days = int(match[1]) * _DAYS[match[2]] if match else 0.0
+    length = parse(spec) if spec.isalnum() else None  # the spec names the file
+    days = length.number * _DAYS.get(length.unit, 0.0) if length and length.unit else 0.0
     if not 1 <= days <= _LONGEST:
         raise UsageError(
             f"the sample's length is days, weeks or years up to 100y, such as sample:60d, sample:26w or sample:8y; "

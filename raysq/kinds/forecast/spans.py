@@ -7,25 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from raysq.durations import DAY, HOUR, MINUTE, MONTH, WEEK, YEAR, parse
 from raysq.errors import UsageError
-from raysq.kinds.forecast.frequency import DAY, MONTH, WEEK, YEAR, Frequency
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.settings import nearest
 
-MINUTE, HOUR = 60.0, 3600.0
-
 CALENDAR = ("hour", "weekday", "monthday", "yearday", "month")
-VALID = "rows such as 12, or a span such as 90s, 30min, 6h, 5d, 2w, 3mo or 1y"
+VALID = "rows such as 12, or a span such as 90s, 30min, 1h30m, 6h, 5d, 2w, 3mo or 1y"
 
-_UNITS = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
-    **dict.fromkeys(("min", "mins", "minute", "minutes"), MINUTE),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), HOUR),
-    **dict.fromkeys(("d", "day", "days"), DAY),
-    **dict.fromkeys(("w", "week", "weeks"), WEEK),
-    **dict.fromkeys(("mo", "month", "months"), MONTH),
-    **dict.fromkeys(("y", "yr", "year", "years"), YEAR),
-}
-_SPAN = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)")
 _STEPS = 120  # time steps that a default window shows of a series with short steps
 _WINDOWS = 5  # a series holds so many default windows end to end (a quarter of it one), or they are made shorter
 
@@ -34,8 +23,9 @@ def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
     """A span as a number of rows.
 
     Args:
-        value: rows (12, "12", "12 rows") or a span of time ("90s", "30min", "6h", "5d", "1w", "3mo", "1y"). Where only
-            some days of the week have rows, days are counted among these, and a week is as many of them as it has.
+        value: rows (12, "12", "12 rows") or a span of time ("90s", "30min", "1h30m", "6h", "5d", "1w", "3mo", "1y").
+            Where only some days of the week have rows, days are counted among these, and a week is as many of them as
+            it has.
         frequency: of the series; None where it has none.
         setting: name of the setting, for the message.
 
@@ -46,14 +36,12 @@ def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
         if isinstance(value, bool) or value != value or int(value) != value or value < 0:
             raise UsageError(f"{setting} must be {VALID}, received {value!r}")
         return int(value)
-    match = _SPAN.fullmatch(value.strip())
-    unit = match[2].lower() if match else ""
-    if match and match[2] == "m":
-        raise UsageError(f"{setting}={value} may be minutes or months: write {match[1]}min or {match[1]}mo")
-    if not match or (unit not in ("", "row", "rows") and unit not in _UNITS):
+    text = re.sub(r"\s*rows?\s*$", "", value)
+    duration = parse(text)
+    if duration is None or (text != value and duration.unit is not None):
         raise UsageError(f"{setting} must be {VALID}, received {value!r}")
-    number = float(match[1])
-    if unit in ("", "row", "rows"):
+    number, unit = duration
+    if unit is None:
         if number != int(number):
             raise UsageError(f"{setting} must be a whole number of {VALID}, received {value!r}")
         return int(number)
@@ -65,15 +53,15 @@ def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
         return 0
     if frequency.numbered:
         raise UsageError(f"{setting}={value} needs times, and the rows of this series are numbered: give it in rows")
-    every, length = say(1, frequency), number * _UNITS[unit]
-    if (_UNITS[unit] >= MONTH) != bool(frequency.months):
+    every, length = say(1, frequency), duration.seconds
+    if (unit >= MONTH) != bool(frequency.months):
         hint = _instead(number, unit, frequency)
         raise UsageError(f"{setting}={value} is no fixed number of rows in a series with a row every {every}{hint}")
     a_week = _in_week(frequency)
     count = length / frequency.seconds
     if a_week is not None:
-        count = number * a_week if _UNITS[unit] == WEEK else length / DAY / frequency.every
-    if a_week is not None and _UNITS[unit] == DAY and not _daily(frequency):
+        count = number * a_week if unit == WEEK else length / DAY / frequency.every
+    if a_week is not None and unit == DAY and not _daily(frequency):
         raise UsageError(f"{setting}={value}: the series has rows {frequency.words} only; give weeks (1w) or rows")
     if abs(count - round(count)) > 1e-6 * max(count, 1.0) or round(count) < 1:
         low, high = (say(found, frequency) for found in (math.floor(count), math.ceil(count)))
@@ -218,10 +206,10 @@ def _divides(unit: float, length: float) -> bool:
     return abs(length / unit - round(length / unit)) < 1e-9
 
 
-def _instead(number: float, unit: str, frequency: Frequency) -> str:
+def _instead(number: float, unit: float, frequency: Frequency) -> str:
     """What to write for months in a series of days, or for days in a series of months."""
-    days = {YEAR: 365, MONTH: 30}.get(_UNITS[unit])
-    length = number * (days * DAY if days else _UNITS[unit])
+    days = {YEAR: 365, MONTH: 30}.get(unit)
+    length = number * (days * DAY if days else unit)
     a_week = _in_week(frequency)
     seconds = frequency.seconds if a_week is None else WEEK / a_week
     return f"; {say(max(round(length / seconds), 1), frequency)} comes nearest"

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from raysq import tasks
+from raysq.durations import MONTH
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast import facts, reading
-from raysq.kinds.forecast.frequency import MONTH, Frequency
+from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.predict import predict
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.settings import WindowSettings

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from raysq import zones
-from raysq.kinds.forecast.frequency import MONTH, NUMBERED, WEEK, WEEKDAYS, Frequency
+from raysq.durations import MONTH, WEEK
+from raysq.kinds.forecast.frequency import NUMBERED, WEEKDAYS, Frequency
 
 Place = dict[str, Any]  # file, line, stamp
 Steps = Mapping[tuple[int, int], int]  # (microseconds, day of the week before) -> how many
