@@ -1,8 +1,9 @@
 """cluster.yaml, the KubeRay manifest, the image and the locked versions: whole, closed to the world, in accord."""
 
 import os
+import re
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,15 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 
 
+LOCKS = ("requirements.lock", "requirements-gpu.lock")
+
+
 def locked(name: str) -> dict[str, str]:
-    lines = (ROOT / "jobs" / name).read_text().splitlines()
-    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    """The versions in a lock file, of which every package has checksums and which says nothing else."""
+    text = re.sub(r"^#.*\n", "", (ROOT / "jobs" / name).read_text(), flags=re.MULTILINE)
+    entry = re.compile(r"([a-z0-9-]+)==(\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)\n")
+    assert entry.sub("", text) == "", "lines that are no package with checksums, such as an index"
+    return {found[1]: found[2] for found in entry.finditer(text)}
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +82,29 @@ def test_gpu_nodes_come_and_go_and_share_storage(cluster):
 
 
 def test_the_lock_is_whole_and_within_what_raysq_allows():
-    lock, gpu = locked("requirements.lock"), locked("requirements-gpu.lock")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for text in [*project["dependencies"], *project["optional-dependencies"]["optuna"]]:
+    lock, gpu = (locked(name) for name in LOCKS)
+    parsed = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    project = parsed["project"]
+    # raysq itself is built by the locked setuptools.
+    builds = parsed["build-system"]["requires"]
+    for text in [*builds, *project["dependencies"], *project["optional-dependencies"]["optuna"]]:
         asked = Requirement(text)
         assert asked.specifier.contains(lock[canonicalize_name(asked.name)]), text
     assert not lock.keys() & gpu.keys() and all(name.startswith("nvidia-") for name in gpu)
-    for name in ("requirements.lock", "requirements-gpu.lock"):
-        assert "://" not in (ROOT / "jobs" / name).read_text()  # no index but the person's own
+    cuda = [Requirement(text) for text in requires("tensorflow") or ()]
+    for asked in (one for one in cuda if one.name.startswith("nvidia-")):
+        assert asked.specifier.contains(gpu[canonicalize_name(asked.name)]), asked
+
+
+def test_what_is_installed_from_the_locks_is_checked(cluster):
+    commands = [*cluster["setup_commands"], *cluster["worker_setup_commands"]]
+    commands += (ROOT / "jobs" / "Dockerfile").read_text().splitlines()
+    installs = [part for command in commands for part in command.split("&&") if "pip install" in part]
+    for lock in LOCKS:
+        of_lock = [one for one in installs if lock in one]
+        assert len(of_lock) == 2 and all("--require-hashes" in one for one in of_lock)
+    own = [one for one in installs if not any(lock in one for lock in LOCKS)]
+    assert len(own) == 2 and all({"--no-deps", "--no-build-isolation"} <= set(one.split()) for one in own)
 
 
 def test_the_job_on_kubernetes_is_whole(manifest, cluster):
