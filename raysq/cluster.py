@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysq.errors import ResourceError, UsageError
+from raysq.terminal import print_message
 
 _NODES_TIMEOUT = 900.0
 # How long the autoscaler has to call a request infeasible without a break; it may do so while nodes change.
@@ -105,7 +106,7 @@ def check_resources(needs: Mapping[str, float], what: str, times: int = 1) -> No
     from ray.autoscaler.sdk import request_resources
 
     timeout = nodes_timeout()
-    print(f"waiting up to {timeout:g} s for nodes: {_shortage(needs, what, times)}", file=sys.stderr, flush=True)
+    print_message(f"waiting up to {timeout:g} s for nodes: {_shortage(needs, what, times)}")
     started = hoped = asked = time.monotonic()
     request_resources(bundles=[dict(needs)] * times)
     try:

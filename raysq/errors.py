@@ -3,6 +3,8 @@
 import sys
 from types import TracebackType
 
+from raysq.terminal import print_message
+
 
 class RaysqError(Exception):
     """Something the person can mend. The command line prints it as one line and exits with 1."""
@@ -46,7 +48,7 @@ def plain_errors() -> None:
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, RaysqError):
-            print(f"raysq: {' '.join(str(error).split())}", file=sys.stderr)
+            print_message(f"raysq: {' '.join(str(error).split())}")
         else:
             usual(kind, error, trace)
 

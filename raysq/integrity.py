@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow as pa
 from raysq.atomic import write_json
 from raysq.errors import DamagedError, SourceError
 from raysq.json_files import read_json
+from raysq.terminal import print_message
 
 _SMALL = 4 << 20  # bytes of a file whose checksum is found whenever it is opened
 _LARGE = 2 << 30  # bytes whose checksums take some seconds
@@ -72,7 +72,7 @@ def check_files(directory: Path, shards: Sequence[_File], extras: Sequence[_File
     small = [file for file in extras if file.bytes <= _SMALL and file not in unknown]
     size = sum(file.bytes for file in unknown)
     if size >= _LARGE:
-        print(f"checking {size / 1e9:.1f} GB in {directory} against their checksums, once", file=sys.stderr)
+        print_message(f"checking {size / 1e9:.1f} GB in {directory} against their checksums, once")
     entries = [_entry(directory, file) for file in unknown]
     paths = [(directory / file.file, file) for file in [*small, *unknown]]
     if len(paths) == 1 or size < _SMALL:

@@ -99,7 +99,7 @@ def unwrapped(doing: str = "preparing") -> Iterator[None]:
 @contextlib.contextmanager
 def progress(pieces: list[Any], noted: Path, quiet: bool) -> Iterator[None]:
     """One line on standard error: what has been read so far."""
-    from rich.console import Console
+    from raysq.console import Console
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

@@ -21,6 +21,7 @@ from raysq.settings import coerce, make, nearest, overlay, settings_of
 from raysq.shards import MANIFEST, Dataset, Manifest, Shard, read_manifest, schema_entries, write_manifest
 from raysq.sources import Source
 from raysq.tasks.task import Task
+from raysq.uris import redact
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -342,7 +343,7 @@ def _same(task: Task, target: Path | None, preparation: Preparation, source: Sou
         if target is not None:
             raise DataError(
                 f"data set {target.name} of {task.name} was made from other data or settings "
-                f"({manifest.source['label']}): give another --name, or --fresh to replace it"
+                f"({redact(manifest.source['label'])}): give another --name, or --fresh to replace it"
             )
     return None
 
@@ -350,10 +351,10 @@ def _same(task: Task, target: Path | None, preparation: Preparation, source: Sou
 def _sayer(quiet: bool) -> Any:
     if quiet:
         return lambda *_: None
-    from rich.console import Console
+    from raysq.console import Console
 
-    console = Console(stderr=True, highlight=False)
-    return lambda text: console.print(text, markup=False, soft_wrap=True)
+    console = Console(stderr=True)
+    return lambda text: console.print(text, soft_wrap=True)
 
 
 def _summary(

@@ -18,6 +18,7 @@ from raysq.errors import DamagedError, RaysqError, SourceError, UsageError
 from raysq.home import home
 from raysq.json_files import read_json
 from raysq.trees import BY_SYSTEM, Tree, checksum, is_hidden, left_out, walk
+from raysq.uris import redact
 
 TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
 SAMPLE = "sample"
@@ -69,7 +70,7 @@ class Source:
     """Raw data that were found and can be prepared; their checksums are found meanwhile.
 
     Attributes:
-        label: what it is, for people: a file name, a URL, or the sample and its length.
+        label: what it is, for people: a file name, a URL without its secrets, or the sample and its length.
         raw: the files in reading order.
         synthetic: whether raysq made the data up.
         messages: which files of the folder or archive are left out, and why.
@@ -125,7 +126,7 @@ def resolve(
         if url is None:
             raise UsageError("this task has no published data: give --source PATH, --source URL or --source sample")
         path = fetch_shown(url, sha256, quiet)
-        return _source(url, path, suffixes, trees, zip_member, listing)
+        return _source(redact(url), path, suffixes, trees, zip_member, listing)
     if frames.is_frame(source):
         if ".parquet" not in suffixes:
             raise UsageError(
@@ -143,11 +144,11 @@ def resolve(
         return replace(
             _source(f"built-in {path.stem} (synthetic)", path, suffixes, trees, zip_member, listing), synthetic=True
         )
-    if text.startswith(("http://", "https://")):
+    if text.lower().startswith(("http://", "https://")):
         path = fetch_shown(text, sha256 if text == url else None, quiet)
-        return _source(text, path, suffixes, trees, zip_member, listing)
+        return _source(redact(text), path, suffixes, trees, zip_member, listing)
     if "://" in text:
-        raise SourceError(f"{text} is not an http(s) URL; fetch it yourself and give --source PATH")
+        raise SourceError(f"{redact(text)} is not an http(s) URL; fetch it yourself and give --source PATH")
     path = Path(text).expanduser()
     return _source(path.absolute().name, path, suffixes, trees, zip_member, listing)
 
@@ -170,7 +171,9 @@ def _source(
 ) -> Source:
     """The files at a path, checked, and what of a folder or a zip is left out."""
     if not path.exists():
-        raise SourceError(f"{path} does not exist; --source takes sample[:LENGTH], a file, a folder or a URL")
+        raise SourceError(
+            f"{redact(str(path))} does not exist; --source takes sample[:LENGTH], a file, a folder or a URL"
+        )
     wanted = ", ".join(suffixes[:_SHOWN]) + (", ..." if len(suffixes) > _SHOWN else "")
     messages: list[str] = []
     if path.is_dir():

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from raysq.cli.parser import parser
 from raysq.errors import Interrupted, RaysqError, UsageError
+from raysq.terminal import print_message
+from raysq.uris import redact_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         said = _no_room(error)
-        if said is None or os.environ.get("RAYSQ_DEBUG"):
-            raise
+        if said is None:
+            return _fail_unforeseen(error)
         return _fail(said, 1)
 
 
@@ -56,8 +58,14 @@ def _no_room(error: Exception) -> str | None:
     return None
 
 
+def _fail_unforeseen(error: Exception) -> int:
+    """The traceback of an error that nobody foresaw."""
+    print_message(redact_text("".join(traceback.format_exception(error)).rstrip()), lines=True)
+    return 1
+
+
 def _fail(error: object, code: int) -> int:
-    if isinstance(error, BaseException) and os.environ.get("RAYSQ_DEBUG"):
-        traceback.print_exception(error)
-    print(f"raysq: {' '.join(str(error).split())}", file=sys.stderr)
+    if isinstance(error, Exception) and os.environ.get("RAYSQ_DEBUG"):
+        _fail_unforeseen(error)
+    print_message(f"raysq: {redact_text(' '.join(str(error).split()))}")
     return code

@@ -2,13 +2,13 @@
 
 import argparse
 import glob
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from raysq.cli.output import say
 from raysq.errors import DataError, UsageError
+from raysq.terminal import print_message, print_result
 
 
 def tasks(options: argparse.Namespace) -> None:
@@ -28,7 +28,7 @@ def tasks(options: argparse.Namespace) -> None:
         table.add_row(row["task"], row["title"], ", ".join(row["models"]), ", ".join(row["prepared"]) or "-")
     say(options, rows, lambda console: console.print(table, soft_wrap=False))
     for error in damaged:
-        print(f"a data set is left out: {error}", file=sys.stderr)
+        print_message(f"a data set is left out: {error}")
 
 
 def prepare(options: argparse.Namespace) -> None:
@@ -56,7 +56,7 @@ def prepare(options: argparse.Namespace) -> None:
         "told": manifest.preparation.get("told", []),
     }
     # The pipeline has said all of it on standard error; a script that reads this line wants the folder.
-    say(options, result, lambda console: console.print(data.directory))
+    say(options, result, lambda console: print_result(str(data.directory)))
 
 
 # Options whose setting has another name.

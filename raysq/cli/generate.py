@@ -1,11 +1,11 @@
 """The command that writes text."""
 
 import argparse
-import sys
 from typing import Any
 
 from raysq.cli.output import say
 from raysq.errors import UsageError
+from raysq.terminal import print_message, print_result
 
 
 def add(sub: argparse.ArgumentParser) -> None:
@@ -46,15 +46,12 @@ def generate(options: argparse.Namespace) -> None:
     )
     if found["unknown"]:
         names = ", ".join(repr(word) for word in found["unknown"])
-        print(f"the model does not know {names} of the prompt", file=sys.stderr)
+        print_message(f"the model does not know {names} of the prompt")
 
     def show(console: Any) -> None:
-        from rich.text import Text
-
         level = run.config.facts["reading"].get("level")
         for number, text in enumerate(found["samples"]):
-            if number:
-                console.print()
-            console.print(Text(f"{options.prompt}{'' if level == 'char' or not options.prompt else ' '}{text}"))
+            space = "" if level == "char" or not options.prompt else " "
+            print_result(f"{chr(10) * bool(number)}{options.prompt}{space}{text}")
 
     say(options, {"run": str(run.directory), "synthetic": run.config.synthetic, **found}, show)

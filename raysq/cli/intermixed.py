@@ -2,7 +2,10 @@
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
+
+from raysq.terminal import visible
+from raysq.uris import redact_text
 
 
 class IntermixedParser(argparse.ArgumentParser):
@@ -18,6 +21,10 @@ class IntermixedParser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._behind: list[str] | None = None  # what stands behind "--", while the two passes run
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with a line that repeats what was typed, secrets in URLs aside."""
+        super().error(visible(redact_text(message)))
 
     def parse_known_args(  # type: ignore[override]  # argparse's overloads say the same of any namespace
         self, args: Sequence[str] | None = None, namespace: Any = None

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysq.cli.renamed import Renamed
+from raysq.terminal import print_result
 
 
 def search_job(
@@ -56,7 +57,7 @@ def search_job(
     options = parser.parse_args()
     raysq.plain_errors()
 
-    from rich.console import Console
+    from raysq.console import Console
 
     data = options.data
     if options.source:
@@ -81,5 +82,5 @@ def search_job(
         name=options.name,
         quiet=False,
     )
-    found.show(Console(highlight=False, soft_wrap=True))
-    print(f"best settings in {found.directory / 'best.json'}")
+    found.show(Console(soft_wrap=True))
+    print_result(f"best settings in {found.directory / 'best.json'}")

@@ -1,11 +1,11 @@
 """Commands that train and measure."""
 
 import argparse
-import sys
 from typing import Any
 
 from raysq.cli.output import WIDEST, headings, metrics_table, overrides, plain_item, say
 from raysq.report.numbers import metric
+from raysq.terminal import print_message
 
 
 def train(options: argparse.Namespace) -> None:
@@ -31,11 +31,11 @@ def train(options: argparse.Namespace) -> None:
     remarks = kinds.get(config.kind).remarks(config.facts, config.example_settings())
     run = Run.create(config, name=options.name, fresh=options.fresh)
     if not options.json:
-        print(f"data {config.data}{' (synthetic sample)' if config.synthetic else ''}", file=sys.stderr)
+        print_message(f"data {config.data}{' (synthetic sample)' if config.synthetic else ''}")
         for line in remarks:
-            print(f"     {line}", file=sys.stderr)
+            print_message(f"     {line}")
         finished = run.result() is not None
-        print(f"run  {run.directory}{' (finished before)' if finished else ''}", file=sys.stderr)
+        print_message(f"run  {run.directory}{' (finished before)' if finished else ''}")
     if run.result() is None:
         with run.lock():
             api.execute(run, workers=options.workers, gpu=options.gpu, threads=options.threads, quiet=options.json)
@@ -134,10 +134,10 @@ def evaluate(options: argparse.Namespace) -> None:
 
     def show(console: Any) -> None:
         for line in remarks:
-            print(line, file=sys.stderr)
+            print_message(line)
         metrics_table(console, found, config)
         for message in messages:
-            console.print(message, markup=False)
+            console.print(message)
         tell = kinds.get(config.kind).show
         for split, about in details.items():
             for item in tell(about, split) if tell is not None else ():
@@ -155,7 +155,7 @@ def backtest(options: argparse.Namespace) -> None:
     def on_fold(number: int, fold: dict[str, Any]) -> None:
         if not options.json:
             figures = (f"{name} {metric(metrics['test_loss'])}" for name, metrics in fold["metrics"].items())
-            print(f"fold {number}/{options.folds}  test_loss: {'  '.join(figures)}  {fold['run']}", file=sys.stderr)
+            print_message(f"fold {number}/{options.folds}  test_loss: {'  '.join(figures)}  {fold['run']}")
 
     found = backtest(
         options.task,

@@ -23,9 +23,9 @@ def say(options: argparse.Namespace, result: dict[str, Any] | list[Any], show: C
     if options.json:
         print(json.dumps(result), file=options.stdout)
     else:
-        from rich.console import Console
+        from raysq.console import Console
 
-        show(Console(highlight=False, soft_wrap=True))
+        show(Console(soft_wrap=True))
 
 
 def headings(names: list[str], config: Any) -> list[str]:
@@ -39,6 +39,7 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
     """A row a model and split: metrics as the model sees them, then in the target's own unit."""
     from rich.table import Table
 
+    from raysq.console import lines
     from raysq.report.numbers import metric
 
     names: list[str] = []
@@ -61,7 +62,9 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
         for model, split in pairs:
             table.add_row(model, split, *(figure(model, split, name) for name in names))
     else:  # several outputs: a line a metric reads better
-        table = Table("", *(f"{model}\n{split}" for model, split in pairs), title=title)
+        table = Table("", title=title)
+        for model, split in pairs:
+            table.add_column(lines(model, split))
         for name, heading in zip(names, titles, strict=True):
             table.add_row(heading, *(figure(model, split, name) for model, split in pairs))
     console.print(table)
@@ -70,21 +73,19 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
 def plain_item(console: Any, item: Any) -> None:
     """A table or a paragraph of a kind's, on a terminal."""
     from rich.table import Table
-    from rich.text import Text
 
     from raysq.kinds import charts
     from raysq.report.tables import column_texts
 
     if isinstance(item, charts.Text):
-        console.print(Text(item.text))
+        console.print(item.text)
         return
     columns = list(zip(*item.rows, strict=True)) if item.rows else [()] * len(item.columns)
     texts = [column_texts(cells) for cells in columns]
     table = Table(title=item.title or None, title_justify="left")
     for name, cells in zip(item.columns, columns, strict=True):
         numeric = all(cell is None or isinstance(cell, (int, float)) for cell in cells)
-        # Names come from data: brackets in them are no markup.
-        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in zip(*texts, strict=True):
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*map(str, row))
     console.print(table)

@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of the whole command line; each command sets `run`."""
     from raysq import __version__
 
-    whole = argparse.ArgumentParser(
+    whole = IntermixedParser(
         prog="raysq", description="Distributed training on Ray for sequence learning with Keras 3."
     )
     whole.add_argument("--version", action="version", version=f"raysq {__version__}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from raysq.cli.output import say
 from raysq.errors import DataError, UsageError
 from raysq.report.numbers import metric
+from raysq.terminal import print_message, print_result, visible
 
 if TYPE_CHECKING:
     from raysq.training.run import Run
@@ -34,7 +35,7 @@ def predict(options: argparse.Namespace) -> None:
         quiet=options.json,
     )
     if options.output is None:
-        print(f"{result['rows']:,} predictions", file=sys.stderr)
+        print_message(f"{result['rows']:,} predictions")
         return None
     return say(options, result, lambda console: console.print(f"{result['rows']:,} predictions in {result['output']}"))
 
@@ -53,7 +54,6 @@ def _predict_texts(options: argparse.Namespace) -> None:
 
     def show(console: Any) -> None:
         from rich.table import Table
-        from rich.text import Text
 
         names = ["label", "probability", "remark"]
         if "label" not in found[0]:  # not of a classifier
@@ -63,9 +63,9 @@ def _predict_texts(options: argparse.Namespace) -> None:
         table = Table("text", *names)
         for row in found:
             text = " ".join(row["text"].split())
-            said = Text(text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "\u2026")
+            shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "\u2026"
             values = ("" if row[name] is None else row[name] for name in names)
-            table.add_row(said, *(Text(f"{one:.4f}" if isinstance(one, float) else str(one)) for one in values))
+            table.add_row(shown, *(f"{one:.4f}" if isinstance(one, float) else str(one) for one in values))
         console.print(table)
 
     say(options, {"run": str(run.directory), "predictions": found}, show)
@@ -75,7 +75,7 @@ def report(options: argparse.Namespace) -> None:
     from raysq.report.page import report
 
     def tell(message: str) -> None:
-        print(message, file=sys.stderr)
+        print_message(message)
 
     path = report(*options.targets, output=options.output, week=options.week, on_message=tell).absolute()
     if options.open:
@@ -83,7 +83,7 @@ def report(options: argparse.Namespace) -> None:
 
         webbrowser.open(path.as_uri())
     result = {"report": str(path), "bytes": path.stat().st_size}
-    say(options, result, lambda console: console.print(path))
+    say(options, result, lambda console: print_result(str(path)))
 
 
 def export(options: argparse.Namespace) -> None:
@@ -122,7 +122,7 @@ def runs(options: argparse.Namespace) -> None:
 
     say(options, rows, show)
     for error in damaged:
-        print(error, file=sys.stderr)
+        print_message(error)
 
 
 def _run_row(run: "Run") -> dict[str, Any]:
@@ -170,8 +170,9 @@ def remove(options: argparse.Namespace) -> None:
     if not options.yes:
         if options.json or not sys.stdin.isatty():
             raise UsageError("rm asks before it removes; without a terminal give --yes")
-        if input(f"remove {', '.join(path.name for path in found)}? [y/N] ").strip().lower() not in ("y", "yes"):
-            print("nothing removed", file=sys.stderr)
+        names = visible(", ".join(path.name for path in found))
+        if input(f"remove {names}? [y/N] ").strip().lower() not in ("y", "yes"):
+            print_message("nothing removed")
             return
     for directory in found:
         remove_run(directory)

@@ -9,6 +9,7 @@ from typing import Any
 
 from raysq.cli.output import say
 from raysq.errors import UsageError
+from raysq.terminal import print_message, print_result
 
 
 def add(sub: argparse.ArgumentParser) -> None:
@@ -63,9 +64,9 @@ def _texts(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> Non
 
     def show(console: Any) -> None:
         for one in found:
-            print(one["translation"])
+            print_result(one["translation"])
             if one["remark"]:
-                print(f"  {one['remark']}", file=sys.stderr)
+                print_message(f"  {one['remark']}")
 
     say(options, {"run": str(run.directory), "synthetic": run.config.synthetic, "translations": found}, show)
 
@@ -76,7 +77,7 @@ def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None
 
     def tell(message: str) -> None:
         if not options.json:
-            print(f"  {without_options(message)}", file=sys.stderr)
+            print_message(f"  {without_options(message)}")
 
     if options.json and options.output is None:
         raise UsageError("translate --json needs --output FILE: without it the translations are what is printed")
@@ -96,7 +97,7 @@ def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None
     if "bleu" in result:
         said += f", BLEU {result['bleu']:.2f}"
     if options.output is None:
-        print(said, file=sys.stderr)
+        print_message(said)
         return None
     return say(options, result, lambda console: console.print(f"{said}: {result['output']}"))
 
@@ -104,8 +105,9 @@ def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None
 @contextlib.contextmanager
 def _counter(quiet: bool) -> Iterator[Callable[[int], None]]:
     """A function that adds to the lines that are done, and shows them on a terminal."""
-    from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from raysq.console import Console
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

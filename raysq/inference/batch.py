@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import io
 import re
 import sys
 from collections import Counter
@@ -19,6 +20,7 @@ from raysq.inference.load import Predictor, for_predict
 from raysq.readers.csv.format import CsvFormat
 from raysq.settings import resolve, settings_of
 from raysq.shards import Dataset
+from raysq.terminal import print_message, results
 from raysq.training.run import Run
 from raysq.training.saved import tell_if_changed
 
@@ -155,7 +157,7 @@ def _tell(run: Run, preparation: Any, report: Mapping[str, Any], quiet: bool) ->
 def _say(lines: Sequence[str], quiet: bool) -> None:
     """Print lines for people."""
     for line in () if quiet else lines:
-        print(f"  {without_options(line)}", file=sys.stderr)
+        print_message(f"  {without_options(line)}")
 
 
 def _stream(
@@ -280,8 +282,13 @@ def _writer(path: Path | None) -> "Iterator[Any]":
         def show(table: "pa.Table") -> None:
             nonlocal written
             options = pyarrow.csv.WriteOptions(include_header=not written)
-            pyarrow.csv.write_csv(zones.written(table), sys.stdout.buffer, options)
-            sys.stdout.buffer.flush()
+            if sys.stdout.isatty():
+                text = io.BytesIO()
+                pyarrow.csv.write_csv(zones.written(table), text, options)
+                results().write(text.getvalue().decode())
+            else:
+                pyarrow.csv.write_csv(zones.written(table), sys.stdout.buffer, options)
+                sys.stdout.buffer.flush()
             written = True
 
         yield show
@@ -311,8 +318,9 @@ def _writer(path: Path | None) -> "Iterator[Any]":
 @contextlib.contextmanager
 def _bar(total: int, quiet: bool) -> "Iterator[Any]":
     """A function that adds to what is done, and shows it on a terminal."""
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    from raysq.console import Console
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

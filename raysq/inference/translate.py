@@ -16,6 +16,7 @@ from raysq.home import asked_output
 from raysq.inference.abilities import check
 from raysq.inference.load import without_hint
 from raysq.preparation import prepare_table
+from raysq.terminal import TextOutput, results
 from raysq.training.run import Run
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
@@ -86,7 +87,7 @@ def translate_file(
             seconds += time.perf_counter() - began
             count += len(found)
             # A translation is a line, also where the pairs of a table had line breaks in them.
-            sink.writelines(" ".join(one.text.split("\n")) + "\n" for one in found)
+            sink.write("".join(" ".join(one.text.split("\n")) + "\n" for one in found))
             sink.flush()
             if wanted is not None:
                 written += [one.text for one in found]
@@ -163,8 +164,8 @@ def _lines(path: Path | None, encoding: str) -> Iterator[str]:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
 
 
-def _sink(stack: contextlib.ExitStack, path: Path | None, encoding: str) -> IO[str]:
+def _sink(stack: contextlib.ExitStack, path: Path | None, encoding: str) -> TextOutput:
     if path is None:
-        return sys.stdout
+        return results()
     partial = stack.enter_context(atomic_write(path))
     return stack.enter_context(open(partial, "w", encoding=encoding, newline="\n"))

@@ -1,7 +1,6 @@
 """Checkpoints on disk: arrays in an .npz without pickle, state and checksums in JSON, swapped in as a whole."""
 
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from raysq.arrays import read_arrays, write_arrays
 from raysq.atomic import replace_directory, write_json
 from raysq.errors import DamagedError
 from raysq.json_files import Version, read_json
+from raysq.terminal import print_message
 from raysq.training.run import Run
 
 FORMAT_VERSION = 2  # 2: checksums
@@ -78,7 +78,7 @@ def load(directory: Path) -> Saved | None:
 
 def say(message: str) -> None:
     """Tell the person that a checkpoint was replaced by another one."""
-    print(message, file=sys.stderr)
+    print_message(message)
 
 
 def load_last(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | None:

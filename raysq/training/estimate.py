@@ -56,7 +56,7 @@ def show_estimate(console: Any, found: dict[str, Any]) -> None:
         text = ",".join(map(str, value)) if isinstance(value, list) else value
         console.print(f"{'' if number else 'settings':<12}{name}={text}")
     for number, line in enumerate(found["remarks"]):
-        console.print(f"{'' if number else 'remarks':<12}{line}", markup=False)
+        console.print(f"{'' if number else 'remarks':<12}{line}")
     console.print(f"examples    {'  '.join(f'{name} {count:,}' for name, count in found['examples'].items())}")
     console.print(f"parameters  {found['parameters']:,}")
     console.print(f"steps       {found['steps']:,}, about {found['estimated_seconds']:,.0f} s in this process")

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from raysq.console import Console
 from raysq.report.numbers import metric
 from raysq.training.state import TrainState
 
@@ -22,7 +22,7 @@ class TrainProgress:
 
     def __init__(self, epochs: int, quiet: bool = False):
         self.epochs = epochs
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.console = Console(stderr=True, quiet=quiet)
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]:>3}/" + str(epochs)),
             BarColumn(),

@@ -9,6 +9,7 @@ from typing import Any
 from raysq import backend
 from raysq.errors import DataError, UsageError
 from raysq.shards import Dataset
+from raysq.terminal import print_message
 from raysq.training.run import Run
 from raysq.training.source import SourceChanged, has_changed, import_source
 
@@ -170,7 +171,7 @@ def tell_if_changed(run: Run) -> None:
 
 
 def _tell_changed(run: Run) -> None:
-    print(f"the model's source has changed since run {run.name} was trained: its saved model is used", file=sys.stderr)
+    print_message(f"the model's source has changed since run {run.name} was trained: its saved model is used")
 
 
 def _import_changed(module: str, folder: str) -> str:

@@ -98,25 +98,24 @@ def show(experiment: Experiment, console: Any) -> None:
         if trial["error"]:
             reasons.setdefault(trial["error"], []).append(str(trial["number"]))
     for reason, numbers in reasons.items():
-        console.print(f"failed: trial {', '.join(numbers)}: {reason}", markup=False)
-    console.print(f"best: {_pairs(trials[0]['settings'])}", markup=False)
+        console.print(f"failed: trial {', '.join(numbers)}: {reason}")
+    console.print(f"best: {_pairs(trials[0]['settings'])}")
     ended = sum(trial["state"] != "interrupted" for trial in trials)
     console.print(
         f"{ended} trials in {duration_text(experiment.seconds)}; all in {experiment.directory}, "
         f"the best in {Path(best['run']).relative_to(experiment.directory)}",
-        markup=False,
     )
     there = (Path(best["run"]) / "config.json").exists()
     if there and (still := Run.open(best["run"]).still_improving()):
-        console.print(f"the best trial's {still}", markup=False)
+        console.print(f"the best trial's {still}")
     if most := max((trial.get("memory", 0) for trial in trials), default=0):
         left = memory.available()
         has = "" if left is None else f"; {memory.gigabytes(left)} are left on this machine"
         console.print(f"a trial took up to {memory.gigabytes(most)} of memory{has}")
     if experiment.refit:
         show_refit(experiment.refit, console)
-    console.print(f"next: raysq train {best['task']} --config {experiment.directory / 'best.json'}", markup=False)
-    console.print(f"      raysq report {experiment.directory}", markup=False)
+    console.print(f"next: raysq train {best['task']} --config {experiment.directory / 'best.json'}")
+    console.print(f"      raysq report {experiment.directory}")
 
 
 def show_refit(refit: Mapping[str, Any], console: Any) -> None:
@@ -134,20 +133,23 @@ def show_refit(refit: Mapping[str, Any], console: Any) -> None:
 def _table(*columns: str, title: str | None) -> Any:
     from rich.table import Table
 
+    from raysq.console import lines
+
     table = Table(
         title=title, box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", header_style="bold"
     )
     for column in columns:
         # A long name in two lines: a search has many columns, a terminal may be narrow.
-        table.add_column(column.replace("_", "_\n") if len(column) > 9 else column, overflow="fold")
+        heading = lines(*column.replace("_", "_ ").split(" ")) if len(column) > 9 else column
+        table.add_column(heading, overflow="fold")
     return table
 
 
 def _print(console: Any, table: Any) -> None:
-    from rich.console import Console
+    from raysq.console import Console
 
     # Without a terminal there is no width to keep to.
-    wide = console if console.is_terminal else Console(file=console.file, width=240, highlight=False)
+    wide = console if console.is_terminal else Console(file=console.file, width=240)
     wide.print(table, soft_wrap=False)
 
 

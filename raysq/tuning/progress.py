@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from raysq.console import Console
 from raysq.report.numbers import metric
 
 _SHOWN_ENDED = 5
@@ -74,14 +75,14 @@ class Board:
     rows: dict[str, Row] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._console = Console(stderr=True, quiet=self.quiet, highlight=False, soft_wrap=True)
+        self._console = Console(stderr=True, quiet=self.quiet, soft_wrap=True)
         self._lock = threading.RLock()
         self._live: Live | None = None
         self._started = time.monotonic()
 
     def __enter__(self) -> "Board":
         if self._console.is_terminal and not self.quiet:
-            self._live = Live(self, console=Console(stderr=True, highlight=False), transient=True, refresh_per_second=2)
+            self._live = Live(self, console=Console(stderr=True), transient=True, refresh_per_second=2)
             self._live.start()
         return self
 
@@ -100,7 +101,7 @@ class Board:
         """A line beside the table."""
         console = self._console if self._live is None else self._live.console
         if not self.quiet:
-            console.print(line, markup=False)
+            console.print(line)
 
     @property
     def elapsed(self) -> float:
@@ -139,7 +140,7 @@ class Board:
             figures = f"{state} after {row.epoch} epochs, val_loss {metric(row.val_loss)}"
         reason = f": {error}" if error else ""
         settings = " ".join(f"{key}={value_text(value)}" for key, value in row.settings.items())
-        self._console.print(f"{self.done:>3}/{self.total} {name} {figures}{reason}  {settings}", markup=False)
+        self._console.print(f"{self.done:>3}/{self.total} {name} {figures}{reason}  {settings}")
 
     def withdraw(self, name: str) -> None:
         """A trial that was never begun is no longer waited for."""

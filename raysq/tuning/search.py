@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
 from raysq.home import home
 from raysq.settings import nearest
 from raysq.shards import Dataset
+from raysq.terminal import print_message
 from raysq.training import api
 from raysq.training.config import Config, import_place
 from raysq.training.worker import idle_settings
@@ -100,9 +100,9 @@ def tune(
     space = make_space(config, dataset, fixed, search, idle)
     if not quiet:
         whose = "what was asked" if search else f"the space of task {task}"
-        print(f"search  model {config.model}, {whose}; the first trial has the defaults", file=sys.stderr)
+        print_message(f"search  model {config.model}, {whose}; the first trial has the defaults")
         for line in space.describe():
-            print(f"        {line}", file=sys.stderr)
+            print_message(f"        {line}")
     identity = _identity(config, space, scheduler, searcher, workers_per_trial)
     about = {
         "id": identity,
