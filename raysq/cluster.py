@@ -1,12 +1,15 @@
 """The one place where Ray is started or joined, and asked for what it, and this process, can hold."""
 
+import contextlib
 import json
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from raysq.errors import ResourceError, UsageError
@@ -44,9 +47,11 @@ def ensure_ray(**options: Any) -> None:
     try:
         if address:
             _reach(address)
-            ray.init(address=address, **quiet)
-        else:
-            ray.init(address="local", include_dashboard=False, **quiet, **options)
+        with _kept_signals():
+            if address:
+                ray.init(address=address, **quiet)
+            else:
+                ray.init(address="local", include_dashboard=False, **quiet, **options)
     except (ConnectionError, RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
         said = (str(error).strip() or repr(error)).splitlines()[0]
         if address:
@@ -55,6 +60,21 @@ def ensure_ray(**options: Any) -> None:
                 f"no Ray cluster answers at RAY_ADDRESS={address} ({said}); unset it to run locally{token}"
             ) from None
         raise ResourceError(f"Ray does not start ({said}); `raysq doctor` looks further") from None
+
+
+@contextlib.contextmanager
+def _kept_signals() -> Iterator[None]:
+    """Leave SIGTERM to who has it: Ray takes it, and would end this process without a word."""
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, handler)
 
 
 def cores() -> int:

@@ -195,13 +195,17 @@ def _forget(part: Path) -> None:
 
 @contextlib.contextmanager
 def progress_bar(url: str) -> Iterator[Progress]:
-    """A progress bar on standard error."""
+    """A progress bar on standard error, where that is a terminal."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
 
     from raysq.console import Console
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task(f"fetching {file_name(url)}", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

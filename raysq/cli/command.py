@@ -1,0 +1,69 @@
+"""One command, from its arguments to the status with which it ends."""
+
+import contextlib
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from raysq.cli.parser import parser
+from raysq.cli.stop import INTERRUPTED, StopSignals
+from raysq.errors import Interrupted, RaysqError, UsageError
+from raysq.terminal import print_message
+from raysq.uris import redact_text
+
+
+def run(arguments: Sequence[str] | None, stops: StopSignals) -> int:
+    """Run a command.
+
+    Raises:
+        KeyboardInterrupt: a signal ended it.
+    """
+    options = parser().parse_args(arguments)
+    if options.debug:
+        os.environ["RAYSQ_DEBUG"] = "1"
+    options.stdout = sys.stdout
+    try:
+        # What a user's own model prints must not come between the lines of a result that a program reads.
+        with contextlib.redirect_stdout(sys.stderr if getattr(options, "json", False) else sys.stdout):
+            return options.run(options) or 0
+    except Interrupted as error:
+        stops.said = True
+        return _fail(error, INTERRUPTED)
+    except BrokenPipeError:
+        # The reader (`| head`) has gone; keep Python from complaining when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if stops.received:  # what a library made of it
+            raise KeyboardInterrupt from None
+        if isinstance(error, RaysqError):
+            return _fail(error, 2 if isinstance(error, UsageError) else 1)
+        line = _no_room(error)
+        return _fail_unforeseen(error) if line is None else _fail(line, 1)
+
+
+def _no_room(error: Exception) -> str | None:
+    """The line for a disk that takes nothing more, whichever library met it; None for another error."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
+        return f"{where}: {error.strerror}; make room or set RAYSQ_HOME, and the same command goes on"
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename} cannot be opened: {error.strerror}; take another file, or another RAYSQ_HOME"
+    if "No space left on device" in str(error):  # TensorFlow's and Arrow's own errors
+        return "no space left on the disk: make room or set RAYSQ_HOME, and the same command goes on"
+    return None
+
+
+def _fail_unforeseen(error: Exception) -> int:
+    """The traceback of an error that nobody foresaw."""
+    print_message(redact_text("".join(traceback.format_exception(error)).rstrip()), lines=True)
+    return 1
+
+
+def _fail(error: object, code: int) -> int:
+    if isinstance(error, Exception) and os.environ.get("RAYSQ_DEBUG"):
+        _fail_unforeseen(error)
+    print_message(f"raysq: {redact_text(' '.join(str(error).split()))}")
+    return code
