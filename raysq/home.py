@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -11,10 +12,34 @@ from raysq.errors import DataError, RaysqError, SourceError, UsageError
 
 T = TypeVar("T")
 
+_LONGEST_NAME = 100  # bytes: file systems take 255, and temporary names are longer
+
 
 def home() -> Path:
     """The folder of cached sources, data sets and runs: RAYSQ_HOME, or `~/.raysq`."""
     return Path(os.environ.get("RAYSQ_HOME") or "~/.raysq").expanduser().absolute()
+
+
+def check_name(name: str, noun: str) -> None:
+    """Check the name of a folder of the home, which people type, and which stands in commands and on pages.
+
+    Args:
+        name: of the folder.
+        noun: of what is in it, for the error.
+
+    Raises:
+        UsageError: it has other characters than those of a name, or too many.
+    """
+    if not re.fullmatch(r"[^\W_][\w.-]*", name):
+        raise UsageError(
+            f"--name: a {noun}'s name is letters, digits, '.', '-' and '_', and begins with a letter or digit, "
+            f"received {name[:_LONGEST_NAME]!r}"
+        )
+    if len(name.encode()) > _LONGEST_NAME:
+        raise UsageError(
+            f"--name: a {noun}'s name has at most {_LONGEST_NAME} bytes, received {len(name.encode())}: choose a "
+            "shorter one"
+        )
 
 
 def newest_first(

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import re
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from raysq import datasets, kinds, sources, tasks
 from raysq.atomic import replace_directory
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.home import home, locked
+from raysq.home import check_name, home, locked
 from raysq.integrity import stamp
 from raysq.kinds.kind import Kind, Preparation, Revising, Surveying
 from raysq.settings import coerce, make, nearest, overlay, settings_of
@@ -65,8 +64,8 @@ def prepare(
     kind = kinds.get(task.kind)
     ours, chosen = _divided(kind, settings or {})
     preparation = make(kind.preparation, {**task.preparation, **ours})
-    if name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name):
-        raise UsageError(f"a data set's name is letters, digits, '.', '-' and '_', received {name!r}")
+    if name is not None:
+        check_name(name, "data set")
     published = task.source
     found = sources.resolve(
         source,

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 
 from raysq.atomic import write_json, write_json_lines
 from raysq.errors import DamagedError, DataError, RaysqError, UsageError
-from raysq.home import held, home, newest_first
+from raysq.home import check_name, held, home, newest_first
 from raysq.json_files import Version, check_form, read_json, read_json_lines
 from raysq.training.config import Config
 
@@ -74,8 +74,8 @@ class Run:
         Raises:
             UsageError: a run of that name has another configuration, and steps.
         """
-        if name and (Path(name).name != name or name.startswith(".")):
-            raise UsageError(f"--name must be a plain name without slashes, received {name!r}")
+        if name is not None:
+            check_name(name, "run")
         directory = (folder or home() / "runs") / (name or config.id)
         if (directory / "config.json").exists():
             if not fresh:

@@ -9,7 +9,7 @@ from typing import Any
 
 from raysq.atomic import write_json
 from raysq.errors import DataError, RaysqError, UsageError
-from raysq.home import held, home, newest_first
+from raysq.home import check_name, held, home, newest_first
 from raysq.training import experiment_files as files
 
 # States of a trial that has ended; any other is still to be trained.
@@ -33,11 +33,10 @@ class Experiment:
         """The experiment of that name, a new one or the one that is there.
 
         Raises:
-            UsageError: a name that leaves the folder.
+            UsageError: it cannot be a name.
             RaysqError: the folder cannot be written.
         """
-        if Path(name).name != name or name.startswith("."):
-            raise UsageError(f"--name must be a plain name without slashes, received {name!r}")
+        check_name(name, "search")
         directory = folder / name
         try:
             directory.mkdir(parents=True, exist_ok=True)

@@ -126,7 +126,7 @@ def tune(
         },
     }
     folder = Path(storage).expanduser().absolute() if storage else home() / "experiments"
-    experiment = Experiment.create(folder, name or identity, about)
+    experiment = Experiment.create(folder, identity if name is None else name, about)
     with experiment.lock():
         experiment.begin(fresh)
         agenda = SearchAgenda(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
