@@ -2,12 +2,46 @@
 
 import sys
 from types import TracebackType
+from typing import Any
 
 from raysq.terminal import print_message
 
 
 class RaysqError(Exception):
-    """Something the person can mend. The command line prints it as one line and exits with 1."""
+    """Something the person can mend. The command line prints it as one line and exits with 1.
+
+    It can be pickled with all its fields and notes, also where a subclass has another constructor: errors of Ray's
+    workers and actors arrive as what they were.
+
+    Args:
+        message: what is wrong, and what was received.
+        hint: what to do, where it may be left out: a command that does not have the options which the hint names
+            shows the message with another hint, or alone.
+
+    Example:
+        >>> str(DataError("train.csv has no rows", hint="give another --source"))
+        'train.csv has no rows; give another --source'
+    """
+
+    joint = "; "  # between message and hint
+
+    def __init__(self, message: object = "", hint: str | None = None) -> None:
+        super().__init__(str(message))
+        self.message = str(message)
+        self.hint = hint or None
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}{self.joint}{self.hint}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restored, (type(self), self.args), self.__dict__
+
+
+def restored(kind: type[RaysqError], arguments: tuple[Any, ...]) -> RaysqError:
+    """Make an error that was pickled; its fields come as its state."""
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    return error
 
 
 class UsageError(RaysqError, ValueError):
@@ -16,6 +50,16 @@ class UsageError(RaysqError, ValueError):
 
 class DataError(RaysqError, ValueError):
     """Raw or prepared data that cannot be used as they are."""
+
+
+class NotFoundError(DataError):
+    """No run, search or data set of that name; the hint says which there are."""
+
+    joint = ": "
+
+
+class FormatError(DataError):
+    """A csv file that is not written as its settings say; the hint names settings that every reader of csv takes."""
 
 
 class DamagedError(DataError):

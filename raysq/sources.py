@@ -124,7 +124,9 @@ def resolve(
     """
     if source is None:
         if url is None:
-            raise UsageError("this task has no published data: give --source PATH, --source URL or --source sample")
+            raise UsageError(
+                "this task has no published data", hint="give --source PATH, --source URL or --source sample"
+            )
         path = fetch_shown(url, sha256, quiet)
         return _source(redact(url), path, suffixes, trees, zip_member, listing)
     if frames.is_frame(source):
@@ -139,7 +141,7 @@ def resolve(
     text = str(source)
     if isinstance(source, str) and (text == SAMPLE or text.startswith(SAMPLE + ":")):
         if sample is None:
-            raise UsageError("this kind of data has no built-in sample: give --source PATH or --source URL")
+            raise UsageError("this kind of data has no built-in sample", hint="give --source PATH or --source URL")
         path = sample(text[len(SAMPLE) + 1 :])
         return replace(
             _source(f"built-in {path.stem} (synthetic)", path, suffixes, trees, zip_member, listing), synthetic=True
@@ -148,7 +150,7 @@ def resolve(
         path = fetch_shown(text, sha256 if text == url else None, quiet)
         return _source(redact(text), path, suffixes, trees, zip_member, listing)
     if "://" in text:
-        raise SourceError(f"{redact(text)} is not an http(s) URL; fetch it yourself and give --source PATH")
+        raise SourceError(f"{redact(text)} is not an http(s) URL", hint="fetch it yourself and give --source PATH")
     path = Path(text).expanduser()
     return _source(path.absolute().name, path, suffixes, trees, zip_member, listing)
 
@@ -162,7 +164,7 @@ def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
             return fetch(url, sha256, progress)
     except RaysqError as error:
         raise SourceError(
-            f"{error}; fetch the file yourself and give --source PATH (or --source sample for synthetic data)"
+            error, hint="fetch the file yourself and give --source PATH (or --source sample for synthetic data)"
         ) from None
 
 
@@ -172,7 +174,7 @@ def _source(
     """The files at a path, checked, and what of a folder or a zip is left out."""
     if not path.exists():
         raise SourceError(
-            f"{redact(str(path))} does not exist; --source takes sample[:LENGTH], a file, a folder or a URL"
+            f"{redact(str(path))} does not exist", hint="--source takes sample[:LENGTH], a file, a folder or a URL"
         )
     wanted = ", ".join(suffixes[:_SHOWN]) + (", ..." if len(suffixes) > _SHOWN else "")
     messages: list[str] = []
@@ -245,7 +247,7 @@ def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
             raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
         if not stats[-1].st_size:
             out = "give another --source" if len(paths) == 1 else "take it out of the folder, or write it again"
-            raise SourceError(f"{path.name} is empty (0 bytes); {out}")
+            raise SourceError(f"{path.name} is empty (0 bytes)", hint=out)
     asked = [
         _Asked(path, stat.st_size, stat.st_mtime_ns, stat.st_mtime_ns, functools.partial(file_checksum, path))
         for path, stat in zip(paths, stats, strict=True)
@@ -264,7 +266,7 @@ def _raw_tree(path: Path, tree: Tree) -> RawFile:
     return RawFile(path, path.name, tree.bytes, *_found_meanwhile([asked]))
 
 
-def file_checksum(path: Path, hint: str = "") -> str:
+def file_checksum(path: Path, hint: str | None = None) -> str:
     """SHA-256 of a file's bytes.
 
     Raises:
@@ -274,7 +276,7 @@ def file_checksum(path: Path, hint: str = "") -> str:
         with open(path, "rb", buffering=0) as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}{hint}") from None
+        raise SourceError(f"{path} cannot be read: {error.strerror or error}", hint) from None
 
 
 class _Asked(NamedTuple):

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from raysq.errors import DataError
+from raysq.errors import DataError, FormatError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.quotes import scan
 from raysq.readers.csv.rows import Block, blocks, other_rows, parse_options
@@ -161,7 +161,7 @@ def _plan_parquet(path: Path) -> list[Piece]:
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
     rows = sum(group.num_rows for group in groups)
     if not rows:
-        raise DataError(f"{path.name} has columns and no rows; give another --source")
+        raise DataError(f"{path.name} has columns and no rows", hint="give another --source")
     size = path.stat().st_size
     return [
         Piece(str(path), "parquet", header, index, first=not index, size=size * group.num_rows // rows)
@@ -176,7 +176,7 @@ def _plan_csv(path: Path, form: CsvFormat) -> list[Piece]:
         _check_decodes(path.name, data, form)
         found = begin(path.name, data, not stream.read(1), form)
         if found.size >= len(data):
-            raise DataError(f"{path.name} has a header and no rows; give another --source")
+            raise DataError(f"{path.name} has a header and no rows", hint="give another --source")
         piece = Piece(str(path), "stream", found.names, found.size, above=found.lines, size=size)
         if path.suffix.lower() != ".csv" or not form.splittable:
             return [piece]
@@ -218,10 +218,10 @@ def head(path: Path, form: CsvFormat, count: int = HEADER_BYTES) -> tuple[bytes,
         return stream.read(count), not stream.read(1)
 
 
-def wrong_encoding(where: str, form: CsvFormat, byte: int, hint: str = "latin-1") -> DataError:
+def wrong_encoding(where: str, form: CsvFormat, byte: int, hint: str = "latin-1") -> FormatError:
     """The error for a byte that is not of the encoding."""
-    return DataError(
-        f"{where} is not {form.encoding} (byte 0x{byte:02x}); --set encoding={hint}, or what the file is in"
+    return FormatError(
+        f"{where} is not {form.encoding} (byte 0x{byte:02x})", hint=f"--set encoding={hint}, or what the file is in"
     )
 
 
@@ -242,8 +242,8 @@ def _open(path: Path, form: CsvFormat) -> Iterator[IO[bytes]]:
     except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path.name} is damaged or cut short ({error}); fetch or write it again") from None
     except UnicodeError:
-        raise DataError(
-            f"{path.name}: the file is not {form.encoding}; --set encoding=utf-8, or what the file is in"
+        raise FormatError(
+            f"{path.name}: the file is not {form.encoding}", hint="--set encoding=utf-8, or what the file is in"
         ) from None
 
 

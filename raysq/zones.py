@@ -83,8 +83,8 @@ def localized(wall: np.ndarray, zone: str) -> tuple[np.ndarray, int]:
     if len(never):
         stamp = str(wall[never[0]].astype("datetime64[us]"))[:19]
         raise DataError(
-            f"stamp {stamp} is no time in {zone}, where clocks are put forward then ({len(never):,} such rows): if the "
-            f"times are those of winter all year, give --timezone with an offset such as +01:00"
+            f"stamp {stamp} is no time in {zone}, where clocks are put forward then ({len(never):,} such rows)",
+            hint="if the times are those of winter all year, give --timezone with an offset such as +01:00",
         )
     twice = np.flatnonzero(first != second)
     moments = first

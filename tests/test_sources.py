@@ -327,7 +327,7 @@ def test_the_sample_is_synthetic(tmp_path):
 
 
 def test_no_source_at_all():
-    with pytest.raises(UsageError, match="no published data: give --source"):
+    with pytest.raises(UsageError, match="no published data; give --source"):
         resolve(None)
     with pytest.raises(SourceError, match="not an http"):
         resolve("s3://bucket/x.csv")

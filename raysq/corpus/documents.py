@@ -90,7 +90,7 @@ class Documents(CsvFormat):
     def check(self, notes: list[Note]) -> None:
         """Raises DataError where there are no documents."""
         if not total(notes, "documents"):
-            raise DataError("the source has no documents; give another --source")
+            raise DataError("the source has no documents", hint="give another --source")
 
 
 @dataclass(frozen=True)

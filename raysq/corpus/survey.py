@@ -320,8 +320,8 @@ def _vectors(path: Path, vocabulary: pa.Table) -> tuple[pa.Table, Note]:
     rows, matrix = read_vectors(path, vocabulary.column("word").combine_chunks())
     if not len(rows):
         raise DataError(
-            f"{path.name} has a vector for none of the {vocabulary.num_rows:,} words: is it of another language, or "
-            "are its words in capitals (--set lower=false)?"
+            f"{path.name} has a vector for none of the {vocabulary.num_rows:,} words",
+            hint="is it of another language, or are its words in capitals (--set lower=false)?",
         )
     counts = vocabulary.column("count").to_numpy()
     dimension = matrix.shape[1]

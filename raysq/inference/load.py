@@ -1,7 +1,6 @@
 """Loading a run for prediction in Python, without Ray and without its data set."""
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from raysq import frames, kinds
 from raysq.corpus.neighbours import WordVectors
-from raysq.errors import DataError, SourceError, UsageError
+from raysq.errors import DataError, FormatError, RaysqError, SourceError, UsageError
 from raysq.inference.abilities import check, finished
 from raysq.inference.neighbours import word_vectors
-from raysq.readers.csv.format import CsvFormat
 from raysq.training.run import Run
 from raysq.training.saved import load_saved
 
@@ -142,9 +140,9 @@ class Predictor:
         )
 
 
-def without_hint(error: str) -> str:
-    """An error about a raw file, without the options of `prepare` that would mend it."""
-    return re.split(r"[;:] (?=[^;:]*--)|, (?=(?:give |give another )?--)| for --", error)[0]
+def without_options(error: RaysqError) -> str:
+    """An error about a raw file, without a hint that names options of `prepare`."""
+    return error.message if _names_options(error) else str(error)
 
 
 @contextlib.contextmanager
@@ -157,17 +155,13 @@ def for_predict(given: str = "files") -> Iterator[None]:
     try:
         yield
     except (DataError, SourceError) as error:
-        said = without_hint(str(error))
-        if said == str(error) or (given == "files" and _of_csv(str(error))):
-            raise
-        raise type(error)(f"{said}; {given} for predict have the form of the run's own source") from None
+        if not _names_options(error) or (given == "files" and isinstance(error, FormatError)):
+            raise  # predict takes the settings of csv files too
+        raise type(error)(error.message, f"{given} for predict have the form of the run's own source") from None
 
 
-def _of_csv(message: str) -> bool:
-    """Whether all options that a message names are settings of csv files, which predict has too."""
-    named = re.findall(r"--(\S+)(?: (\w+)=)?", message)
-    known = CsvFormat().csv_settings()
-    return all(option == "set" and setting in known for option, setting in named)
+def _names_options(error: RaysqError) -> bool:
+    return error.hint is not None and "--" in error.hint
 
 
 def _texts(values: Sequence[Any]) -> "pa.Array":

@@ -1,13 +1,13 @@
 """What the pools of actors share: their size, a folder for the time of a prediction, the model, and errors."""
 
 import contextlib
+import pickle
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raysq import errors
 from raysq.errors import RaysqError
 from raysq.home import home
 from raysq.inference.load import Predictor
@@ -16,7 +16,7 @@ from raysq.training.run import Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_NAME, _SAID = "__error", "__said"  # no column of predictions is called so
+_ERROR = "__error"  # no column of predictions is called so
 
 
 def needs(gpu: bool) -> dict[str, float]:
@@ -73,12 +73,11 @@ def failed(error: RaysqError) -> "pa.Table":
     """An error as an actor gives it back: Ray would wrap it in its own words."""
     import pyarrow as pa
 
-    return pa.table({_NAME: [type(error).__name__], _SAID: [str(error)]})
+    return pa.table({_ERROR: [pickle.dumps(error)]})
 
 
 def check(table: "pa.Table") -> "pa.Table":
     """What an actor gave. Raises the error that it met."""
-    if _NAME in table.column_names:
-        found: RaysqError = getattr(errors, table.column(_NAME)[0].as_py())(table.column(_SAID)[0].as_py())
-        raise found
+    if _ERROR in table.column_names:
+        raise pickle.loads(table.column(_ERROR)[0].as_py())
     return table

@@ -14,7 +14,7 @@ from raysq.atomic import atomic_write
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.home import asked_output
 from raysq.inference.abilities import check
-from raysq.inference.load import without_hint
+from raysq.inference.load import without_options
 from raysq.preparation import prepare_table
 from raysq.terminal import TextOutput, results
 from raysq.training.run import Run
@@ -137,7 +137,7 @@ def _cells(run: Run, path: Path, encoding: str, column: str | None, on_message: 
         reading, messages = reading.infer([path])
         table, report = prepare_table(reading, [path], inferred=True)
     except DataError as error:
-        raise DataError(f"{without_hint(str(error))}; --column NAME names that of the sentences") from None
+        raise DataError(without_options(error), "--column NAME names that of the sentences") from None
     for message in (*messages, *reading.remarks(report)):
         on_message(message)
     return [text or "" for text in table.column("source").to_pylist()]

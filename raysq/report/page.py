@@ -8,7 +8,7 @@ from pathlib import Path
 
 from raysq import __version__
 from raysq.atomic import atomic_write
-from raysq.errors import DamagedError, DataError, UsageError
+from raysq.errors import DamagedError, DataError, NotFoundError, UsageError
 from raysq.home import home
 from raysq.report.comparison import comparison
 from raysq.report.experiment import is_experiment, open_experiment
@@ -116,13 +116,13 @@ def _find(target: Run | str | Path) -> Run | Path:
         matches = [name for name in names if name.startswith(str(target))]
         if len(matches) == 1:
             return folder / matches[0]
-        if "no run" not in str(error) or isinstance(error, DamagedError):
+        if not isinstance(error, NotFoundError):
             raise
         close = alike(str(target), names)
-        fits = f"it fits {', '.join(matches)}" if matches else str(error).partition(": ")[2]
+        fits = f"it fits {', '.join(matches)}" if matches else error.hint or "`raysq runs` lists runs and searches"
         if close and not matches:
             fits = f"did you mean the search {' or '.join(close)}? `raysq runs` lists runs and searches"
-        raise DataError(f"no run and no search {str(target)!r}: {fits}") from None
+        raise NotFoundError(f"no run and no search {str(target)!r}", fits) from None
 
 
 def _name(runs: Sequence[Run]) -> str:

@@ -6,26 +6,22 @@ some do, the others may wait for them in a collective for ever: then the group i
 when it is started again.
 """
 
+import importlib
+import pickle
 import shutil
 import time
 import traceback
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 from raysq import errors
-from raysq.atomic import write_json
+from raysq.atomic import atomic_write
 from raysq.errors import DamagedError, RaysqError
-from raysq.json_files import read_json
+from raysq.readers import pickles
 
 _FOLDER = "failures"
 _POLL_SECONDS = 0.2
 _WAIT_SECONDS = 20.0
-
-
-class _Note(TypedDict):
-    kind: str
-    message: str
-    trace: str
 
 
 def clear(directory: Path) -> None:
@@ -51,9 +47,13 @@ def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
         Whether all workers have noted one in time.
     """
     (directory / _FOLDER).mkdir(exist_ok=True)
-    kind = next(one.__name__ for one in type(error).__mro__ if getattr(errors, one.__name__, None) is one)
-    trace = "".join(traceback.format_exception(error))
-    write_json(directory / _FOLDER / f"{rank}.json", {"kind": kind, "message": str(error), "trace": trace})
+    # An error of a person's own class goes as the kind of ours that it is.
+    kind = next(one for one in type(error).__mro__ if one.__module__.partition(".")[0] == "raysq")
+    copy = kind(error.message, error.hint)
+    for text in (*getattr(error, "__notes__", ()), "".join(traceback.format_exception(error))):
+        copy.add_note(text)
+    with atomic_write(directory / _FOLDER / f"{rank}.pickle") as partial:
+        partial.write_bytes(pickle.dumps(copy))
     deadline = time.monotonic() + _WAIT_SECONDS
     while len(_paths(directory)) < workers:
         if time.monotonic() > deadline:
@@ -68,16 +68,23 @@ def noted(directory: Path) -> RaysqError | None:
     if not paths:
         return None
     try:
-        values = read_json(paths[0], _Note, "the same command tries it again")
-    except DamagedError as damage:
-        return damage
-    kind = getattr(errors, values["kind"], RaysqError)
-    error: RaysqError = kind(values["message"])
-    error.add_note(values["trace"])
+        with open(paths[0], "rb") as file:
+            error = pickles.load(file, _kind)
+    except Exception as damage:  # whatever a damaged pickle makes of its reader
+        return DamagedError(f"{paths[0]} is damaged ({damage})", "the same command tries it again")
+    assert isinstance(error, RaysqError)
     return error
+
+
+def _kind(module: str, name: str) -> Any:
+    """What the pickle of a noted error may name: the kinds of raysq's errors, and what restores one."""
+    if module.partition(".")[0] != "raysq":
+        return None
+    found = getattr(importlib.import_module(module), name, None)
+    return found if found is errors.restored or (isinstance(found, type) and issubclass(found, RaysqError)) else None
 
 
 def _paths(directory: Path) -> list[Path]:
     """The notes that are there as a whole, by rank."""
     # Names that begin with a digit: the others are being written.
-    return sorted((directory / _FOLDER).glob("[0-9]*.json"), key=lambda path: int(path.stem))
+    return sorted((directory / _FOLDER).glob("[0-9]*.pickle"), key=lambda path: int(path.stem))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from raysq.atomic import write_json, write_json_lines
-from raysq.errors import DamagedError, DataError, RaysqError, UsageError
+from raysq.errors import DamagedError, DataError, NotFoundError, RaysqError, UsageError
 from raysq.home import check_name, held, home, newest_first
 from raysq.json_files import Version, check_form, read_json, read_json_lines
 from raysq.training.config import Config
@@ -233,7 +233,7 @@ def find(run: str | Path) -> Path:
     names = sorted(path.parent.name for path in (home() / "runs").glob("*/config.json"))
     matches = [name for name in names if name.startswith(str(run))]
     if not matches:
-        raise DataError(_missing(str(run), names))
+        raise _missing(str(run), names)
     if len(matches) > 1:
         raise DataError(
             f"{len(matches)} runs begin with {str(run)!r}: {', '.join(matches)}; give more of the name, or train with "
@@ -260,20 +260,20 @@ def locked_run(directory: Path) -> Iterator[None]:
         yield
 
 
-def _missing(run: str, names: Sequence[str]) -> str:
-    """Why there is no run of that name: it is another thing's, or like those of some runs, or like none."""
+def _missing(run: str, names: Sequence[str]) -> NotFoundError:
+    """The error for a name that no run has: it is another thing's, or like those of some runs, or like none."""
     for directory in (Path(run), home() / "experiments" / run):
         if (directory / "experiment.json").exists():
             its = ""
             with contextlib.suppress(DamagedError):
                 best = read_json(directory / "best.json", _Best, "", missing=None)
                 its = f"; its best run is {best['run']}" if best else ""
-            return f"no run {run!r}, but a search of that name, which `raysq report` shows{its}"
+            return NotFoundError(f"no run {run!r}, but a search of that name, which `raysq report` shows{its}")
     if (Path(run) / "manifest.json").exists():
-        return f"no run {run!r}, but a data set: `raysq train TASK --data {run}` trains on it"
+        return NotFoundError(f"no run {run!r}, but a data set", f"`raysq train TASK --data {run}` trains on it")
     close = alike(run, names)
-    said = f"did you mean {' or '.join(close)}? " if close else ""
-    return f"no run {run!r}: {said}`raysq runs` lists them"
+    meant = f"did you mean {' or '.join(close)}? " if close else ""
+    return NotFoundError(f"no run {run!r}", f"{meant}`raysq runs` lists them")
 
 
 def alike(typed: str, names: Iterable[str]) -> list[str]:

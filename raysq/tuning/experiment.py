@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq.atomic import write_json
-from raysq.errors import DataError, RaysqError, UsageError
+from raysq.errors import DataError, NotFoundError, RaysqError, UsageError
 from raysq.home import check_name, held, home, newest_first
 from raysq.training import experiment_files as files
 
@@ -54,7 +54,7 @@ class Experiment:
         for directory in (Path(experiment), home() / "experiments" / str(experiment)):
             if (directory / "experiment.json").exists():
                 return cls(directory, files.read_about(directory))
-        raise DataError(f"no experiment {str(experiment)!r}: `raysq runs` lists them")
+        raise NotFoundError(f"no experiment {str(experiment)!r}", "`raysq runs` lists them")
 
     def begin(self, fresh: bool = False) -> None:
         """Takes the folder for this search, or goes on with it; to be called under the lock.

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError
 from raysq.training import failures
 from raysq.training.source import SourceChanged
 
@@ -20,7 +20,7 @@ def test_the_error_of_the_first_worker_is_raised_with_its_traceback(tmp_path):
     assert failures.note(tmp_path, 0, 2, mine), "both have noted one"
     other.join()
     found = failures.noted(tmp_path)
-    assert type(found) is UsageError and str(found) == "changed"
+    assert type(found) is SourceChanged and str(found) == "changed"
     assert "KeyError: 'cause'" in found.__notes__[0]
     failures.clear(tmp_path)
     assert not failures.is_noted(tmp_path)

@@ -53,7 +53,7 @@ def choose(name: str, few: Head, form: Form) -> Columns:
     text, label = (None if one is None else column_named(one, list(few)) for one in (form.text, form.label))
     for option, column in (("--text", text), ("--label", label)):
         if column is not None and column not in few and (option == "--text" or form.labels):
-            raise DataError(f"{name} has no column {column!r} ({nearest(column, few)}); {option} names another")
+            raise DataError(f"{name} has no column {column!r} ({nearest(column, few)})", hint=f"{option} names another")
     strings = [column for column, values in few.items() if _is_text(values)]
     text = text or usual(TEXT, [column for column in strings if column != label])
     label = label if label in few else None
@@ -62,7 +62,7 @@ def choose(name: str, few: Head, form: Form) -> Columns:
     if text is None:
         left = [column for column in strings if column != label and _part_of(few, column) is None]
         if not left:
-            raise DataError(f"{name} has no column of text; it has {listed(list(few))}; --text NAME names one")
+            raise DataError(f"{name} has no column of text; it has {listed(list(few))}", hint="--text NAME names one")
         text = max(left, key=lambda column: _mean_length(few[column]))
     part = next((column for column in few if column not in (text, label) and _part_of(few, column)), None)
     if label is None and form.labels:
@@ -136,5 +136,5 @@ def _few_values(name: str, few: Head, taken: Sequence[str | None]) -> str:
             found.append(column)
     if len(found) != 1:
         said = f"several that could be ({listed(found)})" if found else f"it has {listed(list(few))}"
-        raise DataError(f"{name} has no column named like a label, and {said}; --label NAME names it")
+        raise DataError(f"{name} has no column named like a label, and {said}", hint="--label NAME names it")
     return found[0]

@@ -27,8 +27,8 @@ def plan(path: Path, form: Form) -> list[Piece]:
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
     if not _is_text(kind):
         raise DataError(
-            f"{path.name}: column {columns.text!r} holds {kind}, not text; name another column (--text, of pairs "
-            "--from and --to)"
+            f"{path.name}: column {columns.text!r} holds {kind}, not text",
+            hint="name another column (--text, of pairs --from and --to)",
         )
     size, rows = path.stat().st_size, max(sum(group.num_rows for group in groups), 1)
     pieces, line = [], 0

@@ -82,7 +82,9 @@ def head(path: Path, form: Form) -> Head:
             break
         size *= 8
     if not any(found.values()):
-        raise DataError(f"{path.name} has {'a header and ' if kind == 'csv' else ''}no rows; give another --source")
+        raise DataError(
+            f"{path.name} has {'a header and ' if kind == 'csv' else ''}no rows", hint="give another --source"
+        )
     return found
 
 
@@ -169,7 +171,7 @@ def _parquet(path: Path) -> Head:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}") from None
     if batch is None or not batch.num_rows:
-        raise DataError(f"{path.name} has columns and no rows; give another --source")
+        raise DataError(f"{path.name} has columns and no rows", hint="give another --source")
     rows = unnested(pa.Table.from_batches([batch]))
     return {name: rows.column(name).to_pylist() for name in rows.column_names}
 

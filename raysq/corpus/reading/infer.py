@@ -97,5 +97,6 @@ def _refuse_names(path: Path, column: str, form: Form) -> None:
     if all(any((folder / name).is_file() for folder in folders) for name in names):
         raise DataError(
             f"{path.name}: column {column!r} names files, such as {names[0]}, and does not hold their texts: put these "
-            "into a column, or the files into CLASS/FILE; --text NAME names another column"
+            "into a column, or the files into CLASS/FILE",
+            hint="--text NAME names another column",
         )

@@ -162,8 +162,8 @@ def _cell(value: Any, where: str) -> bytes | None:
         return str(value).encode()
     if not isinstance(value, str):
         raise DataError(
-            f"{where} is a {type(value).__name__}, not text; name another column (--text and --label, of pairs --from "
-            "and --to)"
+            f"{where} is a {type(value).__name__}, not text",
+            hint="name another column (--text and --label, of pairs --from and --to)",
         )
     try:
         return value.encode("utf-8", "surrogateescape")

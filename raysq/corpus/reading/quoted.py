@@ -39,7 +39,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
         pieces.append(Piece(str(path), "csv", end - place, columns, begin=place, end=end, line=line))
         place, line = end, line + lines_in(block.data)
     if not pieces:
-        raise DataError(f"{path.name} has a header and no rows; give another --source")
+        raise DataError(f"{path.name} has a header and no rows", hint="give another --source")
     return pieces
 
 
@@ -63,7 +63,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
             yield documents(few, piece, form)
             line += lines_in(block.data)
     if not rows and piece.end is None:
-        raise DataError(f"{piece.name} has a header and no rows; give another --source")
+        raise DataError(f"{piece.name} has a header and no rows", hint="give another --source")
 
 
 def _parsed(block: Block, piece: Piece, line: int) -> Read:
@@ -97,6 +97,5 @@ def _parsed(block: Block, piece: Piece, line: int) -> Read:
         raise other_rows(piece.name, line, block, table.num_rows + len(wrong))
     if wrong:
         row, found, wanted_cells = wrong[0].number - 1, wrong[0].actual_columns, wrong[0].expected_columns
-        said = ragged(found, wanted_cells, wrong[0].text)
-        raise DataError(f"{piece.name}, line {lines[row]} {said}")
+        raise ragged(f"{piece.name}, line {lines[row]}", found, wanted_cells, wrong[0].text)
     return Read([one_array(table.column(name)) for name in wanted], lines)

@@ -18,6 +18,7 @@ from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.tables import numbered
 from raysq.errors import DataError
 from raysq.npy import read_head, read_values
+from raysq.readers import pickles
 
 INDEX = "imdb_word_index.json"
 _SEED = 113  # that of `keras.datasets.imdb.load_data`
@@ -123,8 +124,8 @@ def _array(archive: zipfile.ZipFile, path: Path, name: str) -> Any:
         data = io.BytesIO(archive.read(f"{name}.npy"))
         head = read_head(data)
         if head.dtype.hasobject:
-            rows = _Unpickler(data).load()
-            rows = rows.values if isinstance(rows, _Array) else None
+            rows = pickles.load(data)
+            rows = rows.values if isinstance(rows, pickles.Array) else None
             if (
                 not isinstance(rows, list)
                 or head.shape != (len(rows),)
@@ -133,7 +134,7 @@ def _array(archive: zipfile.ZipFile, path: Path, name: str) -> Any:
                 raise DataError(f"{path.name}: {name} is not an array of lists; {_SHIPPED}")
             return rows
         return read_values(data, head)
-    except _Refused as error:
+    except pickles.Refused as error:
         raise DataError(
             f"{path.name}: {name} asks for {error}, which no list of ranks needs; do not trust the file, fetch another"
         ) from None
@@ -147,48 +148,3 @@ def _array(archive: zipfile.ZipFile, path: Path, name: str) -> Any:
 
 def _damaged(path: Path, name: str, error: Exception) -> DataError:
     return DataError(f"{path.name}: {name} is damaged ({error or type(error).__name__}); fetch the file again")
-
-
-def _latin(text: str, _: str) -> bytes:
-    """Bytes that were written as text, whatever encoding the file asks for."""
-    return text.encode("latin-1")
-
-
-class _Refused(Exception):
-    """A pickle names something that it may not have."""
-
-
-class _Array:
-    """Stands for NumPy's array while one is unpickled, so that no code of NumPy's meets what a file says."""
-
-    def __init__(self, *_: Any) -> None:
-        self.values: Any = None
-
-    def __setstate__(self, state: Any) -> None:
-        _, _, _, _, self.values = state
-
-
-class _Type:
-    """Stands for NumPy's dtype."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-class _Unpickler(pickle.Unpickler):
-    """Knows arrays, and what the pickle format itself knows (lists, numbers, text); nothing else."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The stand-in for what an array of objects is made of."""
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
-            return _Array
-        if (module, name) == ("numpy", "ndarray"):
-            return _Array
-        if (module, name) == ("numpy", "dtype"):
-            return _Type
-        if (module, name) == ("_codecs", "encode"):  # how Python 3 writes bytes in pickles that Python 2 can read
-            return _latin
-        raise _Refused(f"{module}.{name}")

@@ -16,7 +16,7 @@ from typing import IO, cast
 
 from raysq.cluster import cores
 from raysq.corpus.reading.tables import is_utf8
-from raysq.errors import DataError
+from raysq.errors import DataError, FormatError
 from raysq.readers.lines import lines_in
 from raysq.sources import zip_member
 
@@ -50,7 +50,9 @@ def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | No
                 yield decoder.decode(chunk).encode("utf-8", "surrogateescape")
             yield decoder.decode(b"", True).encode("utf-8", "surrogateescape")
         except UnicodeError as error:
-            raise DataError(f"{path.name} is not {encoding} ({error}); --set encoding=... says what it is") from None
+            raise FormatError(
+                f"{path.name} is not {encoding} ({error})", hint="--set encoding=... says what it is"
+            ) from None
 
 
 def below(stream: Iterator[bytes], header: int) -> Generator[bytes]:
@@ -86,7 +88,7 @@ def refuse_utf16(name: str, begin: bytes, encoding: str) -> None:
         DataError: it does; says which setting reads it.
     """
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and plain(encoding):
-        raise DataError(f"{name} begins as UTF-16 does, not {encoding}; --set encoding=utf-16 reads it")
+        raise FormatError(f"{name} begins as UTF-16 does, not {encoding}", hint="--set encoding=utf-16 reads it")
 
 
 def is_text(name: str, raw: bytes, encoding: str) -> bool:

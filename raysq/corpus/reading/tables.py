@@ -127,7 +127,7 @@ def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array
         values = values.dictionary_decode()
         kind = values.type
     if pa.types.is_nested(kind):
-        raise DataError(f"{where} holds {kind}, not one label for each document; --label names another column")
+        raise DataError(f"{where} holds {kind}, not one label for each document", hint="--label names another column")
     if pa.types.is_floating(kind):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
     if pa.types.is_large_binary(kind) or pa.types.is_binary(kind):

@@ -142,8 +142,8 @@ def members(stream: Input, path: Path, wanted: Callable[[str], bool], begin: int
         if what is not None:
             target = f" to {_text(header[157:257].split(bytes(1), 1)[0])}" if kind in b"12" else ""
             raise DataError(
-                f"{path.name}: member {name} is {what}{target}; documents must be regular files: unpack the archive "
-                f"where you trust it and give the folder, or pack it again without links (tar --dereference)"
+                f"{path.name}: member {name} is {what}{target}; documents must be regular files",
+                hint="unpack it where you trust it and give the folder, or pack it again without links (tar -h)",
             )
         long = {}
         if kind in b"5DV" or folder:

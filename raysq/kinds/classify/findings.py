@@ -25,14 +25,14 @@ def check(settings: "TextPreparation", notes: list[Note]) -> None:
         first = next(note["first_missing_label"] for note in notes if note["missing_label"])
         column = f"column {settings.label!r} of " if settings.label else ""
         raise DataError(
-            f"{missing:,} of {total(notes, 'documents'):,} documents have no label, the first is {column}{first}: "
-            "give them one, or --set missing=drop leaves them out; --label names another column"
+            f"{missing:,} of {total(notes, 'documents'):,} documents have no label, the first is {column}{first}",
+            hint="give them one, or --set missing=drop leaves them out; --label names another column",
         )
     if not total(notes, "tokens"):
         what = "characters" if settings.level == "char" else "words"
         raise DataError(
-            f"none of the {total(notes, 'documents'):,} documents has {what}: all is filtered out; --text names "
-            "another column, --set filters=... other filters"
+            f"none of the {total(notes, 'documents'):,} documents has {what}: all is filtered out",
+            hint="--text names another column, --set filters=... other filters",
         )
     said = total(notes, "said")
     if 0 < said < total(notes, "documents"):
@@ -45,7 +45,8 @@ def check(settings: "TextPreparation", notes: list[Note]) -> None:
     if len(classes) == 1:
         raise DataError(
             f"all {total(notes, 'documents'):,} documents have the label {classes[0]!r}: a classifier needs two "
-            "classes or more; --label names another column"
+            "classes or more",
+            hint="--label names another column",
         )
     train = {name for note in notes for name, count in zip(note["labels"], note["counts"][0], strict=True) if count}
     if not train:
@@ -57,7 +58,8 @@ def check(settings: "TextPreparation", notes: list[Note]) -> None:
         share = "give other documents" if said else f"--set test=SHARE sets a smaller one than {settings.test:g}"
         raise DataError(
             f"the documents to train on have the label {min(train)!r} alone: a classifier needs two "
-            f"classes to train on; {share}"
+            f"classes to train on",
+            hint=share,
         )
 
 

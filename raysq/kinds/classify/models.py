@@ -274,8 +274,8 @@ def _vectors(inputs: Inputs, trainable: bool) -> keras.layers.Layer:
     table = inputs.extra["vectors"]()
     if table is None:
         raise DataError(
-            "this model takes word vectors, and the data set has none: prepare it with --set vectors=FILE, or "
-            "train with --set vectors=false"
+            "this model takes word vectors, and the data set has none",
+            hint="prepare it with --set vectors=FILE, or train with --set vectors=false",
         )
     layer = keras.layers.Embedding(*table.shape, trainable=trainable)
     layer.build(None)

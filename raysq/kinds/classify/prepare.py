@@ -62,7 +62,7 @@ class TextPreparation(DocumentPreparation):
         found, told = super().infer(files)
         if self.vectors is not None and self.vectors_sha256 is None:
             path = Path(self.vectors).expanduser().absolute()
-            digest = file_checksum(path, "; --set vectors=FILE names it")
+            digest = file_checksum(path, "--set vectors=FILE names it")
             found = dataclasses.replace(found, vectors=str(path), vectors_sha256=digest)
         words = words_of(files)
         if words is not None:

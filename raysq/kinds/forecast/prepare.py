@@ -327,7 +327,8 @@ class SeriesPreparation(CsvFormat):
         lost = [name for name in self.time if name not in there]
         if lost:
             raise DataError(
-                f"{piece.name} has no time column {lost[0]!r}; it has {shown}; --set time=NAME names the one to read"
+                f"{piece.name} has no time column {lost[0]!r}; it has {shown}",
+                hint="--set time=NAME names the one to read",
             )
         for option, names in (("--id", self.id), ("--category", self.categories)):
             lost = [name for name in names if name not in there]
@@ -338,8 +339,8 @@ class SeriesPreparation(CsvFormat):
         if lost:
             left = [name for name in kept if name in there] or [name for name in there if name not in self.time]
             raise DataError(
-                f"{piece.name} lacks columns {listed([repr(name) for name in lost])}; it has {shown}; --set "
-                f"{typed(left, 'columns')} keeps those that are there"
+                f"{piece.name} lacks columns {listed([repr(name) for name in lost])}; it has {shown}",
+                hint=f"--set {typed(left, 'columns')} keeps those that are there",
             )
         if not kept and not self.categories:
             raise DataError(f"{piece.name} has no column of values beside the time; it has {shown}")
@@ -349,8 +350,9 @@ class SeriesPreparation(CsvFormat):
         if "time" in kept and (not self.columns or self.stored("time") in kept):
             # With `columns` the person, or what was inferred from the files, means it.
             raise DataError(
-                f"{piece.name} has a column of values named 'time', which is the name of the stamps; --set columns=... "
-                f"keeps it, as {self.stored('time')!r}, which no other column can be called then"
+                f"{piece.name} has a column of values named 'time', which is the name of the stamps",
+                hint=f"--set columns=... "
+                f"keeps it, as {self.stored('time')!r}, which no other column can be called then",
             )
 
 

@@ -22,7 +22,7 @@ _DARK = 64  # of 255: no image has a pixel as bright as that
 def check_images(notes: list[Note]) -> None:
     """Raises DataError where there are no images."""
     if not any(note["images"] for note in notes):
-        raise DataError("the source has no images that can be read; give another --source")
+        raise DataError("the source has no images that can be read", hint="give another --source")
 
 
 def check(settings: "ImagePreparation", notes: list[Note]) -> None:

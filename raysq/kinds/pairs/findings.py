@@ -40,7 +40,7 @@ def check(settings: "PairPreparation", notes: list[Note]) -> None:
             else f"--set test=SHARE sets a smaller one than {settings.test:g}"
         )
         raise DataError(
-            f"all {rows:,} pairs are of the test or validation part, and there are none to train on; {share}"
+            f"all {rows:,} pairs are of the test or validation part, and there are none to train on", hint=share
         )
 
 

@@ -141,7 +141,8 @@ def groups(files: Sequence[Path], layout: Layout) -> dict[str, tuple[Path, Path]
             there, lacks = (ours, layout.target) if theirs is None else (theirs, layout.source)
             assert there is not None
             raise DataError(
-                f"{there.name} has no {stem}.{lacks} beside it: give the folder that holds both sides (--source FOLDER)"
+                f"{there.name} has no {stem}.{lacks} beside it",
+                hint="give the folder that holds both sides (--source FOLDER)",
             )
         found[stem] = (ours, theirs)
     return found
@@ -187,13 +188,13 @@ def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> L
     known = [ending for ending in endings if ending not in (source, target)]
     if len(files) == 1:
         raise DataError(
-            f"{files[0].name} is one side only: give the folder that holds both files (--source FOLDER --from "
-            f"{endings[0]} --to LANGUAGE)"
+            f"{files[0].name} is one side only",
+            hint=f"give the folder that holds both files (--source FOLDER --from {endings[0]} --to LANGUAGE)",
         )
     if len(endings) != 2:
         raise DataError(
-            f"the files end in {_listed(endings)}: say which two are meant, such as --from {endings[0]} --to "
-            f"{endings[-1]}"
+            f"the files end in {_listed(endings)}",
+            hint=f"say which two are meant, such as --from {endings[0]} --to {endings[-1]}",
         )
     if source is None and target is None:
         usual = next((pair for pair in _USUAL if set(pair) == set(endings)), None)
@@ -213,7 +214,9 @@ def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> L
     if (source is None or source.isdecimal()) and (target is None or target.isdecimal()):
         given = [int(said) for said in (source, target) if said is not None]
         if any(not 1 <= number <= len(cells) for number in given):
-            raise DataError(f"{path.name} has {len(cells)} columns; --from and --to are numbers from 1 to {len(cells)}")
+            raise DataError(
+                f"{path.name} has {len(cells)} columns", hint=f"--from and --to are numbers from 1 to {len(cells)}"
+            )
         ours = source or next(str(n) for n in (1, 2) if str(n) != target)
         theirs = target or next(str(n) for n in (1, 2) if str(n) != ours)
         told = (
@@ -230,8 +233,8 @@ def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> L
     for option, said in (("--from", source), ("--to", target)):
         if said is None or said not in names:
             raise DataError(
-                f"{path.name}: line 1 names no column {said!r} ({option}); it holds {_listed(names)}; give the columns "
-                "by number, such as --from 1 --to 2"
+                f"{path.name}: line 1 names no column {said!r} ({option}); it holds {_listed(names)}",
+                hint="give the columns by number, such as --from 1 --to 2",
             )
     assert source is not None
     assert target is not None
@@ -244,7 +247,9 @@ def _table(path: Path, source: str | None, target: str | None, form: Form) -> La
     source, target = (None if one is None else column_named(one, list(few)) for one in (source, target))
     for option, said in (("--from", source), ("--to", target)):
         if said is not None and said not in few:
-            raise DataError(f"{path.name} has no column {said!r} ({nearest(said, few)}); {option} names another")
+            raise DataError(
+                f"{path.name} has no column {said!r} ({nearest(said, few)})", hint=f"{option} names another"
+            )
     texts = [
         name
         for name, values in few.items()
@@ -263,8 +268,8 @@ def _table(path: Path, source: str | None, target: str | None, form: Form) -> La
             source, target = source or left[0], target or left[0]
     if source is None or target is None:
         raise DataError(
-            f"{path.name} has the columns {_listed(list(few))}: say which hold the sentences, with --from COLUMN --to "
-            "COLUMN"
+            f"{path.name} has the columns {_listed(list(few))}",
+            hint="say which hold the sentences, with --from COLUMN --to COLUMN",
         )
     told.append(f"from column {source!r} to column {target!r} (--from NAME --to NAME say otherwise)")
     return Layout("table", source, target, form.csv, told=tuple(told))

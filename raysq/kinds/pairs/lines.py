@@ -107,7 +107,7 @@ def plan_aligned(groups: Mapping[str, tuple[Path, Path]], encoding: str) -> list
             raise unequal(source.name, ours.lines, target.name, theirs.lines)
         count = min(ours.lines, theirs.lines)
         if not count:
-            raise DataError(f"{source.name} has no lines; give another --source")
+            raise DataError(f"{source.name} has no lines", hint="give another --source")
         for number in range(-(-count // LINES)):
             (a, b), (c, d) = (one.bytes_of(number) for one in (ours, theirs))
             few = min(LINES, count - number * LINES)

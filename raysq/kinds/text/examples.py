@@ -115,8 +115,8 @@ class Sentences:
             if not self.tokens.lengths[getattr(found, name)].any():
                 raise DataError(
                     f"the {unit}s to {'train' if name == 'train' else 'validate'} on of data set "
-                    f"{dataset.manifest.name} have no words: it has {dataset.rows:,} {unit}s in all; give more "
-                    "text, or another --set val"
+                    f"{dataset.manifest.name} have no words: it has {dataset.rows:,} {unit}s in all",
+                    hint="give more text, or another --set val",
                 )
 
     @property

@@ -29,7 +29,9 @@ def check(settings: "LanguagePreparation", notes: list[Note]) -> None:
         if count == 1:
             raise DataError(_undivided(settings.unit))
         share = "give some to train on" if given else f"--test SHARE sets a smaller one than {settings.test:g}"
-        raise DataError(f"all {count:,} {settings.unit}s are of the test part, and there are none to train on; {share}")
+        raise DataError(
+            f"all {count:,} {settings.unit}s are of the test part, and there are none to train on", hint=share
+        )
 
 
 def _undivided(unit: str) -> str:

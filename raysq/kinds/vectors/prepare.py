@@ -72,14 +72,15 @@ class VectorPreparation(DocumentPreparation):
             first = next(note["first_unsaid"] for note in notes if note["first_unsaid"] is not None)
             raise DataError(
                 f"{said:,} texts say whether they are of the train or the test part and {texts - said:,} do not, the "
-                f"first is {first}: say it of all or of none, or take all with --set parts=join"
+                f"first is {first}",
+                hint="say it of all or of none, or take all with --set parts=join",
             )
         if not total(notes, "tokens"):
             raise DataError(f"none of the {texts:,} texts has a word: look at the file, or at the setting filters")
         if not sum(note["parts"][0] for note in notes):
             raise DataError(
-                f"all {texts:,} texts are of the test part, and there are none to train on: --set parts=join takes "
-                "them, or set a smaller test"
+                f"all {texts:,} texts are of the test part, and there are none to train on",
+                hint="--set parts=join takes them, or set a smaller test",
             )
 
     def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:

@@ -74,7 +74,8 @@ def divide(found: Passages, val: float, name: str) -> np.ndarray:
     if len(rows) < 2:
         raise DataError(
             f"data set {name} has too few passages with words to train and to validate on: {len(rows)}, and 2 are "
-            "needed; give more text, and prepare what has no spaces between words with --set level=char"
+            "needed",
+            hint="give more text, and prepare what has no spaces between words with --set level=char",
         )
     rows = rows[np.argsort(found.keys[rows], kind="stable")]
     words = np.cumsum(lengths[rows])

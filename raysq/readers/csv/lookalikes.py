@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from raysq.errors import DataError
+from raysq.errors import FormatError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.quotes import Scan
 
@@ -67,10 +67,10 @@ def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, 
     for number in refused:
         if chance.of(last[number] - first[number]) < _BY_CHANCE:
             at, to = (line + data.count(b"\n", 0, place) + 1 for place in found.around(int(ends[first[number]])))
-            raise DataError(
+            raise FormatError(
                 f"{name}, line {at} opens a quote that closes in line {to}, and without it each of these lines has "
-                f"{columns} {'cell' if columns == 1 else 'cells'} as the header has; --set quoting=none reads quotes "
-                f"as text, --set quoting=minimal takes the lines for one cell"
+                f"{columns} {'cell' if columns == 1 else 'cells'} as the header has",
+                hint="--set quoting=none reads quotes as text, --set quoting=minimal takes the lines for one cell",
             )
 
 
@@ -94,10 +94,10 @@ def refuse_open_quote(data: bytes, found: Scan, form: CsvFormat, name: str, line
     delimiters = np.frombuffer(found.data, np.uint8, int(lines[-1])) == ord(form.separator) if len(lines) else lines
     if len(lines) == _OPEN and (_between(delimiters, lines[:-1], lines[1:]) == columns - 1).all():
         at = line + data.count(b"\n", 0, found.open) + 1
-        raise DataError(
+        raise FormatError(
             f"{name}, line {at} opens a quote that does not close in the next {_OPEN:,} lines, and each of these has "
-            f"{columns} cells as the header has; --set quoting=none reads quotes as text, --set quoting=minimal takes "
-            f"the lines for one cell"
+            f"{columns} cells as the header has",
+            hint="--set quoting=none reads quotes as text, --set quoting=minimal takes the lines for one cell",
         )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from raysq.errors import DataError
+from raysq.errors import FormatError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.lines import line_ends
 
@@ -84,20 +84,19 @@ def check(found: Scan, data: bytes, name: str, line: int, last: bool) -> None:
         at = line + data.count(b"\n", 0, opening) + 1
         to = line + data.count(b"\n", 0, closing) + 1
         where = "there" if at == to else f"in line {to}"
-        raise DataError(
-            f"{name}, line {at} opens a quote that closes {where} before text ({_shown(data, closing)}); "
-            + (
-                '--set escape=backslash reads \\" as a quote in a cell, '
-                if data[closing - 1 : closing] == b"\\"
-                else ""
-            )
-            + "--set quoting=none reads quotes as text; a quote inside of a quoted cell is written twice"
+        escaped = (
+            '--set escape=backslash reads \\" as a quote in a cell, ' if data[closing - 1 : closing] == b"\\" else ""
+        )
+        raise FormatError(
+            f"{name}, line {at} opens a quote that closes {where} before text ({_shown(data, closing)})",
+            hint=f"{escaped}--set quoting=none reads quotes as text; a quote inside of a quoted cell is written twice",
         )
     if last and found.open is not None:
         at = line + data.count(b"\n", 0, found.open) + 1
-        raise DataError(
-            f"{name}, line {at} opens a quote that no line closes; --set quoting=none reads quotes as text; a quote "
-            f"inside of a quoted cell is written twice, and a cell that begins with one is quoted"
+        raise FormatError(
+            f"{name}, line {at} opens a quote that no line closes",
+            hint="--set quoting=none reads quotes as text; a quote "
+            "inside of a quoted cell is written twice, and a cell that begins with one is quoted",
         )
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow.csv
 
-from raysq.errors import DataError
+from raysq.errors import DataError, FormatError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.lookalikes import refuse_open_quote, refuse_rows_in_quotes
 from raysq.readers.csv.quotes import Scan, check, scan
@@ -114,32 +114,29 @@ def parse_options(
     )
 
 
-def ragged(found: int, wanted: int, text: str) -> str:
-    """What is wrong with a row of another number of cells than the header, and what to do.
+def ragged(where: str, found: int, wanted: int, text: str) -> FormatError:
+    """The error for a row of another number of cells than the header.
 
     Args:
+        where: its file and line.
         found: its cells.
         wanted: those of the header.
         text: the row, or its beginning.
     """
-    said = f"has {found} cells and line 1 has {wanted}; "
     if re.search("(^|[,;|\t]) *'", text):
-        return (
-            said
-            + "cells that hold the delimiter are quoted with \", not with '; or --set delimiter=... says which it is"
+        hint = "cells that hold the delimiter are quoted with \", not with '; or --set delimiter=... says which it is"
+    elif re.search('[,;|\t] +"', text):
+        hint = "a space before a quote makes it text: leave it out; or --set delimiter=... says what parts cells"
+    elif '"' not in text:
+        hint = "put quotes around cells that hold the delimiter, or say which it is with --set delimiter=..."
+    elif '\\"' in text:
+        hint = "--set escape=backslash reads the backslashes before its quotes, --set quoting=none quotes as text"
+    else:
+        hint = (
+            "look at its quotes: they hold delimiters together only where a cell begins and ends with one; "
+            "--set quoting=none reads them as text, --set delimiter=... says what parts cells"
         )
-    if re.search('[,;|\t] +"', text):
-        return said + "a space before a quote makes it text: leave it out; or --set delimiter=... says what parts cells"
-    if '"' not in text:
-        return said + "put quotes around cells that hold the delimiter, or say which it is with --set delimiter=..."
-    if '\\"' in text:
-        return (
-            said + "--set escape=backslash reads the backslashes before its quotes, --set quoting=none quotes as text"
-        )
-    return said + (
-        "look at its quotes: they hold delimiters together only where a cell begins and ends with one; "
-        "--set quoting=none reads them as text, --set delimiter=... says what parts cells"
-    )
+    return FormatError(f"{where} has {found} cells and line 1 has {wanted}", hint=hint)
 
 
 def other_rows(name: str, line: int, block: Block, rows: int) -> Exception:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from raysq.errors import DataError
+from raysq.errors import DataError, FormatError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.lookalikes import refuse_rows_in_quotes
 from raysq.readers.csv.quotes import check, scan
@@ -149,7 +149,7 @@ def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNI
             if sign in cells[0] and sign != form.separator:
                 shown = "tab" if sign == "\t" else repr(sign)
                 wanted = "tab" if form.separator == "\t" else repr(form.separator)
-                raise DataError(f"{name}, line 1 has no {wanted} between its cells; --set delimiter={shown}")
+                raise FormatError(f"{name}, line 1 has no {wanted} between its cells", hint=f"--set delimiter={shown}")
     rows_below = _rows(_decoded(data[size:], form), form, whole, most)
     return Beginning(names, rows_below, size, data.count(b"\n", 0, size))
 
@@ -181,7 +181,8 @@ def no_header(name: str, cells: Sequence[str], example: str, options: str) -> Da
     more = ", ..." if len(cells) > 4 else ""
     return DataError(
         f"{name}, line 1 must name the columns, and it seems to hold values ({shown}{more}); put a line of names above "
-        f"it, such as {example}, or give columns by number: --set header=false {options}"
+        f"it, such as {example}",
+        hint=f"or give columns by number: --set header=false {options}",
     )
 
 

@@ -118,7 +118,7 @@ def test_given_vectors_stand_in_the_embedding(name):
         np.testing.assert_array_equal(layer.embeddings, inputs.extra["vectors"]())
         assert layer.trainable is trainable
     assert BUILDERS[name](inputs, vectors=False, embedding=7).layers[0].embeddings.shape == (FEATURES, 7)
-    with pytest.raises(DataError, match=r"the data set has none: prepare it with --set vectors=FILE"):
+    with pytest.raises(DataError, match=r"the data set has none; prepare it with --set vectors=FILE"):
         BUILDERS[name](suited(name, vectors=False))
 
 

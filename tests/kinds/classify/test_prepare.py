@@ -405,7 +405,7 @@ def test_vectors_are_aligned_to_the_vocabulary(tmp_path):
 def test_what_would_leave_nothing_to_learn_is_refused(tmp_path):
     path = write_jsonl(tmp_path / "x.jsonl", [{"text": "the cat", "label": "x"}, {"text": "a dog", "label": "y"}])
     (tmp_path / "glove.txt").write_text("DOG 1 2.5\nTHE -1 0.5\n")
-    with pytest.raises(DataError, match=r"glove\.txt has a vector for none of the 4 words: .*--set lower=false"):
+    with pytest.raises(DataError, match=r"glove\.txt has a vector for none of the 4 words; .*--set lower=false"):
         make_dataset(path, tmp_path / "out", vectors=str(tmp_path / "glove.txt"), test=0)
     marks = write_jsonl(tmp_path / "y.jsonl", [{"text": "!!! ...", "label": "x"}, {"text": "???", "label": "y"}])
     with pytest.raises(DataError, match="none of the 2 documents has words: all is filtered out"):

@@ -331,7 +331,7 @@ def test_large_files_are_looked_at_in_part(tmp_path, monkeypatch):
     ("text", "settings", "match"),
     [
         ("2020-01-01,1\n2020-01-02,2\n", {}, "line 1 must name the columns, and it seems to hold values"),
-        ("a,b\nx,2\ny,4\n", {}, "no column tells the time; there are a, b: --time COLUMN"),
+        ("a,b\nx,2\ny,4\n", {}, "no column tells the time; there are a, b; --time COLUMN"),
         ("date,b\n2020-01-01,x\n2020-01-02,y\n", {}, "no column of numbers beside the time .*--category b"),
         ("date,b\n2020-01-01,1\n2020-01-02,2\n", {"time": "dat"}, "no column 'dat' for --time: did you mean date"),
         ("date,b\n2020-01-01,1.5\n2020-01-02,2.5\n", {"time": "b"}, "'1.5' is not a time in any format.*time_format="),

@@ -23,17 +23,17 @@ def panel(lengths, names=("store",), start="2024-01-01"):
 @pytest.mark.parametrize(
     ("lengths", "names", "asked"),
     [
-        ({("a",): 60, ("b",): 40}, ("store",), "'store' tells them apart (a, b): give --id store,"),
+        ({("a",): 60, ("b",): 40}, ("store",), "'store' tells them apart (a, b); give --id store,"),
         ({("a",): 60, ("b",): 60}, ("store",), "give --id store,"),
         ({("a",): 60, ("b",): 3}, ("store",), "give --id store,"),
         (
             {key: 30 + 5 * n for n, key in enumerate(itertools.product("ns", ("tea", "soap")))},
             ("shop no", "item"),
-            "columns 'shop no' and 'item' together tell them apart (n tea, n soap, s tea, s soap): give --id "
+            "columns 'shop no' and 'item' together tell them apart (n tea, n soap, s tea, s soap); give --id "
             "'shop no,item'",
         ),
         # A column that says the same again is not asked for.
-        ({("1", "one"): 40, ("2", "two"): 30}, ("store", "name"), "'store' tells them apart (1, 2): give --id store,"),
+        ({("1", "one"): 40, ("2", "two"): 30}, ("store", "name"), "'store' tells them apart (1, 2); give --id store,"),
     ],
 )
 def test_the_fewest_columns_that_part_the_series_are_named(tmp_path, lengths, names, asked):

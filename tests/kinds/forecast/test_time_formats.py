@@ -221,7 +221,7 @@ def test_the_order_of_rows_is_no_guess_where_a_column_may_be_the_time(tmp_path):
     assert (settings.time, settings.time_format, settings.columns) == (("t",), "number", ("load",))
     settings, _ = own().infer(write(tmp_path / "x.csv", range(1990, 2020), "when"))
     assert (settings.time, settings.time_format) == (("when",), "year")
-    with pytest.raises(DataError, match="a, b count the rows: --time COLUMN names one of them"):
+    with pytest.raises(DataError, match="a, b count the rows; --time COLUMN names one of them"):
         own().infer(write(tmp_path / "x.csv", [f"{number},{2 * number}" for number in range(30)], "a,b"))
     with pytest.raises(UsageError, match="setting freq needs times, and the rows are numbered"):
         own(time="none", freq="h")

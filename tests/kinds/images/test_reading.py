@@ -335,7 +335,7 @@ def test_folders_that_cannot_be_used(tmp_path):
         "one class only": {"a/1.png": image},
         "no folders of classes": {"1.png": image, "2.png": image},
         "no images": {"a/1.txt": b"x", "b/1.txt": b"x"},
-        "different sizes, from 8x8 to 80x8: say to which.*--size 64x64": {"a/1.png": image, "b/1.png": wide},
+        "different sizes, from 8x8 to 80x8; say to which.*--size 64x64": {"a/1.png": image, "b/1.png": wide},
         "a/x.png is not an image": {**many, "a/x.png": b"<html>"},
         "a/x.png is empty": {**many, "a/x.png": b""},
         "none to train on": {"test/a/1.png": image, "test/b/1.png": image},

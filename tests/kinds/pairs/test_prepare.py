@@ -192,7 +192,7 @@ def test_bytes_of_another_encoding_are_replaced_and_told(tmp_path):
         ({"a.tsv": "one\ttwo\rthree\tfour\r"}, {}, r"a.tsv has carriage returns \(\\r\) where lines end"),
         ({"a.en": "one\rtwo\r", "a.fr": "un\rdeux\r"}, {}, r"a.en has carriage returns"),
         ({"a.jsonl": '{"en": ["x"], "fr": "y"}\n{"en": "x", "fr": "y"}\n'}, {}, "of pairs --from and --to"),
-        ({"a.csv": "id,a,b,c\n1,x,y,z\n"}, {}, "has the columns id, a, b, c: say which hold the sentences"),
+        ({"a.csv": "id,a,b,c\n1,x,y,z\n"}, {}, "has the columns id, a, b, c; say which hold the sentences"),
         ({"a.csv": "en,fr\nx,y\n"}, {"source": "em", "target": "fr"}, "no column 'em'"),
         ({"a.en": "x\n", "b.csv": "en,fr\nx,y\n"}, {}, "a.en and b.csv are different sorts of files"),
         ({"a.en": "x\n"}, {}, "a.en is one side only"),

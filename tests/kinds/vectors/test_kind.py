@@ -249,7 +249,7 @@ def test_a_data_set_is_the_same_for_any_number_of_cpus(cluster, tmp_path):
     [
         ("empty.txt", b"", {}, "empty|no texts|no documents"),
         ("signs.txt", b"... !!! ???\n\n---\n", {}, "has a word"),
-        ("texts.csv", b"text,split\na b c,test\nd e f,test\n", {}, "there are none to train on: --set parts=join"),
+        ("texts.csv", b"text,split\na b c,test\nd e f,test\n", {}, "there are none to train on; --set parts=join"),
         ("texts.txt", b"a b c", {"test": 1.0}, "test must be a share"),
         ("texts.txt", b"a b c", {"excerpt": -1}, "excerpt must be a number"),
         ("texts.txt", b"a b c", {"unit": "word"}, "unit must be one of"),

@@ -112,7 +112,8 @@ def numbers(column: pa.ChunkedArray, name: str, notation: Notation = PLAIN) -> t
             values = column.cast(pa.float64(), safe=False).to_numpy()
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             raise DataError(
-                f"column {name!r} holds {column.type}, not numbers; name the columns to keep with --set columns=..."
+                f"column {name!r} holds {column.type}, not numbers",
+                hint="name the columns to keep with --set columns=...",
             ) from None
         bad = np.zeros(len(values), bool)
     with np.errstate(invalid="ignore"):

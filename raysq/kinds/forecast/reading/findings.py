@@ -26,21 +26,21 @@ def check(settings: "SeriesPreparation", notes: list[Note]) -> None:
     for note, above in _placed(notes):
         found = sorted(_errors(settings, note), key=lambda error: error[0])
         if found:
-            line, message = found[0]
+            line, message, hint = found[0]
             where = f"{note['file']}, {note['unit']} {above + line}"
             if message is None:
                 raise wrong_encoding(where, settings, note["undecodable"][1])
-            raise DataError(f"{where}{message}")
+            raise DataError(f"{where}{message}", hint)
     stamp_findings.check_zones(settings, _placed(notes))
 
 
-def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, str | None]]:
-    """Line within the piece and message of the first error of each sort."""
+def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, str | None, str | None]]:
+    """Line within the piece, message and hint of the first error of each sort."""
     if note["undecodable"]:
-        yield note["undecodable"][0], None
+        yield note["undecodable"][0], None, None
     if note["ragged"]:
         line, found, wanted = note["ragged"]
-        yield line, f" has {found} cells, the header has {wanted}: mend or delete that line"
+        yield line, f" has {found} cells, the header has {wanted}: mend or delete that line", None
     if note["unread"]:
         form = f"time_format={settings.time_format}" if settings.time_format else "ISO 8601"
         names = ", ".join(settings.time)
@@ -51,40 +51,33 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
         units = f"; a row of units is left out by --set skip={settings.skip + 1}" if top else ""
         yield (
             line,
-            (
-                f", column {names}: {note['unread']['value']!r} is not a time ({form}); --set time_format=... says how "
-                f"it is written, such as '%d.%m.%Y %H:%M:%S'{units}"
-            ),
+            f", column {names}: {note['unread']['value']!r} is not a time ({form})",
+            f"--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'{units}",
         )
     for name, seen in note["no_id"].items():
-        yield seen["line"], f", column {name!r}: the cell is missing, it must name the series that the row belongs to"
+        message = f", column {name!r}: the cell is missing, it must name the series that the row belongs to"
+        yield seen["line"], message, None
     if settings.bad_cells == "error":
         for name, seen in note["bad"].items():
             yield (
                 seen["line"],
-                (
-                    f", column {name!r}: {seen['value']!r} is {cells.fault(seen['value'])}; --set bad_cells=missing "
-                    "treats such cells as missing, --set columns=... chooses columns"
-                ),
+                f", column {name!r}: {seen['value']!r} is {cells.fault(seen['value'])}",
+                "--set bad_cells=missing treats such cells as missing, --set columns=... chooses columns",
             )
     if settings.missing == "error":
         for name, seen in note["missing"].items():
             value = f" ({seen['value']!r})" if seen["value"] not in ("", "None", "nan") else ""
             yield (
                 seen["line"],
-                (
-                    f", column {name!r}: the cell is missing{value}; --set missing=interpolate, missing=previous or "
-                    f"missing=drop repairs it"
-                ),
+                f", column {name!r}: the cell is missing{value}",
+                "--set missing=interpolate, missing=previous or missing=drop repairs it",
             )
     if settings.sentinel == "error":
         for name, seen in note["sentinels"].items():
             yield (
                 seen["line"],
-                (
-                    f", column {name!r}: {seen['value']} stands for a missing value; --set sentinel=missing treats it "
-                    f"so, sentinel=keep keeps it"
-                ),
+                f", column {name!r}: {seen['value']} stands for a missing value",
+                "--set sentinel=missing treats it so, sentinel=keep keeps it",
             )
 
 

@@ -123,8 +123,8 @@ def _by_order(sample: pa.Table) -> Clock:
             counting.append(found)
     if len(counting) > 1:
         raise DataError(
-            f"no column tells the time, and {listed([found.columns[0] for found in counting])} count the rows: --time "
-            f"COLUMN names one of them, --time none takes the order of the rows"
+            f"no column tells the time, and {listed([found.columns[0] for found in counting])} count the rows",
+            hint="--time COLUMN names one of them, --time none takes the order of the rows",
         )
     return counting[0] if counting else Clock((), timestamps.ROWS, said(timestamps.ROWS))
 
@@ -139,8 +139,8 @@ def find_by(sample: pa.Table, form: str) -> Clock:
         if not pa.types.is_temporal(sample.column(name).type) and _tested(sample, (name,), [form]):
             return Clock((name,), form, said(form))
     raise DataError(
-        f"no column has times written as {form!r}; there are {listed(sample.column_names)}: --time COLUMN names the "
-        f"one that does"
+        f"no column has times written as {form!r}; there are {listed(sample.column_names)}",
+        hint="--time COLUMN names the one that does",
     )
 
 
@@ -194,7 +194,8 @@ def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
             shown = " or ".join(f"--set 'time_format={form}'" for form in dict.fromkeys(forms))
             raise DataError(
                 f"column {', '.join(names)}: {text[0].as_py()!r} may be day and month or month and day, and no row "
-                f"tells which: say {shown}"
+                f"tells which",
+                hint=f"say {shown}",
             )
     return Clock(names, forms[0], said(forms[0]), best) if forms else Clock(names, None, "ISO 8601", best)
 
@@ -248,8 +249,8 @@ def _no_time(names: Sequence[str]) -> DataError:
             f"pandas.DataFrame.melt"
         )
     return DataError(
-        f"no column tells the time; there are {listed(names)}: --time COLUMN names the one that does, --time none "
-        f"takes the order of the rows"
+        f"no column tells the time; there are {listed(names)}",
+        hint="--time COLUMN names the one that does, --time none takes the order of the rows",
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq import tabular
-from raysq.errors import DataError
+from raysq.errors import DataError, FormatError
 from raysq.kinds.forecast.reading import cells, formats, timestamps
 from raysq.kinds.forecast.reading.keys import check_keys
 from raysq.kinds.forecast.reading.written import numbers_written, shown, there, written
@@ -98,11 +98,12 @@ def _text(pieces: Sequence[tabular.Piece], settings: "SeriesPreparation") -> pa.
         raise tabular.wrong_encoding(f"{first.name}, line {first.above + line + 1}", settings, byte)
     if chunks and chunks[0].ragged:
         line, found, wanted = chunks[0].ragged
-        raise DataError(
+        raise FormatError(
             f"{first.name}, line {first.above + line + 1} has {found} cells, the header has {wanted}, and so it is in "
-            f"all rows; mend the header, or say what parts cells with --set delimiter=..."
+            f"all rows",
+            hint="mend the header, or say what parts cells with --set delimiter=...",
         )
-    raise DataError(f"{first.name} has no rows; give another --source")
+    raise DataError(f"{first.name} has no rows", hint="give another --source")
 
 
 def _columns(
@@ -186,10 +187,11 @@ def _time(settings: "SeriesPreparation", sample: pa.Table, numeric: Sequence[str
     if found is None:
         value = " ".join(str(sample.column(name)[0].as_py()) for name in settings.time)
         zones = formats.about_zone(sample, settings.time)
+        if zones:
+            raise DataError(zones)
         raise DataError(
-            zones
-            or f"column {', '.join(settings.time)}: {value!r} is not a time in any format that raysq knows by itself; "
-            f"--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'"
+            f"column {', '.join(settings.time)}: {value!r} is not a time in any format that raysq knows by itself",
+            hint="--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'",
         )
     return found
 

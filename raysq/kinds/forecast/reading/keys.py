@@ -174,6 +174,7 @@ def _several(settings: "SeriesPreparation", sample: pa.Table, names: Sequence[st
     within = f" of the same {', '.join(settings.id)}" if settings.id else ""
     return DataError(
         f"{repeated:,} of {sample.num_rows:,} rows repeat the stamp of another row{within}, as several series in one "
-        f"file do, and {tell.format(columns)} them apart ({values}): give --id {typed([*settings.id, *names])}, or a "
-        f"file of one series; --set duplicates=first takes one row of each stamp"
+        f"file do, and {tell.format(columns)} them apart ({values})",
+        hint=f"give --id {typed([*settings.id, *names])}, or a "
+        f"file of one series; --set duplicates=first takes one row of each stamp",
     )

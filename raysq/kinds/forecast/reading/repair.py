@@ -93,7 +93,7 @@ def repair(
         for name in names:
             there = ~np.isnan(values[name])
             if not there.any():
-                raise DataError(f"column {name!r} has no value at all; leave it out with --set columns=...")
+                raise DataError(f"column {name!r} has no value at all", hint="leave it out with --set columns=...")
             if not there.all():
                 later = there[int(np.argmax(there)) :]
                 if not later.all():
@@ -159,20 +159,22 @@ def _to_grid(
     """Replaces the values, and where they come from, by those on the grid, and returns its stamps."""
     steps = np.diff(stamps)
     if steps.min() <= 0:
-        raise DataError("gaps=fill needs rows in the order of time; --set order=sort sorts them")
+        raise DataError("gaps=fill needs rows in the order of time", hint="--set order=sort sorts them")
     if frequency is None:
         notes = [(clock.note(stamps, np.arange(len(stamps)), zone), "", 0)]
         frequency = clock.merge(notes, numbered=numbered)["frequency"]
     if frequency is None:
         raise DataError(
             f"gaps=fill needs a cadence, and the steps from row to row are of {len(np.unique(steps)):,} lengths, none "
-            f"of them common; use --set gaps=keep"
+            f"of them common",
+            hint="use --set gaps=keep",
         )
     length = frequency.count(int(stamps[0]), int(stamps[-1]))
     if length > _LONGEST_GRID * len(stamps):
         raise DataError(
             f"filling the gaps would make {length:,} rows of {len(stamps):,} (from {clock.iso(int(stamps[0]))} to "
-            f"{clock.iso(int(stamps[-1]))}, every {frequency.seconds:g} s): mend the stamps or use --set gaps=keep"
+            f"{clock.iso(int(stamps[-1]))}, every {frequency.seconds:g} s)",
+            hint="mend the stamps or use --set gaps=keep",
         )
     grid = frequency.grid(int(stamps[0]), int(stamps[-1]), zone)
     on_grid = np.isin(stamps, grid, assume_unique=True)

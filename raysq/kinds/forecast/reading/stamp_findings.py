@@ -50,22 +50,22 @@ def refuse(settings: "SeriesPreparation", received: Note, seen: Note, unit: str,
     if settings.order == "error" and received["backwards"]:
         found = received["backwards"]
         raise DataError(
-            f"{where(found['place'])} is before that of the row above ({found['count']:,} such rows); --set order=sort "
-            f"sorts them{hint('backwards')}"
+            f"{where(found['place'])} is before that of the row above ({found['count']:,} such rows)",
+            hint=f"--set order=sort sorts them{hint('backwards')}",
         )
     if settings.duplicates == "error" and seen["repeated"]:
         found = seen["repeated"]
         raise DataError(
-            f"{where(found['place'])} is that of the row above ({found['count']:,} such rows); --set duplicates=keep, "
-            f"duplicates=first or duplicates=last says what to do{hint('repeated')}"
+            f"{where(found['place'])} is that of the row above ({found['count']:,} such rows)",
+            hint=f"--set duplicates=keep, duplicates=first or duplicates=last says what to do{hint('repeated')}",
         )
     if settings.gaps == "error" and seen["gaps"]:
         found = seen["gaps"]
         unit_of = "" if settings.numbered else " s"
         raise DataError(
             f"{where(found['place'])} comes after a gap ({found['count']:,} gaps, the longest of "
-            f"{found['longest'] / 1e6:g}{unit_of} at a cadence of {seen['frequency'].seconds:g}{unit_of}); --set "
-            f"gaps=fill or gaps=keep{hint('gaps')}"
+            f"{found['longest'] / 1e6:g}{unit_of} at a cadence of {seen['frequency'].seconds:g}{unit_of})",
+            hint=f"--set gaps=fill or gaps=keep{hint('gaps')}",
         )
 
 

@@ -153,8 +153,8 @@ def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
         if block.dtype.kind not in "iub" or (block.size and (block.min() < 0 or block.max() > 255)):
             raise DataError(
                 f"{what} must hold whole numbers from 0 to 255, and it holds {block.dtype}"
-                + (f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else "")
-                + "; write it as uint8, or say which value is white when the data are prepared, --set white=NUMBER"
+                + (f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""),
+                hint="write it as uint8, or say which value is white when the data are prepared, --set white=NUMBER",
             )
         block = block.astype(np.uint8)
     shape = shape_of(block.shape)

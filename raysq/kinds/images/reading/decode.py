@@ -91,8 +91,8 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
                 image.load()
             except Exception as error:
                 raise DataError(
-                    f"{name} is damaged or cut short ({_said(error)}); write it again or take it out, or --set "
-                    "damaged=drop leaves out all such files"
+                    f"{name} is damaged or cut short ({_said(error)})",
+                    hint="write it again or take it out, or --set damaged=drop leaves out all such files",
                 ) from None
             try:
                 image = ImageOps.exif_transpose(image)
@@ -138,7 +138,7 @@ def _opened(source: bytes | Path, name: str) -> Any:
         what = (
             "is empty (0 bytes)" if not size else "is not an image that can be read (PNG, JPEG, BMP, GIF, WebP, TIFF)"
         )
-        raise DataError(f"{name} {what}; take it out, or --set damaged=drop leaves out all such files") from None
+        raise DataError(f"{name} {what}", hint="take it out, or --set damaged=drop leaves out all such files") from None
     width, height = image.size
     if width * height > MOST_PIXELS:
         image.close()

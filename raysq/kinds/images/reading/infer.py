@@ -42,7 +42,8 @@ def infer(paths: Sequence[Path], form: Form) -> Found:
     if form.label and kind not in ("csv", "listed") and form.labels:
         raise DataError(
             f"{paths[0].name} is no csv file, and no table in it names its images: it has no column {form.label!r} of "
-            "labels; leave out --label"
+            "labels",
+            hint="leave out --label",
         )
     if form.labels and kind not in ("csv", "listed"):
         form.refuse_for(paths[0].name)
@@ -149,8 +150,8 @@ def _sized(form: Form, heads: Counter[Head], told: list[str]) -> Form:
         if most < _NEARLY_ALL * total:
             low, high = min(sizes, key=lambda one: one[0] * one[1]), max(sizes, key=lambda one: one[0] * one[1])
             raise DataError(
-                f"the images have {len(sizes):,} different sizes, from {low[0]}x{low[1]} to {high[0]}x{high[1]}: say "
-                "to which one they are to be brought, such as --size 64x64"
+                f"the images have {len(sizes):,} different sizes, from {low[0]}x{low[1]} to {high[0]}x{high[1]}",
+                hint="say to which one they are to be brought, such as --size 64x64",
             )
         form = replace(form, width=width, height=height)
         others = "" if most == total else f", {total - most:,} of {total:,} looked at are resized to it"

@@ -108,7 +108,8 @@ def read_listing(path: Path, form: Form) -> Listing:
     if form.label and not all(form.label in table.columns for table in tables):
         table = next(one for one in tables if form.label not in one.columns)
         raise DataError(
-            f"{table.path} has no column {form.label!r} ({nearest(form.label, table.columns)}); --label names another"
+            f"{table.path} has no column {form.label!r} ({nearest(form.label, table.columns)})",
+            hint="--label names another",
         )
     parts = _parts([table.path for table in tables])
     if len(tables) > 1 and -1 in parts:
@@ -134,8 +135,8 @@ def read_listing(path: Path, form: Form) -> Listing:
         raise DataError(f"{tables[0].path} names no image of the folder; the first rows are {named(missing, 3)}")
     if missing and form.damaged == "error":
         raise DataError(
-            f"{len(missing):,} rows of the table name no image of the folder, the first is {missing[0]}: add the "
-            "images or take the rows out, or --set damaged=drop leaves them out"
+            f"{len(missing):,} rows of the table name no image of the folder, the first is {missing[0]}",
+            hint="add the images or take the rows out, or --set damaged=drop leaves them out",
         )
     messages += left_out(missing, "as there are no such images")
     unnamed = [name for name in sizes if name.lower().endswith(IMAGES) and name not in rows]

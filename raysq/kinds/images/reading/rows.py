@@ -83,7 +83,8 @@ class Rows:
         if number is None:
             said = "has no label" if label is None else f"has the label {label!r}, which is none of the classes"
             raise DataError(
-                f"{name} {said}: there are {', '.join(self.form.classes[:_NAMED])}...; --set classes=A,B names them"
+                f"{name} {said}: there are {', '.join(self.form.classes[:_NAMED])}...",
+                hint="--set classes=A,B names them",
             )
         return number
 

@@ -85,8 +85,8 @@ def columns_of(path: Path, form: Form) -> Columns:
     columns = Columns(names, label, csv, found.size, found.lines, (*messages, *more))
     if form.labels and not label:
         raise DataError(
-            f"{path.name} has no column of labels named label: the first are {', '.join(names[:4])}; --label NAME "
-            "names it"
+            f"{path.name} has no column of labels named label: the first are {', '.join(names[:4])}",
+            hint="--label NAME names it",
         )
     if not _is_square(len(columns.pixels)):
         raise DataError(
@@ -157,8 +157,8 @@ def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Ite
             except (pa.ArrowException, OSError) as error:
                 said = str(error).splitlines()[0]
                 raise DataError(
-                    f"{path.name} cannot be read as images: {said[:160]}; pixels are whole numbers from 0 to 255, or "
-                    "others from 0 to what --set white=NUMBER says"
+                    f"{path.name} cannot be read as images: {said[:160]}",
+                    hint="pixels are whole numbers from 0 to 255, or others from 0 to what --set white=NUMBER says",
                 ) from None
             if any(column.null_count for column in table.columns):
                 raise DataError(f"{path.name} has empty cells; every pixel and label must be there")
