@@ -5,38 +5,86 @@
     raysq.prepare("jena", source="sample")
     run = raysq.train("jena", model="gru")
     raysq.evaluate(run)
+    raysq.write_report(run)
     raysq.load(run).predict(frame)
 
-Importing raysq imports neither TensorFlow nor Ray.
+`dir(raysq)` lists what there is. Importing raysq imports neither TensorFlow nor Ray.
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from raysq.api import (
+        Backtest,
+        Dataset,
+        Experiment,
+        Predictor,
+        RaysqError,
+        Run,
+        backtest,
+        evaluate,
+        experiments,
+        export,
+        generate,
+        load,
+        plain_errors,
+        predict_file,
+        prepare,
+        runs,
+        train,
+        translate,
+        translate_file,
+        tune,
+        word_vectors,
+        write_report,
+    )
+    from raysq.cli.job import search_job
 
 __version__ = "0.1.0"
 
-_WHERE = {
-    "prepare": "raysq.preparation",
-    "train": "raysq.training.api",
-    "evaluate": "raysq.training.api",
-    "backtest": "raysq.training.backtest",
-    "predict_file": "raysq.inference.batch",
-    "generate": "raysq.inference.generate",
-    "translate": "raysq.inference.translate",
-    "tune": "raysq.tuning.search",
-    "report": "raysq.report.page",
-    "load": "raysq.inference.load",
-    "Run": "raysq.training.run",
-    "runs": "raysq.training.run",
-    "Dataset": "raysq.shards",
-    "RaysqError": "raysq.errors",
-    "plain_errors": "raysq.errors",
-    "search_job": "raysq.cli.job",
-}
-__all__ = [*_WHERE, "__version__"]
+__all__ = [  # those of raysq.api, which is imported when one is first used, and `search_job`
+    "Backtest",
+    "Dataset",
+    "Experiment",
+    "Predictor",
+    "RaysqError",
+    "Run",
+    "__version__",
+    "backtest",
+    "evaluate",
+    "experiments",
+    "export",
+    "generate",
+    "load",
+    "plain_errors",
+    "predict_file",
+    "prepare",
+    "runs",
+    "search_job",
+    "train",
+    "translate",
+    "translate_file",
+    "tune",
+    "word_vectors",
+    "write_report",
+]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
-        raise AttributeError(f"module 'raysq' has no attribute {name!r}")
-    return getattr(importlib.import_module(_WHERE[name]), name)
+_MODULES = ("api", "errors", "layers")  # that people use by `raysq.NAME` without importing them
+
+
+if not TYPE_CHECKING:  # a type checker knows the names, and that there are no others
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"raysq.{name}")
+        if name not in __all__:
+            raise AttributeError(f"module 'raysq' has no attribute {name!r}")
+        module = importlib.import_module("raysq.cli.job" if name == "search_job" else "raysq.api")
+        value = globals()[name] = getattr(module, name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

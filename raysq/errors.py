@@ -87,7 +87,12 @@ class Interrupted(RaysqError, RuntimeError):
 
 
 def plain_errors() -> None:
-    """For scripts: an error of raysq's ends them with its line on standard error and status 1, without a traceback."""
+    """For scripts: an error of raysq's ends them with its line on standard error and status 1, without a traceback.
+
+    Example:
+        >>> raysq.plain_errors()
+        >>> raysq.train("jenna")  # ends the script with "raysq: unknown task 'jenna': did you mean jena?"
+    """
     usual = sys.excepthook
 
     def show(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -59,6 +59,10 @@ def prepare(
         UsageError: an unknown setting, one that does not fit the data, or a name that cannot be one.
         SourceError: raw data that cannot be had.
         DataError: raw data that cannot be used as they are, or a name that other data have.
+
+    Example:
+        >>> raysq.prepare("jena", source="sample:60d", name="small").rows
+        8640
     """
     task = tasks.get(task) if isinstance(task, str) else task
     kind = kinds.get(task.kind)

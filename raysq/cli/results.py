@@ -72,12 +72,12 @@ def _predict_texts(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
-    from raysq.report.page import report
+    from raysq.report.page import write_report
 
     def tell(message: str) -> None:
         print_message(message)
 
-    path = report(*options.targets, output=options.output, week=options.week, on_message=tell).absolute()
+    path = write_report(*options.targets, output=options.output, week=options.week, on_message=tell).absolute()
     if options.open:
         import webbrowser
 

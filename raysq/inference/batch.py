@@ -66,6 +66,10 @@ def predict_file(
         SourceError: the input cannot be read, or the output not written.
         DataError: rows that cannot be used, or too few; a run that has not finished.
         ResourceError: no cluster, or too few CPUs or GPUs.
+
+    Example:
+        >>> raysq.predict_file(run, "new.csv", "predictions.parquet")
+        {'run': ..., 'output': 'predictions.parquet', 'rows': 52696}
     """
     run = run if isinstance(run, Run) else Run.open(run)
     path = None if output is None else Path(output)

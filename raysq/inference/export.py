@@ -39,6 +39,10 @@ def export(run: Run | str | Path, form: str = "keras", output: str | Path | None
         ResourceError: packages for ONNX are missing.
         DataError: the run has no model, or a form cannot say what the model computes.
         SourceError: the output cannot be written.
+
+    Example:
+        >>> raysq.export(run, "onnx", "model.onnx")["output"]
+        'model.onnx'
     """
     forms = get_args(Form)
     if form not in forms:

@@ -23,6 +23,9 @@ def generate(run: Run | str | Path, prompt: str = "", **chosen: Any) -> dict[str
     Raises:
         DataError: no such run, or one that has not finished.
         UsageError: a run of another kind, or a value out of its range.
+
+    Example:
+        >>> raysq.generate("alice-lstm", "the queen", words=20, temperature=0.7)["samples"]
     """
     from raysq.inference.load import load
 

@@ -199,5 +199,9 @@ def load(run: Run | str | Path) -> Predictor:
 
     Raises:
         DataError: no such run, or one that has no model yet.
+
+    Example:
+        >>> predictor = raysq.load("jena-gru")
+        >>> predictor.predict(frame)  # of the columns that the run was trained on
     """
     return Predictor(run if isinstance(run, Run) else Run.open(run))

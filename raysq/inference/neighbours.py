@@ -29,6 +29,10 @@ def word_vectors(run: Run | str | Path) -> WordVectors:
     Raises:
         DataError: the run has no finished epoch.
         UsageError: its model has no vectors of words.
+
+    Example:
+        >>> raysq.word_vectors("skipgram").neighbours("king", 3)
+        [('queen', 0.71), ...]
     """
     run = run if isinstance(run, Run) else Run.open(run)
     config = run.config

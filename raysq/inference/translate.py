@@ -56,6 +56,9 @@ def translate_file(
             column, or several, can be the sentences.
         SourceError: a file that cannot be read or written.
         UsageError: the run does not translate, or a value is out of its range.
+
+    Example:
+        >>> raysq.translate_file("translation-attention", "in.txt", "out.txt", reference="reference.txt")["bleu"]
     """
     from raysq.inference.load import load
 
@@ -109,11 +112,22 @@ def translate_file(
 
 
 def translate(run: Run | str | Path, texts: Sequence[str], **chosen: Any) -> list[Any]:
-    """Translates sentences; see `Predictor.translate`.
+    """Translates sentences.
+
+    Args:
+        run: a finished run of pairs of sentences, its directory or its id.
+        texts: source sentences.
+        chosen: as for `Predictor.translate`: `beam`, `penalty` and `unknown`.
+
+    Returns:
+        For each sentence an object with `text`, the translation, `score` and more, as for `Predictor.translate`.
 
     Raises:
         DataError: no such run, or one that has not finished.
         UsageError: a run of another kind, or a value out of its range.
+
+    Example:
+        >>> [found.text for found in raysq.translate("translation-attention", ["how are you ?"])]
     """
     from raysq.inference.load import load
 

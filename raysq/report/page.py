@@ -20,7 +20,7 @@ from raysq.report.style import sheet
 from raysq.training.run import Run, alike
 
 
-def report(
+def write_report(
     *targets: Run | str | Path,
     output: str | Path | None = None,
     week: str | None = None,
@@ -47,6 +47,10 @@ def report(
         DamagedError: a file of the one run, or of all of them, is damaged.
         UsageError: several searches, or runs and searches together; a week that is none; an output of another form.
         SourceError: the file cannot be written.
+
+    Example:
+        >>> raysq.write_report(run, output="run.html")
+        PosixPath('run.html')
     """
     if output is not None and Path(output).suffix.lower() not in (".html", ".htm"):
         raise UsageError(f"--output must end in .html, received {str(output)!r}")

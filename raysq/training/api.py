@@ -53,6 +53,10 @@ def train(
         ResourceError: more workers or GPUs than there are.
         TrainingError: the loss is not finite.
         Interrupted: stopped by a signal; the same call continues.
+
+    Example:
+        >>> run = raysq.train("jena", model="gru", settings={"units": 32, "epochs": 10})
+        >>> run.result()["metrics"]["val_mae"]
     """
     run = Run.create(resolve(task, data=data, model=model, seed=seed, settings=settings), name=name, fresh=fresh)
     if run.result() is None:
@@ -134,6 +138,10 @@ def evaluate(
 
     Raises:
         DataError: the run has no finished epoch, or its data set has changed or gone.
+
+    Example:
+        >>> raysq.evaluate(run, splits=("test",))
+        {'gru': {'test_loss': ..., 'test_mae': ...}, 'baseline': {...}, 'seasonal': {...}}
     """
     return examine(run, splits, gpu=gpu, threads=threads, detailed=False)[0]
 

@@ -70,6 +70,10 @@ def backtest(
     Raises:
         UsageError: a kind without an order in time, or an unknown name.
         DataError: a fold has no room for a window.
+
+    Example:
+        >>> raysq.backtest("jena", folds=4, model="gru").summary()["gru"]["test_mae"]
+        {'mean': ..., 'std': ...}
     """
     if folds < 1:
         raise UsageError(f"--folds must be at least 1, received {folds}")

@@ -295,5 +295,8 @@ def runs(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Ru
     Args:
         on_damaged: called with the directory of each run that cannot be read, which is left out, and the error; a
             warning if left out.
+
+    Example:
+        >>> [run.name for run in raysq.runs() if run.state() == "finished"]
     """
     return newest_first("runs/*/config.json", Run.open, "run", on_damaged)

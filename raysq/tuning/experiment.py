@@ -166,5 +166,8 @@ def experiments(on_damaged: Callable[[Path, DataError], None] | None = None) -> 
     Args:
         on_damaged: called with the folder of each that cannot be read, which is left out, and the error; a warning if
             left out.
+
+    Example:
+        >>> [experiment.name for experiment in raysq.experiments()]
     """
     return newest_first("experiments/*/experiment.json", Experiment.open, "search", on_damaged)

@@ -82,6 +82,10 @@ def tune(
         ResourceError: a trial needs more than the cluster has.
         RaysqError: every trial failed, or another process searches there.
         Interrupted: stopped by a signal; the same call continues.
+
+    Example:
+        >>> experiment = raysq.tune("jena", trials=16, time="2h", search={"units": [16, 32]})
+        >>> experiment.best_config["units"], experiment.best_metrics["val_mae"]
     """
     _check(trials, workers_per_trial, gpu, scheduler, searcher, max_concurrent, refit)
     seconds = None if time is None else durations.seconds(time, "--time")

@@ -17,7 +17,7 @@ import raysq
 from raysq import cli
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.report.numbers import number
-from raysq.report.page import report
+from raysq.report.page import write_report
 from raysq.training import api
 from raysq.training.config import plan
 from raysq.training.run import Run
@@ -148,7 +148,7 @@ def table_of(root: ET.Element, heading: str) -> list[list[str]]:
 
 def test_the_page_of_a_run_has_its_numbers(trained):
     run = trained["gru"]
-    path = raysq.report(run)
+    path = raysq.write_report(run)
     assert path == run.directory / "report.html"
     root = parsed(path)
     text = words(root)
@@ -180,39 +180,39 @@ def test_the_page_of_a_run_has_its_numbers(trained):
 
 
 def test_a_second_page_is_written_without_the_model(gru, monkeypatch):
-    first = report(gru, output=gru.directory / "first.html").read_text()
+    first = write_report(gru, output=gru.directory / "first.html").read_text()
 
     def refuse(*arguments, **named):
         raise AssertionError("it was computed again")
 
     monkeypatch.setattr(api, "evaluate", refuse)
     monkeypatch.setattr("raysq.training.worker.configure", refuse)
-    second = report(gru, output=gru.directory / "second.html").read_text()
+    second = write_report(gru, output=gru.directory / "second.html").read_text()
     assert re.sub(r"at \d\d:\d\d UTC", "", first) == re.sub(r"at \d\d:\d\d UTC", "", second)
     # A run that has gone on is measured again.
     gru.finish({**gru.result(), "steps": 25})
     with pytest.raises(AssertionError, match="computed again"):
-        report(gru)
+        write_report(gru)
 
 
 def test_another_week_can_be_asked_for(gru):
-    text = report(gru, week="2020-01-07").read_text()
+    text = write_report(gru, week="2020-01-07").read_text()
     assert "the day asked for" in text or "The week asked for" in text
     with pytest.raises(UsageError, match="nothing of the test split lies there; it goes from 2020-01-"):
-        report(gru, week="1999-01-01")
+        write_report(gru, week="1999-01-01")
     with pytest.raises(UsageError, match="takes a day such as 2014-05-05, received 'monday'"):
-        report(gru, week="monday")
+        write_report(gru, week="monday")
 
 
 def test_a_run_that_is_not_finished_is_shown_as_far_as_it_is(trained, tmp_path):
     directory = tmp_path / "copy"
     shutil.copytree(trained["dense"].directory, directory)
     (directory / "result.json").unlink()
-    text = words(parsed(report(directory)))
+    text = words(parsed(write_report(directory)))
     assert "interrupted after 3 epochs" in text and "Leaderboard" in text
     (directory / "metrics.jsonl").unlink()
     shutil.rmtree(directory / "checkpoints")
-    text = words(parsed(report(directory)))
+    text = words(parsed(write_report(directory)))
     assert "has not begun" in text and "Nothing has been measured yet" in text and "Settings" in text
 
 
@@ -220,7 +220,7 @@ def test_a_run_whose_data_are_gone_says_so(gru):
     config = json.loads((gru.directory / "config.json").read_text())
     del config["checksum"]  # which is of another one
     write(gru.directory / "config.json", {**config, "data": "/nowhere/at/all"})
-    root = parsed(report(Run.open(gru.directory)))
+    root = parsed(write_report(Run.open(gru.directory)))
     text = words(root)
     assert "What needs the data set is left out: no data set in /nowhere/at/all" in text
     assert number(gru.result()["metrics"]["test_mae_original"]) in text
@@ -228,7 +228,7 @@ def test_a_run_whose_data_are_gone_says_so(gru):
 
 
 def test_several_runs_on_one_page(trained, raysq_home):
-    path = report(trained["gru"], trained["dense"].directory)
+    path = write_report(trained["gru"], trained["dense"].directory)
     assert path.parent == raysq_home / "reports"
     root = parsed(path)
     rows = table_of(root, "Runs")
@@ -241,7 +241,7 @@ def test_several_runs_on_one_page(trained, raysq_home):
     assert [row[0] for row in rows[3:]].count("baseline") == 1
     curves = next(one for one in root.iter("svg") if "by epoch" in one.get("aria-label", ""))
     assert all(run.name in curves.get("aria-label") for run in order)
-    assert report(trained["gru"], trained["dense"]) == path
+    assert write_report(trained["gru"], trained["dense"]) == path
     assert "epochs" in table_of(root, "Differences")[0]
 
 
@@ -263,7 +263,7 @@ def test_the_page_of_a_search(experiment):
     metrics = {"test_mae": {"mean": 0.25, "std": 0.01, "values": [0.24, 0.26]}}
     rows = [{"name": name, "settings": {}, "runs": ["a", "b"], "metrics": metrics} for name in ("best", "defaults")]
     write(experiment / "refit.json", {"seeds": [0, 1], "rows": rows})
-    path = report(experiment)
+    path = write_report(experiment)
     assert path == experiment / "report.html"
     root = parsed(path)
     text = words(root)
@@ -281,26 +281,26 @@ def test_the_page_of_a_search(experiment):
 
 
 def test_a_search_that_has_not_ended_is_shown_as_far_as_it_is(experiment):
-    text = words(parsed(report(experiment)))
+    text = words(parsed(write_report(experiment)))
     assert "The search has not ended: 4 of 4 trials have begun" in text and "Best run" in text
     (experiment / "trials.json").unlink()
-    root = parsed(report(experiment))
+    root = parsed(write_report(experiment))
     assert len(table_of(root, "Trials")) == 3  # the two runs that are there
     shutil.rmtree(experiment / "trials")
-    assert "None of 0 trials has a score yet" in words(parsed(report(experiment)))
+    assert "None of 0 trials has a score yet" in words(parsed(write_report(experiment)))
     about = json.loads((experiment / "experiment.json").read_text())
     write(experiment / "experiment.json", {**about, "format_version": 99})
     with pytest.raises(DataError, match="format_version 99, this raysq reads up to 2"):
-        report(experiment)
+        write_report(experiment)
 
 
 def test_what_is_no_run_and_no_search_is_named(trained, experiment, tmp_path, capsys):
     assert cli.main(["report", "nothing"]) == 1
     assert "no run and no search 'nothing'" in capsys.readouterr().err
     with pytest.raises(UsageError, match="or one search by itself"):
-        report(trained["gru"], experiment)
+        write_report(trained["gru"], experiment)
     with pytest.raises(UsageError, match="needs a run or a search"):
-        report()
+        write_report()
 
 
 def test_the_command_writes_where_it_is_told_and_prints_json(trained, tmp_path, capsys):
@@ -310,9 +310,9 @@ def test_the_command_writes_where_it_is_told_and_prints_json(trained, tmp_path, 
     assert printed == {"report": str(out), "bytes": out.stat().st_size}
     parsed(out)
     # The package stands where the function was looked up; both can be called.
-    assert raysq.report(trained["gru"], output=out) == out
+    assert raysq.write_report(trained["gru"], output=out) == out
     with pytest.raises(UsageError, match=r"must end in .html, received 'data.csv'"):
-        raysq.report(trained["gru"], output="data.csv")
+        raysq.write_report(trained["gru"], output="data.csv")
 
 
 def test_a_run_on_a_disk_that_cannot_be_written_is_shown_elsewhere(trained, tmp_path, monkeypatch):
@@ -332,9 +332,9 @@ def test_a_run_on_a_disk_that_cannot_be_written_is_shown_elsewhere(trained, tmp_
     monkeypatch.setattr(os, "replace", refused(os.replace))
     monkeypatch.setattr(Path, "unlink", refused(Path.unlink))
     run = Run.open(directory)
-    parsed(report(run, output=tmp_path / "page.html"))
+    parsed(write_report(run, output=tmp_path / "page.html"))
     with pytest.raises(SourceError, match=r"report.html cannot be written: Read-only .*choose another --output"):
-        report(run)
+        write_report(run)
 
 
 @pytest.mark.parametrize("page", ["run", "search"])
@@ -342,7 +342,7 @@ def test_a_browser_shows_the_page_without_sideways_scrolling(page, trained, expe
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         pytest.skip("there is no chromium to render the page with")
-    path = report(trained["gru"] if page == "run" else experiment, output=tmp_path / "page.html")
+    path = write_report(trained["gru"] if page == "run" else experiment, output=tmp_path / "page.html")
     # In frames of known width: a headless window may not be made as narrow as a phone.
     frames = "".join(
         f'<iframe width="{width}" height="800" srcdoc="{html.escape(path.read_text())}"></iframe>'

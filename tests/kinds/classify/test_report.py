@@ -14,7 +14,7 @@ from report.test_page import HOSTILE, parsed, table_of, words
 from raysq import cli
 from raysq.errors import UsageError
 from raysq.kinds.classify.neighbours import typical
-from raysq.report.page import report
+from raysq.report.page import write_report
 from raysq.training import api
 from raysq.training.config import plan
 from raysq.training.run import Run
@@ -51,7 +51,7 @@ def many(folder):
 
 def test_the_page_has_the_figures_of_evaluate(two):
     metrics, details = api.examine(two, ("test",))
-    root = parsed(report(two))
+    root = parsed(write_report(two))
     counts = table_of(root, "Right and wrong")
     assert counts[0] == ["true", "neg", "pos"]
     assert [[int(cell) for cell in row[1:]] for row in counts[1:]] == details["test"]["confusion"]
@@ -78,7 +78,7 @@ def test_the_page_has_the_figures_of_evaluate(two):
 def test_very_many_classes_have_no_matrix(folder):
     names = [f"class {number}" for number in range(50)]
     made = write_corpus(folder / "fifty", documents(count=400, classes=names, tests=200))
-    root = parsed(report(trained(folder, made, epochs=1)))
+    root = parsed(write_report(trained(folder, made, epochs=1)))
     section = next(one for one in root.iter("section") if "Right and wrong" in "".join(one[0].itertext()))
     said = " ".join("".join(section.itertext()).split())
     assert "50 classes are too many for a matrix" in said and "the 40 of 50 with the lowest F1" in said
@@ -86,16 +86,16 @@ def test_very_many_classes_have_no_matrix(folder):
 
 
 def test_mistakes_are_the_surest_ones(two):
-    root = parsed(report(two))
+    root = parsed(write_report(two))
     said = re.findall(r"taken for \w+ \(([\d.]+) %\)", words(root))
     shown = [float(one) for one in said]
     assert 1 <= len(shown) <= 12 and shown == sorted(shown, reverse=True) and min(shown) >= 50
 
 
 def test_a_second_report_needs_no_model(two, monkeypatch):
-    first = report(two).read_text()
+    first = write_report(two).read_text()
     monkeypatch.setattr("raysq.training.config.Config.build", None)
-    again = report(two).read_text()
+    again = write_report(two).read_text()
     assert first.split("Written by")[0] == again.split("Written by")[0]
 
 
@@ -113,7 +113,7 @@ def test_evaluate_prints_and_tells_details(two, many, capsys):
 def test_documents_without_a_text_are_shown_by_their_words(folder):
     found = documents(count=200, tests=60)
     dataset = write_corpus(folder / "untold", found, excerpt=0)
-    root = parsed(report(trained(folder, dataset, "summed", vectorization="multi_hot", epochs=1)))
+    root = parsed(write_report(trained(folder, dataset, "summed", vectorization="multi_hot", epochs=1)))
     quotes = [" ".join(one.itertext()) for one in root.iter("dd")]
     assert any(re.search(r"(w\d+ ){3}", quote) for quote in quotes)
     assert "Nearest words" not in words(root), "of a bag the ids are no words in a row"
@@ -121,7 +121,7 @@ def test_documents_without_a_text_are_shown_by_their_words(folder):
 
 def test_a_week_is_refused(two):
     with pytest.raises(UsageError, match="--week is for forecasts"):
-        report(two, week="2014-05-05")
+        write_report(two, week="2014-05-05")
 
 
 def test_typical_words_are_those_that_others_lack():
@@ -136,7 +136,7 @@ def test_a_browser_shows_the_page_without_sideways_scrolling(page, two, many, tm
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if chromium is None:
         pytest.skip("there is no chromium to render the page with")
-    path = report(two if page == "two" else many, output=tmp_path / "page.html")
+    path = write_report(two if page == "two" else many, output=tmp_path / "page.html")
     assert path.stat().st_size < 500_000
     frames = "".join(
         f'<iframe width="{width}" height="800" srcdoc="{html.escape(path.read_text())}"></iframe>'

@@ -13,7 +13,7 @@ from report.test_page import parsed, table_of, words
 from raysq.errors import UsageError
 from raysq.kinds.charts import Picture
 from raysq.kinds.images.sheets import channels_sheet, sheet, shrunk, vector_sheet
-from raysq.report.page import report
+from raysq.report.page import write_report
 from raysq.report.pictures import uri
 from raysq.training import api
 from raysq.training.config import plan
@@ -49,7 +49,7 @@ def picture_of(address: str) -> np.ndarray:
 def test_the_page_of_a_classifier(folder, dataset):
     run = trained(folder, dataset, "cnn", units=12, learning_rate=0.0001)
     _, details = api.examine(run, ("test",))
-    path = report(run)
+    path = write_report(run)
     root = parsed(path)
     counts = table_of(root, "Right and wrong")
     assert [[int(cell) for cell in row[1:]] for row in counts[1:]] == details["test"]["confusion"]
@@ -76,16 +76,16 @@ def test_the_page_of_a_classifier(folder, dataset):
     (run.best / "state.json").rename(run.best / "state.kept")  # a second report needs no model
     try:
         (run.best / "state.json").write_text((run.best / "state.kept").read_text())
-        assert len(list(parsed(report(run)).iter("img"))) == len(images)
+        assert len(list(parsed(write_report(run)).iter("img"))) == len(images)
     finally:
         (run.best / "state.kept").unlink()
     with pytest.raises(UsageError, match="images have no time"):
-        report(run, week="2014-05-05")
+        write_report(run, week="2014-05-05")
 
 
 def test_the_page_of_an_autoencoder(folder, dataset):
     run = trained(folder, dataset, "autoencoder", code=9)
-    root = parsed(report(run))
+    root = parsed(write_report(run))
     text = words(root)
     metrics, _ = api.examine(run, ("test",))
     assert (

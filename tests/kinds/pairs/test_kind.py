@@ -13,7 +13,7 @@ from raysq.errors import MissingPackageError, UsageError
 from raysq.inference.load import load
 from raysq.inference.translate import translate_file
 from raysq.kinds.pairs.sample import pairs, sample
-from raysq.report.page import report
+from raysq.report.page import write_report
 from raysq.report.study import study
 from raysq.settings import settings_of
 from raysq.training.config import load_builder, plan
@@ -87,11 +87,11 @@ def test_bleu_is_measured_and_the_report_shows_sentences(pairs_run, pairs_datase
     texts = [one.text for one in load(run).translate([sides[0][row] for row in rows], beam=1)]
     wanted = sacrebleu.corpus_bleu(texts, [[sides[1][row] for row in rows]], lowercase=True).score
     assert ours["test_bleu"] == pytest.approx(wanted)
-    page = report(run, output=tmp_path / "page.html").read_text()
+    page = write_report(run, output=tmp_path / "page.html").read_text()
     for words in ("The BLEU of attention on the test split", "BLEU by length", "word by word", "The worst"):
         assert words in page, words
     assert len(re.findall(r"<title>[tu]\d+, w\d+: [01]\.\d\d</title>", page)) > 10
-    assert report(run, output=tmp_path / "again.html").read_text() == page
+    assert write_report(run, output=tmp_path / "again.html").read_text() == page
 
 
 def test_without_sacrebleu_it_is_said(monkeypatch):

@@ -119,7 +119,7 @@ def test_the_report_has_all_its_parts(runs):
 
 
 def test_the_page_is_written(runs):
-    page = raysq.report(runs["char"]).read_text()
+    page = raysq.write_report(runs["char"]).read_text()
     assert "What it writes" in page and "Test perplexity" in page and "known characters" in page
 
 

@@ -113,10 +113,10 @@ def test_the_command_answers_and_exports(run, capsys, tmp_path):
 
 
 def test_the_report_shows_words_and_their_neighbours(run):
-    page = raysq.report(run).read_text("utf-8")
+    page = raysq.write_report(run).read_text("utf-8")
     assert "Words in a plane" in page and "Nearest words" in page and ">dog<" in page
     with pytest.raises(UsageError, match="--week is for forecasts"):
-        raysq.report(run, week="2020-01-01")
+        raysq.write_report(run, week="2020-01-01")
 
 
 def test_an_optimizer_compiled_in_one_piece_changes_nothing_but_rounding(run, monkeypatch):

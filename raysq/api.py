@@ -1,0 +1,45 @@
+"""The public functions and classes of raysq. `import raysq` offers each under `raysq.NAME`, imported when first used.
+
+What is not here may change without notice, but for `raysq.errors` and, for models of one's own, `raysq.layers`.
+"""
+
+from raysq.errors import RaysqError, plain_errors
+from raysq.inference.batch import predict_file
+from raysq.inference.export import export
+from raysq.inference.generate import generate
+from raysq.inference.load import Predictor, load
+from raysq.inference.neighbours import word_vectors
+from raysq.inference.translate import translate, translate_file
+from raysq.preparation import prepare
+from raysq.report.page import write_report
+from raysq.shards import Dataset
+from raysq.training.api import evaluate, train
+from raysq.training.backtest import Backtest, backtest
+from raysq.training.run import Run, runs
+from raysq.tuning.experiment import Experiment, experiments
+from raysq.tuning.search import tune
+
+__all__ = [
+    "Backtest",
+    "Dataset",
+    "Experiment",
+    "Predictor",
+    "RaysqError",
+    "Run",
+    "backtest",
+    "evaluate",
+    "experiments",
+    "export",
+    "generate",
+    "load",
+    "plain_errors",
+    "predict_file",
+    "prepare",
+    "runs",
+    "train",
+    "translate",
+    "translate_file",
+    "tune",
+    "word_vectors",
+    "write_report",
+]
