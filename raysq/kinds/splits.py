@@ -46,6 +46,12 @@ def amount(val: str, noun: str = "document") -> float | int:
     )
 
 
+def with_val_text(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings with `val` as text where it was given as a number: 0.2 is a share, 10000 a number of examples."""
+    val = values.get("val")
+    return {**values, "val": str(val)} if isinstance(val, (int, float)) else dict(values)
+
+
 def split(
     dataset: Dataset, val: str, pick: str, train_samples: int | None, noun: str = "document", content: str = "text"
 ) -> Split:

@@ -14,6 +14,7 @@ from raysq.kinds.classify.examples import vectorise
 from raysq.kinds.classify.ids import Vocabulary
 from raysq.kinds.classify.settings import TextSettings
 from raysq.kinds.confusion import chosen, probabilities
+from raysq.kinds.fixed_batches import fixed_batches
 
 BATCH = 128  # documents that the model is given at a time
 _CHUNK = 1024  # documents whose ids are made at a time
@@ -107,10 +108,7 @@ def _outputs(model: Any, x: np.ndarray, settings: TextSettings) -> np.ndarray:
     for width in np.unique(widths).tolist():
         rows = np.flatnonzero(widths == width)
         wide = widened(x, max(width, x.shape[-1]))[..., :width]
-        for low in range(0, len(rows), BATCH):
-            part = rows[low : low + BATCH]
-            # Always as many: a batch of another size would be compiled anew, and could round otherwise.
-            filled = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part))])
-            answers = np.asarray(model.predict_on_batch(wide[filled]))
-            found |= dict(zip(part.tolist(), answers, strict=False))
+        for filled, count in fixed_batches(rows, BATCH):
+            answers = np.asarray(model.predict_on_batch(wide[filled]))[:count]
+            found |= dict(zip(filled[:count].tolist(), answers, strict=True))
     return np.stack([found[row] for row in range(len(x))])

@@ -1,7 +1,7 @@
 """What a report shows of a classifier: what it takes for what, how sure it is, and where it is wrong."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from raysq.kinds.classify.neighbours import neighbours_section
 from raysq.kinds.classify.predict import BATCH, widened
 from raysq.kinds.classify.settings import TextSettings
 from raysq.kinds.confusion import chosen, probabilities
+from raysq.kinds.fixed_batches import example_batches
 from raysq.shards import Dataset
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -66,19 +67,9 @@ def report(
     return [section for section in (*sections, words) if section is not None]
 
 
-def batches(examples: Any, indices: np.ndarray, size: int = BATCH) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """x and y of examples in batches of always the same size, and how many of them count: the last is filled up."""
-    mapped = examples.mapped()
-    for low in range(0, len(indices), size):
-        part = indices[low : low + size]
-        filled = np.concatenate([part, np.repeat(part[-1:], size - len(part))])
-        x, y = examples.gather(filled, mapped, lambda array, at: array.take(at))
-        yield x, y, len(part)
-
-
 def _answers(examples: Any, indices: np.ndarray, predict: Predict, bag: bool) -> Answers:
     truth, taken, confidence = [], [], []
-    for x, y, count in batches(examples, indices):
+    for x, y, count in example_batches(examples, indices, BATCH):
         prediction = np.asarray(predict(widened(x) if bag else x))[:count]
         own = chosen(prediction)
         truth.append(y.reshape(-1)[:count].astype(np.int64))

@@ -114,10 +114,7 @@ class TextSettings:
             values: settings as a person may give them.
             dataset: prepared texts.
         """
-        resolved = dict(values)
-        if isinstance(resolved.get("val"), (int, float)):
-            resolved["val"] = str(resolved["val"])
-        return resolved
+        return splits.with_val_text(values)
 
     def open(self, dataset: Dataset) -> "dict[str, Texts]":
         """The documents of each split of a data set.

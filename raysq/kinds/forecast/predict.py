@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from raysq import zones
 from raysq.errors import DataError
+from raysq.kinds.fixed_batches import fixed_batches
 from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.prepare import SeriesPreparation
@@ -128,11 +129,8 @@ def _forecasts(
     offsets = offsets[::-1] if settings.reversed else offsets
     horizons, targets = len(settings.ahead), len(settings.targets)
     predicted = [np.empty((0, horizons * targets * max(1, len(settings.quantiles))), np.float32)]
-    for low in range(0, len(rows), _BATCH):
-        part = rows[low : low + _BATCH]
-        # Always as many: a batch of another size would be compiled anew, and could round otherwise.
-        padded = np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part))])
-        predicted.append(np.asarray(model.predict_on_batch(columns[padded[:, None] + offsets]))[: len(part)])
+    for filled, count in fixed_batches(rows, _BATCH):
+        predicted.append(np.asarray(model.predict_on_batch(columns[filled[:, None] + offsets]))[:count])
     values = np.concatenate(predicted).astype(np.float64).reshape(len(rows), horizons, targets, -1)
     values = values * np.array(facts["target_std"])[:, None] + np.array(facts["target_mean"])[:, None]
     for number, deviation in enumerate(facts["target_std"]):

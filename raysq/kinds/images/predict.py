@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from raysq.errors import DataError, UsageError
 from raysq.kinds.confusion import chosen
+from raysq.kinds.fixed_batches import fixed_batches
 from raysq.kinds.images.examples import scaled
 from raysq.kinds.images.reading.arrays import as_images, shape_of
 from raysq.kinds.images.reading.decode import convert
@@ -52,13 +53,10 @@ def predict(
     shape = tuple(facts["shape"])
     pixels = _pixels(table, shape)
     x, outputs = [], []
-    for low in range(0, len(pixels), BATCH):
-        part = pixels[low : low + BATCH]
-        # Always as many: a batch of another size would be compiled anew, and could round otherwise.
-        filled = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), 0)])
+    for filled, count in fixed_batches(pixels, BATCH):
         x.append(scaled(filled, shape))
-        outputs.append(np.asarray(model.predict_on_batch(x[-1]))[: len(part)])
-        x[-1] = x[-1][: len(part)]
+        outputs.append(np.asarray(model.predict_on_batch(x[-1]))[:count])
+        x[-1] = x[-1][:count]
     out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(pixels)))}
     if "id" in table.column_names:
         out["id"] = table.column("id")

@@ -1,6 +1,6 @@
 """What a report shows of a model of images: what it sees, takes for what, and what its layers make of an image."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from raysq.errors import UsageError
 from raysq.kinds.answers import Answers, confidence_section, confusion_section
 from raysq.kinds.charts import Bars, Figure, Figures, Histogram, Item, Mark, Picture, Pictures, Section, digits3
 from raysq.kinds.confusion import chosen, probabilities
+from raysq.kinds.fixed_batches import example_batches
 from raysq.kinds.images.examples import Images
 from raysq.kinds.images.predict import BATCH
 from raysq.kinds.images.settings import ImageSettings
@@ -76,25 +77,9 @@ def report(
     return [section for section in sections if section is not None]
 
 
-def batches(examples: Images, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """x and y of examples in batches of always the same size, and how many of them count: the last is filled up."""
-    mapped = examples.mapped()
-    for low in range(0, len(indices), BATCH):
-        part = indices[low : low + BATCH]
-        filled = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part))])
-        x, y = examples.gather(
-            filled, mapped, lambda array, at: array.take(at, axis=0) if _plain(array) else array.take(at)
-        )
-        yield x, y, len(part)
-
-
-def _plain(array: Any) -> bool:
-    return isinstance(array, np.ndarray)
-
-
 def _answers(examples: Images, indices: np.ndarray, predict: Predict) -> Answers:
     truth, taken, confidence = [], [], []
-    for x, y, count in batches(examples, indices):
+    for x, y, count in example_batches(examples, indices, BATCH):
         prediction = np.asarray(predict(x))[:count]
         own = chosen(prediction)
         truth.append(y.reshape(-1)[:count].astype(np.int64))
@@ -158,7 +143,7 @@ def _layers_section(
     """What each layer makes of one image."""
     if activations is None:
         return None
-    x, y, _ = next(batches(examples, np.zeros(1, np.int64)))
+    x, y, _ = next(example_batches(examples, np.zeros(1, np.int64), BATCH))
     layers = activations(x[:1])
     if not layers:
         return None
@@ -226,7 +211,7 @@ def _again_sections(
     errors: list[np.ndarray] = []
     mean = examples.pictures.mean()
     base = 0.0
-    for x, _, count in batches(examples, indices):
+    for x, _, count in example_batches(examples, indices, BATCH):
         again = np.asarray(predict(x))[:count]
         errors.append(((x[:count] - again) ** 2).reshape(count, -1).mean(1))
         base += float(((x[:count] - mean) ** 2).reshape(count, -1).mean(1).sum())
@@ -264,7 +249,7 @@ def _again_sections(
 
 def _again(examples: Images, indices: np.ndarray, predict: Predict, activations: Activations | None) -> list[Item]:
     """Rows of images, of their codes, and of what is made of these."""
-    x, _, count = next(batches(examples, indices))
+    x, _, count = next(example_batches(examples, indices, BATCH))
     again = np.clip(np.asarray(predict(x))[:count] * 255, 0, 255).round().astype(np.uint8)
     before = shrunk(_pixels(examples, examples.rows[indices]), _TILE)
     after = shrunk(again, _TILE)

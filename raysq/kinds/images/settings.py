@@ -46,10 +46,7 @@ class ImageSettings:
             values: settings as a person may give them.
             dataset: prepared images.
         """
-        resolved = dict(values)
-        if isinstance(resolved.get("val"), (int, float)):
-            resolved["val"] = str(resolved["val"])
-        return resolved
+        return splits.with_val_text(values)
 
     def open(self, dataset: Dataset) -> "dict[str, Images]":
         """The images of each split of a data set.

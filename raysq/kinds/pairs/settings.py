@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from raysq.errors import UsageError
+from raysq.kinds import splits
 from raysq.kinds.kind import Inputs
-from raysq.kinds.pairs import splits
 from raysq.kinds.pairs.words import FIRST
 from raysq.shards import Dataset
 
@@ -58,7 +58,7 @@ class PairSettings:
             value = getattr(self, name)
             if value is not None and value < smallest:
                 raise UsageError(f"setting {name} must be at least {smallest}, received {value}")
-        splits.amount(self.val)
+        splits.amount(self.val, "pair")
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
@@ -68,9 +68,7 @@ class PairSettings:
             values: settings as a person may give them.
             dataset: prepared pairs.
         """
-        resolved = dict(values)
-        if isinstance(resolved.get("val"), (int, float)):
-            resolved["val"] = str(resolved["val"])
+        resolved = splits.with_val_text(values)
         report = dataset.manifest.report
         for side, name in enumerate(("max_source", "max_target")):
             if resolved.get(name) in (None, "none", "None", ""):

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from raysq.corpus.documents import texts_of
 from raysq.errors import DataError
+from raysq.kinds.fixed_batches import fixed_batches, padded
 from raysq.kinds.text.beginnings import Read, following, read, windows
 from raysq.kinds.text.examples import gather, layout, packed
 from raysq.kinds.text.settings import END, FIRST, UNKNOWN, LanguageSettings
@@ -102,10 +103,9 @@ def _positions(found: Read, settings: LanguageSettings, model: Any) -> Any:
     begins = found.offsets[:-1] + 2 * np.arange(len(lengths)) + 1
     arrays = {"ids": np.append(np.int32(0), packed(found.ids, found.offsets)), **layout(begins, lengths, settings)}
     total = int(arrays["firsts"][-1])
-    for low in range(0, total, BATCH):
+    for low in range(0, total, BATCH):  # not all numbers at once: there may be many
         part = np.arange(low, min(low + BATCH, total))
-        # Always as many: a batch of another size would be compiled anew, and could round otherwise.
-        filled = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part))])
+        filled = padded(part, BATCH)
         x, y = gather(filled, arrays, lambda array, at: array.take(at), settings)
         ids, values = log_probabilities(y, np.asarray(model.predict_on_batch(x)))
         sentence = np.searchsorted(arrays["firsts"], part, side="right") - 1
@@ -137,10 +137,8 @@ def _next(found: Read, count: int, settings: LanguageSettings, model: Any, vocab
     empty = np.empty(0, np.int32)
     left = windows([found.sentence(row) if row >= 0 else empty for row in last.tolist()], settings)
     named: list[str] = []
-    for low in range(0, count, BATCH):
-        part = left[low : low + BATCH]
-        filled = np.concatenate([part, np.repeat(part[-1:], BATCH - len(part), 0)])
-        shares = following(model.predict_on_batch, filled, settings)[: len(part)]
+    for filled, rows in fixed_batches(left, BATCH):
+        shares = following(model.predict_on_batch, filled, settings)[:rows]
         named += [likeliest(row, vocabulary.terms) for row in shares]
     return named
 

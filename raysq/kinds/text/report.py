@@ -9,6 +9,7 @@ import numpy as np
 
 from raysq.errors import UsageError
 from raysq.kinds.charts import Bars, Figure, Figures, Quotes, Section, Table, Text, digits3
+from raysq.kinds.fixed_batches import fixed_batches
 from raysq.kinds.text.bigrams import Bigrams
 from raysq.kinds.text.examples import Positions
 from raysq.kinds.text.predict import BATCH, log_probabilities
@@ -99,9 +100,8 @@ def surprises(positions: Positions, predict: Predict) -> Surprises:
     # Probabilities of all ids in all positions take memory.
     size = max(8, BATCH // settings.maxlen) if settings.every else BATCH
     parts: list[list[np.ndarray]] = [[] for _ in range(6)]
-    for low in range(0, len(indices), size):
-        part = indices[low : low + size]
-        filled = np.concatenate([part, np.repeat(part[-1:], size - len(part))])
+    for filled, count in fixed_batches(indices, size):
+        part = filled[:count]
         x, y = positions.gather(filled, mapped, lambda array, at: array.take(at))
         prediction = np.asarray(predict(x))
         ids, values = (one[: len(part)] for one in log_probabilities(y, prediction))

@@ -67,9 +67,7 @@ class LanguageSettings:
             values: settings as a person may give them.
             dataset: prepared texts.
         """
-        resolved = dict(values)
-        if isinstance(resolved.get("val"), (int, float)):
-            resolved["val"] = str(resolved["val"])
+        resolved = splits.with_val_text(values)
         resolved.setdefault("maxlen", _SEEN[dataset.manifest.report["level"]])
         return resolved
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from raysq.corpus.neighbours import nearest, unit_rows
 from raysq.kinds.charts import Quotes, Section, Table
+from raysq.kinds.fixed_batches import padded
 from raysq.kinds.text.beginnings import following, windows
 from raysq.kinds.text.bigrams import Bigrams
 from raysq.kinds.text.examples import Positions
@@ -72,8 +73,7 @@ def next_section(positions: Positions, facts: Mapping[str, Any], predict: Predic
     terms = sentences.vocabulary.terms
     begun = [sentences.lookup[sentences.tokens.row(row)] for row in chosen]
     left = windows([ids[:least] for ids in begun], positions.settings)
-    filled = np.concatenate([left, np.repeat(left[-1:], 8 - len(left), 0)])
-    shares = following(predict, filled, positions.settings)
+    shares = following(predict, padded(left, 8), positions.settings)
     between = "" if facts["reading"].get("level") == "char" else " "
     table = []
     for ids, share in zip(begun, shares, strict=False):
