@@ -146,7 +146,7 @@ def test_sigterm_saves_and_the_same_command_continues(data, tmp_path):
     # It cannot end before it is stopped: its epochs are short, there are many.
     settings = {**SMALL, "epochs": 20_000, "steps_per_epoch": 40, "units": 4}
     arguments = ["--model", "dense", *(f"--set={key}={value}" for key, value in settings.items())]
-    command = [sys.executable, "-m", "raysq.cli", "train", "jena", "--data", str(data.directory), "--name", "stopped"]
+    command = [sys.executable, "-m", "raysq", "train", "jena", "--data", str(data.directory), "--name", "stopped"]
     process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True)
     run = Path(os.environ["RAYSQ_HOME"]) / "runs" / "stopped"
     try:

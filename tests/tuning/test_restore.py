@@ -35,7 +35,7 @@ class Search:
     def __init__(self, home: Path, data: Path, settings: dict, *options: str):
         self.folder = home / "experiments" / "one"
         pairs = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        command = ["-m", "raysq.cli", "tune", "jena", "--data", str(data), "--model", "dense", "--name", "one"]
+        command = ["-m", "raysq", "tune", "jena", "--data", str(data), "--model", "dense", "--name", "one"]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
         environment |= {"RAYSQ_HOME": str(home), "PYTHONPATH": str(TESTS)}
         self.process = subprocess.Popen(
