@@ -90,7 +90,7 @@ def measure(side: str, corpus: Path, limit: float | None) -> dict:
         environment.pop("RAY_ADDRESS", None)
         command = [sys.executable, __file__, "--source", str(corpus), "--side", side]
         if side == "raysq":
-            command = [sys.executable, "-m", "raysq.cli", "prepare", "classify", "--source", str(corpus), "--json"]
+            command = [sys.executable, "-m", "raysq", "prepare", "classify", "--source", str(corpus), "--json"]
             if corpus.suffix == ".jsonl":
                 command += ["--set", "text=text", "--set", "label=label", "--set", "test=0"]
         with open(Path(home) / "said", "w+") as said, open(Path(home) / "errors", "w+") as errors:

@@ -55,7 +55,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "RAYSQ_HOME": home, "TF_CPP_MIN_LOG_LEVEL": "3"}
         subprocess.run(
-            [sys.executable, "-m", "raysq.cli", "prepare", "jena", "--source", options.source],
+            [sys.executable, "-m", "raysq", "prepare", "jena", "--source", options.source],
             env=environment,
             check=True,
         )
