@@ -17,21 +17,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq import notebook
 from raysq.atomic import write_text
 from raysq.columns import Column, Ragged
 from raysq.errors import DamagedError, DataError
 from raysq.integrity import changed, check_files, check_offsets, check_sizes, open_batch
 from raysq.json_files import Version, read_json, seal
+from raysq.moments import Moments, merge, moments
 from raysq.settings import nearest
 
 FORMAT_VERSION = 2  # 2: a checksum of the manifest
 MANIFEST = "manifest.json"
 SHARD_ROWS = 131072
+_SHOWN = 12  # columns in a notebook
 _PIECE = 256 << 10  # bytes that are written at once
 _FRESH = "prepare the data set again with --fresh"
-_ROUNDED = 1e-13  # deviation, as a share of the mean, that may come of rounding alone
-
-Moments = tuple[int, float, float]  # count, mean, sum of squared deviations from the mean
 
 
 @dataclass(frozen=True)
@@ -98,31 +98,6 @@ class Manifest:
     def files(self) -> list[Shard]:
         """All files of the data set, the shards first."""
         return [*self.shards, *self.extras]
-
-
-def moments(values: np.ndarray) -> Moments:
-    """Count, mean and sum of squared deviations of the values that are numbers, in float64."""
-    wide = np.asarray(values, dtype=np.float64)
-    if not wide.size:
-        return 0, 0.0, 0.0
-    mean = float(wide.mean())
-    if np.isnan(mean):
-        return moments(wide[~np.isnan(wide)])
-    shifted = wide - mean
-    # Not np.dot: BLAS adds in another order for another number of threads.
-    total = float((shifted * shifted).sum())
-    if total <= wide.size * (_ROUNDED * mean) ** 2 and wide.min() == wide.max():
-        return wide.size, float(wide[0]), 0.0  # a constant, whose mean was rounded
-    return wide.size, mean, total
-
-
-def merge(a: Moments, b: Moments) -> Moments:
-    """The moments of two sets taken together (Chan, Golub & LeVeque 1979), without a pass over the values."""
-    count = a[0] + b[0]
-    if not a[0] or not b[0]:
-        return a if a[0] else b
-    delta = b[1] - a[1]
-    return count, a[1] + delta * b[0] / count, a[2] + b[2] + delta * delta * a[0] * b[0] / count
 
 
 def write_shard(directory: Path, index: int, table: pa.Table, *, synced: bool = True) -> Shard:
@@ -234,7 +209,23 @@ class Dataset:
         self._held = None if buffers is None else [pa.py_buffer(buffer) for buffer in buffers]
 
     def __repr__(self) -> str:
-        return f"Dataset({str(self.directory)!r}, rows={self.rows}, columns={len(self.columns)})"
+        fields = {"task": self.manifest.task, "rows": self.rows, "columns": len(self.columns)}
+        return notebook.line("Dataset", str(self.directory), fields)
+
+    def _repr_html_(self) -> str:
+        manifest = self.manifest
+        columns = [f"{column['name']} ({column['type']})" for column in manifest.schema]
+        more = f", and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else ""
+        fields = {
+            "task": manifest.task,
+            "source": f"{manifest.source.get('label', '')}{' (synthetic)' if self.synthetic else ''}",
+            "rows": self.rows,
+            "columns": ", ".join(columns[:_SHOWN]) + more,
+            "size": f"{manifest.bytes / 1e6:,.1f} MB in {len(manifest.shards):,} shards",
+            "settings": manifest.settings or None,
+            "directory": self.directory,
+        }
+        return notebook.card(f"Data set {manifest.name}", fields)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Another process maps the files itself.

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from raysq.errors import DataError
-from raysq.shards import FORMAT_VERSION, Dataset, Manifest, merge, moments, schema_entries, write_manifest, write_shard
+from raysq.moments import merge, moments
+from raysq.shards import FORMAT_VERSION, Dataset, Manifest, schema_entries, write_manifest, write_shard
 
 ROWS, SHARD_ROWS = 2_350, 100
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict
 
+from raysq import notebook
 from raysq.atomic import write_json, write_json_lines
 from raysq.errors import DamagedError, DataError, NotFoundError, RaysqError, UsageError
 from raysq.home import check_name, held, home, newest_first
@@ -57,6 +58,34 @@ class Run:
     def __init__(self, directory: Path, config: Config):
         self.directory = directory
         self.config = config
+
+    def __repr__(self) -> str:
+        figures = notebook.readable(self._figures)
+        metrics = figures.get("metrics") or {}
+        loss = {key: metrics[key] for key in ("val_loss", "test_loss") if key in metrics}
+        fields = {"task": self.config.task, "model": self.config.model, "state": figures["state"]}
+        return notebook.line("Run", self.name, {**fields, **loss})
+
+    def _repr_html_(self) -> str:
+        config = self.config
+        fields: dict[str, Any] = {
+            "task": config.task,
+            "model": config.model,
+            "data": config.data,
+            "seed": str(config.seed),
+        }
+        fields |= notebook.readable(self._figures)
+        return notebook.card(f"Run {self.name}", {**fields, "directory": self.directory})
+
+    def _figures(self) -> dict[str, Any]:
+        """Where the run stands and what it has reached, for people."""
+        result = self.result()
+        if result is not None:
+            best = f"{result['best_epoch']} of {result['epochs']}"
+            return {"state": "finished", "best epoch": best, "metrics": result["metrics"]}
+        last = next(iter(self.metrics()[-1:]), {})
+        metrics = {key: value for key, value in last.items() if key.startswith("val_")}
+        return {"state": f"{last['epoch']} epochs" if last else "new", "metrics": metrics or None}
 
     @classmethod
     def create(

@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from raysq import notebook
 from raysq.atomic import write_json
 from raysq.errors import DataError, NotFoundError, RaysqError, UsageError
 from raysq.home import check_name, held, home, newest_first
 from raysq.training import experiment_files as files
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # States of a trial that has ended; any other is still to be trained.
 ENDED = ("finished", "stopped early", "out of time", "failed")
@@ -27,6 +31,51 @@ class Experiment:
     def __init__(self, directory: Path, about: dict[str, Any]):
         self.directory = directory
         self.about = about
+
+    def __repr__(self) -> str:
+        fields = {"task": self.about.get("task"), "model": self.about.get("model")}
+        return notebook.line("Experiment", self.name, {**fields, **notebook.readable(self._figures)})
+
+    def _repr_html_(self) -> str:
+        fields = {name: self.about.get(name) for name in ("task", "model", "data")}
+        figures = notebook.readable(lambda: {**self._figures(), "best settings": self._best_settings()})
+        return notebook.card(f"Experiment {self.name}", {**fields, **figures, "directory": self.directory})
+
+    def _figures(self) -> dict[str, Any]:
+        """How many trials have ended and the best of them, for people."""
+        return {"trials": f"{self.done}/{(self.about.get('asked') or {}).get('trials')}", "val_loss": self.lowest}
+
+    def _best_settings(self) -> dict[str, Any] | None:
+        first = next(iter(self.trials), None)
+        return None if first is None or first["state"] == "failed" else first["settings"]
+
+    def dataframe(self) -> "pd.DataFrame":
+        """The trials as a table, for analysis of one's own.
+
+        Returns:
+            A pandas DataFrame with a row a trial, best first, indexed by the trial's number (`trial`): its `state`,
+            `epochs`, `seconds` of training, `val_loss` and the other metrics of its best epoch, each setting that was
+            searched as `config/NAME`, `run` (its directory) and `error` (why it failed). No rows before a trial began.
+
+        Raises:
+            DamagedError: `trials.json` is cut or changed.
+
+        Example:
+            >>> frame = raysq.tune("jena", trials=16).dataframe()
+            >>> frame.groupby("config/units")["val_mae"].min()
+        """
+        import pandas as pd
+
+        rows = []
+        for trial in self.trials:
+            row = {name: trial[name] for name in ("state", "epochs", "seconds", "val_loss")}
+            row |= trial.get("metrics") or {}
+            row |= {f"config/{name}": value for name, value in trial["settings"].items()}
+            rows.append({**row, "run": trial["run"], "error": trial["error"]})
+        index = pd.Index([trial["number"] for trial in self.trials], name="trial", dtype="int64")
+        first, last = ["state", "epochs", "seconds", "val_loss"], ["run", "error"]
+        between = sorted({name for row in rows for name in row} - {*first, *last})
+        return pd.DataFrame(rows, index, [*first, *between, *last])
 
     @classmethod
     def create(cls, folder: Path, name: str, about: Mapping[str, Any]) -> "Experiment":

@@ -333,7 +333,9 @@ class SeriesPreparation(CsvFormat):
         for option, names in (("--id", self.id), ("--category", self.categories)):
             lost = [name for name in names if name not in there]
             if lost:
-                raise DataError(f"{piece.name} has no column {lost[0]!r} for {option}: {nearest(lost[0], there)}")
+                raise DataError(
+                    f"{piece.name} has no column {lost[0]!r}", f"{option} names another ({nearest(lost[0], there)})"
+                )
         kept = self.kept(piece.header)
         lost = [name for name in kept if name not in there]
         if lost:

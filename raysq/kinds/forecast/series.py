@@ -12,7 +12,8 @@ from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.observed import Stretches
 from raysq.kinds.forecast.settings import WindowSettings, segments, value_columns
 from raysq.kinds.forecast.splits import Bounds
-from raysq.shards import SHARD_ROWS, Dataset, merge, moments
+from raysq.moments import merge, moments
+from raysq.shards import SHARD_ROWS, Dataset
 
 
 class Series:

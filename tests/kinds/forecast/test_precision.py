@@ -10,9 +10,9 @@ from raysq import local, pipeline
 from raysq.kinds import forecast
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.reading.precision import rounding, wide_columns
+from raysq.moments import moments
 from raysq.preparation import build, prepare, prepare_table
 from raysq.settings import make
-from raysq.shards import moments
 from raysq.sources import resolve
 from raysq.training.config import plan
 

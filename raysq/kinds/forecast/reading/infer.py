@@ -79,7 +79,9 @@ def _check_named(settings: "SeriesPreparation", piece: tabular.Piece) -> None:
     )
     for option, name in named:
         if name not in columns:
-            raise DataError(f"{piece.name} has no column {name!r} for {option}: {nearest(name, columns)}")
+            raise DataError(
+                f"{piece.name} has no column {name!r}", f"{option} names another ({nearest(name, columns)})"
+            )
 
 
 def _text(pieces: Sequence[tabular.Piece], settings: "SeriesPreparation") -> pa.Table:
