@@ -31,7 +31,7 @@ except BaseException as error:
 def start(arguments, folder=None):
     environment = os.environ | ({} if folder is None else {"PYTHONPATH": str(folder)})
     return subprocess.Popen(
-        [sys.executable, "-m", "raysq.cli", *arguments],
+        [sys.executable, "-m", "raysq", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
