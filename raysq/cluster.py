@@ -14,6 +14,7 @@ from typing import Any
 
 from raysq.errors import ResourceError, UsageError
 from raysq.terminal import print_message
+from raysq.uris import redact, redact_text
 
 _NODES_TIMEOUT = 900.0
 # How long the autoscaler has to call a request infeasible without a break; it may do so while nodes change.
@@ -53,11 +54,11 @@ def ensure_ray(**options: Any) -> None:
             else:
                 ray.init(address="local", include_dashboard=False, **quiet, **options)
     except (ConnectionError, RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
-        said = (str(error).strip() or repr(error)).splitlines()[0]
+        said = redact_text((str(error).strip() or repr(error)).splitlines()[0])
         if address:
             token = "" if os.environ.get("RAY_AUTH_MODE") else " (a cluster with a token needs RAY_AUTH_MODE=token)"
             raise ResourceError(
-                f"no Ray cluster answers at RAY_ADDRESS={address} ({said}); unset it to run locally{token}"
+                f"no Ray cluster answers at RAY_ADDRESS={redact(address)} ({said}); unset it to run locally{token}"
             ) from None
         raise ResourceError(f"Ray does not start ({said}); `raysq doctor` looks further") from None
 

@@ -236,3 +236,22 @@ def test_a_download_is_a_file_of_its_folder(server, path):
     found = fetch(f"http://{server.host}{path}")
     assert found.is_file() and found.read_text() == CSV and len(found.name) <= 100
     assert found.parent.parent == sources.home() / "sources"
+
+
+def test_the_address_of_a_cluster_shows_no_secret(monkeypatch):
+    import ray
+
+    from raysq.cluster import ensure_ray
+    from raysq.errors import ResourceError
+
+    address = f"ray://me:{SECRET}@host:10001?token={SECRET}"
+
+    def refuse(**_):
+        raise ConnectionError(f"no answer at {address}")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ResourceError, match=r"RAY_ADDRESS=ray://host:10001\?token=\.\.\. ") as caught:
+        ensure_ray()
+    assert SECRET not in str(caught.value)
