@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 import raysq
-from raysq.report.page import report
+from raysq.report.page import write_report
 
 PROBE = '<xss-probe onprobe="1">'
 # Ends every element that it may stand in, then begins one of its own. Of files and folders without slashes.
@@ -81,19 +81,19 @@ def texts(folder):
 
 
 def test_the_page_of_a_series(series):
-    text = shown(report(series))
+    text = shown(write_report(series))
     assert TEXT in text and f"series {NAME}".replace("\u202e", "") in text.replace("\u202e", "")
 
 
 def test_the_page_of_texts(texts):
-    text = shown(report(texts))
+    text = shown(write_report(texts))
     assert f"0{TEXT}" in text and f"1{TEXT}" in text
 
 
 def test_the_page_of_several_runs(series, folder):
     other = folder / f"other {NAME}"
     shutil.copytree(series, other, dirs_exist_ok=True)
-    text = shown(report(series, other, output=folder / "several.html"))
+    text = shown(write_report(series, other, output=folder / "several.html"))
     assert PROBE in text
 
 
@@ -130,5 +130,5 @@ def test_the_page_of_a_search(series, folder):
     }
     (directory / "experiment.json").write_text(json.dumps(about))
     (directory / "trials.json").write_text(json.dumps([best, failed]))
-    text = shown(report(directory))
+    text = shown(write_report(directory))
     assert TEXT in text and f"DataError: {TEXT}" in text
