@@ -21,7 +21,7 @@ RAYSQ = """
 import sys, time
 from raysq.training import api, process, worker
 def first_step(state, loss, steps):
-    print(time.time(), flush=True)
+    print(time.time(), file=sys.__stdout__, flush=True)  # --json sends other lines to standard error
     import os; os._exit(0)
 hooks = worker.Hooks
 process.Hooks = lambda progress, epoch, stop: hooks(first_step, epoch, stop)
