@@ -11,8 +11,8 @@ from raysq.corpus.neighbours import WordVectors
 from raysq.errors import DataError, FormatError, RaysqError, SourceError, UsageError
 from raysq.inference.abilities import check, finished
 from raysq.inference.neighbours import word_vectors
+from raysq.training.best import best_model
 from raysq.training.run import Run
-from raysq.training.saved import load_saved
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +29,7 @@ class Predictor:
     def __init__(self, run: Run):
         finished(run)
         self.run = run
-        self.model = load_saved(run)
+        self.model = best_model(run)
         self.settings = run.config.example_settings()
         self.kind = kinds.get(run.config.kind)
         self._generator: Callable[..., dict[str, Any]] | None = None  # keeps what it has compiled

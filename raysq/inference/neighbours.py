@@ -2,7 +2,7 @@
 
 import gzip
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -14,7 +14,7 @@ from raysq.atomic import atomic_write
 from raysq.corpus.neighbours import WordVectors, nearest, rank_correlation
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.inference.abilities import check, refusal
-from raysq.training import checkpoint
+from raysq.training.best import best_weights
 from raysq.training.run import Run
 
 _BATCH = 512  # questions that are asked together
@@ -39,13 +39,11 @@ def word_vectors(run: Run | str | Path) -> WordVectors:
     words_of = kinds.get(config.kind).words
     check(run, "neighbours")
     assert words_of is not None
-    best = checkpoint.load_best(run)
-    if best is None:
-        raise DataError(f"run {run.name} has no finished epoch yet: train it first")
+    weights = best_weights(run)
     if not run.assets.exists():
         raise DataError(f"run {run.name} has not trained to its end: the same `raysq train` command continues it")
     words = words_of(config.facts, config.example_settings(), run.assets)
-    table = _table(best[0], len(words))
+    table = _table(weights, len(words))
     if table is None:
         raise refusal(run, "neighbours", "this model has no vectors of words")
     rows = [row for row, word in enumerate(words) if word]
@@ -54,7 +52,7 @@ def word_vectors(run: Run | str | Path) -> WordVectors:
     return WordVectors([words[row] for row in rows], table[rows])
 
 
-def _table(values: dict[str, np.ndarray], rows: int) -> np.ndarray | None:
+def _table(values: Mapping[str, np.ndarray], rows: int) -> np.ndarray | None:
     """The first of a model's tables with so many rows."""
     numbers = sorted(int(name.split("/")[1]) for name in values if name.startswith("model/"))
     for number in numbers:

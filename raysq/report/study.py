@@ -18,10 +18,10 @@ from raysq.kinds.charts import Section
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.settings import settings_of
 from raysq.shards import Dataset
-from raysq.training import api, checkpoint
+from raysq.training import api
+from raysq.training.best import best_model
 from raysq.training.config import Config, load_builder, plan
 from raysq.training.run import Run
-from raysq.training.saved import build_as_trained
 from raysq.training.settings import TrainSettings
 
 _FILE, _PREDICTIONS = "report-cache.json", "report-predictions.npz"
@@ -180,12 +180,7 @@ class _Weights:
 
             config = self._run.config
             configure(config.train_settings(), config.seed, gpu=False)
-            model = build_as_trained(self._run, self._dataset)
-            best = checkpoint.load_best(self._run)
-            assert best is not None
-            for number, variable in enumerate(model.variables):
-                variable.assign(best[0][f"model/{number}"])
-            self._model = model
+            self._model = best_model(self._run, self._dataset)
         return self._model
 
     def predict(self, x: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 from raysq import datasets, kinds, preparation, tasks
 from raysq.errors import DataError, MissingPackageError, UsageError
 from raysq.shards import Dataset
-from raysq.training import checkpoint
+from raysq.training.best import best_weights
 from raysq.training.config import Config, plan
 from raysq.training.run import Run
 
@@ -176,9 +176,7 @@ def examine(
     from raysq.training.worker import configure, open_program
 
     run = run if isinstance(run, Run) else Run.open(run)
-    best = checkpoint.load_best(run, on_message)
-    if best is None:
-        raise DataError(f"run {run.name} has no finished epoch yet: train it first")
+    weights = best_weights(run, on_message)
     config = run.config
     dataset = Dataset.open(config.data)
     if dataset.fingerprint != config.fingerprint:
@@ -209,7 +207,7 @@ def examine(
                 details[split] = kind.details(config.facts, config.example_settings(), *program.predict(split))
         return metrics | kind.scale(config.facts, metrics)
 
-    found = {config.model: measure(run, best[0])}
+    found = {config.model: measure(run, weights)}
     for name, settings in kind.references(config.facts, config.example_settings()).items():
         if name != config.model:
             reference = plan(

@@ -12,6 +12,7 @@ from raysq.atomic import atomic_write
 from raysq.errors import DataError, Interrupted, ResourceError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
+from raysq.training.best import assign
 from raysq.training.config import Config, load_builder
 from raysq.training.run import Run
 from raysq.training.saved import build_as_trained, check_saveable
@@ -311,8 +312,7 @@ def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
 
     # Built outside of the strategy's scope: plain variables, and nothing that other workers would have to do too.
     model = run.config.build(dataset)
-    for number, variable in enumerate(model.variables):
-        variable.assign(values[f"model/{number}"])
+    assign(model, values)
     with atomic_write(run.directory / "model.keras") as partial:
         layers.to_keras(model).save(partial)
         make = kinds.get(run.config.kind).assets
