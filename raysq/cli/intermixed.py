@@ -1,6 +1,8 @@
 """An argument parser whose options may stand anywhere among the positional arguments."""
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -21,6 +23,14 @@ class IntermixedParser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._behind: list[str] | None = None  # what stands behind "--", while the two passes run
+
+    def format_help(self) -> str:
+        """The help, in colors on a terminal that shows them."""
+        if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+            from raysq.cli.colored_help import ColoredHelp
+
+            self.formatter_class = ColoredHelp
+        return super().format_help()
 
     def error(self, message: str) -> NoReturn:
         """Exit with a line that repeats what was typed, secrets in URLs aside."""

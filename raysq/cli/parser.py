@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Callable
 
 from raysq.cli import data, generate, learn, neighbours, results, translate
+from raysq.cli.completion import PrintCompletion
 from raysq.cli.intermixed import IntermixedParser
 from raysq.cli.renamed import Renamed
 
@@ -51,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
         prog="raysq", description="Distributed training on Ray for sequence learning with Keras 3."
     )
     whole.add_argument("--version", action="version", version=f"raysq {__version__}")
+    whole.add_argument("--print-completion", action=PrintCompletion)
     commands = whole.add_subparsers(metavar="COMMAND", required=True, parser_class=IntermixedParser)
 
     def command(name: str, run: Callable[[argparse.Namespace], int | None], about: str) -> argparse.ArgumentParser:

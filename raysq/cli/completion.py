@@ -1,0 +1,43 @@
+"""`raysq --print-completion SHELL`: a script by which a shell completes commands, options, tasks and files."""
+
+import argparse
+from typing import Any
+
+SHELLS = ("bash", "zsh", "tcsh")
+_FILES = ("FILE", "PATH")  # metavars
+
+
+class PrintCompletion(argparse.Action):
+    """Print the script and exit with 0. shtab is imported only then.
+
+    Example:
+        $ raysq --print-completion bash > ~/.local/share/bash-completion/completions/raysq
+    """
+
+    def __init__(self, option_strings: list[str], dest: str, **_: Any) -> None:
+        about = "print a completion script for this shell, such as for ~/.bash_completion"
+        super().__init__(option_strings, argparse.SUPPRESS, choices=SHELLS, metavar="SHELL", help=about)
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
+        """Print the script of a shell."""
+        import shtab
+
+        _describe(parser)
+        print(shtab.complete(parser, values))
+        parser.exit()
+
+
+def _describe(parser: argparse.ArgumentParser) -> None:
+    """Say which arguments are files and which are tasks, in all commands."""
+    import shtab
+
+    from raysq import tasks
+
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                _describe(command)
+        elif action.dest == "task" and not action.option_strings:
+            action.choices = tasks.TASKS
+        elif action.metavar in _FILES or action.dest == "source":
+            action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks for it
