@@ -66,6 +66,10 @@ class DamagedError(DataError):
     """A file of raysq's own that was cut, emptied or changed; says which file, and the way out."""
 
 
+class TrustError(RaysqError):
+    """Code that a folder from elsewhere names, which is not run unless the user says so."""
+
+
 class SourceError(RaysqError, OSError):
     """Raw data that cannot be read or fetched."""
 

@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from raysq.errors import DataError, RaysqError, SourceError, UsageError
 
@@ -95,7 +95,7 @@ def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[N
     """Holds a lock file against other processes; `waiting` is called once when somebody else holds it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path, "a")  # noqa: SIM115 - closed below
+        lock = _open_lock(path)
     except OSError as error:
         raise SourceError(
             f"{path.parent} cannot be written ({error.strerror}); set RAYSQ_HOME to a folder that can"
@@ -127,9 +127,16 @@ def held(path: Path, said: str) -> Iterator[None]:
     """
     import fcntl
 
-    with open(path, "w") as file:
+    with _open_lock(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RaysqError(said) from None
         yield
+
+
+def _open_lock(path: Path) -> IO[bytes]:
+    """Open a lock file, which is made where it is not there. It may lie in a folder from elsewhere: nothing is written
+    to it, no link is followed, and a pipe is not waited for."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    return open(os.open(path, flags, 0o666), "r+b", buffering=0)

@@ -130,7 +130,9 @@ def check_form(value: Any, form: Any, place: str = "") -> None:
             for field in fields
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         }
-        _check_keys(value, _hints(cast(type, form)), required, place, closed=True)
+        hints = _hints(cast(type, form))
+        # Not those of what a class is only made with.
+        _check_keys(value, {field.name: hints[field.name] for field in fields}, required, place, closed=True)
     elif origin is tuple and arguments[1:] != (...,):
         _check_type(value, list, place)
         if len(value) != len(arguments):

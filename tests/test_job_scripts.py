@@ -30,7 +30,7 @@ def test_the_space_of_a_script_are_settings_of_its_model(path, monkeypatch):
     task = tasks.get(asked["task"])
     kind = kinds.get(task.kind)
     assert path.name in asked["about"]
-    builder = load_builder(find_model(task.kind, asked["model"]).build)
+    builder = load_builder(find_model(task.kind, asked["model"]).build, trusted=True)
     known = {**settings_of(kind.examples), **settings_of(builder), **settings_of(TrainSettings)}
     assert set(asked["space"]) <= set(known)
     assert set(task.search) <= {*known, *(field.name for field in dataclasses.fields(TrainSettings))}

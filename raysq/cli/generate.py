@@ -31,7 +31,7 @@ def generate(options: argparse.Namespace) -> None:
 
     if options.greedy and options.temperature:
         raise UsageError(f"--greedy is temperature 0, and --temperature is {options.temperature:g}: give one of them")
-    run = Run.open(options.run_name)
+    run = Run.open(options.run_name, trust=options.trust)
     check(run, "generate")  # before TensorFlow is loaded
     found = generate(
         run,

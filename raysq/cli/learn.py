@@ -18,7 +18,7 @@ def train(options: argparse.Namespace) -> None:
     config = api.resolve(
         options.task,
         data=options.data or chosen.data,
-        model=chosen.model_for(options.model),
+        model=chosen.model_for(options.model, trust=options.trust),
         seed=chosen.seed if options.seed is None else options.seed,
         settings={**chosen.settings, **overrides(options)},
         quiet=options.json,
@@ -29,7 +29,7 @@ def train(options: argparse.Namespace) -> None:
         found = estimate(config, gpu=options.gpu, threads=options.threads)
         return say(options, found, lambda console: show_estimate(console, found))
     remarks = kinds.get(config.kind).remarks(config.facts, config.example_settings())
-    run = Run.create(config, name=options.name, fresh=options.fresh)
+    run = Run.create(config, name=options.name, fresh=options.fresh, trust=options.trust)
     if not options.json:
         print_message(f"data {config.data}{' (synthetic sample)' if config.synthetic else ''}")
         for line in remarks:
@@ -89,6 +89,7 @@ def tune(options: argparse.Namespace) -> None:
         name=options.name,
         fresh=options.fresh,
         quiet=options.json,
+        trust=options.trust,
     )
     result = {
         "experiment": str(found.directory),
@@ -108,7 +109,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from raysq.training.api import examine
     from raysq.training.run import Run
 
-    run = Run.open(options.run_name)
+    run = Run.open(options.run_name, trust=options.trust)
     outcome = run.result() or {}
     messages: list[str] = []
     splits = tuple(options.split or ("val", "test"))
@@ -169,6 +170,7 @@ def backtest(options: argparse.Namespace) -> None:
         threads=options.threads,
         fresh=options.fresh,
         quiet=options.json,
+        trust=options.trust,
         on_fold=on_fold,
     )
     summary = found.summary()
@@ -176,7 +178,7 @@ def backtest(options: argparse.Namespace) -> None:
     def show(console: Any) -> None:
         from rich.table import Table
 
-        config = Run.open(found.folds[0]["run"]).config
+        config = Run.open(found.folds[0]["run"], trust=options.trust).config
         names = list(summary[found.models[0]])
         if len(names) > WIDEST:  # the outputs of a fold are in its run, and in --json
             names = [name for name in names if "_" not in name.removeprefix("test_").removesuffix("_original")]

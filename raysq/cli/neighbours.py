@@ -17,7 +17,7 @@ def neighbours(options: argparse.Namespace) -> None:
         )
     analogies = [asked.parse_analogy(text) for text in options.analogy]
     sets = [asked.read_test_set(path) for path in options.evaluate]
-    run = Run.open(options.run_name)
+    run = Run.open(options.run_name, trust=options.trust)
     vectors = asked.word_vectors(run)
     near: dict[str, Any] = {word: vectors.neighbours(word, options.top, options.among) for word in options.words}
     solved = {

@@ -67,6 +67,10 @@ def parser() -> argparse.ArgumentParser:
             "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be given repeatedly"
         )
 
+    def trust(sub: argparse.ArgumentParser) -> None:
+        about = "the folder may come from elsewhere: import the code that it names (see docs/trust.md)"
+        sub.add_argument("--trust", action="store_true", help=about)
+
     def training(sub: argparse.ArgumentParser) -> None:
         sub.add_argument("task")
         sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
@@ -75,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
         sub.add_argument("--gpu", action="store_true", help="one GPU for each worker")
         sub.add_argument("--threads", type=int, help="TensorFlow's threads in each worker (default: all cores)")
         sub.add_argument("--epochs", type=int, help="same as --set epochs=N")
+        trust(sub)
 
     command("tasks", data.tasks, "list the tasks, their models, and what is prepared")
 
@@ -143,11 +148,13 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--seed", type=int, default=0, help="of the search and of every trial (default: 0)")
     sub.add_argument("--name", help="name of the experiment")
     sub.add_argument("--fresh", action="store_true", help="forget what the experiment reached before")
+    trust(sub)
     settings(sub)
 
     about = "evaluate a run's best weights, the baseline beside it; of classes the confusion matrix too"
     sub = command("evaluate", learn.evaluate, about)
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
+    trust(sub)
     sub.add_argument("--split", choices=("train", "val", "test"), action="append", help="default: val and test")
     sub.add_argument("--gpu", action="store_true")
 
@@ -156,6 +163,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--output", metavar="FILE", help="default: report.html in its directory; of several, in reports/")
     sub.add_argument("--week", metavar="DAY", help="for forecasts: show the week from this day, such as 2014-05-05")
     sub.add_argument("--open", action="store_true", help="show it in the browser")
+    trust(sub)
 
     sub = command("backtest", learn.backtest, "train and test on a rolling origin: fold after fold, later in time")
     training(sub)
@@ -176,18 +184,22 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=about)
     sub.add_argument("--actors", type=int, help="size of the pool of Ray actors (default: for large files, the CPUs)")
     sub.add_argument("--gpu", action="store_true", help="one GPU for each actor")
+    trust(sub)
 
     sub = command("export", results.export, "write a run's model in another form: json, saved_model, onnx")
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
     about = "keras; json: architecture and weights; saved_model: for TensorFlow; onnx (default: keras)"
     sub.add_argument("--format", default="keras", metavar="FORM", help=about)
     sub.add_argument("--output", metavar="PATH", help="a file, or a folder for json and saved_model (default: in RUN)")
+    trust(sub)
 
     sub = command("generate", generate.generate, "go on with a text, by a finished run of a language model")
     generate.add(sub)
+    trust(sub)
 
     sub = command("translate", translate.translate, "translate sentences or a file, by a finished run")
     translate.add(sub)
+    trust(sub)
 
     sub = command("neighbours", neighbours.neighbours, "the nearest words, analogies, and word vectors for other tools")
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
@@ -199,6 +211,7 @@ def parser() -> argparse.ArgumentParser:
     tests = "word pairs with judgements (WordSim-353), or analogy questions; may be given repeatedly"
     sub.add_argument("--evaluate", action="append", default=[], metavar="FILE", help=tests)
     sub.add_argument("--export", metavar="FILE", help=".txt or .txt.gz in word2vec's text format, as gensim loads it")
+    trust(sub)
 
     command("runs", results.runs, "list the runs with their state and best metric")
 

@@ -33,6 +33,7 @@ def predict(options: argparse.Namespace) -> None:
         actors=options.actors,
         gpu=options.gpu,
         quiet=options.json,
+        trust=options.trust,
     )
     if options.output is None:
         print_message(f"{result['rows']:,} predictions")
@@ -47,7 +48,7 @@ def _predict_texts(options: argparse.Namespace) -> None:
     for name in ("output", "actors", "gpu", "set"):
         if getattr(options, name):
             raise UsageError(f"--{name} goes with --input; what --text gives is printed")
-    run = Run.open(options.run_name)
+    run = Run.open(options.run_name, trust=options.trust)
     texts_column(run)  # before TensorFlow is loaded
     rows = load(run).predict(options.text).to_pylist()
     found = [{"text": text, **row} for text, row in zip(options.text, rows, strict=True)]
@@ -77,7 +78,8 @@ def report(options: argparse.Namespace) -> None:
     def tell(message: str) -> None:
         print_message(message)
 
-    path = write_report(*options.targets, output=options.output, week=options.week, on_message=tell).absolute()
+    given = {"output": options.output, "week": options.week, "trust": options.trust}
+    path = write_report(*options.targets, **given, on_message=tell).absolute()
     if options.open:
         import webbrowser
 
@@ -89,7 +91,7 @@ def report(options: argparse.Namespace) -> None:
 def export(options: argparse.Namespace) -> None:
     from raysq.inference.export import export as write
 
-    result = write(options.run_name, options.format, options.output)
+    result = write(options.run_name, options.format, options.output, trust=options.trust)
 
     def show(console: Any) -> None:
         console.print(f"{result['output']} ({result['bytes'] / 1e6:.1f} MB)")

@@ -40,7 +40,7 @@ def translate(options: argparse.Namespace) -> None:
         raise UsageError(f"--beam must be at least 1, received {options.beam}")
     if not math.isfinite(options.penalty):
         raise UsageError(f"--penalty must be a number, received {options.penalty}")
-    run = Run.open(options.run_name)
+    run = Run.open(options.run_name, trust=options.trust)
     check(run, "translate")  # before TensorFlow is loaded
     chosen = {"beam": options.beam, "penalty": options.penalty, "unknown": options.unknown}
     return _texts(options, run, chosen) if options.text is not None else _file(options, run, chosen)

@@ -40,6 +40,7 @@ def predict_file(
     actors: int | None = None,
     gpu: bool = False,
     quiet: bool = True,
+    trust: bool = False,
 ) -> dict[str, Any]:
     """Predicts for the rows of a raw file like those that the run's data were prepared from.
 
@@ -57,6 +58,7 @@ def predict_file(
             small files too.
         gpu: one GPU for each actor.
         quiet: show no progress.
+        trust: as for `raysq.load`.
 
     Returns:
         `run`, `output` and `rows`, the number of predictions.
@@ -71,7 +73,7 @@ def predict_file(
         >>> raysq.predict_file(run, "new.csv", "predictions.parquet")
         {'run': ..., 'output': 'predictions.parquet', 'rows': 52696}
     """
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = Run.of(run, trust=trust)
     path = None if output is None else Path(output)
     if path is not None and path.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--output must end in .csv or .parquet, received {str(output)!r}")
@@ -200,7 +202,7 @@ def _pool(
             context.target_max_block_size = None
             results = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
                 _Actor,
-                fn_constructor_args=(str(run.directory.resolve()), str(dataset.directory), gpu),
+                fn_constructor_args=(run.resolved(), str(dataset.directory), gpu),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(size=min(actors, len(parts))),
@@ -245,7 +247,7 @@ def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
 class _Actor:
     """Holds the model, and predicts for ranges of rows of a data set on disk."""
 
-    def __init__(self, run: str, data: str, gpu: bool):
+    def __init__(self, run: Run, data: str, gpu: bool):
         self._predictor = pool.open_predictor(run, gpu)
         self._dataset = Dataset.open(data)
 

@@ -21,7 +21,9 @@ _TOLERANCE = 1e-4
 _ROWS, _WIDTH = 2, 8  # of the input that is tried; the width where the model takes any
 
 
-def export(run: Run | str | Path, form: str = "keras", output: str | Path | None = None) -> dict[str, Any]:
+def export(
+    run: Run | str | Path, form: str = "keras", output: str | Path | None = None, *, trust: bool = False
+) -> dict[str, Any]:
     """Writes the model of a finished run in another form.
 
     Args:
@@ -29,6 +31,7 @@ def export(run: Run | str | Path, form: str = "keras", output: str | Path | None
         form: "keras" (one file, as in the run), "json" (a folder with `architecture.json` and `model.weights.h5`),
             "saved_model" (a folder, TensorFlow's SavedModel with an endpoint `serve`) or "onnx" (one file).
         output: where to; RUN/exports/NAME if left out. A file, and a folder of an earlier export, is replaced.
+        trust: as for `raysq.load`.
 
     Returns:
         `run`, `form`, `output`, `bytes`, and `layers`: raysq's own layers in it. Of "keras" and "json" these need
@@ -47,7 +50,7 @@ def export(run: Run | str | Path, form: str = "keras", output: str | Path | None
     forms = get_args(Form)
     if form not in forms:
         raise UsageError(f"unknown form {form!r}: {nearest(form, forms)}")
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = Run.of(run, trust=trust)
     target = run.directory / "exports" / _NAMES[form] if output is None else Path(output)
     ending = Path(_NAMES[form]).suffix
     if ending and target.is_dir():

@@ -7,12 +7,13 @@ from raysq.inference.abilities import check
 from raysq.training.run import Run
 
 
-def generate(run: Run | str | Path, prompt: str = "", **chosen: Any) -> dict[str, Any]:
+def generate(run: Run | str | Path, prompt: str = "", *, trust: bool = False, **chosen: Any) -> dict[str, Any]:
     """Goes on with a text.
 
     Args:
         run: a finished run of a language model, its directory or its id.
         prompt: the beginning.
+        trust: as for `raysq.load`.
         chosen: how long, how many, and how: as the kind's generator takes it (`words`, `temperature`, `top_k`, `top_p`,
             `seed`, `samples`, `stop`).
 
@@ -29,6 +30,6 @@ def generate(run: Run | str | Path, prompt: str = "", **chosen: Any) -> dict[str
     """
     from raysq.inference.load import load
 
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = Run.of(run, trust=trust)
     check(run, "generate")
     return load(run).generate(prompt, **chosen)

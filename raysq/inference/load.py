@@ -194,14 +194,20 @@ def texts_column(run: Run) -> str:
     return column
 
 
-def load(run: Run | str | Path) -> Predictor:
+def load(run: Run | str | Path, *, trust: bool = False) -> Predictor:
     """Loads a finished run by directory or id.
 
+    Args:
+        run: a run, its directory or its id.
+        trust: whether its folder is trusted though this home has not made it: the module of a user's own model is
+            imported, and links may lead out of the folder.
+
     Raises:
+        TrustError: it needs code of a folder from elsewhere.
         DataError: no such run, or one that has no model yet.
 
     Example:
         >>> predictor = raysq.load("jena-gru")
         >>> predictor.predict(frame)  # of the columns that the run was trained on
     """
-    return Predictor(run if isinstance(run, Run) else Run.open(run))
+    return Predictor(Run.of(run, trust=trust))

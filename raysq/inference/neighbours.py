@@ -20,11 +20,12 @@ from raysq.training.run import Run
 _BATCH = 512  # questions that are asked together
 
 
-def word_vectors(run: Run | str | Path) -> WordVectors:
+def word_vectors(run: Run | str | Path, *, trust: bool = False) -> WordVectors:
     """The vectors that a run's best weights give to words, its most frequent words first.
 
     Args:
         run: a run, its directory or its id; any whose model has an Embedding of words.
+        trust: as for `raysq.load`.
 
     Raises:
         DataError: the run has no finished epoch.
@@ -34,7 +35,7 @@ def word_vectors(run: Run | str | Path) -> WordVectors:
         >>> raysq.word_vectors("skipgram").neighbours("king", 3)
         [('queen', 0.71), ...]
     """
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = Run.of(run, trust=trust)
     config = run.config
     words_of = kinds.get(config.kind).words
     check(run, "neighbours")

@@ -59,14 +59,13 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def open_predictor(run: str, gpu: bool) -> Predictor:
-    """The model of a run, in an actor."""
+def open_predictor(run: Run, gpu: bool) -> Predictor:
+    """The model of a run that the driver has opened, in an actor."""
     from raysq.training.worker import configure
 
-    opened = Run.open(run)
     # As many actors as CPUs: one thread each.
-    configure(opened.config.train_settings(), 0, gpu=gpu, threads=1)
-    return Predictor(opened)
+    configure(run.config.train_settings(), 0, gpu=gpu, threads=1)
+    return Predictor(run)
 
 
 def failed(error: RaysqError) -> "pa.Table":

@@ -68,7 +68,7 @@ def stream(
             )
             results = read.map_batches(
                 _Actor,
-                fn_constructor_args=(str(run.directory.resolve()), gpu),
+                fn_constructor_args=(run.resolved(), gpu),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ActorPoolStrategy(size=actors),
@@ -99,7 +99,7 @@ def stream(
 class _Actor:
     """Holds the model, and predicts for blocks of rows."""
 
-    def __init__(self, run: str, gpu: bool):
+    def __init__(self, run: Run, gpu: bool):
         self._predictor = pool.open_predictor(run, gpu)
 
     def __call__(self, block: "pa.Table") -> "pa.Table":

@@ -33,6 +33,7 @@ def translate_file(
     column: str | None = None,
     on_line: Callable[[int], None] = lambda count: None,
     on_message: Callable[[str], None] = lambda message: None,
+    trust: bool = False,
     **chosen: Any,
 ) -> dict[str, Any]:
     """Translates a text file line by line, or the sentences in a column of a table; an empty line stays one.
@@ -46,6 +47,7 @@ def translate_file(
         column: of a table, the one of the sentences; found when None.
         on_line: called with the number of lines that were translated since.
         on_message: called with what was found in a table, and what is damaged in it, a line at a time.
+        trust: as for `raysq.load`.
         chosen: `beam`, `penalty` and `unknown`, as the kind's translator takes them.
 
     Returns:
@@ -62,7 +64,7 @@ def translate_file(
     """
     from raysq.inference.load import load
 
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = Run.of(run, trust=trust)
     check(run, "translate")
     tabular = str(source) != "-" and _is_table(Path(source))
     if column is not None and not tabular:
@@ -111,12 +113,13 @@ def translate_file(
     return result
 
 
-def translate(run: Run | str | Path, texts: Sequence[str], **chosen: Any) -> list[Any]:
+def translate(run: Run | str | Path, texts: Sequence[str], *, trust: bool = False, **chosen: Any) -> list[Any]:
     """Translates sentences.
 
     Args:
         run: a finished run of pairs of sentences, its directory or its id.
         texts: source sentences.
+        trust: as for `raysq.load`.
         chosen: as for `Predictor.translate`: `beam`, `penalty` and `unknown`.
 
     Returns:
@@ -131,7 +134,7 @@ def translate(run: Run | str | Path, texts: Sequence[str], **chosen: Any) -> lis
     """
     from raysq.inference.load import load
 
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = Run.of(run, trust=trust)
     check(run, "translate")
     return load(run).translate(texts, **chosen)
 

@@ -9,6 +9,7 @@ from raysq.errors import DamagedError, DataError, RaysqError
 from raysq.training import experiment_files as files
 from raysq.training.config import Config
 from raysq.training.run import Run
+from raysq.trust import check_links
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Experiment:
         refit: `refit.json`, or None.
         records: those of each trial's run, by its number.
         missing: what is left out because a file is damaged.
+        trust: whether its runs are trusted though this home has not made them.
     """
 
     directory: Path
@@ -32,6 +34,7 @@ class Experiment:
     refit: Mapping[str, Any] | None = None
     records: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    trust: bool = False
 
     @property
     def name(self) -> str:
@@ -50,8 +53,11 @@ class Experiment:
         return [trial for trial in self.trials if score_of(trial) is not None]
 
     def run_of(self, trial: Mapping[str, Any]) -> Run | None:
-        """The trial's run, also when the experiment's directory was moved."""
-        return open_run(self.directory, trial.get("run"))
+        """The trial's run, also when the experiment's directory was moved; None where it is gone or damaged."""
+        try:
+            return _open_run(self, trial.get("run"))
+        except DamagedError:
+            return None
 
     def is_default(self, trial: Mapping[str, Any]) -> bool:
         """Whether a trial has the defaults."""
@@ -66,21 +72,13 @@ def score_of(trial: Mapping[str, Any]) -> float | None:
     return None if trial["state"] == "failed" else score
 
 
-def open_run(directory: Path, path: str | None) -> Run | None:
-    """A run that an experiment's files name; looked for in `trials/` too, or None where it is gone or damaged."""
-    try:
-        return _open_run(directory, path)
-    except DamagedError:
+def _open_run(experiment: Experiment, path: str | None) -> Run | None:
+    """A run that an experiment's files name; None where it is gone. It lies in the experiment's own folder, wherever
+    that was when they were written."""
+    directory = None if not path else experiment.directory / "trials" / Path(path).name
+    if directory is None or not (directory / "config.json").exists():
         return None
-
-
-def _open_run(directory: Path, path: str | None) -> Run | None:
-    if not path:
-        return None
-    for place in (Path(path), directory / "trials" / Path(path).name):
-        if (place / "config.json").exists():
-            return Run.open(place)
-    return None
+    return Run.open(directory, trust=experiment.trust)
 
 
 def is_experiment(directory: Path) -> bool:
@@ -88,7 +86,7 @@ def is_experiment(directory: Path) -> bool:
     return (directory / "experiment.json").exists()
 
 
-def open_experiment(directory: Path) -> Experiment:
+def open_experiment(directory: Path, *, trust: bool = False) -> Experiment:
     """Reads a search, finished or not.
 
     Raises:
@@ -96,8 +94,10 @@ def open_experiment(directory: Path) -> Experiment:
     """
     if not is_experiment(directory):
         raise DataError(f"no search in {directory} (it has no experiment.json)")
+    if not trust:
+        check_links(directory)
     about = files.read_about(directory)
-    found = Experiment(directory, about, [])
+    found = Experiment(directory, about, [], trust=trust)
     try:
         trials = files.read_trials(directory)
     except DamagedError as error:
@@ -111,7 +111,7 @@ def open_experiment(directory: Path) -> Experiment:
             found.missing.append(f"What needs the file is left out: {error}")
     for trial in found.trials:
         try:
-            run = _open_run(directory, trial.get("run"))
+            run = _open_run(found, trial.get("run"))
             if run is not None:
                 found.records[trial["number"]] = run.metrics()
         except RaysqError as error:
@@ -124,7 +124,7 @@ def _from_runs(experiment: Experiment) -> list[dict[str, Any]]:
     trials = []
     for number, path in enumerate(sorted((experiment.directory / "trials").glob("*/config.json"))):
         try:
-            run = Run.open(path.parent)
+            run = Run.open(path.parent, trust=experiment.trust)
             records, state = run.metrics(), run.state()
         except RaysqError as error:
             experiment.missing.append(f"A trial is left out: {error}")

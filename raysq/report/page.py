@@ -24,6 +24,7 @@ def write_report(
     *targets: Run | str | Path,
     output: str | Path | None = None,
     week: str | None = None,
+    trust: bool = False,
     on_message: Callable[[str], None] = warnings.warn,
 ) -> Path:
     """Writes one HTML file that needs nothing else: no network, no scripts, no fonts.
@@ -36,6 +37,7 @@ def write_report(
         output: the file; `report.html` in the run's or the search's directory if left out, or, of several runs, in
             `RAYSQ_HOME/reports`.
         week: for forecasts, the day from which a week is shown beside the truth.
+        trust: as for `raysq.load`, of all of them.
         on_message: called with what of several runs, or of a search, is left out because it is damaged; a warning if
             left out.
 
@@ -56,20 +58,21 @@ def write_report(
         raise UsageError(f"--output must end in .html, received {str(output)!r}")
     if not targets:
         raise UsageError("report needs a run or a search: `raysq runs` lists them")
-    found, damaged = _find_all(targets)
+    found, damaged = _find_all(targets, trust)
     messages: list[str] = []
     folders = [one for one in found if isinstance(one, Path)]
     runs = [one for one in found if isinstance(one, Run)]
     if folders and len(targets) > 1:
         raise UsageError("report takes runs, or one search by itself: give each search its own report")
     if folders:
-        experiment = open_experiment(folders[0])
+        experiment = open_experiment(folders[0], trust=trust)
         title, heading, parts = search_page(experiment, week=week)
         messages = list(dict.fromkeys(experiment.missing))
         path = folders[0] / "report.html"
     elif len(targets) == 1:
         only = study(runs[0], week=week)
         title, heading, parts = runs[0].name, run_heading(only), run_parts(only)
+        messages = [only.refused] if only.refused else []
         path = runs[0].directory / "report.html"
     else:
         unique = list({run.directory.resolve(): run for run in runs}.values())
@@ -83,6 +86,7 @@ def write_report(
             raise damaged[0]
         messages = [f"A run is left out: {error}" for error in damaged]
         title, heading, parts = comparison(studies, messages)
+        messages += [one.refused for one in studies if one.refused]
         path = home() / "reports" / f"{_name(unique)}.html"
     path = Path(output) if output is not None else path
     _write(path, page(title, heading, parts))
@@ -91,13 +95,13 @@ def write_report(
     return path
 
 
-def _find_all(targets: Sequence[Run | str | Path]) -> tuple[list[Run | Path], list[DamagedError]]:
+def _find_all(targets: Sequence[Run | str | Path], trust: bool) -> tuple[list[Run | Path], list[DamagedError]]:
     """Runs and directories of searches, and the errors of damaged ones where others can be shown."""
     found: list[Run | Path] = []
     damaged: list[DamagedError] = []
     for target in targets:
         try:
-            found.append(_find(target))
+            found.append(_find(target, trust))
         except DamagedError as error:
             damaged.append(error)
     if not found:
@@ -105,16 +109,16 @@ def _find_all(targets: Sequence[Run | str | Path]) -> tuple[list[Run | Path], li
     return found, damaged
 
 
-def _find(target: Run | str | Path) -> Run | Path:
+def _find(target: Run | str | Path, trust: bool) -> Run | Path:
     """A run, or the directory of a search."""
     if isinstance(target, Run):
-        return target
+        return Run.of(target, trust=trust)
     folder = home() / "experiments"
     for directory in (Path(target), folder / str(target)):
         if is_experiment(directory):
             return directory
     try:
-        return Run.open(target)
+        return Run.open(target, trust=trust)
     except DataError as error:
         names = sorted(path.parent.name for path in folder.glob("*/experiment.json"))
         matches = [name for name in names if name.startswith(str(target))]

@@ -6,7 +6,7 @@ from typing import Any
 
 from raysq.errors import DamagedError
 from raysq.kinds.charts import Figure, Figures, Points, Table
-from raysq.report.experiment import Experiment, open_run
+from raysq.report.experiment import Experiment
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import Metric, metrics_of
 from raysq.report.numbers import number, seconds
@@ -27,7 +27,7 @@ from raysq.report.trials import (
 
 def search_page(experiment: Experiment, *, week: str | None = None) -> tuple[str, Markup, list[Markup]]:
     """Title, heading and parts of the page."""
-    run = open_run(experiment.directory, experiment.best["run"]) if experiment.best else None
+    run = experiment.run_of(experiment.best) if experiment.best else None
     if run is None and experiment.scored:
         run = experiment.run_of(experiment.scored[0])
     best = None

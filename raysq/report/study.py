@@ -12,7 +12,7 @@ import numpy as np
 from raysq import __version__, kinds
 from raysq.arrays import read_arrays, write_arrays
 from raysq.atomic import atomic_write, write_json
-from raysq.errors import DamagedError, DataError, RaysqError, SourceError, UsageError
+from raysq.errors import DamagedError, DataError, RaysqError, SourceError, TrustError, UsageError
 from raysq.json_files import read_json
 from raysq.kinds.charts import Section
 from raysq.report.graph import Node, node_of, read_graph
@@ -20,9 +20,10 @@ from raysq.settings import settings_of
 from raysq.shards import Dataset
 from raysq.training import api
 from raysq.training.best import best_model
-from raysq.training.config import Config, load_builder, plan
+from raysq.training.config import Config, plan
 from raysq.training.run import Run
 from raysq.training.settings import TrainSettings
+from raysq.trust import keyed_digest
 
 _FILE, _PREDICTIONS = "report-cache.json", "report-predictions.npz"
 
@@ -43,6 +44,7 @@ class Study:
         sections: what its kind shows.
         examples: how many there are in each split.
         missing: what is left out, and why.
+        refused: why code of a run from elsewhere was not run; empty where nothing asked for it.
     """
 
     run: Run
@@ -56,6 +58,7 @@ class Study:
     sections: list[Section] = field(default_factory=list)
     examples: dict[str, int] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    refused: str = ""
 
     @property
     def config(self) -> Config:
@@ -128,6 +131,7 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
         raise
     except RaysqError as error:
         found.missing.append(f"What needs the model is left out: {error}")
+        found.refused = str(error) if isinstance(error, TrustError) else ""
     return found
 
 
@@ -150,13 +154,13 @@ def _defaults(config: Config, dataset: Dataset | None) -> dict[str, dict[str, An
     source = config.source_digest, config.source_folder
     if dataset is not None:
         try:
-            unchanged = plan(config.task, config.model, dataset, config.seed, {}, source)
+            unchanged = plan(config.task, config.model, dataset, config.seed, {}, source, trusted=config.may_import)
             return {"examples": unchanged.examples, "builder": unchanged.builder, "training": unchanged.training}
         except RaysqError:
             pass  # a task that cannot do without what the person said, such as the target of their own series
     owners: dict[str, Any] = {"examples": kinds.get(config.kind).examples, "training": TrainSettings}
-    with contextlib.suppress(UsageError):  # a person's own model, whose source is gone or another one by now
-        owners["builder"] = load_builder(config.model_spec().build, *source)
+    with contextlib.suppress(UsageError, TrustError):  # a user's own model: gone, another one by now, or from elsewhere
+        owners["builder"] = config.load_builder()
     plain = {
         section: {name: setting.default for name, setting in settings_of(owner).items()}
         for section, owner in owners.items()
@@ -217,11 +221,11 @@ class _Cache:
 
     def __init__(self, run: Run):
         self._directory = run.directory
-        digest = hashlib.sha256(__version__.encode())
+        digest = hashlib.sha256(f"{__version__} {run.config.may_import}".encode())
         for name in ("config.json", "metrics.jsonl", "result.json"):
             path = run.directory / name
             digest.update(path.read_bytes() if path.exists() else b"-")
-        self._key = digest.hexdigest()
+        self._key = keyed_digest(digest.digest())  # what came with a folder from elsewhere is not taken
         self._values = self._read()
         self._predictions: dict[str, np.ndarray] = {}
         self._changed = False

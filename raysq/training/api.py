@@ -27,6 +27,7 @@ def train(
     fresh: bool = False,
     threads: int | None = None,
     quiet: bool = True,
+    trust: bool = False,
 ) -> Run:
     """Trains a model, or continues its training, or returns at once where it is finished.
 
@@ -43,6 +44,7 @@ def train(
         fresh: forget what the run reached before.
         threads: TensorFlow's threads in each worker; all cores if left out.
         quiet: show no progress.
+        trust: whether links may lead out of the folder of a run that is there and is continued.
 
     Returns:
         The finished run.
@@ -58,7 +60,8 @@ def train(
         >>> run = raysq.train("jena", model="gru", settings={"units": 32, "epochs": 10})
         >>> run.result()["metrics"]["val_mae"]
     """
-    run = Run.create(resolve(task, data=data, model=model, seed=seed, settings=settings), name=name, fresh=fresh)
+    config = resolve(task, data=data, model=model, seed=seed, settings=settings)
+    run = Run.create(config, name=name, fresh=fresh, trust=trust)
     if run.result() is None:
         with run.lock():
             execute(run, workers=workers, gpu=gpu, threads=threads, quiet=quiet)
@@ -122,7 +125,12 @@ def execute(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | Non
 
 
 def evaluate(
-    run: Run | str | Path, splits: tuple[str, ...] = ("val", "test"), *, gpu: bool = False, threads: int | None = None
+    run: Run | str | Path,
+    splits: tuple[str, ...] = ("val", "test"),
+    *,
+    gpu: bool = False,
+    threads: int | None = None,
+    trust: bool = False,
 ) -> dict[str, dict[str, float]]:
     """Evaluates a run's best weights, the untrained references beside it, on the data set it was trained on.
 
@@ -131,6 +139,7 @@ def evaluate(
         splits: among "train", "val" and "test"; a test split without examples is left out beside others.
         gpu: evaluate on a GPU.
         threads: TensorFlow's threads.
+        trust: as for `raysq.load`.
 
     Returns:
         Metrics (`val_loss`, `val_mae`, `val_mae_original`, ...) by model: the run's own, "baseline", and what else
@@ -143,7 +152,7 @@ def evaluate(
         >>> raysq.evaluate(run, splits=("test",))
         {'gru': {'test_loss': ..., 'test_mae': ...}, 'baseline': {...}, 'seasonal': {...}}
     """
-    return examine(run, splits, gpu=gpu, threads=threads, detailed=False)[0]
+    return examine(run, splits, gpu=gpu, threads=threads, detailed=False, trust=trust)[0]
 
 
 def examine(
@@ -153,6 +162,7 @@ def examine(
     gpu: bool = False,
     threads: int | None = None,
     detailed: bool = True,
+    trust: bool = False,
     on_message: Callable[[str], None] = warnings.warn,
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Any]]]:
     """Evaluates as `evaluate` does, and looks closer at the run's own model.
@@ -163,6 +173,7 @@ def examine(
         gpu: as for `evaluate`.
         threads: as for `evaluate`.
         detailed: whether to look closer, which takes a second pass over the splits.
+        trust: as for `evaluate`.
         on_message: called with what cannot be measured and why, such as that BLEU needs a package, and what is damaged;
             a warning if left out.
 
@@ -175,7 +186,7 @@ def examine(
     """
     from raysq.training.worker import configure, open_program
 
-    run = run if isinstance(run, Run) else Run.open(run)
+    run = Run.of(run, trust=trust)
     weights = best_weights(run, on_message)
     config = run.config
     dataset = Dataset.open(config.data)

@@ -52,6 +52,7 @@ def backtest(
     threads: int | None = None,
     fresh: bool = False,
     quiet: bool = True,
+    trust: bool = False,
     on_fold: Callable[[int, dict[str, Any]], None] = lambda number, fold: None,
 ) -> Backtest:
     """Trains a model on each fold of a rolling origin, and tests it on the rows that follow.
@@ -63,7 +64,7 @@ def backtest(
     Args:
         task: name of a task.
         folds: how many.
-        data, model, workers, gpu, seed, settings, threads, quiet: as for `train`.
+        data, model, workers, gpu, seed, settings, threads, quiet, trust: as for `train`.
         fresh: forget what the folds' runs reached before.
         on_fold: called with each fold's number, from 1, and its entry.
 
@@ -107,6 +108,7 @@ def backtest(
             name=f"backtest-{config.id}-{number}of{folds}",
             fresh=fresh,
             quiet=quiet,
+            trust=trust,
         )
         metrics = api.evaluate(run, ("test",), gpu=gpu, threads=threads)
         found.append({**split, "run": str(run.directory), "metrics": metrics})

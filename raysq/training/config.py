@@ -1,5 +1,6 @@
 """The configuration of a run: every setting resolved, and the model it builds."""
 
+import functools
 import hashlib
 import inspect
 import json
@@ -7,16 +8,24 @@ import os
 import sys
 from collections import ChainMap
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import InitVar, asdict, dataclass, field
 from typing import Any
 
-from raysq import __version__, backend, kinds, tasks
+from raysq import __version__, backend, kinds, tasks, trust
 from raysq.errors import RaysqError, UsageError
+from raysq.home import home
 from raysq.kinds.kind import Model
 from raysq.settings import REQUIRED, Setting, coerce, make, nearest, overlay, settings_of
 from raysq.shards import Dataset
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
-from raysq.training.source import SourceChanged, import_source, imported_digest, source_folder
+from raysq.training.source import (
+    SourceChanged,
+    find_module,
+    folder_of,
+    import_source,
+    imported_digest,
+    is_of_python,
+)
 from raysq.training.user_code import describe, is_own, place_of
 
 _SHOWN = 4  # differences in a message
@@ -43,6 +52,7 @@ class Config:
         source_digest: of the source of a person's own model; empty for raysq's, and where it is not known.
         source_folder: where that model was imported from; not part of the run's id.
         given: settings of the optimizer that were given for a user's model, which decides them if it comes compiled.
+        trusted: whether the module of a user's model may be imported: see `may_import`. It is never read from a file.
     """
 
     task: str
@@ -60,6 +70,15 @@ class Config:
     source_digest: str = ""
     source_folder: str = ""
     given: list[str] = field(default_factory=list)
+    trusted: InitVar[bool] = False
+
+    def __post_init__(self, trusted: bool) -> None:
+        object.__setattr__(self, "trusted", trusted)
+
+    @property
+    def may_import(self) -> bool:
+        """Whether the user has named the model, or this home has, and its module may be imported."""
+        return bool(vars(self)["trusted"])
 
     @property
     def id(self) -> str:
@@ -109,22 +128,36 @@ class Config:
         """The model's entry in its kind, or one for a person's own builder."""
         return find_model(self.kind, self.model)
 
+    def load_builder(self) -> Callable[..., Any]:
+        """The function that builds the model, imported.
+
+        Raises:
+            UsageError: there is no such function.
+            SourceChanged: the model's source is another by now.
+            TrustError: the model is a user's own, and the configuration is from elsewhere.
+        """
+        path = self.model_spec().build
+        trusted = self.may_import or not is_own(self.model)
+        return load_builder(path, self.source_digest, self.source_folder, trusted=trusted)
+
     def build(self, dataset: Dataset) -> Any:
         """Builds the Keras model.
 
         Raises:
             UsageError: the builder refuses its settings, or returns what cannot be trained.
             SourceChanged: the model's source is another by now.
+            TrustError: the model is a user's own, and the configuration is from elsewhere.
         """
-        builder = load_builder(self.model_spec().build, self.source_digest, self.source_folder)
+        builder = self.load_builder()
+        values = _typed(self.builder, _keywords(builder, self.model), self.model)
         settings = self.example_settings()
         inputs = settings.inputs(dataset)
         if is_own(self.model):
             from raysq.training.validation import build_own_model
 
-            return build_own_model(self.model, builder, inputs, self.builder, settings.open(dataset)["train"])
+            return build_own_model(self.model, builder, inputs, values, settings.open(dataset)["train"])
         try:
-            return builder(inputs, **self.builder)
+            return builder(inputs, **values)
         except (TypeError, ValueError) as error:
             if isinstance(error, RaysqError):
                 raise
@@ -154,20 +187,26 @@ def find_model(kind: str, model: str) -> Model:
     return models[model]
 
 
-def load_builder(path: str, digest: str = "", folder: str = "") -> Callable[..., Any]:
+def load_builder(path: str, digest: str = "", folder: str = "", *, trusted: bool) -> Callable[..., Any]:
     """Imports a model builder named `package.module:function`; the current folder is searched as well.
 
     Args:
         path: its name.
         digest: of the source that it must have; empty for the one that is there now.
         folder: where to look for that source too.
+        trusted: whether the user has named it, or this home has written the name down, or it is raysq's own.
 
     Raises:
         UsageError: there is no such function.
         SourceChanged: it has another source.
+        TrustError: it is not trusted.
     """
-    backend.load()
     module, _, name = path.partition(":")
+    if not trusted:
+        raise trust.refusal("the configuration", path, find_module(module), folder)
+    if is_of_python(module):
+        raise UsageError(f"model {path!r}: module {module!r} is part of Python and builds no models")
+    backend.load()
     try:
         imported = import_source(module, digest, folder)
     except RaysqError:
@@ -182,29 +221,56 @@ def load_builder(path: str, digest: str = "", folder: str = "") -> Callable[...,
     builder = getattr(imported, name, None)
     if builder is None:
         raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}")
-    if not callable(builder):
-        raise UsageError(f"model {path!r} is not a function")
+    if not _is_builder(builder):
+        raise UsageError(f"model {path!r} is not a function written in Python, nor a class of Keras models")
     if digest and imported_digest(module, name) != digest:  # a function of a notebook, defined anew
         raise SourceChanged(f"the source of {path} has changed since the run was begun: train another run of it")
     return builder
 
 
-def _source(path: str) -> dict[str, str]:
-    """Where a builder that is loaded comes from, as a configuration holds it."""
+def _is_builder(value: Any) -> bool:
+    import keras
+
+    if isinstance(value, functools.partial):
+        return _is_builder(value.func)
+    if inspect.isclass(value):
+        return issubclass(value, keras.Model)
+    return inspect.isfunction(inspect.unwrap(value))
+
+
+def _typed(values: Mapping[str, Any], known: Mapping[str, Setting], model: str) -> dict[str, Any]:
+    """The settings of a builder out of a configuration, which may be written by hand: each is one, and of its type.
+
+    Raises:
+        UsageError: one is not.
+    """
+    for name in values:
+        if name not in known:
+            raise UsageError(f"model {model!r} has no setting {name!r}: {nearest(name, known)}")
+    return {
+        name: value if value == known[name].default else coerce(value, known[name].type, name)
+        for name, value in values.items()
+    }
+
+
+def _source(path: str) -> tuple[str, str]:
+    """Digest and folder of the source that a builder was loaded from; empty where they are not known."""
     module, _, name = path.partition(":")
     digest = imported_digest(module, name)
-    return {"source_digest": digest, "source_folder": source_folder(module)} if digest else {}
+    return (digest, folder_of(module)) if digest else ("", "")
 
 
-def import_place() -> tuple[str, tuple[str, ...]]:
-    """Where this process imports from, for `import_from` in a process of Ray's."""
-    return os.getcwd(), tuple(sys.path)
+def import_place() -> tuple[str, tuple[str, ...], str]:
+    """Where this process imports from, and its home, for `import_from` in a process of Ray's."""
+    return os.getcwd(), tuple(sys.path), str(home())
 
 
-def import_from(place: tuple[str, tuple[str, ...]]) -> None:
+def import_from(place: tuple[str, tuple[str, ...], str]) -> None:
     """Lets this process find the modules that the driver finds: models of a person's own lie where the command was
-    given, and Ray gives its processes a folder of their own."""
-    folder, paths = place
+    given, and Ray gives its processes a folder of their own. Runs that it makes are of the driver's home."""
+    folder, paths, home = place
+    if os.path.isdir(home):
+        os.environ["RAYSQ_HOME"] = home
     if os.path.isdir(folder):
         os.chdir(folder)
     sys.path += [path for path in paths if path not in sys.path and os.path.isdir(path)]
@@ -217,6 +283,8 @@ def plan(
     seed: int,
     overrides: Mapping[str, Any],
     source: tuple[str, str] = ("", ""),
+    *,
+    trusted: bool = True,
 ) -> Config:
     """Resolves every setting: the kind's defaults, the task's, the data set's, the model's, then the person's.
 
@@ -227,17 +295,19 @@ def plan(
         seed: of weights, order and dropout.
         overrides: what the person gave.
         source: digest and folder of the source that the model must have, if any.
+        trusted: whether the model is named by the user, or by this home, and not by a folder from elsewhere.
 
     Raises:
         UsageError: an unknown model or setting (names the nearest), or a wrong type.
         SourceChanged: the model's source is another by now.
+        TrustError: the model is a user's own, and not trusted.
     """
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed must be from 0 to {2**32 - 1}, received {seed}")
     task = tasks.get(task_name)
     kind = kinds.get(task.kind)
     spec = find_model(task.kind, model)
-    builder = load_builder(spec.build, *source)
+    builder = load_builder(spec.build, *source, trusted=trusted or not is_own(model))
     sections = {
         "builder": _keywords(builder, model),
         "examples": settings_of(kind.examples),
@@ -277,6 +347,7 @@ def plan(
     for name, default in defaults.items():
         if default is REQUIRED and name not in values["builder"]:
             raise UsageError(f"model {model!r} needs a value for {name}: --set {name}=VALUE")
+    source_digest, source_folder = _source(spec.build)
     config = Config(
         task=task_name,
         kind=task.kind,
@@ -293,10 +364,11 @@ def plan(
         given=[name for name in OPTIMIZER_SETTINGS if name in overrides and name not in shared]
         if is_own(model)
         else [],
-        **_source(spec.build),
+        source_digest=source_digest,
+        source_folder=source_folder,
     )
     # As it will be read back: tuples become lists, so that an id is the same before and after the disk.
-    return Config(**json.loads(json.dumps(asdict(config))))
+    return Config(**json.loads(json.dumps(asdict(config))), trusted=trusted)
 
 
 def _keywords(builder: Callable[..., Any], model: str) -> dict[str, Setting]:

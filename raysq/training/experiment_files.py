@@ -1,13 +1,18 @@
 """The files of an experiment's folder: what they hold, and reading them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
+from raysq.atomic import write_json
 from raysq.errors import DamagedError
 from raysq.json_files import Version, read_json
+from raysq.training.user_code import is_own
+from raysq.trust import SIGNATURE, is_signed, sign
 
 FORMAT_VERSION = 2  # 2: checksums
 _VERSION = Version(FORMAT_VERSION, sealed=2)
+_BEST = "best"  # purpose of a signature
 _FRESH = "`raysq tune` with --fresh searches anew"
 
 
@@ -103,6 +108,18 @@ def read_best(directory: Path) -> dict[str, Any] | None:
     hint = "remove it, and the same `raysq tune` command writes it again"
     found = read_json(directory / "best.json", Best, hint, missing=None)
     return None if found is None else dict(found)
+
+
+def write_best(directory: Path, values: dict[str, Any]) -> None:
+    """Write `best.json`, signed where its model is a user's own: `raysq train --config` may import that."""
+    signature = {SIGNATURE: sign(_BEST, values)} if is_own(values["model"]) else {}
+    write_json(directory / "best.json", {**values, **signature})
+
+
+def is_ours(best: Mapping[str, Any]) -> bool:
+    """Whether this home has written a `best.json`, whose values these are."""
+    values = {name: value for name, value in best.items() if name != SIGNATURE}
+    return is_signed(_BEST, values, best.get(SIGNATURE))
 
 
 def read_refit(directory: Path) -> dict[str, Any] | None:

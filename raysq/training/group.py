@@ -11,7 +11,7 @@ from typing import Any
 from raysq import nodes
 from raysq.atomic import write_json
 from raysq.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
-from raysq.errors import DamagedError, DataError, Interrupted, RaysqError, ResourceError, TrainingError
+from raysq.errors import DamagedError, Interrupted, RaysqError, ResourceError, TrainingError
 from raysq.json_files import read_json
 from raysq.shards import Dataset
 from raysq.training import failures
@@ -64,7 +64,7 @@ def train(
     trainer = _trainer_class()(
         _train_worker,
         train_loop_config={
-            "run": str(run.directory.resolve()),
+            "run": run.resolved(),
             "data": data or nodes.provide(Dataset.open(run.config.data)),
             "gpu": bool(gpu),
             "threads": threads,
@@ -150,13 +150,11 @@ def _train_worker(arguments: dict[str, Any]) -> None:
     context = ray.train.get_context()
     chief = context.get_world_rank() == 0
     import_from(arguments["place"])
-    try:
-        run = Run.open(arguments["run"])
-    except DataError:
+    run: Run = arguments["run"]
+    if not (run.directory / "config.json").exists():
         raise ResourceError(
-            f"node {os.uname().nodename} does not see {arguments['run']}: "
-            f"put RAYSQ_HOME on storage that all nodes share"
-        ) from None
+            f"node {os.uname().nodename} does not see {run.directory}: put RAYSQ_HOME on storage that all nodes share"
+        )
     if failures.is_noted(run.directory):
         return  # only some had met it, and the group was started again
     workers = max(1, context.get_world_size())

@@ -2,10 +2,11 @@
 
 import contextlib
 import difflib
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -15,9 +16,12 @@ from raysq.errors import DamagedError, DataError, NotFoundError, RaysqError, Usa
 from raysq.home import check_name, held, home, newest_first
 from raysq.json_files import Version, check_form, read_json, read_json_lines
 from raysq.training.config import Config
+from raysq.training.user_code import is_own
+from raysq.trust import SIGNATURE, check_links, is_signed, sign
 
-FORMAT_VERSION = 3  # 2: the source of a person's own model; 3: a checksum
+FORMAT_VERSION = 4  # 2: the source of a person's own model; 3: a checksum; 4: a signature, where the model is one
 _VERSION = Version(FORMAT_VERSION, sealed=3)
+_PURPOSE = "run"  # of the signature
 
 
 class EpochRecord(TypedDict):
@@ -89,7 +93,13 @@ class Run:
 
     @classmethod
     def create(
-        cls, config: Config, *, name: str | None = None, fresh: bool = False, folder: Path | None = None
+        cls,
+        config: Config,
+        *,
+        name: str | None = None,
+        fresh: bool = False,
+        folder: Path | None = None,
+        trust: bool = False,
     ) -> "Run":
         """The run of a configuration: a new one, or the one that is there, to be continued. One of the same name that
         has not trained a step is replaced.
@@ -99,6 +109,7 @@ class Run:
             name: of its directory, instead of the configuration's id.
             fresh: remove what is there.
             folder: where runs are kept; RAYSQ_HOME/runs if left out.
+            trust: as for `open`, of one that is there.
 
         Raises:
             UsageError: a run of that name has another configuration, and steps.
@@ -108,8 +119,10 @@ class Run:
         directory = (folder or home() / "runs") / (name or config.id)
         if (directory / "config.json").exists():
             if not fresh:
-                there = cls.open(directory)
+                there = cls.open(directory, trust=trust)
                 if there.config.id == config.id:
+                    if is_own(config.model) and not there.config.may_import:
+                        return cls._write(directory, config)  # what was asked for here is the same: it is of this home
                     return there
                 if there.state() != "new":  # of a new one nothing is lost: its model may not have been built
                     raise UsageError(
@@ -123,26 +136,66 @@ class Run:
             raise RaysqError(
                 f"{directory} cannot be written ({error.strerror}); set RAYSQ_HOME to a folder that can"
             ) from None
-        write_json(directory / "config.json", {"format_version": FORMAT_VERSION, **asdict(config)})
+        return cls._write(directory, config)
+
+    @classmethod
+    def _write(cls, directory: Path, config: Config) -> "Run":
+        values = asdict(config)
+        signature = {SIGNATURE: sign(_PURPOSE, values)} if is_own(config.model) else {}
+        write_json(directory / "config.json", {"format_version": FORMAT_VERSION, **values, **signature})
         return cls(directory, config)
 
     @classmethod
-    def open(cls, run: str | Path) -> "Run":
+    def open(cls, run: str | Path, *, trust: bool = False) -> "Run":
         """An existing run by directory, id, or an unambiguous beginning of its id.
 
+        Args:
+            run: the run.
+            trust: whether the module of a user's model may be imported though this home has not made the run, and
+                links may lead out of its folder.
+
         Raises:
-            DataError: there is none (names those that are spelt alike), or a newer raysq wrote it.
+            DataError: there is none (names those that are spelt alike), a newer raysq wrote it, or a link leads out.
             UsageError: an empty name.
         """
         directory = find(run)
+        if not trust:
+            check_links(directory)
         hint = f"train it again with --fresh, or remove it with `raysq rm {directory.name}`"
         values = read_json(directory / "config.json", dict[str, Any], hint, version=_VERSION)
         del values["format_version"]
+        signature = values.pop(SIGNATURE, None)
         try:
             check_form(values, Config)
         except ValueError as error:
             raise DamagedError(f"{directory / 'config.json'} is damaged ({error}); {hint}") from None
-        return cls(directory, Config(**values))
+        config = Config(**values, trusted=trust or (is_own(values["model"]) and is_signed(_PURPOSE, values, signature)))
+        if trust and not Path(config.source_folder).is_dir():
+            config = replace(config, source_folder=os.getcwd())  # it is another machine's
+        return cls(directory, config)
+
+    @classmethod
+    def of(cls, run: "Run | str | Path", *, trust: bool = False) -> "Run":
+        """A run that is open already, or `open`."""
+        if isinstance(run, Run):
+            return cls.open(run.directory, trust=True) if trust and not run.config.may_import else run
+        return cls.open(run, trust=trust)
+
+    def named(self, model: str, source: tuple[str, str]) -> "Run":
+        """The same run, with its model trusted where it is the one that the user has named for a whole search.
+
+        Args:
+            model: that was named.
+            source: digest and folder of its source.
+        """
+        digest, folder = source
+        if (self.config.model, self.config.source_digest) != (model, digest):
+            return self
+        return Run(self.directory, replace(self.config, source_folder=folder, trusted=True))
+
+    def resolved(self) -> "Run":
+        """The same run for another process, which does not ask again whether it is trusted."""
+        return Run(self.directory.resolve(), self.config)
 
     @property
     def name(self) -> str:

@@ -7,11 +7,13 @@ import warnings
 from typing import Any
 
 from raysq import backend
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError, TrustError, UsageError
 from raysq.shards import Dataset
 from raysq.terminal import print_message
 from raysq.training.run import Run
-from raysq.training.source import SourceChanged, has_changed, import_source
+from raysq.training.source import SourceChanged, find_module, has_changed, import_changed, import_source
+from raysq.training.user_code import is_own
+from raysq.trust import refusal
 
 _WRITE_AGAIN = "remove its result.json, and the same `raysq train` command writes it again"
 _REGISTER = "put @keras.saving.register_keras_serializable() above it"
@@ -101,13 +103,16 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
 
     Raises:
         DataError: the file cannot be read.
+        TrustError: it needs classes of a module that may not be imported.
     """
     backend.load()
     import keras
 
     import raysq.layers  # noqa: F401  registers our layers for loading
 
-    missing = _import_classes(run)
+    config = run.config
+    foreign = is_own(config.model) and not config.may_import
+    missing = "" if foreign else _import_classes(run)
     path = run.directory / "model.keras"
     try:
         return keras.models.load_model(path)
@@ -118,19 +123,27 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
             except Exception:
                 pass  # the first one says why
         unknown = re.search(r"Could not locate (class|function) '([^']+)'", str(error))
+        if foreign and unknown:
+            raise foreign_model(run) from None
         said = f"Keras does not know its {unknown[1]} {unknown[2]}" if unknown else _first_line(error)
         again = "" if unknown or missing else f"; {_WRITE_AGAIN}"
         raise DataError(f"run {run.name} has a model.keras that cannot be read ({said}{missing}){again}") from error
 
 
 def build_as_trained(run: Run, dataset: Dataset) -> Any:
-    """The run's model, built by its builder; the saved one where the builder's source has changed since.
+    """The run's model, built by its builder; the saved one where the builder's source has changed since, or may not be
+    imported.
 
     Raises:
+        TrustError: it may not be imported, and the saved one needs it.
         SourceChanged: it has changed, and the run has no `model.keras` yet.
     """
     try:
         return run.config.build(dataset)
+    except TrustError:
+        if not (run.directory / "model.keras").exists():
+            raise foreign_model(run) from None
+        return load_saved(run, as_trained=True)
     except SourceChanged:
         if not (run.directory / "model.keras").exists():
             raise SourceChanged(
@@ -138,6 +151,13 @@ def build_as_trained(run: Run, dataset: Dataset) -> Any:
                 "train another run, with another --name or --fresh"
             ) from None
         return load_saved(run, as_trained=True)
+
+
+def foreign_model(run: Run) -> TrustError:
+    """The error where a user's own model, of a run from elsewhere, would have to be imported."""
+    config = run.config
+    file = find_module(config.model.partition(":")[0], config.source_folder)
+    return refusal(f"run {run.name}", config.model, file, config.source_folder)
 
 
 def _import_classes(run: Run) -> str:
@@ -166,7 +186,7 @@ def _import_classes(run: Run) -> str:
 def tell_if_changed(run: Run) -> None:
     """Says on standard error where the source of a person's own model has changed; for runs that actors load."""
     module = run.config.model.partition(":")[0]
-    if has_changed(module, run.config.source_digest, run.config.source_folder):
+    if run.config.may_import and has_changed(module, run.config.source_digest, run.config.source_folder):
         _tell_changed(run)
 
 
@@ -175,13 +195,10 @@ def _tell_changed(run: Run) -> None:
 
 
 def _import_changed(module: str, folder: str) -> str:
-    sys.path.append(folder)
     try:
-        import_source(module)
+        import_changed(module, folder)
     except Exception as error:
         return f"; importing {module} failed: {_first_line(error)}"
-    finally:
-        sys.path.remove(folder)
     return ""
 
 

@@ -1,9 +1,14 @@
-"""The source of a model of a person's own: what it consists of, whether it has changed, and importing it."""
+"""The source of a model of a person's own: what it consists of, whether it has changed, and importing it.
+
+Only the module that is asked for is looked up in the current folder first. Its folder then stands at the end of
+`sys.path`, for the modules that it imports from there: nothing in it takes the place of an installed package.
+"""
 
 import ast
+import contextlib
 import hashlib
 import importlib
-import importlib.util
+import importlib.machinery
 import inspect
 import os
 import sys
@@ -12,6 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from raysq.errors import UsageError
 
@@ -29,7 +35,7 @@ def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
     A module that this process has imported before, as a notebook has, is imported anew once its source was edited.
 
     Args:
-        name: `package.module`; the current folder is searched as well.
+        name: `package.module`; the current folder is searched first.
         digest: of the source that is wanted; whatever is there if empty.
         folder: where to look for that source too.
 
@@ -39,9 +45,7 @@ def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
     """
     if _is_raysqs(name):
         return importlib.import_module(name)
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    module, file = sys.modules.get(name), _locate(name, sys.path)
+    module, file = sys.modules.get(name), find_module(name)
     if module is not None:
         mine = _file_of(module)
         here = source_digest(name, file or mine)
@@ -50,26 +54,52 @@ def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
         if _imported[name] == (digest or here) or name == "__main__":
             return module
         if digest in ("", here):
-            return _import(name)
+            return _import(name, file)
     elif file is None and not (digest and folder):
-        return _import(name)  # found in another way than by files, or missing
+        return _import(name, None)  # found in another way than by files, or missing
     elif file is not None and digest in ("", source_digest(name, file)):
-        return _import(name)
-    file = _locate(name, [folder]) if folder else None
-    if file is not None and source_digest(name, file) == digest:
-        sys.path.insert(0, folder)
-        try:
-            return _import(name)
-        finally:
-            sys.path.remove(folder)
-    if module is None and _locate(name, sys.path) is None:
+        return _import(name, file)
+    for place in [*_places(), *([folder] if folder else [])]:
+        file = _locate(name, [place])
+        if file is not None and source_digest(name, file) == digest:
+            return _import(name, file)
+    if module is None and find_module(name) is None:
         raise ModuleNotFoundError(f"No module named {name!r}", name=name)
     raise SourceChanged(f"the source of {name} has changed since the run was begun: train another run of it")
 
 
+def import_changed(name: str, folder: str) -> ModuleType:
+    """Imports a module whose source is not the one that was written down: from the folder where it lay, or installed.
+
+    Not from the current folder, where another's module of that name may lie.
+
+    Raises:
+        ModuleNotFoundError: there is none.
+    """
+    file = _locate(name, [folder] if folder else [])
+    return importlib.import_module(name) if file is None else _import(name, file)
+
+
+def find_module(name: str, *folders: str) -> Path | None:
+    """The file of a module in the current folder, where Python looks, or in other folders; nothing is imported."""
+    return _locate(name, [*_places(), *folders])
+
+
+def _places() -> list[str]:
+    return [os.getcwd(), *sys.path]
+
+
+def is_of_python(name: str) -> bool:
+    """Whether a module is of Python's own library, which may do something as soon as it is imported."""
+    if name.partition(".")[0] not in sys.stdlib_module_names:
+        return False
+    file = find_module(name)
+    return file is None or _is_installed(file.parent)
+
+
 def has_changed(name: str, digest: str, folder: str) -> bool:
     """Whether a module lies on disk, and nowhere with the source of that digest; nothing is imported."""
-    found = [_locate(name, [one]) for one in (os.getcwd(), *sys.path, folder)]
+    found = [_locate(name, [one]) for one in (*_places(), folder)]
     digests = {source_digest(name, file) for file in found if file is not None}
     return bool(digest) and bool(digests) and digest not in digests
 
@@ -86,7 +116,7 @@ def imported_digest(name: str, function: str) -> str:
     return _imported.get(name, "")
 
 
-def source_folder(name: str) -> str:
+def folder_of(name: str) -> str:
     """The folder from which a module was imported by its name; empty where there is none."""
     file = _file_of(sys.modules[name])
     return "" if file is None else str(_base(name, file))
@@ -107,16 +137,56 @@ def source_digest(name: str, file: Path | None) -> str:
     return digest.hexdigest()
 
 
-def _import(name: str) -> ModuleType:
-    """Imports a module and its own from disk, whatever was imported before under these names."""
+def _import(name: str, file: Path | None) -> ModuleType:
+    """Imports a module and its own from disk, whatever was imported before under these names.
+
+    Args:
+        name: of the module.
+        file: its own; None where it is found in another way.
+    """
     for one in [name, *_held_files(name)]:
         sys.modules.pop(one, None)
     importlib.invalidate_caches()
-    file = _locate(name, sys.path)
     digest = source_digest(name, file)  # before: an edit while it is imported is noticed the next time
-    module = importlib.import_module(name)
+    with contextlib.nullcontext() if file is None else _found_in(_base(name, file), name.partition(".")[0]):
+        module = importlib.import_module(name)
     _imported[name] = digest if file is not None else source_digest(name, _file_of(module))
     return module
+
+
+# Folders of modules that stand at the end of sys.path, the latest first.
+_folders: list[str] = []
+
+
+@contextlib.contextmanager
+def _found_in(base: Path, top: str) -> Iterator[None]:
+    """Lets Python find a module or package in a folder before all others, and what it imports from there after them.
+
+    The folder stays at the end of `sys.path`: functions of the module may import when they are called.
+    """
+    folder = str(base)
+    if folder in _folders or not any(Path(one).absolute() == base for one in sys.path):
+        sys.path[:] = [one for one in sys.path if one != folder]
+        end = next((at for at, one in enumerate(sys.path) if one in _folders), len(sys.path))
+        sys.path.insert(end, folder)
+        _folders.append(folder)
+    finder = _Finder(top, folder)
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+class _Finder:
+    """Finds one module or package in a folder."""
+
+    def __init__(self, top: str, folder: str) -> None:
+        self.top, self.folder = top, folder
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        """As the import system asks."""
+        return importlib.machinery.PathFinder.find_spec(name, [self.folder]) if name == self.top else None
 
 
 def _held_files(name: str) -> list[str]:
@@ -146,7 +216,7 @@ def _files(name: str, file: Path) -> dict[str, Path]:
             if _is_raysqs(imported) or (alone and imported.partition(".")[0] != top):
                 continue
             target = _resolve(imported, base)
-            if target is not None:
+            if target is not None and (imported.partition(".")[0] == top or not _is_found_before(imported, base)):
                 waiting += [(imported, target), *_packages(imported, base)]
     return found
 
@@ -180,7 +250,23 @@ def _imports(name: str, path: Path) -> Iterator[str]:
             yield from (f"{module}.{alias.name}".lstrip(".") for alias in node.names)
 
 
+def _is_found_before(name: str, base: Path) -> bool:
+    """Whether Python finds another module of that name before it comes to a folder."""
+    top = name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return True
+    before = []
+    for place in sys.path:
+        if Path(place).absolute() == base:
+            break
+        before.append(place)
+    found = importlib.machinery.PathFinder.find_spec(top, [place for place in before if place not in _folders])
+    return found is not None and found.origin is not None
+
+
 def _resolve(name: str, base: Path) -> Path | None:
+    if not all(part.isidentifier() for part in name.split(".")):
+        return None  # no module's name, but maybe a path
     path = base.joinpath(*name.split("."))
     for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
         if file.is_file():

@@ -13,7 +13,7 @@ from raysq.errors import DataError, Interrupted, ResourceError, UsageError
 from raysq.shards import Dataset
 from raysq.training import checkpoint
 from raysq.training.best import assign
-from raysq.training.config import Config, load_builder
+from raysq.training.config import Config
 from raysq.training.run import Run
 from raysq.training.saved import build_as_trained, check_saveable
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
@@ -125,7 +125,7 @@ def idle_settings(config: Config, dataset: Dataset) -> tuple[str, ...]:
 
     inputs = config.example_settings().inputs(dataset)
     try:
-        model = call_builder(config.model, load_builder(config.model), inputs, config.builder)
+        model = call_builder(config.model, config.load_builder(), inputs, config.builder)
     except UsageError:
         return ()
     return left_to_optimizer(config, bool(getattr(model, "compiled", False)))

@@ -12,6 +12,7 @@ from raysq.atomic import write_json
 from raysq.errors import DataError, NotFoundError, RaysqError, UsageError
 from raysq.home import check_name, held, home, newest_first
 from raysq.training import experiment_files as files
+from raysq.trust import check_links
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,11 +27,15 @@ class Experiment:
     Attributes:
         directory: where it is.
         about: what was asked: task, model, data, space, and so on.
+        trust: whether links may lead out of the folder.
     """
 
-    def __init__(self, directory: Path, about: dict[str, Any]):
+    def __init__(self, directory: Path, about: dict[str, Any], *, trust: bool = False):
         self.directory = directory
         self.about = about
+        self.trust = trust
+        if not trust:
+            check_links(directory)
 
     def __repr__(self) -> str:
         fields = {"task": self.about.get("task"), "model": self.about.get("model")}
@@ -78,7 +83,7 @@ class Experiment:
         return pd.DataFrame(rows, index, [*first, *between, *last])
 
     @classmethod
-    def create(cls, folder: Path, name: str, about: Mapping[str, Any]) -> "Experiment":
+    def create(cls, folder: Path, name: str, about: Mapping[str, Any], *, trust: bool = False) -> "Experiment":
         """The experiment of that name, a new one or the one that is there.
 
         Raises:
@@ -91,7 +96,7 @@ class Experiment:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RaysqError(f"{directory} cannot be written ({error.strerror}); choose another --storage") from None
-        return cls(directory, dict(about))
+        return cls(directory, dict(about), trust=trust)
 
     @classmethod
     def open(cls, experiment: str | Path) -> "Experiment":

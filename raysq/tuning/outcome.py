@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from raysq import memory, nodes
-from raysq.atomic import write_json
 from raysq.errors import RaysqError, ResourceError
 from raysq.report.numbers import metric
+from raysq.training.experiment_files import write_best as write_best_file
 from raysq.training.run import Run
 from raysq.tuning.agenda import SearchAgenda, trial_directory
 from raysq.tuning.experiment import Experiment
@@ -49,7 +49,7 @@ def make_whole(order: Order, directory: Path, ended: str) -> None:
 def _conclude(order: Order, directory: str, ended: str) -> None:
     from raysq.training.worker import conclude, configure
 
-    run = Run.open(directory)
+    run = Run.open(directory, trust=order.trust).named(order.model, order.source)
     configure(run.config.train_settings(), run.config.seed, gpu=order.gpu > 0)
     conclude(run, ended=ended, dataset=nodes.open_data(order.data, order.handle))
 
@@ -58,25 +58,23 @@ def write_best(experiment: Experiment, agenda: SearchAgenda, seconds: float) -> 
     """Writes `trials.json` and, last, `best.json`."""
     record = agenda.best()
     assert record is not None
-    run = Run.open(trial_directory(experiment, record))
+    run = Run.open(trial_directory(experiment, record), trust=experiment.trust)
     metrics = (run.result() or {})["metrics"]
     agenda.save()
     config = run.config
-    write_json(
-        experiment.directory / "best.json",
-        {
-            "format_version": 1,
-            "task": config.task,
-            "model": config.model,
-            "seed": config.seed,
-            "data": config.data,
-            "synthetic": config.synthetic,
-            "settings": config.settings(),
-            "metrics": {key: value for key, value in metrics.items() if key.startswith(("val_", "test_"))},
-            "run": str(run.directory),
-            "seconds": round(seconds, 1),
-        },
-    )
+    values = {
+        "format_version": 1,
+        "task": config.task,
+        "model": config.model,
+        "seed": config.seed,
+        "data": config.data,
+        "synthetic": config.synthetic,
+        "settings": config.settings(),
+        "metrics": {key: value for key, value in metrics.items() if key.startswith(("val_", "test_"))},
+        "run": str(run.directory),
+        "seconds": round(seconds, 1),
+    }
+    write_best_file(experiment.directory, values)
 
 
 def show(experiment: Experiment, console: Any) -> None:
@@ -103,10 +101,11 @@ def show(experiment: Experiment, console: Any) -> None:
     ended = sum(trial["state"] != "interrupted" for trial in trials)
     console.print(
         f"{ended} trials in {duration_text(experiment.seconds)}; all in {experiment.directory}, "
-        f"the best in {Path(best['run']).relative_to(experiment.directory)}",
+        f"the best in {trial_directory(experiment, trials[0]).relative_to(experiment.directory)}",
     )
-    there = (Path(best["run"]) / "config.json").exists()
-    if there and (still := Run.open(best["run"]).still_improving()):
+    directory = trial_directory(experiment, trials[0])
+    there = (directory / "config.json").exists()
+    if there and (still := Run.open(directory, trust=experiment.trust).still_improving()):
         console.print(f"the best trial's {still}")
     if most := max((trial.get("memory", 0) for trial in trials), default=0):
         left = memory.available()

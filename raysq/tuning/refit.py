@@ -87,7 +87,7 @@ class RefitAgenda:
                     "name": row,
                     "settings": settings,
                     "runs": [str(path) for path in runs],
-                    "metrics": _summary([_metrics(path) for path in runs]),
+                    "metrics": _summary([_metrics(path, self.experiment.trust) for path in runs]),
                 }
             )
         write_json(self.experiment.directory / "refit.json", {"seeds": list(range(self.seeds)), "rows": rows})
@@ -104,8 +104,8 @@ def is_done(experiment: Experiment, seeds: int) -> bool:
     return bool(refit["rows"][0]["settings"] == experiment.trials[0]["settings"])
 
 
-def _metrics(directory: Path) -> dict[str, float]:
-    result = Run.open(directory).result()
+def _metrics(directory: Path, trust: bool) -> dict[str, float]:
+    result = Run.open(directory, trust=trust).result()
     if result is None:
         raise DataError(f"run {directory} is not finished; the same command continues")
     return {name: value for name, value in result["metrics"].items() if name.startswith(("val_", "test_"))}

@@ -50,6 +50,7 @@ def tune(
     name: str | None = None,
     fresh: bool = False,
     quiet: bool = True,
+    trust: bool = False,
 ) -> Experiment:
     """Searches a task's space, the defaults first; the same call continues a search, or shows what it found.
 
@@ -76,6 +77,7 @@ def tune(
         name: of the experiment.
         fresh: forget what it reached before.
         quiet: show no progress.
+        trust: whether links may lead out of the folder of a search that is there and is continued.
 
     Raises:
         UsageError: a wrong name or value, or nothing to search.
@@ -130,7 +132,7 @@ def tune(
         },
     }
     folder = Path(storage).expanduser().absolute() if storage else home() / "experiments"
-    experiment = Experiment.create(folder, identity if name is None else name, about)
+    experiment = Experiment.create(folder, identity if name is None else name, about, trust=trust)
     with experiment.lock():
         experiment.begin(fresh)
         agenda = SearchAgenda(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
@@ -210,6 +212,7 @@ class _Search:
                 whole=False,
                 place=import_place(),
                 source=(self.config.source_digest, self.config.source_folder),
+                trust=self.experiment.trust,
             )
         return self._order
 

@@ -14,7 +14,7 @@ from raysq import kinds, tasks
 from raysq.errors import DataError, UsageError
 from raysq.settings import Setting, coerce, make, nearest, parse_pairs, settings_of
 from raysq.shards import Dataset
-from raysq.training.config import Config, load_builder
+from raysq.training.config import Config
 from raysq.training.settings import TrainSettings
 
 RANGES = ("uniform", "loguniform", "randint")
@@ -132,7 +132,7 @@ def make_space(
             search.
     """
     sections = {  # a builder's keyword with the name of another section's setting is that one: see `plan`
-        "builder": settings_of(load_builder(config.model_spec().build)),
+        "builder": settings_of(config.load_builder()),
         "examples": settings_of(kinds.get(config.kind).examples),
         "training": settings_of(TrainSettings),
     }

@@ -39,6 +39,7 @@ class Order:
         whole: whether every run gets its model file and test figures, or only one that is the best so far.
         place: where models of a person's own are found, from `import_place`.
         source: digest and folder of the source of such a model, which an edit during the search does not change.
+        trust: whether links may lead out of runs that are there.
     """
 
     task: str
@@ -50,8 +51,9 @@ class Order:
     workers: int
     gpu: float
     whole: bool
-    place: tuple[str, tuple[str, ...]]
+    place: tuple[str, tuple[str, ...], str]
     source: tuple[str, str]
+    trust: bool = False
 
 
 def carry_out(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> None:
@@ -96,7 +98,7 @@ def write_failure(directory: Path, message: str) -> None:
 def _train(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> None:
     dataset = nodes.open_data(order.data, order.handle)
     config = plan(order.task, order.model, dataset, seed, settings, order.source)
-    run = Run.create(config, name=name, folder=Path(order.folder))
+    run = Run.create(config, name=name, folder=Path(order.folder), trust=order.trust)
     reporter = _Reporter(name, lowest(run.metrics()))
     for record in run.metrics()[-1:]:
         reporter.epoch(record)  # reached before an interruption

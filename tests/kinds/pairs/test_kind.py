@@ -71,7 +71,7 @@ def test_the_first_word_depends_on_the_source_from_the_start(pairs_dataset, mode
 @pytest.mark.parametrize("name", ["translation", "pairs"])
 def test_the_tasks_spaces_are_settings_of_their_model(name):
     task = tasks.get(name)
-    builder = load_builder(KIND.models[task.search_model].build)
+    builder = load_builder(KIND.models[task.search_model].build, trusted=True)
     known = {**settings_of(builder), **settings_of(KIND.examples), **settings_of(TrainSettings)}
     assert set(task.search) <= set(known) and set(task.settings) <= set(known)
 
