@@ -44,7 +44,7 @@ def ensure_ray(**options: Any) -> None:
     if ray.is_initialized():
         return
     address = os.environ.get("RAY_ADDRESS")
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "job_config": _job_config()}
     try:
         if address:
             _reach(address)
@@ -76,6 +76,27 @@ def _kept_signals() -> Iterator[None]:
         raise KeyboardInterrupt from None
     finally:
         signal.signal(signal.SIGTERM, handler)
+
+
+def _job_config() -> Any:
+    """How Ray's processes begin: with the driver's script and raysq to import from, and without the current folder.
+
+    Ray itself puts the current folder before all installed packages: a `tensorboard.py` there would be run.
+    """
+    from ray.job_config import JobConfig
+
+    class WithoutCurrentFolder(JobConfig):
+        """Keeps Ray from adding it, as where a job brings a folder of its own."""
+
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True
+
+    script = os.path.dirname(os.path.realpath(sys.argv[0]))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    folders = [script] if script in sys.path else []
+    if os.path.basename(package) not in ("site-packages", "dist-packages"):
+        folders.append(package)
+    return WithoutCurrentFolder(_py_driver_sys_path=folders)
 
 
 def cores() -> int:

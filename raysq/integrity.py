@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from raysq.atomic import write_json
 from raysq.errors import DamagedError, SourceError
+from raysq.home import home
 from raysq.json_files import read_json
 from raysq.terminal import print_message
 
@@ -59,7 +60,7 @@ def check_files(directory: Path, shards: Sequence[_File], extras: Sequence[_File
     """Check files against their checksums: small extras always, others once after they were made, moved or changed.
 
     Args:
-        directory: of the data set. What was checked is remembered beside it, if that can be written.
+        directory: of the data set. What was checked is remembered in the home, if that can be written.
         shards: of its rows.
         extras: tables beside them.
         again: check all of them, whatever is remembered.
@@ -177,8 +178,11 @@ def _entry(directory: Path, file: _File) -> _Entry:
 
 
 def _stamp_path(directory: Path) -> Path:
-    # Not inside: the same rows give the same folder.
+    # Not inside: the same rows give the same folder. Nor beside one from elsewhere, where nothing of ours is to be
+    # written, and another's stamp may lie.
     directory = directory.resolve()
+    if not directory.is_relative_to(home().resolve()):
+        return home() / "verified" / f"{hashlib.sha256(str(directory).encode()).hexdigest()[:32]}.json"
     return directory.parent / f".{directory.name}.verified.json"
 
 

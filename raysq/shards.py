@@ -25,6 +25,7 @@ from raysq.integrity import changed, check_files, check_offsets, check_sizes, op
 from raysq.json_files import Version, read_json, seal
 from raysq.moments import Moments, merge, moments
 from raysq.settings import nearest
+from raysq.trust import check_file_links
 
 FORMAT_VERSION = 2  # 2: a checksum of the manifest
 MANIFEST = "manifest.json"
@@ -177,6 +178,7 @@ def read_manifest(directory: Path) -> Manifest:
         DataError: there is none, or a newer raysq wrote it.
     """
     path = Path(directory) / MANIFEST
+    check_file_links(path.parent, [MANIFEST])
     if not path.exists():
         raise DataError(f"no data set in {directory} (it has no {MANIFEST}); make one with `raysq prepare`")
     values: Any = read_json(path, Manifest, _FRESH, version=Version(FORMAT_VERSION, sealed=2))
@@ -185,6 +187,7 @@ def read_manifest(directory: Path) -> Manifest:
     manifest = Manifest(**values)
     if any(Path(file.file).name != file.file or file.file in ("", "..") for file in manifest.files):
         raise DamagedError(f"{path} is damaged (a file in it is none of this folder); {_FRESH}")
+    check_file_links(path.parent, [file.file for file in manifest.files])
     # The shard of a row is a division.
     rows = [shard.rows for shard in manifest.shards]
     if sum(rows) != manifest.rows or any(count != manifest.shard_rows for count in rows[:-1]):

@@ -11,7 +11,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from raysq.home import home, locked
 SIGNATURE = "signature"
 _KEY = "signing-key"
 _BYTES = 32
-_COPY = "copy what it leads to in its place; or --trust, in Python trust=True, follows it"
+_COPY = "copy what it leads to in its place"
 
 
 def sign(purpose: str, values: Mapping[str, Any]) -> str | None:
@@ -84,12 +84,11 @@ def refusal(thing: str, model: str, module_file: Path | None, folder: str = "", 
     )
 
 
-def check_links(folder: Path, hint: str = _COPY) -> None:
+def check_links(folder: Path) -> None:
     """Check that no symbolic link in a folder leads out of it: what is read and written there stays there.
 
     Args:
-        folder: of a run, a data set or a search; it may be a link itself.
-        hint: what to do instead, for the error.
+        folder: of a run or a search; it may be a link itself.
 
     Raises:
         DataError: a link leads out; names it.
@@ -103,10 +102,22 @@ def check_links(folder: Path, hint: str = _COPY) -> None:
             continue  # it cannot be read, so nothing is
         for entry in entries:
             if entry.is_symlink():
-                if not Path(os.path.realpath(entry.path)).is_relative_to(inside):
-                    raise DataError(f"{entry.path} is a link that leads out of {folder}: {hint}")
+                _check_link(entry.path, inside, f"{_COPY}; or --trust, in Python trust=True, follows it")
             elif entry.is_dir(follow_symlinks=False):
                 waiting.append(entry.path)
+
+
+def check_file_links(folder: Path, names: Iterable[str]) -> None:
+    """Check that none of some files of a folder is a symbolic link that leads out of it; see `check_links`."""
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.path.islink(path):
+            _check_link(path, folder.resolve(), _COPY)
+
+
+def _check_link(path: str, inside: Path, hint: str) -> None:
+    if not Path(os.path.realpath(path)).is_relative_to(inside):
+        raise DataError(f"{path} is a link that leads out of {inside}: {hint}")
 
 
 def _digest(key: bytes, purpose: str, values: Mapping[str, Any]) -> str:

@@ -130,7 +130,7 @@ def test_what_moved_is_checked_again(tmp_path, hashed, how):
 def test_a_stamp_that_is_damaged_or_cannot_be_written_is_no_error(tmp_path, hashed, monkeypatch):
     directory = tmp_path / "data"
     expected = [write(directory), everything(directory)][1]
-    (stamp,) = tmp_path.glob(".data.*")
+    (stamp,) = (tmp_path / "raysq-home" / "verified").iterdir()
     for content in (b"", b"{", b"[]", b'{"shard-00000.arrow": 1}', stamp.read_bytes().replace(b"1", b"2", 1)):
         stamp.write_bytes(content)
         hashed.clear()

@@ -2,7 +2,6 @@
 
 import random
 import re
-import sys
 import warnings
 from typing import Any
 
@@ -10,6 +9,7 @@ from raysq import backend
 from raysq.errors import DataError, TrustError, UsageError
 from raysq.shards import Dataset
 from raysq.terminal import print_message
+from raysq.training.keras_file import ForbiddenError, check_file, check_objects
 from raysq.training.run import Run
 from raysq.training.source import SourceChanged, find_module, has_changed, import_changed, import_source
 from raysq.training.user_code import is_own
@@ -42,6 +42,7 @@ def check_saveable(model: Any, name: str) -> None:
             written = keras.saving.serialize_keras_object(model)
             written.pop("compile_config", None)  # predictions need no loss
             again = keras.saving.deserialize_keras_object(written)
+            check_objects(written, registered=True)
     except Exception as error:  # whatever a person's get_config, from_config, __init__ and build raise
         raise UsageError(f"{refused}: {_reason(error)}") from None
     finally:
@@ -115,10 +116,14 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
     missing = "" if foreign else _import_classes(run)
     path = run.directory / "model.keras"
     try:
+        check_file(path, registered=config.may_import)
         return keras.models.load_model(path)
+    except ForbiddenError as error:
+        raise DataError(f"run {run.name} has a model.keras that is not loaded: {error}") from None
     except Exception as error:  # zipfile, h5py and Keras have each their own
         if not as_trained:
             try:
+                check_file(path, registered=config.may_import, compiled=False)
                 return keras.models.load_model(path, compile=False)
             except Exception:
                 pass  # the first one says why
