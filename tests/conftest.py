@@ -14,12 +14,12 @@ DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 def cluster() -> Iterator[None]:
     """A local Ray cluster; two on one host would confuse each other, so it serves all tests."""
     os.environ.pop("RAY_ADDRESS", None)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
 
+    from raysq.cluster import ensure_ray
+
     # Logical CPUs: more than there may be cores, so that tasks do run beside each other.
-    ray.init(address="local", num_cpus=6, object_store_memory=256 << 20, include_dashboard=False, log_to_driver=False)
+    ensure_ray(num_cpus=6, object_store_memory=256 << 20)
     yield
     ray.shutdown()
 

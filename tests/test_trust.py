@@ -18,6 +18,7 @@ from training.series import SMALL, write_series
 import raysq
 from raysq import cli, trust
 from raysq.atomic import write_json
+from raysq.cluster import ensure_ray
 from raysq.errors import DamagedError, DataError, RaysqError, TrustError, UsageError
 from raysq.inference.load import load
 from raysq.json_files import seal
@@ -262,6 +263,17 @@ def test_modules_in_the_current_folder_do_not_run(elsewhere, command):
     environment = {**os.environ, "PYTHONPATH": str(Path(raysq.__file__).parents[1])}
     done = subprocess.run(started, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and not elsewhere.canary.exists(), done.stderr
+
+
+def test_processes_of_ray_do_not_search_the_current_folder(elsewhere, monkeypatch):
+    began = []
+    monkeypatch.setattr("ray.init", lambda **given: began.append(given["job_config"]))
+    for address in (None, "auto"):
+        monkeypatch.setenv("RAY_ADDRESS", address) if address else monkeypatch.delenv("RAY_ADDRESS", raising=False)
+        ensure_ray()
+        # With a folder of its own, Ray adds none to those of the job.
+        assert began[-1]._runtime_env_has_working_dir()
+        assert str(elsewhere.folder) not in began[-1]._py_driver_sys_path
 
 
 # ---- model files
