@@ -257,9 +257,13 @@ def test_what_a_module_imports_beside_it_takes_the_place_of_nothing(elsewhere):
     assert sys.path[-1] == str(elsewhere.folder) and not elsewhere.canary.exists()
 
 
-@pytest.mark.parametrize("command", [["-m", "raysq"], [str(Path(sys.executable).with_name("raysq"))]])
-def test_modules_in_the_current_folder_do_not_run(elsewhere, command):
-    started = [sys.executable, *command, "evaluate", "run"]
+@pytest.mark.parametrize(
+    "command",
+    [["-m", "raysq", "verify", "../waves"], [str(Path(sys.executable).with_name("raysq")), "evaluate", "run"]],
+)
+def test_modules_in_the_current_folder_do_not_run(elsewhere, kept, command):
+    shutil.copytree(kept / "waves", elsewhere.folder.parent / "waves")
+    started = [sys.executable, *command]
     environment = {**os.environ, "PYTHONPATH": str(Path(raysq.__file__).parents[1])}
     done = subprocess.run(started, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and not elsewhere.canary.exists(), done.stderr
@@ -410,15 +414,15 @@ def test_data_of_a_run_are_read_as_a_data_set_alone(elsewhere, tmp_path):
 
 def test_a_cache_that_came_with_a_run_is_not_believed(elsewhere):
     elsewhere.model("dense")
-    page = raysq.report(elsewhere.run, output=elsewhere.folder / "page.html")
+    page = raysq.write_report(elsewhere.run, output=elsewhere.folder / "page.html")
     path = elsewhere.run / "report-cache.json"
     values = json.loads(path.read_text())
     del values["checksum"]
     values["evaluation"]["messages"] = ["as the cache says"]
     write_json(path, values)
-    assert "as the cache says" in raysq.report(elsewhere.run, output=page).read_text()  # of this home
+    assert "as the cache says" in raysq.write_report(elsewhere.run, output=page).read_text()  # of this home
     (Path(os.environ["RAYSQ_HOME"]) / "signing-key").unlink()
-    assert "as the cache says" not in raysq.report(elsewhere.run, output=page).read_text()
+    assert "as the cache says" not in raysq.write_report(elsewhere.run, output=page).read_text()
 
 
 def test_trust_is_no_part_of_a_configuration(kept):
