@@ -32,6 +32,7 @@ Speed is compared by turns, the code before and after in one run: `benchmarks/st
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -79,6 +80,13 @@ def read(path: Path) -> Values:
     return contents
 
 
+def write(path: Path, contents: Values) -> None:
+    """Write a record, all of it or nothing."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(contents, indent=1) + "\n")
+    temporary.replace(path)
+
+
 def record(path: Path, parts: Parts, again: bool) -> int:
     """Make the parts that a record lacks, and write each into it; return the exit status."""
     contents = read(path) if path.exists() else {"machine": machine(), "parts": {}}
@@ -89,15 +97,15 @@ def record(path: Path, parts: Parts, again: bool) -> int:
         return 2
     missing = {key: make for key, make in parts.items() if again or key not in contents["parts"]}
     print(f"{len(missing)} of {len(parts)} parts to make", flush=True)
+    write(path, contents)
     failures = 0
     for key, values, error in results(missing):
-        if error is not None:
+        if error is None:
+            contents = read(path)  # another process may record other parts
+            contents["parts"][key] = values
+            write(path, contents)
+        else:
             failures += 1
-            continue
-        contents["parts"][key] = values
-        temporary = path.with_name(path.name + ".new")
-        temporary.write_text(json.dumps(contents, indent=1) + "\n")
-        temporary.replace(path)
     return 1 if failures else 0
 
 
@@ -145,6 +153,7 @@ def main() -> int:
     parser.add_argument("--with", dest="after", type=Path, help="compare with this record, and make nothing")
     options = parser.parse_args()
     only = tuple(options.only or ("",))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the temporary home is removed then too
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     print(f"raysq of {Path(raysq.__file__).parent}", flush=True)
     try:
