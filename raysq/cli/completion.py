@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from raysq.terminal import print_result
+
 SHELLS = ("bash", "zsh", "tcsh")
 _FILES = ("FILE", "PATH")  # metavars
 
@@ -23,7 +25,7 @@ class PrintCompletion(argparse.Action):
         import shtab
 
         _describe(parser)
-        print(shtab.complete(parser, values))
+        print_result(shtab.complete(parser, values))
         parser.exit()
 
 
