@@ -179,3 +179,42 @@ def test_a_signal_that_is_ignored_stays_so():
     shell = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, "-c", PROGRAM.format(name="twice")]
     done = subprocess.run(shell, capture_output=True, text=True)
     assert done.returncode == 1 and "it went on" in done.stderr
+
+
+@pytest.mark.parametrize("moment", ["while Ray starts", "afterwards"])
+def test_ray_does_not_take_sigterm(monkeypatch, capsys, moment):
+    import ray
+
+    from raysq.cluster import ensure_ray
+
+    def init(**_):
+        # As Ray does in a driver, which would end without a word.
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))
+        if moment == "while Ray starts":
+            raise_signal()
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr("raysq.shards.Dataset.open", lambda *_: [ensure_ray(), raise_signal()])
+    before = signal.getsignal(signal.SIGTERM)
+    assert cli.main(["verify", "x"]) == 130
+    assert capsys.readouterr().err == LINE + "\n"
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_program_without_handlers_of_its_own_keeps_those_of_ray(monkeypatch):
+    import ray
+
+    from raysq.cluster import ensure_ray
+
+    def handler(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", lambda **_: signal.signal(signal.SIGTERM, handler))
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        ensure_ray()
+        assert signal.getsignal(signal.SIGTERM) is handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
