@@ -10,6 +10,7 @@ import zipfile
 from dataclasses import asdict
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -342,6 +343,39 @@ def test_a_model_file_holds_its_parts_alone(elsewhere):
         archive.writestr("assets/../../canary", "")
     with pytest.raises(ForbiddenError, match="canary"):
         check_file(elsewhere.run / "model.keras", registered=True)
+
+
+@pytest.mark.parametrize("kind", ["external link", "soft link", "external file", "virtual"])
+def test_weights_lie_in_the_model_file(elsewhere, kind):
+    outside = elsewhere.folder.parent / "outside.h5"
+    path = elsewhere.run / "model.keras"
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    (elsewhere.folder / "weights.h5").write_bytes(parts["model.weights.h5"])
+    with h5py.File(elsewhere.folder / "weights.h5", "r+") as file:
+        found: list[str] = []
+        file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        values = file[found[0]][()]
+        with h5py.File(outside, "w") as other:
+            other["values"] = values
+        del file[found[0]]
+        if kind == "external link":
+            file[found[0]] = h5py.ExternalLink(str(outside), "values")
+        elif kind == "soft link":
+            file[found[0]] = h5py.SoftLink(f"/{found[1]}")
+        elif kind == "external file":
+            file.create_dataset(found[0], values.shape, values.dtype, external=[(str(outside), 0, values.nbytes)])
+        else:
+            layout = h5py.VirtualLayout(values.shape, values.dtype)
+            layout[:] = h5py.VirtualSource(str(outside), "values", values.shape)
+            file.create_virtual_dataset(found[0], layout)
+    parts["model.weights.h5"] = (elsewhere.folder / "weights.h5").read_bytes()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    elsewhere.model("dense")
+    with pytest.raises(DataError, match="cannot be read"):
+        load(elsewhere.run)
 
 
 # ---- links

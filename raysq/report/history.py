@@ -16,6 +16,15 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
         title: above the picture.
         synthetic: whether to say that the data are the built-in sample.
     """
+    import matplotlib
+
+    # A `matplotlibrc` of the current folder, whoever's that is, changes nothing.
+    defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith("backend")}
+    with matplotlib.rc_context(defaults):
+        _draw(records, path, f"{title} (synthetic sample data)" if synthetic else title)
+
+
+def _draw(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
@@ -31,7 +40,7 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
     best = min(range(len(values)), key=values.__getitem__)
     label = f"best: {metric(values[best])} (epoch {epochs[best]})"
     axes.plot(epochs[best], values[best], "o", color="#222222", markersize=11, fillstyle="none", label=label)
-    axes.set(xlabel="epoch", ylabel="loss", title=title + (" (synthetic sample data)" if synthetic else ""))
+    axes.set(xlabel="epoch", ylabel="loss", title=title)
     axes.margins(y=0.15)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)

@@ -125,7 +125,7 @@ def _best_settings(experiment: Experiment) -> Markup | None:
     command = None
     if experiment.best is not None:
         path = shlex.quote(str(experiment.directory / "best.json"))
-        text = f"raysq train {experiment.about.get('task')} --config {path}"
+        text = f"raysq train {shlex.quote(str(experiment.about.get('task')))} --config {path}"
         command = join(tag("p", "To train it again, with another seed or for longer:"), tag("pre", tag("code", text)))
     return part("Best settings", table, command, note=f"Trial {best['number']}. Marked: not the default.")
 
