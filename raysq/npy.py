@@ -19,6 +19,11 @@ class Head(NamedTuple):
     fortran: bool
     dtype: np.dtype
 
+    @property
+    def bytes(self) -> int:
+        """Of all values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 def read_head(file: IO[bytes]) -> Head:
     """The head of an array; leaves the file at its values.
@@ -39,7 +44,7 @@ def read_values(file: IO[bytes], head: Head) -> np.ndarray:
     Raises:
         EOFError: there are fewer.
     """
-    data = read_exactly(file, math.prod(head.shape) * head.dtype.itemsize)
+    data = read_exactly(file, head.bytes)
     return np.ndarray(head.shape, head.dtype, data, order="F" if head.fortran else "C")
 
 

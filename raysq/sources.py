@@ -3,9 +3,9 @@
 import contextlib
 import functools
 import hashlib
+import os
 import threading
 import time
-import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
@@ -17,6 +17,8 @@ from raysq.atomic import write_json
 from raysq.errors import DamagedError, RaysqError, SourceError, UsageError
 from raysq.home import home
 from raysq.json_files import read_json
+from raysq.readers.files import open_file, shortened, unreadable
+from raysq.readers.unpack import zip_member, zip_members
 from raysq.trees import BY_SYSTEM, Tree, checksum, is_hidden, left_out, walk
 from raysq.uris import redact
 
@@ -120,6 +122,7 @@ def resolve(
 
     Raises:
         SourceError: not there, not readable, or not fetched. Nothing is ever put in its place.
+        DataError: a zip file that is damaged.
         UsageError: no source was given and the task has none, or there is no sample.
     """
     if source is None:
@@ -172,9 +175,10 @@ def _source(
     label: str, path: Path, suffixes: tuple[str, ...], trees: bool, member: str | None, listing: Listing | None
 ) -> Source:
     """The files at a path, checked, and what of a folder or a zip is left out."""
-    if not path.exists():
+    if not os.path.exists(path):  # which takes names that are too long, too
         raise SourceError(
-            f"{redact(str(path))} does not exist", hint="--source takes sample[:LENGTH], a file, a folder or a URL"
+            f"{redact(shortened(path))} does not exist",
+            hint="--source takes sample[:LENGTH], a file, a folder or a URL",
         )
     wanted = ", ".join(suffixes[:_SHOWN]) + (", ..." if len(suffixes) > _SHOWN else "")
     messages: list[str] = []
@@ -199,7 +203,7 @@ def _source(
     for file in files:
         if member is not None and file.name.lower().endswith(".zip"):
             taken = zip_member(file, member)
-            others = [info.filename for info in _zip_members(file) if info.filename != taken]
+            others = [info.filename for info in zip_members(file) if info.filename != taken]
             hidden = [name for name in others if is_hidden(name)]
             messages += left_out([name for name in others if name not in hidden], f"as {taken} alone is read")
             messages += left_out(hidden, BY_SYSTEM)
@@ -229,6 +233,8 @@ def _others(there: list[Path], files: list[Path], suffixes: tuple[str, ...]) -> 
             why = BY_SYSTEM
         elif path.is_dir():
             why = "as folders beside files are not looked into"
+        elif path.exists() and not path.is_file():
+            why = "as they are no files"
         elif path.name.startswith("_"):
             why = "as their names begin with _"
         else:
@@ -240,11 +246,8 @@ def _others(there: list[Path], files: list[Path], suffixes: tuple[str, ...]) -> 
 def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
     stats = []
     for path in paths:
-        try:
-            with open(path, "rb"):  # what cannot be read is told at once
-                stats.append(path.stat())
-        except OSError as error:
-            raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+        with open_file(path, buffering=0) as file:  # what cannot be read is told at once
+            stats.append(os.fstat(file.fileno()))
         if not stats[-1].st_size:
             out = "give another --source" if len(paths) == 1 else "take it out of the folder, or write it again"
             raise SourceError(f"{path.name} is empty (0 bytes)", hint=out)
@@ -272,11 +275,11 @@ def file_checksum(path: Path, hint: str | None = None) -> str:
     Raises:
         SourceError: it cannot be read; the hint says what to do.
     """
-    try:
-        with open(path, "rb", buffering=0) as handle:
-            return hashlib.file_digest(handle, "sha256").hexdigest()
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}", hint) from None
+    with open_file(path, buffering=0, hint=hint) as handle:
+        try:
+            return hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+        except OSError as error:
+            raise unreadable(path, error, hint) from None
 
 
 class _Asked(NamedTuple):
@@ -331,36 +334,6 @@ def _found_meanwhile(asked: list[_Asked]) -> list[Future[str]]:
         # A daemon: who does not need the checksums does not wait for it.
         threading.Thread(target=find, name="checksums", daemon=True).start()
     return futures
-
-
-def zip_member(path: Path, suffix: str = ".csv") -> str:
-    """The name of the one member with that suffix in a zip file.
-
-    Raises:
-        SourceError: not a zip file, or none or several such members.
-    """
-    members = [info for info in _zip_members(path) if not is_hidden(info.filename)]
-    found = [info for info in members if info.filename.lower().endswith(suffix)]
-    if len(found) != 1:
-        names = ", ".join(info.filename for info in (found or members)[:5]) or "nothing"
-        said = f"{len(found)} {suffix} files" if found else f"no {suffix} file"
-        raise SourceError(f"{path.name} must hold exactly one {suffix} file, it holds {said}: {names}; unpack it first")
-    if found[0].flag_bits & 1:
-        raise SourceError(f"{path.name} is encrypted; unpack it first")
-    return found[0].filename
-
-
-def _zip_members(path: Path) -> list[zipfile.ZipInfo]:
-    """The files in a zip file.
-
-    Raises:
-        SourceError: not a zip file.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return [info for info in archive.infolist() if not info.is_dir()]
-    except (zipfile.BadZipFile, OSError) as error:
-        raise SourceError(f"{path} is not a readable zip file ({error}); fetch or write it again") from None
 
 
 def _known(cache: Path) -> dict[str, list[Any]]:

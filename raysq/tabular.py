@@ -6,12 +6,8 @@ ones are streamed.
 
 import codecs
 import contextlib
-import gzip
-import io
 import itertools
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,16 +16,17 @@ from typing import IO, Literal, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
-import pyarrow.parquet
 
 from raysq.errors import DataError, FormatError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.quotes import scan
 from raysq.readers.csv.rows import Block, blocks, other_rows, parse_options
 from raysq.readers.csv.sniff import HEADER_BYTES, begin, columns
+from raysq.readers.files import damages
 from raysq.readers.lines import lines_in
+from raysq.readers.parquet import check_text, open_parquet
+from raysq.readers.unpack import packing, unpacked
 from raysq.settings import listed
-from raysq.sources import zip_member
 
 RANGE = 8 << 20  # bytes that one task parses at a time
 _STREAMED = 16 << 20  # bytes of a stream that are parsed at a time
@@ -111,7 +108,8 @@ def plan(files: Sequence[Path | pa.Table], form: CsvFormat) -> list[Piece]:
         if isinstance(path, pa.Table):
             pieces.append(Piece("the frame", "table", tuple(path.column_names), size=path.nbytes, table=path))
             continue
-        more = _plan_parquet(path) if path.name.lower().endswith(".parquet") else _plan_csv(path, form)
+        with damages(path):
+            more = _plan_parquet(path) if path.name.lower().endswith(".parquet") else _plan_csv(path, form)
         if pieces and more[0].header != pieces[0].header:
             raise DataError(
                 f"{pieces[0].name} and {path.name} have different columns: {listed(pieces[0].header)} and "
@@ -138,9 +136,9 @@ def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: CsvFor
         yield Chunk(columns, np.arange(columns.num_rows), columns.num_rows)
         return
     if piece.form == "parquet":
-        yield _read_parquet(piece, [*text, *numbers])
+        yield from _read_parquet(piece, [*text, *numbers])
         return
-    with _open(Path(piece.path), form) as stream:
+    with damages(piece.path), _open(Path(piece.path), form) as stream:
         stream.seek(piece.begin)
         size = _STREAMED
         if piece.form == "range":
@@ -152,11 +150,7 @@ def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: CsvFor
 
 
 def _plan_parquet(path: Path) -> list[Piece]:
-    try:
-        file = pa.parquet.ParquetFile(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}") from None
-    with file:
+    with open_parquet(path) as file:
         header = tuple(file.schema_arrow.names)
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
     rows = sum(group.num_rows for group in groups)
@@ -228,30 +222,40 @@ def wrong_encoding(where: str, form: CsvFormat, byte: int, hint: str = "latin-1"
 @contextlib.contextmanager
 def _open(path: Path, form: CsvFormat) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked, with broken archives as errors that name it."""
-    name = path.name.lower()
     try:
-        with contextlib.ExitStack() as stack:
-            if name.endswith(".gz"):
-                stream: IO[bytes] = cast("IO[bytes]", stack.enter_context(gzip.open(path, "rb")))
-            elif name.endswith(".zip"):
-                archive = stack.enter_context(zipfile.ZipFile(path))
-                stream = stack.enter_context(archive.open(zip_member(path)))
-            else:
-                stream = stack.enter_context(open(path, "rb"))
-            yield stream if form.splittable else _Recoded(stream, form.encoding)
-    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name} is damaged or cut short ({error}); fetch or write it again") from None
+        with unpacked(path, packing(path)) as stream:
+            yield stream if form.splittable else cast("IO[bytes]", _Recoded(stream, form.encoding))
     except UnicodeError:
         raise FormatError(
             f"{path.name}: the file is not {form.encoding}", hint="--set encoding=utf-8, or what the file is in"
         ) from None
 
 
-class _Recoded(io.BytesIO):
-    """A file in an encoding whose line ends are not single bytes (UTF-16, ...), as UTF-8, whole in memory."""
+class _Recoded:
+    """A file in an encoding whose line ends are not single bytes (UTF-16, ...), as UTF-8, read from its beginning."""
 
     def __init__(self, raw: IO[bytes], encoding: str) -> None:
-        super().__init__(raw.read().decode(encoding).encode())
+        self._raw = raw
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._held = b""
+        self._ended = False
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; fewer at the end."""
+        parts = [self._held]
+        length = len(self._held)
+        while length < size and not self._ended:
+            chunk = self._raw.read(_CHUNK)
+            self._ended = not chunk
+            parts.append(self._decoder.decode(chunk, self._ended).encode())
+            length += len(parts[-1])
+        found = b"".join(parts)
+        self._held = found[size:]
+        return found[:size]
+
+    def seek(self, place: int) -> None:
+        """Passes over the first bytes."""
+        self.read(place)
 
 
 def _chunks(stream: IO[bytes], piece: Piece) -> Iterator[bytes]:
@@ -311,10 +315,10 @@ def _parse(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[st
     return Chunk(table, lines, count, ragged, len(skipped))
 
 
-def _read_parquet(piece: Piece, columns: list[str]) -> Chunk:
-    try:
-        with pa.parquet.ParquetFile(piece.path) as file:
-            table = file.read_row_group(piece.begin, columns=columns, use_threads=False)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{piece.name} is damaged: {str(error).splitlines()[0]}; fetch or write it again") from None
-    return Chunk(table.select(columns), np.arange(table.num_rows), table.num_rows)
+def _read_parquet(piece: Piece, columns: list[str]) -> Iterator[Chunk]:
+    most = max(_STREAMED // (8 * max(len(columns), 1)), 1)  # rows, which may be many in few bytes
+    with open_parquet(piece.path) as file:
+        for batch in file.iter_batches(most, [piece.begin], columns, use_threads=False):
+            table = pa.Table.from_batches([batch]).select(columns)
+            check_text(table, piece.name)
+            yield Chunk(table, np.arange(table.num_rows), table.num_rows)

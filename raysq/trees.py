@@ -8,6 +8,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
 from raysq.errors import RaysqError, SourceError
+from raysq.readers.files import open_file
 
 # Names that file managers write beside a person's files: Windows' thumbnails and folder views, macOS's shadows.
 _SYSTEM = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx", "icon\r", "$recycle.bin")
@@ -156,7 +157,7 @@ def checksum(root: Path, tree: Tree) -> str:
         for file in tree.files:
             digest.update(os.fsencode(file.name) + b"\0%d\0" % file.size)
             left = file.size
-            with open(root / file.name, "rb", buffering=0) as handle:
+            with open_file(root / file.name, buffering=0) as handle:
                 while chunk := handle.read(min(left, 1 << 24) + 1):
                     digest.update(chunk)
                     left -= len(chunk)

@@ -40,12 +40,14 @@ def run(arguments: Sequence[str] | None, stops: StopSignals) -> int:
             raise KeyboardInterrupt from None
         if isinstance(error, RaysqError):
             return _fail(error, 2 if isinstance(error, UsageError) else 1)
-        line = _no_room(error)
+        line = _system_line(error)
         return _fail_unforeseen(error) if line is None else _fail(line, 1)
 
 
-def _no_room(error: Exception) -> str | None:
-    """The line for a disk that takes nothing more, whichever library met it; None for another error."""
+def _system_line(error: Exception) -> str | None:
+    """The line for what the system refuses, whichever library met it: room, leave, a name; None for another error."""
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        return f"{str(error.filename)[:60]}... is longer than the name of a file can be; take a shorter one"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         where = f"{error.filename} cannot be written" if error.filename else "a file cannot be written"
         return f"{where}: {error.strerror}; make room or set RAYSQ_HOME, and the same command goes on"

@@ -15,6 +15,7 @@ from raysq.corpus.reading.heads import is_csv
 from raysq.corpus.tokens import Tokens
 from raysq.errors import DataError, UsageError
 from raysq.readers.csv.format import CsvFormat
+from raysq.readers.limits import without_defaults
 from raysq.sources import Listing
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Documents(CsvFormat):
 
     def recorded(self) -> dict[str, Any]:
         """The settings, for the manifest and the fingerprint."""
-        return dataclasses.asdict(self)
+        return without_defaults(dataclasses.asdict(self))
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """The same with the columns and how csv files are written found in the files, and what was found, in lines.

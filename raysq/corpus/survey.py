@@ -25,6 +25,7 @@ from raysq.corpus.tokens import Tokens, offsets_of, tokenise
 from raysq.corpus.vocabulary import Vocabulary, look_up, tally
 from raysq.errors import DataError
 from raysq.kinds.kind import Settled
+from raysq.readers.limits import Limits
 
 Note = dict[str, Any]
 
@@ -41,6 +42,7 @@ class Corpus(Protocol):
 
     Attributes:
         tokens: how documents are parted into words.
+        form: the limits of what is read.
         labelled: whether the rows have the number of a class.
         test: share of the documents that are drawn for the test part where the source does not say which they are.
         counted: "train" counts the vocabulary over the documents that are not of the test part; "all" over all.
@@ -50,6 +52,8 @@ class Corpus(Protocol):
 
     @property
     def tokens(self) -> Tokens: ...
+    @property
+    def form(self) -> Limits: ...
     @property
     def labelled(self) -> bool: ...
     @property
@@ -221,7 +225,7 @@ class TextSurvey:
         if self._settings.labelled:
             found |= self._repeated(number)
         if self._settings.vectors is not None:
-            extras["vectors"], found["vectors"] = _vectors(Path(self._settings.vectors), table)
+            extras["vectors"], found["vectors"] = _vectors(Path(self._settings.vectors), table, self._settings.form)
         return Settled(Rows(self._scratch), shards, extras, found, scratch.Spent(self._scratch, shards))
 
     def _repeated(self, number: Mapping[str, int]) -> Note:
@@ -313,11 +317,11 @@ def _ranks(lists: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array, np.ndarra
     return words.indices.to_numpy(), offsets, words.dictionary, keys
 
 
-def _vectors(path: Path, vocabulary: pa.Table) -> tuple[pa.Table, Note]:
+def _vectors(path: Path, vocabulary: pa.Table, limits: Limits) -> tuple[pa.Table, Note]:
     """The vectors of the vocabulary's words, and how many have one."""
     from raysq.corpus.vectors import read_vectors
 
-    rows, matrix = read_vectors(path, vocabulary.column("word").combine_chunks())
+    rows, matrix = read_vectors(path, vocabulary.column("word").combine_chunks(), limits)
     if not len(rows):
         raise DataError(
             f"{path.name} has a vector for none of the {vocabulary.num_rows:,} words",

@@ -1,12 +1,9 @@
 """Word vectors from files: GloVe and word2vec as text, one word and its numbers a line."""
 
-import gzip
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +11,16 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from raysq.corpus.reading.tables import BOM
-from raysq.errors import DataError, SourceError
+from raysq.errors import DataError
+from raysq.readers.files import open_file
+from raysq.readers.limits import LIMITS, Limits
+from raysq.readers.unpack import Packing, unpacked
 
 _BLOCK = 32 << 20
 _SPACE, _NEWLINE, _RETURN = 32, 10, 13
 
 
-def read_vectors(path: Path, words: pa.Array | Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = LIMITS) -> tuple[np.ndarray, np.ndarray]:
     """The vectors of those words that a file has.
 
     Lines of words that are not asked for are counted and not parsed. A word may hold spaces (GloVe 840B has such): the
@@ -31,6 +31,7 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str]) -> tuple[np.ndarra
         path: GloVe's text format or word2vec's, which begins with a line "count dimension"; plain, gz, or zip with one
             member.
         words: to look for, as they are.
+        limits: of a line.
 
     Returns:
         Rows of `words` that were found, int32 of shape (found,), ascending, and their vectors, float32 of shape
@@ -48,7 +49,7 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str]) -> tuple[np.ndarra
     dimension, announced, lines = None, None, 0
     line = 1  # number of the block's first
     with _open(path) as stream:
-        for block in _blocks(stream, path):
+        for block in _blocks(stream, path, limits):
             if dimension is None:
                 block = block[len(BOM) :] if block[: len(BOM)].tobytes() == BOM else block
                 header, announced, dimension = _dimension(block, path)
@@ -197,7 +198,7 @@ def _dimension(block: np.ndarray, path: Path) -> tuple[int, int | None, int]:
     return 0, None, dimension
 
 
-def _blocks(stream: IO[bytes], path: Path) -> Iterator[np.ndarray]:
+def _blocks(stream: IO[bytes], path: Path, limits: Limits) -> Iterator[np.ndarray]:
     """Whole lines, many at a time; the last one gets its line break where it lacks one."""
     rest = b""
     while data := stream.read(_BLOCK):
@@ -212,6 +213,7 @@ def _blocks(stream: IO[bytes], path: Path) -> Iterator[np.ndarray]:
             rest = data[end:]
         else:
             rest += data
+        limits.check_record(f"{path.name}: a line", len(rest))
     if rest.strip():
         yield np.frombuffer(rest + b"\n", np.uint8)
 
@@ -219,25 +221,8 @@ def _blocks(stream: IO[bytes], path: Path) -> Iterator[np.ndarray]:
 @contextmanager
 def _open(path: Path) -> Iterator[IO[bytes]]:
     """The text of a file, unpacked as it is read."""
-    try:
-        with open(path, "rb") as raw:
-            magic = raw.read(4)
-            raw.seek(0)
-            if magic[:2] == b"\x1f\x8b":
-                with gzip.open(raw) as stream:
-                    yield cast(IO[bytes], stream)
-            elif magic == b"PK\x03\x04":
-                with zipfile.ZipFile(raw) as archive:
-                    members = [name for name in archive.namelist() if not name.endswith("/")]
-                    if len(members) != 1:
-                        raise DataError(
-                            f"{path.name} holds {len(members)} files ({', '.join(members[:4])}): unpack the one to use"
-                        )
-                    with archive.open(members[0]) as stream:
-                        yield stream
-            else:
-                yield raw
-    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
-        raise DataError(f"{path.name} is damaged and cannot be unpacked: {error}; fetch it again") from None
-    except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+    with open_file(path) as raw:
+        magic = raw.read(4)
+    how: Packing | None = "gzip" if magic[:2] == b"\x1f\x8b" else "zip" if magic == b"PK\x03\x04" else None
+    with unpacked(path, how, member="") as stream:
+        yield stream

@@ -11,16 +11,19 @@ from typing import IO, Any
 
 from raysq import kinds
 from raysq.atomic import atomic_write
-from raysq.errors import DataError, SourceError, UsageError
+from raysq.errors import DataError, UsageError
 from raysq.home import asked_output
 from raysq.inference.abilities import check
 from raysq.inference.load import without_options
 from raysq.preparation import prepare_table
+from raysq.readers.files import check_file, open_file, unreadable
+from raysq.readers.limits import LIMITS
 from raysq.terminal import TextOutput, results
 from raysq.training.run import Run
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
 _LINES = 8192  # of a file that are read at a time
+_LONGEST = LIMITS.max_record_bytes
 
 
 def translate_file(
@@ -148,8 +151,7 @@ def _cells(run: Run, path: Path, encoding: str, column: str | None, on_message: 
     """The sentences of a table, read as those of the run's own tables are."""
     reading = kinds.get(run.config.kind).reading(run.config.facts)
     reading = dataclasses.replace(reading, encoding=encoding, **({} if column is None else {"source": column}))
-    if not path.exists():
-        raise SourceError(f"{path} cannot be read: there is no such file")
+    check_file(path)
     try:
         reading, messages = reading.infer([path])
         table, report = prepare_table(reading, [path], inferred=True)
@@ -166,11 +168,13 @@ def _lines(path: Path | None, encoding: str) -> Iterator[str]:
     number = 0
     try:
         with contextlib.ExitStack() as stack:
-            raw: IO[bytes] = sys.stdin.buffer if path is None else stack.enter_context(open(path, "rb"))
+            raw: IO[bytes] = sys.stdin.buffer if path is None else stack.enter_context(open_file(path))
             if "16" in encoding or "32" in encoding:  # a line's end is no single byte there
                 yield from (line.removesuffix("\r") for line in raw.read().decode(encoding).split("\n"))
                 return
-            for number, data in enumerate(raw, 1):
+            for number, data in enumerate(iter(lambda: raw.readline(_LONGEST + 1), b""), 1):
+                if len(data) > _LONGEST:
+                    raise DataError(f"{name}, line {number} has more than {_LONGEST:,} bytes; give a sentence a line")
                 line = data.decode(encoding).removesuffix("\n").removesuffix("\r")
                 yield line.removeprefix("\ufeff") if number == 1 else line
     except UnicodeDecodeError as error:
@@ -178,7 +182,7 @@ def _lines(path: Path | None, encoding: str) -> Iterator[str]:
     except LookupError:
         raise UsageError(f"--encoding must be one that Python knows, such as utf-8, received {encoding!r}") from None
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise unreadable(name, error) from None
 
 
 def _sink(stack: contextlib.ExitStack, path: Path | None, encoding: str) -> TextOutput:

@@ -20,6 +20,7 @@ from raysq.corpus import reading
 from raysq.corpus.reading import Form, objects, plan, quoted, read, streams, tar, words_of
 from raysq.corpus.reading import form as form_module
 from raysq.errors import DataError, UsageError
+from raysq.readers.limits import LIMITS
 
 COLUMNS = {"text": pa.large_string(), "label": pa.large_string(), "part": pa.int8(), "id": pa.large_string()}
 ROWS = [
@@ -174,7 +175,7 @@ def test_a_carriage_return_inside_of_a_line_is_told(tmp_path):
 def test_a_block_is_held_by_its_reader_alone(tmp_path):
     path = tmp_path / "r.txt"
     path.write_bytes(b"line of text\n" * 1000)
-    stream = streams.blocks(streams.chunks(path, begin=0, end=13_000), 13_001)
+    stream = streams.blocks(streams.chunks(path, begin=0, end=13_000), 13_001, LIMITS, "x")
     block = next(stream)
     assert sys.getrefcount(block) <= 2  # the name here, and the argument
     assert (len(block), list(stream)) == (13_000, [])
@@ -280,7 +281,7 @@ def test_ranges_are_the_whole_file_and_end_at_lines(tmp_path, monkeypatch, size)
         data = source.choice(list(b"ab\n"), count, p=[0.5, 0.3, 0.2]).astype(np.uint8).tobytes()
         path = tmp_path / "lines"
         path.write_bytes(data)
-        found = streams.ranges(path, size)
+        found = streams.ranges(path, size, LIMITS)
         assert b"".join(data[begin:end] for begin, end, _ in found) == data
         for begin, end, above in found:
             assert above == data.count(b"\n", 0, begin)
@@ -461,7 +462,7 @@ def test_archives_as_tarfile_reads_them(tmp_path, form):
         path = packed(tmp_path / name, files, mode, FORMATS[form])
         with tarfile.open(path) as archive:
             wanted = [(member.name, archive.extractfile(member).read()) for member in archive if member.isfile()]
-        found = list(tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True))
+        found = list(tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record))
         assert [(member.name.removeprefix("./"), member.data) for member in found] == [
             (name.removeprefix("./"), data) for name, data in wanted
         ]
@@ -474,7 +475,10 @@ def test_archives_that_are_cut_or_changed_are_never_read_in_part(tmp_path):
     def names(data):
         path = tmp_path / "y.tar"
         path.write_bytes(data)
-        return [member.name for member in tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True)]
+        return [
+            member.name
+            for member in tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record)
+        ]
 
     assert names(whole) == list(NEWS)
     for cut in range(0, 1024 * len(NEWS) + 1, 100):
@@ -822,7 +826,7 @@ def test_an_npz_cannot_run_code(tmp_path):
 def test_real_reviews_as_tarfile_reads_them(real):
     """The first 2,000 members of the archive; all of them are compared by hand, which takes longer."""
     path = real("imdb/aclImdb_v1.tar.gz")
-    found = tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True)
+    found = tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record)
     with tarfile.open(path, "r|gz") as archive:
         files = (member for member in archive if member.isfile())
         for member, mine in itertools.islice(zip(files, found, strict=True), 2000):
@@ -833,7 +837,7 @@ def test_real_reviews_as_tarfile_reads_them(real):
 @pytest.mark.parametrize("name", ["imdb/aclImdb_v1.tar.gz", "newsgroups20/news20.tar.gz"])
 def test_real_archives_as_tarfile_reads_them(real, name):
     path = real(name)
-    found = tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True)
+    found = tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record)
     with tarfile.open(path, "r|gz") as archive:
         files = (member for member in archive if member.isfile())
         for member, mine in zip(files, found, strict=True):

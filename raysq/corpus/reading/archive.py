@@ -13,6 +13,8 @@ from raysq.corpus.reading import layout, streams, tar
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.layout import Layout
 from raysq.corpus.reading.tables import Documents
+from raysq.readers.files import open_file
+from raysq.readers.limits import LIMITS, Limits
 from raysq.trees import is_hidden
 
 
@@ -63,7 +65,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         return place(name) is not None and not is_hidden(name)
 
     with _opened(path, piece.begin) as stream:
-        for member in tar.members(stream, path, wanted, piece.begin):
+        for member in tar.members(stream, path, wanted, form.check_record, piece.begin):
             if piece.end is not None and member.begin >= piece.end:
                 break
             placed = place(member.name)
@@ -76,14 +78,14 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     yield from documents.rest()
 
 
-def documents(path: Path, found: Layout) -> Iterator[bytes]:
+def documents(path: Path, found: Layout, limits: Limits) -> Iterator[bytes]:
     """The bytes of the documents of an archive, one after the other."""
 
     def wanted(name: str) -> bool:
         return found.place(name) is not None and not is_hidden(name)
 
     with _opened(path) as stream:
-        for member in tar.members(stream, path, wanted):
+        for member in tar.members(stream, path, wanted, limits.check_record):
             if member.data is not None:
                 yield member.data
 
@@ -95,7 +97,7 @@ def _look(path: Path, size: int, changed: int) -> Seen:
     hidden: list[str] = []
     cuts = [0]
     with _opened(path) as stream:
-        for member in tar.members(stream, path, lambda name: False):
+        for member in tar.members(stream, path, lambda name: False, LIMITS.check_record):
             if not packed and member.begin - cuts[-1] >= RANGE:
                 cuts.append(member.begin)
             if is_hidden(member.name):
@@ -112,7 +114,7 @@ def _look(path: Path, size: int, changed: int) -> Seen:
 @contextlib.contextmanager
 def _opened(path: Path, begin: int = 0) -> Iterator[tar.Input]:
     if path.suffix.lower() == ".tar":
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(begin)
             yield tar.File(file)
     else:

@@ -1,18 +1,21 @@
 """Documents in Parquet files, one row group a piece."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
 
 from raysq.columns import one_array
 from raysq.corpus.reading.columns import Read, columns_of, documents
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.heads import unnested
 from raysq.errors import DataError
+from raysq.readers.parquet import open_parquet, replaced_text
+
+_MOST = 1 << 16  # rows of a table
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
@@ -22,7 +25,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
         DataError: a text column that does not hold text, or one that is not there.
     """
     columns = columns_of(path, form)
-    with pa.parquet.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         kind = unnested(file.schema_arrow.empty_table()).schema.field(columns.text).type
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
     if not _is_text(kind):
@@ -44,18 +47,22 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     form's encoding."""
     assert piece.columns is not None
     line = piece.line
-    try:
-        with pa.parquet.ParquetFile(piece.path) as file:
-            group = file.metadata.row_group(piece.begin)
-            few = max(int(group.num_rows * RANGE / max(group.total_byte_size, 1)), 1)
-            for batch in file.iter_batches(few, [piece.begin], piece.columns.wanted, use_threads=False):
-                rows = unnested(pa.Table.from_batches([batch]))
-                columns = [one_array(rows.column(name)) for name in piece.columns.wanted]
-                columns[0] = _text(columns[0])
-                yield documents(Read(columns, np.arange(line + 1, line + 1 + batch.num_rows)), piece, form)
-                line += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{piece.name} is damaged: {str(error).splitlines()[0]}; fetch or write it again") from None
+    with open_parquet(piece.path) as file:
+        group = file.metadata.row_group(piece.begin)
+        # Of text that is the same in all rows the size in the file says little.
+        few = min(max(int(group.num_rows * RANGE / max(group.total_byte_size, 1)), 1), _MOST)
+        for batch in file.iter_batches(few, [piece.begin], piece.columns.wanted, use_threads=False):
+            rows = unnested(pa.Table.from_batches([batch]))
+            text, *others = (one_array(rows.column(name)) for name in piece.columns.wanted)
+            text = _text(text)
+            # Text that Arrow calls so is UTF-8, or damaged; it is looked at as bytes are.
+            binary = pa.types.is_large_binary(text.type)
+            read = Read(
+                [text if binary else text.cast(pa.large_binary()), *map(replaced_text, others)],
+                np.arange(line + 1, line + 1 + batch.num_rows),
+            )
+            yield documents(read, piece, form if binary else replace(form, encoding="utf-8"))
+            line += batch.num_rows
 
 
 def _is_text(kind: pa.DataType) -> bool:

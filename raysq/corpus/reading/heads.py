@@ -5,14 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet
 
 from raysq.corpus.reading import streams
 from raysq.corpus.reading.form import SUFFIXES, Form
 from raysq.errors import DataError
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.sniff import Beginning, begin, is_value, no_header, sniff, sniff_encoding
+from raysq.readers.files import damages
 from raysq.readers.json import is_whole, items, parsed_object, table
+from raysq.readers.parquet import open_parquet, replaced_text
+from raysq.readers.unpack import packing
 
 ROWS = 1000
 _BYTES = 1 << 20
@@ -80,7 +82,11 @@ def head(path: Path, form: Form) -> Head:
         # A first document that is longer than what was read is no reason to know nothing.
         if any(found.values()) or whole:
             break
-        size *= 8
+        if kind != "json":
+            form.check_record(f"{path.name}: the first line, or row,", size)
+        elif packing(path) is not None:
+            form.check_object(path.name, size)
+        size = min(8 * size, max(form.max_record_bytes, size) + 1) if kind != "json" else 8 * size
     if not any(found.values()):
         raise DataError(
             f"{path.name} has {'a header and ' if kind == 'csv' else ''}no rows", hint="give another --source"
@@ -130,7 +136,7 @@ def _begin(path: Path, form: Form, least: int = _BYTES, line: bool = True) -> tu
             return b"".join(found), False
         found.append(chunk)
         size += len(chunk)
-        ended = ended or b"\n" in chunk
+        ended = ended or b"\n" in chunk or size > form.max_record_bytes
     return b"".join(found), True
 
 
@@ -165,15 +171,13 @@ def _json(path: Path, data: bytes, whole: bool, form: Form, kind: str) -> Head:
 
 
 def _parquet(path: Path) -> Head:
-    try:
-        with pa.parquet.ParquetFile(path) as file:
-            batch = next(file.iter_batches(ROWS, use_threads=False), None)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path.name} is not a readable Parquet file: {str(error).splitlines()[0]}") from None
+    with open_parquet(path) as file:
+        batch = next(file.iter_batches(ROWS, use_threads=False), None)
     if batch is None or not batch.num_rows:
         raise DataError(f"{path.name} has columns and no rows", hint="give another --source")
     rows = unnested(pa.Table.from_batches([batch]))
-    return {name: rows.column(name).to_pylist() for name in rows.column_names}
+    with damages(path):
+        return {name: replaced_text(rows.column(name)).to_pylist() for name in rows.column_names}
 
 
 def unnested(rows: pa.Table) -> pa.Table:

@@ -20,6 +20,7 @@ from raysq.errors import DataError
 from raysq.readers.json import cell, items, parsed_object
 from raysq.readers.lines import line_ends
 
+_MOST = 1 << 17  # rows of a table, however short they are
 _PARSED = 1 << 20  # bytes that are parsed at a time; a line must be among them whole
 _LABELS = (pa.string(), pa.int64(), pa.bool_(), pa.float64())
 
@@ -31,7 +32,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
         return [Piece(str(path), "jsonl", path.stat().st_size, columns)]
     return [
         Piece(str(path), "jsonl", end - begin, columns, begin=begin, end=end, line=line)
-        for begin, end, line in streams.ranges(path, RANGE)
+        for begin, end, line in streams.ranges(path, RANGE, form)
     ]
 
 
@@ -45,7 +46,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     size = RANGE if piece.end is None else piece.end - piece.begin + 1
     form = replace(form, encoding="utf-8")
     with contextlib.closing(stream):
-        for block in streams.blocks(stream, size):
+        for block in streams.blocks(stream, size, form, piece.name):
             if line == 0:
                 block = block.removeprefix(BOM)
             ends = line_ends(block)
@@ -64,7 +65,7 @@ def plan_list(path: Path, form: Form) -> list[Piece]:
 
 def read_list(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """The documents of a JSON list; their ids have the number of the item, from 1."""
-    data = b"".join(streams.chunks(Path(piece.path), form.encoding))
+    data = streams.whole(Path(piece.path), form, form.encoding)
     text = data.decode(streams.given(form.encoding), errors="surrogateescape")
     del data
     for few in _collected(enumerate(items(piece.name, text), 1), piece, "item"):
@@ -138,7 +139,7 @@ def _collected(rows: Iterable[tuple[int, dict[str, Any]]], piece: Piece, what: s
         cells.append([_cell(cell(row, name), f"{piece.name}, {what} {number}: column {name!r}") for name in wanted])
         numbers.append(number)
         size += len(cells[-1][0] or b"")
-        if size >= RANGE:
+        if size >= RANGE or len(cells) >= _MOST:
             yield _as_read(cells, numbers)
             cells, numbers, size = [], [], 0
     if cells:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from raysq.corpus.reading import gutenberg, streams
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.tables import BOM, Documents
+from raysq.readers.files import open_file
 
 SUFFIXES = (".txt", ".txt.gz", ".text", ".text.gz")
 
@@ -31,7 +32,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
     if form.whole or _packed(path) or not streams.plain(form.encoding):
         return [Piece(str(path), "plain", size)]
     pieces = []
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         begin, end = gutenberg.body(data)
         line = data[:begin].count(b"\n")
         while begin < end:
@@ -49,7 +50,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
         streams.chunks(Path(piece.path), form.encoding, begin=piece.begin, end=piece.end)
     ) as stream:
         if form.whole:
-            raw = b"".join(stream)
+            raw = b"".join(_all(stream, form, piece.name))
             begin, end = gutenberg.body(raw)
             documents.add(_line_ends(raw[begin:end]), None, piece.part, piece.name)
             yield documents.take()
@@ -82,6 +83,15 @@ def told(files: list[Path], form: Form) -> list[str]:
         return []
     names = ", ".join(found[:5]) + (f", and {len(found) - 5:,} more" if len(found) > 5 else "")
     return [f"Project Gutenberg's header and licence are left out of {names}"]
+
+
+def _all(stream: Iterator[bytes], form: Form, name: str) -> Iterator[bytes]:
+    """The chunks of a file that is one document."""
+    size = 0
+    for chunk in stream:
+        size += len(chunk)
+        form.check_record(name, size)
+        yield chunk
 
 
 def _paragraphs(block: bytes) -> Iterator[tuple[bytes, int]]:

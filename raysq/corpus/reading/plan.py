@@ -1,7 +1,7 @@
 """The pieces of raw files."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from raysq.corpus.reading import archive, classes, groups, layout, objects, plai
 from raysq.corpus.reading.form import Form, Piece
 from raysq.corpus.reading.heads import family
 from raysq.errors import DataError
+from raysq.readers.files import damages
 from raysq.trees import walk
 
 _TABLES = {"csv": quoted.plan, "jsonl": objects.plan, "json": objects.plan_list, "parquet": groups.plan}
@@ -21,15 +22,13 @@ def plan(files: Sequence[Path], form: Form) -> list[Piece]:
         DataError: files of several sorts, or what cannot be read.
     """
     kind = sort_of(files)
-    if kind == "npz":
-        return [piece for path in documents_of(files) for piece in ranks.plan(path)]
-    if kind == "plain":
-        return [piece for path in files for piece in plain.plan(path, form)]
-    if kind in ("tree", "tar"):
-        return [piece for path in files for piece in (_tree if kind == "tree" else _archive)(path, form)]
-    pieces = []
-    for path, part in zip(files, parts_by_name(files), strict=True):
-        pieces += [replace(piece, part=part) for piece in _TABLES[family(path)](path, form)]
+    files = documents_of(files)
+    parts = parts_by_name(files) if kind == "table" else [-1] * len(files)
+    pieces: list[Piece] = []
+    for path, part in zip(files, parts, strict=True):
+        with damages(path):
+            found = _PLANS[family(path)](path, form)
+        pieces += [replace(piece, part=part) for piece in found] if kind == "table" else found
     return pieces
 
 
@@ -72,3 +71,12 @@ def _archive(path: Path, form: Form) -> list[Piece]:
     if form.labels:
         classes.of_archive(path).check(path.name)
     return archive.plan(path, form)
+
+
+_PLANS: dict[str, Callable[[Path, Form], list[Piece]]] = {
+    **_TABLES,
+    "npz": ranks.plan,
+    "plain": plain.plan,
+    "tree": _tree,
+    "tar": _archive,
+}

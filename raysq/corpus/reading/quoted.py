@@ -1,7 +1,7 @@
 """Documents in csv files, whose quoted cells may hold line breaks and delimiters."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from raysq.readers.csv.rows import Block, blocks, other_rows, parse_options, rag
 from raysq.readers.lines import lines_in
 
 _RETURN = 13
+_ASCII = bytes(range(128)) + b"?" * 128  # other bytes become signs of one byte
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
@@ -82,17 +83,23 @@ def _parsed(block: Block, piece: Piece, line: int) -> Read:
         wrong.append(row)
         return "skip"
 
-    try:
-        table = pa.csv.read_csv(
-            pa.BufferReader(block.data),
-            pa.csv.ReadOptions(column_names=list(places.values()), use_threads=False, block_size=len(block.data) + 1),
-            parse_options(block, note, empty=False),
+    def parse(data: bytes, handler: Callable[[pa.csv.InvalidRow], str] | None) -> pa.Table:
+        return pa.csv.read_csv(
+            pa.BufferReader(data),
+            pa.csv.ReadOptions(column_names=list(places.values()), use_threads=False, block_size=len(data) + 1),
+            parse_options(block, handler, empty=False),
             pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(wanted, pa.large_binary()), include_columns=wanted, check_utf8=False
             ),
         )
+
+    try:
+        table = parse(block.data, None)
     except pa.ArrowInvalid as error:
-        raise DataError(f"{piece.name}, lines {line + 1:,} and more: {str(error).splitlines()[0]}") from None
+        # Arrow hands over no row with bytes that are not UTF-8, and all that counts is how many cells it has.
+        table = parse(block.data.translate(_ASCII), note)
+        if not wrong:
+            raise DataError(f"{piece.name}, lines {line + 1:,} and more: {str(error).splitlines()[0]}") from None
     if table.num_rows + len(wrong) != len(lines):
         raise other_rows(piece.name, line, block, table.num_rows + len(wrong))
     if wrong:

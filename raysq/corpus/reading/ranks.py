@@ -5,7 +5,6 @@ import io
 import json
 import pickle
 import zipfile
-import zlib
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +18,9 @@ from raysq.corpus.reading.tables import numbered
 from raysq.errors import DataError
 from raysq.npy import read_head, read_values
 from raysq.readers import pickles
+from raysq.readers.files import open_file
+from raysq.readers.limits import Limits
+from raysq.readers.unpack import open_member, open_zip
 
 INDEX = "imdb_word_index.json"
 _SEED = 113  # that of `keras.datasets.imdb.load_data`
@@ -26,13 +28,13 @@ _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _SHIPPED = "it must hold x_train, y_train, x_test and y_test, lists of word ranks and their labels, as Keras's imdb.npz"
 
 
-def plan(path: Path) -> list[Piece]:
+def plan(path: Path, form: Form) -> list[Piece]:
     """Two pieces: train, then test.
 
     Raises:
         DataError: another npz.
     """
-    with _opened(path) as archive:
+    with open_zip(path) as archive:
         names = archive.namelist()
         lost = [name for name in _ARRAYS if f"{name}.npy" not in names]
         if lost:
@@ -44,10 +46,10 @@ def plan(path: Path) -> list[Piece]:
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """The documents of train or test, in the order in which `keras.datasets.imdb.load_data` gives them."""
     path, part = Path(piece.path), ("train", "test")[piece.part]
-    with _opened(path) as archive:
-        labels = _array(archive, path, f"y_{part}")
-        rows = _array(archive, path, f"x_{part}")
-        above = len(_array(archive, path, "y_train"))
+    with open_zip(path) as archive:
+        labels = _array(archive, path, f"y_{part}", form)
+        rows = _array(archive, path, f"x_{part}", form)
+        above = len(_array(archive, path, "y_train", form))
     if len(labels) != len(rows) or labels.ndim != 1 or labels.dtype.kind not in "iub":
         raise DataError(f"{path.name}: y_{part} must be one whole number for each of x_{part}; {_SHIPPED}")
     random = np.random.RandomState(_SEED)
@@ -72,11 +74,12 @@ def words_of(files: Sequence[Path]) -> list[str] | None:
     if archive is None or not (path := archive.with_name(INDEX)).exists():
         return None
     try:
-        ranks = json.loads(path.read_text(encoding="utf-8"))
+        with open_file(path) as file:
+            ranks = json.loads(file.read().decode("utf-8"))
         words = sorted(ranks, key=ranks.__getitem__)
         if [ranks[word] for word in words] == list(range(1, len(words) + 1)):
             return words
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         pass
     raise DataError(f"{path.name} beside {archive.name} must say the rank of each word, from 1; mend or move it")
 
@@ -111,17 +114,13 @@ def _table(
     }
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError) as error:
-        raise DataError(f"{path.name} is not a readable npz file ({error}); fetch or write it again") from None
-
-
-def _array(archive: zipfile.ZipFile, path: Path, name: str) -> Any:
+def _array(archive: zipfile.ZipFile, path: Path, name: str, limits: Limits) -> Any:
     """An array, or a list of lists where it is one of objects."""
     try:
-        data = io.BytesIO(archive.read(f"{name}.npy"))
+        with open_member(archive, f"{name}.npy", path) as file:
+            raw = file.read(limits.max_object_bytes + 1)
+        limits.check_object(f"{path.name}: {name}", len(raw))
+        data = io.BytesIO(raw)
         head = read_head(data)
         if head.dtype.hasobject:
             rows = pickles.load(data)
@@ -138,11 +137,19 @@ def _array(archive: zipfile.ZipFile, path: Path, name: str) -> Any:
         raise DataError(
             f"{path.name}: {name} asks for {error}, which no list of ranks needs; do not trust the file, fetch another"
         ) from None
-    except (pickle.UnpicklingError, zipfile.BadZipFile, zlib.error) as error:
-        raise _damaged(path, name, error) from None
     except DataError:
         raise
-    except (ValueError, TypeError, EOFError, IndexError, KeyError, AttributeError, MemoryError, OverflowError) as error:
+    except (
+        pickle.UnpicklingError,
+        ValueError,
+        TypeError,
+        EOFError,
+        IndexError,
+        KeyError,
+        AttributeError,
+        MemoryError,
+        OverflowError,
+    ) as error:
         raise _damaged(path, name, error) from None
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from raysq.corpus.reading import archive, groups, objects, plain, quoted, ranks, tree
 from raysq.corpus.reading.form import Form, Piece
+from raysq.readers.files import damages
 
 _READERS = {
     "tree": tree.read,
@@ -25,6 +26,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
 
     Raises:
         DataError: what cannot be read; it names the file, and the line where there is one.
-        OSError: a file that cannot be opened.
+        SourceError: a file that cannot be opened.
     """
-    return _READERS[piece.kind](piece, form)
+    with damages(piece.path):
+        yield from _READERS[piece.kind](piece, form)

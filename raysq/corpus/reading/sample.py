@@ -8,6 +8,7 @@ from pathlib import Path
 from raysq.corpus.reading import archive, classes, gutenberg, heads, layout, streams
 from raysq.corpus.reading.form import Form
 from raysq.corpus.reading.plan import sort_of
+from raysq.readers.files import open_file
 from raysq.trees import walk
 
 _FILES = 64  # of a folder or an archive
@@ -46,7 +47,7 @@ def _of_tree(path: Path, form: Form) -> list[str]:
     for file in tree.files:
         if where.place(file.name) is None:
             continue
-        with open(path / file.name, "rb") as stream:
+        with open_file(path / file.name) as stream:
             raw = stream.read(_BYTES)
         texts.append(_decoded(raw, form))
         size += len(raw)
@@ -60,7 +61,7 @@ def _of_archive(path: Path, form: Form) -> list[str]:
     where = found if form.labels else layout.for_predictions(found)
     texts: list[str] = []
     size = 0
-    for raw in archive.documents(path, where):
+    for raw in archive.documents(path, where, form):
         texts.append(_decoded(raw[:_BYTES], form))
         size += len(raw)
         if len(texts) >= _FILES or size >= _BYTES:

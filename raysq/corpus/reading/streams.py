@@ -2,23 +2,21 @@
 
 import codecs
 import contextlib
-import gzip
 import itertools
 import os
 import queue
 import threading
-import zipfile
-import zlib
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, cast
 
 from raysq.cluster import cores
 from raysq.corpus.reading.tables import is_utf8
-from raysq.errors import DataError, FormatError
+from raysq.errors import FormatError
+from raysq.readers.files import open_file
+from raysq.readers.limits import Limits
 from raysq.readers.lines import lines_in
-from raysq.sources import zip_member
+from raysq.readers.unpack import packing, unpacked
 
 CHUNK = 1 << 20  # bytes
 _AHEAD = 8  # chunks
@@ -38,7 +36,7 @@ def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | No
     Raises:
         DataError: a damaged archive; it names the file.
     """
-    stream = _threaded(_raw(path)) if path.name.lower().endswith((".gz", ".tgz")) else _raw(path, begin, end)
+    stream = _threaded(_raw(path)) if packing(path) == "gzip" else _raw(path, begin, end)
     with contextlib.closing(stream):
         if plain(encoding):
             yield from stream
@@ -101,8 +99,34 @@ def is_text(name: str, raw: bytes, encoding: str) -> bool:
     return b"\0" not in raw[:_LOOKED_AT] or not plain(encoding)
 
 
-def blocks(stream: Iterator[bytes], size: int) -> Iterator[bytes]:
-    """Chunks joined to blocks of at least `size` bytes that end at line ends (the last may not)."""
+def whole(path: Path, limits: Limits, encoding: str = "utf-8") -> bytes:
+    """All bytes of a file, as `chunks` gives them.
+
+    Raises:
+        DataError: a damaged archive, or one that is unpacked to more than the limit.
+    """
+    packed, size, found = packing(path) is not None, 0, []
+    with contextlib.closing(chunks(path, encoding)) as stream:
+        for chunk in stream:
+            size += len(chunk)
+            if packed:
+                limits.check_object(path.name, size)
+            found.append(chunk)
+    return b"".join(found)
+
+
+def blocks(stream: Iterator[bytes], size: int, limits: Limits, name: str) -> Iterator[bytes]:
+    """Chunks joined to blocks of at least `size` bytes that end at line ends (the last may not).
+
+    Args:
+        stream: of chunks.
+        size: of a block.
+        limits: of a line.
+        name: of the file, for errors.
+
+    Raises:
+        DataError: a line that is longer than the limit.
+    """
     held: list[bytes] = []
     length = 0
     for chunk in stream:
@@ -117,6 +141,8 @@ def blocks(stream: Iterator[bytes], size: int) -> Iterator[bytes]:
             yield _joined(held)
             held.append(left)
             length = len(left)
+        else:
+            limits.check_record(f"{name}: a line", length)
     chunk = b""  # whoever receives a block can let go of it
     if length:
         yield _joined(held)
@@ -129,14 +155,17 @@ def _joined(held: list[bytes]) -> bytes:
     return joined
 
 
-def ranges(path: Path, size: int) -> list[tuple[int, int, int]]:
+def ranges(path: Path, size: int, limits: Limits) -> list[tuple[int, int, int]]:
     """Byte ranges of a plain file, of at least `size` bytes, that end at line ends (the last may not).
 
     Returns:
         Of each the first byte, the byte after the last, and how many lines stand above.
+
+    Raises:
+        DataError: a line that is longer than the limit.
     """
     begins = [0]
-    with open(path, "rb", buffering=0) as file:
+    with open_file(path, buffering=0) as file:
         whole = file.seek(0, os.SEEK_END)
         place = size - 1
         while place < whole - 1:
@@ -145,6 +174,7 @@ def ranges(path: Path, size: int) -> list[tuple[int, int, int]]:
             if found:
                 begins.append(place + found)
             place = begins[-1] + size - 1 if found else place + CHUNK
+            limits.check_record(f"{path.name}: a line", place - begins[-1] - size)
     if begins[-1] == whole:
         begins.pop()
     with ThreadPoolExecutor(min(cores(), _COUNTING)) as pool:
@@ -155,38 +185,23 @@ def ranges(path: Path, size: int) -> list[tuple[int, int, int]]:
 
 def _lines_between(path: Path, begin: int, end: int) -> int:
     buffer, lines = memoryview(bytearray(min(CHUNK, end - begin))), 0
-    with open(path, "rb", buffering=0) as file:
+    with open_file(path, buffering=0) as file:
         file.seek(begin)
-        while begin < end and (count := file.readinto(buffer[: end - begin])):
+        while begin < end and (count := file.readinto(buffer[: end - begin])):  # type: ignore[attr-defined]
             lines += lines_in(buffer[:count])
             begin += count
     return lines
 
 
-def damaged(path: Path, error: object) -> DataError:
-    """The error for a file that cannot be unpacked."""
-    return DataError(f"{path.name} is damaged or cut short ({error}); fetch or write it again")
-
-
 def _raw(path: Path, begin: int = 0, end: int | None = None) -> Generator[bytes]:
-    name = path.name.lower()
-    try:
-        with contextlib.ExitStack() as stack:
-            if name.endswith((".gz", ".tgz")):
-                stream = cast("IO[bytes]", stack.enter_context(gzip.open(path, "rb")))
-            elif name.endswith(".zip"):
-                archive = stack.enter_context(zipfile.ZipFile(path))
-                stream = stack.enter_context(archive.open(zip_member(path)))
-            else:
-                stream = stack.enter_context(open(path, "rb", buffering=0))
-                stream.seek(begin)
-            # A range is what a task holds at a time: read at once it need not be joined.
-            if end is None:
-                yield from iter(lambda: stream.read(CHUNK), b"")
-            else:
-                yield from iter(lambda: stream.read(end - stream.tell()), b"")
-    except (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error) as error:
-        raise damaged(path, error) from None
+    with unpacked(path, how := packing(path), buffering=0) as stream:
+        if how is None:
+            stream.seek(begin)
+        # A range is what a task holds at a time: read at once it need not be joined.
+        if end is None:
+            yield from iter(lambda: stream.read(CHUNK), b"")
+        else:
+            yield from iter(lambda: stream.read(end - stream.tell()), b"")
 
 
 def _threaded(stream: Iterator[bytes]) -> Generator[bytes]:

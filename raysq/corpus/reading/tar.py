@@ -13,7 +13,6 @@ from raysq.errors import DataError
 _BLOCK = 512
 _END = bytes(_BLOCK)
 _LONGEST_NAME = 1 << 20  # bytes of a pax or GNU header
-_LARGEST = 1 << 30  # bytes of a document
 _REFUSED = {
     b"1": "a hard link",
     b"2": "a symbolic link",
@@ -101,13 +100,16 @@ class Member(NamedTuple):
     data: bytes | None
 
 
-def members(stream: Input, path: Path, wanted: Callable[[str], bool], begin: int = 0) -> Iterator[Member]:
+def members(
+    stream: Input, path: Path, wanted: Callable[[str], bool], check: Callable[[str, int], None], begin: int = 0
+) -> Iterator[Member]:
     """The regular files of an archive, in its order.
 
     Args:
         stream: the unpacked archive.
         path: its name, for messages.
         wanted: says by its name whether a member's content is read.
+        check: refuses by its name and its bytes a member that is wanted and too large.
         begin: the place of the stream's first byte, a header's, in the archive.
 
     Raises:
@@ -149,8 +151,7 @@ def members(stream: Input, path: Path, wanted: Callable[[str], bool], begin: int
         if kind in b"5DV" or folder:
             _skip(stream, padded, size, path)
         elif wanted(name):
-            if size > _LARGEST:
-                raise DataError(f"{path.name}: {name} has {size:,} bytes, and a document at most {_LARGEST:,}")
+            check(f"{path.name}: {name}", size)
             yield Member(name, size, began, _exactly(stream, padded, path)[:size])
         else:
             _skip(stream, padded, size, path)

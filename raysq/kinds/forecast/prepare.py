@@ -20,6 +20,7 @@ from raysq.kinds.forecast.reading.repair import FILLED, repair
 from raysq.kinds.forecast.reading.rows import rows
 from raysq.kinds.forecast.reading.written import typed
 from raysq.readers.csv.format import CsvFormat
+from raysq.readers.limits import without_defaults
 from raysq.settings import listed, nearest
 from raysq.shards import SHARD_ROWS
 from raysq.sources import Listing
@@ -99,7 +100,8 @@ class SeriesPreparation(CsvFormat):
 
     def recorded(self) -> dict[str, Any]:
         """The settings, for the manifest and the fingerprint."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if name != "left_out"}
+        settings = without_defaults(dataclasses.asdict(self))
+        return {name: value for name, value in settings.items() if name != "left_out"}
 
     def __post_init__(self) -> None:
         key: Any = self.id

@@ -1,5 +1,6 @@
 """Pairs of sentences in text files: two files, line by line, or one with both parted by a tab."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,9 @@ from raysq.corpus.reading import streams
 from raysq.corpus.reading.layout import PARTS
 from raysq.corpus.reading.tables import BOM, is_utf8
 from raysq.errors import DataError
+from raysq.readers.csv.format import CsvFormat
+from raysq.readers.files import open_file
+from raysq.readers.limits import Limits
 from raysq.readers.lines import line_ends
 
 LINES = 1 << 16  # of a piece
@@ -83,26 +87,26 @@ def part_of(stem: str) -> int:
     return next((PARTS[word] for word in (words[:1] + words[-1:]) if word in PARTS), -1)
 
 
-def plan_aligned(groups: Mapping[str, tuple[Path, Path]], encoding: str) -> list[LinePiece]:
+def plan_aligned(groups: Mapping[str, tuple[Path, Path]], form: CsvFormat) -> list[LinePiece]:
     """The pieces of pairs of files.
 
     Args:
         groups: stem -> source and target file.
-        encoding: of all of them.
+        form: the encoding of all of them, and the limits of a line.
 
     Raises:
-        DataError: files with different numbers of lines, or without any.
+        DataError: files with different numbers of lines, or without any, or a line that is too long.
     """
     pieces: list[LinePiece] = []
     for stem, (source, target) in groups.items():
         part = part_of(stem)
         sizes = source.stat().st_size + target.stat().st_size
-        _refuse_foreign(source, encoding)
-        _refuse_foreign(target, encoding)
-        if not streams.plain(encoding):
+        _refuse_foreign(source, form.encoding)
+        _refuse_foreign(target, form.encoding)
+        if not streams.plain(form.encoding):
             pieces.append(LinePiece(Lines(str(source)), Lines(str(target)), None, 1, part, (0, 1), sizes))
             continue
-        ours, theirs = _index(source), _index(target)
+        ours, theirs = _index(source, form), _index(target, form)
         if ours.lines != theirs.lines and ours.written != theirs.written:
             raise unequal(source.name, ours.lines, target.name, theirs.lines)
         count = min(ours.lines, theirs.lines)
@@ -116,21 +120,23 @@ def plan_aligned(groups: Mapping[str, tuple[Path, Path]], encoding: str) -> list
     return pieces
 
 
-def plan_tabbed(path: Path, columns: tuple[int, int] | None, encoding: str, part: int, header: bool) -> list[LinePiece]:
+def plan_tabbed(
+    path: Path, columns: tuple[int, int] | None, form: CsvFormat, part: int, header: bool
+) -> list[LinePiece]:
     """The pieces of a file with both sentences in a line.
 
     Args:
         path: the file.
         columns: places of source and target in a line, from 0; None where the line is the sentence.
-        encoding: of the file.
+        form: the encoding of the file, and the limits of a line.
         part: of all its lines.
         header: whether the first line is none of the pairs.
     """
-    _refuse_foreign(path, encoding)
+    _refuse_foreign(path, form.encoding)
     skipped = int(header)
-    if not streams.plain(encoding):
+    if not streams.plain(form.encoding):
         return [LinePiece(Lines(str(path)), None, None, 1 + skipped, part, columns, path.stat().st_size)]
-    found = _index(path)
+    found = _index(path, form)
     pieces = []
     for number in range(-(-found.lines // LINES)):
         begin, end = found.bytes_of(number)
@@ -141,7 +147,7 @@ def plan_tabbed(path: Path, columns: tuple[int, int] | None, encoding: str, part
     return [_headless(piece) if header and piece.first == 1 else piece for piece in pieces]
 
 
-def read(piece: LinePiece, encoding: str) -> Iterator[tuple[pa.Table, Note]]:
+def read(piece: LinePiece, form: CsvFormat) -> Iterator[tuple[pa.Table, Note]]:
     """The pairs of a piece: `source`, `target` (large_string), `part` (int8) and `id`; in one table.
 
     The note names lines that have bytes of another encoding (`undecodable`), and those that have another number of
@@ -150,10 +156,10 @@ def read(piece: LinePiece, encoding: str) -> Iterator[tuple[pa.Table, Note]]:
     Raises:
         DataError: files of different numbers of lines, or lines without a tab.
     """
-    first, uneven = piece.first, list[int]()
-    ours = _lines(piece.source, encoding)
+    first, uneven, encoding = piece.first, list[int](), form.encoding
+    ours = _lines(piece.source, form)
     if piece.target is not None:
-        theirs = _lines(piece.target, encoding)
+        theirs = _lines(piece.target, form)
         if piece.count is None:
             ours, theirs = _trimmed(ours, len(theirs)), _trimmed(theirs, len(ours))
             if len(ours) != len(theirs):
@@ -217,12 +223,12 @@ class _Index:
         return self.begins[number], self.begins[number + 1]
 
 
-def _index(path: Path) -> _Index:
+def _index(path: Path, limits: Limits) -> _Index:
     lines = place = 0
     written = 0  # lines up to the last one that is not empty
     begins = [0]
-    last = b"\n"
-    with open(path, "rb") as handle:
+    last, held = b"\n", 0  # bytes of the last line so far
+    with open_file(path) as handle:
         while chunk := handle.read(_CHUNK):
             ends = line_ends(chunk)
             full = chunk.rstrip(b"\r\n")
@@ -230,6 +236,10 @@ def _index(path: Path) -> _Index:
                 written = lines + int(np.searchsorted(ends, len(full))) + 1
             wanted = np.arange(-(-(lines + 1) // LINES) * LINES, lines + len(ends) + 1, LINES)
             begins += (place + ends[wanted - lines - 1] + 1).tolist()
+            longest = int(np.diff(ends).max(initial=0)) if len(ends) else 0
+            held += int(ends[0]) if len(ends) else len(chunk)
+            limits.check_record(f"{path.name}: a line near line {lines + 1:,}", max(held, longest))
+            held = len(chunk) - int(ends[-1]) - 1 if len(ends) else held
             lines += len(ends)
             place += len(chunk)
             last = chunk[-1:]
@@ -242,15 +252,18 @@ def _index(path: Path) -> _Index:
 
 def _headless(piece: LinePiece) -> LinePiece:
     """The piece without its first line."""
-    with open(piece.path, "rb") as handle:
+    with open_file(piece.path) as handle:
         begin = len(handle.readline())
     source = Lines(piece.path, begin, piece.source.end)
     count = None if piece.count is None else piece.count - 1
     return LinePiece(source, None, count, 2, piece.part, piece.columns, piece.size)
 
 
-def _lines(lines: Lines, encoding: str) -> list[bytes]:
-    data = b"".join(streams.chunks(Path(lines.path), encoding, begin=lines.begin, end=lines.end))
+def _lines(lines: Lines, form: CsvFormat) -> list[bytes]:
+    with contextlib.closing(
+        streams.chunks(Path(lines.path), form.encoding, begin=lines.begin, end=lines.end)
+    ) as stream:
+        data = b"".join(stream)
     if not lines.begin:
         data = data.removeprefix(BOM)
     found = [line.removesuffix(b"\r") for line in data.split(b"\n")]
@@ -311,7 +324,7 @@ def _refuse_foreign(path: Path, encoding: str) -> None:
     """Refuses what would be read as other lines than it has: UTF-16, and lines that end as old Macs' did."""
     if not streams.plain(encoding):
         return
-    with open(path, "rb") as handle:
+    with open_file(path) as handle:
         data = handle.read(_CHUNK)
     streams.refuse_utf16(path.name, data, encoding)
     if b"\r" in data and b"\n" not in data:

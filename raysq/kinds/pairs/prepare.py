@@ -20,6 +20,7 @@ from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups, ot
 from raysq.kinds.pairs.lines import LinePiece
 from raysq.kinds.pairs.sentences import Language, Level, parted
 from raysq.readers.csv.format import CsvFormat
+from raysq.readers.limits import Limits, without_defaults
 from raysq.sources import Listing
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class PairPreparation(CsvFormat):
 
     def recorded(self) -> dict[str, Any]:
         """The settings, for the manifest and the fingerprint."""
-        return dataclasses.asdict(self)
+        return without_defaults(dataclasses.asdict(self))
 
     def infer(self, files: list[Path]) -> "tuple[PairPreparation, list[str]]":
         """These settings with what was not said found in the files, and what was found, in lines.
@@ -135,20 +136,20 @@ class PairPreparation(CsvFormat):
         """
         found = self._layout()
         if found.sort == "aligned":
-            return list(lines.plan_aligned(groups(files, found), self.encoding))
+            return list(lines.plan_aligned(groups(files, found), self.csv))
         if found.sort == "tabbed":
             parts = _parts(files)
             return [
                 piece
                 for path, part in zip(files, parts, strict=True)
-                for piece in lines.plan_tabbed(path, found.places, self.encoding, part, found.header)
+                for piece in lines.plan_tabbed(path, found.places, self.csv, part, found.header)
             ]
         return list(plan_documents(files, self.form))
 
     def read(self, piece: Any) -> Iterator[tuple[pa.Table, Note]]:
         """The pairs of one piece, as they are: `source`, `target`, `part` and `id`, with a note of each table."""
         if isinstance(piece, LinePiece):
-            yield from lines.read(piece, self.encoding)
+            yield from lines.read(piece, self.csv)
             return
         for table, note in read_documents(piece, self.form):
             columns = {"source": table["text"], "target": pc.fill_null(table["label"], "")}
@@ -234,7 +235,8 @@ class PairReading(CsvFormat):
         named = settings["source"] if settings["layout"] == "table" else None
         tabs = settings["layout"] in ("tabbed", "named")
         # The delimiter is found in each file, as is whether a file has names where those of the pairs were no table.
-        names = ("encoding", "quoting", "escape", *(("header", "skip") if named is not None else ()))
+        limits = [field.name for field in dataclasses.fields(Limits)]
+        names = ("encoding", "quoting", "escape", *limits, *(("header", "skip") if named is not None else ()))
         csv = {name: settings[name] for name in names if name in settings}
         return cls(named, tabs=tabs, language=settings["source"], **csv)
 
@@ -245,7 +247,7 @@ class PairReading(CsvFormat):
 
     def recorded(self) -> dict[str, Any]:
         """The settings, for a manifest."""
-        return dataclasses.asdict(self)
+        return without_defaults(dataclasses.asdict(self))
 
     def infer(self, files: list[Path]) -> "tuple[PairReading, list[str]]":
         """The same with the column and the delimiter found in the files.
@@ -278,12 +280,12 @@ class PairReading(CsvFormat):
             if path.name.lower().endswith(TABLES):
                 pieces += plan_documents([path], self.form)
             else:
-                pieces += lines.plan_tabbed(path, (0, 0) if self.tabs else None, self.encoding, -1, False)
+                pieces += lines.plan_tabbed(path, (0, 0) if self.tabs else None, self.csv, -1, False)
         return pieces
 
     def read(self, piece: Any) -> Iterator[tuple[pa.Table, Note]]:
         """The sentences of one piece: `source` and `id`."""
-        found = lines.read(piece, self.encoding) if isinstance(piece, LinePiece) else read_documents(piece, self.form)
+        found = lines.read(piece, self.csv) if isinstance(piece, LinePiece) else read_documents(piece, self.form)
         for table, note in found:
             column = "source" if isinstance(piece, LinePiece) else "text"
             count = note["pairs"] if isinstance(piece, LinePiece) else note["documents"]

@@ -4,12 +4,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from raysq.errors import UsageError
+from raysq.readers.limits import Limits
 
+_LIMITS = tuple(field.name for field in fields(Limits))
 _NAMED = {"tab": "\t", "backslash": "\\"}  # characters that shells and terminals take for themselves
 
 
 @dataclass(frozen=True, kw_only=True)
-class CsvFormat:
+class CsvFormat(Limits):
     """How csv files are written. The fields are settings of everything that reads csv files.
 
     Attributes:
@@ -22,6 +24,8 @@ class CsvFormat:
         header: whether the first row names the columns; without, they are called by their numbers, from 1. Found when
             none.
         skip: rows below the header that are left out, such as one of units.
+
+    The others are those of `Limits`.
     """
 
     encoding: str = "utf-8"
@@ -71,7 +75,7 @@ class CsvFormat:
             UsageError: names the first that was set.
         """
         for setting, default in CsvFormat().csv_settings().items():
-            if setting not in ("encoding", *known) and getattr(self, setting) != default:
+            if setting not in ("encoding", *_LIMITS, *known) and getattr(self, setting) != default:
                 raise UsageError(f"setting {setting} says how a csv is written, and {name} is none; leave it out")
 
     def validate(self) -> Self:
@@ -92,6 +96,7 @@ class CsvFormat:
             )
         if self.skip < 0:
             raise UsageError(f"setting skip must be a number of rows, received {self.skip}")
+        self.check_limits()
         try:
             "a".encode(self.encoding)
         except LookupError:

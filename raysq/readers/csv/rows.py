@@ -14,8 +14,6 @@ from raysq.readers.csv.lookalikes import refuse_open_quote, refuse_rows_in_quote
 from raysq.readers.csv.quotes import Scan, check, scan
 from raysq.readers.lines import line_ends, lines_in
 
-LARGEST = 1 << 30  # bytes of a row
-
 
 @dataclass(frozen=True)
 class Block:
@@ -88,9 +86,9 @@ def blocks(
         if last:
             return
         rest = data[cut:]
-        wanted = max(size, 2 * len(rest))
-        if not cut and wanted > 2 * LARGEST:
-            raise DataError(f"{name}, line {line + 1} begins a row of more than {LARGEST:,} bytes; mend it")
+        if not cut:
+            form.check_record(f"{name}: the row that begins in line {line + 1:,}", len(rest))
+        wanted = max(size, min(2 * len(rest), form.max_record_bytes + 1))
 
 
 def parse_options(

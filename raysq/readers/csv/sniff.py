@@ -1,8 +1,8 @@
 """How a csv file is written, found in its beginning."""
 
 import codecs
+import contextlib
 import csv
-import io
 import itertools
 import re
 import sys
@@ -16,7 +16,7 @@ from raysq.readers.csv.quotes import check, scan
 
 DELIMITERS = (",", "\t", ";", "|")
 HEADER_BYTES = 1 << 20  # no header is longer
-_SNIFFED = 100  # rows by which the delimiter is found
+_SNIFFED, _SNIFFED_BYTES = 100, 8 << 20  # rows, and bytes, by which the delimiter is found
 _LONGEST_NAME = 100  # characters: what is longer names no column
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
@@ -89,7 +89,7 @@ def sniff(
     messages = []
     found = known
     above, sign = _above(data)
-    text = _decoded(data[above:], known)
+    text, whole = _decoded(data[above:][:_SNIFFED_BYTES], known), whole and len(data) <= _SNIFFED_BYTES
     if known.delimiter is None:
         sign = sign or _delimiter(text, known, whole)
         shown = "tab" if sign == "\t" else sign
@@ -130,11 +130,13 @@ def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNI
     found = scan(body, form)
     line = data.count(b"\n", 0, mark)
     check(found, body, name, line, whole or not len(found.ends))
+    if not whole and not len(found.ends):
+        raise DataError(f"{name}, line 1 does not end within {len(data):,} bytes: it must name the columns")
     ends = found.ends + mark
     above = (form.header is not False) + form.skip
     size = mark if not above else int(ends[above - 1]) + 1 if len(ends) >= above else len(data)
     header = data[mark : int(ends[0]) + 1 if len(ends) else len(data)]
-    cells = _names(header, form)
+    cells = _names(header, form, name)
     if form.quoting == "find":
         rows = body if whole else body[: int(found.ends[-1]) + 1]
         refuse_rows_in_quotes(rows, found, form, name, line, len(cells))
@@ -224,6 +226,7 @@ def _encoding(data: bytes) -> str:
     return "cp1252"
 
 
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|[\r\n])|[^\r\n]+")
 _HIGH, _LETTER = re.compile(rb"[\x80-\xff]"), re.compile(rb"[a-zA-Z]")
 _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
@@ -258,35 +261,48 @@ def _is_row(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     return any(cell in row[place : place + 1] for place, cell in enumerate(cells) if cell for row in rows)
 
 
-def _names(header: bytes, form: CsvFormat) -> tuple[str, ...]:
+def _names(header: bytes, form: CsvFormat, name: str) -> tuple[str, ...]:
     """The cells of a header."""
     if re.search(rb"\r(?!\n)", header.rstrip(b"\r\n")):
         raise DataError(
-            "the lines of the csv end in carriage returns alone, as those of old Macs do: save it with line feeds, "
+            f"{name}: its lines end in carriage returns alone, as those of old Macs do: save it with line feeds, "
             "or turn them (tr '\\r' '\\n' < OLD.csv > NEW.csv)"
         )
     try:
-        cells = next(_reader(io.StringIO(_decoded(header, form).strip("\r\n"), newline=""), form), [])
+        with _long_cells():
+            cells = next(_reader(_lines(_decoded(header, form).strip("\r\n")), form), [])
     except csv.Error as error:
-        raise DataError(f"the first lines are no csv ({error})") from None
+        raise DataError(f"{name}, line 1 is no csv ({error})") from None
     return tuple(re.sub(r"\s*[\r\n]+\s*", " ", cell.strip().strip("\"'").strip()) for cell in cells)
 
 
 def _rows(text: str, form: CsvFormat, whole: bool, most: int) -> list[list[str]]:
     """The first rows of a text; the last is left out where it may be cut."""
     rows: list[list[str]] = []
-    before = csv.field_size_limit(sys.maxsize)
     try:
-        reader = (row for row in _reader(io.StringIO(text, newline=""), form) if row)
-        rows.extend(itertools.islice(reader, most))
-        return rows if whole or len(rows) == most else rows[:-1]
+        with _long_cells():
+            rows.extend(itertools.islice((row for row in _reader(_lines(text), form) if row), most))
     except csv.Error:
         return rows
+    return rows if whole or len(rows) == most else rows[:-1]
+
+
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """Lets Python read cells of any length."""
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
     finally:
         csv.field_size_limit(before)
 
 
-def _reader(lines: io.StringIO, form: CsvFormat) -> Iterator[list[str]]:
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text with their ends, as `io.StringIO` gives them, which holds four bytes of each character."""
+    return (found.group() for found in _LINE.finditer(text))
+
+
+def _reader(lines: Iterator[str], form: CsvFormat) -> Iterator[list[str]]:
     return csv.reader(
         lines,
         delimiter=form.separator,

@@ -92,9 +92,8 @@ def _text(pieces: Sequence[tabular.Piece], settings: "SeriesPreparation") -> pa.
     """
     first, names = pieces[0], pieces[0].columns
     chunks = [chunk for piece in pieces for chunk in tabular.read(piece, names, [], settings.csv)]
-    sample = pa.concat_tables([chunk.table for chunk in chunks], promote_options="permissive")
-    if sample.num_rows:
-        return sample
+    if any(chunk.table.num_rows for chunk in chunks):
+        return pa.concat_tables([chunk.table for chunk in chunks], promote_options="permissive")
     if chunks and chunks[0].undecodable:
         line, byte = chunks[0].undecodable
         raise tabular.wrong_encoding(f"{first.name}, line {first.above + line + 1}", settings, byte)

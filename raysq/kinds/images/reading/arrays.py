@@ -3,7 +3,6 @@
 import contextlib
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +14,8 @@ from raysq.errors import DataError
 from raysq.kinds.images.reading.form import WHITE, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
 from raysq.npy import Head, read_exactly, read_head, read_values
+from raysq.readers.limits import LIMITS, Limits
+from raysq.readers.unpack import open_member, open_zip
 
 _BLOCK = 16 << 20  # bytes of an array that are read at a time
 _HELD = 128 << 20  # bytes of pixels of a piece
@@ -75,16 +76,16 @@ def plan(path: Path, form: Form) -> list[Piece]:
     return pieces
 
 
-def labels_of(path: Path, name: str) -> list[Any]:
+def labels_of(path: Path, name: str, limits: Limits = LIMITS) -> list[Any]:
     """The labels of an array, as whole numbers or texts.
 
     Raises:
         DataError: something else, or another number than there are images.
     """
-    with _damages(path), zipfile.ZipFile(path) as archive, archive.open(name + ".npy") as file:
-        head = read_head(file)
+    with _opened(path, name) as (file, head):
         if head.dtype.hasobject:
             raise DataError(f"{path.name}: {name} holds Python objects, which are not read; write whole numbers")
+        limits.check_object(f"{path.name}: {name}", head.bytes)
         values = read_values(file, head)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -118,9 +119,11 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     path, (x, y) = Path(piece.path), piece.names
     assert piece.end is not None
     rows = Rows(form)
-    names = labels_of(path, y) if form.labels else None
-    with _damages(path), zipfile.ZipFile(path) as archive, archive.open(x + ".npy") as file:
-        head = read_head(file)
+    names = labels_of(path, y, form) if form.labels else None
+    with _opened(path, x) as (file, head):
+        form.check_object(f"{path.name}: an image of {x}", math.prod(head.shape[1:]) * head.dtype.itemsize)
+        if head.fortran:
+            form.check_object(f"{path.name}: {x}, which lies in Fortran's order,", head.bytes)
         if names is not None and len(names) != head.shape[0]:
             raise DataError(
                 f"{path.name}: {x} has {head.shape[0]:,} images and {y} {len(names):,} labels; give one each"
@@ -196,12 +199,12 @@ def _check(path: Path, name: str, head: Head) -> None:
 
 def _heads(path: Path) -> dict[str, Head]:
     """The heads of all arrays, by name."""
-    with _damages(path), zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         found = {}
         for name in archive.namelist():
             if name.endswith(".npy"):
-                with archive.open(name) as file:
-                    found[name.removesuffix(".npy")] = read_head(file)
+                with open_member(archive, name, path) as file:
+                    found[name.removesuffix(".npy")] = _head(archive, name, file)
         return found
 
 
@@ -225,11 +228,16 @@ def _label_name(images: str) -> str:
 
 
 @contextlib.contextmanager
-def _damages(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except DataError:
-        raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, NotImplementedError, RuntimeError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path.name} is damaged or no npz file of arrays ({said[:100]}); write it again") from None
+def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], Head]]:
+    """An array in a file, at its values, and its head."""
+    with open_zip(path) as archive, open_member(archive, f"{name}.npy", path) as file:
+        yield file, _head(archive, f"{name}.npy", file)
+
+
+def _head(archive: zipfile.ZipFile, member: str, file: IO[bytes]) -> Head:
+    """The head of an array, which says no more than there is."""
+    head = read_head(file)
+    left = archive.getinfo(member).file_size - file.tell()
+    if min(head.shape, default=0) < 0 or (not head.dtype.hasobject and head.bytes > left):
+        raise ValueError(f"{member} claims the shape {head.shape} and has {left:,} bytes")
+    return head

@@ -13,10 +13,11 @@ from raysq.kinds.images.reading import tars
 from raysq.kinds.images.reading.form import TARS, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
 from raysq.kinds.images.reading.unpickle import read as unpickle
+from raysq.readers.files import open_file
+from raysq.readers.limits import Limits
 from raysq.trees import walk
 
 SIDE, CHANNELS = 32, 3
-_LARGEST = 1 << 30  # bytes of a batch
 _TEN = re.compile(r"data_batch_\d+|test_batch")
 _META = {"batches.meta": "label_names", "meta": "fine_label_names"}
 
@@ -42,16 +43,16 @@ def plan(path: Path) -> list[Piece]:
     return [Piece(str(path), "cifar", sizes[name], (name,), part=part_of(name)) for name in batches(sizes)]
 
 
-def classes(path: Path) -> list[str]:
+def classes(path: Path, limits: Limits) -> list[str]:
     """The names of the classes, in the publisher's order; their numbers where the file with the names is not there."""
     for name in _sizes(path):
         key = _META.get(name.rpartition("/")[2])
         if key is not None:
-            found = unpickle(_bytes(path, name), name).get(key)
+            found = unpickle(_bytes(path, name, limits), name).get(key)
             if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
                 raise DataError(f"{name} has no list of names {key!r}; fetch it again, or take it out to have numbers")
             return found
-    labels = {label for piece in plan(path) for label in _batch(piece)[1]}
+    labels = {label for piece in plan(path) for label in _batch(piece, limits)[1]}
     return [str(label) for label in sorted(labels)]
 
 
@@ -72,7 +73,7 @@ def others(path: Path) -> list[str]:
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     """The images of a batch; their ids are its name and their number in it, from 1."""
-    pixels, labels = _batch(piece)
+    pixels, labels = _batch(piece, form)
     name = piece.names[0].rpartition("/")[2]
     rows = Rows(form)
     step = 4096
@@ -85,10 +86,10 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     yield rows.take()
 
 
-def _batch(piece: Piece) -> tuple[np.ndarray, list[Any]]:
+def _batch(piece: Piece, limits: Limits) -> tuple[np.ndarray, list[Any]]:
     """Pixels of shape (n, 3072) and labels."""
     name = piece.names[0]
-    found = unpickle(_bytes(Path(piece.path), name), name)
+    found = unpickle(_bytes(Path(piece.path), name, limits), name)
     pixels, labels = found.get("data"), found.get("labels", found.get("fine_labels"))
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != CHANNELS * SIDE * SIDE:
         shape = pixels.shape if isinstance(pixels, np.ndarray) else None
@@ -104,9 +105,10 @@ def _sizes(path: Path) -> dict[str, int]:
     return dict(tars.look(path).sizes)
 
 
-def _bytes(path: Path, name: str) -> bytes:
+def _bytes(path: Path, name: str, limits: Limits) -> bytes:
     if path.name.lower().endswith(TARS) and path.is_file():
-        return tars.content(path, name)
-    if (path / name).stat().st_size > _LARGEST:
-        raise DataError(f"{name} is larger than a batch of CIFAR can be; take it out")
-    return (path / name).read_bytes()
+        return tars.content(path, name, limits)
+    with open_file(path / name, buffering=0) as file:
+        raw = file.read(limits.max_object_bytes + 1)
+    limits.check_object(name, len(raw))
+    return raw

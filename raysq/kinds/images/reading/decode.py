@@ -1,16 +1,18 @@
 """From the bytes of an image file, or the pixels of an array, to pixels of the wanted size and colour."""
 
+import contextlib
 import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from raysq.errors import DataError
 from raysq.kinds.images.reading.form import Form
+from raysq.readers.files import open_file
 
 # What is asked for at a time: a file is never handed to a reader of another format than these.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
@@ -56,9 +58,10 @@ def head(source: bytes | Path, name: str) -> Head:
     Raises:
         DataError: no image.
     """
-    with warnings.catch_warnings():
+    with contextlib.ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with _opened(source, name) as image:
+        file = stack.enter_context(io.BytesIO(source) if isinstance(source, bytes) else open_file(source))
+        with _opened(file, name) as image:
             width, height = image.size
             try:
                 turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
@@ -80,7 +83,7 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with _opened(raw, name) as opened:
+        with _opened(io.BytesIO(raw), name) as opened:
             image: Image.Image = opened
             frames = int(getattr(opened, "n_frames", 1)) if opened.format in ("GIF", "TIFF", "WEBP") else 1
             original = opened.size
@@ -125,21 +128,21 @@ def convert(pixels: np.ndarray, form: Form) -> np.ndarray:
     return found
 
 
-def _opened(source: bytes | Path, name: str) -> Any:
+def _opened(file: IO[bytes], name: str) -> Any:
     """The image file, its pixels not unpacked yet."""
     try:
-        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS)
+        image = Image.open(file, formats=FORMATS)
+        width, height = image.size  # which a damaged TIFF may lack
     except Image.DecompressionBombError:
         raise DataError(f"{name} claims more pixels than any image of a data set has; take it out") from None
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        size = file.seek(0, io.SEEK_END)
         what = (
             "is empty (0 bytes)" if not size else "is not an image that can be read (PNG, JPEG, BMP, GIF, WebP, TIFF)"
         )
         raise DataError(f"{name} {what}", hint="take it out, or --set damaged=drop leaves out all such files") from None
-    width, height = image.size
     if width * height > MOST_PIXELS:
         image.close()
         raise DataError(f"{name} has {width:,} x {height:,} pixels, and {MOST_PIXELS:,} are the most; make it smaller")

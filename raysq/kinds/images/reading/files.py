@@ -3,7 +3,6 @@
 import functools
 import stat
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,11 +12,13 @@ from raysq.corpus.reading.layout import Layout
 from raysq.errors import DataError
 from raysq.kinds.images.reading.form import IMAGES, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
+from raysq.readers.files import open_file
+from raysq.readers.limits import Limits
+from raysq.readers.unpack import open_member, open_zip
 from raysq.trees import is_hidden, walk
 
 _MOST = 2000  # files of a piece
 _RAW, _HELD = 64 << 20, 64 << 20  # bytes of files, and of pixels, of a piece
-_LARGEST = 1 << 28  # bytes of an image file
 
 
 def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
@@ -77,27 +78,20 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     rows = Rows(form)
     where = piece.layout or Layout("files")
     if piece.kind == "zip":
-        with _archive(Path(piece.path)) as archive:
+        with open_zip(Path(piece.path)) as archive:
             for name in piece.names:
-                yield from _one(rows, where, name, _member(archive, piece, name))
+                yield from _one(rows, where, name, _member(archive, Path(piece.path), name, form))
     else:
         said = piece.said or [None] * len(piece.names)
         for name, about in zip(piece.names, said, strict=True):
-            path = Path(piece.path) / name
-            if path.stat().st_size > _LARGEST:
-                raise DataError(
-                    f"{name} has {path.stat().st_size:,} bytes, and an image at most {_LARGEST:,}; take it out"
-                )
-            yield from _one(rows, where, name, path.read_bytes(), about)
+            yield from _one(rows, where, name, _bytes(Path(piece.path) / name, name, form), about)
     yield rows.take()
 
 
-def content(path: Path, name: str) -> bytes:
-    """The bytes of one file of a folder tree or a zip archive."""
-    if path.is_dir():
-        return (path / name).read_bytes()
-    with _archive(path) as archive:
-        return _member(archive, Piece(str(path), "zip", 0), name)
+def content(path: Path, name: str, limits: Limits) -> bytes:
+    """The bytes of one file of a zip archive."""
+    with open_zip(path) as archive:
+        return _member(archive, path, name, limits)
 
 
 def _one(
@@ -122,7 +116,7 @@ def _sizes(path: Path) -> Sequence[tuple[str, int]]:
 def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
     """Name and bytes of each file of a zip archive, and the names of those that are hidden or the system's own."""
     found, hidden = [], []
-    with _archive(path) as archive:
+    with open_zip(path) as archive:
         for info in archive.infolist():
             if info.is_dir():
                 continue
@@ -139,20 +133,17 @@ def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int],
     return tuple(found), tuple(hidden)
 
 
-def _archive(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{path.name} is damaged or no zip file ({error}); write it again") from None
+def _bytes(path: Path, name: str, limits: Limits) -> bytes:
+    """The bytes of a file: no more than an image can have."""
+    with open_file(path, buffering=0) as file:
+        raw = file.read(limits.max_object_bytes + 1)
+    limits.check_object(name, len(raw))
+    return raw
 
 
-def _member(archive: zipfile.ZipFile, piece: Piece, name: str) -> bytes:
+def _member(archive: zipfile.ZipFile, path: Path, name: str, limits: Limits) -> bytes:
     """The bytes of a member: no more than an image can have, whatever the archive says."""
-    try:
-        with archive.open(name) as file:
-            raw = file.read(_LARGEST + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{piece.name}: {name} cannot be unpacked ({error}); write the archive again") from None
-    if len(raw) > _LARGEST:
-        raise DataError(f"{piece.name}: {name} has more than {_LARGEST:,} bytes, which no image has; take it out")
+    with open_member(archive, name, path) as file:
+        raw = file.read(limits.max_object_bytes + 1)
+    limits.check_object(f"{path.name}: {name}", len(raw))
     return raw

@@ -1,14 +1,12 @@
 """Images in IDX files, the form in which MNIST is published: `train-images-idx3-ubyte` and its like, also .gz."""
 
 import contextlib
-import gzip
 import math
 import re
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +14,11 @@ import pyarrow as pa
 from raysq.errors import DataError
 from raysq.kinds.images.reading.form import IDX, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
+from raysq.readers.limits import LIMITS, Limits
+from raysq.readers.unpack import packing, unpacked
 
 _UBYTE = 0x08
-_LARGEST = 1 << 40  # pixels that a head may claim
-_BLOCK = 4096  # images that are read at a time
+_BLOCK, _HELD = 4096, 64 << 20  # images, and bytes of them, that are read at a time
 
 
 def pairs(paths: Iterable[Path], wanted: bool = True) -> list[tuple[Path, Path | None, int]]:
@@ -51,7 +50,7 @@ def pairs(paths: Iterable[Path], wanted: bool = True) -> list[tuple[Path, Path |
     return sorted(found, key=lambda one: (one[2] == 1, one[0].name))
 
 
-def shape_of(path: Path) -> tuple[int, int, int]:
+def shape_of(path: Path, limits: Limits = LIMITS) -> tuple[int, int, int]:
     """Images, height and width.
 
     Raises:
@@ -59,6 +58,7 @@ def shape_of(path: Path) -> tuple[int, int, int]:
     """
     with _opened(path) as file:
         shape = _head(file, path)
+    limits.check_object(f"{path.name}: an image", math.prod(shape[1:]))
     if len(shape) != 3 or not min(shape[1:]):
         raise DataError(f"{path.name} has {len(shape)} sides, {shape}, and images have three: number, height and width")
     return shape
@@ -72,7 +72,7 @@ def plan(paths: Iterable[Path], form: Form) -> list[Piece]:
     ]
 
 
-def labels_of(path: Path) -> list[int]:
+def labels_of(path: Path, limits: Limits = LIMITS) -> list[int]:
     """The labels in a file.
 
     Raises:
@@ -82,6 +82,7 @@ def labels_of(path: Path) -> list[int]:
         shape = _head(file, path)
         if len(shape) != 1:
             raise DataError(f"{path.name} has {len(shape)} sides, and labels have one")
+        limits.check_object(path.name, shape[0])
         found = np.frombuffer(_exactly(file, shape[0], path), np.uint8).tolist()
         _ends(file, path)
     return found
@@ -90,14 +91,15 @@ def labels_of(path: Path) -> list[int]:
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     """The images of a file; their ids are its name and their number in it, from 0."""
     path, rows = Path(piece.path), Rows(form)
-    count, height, width = shape_of(path)
-    labels = labels_of(Path(piece.names[0])) if form.labels else None
+    count, height, width = shape_of(path, form)
+    labels = labels_of(Path(piece.names[0]), form) if form.labels else None
     if labels is not None and len(labels) != count:
         raise DataError(f"{path.name} has {count:,} images and {Path(piece.names[0]).name} {len(labels):,} labels")
     with _opened(path) as file:
         _head(file, path)
-        for begin in range(0, count, _BLOCK):
-            some = min(_BLOCK, count - begin)
+        step = max(1, min(_BLOCK, _HELD // (height * width)))
+        for begin in range(0, count, step):
+            some = min(step, count - begin)
             raw = _exactly(file, some * height * width, path)
             pixels = np.frombuffer(raw, np.uint8).reshape(some, height, width, 1)
             ids = [f"{path.name}:{number}" for number in range(begin, begin + some)]
@@ -119,8 +121,6 @@ def _head(file: IO[bytes], path: Path) -> tuple[int, ...]:
     if magic[:2] != b"\0\0" or magic[2] != _UBYTE or not 1 <= magic[3] <= 4:
         raise DataError(f"{path.name} is not an IDX file of bytes: it begins with {magic.hex(' ')}, not with 00 00 08")
     shape = struct.unpack(f">{magic[3]}I", _exactly(file, 4 * magic[3], path))
-    if math.prod(shape) > _LARGEST:
-        raise DataError(f"{path.name} claims to have the sides {shape}; fetch it again")
     return shape
 
 
@@ -138,12 +138,5 @@ def _ends(file: IO[bytes], path: Path) -> None:
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        if path.name.endswith(".gz"):
-            with gzip.open(path, "rb") as packed:
-                yield cast("IO[bytes]", packed)
-        else:
-            with open(path, "rb") as file:
-                yield file
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{path.name} is damaged or cut short ({error}); fetch it again") from None
+    with unpacked(path, packing(path)) as file:
+        yield file

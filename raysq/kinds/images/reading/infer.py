@@ -13,7 +13,7 @@ from raysq.corpus.survey import in_order
 from raysq.errors import DataError
 from raysq.kinds.images.reading import arrays, cifar, files, idx, listed, table, tars
 from raysq.kinds.images.reading.decode import Head, head
-from raysq.kinds.images.reading.form import IDX, IMAGES, Form, Kind
+from raysq.kinds.images.reading.form import IDX, IMAGES, LARGEST, Form, Kind
 from raysq.kinds.images.reading.plan import found_layout, hidden_in, idx_files, layout_of, names_of, sort_of
 from raysq.trees import BY_SYSTEM, left_out, named, walk
 
@@ -48,7 +48,7 @@ def infer(paths: Sequence[Path], form: Form) -> Found:
     if form.labels and kind not in ("csv", "listed"):
         form.refuse_for(paths[0].name)
     heads = _heads(paths, kind, form, told)
-    form = _sized(form, heads, told)
+    form = _sized(form, heads, told, paths[0].name)
     if form.labels and not form.classes:
         if kind == "csv" and not form.label:
             form = replace(form, label=_label(paths[0], form, told))
@@ -83,7 +83,7 @@ def _heads(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> Co
             )
     elif kind == "idx":
         for path, _, _ in idx.pairs(idx_files(paths), form.labels):
-            count, height, width = idx.shape_of(path)
+            count, height, width = idx.shape_of(path, form)
             found[Head(width, height, True)] += count
             told.append(f"{path.name}: {count:,} images")
     elif kind == "csv":
@@ -118,7 +118,7 @@ def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
             where = layout_of(path, form.labels)
             names = [name for name in names_of(path) if name.lower().endswith(IMAGES) and where.place(name) is not None]
             for name in _spaced(names):
-                looks.append((name, path / name if path.is_dir() else files.content(path, name)))  # type: ignore[arg-type]
+                looks.append((name, path / name if path.is_dir() else files.content(path, name, form)))  # type: ignore[arg-type]
     for name, source in looks:
         try:
             found[head(source, name)] += 1
@@ -139,7 +139,7 @@ def _spaced(names: Sequence[str]) -> list[str]:
     return [names[place] for place in places.tolist()]
 
 
-def _sized(form: Form, heads: Counter[Head], told: list[str]) -> Form:
+def _sized(form: Form, heads: Counter[Head], told: list[str], name: str) -> Form:
     """The form with size and colour."""
     sizes: Counter[tuple[int, int]] = Counter()
     for about, count in heads.items():
@@ -152,6 +152,11 @@ def _sized(form: Form, heads: Counter[Head], told: list[str]) -> Form:
             raise DataError(
                 f"the images have {len(sizes):,} different sizes, from {low[0]}x{low[1]} to {high[0]}x{high[1]}",
                 hint="say to which one they are to be brought, such as --size 64x64",
+            )
+        if max(width, height) > LARGEST:
+            raise DataError(
+                f"{name}: the images are {width}x{height}, and at most {LARGEST:,} pixels of a side are stored: say to "
+                "which size they are to be brought, such as --size 256x256"
             )
         form = replace(form, width=width, height=height)
         others = "" if most == total else f", {total - most:,} of {total:,} looked at are resized to it"
@@ -180,16 +185,16 @@ def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> 
         if kind == "npz":
             for path in paths:
                 for _, y, _, _ in arrays.pairs(path):
-                    labels.update(arrays.labels_of(path, y))
+                    labels.update(arrays.labels_of(path, y, form))
         elif kind == "idx":
             for _, other, _ in idx.pairs(idx_files(paths)):
                 assert other is not None
-                labels.update(idx.labels_of(other))
+                labels.update(idx.labels_of(other, form))
         else:
             labels.update(*(table.labels_in(path, form) for path in paths))
         return in_order({str(label) for label in labels})
     if kind == "cifar":
-        return list(dict.fromkeys(name for path in paths for name in cifar.classes(path)))
+        return list(dict.fromkeys(name for path in paths for name in cifar.classes(path, form)))
     if kind == "listed":
         return in_order({row.label for path in paths for row in listed.read_listing(path, form).rows})
     names: set[str] = set()

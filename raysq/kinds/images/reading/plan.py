@@ -12,6 +12,7 @@ from raysq.errors import DataError
 from raysq.kinds.images.reading import arrays, cifar, files, idx, listed, table, tars
 from raysq.kinds.images.reading.form import IDX, IMAGES, TABLES, TARS, Form, Kind, Piece
 from raysq.kinds.images.reading.rows import Note
+from raysq.readers.files import damages
 from raysq.trees import walk
 
 
@@ -42,7 +43,8 @@ def plan(paths: Sequence[Path], form: Form) -> list[Piece]:
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     """The images of one piece."""
     readers = {"npz": arrays.read, "cifar": cifar.read, "idx": idx.read, "csv": table.read, "tar": tars.read}
-    yield from readers.get(piece.kind, files.read)(piece, form)
+    with damages(piece.path):
+        yield from readers.get(piece.kind, files.read)(piece, form)
 
 
 def sort_of(paths: Sequence[Path], form: Form) -> Kind:

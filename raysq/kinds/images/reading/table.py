@@ -138,6 +138,7 @@ def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Ite
     types = dict.fromkeys(columns.pixels, pixel) | ({columns.label: pa.string()} if columns.label else {})
     csv, names = columns.csv, list(columns.names)
     stream = streams.below(streams.chunks(path, csv.encoding), columns.size)
+    rows = 0
     with contextlib.closing(stream):
         for block in blocks(stream, _BLOCK, csv, path.name, columns=len(names), line=columns.lines):
             try:
@@ -160,9 +161,14 @@ def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Ite
                     f"{path.name} cannot be read as images: {said[:160]}",
                     hint="pixels are whole numbers from 0 to 255, or others from 0 to what --set white=NUMBER says",
                 ) from None
+            if not table.num_rows:  # empty lines
+                continue
+            rows += table.num_rows
             if any(column.null_count for column in table.columns):
                 raise DataError(f"{path.name} has empty cells; every pixel and label must be there")
             yield table
+    if not rows:
+        raise DataError(f"{path.name} has a header and no rows; give another --source")
 
 
 def _labels(column: pa.ChunkedArray, path: Path) -> list[Any]:

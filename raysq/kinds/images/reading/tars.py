@@ -13,6 +13,8 @@ from raysq.corpus.reading.layout import Layout
 from raysq.errors import DataError
 from raysq.kinds.images.reading.form import IMAGES, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
+from raysq.readers.files import open_file
+from raysq.readers.limits import LIMITS, Limits
 from raysq.trees import is_hidden
 
 _HEADS = 65536  # bytes of an image in which its head is looked for
@@ -47,14 +49,14 @@ def look(path: Path) -> Seen:
     return _look(path.absolute(), stat.st_size, stat.st_mtime_ns)
 
 
-def content(path: Path, name: str) -> bytes:
+def content(path: Path, name: str, limits: Limits) -> bytes:
     """The bytes of one file.
 
     Raises:
         DataError: it is not there.
     """
     with _opened(path) as stream:
-        for member in tar.members(stream, path, lambda one: one == name):
+        for member in tar.members(stream, path, lambda one: one == name, limits.check_object):
             if member.data is not None:
                 return member.data
     raise DataError(f"{path.name} has no {name}")
@@ -87,7 +89,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
         return _wanted(name, where) and piece.begin <= number
 
     with _opened(path, piece.offset) as stream:
-        for member in tar.members(stream, path, mine, piece.offset):
+        for member in tar.members(stream, path, mine, form.check_object, piece.offset):
             if not _wanted(member.name, where):
                 continue
             if number >= piece.begin:
@@ -115,7 +117,7 @@ def _look(path: Path, size: int, changed: int) -> Seen:
         return images <= _ALL or images % _EVERY == 0
 
     with _opened(path) as stream:
-        for member in tar.members(stream, path, wanted):
+        for member in tar.members(stream, path, wanted, LIMITS.check_object):
             if is_hidden(member.name):
                 hidden.append(member.name)
                 continue
@@ -140,6 +142,6 @@ def _opened(path: Path, begin: int = 0) -> Iterator[tar.Input]:
         with contextlib.closing(streams.chunks(path)) as chunks:
             yield tar.Chunks(chunks)
     else:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             file.seek(begin)
             yield tar.File(file)
