@@ -222,20 +222,15 @@ def wrong_encoding(where: str, form: CsvFormat, byte: int, hint: str = "latin-1"
 @contextlib.contextmanager
 def _open(path: Path, form: CsvFormat) -> Iterator[IO[bytes]]:
     """The file's bytes, unpacked, with broken archives as errors that name it."""
-    try:
-        with unpacked(path, packing(path)) as stream:
-            yield stream if form.splittable else cast("IO[bytes]", _Recoded(stream, form.encoding))
-    except UnicodeError:
-        raise FormatError(
-            f"{path.name}: the file is not {form.encoding}", hint="--set encoding=utf-8, or what the file is in"
-        ) from None
+    with unpacked(path, packing(path)) as stream:
+        yield stream if form.splittable else cast("IO[bytes]", _Recoded(stream, form.encoding, path.name))
 
 
 class _Recoded:
     """A file in an encoding whose line ends are not single bytes (UTF-16, ...), as UTF-8, read from its beginning."""
 
-    def __init__(self, raw: IO[bytes], encoding: str) -> None:
-        self._raw = raw
+    def __init__(self, raw: IO[bytes], encoding: str, name: str) -> None:
+        self._raw, self._encoding, self._name = raw, encoding, name
         self._decoder = codecs.getincrementaldecoder(encoding)()
         self._held = b""
         self._ended = False
@@ -247,7 +242,13 @@ class _Recoded:
         while length < size and not self._ended:
             chunk = self._raw.read(_CHUNK)
             self._ended = not chunk
-            parts.append(self._decoder.decode(chunk, self._ended).encode())
+            try:
+                parts.append(self._decoder.decode(chunk, self._ended).encode())
+            except UnicodeError:
+                raise FormatError(
+                    f"{self._name}: the file is not {self._encoding}",
+                    hint="--set encoding=utf-8, or what the file is in",
+                ) from None
             length += len(parts[-1])
         found = b"".join(parts)
         self._held = found[size:]
