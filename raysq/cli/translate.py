@@ -72,8 +72,8 @@ def _texts(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> Non
 
 
 def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None:
-    from raysq.inference.batch import without_options
     from raysq.inference.translate import translate_file
+    from raysq.messages import without_options
 
     def tell(message: str) -> None:
         if not options.json:

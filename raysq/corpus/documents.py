@@ -14,6 +14,7 @@ from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read, sampl
 from raysq.corpus.reading.heads import is_csv
 from raysq.corpus.tokens import Tokens
 from raysq.errors import DataError, UsageError
+from raysq.messages import Message
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.limits import without_defaults
 from raysq.sources import Listing
@@ -215,13 +216,15 @@ def seen(notes: list[Note]) -> Note:
 
 def damages(report: Mapping[str, Any], one: str, more: str) -> list[str]:
     """What is wrong with the documents of a report, in lines; `one` and `more` are what they are called."""
-    lines = []
+    lines: list[str] = []
     broken = report["undecodable"]
     if broken["count"]:
         has = many(broken["count"], f"{one} has", f"{more} have")
         lines.append(
-            f"{has} bytes that are not of the encoding, which were replaced: {listed(broken)} (--set encoding=latin-1, "
-            "say, reads another)"
+            Message(
+                f"{has} bytes that are not of the encoding, which were replaced: {listed(broken)}",
+                "--set encoding=latin-1, say, reads another",
+            )
         )
     if report.get("missing_text"):
         lines.append(many(report["missing_text"], "row has no text", "rows have no text"))

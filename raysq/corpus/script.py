@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from raysq.messages import Message
+
 # Thai, Lao, Tibetan, Burmese, Khmer, kana and ideographs: what stands between two spaces there is a phrase.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
@@ -12,9 +14,10 @@ _BEGINS = re.compile(r"(?:[^.\s]\.[\"')\]\u201d\u2019]*|[!?])\s+[\"'(\[\u201c\u2
 _FEWEST = 3  # sentences from which on they tell how sentences begin
 _NEARLY_ALL = 0.9
 
-UNSPACED = (
+UNSPACED = Message(
     "the texts are of a script without spaces between words: a word is all that stands between two spaces; take the "
-    "characters (--level char)"
+    "characters",
+    "--level char",
 )
 
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from raysq.columns import one_array
 from raysq.corpus import script
 from raysq.corpus.reading.gutenberg import bare
+from raysq.messages import Message
 
 Unit = Literal["sentence", "line", "paragraph", "document"]
 Starts = Literal["find", "capital", "any"]
@@ -72,7 +73,7 @@ def infer_starts(unit: Unit, starts: Starts, texts: list[str]) -> tuple[Starts, 
         return ("capital" if starts == "find" else starts), []
     small, message = script.without_capitals(texts)
     other = "capital" if small else "any"
-    return ("any" if small else "capital"), [f"{message} (--set starts={other} changes it)"] if message else []
+    return ("any" if small else "capital"), [Message(message, f"--set starts={other} changes it")] if message else []
 
 
 def sentences(text: str, starts: Starts = "capital") -> list[str]:

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import io
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from raysq.home import asked_output
 from raysq.inference import pool
 from raysq.inference.abilities import finished
 from raysq.inference.load import Predictor, for_predict
+from raysq.messages import without_options
 from raysq.readers.csv.format import CsvFormat
 from raysq.settings import resolve, settings_of
 from raysq.shards import Dataset
@@ -122,11 +122,6 @@ def predict_file(
             write(table)
     _say([f"{count:,} of {rows:,} rows: {remark}" for remark, count in remarks.most_common()], quiet)
     return {"run": str(run.directory), "output": None if path is None else str(path), "rows": rows}
-
-
-def without_options(line: str) -> str:
-    """A line about raw files, without the options of `prepare` that it names."""
-    return re.sub(r" [(][^()]*--[^()]*[)]", "", line)
 
 
 def _no_sample(spec: str) -> Path:

@@ -11,6 +11,7 @@ from raysq.corpus.reading.columns import columns_of
 from raysq.corpus.reading.form import Form
 from raysq.corpus.reading.plan import parts_by_name, sort_of
 from raysq.errors import DataError
+from raysq.messages import Message
 from raysq.trees import named, walk
 
 _LOOKED_AT = 10  # values of a column that may be names of files
@@ -73,9 +74,9 @@ def _table(files: Sequence[Path], form: Form) -> Inferred:
     columns = columns_of(first, form)
     if form.text is None:
         _refuse_names(first, columns.text, form)
-        told.append(f"text: column {columns.text!r} (--text NAME names another)")
+        told.append(Message(f"text: column {columns.text!r}", "--text NAME names another"))
     if form.label is None and columns.label is not None:
-        told.append(f"label: column {columns.label!r} (--label NAME names another)")
+        told.append(Message(f"label: column {columns.label!r}", "--label NAME names another"))
     if columns.part is not None:
         told.append(f"train, validation and test: as column {columns.part!r} says")
     elif parts_by_name(files)[0] >= 0:

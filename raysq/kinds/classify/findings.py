@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 from raysq.corpus.documents import Note, damages, many, named, parts_said, seen, total
 from raysq.errors import DataError
 from raysq.kinds.classes import class_messages, parts_of
+from raysq.messages import Message
 
 if TYPE_CHECKING:
     from raysq.kinds.classify.prepare import TextPreparation
 
 _NAMED = 5
 _LONGEST = 40  # characters of a label in a line
+
+_ONCE = "most words occur once: of texts without spaces between words, take the characters"
 
 
 def check(settings: "TextPreparation", notes: list[Note]) -> None:
@@ -93,11 +96,11 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     counted = [f"{name} {count:,}" for name, count in zip(names, both, strict=True)]
     lines = [f"{report['documents']:,} documents of {len(names)} classes: {_listed(counted, 20)}"]
     if report["parts"] == "none":
-        lines.append(f"no test part: {_untested(report, sum(train), sum(validation))}")
+        lines.append(_untested(report, sum(train), sum(validation)))
     elif report["parts"] == "given":
         lines.append(f"{parts_said(sum(train), sum(test), sum(validation))}, as the source says")
     else:
-        lines.append(f"{parts_said(sum(train), sum(test))} drawn by the texts' checksums (--set test=SHARE)")
+        lines.append(Message(f"{parts_said(sum(train), sum(test))} drawn by the texts' checksums", "--set test=SHARE"))
     lines += _class_remarks(names, both)
     lines += class_messages(names, train, test, validation, "document")
     if report["empty"]:
@@ -121,7 +124,7 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
         f"{report['longest']:,}"
     )
     if unit == "words" and report["documents"] > 1 and 2 * report["words"] > report["tokens"]:
-        lines.append("most words occur once: of texts without spaces between words, take the characters (--level char)")
+        lines.append(Message(_ONCE, "--level char"))
     vectors = report["vectors"]
     if vectors:
         lines.append(
@@ -134,14 +137,16 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
 def _untested(report: Mapping[str, Any], train: int, validation: int) -> str:
     """What the documents are for where none is for testing, and why."""
     if validation:
-        said = f"{train:,} documents to train on and {validation:,} to validate on"
+        said = f"no test part: {train:,} documents to train on and {validation:,} to validate on"
     else:
-        said = f"all {train:,} documents are for training and validation"
+        said = f"no test part: all {train:,} documents are for training and validation"
     if report["share"] is None:
         return f"{said}, as the source says of each; a test part is drawn only where it says nothing"
     if report["share"] == 0:
-        return f"{said} (--test SHARE draws a test part)"
-    return f"{said}; {report['share']:g} of the texts, drawn by their checksums, came to none (--test SHARE for more)"
+        return Message(said, "--test SHARE draws a test part")
+    return Message(
+        f"{said}; {report['share']:g} of the texts, drawn by their checksums, came to none", "--test SHARE for more"
+    )
 
 
 def _class_remarks(names: list[str], counts: list[int]) -> list[str]:
@@ -152,7 +157,7 @@ def _class_remarks(names: list[str], counts: list[int]) -> list[str]:
         seen = many(len(scarce), "label is", "labels are")
         lines.append(f"{seen} seen once, which cannot be learnt and tested both: {_listed(scarce)}")
     if 2 * len(scarce) > sum(counts):
-        lines.append("most documents have a label that no other has: are these the labels? (--label NAME)")
+        lines.append(Message("most documents have a label that no other has: are these the labels?", "--label NAME"))
     alike: dict[str, list[str]] = {}
     for name in names:
         alike.setdefault(name.casefold(), []).append(name)

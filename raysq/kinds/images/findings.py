@@ -8,6 +8,7 @@ from raysq.corpus.survey import SIDES
 from raysq.errors import DataError
 from raysq.kinds.classes import class_messages, parts_of
 from raysq.kinds.images import contradictions
+from raysq.messages import Message
 
 if TYPE_CHECKING:
     from raysq.kinds.images.prepare import ImagePreparation
@@ -92,11 +93,14 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     ]
     if report["parts"] == "none" and not sum(validation):
         lines.append(
-            f"no test part: all {sum(train):,} images are for training and validation (--test SHARE draws one)"
+            Message(
+                f"no test part: all {sum(train):,} images are for training and validation", "--test SHARE draws one"
+            )
         )
     else:
-        how = " drawn by the images' checksums (--test SHARE)" if report["parts"] == "drawn" else ", as the source says"
-        lines.append(parts_said(sum(train), sum(test), sum(validation)) + how)
+        parts = parts_said(sum(train), sum(test), sum(validation))
+        drawn = Message(f"{parts} drawn by the images' checksums", "--test SHARE")
+        lines.append(drawn if report["parts"] == "drawn" else f"{parts}, as the source says")
     lines += class_messages(names, train, test, validation, "image")
     twins = report.get("contradictions", {"count": 0})  # data that were prepared earlier do not say it
     if twins["count"]:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.corpus.documents import Note, damages, listed, many, named, total
 from raysq.errors import DataError
+from raysq.messages import Message
 
 if TYPE_CHECKING:
     from raysq.kinds.pairs.prepare import PairPreparation
@@ -72,10 +73,13 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     """What a person should know of a report, in lines."""
     parts = report["parts"]
     counts = ", ".join(f"{name} {count:,}" for name, count in parts.items() if count)
-    whence = "drawn by the source sentences' checksums (--set test=SHARE)" if report["drawn"] else "as the files say"
-    if report["drawn"] and not parts["test"]:
-        whence = "no test part (--set test=SHARE draws one)"
-    lines = [f"{sum(parts.values()):,} pairs: {counts}; {whence}"]
+    pairs = f"{sum(parts.values()):,} pairs: {counts}; "
+    if not report["drawn"]:
+        lines = [f"{pairs}as the files say"]
+    elif parts["test"]:
+        lines = [Message(f"{pairs}drawn by the source sentences' checksums", "--set test=SHARE")]
+    else:
+        lines = [Message(f"{pairs}no test part", "--set test=SHARE draws one")]
     if report["empty"]["count"]:
         lines.append(
             f"{many(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
@@ -97,8 +101,10 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
         rows = sum(parts.values())
         if unit == "words" and rows > 1 and report["tokens"][side] < 1.5 * rows:
             lines.append(
-                f"most {name} sentences are one word: of a script without spaces, take the characters "
-                f"(--set {name}_level=char)"
+                Message(
+                    f"most {name} sentences are one word: of a script without spaces, take the characters",
+                    f"--set {name}_level=char",
+                )
             )
     if report["shared"]:
         lines.append(

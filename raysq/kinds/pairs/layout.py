@@ -11,6 +11,7 @@ from raysq.corpus.reading.columns import PART, column_named, usual
 from raysq.corpus.reading.heads import head, sniffed
 from raysq.errors import DataError
 from raysq.kinds.pairs.lines import named, some
+from raysq.messages import Message
 from raysq.readers.csv.format import CsvFormat
 from raysq.settings import nearest
 from raysq.trees import left_out
@@ -199,10 +200,10 @@ def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> L
     if source is None and target is None:
         usual = next((pair for pair in _USUAL if set(pair) == set(endings)), None)
         source, target = usual or (endings[0], endings[1])
-        told = f"from {source} to {target} (--from {target} --to {source} turns it)"
+        told = Message(f"from {source} to {target}", f"--from {target} --to {source} turns it")
     else:
         source, target = source or known[0], target or known[0]
-        told = f"from {source} to {target}"
+        told = Message(f"from {source} to {target}")
     return Layout("aligned", source, target, told=(told,))
 
 
@@ -219,9 +220,9 @@ def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> L
             )
         ours = source or next(str(n) for n in (1, 2) if str(n) != target)
         theirs = target or next(str(n) for n in (1, 2) if str(n) != ours)
-        told = (
-            f"lines of {len(cells)} cells without names: column {ours} to column {theirs} (--from {theirs} --to {ours} "
-            "turns it)"
+        told = Message(
+            f"lines of {len(cells)} cells without names: column {ours} to column {theirs}",
+            f"--from {theirs} --to {ours} turns it",
         )
         quoted = next((number for number, line in enumerate(first, 1) if _QUOTED.search(line)), None)
         quotes = (
@@ -271,7 +272,7 @@ def _table(path: Path, source: str | None, target: str | None, form: Form) -> La
             f"{path.name} has the columns {_listed(list(few))}",
             hint="say which hold the sentences, with --from COLUMN --to COLUMN",
         )
-    told.append(f"from column {source!r} to column {target!r} (--from NAME --to NAME say otherwise)")
+    told.append(Message(f"from column {source!r} to column {target!r}", "--from NAME --to NAME say otherwise"))
     return Layout("table", source, target, form.csv, told=tuple(told))
 
 

@@ -19,6 +19,7 @@ from raysq.kinds.pairs import lines
 from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups, others, source_column
 from raysq.kinds.pairs.lines import LinePiece
 from raysq.kinds.pairs.sentences import Language, Level, parted
+from raysq.messages import Message
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.limits import Limits, without_defaults
 from raysq.sources import Listing
@@ -115,11 +116,12 @@ class PairPreparation(CsvFormat):
             both = [text for side in settings._some(files) for text in side]
             keep = parted(both)
             settings = dataclasses.replace(settings, punctuation="keep" if keep else "apart")
-            said = (
-                "words: parted in the files already, at spaces (--set punctuation=apart parts marks from words)"
-                if keep
-                else "words: punctuation marks are words of their own (--set punctuation=keep leaves them in words)"
+            said = Message(
+                "words: punctuation marks are words of their own", "--set punctuation=keep leaves them in words"
             )
+            if keep:
+                option = "--set punctuation=apart parts marks from words"
+                said = Message("words: parted in the files already, at spaces", option)
             if "word" in (self.source_level, self.target_level):
                 told.append(said)
         return settings, told

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.corpus.documents import Note, damages, many, parts_said, seen, total
 from raysq.errors import DataError
+from raysq.messages import Message
 
 if TYPE_CHECKING:
     from raysq.kinds.text.prepare import LanguagePreparation
+
+_ONCE = "most words occur once: of texts without spaces between words, take the characters"
 
 
 def check(settings: "LanguagePreparation", notes: list[Note]) -> None:
@@ -74,17 +77,22 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
     """What a person should know of a report, in lines."""
     unit, (train, test, *validation) = report["unit"], report["parts"]  # data of version 1 have two parts
     what = "characters" if report["level"] == "char" else "words"
-    lines = [
-        f"{many(report['units'], unit, unit + 's')} (--set unit=sentence, line, paragraph or document), "
-        f"{report['tokens']:,} {what}; the longest has {report['longest']:,}"
+    lines: list[str] = [
+        Message(
+            f"{many(report['units'], unit, unit + 's')}, {report['tokens']:,} {what}; the longest has "
+            f"{report['longest']:,}",
+            "--set unit=sentence, line, paragraph or document",
+        )
     ]
     if report["share"] is None:
         lines.append(f"{parts_said(train, test, *validation)}, as the source says")
     elif test:
-        lines.append(f"{parts_said(train, test)} drawn by the texts' checksums (--test SHARE)")
+        lines.append(Message(f"{parts_said(train, test)} drawn by the texts' checksums", "--test SHARE"))
     else:
         why = "" if not report["share"] else f"; {report['share']:g} of them came to none"
-        lines.append(f"no test part: all {train:,} are for training and validation{why} (--test SHARE draws one)")
+        lines.append(
+            Message(f"no test part: all {train:,} are for training and validation{why}", "--test SHARE draws one")
+        )
     if report["units"] == 1:
         lines.append(_undivided(unit))
     if report["cut"]:
@@ -92,12 +100,12 @@ def remarks(report: Mapping[str, Any]) -> list[str]:
             f"{unit} of more than {report['longer']:,} characters was",
             f"{unit}s of more than {report['longer']:,} were",
         )
-        lines.append(f"{many(report['cut'], *was)} cut (--set cut=CHARACTERS)")
+        lines.append(Message(f"{many(report['cut'], *was)} cut", "--set cut=CHARACTERS"))
     if report["empty"]:
         has = f"{unit} has no {what} and is not", f"{unit}s have no {what} and are not"
         lines.append(f"{many(report['empty'], *has)} learnt")
     lines += damages(report, "place", "places")
     lines.append(f"{report['words']:,} different {what} in the train part")
     if what == "words" and report["units"] > 1 and 2 * report["words"] > report["tokens"] > 1000:
-        lines.append("most words occur once: of texts without spaces between words, take the characters (--level char)")
+        lines.append(Message(_ONCE, "--level char"))
     return lines

@@ -12,6 +12,7 @@ from raysq.corpus.reading import SUFFIXES, Piece, plain
 from raysq.corpus.tokens import FILTERS
 from raysq.corpus.units import Starts, Unit, infer_starts, split
 from raysq.errors import DataError
+from raysq.messages import Message
 
 # Quotation marks, dashes, dots, and the space that does not break; then some of these in Windows' code page.
 _PRINTED = "\u201c\u201d\u201e\u201f\u2018\u201a\u00ab\u00bb\u2039\u203a\u2013\u2014\u2015\u2026\u00a0"
@@ -109,8 +110,9 @@ class VectorPreparation(DocumentPreparation):
         train, test, *validation = report["parts"]  # data of version 1 have two parts
         lines = [f"{report['documents']:,} {units[report['unit']]}"]
         if test or any(validation):
-            how = "as the source says (--set parts=join takes all)" if report["said"] else "drawn by their checksums"
-            lines.append(f"{parts_said(train, test, *validation)}, {how}")
+            how = "as the source says" if report["said"] else "drawn by their checksums"
+            option = "--set parts=join takes all" if report["said"] else ""
+            lines.append(Message(f"{parts_said(train, test, *validation)}, {how}", option))
         if report["empty"]:
             lines.append(f"{report['empty']:,} without words")
         lines += damages(report, "text", "texts")

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from raysq.errors import DataError, FormatError
+from raysq.messages import Message
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.lookalikes import refuse_rows_in_quotes
 from raysq.readers.csv.quotes import check, scan
@@ -64,7 +65,7 @@ def sniff_encoding(data: bytes, known: CsvFormat) -> tuple[CsvFormat, list[str]]
     encoding = _encoding(data)
     if encoding == "utf-8":
         return known, []
-    told = f"encoding: {encoding}, as the files are not UTF-8 (--set encoding=... says otherwise)"
+    told = Message(f"encoding: {encoding}, as the files are not UTF-8", "--set encoding=... says otherwise")
     return replace(known, encoding=encoding), [told]
 
 
@@ -86,7 +87,7 @@ def sniff(
     Raises:
         DataError: no csv.
     """
-    messages = []
+    messages: list[str] = []
     found = known
     above, sign = _above(data)
     text, whole = _decoded(data[above:][:_SNIFFED_BYTES], known), whole and len(data) <= _SNIFFED_BYTES
@@ -96,7 +97,7 @@ def sniff(
         found = replace(found, delimiter=shown)
         if sign != ",":
             quoted = shown if sign == "\t" else repr(sign)
-            messages.append(f"delimiter: {quoted} (--set delimiter=... says otherwise)")
+            messages.append(Message(f"delimiter: {quoted}", "--set delimiter=... says otherwise"))
     if found.header is None:
         cells, *rows = _rows(text, found, whole, _SNIFFED) or [[]]
         header = not (numbers and cells and all(is_number(cell) for cell in cells))
@@ -104,7 +105,7 @@ def sniff(
             header = header and (all(one in cells for one in numbered) or not _is_row(cells, rows))
             if not header:
                 messages.append(
-                    "no line of names: columns are called by their numbers (--set header=true says otherwise)"
+                    Message("no line of names: columns are called by their numbers", "--set header=true says otherwise")
                 )
         found = replace(found, header=header)
     return found, messages

@@ -15,6 +15,7 @@ from raysq.kinds.images.reading import arrays, cifar, files, idx, listed, table,
 from raysq.kinds.images.reading.decode import Head, head
 from raysq.kinds.images.reading.form import IDX, IMAGES, LARGEST, Form, Kind
 from raysq.kinds.images.reading.plan import found_layout, hidden_in, idx_files, layout_of, names_of, sort_of
+from raysq.messages import Message
 from raysq.trees import BY_SYSTEM, left_out, named, walk
 
 _LOOKED_AT = 200  # image files
@@ -160,11 +161,11 @@ def _sized(form: Form, heads: Counter[Head], told: list[str], name: str) -> Form
             )
         form = replace(form, width=width, height=height)
         others = "" if most == total else f", {total - most:,} of {total:,} looked at are resized to it"
-        told.append(f"size: {width}x{height}{others} (--size WIDTHxHEIGHT resizes)")
+        told.append(Message(f"size: {width}x{height}{others}", "--size WIDTHxHEIGHT resizes"))
     if not form.channels:
         grey = all(about.grey for about in heads)
         form = replace(form, channels=1 if grey else 3)
-        told.append(f"colour: {'grey' if grey else 'rgb'} (--colour {'rgb' if grey else 'grey'} changes it)")
+        told.append(Message(f"colour: {'grey' if grey else 'rgb'}", f"--colour {'rgb' if grey else 'grey'} changes it"))
     return form
 
 
@@ -172,9 +173,9 @@ def _label(path: Path, form: Form, told: list[str]) -> str:
     """The column of the labels of a csv file, by name, or by number where columns have no names."""
     columns = table.columns_of(path, form)
     if columns.csv.header:
-        told.append(f"label: column {columns.label!r} (--label NAME names another)")
+        told.append(Message(f"label: column {columns.label!r}", "--label NAME names another"))
         return columns.label
-    told.append(f"label: column {columns.label} of {len(columns.pixels) + 1} (--label NUMBER names another)")
+    told.append(Message(f"label: column {columns.label} of {len(columns.pixels) + 1}", "--label NUMBER names another"))
     return columns.label
 
 
