@@ -5,9 +5,10 @@ import random
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from limited import run_limited
-from readers.sources import WORDS, Source, write_sources
+from readers.sources import WORDS, Source, npz, write_sources, zipped
 
 from raysq import preparation
 from raysq.corpus.vectors import read_vectors
@@ -38,6 +39,16 @@ def damage(content: bytes, source: random.Random) -> bytes:
         changed[begin:begin] = changed[part]
     else:
         del changed[part]
+    return bytes(changed)
+
+
+def encrypted(archive: bytes) -> bytes:
+    """A zip whose directory says that its members are encrypted."""
+    changed = bytearray(archive)
+    at = changed.find(b"PK\x01\x02")
+    while at >= 0:
+        changed[at + 8] |= 1
+        at = changed.find(b"PK\x01\x02", at + 4)
     return bytes(changed)
 
 
@@ -92,3 +103,38 @@ def test_damaged_sources(tmp_path):
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_many_damaged_sources(tmp_path, seed):
     run_limited(hurt, tmp_path, seed, 1500, seconds=3000)
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "content", "said"),
+    [
+        ("forecast", "x.csv", b"a,b\nc,,d\n", r"x\.csv, line 2 has 3 cells"),
+        ("classify", "x.csv", b"a,b\nc,,d\n", r"x\.csv"),
+        ("pairs", "x.csv", b"a,b\nc,,d\n", r"x\.csv"),
+        ("images", "x.csv", b"a,b\nc,,d\n", r"x\.csv"),
+        ("images", "x.csv", b"label,a,b,c,d\n", r"x\.csv has a header and no rows"),
+        ("images", "x.csv", b"label,a,b,c,d\n\n\n", r"x\.csv has a header and no rows"),
+        ("images", "x.npz", npz(x=np.array([{}, []], object), y=np.arange(2)), r"x\.npz: x holds Python objects"),
+        ("images", "x.npz", npz(x=np.zeros((2, 4, 4), "u1"), y=np.array([{}, []], object)), "y holds Python objects"),
+        ("images", "x.npz", b"PK\5\6" + bytes(18), "has no arrays of images"),
+        ("images", "x.zip", b"PK\5\6" + b"\xff" * 18, r"x\.zip is damaged or cut short"),
+        ("classify", "x.zip", b"PK\5\6" + b"\xff" * 18, r"x\.zip is damaged or cut short"),
+        ("forecast", "x.zip", encrypted(zipped({"x.csv": b"a,b\n1,2\n"})), r"x\.zip is encrypted"),
+        ("images", "x.zip", encrypted(zipped({"a/1.png": b"x", "b/1.png": b"x"})), r"x\.zip is encrypted"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path, task, name, content, said):
+    path = tmp_path / name
+    path.write_bytes(content)
+    settings = {"targets": "b"} if task == "forecast" else {}
+    with pytest.raises((DataError, SourceError), match=said) as caught:
+        preparation.prepare(task, path, settings=settings, quiet=True)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_row_of_other_bytes_has_its_number(tmp_path, capfd):
+    path = tmp_path / "x.csv"
+    path.write_bytes(b"text,label\n" + b"a b,x\nc d,y\n" * 20 + b"caf\xe9,x,more\n")
+    with pytest.raises(DataError, match="line 42 has 3 cells"):
+        preparation.prepare("classify", path, quiet=True)
+    assert "Traceback" not in capfd.readouterr().err  # which Arrow prints where it cannot hand over the row

@@ -16,6 +16,7 @@ from readers.sources import tarred, zipped
 
 from raysq import preparation
 from raysq.errors import DataError, UsageError
+from raysq.inference import translate
 from raysq.readers.csv.format import CsvFormat
 
 BLOCK = gzip.compress(b"a" * (1 << 20))
@@ -139,3 +140,28 @@ def test_a_long_record_is_read_where_the_setting_allows_it(tmp_path, name):
 def test_limits_are_numbers_of_bytes():
     with pytest.raises(UsageError, match="max_record_bytes must be a number of bytes, 1 at least, received 0"):
         CsvFormat(max_record_bytes=0).validate()
+
+
+@pytest.mark.parametrize("name", ["pairs.txt", "pairs"])
+def test_a_sentence_is_a_record(tmp_path, name):
+    sides = ["a b\n" * 30 + "e " * 4000 + "\n" + "c d\n" * 30, "x y\n" * 61]
+    path = tmp_path / name
+    if name == "pairs":
+        path.mkdir()
+        for side, text in zip(("de", "en"), sides, strict=True):
+            (path / f"train.{side}").write_text(text)
+    else:
+        path.write_text("".join(f"{one}\t{two}\n" for one, two in zip(*map(str.splitlines, sides), strict=True)))
+    assert preparation.prepare("pairs", path, quiet=True).rows == 61
+    with pytest.raises(DataError, match=r"a line near line \d+ has more than 5,000 bytes.*--set max_record_bytes"):
+        preparation.prepare("pairs", path, settings={"max_record_bytes": 5000}, quiet=True)
+
+
+def test_a_line_to_translate_is_a_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(translate, "_LONGEST", 100)
+    path = tmp_path / "x.txt"
+    path.write_text("a b\n" + "c " * 60)
+    lines = translate._lines(path, "utf-8")
+    assert next(lines) == "a b"
+    with pytest.raises(DataError, match=r"x\.txt, line 2 has more than 100 bytes"):
+        next(lines)

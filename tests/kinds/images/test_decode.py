@@ -10,6 +10,7 @@ from kinds.images.made import png
 from PIL import Image
 
 from raysq.errors import DataError, UsageError
+from raysq.kinds.images.reading import decode as decode_module
 from raysq.kinds.images.reading.decode import convert, decode, head
 from raysq.kinds.images.reading.form import Form, size_of
 
@@ -30,7 +31,9 @@ def test_a_hand_made_png_is_read_pixel_by_pixel():
     assert np.array_equal(decode(png(colours), "x", GREY).pixels[..., 0], luma)
 
 
-def test_palettes_transparency_and_depth():
+@pytest.mark.parametrize("strip", [1 << 24, 4])
+def test_palettes_transparency_and_depth(monkeypatch, strip):
+    monkeypatch.setattr(decode_module, "_STRIP", strip)  # pixels of a large image that are made flat at a time
     places = RANDOM.randint(0, 3, (3, 4)).astype(np.uint8)
     palette = np.array([[255, 0, 0], [10, 20, 30], [7, 7, 7]], np.uint8)
     raw = png(places, palette=palette.tobytes())

@@ -19,6 +19,7 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 MOST_PIXELS = 100_000_000  # of an image that is unpacked: a small file can claim any size
 _GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 _TURNED = (5, 6, 7, 8)  # EXIF orientations in which width and height are exchanged
+_STRIP = 1 << 24  # pixels of a large image that are made flat at a time
 _REDUCED = 2  # a JPEG is unpacked at this many times the wanted size, or more
 
 
@@ -102,7 +103,8 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
             except Exception:  # tags that cannot be read turn nothing
                 image = opened
             turned = (image.size[0] > image.size[1]) != (opened.size[0] > opened.size[1])
-            flat = _coloured(_flat(image, form.background, name), form.channels)
+            plain = image.mode in ("L", "RGB") and "transparency" not in image.info
+            flat = _coloured(image if plain else _flat(image, form.background, name), form.channels)
     before = original[::-1] if turned else original
     resized = before != (form.width, form.height)
     pixels = np.asarray(_fitted(flat, form))
@@ -150,7 +152,22 @@ def _opened(file: IO[bytes], name: str) -> Any:
 
 
 def _flat(image: Image.Image, background: int, name: str) -> Image.Image:
-    """The image as "L" or "RGB", nothing of it transparent."""
+    """The image as "L" or "RGB", nothing of it transparent; made in strips, so that a large one is not held thrice."""
+    width, height = image.size
+    rows = max(1, _STRIP // width)
+    if height <= rows:
+        return _flat_strip(image, background, name)
+    strips = (image.crop((0, top, width, min(top + rows, height))) for top in range(0, height, rows))
+    flat: Image.Image | None = None
+    for number, strip in enumerate(strips):
+        made = _flat_strip(strip, background, name)
+        flat = flat or Image.new(made.mode, image.size)
+        flat.paste(made, (0, number * rows))
+    assert flat is not None
+    return flat
+
+
+def _flat_strip(image: Image.Image, background: int, name: str) -> Image.Image:
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _narrowed(image, name)
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
