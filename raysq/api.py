@@ -10,9 +10,9 @@ from raysq.inference.generate import generate
 from raysq.inference.load import Predictor, load
 from raysq.inference.neighbours import word_vectors
 from raysq.inference.translate import translate, translate_file
-from raysq.preparation import prepare
 from raysq.report.page import write_report
 from raysq.shards import Dataset
+from raysq.tasks.prepare import prepare
 from raysq.training.api import evaluate, train
 from raysq.training.backtest import Backtest, backtest
 from raysq.training.run import Run, runs

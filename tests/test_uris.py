@@ -11,7 +11,7 @@ import pytest
 from raysq import cli, download, sources, uris
 from raysq.download import fetch
 from raysq.errors import SourceError
-from raysq.preparation import prepare
+from raysq.tasks.prepare import prepare
 
 SECRET = "s3cr3t-T0K3N"
 SIGNED = "X-Amz-Credential=AKIA/20240101&X-Amz-Date=20240101T000000Z&X-Amz-Expires=600&X-Amz-SignedHeaders=host"

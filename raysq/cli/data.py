@@ -32,11 +32,12 @@ def tasks(options: argparse.Namespace) -> None:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    from raysq import preparation, tasks
+    from raysq import tasks
     from raysq.settings import parse_pairs
+    from raysq.tasks.prepare import prepare as prepare_task
 
     task = tasks.get(options.task)
-    data = preparation.prepare(
+    data = prepare_task(
         task,
         options.source,
         name=options.name,

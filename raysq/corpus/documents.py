@@ -1,10 +1,10 @@
 """Preparations of documents, and readings of documents for predictions: what the kinds that learn of texts share."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import pyarrow as pa
 
@@ -13,14 +13,11 @@ from raysq.corpus import script
 from raysq.corpus.reading import SUFFIXES, Form, Piece, infer, plan, read, sample
 from raysq.corpus.reading.heads import is_csv
 from raysq.corpus.tokens import Tokens
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.records import PartitionStats
 from raysq.errors import DataError, UsageError
 from raysq.messages import Message
 from raysq.readers.csv.format import CsvFormat
-from raysq.readers.limits import without_defaults
-from raysq.sources import Listing
-
-if TYPE_CHECKING:
-    from raysq.kinds.kind import Survey
 
 Note = dict[str, Any]
 
@@ -29,7 +26,7 @@ _UNPLACED = "as they belong to no class, or are hidden or written by the system"
 
 
 @dataclass(frozen=True)
-class Documents(CsvFormat):
+class Documents(CsvFormat, Preprocessor):
     """Documents in files of any format that `raysq.corpus.reading` knows.
 
     Attributes:
@@ -47,17 +44,12 @@ class Documents(CsvFormat):
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
     zip_member: ClassVar[str | None] = ".csv"
-    listing: ClassVar[Listing | None] = None
     shard_rows: ClassVar[int] = 16384  # a document is a thousand times a row of numbers
 
     @property
     def form(self) -> Form:
         """How the documents are read."""
         return Form(self.text, None, self.headers, labels=False, **self.csv_settings())
-
-    def recorded(self) -> dict[str, Any]:
-        """The settings, for the manifest and the fingerprint."""
-        return without_defaults(dataclasses.asdict(self))
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """The same with the columns and how csv files are written found in the files, and what was found, in lines.
@@ -69,29 +61,21 @@ class Documents(CsvFormat):
         label: dict[str, Any] = {"label": form.label} if form.labels else {}
         return dataclasses.replace(self, text=form.text, **label, **form.csv_settings()), told
 
-    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What settings of examples lack: nothing that the columns decide."""
-        return {}, []
-
-    def plan(self, files: list[Path]) -> list[Piece]:
-        """The pieces of the files.
+    def partition(self, files: list[Path]) -> list[Piece]:
+        """Return the partitions of the files.
 
         Raises:
             DataError: a file that cannot be read as documents.
         """
         return plan(files, self.form)
 
-    def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """The documents of one piece, as they are, with a note of each table."""
-        yield from read(piece, self.form)
+    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+        """Yield the documents of one partition in tables, with statistics of each."""
+        yield from read(partition, self.form)
 
-    def whole(self) -> None:
-        """No repair of the whole."""
-        return None
-
-    def check(self, notes: list[Note]) -> None:
-        """Raises DataError where there are no documents."""
-        if not total(notes, "documents"):
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise DataError if there are no documents."""
+        if not total(stats, "documents"):
             raise DataError("the source has no documents", hint="give another --source")
 
 
@@ -109,6 +93,7 @@ class DocumentPreparation(Documents, Tokens):
     excerpt: int = 400
 
     labelled: ClassVar[bool] = False
+    one_pass: ClassVar[bool] = False
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """The same with what was not said found in the files, and what was found, in lines.
@@ -120,11 +105,11 @@ class DocumentPreparation(Documents, Tokens):
         if not is_csv(files[0]):
             self.refuse_for(files[0].name)
         found, told = super().infer(files)
-        found, messages = found.describe(sample(files, found.form))
+        found, messages = found.infer_from_texts(sample(files, found.form))
         return found, [*told, *messages]
 
-    def describe(self, texts: list[str]) -> tuple[Self, list[str]]:
-        """The same with what the first texts tell, and messages about them."""
+    def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
+        """Return the same with what the first texts tell, and messages about them."""
         if self.level == "word" and script.is_unspaced(texts):
             return self, [script.UNSPACED]
         return self, []
@@ -141,11 +126,19 @@ class DocumentPreparation(Documents, Tokens):
         """How the documents are parted into words."""
         return self
 
-    def survey(self, pieces: list[Piece], scratch: Path) -> "Survey":
-        """The pass over all pieces that counts the vocabulary."""
-        from raysq.corpus.survey import TextSurvey
+    def read(self, partition: Piece) -> Iterator[Chunk]:
+        """Yield the documents of one partition as numbers of the words of each chunk."""
+        from raysq.corpus.survey import tokenize_chunk
 
-        return TextSurvey(self, pieces, scratch)  # type: ignore[arg-type]  # a kind's own class is a whole `Corpus`
+        for table, note in self.documents(partition):
+            yield tokenize_chunk(self, table, note)  # type: ignore[arg-type]  # a kind's own class is a whole `Corpus`
+
+    def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
+        """Merge the words of all chunks into one vocabulary, and validate."""
+        from raysq.corpus.survey import fit_vocabulary
+
+        assert scratch is not None
+        return fit_vocabulary(self, stats, scratch)  # type: ignore[arg-type]  # likewise
 
 
 @dataclass(frozen=True)
@@ -170,12 +163,17 @@ class DocumentReading(Documents):
         """That which reads files like those of a preparation with these settings."""
         return cls(**{field.name: settings[field.name] for field in dataclasses.fields(cls) if field.name in settings})
 
-    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
-        """What `seen` says."""
-        return seen(notes)
+    def read(self, partition: Piece) -> Iterator[Chunk]:
+        """Yield the documents of one partition as they are."""
+        for table, note in self.documents(partition):
+            yield Chunk(table, note)
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return what `seen` counts."""
+        return seen(stats)
+
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
         return [many(report["documents"], "document", "documents"), *damages(report, "document", "documents")]
 
 

@@ -1,15 +1,15 @@
-"""The two passes over a corpus: words of each piece first, rows of the common vocabulary then.
+"""Fit a vocabulary to documents, and number their words by it.
 
-The first pass reads and tokenises, once: it leaves the rows in the scratch folder with the words numbered as each table
-meets them, and those words with their counts. The second looks the numbers up.
+Reading tokenizes, once: rows wait on disk with the words numbered as each chunk meets them, beside those words and
+their counts. The transform looks the numbers up in the common vocabulary.
 """
 
 import itertools
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.columns import one_array
-from raysq.corpus import scratch
-from raysq.corpus.reading import Piece, words_of
-from raysq.corpus.scratch import Slice
+from raysq.corpus.reading import words_of
+from raysq.corpus.scratch import VocabularyFit, number_words, words_table
 from raysq.corpus.tokens import Tokens, offsets_of, tokenise
-from raysq.corpus.vocabulary import Vocabulary, look_up, tally
+from raysq.corpus.vocabulary import tally
+from raysq.data.preprocessor import Chunk, Transform
+from raysq.data.records import ChunkRecord, PartitionStats
 from raysq.errors import DataError
-from raysq.kinds.kind import Settled
 from raysq.readers.limits import Limits
 
 Note = dict[str, Any]
@@ -32,13 +32,12 @@ Note = dict[str, Any]
 SIDES = ("train", "test", "validation")  # by the numbers in the column `part`
 _NAMED = 5  # documents that a note names
 _LISTS = ("undecodable", "not_text", "dropped")  # of a note, which names documents and files in them
-_RANKS = "ranks"
 _NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
 
 class Corpus(Protocol):
-    """A preparation of documents, as far as the survey asks it.
+    """A preprocessor of documents, as far as the fit of a vocabulary asks it.
 
     Attributes:
         tokens: how documents are parted into words.
@@ -65,204 +64,181 @@ class Corpus(Protocol):
     @property
     def vectors(self) -> str | None: ...
 
-    def read(self, piece: Any) -> Iterator[tuple[pa.Table, Note]]:
-        """The documents of one piece, as `raysq.corpus.reading` has them."""
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise DataError for what cannot be used."""
         ...
 
 
-@dataclass(frozen=True)
-class Look:
-    """Tokenises the documents of a piece and leaves them in the scratch folder."""
+def tokenize_chunk(settings: Corpus, table: pa.Table, note: Note) -> Chunk:
+    """Return the rows of a table of documents with the words numbered as the table meets them.
 
-    settings: Corpus
-    scratch: Path
+    Args:
+        settings: how documents become words.
+        table: as `raysq.corpus.reading` has it.
+        note: its statistics.
 
-    def __call__(self, number: int, piece: Any) -> Iterator[Note]:
-        for block, (table, note) in enumerate(self.settings.read(piece)):
-            yield self._block(_name(number, block), table, note) if table.num_rows else _nothing(note)
-
-    def _block(self, name: str, table: pa.Table, note: Note) -> Note:
-        """Leaves one table, and says what is in it."""
-        settings = self.settings
-        ids = one_array(table.column("id"))
-        if "ranks" in table.column_names:
-            codes, offsets, words, keys = _ranks(one_array(table.column("ranks")))
-            text = pa.array([""] * table.num_rows, pa.large_string())
+    Returns:
+        A chunk with the table `words`: the distinct words, with what `tally` gives.
+    """
+    if not table.num_rows:
+        return Chunk(table, _nothing(note))
+    ids = one_array(table.column("id"))
+    if "ranks" in table.column_names:
+        codes, offsets, words, keys = _ranks(one_array(table.column("ranks")))
+        text = pa.array([""] * table.num_rows, pa.large_string())
+    else:
+        texts = table.column("text")
+        codes, offsets, words = tokenise(texts, settings.tokens)
+        if "key" in table.column_names:  # made by the preprocessor, of what makes texts equal to it
+            keys = table.column("key").to_numpy().copy()
         else:
-            texts = table.column("text")
-            codes, offsets, words = tokenise(texts, settings.tokens)
-            if "key" in table.column_names:  # made by the preparation, of what makes texts equal to it
-                keys = table.column("key").to_numpy().copy()
-            else:
-                keys = np.concatenate([_keys(chunk.buffers()[2], offsets_of(chunk)) for chunk in texts.chunks])
-            text = pc.utf8_slice_codeunits(texts, 0, settings.excerpt)
-        for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would lie on one side
-            keys[row] = zlib.crc32(ids[row].as_py().encode())
-        said = table.column("part").to_numpy()
-        given = said >= 0
-        drawn = (keys < settings.test * 2.0**32).astype(np.int8)
-        part = np.where(given, said, drawn).astype(np.int8)
-        counted = np.ones(len(part), bool) if settings.counted == "all" else part == 0
-        counts, first = tally(codes, offsets, len(words), counted)
-        if len(words) <= 1 << 16:
-            codes = codes.astype(np.uint16)  # half the bytes to write and to read again
-        rows = {
-            "tokens": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes)),
-            "part": pa.array(part),
-            "key": pa.array(keys),
-            "id": ids,
-            "text": text,
-        }
-        names: list[str] = []
-        counts_of: list[list[int]] = [[] for _ in SIDES]
-        if settings.labelled:
-            labels = one_array(table.column("label")).dictionary_encode()
-            label = labels.indices.fill_null(-1).to_numpy()
-            names = labels.dictionary.to_pylist()
-            sides = (label[(part == side) & (label >= 0)] for side in range(len(SIDES)))
-            counts_of = [np.bincount(one, minlength=len(names)).tolist() for one in sides]
-            rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
-        scratch.write(self.scratch / f"{name}.rows", pa.table(rows))
-        scratch.write_words(self.scratch, name, words, counts, first)
-        return {
-            **note,
-            **_shortened(note),
-            "block": name,
-            "labels": names,
-            "counts": counts_of,
-            "parts": np.bincount(part, minlength=len(SIDES)).tolist(),
-            "said": int(given.sum()),
-            "first_unsaid": None if given.all() else ids[int(np.argmin(given))].as_py(),
-            "empty": int((np.diff(offsets) == 0).sum()),
-            "tokens": len(codes),
-            "longest": int(np.diff(offsets).max()),
-            "ranks": "ranks" in table.column_names,
-        }
+            keys = np.concatenate([_keys(chunk.buffers()[2], offsets_of(chunk)) for chunk in texts.chunks])
+        text = pc.utf8_slice_codeunits(texts, 0, settings.excerpt)
+    for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would lie on one side
+        keys[row] = zlib.crc32(ids[row].as_py().encode())
+    said = table.column("part").to_numpy()
+    given = said >= 0
+    drawn = (keys < settings.test * 2.0**32).astype(np.int8)
+    part = np.where(given, said, drawn).astype(np.int8)
+    counted = np.ones(len(part), bool) if settings.counted == "all" else part == 0
+    counts, first = tally(codes, offsets, len(words), counted)
+    if len(words) <= 1 << 16:
+        codes = codes.astype(np.uint16)  # half the bytes to write and to read again
+    rows = {
+        "tokens": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes)),
+        "part": pa.array(part),
+        "key": pa.array(keys),
+        "id": ids,
+        "text": text,
+    }
+    names: list[str] = []
+    counts_of: list[list[int]] = [[] for _ in SIDES]
+    if settings.labelled:
+        labels = one_array(table.column("label")).dictionary_encode()
+        label = labels.indices.fill_null(-1).to_numpy()
+        names = labels.dictionary.to_pylist()
+        sides = (label[(part == side) & (label >= 0)] for side in range(len(SIDES)))
+        counts_of = [np.bincount(one, minlength=len(names)).tolist() for one in sides]
+        rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
+    stats = {
+        **note,
+        **_shortened(note),
+        "labels": names,
+        "counts": counts_of,
+        "parts": np.bincount(part, minlength=len(SIDES)).tolist(),
+        "said": int(given.sum()),
+        "first_unsaid": None if given.all() else ids[int(np.argmin(given))].as_py(),
+        "empty": int((np.diff(offsets) == 0).sum()),
+        "tokens": len(codes),
+        "longest": int(np.diff(offsets).max()),
+        "ranks": "ranks" in table.column_names,
+    }
+    return Chunk(pa.table(rows), stats, {"words": words_table(words, counts, first)})
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Reads the rows of a shard from what the first pass left."""
+def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: Path) -> Transform:
+    """Merge the words and labels of all chunks, in order, and validate their statistics.
 
-    scratch: Path
-
-    def __call__(self, shard: list[Slice]) -> pa.Table:
-        ranks = scratch.read_array(self.scratch / _RANKS)
-        tables = [self._table(part) for part in shard]
-        lists = [one_array(table.column("tokens")) for table in tables]
-        sizes = [np.diff(one.offsets.to_numpy()) for one in lists]
-        offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
-        tokens, begin = np.empty(offsets[-1], np.int32), 0
-        for part, one in zip(shard, lists, strict=True):
-            words = ranks[scratch.read_places(self.scratch, part.block)]
-            codes = one.flatten().to_numpy()
-            look_up(words, codes, out=tokens[begin : begin + len(codes)])
-            begin += len(codes)
-        table = pa.concat_tables(table.drop_columns("tokens") for table in tables)
-        return table.add_column(0, "tokens", pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(tokens)))
-
-    def _table(self, part: Slice) -> pa.Table:
-        table = scratch.read(self.scratch / f"{part.block}.rows").slice(part.begin, part.end - part.begin)
-        if not part.classes:
-            return table
-        label = np.array(part.classes, np.int32)[table.column("label").to_numpy()]
-        return table.set_column(1, "label", pa.array(label))
-
-
-class TextSurvey:
-    """Merges what was seen in the pieces, in order; see `raysq.kinds.kind.Survey`."""
-
-    def __init__(self, settings: Corpus, pieces: list[Piece], scratch: Path) -> None:
-        self.look = Look(settings, scratch)
-        self._settings = settings
-        self._scratch = scratch
-        self._paths = list(dict.fromkeys(Path(piece.path) for piece in pieces))
-        self._vocabulary = Vocabulary()
-        self._blocks: list[tuple[str, int, list[str]]] = []
-        self._classes: tuple[Counter[str], ...] = tuple(Counter() for _ in SIDES)
-        self._parts = np.zeros(len(SIDES), np.int64)
-        self._ranks = False
-
-    def add(self, number: int, notes: list[Note]) -> None:
-        """Takes in the words and labels of a piece."""
-        for note in notes:
-            name = note["block"]
-            if name is None:
+    Args:
+        settings: a preprocessor of documents.
+        stats: of each partition.
+        scratch: a folder that all nodes see.
+    """
+    vocabulary = VocabularyFit()
+    chunks: list[ChunkRecord] = []
+    seen: list[Note] = []
+    paths: dict[Path, None] = {}
+    classes: tuple[Counter[str], ...] = tuple(Counter() for _ in SIDES)
+    parts = np.zeros(len(SIDES), np.int64)
+    for partition in stats:
+        paths[Path(partition.partition.path)] = None
+        for chunk in partition.chunks:
+            seen.append(chunk.stats)
+            if not chunk.rows:
                 continue
-            scratch.add_words(self._scratch, name, self._vocabulary)
-            self._blocks.append((name, note["documents"], note["labels"]))
-            self._parts += note["parts"]
-            self._ranks |= note["ranks"]
-            for counter, found in zip(self._classes, note["counts"], strict=True):
-                counter.update(dict(zip(note["labels"], found, strict=True)))
+            vocabulary.add(chunk)
+            chunks.append(chunk)
+            parts += chunk.stats["parts"]
+            for counter, counts in zip(classes, chunk.stats["counts"], strict=True):
+                counter.update(dict(zip(chunk.stats["labels"], counts, strict=True)))
+    settings.validate_stats(seen)
+    ranked = any(chunk.stats["ranks"] for chunk in chunks)
+    table = vocabulary.finish(scratch, words_of(list(paths)) if ranked else None, ranked=ranked)
+    names = in_order({name for counter in classes for name in counter})
+    number = {name: place for place, name in enumerate(names)}
+    extras = {"vocabulary": table}
+    summary: Note = {
+        "classes": names,
+        "counts": {side: [counter[name] for name in names] for side, counter in zip(SIDES, classes, strict=True)},
+        "parts": parts.tolist(),
+        "words": table.num_rows,
+        "level": settings.tokens.level,
+        "vectors": None,
+    }
+    if settings.labelled:
+        summary |= _repeated(chunks, number)
+    if settings.vectors is not None:
+        extras["vectors"], summary["vectors"] = _vectors(Path(settings.vectors), table, settings.form)
+    return Transform(WordNumbers(scratch, number if settings.labelled else None), extras=extras, summary=summary)
 
-    def settle(self, shard_rows: int) -> Settled:
-        """The vocabulary, the classes, and the slices of each shard."""
-        scratch.end_words(self._scratch, self._vocabulary)
-        if self._ranks:
-            table, rows = self._vocabulary.ranked(words_of(self._paths))
-        else:
-            table, rows = self._vocabulary.sorted()
-        scratch.write_array(self._scratch / _RANKS, rows)
-        classes = in_order({name for counter in self._classes for name in counter})
-        number = {name: place for place, name in enumerate(classes)}
-        codes = {name: tuple(number[label] for label in labels) for name, _, labels in self._blocks}
-        shards = [
-            [replace(part, classes=codes[part.block]) for part in shard]
-            for shard in scratch.share_out([block[:2] for block in self._blocks], shard_rows)
-        ]
-        extras = {"vocabulary": table}
-        found: Note = {
-            "classes": classes,
-            "counts": {
-                side: [counter[name] for name in classes] for side, counter in zip(SIDES, self._classes, strict=True)
-            },
-            "parts": self._parts.tolist(),
-            "words": table.num_rows,
-            "level": self._settings.tokens.level,
-            "vectors": None,
-        }
-        if self._settings.labelled:
-            found |= self._repeated(number)
-        if self._settings.vectors is not None:
-            extras["vectors"], found["vectors"] = _vectors(Path(self._settings.vectors), table, self._settings.form)
-        return Settled(Rows(self._scratch), shards, extras, found, scratch.Spent(self._scratch, shards))
 
-    def _repeated(self, number: Mapping[str, int]) -> Note:
-        """Count the documents that have the text of another one (by checksum and length), with the first's id.
+@dataclass(frozen=True)
+class WordNumbers:
+    """Transforms rows of a chunk: its numbers of words, and of labels, to those of the data set.
 
-        Args:
-            number: of each class.
+    Attributes:
+        scratch: of `fit_vocabulary`.
+        classes: the number of each class, where rows have labels.
+    """
 
-        Returns:
-            `contradictions`: those of which another has another class. `leaked`: those that test or validate and of
-            which another trains.
-        """
-        rows = sum(count for _, count, _ in self._blocks)
-        key, label, part = np.empty(rows, np.uint64), np.empty(rows, np.int32), np.empty(rows, np.int8)
-        begin = 0
-        for block, count, names in self._blocks:
-            table = scratch.read(self._scratch / f"{block}.rows")
-            lengths = np.diff(table.column("tokens").chunk(0).offsets.to_numpy()).astype(np.uint64)
-            some = slice(begin, begin + count)
-            key[some] = table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths
-            label[some] = np.array([number[name] for name in names])[table.column("label").to_numpy()]
-            part[some] = table.column("part").to_numpy()
-            begin += count
-        (held,) = np.nonzero(part != 0)
-        leaked = held[np.isin(key[held], key[part == 0])]
-        return {
-            name: {"count": len(found), "first": self._id(int(found[0])) if len(found) else None}
-            for name, found in (("contradictions", in_conflict(key, label)), ("leaked", leaked))
-        }
+    scratch: Path
+    classes: Mapping[str, int] | None
 
-    def _id(self, row: int) -> str:
-        """The id of a document."""
-        for block, count, _ in self._blocks:
-            if row < count:
-                return str(scratch.read(self._scratch / f"{block}.rows").column("id")[row])
-            row -= count
-        raise IndexError(row)
+    def __call__(self, table: pa.Table, chunk: ChunkRecord) -> pa.Table:
+        if self.classes is not None:
+            names = np.array([self.classes[name] for name in chunk.stats["labels"]], np.int32)
+            table = table.set_column(1, "label", pa.array(names[table.column("label").to_numpy()]))
+        lists = one_array(table.column("tokens"))
+        return table.set_column(0, "tokens", number_words(self.scratch, chunk, lists))
+
+
+def _repeated(chunks: list[ChunkRecord], number: Mapping[str, int]) -> Note:
+    """Count the documents that have the text of another one (by checksum and length), with the first's id.
+
+    Args:
+        chunks: all that have rows.
+        number: of each class.
+
+    Returns:
+        `contradictions`: those of which another has another class. `leaked`: those that test or validate and of which
+        another trains.
+    """
+    rows = sum(chunk.rows for chunk in chunks)
+    key, label, part = np.empty(rows, np.uint64), np.empty(rows, np.int32), np.empty(rows, np.int8)
+    begin = 0
+    for chunk in chunks:
+        table = chunk.read()
+        lengths = np.diff(table.column("tokens").chunk(0).offsets.to_numpy()).astype(np.uint64)
+        some = slice(begin, begin + chunk.rows)
+        key[some] = table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths
+        label[some] = np.array([number[name] for name in chunk.stats["labels"]])[table.column("label").to_numpy()]
+        part[some] = table.column("part").to_numpy()
+        begin += chunk.rows
+    (held,) = np.nonzero(part != 0)
+    leaked = held[np.isin(key[held], key[part == 0])]
+    return {
+        name: {"count": len(found), "first": _id(chunks, int(found[0])) if len(found) else None}
+        for name, found in (("contradictions", in_conflict(key, label)), ("leaked", leaked))
+    }
+
+
+def _id(chunks: list[ChunkRecord], row: int) -> str:
+    """Return the id of a document."""
+    for chunk in chunks:
+        if row < chunk.rows:
+            return str(chunk.read().column("id")[row])
+        row -= chunk.rows
+    raise IndexError(row)
 
 
 def _shortened(note: Note) -> Note:
@@ -274,7 +250,7 @@ def _nothing(note: Note) -> Note:
     """The note of a table of which all documents are left out: what it tells of them must not be lost."""
     none = {"labels": [], "counts": [[] for _ in SIDES], "parts": [0] * len(SIDES), "ranks": False}
     counts = dict.fromkeys(("said", "empty", "tokens", "longest"), 0)
-    return {**note, **_shortened(note), "block": None, "first_unsaid": None, **none, **counts}
+    return {**note, **_shortened(note), "first_unsaid": None, **none, **counts}
 
 
 def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -294,10 +270,6 @@ def in_order(classes: Iterable[str]) -> list[str]:
     if all(_NUMBER.fullmatch(name) for name in names):
         names.sort(key=float)
     return names
-
-
-def _name(number: int, block: int) -> str:
-    return f"{number:06d}-{block:05d}"
 
 
 def _keys(data: pa.Buffer | None, offsets: np.ndarray) -> np.ndarray:

@@ -82,19 +82,19 @@ def predict_file(
     if actors is not None and actors < 1:
         raise UsageError(f"--actors must be at least 1, received {actors}")
     finished(run)
-    preparation = kinds.get(run.config.kind).reading(run.config.facts)
+    preprocessor = kinds.get(run.config.kind).reading(run.config.facts)
     if settings:
-        preparation = dataclasses.replace(preparation, **resolve(settings, settings_of(CsvFormat)))
+        preprocessor = dataclasses.replace(preprocessor, **resolve(settings, settings_of(CsvFormat)))
     with for_predict():
         found = sources.resolve(
             str(source),
             url=None,
             sha256=None,
             sample=_no_sample,
-            suffixes=preparation.suffixes,
-            trees=preparation.trees,
-            zip_member=preparation.zip_member,
-            listing=preparation.listing,
+            suffixes=preprocessor.suffixes,
+            trees=preprocessor.trees,
+            zip_member=preprocessor.zip_member,
+            listing=preprocessor.listing,
             quiet=quiet,
         )
         if path is not None:
@@ -102,17 +102,17 @@ def predict_file(
         _say(found.messages, quiet)
         if kinds.get(run.config.kind).history is None:
             # What a run of another form leaves open, such as the column of the text, is found now, and told.
-            preparation, told = preparation.infer(found.files)
-            _say(told, quiet)
+            preprocessor, messages = preprocessor.infer(found.files)
+            _say(messages, quiet)
     small = actors is None and sum(file.bytes for file in found.raw) <= SMALL and not gpu
     if not small:  # the actors that load the model are not heard
         tell_if_changed(run)
     if small:
-        tables = _here(run, preparation, found, quiet)
+        tables = _here(run, preprocessor, found, quiet)
     elif kinds.get(run.config.kind).history is None:
-        tables = _stream(run, preparation, found, actors, gpu, quiet)
+        tables = _stream(run, preprocessor, found, actors, gpu, quiet)
     else:
-        tables = _pool(run, preparation, found, actors, gpu, quiet)
+        tables = _pool(run, preprocessor, found, actors, gpu, quiet)
     rows, remarks = 0, Counter[str]()
     with _writer(path) as write, for_predict():
         for table in tables:
@@ -128,21 +128,21 @@ def _no_sample(spec: str) -> Path:
     raise UsageError("predict takes a file, a folder or a URL; the sample can be trained on only")
 
 
-def _here(run: Run, preparation: Any, found: sources.Source, quiet: bool) -> "Iterator[pa.Table]":
-    from raysq.preparation import prepare_table
+def _here(run: Run, preprocessor: Any, found: sources.Source, quiet: bool) -> "Iterator[pa.Table]":
+    from raysq.data.pipeline import read_table
 
     predictor = Predictor(run)
     inferred = kinds.get(run.config.kind).history is None
-    table, report = prepare_table(preparation, found.files, inferred=inferred)
-    _tell(run, preparation, report, quiet)
+    table, report = read_table(preprocessor, found.files, inferred=inferred)
+    _tell(run, preprocessor, report, quiet)
     yield predictor.predict_table(table, report=report)
 
 
-def _tell(run: Run, preparation: Any, report: Mapping[str, Any], quiet: bool) -> None:
+def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -> None:
     """What was found in the input and what was repaired, and which series give no prediction."""
     if quiet:
         return
-    lines = list(preparation.remarks(report))
+    lines = list(preprocessor.describe(report))
     history = kinds.get(run.config.kind).history
     before = history(run.config.facts, run.config.example_settings())[0] if history is not None else 0
     short = [str(one["id"]) for one in report.get("series") or [] if one["rows"] < before]
@@ -162,26 +162,25 @@ def _say(lines: Sequence[str], quiet: bool) -> None:
 
 
 def _stream(
-    run: Run, preparation: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
+    run: Run, preprocessor: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
 ) -> "Iterator[pa.Table]":
     from raysq.inference.stream import stream
 
     actors = pool.size(actors, gpu)
     size = sum(file.bytes for file in found.raw)
     with _bar(size, quiet) as advance:
-        for table in stream(run, preparation, found, actors, gpu=gpu, advance=advance):
+        for table in stream(run, preprocessor, found, actors, gpu=gpu, advance=advance):
             if isinstance(table, dict):
-                _tell(run, preparation, table, quiet)
+                _tell(run, preprocessor, table, quiet)
             else:
                 yield table
 
 
 def _pool(
-    run: Run, preparation: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
+    run: Run, preprocessor: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
 ) -> "Iterator[pa.Table]":
-    from raysq.pieces import unwrapped
-    from raysq.pipeline import ordered
-    from raysq.preparation import build
+    from raysq.data.pipeline import build
+    from raysq.distributed.ray_data import ordered, ray_errors
 
     actors = pool.size(actors, gpu)
     import ray
@@ -189,10 +188,10 @@ def _pool(
     needs = pool.needs(gpu)
     with pool.scratch() as place:
         identity = {"task": run.config.task, "kind": run.config.kind, "name": "input"}
-        dataset = build(preparation, found, place / "input", identity, quiet=quiet)
-        _tell(run, preparation, dataset.manifest.report, quiet)
+        dataset = build(preprocessor, found, place / "input", identity, quiet=quiet)
+        _tell(run, preprocessor, dataset.manifest.report, quiet)
         parts = _parts(run, dataset)
-        with unwrapped("predicting"), ordered() as context, _bar(len(parts), quiet) as advance:
+        with ray_errors("predicting"), ordered() as context, _bar(len(parts), quiet) as advance:
             # One part a block, so that an actor holds one at a time.
             context.target_max_block_size = None
             results = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(

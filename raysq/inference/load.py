@@ -73,10 +73,10 @@ class Predictor:
 
     def _predict_series(self, frame: "pa.Table") -> "pa.Table":
         """Predict for rows in memory that belong together, prepared as those of a file are."""
-        from raysq.preparation import prepare_table
+        from raysq.data.pipeline import read_table
 
         with for_predict("frames"):
-            table, report = prepare_table(self.kind.reading(self.run.config.facts), [frame])
+            table, report = read_table(self.kind.reading(self.run.config.facts), [frame])
             return self.predict_table(table, report=report)
 
     def generate(self, prompt: str = "", **chosen: Any) -> dict[str, Any]:

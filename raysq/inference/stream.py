@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from raysq.data.preprocessor import Preprocessor
+from raysq.distributed.row_keys import KEY, STRIDE, check_order
 from raysq.errors import RaysqError
 from raysq.inference import pool
-from raysq.pieces import KEY, PIECE
 from raysq.sources import Source
 from raysq.training.run import Run
 
@@ -20,7 +21,7 @@ _WAITING = 256 << 20  # bytes of blocks, at least, that may wait between the fil
 
 def stream(
     run: Run,
-    preparation: Any,
+    preprocessor: Preprocessor,
     found: Source,
     actors: int,
     *,
@@ -31,39 +32,40 @@ def stream(
 
     Args:
         run: of a kind whose rows are predicted each by itself.
-        preparation: of the kind, reads the files; nothing is left to be inferred.
+        preprocessor: of the kind, reads the files; nothing is left to be inferred.
         found: the files.
         actors: of the pool.
         gpu: whether they predict on GPUs.
-        advance: called with the bytes of the pieces of the files whose rows are predicted.
+        advance: called with the bytes of the partitions whose rows are predicted.
 
     Yields:
-        Tables of predictions, and at the end the report of the preparation.
+        Tables of predictions, and at the end the report of the preprocessor.
 
     Raises:
         DataError: rows that cannot be read or used.
         ResourceError: Ray fails.
     """
     import pyarrow as pa
-    from ray.data import ActorPoolStrategy, read_datasource
+    from ray.data import ActorPoolStrategy
 
-    from raysq.pieces import read_notes, unwrapped
-    from raysq.pipeline import Pieces, ordered
+    from raysq.data.pipeline import ReadPartition
+    from raysq.data.records import ChunkRecord, all_stats
+    from raysq.distributed.ray_data import keyed_rows, ordered, ray_errors
 
-    pieces = preparation.plan(found.files)
+    partitions = preprocessor.partition(found.files)
     needs = pool.needs(gpu)
-    rows = expected = done = 0
-    with pool.scratch() as noted:
-        with unwrapped("predicting"), ordered() as context:
+    rows, last, done = 0, -1, 0
+    with pool.scratch() as scratch:
+        with ray_errors("predicting"), ordered() as context:
             context.target_max_block_size = BLOCK_BYTES
             limits = context.execution_options.resource_limits
             waiting = max(_WAITING, 4 * actors * BLOCK_BYTES)
             context.execution_options.resource_limits = limits.copy(object_store_memory=waiting)
             # Reading takes no CPU from the pool: actors that hold all of them would wait for rows for ever.
-            read = read_datasource(
-                Pieces(preparation, pieces, noted),
-                override_num_blocks=len(pieces),
-                concurrency=max(1, min(len(pieces), actors)),
+            read = keyed_rows(
+                ReadPartition(preprocessor, scratch),
+                list(enumerate(partitions)),
+                concurrency=max(1, min(len(partitions), actors)),
                 num_cpus=0,
             )
             results = read.map_batches(
@@ -79,21 +81,20 @@ def stream(
                 pool.check(block)
                 if not block.num_rows:
                     continue
-                keys = block.column(KEY).to_numpy()
-                if (np.diff(keys) != 1).any() or (keys[0] != expected and keys[0] % PIECE):
-                    raise RuntimeError("predictions came out of order")
-                expected = int(keys[-1]) + 1
-                while done < expected // PIECE:  # those before the piece at hand
-                    advance(getattr(pieces[done], "size", 0))
+                last = check_order(block.column(KEY).to_numpy(), last)
+                while done < last // STRIDE:  # those before the partition at hand
+                    advance(getattr(partitions[done], "size", 0))
                     done += 1
                 place = block.column_names.index("row")
                 numbers = pa.array(np.arange(rows, rows + block.num_rows))
                 rows += block.num_rows
                 yield block.set_column(place, "row", numbers).drop_columns([KEY])
-        notes, counts = read_notes(noted, len(pieces), preparation)
-        if rows != sum(counts):
-            raise RuntimeError(f"{rows:,} predictions came for {sum(counts):,} rows")
-        yield preparation.conclude(notes)
+        records: list[ChunkRecord] = []
+        preprocessor.fit_stats(all_stats(scratch, partitions, records))
+        due = sum(record.rows for record in records)
+        if rows != due:
+            raise RuntimeError(f"{rows:,} predictions came for {due:,} rows")
+        yield preprocessor.summarize([record.stats for record in records])
 
 
 class _Actor:

@@ -11,11 +11,11 @@ from typing import IO, Any
 
 from raysq import kinds
 from raysq.atomic import atomic_write
+from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
 from raysq.home import asked_output
 from raysq.inference.abilities import check
 from raysq.inference.load import without_options
-from raysq.preparation import prepare_table
 from raysq.readers.files import check_file, open_file, unreadable
 from raysq.readers.limits import LIMITS
 from raysq.terminal import TextOutput, results
@@ -154,10 +154,10 @@ def _cells(run: Run, path: Path, encoding: str, column: str | None, on_message: 
     check_file(path)
     try:
         reading, messages = reading.infer([path])
-        table, report = prepare_table(reading, [path], inferred=True)
+        table, report = read_table(reading, [path], inferred=True)
     except DataError as error:
         raise DataError(without_options(error), "--column NAME names that of the sentences") from None
-    for message in (*messages, *reading.remarks(report)):
+    for message in (*messages, *reading.describe(report)):
         on_message(message)
     return [text or "" for text in table.column("source").to_pylist()]
 

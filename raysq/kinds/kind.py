@@ -1,8 +1,8 @@
 """The protocol between the core and a kind of sequence data; the core never names a kind."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -13,133 +13,6 @@ if TYPE_CHECKING:
 
     from raysq.kinds.charts import Section, Table, Text
     from raysq.shards import Dataset
-    from raysq.sources import Listing
-
-
-class Preparation(Protocol):
-    """How raw files become the rows of a data set. A frozen dataclass whose fields are its settings.
-
-    The pipeline calls `plan` in the driver, `read` in Ray tasks, one piece at a time and in any order, and the
-    rest in the driver with what the pieces noted, in the order of the plan. Errors in the data are noted, not
-    raised, so that the first one is reported whichever task met its own first.
-    """
-
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-    version: int  # raised when the same input and settings would give other bytes
-    suffixes: tuple[str, ...]  # of the raw files that it can read
-    trees: bool  # whether a folder of folders is one source
-    zip_member: str | None  # how the one file in a zip must end; None where a zip is an archive of any files
-    listing: "Listing | None"  # tables that may say what the other files of their folder are
-    shard_rows: int  # rows of a shard, where nobody asks for another number
-
-    def recorded(self) -> dict[str, Any]:
-        """The settings for the manifest and the fingerprint, without this machine's folders."""
-        ...
-
-    def infer(self, files: "list[Path]") -> "tuple[Preparation, list[str]]":
-        """The preparation with what the person did not say filled in from the files, and what was found, in lines."""
-        ...
-
-    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What settings of examples lack that the columns decide (a target, say), and what to tell, in lines.
-
-        Raises:
-            UsageError: a setting that does not fit the columns.
-        """
-        ...
-
-    def plan(self, files: "list[Path]") -> list[Any]:
-        """Picklable pieces of the raw files that can be read independently, in row order."""
-        ...
-
-    def read(self, piece: Any) -> "Iterator[tuple[pa.Table, dict[str, Any]]]":
-        """The data set's rows of one piece, a bounded number at a time, each with a JSON-ready note of what
-        was seen or repaired."""
-        ...
-
-    def whole(self) -> "Callable[[pa.Table], tuple[pa.Table, Mapping[str, pa.Table], dict[str, Any]]] | None":
-        """A repair that needs all rows at once (sorting, filling gaps), or None where none was asked for.
-
-        It gives the rows, tables to store beside them by name, and a JSON-ready note.
-        """
-        ...
-
-    def check(self, notes: list[dict[str, Any]]) -> None:
-        """Raises DataError for the first thing noted in the pieces that cannot be used."""
-        ...
-
-    def conclude(self, notes: list[dict[str, Any]], repaired: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The data set's report, from all notes and that of `whole`. Raises DataError for what cannot be used."""
-        ...
-
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
-        ...
-
-
-@runtime_checkable
-class Revising(Protocol):
-    """A preparation that may have to read again, where all rows show what no part of them could tell."""
-
-    def revise(self, notes: list[dict[str, Any]]) -> "Preparation":
-        """The preparation for another pass, by the notes of all pieces in order; itself where one was enough."""
-        ...
-
-
-@runtime_checkable
-class Surveying(Protocol):
-    """A preparation whose rows depend on all pieces (a vocabulary, say), so that it passes over them first."""
-
-    def survey(self, pieces: list[Any], scratch: "Path") -> "Survey":
-        """The first pass.
-
-        Args:
-            pieces: the plan.
-            scratch: a folder that all nodes see, for what the passes keep between them.
-        """
-        ...
-
-
-class Survey(Protocol):
-    """A first pass over all pieces. `look` runs in Ray tasks, the rest in the driver."""
-
-    @property
-    def look(self) -> "Callable[[int, Any], Iterator[dict[str, Any]]]":
-        """From the number of a piece and the piece to a JSON-ready note for each part of it; what is large goes to
-        files in the scratch folder. Picklable."""
-        ...
-
-    def add(self, number: int, notes: list[dict[str, Any]]) -> None:
-        """Takes in what was seen in a piece; called for all pieces in the order of the plan."""
-        ...
-
-    def settle(self, shard_rows: int) -> "Settled":
-        """What follows from all pieces.
-
-        Raises:
-            DataError: raw data that cannot be used.
-        """
-        ...
-
-
-@dataclass(frozen=True)
-class Settled:
-    """What a survey decided.
-
-    Attributes:
-        read: from one of `shards` to its rows. Picklable, for it runs in Ray tasks.
-        shards: for each shard what `read` needs.
-        extras: name -> table beside the rows.
-        found: JSON-ready, for `conclude`.
-        spent: called with the number of a shard when it and all before it are written and none will be read again;
-            what only they needed can go.
-    """
-
-    read: "Callable[[Any], pa.Table]"
-    shards: list[Any]
-    extras: "Mapping[str, pa.Table]"
-    found: dict[str, Any]
-    spent: "Callable[[int], None]"
 
 
 class Examples(Protocol):
@@ -255,7 +128,7 @@ class Kind:
     Attributes:
         name: "forecast", "classify", ...
         noun: what a trained model of the kind is, with its article: "a language model".
-        preparation: the Preparation dataclass.
+        preparation: the `raysq.data.preprocessor.Preprocessor` dataclass.
         examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: Examples}`,
             `inputs(dataset) -> Inputs`, and a class method `resolve(values, dataset) -> values` that turns what a
             person may write (a duration, say) into what the fields hold; where some fields may decide nothing, a
@@ -274,7 +147,7 @@ class Kind:
             before training.
         folds: `folds(dataset, settings, count) -> settings of each fold` of a rolling-origin backtest, or None where
             the examples have no order in time.
-        reading: `reading(facts) -> Preparation` that reads raw files for predictions.
+        reading: `reading(facts) -> Preprocessor` that reads raw files for predictions.
         history: `history(facts, settings) -> (int, int)`, rows before and after its own that a prediction looks at;
             None where each row is predicted by itself.
         predict: `predict(facts, settings, model, table, report=None, stands=None, origin=0, assets=None) ->

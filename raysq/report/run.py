@@ -268,13 +268,13 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _findings(study: Study) -> Sequence[str]:
-    """What the preparation said, in lines."""
+    """Return what preparation found, in lines."""
     assert study.dataset is not None
     manifest = study.dataset.manifest
     if not manifest.report:
         return []
     preparation = make(kinds.get(manifest.kind).preparation, manifest.preparation["settings"])
-    lines = [*manifest.preparation.get("told", []), *preparation.remarks(manifest.report)]
+    lines = [*manifest.preparation.get("told", []), *preparation.describe(manifest.report)]
     return list(dict.fromkeys(lines))
 
 

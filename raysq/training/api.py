@@ -6,9 +6,10 @@ from glob import glob
 from pathlib import Path
 from typing import Any
 
-from raysq import datasets, kinds, preparation, tasks
+from raysq import datasets, kinds, tasks
 from raysq.errors import DataError, MissingPackageError, UsageError
 from raysq.shards import Dataset
+from raysq.tasks.prepare import prepare
 from raysq.training.best import best_weights
 from raysq.training.config import Config, plan
 from raysq.training.run import Run
@@ -104,7 +105,7 @@ def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) ->
                 f"task {task!r} is for data of your own, and none are prepared: first `raysq prepare {task} --source "
                 "PATH`, or with --source sample"
             )
-        return preparation.prepare(found, quiet=quiet)
+        return prepare(found, quiet=quiet)
     return datasets.find(found, None if data is None else str(data))
 
 

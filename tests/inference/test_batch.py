@@ -13,7 +13,7 @@ from raysq.cli import main
 from raysq.errors import DataError, ResourceError, UsageError
 from raysq.inference.batch import predict_file
 from raysq.inference.load import load
-from raysq.preparation import prepare
+from raysq.tasks.prepare import prepare
 from raysq.training import api
 from raysq.training.config import plan
 from raysq.training.run import Run

@@ -10,9 +10,9 @@ import pytest
 from limited import run_limited
 from readers.sources import WORDS, Source, npz, write_sources, zipped
 
-from raysq import preparation
 from raysq.corpus.vectors import read_vectors
 from raysq.errors import DataError, RaysqError, SourceError, UsageError
+from raysq.tasks.prepare import prepare
 
 _LONGEST = 1500  # characters of a message
 
@@ -58,7 +58,7 @@ def read(task: str, settings: dict, path: Path) -> None:
         rows, matrix = read_vectors(path, WORDS)
         assert matrix.shape[0] == len(rows) <= len(WORDS)
         return
-    dataset = preparation.prepare(task, path, settings=settings, name="x", fresh=True, quiet=True)
+    dataset = prepare(task, path, settings=settings, name="x", fresh=True, quiet=True)
     assert dataset.rows > 0
     dataset.verify()
 
@@ -128,7 +128,7 @@ def test_what_cannot_be_read_is_named(tmp_path, task, name, content, said):
     path.write_bytes(content)
     settings = {"targets": "b"} if task == "forecast" else {}
     with pytest.raises((DataError, SourceError), match=said) as caught:
-        preparation.prepare(task, path, settings=settings, quiet=True)
+        prepare(task, path, settings=settings, quiet=True)
     assert "\n" not in str(caught.value)
 
 
@@ -136,5 +136,5 @@ def test_a_row_of_other_bytes_has_its_number(tmp_path, capfd):
     path = tmp_path / "x.csv"
     path.write_bytes(b"text,label\n" + b"a b,x\nc d,y\n" * 20 + b"caf\xe9,x,more\n")
     with pytest.raises(DataError, match="line 42 has 3 cells"):
-        preparation.prepare("classify", path, quiet=True)
+        prepare("classify", path, quiet=True)
     assert "Traceback" not in capfd.readouterr().err  # which Arrow prints where it cannot hand over the row

@@ -15,8 +15,8 @@ from raysq import cli, sources
 from raysq.corpus.vectors import read_vectors
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.inference.translate import _lines
-from raysq.preparation import prepare
 from raysq.readers.files import check_file, damages, open_file
+from raysq.tasks.prepare import prepare
 
 LONG = "n" * 300  # longer than any file's name can be
 

@@ -14,10 +14,10 @@ import pytest
 from limited import run_limited
 from readers.sources import tarred, zipped
 
-from raysq import preparation
 from raysq.errors import DataError, UsageError
 from raysq.inference import translate
 from raysq.readers.csv.format import CsvFormat
+from raysq.tasks.prepare import prepare
 
 BLOCK = gzip.compress(b"a" * (1 << 20))
 GIGABYTE = BLOCK * 1024  # in a megabyte
@@ -92,7 +92,7 @@ def refuse(directory: str) -> None:
                 (path / inner).write_bytes(data)
         settings = {"max_record_bytes": 1 << 24, **({"targets": "a"} if task == "forecast" else {})}
         with pytest.raises(DataError, match=said) as caught:
-            preparation.prepare(task, path, settings=settings, quiet=True)
+            prepare(task, path, settings=settings, quiet=True)
         assert "\n" not in str(caught.value), name
 
 
@@ -101,7 +101,7 @@ def refuse_by_default(directory: str) -> None:
     path = Path(directory) / "x.csv.gz"
     path.write_bytes(packed(b"text,label\n" + b"a b,x\nc d,y\n" * 20))
     with pytest.raises(DataError, match="line 42 has more than 67,108,864 bytes.*--set max_record_bytes=NUMBER"):
-        preparation.prepare("classify", path, quiet=True)
+        prepare("classify", path, quiet=True)
 
 
 @pytest.mark.parametrize("function", [refuse, refuse_by_default])
@@ -130,9 +130,9 @@ def test_a_long_record_is_read_where_the_setting_allows_it(tmp_path, name):
     else:
         (tmp_path / name).write_bytes(gzip.compress(content, 1) if name.endswith(".gz") else content)
     with pytest.raises(DataError, match=r"has more than 12,000,000 bytes.*--set max_record_bytes"):
-        preparation.prepare("classify", tmp_path / name, settings={"max_record_bytes": 12_000_000}, quiet=True)
-    allowed = preparation.prepare("classify", tmp_path / name, settings={"max_record_bytes": 1 << 27}, quiet=True)
-    default = preparation.prepare("classify", tmp_path / name, name="d", quiet=True)
+        prepare("classify", tmp_path / name, settings={"max_record_bytes": 12_000_000}, quiet=True)
+    allowed = prepare("classify", tmp_path / name, settings={"max_record_bytes": 1 << 27}, quiet=True)
+    default = prepare("classify", tmp_path / name, name="d", quiet=True)
     assert allowed.rows == default.rows == 40
     assert "max_record_bytes" not in default.manifest.preparation["settings"]  # as before there were limits
 
@@ -152,9 +152,9 @@ def test_a_sentence_is_a_record(tmp_path, name):
             (path / f"train.{side}").write_text(text)
     else:
         path.write_text("".join(f"{one}\t{two}\n" for one, two in zip(*map(str.splitlines, sides), strict=True)))
-    assert preparation.prepare("pairs", path, quiet=True).rows == 61
+    assert prepare("pairs", path, quiet=True).rows == 61
     with pytest.raises(DataError, match=r"a line near line \d+ has more than 5,000 bytes.*--set max_record_bytes"):
-        preparation.prepare("pairs", path, settings={"max_record_bytes": 5000}, quiet=True)
+        prepare("pairs", path, settings={"max_record_bytes": 5000}, quiet=True)
 
 
 def test_a_line_to_translate_is_a_record(tmp_path, monkeypatch):

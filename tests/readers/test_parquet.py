@@ -5,7 +5,7 @@ import pytest
 from readers.sources import parquet
 
 from raysq.errors import DataError
-from raysq.preparation import prepare
+from raysq.tasks.prepare import prepare
 
 GOOD = ["a b", "c d"] * 20
 

@@ -1,4 +1,4 @@
-"""From the notes of all pieces to the first error, or to the data set's report."""
+"""Validate the statistics of all chunks, and summarize them in the data set's report."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,8 @@ _LONGEST = 40  # characters of a label in a line
 _ONCE = "most words occur once: of texts without spaces between words, take the characters"
 
 
-def check(settings: "TextPreparation", notes: list[Note]) -> None:
-    """Raises the error of what cannot be used.
+def validate(settings: "TextPreparation", notes: list[Note]) -> None:
+    """Raise the error of what cannot be used.
 
     Raises:
         DataError: documents without a label, some that say what is test while others do not, one class.
@@ -66,7 +66,7 @@ def check(settings: "TextPreparation", notes: list[Note]) -> None:
         )
 
 
-def conclude(settings: "TextPreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
+def summarize(settings: "TextPreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
     """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
     test, said = sum(found["counts"]["test"]), total(notes, "said")
     parts = "none" if not test else "given" if said else "drawn"
@@ -88,8 +88,8 @@ def conclude(settings: "TextPreparation", notes: list[Note], found: Mapping[str,
     }
 
 
-def remarks(report: Mapping[str, Any]) -> list[str]:
-    """What a person should know of a report, in lines."""
+def describe(report: Mapping[str, Any]) -> list[str]:
+    """Return a report in lines for people."""
     train, test, validation = parts_of(report["counts"])
     both = [sum(counts) for counts in zip(train, test, validation, strict=True)]
     names = [_brief(name) for name in report["classes"]]

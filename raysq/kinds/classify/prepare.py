@@ -47,10 +47,10 @@ class TextPreparation(DocumentPreparation):
         """How the documents are read."""
         return Form(self.text, self.label, self.headers, **self.csv_settings())
 
-    def recorded(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, Any]:
         """The settings without this machine's folders, for the manifest and the fingerprint."""
         name = None if self.vectors is None else os.path.basename(self.vectors)
-        return {**super().recorded(), "vectors": name}
+        return {**super().to_config(), "vectors": name}
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """These settings with what was not said found in the files, and what was found, in lines.
@@ -70,38 +70,33 @@ class TextPreparation(DocumentPreparation):
             found = dataclasses.replace(found, words_sha256=digest)
         return found, told
 
-    def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """The documents of one piece, as they are, with a note of each table."""
-        for table, note in super().read(piece):
+    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+        """Yield the documents of one partition in tables, with statistics of each."""
+        for table, note in super().documents(partition):
             yield _whole(table, note) if self.missing == "drop" else (table, note)
 
-    def check(self, notes: list[Note]) -> None:
-        """Raises the first error that the notes of all pieces, in order, hold.
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise the first error of all chunks.
 
         Raises:
             DataError: no documents, documents without a label, one class only.
         """
-        from raysq.kinds.classify.findings import check
+        from raysq.kinds.classify.findings import validate
 
-        super().check(notes)
-        check(self, notes)
+        super().validate_stats(stats)
+        validate(self, stats)
 
-    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
-        """The data set's report.
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return the data set's report."""
+        from raysq.kinds.classify.findings import summarize
 
-        Args:
-            notes: of all pieces, in order.
-            repaired: what the survey found.
-        """
-        from raysq.kinds.classify.findings import conclude
+        return summarize(self, stats, summary or {})
 
-        return conclude(self, notes, repaired or {})
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        from raysq.kinds.classify.findings import describe
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
-        from raysq.kinds.classify.findings import remarks
-
-        return remarks(report)
+        return describe(report)
 
 
 def _whole(table: pa.Table, note: Note) -> tuple[pa.Table, Note]:

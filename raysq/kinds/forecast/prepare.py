@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Literal
 import pyarrow as pa
 
 from raysq import tabular, zones
-from raysq.errors import DataError, UsageError
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.records import PartitionStats, Stats
+from raysq.errors import DataError, RaysqError, UsageError
 from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.reading import cells, directives, timestamps
 from raysq.kinds.forecast.reading.assemble import assemble
@@ -20,14 +22,11 @@ from raysq.kinds.forecast.reading.repair import FILLED, repair
 from raysq.kinds.forecast.reading.rows import rows
 from raysq.kinds.forecast.reading.written import typed
 from raysq.readers.csv.format import CsvFormat
-from raysq.readers.limits import without_defaults
 from raysq.settings import listed, nearest
-from raysq.shards import SHARD_ROWS
-from raysq.sources import Listing
 
 
 @dataclass(frozen=True)
-class SeriesPreparation(CsvFormat):
+class SeriesPreparation(CsvFormat, Preprocessor):
     """How raw files become a series. The fields are settings; with the defaults every row is kept as it is.
 
     Attributes:
@@ -65,7 +64,7 @@ class SeriesPreparation(CsvFormat):
             are float32.
 
     The others are those of `CsvFormat`. Sorting, filling, dropping rows with the same stamp, and several series hold
-    all rows in memory; the rest is done piece by piece.
+    all rows in memory; the rest is done partition by partition.
     """
 
     time: tuple[str, ...] = ("time",)
@@ -93,15 +92,11 @@ class SeriesPreparation(CsvFormat):
 
     version: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
-    trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
-    listing: ClassVar[Listing | None] = None
-    shard_rows: ClassVar[int] = SHARD_ROWS
 
-    def recorded(self) -> dict[str, Any]:
-        """The settings, for the manifest and the fingerprint."""
-        settings = without_defaults(dataclasses.asdict(self))
-        return {name: value for name, value in settings.items() if name != "left_out"}
+    def to_config(self) -> dict[str, Any]:
+        """Return the settings for manifest and fingerprint."""
+        return {name: value for name, value in super().to_config().items() if name != "left_out"}
 
     def __post_init__(self) -> None:
         key: Any = self.id
@@ -195,8 +190,10 @@ class SeriesPreparation(CsvFormat):
         """The columns that the categories become."""
         return tuple(f"{name}={value}" for name, values in (self.levels or {}).items() for value in values)
 
-    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What settings of windows lack or leave open, as far as these columns tell.
+    def infer_defaults(
+        self, settings: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return what settings of windows lack or leave open, as far as these columns tell, and messages.
 
         Args:
             settings: of the kind's examples, as a person wrote them; only these are checked.
@@ -208,9 +205,9 @@ class SeriesPreparation(CsvFormat):
         Raises:
             UsageError: targets or features that are no columns, or no target where there are several columns.
         """
-        from raysq.kinds.forecast.reading.choose import complete
+        from raysq.kinds.forecast.reading.choose import infer_defaults
 
-        return complete(self, settings, defaults)
+        return infer_defaults(self, settings, defaults)
 
     def reading(self, needed: Sequence[str] | None = None) -> dict[str, Any]:
         """Settings, ready for JSON, that read further files of this layout: `SeriesPreparation(**reading)`.
@@ -218,7 +215,7 @@ class SeriesPreparation(CsvFormat):
         Args:
             needed: names of the columns that will be used; files may lack the others. All when None.
         """
-        settings = json.loads(json.dumps(self.recorded()))
+        settings = json.loads(json.dumps(self.to_config()))
         if needed is not None:
             wanted = set(needed)
             plain = self.columns or tuple(name for name in needed if name not in self.category_columns)
@@ -231,35 +228,60 @@ class SeriesPreparation(CsvFormat):
             settings |= {"categories": list(levels), "levels": levels or None}
         return settings
 
-    def plan(self, files: "Sequence[Path | pa.Table]") -> list[tabular.Piece]:
-        """The pieces of the files, or of rows in memory, with the wanted columns found in their headers.
+    def partition(self, files: "Sequence[Path | pa.Table]") -> list[tabular.Piece]:
+        """Return the partitions of the files, or of rows in memory, with the wanted columns found in their headers.
 
         Raises:
             DataError: an empty file, files of different layouts, or a column that is not there.
         """
-        pieces = tabular.plan(files, self.csv)
-        for piece in pieces:
-            self._check_columns(piece)
-        return pieces
+        partitions = tabular.plan(files, self.csv)
+        for partition in partitions:
+            self._check_columns(partition)
+        return partitions
 
-    def read(self, piece: tabular.Piece) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-        """The series' rows of one piece, with a note of what was seen in each table."""
+    def read(self, partition: tabular.Piece) -> Iterator[Chunk]:
+        """Yield the series' rows of one partition."""
         text = [*self.time, *self.categories, *self.id]
-        values = list(self.kept(piece.header))
+        values = list(self.kept(partition.header))
         if self.notation != cells.PLAIN:
             # Arrow would take 1.234 for a number where it stands for 1234.
             text, values = [*text, *values], []
-        for chunk in tabular.read(piece, text, values, self.csv):
-            yield rows(self, piece, chunk)
+        for chunk in tabular.read(partition, text, values, self.csv):
+            yield Chunk(*rows(self, partition, chunk))
 
-    def revise(self, notes: list[dict[str, Any]]) -> "SeriesPreparation":
-        """The preparation that loses nothing of what its first pass noted: columns that float32 damages are float64."""
-        wide = wide_columns([note["rounding"] for note in notes])
+    @property
+    def one_pass(self) -> bool:  # type: ignore[override]
+        """Whether no repair needs all rows at once."""
+        return self._repair() is None
+
+    def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
+        """Validate the statistics, and return the repair of all rows, if the settings ask for one.
+
+        Columns that float32 would damage are read again as float64: rows that were rounded show what no part of them
+        could tell.
+
+        Raises:
+            DataError: the first row that cannot be used, also before the one at which reading a file ended; no rows.
+        """
+        from raysq.kinds.forecast.reading.findings import require_rows
+
+        chunks: list[Stats] = []
+        try:
+            for partition in stats:
+                chunks += [record.stats for record in partition.chunks]
+        except RaysqError:
+            self.validate_stats(chunks)
+            raise
+        self.validate_stats(chunks)
+        require_rows(chunks)
+        wide = wide_columns([note["rounding"] for note in chunks])
         lost = [name for name in wide if name not in self.float64]
-        return dataclasses.replace(self, float64=(*self.float64, *lost)) if lost else self
+        if lost:
+            return Transform(preprocessor=dataclasses.replace(self, float64=(*self.float64, *lost)))
+        return Transform(all_rows=self._repair())
 
-    def whole(self) -> Callable[[pa.Table], tuple[pa.Table, dict[str, pa.Table], dict[str, Any]]] | None:
-        """The repair that needs all rows at once, where one was asked for."""
+    def _repair(self) -> Callable[[pa.Table], tuple[pa.Table, dict[str, pa.Table], Stats]] | None:
+        """Return the repair that needs all rows at once, where the settings ask for one."""
         repairs: dict[str, Any] = {
             "sort": self.order == "sort",
             "duplicates": self.duplicates,
@@ -271,7 +293,7 @@ class SeriesPreparation(CsvFormat):
             "count": self.time_format == timestamps.ROWS,
         }
         if self.id:
-            return partial(_repair, assemble, keys=len(self.id), **repairs)
+            return partial(_repaired, assemble, keys=len(self.id), **repairs)
         if (
             self.order == "sort"
             or self.duplicates in ("first", "last")
@@ -280,38 +302,34 @@ class SeriesPreparation(CsvFormat):
             or self.timezone is not None
             or self.time_format == timestamps.ROWS
         ):
-            return partial(_repair, repair, **repairs)
+            return partial(_repaired, repair, **repairs)
         return None
 
-    def check(self, notes: list[dict[str, Any]]) -> None:
-        """Raises the first error that the notes of all pieces, in order, hold.
+    def validate_stats(self, stats: list[Stats]) -> None:
+        """Raise the first error of all chunks.
 
         Raises:
             DataError: with file, line, column, value, and the setting that repairs it.
         """
-        from raysq.kinds.forecast.reading.findings import check
+        from raysq.kinds.forecast.reading.findings import validate
 
-        check(self, notes)
+        validate(self, stats)
 
-    def conclude(self, notes: list[dict[str, Any]], repaired: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The data set's report.
-
-        Args:
-            notes: of all pieces, in order.
-            repaired: what `whole` noted.
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
+        """Return the data set's report.
 
         Raises:
             DataError: stamps that cannot be used.
         """
-        from raysq.kinds.forecast.reading.findings import conclude
+        from raysq.kinds.forecast.reading.findings import summarize
 
-        return conclude(self, notes, repaired)
+        return summarize(self, stats, summary)
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
-        from raysq.kinds.forecast.reading.findings import remarks
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        from raysq.kinds.forecast.reading.findings import describe
 
-        return remarks(self, report)
+        return describe(self, report)
 
     def kept(self, header: Sequence[str]) -> tuple[str, ...]:
         """The columns of values in a file with this header."""
@@ -360,7 +378,7 @@ class SeriesPreparation(CsvFormat):
             )
 
 
-def _repair(
+def _repaired(
     function: Callable[..., tuple[pa.Table, pa.Table, dict[str, Any]]], table: pa.Table, **options: Any
 ) -> tuple[pa.Table, dict[str, pa.Table], dict[str, Any]]:
     """The repaired rows, what lies beside them, and what was done; nothing lies beside rows that are all observed."""

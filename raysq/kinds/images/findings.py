@@ -1,4 +1,4 @@
-"""From the notes of all pieces to the first error, or to the data set's report."""
+"""Validate the statistics of all chunks, and summarize them in the data set's report."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -20,19 +20,19 @@ _LISTED = 20
 _DARK = 64  # of 255: no image has a pixel as bright as that
 
 
-def check_images(notes: list[Note]) -> None:
+def validate_images(notes: list[Note]) -> None:
     """Raises DataError where there are no images."""
     if not any(note["images"] for note in notes):
         raise DataError("the source has no images that can be read", hint="give another --source")
 
 
-def check(settings: "ImagePreparation", notes: list[Note]) -> None:
+def validate(settings: "ImagePreparation", notes: list[Note]) -> None:
     """Raises the error of what cannot be used.
 
     Raises:
         DataError: no images, some that say what is test while others do not, one class, none to train on.
     """
-    check_images(notes)
+    validate_images(notes)
     total, said = _total(notes, "images"), _total(notes, "said")
     if 0 < said < total:
         first = next(note["first_unsaid"] for note in notes if note["first_unsaid"] is not None)
@@ -54,7 +54,7 @@ def check(settings: "ImagePreparation", notes: list[Note]) -> None:
         )
 
 
-def conclude(settings: "ImagePreparation", notes: list[Note]) -> Note:
+def summarize(settings: "ImagePreparation", notes: list[Note]) -> Note:
     """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
     counts = dict(zip(SIDES, _counts(notes), strict=True))
     test, said = counts["test"], _total(notes, "said")
@@ -80,8 +80,8 @@ def seen(notes: list[Note]) -> Note:
     }
 
 
-def remarks(report: Mapping[str, Any]) -> list[str]:
-    """What a person should know of a report, in lines."""
+def describe(report: Mapping[str, Any]) -> list[str]:
+    """Return a report in lines for people."""
     train, test, validation = parts_of(report["counts"])
     names = report["classes"]
     both = [f"{name} {sum(counts):,}" for name, *counts in zip(names, train, test, validation, strict=True)]

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import pyarrow as pa
-
+from raysq.data.preprocessor import Chunk, Preprocessor
 from raysq.errors import UsageError
 from raysq.kinds.images import findings
 from raysq.kinds.images.reading import SUFFIXES, Form, Piece, infer, plan, read
@@ -22,7 +21,7 @@ _MOST_ROWS = 16384
 
 
 @dataclass(frozen=True)
-class _Pixels(CsvFormat):
+class _Pixels(CsvFormat, Preprocessor):
     """What a preparation and a reading for predictions share: the size and colour that every image gets."""
 
     size: str | None = None
@@ -64,12 +63,12 @@ class _Pixels(CsvFormat):
         )
 
     @property
-    def shard_rows(self) -> int:
+    def shard_rows(self) -> int:  # type: ignore[override]
         """Images of a shard, a power of two: as many as have 64 MB of pixels, and at most 16,384."""
         most = max(1, SHARD_BYTES // max(self.form.bytes, 1))
         return min(_MOST_ROWS, 1 << (most.bit_length() - 1))
 
-    def recorded(self) -> dict[str, Any]:
+    def to_config(self) -> dict[str, Any]:
         """The settings, for the manifest and the fingerprint."""
         found = dataclasses.asdict(self)
         # So that what was prepared before there were these settings is still the same.
@@ -77,25 +76,18 @@ class _Pixels(CsvFormat):
         unsaid = [name for name, value in defaults.items() if found[name] == value]
         return {name: value for name, value in found.items() if name not in unsaid}
 
-    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What settings of examples lack: nothing."""
-        return {}, []
-
-    def plan(self, files: list[Path]) -> list[Piece]:
-        """The pieces of the files.
+    def partition(self, files: list[Path]) -> list[Piece]:
+        """Return the partitions of the files.
 
         Raises:
             DataError: files that cannot be read as images.
         """
         return plan(files, self.form)
 
-    def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """The images of one piece, with a note of each table; see `raysq.kinds.images.reading`."""
-        yield from read(piece, self.form)
-
-    def whole(self) -> None:
-        """No repair of the whole."""
-        return None
+    def read(self, partition: Piece) -> Iterator[Chunk]:
+        """Yield the images of one partition; see `raysq.kinds.images.reading`."""
+        for table, note in read(partition, self.form):
+            yield Chunk(table, note)
 
 
 @dataclass(frozen=True)
@@ -144,21 +136,21 @@ class ImagePreparation(_Pixels):
         settings = dataclasses.replace(self, **_known(found.form), classes=found.form.classes)
         return settings, [*found.told, *found.left_out]
 
-    def check(self, notes: list[Note]) -> None:
-        """Raises the first error that the notes of all pieces, in order, hold.
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise the first error of all chunks.
 
         Raises:
             DataError: no images, one class only, none to train on.
         """
-        findings.check(self, notes)
+        findings.validate(self, stats)
 
-    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
-        """The data set's report."""
-        return findings.conclude(self, notes)
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return the data set's report."""
+        return findings.summarize(self, stats)
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
-        return findings.remarks(report)
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        return findings.describe(report)
 
 
 @dataclass(frozen=True)
@@ -182,16 +174,16 @@ class ImageReading(_Pixels):
         """
         return self, infer(files, self.form).left_out
 
-    def check(self, notes: list[Note]) -> None:
-        """Raises DataError where there are no images."""
-        findings.check_images(notes)
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise DataError if there are no images."""
+        findings.validate_images(stats)
 
-    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
-        """`images`, `resized`, `frames`, `damaged` and `ignored`."""
-        return findings.seen(notes)
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return `images`, `resized`, `frames`, `damaged` and `ignored`."""
+        return findings.seen(stats)
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
         return [findings.counted(report["images"]), *findings.repairs(report)]
 
 

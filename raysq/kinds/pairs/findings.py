@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _PARTS = ("train", "test", "validation")
 
 
-def check(settings: "PairPreparation", notes: list[Note]) -> None:
+def validate(settings: "PairPreparation", notes: list[Note]) -> None:
     """Raises DataError for what cannot be used.
 
     Args:
@@ -45,7 +45,7 @@ def check(settings: "PairPreparation", notes: list[Note]) -> None:
         )
 
 
-def conclude(settings: "PairPreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
+def summarize(settings: "PairPreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
     """The data set's report."""
     parts = [sum(note["parts"][number] for note in notes) for number in range(len(_PARTS))]
     said = total(notes, "said")
@@ -69,8 +69,8 @@ def seen(notes: list[Note]) -> Note:
     return {"pairs": total(notes, "pairs"), "undecodable": named(notes, "undecodable")}
 
 
-def remarks(report: Mapping[str, Any]) -> list[str]:
-    """What a person should know of a report, in lines."""
+def describe(report: Mapping[str, Any]) -> list[str]:
+    """Return a report in lines for people."""
     parts = report["parts"]
     counts = ", ".join(f"{name} {count:,}" for name, count in parts.items() if count)
     pairs = f"{sum(parts.values()):,} pairs: {counts}; "

@@ -1,10 +1,10 @@
 """From pairs of sentences in raw files to the words of two vocabularies."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,8 @@ from raysq.corpus.reading import Form
 from raysq.corpus.reading import plan as plan_documents
 from raysq.corpus.reading import read as read_documents
 from raysq.corpus.reading.heads import head, is_csv
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.records import PartitionStats
 from raysq.errors import DataError, UsageError
 from raysq.kinds.pairs import lines
 from raysq.kinds.pairs.layout import LANGUAGES, TABLES, Layout, find, groups, others, source_column
@@ -21,17 +23,13 @@ from raysq.kinds.pairs.lines import LinePiece
 from raysq.kinds.pairs.sentences import Language, Level, parted
 from raysq.messages import Message
 from raysq.readers.csv.format import CsvFormat
-from raysq.readers.limits import Limits, without_defaults
-from raysq.sources import Listing
-
-if TYPE_CHECKING:
-    from raysq.kinds.kind import Survey
+from raysq.readers.limits import Limits
 
 Note = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class PairPreparation(CsvFormat):
+class PairPreparation(CsvFormat, Preprocessor):
     """How pairs of raw sentences become words of two vocabularies. The fields are settings.
 
     Attributes:
@@ -62,10 +60,9 @@ class PairPreparation(CsvFormat):
     layout: Literal["find", "aligned", "tabbed", "named", "table"] = "find"
 
     version: ClassVar[int] = 3
-    trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
-    listing: ClassVar[Listing | None] = None
     shard_rows: ClassVar[int] = 65536
+    one_pass: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.test < 1:
@@ -73,7 +70,7 @@ class PairPreparation(CsvFormat):
         _ = self.form  # which refuses a wrong encoding or delimiter
 
     @property
-    def suffixes(self) -> tuple[str, ...]:
+    def suffixes(self) -> tuple[str, ...]:  # type: ignore[override]
         """What raw files may end in: as tables do, or as the sides are called."""
         said = [side.lower() for side in (self.source, self.target) if side is not None and " " not in side]
         return (*TABLES, ".txt", *(f".{ending}" for ending in (said if len(said) == 2 else LANGUAGES)))
@@ -88,10 +85,6 @@ class PairPreparation(CsvFormat):
         """How source and target sentences are parted into words."""
         settings = dataclasses.asdict(self)
         return Language.of(settings, "source"), Language.of(settings, "target")
-
-    def recorded(self) -> dict[str, Any]:
-        """The settings, for the manifest and the fingerprint."""
-        return without_defaults(dataclasses.asdict(self))
 
     def infer(self, files: list[Path]) -> "tuple[PairPreparation, list[str]]":
         """These settings with what was not said found in the files, and what was found, in lines.
@@ -126,12 +119,8 @@ class PairPreparation(CsvFormat):
                 told.append(said)
         return settings, told
 
-    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What settings of examples lack: nothing that the columns decide."""
-        return {}, []
-
-    def plan(self, files: list[Path]) -> list[Any]:
-        """The pieces of the files.
+    def partition(self, files: list[Path]) -> list[Any]:
+        """Return the partitions of the files.
 
         Raises:
             DataError: files that cannot be read as pairs.
@@ -148,47 +137,52 @@ class PairPreparation(CsvFormat):
             ]
         return list(plan_documents(files, self.form))
 
-    def read(self, piece: Any) -> Iterator[tuple[pa.Table, Note]]:
-        """The pairs of one piece, as they are: `source`, `target`, `part` and `id`, with a note of each table."""
-        if isinstance(piece, LinePiece):
-            yield from lines.read(piece, self.csv)
+    def pairs(self, partition: Any) -> Iterator[tuple[pa.Table, Note]]:
+        """Yield the pairs of one partition: `source`, `target`, `part` and `id`, with statistics of each table."""
+        if isinstance(partition, LinePiece):
+            yield from lines.read(partition, self.csv)
             return
-        for table, note in read_documents(piece, self.form):
+        for table, note in read_documents(partition, self.form):
             columns = {"source": table["text"], "target": pc.fill_null(table["label"], "")}
             pairs = pa.table({**columns, "part": table["part"], "id": table["id"]})
             yield pairs, {"pairs": note["documents"], "undecodable": note["undecodable"], "uneven": []}
 
-    def survey(self, pieces: list[Any], scratch: Path) -> "Survey":
-        """The pass over all pieces that counts both vocabularies."""
-        from raysq.kinds.pairs.survey import PairSurvey
+    def read(self, partition: Any) -> Iterator[Chunk]:
+        """Yield the pairs of one partition as numbers of the words of each chunk."""
+        from raysq.kinds.pairs.survey import tokenize_chunk
 
-        return PairSurvey(self, scratch)
+        for table, note in self.pairs(partition):
+            if table.num_rows:
+                yield tokenize_chunk(self, table.combine_chunks(), note)
 
-    def whole(self) -> None:
-        """No repair of the whole."""
-        return None
+    def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
+        """Merge the words of all chunks into the vocabularies of both sides, and validate."""
+        from raysq.kinds.pairs.survey import fit_vocabularies
 
-    def check(self, notes: list[Note]) -> None:
-        """Raises DataError for what the notes of all pieces tell that cannot be used."""
-        from raysq.kinds.pairs.findings import check
+        assert scratch is not None
+        return fit_vocabularies(self, stats, scratch)
 
-        check(self, notes)
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise DataError for what cannot be used."""
+        from raysq.kinds.pairs.findings import validate
 
-    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
-        """The data set's report, from all notes and from what the survey found."""
-        from raysq.kinds.pairs.findings import conclude
+        validate(self, stats)
 
-        return conclude(self, notes, repaired or {})
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return the data set's report."""
+        from raysq.kinds.pairs.findings import summarize
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
-        from raysq.kinds.pairs.findings import remarks
+        return summarize(self, stats, summary or {})
 
-        return remarks(report)
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        from raysq.kinds.pairs.findings import describe
+
+        return describe(report)
 
     def _layout(self) -> Layout:
         if self.layout == "find" or self.source is None or self.target is None:
-            raise RuntimeError("infer comes before plan")
+            raise RuntimeError("infer comes before partition")
         header = self.layout == "named"
         sort = "tabbed" if header else self.layout
         return Layout(sort, self.source, self.target, self.csv, header)  # type: ignore[arg-type]
@@ -207,7 +201,7 @@ class PairPreparation(CsvFormat):
 
 
 @dataclass(frozen=True)
-class PairReading(CsvFormat):
+class PairReading(CsvFormat, Preprocessor):
     """How raw source sentences are read for translation: as those of the pairs that a run was trained on.
 
     A text file holds a sentence a line; a table holds them in the column that the run's pairs had, or in `source`.
@@ -225,9 +219,7 @@ class PairReading(CsvFormat):
     language: str | None = None
 
     version: ClassVar[int] = 3
-    trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = ".csv"
-    listing: ClassVar[Listing | None] = None
     shard_rows: ClassVar[int] = PairPreparation.shard_rows
     suffixes: ClassVar[tuple[str, ...]] = (*TABLES, ".txt", *(f".{language}" for language in LANGUAGES))
 
@@ -247,10 +239,6 @@ class PairReading(CsvFormat):
         """How tables are read."""
         return Form(self.source, None, labels=False, **self.csv_settings())
 
-    def recorded(self) -> dict[str, Any]:
-        """The settings, for a manifest."""
-        return without_defaults(dataclasses.asdict(self))
-
     def infer(self, files: list[Path]) -> "tuple[PairReading, list[str]]":
         """The same with the column and the delimiter found in the files.
 
@@ -267,52 +255,42 @@ class PairReading(CsvFormat):
         form, told, _ = infer(files, self.form)
         return dataclasses.replace(self, source=form.text, **form.csv_settings()), told
 
-    def complete(self, settings: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-        """What settings of examples lack: nothing."""
-        return {}, []
-
-    def plan(self, files: list[Path]) -> list[Any]:
-        """The pieces of the files.
+    def partition(self, files: list[Path]) -> list[Any]:
+        """Return the partitions of the files.
 
         Raises:
             DataError: a file that cannot be read.
         """
-        pieces: list[Any] = []
+        partitions: list[Any] = []
         for path in files:
             if path.name.lower().endswith(TABLES):
-                pieces += plan_documents([path], self.form)
+                partitions += plan_documents([path], self.form)
             else:
-                pieces += lines.plan_tabbed(path, (0, 0) if self.tabs else None, self.csv, -1, False)
-        return pieces
+                partitions += lines.plan_tabbed(path, (0, 0) if self.tabs else None, self.csv, -1, False)
+        return partitions
 
-    def read(self, piece: Any) -> Iterator[tuple[pa.Table, Note]]:
-        """The sentences of one piece: `source` and `id`."""
-        found = lines.read(piece, self.csv) if isinstance(piece, LinePiece) else read_documents(piece, self.form)
-        for table, note in found:
-            column = "source" if isinstance(piece, LinePiece) else "text"
-            count = note["pairs"] if isinstance(piece, LinePiece) else note["documents"]
-            yield (
-                pa.table({"source": table[column], "id": table["id"]}),
-                {"pairs": count, "undecodable": note["undecodable"]},
-            )
+    def read(self, partition: Any) -> Iterator[Chunk]:
+        """Yield the sentences of one partition: `source` and `id`."""
+        in_lines = isinstance(partition, LinePiece)
+        tables = lines.read(partition, self.csv) if in_lines else read_documents(partition, self.form)
+        column, count = ("source", "pairs") if in_lines else ("text", "documents")
+        for table, note in tables:
+            sentences = pa.table({"source": table[column], "id": table["id"]})
+            yield Chunk(sentences, {"pairs": note[count], "undecodable": note["undecodable"]})
 
-    def whole(self) -> None:
-        """No repair of the whole."""
-        return None
-
-    def check(self, notes: list[Note]) -> None:
-        """Raises DataError where there are no sentences."""
-        if not sum(note["pairs"] for note in notes):
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise DataError if there are no sentences."""
+        if not sum(note["pairs"] for note in stats):
             raise DataError("the input has no sentences")
 
-    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
-        """`pairs`, and `undecodable` (`count` and the first `names`)."""
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return `pairs`, and `undecodable` (`count` and the first `names`)."""
         from raysq.kinds.pairs.findings import seen
 
-        return seen(notes)
+        return seen(stats)
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
         return [many(report["pairs"], "sentence", "sentences"), *damages(report, "sentence", "sentences")]
 
 

@@ -1,11 +1,7 @@
-"""The two passes over pairs: words of both sides of each piece first, rows of the common vocabularies then.
-
-As in `raysq.corpus.survey`, the first pass reads and tokenises once and leaves the rows in the scratch folder with
-words numbered as each table meets them; the second looks the numbers up.
-"""
+"""Fit a vocabulary to each side of pairs, and number their words by it, as `raysq.corpus.survey` does for documents."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.columns import one_array
-from raysq.corpus import scratch
-from raysq.corpus.scratch import Slice
-from raysq.corpus.vocabulary import Vocabulary, look_up, tally
-from raysq.kinds.kind import Settled
+from raysq.corpus.scratch import VocabularyFit, number_words, words_table
+from raysq.corpus.vocabulary import tally
+from raysq.data.preprocessor import Chunk, Transform
+from raysq.data.records import ChunkRecord, PartitionStats
 
 if TYPE_CHECKING:
     from raysq.kinds.pairs.prepare import PairPreparation
@@ -30,123 +26,105 @@ _NAMED = 5  # pairs that a note names
 _PARTS = 3  # train, test, validation
 
 
-@dataclass(frozen=True)
-class Look:
-    """Tokenises the pairs of a piece and leaves them in the scratch folder."""
+def tokenize_chunk(settings: "PairPreparation", table: pa.Table, note: Note) -> Chunk:
+    """Return the rows of a table of pairs with the words of both sides numbered as the table meets them.
 
-    settings: "PairPreparation"
+    Args:
+        settings: how sentences become words.
+        table: of `PairPreparation.pairs`.
+        note: its statistics.
+
+    Returns:
+        A chunk with the tables `source.words` and `target.words`: the distinct words, with what `tally` gives.
+    """
+    ids = table.column("id")
+    sides = [
+        language.words(one_array(table.column(side))) for side, language in zip(SIDES, settings.languages, strict=True)
+    ]
+    lengths = [np.diff(offsets) for _, offsets, _ in sides]
+    whole = (lengths[0] > 0) & (lengths[1] > 0)
+    empty = ids.filter(pa.array(~whole)).to_pylist()
+    texts = {side: table.column(side).filter(pa.array(whole)).combine_chunks() for side in SIDES}
+    keys = _keys(texts["source"])
+    said = table.column("part").to_numpy()[whole]
+    drawn = (keys < settings.test * 2.0**32).astype(np.int8)
+    part = np.where(said >= 0, said, drawn).astype(np.int8)
+    counted = whole.copy()
+    counted[whole] = part == 0
+    columns: dict[str, Any] = {}
+    words_of = {}
+    for side, (codes, offsets, words) in zip(SIDES, sides, strict=True):
+        counts, first = tally(codes, offsets, len(words), counted)
+        codes = codes[np.repeat(whole, np.diff(offsets))]
+        offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[whole])]).astype(np.int64)
+        columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
+        words_of[f"{side}.words"] = words_table(words, counts, first)
+    ids = ids.filter(pa.array(whole)).combine_chunks()
+    columns |= {"part": pa.array(part), "key": pa.array(keys), "id": ids, **texts}
+    known = [one[whole] for one in lengths]
+    stats = {
+        "pairs": note["pairs"],
+        **{name: _named(note[name]) for name in ("undecodable", "uneven")},
+        "empty": _named(empty),
+        "rows": len(part),
+        "parts": np.bincount(part, minlength=_PARTS).tolist(),
+        "said": int((said >= 0).sum()),
+        "tokens": [int(one.sum()) for one in known],
+        "longest": [int(one[part == 0].max(initial=0)) for one in known],
+    }
+    return Chunk(pa.table(columns), stats, words_of)
+
+
+def fit_vocabularies(settings: "PairPreparation", stats: Iterable[PartitionStats], scratch: Path) -> Transform:
+    """Merge the words of all chunks, in order, into a vocabulary of each side, and validate their statistics.
+
+    Args:
+        settings: a preprocessor of pairs.
+        stats: of each partition.
+        scratch: a folder that all nodes see.
+    """
+    vocabularies = {side: VocabularyFit(f"{side}.") for side in SIDES}
+    chunks: list[ChunkRecord] = []
+    seen: list[Note] = []
+    for partition in stats:
+        for chunk in partition.chunks:
+            seen.append(chunk.stats)
+            if chunk.rows:
+                chunks.append(chunk)
+                for vocabulary in vocabularies.values():
+                    vocabulary.add(chunk)
+    settings.validate_stats(seen)
+    extras = {f"{side}_vocabulary": vocabulary.finish(scratch) for side, vocabulary in vocabularies.items()}
+    summary: Note = {
+        "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
+        "shared": _shared(chunks),
+    }
+    return Transform(WordNumbers(scratch), extras=extras, summary=summary)
+
+
+@dataclass(frozen=True)
+class WordNumbers:
+    """Transforms rows of a chunk: its numbers of words of both sides to those of the vocabularies."""
+
     scratch: Path
 
-    def __call__(self, number: int, piece: Any) -> Iterator[Note]:
-        for block, (table, note) in enumerate(self.settings.read(piece)):
-            if table.num_rows:
-                yield self._block(f"{number:06d}-{block:05d}", table.combine_chunks(), note)
-
-    def _block(self, name: str, table: pa.Table, note: Note) -> Note:
-        ids = table.column("id")
-        sides = [
-            language.words(one_array(table.column(side)))
-            for side, language in zip(SIDES, self.settings.languages, strict=True)
-        ]
-        lengths = [np.diff(offsets) for _, offsets, _ in sides]
-        whole = (lengths[0] > 0) & (lengths[1] > 0)
-        empty = ids.filter(pa.array(~whole)).to_pylist()
-        texts = {side: table.column(side).filter(pa.array(whole)).combine_chunks() for side in SIDES}
-        keys = _keys(texts["source"])
-        said = table.column("part").to_numpy()[whole]
-        drawn = (keys < self.settings.test * 2.0**32).astype(np.int8)
-        part = np.where(said >= 0, said, drawn).astype(np.int8)
-        counted = whole.copy()
-        counted[whole] = part == 0
-        columns: dict[str, Any] = {}
-        for side, (codes, offsets, words) in zip(SIDES, sides, strict=True):
-            counts, first = tally(codes, offsets, len(words), counted)
-            codes = codes[np.repeat(whole, np.diff(offsets))]
-            offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[whole])]).astype(np.int64)
-            columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
-            scratch.write_words(self.scratch, f"{name}.{side}", words, counts, first)
-        ids = ids.filter(pa.array(whole)).combine_chunks()
-        columns |= {"part": pa.array(part), "key": pa.array(keys), "id": ids, **texts}
-        scratch.write(self.scratch / f"{name}.rows", pa.table(columns))
-        known = [one[whole] for one in lengths]
-        return {
-            "pairs": note["pairs"],
-            **{name: _named(note[name]) for name in ("undecodable", "uneven")},
-            "empty": _named(empty),
-            "block": name,
-            "rows": len(part),
-            "parts": np.bincount(part, minlength=_PARTS).tolist(),
-            "said": int((said >= 0).sum()),
-            "tokens": [int(one.sum()) for one in known],
-            "longest": [int(one[part == 0].max(initial=0)) for one in known],
-        }
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Reads the rows of a shard from what the first pass left."""
-
-    scratch: Path
-
-    def __call__(self, shard: list[Slice]) -> pa.Table:
-        ranks = {side: scratch.read_array(self.scratch / f"{side}.ranks") for side in SIDES}
-        return pa.concat_tables([self._slice(part, ranks) for part in shard])
-
-    def _slice(self, part: Slice, ranks: dict[str, np.ndarray]) -> pa.Table:
-        table = scratch.read(self.scratch / f"{part.block}.rows")
-        table = table.slice(part.begin, part.end - part.begin).combine_chunks()
+    def __call__(self, table: pa.Table, chunk: ChunkRecord) -> pa.Table:
         for place, side in enumerate(SIDES):
-            tokens = table.column(f"{side}_tokens").chunk(0)
-            offsets = tokens.offsets.to_numpy()
-            codes = tokens.values.to_numpy()[offsets[0] : offsets[-1]]
-            words = ranks[side][scratch.read_places(self.scratch, f"{part.block}.{side}")]
-            found = pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(look_up(words, codes)))
-            table = table.set_column(place, f"{side}_tokens", found)
+            name = f"{side}_tokens"
+            numbers = number_words(self.scratch, chunk, one_array(table.column(name)), f"{side}.")
+            table = table.set_column(place, name, numbers)
         return table
 
 
-class PairSurvey:
-    """Merges what was seen in the pieces, in order; see `raysq.kinds.kind.Survey`."""
-
-    def __init__(self, settings: "PairPreparation", scratch: Path) -> None:
-        self.look = Look(settings, scratch)
-        self._settings = settings
-        self._scratch = scratch
-        self._vocabularies = {side: Vocabulary() for side in SIDES}
-        self._blocks: list[tuple[str, int]] = []
-
-    def add(self, number: int, notes: list[Note]) -> None:
-        """Takes in the words of a piece."""
-        for note in notes:
-            name = note["block"]
-            for side in SIDES:
-                scratch.add_words(self._scratch, f"{name}.{side}", self._vocabularies[side])
-            self._blocks.append((name, note["rows"]))
-
-    def settle(self, shard_rows: int) -> Settled:
-        """The vocabularies, and the slices of each shard."""
-        extras = {}
-        for side in SIDES:
-            scratch.end_words(self._scratch, self._vocabularies[side])
-            table, rows = self._vocabularies[side].sorted()
-            scratch.write_array(self._scratch / f"{side}.ranks", rows)
-            extras[f"{side}_vocabulary"] = table
-        shards = scratch.share_out(self._blocks, shard_rows)
-        found: Note = {
-            "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
-            "shared": self._shared(),
-        }
-        return Settled(Rows(self._scratch), shards, extras, found, scratch.Spent(self._scratch, shards))
-
-    def _shared(self) -> int:
-        """Pairs of the test part whose source sentence the train part has as well."""
-        train, test = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
-        for name, _ in self._blocks:
-            table = scratch.read(self._scratch / f"{name}.rows")
-            keys, part = table.column("key").to_numpy(), table.column("part").to_numpy()
-            train.append(keys[part == 0])
-            test.append(keys[part == 1])
-        return int(np.isin(np.concatenate(test), np.concatenate(train)).sum())
+def _shared(chunks: list[ChunkRecord]) -> int:
+    """Return the number of pairs of the test part whose source sentence the train part has as well."""
+    train, test = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
+    for chunk in chunks:
+        table = chunk.read()
+        keys, part = table.column("key").to_numpy(), table.column("part").to_numpy()
+        train.append(keys[part == 0])
+        test.append(keys[part == 1])
+    return int(np.isin(np.concatenate(test), np.concatenate(train)).sum())
 
 
 def _named(ids: list[str]) -> Note:

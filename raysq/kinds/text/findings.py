@@ -1,4 +1,4 @@
-"""From the notes of all pieces to the first error, or to the data set's report."""
+"""Validate the statistics of all chunks, and summarize them in the data set's report."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 _ONCE = "most words occur once: of texts without spaces between words, take the characters"
 
 
-def check(settings: "LanguagePreparation", notes: list[Note]) -> None:
-    """Raises the error of what cannot be used.
+def validate(settings: "LanguagePreparation", notes: list[Note]) -> None:
+    """Raise the error of what cannot be used.
 
     Raises:
         DataError: no words, none to train on, some that say what is test while others do not.
@@ -53,7 +53,7 @@ def _undivided(unit: str) -> str:
     )
 
 
-def conclude(settings: "LanguagePreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
+def summarize(settings: "LanguagePreparation", notes: list[Note], found: Mapping[str, Any]) -> Note:
     """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
     given, found_in = total(notes, "given"), seen(notes)
     return {
@@ -73,8 +73,8 @@ def conclude(settings: "LanguagePreparation", notes: list[Note], found: Mapping[
     }
 
 
-def remarks(report: Mapping[str, Any]) -> list[str]:
-    """What a person should know of a report, in lines."""
+def describe(report: Mapping[str, Any]) -> list[str]:
+    """Return a report in lines for people."""
     unit, (train, test, *validation) = report["unit"], report["parts"]  # data of version 1 have two parts
     what = "characters" if report["level"] == "char" else "words"
     lines: list[str] = [

@@ -73,15 +73,15 @@ class LanguagePreparation(_Units, DocumentPreparation):
         if self.cut < 1:
             raise UsageError(f"setting cut must be at least 1 character, received {self.cut}")
 
-    def describe(self, texts: list[str]) -> tuple[Self, list[str]]:
-        """The same with what sentences begin with, and messages about the first texts."""
-        found, messages = super().describe(texts)
+    def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
+        """Return the same with what sentences begin with, and messages about the first texts."""
+        found, messages = super().infer_from_texts(texts)
         starts, more = units.infer_starts(self.unit, self.starts, texts)
         return dataclasses.replace(found, starts=starts), [*messages, *more]
 
-    def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """The units of one piece: `text`, `part`, `id` and `key`, with a note of each table."""
-        for table, note in reading.read(piece, self.form):
+    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+        """Yield the units of one partition: `text`, `part`, `id` and `key`, with statistics of each table."""
+        for table, note in super().documents(partition):
             found, told = units.split(table, note, self.unit, self.cut, self.starts)
             text = one_array(found.column("text"))
             keys = units.keys(text)
@@ -92,46 +92,42 @@ class LanguagePreparation(_Units, DocumentPreparation):
             found = found.set_column(found.column_names.index("part"), "part", pa.array(part))
             yield found.append_column("key", pa.array(keys)), told
 
-    def check(self, notes: list[Note]) -> None:
-        """Raises the first error that the notes of all pieces, in order, hold.
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise the first error of all chunks.
 
         Raises:
             DataError: no texts, none to train on, or some that say what is test while others do not.
         """
-        from raysq.kinds.text.findings import check
+        from raysq.kinds.text.findings import validate
 
-        super().check(notes)
-        check(self, notes)
+        super().validate_stats(stats)
+        validate(self, stats)
 
-    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
-        """The data set's report.
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return the data set's report."""
+        from raysq.kinds.text.findings import summarize
 
-        Args:
-            notes: of all pieces, in order.
-            repaired: what the survey found.
-        """
-        from raysq.kinds.text.findings import conclude
+        return summarize(self, stats, summary or {})
 
-        return conclude(self, notes, repaired or {})
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        from raysq.kinds.text.findings import describe
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
-        from raysq.kinds.text.findings import remarks
-
-        return remarks(report)
+        return describe(report)
 
 
 @dataclass(frozen=True)
 class LanguageReading(_Units, DocumentReading):
     """How raw texts are read for predictions: plain text in units, while a row of a table stays one text."""
 
-    def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """The texts of one piece: `text` and `id`."""
-        for table, note in reading.read(piece, self.form):
-            yield units.split(table, note, self.unit, starts=self.starts) if piece.kind == "plain" else (table, note)
+    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+        """Yield the texts of one partition: `text` and `id`."""
+        plain = partition.kind == "plain"
+        for table, note in super().documents(partition):
+            yield units.split(table, note, self.unit, starts=self.starts) if plain else (table, note)
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
         return [many(report["documents"], "text", "texts"), *damages(report, "place", "places")]
 
 

@@ -45,15 +45,15 @@ class VectorPreparation(DocumentPreparation):
     counted: ClassVar[Literal["train", "all"]] = "train"
     vectors: ClassVar[str | None] = None
 
-    def describe(self, texts: list[str]) -> tuple[Self, list[str]]:
-        """The same with what sentences begin with, and messages about the first texts."""
-        found, messages = super().describe(texts)
+    def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
+        """Return the same with what sentences begin with, and messages about the first texts."""
+        found, messages = super().infer_from_texts(texts)
         starts, more = infer_starts(self.unit, self.starts, texts)
         return dataclasses.replace(found, starts=starts), [*messages, *more]
 
-    def read(self, piece: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """The texts of one piece, with a note of each table."""
-        for table, note in super().read(piece):
+    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+        """Yield the texts of one partition in tables, with statistics of each."""
+        for table, note in super().documents(partition):
             if self.parts == "join":
                 none_said = pa.array([-1] * table.num_rows, pa.int8())
                 table = table.set_column(table.column_names.index("part"), "part", none_said)
@@ -61,51 +61,46 @@ class VectorPreparation(DocumentPreparation):
                 table, note = split(table, note, self.unit, starts=self.starts)
             yield table, note
 
-    def check(self, notes: list[Note]) -> None:
-        """Raises the first error that the notes of all pieces, in order, hold.
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise the first error of all chunks.
 
         Raises:
             DataError: no texts, or only some that say what is for testing, or no words.
         """
-        super().check(notes)
-        texts, said = total(notes, "documents"), total(notes, "said")
+        super().validate_stats(stats)
+        texts, said = total(stats, "documents"), total(stats, "said")
         if 0 < said < texts:
-            first = next(note["first_unsaid"] for note in notes if note["first_unsaid"] is not None)
+            first = next(note["first_unsaid"] for note in stats if note["first_unsaid"] is not None)
             raise DataError(
                 f"{said:,} texts say whether they are of the train or the test part and {texts - said:,} do not, the "
                 f"first is {first}",
                 hint="say it of all or of none, or take all with --set parts=join",
             )
-        if not total(notes, "tokens"):
+        if not total(stats, "tokens"):
             raise DataError(f"none of the {texts:,} texts has a word: look at the file, or at the setting filters")
-        if not sum(note["parts"][0] for note in notes):
+        if not sum(note["parts"][0] for note in stats):
             raise DataError(
                 f"all {texts:,} texts are of the test part, and there are none to train on",
                 hint="--set parts=join takes them, or set a smaller test",
             )
 
-    def conclude(self, notes: list[Note], repaired: Note | None = None) -> Note:
-        """The data set's report.
-
-        Args:
-            notes: of all pieces, in order.
-            repaired: what the survey found.
-        """
-        found = repaired or {}
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return the data set's report."""
+        found = summary or {}
         return {
-            **seen(notes),
+            **seen(stats),
             "parts": found["parts"],
-            "said": bool(total(notes, "said")),
-            "empty": total(notes, "empty"),
-            "tokens": total(notes, "tokens"),
+            "said": bool(total(stats, "said")),
+            "empty": total(stats, "empty"),
+            "tokens": total(stats, "tokens"),
             "words": found["words"],
-            "longest": max(note["longest"] for note in notes),
+            "longest": max(note["longest"] for note in stats),
             "level": found["level"],
             "unit": self.unit,
         }
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
         units = {"document": "texts", "sentence": "sentences", "line": "lines", "paragraph": "paragraphs"}
         train, test, *validation = report["parts"]  # data of version 1 have two parts
         lines = [f"{report['documents']:,} {units[report['unit']]}"]
@@ -132,6 +127,6 @@ class VectorReading(DocumentReading):
 
     suffixes: ClassVar[tuple[str, ...]] = VectorPreparation.suffixes
 
-    def remarks(self, report: Mapping[str, Any]) -> list[str]:
-        """What a person should know of a report, in lines."""
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
         return [many(report["documents"], "text", "texts"), *damages(report, "text", "texts")]

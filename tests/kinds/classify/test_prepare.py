@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 
 from raysq.corpus.documents import DocumentReading
+from raysq.data.pipeline import build, fingerprint, read_table
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.kinds.classify import KIND
 from raysq.kinds.classify.prepare import TextPreparation
 from raysq.kinds.classify.settings import TextSettings
-from raysq.preparation import build, fingerprint, prepare, prepare_table
 from raysq.settings import make
 from raysq.shards import SHARD_ROWS, Dataset
 from raysq.sources import resolve
+from raysq.tasks.prepare import prepare
 
 pytestmark = pytest.mark.usefixtures("cluster")
 IDENTITY = {"task": "classify", "kind": "classify", "name": "x"}
@@ -43,7 +44,7 @@ def make_dataset(
 ) -> Dataset:
     found = resolve(source, suffixes=TextPreparation.suffixes, trees=True)
     preparation, told = make(TextPreparation, settings).infer(found.files)
-    return build(preparation, found, target, IDENTITY, told=told, shard_rows=shard_rows, cpus=cpus)
+    return build(preparation, found, target, IDENTITY, messages=told, shard_rows=shard_rows, cpus=cpus)
 
 
 def documents(dataset: Dataset) -> list[list[str | None]]:
@@ -90,7 +91,7 @@ def test_documents_become_words_of_one_vocabulary(tmp_path):
     assert report["empty"] == sum(not words for words in split) > 0
     assert (report["tokens"], report["longest"]) == (sum(map(len, split)), max(map(len, split)))
     assert (report["documents"], report["words"], report["parts"]) == (500, len(counts), "drawn")
-    remarks = TextPreparation().remarks(report)
+    remarks = TextPreparation().describe(report)
     assert remarks[0] == "500 documents of 3 classes: a 167, b 167, c 166"
     assert any("drawn by the texts' checksums" in line for line in remarks)
     assert any(f"{report['empty']} documents have no words" in line for line in remarks)
@@ -104,7 +105,7 @@ def test_vocabulary_of_all_documents_and_no_test_part(tmp_path):
     assert not none.column("part").slice(0, 300).any()
     assert none.manifest.report["parts"] == "none"
     assert none.extra("vocabulary").equals(counted.extra("vocabulary"))
-    assert any("no test part" in line for line in TextPreparation().remarks(none.manifest.report))
+    assert any("no test part" in line for line in TextPreparation().describe(none.manifest.report))
 
 
 def test_same_bytes_on_any_number_of_cpus_and_shards_of_any_size(tmp_path, monkeypatch):
@@ -113,8 +114,8 @@ def test_same_bytes_on_any_number_of_cpus_and_shards_of_any_size(tmp_path, monke
     rows = sum(5 + 11 * number for number in range(13))
     built = [make_dataset(tmp_path / "in", tmp_path / str(cpus), cpus, 100) for cpus in (1, None)]
     with monkeypatch.context() as alone:  # without a cluster a small source is prepared by threads
-        alone.setattr("raysq.local.has_cluster", lambda: False)
-        alone.setattr("raysq.passes.ensure_ray", lambda: pytest.fail("Ray was started"))
+        alone.setattr("raysq.distributed.executor.has_cluster", lambda: False)
+        alone.setattr("raysq.distributed.ray_data.ensure_ray", lambda: pytest.fail("Ray was started"))
         # Before Python 3.11.8 threads that parse at once end in a SystemError; `np.load` parses.
         alone.setattr("ast.parse", lambda *_, **__: pytest.fail("a thread parsed Python"))
         built.append(make_dataset(tmp_path / "in", tmp_path / "here", None, 100))
@@ -163,7 +164,7 @@ def test_parts_that_the_source_gives(tmp_path):
     assert report["undecodable"]["count"] == 1
     assert report["undecodable"]["names"] == ["train/neg/0.txt"]
     assert any(
-        "1 document has bytes that are not of the encoding" in line for line in TextPreparation().remarks(report)
+        "1 document has bytes that are not of the encoding" in line for line in TextPreparation().describe(report)
     )
     by_name = dict(zip(dataset.arrow("id")[0].to_pylist(), documents(dataset), strict=True))
     assert by_name["test/neg/0.txt"] == [None, "bad"]
@@ -180,7 +181,7 @@ def test_a_validation_part_of_ones_own_is_kept(tmp_path):
     for name, said in wanted.items():
         assert split[name].rows.tolist() == [row for row, part in enumerate(parts) if part in said]
     assert dataset.manifest.report["counts"] == {"train": [6, 6], "test": [2, 2], "validation": [4, 4]}
-    lines = TextPreparation().remarks(dataset.manifest.report)
+    lines = TextPreparation().describe(dataset.manifest.report)
     assert "train part 12, validation part 8, test part 4, as the source says" in lines
     # Words of the validation part alone are unknown: the vocabulary is of the documents to train on.
     assert "1" not in dataset.extra("vocabulary").column("word").to_pylist()
@@ -206,12 +207,12 @@ def test_documents_without_a_label_or_a_text_are_dropped_where_that_is_asked(tmp
     report = dataset.manifest.report
     assert report["documents"] == 35 and report["missing_text"] == 0
     assert report["dropped"] == {"count": 5, "names": [f"x.jsonl:{row + 1}" for row in (3, 8, 9, 17, 20)]}
-    (said,) = [line for line in TextPreparation().remarks(report) if "left out" in line]
+    (said,) = [line for line in TextPreparation().describe(report) if "left out" in line]
     assert said == f"5 documents have no label or no text and are left out: {', '.join(report['dropped']['names'])}"
     # A table of which nothing is left tells it too.
     monkeypatch.setattr("raysq.corpus.reading.objects.RANGE", 20)
     parts = make_dataset(path, tmp_path / "parts", label="label", missing="drop")
-    assert parts.manifest.report == report and len(TextPreparation(label="label", text="text").plan([path])) == 40
+    assert parts.manifest.report == report and len(TextPreparation(label="label", text="text").partition([path])) == 40
 
 
 def test_a_part_with_one_class_is_told(tmp_path):
@@ -219,7 +220,7 @@ def test_a_part_with_one_class_is_told(tmp_path):
     rows += [{"text": f"new {row}", "label": "x", "split": "test"} for row in range(3)]
     rows += [{"text": f"other {row}", "label": "z", "split": "val"} for row in range(3)]
     dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", label="label")
-    lines = TextPreparation().remarks(dataset.manifest.report)
+    lines = TextPreparation().describe(dataset.manifest.report)
     says_nothing = "accuracy on it says nothing of how well classes are told apart"
     assert f"the test part has one class only, x: {says_nothing}" in lines
     assert f"the validation part has one class only, z: {says_nothing}" in lines
@@ -288,14 +289,14 @@ def test_the_first_error_in_the_order_of_the_source_is_told(tmp_path):
 def test_a_label_seen_once_is_a_remark(tmp_path):
     rows = [*some_rows(0, 30), {"text": "once", "label": "rare"}]
     dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out")
-    remarks = TextPreparation().remarks(dataset.manifest.report)
+    remarks = TextPreparation().describe(dataset.manifest.report)
     assert "1 label is seen once, which cannot be learnt and tested both: rare" in remarks
 
 
 def test_what_is_strange_about_classes_is_told(tmp_path):
     def remarks(rows: list[dict], **settings) -> str:
         dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", **settings)
-        return "\n".join(TextPreparation().remarks(dataset.manifest.report))
+        return "\n".join(TextPreparation().describe(dataset.manifest.report))
 
     parts = [("a", "train"), ("b", "train"), ("B", "train"), ("B", "train"), ("a", "test"), ("new", "test")]
     told = remarks([{"text": f"t {place}", "label": label, "split": part} for place, (label, part) in enumerate(parts)])
@@ -390,7 +391,7 @@ def test_vectors_are_aligned_to_the_vocabulary(tmp_path):
         "share": 0.5,
         "tokens": pytest.approx(4 / 7),
     }
-    assert any("vectors of 2 numbers for 50.0%" in line for line in TextPreparation().remarks(dataset.manifest.report))
+    assert any("vectors of 2 numbers for 50.0%" in line for line in TextPreparation().describe(dataset.manifest.report))
     assert str(tmp_path) not in (dataset.directory / "manifest.json").read_text()
     # What counts of the file is what is in it.
     found = resolve(path, suffixes=TextPreparation.suffixes)
@@ -421,11 +422,11 @@ def test_texts_for_predictions_need_no_label(tmp_path):
     dataset = make_dataset(write_jsonl(tmp_path / "y.jsonl", some_rows(0, 20)), tmp_path / "out", headers="drop")
     preparation = DocumentReading.of(dataset.manifest.preparation["settings"])
     assert preparation == DocumentReading(text="text", headers="drop")
-    table, report = prepare_table(preparation, [path])
+    table, report = read_table(preparation, [path])
     assert table.column("text").to_pylist() == ["One", "Two"]
     assert table.column("id").to_pylist() == ["x.jsonl:1", "x.jsonl:2"]
     assert report["documents"] == 2
-    assert preparation.remarks(report) == ["2 documents"]
+    assert preparation.describe(report) == ["2 documents"]
 
 
 @pytest.mark.parametrize(
@@ -454,8 +455,8 @@ def _equal_to_keras(dataset: Dataset, texts: list[str]) -> None:
 def _texts_of(path: Path, most: int | None) -> list[dict]:
     rows: list[dict] = []
     preparation, _ = TextPreparation().infer([path])
-    for piece in preparation.plan([path]):
-        for table, _ in preparation.read(piece):
+    for piece in preparation.partition([path]):
+        for table, _ in preparation.documents(piece):
             rows += table.select(["text", "label"]).to_pylist()
             if most is not None and len(rows) >= most:
                 return rows[:most]
@@ -480,7 +481,7 @@ def test_equal_texts_of_different_classes_are_told(tmp_path):
     rows += [{"text": "the same words", "label": "b"}, {"text": "", "label": "a"}, {"text": "", "label": "b"}]
     dataset = make_dataset(write_jsonl(tmp_path / "y.jsonl", rows), tmp_path / "twins")
     assert dataset.manifest.report["contradictions"] == {"count": 3, "first": "y.jsonl:61"}
-    lines = TextPreparation().remarks(dataset.manifest.report)
+    lines = TextPreparation().describe(dataset.manifest.report)
     assert any(line.startswith("3 documents have the same text as one of another class") for line in lines)
 
 
@@ -499,5 +500,5 @@ def test_texts_of_the_test_part_that_are_trained_on_too_are_told(tmp_path):
     dataset = prepare("classify", tmp_path / "set", quiet=True)
     report = dataset.manifest.report
     assert report["leaked"] == {"count": 4, "first": "test/bad/11.txt"}
-    told = "\n".join(TextPreparation().remarks(report))
+    told = "\n".join(TextPreparation().describe(report))
     assert "4 documents of the test or validation part have the same text as one to train on" in told

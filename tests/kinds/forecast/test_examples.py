@@ -8,8 +8,8 @@ from raysq import tasks
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast import facts, splits
 from raysq.kinds.forecast.settings import WindowSettings
-from raysq.preparation import prepare
 from raysq.settings import make
+from raysq.tasks.prepare import prepare
 from raysq.training.config import plan
 
 

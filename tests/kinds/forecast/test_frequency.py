@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from raysq import tasks
+from raysq.data.pipeline import read_table
 from raysq.durations import MONTH
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast import facts, reading
@@ -12,8 +13,8 @@ from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.predict import predict
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.settings import WindowSettings
-from raysq.preparation import prepare, prepare_table
 from raysq.settings import make
+from raysq.tasks.prepare import prepare
 
 
 def own(**settings) -> SeriesPreparation:
@@ -55,7 +56,7 @@ def write(path, stamps) -> list:
 )
 def test_a_frequency_is_found_without_gaps_and_goes_on_as_pandas_does(tmp_path, freq, begin, name):
     stamps = days(freq, begin, 66)
-    _, report = prepare_table(own(), write(tmp_path / "x.csv", stamps[:60]))
+    _, report = read_table(own(), write(tmp_path / "x.csv", stamps[:60]))
     assert (report["frequency"], report["gaps"]["count"]) == (name, 0)
     found = Frequency.of(report)
     assert found == Frequency.parse(name)
@@ -66,7 +67,7 @@ def test_a_frequency_is_found_without_gaps_and_goes_on_as_pandas_does(tmp_path, 
 
 def test_the_same_day_of_each_month_has_no_alias(tmp_path):
     stamps = pd.DatetimeIndex([pd.Timestamp("2010-01-15") + pd.DateOffset(months=count) for count in range(40)])
-    _, report = prepare_table(own(), write(tmp_path / "x.csv", stamps))
+    _, report = read_table(own(), write(tmp_path / "x.csv", stamps))
     assert (report["cadence_seconds"], report["frequency"]) == (MONTH, None)
     end = np.datetime64("2010-01-31", "us").astype(int)
     after = Frequency(MONTH).after(end, np.array([1, 2])).astype("datetime64[us]")
@@ -76,13 +77,13 @@ def test_the_same_day_of_each_month_has_no_alias(tmp_path):
 def test_a_holiday_is_a_gap_and_a_weekend_is_none(tmp_path):
     stamps = days("B", "2022-01-03", 60)
     files = write(tmp_path / "x.csv", stamps.delete([14, 32]))  # Friday 21 January, Wednesday 16 February
-    _, report = prepare_table(own(), files)
+    _, report = read_table(own(), files)
     assert (report["frequency"], report["gaps"]["count"]) == ("B", 2)
     assert report["gaps"]["first"]["stamp"].startswith("2022-01-24")
     assert report["gaps"]["longest_seconds"] == 4 * 86400
     told = "\n".join(own().infer(files)[1])
     assert "a row every 1d, Monday to Friday" in told and "2 gaps, the longest of 4d" in told
-    table, report = prepare_table(own(gaps="fill"), files)
+    table, report = read_table(own(gaps="fill"), files)
     assert table.column("time").to_pylist() == stamps.to_pydatetime().tolist()
     assert report["repairs"]["gap_rows_filled"] == 2
 
@@ -90,7 +91,7 @@ def test_a_holiday_is_a_gap_and_a_weekend_is_none(tmp_path):
 def test_rows_on_days_that_the_others_leave_out_are_told(tmp_path):
     stamps = days("B", "2022-01-03", 60).insert(20, pd.Timestamp("2022-01-29")).sort_values()
     files = write(tmp_path / "x.csv", stamps)
-    _, report = prepare_table(own(), files)
+    _, report = read_table(own(), files)
     assert (report["frequency"], report["off_frequency"]) == ("B", {"Sat": 1})
     assert "1 row on days that the others leave out: Sat" in "\n".join(own().infer(files)[1])
 
@@ -98,12 +99,12 @@ def test_rows_on_days_that_the_others_leave_out_are_told(tmp_path):
 def test_a_frequency_that_is_given_must_fit(tmp_path):
     files = write(tmp_path / "x.csv", days("D", "2022-01-03", 70))
     with pytest.raises(DataError, match="freq=B does not fit the stamps: 20 of 70 rows lie on Sat, Sun"):
-        prepare_table(own(freq="B"), files)
+        read_table(own(freq="B"), files)
     with pytest.raises(DataError, match="freq=h does not fit the stamps, whose most common step is 1d"):
-        prepare_table(own(freq="h"), files)
+        read_table(own(freq="h"), files)
     few = write(tmp_path / "few.csv", days("B", "2022-01-03", 4))  # too few to show it
-    assert prepare_table(own(), few)[1]["frequency"] == "D"
-    assert prepare_table(own(freq="B"), few)[1]["frequency"] == "B"
+    assert read_table(own(), few)[1]["frequency"] == "D"
+    assert read_table(own(freq="B"), few)[1]["frequency"] == "B"
 
 
 @pytest.mark.parametrize(
@@ -149,6 +150,6 @@ def test_the_season_and_the_stamps_of_forecasts_follow_the_frequency(tmp_path, r
     settings = WindowSettings(**WindowSettings.resolve(short, data))
     known = facts(data, settings)
     # Fewer rows than would show the frequency: the run knows it.
-    table, report = prepare_table(reading(known), write(tmp_path / "few.csv", stamps[195:200]))
+    table, report = read_table(reading(known), write(tmp_path / "few.csv", stamps[195:200]))
     out = predict(known, settings, Nothing(), table, report)
     assert out.column("time").to_pylist()[-3:] == stamps[200:].to_pydatetime().tolist()

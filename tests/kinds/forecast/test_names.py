@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 import raysq
+from raysq.data.pipeline import read_table
 from raysq.errors import DataError
 from raysq.kinds.forecast import remarks
 from raysq.kinds.forecast.prepare import SeriesPreparation
-from raysq.preparation import prepare_table
 
 
 def frame():
@@ -40,6 +40,6 @@ def test_a_value_named_time_is_kept_only_where_it_is_meant(tmp_path):
     frame().drop(columns="id").to_csv(tmp_path / "x.csv", index=False)
 
     with pytest.raises(DataError, match=r"column of values named 'time'.*--set columns=... keeps it, as 'time_value'"):
-        prepare_table(SeriesPreparation(time=("when",)), [tmp_path / "x.csv"])
-    table, _ = prepare_table(SeriesPreparation(time=("when",), columns=("time", "row")), [tmp_path / "x.csv"])
+        read_table(SeriesPreparation(time=("when",)), [tmp_path / "x.csv"])
+    table, _ = read_table(SeriesPreparation(time=("when",), columns=("time", "row")), [tmp_path / "x.csv"])
     assert table.column_names == ["time", "time_value", "row"] and table["time_value"][5].as_py() == 10

@@ -4,8 +4,8 @@ import pyarrow.compute as pc
 import pytest
 from kinds.forecast.test_own_series import found, own
 
+from raysq.data.pipeline import read_table
 from raysq.errors import UsageError
-from raysq.preparation import prepare_table
 from raysq.settings import make
 
 
@@ -35,11 +35,11 @@ def series(cells, delimiter=",", other=None):
 def test_numbers_are_read_as_they_are_meant(tmp_path, cells, delimiter, other, values):
     path = tmp_path / "x.csv"
     settings, told = found(path, series(cells, delimiter, other))
-    table, _ = prepare_table(settings, [path])
+    table, _ = read_table(settings, [path])
     assert table["cost"].to_pylist() == pytest.approx(values, rel=1e-6)
     assert ("numbers: " in told) == (settings.notation != own().notation)
     # What was found is kept with the run, and read in the same way.
-    again, _ = prepare_table(make(type(settings), settings.reading(["cost"])), [path])
+    again, _ = read_table(make(type(settings), settings.reading(["cost"])), [path])
     assert pc.all(pc.equal(again["cost"], table["cost"])).as_py()
 
 
@@ -60,7 +60,7 @@ def test_a_target_that_is_no_number_is_named_with_the_reason(tmp_path, cells, ot
     settings, told = found(tmp_path / "x.csv", series(cells, ";", other))
     assert "left out: cost" in told and settings.columns == ("other",)
     with pytest.raises(UsageError, match=f"target 'cost' is no column of values: .*{reason}"):
-        settings.complete({"targets": "cost"}, {})
+        settings.infer_defaults({"targets": "cost"}, {})
 
 
 def test_signs_are_characters():

@@ -6,8 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from raysq import local, pipeline
 from raysq.cli import main
+from raysq.data.pipeline import build, run
+from raysq.distributed.executor import ThreadExecutor
+from raysq.distributed.ray_data import RayExecutor
 from raysq.errors import DataError
 from raysq.inference.batch import predict_file
 from raysq.kinds.forecast import remarks
@@ -15,9 +17,9 @@ from raysq.kinds.forecast.observed import Stretches
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.reading.repair import FILLED, repair
 from raysq.kinds.forecast.report import report
-from raysq.preparation import build, prepare
 from raysq.settings import make
 from raysq.sources import resolve
+from raysq.tasks.prepare import prepare
 from raysq.training import api
 from raysq.training.config import plan
 
@@ -202,16 +204,20 @@ def test_rows_put_into_gaps_are_not_observed(tmp_path):
     assert build(preparation, source, tmp_path / "e", {"task": "forecast", "kind": "forecast"}).extras == ()
 
 
-def test_both_engines_write_the_same(tmp_path, cluster):
+def test_both_executors_write_the_same(tmp_path, cluster):
     (tmp_path / "x.csv").write_text(text([(0, 10), (200, 400)]))
     preparation = make(SeriesPreparation, {"time": "when", "missing": "previous"})
-    pieces = preparation.plan([tmp_path / "x.csv"])
-    for name in ("threads", "ray"):
+    pieces = preparation.partition([tmp_path / "x.csv"])
+    written = []
+    for name, executor in (("threads", ThreadExecutor(2)), ("ray", RayExecutor(2))):
         (tmp_path / name).mkdir()
-    shards, extras, *_ = local.run(preparation, pieces, tmp_path / "threads", 250, 2)
-    on_ray = pipeline.run(preparation, pieces, tmp_path / "ray", 250, cpus=2)
-    assert [file.sha256 for file in (*shards, *extras)] == [file.sha256 for file in (*on_ray[0], *on_ray[1])]
-    assert [file.file for file in extras] == [f"{FILLED}.arrow"]
+        written.append(run(preparation, pieces, tmp_path / name, 250, executor))
+    here, on_ray = written
+    assert [file.sha256 for file in (*here.shards, *here.extras)] == [
+        file.sha256 for file in (*on_ray.shards, *on_ray.extras)
+    ]
+    assert [file.file for file in here.extras] == [f"{FILLED}.arrow"]
+    assert here.report == on_ray.report
 
 
 def test_series_have_gaps_of_their_own(prepared):

@@ -12,15 +12,16 @@ import pytest
 
 from raysq import tasks
 from raysq.cli import main
+from raysq.data.pipeline import read_table
 from raysq.datasets import find
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.frequency import Frequency
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.reading import infer as inference
-from raysq.preparation import prepare, prepare_table
 from raysq.settings import make
 from raysq.shards import read_manifest
+from raysq.tasks.prepare import prepare
 from raysq.tasks.task import Task
 
 HOUR = 3_600_000_000
@@ -206,7 +207,7 @@ def test_time_is_found(tmp_path, head, form, begin, step, time, time_format, eve
     assert settings.time == time
     assert settings.time_format == time_format
     assert settings.columns == ("v",)
-    table, report = prepare_table(settings, [tmp_path / "x.csv"])
+    table, report = read_table(settings, [tmp_path / "x.csv"])
     assert table.column("time").cast(pa.int64()).to_pylist() == when.astype(np.int64).tolist()
     assert report["cadence_seconds"] == every
     assert report["gaps"]["count"] == 0
@@ -228,7 +229,7 @@ def test_gaps_in_months_are_filled_by_the_calendar(tmp_path):
     text = "date,v\n" + "".join(f"{stamp:%Y-%m-%d},{stamp.year * 12 + stamp.month}\n" for stamp in when)
     _, told = found(tmp_path / "x.csv", text)
     assert "2 gaps, the longest of 61d (first at 2019-06-01): gaps=keep" in told
-    table, report = prepare_table(own(gaps="fill"), [tmp_path / "x.csv"])
+    table, report = read_table(own(gaps="fill"), [tmp_path / "x.csv"])
     assert table.num_rows == 40
     assert report["repairs"]["gap_rows_filled"] == 2
     assert [stamp.day for stamp in table.column("time").to_pylist()] == [1] * 40
@@ -243,7 +244,7 @@ def test_months_weeks_and_irregular_steps_are_told_apart(tmp_path):
         (np.datetime64("2020-01-01") + np.cumsum(np.arange(30) % 11 + 1), None),
     ):
         found(tmp_path / "x.csv", "date,v\n" + written("%Y-%m-%d", when))
-        assert prepare_table(own(), [tmp_path / "x.csv"])[1]["cadence_seconds"] == every
+        assert read_table(own(), [tmp_path / "x.csv"])[1]["cadence_seconds"] == every
 
 
 # Cells
@@ -260,7 +261,7 @@ def test_delimiter_decimal_comma_encoding_and_empty_columns(tmp_path):
     assert (settings.encoding, settings.columns) == ("cp1252", ("Wärme (°C)",))
     for said in ("delimiter: ';'", "decimal comma", "encoding: cp1252", "left out: leer, it is empty"):
         assert said in told
-    table, report = prepare_table(settings, [tmp_path / "x.csv"])
+    table, report = read_table(settings, [tmp_path / "x.csv"])
     assert table.column("Wärme (°C)").to_pylist()[:4] == [0.25, 1001.5, 2.25, 1003.5]
     assert report["blank_lines"] == 5
 
@@ -271,7 +272,7 @@ def test_thousands_between_commas(tmp_path):
     )
     settings, _ = found(tmp_path / "x.csv", text)
     assert (settings.decimal, settings.thousands) == (".", ",")
-    table, _ = prepare_table(settings, [tmp_path / "x.csv"])
+    table, _ = read_table(settings, [tmp_path / "x.csv"])
     assert table.column("sales").to_pylist() == [1000 + n for n in range(40)]
     assert table.column("rate")[1].as_py() == 0.125
 
@@ -296,7 +297,7 @@ def test_columns_that_are_left_out_and_what_is_odd(tmp_path):
         "2020-01-01 to 2020-02-29, a row every 1d",
     ):
         assert said in told
-    table, _ = prepare_table(settings, [tmp_path / "x.csv"])
+    table, _ = read_table(settings, [tmp_path / "x.csv"])
     assert table.column("temp").to_pylist()[2:6] == [2, 2, 2, 5], "a cell is filled from before it, never from after"
 
 
@@ -305,7 +306,7 @@ def test_the_latest_row_comes_first_and_containers(tmp_path):
     text = "date,v\n" + written("%Y-%m-%d", when[::-1])
     settings, told = found(tmp_path / "x.csv", text)
     assert "the latest row comes first: order=sort" in told
-    expected, _ = prepare_table(settings, [tmp_path / "x.csv"])
+    expected, _ = read_table(settings, [tmp_path / "x.csv"])
     assert expected.column("v").to_pylist() == list(range(49, -1, -1))
     with gzip.open(tmp_path / "x.csv.gz", "wt") as file:
         file.write(text)
@@ -314,7 +315,7 @@ def test_the_latest_row_comes_first_and_containers(tmp_path):
     raw = pa.table({"date": pa.array(when[::-1].astype("datetime64[us]")), "v": list(range(50)), "who": ["a"] * 50})
     pa.parquet.write_table(raw, tmp_path / "x.parquet", row_group_size=20)
     for name in ("x.csv.gz", "x.zip", "x.parquet"):
-        assert prepare_table(own(), [tmp_path / name])[0] == expected
+        assert read_table(own(), [tmp_path / name])[0] == expected
     assert "left out: who holds text (a)" in found(tmp_path / "x.parquet")[1]
 
 
@@ -360,7 +361,7 @@ def test_categories_become_columns(tmp_path):
     assert settings.levels == {"sky": ["rain", "sun"], "zone": ["2", "10"]}
     assert "category sky: 2 values (rain, sun)" in told
     assert "1 missing cell of 4 in sky (first line 4): no value of the category" in told
-    table, report = prepare_table(settings, [tmp_path / "x.csv"])
+    table, report = read_table(settings, [tmp_path / "x.csv"])
     assert table.column_names == ["time", "v", "sky=rain", "sky=sun", "zone=2", "zone=10"]
     assert {str(kind) for kind in table.schema.types[1:]} == {"float"}
     assert table.column("sky=rain").to_pylist() == [1, 0, 0, 1]
@@ -371,7 +372,7 @@ def test_categories_become_columns(tmp_path):
     # Another file: a value that was never seen is none of those that were.
     (tmp_path / "y.csv").write_text("date,v,sky,zone\n2021-01-01,1,hail,10\n2021-01-02,1,sun,3\n")
     reading = json.loads(json.dumps(settings.reading()))
-    again, report = prepare_table(SeriesPreparation(**reading), [tmp_path / "y.csv"])
+    again, report = read_table(SeriesPreparation(**reading), [tmp_path / "y.csv"])
     assert again.column_names == table.column_names
     assert again.column("sky=sun").to_pylist() == [0, 1]
     assert again.column("sky=rain").to_pylist() == again.column("zone=2").to_pylist() == [0, 0]
@@ -389,13 +390,13 @@ def test_files_may_lack_columns_that_are_not_needed(tmp_path):
     settings, _ = found(tmp_path / "x.csv", text, categories="sky")
     (tmp_path / "y.csv").write_text("extra,b,date\n7,5,2021-01-01\n")
     reading = json.loads(json.dumps(settings.reading(["b"])))
-    table, report = prepare_table(SeriesPreparation(**reading), [tmp_path / "y.csv"])
+    table, report = read_table(SeriesPreparation(**reading), [tmp_path / "y.csv"])
     assert table.column_names == ["time", "b"]
     assert table.num_rows == report["rows_read"] == 1
     both = SeriesPreparation(**settings.reading(["sky=x1", "b"]))
-    assert prepare_table(both, [tmp_path / "x.csv"])[0].column_names == ["time", "b", "sky=x0", "sky=x1"]
+    assert read_table(both, [tmp_path / "x.csv"])[0].column_names == ["time", "b", "sky=x0", "sky=x1"]
     with pytest.raises(DataError, match="lacks columns 'a'"):
-        prepare_table(SeriesPreparation(**settings.reading(["a", "b"])), [tmp_path / "y.csv"])
+        read_table(SeriesPreparation(**settings.reading(["a", "b"])), [tmp_path / "y.csv"])
 
 
 # Several series
@@ -406,7 +407,7 @@ def test_series_are_kept_apart(tmp_path):
         "shop,date,v\nB,2020-01-03,3\nA,2020-01-02,20\nB,2020-01-01,1\nA,2020-01-01,10\nB,2020-01-02,\nA,2020-01-03,30\n"
         "C,2019-06-01,7\n"
     )
-    table, report = prepare_table(own(id="shop"), [_write(tmp_path / "x.csv", text)])
+    table, report = read_table(own(id="shop"), [_write(tmp_path / "x.csv", text)])
     assert table.column_names == ["time", "v"]
     assert table.column("v").to_pylist() == [1, 1, 3, 10, 20, 30, 7]
     assert report["series"] == [
@@ -422,9 +423,9 @@ def test_series_are_kept_apart(tmp_path):
     assert "3 series by shop (B, A, C) of 1 to 3 rows" in told
     assert "1 series with fewer than 3 rows (C)" in told
     with pytest.raises(DataError, match="stamp 2020-01-01T00:00:00 is before that of the row above"):
-        prepare_table(own(id="shop", order="error"), [tmp_path / "x.csv"])
+        read_table(own(id="shop", order="error"), [tmp_path / "x.csv"])
     with pytest.raises(DataError, match="series 'B': column 'v' has no value at all"):
-        prepare_table(own(id="shop"), [_write(tmp_path / "y.csv", "shop,date,v\nA,2020-01-01,1\nB,2020-01-01,\n")])
+        read_table(own(id="shop"), [_write(tmp_path / "y.csv", "shop,date,v\nA,2020-01-01,1\nB,2020-01-01,\n")])
 
 
 def test_several_series_without_an_id_are_noticed(tmp_path):
@@ -434,7 +435,7 @@ def test_several_series_without_an_id_are_noticed(tmp_path):
         found(path)
     settings, _ = found(path, id="region")
     reading = json.loads(json.dumps(settings.reading()))
-    assert prepare_table(SeriesPreparation(**reading), [path])[1]["series"][1]["id"] == "south"
+    assert read_table(SeriesPreparation(**reading), [path])[1]["series"][1]["id"] == "south"
 
 
 def _write(path: Path, text: str) -> Path:
@@ -478,7 +479,7 @@ def test_prepare_and_only_change_the_settings(cluster, tmp_path, capsys, monkeyp
     assert data.manifest.preparation["settings"]["levels"] == {"sky": ["dry", "wet"]}
     before = (data.directory / "shard-00000.arrow").stat().st_mtime_ns
     with monkeypatch.context() as patch:
-        patch.setattr("raysq.preparation.build", lambda *_, **__: pytest.fail("prepared again"))
+        patch.setattr("raysq.tasks.prepare.build", lambda *_, **__: pytest.fail("prepared again"))
         assert call(*options, "--delay", "2d", "--lookback", "1w") == 0
         said = capsys.readouterr().err
         assert "its settings are changed: delay 1d -> 2d, split 0.6/0.2/0.2 -> default" in said
@@ -530,7 +531,7 @@ def test_several_series_through_the_pipeline(cluster, tmp_path, capsys):
     ],
 )
 def test_usage_errors_come_before_anything_long(tmp_path, capsys, monkeypatch, arguments, match):
-    monkeypatch.setattr("raysq.preparation.build", lambda *_, **__: pytest.fail("began"))
+    monkeypatch.setattr("raysq.tasks.prepare.build", lambda *_, **__: pytest.fail("began"))
     assert call("--source", weather(tmp_path / "w.csv"), *arguments) == 2
     said = capsys.readouterr().err
     assert match in said
@@ -563,7 +564,7 @@ def test_real_beijing_with_its_wind(real):
     assert settings.columns == ("pm2.5", "DEWP", "TEMP", "PRES", "Iws", "Is", "Ir")
     assert settings.levels == {"cbwd": ["NE", "NW", "SE", "cv"]}
     assert any(line.startswith("2,067 missing cells of 43,824 in pm2.5") for line in told)
-    table, report = prepare_table(settings, [path])
+    table, report = read_table(settings, [path])
     assert table.num_rows == 43_824
     assert sum(np.asarray(table.column(f"cbwd={value}")).sum() for value in settings.levels["cbwd"]) == 43_824
     assert report["repairs"]["cells_filled"] == {"pm2.5": 2043}
@@ -585,7 +586,7 @@ def test_real_series_of_statsmodels(tmp_path, name, settings, every, rows):
     frame = getattr(datasets, name).load_pandas().data
     frame.to_csv(tmp_path / f"{name}.csv", index=name == "co2")
     inferred, _ = own(**settings).infer([tmp_path / f"{name}.csv"])
-    table, report = prepare_table(inferred, [tmp_path / f"{name}.csv"])
+    table, report = read_table(inferred, [tmp_path / f"{name}.csv"])
     assert (table.num_rows, report["cadence_seconds"]) == (rows, every)
     assert not report["gaps"]["count"]
     if name == "grunfeld":
@@ -632,7 +633,7 @@ def test_the_time_of_the_day_stands_in_a_column_of_any_name(tmp_path):
     )
     settings, told = found(tmp_path / "x.csv", "day,clock,load\n" + rows)
     assert settings.time == ("day", "clock") and "a row every 1h" in told
-    table, _ = prepare_table(settings, [tmp_path / "x.csv"])
+    table, _ = read_table(settings, [tmp_path / "x.csv"])
     assert table.column("time").cast(pa.int64()).to_pylist() == when.astype("datetime64[us]").astype(np.int64).tolist()
     # A time of the day that does not tell rows of one day apart is not the row's.
     rows = "".join(f"{day:02}.03.2024,06:{60 - day:02},{day}\n" for day in range(1, 31))

@@ -6,14 +6,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from raysq import local, pipeline
+from raysq.data.pipeline import build, read_table, run
+from raysq.distributed.executor import ThreadExecutor
+from raysq.distributed.ray_data import RayExecutor
 from raysq.kinds import forecast
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.reading.precision import rounding, wide_columns
 from raysq.moments import moments
-from raysq.preparation import build, prepare, prepare_table
 from raysq.settings import make
 from raysq.sources import resolve
+from raysq.tasks.prepare import prepare
 from raysq.training.config import plan
 
 OFFSET = [1_600_000_000 + row % 24 for row in range(400)]
@@ -92,24 +94,20 @@ def test_the_digits_are_stored(tmp_path, rows_per_shard):
     }
 
 
-def test_both_engines_decide_alike(tmp_path, cluster):
+def test_both_executors_decide_alike(tmp_path, cluster):
     for number in range(3):  # files are pieces: the last one alone tells
         values = [row % 24 + (number == 2) * 1_600_000_000 for row in range(400)]
         hours = np.datetime64("2023-03-01T00") + 400 * number + np.arange(400)
         text = "".join(f"{at}:00,{value}\n" for at, value in zip(hours, values, strict=True))
         (tmp_path / f"{number}.csv").write_text("time,load\n" + text)
     preparation = SeriesPreparation()
-    pieces = preparation.plan(sorted(tmp_path.glob("*.csv")))
+    pieces = preparation.partition(sorted(tmp_path.glob("*.csv")))
     written = []
-    for name in ("threads", "ray"):
+    for name, executor in (("threads", ThreadExecutor(2)), ("ray", RayExecutor(2))):
         (tmp_path / name).mkdir()
-        if name == "threads":
-            first = local.run(preparation, pieces, tmp_path / name, 500, 2)
-        else:
-            first = pipeline.run(preparation, pieces, tmp_path / name, 500, cpus=2)
-        again = preparation.revise(first[3])
-        assert again.float64 == ("load",)
-        written.append([shard.sha256 for shard in first[0]])
+        data = run(preparation, pieces, tmp_path / name, 500, executor)
+        assert data.report["float64"] == ["load"]
+        written.append([shard.sha256 for shard in data.shards])
     assert written[0] == written[1]
 
 
@@ -129,14 +127,14 @@ def test_what_is_told_and_what_a_run_knows(tmp_path, monkeypatch, capsys):
     y = y.astype(np.float64)[:, 0] * config.facts["std"][0] + config.facts["mean"][0]
     np.testing.assert_allclose(y, OFFSET[224:234], rtol=0, atol=1e-5)
     # What is read for predictions is as it was written, whatever a few rows of it would say.
-    table, _ = prepare_table(forecast.reading(config.facts), [tmp_path / "x.csv"])
+    table, _ = read_table(forecast.reading(config.facts), [tmp_path / "x.csv"])
     assert table.schema.field("load").type == pa.float64()
     assert table.column("load").to_pylist() == OFFSET
 
 
 def test_numbers_beyond_float32(tmp_path):
     (tmp_path / "x.csv").write_text(lines(load=[f"{row + 1}e39" for row in range(50)]))
-    table, report = prepare_table(make(SeriesPreparation, {}), [tmp_path / "x.csv"])
+    table, report = read_table(make(SeriesPreparation, {}), [tmp_path / "x.csv"])
     assert table.column("load").to_pylist() == [float(f"{row + 1}e39") for row in range(50)]
     assert report["not_numbers"] == {}
     json.dumps(report, allow_nan=False)

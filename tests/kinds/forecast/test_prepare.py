@@ -10,10 +10,10 @@ import pyarrow.parquet
 import pytest
 
 from raysq import tabular, tasks
+from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.reading import cells
-from raysq.preparation import prepare_table
 from raysq.settings import make
 
 GOOD = "time,a,b\n2020-01-01 00:00,1,10\n2020-01-01 01:00,2,20\n2020-01-01 02:00,3,30\n2020-01-01 03:00,4,40\n"
@@ -22,7 +22,7 @@ GOOD = "time,a,b\n2020-01-01 00:00,1,10\n2020-01-01 01:00,2,20\n2020-01-01 02:00
 def table_of(path: Path, text: str | bytes | None = None, **settings):
     if text is not None:
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return prepare_table(make(SeriesPreparation, settings), [path])
+    return read_table(make(SeriesPreparation, settings), [path])
 
 
 def values(table: pa.Table, name: str = "a") -> list[float]:
@@ -175,11 +175,11 @@ def test_files_of_one_layout(tmp_path):
     (tmp_path / "2.csv").write_text(GOOD.replace("01-01", "01-02"))
     (tmp_path / "3.csv").write_text("time,b,a\n2020-01-03,1,2\n")
     preparation = SeriesPreparation()
-    assert prepare_table(preparation, [tmp_path / "1.csv", tmp_path / "2.csv"])[0].num_rows == 8
+    assert read_table(preparation, [tmp_path / "1.csv", tmp_path / "2.csv"])[0].num_rows == 8
     with pytest.raises(DataError, match=r"1\.csv and 3\.csv have different columns: time, a, b and time, b, a"):
-        prepare_table(preparation, [tmp_path / "1.csv", tmp_path / "3.csv"])
+        read_table(preparation, [tmp_path / "1.csv", tmp_path / "3.csv"])
     with pytest.raises(DataError, match=r"1\.csv, line 2: stamp .* is before that of the row above"):
-        prepare_table(preparation, [tmp_path / "2.csv", tmp_path / "1.csv"])
+        read_table(preparation, [tmp_path / "2.csv", tmp_path / "1.csv"])
 
 
 def test_missing_cells(tmp_path):
@@ -325,7 +325,7 @@ def test_numbers_as_text():
 
 def test_real_jena_2020(real):
     preparation = make(SeriesPreparation, dict(tasks.get("jena").preparation))
-    table, report = prepare_table(preparation, [real("jena/jena_climate_2020.csv.zip")])
+    table, report = read_table(preparation, [real("jena/jena_climate_2020.csv.zip")])
     assert table.num_rows == 52_696
     assert (report["from"], report["to"]) == ("2020-01-01T00:10:00", "2021-01-01T00:00:00")
     assert report["cadence_seconds"] == 600
@@ -342,9 +342,9 @@ def test_real_jena_2009_lacks_the_wind(real):
     with pytest.raises(
         DataError, match=r"lacks columns 'wv \(m/s\)', 'max\. wv \(m/s\)', 'wd \(deg\)'.*--set 'columns="
     ) as caught:
-        prepare_table(make(SeriesPreparation, settings), [path])
+        read_table(make(SeriesPreparation, settings), [path])
     advised = str(caught.value).split("--set 'columns=")[1].split("'")[0]
-    table, report = prepare_table(make(SeriesPreparation, settings | {"columns": advised}), [path])
+    table, report = read_table(make(SeriesPreparation, settings | {"columns": advised}), [path])
     assert table.num_rows == 4000
     assert len(table.column_names) == 12
     assert table.column("p (mbar)")[0].as_py() == pytest.approx(996.52)
@@ -353,7 +353,7 @@ def test_real_jena_2009_lacks_the_wind(real):
 
 def test_real_beijing(real):
     preparation = make(SeriesPreparation, dict(tasks.get("beijing").preparation))
-    table, report = prepare_table(preparation, [real("beijing_pm25/PRSA_data_2010.1.1-2014.12.31.csv")])
+    table, report = read_table(preparation, [real("beijing_pm25/PRSA_data_2010.1.1-2014.12.31.csv")])
     assert table.num_rows == 43_824
     assert report["cadence_seconds"] == 3600
     assert report["ignored_columns"] == ["No", "pm2.5", "cbwd"]

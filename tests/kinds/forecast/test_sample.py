@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from raysq import tasks
+from raysq.data.pipeline import read_table
 from raysq.errors import UsageError
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.sample import ROWS_A_DAY, VERSION, dew_point, hourly_sample, magnus, sample, weather
-from raysq.preparation import prepare_table
 from raysq.settings import make
 
 
@@ -33,12 +33,12 @@ def test_it_is_written_once_and_always_the_same(tmp_path):
 
 def test_jena_prepares_it_without_a_remark(tmp_path):
     preparation = make(SeriesPreparation, dict(tasks.get("jena").preparation))
-    table, report = prepare_table(preparation, [sample(tmp_path, "8d")])
+    table, report = read_table(preparation, [sample(tmp_path, "8d")])
     assert table.num_rows == 8 * ROWS_A_DAY
     assert report["cadence_seconds"] == 600
     # Of the pressure, which moves little in eight days, float32 would lose digits.
-    assert len(preparation.remarks(report)) == 2
-    assert preparation.remarks(report)[1] == "float64: p (mbar), whose values float32 would change"
+    assert len(preparation.describe(report)) == 2
+    assert preparation.describe(report)[1] == "float64: p (mbar), whose values float32 would change"
     np.testing.assert_allclose(
         table.column("T (degC)").to_numpy(), weather(8 * ROWS_A_DAY)["T (degC)"].astype(np.float32), atol=1e-6
     )
@@ -46,7 +46,7 @@ def test_jena_prepares_it_without_a_remark(tmp_path):
 
 def test_beijing_prepares_its_own_layout(tmp_path):
     preparation = make(SeriesPreparation, dict(tasks.get("beijing").preparation))
-    table, report = prepare_table(preparation, [hourly_sample(tmp_path, "30d")])
+    table, report = read_table(preparation, [hourly_sample(tmp_path, "30d")])
     assert (table.num_rows, report["cadence_seconds"], report["from"]) == (720, 3600, "2009-01-01T01:00:00")
     assert report["ignored_columns"] == ["No", "pm2.5", "cbwd"] and not report["missing"]
     temperature = weather(30 * ROWS_A_DAY)["T (degC)"][5::6]

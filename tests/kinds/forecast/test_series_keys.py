@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from kinds.forecast.test_own_series import _write, found, own
 
+from raysq.data.pipeline import read_table
 from raysq.errors import DataError
-from raysq.preparation import prepare_table
 
 
 def panel(lengths, names=("store",), start="2024-01-01"):
@@ -71,7 +71,7 @@ def test_series_of_two_keys_are_put_together_by_both(tmp_path):
         for day in (1, 2, 3)
         for a, b in (("y", "p"), ("x", "q"), ("x", "p"))
     )
-    table, report = prepare_table(own(id="a,b"), [_write(tmp_path / "x.csv", text)])
+    table, report = read_table(own(id="a,b"), [_write(tmp_path / "x.csv", text)])
     assert [(one["keys"], one["rows"]) for one in report["series"]] == [
         (["y", "p"], 3),
         (["x", "q"], 3),
@@ -81,4 +81,4 @@ def test_series_of_two_keys_are_put_together_by_both(tmp_path):
     assert table.schema.names == ["time", "v"] and isinstance(table["v"], pa.ChunkedArray)
     with pytest.raises(DataError, match=r"line 4, column 'b': the cell is missing, it must name the series"):
         bad = "a,date,b,v\nx,2020-01-01,p,1\nx,2020-01-02,p,1\nx,2020-01-03,,1\n"
-        prepare_table(own(id="a,b"), [_write(tmp_path / "y.csv", bad)])
+        read_table(own(id="a,b"), [_write(tmp_path / "y.csv", bad)])

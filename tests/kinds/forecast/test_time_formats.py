@@ -7,14 +7,15 @@ import pyarrow as pa
 import pytest
 
 from raysq import tasks
+from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast import facts, reading
 from raysq.kinds.forecast.predict import predict
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.reading import timestamps
 from raysq.kinds.forecast.settings import WindowSettings
-from raysq.preparation import prepare, prepare_table
 from raysq.settings import make
+from raysq.tasks.prepare import prepare
 
 
 def own(**settings) -> SeriesPreparation:
@@ -92,9 +93,9 @@ def test_what_is_not_applied_is_refused(form, match):
 def test_days_of_the_week_and_years_that_are_wrong_are_named(tmp_path):
     stamps = ["Mon 2023-05-01", "Tue 2023-05-02", "Thu 2023-05-03"]
     with pytest.raises(DataError, match="line 4, column when: 'Thu 2023-05-03' is not a time"):
-        prepare_table(own(time="when", time_format="%a %Y-%m-%d"), write(tmp_path / "x.csv", stamps))
+        read_table(own(time="when", time_format="%a %Y-%m-%d"), write(tmp_path / "x.csv", stamps))
     with pytest.raises(DataError, match="line 2, column when: '01.02.23' is not a time"):
-        prepare_table(own(time="when", time_format="%d.%m.%Y"), write(tmp_path / "x.csv", ["01.02.23", "02.02.2023"]))
+        read_table(own(time="when", time_format="%d.%m.%Y"), write(tmp_path / "x.csv", ["01.02.23", "02.02.2023"]))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_weeks_quarters_and_serial_days(tmp_path, stamps, head, form, begin, end
     files = write(tmp_path / "x.csv", stamps, head)
     settings, _ = own(time=head).infer(files)
     assert settings.time_format == form
-    _, report = prepare_table(settings, files)
+    _, report = read_table(settings, files)
     assert (report["from"].removesuffix("T00:00:00"), report["to"].removesuffix("T00:00:00")) == (begin, end)
     assert (report["frequency"], report["gaps"]["count"]) == (frequency, 0)
 
@@ -134,7 +135,7 @@ def test_midnight_may_be_24_hours_of_the_day_before(tmp_path, head, form, write_
     days = [datetime.date(2023, 2, 27) + datetime.timedelta(days=number) for number in range(4)]
     stamps = [write_stamp(day, hour) for day in days for hour in range(1, 25)]
     settings, _ = own().infer(write(tmp_path / "x.csv", stamps, head))
-    table, report = prepare_table(settings, [tmp_path / "x.csv"])
+    table, report = read_table(settings, [tmp_path / "x.csv"])
     assert (report["from"][:19], report["to"][:19]) == ("2023-02-27T01:00:00", "2023-03-03T00:00:00")
     assert report["gaps"]["count"] == report["repeated_stamps"]["count"] == 0 and table.num_rows == 96
 
@@ -142,7 +143,7 @@ def test_midnight_may_be_24_hours_of_the_day_before(tmp_path, head, form, write_
 def test_no_other_hour_beyond_the_day_is_a_time(tmp_path):
     for stamp in ("2023-03-01 24:30", "2023-03-01 25:00"):
         with pytest.raises(DataError, match=f"line 3, column when: '{stamp}' is not a time"):
-            prepare_table(
+            read_table(
                 own(time=("when",), time_format="%Y-%m-%d %H:%M"),
                 write(tmp_path / "x.csv", ["2023-03-01 23:00", stamp]),
             )
@@ -185,7 +186,7 @@ def test_rows_that_are_numbered_or_only_have_an_order(tmp_path, raysq_home, head
     known = facts(data, settings)
     assert known["horizons"] == ["1 row", "2 rows"]
     path.write_text("\n".join([head, *map(rows, range(10))]) + "\n")
-    table, report = prepare_table(reading(known), [path])
+    table, report = read_table(reading(known), [path])
     out = predict(known, settings, Nothing(), table, report)
     assert out.column("time").to_pylist()[-2:] == [first + 10 * step, first + 11 * step]
     assert out.column("from").to_pylist()[-1] == first + 9 * step
@@ -231,7 +232,7 @@ def test_series_without_a_time_are_each_numbered(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("id,v\n" + "".join(f"{name},{number}.5\n" for number in range(20) for name in "ab"))
     settings, _ = own(time="none", id="id").infer([path])
-    table, report = prepare_table(settings, [path])
+    table, report = read_table(settings, [path])
     assert [one["to"] for one in report["series"]] == ["19", "19"]
     assert table.column("v").to_pylist() == [number + 0.5 for number in range(20)] * 2
     assert report["repeated_stamps"]["count"] == report["gaps"]["count"] == 0

@@ -7,13 +7,14 @@ import pyarrow.parquet
 import pytest
 
 from raysq import tasks
+from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
 from raysq.kinds.forecast import facts, reading
 from raysq.kinds.forecast.predict import predict
 from raysq.kinds.forecast.prepare import SeriesPreparation
 from raysq.kinds.forecast.settings import WindowSettings
-from raysq.preparation import prepare, prepare_table
 from raysq.settings import make
+from raysq.tasks.prepare import prepare
 
 BERLIN = "Europe/Berlin"
 
@@ -37,7 +38,7 @@ def utc(stamps: pd.DatetimeIndex) -> list:
 
 def read(files, **settings) -> tuple:
     inferred, told = own(**settings).infer(files)
-    table, report = prepare_table(inferred, files)
+    table, report = read_table(inferred, files)
     return table.column("time").cast(pa.int64()).to_pylist(), report, "\n".join(told)
 
 
@@ -131,7 +132,7 @@ def test_forecasts_and_the_calendar_are_in_the_zone(tmp_path, raysq_home, freq, 
     settings = WindowSettings(**WindowSettings.resolve(chosen, data))
     known = facts(data, settings)
     assert known["timezone"] == BERLIN
-    table, report = prepare_table(reading(known), write(tmp_path / "new.csv", stamps[200:300].tz_localize(None)))
+    table, report = read_table(reading(known), write(tmp_path / "new.csv", stamps[200:300].tz_localize(None)))
     model = Nothing()
     out = predict(known, settings, model, table, report)
     assert out.column("time").type == pa.timestamp("us", BERLIN)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from raysq.data.pipeline import build
 from raysq.kinds.images.prepare import ImagePreparation
-from raysq.preparation import build
 from raysq.settings import make
 from raysq.shards import Dataset
 from raysq.sources import resolve
@@ -120,7 +120,9 @@ def make_dataset(
     found = resolve(source, suffixes=form.suffixes, trees=True, zip_member=None, listing=form.listing)
     preparation, told = make(ImagePreparation, settings).infer(found.files)
     identity = {"task": "images", "kind": "images", "name": target.name}
-    return build(preparation, found, target, identity, told=[*told, *found.messages], shard_rows=shard_rows, cpus=cpus)
+    return build(
+        preparation, found, target, identity, messages=[*told, *found.messages], shard_rows=shard_rows, cpus=cpus
+    )
 
 
 def pixels_of(dataset: Dataset) -> np.ndarray:

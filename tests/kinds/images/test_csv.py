@@ -47,12 +47,12 @@ def test_a_csv_without_names_has_its_labels_first_or_last(tmp_path):
         found = make_dataset(tmp_path / name, tmp_path / f"out-{name}-{len(said)}", **said)
         assert np.array_equal(pixels_of(found)[..., 0], pixels), name
         assert labels_of(found) == [str(label) for label in labels]
-        assert any("white=15 scales pixels" in line for line in findings.remarks(found.manifest.report))
+        assert any("white=15 scales pixels" in line for line in findings.describe(found.manifest.report))
     scaled = make_dataset(tmp_path / "x.csv", tmp_path / "scaled", white=15)
     assert np.array_equal(pixels_of(scaled)[..., 0], pixels * 17)
-    remarks = findings.remarks(scaled.manifest.report)
+    remarks = findings.describe(scaled.manifest.report)
     without = {name: value for name, value in scaled.manifest.report.items() if name != "brightest"}
-    assert len(remarks) == 2 and findings.remarks(without) == remarks
+    assert len(remarks) == 2 and findings.describe(without) == remarks
     rows = [
         [*(f"{one / 16:g}" for one in image.ravel()), str(label)] for image, label in zip(pixels, labels, strict=True)
     ]
@@ -77,8 +77,8 @@ def test_a_csv_without_names_has_its_labels_first_or_last(tmp_path):
 
 
 def test_settings_that_came_later_change_no_fingerprint():
-    assert not {"label", "white"} & ImagePreparation().recorded().keys()
-    assert {"label", "white"} <= ImagePreparation(label="65", white=16).recorded().keys()
+    assert not {"label", "white"} & ImagePreparation().to_config().keys()
+    assert {"label", "white"} <= ImagePreparation(label="65", white=16).to_config().keys()
 
 
 def test_a_csv_of_pixels_however_it_is_written(tmp_path):

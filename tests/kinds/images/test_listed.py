@@ -110,9 +110,9 @@ def test_a_validation_part_of_ones_own_is_kept(tmp_path):
     rows = {name: sorted(names[np.asarray(one.rows)].tolist()) for name, one in splits.items()}
     assert rows == {"train": [0, 1, 2, 3, 4, 5], "val": [6, 7, 8], "test": [9, 10, 11]}
     assert found.manifest.report["counts"] == {"train": [3, 3], "test": [1, 2], "validation": [2, 1]}
-    from raysq.kinds.images.findings import remarks
+    from raysq.kinds.images.findings import describe
 
-    assert "train part 6, validation part 3, test part 3, as the source says" in remarks(found.manifest.report)
+    assert "train part 6, validation part 3, test part 3, as the source says" in describe(found.manifest.report)
 
 
 def test_parts_that_hold_images_alone_are_no_classes(tmp_path):
@@ -122,7 +122,7 @@ def test_parts_that_hold_images_alone_are_no_classes(tmp_path):
 
 
 def test_the_same_image_in_two_classes_is_told(tmp_path):
-    from raysq.kinds.images.findings import remarks
+    from raysq.kinds.images.findings import describe
 
     files = {f"{'ab'[number % 2]}/{number}.png": png(picture(number)) for number in range(10)}
     files |= {"a/again.png": png(picture(3)), "b/twice.png": png(picture(5)), "b/3too.png": png(picture(3))}
@@ -130,5 +130,5 @@ def test_the_same_image_in_two_classes_is_told(tmp_path):
     report = found.manifest.report
     # 3 lies twice in b and once in a; 5 twice in the same class.
     assert report["contradictions"] == {"count": 3, "names": ["a/again.png", "b/3.png", "b/3too.png"]}
-    (line,) = [line for line in remarks(report) if "another class" in line]
+    (line,) = [line for line in describe(report) if "another class" in line]
     assert line.startswith("3 images have the same pixels as one of another class (a/again.png, b/3.png, b/3too.png)")

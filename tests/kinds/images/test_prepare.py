@@ -18,10 +18,10 @@ from kinds.images.made import (
 
 import raysq
 from raysq import cli
+from raysq.data.pipeline import fingerprint
 from raysq.errors import UsageError
-from raysq.kinds.images.findings import remarks
+from raysq.kinds.images.findings import describe
 from raysq.kinds.images.prepare import ImagePreparation
-from raysq.preparation import fingerprint
 from raysq.settings import make
 from raysq.shards import Dataset
 from raysq.sources import resolve
@@ -89,7 +89,7 @@ def test_a_test_part_is_drawn_and_equal_images_stay_together(tmp_path):
     assert dataset.manifest.report["parts"] == "drawn"
     none = make_dataset(tmp_path / "x.npz", tmp_path / "none", test=0)
     assert none.manifest.report["parts"] == "none" and any(
-        "no test part" in one for one in remarks(none.manifest.report)
+        "no test part" in one for one in describe(none.manifest.report)
     )
     for wrong in ({"test": 1}, {"size": "big"}, {"colour": "blue"}, {"fit": "x"}, {"pixels": 3}):
         with pytest.raises(UsageError):

@@ -357,9 +357,9 @@ def test_images_that_are_not_like_the_others_are_told(tmp_path):
     report = found.manifest.report
     assert report["images"] == 61 and report["resized"] == 1 and report["shape"] == [8, 8, 1]
     assert report["damaged"] == {"count": 2, "names": ["dot/bad.png", "dot/worse.jpg"]}
-    from raysq.kinds.images.findings import remarks
+    from raysq.kinds.images.findings import describe
 
-    lines = " ".join(remarks(report))
+    lines = " ".join(describe(report))
     assert "1 image had another size and was resized" in lines
     assert "2 files could not be read and were left out: dot/bad.png, dot/worse.jpg" in lines
 

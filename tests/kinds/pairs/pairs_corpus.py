@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from raysq.data.pipeline import build
 from raysq.kinds.pairs.prepare import PairPreparation
-from raysq.preparation import build
 from raysq.shards import Dataset
 from raysq.sources import resolve
 
@@ -50,4 +50,4 @@ def prepared(raw: Path, out: Path, *, cpus: int | None = None, shard_rows: int =
     found = resolve(str(raw), suffixes=preparation.suffixes, trees=False)
     preparation, told = preparation.infer(found.files)
     identity = {"task": "pairs", "kind": "pairs", "name": out.name}
-    return build(preparation, found, out, identity, told=told, shard_rows=shard_rows, cpus=cpus)
+    return build(preparation, found, out, identity, messages=told, shard_rows=shard_rows, cpus=cpus)

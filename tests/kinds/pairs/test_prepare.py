@@ -9,7 +9,7 @@ from kinds.pairs.pairs_corpus import prepared, sentences, write_aligned, write_t
 
 from raysq.cli import main
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.kinds.pairs.findings import remarks
+from raysq.kinds.pairs.findings import describe
 from raysq.kinds.pairs.prepare import PairPreparation, PairReading
 
 
@@ -61,7 +61,7 @@ def test_same_bytes_on_any_number_of_cpus(cluster, tmp_path, monkeypatch):
     write_aligned(tmp_path / "in", "all", sentences(300))
     built = [prepared(tmp_path / "in", tmp_path / f"cpus{cpus}", cpus=cpus) for cpus in (1, 3)]
     with monkeypatch.context() as alone:
-        alone.setattr("raysq.local.has_cluster", lambda: False)
+        alone.setattr("raysq.distributed.executor.has_cluster", lambda: False)
         alone.setattr("ast.parse", lambda *_, **__: pytest.fail("a thread parsed Python"))
         built.append(prepared(tmp_path / "in", tmp_path / "here"))
     first, *others = [
@@ -146,7 +146,7 @@ def test_lines_of_other_numbers_of_cells_are_told(tmp_path):
     dataset = prepared(tmp_path / "in.txt", tmp_path / "out", test=0.0)
     report = dataset.manifest.report
     assert report["uneven"] == {"count": 2, "names": ["in.txt:2", "in.txt:4"]} and report["empty"]["count"] == 1
-    (said,) = [line for line in remarks(report) if "cells than most" in line]
+    (said,) = [line for line in describe(report) if "cells than most" in line]
     assert said.startswith("2 lines have more or fewer cells") and said.endswith("in.txt:2, in.txt:4")
 
 
@@ -154,9 +154,9 @@ def test_lines_of_other_numbers_of_cells_are_told(tmp_path):
 def test_a_sentence_to_translate_ends_at_a_tab_only_where_the_pairs_did(tmp_path, layout, read):
     (tmp_path / "in.txt").write_text("one\ttwo\nthree\n")
     reading = PairReading.of({"source": "1", "encoding": "utf-8", "layout": layout})
-    (piece,) = reading.plan([tmp_path / "in.txt"])
-    ((table, _),) = reading.read(piece)
-    assert table["source"].to_pylist() == [read, "three"]
+    (piece,) = reading.partition([tmp_path / "in.txt"])
+    (chunk,) = reading.read(piece)
+    assert chunk.table["source"].to_pylist() == [read, "three"]
 
 
 def test_utf_16_is_read_when_it_is_said(tmp_path):

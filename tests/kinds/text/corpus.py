@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from raysq import sources
+from raysq.data.pipeline import build
 from raysq.kinds.text import KIND
-from raysq.preparation import build
 from raysq.settings import make
 from raysq.shards import Dataset
 

@@ -11,7 +11,7 @@ import raysq
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.kinds.splits import SPLITS
 from raysq.kinds.text.examples import sentences
-from raysq.kinds.text.findings import remarks
+from raysq.kinds.text.findings import describe
 from raysq.kinds.text.settings import LanguageSettings
 
 from .corpus import TEXT, prepared, spoken
@@ -42,7 +42,7 @@ def test_a_text_that_is_one_sentence_says_what_parts_it(tmp_path):
         raysq.prepare("text", tmp_path / "thai.txt", settings={"test": 0.999999}, quiet=True)
     assert "--test" not in str(caught.value)
     dataset = raysq.prepare("text", tmp_path / "thai.txt", settings={"test": 0.0}, quiet=True)
-    assert any(re.match(said, line) for line in remarks(dataset.manifest.report))
+    assert any(re.match(said, line) for line in describe(dataset.manifest.report))
     assert any("of a script without spaces between words" in line for line in dataset.manifest.preparation["told"])
     lines = raysq.prepare("text", tmp_path / "thai.txt", settings={"level": "char", "cut": 100}, quiet=True)
     assert lines.rows > 10 and not any("script" in line for line in lines.manifest.preparation["told"])

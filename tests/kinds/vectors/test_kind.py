@@ -13,12 +13,12 @@ import raysq
 from raysq import datasets, kinds, sources
 from raysq.cli import main
 from raysq.corpus.neighbours import embedding_of
+from raysq.data.pipeline import build
 from raysq.errors import DataError, UsageError
 from raysq.kinds.vectors.prepare import VectorPreparation
 from raysq.kinds.vectors.sample import CLASSES, sample, sentences
 from raysq.kinds.vectors.settings import VectorSettings
 from raysq.kinds.vectors.sizes import sized
-from raysq.preparation import build
 from raysq.training.config import plan
 
 KIND = kinds.get("vectors")
@@ -263,9 +263,9 @@ def test_raw_texts_that_cannot_be_used_are_told(tmp_path, name, content, setting
 
 def test_texts_of_which_some_say_their_part_are_told():
     note = {"documents": 20, "said": 20, "first_unsaid": None, "tokens": 80, "parts": [20, 0]}
-    VectorPreparation().check([note, note])
+    VectorPreparation().validate_stats([note, note])
     with pytest.raises(DataError, match="20 texts say .* 20 do not, the first is more:1.*parts=join"):
-        VectorPreparation().check([note, {**note, "said": 0, "first_unsaid": "more:1"}])
+        VectorPreparation().validate_stats([note, {**note, "said": 0, "first_unsaid": "more:1"}])
 
 
 def test_parts_can_be_joined(tmp_path):
@@ -275,7 +275,7 @@ def test_parts_can_be_joined(tmp_path):
     assert datasets.find("skipgram", "kept").directory == kept.directory, "of the same kind"
     joined = raysq.prepare("cbow", path, settings={"parts": "join"}, quiet=True)
     assert kept.manifest.report["parts"] == [10, 10, 0] and joined.manifest.report["parts"] == [20, 0, 0]
-    lines = VectorPreparation().remarks(kept.manifest.report)
+    lines = VectorPreparation().describe(kept.manifest.report)
     assert any("parts=join takes all" in line for line in lines)
 
 

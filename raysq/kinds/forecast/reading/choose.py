@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from raysq.kinds.forecast.prepare import SeriesPreparation
 
 
-def complete(
+def infer_defaults(
     preparation: "SeriesPreparation", settings: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """What settings of windows lack or leave open, as far as the columns tell.

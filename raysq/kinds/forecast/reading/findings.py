@@ -1,4 +1,4 @@
-"""From the notes of all pieces to the first error, or to the data set's report."""
+"""Validate the statistics of all chunks, and summarize them in the data set's report."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Note = dict[str, Any]
 
 
-def check(settings: "SeriesPreparation", notes: list[Note]) -> None:
-    """Raises the error of the first line that cannot be used as the settings are.
+def validate(settings: "SeriesPreparation", notes: list[Note]) -> None:
+    """Raise the error of the first line that cannot be used as the settings are.
 
     Raises:
         DataError: with file, line, column, value, and the setting that repairs it.
@@ -32,6 +32,14 @@ def check(settings: "SeriesPreparation", notes: list[Note]) -> None:
                 raise wrong_encoding(where, settings, note["undecodable"][1])
             raise DataError(f"{where}{message}", hint)
     stamp_findings.check_zones(settings, _placed(notes))
+
+
+def require_rows(notes: list[Note]) -> None:
+    """Raise DataError if there are no rows."""
+    if not any(note["rows"] for note in notes):
+        dropped = sum(note.get("rows_dropped", 0) for note in notes)
+        why = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
+        raise DataError(f"{notes[0]['file'] if notes else 'the source'} has no rows{why}")
 
 
 def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, str | None, str | None]]:
@@ -81,19 +89,14 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
             )
 
 
-def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | None) -> dict[str, Any]:
+def summarize(settings: "SeriesPreparation", notes: list[Note], repaired: Note | None) -> dict[str, Any]:
     """The report of a data set.
 
     Raises:
-        DataError: no rows, or stamps that the settings refuse.
+        DataError: stamps that the settings refuse.
     """
-    check(settings, notes)
     placed = _placed(notes)
     rows = sum(note["rows"] for note in notes)
-    if not rows:
-        dropped = sum(note.get("rows_dropped", 0) for note in notes)
-        why = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
-        raise DataError(f"{notes[0]['file'] if notes else 'the source'} has no rows{why}")
     known = settings.frequency, settings.numbered
     if settings.id and repaired is not None:
         received = seen = clock.merge([(each, "", 0) for each in repaired["clocks"]], True, *known)
@@ -149,7 +152,7 @@ def conclude(settings: "SeriesPreparation", notes: list[Note], repaired: Note | 
     return report
 
 
-def remarks(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[str]:
+def describe(settings: "SeriesPreparation", report: Mapping[str, Any]) -> list[str]:
     """What a person should know of a report, in lines."""
     frequency = Frequency.of(report)
     every = ", without a cadence: steps differ from row to row"

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq import tabular
+from raysq.data.pipeline import load
 from raysq.errors import DataError, FormatError
 from raysq.kinds.forecast.reading import cells, formats, timestamps
 from raysq.kinds.forecast.reading.keys import check_keys
@@ -264,19 +265,11 @@ def _levels(settings: "SeriesPreparation", pieces: Sequence[tabular.Piece]) -> d
 
 def _looked_through(settings: "SeriesPreparation", files: list[Path]) -> "tuple[SeriesPreparation, list[str]]":
     """Settings and lines that the rows themselves give, before the pipeline reads them again."""
-    pairs = [pair for piece in settings.plan(files) for pair in settings.read(piece)]
-    notes = [note for _, note in pairs]
-    settings.check(notes)
-    revised = settings.revise(notes)
-    if revised is not settings:
-        settings = revised
-        pairs = [pair for piece in settings.plan(files) for pair in settings.read(piece)]
-    table, repaired = pa.concat_tables([table for table, _ in pairs]), None
-    lines = list(_oddities(settings, table))
-    whole = settings.whole()
-    if whole is not None and table.num_rows:
-        table, _, repaired = whole(table)
-    return settings, [*settings.remarks(settings.conclude(notes, repaired)), *lines]
+    loaded = load(settings, files)
+    settings = loaded.preprocessor
+    lines = list(_oddities(settings, loaded.table))
+    _, report = loaded.finish()
+    return settings, [*settings.describe(report), *lines]
 
 
 def _oddities(settings: "SeriesPreparation", table: pa.Table) -> Iterator[str]:

@@ -1,19 +1,23 @@
-"""The pipeline on Ray Data: exact shards in order on any number of CPUs, all of a data set or nothing."""
+"""The preparation pipeline: exact shards in order on any number of CPUs, all of a data set or nothing."""
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from raysq import preparation, tabular, tasks
+from raysq import tabular, tasks
+from raysq.data.pipeline import build, run
 from raysq.datasets import datasets, find
+from raysq.distributed.executor import ThreadExecutor
+from raysq.distributed.ray_data import RayExecutor
 from raysq.errors import DataError, ResourceError, SourceError, UsageError
 from raysq.kinds.forecast.prepare import SeriesPreparation
-from raysq.preparation import build, prepare
 from raysq.settings import make
 from raysq.sources import resolve
+from raysq.tasks.prepare import prepare
 from raysq.training import api
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -42,10 +46,10 @@ def test_same_bytes_on_1_2_and_6_cpus(tmp_path, monkeypatch):
         build(settings, source, tmp_path / str(cpus), IDENTITY, shard_rows=700, cpus=cpus) for cpus in (1, 2, 6, None)
     ]
     with monkeypatch.context() as alone:  # without a cluster a small source is prepared by threads
-        alone.setattr("raysq.local.has_cluster", lambda: False)
-        alone.setattr("raysq.pipeline.ensure_ray", lambda: pytest.fail("Ray was started"))
+        alone.setattr("raysq.distributed.executor.has_cluster", lambda: False)
+        alone.setattr("raysq.distributed.ray_data.ensure_ray", lambda: pytest.fail("Ray was started"))
         built.append(build(settings, source, tmp_path / "here", IDENTITY, shard_rows=700))
-    assert len(settings.plan(source.files)) > 10
+    assert len(settings.partition(source.files)) > 10
     first = contents(built[0].directory)
     assert sorted(first) == ["manifest.json", *(f"shard-{number:05d}.arrow" for number in range(8))]
     for dataset in built:
@@ -109,7 +113,7 @@ def test_prepared_once_until_something_changes(tmp_path, capsys, monkeypatch):
     assert said.out == ""
     assert "x.csv: 300 rows" in said.err
     with monkeypatch.context() as patch:
-        patch.setattr(preparation, "build", lambda *_, **__: pytest.fail("prepared again"))
+        patch.setattr("raysq.tasks.prepare.build", lambda *_, **__: pytest.fail("prepared again"))
         same = prepare("jena", path, settings=settings)
         moved = tmp_path / "elsewhere" / "y.csv"
         moved.parent.mkdir()
@@ -189,14 +193,14 @@ def test_an_interrupted_run_leaves_no_data_set_and_is_cleaned_up(tmp_path, raysq
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(preparation, "write_manifest", interrupt)
+        patch.setattr("raysq.data.pipeline.write_manifest", interrupt)
         with pytest.raises(KeyboardInterrupt):
             prepare("jena", path, settings=settings, quiet=True)
     assert [file.name for file in folder.iterdir()] == [".lock"]
     # What a killed process leaves behind:
     with monkeypatch.context() as patch:
-        patch.setattr(preparation, "write_manifest", interrupt)
-        patch.setattr(preparation.shutil, "rmtree", lambda *_, **__: None)
+        patch.setattr("raysq.data.pipeline.write_manifest", interrupt)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
         with pytest.raises(KeyboardInterrupt):
             prepare("jena", path, settings=settings, quiet=True)
     assert next(file.name for file in folder.iterdir() if file.name != ".lock").startswith(".unfinished-")
@@ -292,25 +296,26 @@ def test_tasks_do_not_import_tensorflow(tmp_path):
     def loaded() -> bool:
         import sys
 
-        import raysq.kinds.forecast
-        import raysq.pipeline  # noqa: F401 - what a task imports
-
         return "tensorflow" in sys.modules or "keras" in sys.modules
 
     assert not ray.get(loaded.remote())
     assert os.environ.get("RAYSQ_HOME")
 
 
-def test_a_full_disk_is_one_line(tmp_path):
-    import pyarrow as pa
-    from ray.data.datasource.datasink import WriteResult
-
-    from raysq.pipeline import _Shards
-
-    sink = _Shards(tmp_path / "nowhere")
-    said = sink.write([pa.table({"a": [1.0], "__row": [0]})], None)
-    with pytest.raises(ResourceError, match="cannot be written: No such file.*; make room or set RAYSQ_HOME"):
-        sink.on_write_complete(WriteResult(1, 1, [said]))
+@pytest.mark.parametrize("executor", [ThreadExecutor(2), RayExecutor(2)])
+def test_a_full_disk_is_one_line(tmp_path, executor, monkeypatch):
+    source = resolve(write_csv(tmp_path / "x.csv", 300))
+    preprocessor = SeriesPreparation()
+    partitions = preprocessor.partition(source.files)
+    # In a worker of Ray nothing can be patched: a file stands where the first shard would be written.
+    (tmp_path / "out" / "scratch" / "shard-00000.arrow").mkdir(parents=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", lambda *_, **__: None)
+        with pytest.raises(
+            ResourceError, match="cannot be written: Is a directory; make room or set RAYSQ_HOME"
+        ) as caught:
+            run(preprocessor, partitions, tmp_path / "out", 1000, executor)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_bug_is_one_line(tmp_path):

@@ -1,0 +1,385 @@
+"""The preparation pipeline: partition -> read -> fit -> transform -> write, by threads or on Ray Data.
+
+Tasks leave their statistics, and rows that wait for the transform, in files: nothing large but rows on their way goes
+through Ray's object store. Statistics are taken in the order of the partitions, and shards are cut at fixed row counts,
+so that the result does not depend on the executor, nor on the number of CPUs.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+import pyarrow as pa
+
+from raysq import __version__
+from raysq.atomic import replace_directory, sync
+from raysq.data.preprocessor import Partition, Preprocessor, Transform
+from raysq.data.progress import progress
+from raysq.data.records import (
+    ChunkRecord,
+    Cleanup,
+    PartitionStats,
+    Slice,
+    Stats,
+    all_stats,
+    no_room,
+    record_stats,
+    share_out,
+)
+from raysq.distributed.executor import Executor, Halt, choose_executor
+from raysq.errors import DataError, ResourceError, SourceError, UsageError
+from raysq.integrity import stamp
+from raysq.shards import Dataset, Manifest, Shard, schema_entries, write_extra, write_manifest, write_shard
+from raysq.sources import Source
+
+UNFINISHED = ".unfinished-"
+
+
+@dataclass(frozen=True)
+class Written:
+    """The files of a data set, the schema of its rows, and its report."""
+
+    shards: list[Shard]
+    extras: list[Shard]
+    schema: pa.Schema
+    report: Stats
+
+
+def build(
+    preprocessor: Preprocessor,
+    source: Source,
+    target: Path,
+    identity: Mapping[str, str],
+    *,
+    named: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    messages: Sequence[str] = (),
+    shard_rows: int | None = None,
+    cpus: int | None = None,
+    quiet: bool = True,
+    check: Callable[[Dataset], None] | None = None,
+) -> Dataset:
+    """Run a preprocessor over raw files and put the data set in place, all of it or nothing.
+
+    Args:
+        preprocessor: of the files, with nothing left to infer.
+        source: raw files.
+        target: the data set's directory; one that is there is replaced. Not named, the folder to put it into, under the
+            beginning of its fingerprint, which is not asked for before the end: the checksums of large files are found
+            while they are prepared.
+        identity: `task` and `kind` for the manifest, and `name` where it is not the directory's.
+        named: what the target is.
+        settings: of examples, to be kept with the data set.
+        messages: of `infer`, to be kept too.
+        shard_rows: rows of a shard; the preprocessor's when None.
+        cpus: run at most so many Ray tasks at once; as many as there are CPUs when None. Changes nothing in the result.
+        quiet: show no progress.
+        check: called with the data set before it is put in place.
+
+    Raises:
+        DataError: raw data that cannot be used.
+        ResourceError: no cluster, or no room.
+        SourceError: raw data that cannot be read, or a folder that cannot be written.
+    """
+    folder = target.parent if named else target
+    shard_rows = rows_of_shard(preprocessor, shard_rows)
+    partitions = preprocessor.partition(source.files)
+    executor = choose_executor([getattr(partition, "size", None) for partition in partitions], cpus)
+    staging = folder / f"{UNFINISHED}{os.getpid()}"
+    shutil.rmtree(staging, ignore_errors=True)
+    try:
+        staging.mkdir(parents=True)
+        written = run(preprocessor, partitions, staging, shard_rows, executor, quiet=quiet)
+        key = fingerprint(preprocessor, source)
+        target = target if named else folder / key[:12]
+        manifest = Manifest(
+            task=identity["task"],
+            kind=identity["kind"],
+            name=identity.get("name", target.name),
+            rows=sum(shard.rows for shard in written.shards),
+            bytes=sum(shard.bytes for shard in written.shards),
+            schema=schema_entries(written.schema),
+            shard_rows=shard_rows,
+            shards=written.shards,
+            source=source.entry(),
+            preparation={
+                "version": preprocessor.version,
+                "settings": preprocessor.to_config(),
+                "told": list(messages),
+            },
+            report=written.report,
+            fingerprint=key,
+            versions={"raysq": __version__, "pyarrow": pa.__version__},
+            settings=dict(settings or {}),
+            extras=written.extras,
+        )
+        write_manifest(staging, manifest)
+        if check is not None:
+            check(Dataset(staging, manifest, checked=True))
+        replace_directory(staging, target, folder / f"{UNFINISHED}old-{target.name}-{os.getpid()}")
+        stamp(target, manifest.files)  # they were hashed as they were written
+    except OSError as error:
+        if isinstance(error, SourceError):
+            raise
+        raise SourceError(
+            f"{folder} cannot be written: {error.strerror or error}; make room or set RAYSQ_HOME"
+        ) from None
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return Dataset.open(target)
+
+
+def fingerprint(preprocessor: Preprocessor, source: Source) -> str:
+    """Return what decides a data set's rows: the raw files' bytes and order, the settings, the version."""
+    identity = {
+        "files": [file.sha256 for file in source.raw],
+        "settings": preprocessor.to_config(),
+        "preparation": f"{type(preprocessor).__name__} {preprocessor.version}",
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def rows_of_shard(preprocessor: Preprocessor, rows: int | None = None) -> int:
+    """Return the rows of a shard: as asked for, or those of the preprocessor.
+
+    Raises:
+        UsageError: none.
+    """
+    rows = preprocessor.shard_rows if rows is None else rows
+    if rows < 1:
+        raise UsageError(f"shard_rows must be at least 1, received {rows}")
+    return rows
+
+
+def run(
+    preprocessor: Preprocessor,
+    partitions: Sequence[Partition],
+    directory: Path,
+    shard_rows: int,
+    executor: Executor,
+    *,
+    quiet: bool = True,
+) -> Written:
+    """Write shards of exactly `shard_rows` rows (the last may have fewer) and what lies beside them.
+
+    Args:
+        preprocessor: reads the partitions.
+        partitions: in the order of their rows.
+        directory: empty, and seen by all nodes.
+        shard_rows: rows of a shard.
+        executor: of `choose_executor`.
+        quiet: show no progress.
+
+    Raises:
+        DataError: raw data that cannot be used.
+        ResourceError: no cluster, or no room.
+    """
+    scratch = directory / "scratch"
+    scratch.mkdir()
+    read, calls = ReadPartition(preprocessor, scratch), list(enumerate(partitions))
+    records: list[ChunkRecord] = []
+    with executor.session():
+        write = _Write(scratch, raises=executor.local)
+        results = executor.map(read.store, [] if preprocessor.one_pass else calls)
+        with progress(partitions, scratch, quiet), contextlib.closing(results):
+            entries = executor.rechunk(read, calls, shard_rows, write) if preprocessor.one_pass else []
+            transform = preprocessor.fit_stats(all_stats(scratch, partitions, records, results), scratch)
+        rows = sum(record.rows for record in records)
+        extras, summary = transform.extras, transform.summary
+        if transform.preprocessor is None:
+            if not rows:
+                raise DataError("the source has no rows")
+            if transform.all_rows is not None:
+                table = pa.concat_tables([record.read() for record in records if record.rows]).combine_chunks()
+                table, extras, summary = transform.all_rows(table)
+                rows = table.num_rows
+                slices = [table.slice(begin, shard_rows) for begin in range(0, rows, shard_rows)]
+                entries = [write(number, part) for number, part in enumerate(slices)]
+            elif not preprocessor.one_pass:
+                entries = _write_chunks(transform, records, scratch, shard_rows, executor)
+            shards, schema = _place(entries, rows, shard_rows, scratch, directory)
+    shutil.rmtree(scratch)
+    if transform.preprocessor is not None:
+        return run(transform.preprocessor, partitions, directory, shard_rows, executor, quiet=quiet)
+    beside = [write_extra(directory, name, table) for name, table in extras.items()]
+    return Written(shards, beside, schema, preprocessor.summarize([record.stats for record in records], summary))
+
+
+@dataclass(frozen=True)
+class ReadPartition:
+    """Reads a partition and records its statistics. Runs on workers.
+
+    Attributes:
+        preprocessor: of the partition.
+        scratch: a folder that all nodes see, for `raysq.data.records.load_stats`.
+    """
+
+    preprocessor: Preprocessor
+    scratch: Path
+
+    def __call__(self, number: int, partition: Partition) -> Iterator[pa.Table]:
+        """Yield the rows."""
+        with record_stats(self.scratch, number, partition) as recorder:
+            for chunk in self.preprocessor.read(partition):
+                recorder.add(chunk)
+                yield chunk.table
+        if recorder.error is not None:
+            raise Halt
+
+    def store(self, number: int, partition: Partition) -> None:
+        """Leave the rows on disk."""
+        with record_stats(self.scratch, number, partition) as recorder:
+            for chunk in self.preprocessor.read(partition):
+                recorder.store(chunk)
+
+
+_Entry = tuple[Shard, pa.Schema] | ResourceError
+
+
+@dataclass(frozen=True)
+class _Write:
+    """Writes rows as a shard, and returns its entry and schema. Runs on workers.
+
+    Attributes:
+        directory: of the shards.
+        raises: raise an error, or return it: one that is raised in a task Ray would wrap.
+        synced: wait until the disk has the rows.
+    """
+
+    directory: Path
+    raises: bool
+    synced: bool = True
+
+    def __call__(self, number: int, table: pa.Table) -> _Entry:
+        try:
+            shard = write_shard(self.directory, number, table, synced=self.synced)
+        except OSError as error:
+            if self.raises:
+                raise no_room(error) from None
+            return no_room(error)
+        return shard, table.schema
+
+
+@dataclass(frozen=True)
+class _WriteSlices:
+    """Transforms rows that wait on disk, and writes them as a shard. Runs on workers."""
+
+    transform: Callable[[pa.Table, ChunkRecord], pa.Table] | None
+    write: _Write
+
+    def __call__(self, number: int, slices: list[Slice]) -> _Entry:
+        tables = [part.read() for part in slices]
+        if self.transform is not None:
+            tables = [self.transform(table, part.chunk) for table, part in zip(tables, slices, strict=True)]
+        return self.write(number, pa.concat_tables(tables))
+
+
+def _write_chunks(
+    transform: Transform, records: list[ChunkRecord], scratch: Path, shard_rows: int, executor: Executor
+) -> list[_Entry]:
+    """Transform the chunks that wait on disk, and write their rows."""
+    shards = share_out(records, shard_rows)
+    cleanup = Cleanup(scratch, shards)
+    write = _WriteSlices(transform.chunk, _Write(scratch, raises=executor.local, synced=not executor.local))
+    entries: list[_Entry] = []
+    with contextlib.closing(executor.map(write, list(enumerate(shards)))) as results:
+        for number, entry in enumerate(results):
+            entries.append(entry)
+            if executor.local and not isinstance(entry, ResourceError):
+                sync(scratch / entry[0].file)  # while the threads write the next
+                cleanup(number)  # not with Ray, which may run a task again
+    return entries
+
+
+def _place(
+    entries: list[_Entry], rows: int, shard_rows: int, scratch: Path, directory: Path
+) -> tuple[list[Shard], pa.Schema]:
+    """Check that the shards are all rows, and move them to where they belong, under their numbers."""
+    shards: list[Shard] = []
+    schema = None
+    for entry in entries:
+        if isinstance(entry, ResourceError):
+            raise entry
+        file = f"shard-{len(shards):05d}.arrow"
+        os.replace(scratch / entry[0].file, directory / file)
+        shards.append(replace(entry[0], file=file))
+        schema = entry[1]
+    if [shard.rows for shard in shards] != [min(shard_rows, rows - begin) for begin in range(0, rows, shard_rows)]:
+        raise RuntimeError(f"shards of {sum(shard.rows for shard in shards):,} rows were cut where {rows:,} were due")
+    return shards, schema
+
+
+P = TypeVar("P", bound=Preprocessor)
+
+
+@dataclass
+class Loaded(Generic[P]):
+    """Rows in memory before their transform.
+
+    Attributes:
+        preprocessor: that read them.
+        table: rows.
+        stats: of all chunks.
+        transform: of the rows.
+    """
+
+    preprocessor: P
+    table: pa.Table
+    stats: list[Stats]
+    transform: Transform
+
+    def finish(self) -> tuple[pa.Table, Stats]:
+        """Return the transformed rows, and the report."""
+        table, summary = self.table, self.transform.summary
+        if self.transform.all_rows is not None:
+            table, _, summary = self.transform.all_rows(table)
+        return table, self.preprocessor.summarize(self.stats, summary)
+
+
+def load(preprocessor: P, files: "Sequence[Path | pa.Table]") -> Loaded[P]:
+    """Read raw files in this process and into memory.
+
+    Args:
+        preprocessor: whose rows do not wait on disk, with nothing left to infer.
+        files: raw files, or rows in memory where the preprocessor takes them.
+
+    Raises:
+        DataError: raw data that cannot be used.
+    """
+    tables, stats = [], []
+    for number, partition in enumerate(preprocessor.partition(list(files))):
+        chunks = list(preprocessor.read(partition))
+        tables += [chunk.table for chunk in chunks]
+        records = [ChunkRecord(f"{number}", chunk.table.num_rows, chunk.stats, Path()) for chunk in chunks]
+        stats.append(PartitionStats(partition, records))
+    transform = preprocessor.fit_stats(iter(stats))
+    if transform.preprocessor is not None:
+        return load(cast(P, transform.preprocessor), files)
+    if not tables:
+        raise DataError("the source has no rows")
+    flat = [record.stats for partition in stats for record in partition.chunks]
+    return Loaded(preprocessor, pa.concat_tables(tables), flat, transform)
+
+
+def read_table(
+    preprocessor: Preprocessor, files: "Sequence[Path | pa.Table]", *, inferred: bool = False
+) -> tuple[pa.Table, Stats]:
+    """Return the rows and the report of raw files, in this process and in memory, as for predictions.
+
+    Args:
+        preprocessor: as for `load`.
+        files: likewise.
+        inferred: whether `infer` was called already.
+
+    Raises:
+        DataError: raw data that cannot be used.
+    """
+    if not inferred:
+        preprocessor, _ = preprocessor.infer(list(files))
+    return load(preprocessor, files).finish()

@@ -1,0 +1,46 @@
+"""Progress of preparation on a terminal."""
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def progress(partitions: Sequence[Any], folder: Path, quiet: bool) -> Iterator[None]:
+    """Show on standard error, in one line, how many bytes have been read.
+
+    Args:
+        partitions: that are being read.
+        folder: of `raysq.data.records.record_stats`.
+        quiet: show nothing.
+    """
+    from raysq.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield
+        return
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
+
+    sizes = [getattr(partition, "size", 0) for partition in partitions]
+    columns = (TextColumn("preparing"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        line = bar.add_task("", total=sum(sizes))
+        stop = threading.Event()
+
+        def watch() -> None:
+            # Ray Data reports nothing that is cheap to ask for; a partition is read when its statistics are there.
+            while not stop.wait(0.2):
+                # Names that begin with a digit: the others are being written.
+                done = [int(path.stem) for path in folder.glob("[0-9]*.json")]
+                bar.update(line, completed=sum(sizes[number] for number in done))
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            watcher.join()

@@ -1,0 +1,149 @@
+"""Executors: run calls in parallel and return the results in the order of the calls.
+
+`ThreadExecutor` runs them in threads of this process, where starting Ray would take longer than the work;
+`raysq.distributed.ray_data.RayExecutor` runs them as tasks of Ray Data. Both give the same results.
+"""
+
+import contextlib
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ClassVar, TypeVar
+
+import pyarrow as pa
+
+from raysq.cluster import cores, has_cluster
+
+T = TypeVar("T")
+Calls = Sequence[tuple[Any, ...]]
+Tables = Callable[..., Iterator[pa.Table]]
+
+SMALL = 128 << 20  # bytes of input up to which starting Ray, and its processes, would take longer than the work
+MAX_THREADS = 4  # threads to which Python's own lock leaves enough to do; Arrow and NumPy work without it
+_SWITCH = 5e-4  # seconds that a thread keeps Python's lock while another waits for it
+
+
+class Halt(Exception):
+    """Raised by a call that failed for a reason it recorded itself: results of later calls are not needed."""
+
+
+class Executor(ABC):
+    """Runs calls of a picklable function, and keeps their order.
+
+    Attributes:
+        local: whether all calls run in this process, each of them once.
+    """
+
+    local: ClassVar[bool]
+
+    @abstractmethod
+    def session(self) -> contextlib.AbstractContextManager[None]:
+        """Return the context in which the other methods are called."""
+
+    @abstractmethod
+    def map(self, function: Callable[..., T], calls: Calls) -> Generator[T, None, None]:
+        """Yield the result, which should be small, of each call. Closing the generator cancels calls that wait."""
+
+    @abstractmethod
+    def rechunk(self, function: Tables, calls: Calls, rows: int, write: Callable[[int, pa.Table], T]) -> list[T]:
+        """Write the rows of all calls as tables of exactly `rows` rows; the last one may have fewer.
+
+        Args:
+            function: yields tables of one schema.
+            calls: arguments of each call.
+            rows: rows of a table.
+            write: called with a number that rises from table to table, and the table; may run anywhere.
+
+        Returns:
+            The results of `write`.
+        """
+
+
+class ThreadExecutor(Executor):
+    """Runs calls in threads of this process.
+
+    Args:
+        threads: calls that run at a time.
+    """
+
+    local = True
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Tune Python and Arrow for threads that prepare; restore them afterwards."""
+        interval, pool = sys.getswitchinterval(), pa.default_memory_pool()
+        # A thread that goes through rows in Python would hold up each call of another thread's by Python's 5 ms.
+        sys.setswitchinterval(min(interval, _SWITCH))
+        # Of what one thread frees mimalloc, Arrow's own choice, keeps more from the others the longer they run.
+        if "jemalloc" in pa.supported_memory_backends() and not os.environ.get("ARROW_DEFAULT_MEMORY_POOL"):
+            pa.set_memory_pool(pa.jemalloc_memory_pool())
+        try:
+            yield
+        finally:
+            # Not after each call: the next would ask for the same memory again, page by page.
+            pa.default_memory_pool().release_unused()
+            pa.set_memory_pool(pool)
+            sys.setswitchinterval(interval)
+
+    def map(self, function: Callable[..., T], calls: Calls) -> Generator[T, None, None]:
+        """Yield the result of each call."""
+        return self._ordered(function, calls, ahead=self._threads)
+
+    def rechunk(self, function: Tables, calls: Calls, rows: int, write: Callable[[int, pa.Table], T]) -> list[T]:
+        """Write the rows of all calls as tables of exactly `rows` rows."""
+        of_calls = self._ordered(lambda *call: list(function(*call)), calls, ahead=1)
+        tables = cut((table for tables in of_calls for table in tables), rows)
+        return [write(number, table) for number, table in enumerate(tables)]
+
+    def _ordered(self, function: Callable[..., T], calls: Calls, ahead: int) -> Generator[T, None, None]:
+        """Yield results; up to `ahead` of them wait in memory for an earlier one, and for what is done with it."""
+        with ThreadPoolExecutor(self._threads) as pool:
+            waiting: deque[Future[T]] = deque()
+            try:
+                for call in calls:
+                    waiting.append(pool.submit(function, *call))
+                    if len(waiting) >= self._threads + ahead:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            except Halt:
+                return
+            finally:
+                for late in waiting:
+                    late.cancel()
+
+
+def choose_executor(sizes: Sequence[int | None], cpus: int | None = None) -> Executor:
+    """Return an executor for partitions of these sizes: Ray on a cluster, or for much data on many cores.
+
+    Args:
+        sizes: bytes of each partition; None where they are unknown.
+        cpus: run at most so many Ray tasks at once. Given, the executor is Ray's.
+    """
+    most = cores()
+    small = most <= MAX_THREADS or sum(SMALL if size is None else size for size in sizes) < SMALL
+    if small and cpus is None and not has_cluster():
+        return ThreadExecutor(min(most, MAX_THREADS))
+    from raysq.distributed.ray_data import RayExecutor
+
+    return RayExecutor(cpus)
+
+
+def cut(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
+    """Yield the same rows in tables of exactly `rows` rows, the last one with the remainder."""
+    waiting: list[pa.Table] = []
+    for table in tables:
+        waiting.append(table)
+        while sum(part.num_rows for part in waiting) >= rows:
+            joined = pa.concat_tables(waiting)
+            yield joined.slice(0, rows)
+            waiting = [joined.slice(rows)]
+    rest = pa.concat_tables(waiting) if waiting else None
+    if rest is not None and rest.num_rows:
+        yield rest

@@ -1,0 +1,199 @@
+"""The executor on Ray Data: calls are read tasks, and rows keep their order on any number of CPUs.
+
+Every row carries a key (its call, and its place in the call's rows). The order of rows never rests on the order in
+which Ray runs its tasks: it is checked against the keys.
+"""
+
+import contextlib
+import logging
+import pickle
+import warnings
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from ray.data import DataContext, Datasink, Datasource, ReadTask, read_datasource
+from ray.data import Dataset as RayDataset
+from ray.data._internal.execution.interfaces.task_context import TaskContext
+from ray.data.block import Block, BlockMetadata
+from ray.exceptions import RayError
+
+from raysq.cluster import ensure_ray
+from raysq.distributed.executor import Calls, Executor, Halt, Tables
+from raysq.distributed.row_keys import KEY, STRIDE, check_order
+from raysq.errors import ResourceError
+
+T = TypeVar("T")
+
+
+class RayExecutor(Executor):
+    """Runs calls as tasks of Ray Data.
+
+    Args:
+        cpus: run at most so many tasks at once; as many as there are CPUs when None.
+    """
+
+    local = False
+
+    def __init__(self, cpus: int | None = None) -> None:
+        self._cpus = cpus
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[None]:
+        """Join or start Ray, and turn what Ray raises into one line."""
+        with ray_errors("preparing"):
+            ensure_ray()
+            yield
+
+    def map(self, function: Callable[..., T], calls: Calls) -> Generator[T, None, None]:
+        """Yield the result of each call."""
+        with ordered(self._cpus):
+            results = _read(_Pickled(function), calls)
+            for batch in results.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+                for result in batch.column("result"):
+                    yield pickle.loads(result.as_py())
+
+    def rechunk(self, function: Tables, calls: Calls, rows: int, write: Callable[[int, pa.Table], T]) -> list[T]:
+        """Write the rows of all calls as tables of exactly `rows` rows."""
+        sink = _Sink(write)
+        with ordered(self._cpus) as context:
+            # One bundle of exact blocks in, one write out: nothing else may split or join them.
+            context.target_max_block_size = None
+            blocks = keyed_rows(function, calls).repartition(target_num_rows_per_block=rows, strict=True)
+            blocks.write_datasink(sink)
+        last, results = -1, []
+        for written in sorted(sink.written, key=lambda written: written.first):
+            check_order(np.array([written.first]), last)
+            last = written.last
+            results.append(written.result)
+        return results
+
+
+def keyed_rows(function: Tables, calls: Calls, **options: Any) -> RayDataset:
+    """Return the rows of all calls as a Ray data set, with a column `KEY` for `check_order`.
+
+    Args:
+        function: yields tables; picklable.
+        calls: arguments of each call.
+        **options: of `ray.data.read_datasource`, such as `num_cpus` of a task.
+    """
+    return _read(_Keyed(function), [(number, *call) for number, call in enumerate(calls)], **options)
+
+
+@contextlib.contextmanager
+def ordered(cpus: int | None = None) -> Iterator[DataContext]:
+    """Enter a context of Ray Data that keeps the order and prints nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # copying reads deprecated settings too
+        context = DataContext.get_current().copy()
+    context.execution_options.preserve_order = True
+    if cpus is not None:
+        context.execution_options.resource_limits = context.execution_options.resource_limits.copy(cpu=cpus)
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    loggers = [logging.getLogger(name) for name in ("ray.data", "ray.data._internal")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        with DataContext.current(context):
+            yield context
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def ray_errors(doing: str) -> Iterator[None]:
+    """Turn what Ray raises (a lost node, no memory) into one line.
+
+    Args:
+        doing: what failed, for the message.
+    """
+    try:
+        yield
+    except RayError as error:
+        cause = getattr(error, "cause", None)
+        message = f"{type(cause).__name__}: {cause}" if cause is not None else str(error)
+        lines = message.strip().splitlines() or [repr(error)]
+        raise ResourceError(f"{doing} failed in Ray: {lines[0]}; run it again, or see `raysq doctor`") from error
+
+
+def _read(function: Tables, calls: Calls, **options: Any) -> RayDataset:
+    return read_datasource(_Calls(function, calls), override_num_blocks=len(calls), **options)
+
+
+class _Calls(Datasource):
+    """Calls of a function that yields blocks, one read task each."""
+
+    def __init__(self, function: Tables, calls: Calls) -> None:
+        super().__init__()
+        self._function = function
+        self._calls = calls
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        return None
+
+    def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:
+        metadata = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+        return [ReadTask(partial(self._function, *call), metadata) for call in self._calls]
+
+
+@dataclass(frozen=True)
+class _Pickled:
+    """Yields one row that holds the pickled result of a function."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, *call: Any) -> Iterator[Block]:
+        result = pickle.dumps(self.function(*call))
+        pa.default_memory_pool().release_unused()  # the process may wait for long, or have other work
+        yield pa.table({"result": [result]})
+
+
+@dataclass(frozen=True)
+class _Keyed:
+    """Yields the tables of a function with the keys of their rows."""
+
+    function: Tables
+
+    def __call__(self, number: int, *call: Any) -> Iterator[Block]:
+        key = number * STRIDE
+        with contextlib.suppress(Halt):
+            for table in self.function(*call):
+                keys = np.arange(key, key + table.num_rows)
+                key += table.num_rows
+                yield table.append_column(KEY, pa.array(keys, pa.int64()))
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A block that was written: its first and last key, and what writing it returned."""
+
+    first: int
+    last: int
+    result: Any
+
+
+class _Sink(Datasink[list[_Written]]):
+    """Writes every block by a function."""
+
+    def __init__(self, write: Callable[[int, pa.Table], Any]) -> None:
+        self._write = write
+        self.written: list[_Written] = []
+
+    def write(self, blocks: Iterable[Block], ctx: TaskContext) -> list[_Written]:
+        written = []
+        for block in blocks:
+            if block.num_rows:
+                keys = block.column(KEY).to_numpy()
+                first = int(keys[0])
+                last = check_order(keys, first - 1)
+                written.append(_Written(first, last, self._write(first, block.drop_columns([KEY]))))
+        return written
+
+    def on_write_complete(self, write_result: Any) -> None:
+        self.written = [written for returned in write_result.write_returns for written in returned]

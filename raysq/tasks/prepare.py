@@ -1,0 +1,211 @@
+"""Prepare a task's data: raw files to a data set on disk, unless the same was prepared before."""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from raysq import datasets, kinds, sources, tasks
+from raysq.data.pipeline import UNFINISHED, build, fingerprint, rows_of_shard
+from raysq.data.preprocessor import Preprocessor
+from raysq.errors import DataError, UsageError
+from raysq.home import check_name, home, locked
+from raysq.kinds.kind import Kind
+from raysq.settings import coerce, make, nearest, overlay, settings_of
+from raysq.shards import MANIFEST, Dataset, read_manifest, write_manifest
+from raysq.sources import Source
+from raysq.tasks.task import Task
+from raysq.uris import redact
+
+
+def prepare(
+    task: Task | str,
+    source: Any = None,
+    *,
+    name: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    fresh: bool = False,
+    shard_rows: int | None = None,
+    quiet: bool = False,
+) -> Dataset:
+    """Prepares a task's data, unless the same was prepared before.
+
+    Args:
+        task: a task or its name.
+        source: `sample[:LENGTH]`, a file, a folder, a URL, or rows in memory (a DataFrame, a pyarrow Table, a dict of
+            columns); the task's published data when None.
+        name: the data set's name; the beginning of its fingerprint when None.
+        settings: of the preparation, over those of the task; and of the examples (targets, lookback, ...), which
+            are kept with the data set as the defaults of what is trained on it. Changing only these prepares
+            nothing again.
+        fresh: prepare again even if nothing has changed, and replace what has the name.
+        shard_rows: rows of a shard; what fits the kind's rows when None.
+        quiet: print nothing.
+
+    Returns:
+        The data set.
+
+    Raises:
+        UsageError: an unknown setting, one that does not fit the data, or a name that cannot be one.
+        SourceError: raw data that cannot be had.
+        DataError: raw data that cannot be used as they are, or a name that other data have.
+
+    Example:
+        >>> raysq.prepare("jena", source="sample:60d", name="small").rows
+        8640
+    """
+    task = tasks.get(task) if isinstance(task, str) else task
+    kind = kinds.get(task.kind)
+    ours, chosen = _divided(kind, settings or {})
+    preprocessor = make(kind.preparation, {**task.preparation, **ours})
+    if name is not None:
+        check_name(name, "data set")
+    published = task.source
+    found = sources.resolve(
+        source,
+        url=published.url if published else None,
+        sha256=published.sha256 if published else None,
+        sample=lambda spec: (task.sample or kind.sample)(home() / "sources" / f"sample-{kind.name}", spec),
+        suffixes=preprocessor.suffixes,
+        trees=preprocessor.trees,
+        zip_member=preprocessor.zip_member,
+        listing=preprocessor.listing,
+        quiet=quiet,
+    )
+    say = _sayer(quiet)
+    preprocessor, messages = preprocessor.infer(found.files)
+    messages = [*messages, *found.messages]
+    shard_rows = rows_of_shard(preprocessor, shard_rows)
+    chosen, more = _with_defaults(task, preprocessor, chosen)
+    messages += more
+    if messages:
+        say(f"{found.label}:")
+        for line in messages:
+            say(f"  {line}")
+    folder = home() / "data" / task.name
+    with locked(folder / ".lock", lambda: say(f"waiting for another `raysq prepare {task.name}`")):
+        for leftover in folder.glob(UNFINISHED + "*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        target = None if name is None else folder / name
+        same = None if fresh else _same(task, target, preprocessor, found, shard_rows)
+        if same is not None:
+            return _again(say, task, same, chosen, found)
+        began = time.monotonic()
+        dataset = build(
+            preprocessor,
+            found,
+            target or folder,
+            {"task": task.name, "kind": kind.name},
+            named=target is not None,
+            settings=chosen,
+            messages=messages,
+            shard_rows=shard_rows,
+            quiet=quiet,
+            check=partial(_check_settings, task, settings=chosen) if chosen else None,
+        )
+        _summary(say, preprocessor, found, dataset, time.monotonic() - began, messages)
+    return dataset
+
+
+def _divided(kind: Kind, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings of the preparation and those of the examples."""
+    before, after = settings_of(kind.preparation), settings_of(kind.examples)
+    for key in settings:
+        if key not in before and key not in after:
+            raise UsageError(f"unknown setting {key!r} of prepare: {nearest(key, {**before, **after})}")
+    return (
+        {key: value for key, value in settings.items() if key in before},
+        {key: value for key, value in settings.items() if key not in before},
+    )
+
+
+def _with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The settings of the examples with what the columns decide, ready for JSON."""
+    known = settings_of(kinds.get(task.kind).examples)
+    theirs = {key: value for key, value in task.settings.items() if key in known}
+    more, lines = preprocessor.infer_defaults(chosen, theirs)
+    return json.loads(json.dumps({**chosen, **more})), lines
+
+
+def _check_settings(task: Task, dataset: Dataset, settings: Mapping[str, Any]) -> None:
+    """That examples can be made of the data set with these settings."""
+    examples = kinds.get(task.kind).examples
+    known = settings_of(examples)
+    of_task = {key: value for key, value in task.settings.items() if key in known}
+    values = overlay(of_task, settings, getattr(examples, "either", ()))
+    resolved = examples.resolve(values, dataset)
+    make(examples, {key: coerce(value, known[key].type, key) for key, value in resolved.items()})
+
+
+def _again(say: Any, task: Task, dataset: Dataset, chosen: dict[str, Any], source: Source) -> Dataset:
+    """A data set that is there already, with the settings of its examples as they are asked for now."""
+    before = dataset.manifest.settings
+    changed = [key for key in {**before, **chosen} if before.get(key) != chosen.get(key)]
+    if not changed:
+        say(f"{dataset.manifest.name}: {source.label} is prepared already, nothing to do ({dataset.directory})")
+        os.utime(dataset.directory / MANIFEST)  # now it is the task's newest
+        return dataset
+    _check_settings(task, dataset, chosen)
+    write_manifest(dataset.directory, replace(dataset.manifest, settings=chosen))
+    shown = ", ".join(f"{key} {_shown(before.get(key))} -> {_shown(chosen.get(key))}" for key in changed)
+    say(f"{dataset.manifest.name}: {source.label} is prepared already, its settings are changed: {shown}")
+    return Dataset.open(dataset.directory)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "default"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _same(
+    task: Task, target: Path | None, preprocessor: Preprocessor, source: Source, shard_rows: int
+) -> Dataset | None:
+    """A data set that is what would be made. Raises DataError where the target's name stands for something else."""
+    sizes = [file.bytes for file in source.raw]
+    for directory in [dataset.directory for dataset in datasets.datasets(task.name)] if target is None else [target]:
+        if not (directory / MANIFEST).exists():
+            continue
+        try:
+            manifest = read_manifest(directory)
+            alike = [one["bytes"] for one in manifest.source["files"]] == sizes and manifest.shard_rows == shard_rows
+            if alike and manifest.fingerprint == fingerprint(preprocessor, source):
+                dataset = Dataset.open(directory)
+                dataset.check()
+                return dataset
+        except DataError:
+            continue  # damaged: it is made again
+        if target is not None:
+            raise DataError(
+                f"data set {target.name} of {task.name} was made from other data or settings "
+                f"({redact(manifest.source['label'])}): give another --name, or --fresh to replace it"
+            )
+    return None
+
+
+def _sayer(quiet: bool) -> Any:
+    if quiet:
+        return lambda *_: None
+    from raysq.console import Console
+
+    console = Console(stderr=True)
+    return lambda text: console.print(text, soft_wrap=True)
+
+
+def _summary(
+    say: Any, preprocessor: Preprocessor, source: Source, dataset: Dataset, seconds: float, messages: Sequence[str]
+) -> None:
+    manifest = dataset.manifest
+    shards = f"{len(manifest.shards)} shard{'s' if len(manifest.shards) != 1 else ''}"
+    say(f"{source.label}: {manifest.rows:,} rows, {manifest.bytes / 1e6:.1f} MB in {shards}, {seconds:.1f} s")
+    for line in preprocessor.describe(manifest.report):
+        if line not in messages:
+            say(f"  {line}")
+    if manifest.settings:
+        say(f"  settings: {' '.join(f'{key}={_shown(value)}' for key, value in manifest.settings.items())}")
+    say(f"data set {manifest.name}: {dataset.directory}")
