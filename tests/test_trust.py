@@ -23,6 +23,7 @@ from raysq.cluster import ensure_ray
 from raysq.errors import DamagedError, DataError, RaysqError, TrustError, UsageError
 from raysq.inference.load import load
 from raysq.json_files import seal
+from raysq.report.experiment import open_experiment
 from raysq.shards import Dataset
 from raysq.training.config import Config, load_builder, plan
 from raysq.training.experiment_files import write_best
@@ -395,6 +396,33 @@ def test_a_link_that_leads_out_of_a_run_is_refused(elsewhere, tmp_path, capsys, 
         (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("raysq:")]
         assert f"{path} is a link that leads out" in line
     assert outside.read_text() == "as it was"
+
+
+def test_a_search_from_elsewhere_reads_its_own_runs_alone(elsewhere, kept, tmp_path, capsys):
+    folder = tmp_path / "search"
+    about = {"id": "x", "task": "jena; rm -r .", "kind": "forecast", "model": "evil:build", "data": "", "seed": 0}
+    about |= {"synthetic": True, "space": {"units": [1, 2]}, "fixed": {}, "defaults": {"units": 1}, "asked": {}}
+    write_json(folder / "experiment.json", {"format_version": 2, **about})
+    trial = {"settings": {"units": 1}, "state": "finished", "epochs": 1, "seconds": 1.0, "error": None, "val_loss": 0.5}
+    write_json(folder / "trials.json", [{**trial, "number": 1, "run": str(kept / "run")}])
+    best = {"task": "jena; rm -r .", "model": "evil:build", "seed": 0, "data": "", "settings": {}, "metrics": {}}
+    write_json(folder / "best.json", {**best, "run": str(kept / "run"), "seconds": 1.0})
+    found = open_experiment(folder)
+    assert found.run_of(found.trials[0]) is None and not found.records
+    # Its trials are runs like others.
+    shutil.copytree(elsewhere.run, folder / "trials" / "run")
+    (folder / "trials" / "run" / "model.keras").unlink()
+    assert cli.main(["report", str(folder), "--output", "page.html"]) == 0
+    page = Path("page.html").read_text()
+    assert "Nothing was run" in page and "raysq train &#x27;jena; rm -r .&#x27; --config" in page.replace(
+        "&#39;", "&#x27;"
+    )
+    assert elsewhere.is_safe()
+    (folder / "refit").symlink_to(tmp_path)
+    for command in (["report", str(folder)], ["tune", "jena", "--name", "search", "--storage", str(tmp_path)]):
+        capsys.readouterr()
+        assert cli.main([*command, *(["--data", str(kept / "waves")] if command[0] == "tune" else [])]) == 1
+        assert "refit is a link that leads out" in capsys.readouterr().err
 
 
 def test_a_lock_follows_no_link(raysq_home, kept, tmp_path):
