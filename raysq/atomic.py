@@ -53,7 +53,7 @@ def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True, parents
     except RaysqError:  # of what was to be written, such as an input that cannot be read
         raise
     except OSError as error:
-        raise SourceError(f"{path} cannot be written: {error.strerror or error}; {hint}") from None
+        raise SourceError(f"{path} cannot be written: {error.strerror or error}", hint) from None
     finally:
         discard(partial)
 

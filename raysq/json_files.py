@@ -235,18 +235,18 @@ def _digest(values: Mapping[str, Any]) -> str:
 def _text(path: Path, hint: str, *, optional: bool) -> str | None:
     try:
         if path.exists() and not path.is_file():  # reading a pipe would not end
-            raise DamagedError(f"{path} is not a file; {hint}")
+            raise DamagedError(f"{path} is not a file", hint)
         return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         if optional:
             return None
-        raise DamagedError(f"{path} is missing; {hint}") from None
+        raise DamagedError(f"{path} is missing", hint) from None
     except (OSError, UnicodeDecodeError) as error:
         raise _damaged(path, error, hint) from None
 
 
 def _damaged(path: Path, error: object, hint: str) -> DamagedError:
-    return DamagedError(f"{path} is damaged ({_said(error)}); {hint}")
+    return DamagedError(f"{path} is damaged ({_said(error)})", hint)
 
 
 def _said(error: object) -> str:

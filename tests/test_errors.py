@@ -1,6 +1,9 @@
 """Errors with hints, and their way through a pickle."""
 
+import ast
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +12,7 @@ from raysq.errors import DataError, RaysqError
 from raysq.readers.pickles import Refused
 from raysq.training import failures
 
+PACKAGE = Path(errors.__file__).parent
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, RaysqError)]
 
 
@@ -48,3 +52,21 @@ def test_a_noted_error_is_read_without_running_code(tmp_path):
         from raysq.readers import pickles
 
         pickles.load((tmp_path / "failures" / "0.pickle").open("rb"))
+
+
+FOLDERS = ("corpus", "text", "kinds", "problems", "readers", "data")  # those that there are
+READING = [path for name in FOLDERS for path in sorted((PACKAGE / name).rglob("*.py"))]
+
+
+def test_options_that_mend_raw_files_stand_in_hints():
+    """A command without these options leaves the hint out: predict must not name options of prepare."""
+    calls = [
+        (path, call)
+        for path in READING
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("DataError", "SourceError", "FormatError")
+    ]
+    assert len(calls) > 100
+    for path, call in calls:
+        message = "".join(part.value for part in ast.walk(call.args[0]) if isinstance(getattr(part, "value", 0), str))
+        assert not re.search(r"[;:,] [^;:]*--(?!and)\w", message), f"{path}:{call.lineno}: {message}"

@@ -72,7 +72,7 @@ def load(directory: Path) -> Saved | None:
             except DamagedError as error:
                 errors.append(error)
     if errors:
-        raise DamagedError(f"{errors[0]}; {_HINT}")
+        raise DamagedError(errors[0], _HINT)
     return None
 
 
@@ -119,15 +119,12 @@ def _either(first: Path, second: Path, lost: str, on_fallback: Callable[[str], N
             saved = None
         if saved is None:
             raise
-        on_fallback(f"{str(error).removesuffix(f'; {_HINT}')}: {lost.format(epoch=saved[1]['epoch'])}")
+        on_fallback(f"{error.message}: {lost.format(epoch=saved[1]['epoch'])}")
         return saved
 
 
 def _read(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    try:
-        state: Any = read_json(directory / "state.json", _State, "", version=_VERSION)
-    except DamagedError as error:
-        raise DamagedError(str(error).removesuffix("; ")) from None
+    state: Any = read_json(directory / "state.json", _State, "", version=_VERSION)
     version, sha256 = state.pop("format_version"), state.pop("sha256", None)
     if version >= 2 and sha256 is None:
         raise DamagedError(f"{directory / 'state.json'} is damaged (it has no checksum)")

@@ -70,7 +70,7 @@ def choose(name: str, few: Head, form: Form) -> Columns:
         if label in few[label]:  # a name that is a value too stands in a line that names nothing
             raise nameless(name, few)
     if text == label:
-        raise DataError(f"{name}: column {text!r} cannot be both --text and --label")
+        raise DataError(f"{name}: column {text!r} cannot be both the text and the label")
     return Columns(text, label, part, tuple(few))
 
 

@@ -63,7 +63,7 @@ def test_a_csv_without_names_has_its_labels_first_or_last(tmp_path):
         ("x.csv", {"label": "kind"}, "no column 'kind': there are 65, without names: give the number of one"),
         ("named.csv", {"label": "kind"}, "no column 'kind': there are 65, the first are p0"),
         ("named.csv", {}, "no column of labels named label.* --label NAME names it"),
-        ("x.csv", {"white": 9}, "must hold numbers from 0 to 9, as --set white=9 says"),
+        ("x.csv", {"white": 9}, "must hold numbers from 0 to 9, as white=9 says"),
     ):
         with pytest.raises(DataError, match=message):
             make_dataset(tmp_path / name, tmp_path / "bad", **settings)

@@ -170,8 +170,7 @@ def _scaled(block: np.ndarray, what: str, white: float) -> np.ndarray:
     if block.dtype.kind not in "iubf" or (block.size and not (block.min() >= 0 and block.max() <= white)):
         said = f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""
         raise DataError(
-            f"{what} must hold numbers from 0 to {white:g}, as --set white={white:g} says, and it holds "
-            f"{block.dtype}{said}"
+            f"{what} must hold numbers from 0 to {white:g}, as white={white:g} says, and it holds {block.dtype}{said}"
         )
     found: np.ndarray = np.rint(block.astype(np.float32) * np.float32(WHITE / white)).astype(np.uint8)
     return found

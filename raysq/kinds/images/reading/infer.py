@@ -156,8 +156,8 @@ def _sized(form: Form, heads: Counter[Head], told: list[str], name: str) -> Form
             )
         if max(width, height) > LARGEST:
             raise DataError(
-                f"{name}: the images are {width}x{height}, and at most {LARGEST:,} pixels of a side are stored: say to "
-                "which size they are to be brought, such as --size 256x256"
+                f"{name}: the images are {width}x{height}, and at most {LARGEST:,} pixels of a side are stored",
+                hint="say to which size they are to be brought, such as --size 256x256",
             )
         form = replace(form, width=width, height=height)
         others = "" if most == total else f", {total - most:,} of {total:,} looked at are resized to it"

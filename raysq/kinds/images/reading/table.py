@@ -168,7 +168,7 @@ def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Ite
                 raise DataError(f"{path.name} has empty cells; every pixel and label must be there")
             yield table
     if not rows:
-        raise DataError(f"{path.name} has a header and no rows; give another --source")
+        raise DataError(f"{path.name} has a header and no rows", hint="give another --source")
 
 
 def _labels(column: pa.ChunkedArray, path: Path) -> list[Any]:
