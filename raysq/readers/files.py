@@ -9,7 +9,7 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,9 +51,9 @@ def open_file(path: Path | str, *, buffering: int = -1, hint: str | None = None)
         SourceError: it is no regular file, or cannot be read.
     """
     try:
-        _refuse_others(path, os.stat(path).st_mode)
         file: IO[bytes] = open(path, "rb", buffering, opener=_open_at_once)  # noqa: SIM115 - the caller closes it
     except (OSError, ValueError) as error:
+        check_file(path, hint)  # sockets and folders cannot be opened, and the system does not say why
         raise unreadable(path, error, hint) from None
     try:
         _refuse_others(path, os.fstat(file.fileno()).st_mode)
@@ -63,7 +63,24 @@ def open_file(path: Path | str, *, buffering: int = -1, hint: str | None = None)
     return file
 
 
-def check_file(path: Path | str) -> None:
+def read_file(path: Path | str, name: str, check: Callable[[str, int], None]) -> bytes:
+    """Read a regular file as a whole.
+
+    Args:
+        path: of the file.
+        name: for messages.
+        check: refuses the file by its name and its bytes where it is too large, before any memory is taken.
+
+    Raises:
+        SourceError: it is no regular file, or cannot be read.
+        DataError: it is too large.
+    """
+    with open_file(path, buffering=0) as file:
+        check(name, os.fstat(file.fileno()).st_size)
+        return file.read()
+
+
+def check_file(path: Path | str, hint: str | None = None) -> None:
     """Check that a path leads to a regular file, for libraries that open files themselves.
 
     Raises:
@@ -72,7 +89,7 @@ def check_file(path: Path | str) -> None:
     try:
         _refuse_others(path, os.stat(path).st_mode)
     except (OSError, ValueError) as error:
-        raise unreadable(path, error) from None
+        raise unreadable(path, error, hint) from None
 
 
 def unreadable(path: Path | str, error: Exception, hint: str | None = None) -> SourceError:
@@ -123,7 +140,7 @@ def damaged(path: Path | str, error: object, hint: str = "fetch or write it agai
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open without waiting, should the file have become a pipe since it was looked at."""
+    """Open without waiting for somebody at the other end of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

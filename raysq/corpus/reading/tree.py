@@ -9,7 +9,7 @@ import pyarrow as pa
 from raysq.corpus.reading import layout, streams
 from raysq.corpus.reading.form import RANGE, Form, Piece
 from raysq.corpus.reading.tables import Documents
-from raysq.readers.files import open_file
+from raysq.readers.files import read_file
 from raysq.trees import Tree
 
 _MOST = 4000  # files of a piece
@@ -43,9 +43,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     for name in piece.names:
         placed = piece.layout.place(name)
         assert placed is not None
-        with open_file(f"{piece.path}/{name}", buffering=0) as file:
-            raw = file.read(form.max_record_bytes + 1)
-            form.check_record(name, len(raw))
+        raw = read_file(f"{piece.path}/{name}", name, form.check_record)
         if not streams.is_text(name, raw, form.encoding):
             documents.skip(name)
         elif documents.add(raw, *placed):

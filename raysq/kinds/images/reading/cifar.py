@@ -13,7 +13,7 @@ from raysq.kinds.images.reading import tars
 from raysq.kinds.images.reading.form import TARS, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
 from raysq.kinds.images.reading.unpickle import read as unpickle
-from raysq.readers.files import open_file
+from raysq.readers.files import read_file
 from raysq.readers.limits import Limits
 from raysq.trees import walk
 
@@ -108,7 +108,4 @@ def _sizes(path: Path) -> dict[str, int]:
 def _bytes(path: Path, name: str, limits: Limits) -> bytes:
     if path.name.lower().endswith(TARS) and path.is_file():
         return tars.content(path, name, limits)
-    with open_file(path / name, buffering=0) as file:
-        raw = file.read(limits.max_object_bytes + 1)
-    limits.check_object(name, len(raw))
-    return raw
+    return read_file(path / name, name, limits.check_object)

@@ -12,7 +12,7 @@ from raysq.corpus.reading.layout import Layout
 from raysq.errors import DataError
 from raysq.kinds.images.reading.form import IMAGES, Form, Piece
 from raysq.kinds.images.reading.rows import Note, Rows
-from raysq.readers.files import open_file
+from raysq.readers.files import read_file
 from raysq.readers.limits import Limits
 from raysq.readers.unpack import open_member, open_zip
 from raysq.trees import is_hidden, walk
@@ -84,7 +84,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
     else:
         said = piece.said or [None] * len(piece.names)
         for name, about in zip(piece.names, said, strict=True):
-            yield from _one(rows, where, name, _bytes(Path(piece.path) / name, name, form), about)
+            yield from _one(rows, where, name, read_file(Path(piece.path) / name, name, form.check_object), about)
     yield rows.take()
 
 
@@ -131,14 +131,6 @@ def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int],
                 raise DataError(f"{path.name} is encrypted; unpack it first and give the folder")
             found.append((info.filename, info.file_size))
     return tuple(found), tuple(hidden)
-
-
-def _bytes(path: Path, name: str, limits: Limits) -> bytes:
-    """The bytes of a file: no more than an image can have."""
-    with open_file(path, buffering=0) as file:
-        raw = file.read(limits.max_object_bytes + 1)
-    limits.check_object(name, len(raw))
-    return raw
 
 
 def _member(archive: zipfile.ZipFile, path: Path, name: str, limits: Limits) -> bytes:
