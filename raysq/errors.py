@@ -78,6 +78,10 @@ class ResourceError(RaysqError, RuntimeError):
     """More workers, CPUs, GPUs, memory or disk than there are."""
 
 
+class LostError(ResourceError):
+    """A process, a node or an object that the cluster lost; the same work can be tried again."""
+
+
 class MissingPackageError(RaysqError, ImportError):
     """A package that is not installed and that a part of the work needs; the rest can be done without it."""
 

@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from raysq.cluster import can_grow
-from raysq.errors import DataError, ResourceError
+from raysq.errors import DataError, LostError, ResourceError
+from raysq.losses import is_loss
 from raysq.shards import MANIFEST, Dataset, Manifest
 
 # A node may have to start a process to answer; one that is lost never answers.
-ANSWER_SECONDS = 60.0
+ANSWER_SECONDS = 180.0
 # Storage over a network may show a new file a little later.
-_APPEAR_SECONDS = 3.0
+_APPEAR_SECONDS = 10.0
 _FETCH_SECONDS = 600.0
 # Ray moves what does not fit to disk; some room is left to other objects.
 _STORE_SHARE = 0.8
@@ -89,6 +90,7 @@ def open_data(directory: str | Path, handle: Handle | None) -> Dataset:
     Raises:
         DataError: the folder is there, and its shards are damaged.
         ResourceError: this node does not see the folder and there is no handle, or the object store does not answer.
+        LostError: the object store has lost shards.
     """
     try:
         dataset = Dataset.open(directory)
@@ -106,7 +108,8 @@ def open_data(directory: str | Path, handle: Handle | None) -> Dataset:
     try:
         shards = ray.get(list(handle.shards), timeout=_FETCH_SECONDS)
     except ray.exceptions.RayError as error:
-        raise ResourceError(
+        kind = LostError if is_loss(error) else ResourceError
+        raise kind(
             f"data set {handle.manifest.name} does not reach node {os.uname().nodename} through Ray's object store "
             f"({_line(error)}); put RAYSQ_HOME on storage that all nodes share"
         ) from None

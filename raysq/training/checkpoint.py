@@ -10,7 +10,7 @@ import numpy as np
 
 from raysq.arrays import read_arrays, write_arrays
 from raysq.atomic import replace_directory, write_json
-from raysq.errors import DamagedError
+from raysq.errors import DamagedError, DataError
 from raysq.json_files import Version, read_json
 from raysq.terminal import print_message
 from raysq.training.run import Run
@@ -74,6 +74,19 @@ def load(directory: Path) -> Saved | None:
     if errors:
         raise DamagedError(errors[0], _HINT)
     return None
+
+
+def reached(run_directory: Path) -> int:
+    """The steps that a run's last checkpoint stands at, without its arrays; 0 where there is none that can be read."""
+    last = run_directory / "checkpoints" / "last"
+    for place in (last, last.with_name("last.old")):
+        try:
+            found: Any = read_json(place / "state.json", _State, "", version=_VERSION, missing=None)
+        except DataError:
+            continue
+        if found is not None:
+            return int(found["step"])
+    return 0
 
 
 def say(message: str) -> None:

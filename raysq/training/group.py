@@ -11,15 +11,18 @@ from typing import Any
 from raysq import nodes
 from raysq.atomic import write_json
 from raysq.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
-from raysq.errors import DamagedError, Interrupted, RaysqError, ResourceError, TrainingError
+from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError
 from raysq.json_files import read_json
+from raysq.losses import is_loss
 from raysq.shards import Dataset
-from raysq.training import failures
+from raysq.training import checkpoint, failures
 from raysq.training.config import import_from, import_place
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
 from raysq.training.state import TrainState
 from raysq.training.worker import Hooks, configure, strategy, work
+
+_START_SECONDS = 180.0
 
 
 def train(
@@ -34,8 +37,9 @@ def train(
 ) -> None:
     """Trains a run to its end on `workers` Ray workers, one CPU (and `gpu` GPUs) each, on one node or several.
 
-    A worker or a node that dies is replaced and the group continues from the last checkpoint, up to `max_failures`
-    times. It may be called in a thread and inside a Ray actor, such as a trial; the group ends with its process.
+    A worker or a node that dies is replaced and the group continues from the last checkpoint, as often as it happens:
+    `max_failures` bounds how often in a row, without a step between. It may be called in a thread and inside a Ray
+    actor, such as a trial; the group ends with its process.
 
     Args:
         run: what to train; its directory has to be seen by all nodes, its data set need not.
@@ -43,33 +47,54 @@ def train(
         gpu: GPUs of each worker.
         threads: TensorFlow's threads in each worker.
         quiet: show no progress.
-        max_failures: how often the group may be started again.
+        max_failures: how often in a row the group is started again without getting further.
         data: what `nodes.provide` gave, where the caller has asked already; asked here if left out.
 
     Raises:
         ResourceError: too few CPUs or GPUs, or nodes that do not see the run's directory.
-        TrainingError: the loss is not finite, or workers died too often.
+        LostError: workers were lost again and again, without a step between.
+        TrainingError: the loss is not finite, or workers failed otherwise.
         UsageError: the model cannot be built or trained; not tried again.
         Interrupted: Ctrl-C; the same call continues.
     """
     ensure_ray()
     check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
     nodes.check_runs(run.directory)
+    # A node that vanished may be replaced: wait for it as long as for the first ones, in three tries. Elsewhere too
+    # Ray's minute is short where a busy machine starts the processes.
+    patience = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{patience:g}")
+    failures.clear(run.directory)
+    arguments = {
+        "run": run.resolved(),
+        "data": data or nodes.provide(Dataset.open(run.config.data)),
+        "gpu": bool(gpu),
+        "threads": threads,
+        "place": import_place(),
+    }
+    with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _watch(run, progress):
+        while True:
+            before = checkpoint.reached(run.directory)
+            try:
+                _fit(run, arguments, workers, gpu, max_failures)
+                break
+            except LostError:
+                # Ray Train counts all losses of one fit: those that come after progress are none too many.
+                if checkpoint.reached(run.directory) <= before:
+                    raise
+
+
+def _fit(run: Run, arguments: dict[str, Any], workers: int, gpu: float, max_failures: int) -> None:
+    """Train with one controller of Ray Train, which starts the group again up to `max_failures` times.
+
+    Raises:
+        RaysqError: the group failed; `LostError` where it was lost.
+    """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
-    if can_grow():
-        # A node that vanished may be replaced: wait for it as long as for the first ones, in three tries.
-        os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{max(60.0, nodes_timeout() / 3):g}")
-    failures.clear(run.directory)
     trainer = _trainer_class()(
         _train_worker,
-        train_loop_config={
-            "run": run.resolved(),
-            "data": data or nodes.provide(Dataset.open(run.config.data)),
-            "gpu": bool(gpu),
-            "threads": threads,
-            "place": import_place(),
-        },
+        train_loop_config=arguments,
         backend_config=_backend_config(),
         scaling_config=ScalingConfig(
             num_workers=workers, use_gpu=gpu > 0, resources_per_worker={"CPU": 1, **({"GPU": gpu} if gpu else {})}
@@ -80,15 +105,14 @@ def train(
             failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=2),
         ),
     )
-    with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _watch(run, progress):
-        try:
-            trainer.fit()
-        except (KeyboardInterrupt, SystemExit):  # Ray Train answers Ctrl-C by leaving the process
-            if threading.current_thread() is not threading.main_thread():
-                raise  # not Ctrl-C: whoever runs this thread ends it
-            raise Interrupted("stopped; the same command continues from the last checkpoint") from None
-        except Exception as error:
-            raise failures.noted(run.directory) or _explain(error, run, workers, gpu) from error
+    try:
+        trainer.fit()
+    except (KeyboardInterrupt, SystemExit):  # Ray Train answers Ctrl-C by leaving the process
+        if threading.current_thread() is not threading.main_thread():
+            raise  # not Ctrl-C: whoever runs this thread ends it
+        raise Interrupted("stopped; the same command continues from the last checkpoint") from None
+    except Exception as error:
+        raise failures.noted(run.directory) or _explain(error, run, workers, gpu) from error
     noted = failures.noted(run.directory)
     if noted is not None:
         raise noted
@@ -177,12 +201,22 @@ def _train_worker(arguments: dict[str, Any]) -> None:
         dataset = nodes.open_data(run.config.data, arguments["data"])
         configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
         distribution = strategy(workers, arguments["gpu"])
-        work(run, distribution, Hooks(on_progress, on_epoch), chief=chief, dataset=dataset)
-    except Interrupted:
+        try:
+            work(run, distribution, Hooks(on_progress, on_epoch), chief=chief, dataset=dataset)
+        except _peer_errors() as error:
+            raise LostError(f"a worker of the group was lost ({str(error).splitlines()[0]})") from error
+    except (Interrupted, LostError):
         raise
     except RaysqError as error:
         if not failures.note(run.directory, context.get_world_rank(), workers, error):
             raise
+
+
+def _peer_errors() -> tuple[type[Exception], ...]:
+    """The errors of a collective operation in which another worker no longer takes part."""
+    from tensorflow import errors
+
+    return (errors.UnavailableError, errors.AbortedError, errors.CancelledError, errors.DeadlineExceededError)
 
 
 class _watch:
@@ -222,7 +256,7 @@ def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError
     """One clear line from Ray Train's nested errors."""
     if type(getattr(error, "controller_failure", None)).__name__ == "WorkerGroupStartupTimeoutError":
         needs = "a CPU" + (f" and {gpu:g} GPU" if gpu else "")
-        return ResourceError(
+        return LostError(
             f"the Ray cluster did not give {workers} workers {needs} each in time: nodes were lost, or other work "
             f"holds them (`ray status`); the same command continues from the last checkpoint"
         )
@@ -234,7 +268,13 @@ def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError
                 return cause
             cause = getattr(cause, "cause", None) or cause.__cause__
     detail = next(iter(failures.values()), error)
-    lines = [line for line in str(detail).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(detail).splitlines() if line.strip()] or [repr(error)]
     log = run.directory / "failure.log"
     Path(log).write_text(f"{error}\n")
-    return TrainingError(f"the worker group failed: {lines[-1].strip() if lines else error!r} (all of it in {log})")
+    # The others of a worker that fails by itself lose it, too.
+    if all(is_loss(one) for one in failures.values() or [error]):
+        return LostError(
+            f"workers were lost again and again ({lines[-1]}; all of it in {log}): the "
+            "same command continues from the last checkpoint"
+        )
+    return TrainingError(f"the worker group failed: {lines[-1]} (all of it in {log})")

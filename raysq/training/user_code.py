@@ -14,6 +14,14 @@ from typing import Any
 from raysq.errors import RaysqError, UsageError
 
 _LONGEST = 400  # characters of a message
+# TensorFlow's: memory that ran out, and another worker of the group that is gone.
+_NOT_OF_MODELS = (
+    "ResourceExhaustedError",
+    "UnavailableError",
+    "AbortedError",
+    "CancelledError",
+    "DeadlineExceededError",
+)
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 _NOISE = ("Detected at node", "<stack traces", "[[{{", "Arguments received", "•")  # of TensorFlow and Keras
 _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
@@ -42,7 +50,7 @@ def user_errors(model: str, doing: str, *, everything: bool = False) -> Iterator
     except RaysqError:
         raise
     except (Exception, SystemExit) as error:
-        if not is_own(model) or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        if not is_own(model) or isinstance(error, MemoryError) or type(error).__name__ in _NOT_OF_MODELS:
             raise
         place = place_of(error, model)
         if place is None and not everything:

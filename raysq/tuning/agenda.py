@@ -99,6 +99,10 @@ class SearchAgenda:
         settings = self.records[number]["settings"]
         return Assignment(run_name(number), settings, {**self.fixed, **settings}, self.seed)
 
+    def again(self, name: str) -> None:
+        """Put a trial first that was handed out and lost, without an end of its own."""
+        self._waiting.insert(0, self._record(name)["number"])
+
     def _draw(self, number: int) -> dict[str, Any]:
         if self.points is not None:
             return self.points[number - 1]

@@ -11,7 +11,7 @@ from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from raysq.memory import is_out_of_memory
-from raysq.tuning.room import OUT_OF_MEMORY
+from raysq.tuning.room import LOST, OUT_OF_MEMORY
 from raysq.tuning.session import Session
 
 
@@ -67,13 +67,18 @@ class Events(Callback):
         """It came to its end, or the scheduler ended it."""
         self._session.end(_name(trial), None)
 
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Its process was lost, and Ray Tune starts it again."""
+        if self._session.lose(_name(trial), is_out_of_memory(_last_error(trial))) <= 1:
+            trial.max_failures = 0  # the next loss goes to `on_trial_error`
+
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Its process was lost, and that of the second try too."""
-        if is_out_of_memory(_last_error(trial)):
-            self._session.throttle.lower()
-            self._session.end(_name(trial), OUT_OF_MEMORY)
+        """Its process was lost, and Ray Tune does not start it again: told not to, or since it was just begun."""
+        ran_out = is_out_of_memory(_last_error(trial))
+        if self._session.lose(_name(trial), ran_out):
+            self._session.again(_name(trial))
         else:
-            self._session.end(_name(trial), "its process was killed twice (out of memory, or from outside)")
+            self._session.end(_name(trial), OUT_OF_MEMORY if ran_out else LOST)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -7,6 +7,7 @@ from typing import Any
 
 from raysq import memory, nodes
 from raysq.errors import RaysqError, ResourceError
+from raysq.losses import MOST_LOSSES
 from raysq.report.numbers import metric
 from raysq.training.experiment_files import write_best as write_best_file
 from raysq.training.run import Run
@@ -28,7 +29,7 @@ def make_whole(order: Order, directory: Path, ended: str) -> None:
     """
     import ray
 
-    task = ray.remote(_conclude).options(num_cpus=1, num_gpus=min(1.0, order.gpu), max_retries=1)
+    task = ray.remote(_conclude).options(num_cpus=1, num_gpus=min(1.0, order.gpu), max_retries=MOST_LOSSES)
     try:
         ray.get(task.remote(order, str(directory), ended))
     except ray.exceptions.RayError as error:

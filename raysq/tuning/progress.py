@@ -127,6 +127,12 @@ class Board:
             row.epoch, row.val_loss = epoch, score
             self.best = score if self.best is None else min(self.best, score)
 
+    def lost(self, name: str) -> None:
+        """A trial's process was lost: it waits for another one."""
+        with self._lock:
+            self.rows[name].state = "waiting"
+        self.say(f"{name}: its process was lost; it goes on from its last epoch")
+
     def end(self, name: str, state: str, error: str | None = None, *, seconds: float = 0.0) -> None:
         """A trial has ended; without a terminal its line is printed."""
         with self._lock:

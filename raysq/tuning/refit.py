@@ -44,6 +44,7 @@ class RefitAgenda:
         ]
         self._waiting = [one for one in self._waiting if not is_whole(self.folder / one.name)]
         self.left = len(self._waiting)
+        self._handed: dict[str, Assignment] = {}
         self.failures: dict[str, str] = {}
         for one in self._waiting:
             (self.folder / one.name / "failure.json").unlink(missing_ok=True)
@@ -54,7 +55,15 @@ class RefitAgenda:
 
     def next(self) -> Assignment | Literal["finished"] | None:
         """The next run."""
-        return self._waiting.pop(0) if self._waiting else "finished"
+        if not self._waiting:
+            return "finished"
+        run = self._waiting.pop(0)
+        self._handed[run.name] = run
+        return run
+
+    def again(self, name: str) -> None:
+        """Put a run first that was handed out and lost, without an end of its own."""
+        self._waiting.insert(0, self._handed.pop(name))
 
     def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
         """Nothing is kept beside the run's own record."""

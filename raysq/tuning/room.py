@@ -8,7 +8,10 @@ from raysq import memory
 from raysq.errors import ResourceError
 
 # The same of all trials: those that fail for one cause end a search.
-OUT_OF_MEMORY = "out of memory: its process was ended twice; a smaller batch_size, or --max-concurrent 1, needs less"
+OUT_OF_MEMORY = (
+    "out of memory: its process was ended again and again; a smaller batch_size, or --max-concurrent 1, needs less"
+)
+LOST = "its process was killed again and again (out of memory, by its own code, or from outside)"
 # Of a trial's process with TensorFlow in it, measured with small models.
 _PROCESS_BYTES = 600_000_000
 

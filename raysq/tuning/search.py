@@ -255,7 +255,7 @@ class _Search:
                     concurrent=concurrent,
                     # A proposal is better when it knows more results.
                     ahead=ahead if self.agenda.optuna is None else 0,
-                    scheduler=make_scheduler(scheduler, epochs, self.agenda.past()),
+                    scheduler=lambda: make_scheduler(scheduler, epochs, self.agenda.past()),
                     need=need,
                     budget=None if budget is None else budget - spent,
                     clock=lambda seconds: self.experiment.spend(spent + seconds),

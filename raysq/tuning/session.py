@@ -7,6 +7,7 @@ import signal
 import tempfile
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from raysq.errors import RaysqError
+from raysq.losses import Patience, is_loss
+from raysq.memory import is_out_of_memory
+from raysq.training import checkpoint
 from raysq.tuning.progress import Board
 from raysq.tuning.room import Throttle
 from raysq.tuning.trial import Order, carry_out
@@ -72,6 +76,10 @@ class Agenda(Protocol):
         """The next trial, None for none yet, or "finished" for no more."""
         ...
 
+    def again(self, name: str) -> None:
+        """A trial was handed out and lost; it is to be next."""
+        ...
+
     def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
         """A trial has finished an epoch; its process has held so many bytes."""
         ...
@@ -96,7 +104,7 @@ class Session:
         board: where they are shown.
         concurrent: how many run beside each other.
         ahead: how many more may wait for a process; each is kept warm for the next.
-        scheduler: a Ray Tune scheduler, or None to train all to their end.
+        scheduler: makes a Ray Tune scheduler, or None to train all to their end.
         need: bytes of memory that a trial is thought to take; 0 where memory is not looked at.
         budget: seconds from now after which trials are ended, or None.
         clock: called every few seconds with the seconds of the session.
@@ -110,7 +118,7 @@ class Session:
         *,
         concurrent: int,
         ahead: int = 0,
-        scheduler: Any = None,
+        scheduler: Callable[[], Any] = lambda: None,
         need: int = 0,
         budget: float | None = None,
         clock: Callable[[float], None] = lambda seconds: None,
@@ -120,6 +128,10 @@ class Session:
         self.scheduler = scheduler
         self.throttle = Throttle(need, concurrent, board.say)
         self._handed: set[str] = set()
+        self._returned: set[str] = set()  # lost, and to be handed out again
+        self._patience: dict[str, Patience] = defaultdict(Patience)
+        self._tune_patience = Patience()
+        self._epochs: dict[str, int] = {}
         self.budget, self.clock = budget, clock
         self.reason: str | None = None
         self._stop = Path(order.stop)
@@ -140,23 +152,45 @@ class Session:
         self._stop.unlink(missing_ok=True)
         for left in self._stop.parent.glob(".ray-*"):  # of a session that was killed
             shutil.rmtree(left, ignore_errors=True)
-        scratch = Path(tempfile.mkdtemp(prefix=".ray-", dir=self._stop.parent))
         try:
             with _environment(_ENVIRONMENT), _quiet_logs(), self._signals(), self._watch():
-                self._tuner(scratch).fit()
+                self._tune()
+                while self._returned and self.reason is None:
+                    self._tune()
+                for name in sorted(self._returned):
+                    self.end(name, None)
+        finally:
+            self._stop.unlink(missing_ok=True)
+        return self.reason
+
+    def _tune(self) -> None:
+        """Run Ray Tune until it has no more trials. Where it is lost with a process, its trials are given back.
+
+        Raises:
+            RaysqError: Ray Tune failed, or was lost again and again without an epoch between.
+        """
+        scratch = Path(tempfile.mkdtemp(prefix=".ray-", dir=self._stop.parent))
+        try:
+            self._tuner(scratch).fit()
         except (RaysqError, KeyboardInterrupt):
             raise
         except Exception as error:
-            if short := self.throttle.explain(error):
-                raise short from error
-            lines = [line for line in str(error).splitlines() if line.strip()]
-            raise RaysqError(
-                f"Ray Tune gave up ({lines[-1].strip() if lines else error!r}); the same command continues"
-            ) from error
+            # Of an actor that its memory monitor ended, and of some others, Ray Tune has no opinion, and ends.
+            self._tune_patience.progress(sum(self._epochs.values()))
+            if not is_loss(error) or not self._tune_patience.lose():
+                raise self._explain(error) from error
+            if is_out_of_memory(error):
+                self.throttle.lower()
+            for name in sorted(self._handed, reverse=True):
+                self.again(name)
         finally:
-            self._stop.unlink(missing_ok=True)
             shutil.rmtree(scratch, ignore_errors=True)
-        return self.reason
+
+    def _explain(self, error: Exception) -> RaysqError:
+        if short := self.throttle.explain(error):
+            return short
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
+        return RaysqError(f"Ray Tune gave up ({lines[-1]}); the same command continues")
 
     def _tuner(self, scratch: Path) -> Any:
         from ray import tune
@@ -176,7 +210,7 @@ class Session:
             tune_config=tune.TuneConfig(
                 num_samples=-1,
                 search_alg=Trials(self),
-                scheduler=self.scheduler,
+                scheduler=self.scheduler(),
                 max_concurrent_trials=self.concurrent + self.ahead,
                 # A process that started a group ends with its trial, and the group with it.
                 reuse_actors=alone,
@@ -187,8 +221,8 @@ class Session:
                 name="tune",
                 storage_path=str(scratch.resolve()),
                 callbacks=[Events(self)],
-                # What a trial raises, it notes and ends: only a process that was killed is tried once more.
-                failure_config=tune.FailureConfig(max_failures=1),
+                # What a trial raises, it notes and ends; a process that is lost is tried again, see `lose`.
+                failure_config=tune.FailureConfig(max_failures=-1),
                 verbose=0,
             ),
         )
@@ -204,6 +238,7 @@ class Session:
         found = "finished" if self.reason else self.agenda.next()
         if isinstance(found, Assignment):
             self._handed.add(found.name)
+            self._returned.discard(found.name)
             self.throttle.began(len(self._handed))
             self.board.add(found.name, found.settings)
         return found
@@ -211,12 +246,40 @@ class Session:
     def epoch(self, name: str, epoch: int, score: float, memory: int = 0) -> None:
         """A trial has finished an epoch; its process has held so many bytes."""
         self.throttle.learn(memory)
+        self._epochs[name] = max(epoch, self._epochs.get(name, 0))
         self.board.epoch(name, epoch, score)
         self.agenda.reported(name, epoch, score, memory)
+
+    def lose(self, name: str, ran_out: bool) -> int:
+        """Count a loss of a trial's process, or of the node it was on.
+
+        Args:
+            name: of the trial.
+            ran_out: whether it was ended since memory ran out.
+
+        Returns:
+            How many more in a row are borne, without a step between them: 0 to give the trial up.
+        """
+        if ran_out:
+            self.throttle.lower()
+        patience = self._patience[name]
+        patience.progress(checkpoint.reached(Path(self.order.folder) / name))
+        self.board.lost(name)
+        return patience.lose()
+
+    def again(self, name: str) -> None:
+        """Give a lost trial back, to be handed out again."""
+        if self.reason is not None:
+            self.end(name, None)
+            return
+        self._handed.discard(name)
+        self._returned.add(name)
+        self.agenda.again(name)
 
     def end(self, name: str, error: str | None) -> None:
         """A trial has ended; `error` says how its process was lost, if it was."""
         self._handed.discard(name)
+        self._returned.discard(name)
         ending = self.agenda.ended(name, self.reason, error)
         if ending.state:
             self.board.end(name, ending.state, ending.error, seconds=ending.seconds)

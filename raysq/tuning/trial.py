@@ -12,7 +12,8 @@ from typing import Any
 
 from raysq import memory, nodes
 from raysq.atomic import write_json
-from raysq.errors import DamagedError, Interrupted, RaysqError
+from raysq.errors import DamagedError, Interrupted, LostError, RaysqError
+from raysq.losses import is_loss
 from raysq.training.config import import_from, plan
 from raysq.training.reuse import Programs
 from raysq.training.run import Run
@@ -57,7 +58,11 @@ class Order:
 
 
 def carry_out(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -> None:
-    """Trains one run and reports each of its epochs to Ray Tune; whatever fails is noted in the run's folder."""
+    """Train one run and report each of its epochs to Ray Tune; its own failure is noted in the run's folder.
+
+    Raises:
+        Exception: what Ray says of a process, a node or an object that was lost.
+    """
     directory = Path(order.folder) / name
     import_from(order.place)
     try:
@@ -69,6 +74,8 @@ def carry_out(order: Order, name: str, seed: int, settings: Mapping[str, Any]) -
         # would print a line.
         _report({"name": name, "epoch": 0})
     except Exception as error:
+        if is_loss(error):
+            raise  # no fault of the trial: the driver has it tried again
         _programs.drop()
         message = explain(error)
         directory.mkdir(parents=True, exist_ok=True)
@@ -205,9 +212,9 @@ def _locked(run: Run) -> Iterator[None]:
         try:
             lock.__enter__()
             break
-        except RaysqError:
+        except RaysqError as error:
             if time.monotonic() > deadline:
-                raise
+                raise LostError(f"{error}: its process was lost, and has not ended") from None
             time.sleep(_POLL_SECONDS)
     try:
         yield

@@ -8,7 +8,7 @@ import keras
 
 
 def mortal(inputs, *, units: int = 4, calls: str = ""):
-    """With 13 units it is killed while it is built; with 5, once, while the trained model is written; 99 diverges.
+    """With 13 units it is killed while it is built; with 5, twice, when it is trained already; 99 diverges.
 
     `calls` is a file that counts how often the model of 5 units was built.
     """
@@ -18,7 +18,7 @@ def mortal(inputs, *, units: int = 4, calls: str = ""):
         path = Path(calls)
         count = int(path.read_text()) + 1 if path.exists() else 1
         path.write_text(str(count))
-        if count == 2:
+        if count in (2, 3):  # while the trained model is written, and when it is opened again
             os.kill(os.getpid(), signal.SIGKILL)
     parts = [keras.Input(inputs.shape), keras.layers.Flatten(), keras.layers.Dense(units), keras.layers.Dense(1)]
     if units == 99:

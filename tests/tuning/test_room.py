@@ -83,18 +83,19 @@ def test_a_trial_whose_process_the_memory_monitor_ended_says_so(machine, tmp_pat
     killed = (
         "Some common causes include: (1) the process was killed by the OOM killer due to high memory usage, (2) ..."
     )
-    throttle, ended = Throttle(GIGABYTE, 3, lambda line: None), []
-    throttle.began(3)
-    session = SimpleNamespace(throttle=throttle, end=lambda name, error: ended.append(error))
+    ended, ran_out = [], []
+    session = SimpleNamespace(
+        lose=lambda name, memory: ran_out.append(memory) or 0, end=lambda name, error: ended.append(error)
+    )
     path = tmp_path / "error.txt"
     trial = SimpleNamespace(config={"trial": ["trial-01", 0, {}]}, error_file=str(path))
-    for texts, said in (([killed, monitor], room.OUT_OF_MEMORY), ([monitor, killed], "its process was killed twice")):
+    for texts, said in (([killed, monitor], room.OUT_OF_MEMORY), ([monitor, killed], room.LOST)):
         path.write_text(
             "".join(f"Failure # {number} (occurred at noon)\n{text}\n" for number, text in enumerate(texts))
         )
         Events(session).on_trial_error(1, [], trial)
-        assert ended.pop().startswith(said)
-    assert throttle.must_wait(2) and not throttle.must_wait(1)  # lowered once
+        assert ended.pop() == said
+    assert ran_out == [True, False]
 
 
 def test_rays_last_paragraph_becomes_one_line(machine):

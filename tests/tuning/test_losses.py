@@ -1,0 +1,161 @@
+"""A trial fails for its own fault only: what is lost is tried again, and without progress not for ever."""
+
+import itertools
+from types import SimpleNamespace
+
+import pytest
+
+from raysq.errors import RaysqError
+from raysq.training import checkpoint
+from raysq.tuning.progress import Board
+from raysq.tuning.room import LOST
+from raysq.tuning.session import Assignment, Ending, Session
+
+exceptions = pytest.importorskip("ray").exceptions
+
+
+class Trials:
+    """An agenda of two trials."""
+
+    def __init__(self):
+        self.waiting, self.ends = ["trial-01", "trial-02"], {}
+
+    def next(self):
+        return Assignment(self.waiting.pop(0), {}, {}, 0) if self.waiting else "finished"
+
+    def again(self, name):
+        self.waiting.insert(0, name)
+
+    def reported(self, name, epoch, score, memory):
+        pass
+
+    def ended(self, name, reason, error):
+        self.ends[name] = error or reason or "finished"
+        return Ending("failed" if error else "finished", error)
+
+
+class Fake(Session):
+    """A session whose Ray Tune is a list of functions, one for each time that it is started."""
+
+    def __init__(self, folder, *tunes):
+        order = SimpleNamespace(folder=str(folder), stop=str(folder / "stop"))
+        super().__init__(order, Trials(), Board("search", 2, 9), concurrent=2)
+        self.tunes, self.started = list(tunes), 0
+
+    def _tuner(self, scratch):
+        self.started += 1
+        tune = self.tunes.pop(0) if len(self.tunes) > 1 else self.tunes[0]
+        return SimpleNamespace(fit=lambda: tune(self))
+
+
+@pytest.fixture
+def events():
+    from raysq.tuning.hooks import Events
+
+    def make(session):
+        return Events(session)
+
+    return make
+
+
+def tune_trial(name):
+    return SimpleNamespace(config={"trial": [name, 0, {}]}, error_file=None, max_failures=-1)
+
+
+def hand_out(session):
+    """All trials that there are."""
+    names = []
+    while isinstance(found := session.begin(), Assignment):
+        names.append(found.name)
+    return names
+
+
+def finish(session):
+    while names := hand_out(session):
+        for name in names:
+            session.end(name, None)
+
+
+def test_ray_tune_that_is_lost_is_started_again_with_the_trials_it_had(tmp_path):
+    handed = []
+
+    def dies(session):
+        handed.append(hand_out(session))
+        raise RuntimeError("Caught unexpected exception") from exceptions.OutOfMemoryError("low on memory")
+
+    session = Fake(tmp_path, dies, dies, finish)
+    assert session.run() is None
+    assert session.agenda.ends == dict.fromkeys(("trial-01", "trial-02"), "finished") and session.started == 3
+    # Memory ran out: fewer beside each other.
+    assert handed == [["trial-01", "trial-02"], ["trial-01"]]
+
+
+def test_ray_tune_that_is_lost_to_no_end_is_one_error_and_progress_is_none(tmp_path):
+    epoch = 0
+
+    def dies(session):
+        nonlocal epoch
+        epoch += session.started <= 20  # then only what was reached before is told again
+        for name in hand_out(session):
+            session.epoch(name, epoch, 1.0)
+        raise exceptions.NodeDiedError("gone")
+
+    session = Fake(tmp_path, dies)
+    with pytest.raises(RaysqError, match=r"Ray Tune gave up .*; the same command continues"):
+        session.run()
+    assert session.started == 20 + 5 and not session.agenda.ends
+
+
+def test_another_error_of_ray_tune_is_not_tried_again(tmp_path):
+    def fails(session):
+        raise ValueError("wrong")
+
+    session = Fake(tmp_path, fails)
+    with pytest.raises(RaysqError, match=r"Ray Tune gave up \(wrong\)"):
+        session.run()
+    assert session.started == 1
+
+
+def test_a_trial_is_lost_as_often_as_it_gets_further(tmp_path, events, monkeypatch):
+    steps = itertools.chain(range(1, 30), itertools.repeat(29))
+    monkeypatch.setattr(checkpoint, "reached", lambda directory: next(steps))
+    trial = tune_trial("trial-01")
+    session = Fake(tmp_path, finish)
+    session.begin()
+    for _ in range(29):
+        events(session).on_trial_recover(1, [], trial)
+        assert trial.max_failures == -1
+    # From here it stands still.
+    for _ in range(4):
+        events(session).on_trial_recover(1, [], trial)
+    assert trial.max_failures == 0, "Ray Tune is to tell of the next loss"
+    events(session).on_trial_error(1, [], trial)
+    assert session.agenda.ends == {"trial-01": LOST}
+
+
+def test_a_trial_that_ray_tune_gives_up_is_handed_out_again(tmp_path, events):
+    """As it does with one whose process is lost when it is about to take over from the trial before."""
+
+    def gives_up(session):
+        first, second = hand_out(session)
+        events(session).on_trial_recover(1, [], tune_trial(second))
+        events(session).on_trial_error(1, [], tune_trial(second))
+        session.end(first, None)
+        assert session.begin() is not None, "it waits to be handed out"
+        events(session).on_trial_error(1, [], tune_trial(second))
+
+    session = Fake(tmp_path, gives_up, finish)
+    assert session.run() is None
+    assert session.agenda.ends == dict.fromkeys(("trial-01", "trial-02"), "finished") and session.started == 2
+
+
+def test_a_trial_that_is_lost_while_the_search_stops_has_not_failed(tmp_path, events):
+    def stops(session):
+        first, second = hand_out(session)
+        events(session).on_trial_error(1, [], tune_trial(first))
+        session.stop("out of time")
+        events(session).on_trial_error(1, [], tune_trial(second))
+
+    session = Fake(tmp_path, stops)
+    assert session.run() == "out of time"
+    assert session.agenda.ends == dict.fromkeys(("trial-01", "trial-02"), "out of time") and session.started == 1
