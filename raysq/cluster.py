@@ -20,6 +20,7 @@ _NODES_TIMEOUT = 900.0
 # How long the autoscaler has to call a request infeasible without a break; it may do so while nodes change.
 _INFEASIBLE_SECONDS = 15.0
 _REACH_SECONDS = 10.0
+_START_SECONDS = 300.0
 # Where the cluster launcher and KubeRay write the name of a node's group.
 _GROUP = "ray.io/node-group"
 
@@ -52,8 +53,9 @@ def ensure_ray(**options: Any) -> None:
             if address:
                 ray.init(address=address, **quiet)
             else:
-                ray.init(address="local", include_dashboard=False, **quiet, **options)
-    except (ConnectionError, RuntimeError, OSError, ValueError, ray.exceptions.RayError) as error:
+                with _patient_start():
+                    ray.init(address="local", include_dashboard=False, **quiet, **options)
+    except Exception as error:  # Ray raises some that have no type of their own
         said = redact_text((str(error).strip() or repr(error)).splitlines()[0])
         if address:
             token = "" if os.environ.get("RAY_AUTH_MODE") else " (a cluster with a token needs RAY_AUTH_MODE=token)"
@@ -61,6 +63,34 @@ def ensure_ray(**options: Any) -> None:
                 f"no Ray cluster answers at RAY_ADDRESS={redact(address)} ({said}); unset it to run locally{token}"
             ) from None
         raise ResourceError(f"Ray does not start ({said}); `raysq doctor` looks further") from None
+
+
+@contextlib.contextmanager
+def _patient_start() -> Iterator[None]:
+    """Give a local node `_START_SECONDS` to report itself, within the block.
+
+    Ray gives it half a minute, whatever its settings say, which is short on a busy machine. It looks at its clock only
+    when `get_node` has failed.
+    """
+    from ray._private import services
+
+    ask = services.get_node
+
+    def wait(*arguments: Any) -> Any:
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                return ask(*arguments)
+            except RuntimeError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    services.get_node = wait
+    try:
+        yield
+    finally:
+        services.get_node = ask
 
 
 @contextlib.contextmanager
