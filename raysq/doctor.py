@@ -55,7 +55,7 @@ def _ray() -> tuple[bool, str]:
 
     try:
         ensure_ray()
-        node = ray.get(ray.remote(lambda: os.uname().nodename).remote(), timeout=60)
+        node = ray.get(ray.remote(lambda: os.uname().nodename).remote(), timeout=180)
         total = ray.cluster_resources()
         gpus = f"{total.get('GPU', 0):g} GPUs"
         return True, f"answers from {node}: {len(ray.nodes())} nodes, {total.get('CPU', 0):g} CPUs, {gpus}"

@@ -20,6 +20,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 STORE = 100 << 20
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]  # its program may lie elsewhere
 NODE = {"num_cpus": 1, "object_store_memory": STORE, "include_dashboard": False}
 SETTINGS = {
     "lookback": 24,
@@ -94,7 +95,7 @@ def growing(folder: Path, temporary: str) -> dict[str, Any]:
     command += f" --include-dashboard=false --temp-dir={temporary} --object-store-memory={STORE}"
     command += f" --dashboard-agent-listen-port=0 --autoscaling-config={folder / 'config.json'}"
     # It returns when all has started; test_nodes.py ends it.
-    subprocess.run([Path(sys.executable).parent / "ray", *command.split()], env=environment, check=True, timeout=120)
+    subprocess.run([*RAY, *command.split()], env=environment, check=True, timeout=400)
     os.environ["RAY_ADDRESS"] = address
     cluster.ensure_ray()
     try:
@@ -147,12 +148,12 @@ def one_node_is_blind(folder: Path) -> dict[str, Any]:
     handle = nodes.provide(data)
     assert handle is not None
     (blind,) = [node for node in ray.nodes() if node["Alive"] and node["NodeName"] == "blind"]
-    seen = ray.get(on(blind).remote(str(data.directory), handle), timeout=120)
+    seen = ray.get(on(blind).remote(str(data.directory), handle), timeout=400)
     started = time.monotonic()
     refusals = []
     for call in (
         lambda: nodes.check_runs(folder / "private"),
-        lambda: ray.get(on(blind).remote(str(data.directory), None), timeout=120),
+        lambda: ray.get(on(blind).remote(str(data.directory), None), timeout=400),
     ):
         try:
             call()
@@ -215,7 +216,8 @@ def a_search_loses_a_node(folder: Path, cluster: Any) -> dict[str, Any]:
     )
     thread.join()
     states = sorted(trial["state"] for trial in found.trials)
-    return {"states": states, "best": found.best_metrics["val_mae"], **lost}
+    errors = [trial["error"] for trial in found.trials if trial["error"]]
+    return {"states": states, "errors": errors, "best": found.best_metrics["val_mae"], **lost}
 
 
 def busy_nodes(cluster: Any) -> list[Any]:
@@ -263,7 +265,7 @@ def timeless(run: Any) -> dict[str, Any]:
     return {"epochs": records, "metrics": run.result()["metrics"]}
 
 
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = 120) -> None:
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 400) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -280,9 +282,9 @@ def blind_node(address: str, hidden: list[Path]) -> Iterator[None]:
         return any(node["Alive"] and node["NodeName"] == "blind" for node in ray.nodes())
 
     mounts = " && ".join(f"mount -t tmpfs none {one}" for one in hidden)
-    start = f"ray start --address={address} --num-cpus=1 --object-store-memory={STORE} --node-name=blind --block"
+    start = f"start --address={address} --num-cpus=1 --object-store-memory={STORE} --node-name=blind --block"
     start += " --dashboard-agent-listen-port=0 --min-worker-port=0 --max-worker-port=0"
-    command = [*namespace(), "sh", "-c", f"{mounts} && exec {Path(sys.executable).parent}/{start}"]
+    command = [*namespace(), "sh", "-c", f"{mounts} && exec {' '.join(RAY)} {start}"]
     with started(command, dict(os.environ)):
         wait_for(here, "the blind node")
         yield
@@ -298,7 +300,7 @@ def started(command: list[str], environment: dict[str, str]) -> Iterator[None]:
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(30)
+            process.wait(90)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
 

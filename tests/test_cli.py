@@ -29,7 +29,7 @@ def test_help_is_instant_and_imports_nothing_heavy():
     check = f"try:\n {code}\nexcept SystemExit: pass\nprint([m for m in {heavy} if m in sys.modules])"
     # Seconds of a CPU: those on the clock are the other programs' too.
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=600)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
@@ -38,7 +38,7 @@ def test_help_is_instant_and_imports_nothing_heavy():
 
 def test_import_brings_neither_tensorflow_nor_ray():
     code = "import sys, raysq; print('tensorflow' in sys.modules or 'ray' in sys.modules, callable(raysq.train))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "False True", done.stderr
 
 

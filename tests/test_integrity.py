@@ -227,7 +227,7 @@ def hurt(directory: Path | str, seed: int, flips: int, *, sealed: bool) -> None:
 @pytest.mark.parametrize("sealed", [True, False])
 def test_flipped_bits(tmp_path, sealed):
     write(tmp_path / "data")
-    run_limited(hurt, tmp_path / "data", 0, 60, sealed=sealed, seconds=120)
+    run_limited(hurt, tmp_path / "data", 0, 60, sealed=sealed, seconds=600)
 
 
 @pytest.mark.slow
@@ -235,7 +235,7 @@ def test_flipped_bits(tmp_path, sealed):
 @pytest.mark.parametrize("sealed", [True, False])
 def test_many_flipped_bits(tmp_path, sealed, seed):
     write(tmp_path / "data")
-    run_limited(hurt, tmp_path / "data", seed, 1000, sealed=sealed, seconds=1000)
+    run_limited(hurt, tmp_path / "data", seed, 1000, sealed=sealed, seconds=4000)
 
 
 def test_commands_name_a_damaged_data_set_and_lists_go_on(tmp_path, raysq_home, capsys):

@@ -58,8 +58,8 @@ def head(tmp_path_factory):
         )
     environment["RAY_API_SERVER_ADDRESS"] = f"http://127.0.0.1:{dashboard}"
     try:
-        deadline = time.monotonic() + 180
-        while subprocess.run(["ray", "job", "list"], env=environment, capture_output=True, timeout=60).returncode:
+        deadline = time.monotonic() + 600
+        while subprocess.run(["ray", "job", "list"], env=environment, capture_output=True, timeout=240).returncode:
             assert process.poll() is None and time.monotonic() < deadline, (home / "head.log").read_text()
             time.sleep(1)
         submit(environment, "--", "jobs/prepare_jena.py", "--source", "sample:60d")
@@ -74,7 +74,7 @@ def head(tmp_path_factory):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def submit(environment, *arguments: str, folder: Path = ROOT, timeout: int = 400) -> str:
+def submit(environment, *arguments: str, folder: Path = ROOT, timeout: int = 1200) -> str:
     done = subprocess.run(
         ["ray", "job", "submit", *arguments],
         env=environment,
@@ -107,7 +107,7 @@ def test_as_written_it_starts_to_search(head):
     out = submit(head, "--no-wait", "--submission-id", "as-written", "jobs/tune_jena.py")
     assert "as-written" in out
     trials = Path(head["RAYSQ_HOME"]) / "experiments"
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     try:
         # Another search than the one above: sixteen trials of the defaults' length.
         while not any(
@@ -116,11 +116,11 @@ def test_as_written_it_starts_to_search(head):
             if json.loads((path.parent / "config.json").read_text())["training"]["steps_per_epoch"] == 200
         ):
             assert time.monotonic() < deadline, subprocess.run(
-                ["ray", "job", "logs", "as-written"], env=head, capture_output=True, text=True, timeout=60
+                ["ray", "job", "logs", "as-written"], env=head, capture_output=True, text=True, timeout=240
             ).stdout[-3000:]
             time.sleep(1)
     finally:
-        subprocess.run(["ray", "job", "stop", "as-written"], env=head, capture_output=True, timeout=90)
+        subprocess.run(["ray", "job", "stop", "as-written"], env=head, capture_output=True, timeout=240)
 
 
 def test_training_is_submitted(head):

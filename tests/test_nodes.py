@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -105,10 +106,28 @@ def test_an_address_where_nothing_listens_is_one_line(monkeypatch):
         ensure_ray()
 
 
+@pytest.mark.parametrize(("late", "tries"), [(2, 3), (9, 4)])
+def test_a_local_cluster_that_does_not_start_in_time_is_tried_again(monkeypatch, late, tries):
+    started = []
+
+    def init(**options):
+        started.append(options)
+        if len(started) <= late:
+            raise Exception("The current node timed out during startup.")  # as Ray raises it
+
+    monkeypatch.setattr("ray.init", init)
+    monkeypatch.setattr("ray.shutdown", lambda: None)
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with nullcontext() if late < tries else pytest.raises(ResourceError, match="Ray does not start .*timed out"):
+        ensure_ray(num_cpus=3)
+    assert len(started) == tries and {options["num_cpus"] for options in started} == {3}
+
+
 @pytest.mark.cluster
 @pytest.mark.skipif(not namespace(), reason="mount namespaces are not allowed here")
 def test_data_runs_and_searches_on_several_nodes(tmp_path):
-    found = run("fixed", tmp_path, 400)
+    found = run("fixed", tmp_path, 1500)
 
     # Only the head and one node see the files: the other maps the shards in Ray's object store, without a copy.
     seen = found["seen"]
@@ -119,7 +138,7 @@ def test_data_runs_and_searches_on_several_nodes(tmp_path):
     runs, data = found["refusals"]
     assert "node blind" in runs and str(tmp_path / "private") in runs and "RAYSQ_HOME" in runs and "mount" in runs
     assert str(tmp_path / "data") in data and "RAYSQ_HOME" in data
-    assert found["refused_in"] < 60
+    assert found["refused_in"] < 300
 
     # All see the files: nothing is sent. A group that loses a node reaches the same numbers on another one.
     assert found["shared"] is True
@@ -128,13 +147,14 @@ def test_data_runs_and_searches_on_several_nodes(tmp_path):
 
     # A search that loses a node with a trial on it loses no trial.
     assert found["nodes_lost"] == 1 and found["trials_at_loss"] >= 1
+    assert found["errors"] == []
     assert len(found["states"]) == 5 and set(found["states"]) <= {"finished", "stopped early"}
     assert found["best"] > 0
 
 
 @pytest.mark.cluster
 def test_nodes_come_when_they_are_asked_for(tmp_path):
-    found = run("growing", tmp_path, 240)
+    found = run("growing", tmp_path, 900)
     # Nodes that come later may not see the files.
     assert found["grows"] is True and found["handle"] is True
     assert "2 workers need 2 CPUs and 2 GPUs, the Ray cluster has 1 and 0" in found["too_much"]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIMIT = 180  # seconds for one command
+LIMIT = 600  # seconds for one command
 _LONGEST_ERROR = (6, 1200)  # lines and characters
 _COLOR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _TRACEBACK = "Traceback (most recent call last)"

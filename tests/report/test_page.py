@@ -358,7 +358,7 @@ def test_a_browser_shows_the_page_without_sideways_scrolling(page, trained, expe
         [chromium, *options, "--virtual-time-budget=10000", "--dump-dom", outer.as_uri()],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
     )
     found = re.search(r'data-found="([^"]*)"', dumped.stdout)
     assert found, dumped.stderr[-2000:]
@@ -370,7 +370,7 @@ def test_a_browser_shows_the_page_without_sideways_scrolling(page, trained, expe
     subprocess.run(
         [chromium, *options, "--window-size=390,1800", f"--screenshot={shot}", path.as_uri()],
         capture_output=True,
-        timeout=240,
+        timeout=900,
         check=True,
     )
     from matplotlib.image import imread

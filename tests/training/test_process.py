@@ -150,12 +150,12 @@ def test_sigterm_saves_and_the_same_command_continues(data, tmp_path):
     process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True)
     run = Path(os.environ["RAYSQ_HOME"]) / "runs" / "stopped"
     try:
-        deadline = time.monotonic() + 180
+        deadline = time.monotonic() + 600
         while not (run / "metrics.jsonl").exists():
             assert process.poll() is None and time.monotonic() < deadline, "it did not come so far in time"
             time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        error = process.communicate(timeout=180)[1]
+        error = process.communicate(timeout=600)[1]
     finally:
         process.kill()
     assert process.returncode == 130, error

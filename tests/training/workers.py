@@ -70,7 +70,7 @@ def train_apart(
         for rank in range(workers)
     ]
     try:
-        errors = [process.communicate(timeout=400)[1] for process in processes]
+        errors = [process.communicate(timeout=1200)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()

@@ -47,7 +47,7 @@ class Search:
             start_new_session=True,
         )
 
-    def wait_for(self, condition, seconds: float = 180) -> None:
+    def wait_for(self, condition, seconds: float = 600) -> None:
         """Returns when the folder is as it should be."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -55,7 +55,7 @@ class Search:
             assert time.monotonic() < deadline, "it did not come so far in time"
             time.sleep(0.05)
 
-    def end(self, seconds: float = 240) -> tuple[int, str, str]:
+    def end(self, seconds: float = 900) -> tuple[int, str, str]:
         """Exit status, standard output and standard error."""
         try:
             out, error = self.process.communicate(timeout=seconds)
@@ -140,7 +140,7 @@ def test_trials_of_worker_groups(tmp_path, data):
     settings = {**FIXED, "epochs": 3, "steps_per_epoch": 6, "optimizer": "sgd"}
     options = ("--trials", "2", "--search", "units=8", "--workers-per-trial", "2", "--json")
     search = Search(tmp_path, data, settings, *options)
-    code, out, error = search.end(400)
+    code, out, error = search.end(1200)
     assert code == 0, error
     found = json.loads(out)
     states = {number: trial["state"] for number, trial in search.trials().items()}

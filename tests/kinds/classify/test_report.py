@@ -152,7 +152,7 @@ def test_a_browser_shows_the_page_without_sideways_scrolling(page, two, many, tm
         [chromium, *options, "--virtual-time-budget=10000", "--dump-dom", outer.as_uri()],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
     )
     found = re.search(r'data-found="([^"]*)"', dumped.stdout)
     assert found, dumped.stderr[-2000:]
