@@ -132,7 +132,7 @@ def _shrinks(inputs: Inputs, kernel_size: int, needed: int) -> None:
 
 def conv1d(inputs: Inputs, *, filters: int = 32, kernel_size: int = 5, pool: int = 3) -> keras.Model:
     """Three convolutions with pooling between, the maximum over time (listing 6.47)."""
-    _shrinks(inputs, kernel_size, kernel_size * (1 + pool + pool * pool) - pool * pool - pool)
+    _shrinks(inputs, kernel_size, kernel_size * (1 + pool + pool * pool) - pool - 1)
     conv = {"kernel_size": kernel_size, "activation": "relu"}
     return _sequential(
         inputs,
@@ -157,7 +157,7 @@ def conv1d_gru(
     recurrent_dropout: float = 0.5,
 ) -> keras.Model:
     """Convolutions that shorten the window before a GRU (listing 6.49)."""
-    _shrinks(inputs, kernel_size, kernel_size * (1 + pool) - pool)
+    _shrinks(inputs, kernel_size, kernel_size * (1 + pool) - 1)
     conv = {"kernel_size": kernel_size, "activation": "relu"}
     return _sequential(
         inputs,
