@@ -9,7 +9,9 @@ import pyarrow.parquet
 import pytest
 from training.series import SMALL, write_series
 
+from raysq import kinds
 from raysq.cli import main
+from raysq.data.pipeline import read_table
 from raysq.errors import DataError, ResourceError, UsageError
 from raysq.inference.batch import predict_file
 from raysq.inference.load import load
@@ -64,6 +66,24 @@ def test_a_file_is_predicted_alike_here_and_by_a_pool(cluster, run, table, tmp_p
     read = pa.csv.read_csv(tmp_path / "here.csv")
     np.testing.assert_allclose(read["T (degC)"].to_numpy(), expected["T (degC)"].to_numpy(), rtol=1e-6)
     assert not list((tmp_path / "raysq-home" / "tmp").iterdir()), "the temporary data set is left"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_same_rows_are_read_alike_from_a_csv_a_parquet_and_a_frame(run, table, tmp_path, dtype):
+    """To the bit, before a forecast is rounded: a step of float32 in a cell is one in the forecast."""
+    random = np.random.RandomState(0)
+    rows = pa.table(
+        {
+            name: value if name == "time" else (value.to_numpy() + random.standard_normal(700) / 7).astype(dtype)
+            for name, value in zip(table.column_names, table.columns, strict=True)
+        }
+    )
+    pa.csv.write_csv(rows, tmp_path / "new.csv")
+    pa.parquet.write_table(rows, tmp_path / "new.parquet", row_group_size=300)
+    preparation = kinds.get(run.config.kind).reading(run.config.facts)
+    sources = [tmp_path / "new.csv", tmp_path / "new.parquet", rows]
+    first, *others = (read_table(preparation, [source])[0] for source in sources)
+    assert first.num_rows == 700 and all(other.equals(first) for other in others)
 
 
 def test_the_command_line_writes_a_file_or_standard_output(run, table, tmp_path, capsysbinary):
