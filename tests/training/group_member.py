@@ -1,7 +1,7 @@
-"""One of several plain processes that train the same runs under one TF_CONFIG, without Ray: quick to start.
+"""Plain processes that train the same runs under one TF_CONFIG, without Ray: quick to start.
 
-Usage: group_member.py JOB RANK, where JOB is a JSON file with addresses (empty for one process), replicas (logical
-devices in this process), runs (directories), and host (those of them whose batches are gathered on the host).
+Usage: group_member.py JOB, where JOB is a JSON file with addresses (of each process; empty for one alone), replicas
+(logical devices in a process), runs (directories), and host (those of them whose batches are gathered on the host).
 What a rank cannot train it says in RUN/error-RANK.
 """
 
@@ -10,11 +10,28 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text())
-    rank = int(sys.argv[2])
+    # Importing it takes seconds of a processor, once instead of in every process. Nothing of it runs yet.
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    import keras  # noqa: F401
+
+    children = []
+    for rank in range(1, len(job["addresses"])):
+        child = os.fork()
+        if not child:
+            train(job, rank)
+            return
+        children.append(child)
+    train(job, 0)
+    if any(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children):
+        sys.exit("another worker failed")
+
+
+def train(job: dict[str, Any], rank: int) -> None:
     workers = len(job["addresses"])
     if workers:
         task = {"type": "worker", "index": rank}
