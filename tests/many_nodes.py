@@ -40,7 +40,19 @@ def fixed(folder: Path, temporary: str) -> dict[str, Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    cluster = Cluster(head_node_args={**NODE, "num_cpus": 0, "temp_dir": temporary}, initialize_head=True)
+    from raysq.cluster import _patient_start
+
+    class PatientCluster(Cluster):
+        """Gives its nodes more than Ray's half minute."""
+
+        def add_node(self, *arguments: Any, **options: Any) -> Any:
+            with _patient_start():
+                return super().add_node(*arguments, **options)
+
+        def _wait_for_node(self, node: Any, timeout: float = 400) -> None:
+            super()._wait_for_node(node, timeout)
+
+    cluster = PatientCluster(head_node_args={**NODE, "num_cpus": 0, "temp_dir": temporary}, initialize_head=True)
     try:
         os.environ["RAY_ADDRESS"] = cluster.address
         ray.init(address=cluster.address, log_to_driver=False)
