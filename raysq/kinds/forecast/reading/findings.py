@@ -9,6 +9,7 @@ from raysq.kinds.forecast import spans
 from raysq.kinds.forecast.frequency import NUMBERED, Frequency
 from raysq.kinds.forecast.reading import cells, clock, stamp_findings
 from raysq.kinds.forecast.reading.timestamps import ROWS
+from raysq.settings import listed
 from raysq.tabular import wrong_encoding
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
         units = f"; a row of units is left out by --set skip={settings.skip + 1}" if top else ""
         yield (
             line,
-            f", column {names}: {note['unread']['value']!r} is not a time ({form})",
+            f", column {names}: {listed([note['unread']['value']])!r} is not a time ({form})",
             f"--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'{units}",
         )
     for name, seen in note["no_id"].items():
@@ -69,7 +70,7 @@ def _errors(settings: "SeriesPreparation", note: Note) -> Iterator[tuple[int, st
         for name, seen in note["bad"].items():
             yield (
                 seen["line"],
-                f", column {name!r}: {seen['value']!r} is {cells.fault(seen['value'])}",
+                f", column {name!r}: {listed([seen['value']])!r} is {cells.fault(seen['value'])}",
                 "--set bad_cells=missing treats such cells as missing, --set columns=... chooses columns",
             )
     if settings.missing == "error":

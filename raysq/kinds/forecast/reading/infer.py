@@ -192,7 +192,8 @@ def _time(settings: "SeriesPreparation", sample: pa.Table, numeric: Sequence[str
         if zones:
             raise DataError(zones)
         raise DataError(
-            f"column {', '.join(settings.time)}: {value!r} is not a time in any format that raysq knows by itself",
+            f"column {', '.join(settings.time)}: {listed([value])!r} is not a time in any format that raysq knows by "
+            "itself",
             hint="--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'",
         )
     return found

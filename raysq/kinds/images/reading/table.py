@@ -20,6 +20,7 @@ from raysq.kinds.images.reading.rows import Note, Rows
 from raysq.readers.csv.format import CsvFormat
 from raysq.readers.csv.rows import blocks, parse_options
 from raysq.readers.csv.sniff import begin, sniff, sniff_encoding
+from raysq.settings import listed
 
 _BLOCK = 8 << 20  # bytes of a file that are read at a time
 _LABELS = ("label", "class", "target", "y")
@@ -74,7 +75,7 @@ def columns_of(path: Path, form: Form) -> Columns:
     elif form.label and form.labels:
         raise DataError(
             f"{path.name} has no column {form.label!r}: there are {len(names):,}"
-            + (f", the first are {', '.join(names[:4])}" if headed else ", without names: give the number of one")
+            + (f", the first are {listed(names[:4])}" if headed else ", without names: give the number of one")
         )
     elif headed:
         label = next((name for name in names if name.lower() in _LABELS), "")
@@ -85,7 +86,7 @@ def columns_of(path: Path, form: Form) -> Columns:
     columns = Columns(names, label, csv, found.size, found.lines, (*messages, *more))
     if form.labels and not label:
         raise DataError(
-            f"{path.name} has no column of labels named label: the first are {', '.join(names[:4])}",
+            f"{path.name} has no column of labels named label: the first are {listed(names[:4])}",
             hint="--label NAME names it",
         )
     if not _is_square(len(columns.pixels)):
