@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from raysq.columns import one_array
 from raysq.corpus.vocabulary import Vocabulary, look_up
-from raysq.data.records import ChunkRecord, read_table, write_table
+from raysq.data.records import ChunkRecord, Slice, read_table, write_table
 
 
 def words_table(words: pa.Array, counts: np.ndarray, first: np.ndarray) -> pa.Table:
@@ -52,20 +52,25 @@ class VocabularyFit:
             self._chunks.pop(name).write(f"{self._prefix}places", pa.table({"values": values}))
 
 
-def number_words(scratch: Path, chunk: ChunkRecord, lists: pa.Array, prefix: str = "") -> pa.Array:
-    """Return lists of numbers of a chunk's words as lists of numbers of the vocabulary.
+def number_words(scratch: Path, slices: list[Slice], lists: list[pa.Array], prefix: str = "") -> pa.Array:
+    """Return lists of numbers of the words of chunks as lists of numbers of the vocabulary.
 
     Args:
         scratch: of `VocabularyFit.finish`.
-        chunk: whose rows they are.
-        lists: large lists; they may be a slice.
+        slices: of the chunks.
+        lists: large lists of each slice.
         prefix: of `VocabularyFit`.
     """
     ranks = _values(read_table(scratch / f"{prefix}ranks"))
-    words = ranks[_values(chunk.read(f"{prefix}places"))]
-    offsets = lists.offsets.to_numpy()
-    codes = lists.values.to_numpy()[offsets[0] : offsets[-1]]
-    return pa.LargeListArray.from_arrays(pa.array(offsets - offsets[0]), pa.array(look_up(words, codes)))
+    sizes = [np.diff(part.offsets.to_numpy()) for part in lists]
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
+    numbers, begin = np.empty(offsets[-1], np.int32), 0
+    for part, codes in zip(slices, lists, strict=True):
+        words = ranks[_values(part.chunk.read(f"{prefix}places"))]
+        codes = codes.flatten().to_numpy()
+        look_up(words, codes, out=numbers[begin : begin + len(codes)])
+        begin += len(codes)
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(numbers))
 
 
 def _values(table: pa.Table) -> np.ndarray:

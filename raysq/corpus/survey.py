@@ -23,7 +23,7 @@ from raysq.corpus.scratch import VocabularyFit, number_words, words_table
 from raysq.corpus.tokens import Tokens, offsets_of, tokenise
 from raysq.corpus.vocabulary import tally
 from raysq.data.preprocessor import Chunk, Transform
-from raysq.data.records import ChunkRecord, PartitionStats
+from raysq.data.records import ChunkRecord, PartitionStats, Slice
 from raysq.errors import DataError
 from raysq.readers.limits import Limits
 
@@ -184,7 +184,7 @@ def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: P
 
 @dataclass(frozen=True)
 class WordNumbers:
-    """Transforms rows of a chunk: its numbers of words, and of labels, to those of the data set.
+    """Transforms rows of chunks: their numbers of words, and of labels, to those of the data set.
 
     Attributes:
         scratch: of `fit_vocabulary`.
@@ -194,12 +194,18 @@ class WordNumbers:
     scratch: Path
     classes: Mapping[str, int] | None
 
-    def __call__(self, table: pa.Table, chunk: ChunkRecord) -> pa.Table:
-        if self.classes is not None:
-            names = np.array([self.classes[name] for name in chunk.stats["labels"]], np.int32)
-            table = table.set_column(1, "label", pa.array(names[table.column("label").to_numpy()]))
-        lists = one_array(table.column("tokens"))
-        return table.set_column(0, "tokens", number_words(self.scratch, chunk, lists))
+    def __call__(self, slices: list[Slice]) -> pa.Table:
+        tables = [self._labelled(part) for part in slices]
+        lists = [one_array(table.column("tokens")) for table in tables]
+        table = pa.concat_tables(table.drop_columns("tokens") for table in tables)
+        return table.add_column(0, "tokens", number_words(self.scratch, slices, lists))
+
+    def _labelled(self, part: Slice) -> pa.Table:
+        table = part.read()
+        if self.classes is None:
+            return table
+        numbers = np.array([self.classes[name] for name in part.chunk.stats["labels"]], np.int32)
+        return table.set_column(1, "label", pa.array(numbers[table.column("label").to_numpy()]))
 
 
 def _repeated(chunks: list[ChunkRecord], number: Mapping[str, int]) -> Note:

@@ -270,14 +270,13 @@ class _Write:
 class _WriteSlices:
     """Transforms rows that wait on disk, and writes them as a shard. Runs on workers."""
 
-    transform: Callable[[pa.Table, ChunkRecord], pa.Table] | None
+    transform: Callable[[list[Slice]], pa.Table] | None
     write: _Write
 
     def __call__(self, number: int, slices: list[Slice]) -> _Entry:
-        tables = [part.read() for part in slices]
-        if self.transform is not None:
-            tables = [self.transform(table, part.chunk) for table, part in zip(tables, slices, strict=True)]
-        return self.write(number, pa.concat_tables(tables))
+        if self.transform is None:
+            return self.write(number, pa.concat_tables([part.read() for part in slices]))
+        return self.write(number, self.transform(slices))
 
 
 def _write_chunks(
@@ -286,7 +285,7 @@ def _write_chunks(
     """Transform the chunks that wait on disk, and write their rows."""
     shards = share_out(records, shard_rows)
     cleanup = Cleanup(scratch, shards)
-    write = _WriteSlices(transform.chunk, _Write(scratch, raises=executor.local, synced=not executor.local))
+    write = _WriteSlices(transform.rows, _Write(scratch, raises=executor.local, synced=not executor.local))
     entries: list[_Entry] = []
     with contextlib.closing(executor.map(write, list(enumerate(shards)))) as results:
         for number, entry in enumerate(results):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 
-from raysq.data.records import ChunkRecord, PartitionStats, Stats
+from raysq.data.records import PartitionStats, Slice, Stats
 from raysq.readers.limits import without_defaults
 from raysq.shards import SHARD_ROWS
 from raysq.sources import Listing
@@ -41,14 +41,15 @@ class Transform:
     """Rows as they are read to rows of the data set, as `fit_stats` decided. `Transform()` is the identity.
 
     Attributes:
-        chunk: `chunk(table, record) -> table` transforms rows of one chunk. Picklable, for it runs on workers.
+        rows: `rows(slices) -> table` transforms the rows of a shard, which wait on disk as slices of chunks. Picklable,
+            for it runs on workers.
         all_rows: `all_rows(table) -> (table, extras, summary)` transforms all rows at once, in memory.
         extras: tables to store beside the rows, by name.
         summary: JSON-ready, for `Preprocessor.summarize`.
         preprocessor: reads the partitions again instead, where the statistics show that this one lost something.
     """
 
-    chunk: Callable[[pa.Table, ChunkRecord], pa.Table] | None = None
+    rows: Callable[[list[Slice]], pa.Table] | None = None
     all_rows: Callable[[pa.Table], tuple[pa.Table, Mapping[str, pa.Table], Stats]] | None = None
     extras: Mapping[str, pa.Table] = field(default_factory=dict)
     summary: Stats | None = None

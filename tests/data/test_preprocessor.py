@@ -53,9 +53,9 @@ def make(**settings):
             if self.way == "below the top":
                 top = max(record.read("top")["top"][0].as_py() for record in records if record.rows)
 
-                def below(table, record):
-                    assert record.stats["sum"]
-                    return pa.table({"n": pc.subtract(top, table["n"])})
+                def below(slices):
+                    assert all(part.chunk.stats["sum"] for part in slices)
+                    return pa.table({"n": pc.subtract(top, pa.concat_tables([part.read() for part in slices])["n"])})
 
                 return Transform(below, extras={"top": pa.table({"top": [top]})}, summary={"top": top})
             if self.way == "sorted":

@@ -14,7 +14,7 @@ from raysq.columns import one_array
 from raysq.corpus.scratch import VocabularyFit, number_words, words_table
 from raysq.corpus.vocabulary import tally
 from raysq.data.preprocessor import Chunk, Transform
-from raysq.data.records import ChunkRecord, PartitionStats
+from raysq.data.records import ChunkRecord, PartitionStats, Slice
 
 if TYPE_CHECKING:
     from raysq.kinds.pairs.prepare import PairPreparation
@@ -104,16 +104,18 @@ def fit_vocabularies(settings: "PairPreparation", stats: Iterable[PartitionStats
 
 @dataclass(frozen=True)
 class WordNumbers:
-    """Transforms rows of a chunk: its numbers of words of both sides to those of the vocabularies."""
+    """Transforms rows of chunks: their numbers of words of both sides to those of the vocabularies."""
 
     scratch: Path
 
-    def __call__(self, table: pa.Table, chunk: ChunkRecord) -> pa.Table:
-        for place, side in enumerate(SIDES):
-            name = f"{side}_tokens"
-            numbers = number_words(self.scratch, chunk, one_array(table.column(name)), f"{side}.")
-            table = table.set_column(place, name, numbers)
-        return table
+    def __call__(self, slices: list[Slice]) -> pa.Table:
+        tables = [part.read() for part in slices]
+        names = [f"{side}_tokens" for side in SIDES]
+        rows = pa.concat_tables(table.drop_columns(names) for table in tables)
+        for place, (side, name) in enumerate(zip(SIDES, names, strict=True)):
+            lists = [one_array(table.column(name)) for table in tables]
+            rows = rows.add_column(place, name, number_words(self.scratch, slices, lists, f"{side}."))
+        return rows
 
 
 def _shared(chunks: list[ChunkRecord]) -> int:
