@@ -9,7 +9,6 @@ from raysq.report.metrics import metrics_of, primary, rank, verdict
 from raysq.report.numbers import number, seconds, short
 from raysq.report.run import banner, history_part, remarks, run_figures, run_verdict
 from raysq.report.sections import anchor, draw_chart, draw_figures, draw_section, part
-from raysq.report.strokes import MARKERS
 from raysq.report.study import Study
 from raysq.report.style import PALETTE
 from raysq.report.tables import draw_table
@@ -126,7 +125,7 @@ def _curves(ranked: Sequence[Study]) -> Markup | None:
         if place < _DRAWN:
             # Two turns through the palette: the second one has other dashes.
             style = _STYLES[(place + place // PALETTE) % len(_STYLES)]
-            lines.append(Line(one.run.name, x, y, style, place % max(PALETTE, MARKERS)))
+            lines.append(Line(one.run.name, x, y, style, place % PALETTE))
         else:
             lines.append(Line("", x, y, "quiet"))
     if not lines:

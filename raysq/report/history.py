@@ -6,9 +6,11 @@ from typing import Any
 
 from raysq.report.numbers import metric
 
+_WIDTH, _HEIGHT, _SCALE = 640, 330, 1.2
+
 
 def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str, synthetic: bool = False) -> None:
-    """Draws training and validation loss by epoch, the best epoch marked.
+    """Draw training and validation loss by epoch, the best epoch marked.
 
     Args:
         records: one an epoch, as in metrics.jsonl.
@@ -16,33 +18,49 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
         title: above the picture.
         synthetic: whether to say that the data are the built-in sample.
     """
-    import matplotlib
+    from raysq.report.charts.vega import TICKS, Drawing, png, rounded
 
-    # A `matplotlibrc` of the current folder, whoever's that is, changes nothing.
-    defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if not name.startswith("backend")}
-    with matplotlib.rc_context(defaults):
-        _draw(records, path, f"{title} (synthetic sample data)" if synthetic else title)
+    best = min(records, key=lambda record: record["val_loss"])
+    label = f"best: {metric(best['val_loss'])} (epoch {best['epoch']})"
+    names = ["training", "validation", label] if "loss" in records[0] else ["validation", label]
+    rows = [
+        {"epoch": record["epoch"], "loss": rounded(record[key]), "name": name}
+        for name, key in (("training", "loss"), ("validation", "val_loss"))
+        if name in names
+        for record in records
+    ]
+    marked = {"epoch": best["epoch"], "loss": rounded(best["val_loss"]), "name": label}
+    x_axis = {"tickMinStep": 1, "format": "d", "title": "epoch"}
+    y_scale = {"zero": False, "nice": TICKS, "padding": 8}
+    encoding = {
+        "x": {"field": "epoch", "type": "quantitative", "axis": x_axis, "scale": {"nice": False, "padding": 12}},
+        "y": {"field": "loss", "type": "quantitative", "axis": {"title": "loss"}, "scale": {"zero": False, **y_scale}},
+        "color": _by_name(
+            names, "var(--k0)", "var(--k1)", "var(--ink)", legend={"title": None, "symbolSize": 60, "orient": "top"}
+        ),
+        "shape": _by_name(names, "circle", "square", "circle"),
+    }
+    dash = {"strokeDash": {**_by_name(names, [1, 0], [7, 4], [1, 0]), "legend": None}}
+    ring = {"type": "point", "size": 190, "strokeWidth": 1.5, "opacity": 1}
+    layers: list[dict[str, Any]] = [
+        {"mark": {"type": "line", "strokeWidth": 2}, "encoding": dash},
+        {"mark": {"type": "point", "filled": True, "size": 40, "opacity": 1}},
+        {"data": {"values": [marked]}, "mark": ring},
+    ]
+    spec = {
+        "height": _HEIGHT,
+        "title": {
+            "text": title + (" (synthetic sample data)" if synthetic else ""),
+            "fontSize": 14,
+            "anchor": "middle",
+        },
+        "data": {"values": rows},
+        "encoding": encoding,
+        "layer": layers,
+    }
+    path.write_bytes(png(Drawing(spec, title), _WIDTH, _SCALE))
 
 
-def _draw(records: Sequence[Mapping[str, Any]], path: Path, title: str) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    epochs = [record["epoch"] for record in records]
-    if records and "loss" in records[0]:
-        axes.plot(epochs, [record["loss"] for record in records], "o-", color="#1f5fa8", label="training", markersize=4)
-    values = [record["val_loss"] for record in records]
-    axes.plot(epochs, values, "s--", color="#c4501b", label="validation", markersize=4)
-    best = min(range(len(values)), key=values.__getitem__)
-    label = f"best: {metric(values[best])} (epoch {epochs[best]})"
-    axes.plot(epochs[best], values[best], "o", color="#222222", markersize=11, fillstyle="none", label=label)
-    axes.set(xlabel="epoch", ylabel="loss", title=title)
-    axes.margins(y=0.15)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.savefig(path, dpi=110)
+def _by_name(names: Sequence[str], *looks: Any, **more: Any) -> dict[str, Any]:
+    """Encode the name of a line by a look; the first is that of the training loss, which a run may not have."""
+    return {"field": "name", "type": "nominal", "scale": {"domain": names, "range": looks[-len(names) :]}, **more}

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from raysq.report.axes import text_width
+from raysq.report.charts.vega import text_width
 from raysq.report.graph import INPUT, Node
 
 GAP, ROW_GAP, PAD = 18.0, 26.0, 12.0

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 # XML 1.0 has no way to write these, and no browser shows them.
-_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "col", "wbr"})
 _SIGNS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
@@ -17,7 +17,7 @@ class Markup(str):
 
 def escape(text: object) -> Markup:
     """The text as it is written in HTML, in an attribute or between tags."""
-    return text if isinstance(text, Markup) else Markup(_FORBIDDEN.sub("\ufffd", str(text)).translate(_SIGNS))
+    return text if isinstance(text, Markup) else Markup(FORBIDDEN.sub("\ufffd", str(text)).translate(_SIGNS))
 
 
 def join(*parts: object) -> Markup:

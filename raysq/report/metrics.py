@@ -24,10 +24,12 @@ class Metric:
     Attributes:
         name: as in metrics.jsonl, without the split: "mae", "mae_original".
         unit: in which it is, may be empty.
+        normalized: whether it is of normalized values, and there is one in the target's own unit too.
     """
 
     name: str
     unit: str = ""
+    normalized: bool = False
 
     @property
     def words(self) -> str:
@@ -39,10 +41,11 @@ class Metric:
 
     @property
     def brief(self) -> str:
-        """For the head of a column: "MAE (°C)", "MAE 24h"."""
+        """For the head of a column: "MAE (°C)", "MAE (normalized)", "MAE 24h"."""
         base, _, output = self.name.removesuffix("_original").partition("_")
         said = f"{base.upper()} {output}".strip() if base in _BRIEF else self.words
-        return f"{said} ({self.unit})" if self.unit else said
+        unit = "normalized" if self.normalized else self.unit
+        return f"{said} ({unit})" if unit else said
 
     @property
     def higher_is_better(self) -> bool:
@@ -64,7 +67,10 @@ def metrics_of(metrics: Mapping[str, float], unit: str | None) -> list[Metric]:
     main = next((name for name in names if name != "loss" and not name.endswith("_original")), "")
     first = [f"{main}_original", main]
     names.sort(key=lambda name: (name == "loss", first.index(name) if name in first else len(first)))
-    return [Metric(name, unit_name(unit) if name.endswith("_original") else "") for name in names]
+    return [
+        Metric(name, unit_name(unit) if name.endswith("_original") else "", f"{name}_original" in names)
+        for name in names
+    ]
 
 
 def primary(metrics: Mapping[str, float], unit: str | None) -> Metric | None:

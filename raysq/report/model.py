@@ -1,8 +1,8 @@
 """The picture of a model: layers as boxes from top to bottom, with output shapes and parameters."""
 
+import math
 from collections.abc import Sequence
 
-from raysq.report.axes import picture
 from raysq.report.graph import Node
 from raysq.report.layout import LINE, PAD, Plan, place
 from raysq.report.markup import Markup, coordinate, join, tag
@@ -16,8 +16,10 @@ def draw_model(nodes: Sequence[Node], title: str) -> Markup:
     plan = place(nodes)
     layers = "; ".join(_say(node) for node in nodes)
     label = f"Model {title}, {number(total(nodes))} parameters: {layers}."
-    drawn = picture(plan.width + 2 * _MARGIN, plan.height + 2 * _MARGIN, _draw(plan, _MARGIN, _MARGIN), label=label)
-    return tag("div", drawn, class_="scroll")
+    size = {"width": math.ceil(plan.width + 2 * _MARGIN), "height": math.ceil(plan.height + 2 * _MARGIN)}
+    box = f"0 0 {size['width']} {size['height']}"
+    drawn = _draw(plan, _MARGIN, _MARGIN)
+    return tag("div", tag("svg", drawn, viewBox=box, role="img", aria_label=label, **size), class_="scroll model")
 
 
 def total(nodes: Sequence[Node]) -> int:

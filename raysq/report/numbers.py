@@ -1,6 +1,7 @@
 """Numbers as people read them."""
 
 import math
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 MINUS = "\u2212"
@@ -55,3 +56,8 @@ def seconds(value: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"
+
+
+def utc(value: float) -> datetime:
+    """Return seconds since 1970 as a date, also those before it."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)

@@ -10,6 +10,7 @@ from raysq import __version__
 from raysq.atomic import atomic_write
 from raysq.errors import DamagedError, DataError, NotFoundError, UsageError
 from raysq.home import home
+from raysq.report.charts.runtime import runtime
 from raysq.report.comparison import comparison
 from raysq.report.experiment import is_experiment, open_experiment
 from raysq.report.markup import Markup, join, tag
@@ -27,9 +28,10 @@ def write_report(
     trust: bool = False,
     on_message: Callable[[str], None] = warnings.warn,
 ) -> Path:
-    """Writes one HTML file that needs nothing else: no network, no scripts, no fonts.
+    """Write one HTML file that needs nothing else: no network, no fonts.
 
-    What was evaluated and predicted is kept in the run's directory, so that a second report is quick.
+    Where scripts run its charts are interactive. What was evaluated and predicted is kept in the run's directory, so
+    that a second report is quick.
 
     Args:
         targets: runs (or ids, beginnings of ids, directories), or one search (its name or directory). A run that is
@@ -145,7 +147,7 @@ def page(title: str, heading: Markup, parts: Sequence[Markup]) -> str:
     """The whole file."""
     links = [tag("a", text, href=f"#{name}") for name, text in _headings(parts)]
     now = datetime.now(UTC)
-    body = tag(
+    main = tag(
         "main",
         tag("header", heading),
         tag("nav", *_spaced(links), aria_label="Contents") if links else None,
@@ -160,7 +162,11 @@ def page(title: str, heading: Markup, parts: Sequence[Markup]) -> str:
         tag("title", f"{title} \u2013 raysq"),
         tag("style", sheet()),
     )
-    return "<!DOCTYPE html>\n" + tag("html", head, tag("body", body), lang="en") + "\n"
+    return (
+        "<!DOCTYPE html>\n"
+        + tag("html", head, tag("body", main, runtime() if 'class="chart"' in main else None), lang="en")
+        + "\n"
+    )
 
 
 def _spaced(links: Sequence[Markup]) -> list[Markup]:

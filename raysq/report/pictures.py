@@ -1,7 +1,6 @@
 """Pictures in the page: each is part of the file, as a PNG, or a WebP where that is much smaller."""
 
 import base64
-import functools
 import io
 from typing import Any
 
@@ -65,10 +64,25 @@ def _written(image: Any, form: str, **options: Any) -> str:
         return f"image/{form};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-@functools.cache
-def _palette() -> bytes:
-    """Viridis, from dark to bright, by 256 colours: it is read in print and by the colour-blind too."""
-    from matplotlib import colormaps
+# Viridis, from dark to bright: it is read in print and by the colour-blind too.
+_VIRIDIS = (
+    "440154",
+    "482475",
+    "414487",
+    "355f8d",
+    "2a788e",
+    "21918c",
+    "22a884",
+    "44bf70",
+    "7ad151",
+    "bddf26",
+    "fde725",
+)
 
-    colours: bytes = colormaps["viridis"](np.arange(256), bytes=True)[:, :3].tobytes()
-    return colours
+
+def _palette() -> bytes:
+    """Return the colors of 256 numbers."""
+    stops = np.array([list(bytes.fromhex(stop)) for stop in _VIRIDIS])
+    at = np.linspace(0, len(stops) - 1, 256)
+    colors = [np.interp(at, np.arange(len(stops)), stops[:, channel]) for channel in range(3)]
+    return np.stack(colors, 1).round().astype(np.uint8).tobytes()

@@ -21,17 +21,17 @@ from raysq.kinds.charts import (
     Text,
     Weights,
 )
-from raysq.report.axes import seconds_of
-from raysq.report.bars import bars_legend, counts_note, draw_bars, draw_histogram
-from raysq.report.lines import draw_lines, lines_legend
+from raysq.report.charts.bars import bars_legend, counts_note, draw_bars, draw_histogram, histogram_legend
+from raysq.report.charts.heatmap import draw_matrix, draw_weights
+from raysq.report.charts.lines import axis_values, draw_lines, lines_legend
+from raysq.report.charts.scatter import draw_points
+from raysq.report.charts.vega import Drawing, live_chart, static_svg
 from raysq.report.markup import Markup, join, tag
-from raysq.report.matrix import draw_matrix, matrix_names
 from raysq.report.pictures import draw_pictures
-from raysq.report.points import draw_points
 from raysq.report.tables import draw_table
-from raysq.report.weights import draw_weights
 
-WIDE, HALF, NARROW = (920, 330), (440, 280), (360, 270)
+_WIDE, _HALF, _NARROW = 920, 440, 360  # pixels of charts of the whole and half the width, and on narrow screens
+_TALL, _LOW = 270, 230
 _DATA_ROWS = 60  # charts of at most so many places have their numbers in a table below
 
 
@@ -100,48 +100,50 @@ def draw_figures(item: Figures) -> Markup:
 
 
 def draw_chart(chart: Chart) -> Markup:
-    """A chart with its caption, legend and, where they are few, its numbers."""
-    legend = note = names = None
+    """Draw a chart with its caption, legend and, where they are few, its numbers."""
+    legend = note = None
     if isinstance(chart, LineChart):
         legend = lines_legend(chart)
     elif isinstance(chart, Bars):
         legend = bars_legend(chart)
         note = counts_note(chart.counts)
-    elif isinstance(chart, Matrix):
-        names = matrix_names(chart)
-    pictures = [_draw(chart, *(WIDE if chart.wide else HALF))]
-    if chart.wide:
-        pictures.append(_draw(chart, *NARROW))
-    return figure(
-        chart.title, *pictures, legend=legend, below=(names, note and tag("span", note, class_="note"), _data(chart))
+    elif isinstance(chart, Histogram):
+        legend = histogram_legend(chart)
+    below = (note and tag("span", note, class_="note"), _data(chart))
+    return figure(chart.title, draw_responsive(_draw(chart), chart.wide), legend=legend, below=below, wide=chart.wide)
+
+
+def draw_responsive(drawing: Drawing, wide: bool, *, width: int = _HALF) -> Markup:
+    """Draw a chart for screens of all widths, with what the page's script makes of it."""
+    if not wide:
+        return tag("div", static_svg(drawing, width), live_chart(drawing, width), class_="chart")
+    pictures = (
+        tag("div", static_svg(drawing, _WIDE), class_="broad"),
+        tag("div", static_svg(drawing, _NARROW), class_="narrow"),
     )
+    return tag("div", *pictures, live_chart(drawing, _WIDE), class_="chart")
 
 
 def figure(
-    title: str, *pictures: Markup, legend: Markup | None = None, below: Sequence[object] = (), wide: bool | None = None
+    title: str, *pictures: Markup, legend: Markup | None = None, below: Sequence[object] = (), wide: bool = False
 ) -> Markup:
-    """A figure; of two pictures the second one is for narrow screens."""
-    drawn = list(pictures)
-    css = "wide" if len(drawn) == 2 or wide else ""
-    if len(drawn) == 2:
-        css += " has-narrow"
-        drawn = [tag("div", drawn[0], class_="broad"), tag("div", drawn[1], class_="narrow")]
+    """Put a caption, a legend and pictures together."""
     caption = tag("figcaption", title) if title else None
-    return tag("figure", caption, legend, *drawn, *(part or None for part in below), class_=css or None)
+    rest = (part or None for part in below)
+    return tag("figure", caption, legend, *pictures, *rest, class_="wide" if wide else None)
 
 
-def _draw(chart: Chart, width: float, height: float) -> Markup:
+def _draw(chart: Chart) -> Drawing:
+    height = _TALL if chart.wide else _LOW
     if isinstance(chart, LineChart):
-        return draw_lines(chart, width, height)
+        return draw_lines(chart, height)
     if isinstance(chart, Bars):
-        return draw_bars(chart, width, height)
+        return draw_bars(chart, height)
     if isinstance(chart, Histogram):
-        return draw_histogram(chart, width, height)
+        return draw_histogram(chart, height)
     if isinstance(chart, Matrix):
-        return draw_matrix(chart, width)
-    if isinstance(chart, Weights):
-        return draw_weights(chart, width)
-    return draw_points(chart, width, height)
+        return draw_matrix(chart)
+    return draw_weights(chart) if isinstance(chart, Weights) else draw_points(chart, height)
 
 
 def _data(chart: Chart) -> Markup | None:
@@ -155,8 +157,8 @@ def _data(chart: Chart) -> Markup | None:
             columns.append([int(count) for count in chart.counts])
     elif isinstance(chart, LineChart):
         named = [line for line in chart.lines if line.name]
-        places = [seconds_of(line.x)[0] for line in named]
-        moments = any(seconds_of(line.x)[1] for line in named)
+        places = [axis_values(line.x)[0] for line in named]
+        moments = any(axis_values(line.x)[1] for line in named)
         if not named or moments or max(map(len, places)) > _DATA_ROWS or len(named) > 8:
             return None
         x = sorted({float(value) for one in places for value in one})

@@ -7,7 +7,7 @@ darkened on white and lightened on black until they stand out by at least 3 to 1
 from raysq.report.markup import Markup
 
 # Light and dark value of each variable.
-_COLOURS = {
+_COLORS = {
     "paper": ("#ffffff", "#14171c"),
     "sheet": ("#f5f6f8", "#1d2128"),
     "ink": ("#1b1f26", "#e8eaee"),
@@ -25,8 +25,6 @@ _COLOURS = {
     "k5": ("#4d4a9e", "#a9a6f0"),
 }
 PALETTE = 6
-DASHES = (None, "7 4", "2 3", "9 3 2 3", "12 4", "4 2")
-MARKERS = 6
 
 _RULES = """
 *{box-sizing:border-box}
@@ -62,34 +60,21 @@ figcaption{font-size:.95rem;font-weight:600;margin:0 0 2px}
 .legend li{display:flex;align-items:center;gap:7px;min-width:0;overflow-wrap:anywhere}
 .legend svg{flex:none}
 svg{display:block;max-width:100%;height:auto}
-svg text{fill:var(--soft);font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",Arial,sans-serif;
-font-variant-numeric:tabular-nums}
-svg text.t{fill:var(--ink)}
-.halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px;stroke-linejoin:round}
-svg text.b{fill:var(--ink);font-weight:600}
-.narrow{display:none}
-.g{stroke:var(--rule);stroke-width:1}
-.x{stroke:var(--soft);stroke-width:1}
-.l{fill:none;stroke:var(--c);stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
-.l.fine{stroke:var(--ink);stroke-width:1.1}
-.p.fine{fill:var(--ink)}
-.l.thin{stroke-width:1.75}
-.l.q{stroke:var(--quiet);stroke-width:1;opacity:.7}
-.l.top{stroke-width:3}
-.p{fill:var(--c)}
-.p.q{fill:var(--quiet)}
-.o{fill:none;stroke:var(--ink);stroke-width:1.5}
-.a{fill:var(--c);opacity:.2}
-.r{fill:none;stroke:var(--c);stroke-width:2.5}
-.h{fill:none;stroke:var(--soft);stroke-width:1.25}
+svg text{font-family:Arial,"Liberation Sans",Helvetica,sans-serif;font-size:12px}
+.chart text{paint-order:stroke}
+.model text{fill:var(--soft)}
+.model text.b{fill:var(--ink);font-weight:600}
+.narrow,.chart.drawn>:not(.live){display:none}
+.chart .live{width:100%}
+.tip{position:absolute;z-index:9;max-width:min(28em,90vw);white-space:pre-line;overflow-wrap:anywhere;
+pointer-events:none;background:var(--paper);color:var(--ink);border:1px solid var(--soft);border-radius:6px;
+padding:4px 9px;font-size:.8rem;line-height:1.4;font-variant-numeric:tabular-nums}
 .n{fill:var(--sheet);stroke:var(--soft);stroke-width:1}
 .n.in{stroke:var(--k0);stroke-width:1.5}
 .n.out{stroke:var(--k2);stroke-width:1.5}
 .f{fill:none;stroke:var(--quiet);stroke-width:1;stroke-dasharray:5 4}
 .e{fill:none;stroke:var(--soft);stroke-width:1.25}
 .ah{fill:var(--soft)}
-.cell{fill:var(--sheet)}
-.narrowly{display:none}
 .pictures{display:flex;flex-wrap:wrap;gap:12px 16px;margin:10px 0;align-items:flex-end}
 .pictures figure{max-width:100%}
 .pictures figcaption{font-size:.8rem;font-weight:400;color:var(--soft);margin:2px 0 0;overflow-wrap:anywhere}
@@ -127,8 +112,8 @@ _NARROW = """
 main{padding:16px 14px 40px}
 header h1{font-size:1.4rem}
 .grid,.grid.many{grid-template-columns:minmax(0,1fr)}
-.has-narrow .broad{display:none}
-.has-narrow .narrow,.narrowly{display:block}
+.broad{display:none}
+.narrow{display:block}
 .figures{grid-template-columns:repeat(2,minmax(0,1fr))}
 .figures div{padding:8px 10px}
 td.w{min-width:13em}
@@ -138,14 +123,14 @@ td.w{min-width:13em}
 _PRINT = """
 body{font-size:10pt}
 main{max-width:none;padding:0}
-nav,details{display:none}
+nav,details,.tip,.chart .live{display:none!important}
 h2,h3,figcaption,caption{break-after:avoid}
 figure,tr,.figures,.banner,pre{break-inside:avoid}
 h2{margin-top:20pt}
 .grid{grid-template-columns:repeat(2,minmax(0,1fr))}
 .grid.many{grid-template-columns:repeat(3,minmax(0,1fr))}
-.has-narrow .broad{display:block}
-.has-narrow .narrow{display:none}
+.broad,.chart.drawn>.broad,.chart.drawn>svg{display:block}
+.narrow,.chart.drawn>.narrow{display:none}
 .scroll{overflow:visible}
 table{font-size:7.5pt}
 th,td{padding-right:6pt}
@@ -159,14 +144,16 @@ def sheet() -> Markup:
     """The style sheet. Colours are variables, so that the drawings follow the page."""
 
     def variables(number: int) -> str:
-        return "".join(f"--{name}:{pair[number]};" for name, pair in _COLOURS.items())
+        return "".join(f"--{name}:{pair[number]};" for name, pair in _COLORS.items())
 
-    classes = "".join(f".c{number}{{--c:var(--k{number})}}" for number in range(PALETTE))
     rules = (
         f":root{{color-scheme:light dark;{variables(0)}}}"
         f"@media screen and (prefers-color-scheme:dark){{:root{{{variables(1)}}}}}"
-        f"{_RULES}{classes}"
+        f"{_RULES}"
         f"@media screen and (max-width:640px){{{_NARROW}}}"
         f"@page{{margin:14mm}}@media print{{:root{{color-scheme:light}}{_PRINT}}}"
     )
     return Markup(rules.replace("\n", ""))
+
+
+LIGHT = {name: pair[0] for name, pair in _COLORS.items()}

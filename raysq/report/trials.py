@@ -4,16 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raysq.kinds.charts import Line, LineChart, Points, Table
+from raysq.report.charts.parallel import Parallel, draw_parallel, parallel_legend
+from raysq.report.charts.scatter import draw_points
+from raysq.report.charts.vega import live_chart, static_svg
 from raysq.report.experiment import Experiment, score_of
 from raysq.report.markup import Markup, tag
 from raysq.report.numbers import short
-from raysq.report.parallel import Parallel, draw_parallel
-from raysq.report.points import draw_points
-from raysq.report.sections import draw_chart, figure, part
+from raysq.report.sections import draw_chart, draw_responsive, figure, part
 from raysq.report.tables import draw_table
 
 SCORE = "validation loss"
-_SMALL = (300, 220)
+_SMALL = 300, 170  # width and height of a chart of one setting
+_PARALLEL = (("broad", 920), ("narrow", 360))
 _RANGES = ("uniform", "loguniform", "randint")
 
 
@@ -60,7 +62,13 @@ def parallel_part(experiment: Experiment) -> Markup | None:
         choices={name: choices for name in names if (choices := _choices(experiment, name))},
     )
     note = "A line for each trial, from setting to setting to its score; the lower the score the better."
-    return part("All settings together", draw_parallel(chart), note=note)
+    pictures = []
+    for css, width in _PARALLEL:
+        drawing = draw_parallel(chart, upright=css == "broad")
+        drawn = tag("div", static_svg(drawing, width), live_chart(drawing, width), class_="chart")
+        pictures.append(tag("div", drawn, class_=css))
+    title = "Settings of each trial and its score"
+    return part("All settings together", figure(title, *pictures, legend=parallel_legend(chart), wide=True), note=note)
 
 
 def _with_all(experiment: Experiment) -> list[dict[str, Any]]:
@@ -113,7 +121,7 @@ def each_setting_part(experiment: Experiment) -> Markup | None:
             highlight=best,
             names=[f"trial {trial['number']}" for trial in trials],
         )
-        pictures.append(figure(name, draw_points(chart, *_SMALL)))
+        pictures.append(figure(name, draw_responsive(draw_points(chart, _SMALL[1]), False, width=_SMALL[0])))
     failed = sum(score is None for score in scores)
     note = "A point for each trial, the best one ringed."
     if failed:

@@ -1,6 +1,7 @@
 """Charts are well-formed whatever their texts and numbers; the kind's sections hold what they say; models are drawn."""
 
 import itertools
+import json
 import re
 import xml.etree.ElementTree as ET
 
@@ -24,30 +25,56 @@ from raysq.kinds.charts import (
     Section,
     Table,
     Text,
+    Weights,
     digits3,
     unit_name,
 )
 from raysq.kinds.forecast.settings import WindowSettings
-from raysq.report.axes import text_width
+from raysq.report.charts import vega
+from raysq.report.charts.line_styles import legend
+from raysq.report.charts.lines import draw_lines, thinned
+from raysq.report.charts.parallel import Parallel, draw_parallel, parallel_legend
+from raysq.report.charts.scatter import draw_points
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.report.layout import place
-from raysq.report.lines import draw_lines
-from raysq.report.matrix import draw_matrix, matrix_names
+from raysq.report.markup import join
 from raysq.report.model import draw_model
-from raysq.report.parallel import Parallel, draw_parallel
-from raysq.report.points import draw_points
-from raysq.report.sections import draw_section
-from raysq.report.strokes import thinned
+from raysq.report.numbers import number
+from raysq.report.sections import draw_chart, draw_section
 from raysq.report.tables import column_texts
 
 BAD = "<script>alert('x')</script>&\x00\"]]>\ud800"
 
 
 def element(markup: str) -> ET.Element:
-    """The markup as XML; nothing of a hostile text may have become an element."""
+    """The markup as XML, without what is for scripts; nothing of a hostile text may have become an element."""
     root = ET.fromstring(f"<body>{markup}</body>")
+    for parent in root.iter():
+        for script in parent.findall("script"):
+            assert script.get("type") == "application/json" and json.loads(script.text)
+            parent.remove(script)
     assert not list(root.iter("script"))
     return root
+
+
+def specs(markup: str) -> list[dict]:
+    """What the page's script draws."""
+    return [json.loads(one.text) for one in ET.fromstring(f"<body>{markup}</body>").iter("script")]
+
+
+def rows(spec: dict) -> list[dict]:
+    """The data of a chart."""
+    return spec["data"][[one["name"] for one in spec["data"]].index("source_0")]["values"]
+
+
+def texts(picture: ET.Element) -> list[tuple[str, float, float]]:
+    """Texts of a picture, with their places in their own groups."""
+    found = []
+    for one in picture.iter("text"):
+        at = re.match(r"translate\(([-\d.]+),([-\d.]+)\)", one.get("transform", "translate(0,0)"))
+        x, y = map(float, at.groups())
+        found.append((one.text, x, y))
+    return found
 
 
 def test_texts_stay_texts_in_every_chart():
@@ -64,7 +91,10 @@ def test_texts_stay_texts_in_every_chart():
         Figures([Figure(BAD, BAD, BAD)]),
     ]
     markup = draw_section(Section(BAD, items, BAD))
-    markup += draw_parallel(Parallel([BAD], [[BAD], ["b"]], [0.1, None], choices={BAD: [BAD]}, score=BAD))
+    parallel = Parallel([BAD], [[BAD], ["b"]], [0.1, None], choices={BAD: [BAD]}, score=BAD)
+    drawings = [draw_parallel(parallel, upright=upright) for upright in (True, False)]
+    markup += join(parallel_legend(parallel), *(vega.static_svg(one, 400) for one in drawings))
+    markup += join(*(vega.live_chart(one, 400) for one in drawings))
     markup += draw_model([Node(BAD, BAD, BAD, BAD, 3, (BAD,), (Node(BAD, BAD),))], BAD)
     root = element(markup)
     assert len(list(root.iter("svg"))) >= 8
@@ -88,49 +118,74 @@ def test_texts_stay_texts_in_every_chart():
 def test_lines_of_any_numbers_are_drawn_within_their_picture(x, y, log):
     chart = LineChart("any", [Line("a", x, y), Line("", x, y, "quiet")], y_label="y", log_y=log)
     markup = draw_section(Section("s", [chart]))
-    assert len(markup) < 250_000
+    assert len(markup) < 350_000
     for picture in element(markup).iter("svg"):
-        wide = float(picture.get("viewBox").split()[2])
         for path in picture.iter("path"):
-            assert "inf" not in path.get("d") and "nan" not in path.get("d")
-            numbers = [float(number) for number in re.findall(r"[ML](-?[\d.]+)", path.get("d"))]
-            assert all(-1 <= number <= wide + 1 for number in numbers)
+            assert not re.search("inf|nan", path.get("d", ""), re.IGNORECASE)
+    (spec,) = specs(markup)
+    values = [row[line] for row in rows(spec) for line in ("l0", "l1") if row.get(line) is not None]
+    assert values == [value for value in values if np.isfinite(value) and (value > 0 or not log)]
+    assert log or len(set(values)) == len({f"{v:.6g}" for v in np.asarray(y, float) if np.isfinite(v)}) or len(x) > 1400
 
 
-def loss_by_epoch(shape):
-    """Curves that pass where the label of the best epoch would stand, below it and above it."""
-    epochs = np.arange(1, 21)
-    falling = {"steep": 2.0 * np.exp(-epochs / 2.0), "late": 1.0 / epochs, "flat": 0.5 + 0.02 * np.sin(epochs)}[shape]
-    validation = falling + 0.03 + 0.004 * np.abs(epochs - 9) ** 1.5
-    return LineChart(
-        title="Loss by epoch",
-        lines=[Line("training", epochs, falling), Line("validation", epochs, validation)],
-        marks=[Mark(epochs[validation.argmin()], "best: 0.1234 in epoch 9", validation.min())],
-        levels={"baseline, validation": float(validation.mean())},
-        whole_x=True,
-    )
+def test_no_line_is_drawn_where_nothing_was_measured():
+    y = [1.0, 2.0, np.nan, 3.0, 2.0]
+    drawn = vega.static_svg(draw_lines(LineChart("gap", [Line("a", range(5), y)]), 200), 440)
+    (line,) = [one.get("d") for one in ET.fromstring(drawn).iter("path") if one.get("stroke") == "var(--k0)"]
+    assert re.findall("[ML]", line) == ["M", "L", "M", "L"]
+    # A point that another line has is no gap of this one.
+    others = [Line("a", [0, 2, 4], [1.0, 2.0, 3.0]), Line("b", [1, 3], [2.0, 1.0], colour=1)]
+    drawn = vega.static_svg(draw_lines(LineChart("two", others), 200), 440)
+    lines = {
+        one.get("stroke"): one.get("d") for one in ET.fromstring(drawn).iter("path") if one.get("d", "").count("L")
+    }
+    assert [re.findall("[ML]", lines[f"var(--k{place})"]) for place in (0, 1)] == [["M", "L", "L"], ["M", "L"]]
 
 
-@pytest.mark.parametrize("shape", ["steep", "late", "flat"])
-@pytest.mark.parametrize("size", [(440, 280), (920, 330)])
-def test_labels_cover_no_curve_and_no_other_label(shape, size):
-    root = element(draw_lines(loss_by_epoch(shape), *size))
-    labels = [text for text in root.iter("text") if "halo" in (text.get("class") or "")]
-    assert len(labels) == 2
-    boxes = []
-    for text in labels:
-        half = 3.3 * len(text.text)  # half the width of the text, less what its place was reckoned with
-        middle, foot = float(text.get("x")), float(text.get("y"))
-        boxes.append((middle - half, middle + half, foot - 10, foot + 3))
-        assert boxes[-1][0] >= 0 and boxes[-1][1] <= size[0] and boxes[-1][2] >= 0 and boxes[-1][3] <= size[1]
-    (a, b, c, d), (e, f, g, h) = boxes
-    assert b < e or f < a or d < g or h < c
-    for path in root.iter("path"):
-        points = np.array(re.findall(r"[ML](-?[\d.]+) (-?[\d.]+)", path.get("d")), float)
-        x = np.arange(points[0, 0], points[-1, 0], 0.5)
-        y = np.interp(x, points[:, 0], points[:, 1])
-        for left, right, top, bottom in boxes:
-            assert not ((x > left) & (x < right) & (y > top) & (y < bottom)).any()
+def losses(level):
+    """MNIST's: the baseline guesses."""
+    epochs, loss = np.arange(1, 9), np.linspace(0.4, 0.1, 8)
+    marks = [Mark(8, "best: 0.1000 in epoch 8", 0.1)]
+    lines = [Line("training", epochs, loss + 0.05), Line("validation", epochs, loss)]
+    return LineChart("Loss by epoch", lines, marks=marks, levels={"baseline, validation": level}, whole_x=True)
+
+
+@pytest.mark.parametrize(("level", "where"), [(2.3, ", above the chart"), (0.5, ""), (-1.0, ", below the chart")])
+def test_a_level_far_away_leaves_the_curves_their_room_and_labels_cover_nothing(level, where):
+    chart = losses(level)
+    spec = draw_lines(chart, 200).spec
+    (low, high) = spec["layer"][-1]["encoding"]["y"]["scale"]["domain"]
+    assert (high - low) < 3 * 0.35 and (low <= level <= high) == (not where)
+    root = element(draw_chart(chart))
+    names = "".join(next(root.iter("ul")).itertext())
+    assert "best: 0.1000 in epoch 8" in names and names.count(f"baseline, validation {number(level)}{where}") == 1
+    inside = [text for picture in root.iter("svg") for text, _, _ in texts(picture)]
+    assert "8" in inside and not [text for text in inside if "best" in text or "baseline" in text]
+
+
+def test_whole_numbers_have_whole_ticks():
+    for epochs in (1, 2, 3, 30, 500):
+        x = np.arange(1, epochs + 1)
+        chart = LineChart("t", [Line("a", x, x * 1.0)], x_label="epoch", whole_x=True)
+        ticks = draw_lines(chart, 200).spec["layer"][0]["encoding"]["x"]["axis"]["values"]
+        assert ticks == sorted({int(tick) for tick in ticks}) and min(2, epochs) <= len(ticks) <= 21
+
+
+def test_moments_are_those_of_utc_whatever_the_machine():
+    x = np.array(["2014-06-09", "2014-06-10", "2014-06-11"], "datetime64[h]")
+    markup = draw_chart(LineChart("t", [Line("a", x, [1.0, 2.0, 1.5])]))
+    inside = [text for picture in element(markup).iter("svg") for text, _, _ in texts(picture)]
+    assert {"9 Jun", "10 Jun", "11 Jun"} <= set(inside)
+    (spec,) = specs(markup)
+    assert spec["usermeta"]["time"] and rows(spec)[0]["x"] == 1402272000000
+    assert next(scale for scale in spec["scales"] if scale["name"] == "x")["type"] == "utc"
+
+
+def test_the_same_chart_is_the_same_text_whatever_was_drawn_before():
+    chart = Bars("bars", ["a", "b"], [1.0, 2.0], "x", "y")
+    first = draw_chart(chart)
+    draw_chart(losses(2.3))
+    assert draw_chart(chart) == first
 
 
 def test_long_lines_keep_their_peaks():
@@ -142,11 +197,15 @@ def test_long_lines_keep_their_peaks():
 
 def test_labels_below_bars_do_not_touch():
     labels = [f"a long label {number}" for number in range(24)]
-    root = element(draw_section(Section("s", [Bars("bars", labels, np.arange(24.0), "x", "y")])))
-    picture = next(iter(root.iter("svg")))
-    shown = [text for text in picture.iter("text") if (text.text or "").startswith("a long")]
-    at = [float(text.get("x")) for text in shown]
-    assert 2 <= len(shown) <= 6 and min(np.diff(at)) > 6 * len(labels[0])
+    root = element(draw_chart(Bars("bars", labels, np.arange(24.0), "x", "y")))
+    at = [x for text, x, _ in texts(next(root.iter("svg"))) if text.startswith("a long")]
+    assert 2 <= len(at) <= 6 and min(np.diff(at)) > 5 * len(labels[0])
+
+
+def test_a_label_that_looks_like_an_attribute_is_kept():
+    label = '1.23456 class="x" opacity="1"'
+    (picture,) = element(draw_chart(Bars("bars", [label], [1.0]))).iter("svg")
+    assert label in [text for text, _, _ in texts(picture)]
 
 
 def test_numbers_of_a_column_have_one_precision():
@@ -289,39 +348,87 @@ def test_a_model_class_of_ones_own_shows_its_parts():
 
 
 def test_a_matrix_says_its_counts_and_shades_by_the_share_of_the_row():
-    chart = Matrix("Confusion", ["neg", "<pos>"], np.array([[90, 10], [0, 0]]))
-    root = ET.fromstring(draw_matrix(chart, 440))
-    titles = [one.text for one in root.iter("title")]
-    assert titles == ["true neg, predicted neg: 90 of 100 (90.0 %)", "true neg, predicted <pos>: 10 of 100 (10.0 %)"]
-    shades = [float(one.get("fill-opacity")) for one in root.iter("rect") if one.get("fill-opacity")]
-    assert shades == [0.52, 0.17], "the root of the share"
-    assert "90 of 100 lie on the diagonal; most others are true neg, predicted <pos>: 10" in root.get("aria-label")
-    assert {"neg", "<pos>", "90", "10"} <= {one.text for one in root.iter("text")}
+    markup = draw_chart(Matrix("Confusion", ["neg", "<pos>"], np.array([[90, 10], [0, 0]])))
+    (spec,) = specs(markup)
+    assert [(row["n"], row["told"], row["o"]) for row in rows(spec)] == [
+        ("90", "90 of 100 (90.0 %)", 0.52),
+        ("10", "10 of 100 (10.0 %)", 0.17),
+    ], "the root of the share"
+    assert spec["usermeta"]["hover"]["r"] == ["true", ["neg", "<pos>"]]
+    (picture,) = element(markup).iter("svg")
+    assert "90 of 100 lie on the diagonal; most others are true neg, predicted <pos>: 10" in picture.get("aria-label")
+    shown = [text for text, _, _ in texts(picture)]
+    assert {"90", "10"} <= set(shown) and shown.count("neg") == shown.count("<pos>") == 2
 
 
-@pytest.mark.parametrize("width", [360, 920])
-def test_a_matrix_of_many_classes_fits_and_is_numbered(width):
-    names = [f"a.long.name.of.class.{number}" for number in range(20)]
-    chart = Matrix("Confusion", names, np.eye(20, dtype=int) * 100 + 3, wide=True)
-    root = ET.fromstring(draw_matrix(chart, width))
-    for rect in root.iter("rect"):
-        assert float(rect.get("x")) >= 0 and float(rect.get("x")) + float(rect.get("width")) <= width
-    texts = [one.text for one in root.iter("text")]
-    assert ("103" in texts) == (width == 920), "counts that do not fit are left out"
-    heads = [one for one in root.iter("text") if one.get("text-anchor") == "middle" and len(one.text) < 3]
-    places = [(float(one.get("x")), len(one.text)) for one in heads if one.get("class") is None]
-    assert len(places) >= 7
-    for (x, length), (beyond, other) in itertools.pairwise(places):
-        assert beyond - x >= (length + other) / 2 * 6.5, "numbers touch each other"
-    assert "20 a.long.name.of.class.19" in matrix_names(chart)
+def test_the_columns_of_a_matrix_have_the_names_of_the_classes():
+    digits = [str(number) for number in range(10)]
+    markup = draw_chart(Matrix("Confusion", digits, np.eye(10, dtype=int) * 1000, wide=True))
+    for picture in element(markup).iter("svg"):
+        shown = [text for text, _, _ in texts(picture)]
+        assert all(shown.count(digit) == 2 for digit in digits) and "10" not in shown
+
+
+@pytest.mark.parametrize("count", [20, 100])
+def test_a_matrix_of_many_classes_fits(count):
+    names = [f"a.long.name.of.a.class.{number}" for number in range(count)]
+    markup = draw_chart(Matrix("Confusion", names, np.eye(count, dtype=int) * 103, wide=True))
+    assert len(markup) < 300_000
+    broad, narrow = element(markup).iter("svg")
+    for picture, width, numbers in ((broad, 920, count == 20), (narrow, 360, False)):
+        assert float(picture.get("width")) <= width
+        shown = texts(picture)
+        assert ("103" in {text for text, _, _ in shown}) == numbers, "counts that do not fit are left out"
+        across = [x for text, x, y in shown if text.startswith("a.long") and y < 0]
+        assert len(across) > 4 and min(np.diff(sorted(across))) >= 13, "names of columns touch each other"
+
+
+def test_words_that_come_twice_have_a_column_each():
+    values = np.array([[0.9, 0.0, 0.1], [0.0, 1.0, 0.0]])
+    markup = draw_chart(Weights("", ["le", "le"], ["the", "cat", "the"], values, "translation", "source"))
+    (spec,) = specs(markup)
+    assert [(row["r"], row["c"], row["told"]) for row in rows(spec)] == [(0, 0, "0.90"), (0, 2, "0.10"), (1, 1, "1.00")]
+    shown = [text for picture in element(markup).iter("svg") for text, _, _ in texts(picture)]
+    assert shown.count("the") == shown.count("le") == 2
 
 
 def test_names_in_a_picture_keep_a_gap():
     """Else two in a row read as one word."""
     places = np.random.RandomState(0).random_sample((150, 2))
     chart = Points("", places[:, 0].tolist(), places[:, 1].tolist(), "", "", names=["word"] * 150, named=True)
-    texts = [one for one in element(str(draw_points(chart, 700, 300))).iter("text") if one.get("class") == "t halo"]
-    boxes = [(float(one.get("x")), float(one.get("y"))) for one in texts]
-    assert 20 < len(boxes) < 150
-    for (x, y), (other, below) in itertools.combinations(boxes, 2):
-        assert abs(y - below) >= 12 or abs(x - other) >= text_width("word") + 3
+    drawing = draw_points(chart, 300)
+    for width, least in ((920, 20), (360, 8)):
+        shown = [(x, y) for text, x, y in texts(ET.fromstring(vega.static_svg(drawing, width))) if text == "word"]
+        assert least < len(shown) < 150
+        for (x, y), (other, below) in itertools.combinations(shown, 2):
+            assert abs(y - below) >= 11 or abs(x - other) >= 22
+
+
+def test_points_without_a_value_are_crosses_and_the_best_one_is_on_top():
+    chart = Points(
+        "t", [1e-4, 1e-3, 1e-2], [0.5, None, 0.3], "rate", "loss", log_x=True, highlight=0, names=list("abc")
+    )
+    drawing = draw_points(chart, 200)
+    assert [row["told"] for row in drawing.spec["data"]["values"]] == [
+        "b: 0.001, no score",
+        "c: 0.01, 0.3000",
+        "a: 0.0001, 0.5000",
+    ]
+    assert "1 without a value at the upper edge; the marked one at 0.0001" in drawing.label
+    picture = ET.fromstring(vega.static_svg(drawing, 300))
+    assert len([one for one in picture.iter("path") if one.get("stroke") == "var(--soft)"]) == 1
+    assert {"0.0001", "0.001", "0.01"} <= {text for text, _, _ in texts(picture)}
+
+
+def test_parallel_coordinates_have_a_line_for_each_trial_from_axis_to_axis():
+    rows = [["a", 1e-3], ["b", 1e-2], ["a", 1e-4], ["b", 2e-3]]
+    chart = Parallel(["kind", "rate"], rows, [0.1, 0.2, 0.3, None], frozenset(["rate"]), {"kind": ["b", "a"]})
+    for upright, width in ((True, 920), (False, 360)):
+        drawing = draw_parallel(chart, upright=upright)
+        picture = ET.fromstring(vega.static_svg(drawing, width))
+        curves = [one for one in picture.iter("path") if one.get("d", "").count("L") > 20]
+        strokes = sorted(one.get("stroke") for one in curves)
+        assert strokes == ["var(--k0)", "var(--k1)", "var(--k3)", "var(--quiet)"]
+        assert {"kind", "rate", "validation loss", "a", "b"} <= {text for text, _, _ in texts(picture)}
+    names = "".join(parallel_legend(chart).split("<li>"))
+    assert "failed: no score" in names and legend([]) is None

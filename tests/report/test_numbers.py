@@ -6,7 +6,7 @@ import io
 import pytest
 
 from raysq.cli.output import metrics_table
-from raysq.report.numbers import metric, number
+from raysq.report.numbers import metric, number, seconds, short
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,18 @@ def test_the_table_of_metrics_shows_small_ones():
     metrics_table(Console(file=output, width=200), metrics, config)
     assert "1.628e-10" in output.getvalue()
     assert "0.1600" in output.getvalue()
+
+
+def test_numbers_as_people_read_them():
+    assert [number(value) for value in (0.203149, 2.6853, 1234.5678, 0.0, None, 3873, -0.25)] == [
+        "0.2031",
+        "2.685",
+        "1,235",
+        "0",
+        "\u2013",
+        "3,873",
+        "\u22120.2500",
+    ]
+    assert number(float("nan")) == "not a number"
+    assert [seconds(value) for value in (3.14, 48.2, 200, 7500)] == ["3.1 s", "48 s", "3 min 20 s", "2 h 05 min"]
+    assert short([0.1, 0.5]) == "0.1, 0.5" and short(None) == "none" and short(True) == "true"

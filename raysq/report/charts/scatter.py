@@ -1,0 +1,118 @@
+"""Scatter charts: one value against another, numbers or texts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from raysq.kinds.charts import Points
+from raysq.report.charts.line_styles import color
+from raysq.report.charts.vega import CROSS, HALO, HOVER, TICKS, ZOOM, Drawing, places, rounded, text_width
+from raysq.report.numbers import number, short
+
+_SIZES = {"broad": 840, "narrow": 300}  # pixels about, of the space that points have on wide and on narrow screens
+_BROAD = 500
+
+
+def draw_points(chart: Points, height: int) -> Drawing:
+    """Write the chart in Vega-Lite."""
+    params, x, across = _axis(chart)
+    rows = []
+    for place, (at, value) in enumerate(zip(across, chart.y, strict=True)):
+        name = chart.names[place] if chart.names else ""
+        told = f"{name}: " if name else ""
+        told += f"{short(chart.x[place])}, {'no score' if value is None else number(value)}"
+        best = {"best": True} if place == chart.highlight else {}
+        rows.append({"x": at, "y": None if value is None else rounded(value), "name": name, "told": told, **best})
+    rows.sort(key=lambda row: "best" in row)  # the best one on top
+    known = [value for value in chart.y if value is not None]
+    failed = len(chart.y) - len(known)
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    margin = 0.0 if high > low else abs(low) * 0.1 or 1.0
+    low, high = low - margin, high + margin
+    # Those without a value stand above the others, outside the range.
+    scale = {"domain": [low, high + (high - low) * 0.12 * bool(failed)], "zero": False, "nice": TICKS}
+    y = {"field": "y", "type": "quantitative", "scale": scale, "axis": {"title": None, "tickCount": TICKS}}
+    fill = {"condition": {"test": "datum.best", "value": color(1)}, "value": color(0)}
+    size = {"condition": {"test": "datum.best", "value": 80}, "value": 40}
+    dot = {"type": "point", "filled": True, "opacity": 1, "clip": True, **HOVER}
+    layers: list[dict[str, Any]] = [
+        {
+            "transform": [{"filter": "isValid(datum.y)"}],
+            "mark": dot,
+            "encoding": {"x": x, "y": y, "fill": fill, "size": size},
+        }
+    ]
+    if chart.highlight is not None:
+        ring = {"type": "point", "stroke": "var(--ink)", "strokeWidth": 1.5, "size": 220, "opacity": 1}
+        layers.append({"transform": [{"filter": "datum.best"}], "mark": ring, "encoding": {"x": x, "y": y}})
+    if failed:
+        cross_at = {"x": x, "y": {"value": 6}}
+        layers.append({"transform": [{"filter": "!isValid(datum.y)"}], "mark": CROSS, "encoding": cross_at})
+    if chart.named:
+        _choose_names(rows, height)
+        for side, align in ((1, "left"), (-1, "right")):
+            fits = f"(width > {_BROAD} ? datum.broad : datum.narrow) === {side}"
+            text = {"type": "text", "align": align, "dx": 6 * side, "clip": True, **HALO}
+            encoding = {"x": x, "y": y, "text": {"field": "name"}}
+            layers.append({"transform": [{"filter": fits}], "mark": text, "encoding": encoding})
+    live = {"mark": {"type": "point", "opacity": 0}, "params": [ZOOM], "encoding": {"x": x, "y": y}}
+    numeric = x["type"] == "quantitative"
+    spec = {"height": height, "params": params, "data": {"values": rows}, "title": chart.y_label, "layer": layers}
+    return Drawing(
+        {**spec, "usermeta": {"hover": {"told": ""}}},
+        _describe(chart, len(known), failed),
+        [live] if numeric else [],
+    )
+
+
+def _choose_names(rows: Sequence[dict[str, Any]], height: int) -> None:
+    """Say on which screens a point has its name beside it, right (1) or left (-1): where it covers no earlier one."""
+    known = [row for row in rows if row["y"] is not None]
+    shares = []
+    for axis in "xy":
+        values = [row[axis] for row in known]
+        low, span = min(values, default=0), (max(values, default=0) - min(values, default=0)) or 1
+        shares.append([(value - low) / span for value in values])
+    gap = 3.0  # so that two names in a row do not read as one
+    for screen, width in _SIZES.items():
+        taken: list[tuple[float, float, float, float]] = []
+        for row, across, up in zip(known, *shares, strict=True):
+            x, y, long = across * width, (1 - up) * height, text_width(row["name"])
+            side = 1 if x + 6 + long <= width else -1
+            left = x + 6 if side > 0 else x - 6 - long
+            box = (left - gap, y - 7, left + long + gap, y + 7)
+            if any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken):
+                continue
+            taken.append(box)
+            row[screen] = side
+
+
+def _axis(chart: Points) -> tuple[list[dict[str, Any]], dict[str, Any], list[Any]]:
+    """Return parameters, the x encoding that suits the values, and the values on it: texts get a place each."""
+    if chart.order or is_text(chart.x):
+        texts = [short(value) for value in chart.x]
+        labels = list(dict.fromkeys([*chart.order, *texts]))
+        params, x = places(labels, chart.x_label)
+        return params, x, [labels.index(text) for text in texts]
+    values = [rounded(float(value)) for value in chart.x]
+    log = chart.log_x and min(chart.x, default=1) > 0
+    scale = {"type": "log" if log else "linear", "zero": False, "nice": False, "padding": 14}
+    axis = {"title": chart.x_label or None, "tickCount": {"expr": "ceil(width / 80)"}, "format": "~g" if log else None}
+    return [], {"field": "x", "type": "quantitative", "scale": _without_zero(scale, log), "axis": axis}, values
+
+
+def _without_zero(scale: dict[str, Any], log: bool) -> dict[str, Any]:
+    return {key: value for key, value in scale.items() if not (log and key == "zero")}
+
+
+def is_text(values: Sequence[Any]) -> bool:
+    """Whether values have places of their own on an axis, as they are no numbers."""
+    return any(isinstance(value, (str, bool, list, tuple)) or value is None for value in values)
+
+
+def _describe(chart: Points, known: int, failed: int) -> str:
+    label = f"Scatter chart: {chart.title}. {known} points of {chart.y_label} against {chart.x_label}"
+    if failed:
+        label += f", {failed} without a value at the upper edge"
+    if chart.highlight is not None:
+        label += f"; the marked one at {short(chart.x[chart.highlight])}"
+    return label + "."

@@ -1,0 +1,186 @@
+"""Vega-Lite to what the page holds: a static SVG that needs no scripts, and a specification for the browser.
+
+The charts are written in Vega-Lite and compiled here to Vega, so that the page carries Vega's runtime alone. Colors are
+the page's CSS variables: the drawings follow it into dark mode and onto paper.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import vl_convert
+
+from raysq.report.markup import FORBIDDEN, Markup, escape, tag
+from raysq.report.style import LIGHT
+
+VEGA_LITE = "6.4"  # the version of the specifications below; vl-convert brings several
+_CHARACTER = 6.9  # pixels, of 12 px text; generous, as fonts differ
+TICKS = 6  # of a y axis, about; its range ends at them
+# What vl-convert measures texts with, and most systems have a font of the same widths for.
+_FONT = "Arial, Liberation Sans, Helvetica, sans-serif"
+_DIGITS = 6  # significant ones of a value
+
+_TEXT = {"labelFontSize": 12, "titleFontSize": 12, "labelColor": "var(--soft)", "titleColor": "var(--soft)"}
+_CONFIG: dict[str, Any] = {
+    "aria": False,  # the picture as a whole is described
+    "background": None,
+    "font": _FONT,
+    "padding": 2,
+    "view": {"stroke": None},
+    "axis": {**_TEXT, "titleFontWeight": "normal", "titlePadding": 6, "labelOverlap": "parity", "labelSeparation": 8},
+    "axisX": {"grid": False, "domainColor": "var(--soft)", "tickColor": "var(--soft)", "tickSize": 4},
+    "axisY": {"gridColor": "var(--rule)", "domain": False, "ticks": False, "labelPadding": 6},
+    "title": {"anchor": "start", "frame": "bounds", "fontSize": 12, "fontWeight": "normal", "color": "var(--soft)"},
+    "text": {"fontSize": 12, "color": "var(--ink)"},
+}
+
+# What the pointer rests on is told by the page's script: the fields that `usermeta.hover` of the specification names.
+HOVER = {"tooltip": {"content": "data"}}
+HALO = {"stroke": "var(--paper)", "strokeWidth": 3, "strokeJoin": "round"}  # the page's sheet puts it below the text
+CROSS = {  # what has no value
+    "type": "point",
+    "shape": "M-1,-1L1,1M1,-1L-1,1",
+    "stroke": "var(--soft)",
+    "strokeWidth": 1.25,
+    "size": 36,
+    "opacity": 1,
+    **HOVER,
+}
+ONCE: dict[str, Any] = {"data": {"values": [{}]}}  # for a mark that no row of the chart's data stands for
+ZOOM = {
+    "name": "zoom",
+    "select": {
+        "type": "interval",
+        "zoom": "wheel![event.ctrlKey]",
+        "translate": "[pointerdown[event.pointerType === 'mouse'], window:pointerup] > window:pointermove!",
+    },
+    "bind": "scales",
+}
+_MOMENTS = {
+    "year": "%Y",
+    "quarter": "%b %Y",
+    "month": "%b %Y",
+    "week": "%-d %b",
+    "date": "%-d %b",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A chart in Vega-Lite.
+
+    Attributes:
+        spec: the specification, of layers, without its width.
+        label: the chart in words, for those who do not see it.
+        live: further layers where scripts run, such as what follows the pointer.
+    """
+
+    spec: Mapping[str, Any]
+    label: str
+    live: Sequence[Mapping[str, Any]] = ()
+
+
+def text_width(text: str) -> float:
+    """Estimate the width of a text of the charts' size, in pixels."""
+    return _CHARACTER * len(text)
+
+
+def rounded(value: float, digits: int = _DIGITS) -> float | int | None:
+    """Round a value to what a chart can show; None where it is not finite."""
+    value = float(f"{value:.{digits}g}")
+    if value != value or value in (float("inf"), float("-inf")):
+        return None
+    return int(value) if value == int(value) and abs(value) < 1e15 else value
+
+
+def time_labels() -> dict[str, Any]:
+    """Return the labels of an axis over time, as calendars and clocks show it."""
+    return {"labelExpr": f"utcFormat(datum.value, {json.dumps(_MOMENTS)})"}
+
+
+def places(labels: Sequence[Any], title: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return parameters and x encoding of an axis with a place for each label; the field `x` is its number."""
+    axis = {"title": title or None, "labelExpr": "labels[datum.value]", "labelAngle": 0, "ticks": False}
+    x = {"field": "x", "type": "ordinal", "scale": {"domain": list(range(len(labels)))}, "axis": axis}
+    return [{"name": "labels", "value": [str(label) for label in labels]}], x
+
+
+def static_svg(drawing: Drawing, width: int) -> Markup:
+    """Draw the chart as an `svg` element that shrinks with the page."""
+    svg = vl_convert.vega_to_svg(_compile(drawing, width))
+    # Ids of clip paths are counted through the process: make them those of the drawing.
+    name = hashlib.sha256(f"{width}{drawing.spec}".encode()).hexdigest()[:8]
+    found = {old: f"c{name}-{place}" for place, old in enumerate(dict.fromkeys(re.findall(r' id="(\w+)"', svg)))}
+    svg = re.sub(r'( id="|url\(#)(\w+)', lambda match: match[1] + found.get(match[2], match[2]), svg)
+    svg = re.sub(r"<[^>]+>", _shortened, _UNSEEN.sub("", svg))
+    return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(drawing.label)}"', 1))
+
+
+# Labels for which there was no room.
+_UNSEEN = re.compile(r'<text(?: [^>]*)? opacity="0"[^>]*>[^<]*</text>|<text[^>]*/>|<path d="M0,0h0v0h0Z"[^>]*/>')
+_NEEDLESS = re.compile(
+    r' (?:xmlns(?::\w+)?|version|class|role|aria-\w+|pointer-events|font-family|stroke-miterlimit)="[^"]*"'
+    r'| opacity="1"| transform="translate\(0,0\)"'
+)
+
+
+def _shortened(element: re.Match[str]) -> str:
+    """Leave out what the page does not need of a tag, and digits below a hundredth of a pixel."""
+    return re.sub(r"(\.\d\d)\d+", r"\1", _NEEDLESS.sub("", element[0]))
+
+
+def live_chart(drawing: Drawing, width: int) -> Markup:
+    """Write the specification that the page's script draws in place of the static picture."""
+    text = json.dumps(_compile(drawing, width, live=True), separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return tag("script", Markup(text), type="application/json")
+
+
+def png(drawing: Drawing, width: int, scale: float) -> bytes:
+    """Draw the chart as a PNG, in the light colors."""
+    spec = json.dumps({**_compile(drawing, width), "background": LIGHT["paper"]})
+    image: bytes = vl_convert.vega_to_png(
+        re.sub(r"var\(--([\w-]+)\)", lambda match: LIGHT[match[1]], spec), scale=scale
+    )
+    return image
+
+
+def _compile(drawing: Drawing, width: int, *, live: bool = False) -> dict[str, Any]:
+    """Compile a chart to Vega."""
+    layers = [*drawing.spec["layer"], *(drawing.live if live else ())]
+    spec = {
+        **drawing.spec,
+        "layer": layers,
+        "width": width,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "config": _CONFIG,
+    }
+    vega: dict[str, Any] = vl_convert.vegalite_to_vega(_cleaned(spec), vl_version=VEGA_LITE)
+    vega.pop("$schema", None)
+    _clip(vega, {"signal": "isValid(zoom.x)"} if live and drawing.live else None)
+    return vega
+
+
+def _clip(group: dict[str, Any], when: dict[str, Any] | None) -> None:
+    """Clip marks to the frame only while they are zoomed: else points on its edge would be cut."""
+    for mark in group["marks"]:
+        if "marks" in mark:
+            _clip(mark, when)
+        if mark.pop("clip", False) and when:
+            mark["clip"] = when
+
+
+def _cleaned(value: Any) -> Any:
+    """Replace characters in texts of the data that neither JSON nor XML has signs for."""
+    if isinstance(value, str):
+        return FORBIDDEN.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {key: _cleaned(item) for key, item in value.items()}
+    return [_cleaned(item) for item in value] if isinstance(value, (list, tuple)) else value
