@@ -23,6 +23,7 @@ from raysq.training.config import plan
 from raysq.training.run import Run
 from raysq.training.worker import Hooks, configure, work
 
+VEGA = 420_000  # bytes of every page: the library that draws its charts
 HOSTILE = "<script>alert('x')</script>&\x00\"]]>"
 
 
