@@ -6,8 +6,6 @@ import gzip
 import zlib
 from importlib import metadata, resources
 
-import vl_convert
-
 from raysq.atomic import atomic_write
 from raysq.errors import SourceError
 from raysq.home import home
@@ -29,6 +27,8 @@ def _bundle() -> bytes:
         packed = path.read_bytes()
         if gzip.decompress(packed):  # whose checksum tells whether it is whole
             return packed
+    import vl_convert
+
     bundle: str = vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;", vl_version=VEGA_LITE)
     packed = gzip.compress(bundle.encode(), 9, mtime=0)
     # The home may be one that cannot be written: another's, a read-only share.

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import vl_convert
-
 from raysq.report.markup import FORBIDDEN, Markup, escape, tag
 from raysq.report.style import LIGHT
 
@@ -113,6 +111,8 @@ def places(labels: Sequence[Any], title: str) -> tuple[list[dict[str, Any]], dic
 
 def static_svg(drawing: Drawing, width: int) -> Markup:
     """Draw the chart as an `svg` element that shrinks with the page."""
+    import vl_convert
+
     svg = vl_convert.vega_to_svg(_compile(drawing, width))
     # Ids of clip paths are counted through the process: make them those of the drawing.
     name = hashlib.sha256(f"{width}{drawing.spec}".encode()).hexdigest()[:8]
@@ -145,6 +145,8 @@ def live_chart(drawing: Drawing, width: int) -> Markup:
 
 def png(drawing: Drawing, width: int, scale: float) -> bytes:
     """Draw the chart as a PNG, in the light colors."""
+    import vl_convert
+
     spec = json.dumps({**_compile(drawing, width), "background": LIGHT["paper"]})
     image: bytes = vl_convert.vega_to_png(
         re.sub(r"var\(--([\w-]+)\)", lambda match: LIGHT[match[1]], spec), scale=scale
@@ -154,6 +156,8 @@ def png(drawing: Drawing, width: int, scale: float) -> bytes:
 
 def _compile(drawing: Drawing, width: int, *, live: bool = False) -> dict[str, Any]:
     """Compile a chart to Vega."""
+    import vl_convert
+
     layers = [*drawing.spec["layer"], *(drawing.live if live else ())]
     spec = {
         **drawing.spec,
