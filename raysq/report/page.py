@@ -20,6 +20,14 @@ from raysq.report.study import study
 from raysq.report.style import sheet
 from raysq.training.run import Run, alike
 
+# The page's script shows it.
+_HELP = tag(
+    "span",
+    " Charts tell the values below the pointer; Ctrl and the wheel zooms lines and points, dragging moves them, a "
+    "double click resets.",
+    class_="help",
+)
+
 
 def write_report(
     *targets: Run | str | Path,
@@ -152,7 +160,7 @@ def page(title: str, heading: Markup, parts: Sequence[Markup]) -> str:
         tag("header", heading),
         tag("nav", *_spaced(links), aria_label="Contents") if links else None,
         *parts,
-        tag("footer", f"Written by raysq {__version__} on {now:%Y-%m-%d} at {now:%H:%M} UTC."),
+        tag("footer", f"Written by raysq {__version__} on {now:%Y-%m-%d} at {now:%H:%M} UTC.", _HELP),
     )
     head = tag(
         "head",

@@ -64,7 +64,8 @@ svg text{font-family:Arial,"Liberation Sans",Helvetica,sans-serif;font-size:12px
 .chart text{paint-order:stroke}
 .model text{fill:var(--soft)}
 .model text.b{fill:var(--ink);font-weight:600}
-.narrow,.chart.drawn>:not(.live){display:none}
+.narrow,.help,.chart.drawn>:not(.live){display:none}
+body:has(.chart.drawn) .help{display:inline}
 .chart .live{width:100%}
 .tip{position:absolute;z-index:9;max-width:min(28em,90vw);white-space:pre-line;overflow-wrap:anywhere;
 pointer-events:none;background:var(--paper);color:var(--ink);border:1px solid var(--soft);border-radius:6px;
@@ -123,7 +124,7 @@ td.w{min-width:13em}
 _PRINT = """
 body{font-size:10pt}
 main{max-width:none;padding:0}
-nav,details,.tip,.chart .live{display:none!important}
+nav,details,.tip,.help,.chart .live{display:none!important}
 h2,h3,figcaption,caption{break-after:avoid}
 figure,tr,.figures,.banner,pre{break-inside:avoid}
 h2{margin-top:20pt}
