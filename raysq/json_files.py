@@ -35,11 +35,11 @@ class Version:
 
     Attributes:
         newest: the latest that can be read.
-        sealed: the first with a checksum; one in an older file is not looked at.
+        oldest: the earliest that can be read.
     """
 
     newest: int
-    sealed: int
+    oldest: int
 
 
 @overload
@@ -65,13 +65,13 @@ def read_json(path: Path, form: Any, hint: str, *, version: Version | None = Non
 
     Raises:
         DamagedError: the file is missing, cut, changed, or of another form; says what to do.
-        DataError: a newer raysq wrote it.
+        DataError: a newer raysq wrote it, or one whose files are no longer read.
     """
     text = _text(path, hint, optional=missing is not _REQUIRED)
     if text is None:
         return missing
     try:
-        return _opened(json.loads(text), form, path, version)
+        return _opened(json.loads(text), form, path, version, hint)
     except (ValueError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
@@ -96,7 +96,7 @@ def read_json_lines(path: Path, form: type[T], hint: str, most: int | None = Non
     lines = lines if lines[-1] else lines[:-1]
     for number, line in enumerate(lines[:most], 1):
         try:
-            found.append(_opened(json.loads(line), form, path, None))
+            found.append(_opened(json.loads(line), form, path, None, hint))
         except (ValueError, RecursionError) as error:
             raise _damaged(path, f"line {number}: {_said(error)}", hint) from None
     return found
@@ -200,16 +200,16 @@ def _at(place: str) -> str:
     return f"{place}: " if place else ""
 
 
-def _opened(values: Any, form: Any, path: Path, version: Version | None) -> Any:
+def _opened(values: Any, form: Any, path: Path, version: Version | None, hint: str) -> Any:
     """Values whose version, checksum and form are right, without the checksum."""
-    sealed = True
     if version is not None:
         check_form(values, _Versioned)
         found = values["format_version"]
         if found > version.newest:
             raise DataError(f"{path} has format_version {found}, this raysq reads up to {version.newest}: update raysq")
-        sealed = found >= version.sealed
-    values = [_unsealed(value, sealed) for value in values] if isinstance(values, list) else _unsealed(values, sealed)
+        if found < version.oldest:
+            raise DataError(f"{path} has format_version {found}, this raysq reads {version.oldest} and later; {hint}")
+    values = [_unsealed(value) for value in values] if isinstance(values, list) else _unsealed(values)
     check_form(values, form)
     return values
 
@@ -218,11 +218,11 @@ class _Versioned(typing.TypedDict):
     format_version: int
 
 
-def _unsealed(values: Any, sealed: bool) -> Any:
+def _unsealed(values: Any) -> Any:
     if not isinstance(values, dict) or CHECKSUM not in values:
         return values
     rest = {key: value for key, value in values.items() if key != CHECKSUM}
-    if sealed and values[CHECKSUM] != _digest(rest):
+    if values[CHECKSUM] != _digest(rest):
         raise ValueError(f'its checksum is of other values; if you have edited it yourself, take "{CHECKSUM}" out')
     return rest
 

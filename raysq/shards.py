@@ -27,7 +27,7 @@ from raysq.moments import Moments, merge, moments
 from raysq.settings import nearest
 from raysq.trust import check_file_links
 
-FORMAT_VERSION = 2  # 2: a checksum of the manifest
+FORMAT_VERSION = 3  # 3: `problem`
 MANIFEST = "manifest.json"
 SHARD_ROWS = 131072
 _SHOWN = 12  # columns in a notebook
@@ -181,7 +181,7 @@ def read_manifest(directory: Path) -> Manifest:
     check_file_links(path.parent, [MANIFEST])
     if not path.exists():
         raise DataError(f"no data set in {directory} (it has no {MANIFEST}); make one with `raysq prepare`")
-    values: Any = read_json(path, Manifest, _FRESH, version=Version(FORMAT_VERSION, sealed=2))
+    values: Any = read_json(path, Manifest, _FRESH, version=Version(FORMAT_VERSION, oldest=3))
     for part in ("shards", "extras"):
         values[part] = [Shard(**shard) for shard in values.get(part, ())]
     manifest = Manifest(**values)

@@ -28,7 +28,7 @@ from raysq.shards import Dataset
 from raysq.training.config import Config, load_builder, plan
 from raysq.training.experiment_files import write_best
 from raysq.training.keras_file import ForbiddenError, UnknownError, check_file, check_objects
-from raysq.training.run import Run, runs
+from raysq.training.run import FORMAT_VERSION, Run, runs
 from raysq.training.worker import Hooks, configure, work
 
 SETTINGS = {**SMALL, "epochs": 1, "steps_per_epoch": 2, "units": 4, "xla": "false"}
@@ -180,7 +180,7 @@ def test_a_signed_config_that_was_changed_is_foreign(elsewhere, kept, change):
     del values["checksum"]
     write_json(path, {**values, **change})
     assert not Run.open("own").config.may_import
-    write_json(path, {**asdict(own.config), "format_version": 3})  # of an older raysq
+    write_json(path, {**asdict(own.config), "format_version": FORMAT_VERSION})  # without a signature
     assert not Run.open("own").config.may_import
 
 
@@ -402,7 +402,7 @@ def test_a_search_from_elsewhere_reads_its_own_runs_alone(elsewhere, kept, tmp_p
     folder = tmp_path / "search"
     about = {"id": "x", "task": "jena; rm -r .", "kind": "forecast", "model": "evil:build", "data": "", "seed": 0}
     about |= {"synthetic": True, "space": {"units": [1, 2]}, "fixed": {}, "defaults": {"units": 1}, "asked": {}}
-    write_json(folder / "experiment.json", {"format_version": 2, **about})
+    write_json(folder / "experiment.json", {"format_version": 3, **about})
     trial = {"settings": {"units": 1}, "state": "finished", "epochs": 1, "seconds": 1.0, "error": None, "val_loss": 0.5}
     write_json(folder / "trials.json", [{**trial, "number": 1, "run": str(kept / "run")}])
     best = {"task": "jena; rm -r .", "model": "evil:build", "seed": 0, "data": "", "settings": {}, "metrics": {}}

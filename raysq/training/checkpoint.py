@@ -16,7 +16,7 @@ from raysq.terminal import print_message
 from raysq.training.run import Run
 
 FORMAT_VERSION = 2  # 2: checksums
-_VERSION = Version(FORMAT_VERSION, sealed=2)
+_VERSION = Version(FORMAT_VERSION, oldest=2)
 _HINT = "--fresh starts anew"
 
 
@@ -138,7 +138,8 @@ def _either(first: Path, second: Path, lost: str, on_fallback: Callable[[str], N
 
 def _read(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     state: Any = read_json(directory / "state.json", _State, "", version=_VERSION)
-    version, sha256 = state.pop("format_version"), state.pop("sha256", None)
-    if version >= 2 and sha256 is None:
+    del state["format_version"]
+    sha256 = state.pop("sha256", None)
+    if sha256 is None:
         raise DamagedError(f"{directory / 'state.json'} is damaged (it has no checksum)")
     return read_arrays(directory / "variables.npz", sha256), state

@@ -10,8 +10,8 @@ from raysq.json_files import Version, read_json
 from raysq.training.user_code import is_own
 from raysq.trust import SIGNATURE, is_signed, sign
 
-FORMAT_VERSION = 2  # 2: checksums
-_VERSION = Version(FORMAT_VERSION, sealed=2)
+FORMAT_VERSION = 3  # 3: `problem`
+_VERSION = Version(FORMAT_VERSION, oldest=3)
 _BEST = "best"  # purpose of a signature
 _FRESH = "`raysq tune` with --fresh searches anew"
 

@@ -19,8 +19,8 @@ from raysq.training.config import Config
 from raysq.training.user_code import is_own
 from raysq.trust import SIGNATURE, check_links, is_signed, sign
 
-FORMAT_VERSION = 4  # 2: the source of a person's own model; 3: a checksum; 4: a signature, where the model is one
-_VERSION = Version(FORMAT_VERSION, sealed=3)
+FORMAT_VERSION = 5  # 5: `problem`
+_VERSION = Version(FORMAT_VERSION, oldest=5)
 _PURPOSE = "run"  # of the signature
 
 

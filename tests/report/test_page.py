@@ -89,7 +89,7 @@ def experiment(trained, tmp_path):
             }
         )
     about = {
-        "format_version": 1,
+        "format_version": 3,
         "id": "searched",
         "task": "jena",
         "kind": "forecast",
@@ -304,7 +304,7 @@ def test_a_search_that_has_not_ended_is_shown_as_far_as_it_is(experiment):
     assert "None of 0 trials has a score yet" in words(parsed(write_report(experiment)))
     about = json.loads((experiment / "experiment.json").read_text())
     write(experiment / "experiment.json", {**about, "format_version": 99})
-    with pytest.raises(DataError, match="format_version 99, this raysq reads up to 2"):
+    with pytest.raises(DataError, match="format_version 99, this raysq reads up to 3"):
         write_report(experiment)
 
 

@@ -141,27 +141,6 @@ def test_epochs_that_are_missing_are_noticed(hurt):
         api.execute(run)
 
 
-def test_a_run_from_before_there_were_checksums_is_read(hurt, kept, capsys):
-    run = Run.open("hurt")
-    states = [run.last / "state.json", run.best / "state.json"]
-    for path in (run.directory / "config.json", run.directory / "result.json", *states):
-        values = json.loads(path.read_text())
-        del values["checksum"]
-        if path in states:
-            del values["sha256"]
-        if "format_version" in values:
-            values["format_version"] -= 1
-        path.write_text(json.dumps(values))
-    (run.directory / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in run.metrics()))
-    assert Run.open("hurt").config == Run.open("sound").config and run.metrics() == Run.open("sound").metrics()
-    for mine, sound in ((run.last, Run.open("sound").last), (run.best, Run.open("sound").best)):
-        (values, state), (expected, expected_state) = checkpoint.load(mine), checkpoint.load(sound)
-        assert state == expected_state and all(np.array_equal(values[name], expected[name]) for name in expected)
-    (run.last / "variables.npz").write_bytes(DAMAGES["cut"]((run.last / "variables.npz").read_bytes()))
-    with pytest.raises(DamagedError, match="variables.npz is damaged"):
-        checkpoint.load(run.last)
-
-
 FILES = ["state.json", "variables.npz"]
 
 

@@ -1,7 +1,6 @@
 """The source of a person's own model: what is part of it, edits, and runs whose source has changed."""
 
 import importlib
-import json
 import sys
 
 import numpy as np
@@ -12,7 +11,6 @@ import raysq
 from raysq.errors import UsageError
 from raysq.inference.load import load
 from raysq.training.config import load_builder, plan
-from raysq.training.run import Run
 from raysq.training.saved import tell_if_changed
 from raysq.training.source import SourceChanged, import_source, source_digest
 
@@ -179,19 +177,6 @@ def test_an_interrupted_run_whose_source_has_changed_is_refused(here, data):
     load_builder("half:build", trusted=True)  # this process would still have the first one
     with pytest.raises(SourceChanged, match="source has changed since run .* no model.keras"):
         raysq.evaluate(run)
-
-
-def test_runs_from_before_sources_were_written_down_are_read(here, data):
-    (here / "older.py").write_text(MODEL)
-    run = raysq.train("jena", data=data, model="older:build", settings=SETTINGS, name="older")
-    path = run.directory / "config.json"
-    values = json.loads(path.read_text())
-    assert values["source_folder"] == str(here)
-    del values["source_digest"], values["source_folder"]
-    path.write_text(json.dumps({**values, "format_version": 1}))
-    assert load(Run.open("older")).model.count_params() == run.result()["parameters"]
-    with pytest.raises(UsageError, match="source was not written down"):
-        raysq.train("jena", data=data, model="older:build", settings=SETTINGS, name="older")
 
 
 def test_a_trial_trains_the_source_with_which_its_search_began(here, data):
