@@ -53,11 +53,11 @@ def measure(dataset, task: str, model: str, keras_side: Side, steps: tuple[int, 
 
 def serve(pipe, side: Side, task: str, model: str, directory: str, steps: int) -> None:
     """A side's process: warms up, then measures whenever it is asked."""
-    from raysq.shards import Dataset
-    from raysq.training.config import plan
+    from raysq.data.dataset import Dataset
+    from raysq.training.run_config import resolve_config
 
     dataset = Dataset.open(directory)
-    config = plan(task, model, dataset, 0, {})
+    config = resolve_config(task, model, dataset, 0, {})
     run = side(config, dataset)
     run(WARM)
     pipe.send("warm")
@@ -90,7 +90,7 @@ def raysq_side(config, dataset):
 
 def report(rows: list[dict], unit: str, source: str, output: Path) -> None:
     """Prints the table, and writes it with what made it."""
-    from raysq.training.config import versions
+    from raysq.training.run_config import versions
 
     print(f"\n| model | raysq, {unit}/s | Keras fit, {unit}/s | ratio of medians | ratios of the pairs |")
     print("|---|---|---|---|---|")

@@ -207,7 +207,7 @@ def describe(side: str, row: dict) -> str:
 
 def report(rows: dict[str, list[dict]], options: argparse.Namespace, texts: int) -> None:
     """Prints MB/s of each side and how much quicker raysq is; writes all of it."""
-    from raysq.training.config import versions
+    from raysq.training.run_config import versions
 
     walls = {side: statistics.median(row["wall"] for row in found) for side, found in rows.items()}
     print(f"\n{texts / 1e6:,.1f} MB of text")

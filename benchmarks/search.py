@@ -50,14 +50,14 @@ def main() -> None:
 
 
 def write_job(options: argparse.Namespace, cores: int, home: Path) -> dict:
-    """Prepares the data once: shards for raysq, the same normalised series as an array for Keras."""
+    """Prepares the data once: shards for raysq, the same normalized series as an array for Keras."""
     import numpy as np
 
     import raysq
-    from raysq.training.config import plan
+    from raysq.training.run_config import resolve_config
 
     dataset = raysq.prepare("jena", source=options.source, quiet=True)
-    config = plan("jena", "gru", dataset, 0, settings(options))
+    config = resolve_config("jena", "gru", dataset, 0, settings(options))
     windows = config.example_settings().open(dataset)
     inputs = config.example_settings().inputs(dataset)
     parts = {name: windows[name].arrays()["series"][slice(*windows[name].bounds[0])] for name in ("train", "val")}
@@ -192,7 +192,7 @@ def keras_tuner(job: dict) -> dict:
 
 def report(rows: dict[str, list[dict]], options: argparse.Namespace, cores: int) -> None:
     """Prints trials an hour of each side, and what raysq takes beside training; writes all of it."""
-    from raysq.training.config import versions
+    from raysq.training.run_config import versions
 
     walls = {side: statistics.median(row["wall"] for row in rows[side]) for side in SIDES}
     print("\n| side | wall time, s | trials an hour | raysq against it |\n|---|---|---|---|")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Time from command to the first finished training step: raysq in this process against a plain Keras script.
 
-Both are fresh processes, in turn: raysq on a prepared data set, Keras reading the csv with pandas, normalising,
+Both are fresh processes, in turn: raysq on a prepared data set, Keras reading the csv with pandas, normalizing,
 building GRU(32) and fitting one step. The clock starts with the process and stops in it, after the first step.
 
     python benchmarks/startup.py --pairs 5

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Word vectors of the IMDB reviews: raysq beside gensim, in speed and in quality.
 
-Both sides train on the same passages of the 50,000 reviews, tokenised alike, with the same window, dimension,
+Both sides train on the same passages of the 50,000 reviews, tokenized alike, with the same window, dimension,
 negatives, minimal count, subsampling and epochs, and each side's own defaults of the rest; each is a process of its own
 that has all cores, and no two run at a time. Words per second are words of the training texts (before
 subsampling) times epochs by the time of training, without reading and counting, as gensim's own log counts them; the
@@ -79,13 +79,13 @@ def prepare(corpus: Path, home: Path) -> None:
     import numpy as np
 
     import raysq
-    from raysq.kinds.vectors.settings import VectorSettings
-    from raysq.kinds.vectors.stream import streams
+    from raysq.problems.word_vectors.settings import WordVectorsSettings
+    from raysq.problems.word_vectors.stream import streams
 
     began = time.perf_counter()
     data = raysq.prepare("skipgram", str(corpus), name="reviews", quiet=True)
     print(f"raysq prepare: {time.perf_counter() - began:.1f} s, {data.manifest.report['tokens']:,} words", flush=True)
-    found = streams(data, VectorSettings(val=VAL))
+    found = streams(data, WordVectorsSettings(val=VAL))
     words = np.array(data.extra("vocabulary").column("word").to_pylist(), object)
     offsets = found.passages.offsets.tolist()
     tokens = data.ragged("tokens").slice(0, offsets[-1])
@@ -114,8 +114,8 @@ def measure(side: str, task: str, home: Path, options: argparse.Namespace) -> di
 def run_raysq(options: argparse.Namespace) -> dict:
     """`raysq train`, as from the command line."""
     import raysq
-    from raysq.inference.neighbours import word_vectors, write_word2vec
-    from raysq.settings import parse_pairs
+    from raysq.config import parse_pairs
+    from raysq.inference.neighbors import word_vectors, write_word2vec
 
     settings = {**SHARED, "val": VAL, "epochs": options.epochs, **parse_pairs(options.set)}
     data = Path(os.environ["RAYSQ_HOME"]) / "data" / "skipgram" / "reviews"
@@ -195,7 +195,7 @@ def report(rows: list[dict], options: argparse.Namespace) -> None:
     """Prints a table; writes all of it."""
     from importlib.metadata import version
 
-    from raysq.training.config import versions
+    from raysq.training.run_config import versions
 
     print(
         "\n| task | side | words/s | wall, s | processor, s | WordSim-353 | analogies |\n|---|---|---|---|---|---|---|"

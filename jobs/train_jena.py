@@ -27,6 +27,6 @@ run = raysq.train(
 )
 for model, metrics in raysq.evaluate(run).items():
     for split in ("val", "test"):
-        normalised, degrees = metrics[f"{split}_mae"], metrics[f"{split}_mae_original"]
-        print(f"{model:<12} {split:<5} MAE {normalised:.4f}  {degrees:.2f} degC")
+        normalized, degrees = metrics[f"{split}_mae"], metrics[f"{split}_mae_original"]
+        print(f"{model:<12} {split:<5} MAE {normalized:.4f}  {degrees:.2f} degC")
 print(f"{'synthetic sample; ' if run.config.synthetic else ''}run in {run.directory}")

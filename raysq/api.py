@@ -3,19 +3,19 @@
 What is not here may change without notice, but for `raysq.errors` and, for models of one's own, `raysq.layers`.
 """
 
+from raysq.data.dataset import Dataset
 from raysq.errors import RaysqError, plain_errors
 from raysq.inference.batch import predict_file
 from raysq.inference.export import export
 from raysq.inference.generate import generate
-from raysq.inference.load import Predictor, load
-from raysq.inference.neighbours import word_vectors
+from raysq.inference.neighbors import word_vectors
+from raysq.inference.predictor import Predictor, load
 from raysq.inference.translate import translate, translate_file
 from raysq.report.page import write_report
-from raysq.shards import Dataset
 from raysq.tasks.prepare import prepare
-from raysq.training.api import evaluate, train
 from raysq.training.backtest import Backtest, backtest
 from raysq.training.run import Run, runs
+from raysq.training.train import evaluate, train
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.search import tune
 

@@ -4,7 +4,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
-from raysq.terminal import print_message
+from raysq.display.terminal import print_message
 
 
 class RaysqError(Exception):

@@ -16,7 +16,7 @@ def cluster() -> Iterator[None]:
     os.environ.pop("RAY_ADDRESS", None)
     import ray
 
-    from raysq.cluster import ensure_ray
+    from raysq.distributed.cluster import ensure_ray
 
     # Logical CPUs: more than there may be cores, so that tasks do run beside each other.
     ensure_ray(num_cpus=6, object_store_memory=256 << 20)

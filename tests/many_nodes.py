@@ -40,7 +40,7 @@ def fixed(folder: Path, temporary: str) -> dict[str, Any]:
     import ray
     from ray.cluster_utils import Cluster
 
-    from raysq.cluster import _patient_start
+    from raysq.distributed.cluster import _patient_start
 
     class PatientCluster(Cluster):
         """Gives its nodes more than Ray's half minute."""
@@ -74,7 +74,7 @@ def growing(folder: Path, temporary: str) -> dict[str, Any]:
     import yaml
     from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
-    from raysq import cluster
+    from raysq.distributed import cluster
 
     asked = yaml.safe_load((ROOT / "cluster.yaml").read_text())
     address = f"{ray.util.get_node_ip_address()}:{free_port()}"
@@ -120,12 +120,12 @@ def grown(folder: Path) -> dict[str, Any]:
     """Nodes are asked for, come, and stay away."""
     import ray
 
-    from raysq import cluster, nodes
+    from raysq.data.dataset import Dataset
+    from raysq.distributed import cluster, placement
     from raysq.errors import ResourceError
-    from raysq.shards import Dataset
 
     data = Dataset.open(folder / "data")
-    found: dict[str, Any] = {"grows": cluster.can_grow(), "handle": nodes.provide(data) is not None}
+    found: dict[str, Any] = {"grows": cluster.can_grow(), "handle": placement.broadcast(data) is not None}
     try:
         cluster.check_resources({"CPU": 1, "GPU": 1}, "a worker", 2)
     except ResourceError as error:
@@ -151,20 +151,20 @@ def one_node_is_blind(folder: Path) -> dict[str, Any]:
     """Shards go through the object store; runs that a node cannot see are refused at once."""
     import ray
 
-    from raysq import nodes
+    from raysq.data.dataset import Dataset
+    from raysq.distributed import placement
     from raysq.errors import ResourceError
-    from raysq.shards import Dataset
-    from raysq.training import api
+    from raysq.training import train
 
     data = Dataset.open(folder / "data")
-    handle = nodes.provide(data)
+    handle = placement.broadcast(data)
     assert handle is not None
     (blind,) = [node for node in ray.nodes() if node["Alive"] and node["NodeName"] == "blind"]
     seen = ray.get(on(blind).remote(str(data.directory), handle), timeout=400)
     started = time.monotonic()
     refusals = []
     for call in (
-        lambda: nodes.check_runs(folder / "private"),
+        lambda: placement.validate_shared_runs(folder / "private"),
         lambda: ray.get(on(blind).remote(str(data.directory), None), timeout=400),
     ):
         try:
@@ -173,23 +173,23 @@ def one_node_is_blind(folder: Path) -> dict[str, Any]:
             refusals.append(str(error).splitlines()[-1])
     found = {"handle": len(ray.cloudpickle.dumps(handle)), "seen": seen, "refusals": refusals}
     found["refused_in"] = time.monotonic() - started
-    run = api.train("jena", data=data.directory, model="dense", settings=SETTINGS, name="store", workers=2)
+    run = train.train("jena", data=data.directory, model="dense", settings=SETTINGS, name="store", workers=2)
     return {**found, "store": timeless(run)}
 
 
 def all_nodes_see(folder: Path, cluster: Any) -> dict[str, Any]:
     """Nothing goes through the object store; a group that loses a node continues on the others."""
-    from raysq import nodes
-    from raysq.shards import Dataset
-    from raysq.training import api
-    from raysq.training.config import plan
+    from raysq.data.dataset import Dataset
+    from raysq.distributed import placement
+    from raysq.training import train
     from raysq.training.run import Run
+    from raysq.training.run_config import resolve_config
 
     data = Dataset.open(folder / "data")
-    found: dict[str, Any] = {"shared": nodes.provide(data) is None}
-    nodes.check_runs(folder / "shared")
+    found: dict[str, Any] = {"shared": placement.broadcast(data) is None}
+    placement.validate_shared_runs(folder / "shared")
     cluster.add_node(**NODE)
-    hurt = Run.create(plan("jena", "dense", data, 0, SETTINGS), name="hurt")
+    hurt = Run.create(resolve_config("jena", "dense", data, 0, SETTINGS), name="hurt")
     lost: dict[str, Any] = {}
 
     def lose_a_node() -> None:
@@ -200,7 +200,7 @@ def all_nodes_see(folder: Path, cluster: Any) -> dict[str, Any]:
 
     thread = threading.Thread(target=lose_a_node, daemon=True)
     thread.start()
-    api.train("jena", data=data.directory, model="dense", settings=SETTINGS, name="hurt", workers=2)
+    train.train("jena", data=data.directory, model="dense", settings=SETTINGS, name="hurt", workers=2)
     thread.join()
     return {**found, "hurt": timeless(hurt), **lost}
 
@@ -251,9 +251,9 @@ def on(node: dict[str, Any]) -> Any:
 
 def look(directory: str, handle: Any) -> dict[str, Any]:
     """What a worker sees of a data set."""
-    from raysq import nodes
+    from raysq.distributed import placement
 
-    dataset = nodes.open_data(directory, handle)
+    dataset = placement.open_dataset(directory, handle)
     dataset.verify()
     values = dataset.column("T (degC)").slice(0, 100)
     address = values.ctypes.data

@@ -80,5 +80,5 @@ def test_mypy_sees_the_true_signatures(tmp_path):
     )
     assert "def (task: str, *, data: str | Path | None =" in done.stdout.replace("pathlib.", ""), done.stdout
     assert "-> raysq.training.run.Run" in done.stdout
-    assert "-> raysq.shards.Dataset" in done.stdout
+    assert "-> raysq.data.dataset.Dataset" in done.stdout
     assert 'Module has no attribute "trian"' in done.stdout

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from raysq import errors
+from raysq.data.readers.pickles import Refused
 from raysq.errors import DataError, RaysqError
-from raysq.readers.pickles import Refused
 from raysq.training import failures
 
 PACKAGE = Path(errors.__file__).parent
@@ -49,7 +49,7 @@ def test_a_noted_error_is_read_without_running_code(tmp_path):
     assert "is damaged" in str(failures.noted(tmp_path))
     assert not (tmp_path / "harm").exists()
     with pytest.raises(Refused):
-        from raysq.readers import pickles
+        from raysq.data.readers import pickles
 
         pickles.load((tmp_path / "failures" / "0.pickle").open("rb"))
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 import raysq
-from raysq import kinds, tasks
-from raysq.settings import settings_of
-from raysq.training.config import find_model, load_builder
+from raysq import problems, tasks
+from raysq.config import setting_fields
+from raysq.training.run_config import find_model, load_builder
 from raysq.training.settings import TrainSettings
 
 JOBS = sorted((Path(__file__).resolve().parents[1] / "jobs").glob("tune_*.py"))
 
 
 def test_every_task_has_a_script_that_can_be_submitted():
-    own = {name for name in tasks.TASKS if name == tasks.get(name).kind}  # for data of one's own
+    own = {name for name in tasks.TASKS if name == tasks.get(name).problem}  # for data of one's own
     assert {path.stem.removeprefix("tune_") for path in JOBS} >= set(tasks.TASKS) - own - {"beijing"}
     assert all(os.access(path, os.X_OK) for path in JOBS)
 
@@ -28,9 +28,9 @@ def test_the_space_of_a_script_are_settings_of_its_model(path, monkeypatch):
     monkeypatch.setattr(raysq, "search_job", lambda task, about, **rest: asked.update(rest, task=task, about=about))
     runpy.run_path(str(path))
     task = tasks.get(asked["task"])
-    kind = kinds.get(task.kind)
+    problem = problems.get(task.problem)
     assert path.name in asked["about"]
-    builder = load_builder(find_model(task.kind, asked["model"]).build, trusted=True)
-    known = {**settings_of(kind.examples), **settings_of(builder), **settings_of(TrainSettings)}
+    builder = load_builder(find_model(task.problem, asked["model"]).build, trusted=True)
+    known = {**setting_fields(problem.examples), **setting_fields(builder), **setting_fields(TrainSettings)}
     assert set(asked["space"]) <= set(known)
     assert set(task.search) <= {*known, *(field.name for field in dataclasses.fields(TrainSettings))}

@@ -3,9 +3,9 @@
 import pytest
 
 import raysq
+from raysq.display.terminal import visible
 from raysq.errors import UsageError
-from raysq.home import check_name
-from raysq.terminal import visible
+from raysq.storage.paths import check_name
 
 
 @pytest.mark.parametrize("name", ["a", "7", "run-1_b.c", "Grün", "走る", "x" * 100])

@@ -10,7 +10,7 @@ from typing import Any
 RENAMED: dict[str, str] = {}
 
 # Methods of `raysq.load(run)` and fields of `raysq.tune(...)`'s trials.
-NEIGHBORS = "neighbours"
+NEIGHBORS = "neighbors"
 TRIAL_SETTINGS = "settings"
 
 TASKS = (

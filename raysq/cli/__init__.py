@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, SystemExit) and not stops.received:
             raise
         if not stops.said:
-            from raysq.terminal import print_message
+            from raysq.display.terminal import print_message
 
             stops.said = True
             print_message(LINE)

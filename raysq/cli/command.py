@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from raysq.cli.parser import parser
 from raysq.cli.stop import INTERRUPTED, StopSignals
+from raysq.display.terminal import print_message
 from raysq.errors import Interrupted, RaysqError, UsageError
-from raysq.terminal import print_message
-from raysq.uris import redact_text
+from raysq.storage.uris import redact_text
 
 
 def run(arguments: Sequence[str] | None, stops: StopSignals) -> int:

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from raysq.terminal import print_result
+from raysq.display.terminal import print_result
 
 SHELLS = ("bash", "zsh", "tcsh")
 _FILES = ("FILE", "PATH")  # metavars

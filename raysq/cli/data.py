@@ -7,22 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from raysq.cli.output import say
+from raysq.display.terminal import print_message, print_result
 from raysq.errors import DataError, UsageError
-from raysq.terminal import print_message, print_result
 
 
 def tasks(options: argparse.Namespace) -> None:
     from rich.table import Table
 
-    from raysq import datasets, kinds, tasks
+    from raysq import problems, tasks
+    from raysq.data import catalog
 
     rows: list[dict[str, Any]] = []
     damaged: list[DataError] = []
     for name in tasks.TASKS:
         task = tasks.get(name)
-        prepared = [data.manifest.name for data in datasets.datasets(name, damaged.append)]
-        models = list(kinds.get(task.kind).models)
-        rows.append({"task": name, "kind": task.kind, "title": task.title, "models": models, "prepared": prepared})
+        prepared = [data.manifest.name for data in catalog.open_datasets(name, damaged.append)]
+        models = list(problems.get(task.problem).models)
+        rows.append(
+            {"task": name, "problem": task.problem, "title": task.title, "models": models, "prepared": prepared}
+        )
     table = Table("task", "about", "models", "prepared")
     for row in rows:
         table.add_row(row["task"], row["title"], ", ".join(row["models"]), ", ".join(row["prepared"]) or "-")
@@ -33,7 +36,7 @@ def tasks(options: argparse.Namespace) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     from raysq import tasks
-    from raysq.settings import parse_pairs
+    from raysq.config import parse_pairs
     from raysq.tasks.prepare import prepare as prepare_task
 
     task = tasks.get(options.task)
@@ -68,14 +71,14 @@ def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
     """The settings that the options about a person's own data stand for.
 
     Raises:
-        UsageError: an option of another kind of data than the task's.
+        UsageError: an option of another problem of data than the task's.
     """
-    from raysq import kinds
+    from raysq import problems
     from raysq.cli.parser import IMAGES, PAIRS, RUNNING, SERIES, TEXTS
-    from raysq.settings import settings_of
+    from raysq.config import setting_fields
 
-    kind = kinds.get(task.kind)
-    known = {**settings_of(kind.preparation), **settings_of(kind.examples)}
+    problem = problems.get(task.problem)
+    known = {**setting_fields(problem.preparation), **setting_fields(problem.examples)}
     groups = {"series": [*(option for option, _, _ in SERIES), "--category"], "texts": [one for one, _, _ in TEXTS]}
     groups["running text"] = [*(one for one, _, _ in RUNNING), "--text", "--test", "--level"]
     groups["images"] = [*(one for one, _, _ in IMAGES), "--test", "--label"]
@@ -91,7 +94,9 @@ def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
             if value is None or option in taken:
                 continue
             if not fits:
-                raise UsageError(f"{option} is for {about}; task {task.name} is of kind {kind.name}: leave it out")
+                raise UsageError(
+                    f"{option} is for {about}; task {task.name} is of problem {problem.name}: leave it out"
+                )
             values[setting] = value
             taken.add(option)
     return values
@@ -103,7 +108,7 @@ def _fits(group: list[str], known: Mapping[str, Any]) -> bool:
 
 
 def verify(options: argparse.Namespace) -> None:
-    from raysq.shards import Dataset
+    from raysq.data.dataset import Dataset
 
     data = Dataset.open(_prepared(options.data))
     data.verify()
@@ -123,8 +128,8 @@ def _prepared(named: str) -> Path:
     Raises:
         UsageError: several tasks have a data set of that name.
     """
-    from raysq.home import home
-    from raysq.shards import MANIFEST
+    from raysq.data.dataset import MANIFEST
+    from raysq.storage.paths import home
 
     data = home() / "data"
     if Path(named).exists() or (data / named / MANIFEST).exists():
@@ -138,7 +143,7 @@ def _prepared(named: str) -> Path:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    from raysq.doctor import examine
+    from raysq.cli.doctor import examine
 
     report = examine(start_ray=not options.no_ray)
 

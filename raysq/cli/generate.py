@@ -4,8 +4,8 @@ import argparse
 from typing import Any
 
 from raysq.cli.output import say
+from raysq.display.terminal import print_message, print_result
 from raysq.errors import UsageError
-from raysq.terminal import print_message, print_result
 
 
 def add(sub: argparse.ArgumentParser) -> None:

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from raysq.terminal import visible
-from raysq.uris import redact_text
+from raysq.display.terminal import visible
+from raysq.storage.uris import redact_text
 
 
 class IntermixedParser(argparse.ArgumentParser):
     """Parse options before, between and behind positional arguments of any number.
 
     Plain argparse consumes a positional argument of `nargs="*"` at the first one that it meets, so that
-    `neighbours RUN --top 3 WORD` leaves WORD over. `parse_intermixed_args` mends that, but not for the parsers of
+    `neighbors RUN --top 3 WORD` leaves WORD over. `parse_intermixed_args` mends that, but not for the parsers of
     subcommands, which are called by `parse_known_args` alone.
 
     What stands behind `--` is positional, whatever it begins with.

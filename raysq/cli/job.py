@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from raysq.cli.renamed import Renamed
-from raysq.terminal import print_result
+from raysq.display.terminal import print_result
 
 
 def search_job(
@@ -57,7 +57,7 @@ def search_job(
     options = parser.parse_args()
     raysq.plain_errors()
 
-    from raysq.console import Console
+    from raysq.display.console import Console
 
     data = options.data
     if options.source:

@@ -10,7 +10,7 @@ WIDEST = 6  # metrics that a table has room for as columns
 
 def overrides(options: argparse.Namespace) -> dict[str, Any]:
     """The settings of `--set` and of the options that stand for one."""
-    from raysq.settings import parse_pairs
+    from raysq.config import parse_pairs
 
     values: dict[str, Any] = parse_pairs(options.set)
     if getattr(options, "epochs", None) is not None:
@@ -23,7 +23,7 @@ def say(options: argparse.Namespace, result: dict[str, Any] | list[Any], show: C
     if options.json:
         print(json.dumps(result), file=options.stdout)
     else:
-        from raysq.console import Console
+        from raysq.display.console import Console
 
         show(Console(soft_wrap=True))
 
@@ -39,8 +39,8 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
     """A row a model and split: metrics as the model sees them, then in the target's own unit."""
     from rich.table import Table
 
-    from raysq.console import lines
-    from raysq.report.numbers import metric
+    from raysq.display.console import lines
+    from raysq.report.number_format import metric
 
     names: list[str] = []
     splits: list[str] = []
@@ -71,10 +71,10 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
 
 
 def plain_item(console: Any, item: Any) -> None:
-    """A table or a paragraph of a kind's, on a terminal."""
+    """A table or a paragraph of a problem's, on a terminal."""
     from rich.table import Table
 
-    from raysq.kinds import charts
+    from raysq.problems import charts
     from raysq.report.tables import column_texts
 
     if isinstance(item, charts.Text):

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from raysq.cli import data, generate, learn, neighbours, results, translate
+from raysq.cli import data, generate, neighbors, results, train, translate
 from raysq.cli.completion import PrintCompletion
 from raysq.cli.intermixed import IntermixedParser
 from raysq.cli.renamed import Renamed
@@ -33,14 +33,16 @@ TEXTS = (
     ("--level", "LEVEL", "word or char: what a token is (default: word)"),
     ("--vectors", "FILE", "word vectors, GloVe or word2vec as text, also .gz or .zip"),
 )
-RUNNING = (("--unit", "UNIT", "of running text: sentence (default), line, paragraph or document is learnt one by one"),)
+RUNNING = (
+    ("--unit", "UNIT", "of running text: sentence (default), line, paragraph or document is learned one by one"),
+)
 PAIRS = (
     ("--from", "SIDE", "source sentences: ending of their files (ja of train.ja), or name or number of their column"),
     ("--to", "SIDE", "target sentences, as --from"),
 )
 IMAGES = (
     ("--size", "WxH", "to which images are brought, such as 64x48 (default: theirs, where all have the same)"),
-    ("--colour", "NAME", "grey or rgb (default: as the images are)"),
+    ("--color", "NAME", "gray or rgb (default: as the images are)"),
 )
 
 
@@ -113,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
         images.add_argument(option, metavar=metavar, help=about)
     settings(sub)
 
-    sub = command("train", learn.train, "train a model, or continue its training")
+    sub = command("train", train.train, "train a model, or continue its training")
     training(sub)
     sub.add_argument("--config", metavar="FILE", help="settings, model and data of a search's best.json")
     sub.add_argument("--seed", type=int, help="of weights, order and dropout (default: 0)")
@@ -122,7 +124,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--dry-run", action="store_true", help="show what would be trained and how long it would take")
     settings(sub)
 
-    sub = command("tune", learn.tune, "search for better settings with Ray Tune")
+    sub = command("tune", train.tune, "search for better settings with Ray Tune")
     sub.add_argument("task")
     sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
     sub.add_argument("--model", help="a model, or package.module:function (default: the task's model for searches)")
@@ -152,7 +154,7 @@ def parser() -> argparse.ArgumentParser:
     settings(sub)
 
     about = "evaluate a run's best weights, the baseline beside it; of classes the confusion matrix too"
-    sub = command("evaluate", learn.evaluate, about)
+    sub = command("evaluate", train.evaluate, about)
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
     trust(sub)
     sub.add_argument("--split", choices=("train", "val", "test"), action="append", help="default: val and test")
@@ -165,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--open", action="store_true", help="show it in the browser")
     trust(sub)
 
-    sub = command("backtest", learn.backtest, "train and test on a rolling origin: fold after fold, later in time")
+    sub = command("backtest", train.backtest, "train and test on a rolling origin: fold after fold, later in time")
     training(sub)
     sub.add_argument("--folds", type=int, default=4, help="blocks that the test rows are cut into (default: 4)")
     sub.add_argument("--seed", type=int, default=0, help="of weights, order and dropout (default: 0)")
@@ -201,14 +203,14 @@ def parser() -> argparse.ArgumentParser:
     translate.add(sub)
     trust(sub)
 
-    sub = command("neighbours", neighbours.neighbours, "the nearest words, analogies, and word vectors for other tools")
+    sub = command("neighbors", neighbors.neighbors, "the nearest words, analogies, and word vectors for other tools")
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
     sub.add_argument("words", metavar="WORD", nargs="*", help="whose nearest words are shown")
     sub.add_argument("--top", type=int, default=10, metavar="N", help="how many of each (default: 10)")
     sub.add_argument("--among", type=int, metavar="N", help="name only words of the N most frequent ones")
     analogy = 'such as "king - man + woman"; may be given repeatedly'
     sub.add_argument("--analogy", action="append", default=[], metavar="SUM", help=analogy)
-    tests = "word pairs with judgements (WordSim-353), or analogy questions; may be given repeatedly"
+    tests = "word pairs with judgments (WordSim-353), or analogy questions; may be given repeatedly"
     sub.add_argument("--evaluate", action="append", default=[], metavar="FILE", help=tests)
     sub.add_argument("--export", metavar="FILE", help=".txt or .txt.gz in word2vec's text format, as gensim loads it")
     trust(sub)

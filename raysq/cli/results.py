@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq.cli.output import say
+from raysq.display.terminal import print_message, print_result, visible
 from raysq.errors import DataError, UsageError
-from raysq.report.numbers import metric
-from raysq.terminal import print_message, print_result, visible
+from raysq.report.number_format import metric
 
 if TYPE_CHECKING:
     from raysq.training.run import Run
@@ -18,8 +18,8 @@ _COLUMNS = 12  # that a terminal has room for
 
 
 def predict(options: argparse.Namespace) -> None:
+    from raysq.config import parse_pairs
     from raysq.inference.batch import predict_file
-    from raysq.settings import parse_pairs
 
     if options.text is not None:
         return _predict_texts(options)
@@ -42,7 +42,7 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def _predict_texts(options: argparse.Namespace) -> None:
-    from raysq.inference.load import load, texts_column
+    from raysq.inference.predictor import load, texts_column
     from raysq.training.run import Run
 
     for name in ("output", "actors", "gpu", "set"):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from raysq.cli.output import say
+from raysq.display.terminal import print_message, print_result
 from raysq.errors import UsageError
-from raysq.terminal import print_message, print_result
 
 
 def add(sub: argparse.ArgumentParser) -> None:
@@ -72,8 +72,8 @@ def _texts(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> Non
 
 
 def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None:
+    from raysq.data.messages import without_options
     from raysq.inference.translate import translate_file
-    from raysq.messages import without_options
 
     def tell(message: str) -> None:
         if not options.json:
@@ -107,7 +107,7 @@ def _counter(quiet: bool) -> Iterator[Callable[[int], None]]:
     """A function that adds to the lines that are done, and shows them on a terminal."""
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from raysq.console import Console
+    from raysq.display.console import Console
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

@@ -18,10 +18,9 @@ from typing import Any, Generic, TypeVar, cast
 import pyarrow as pa
 
 from raysq import __version__
-from raysq.atomic import replace_directory, sync
-from raysq.data.preprocessor import Partition, Preprocessor, Transform
-from raysq.data.progress import progress
-from raysq.data.records import (
+from raysq.data.dataset import Dataset, Manifest, Shard, schema_entries, write_extra, write_manifest, write_shard
+from raysq.data.integrity import stamp
+from raysq.data.partition_stats import (
     ChunkRecord,
     Cleanup,
     PartitionStats,
@@ -32,11 +31,12 @@ from raysq.data.records import (
     record_stats,
     share_out,
 )
+from raysq.data.preprocessor import Partition, Preprocessor, Transform
+from raysq.data.progress import progress
+from raysq.data.sources import ResolvedSource
 from raysq.distributed.executor import Executor, Halt, choose_executor
 from raysq.errors import DataError, ResourceError, SourceError, UsageError
-from raysq.integrity import stamp
-from raysq.shards import Dataset, Manifest, Shard, schema_entries, write_extra, write_manifest, write_shard
-from raysq.sources import Source
+from raysq.storage.atomic import replace_directory, sync
 
 UNFINISHED = ".unfinished-"
 
@@ -53,7 +53,7 @@ class Written:
 
 def build(
     preprocessor: Preprocessor,
-    source: Source,
+    source: ResolvedSource,
     target: Path,
     identity: Mapping[str, str],
     *,
@@ -73,7 +73,7 @@ def build(
         target: the data set's directory; one that is there is replaced. Not named, the folder to put it into, under the
             beginning of its fingerprint, which is not asked for before the end: the checksums of large files are found
             while they are prepared.
-        identity: `task` and `kind` for the manifest, and `name` where it is not the directory's.
+        identity: `task` and `problem` for the manifest, and `name` where it is not the directory's.
         named: what the target is.
         settings: of examples, to be kept with the data set.
         messages: of `infer`, to be kept too.
@@ -100,7 +100,7 @@ def build(
         target = target if named else folder / key[:12]
         manifest = Manifest(
             task=identity["task"],
-            kind=identity["kind"],
+            problem=identity["problem"],
             name=identity.get("name", target.name),
             rows=sum(shard.rows for shard in written.shards),
             bytes=sum(shard.bytes for shard in written.shards),
@@ -135,7 +135,7 @@ def build(
     return Dataset.open(target)
 
 
-def fingerprint(preprocessor: Preprocessor, source: Source) -> str:
+def fingerprint(preprocessor: Preprocessor, source: ResolvedSource) -> str:
     """Return what decides a data set's rows: the raw files' bytes and order, the settings, the version."""
     identity = {
         "files": [file.sha256 for file in source.raw],
@@ -217,7 +217,7 @@ class ReadPartition:
 
     Attributes:
         preprocessor: of the partition.
-        scratch: a folder that all nodes see, for `raysq.data.records.load_stats`.
+        scratch: a folder that all nodes see, for `raysq.data.partition_stats.load_stats`.
     """
 
     preprocessor: Preprocessor

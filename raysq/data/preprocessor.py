@@ -9,10 +9,10 @@ from typing import Any, ClassVar, Self
 
 import pyarrow as pa
 
-from raysq.data.records import PartitionStats, Slice, Stats
-from raysq.readers.limits import without_defaults
-from raysq.shards import SHARD_ROWS
-from raysq.sources import Listing
+from raysq.data.dataset import SHARD_ROWS
+from raysq.data.partition_stats import PartitionStats, Slice, Stats
+from raysq.data.readers.limits import without_defaults
+from raysq.data.sources import Listing
 
 Partition = Any
 """Picklable description of a part of the raw files that can be read independently.

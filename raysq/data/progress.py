@@ -13,10 +13,10 @@ def progress(partitions: Sequence[Any], folder: Path, quiet: bool) -> Iterator[N
 
     Args:
         partitions: that are being read.
-        folder: of `raysq.data.records.record_stats`.
+        folder: of `raysq.data.partition_stats.record_stats`.
         quiet: show nothing.
     """
-    from raysq.console import Console
+    from raysq.display.console import Console
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

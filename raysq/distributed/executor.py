@@ -15,7 +15,7 @@ from typing import Any, ClassVar, TypeVar
 
 import pyarrow as pa
 
-from raysq.cluster import cores, has_cluster
+from raysq.distributed.cluster import cores, has_cluster
 
 T = TypeVar("T")
 Calls = Sequence[tuple[Any, ...]]

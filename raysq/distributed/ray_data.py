@@ -21,7 +21,7 @@ from ray.data._internal.execution.interfaces.task_context import TaskContext
 from ray.data.block import Block, BlockMetadata
 from ray.exceptions import RayError
 
-from raysq.cluster import ensure_ray
+from raysq.distributed.cluster import ensure_ray
 from raysq.distributed.executor import Calls, Executor, Halt, Tables
 from raysq.distributed.row_keys import KEY, STRIDE, check_order
 from raysq.errors import ResourceError

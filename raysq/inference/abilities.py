@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from raysq import kinds, tasks
+from raysq import problems, tasks
 from raysq.errors import DataError, UsageError
 from raysq.training.run import Run
 
@@ -14,7 +14,7 @@ class Ability:
     Attributes:
         command: as on the command line.
         does: the same in words, after "cannot".
-        part: the field of `Kind` without which it cannot be done; None for what every run can.
+        part: the field of `Problem` without which it cannot be done; None for what every run can.
     """
 
     command: str
@@ -28,21 +28,23 @@ ABILITIES = (
     Ability("predict --text", "predict for texts that are given one by one", "texts"),
     Ability("generate", "generate text", "generate"),
     Ability("translate", "translate", "translator"),
-    Ability("neighbours", "tell the neighbours of words", "words"),
+    Ability("neighbors", "tell the neighbors of words", "words"),
     Ability("report", "be reported"),
     Ability("export", "be exported"),
 )
 
 
 def check(run: Run, command: str) -> None:
-    """Whether a run is of a kind that a command can use.
+    """Whether a run is of a problem that a command can use.
 
     Raises:
         UsageError: it is not; names what the run can do, and tasks whose runs can do what was asked for.
     """
     ability = next(one for one in ABILITIES if one.command == command)
     if not _offers(run, ability):
-        able = [name for name in tasks.TASKS if getattr(kinds.get(tasks.get(name).kind), ability.part or "", None)]
+        able = [
+            name for name in tasks.TASKS if getattr(problems.get(tasks.get(name).problem), ability.part or "", None)
+        ]
         raise refusal(run, command, f"runs of {', '.join(able)} can")
 
 
@@ -52,7 +54,7 @@ def refusal(run: Run, command: str, why: str) -> UsageError:
     refused = next(one for one in ABILITIES if one.command == command)
     can = [one.command for one in ABILITIES if one is not refused and _offers(run, one) and _has_words(run, one)]
     return UsageError(
-        f"run {run.name} ({config.task}, model {config.model}) is {kinds.get(config.kind).noun} and cannot "
+        f"run {run.name} ({config.task}, model {config.model}) is {problems.get(config.problem).noun} and cannot "
         f"{refused.does} ({why}); it can: {', '.join(can)}"
     )
 
@@ -75,14 +77,14 @@ def finished(run: Run) -> None:
 
 
 def _offers(run: Run, ability: Ability) -> bool:
-    return ability.part is None or getattr(kinds.get(run.config.kind), ability.part) is not None
+    return ability.part is None or getattr(problems.get(run.config.problem), ability.part) is not None
 
 
 def _has_words(run: Run, ability: Ability) -> bool:
-    """Whether a run's own model has vectors of words, which not all models of a kind have."""
+    """Whether a run's own model has vectors of words, which not all models of a problem have."""
     if ability.part != "words":
         return True
-    from raysq.inference.neighbours import word_vectors
+    from raysq.inference.neighbors import word_vectors
 
     try:
         word_vectors(run)

@@ -9,18 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysq import kinds, sources, zones
-from raysq.atomic import atomic_write
+from raysq import problems
+from raysq.config import resolve_names, setting_fields
+from raysq.data import sources, time_zones
+from raysq.data.dataset import Dataset
+from raysq.data.messages import without_options
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.display.terminal import print_message, results
 from raysq.errors import DataError, RaysqError, UsageError
-from raysq.home import asked_output
 from raysq.inference import pool
 from raysq.inference.abilities import finished
-from raysq.inference.load import Predictor, for_predict
-from raysq.messages import without_options
-from raysq.readers.csv.format import CsvFormat
-from raysq.settings import resolve, settings_of
-from raysq.shards import Dataset
-from raysq.terminal import print_message, results
+from raysq.inference.predictor import Predictor, for_predict
+from raysq.storage.atomic import atomic_write
+from raysq.storage.paths import validate_output
 from raysq.training.run import Run
 from raysq.training.saved import tell_if_changed
 
@@ -53,7 +54,7 @@ def predict_file(
         source: what `prepare` takes: a csv, a Parquet file, a folder, a URL, ...
         output: a .csv or .parquet file to write, replaced if it is there; csv on standard output if left out.
         settings: how csv files are written, where that is otherwise than in the run's source; see
-            `raysq.readers.csv.format.CsvFormat`.
+            `raysq.data.readers.csv.format.CsvFormat`.
         actors: of the pool, one CPU each; as many as the cluster has CPUs if left out. Given, the pool is used for
             small files too.
         gpu: one GPU for each actor.
@@ -78,13 +79,13 @@ def predict_file(
     if path is not None and path.suffix not in (".csv", ".parquet"):
         raise UsageError(f"--output must end in .csv or .parquet, received {str(output)!r}")
     if path is not None:
-        asked_output(path)
+        validate_output(path)
     if actors is not None and actors < 1:
         raise UsageError(f"--actors must be at least 1, received {actors}")
     finished(run)
-    preprocessor = kinds.get(run.config.kind).reading(run.config.facts)
+    preprocessor = problems.get(run.config.problem).reading(run.config.facts)
     if settings:
-        preprocessor = dataclasses.replace(preprocessor, **resolve(settings, settings_of(CsvFormat)))
+        preprocessor = dataclasses.replace(preprocessor, **resolve_names(settings, setting_fields(CsvFormat)))
     with for_predict():
         found = sources.resolve(
             str(source),
@@ -98,9 +99,9 @@ def predict_file(
             quiet=quiet,
         )
         if path is not None:
-            asked_output(path, found.files)
+            validate_output(path, found.files)
         _say(found.messages, quiet)
-        if kinds.get(run.config.kind).history is None:
+        if problems.get(run.config.problem).history is None:
             # What a run of another form leaves open, such as the column of the text, is found now, and told.
             preprocessor, messages = preprocessor.infer(found.files)
             _say(messages, quiet)
@@ -109,7 +110,7 @@ def predict_file(
         tell_if_changed(run)
     if small:
         tables = _here(run, preprocessor, found, quiet)
-    elif kinds.get(run.config.kind).history is None:
+    elif problems.get(run.config.problem).history is None:
         tables = _stream(run, preprocessor, found, actors, gpu, quiet)
     else:
         tables = _pool(run, preprocessor, found, actors, gpu, quiet)
@@ -128,11 +129,11 @@ def _no_sample(spec: str) -> Path:
     raise UsageError("predict takes a file, a folder or a URL; the sample can be trained on only")
 
 
-def _here(run: Run, preprocessor: Any, found: sources.Source, quiet: bool) -> "Iterator[pa.Table]":
+def _here(run: Run, preprocessor: Any, found: sources.ResolvedSource, quiet: bool) -> "Iterator[pa.Table]":
     from raysq.data.pipeline import read_table
 
     predictor = Predictor(run)
-    inferred = kinds.get(run.config.kind).history is None
+    inferred = problems.get(run.config.problem).history is None
     table, report = read_table(preprocessor, found.files, inferred=inferred)
     _tell(run, preprocessor, report, quiet)
     yield predictor.predict_table(table, report=report)
@@ -143,7 +144,7 @@ def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -
     if quiet:
         return
     lines = list(preprocessor.describe(report))
-    history = kinds.get(run.config.kind).history
+    history = problems.get(run.config.problem).history
     before = history(run.config.facts, run.config.example_settings())[0] if history is not None else 0
     short = [str(one["id"]) for one in report.get("series") or [] if one["rows"] < before]
     if short:
@@ -162,7 +163,7 @@ def _say(lines: Sequence[str], quiet: bool) -> None:
 
 
 def _stream(
-    run: Run, preprocessor: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
+    run: Run, preprocessor: Any, found: sources.ResolvedSource, actors: int | None, gpu: bool, quiet: bool
 ) -> "Iterator[pa.Table]":
     from raysq.inference.stream import stream
 
@@ -177,7 +178,7 @@ def _stream(
 
 
 def _pool(
-    run: Run, preprocessor: Any, found: sources.Source, actors: int | None, gpu: bool, quiet: bool
+    run: Run, preprocessor: Any, found: sources.ResolvedSource, actors: int | None, gpu: bool, quiet: bool
 ) -> "Iterator[pa.Table]":
     from raysq.data.pipeline import build
     from raysq.distributed.ray_data import ordered, ray_errors
@@ -187,7 +188,7 @@ def _pool(
 
     needs = pool.needs(gpu)
     with pool.scratch() as place:
-        identity = {"task": run.config.task, "kind": run.config.kind, "name": "input"}
+        identity = {"task": run.config.task, "problem": run.config.problem, "name": "input"}
         dataset = build(preprocessor, found, place / "input", identity, quiet=quiet)
         _tell(run, preprocessor, dataset.manifest.report, quiet)
         parts = _parts(run, dataset)
@@ -212,7 +213,7 @@ def _pool(
 def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
     """Ranges of rows, none across two series, each with what a prediction looks at before and after it."""
     config = run.config
-    history = kinds.get(config.kind).history
+    history = problems.get(config.problem).history
     assert history is not None  # else rows are predicted as they are read
     before, after = history(config.facts, config.example_settings())
     parts, begin = [], 0
@@ -284,10 +285,10 @@ def _writer(path: Path | None) -> "Iterator[Any]":
             options = pyarrow.csv.WriteOptions(include_header=not written)
             if sys.stdout.isatty():
                 text = io.BytesIO()
-                pyarrow.csv.write_csv(zones.written(table), text, options)
+                pyarrow.csv.write_csv(time_zones.written(table), text, options)
                 results().write(text.getvalue().decode())
             else:
-                pyarrow.csv.write_csv(zones.written(table), sys.stdout.buffer, options)
+                pyarrow.csv.write_csv(time_zones.written(table), sys.stdout.buffer, options)
                 sys.stdout.buffer.flush()
             written = True
 
@@ -298,7 +299,7 @@ def _writer(path: Path | None) -> "Iterator[Any]":
 
         def write(table: "pa.Table") -> None:
             nonlocal writer
-            table = zones.written(table) if path.suffix == ".csv" else table
+            table = time_zones.written(table) if path.suffix == ".csv" else table
             if writer is None:
                 form = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
                 writer = form(str(partial), table.schema)
@@ -320,7 +321,7 @@ def _bar(total: int, quiet: bool) -> "Iterator[Any]":
     """A function that adds to what is done, and shows it on a terminal."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-    from raysq.console import Console
+    from raysq.display.console import Console
 
     console = Console(stderr=True)
     if quiet or not console.is_terminal:

@@ -7,11 +7,11 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from raysq.atomic import atomic_write
+from raysq.config import nearest_name
 from raysq.errors import DataError, ResourceError, UsageError
-from raysq.home import check_folder
-from raysq.inference.load import Predictor
-from raysq.settings import nearest
+from raysq.inference.predictor import Predictor
+from raysq.storage.atomic import atomic_write
+from raysq.storage.paths import validate_folder
 from raysq.training.run import Run
 
 Form = Literal["keras", "json", "saved_model", "onnx"]
@@ -49,7 +49,7 @@ def export(
     """
     forms = get_args(Form)
     if form not in forms:
-        raise UsageError(f"unknown form {form!r}: {nearest(form, forms)}")
+        raise UsageError(f"unknown form {form!r}: {nearest_name(form, forms)}")
     run = Run.of(run, trust=trust)
     target = run.directory / "exports" / _NAMES[form] if output is None else Path(output)
     ending = Path(_NAMES[form]).suffix
@@ -58,7 +58,7 @@ def export(
     if ending and target.suffix != ending:
         raise UsageError(f"--output of form {form!r} must end in {ending}, received {str(output)!r}")
     if output is not None:
-        check_folder(target)
+        validate_folder(target)
     if target.is_dir() and any(target.iterdir()) and not (target / _SIGNS.get(form, "")).is_file():
         raise UsageError(
             f"--output: the folder {str(target)!r} holds other things than an earlier export, which it would replace: "

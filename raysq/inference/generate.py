@@ -14,21 +14,21 @@ def generate(run: Run | str | Path, prompt: str = "", *, trust: bool = False, **
         run: a finished run of a language model, its directory or its id.
         prompt: the beginning.
         trust: as for `raysq.load`.
-        chosen: how long, how many, and how: as the kind's generator takes it (`words`, `temperature`, `top_k`, `top_p`,
+        chosen: how long, how many, and how: as the problem's generator takes it (`words`, `temperature`, `top_k`, `top_p`,
             `seed`, `samples`, `stop`).
 
     Returns:
-        As the kind's generator says: for a language model `prompt`, `samples`, `unknown`, `seconds` and
+        As the problem's generator says: for a language model `prompt`, `samples`, `unknown`, `seconds` and
         `words_per_second`.
 
     Raises:
         DataError: no such run, or one that has not finished.
-        UsageError: a run of another kind, or a value out of its range.
+        UsageError: a run of another problem, or a value out of its range.
 
     Example:
         >>> raysq.generate("alice-lstm", "the queen", words=20, temperature=0.7)["samples"]
     """
-    from raysq.inference.load import load
+    from raysq.inference.predictor import load
 
     run = Run.of(run, trust=trust)
     check(run, "generate")

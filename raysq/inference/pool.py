@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raysq.errors import RaysqError
-from raysq.home import home
-from raysq.inference.load import Predictor
+from raysq.inference.predictor import Predictor
+from raysq.storage.paths import home
 from raysq.training.run import Run
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def size(asked: int | None, gpu: bool) -> int:
     Raises:
         ResourceError: no cluster, or too few CPUs or GPUs.
     """
-    from raysq.cluster import check_resources, ensure_ray
+    from raysq.distributed.cluster import check_resources, ensure_ray
 
     ensure_ray()
     import ray
@@ -47,11 +47,11 @@ def scratch() -> Iterator[Path]:
     Raises:
         ResourceError: a node does not see RAYSQ_HOME.
     """
-    from raysq.nodes import check_runs
+    from raysq.distributed.placement import validate_shared_runs
 
     folder = home() / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
-    check_runs(folder)
+    validate_shared_runs(folder)
     place = Path(tempfile.mkdtemp(prefix="predict-", dir=folder))
     try:
         yield place

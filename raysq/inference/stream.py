@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from raysq.data.preprocessor import Preprocessor
+from raysq.data.sources import ResolvedSource
 from raysq.distributed.row_keys import KEY, STRIDE, check_order
 from raysq.errors import RaysqError
 from raysq.inference import pool
-from raysq.sources import Source
 from raysq.training.run import Run
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _WAITING = 256 << 20  # bytes of blocks, at least, that may wait between the fil
 def stream(
     run: Run,
     preprocessor: Preprocessor,
-    found: Source,
+    found: ResolvedSource,
     actors: int,
     *,
     gpu: bool,
@@ -31,8 +31,8 @@ def stream(
     """Predictions for the rows of raw files, in their order, whatever the number of actors.
 
     Args:
-        run: of a kind whose rows are predicted each by itself.
-        preprocessor: of the kind, reads the files; nothing is left to be inferred.
+        run: of a problem whose rows are predicted each by itself.
+        preprocessor: of the problem, reads the files; nothing is left to be inferred.
         found: the files.
         actors: of the pool.
         gpu: whether they predict on GPUs.
@@ -48,8 +48,8 @@ def stream(
     import pyarrow as pa
     from ray.data import ActorPoolStrategy
 
+    from raysq.data.partition_stats import ChunkRecord, all_stats
     from raysq.data.pipeline import ReadPartition
-    from raysq.data.records import ChunkRecord, all_stats
     from raysq.distributed.ray_data import keyed_rows, ordered, ray_errors
 
     partitions = preprocessor.partition(found.files)

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from raysq import kinds
-from raysq.atomic import atomic_write
+from raysq import problems
 from raysq.data.pipeline import read_table
+from raysq.data.readers.files import check_file, open_file, unreadable
+from raysq.data.readers.limits import LIMITS
+from raysq.display.terminal import TextOutput, results
 from raysq.errors import DataError, UsageError
-from raysq.home import asked_output
 from raysq.inference.abilities import check
-from raysq.inference.load import without_options
-from raysq.readers.files import check_file, open_file, unreadable
-from raysq.readers.limits import LIMITS
-from raysq.terminal import TextOutput, results
+from raysq.inference.predictor import without_options
+from raysq.storage.atomic import atomic_write
+from raysq.storage.paths import validate_output
 from raysq.training.run import Run
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
@@ -51,7 +51,7 @@ def translate_file(
         on_line: called with the number of lines that were translated since.
         on_message: called with what was found in a table, and what is damaged in it, a line at a time.
         trust: as for `raysq.load`.
-        chosen: `beam`, `penalty` and `unknown`, as the kind's translator takes them.
+        chosen: `beam`, `penalty` and `unknown`, as the problem's translator takes them.
 
     Returns:
         `run`, `output`, `lines`, `seconds` (of translating, without loading), and `bleu` where there is a reference.
@@ -65,7 +65,7 @@ def translate_file(
     Example:
         >>> raysq.translate_file("translation-attention", "in.txt", "out.txt", reference="reference.txt")["bleu"]
     """
-    from raysq.inference.load import load
+    from raysq.inference.predictor import load
 
     run = Run.of(run, trust=trust)
     check(run, "translate")
@@ -76,7 +76,7 @@ def translate_file(
         raise UsageError(f"--reference takes a text file, a translation a line; received {reference}")
     wanted = None if reference is None else list(_lines(Path(reference), encoding))
     predictor = load(run)
-    graded = predictor.kind.graded
+    graded = predictor.problem.graded
     if wanted is not None:
         assert graded is not None
         graded(run.config.facts, [""], [""])  # that it cannot be computed is said before the work, not behind it
@@ -88,7 +88,7 @@ def translate_file(
         else:
             lines = _lines(None if str(source) == "-" else Path(source), encoding)
         inputs = [Path(one) for one in (source, reference) if one is not None and str(one) != "-"]
-        sink = _sink(stack, None if output is None else asked_output(output, inputs), encoding)
+        sink = _sink(stack, None if output is None else validate_output(output, inputs), encoding)
         while block := list(itertools.islice(lines, _LINES)):
             began = time.perf_counter()
             found = predictor.translate(block, progress=on_line, **chosen)
@@ -130,12 +130,12 @@ def translate(run: Run | str | Path, texts: Sequence[str], *, trust: bool = Fals
 
     Raises:
         DataError: no such run, or one that has not finished.
-        UsageError: a run of another kind, or a value out of its range.
+        UsageError: a run of another problem, or a value out of its range.
 
     Example:
         >>> [found.text for found in raysq.translate("translation-attention", ["how are you ?"])]
     """
-    from raysq.inference.load import load
+    from raysq.inference.predictor import load
 
     run = Run.of(run, trust=trust)
     check(run, "translate")
@@ -149,7 +149,7 @@ def _is_table(path: Path) -> bool:
 
 def _cells(run: Run, path: Path, encoding: str, column: str | None, on_message: Callable[[str], None]) -> list[str]:
     """The sentences of a table, read as those of the run's own tables are."""
-    reading = kinds.get(run.config.kind).reading(run.config.facts)
+    reading = problems.get(run.config.problem).reading(run.config.facts)
     reading = dataclasses.replace(reading, encoding=encoding, **({} if column is None else {"source": column}))
     check_file(path)
     try:

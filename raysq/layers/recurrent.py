@@ -98,7 +98,7 @@ class _SimpleCell:
         return gradients[0] * (1 - kept[0] * kept[0]), (None,)
 
 
-class Quick(keras.layers.Layer):
+class FastRNN(keras.layers.Layer):
     """What the three layers share: when the quick loop can do it, and the call."""
 
     arithmetic: Any
@@ -161,7 +161,7 @@ class Quick(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="raysq")
-class LSTM(Quick, keras.layers.LSTM):
+class LSTM(FastRNN, keras.layers.LSTM):
     """`keras.layers.LSTM` with a quick loop on a CPU: same arguments, weights, outputs and gradients (to 1e-5).
 
     Other activations than Keras's defaults, recurrent dropout, masks, `stateful`, `unroll`, `return_state`, other types
@@ -172,14 +172,14 @@ class LSTM(Quick, keras.layers.LSTM):
 
 
 @keras.saving.register_keras_serializable(package="raysq")
-class GRU(Quick, keras.layers.GRU):
+class GRU(FastRNN, keras.layers.GRU):
     """`keras.layers.GRU` with a quick loop on a CPU; see `LSTM`. `reset_after=False` takes Keras's own way."""
 
     arithmetic = _GRUCell()
 
 
 @keras.saving.register_keras_serializable(package="raysq")
-class SimpleRNN(Quick, keras.layers.SimpleRNN):
+class SimpleRNN(FastRNN, keras.layers.SimpleRNN):
     """`keras.layers.SimpleRNN` with a quick loop on a CPU; see `LSTM`."""
 
     arithmetic = _SimpleCell()

@@ -23,7 +23,7 @@ from tensorflow.compiler.tf2xla.python import xla
 # Nor has whether what is traced becomes part of a program of XLA.
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
-from raysq.cluster import cores
+from raysq.distributed.cluster import cores
 
 # Widths of the loop. Each is a loop of its own to compile: more of them save less and less.
 PARTS = 6

@@ -99,7 +99,7 @@ class WordSampling(keras.layers.Layer):
         """See `raysq.layers.portable`; the loss as evaluation has it."""
         ops = keras.ops
         ids, seen = inputs
-        # The words' own vectors are those that train: see `raysq.corpus.neighbours.embedding_of`.
+        # The words' own vectors are those that train: see `raysq.text.neighbors.embedding_of`.
         vectors = table(ops.convert_to_numpy(self.vectors), self.name, trainable=False)
         probes = ops.convert_to_numpy(self.probes)[None]
 
@@ -112,11 +112,11 @@ class WordSampling(keras.layers.Layer):
     def _loss(self, ids, seen, vectors_of, scores_of_drawn):
         ops = keras.ops
         weights = self._pair_weights(ids)
-        centre = slice(self.window, self.window + self.block)
+        center = slice(self.window, self.window + self.block)
         if self.architecture == "cbow":
             total = ops.sum(weights, -1, keepdims=True)
             hidden = ops.matmul(self._banded(ops.cast(weights / ops.maximum(total, 1e-9), seen.dtype)), seen)
-            scores = ops.sum(hidden * vectors_of(ids[:, centre]), -1, keepdims=True)
+            scores = ops.sum(hidden * vectors_of(ids[:, center]), -1, keepdims=True)
             weights = ops.cast(total > 0, "float32")
         else:
             hidden = seen

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from raysq.kinds.charts import Figures, Line, LineChart, Style, Table
+from raysq.problems.charts import Figures, Line, LineChart, Style, Table
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import metrics_of, primary, rank, verdict
-from raysq.report.numbers import number, seconds, short
+from raysq.report.number_format import number, seconds, short
 from raysq.report.run import banner, history_part, remarks, run_figures, run_verdict
 from raysq.report.sections import anchor, draw_chart, draw_figures, draw_section, part
 from raysq.report.study import Study
@@ -14,7 +14,7 @@ from raysq.report.style import PALETTE
 from raysq.report.tables import draw_table
 
 _STYLES: tuple[Style, ...] = ("solid", "dashed", "dotted")
-_DRAWN = 12  # runs at most that are drawn by themselves, and in colour
+_DRAWN = 12  # runs at most that are drawn by themselves, and in color
 
 
 def comparison(studies: Sequence[Study], left_out: Sequence[str] = ()) -> tuple[str, Markup, list[Markup]]:
@@ -114,7 +114,7 @@ def _differences(ranked: Sequence[Study]) -> Markup | None:
 
 
 def _curves(ranked: Sequence[Study]) -> Markup | None:
-    """The validation curves of all runs; the best ones in colour."""
+    """The validation curves of all runs; the best ones in color."""
     lines = []
     key, words = _curve(ranked)
     for place, one in enumerate(ranked):

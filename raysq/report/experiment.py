@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from raysq.errors import DamagedError, DataError, RaysqError
+from raysq.storage.trust import check_links
 from raysq.training import experiment_files as files
-from raysq.training.config import Config
 from raysq.training.run import Run
-from raysq.trust import check_links
+from raysq.training.run_config import RunConfig
 
 
 @dataclass
@@ -145,5 +145,5 @@ def _from_runs(experiment: Experiment) -> list[dict[str, Any]]:
     return sorted(trials, key=lambda trial: (trial["val_loss"] is None, trial["val_loss"] or 0.0))
 
 
-def _flat(config: Config) -> dict[str, Any]:
+def _flat(config: RunConfig) -> dict[str, Any]:
     return {**config.examples, **config.builder, **config.training}

@@ -48,7 +48,7 @@ def place(nodes: Sequence[Node]) -> Plan:
     widths = {name: drafts[name].width if name in drafts else _LANE for row in rows for name in row}
     row_widths = [sum(widths[name] for name in row) + GAP * (len(row) - 1) for row in rows]
     width = max(row_widths)
-    at: dict[str, tuple[float, float, float]] = {}  # centre, top, bottom
+    at: dict[str, tuple[float, float, float]] = {}  # center, top, bottom
     boxes = []
     y = 0.0
     for row, row_width in zip(rows, row_widths, strict=True):
@@ -112,7 +112,7 @@ def _rows(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> tuple[list
 
 
 def _order(rows: list[list[str]], chains: Sequence[tuple[str, ...]]) -> None:
-    """Sorts each row by the mean place of its neighbours, downwards and upwards: fewer arrows cross."""
+    """Sorts each row by the mean place of its neighbors, downwards and upwards: fewer arrows cross."""
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     for chain in chains:
@@ -120,12 +120,12 @@ def _order(rows: list[list[str]], chains: Sequence[tuple[str, ...]]) -> None:
             above.setdefault(target, []).append(source)
             below.setdefault(source, []).append(target)
 
-    def sort(row: list[str], neighbours: Mapping[str, list[str]], beside: list[str]) -> None:
+    def sort(row: list[str], neighbors: Mapping[str, list[str]], beside: list[str]) -> None:
         place = {name: (number + 0.5) / len(beside) for number, name in enumerate(beside)}
         own = {name: (number + 0.5) / len(row) for number, name in enumerate(row)}
 
         def mean(name: str) -> float:
-            known = [place[other] for other in neighbours.get(name, []) if other in place]
+            known = [place[other] for other in neighbors.get(name, []) if other in place]
             return sum(known) / len(known) if known else own[name]
 
         row.sort(key=mean)
@@ -140,6 +140,6 @@ def _order(rows: list[list[str]], chains: Sequence[tuple[str, ...]]) -> None:
 def _arrow(stops: Sequence[tuple[float, float, float]]) -> tuple[tuple[float, float], ...]:
     """From the bottom of the first to the top of the last, straight through the lanes between."""
     points = [(stops[0][0], stops[0][2])]
-    for centre, top, bottom in stops[1:-1]:
-        points += [(centre, top), (centre, bottom)]
+    for center, top, bottom in stops[1:-1]:
+        points += [(center, top), (center, bottom)]
     return (*points, (stops[-1][0], stops[-1][1]))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from raysq.report.graph import Node
 from raysq.report.layout import LINE, PAD, Plan, place
 from raysq.report.markup import Markup, coordinate, join, tag
-from raysq.report.numbers import number
+from raysq.report.number_format import number
 
 _MARGIN = 4.0
 

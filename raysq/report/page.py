@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from raysq import __version__
-from raysq.atomic import atomic_write
 from raysq.errors import DamagedError, DataError, NotFoundError, UsageError
-from raysq.home import home
 from raysq.report.charts.runtime import runtime
 from raysq.report.comparison import comparison
 from raysq.report.experiment import is_experiment, open_experiment
@@ -18,6 +16,8 @@ from raysq.report.run import run_heading, run_parts
 from raysq.report.search import search_page
 from raysq.report.study import study
 from raysq.report.style import sheet
+from raysq.storage.atomic import atomic_write
+from raysq.storage.paths import home
 from raysq.training.run import Run, alike
 
 # The page's script shows it.

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from raysq.kinds.charts import Picture, Pictures
+from raysq.problems.charts import Picture, Pictures
 from raysq.report.markup import Markup, tag
 
-_LARGE = 24_000  # bytes from which a picture in colours is written with losses
+_LARGE = 24_000  # bytes from which a picture in colors is written with losses
 _QUALITY = 88
 _TILE = 112  # pixels; pictures up to so wide stand in columns
 
@@ -42,7 +42,7 @@ def uri(picture: Picture) -> str:
     from PIL import Image
 
     pixels = np.ascontiguousarray(picture.pixels)
-    if picture.coloured:
+    if picture.colored:
         image = Image.fromarray(pixels)
         image.putpalette(_palette())
         return _written(image, "png", optimize=True, transparency=0)
@@ -64,7 +64,7 @@ def _written(image: Any, form: str, **options: Any) -> str:
         return f"image/{form};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-# Viridis, from dark to bright: it is read in print and by the colour-blind too.
+# Viridis, from dark to bright: it is read in print and by the color-blind too.
 _VIRIDIS = (
     "440154",
     "482475",

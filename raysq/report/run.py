@@ -1,21 +1,21 @@
-"""The parts of the page that every run has, whatever its kind."""
+"""The parts of the page that every run has, whatever its problem."""
 
 import json
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from raysq import kinds, tasks
+from raysq import problems, tasks
+from raysq.config import make_settings
 from raysq.errors import RaysqError
-from raysq.kinds.charts import Figure, Figures, Line, LineChart, Mark, Table
+from raysq.problems.charts import Figure, Figures, Line, LineChart, Mark, Table
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import leaderboards, metrics_of, primary, repeats, verdict
 from raysq.report.model import draw_model, total
-from raysq.report.numbers import number, seconds, short
+from raysq.report.number_format import number, seconds, short
 from raysq.report.sections import draw_chart, draw_figures, draw_section, part
 from raysq.report.study import Study, differs
 from raysq.report.tables import draw_table
-from raysq.settings import make
 
 
 def run_heading(study: Study) -> Markup:
@@ -273,7 +273,7 @@ def _findings(study: Study) -> Sequence[str]:
     manifest = study.dataset.manifest
     if not manifest.report:
         return []
-    preparation = make(kinds.get(manifest.kind).preparation, manifest.preparation["settings"])
+    preparation = make_settings(problems.get(manifest.problem).preparation, manifest.preparation["settings"])
     lines = [*manifest.preparation.get("told", []), *preparation.describe(manifest.report)]
     return list(dict.fromkeys(lines))
 

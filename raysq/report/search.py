@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raysq.errors import DamagedError
-from raysq.kinds.charts import Figure, Figures, Points, Table
+from raysq.problems.charts import Figure, Figures, Points, Table
 from raysq.report.experiment import Experiment
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import Metric, metrics_of
-from raysq.report.numbers import number, seconds
+from raysq.report.number_format import number, seconds
 from raysq.report.run import banner, remarks, run_figures, run_parts, run_verdict
 from raysq.report.sections import draw_figures, draw_items, part
 from raysq.report.study import Study, study

@@ -1,4 +1,4 @@
-"""From a kind's sections, which are plain data, to the page's HTML."""
+"""From a problem's sections, which are plain data, to the page's HTML."""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from raysq.kinds.charts import (
+from raysq.problems.charts import (
     Bars,
     Chart,
     Figures,

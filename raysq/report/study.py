@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from raysq import __version__, kinds
-from raysq.arrays import read_arrays, write_arrays
-from raysq.atomic import atomic_write, write_json
+from raysq import __version__, problems
+from raysq.config import setting_fields
+from raysq.data.dataset import Dataset
 from raysq.errors import DamagedError, DataError, RaysqError, SourceError, TrustError, UsageError
-from raysq.json_files import read_json
-from raysq.kinds.charts import Section
+from raysq.problems.charts import Section
 from raysq.report.graph import Node, node_of, read_graph
-from raysq.settings import settings_of
-from raysq.shards import Dataset
-from raysq.training import api
+from raysq.storage.array_files import read_arrays, write_arrays
+from raysq.storage.atomic import atomic_write, write_json
+from raysq.storage.json_files import read_json
+from raysq.storage.trust import keyed_digest
+from raysq.training import train
 from raysq.training.best import best_model
-from raysq.training.config import Config, plan
 from raysq.training.run import Run
+from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.settings import TrainSettings
-from raysq.trust import keyed_digest
 
 _FILE, _PREDICTIONS = "report-cache.json", "report-predictions.npz"
 
@@ -41,7 +41,7 @@ class Study:
         evaluation: metrics by model, the run's own and its references; empty where it could not be measured.
         defaults: settings that nobody changed, by section of the configuration.
         graph: the model's layers.
-        sections: what its kind shows.
+        sections: what its problem shows.
         examples: how many there are in each split.
         missing: what is left out, and why.
         refused: why code of a run from elsewhere was not run; empty where nothing asked for it.
@@ -61,7 +61,7 @@ class Study:
     refused: str = ""
 
     @property
-    def config(self) -> Config:
+    def config(self) -> RunConfig:
         """What the run was asked to do."""
         return self.run.config
 
@@ -86,11 +86,11 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
 
     Args:
         run: the run; any state.
-        detailed: also the kind's sections, which predict.
-        week: as the kind's sections understand it.
+        detailed: also the problem's sections, which predict.
+        week: as the problem's sections understand it.
 
     Raises:
-        UsageError: a week that the kind refuses.
+        UsageError: a week that the problem refuses.
     """
     found = Study(run, run.state(), run.metrics(), run.result())
     cache = _Cache(run)
@@ -116,12 +116,12 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
         found.graph = tuple(node_of(node) for node in graph)
         if detailed:
             predict = cache.remembered(model.predict)
-            report = kinds.get(run.config.kind).report
+            report = problems.get(run.config.problem).report
             further: dict[str, Any] = {} if week is None else {"week": week}
             further["embedding"] = lambda: cache.array("embedding", model.embedding)
-            if kinds.get(run.config.kind).activations:
+            if problems.get(run.config.problem).activations:
                 further["activations"] = cache.every("activations", model.activations)
-            look = kinds.get(run.config.kind).study
+            look = problems.get(run.config.problem).study
             if look is not None:
                 about = (dataset, run.config.facts, run.config.example_settings())
                 further["studied"] = cache.keep("studied", lambda: look(*about, model.keras))
@@ -138,31 +138,33 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
 def _evaluated(run: Run) -> dict[str, Any]:
     """The metrics of a run, and messages about what cannot be measured."""
     messages: list[str] = []
-    metrics, _ = api.examine(run, detailed=False, on_message=messages.append)
+    metrics, _ = train.examine(run, detailed=False, on_message=messages.append)
     return {"metrics": metrics, "messages": messages}
 
 
-def _dataset(config: Config) -> Dataset:
+def _dataset(config: RunConfig) -> Dataset:
     dataset = Dataset.open(config.data)
     if dataset.fingerprint != config.fingerprint:
         raise DataError(f"{config.data} has changed since the run was trained on it")
     return dataset
 
 
-def _defaults(config: Config, dataset: Dataset | None) -> dict[str, dict[str, Any]]:
-    """Each section's settings as they are where nobody says otherwise: the task's, else the kind's."""
+def _defaults(config: RunConfig, dataset: Dataset | None) -> dict[str, dict[str, Any]]:
+    """Each section's settings as they are where nobody says otherwise: the task's, else the problem's."""
     source = config.source_digest, config.source_folder
     if dataset is not None:
         try:
-            unchanged = plan(config.task, config.model, dataset, config.seed, {}, source, trusted=config.may_import)
+            unchanged = resolve_config(
+                config.task, config.model, dataset, config.seed, {}, source, trusted=config.may_import
+            )
             return {"examples": unchanged.examples, "builder": unchanged.builder, "training": unchanged.training}
         except RaysqError:
             pass  # a task that cannot do without what the person said, such as the target of their own series
-    owners: dict[str, Any] = {"examples": kinds.get(config.kind).examples, "training": TrainSettings}
+    owners: dict[str, Any] = {"examples": problems.get(config.problem).examples, "training": TrainSettings}
     with contextlib.suppress(UsageError, TrustError):  # a user's own model: gone, another one by now, or from elsewhere
         owners["builder"] = config.load_builder()
     plain = {
-        section: {name: setting.default for name, setting in settings_of(owner).items()}
+        section: {name: setting.default for name, setting in setting_fields(owner).items()}
         for section, owner in owners.items()
     }
     defaults: dict[str, dict[str, Any]] = json.loads(json.dumps(plain, default=str))

@@ -1,6 +1,6 @@
 """The page's style: one sheet for screens wide and narrow, light and dark, and for paper.
 
-Series are told apart by dashes and markers as well as by colour. The colours are those of Okabe and Ito (2008),
+Series are told apart by dashes and markers as well as by color. The colors are those of Okabe and Ito (2008),
 darkened on white and lightened on black until they stand out by at least 3 to 1.
 """
 
@@ -142,7 +142,7 @@ td.w{overflow-wrap:anywhere}
 
 
 def sheet() -> Markup:
-    """The style sheet. Colours are variables, so that the drawings follow the page."""
+    """The style sheet. Colors are variables, so that the drawings follow the page."""
 
     def variables(number: int) -> str:
         return "".join(f"--{name}:{pair[number]};" for name, pair in _COLORS.items())

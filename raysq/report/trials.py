@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from raysq.kinds.charts import Line, LineChart, Points, Table
+from raysq.problems.charts import Line, LineChart, Points, Table
 from raysq.report.charts.parallel import Parallel, draw_parallel, parallel_legend
 from raysq.report.charts.scatter import draw_points
 from raysq.report.charts.vega import live_chart, static_svg
 from raysq.report.experiment import Experiment, score_of
 from raysq.report.markup import Markup, tag
-from raysq.report.numbers import short
+from raysq.report.number_format import short
 from raysq.report.sections import draw_chart, draw_responsive, figure, part
 from raysq.report.tables import draw_table
 
@@ -146,7 +146,7 @@ def curves_part(experiment: Experiment) -> Markup | None:
     if not quiet and not front:
         return None
     chart = LineChart(f"{SCORE.capitalize()} by epoch", [*quiet, *front], "epoch", SCORE, whole_x=True)
-    note = f"{len(quiet)} other trials in grey; trials that were stopped early end early." if quiet else ""
+    note = f"{len(quiet)} other trials in gray; trials that were stopped early end early." if quiet else ""
     return part("Learning curves", draw_chart(chart), note=note)
 
 

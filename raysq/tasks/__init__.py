@@ -2,8 +2,8 @@
 
 import importlib
 
+from raysq.config import nearest_name
 from raysq.errors import UsageError
-from raysq.settings import nearest
 from raysq.tasks.task import Task
 
 TASKS = (
@@ -32,6 +32,6 @@ def get(name: str) -> Task:
         UsageError: there is none.
     """
     if name not in TASKS:
-        raise UsageError(f"unknown task {name!r}: {nearest(name, TASKS)}")
+        raise UsageError(f"unknown task {name!r}: {nearest_name(name, TASKS)}")
     task: Task = importlib.import_module(f"raysq.tasks.{name}").TASK
     return task

@@ -5,7 +5,7 @@ from raysq.tasks.task import Source, Task
 
 TASK = Task(
     name="alice",
-    kind="text",
+    problem="language_modeling",
     title="Alice's Adventures in Wonderland: the next word from all words before it in the sentence",
     source=Source(
         url="https://www.gutenberg.org/cache/epub/11/pg11.txt",

@@ -1,12 +1,12 @@
 """Beijing weather: Jena's task at Jena's sampling on an hourly series (UCI "Beijing PM2.5 Data", CC BY 4.0)."""
 
-from raysq.kinds.forecast.sample import hourly_sample
+from raysq.problems.forecasting.sample import hourly_sample
 from raysq.tasks.spaces import RECURRENT
 from raysq.tasks.task import Source, Task
 
 TASK = Task(
     name="beijing",
-    kind="forecast",
+    problem="forecasting",
     title="Beijing weather: temperature 24 hours ahead from the last 5 days, hourly records",
     source=Source(
         url="https://archive.ics.uci.edu/ml/machine-learning-databases/00381/PRSA_data_2010.1.1-2014.12.31.csv",

@@ -5,7 +5,7 @@ from raysq.tasks.task import Task
 
 TASK = Task(
     name="cbow",
-    kind="vectors",
+    problem="word_vectors",
     title="word vectors: a word from the words around it, on any texts",
     settings={
         "architecture": "cbow",

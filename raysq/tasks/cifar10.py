@@ -5,7 +5,7 @@ from raysq.tasks.task import Source, Task
 
 TASK = Task(
     name="cifar10",
-    kind="images",
+    problem="images",
     title="CIFAR-10: photographs of 32 x 32 pixels of ten classes, 50,000 to train on and 10,000 to test on",
     source=Source(
         url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",

@@ -5,7 +5,7 @@ from raysq.tasks.task import Task
 
 TASK = Task(
     name="classify",
-    kind="classify",
+    problem="text_classification",
     title="your own texts: a file with a column of texts and one of labels, or a folder of files for each class",
     settings={"epochs": 20, "steps_per_epoch": None, "patience": 3, "batch_size": 128, "maxlen": 200},
     search_model="rnn",

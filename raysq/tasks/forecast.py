@@ -5,7 +5,7 @@ from raysq.tasks.task import Task
 
 TASK = Task(
     name="forecast",
-    kind="forecast",
+    problem="forecasting",
     title="your own series: any csv or Parquet file with a column that tells the time",
     preparation={
         "layout": "infer",
@@ -16,7 +16,7 @@ TASK = Task(
         "bad_cells": "missing",
         "sentinel": "missing",
     },
-    # Lookback, step, horizon and season follow from the cadence of the series (raysq.kinds.forecast.spans.defaults).
+    # Lookback, step, horizon and season follow from the cadence of the series (raysq.problems.forecasting.row_durations.defaults).
     settings={"split": "0.5/0.25/0.25", "patience": 5},
     search_model="rnn",
     search={

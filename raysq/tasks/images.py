@@ -5,7 +5,7 @@ from raysq.tasks.task import Task
 
 TASK = Task(
     name="images",
-    kind="images",
+    problem="images",
     title="your own images: a folder of files for each class, a zip or tar of such, npz, IDX, or a csv of pixels",
     settings={
         "val": "0.2",

@@ -5,7 +5,7 @@ from raysq.tasks.task import Source, Task
 
 TASK = Task(
     name="imdb",
-    kind="classify",
+    problem="text_classification",
     title="IMDB reviews: positive or negative, 25,000 to train on and 25,000 to test on",
     source=Source(
         url="https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",

@@ -5,7 +5,7 @@ from raysq.tasks.task import Source, Task
 
 TASK = Task(
     name="jena",
-    kind="forecast",
+    problem="forecasting",
     title="Jena weather: temperature 24 hours ahead from the last 5 days, 10-minute records",
     source=Source(
         url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/jena_climate_2009_2016.csv.zip",
@@ -40,7 +40,7 @@ TASK = Task(
         # The book's rows on the published file; on any other, the default shares.
         "known_splits": ("420551:200000/100000/rest",),
     },
-    # Validation MAE in normalised units (listings 6.36 to 6.48; gru_dropout and gru_stacked are read off plots).
+    # Validation MAE in normalized units (listings 6.36 to 6.48; gru_dropout and gru_stacked are read off plots).
     published={"baseline": 0.29, "gru": 0.265},
     search_model="rnn",
     search={

@@ -5,7 +5,7 @@ from raysq.tasks.task import Source, Task
 
 TASK = Task(
     name="mnist",
-    kind="images",
+    problem="images",
     title="MNIST: handwritten digits, 60,000 to train on and 10,000 to test on",
     source=Source(
         url="https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",

@@ -5,7 +5,7 @@ from raysq.tasks.task import Source, Task
 
 TASK = Task(
     name="newsgroups",
-    kind="classify",
+    problem="text_classification",
     title="20 Newsgroups: the group of a post, 20 classes, 19,997 posts",
     source=Source(
         url="https://www.cs.cmu.edu/afs/cs.cmu.edu/project/theo-20/www/data/news20.tar.gz",

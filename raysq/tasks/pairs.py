@@ -5,12 +5,12 @@ from raysq.tasks.task import Task
 
 TASK = Task(
     name="pairs",
-    kind="pairs",
+    problem="translation",
     title="your own pairs of sentences: two files line by line, or a file with a column of each",
     settings={
         "epochs": 20,
         "steps_per_epoch": None,
-        # Of two thousand pairs, larger batches or less patience end before anything but the commonest words is learnt.
+        # Of two thousand pairs, larger batches or less patience end before anything but the commonest words is learned.
         "patience": 5,
         "batch_size": 32,
         "optimizer": "adam",

@@ -10,17 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from raysq import datasets, kinds, sources, tasks
+from raysq import problems, tasks
+from raysq.config import coerce, make_settings, merge_settings, nearest_name, setting_fields
+from raysq.data import catalog, sources
+from raysq.data.dataset import MANIFEST, Dataset, read_manifest, write_manifest
 from raysq.data.pipeline import UNFINISHED, build, fingerprint, rows_of_shard
 from raysq.data.preprocessor import Preprocessor
+from raysq.data.sources import ResolvedSource
 from raysq.errors import DataError, UsageError
-from raysq.home import check_name, home, locked
-from raysq.kinds.kind import Kind
-from raysq.settings import coerce, make, nearest, overlay, settings_of
-from raysq.shards import MANIFEST, Dataset, read_manifest, write_manifest
-from raysq.sources import Source
+from raysq.problems.base import Problem
+from raysq.storage.paths import check_name, file_lock, home
+from raysq.storage.uris import redact
 from raysq.tasks.task import Task
-from raysq.uris import redact
 
 
 def prepare(
@@ -44,7 +45,7 @@ def prepare(
             are kept with the data set as the defaults of what is trained on it. Changing only these prepares
             nothing again.
         fresh: prepare again even if nothing has changed, and replace what has the name.
-        shard_rows: rows of a shard; what fits the kind's rows when None.
+        shard_rows: rows of a shard; what fits the problem's rows when None.
         quiet: print nothing.
 
     Returns:
@@ -60,9 +61,9 @@ def prepare(
         8640
     """
     task = tasks.get(task) if isinstance(task, str) else task
-    kind = kinds.get(task.kind)
-    ours, chosen = _divided(kind, settings or {})
-    preprocessor = make(kind.preparation, {**task.preparation, **ours})
+    problem = problems.get(task.problem)
+    ours, chosen = _divided(problem, settings or {})
+    preprocessor = make_settings(problem.preparation, {**task.preparation, **ours})
     if name is not None:
         check_name(name, "data set")
     published = task.source
@@ -70,7 +71,7 @@ def prepare(
         source,
         url=published.url if published else None,
         sha256=published.sha256 if published else None,
-        sample=lambda spec: (task.sample or kind.sample)(home() / "sources" / f"sample-{kind.name}", spec),
+        sample=lambda spec: (task.sample or problem.sample)(home() / "sources" / f"sample-{problem.name}", spec),
         suffixes=preprocessor.suffixes,
         trees=preprocessor.trees,
         zip_member=preprocessor.zip_member,
@@ -88,7 +89,7 @@ def prepare(
         for line in messages:
             say(f"  {line}")
     folder = home() / "data" / task.name
-    with locked(folder / ".lock", lambda: say(f"waiting for another `raysq prepare {task.name}`")):
+    with file_lock(folder / ".lock", lambda: say(f"waiting for another `raysq prepare {task.name}`")):
         for leftover in folder.glob(UNFINISHED + "*"):
             shutil.rmtree(leftover, ignore_errors=True)
         target = None if name is None else folder / name
@@ -100,7 +101,7 @@ def prepare(
             preprocessor,
             found,
             target or folder,
-            {"task": task.name, "kind": kind.name},
+            {"task": task.name, "problem": problem.name},
             named=target is not None,
             settings=chosen,
             messages=messages,
@@ -112,12 +113,12 @@ def prepare(
     return dataset
 
 
-def _divided(kind: Kind, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _divided(problem: Problem, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The settings of the preparation and those of the examples."""
-    before, after = settings_of(kind.preparation), settings_of(kind.examples)
+    before, after = setting_fields(problem.preparation), setting_fields(problem.examples)
     for key in settings:
         if key not in before and key not in after:
-            raise UsageError(f"unknown setting {key!r} of prepare: {nearest(key, {**before, **after})}")
+            raise UsageError(f"unknown setting {key!r} of prepare: {nearest_name(key, {**before, **after})}")
     return (
         {key: value for key, value in settings.items() if key in before},
         {key: value for key, value in settings.items() if key not in before},
@@ -126,7 +127,7 @@ def _divided(kind: Kind, settings: Mapping[str, Any]) -> tuple[dict[str, Any], d
 
 def _with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The settings of the examples with what the columns decide, ready for JSON."""
-    known = settings_of(kinds.get(task.kind).examples)
+    known = setting_fields(problems.get(task.problem).examples)
     theirs = {key: value for key, value in task.settings.items() if key in known}
     more, lines = preprocessor.infer_defaults(chosen, theirs)
     return json.loads(json.dumps({**chosen, **more})), lines
@@ -134,15 +135,15 @@ def _with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any
 
 def _check_settings(task: Task, dataset: Dataset, settings: Mapping[str, Any]) -> None:
     """That examples can be made of the data set with these settings."""
-    examples = kinds.get(task.kind).examples
-    known = settings_of(examples)
+    examples = problems.get(task.problem).examples
+    known = setting_fields(examples)
     of_task = {key: value for key, value in task.settings.items() if key in known}
-    values = overlay(of_task, settings, getattr(examples, "either", ()))
+    values = merge_settings(of_task, settings, getattr(examples, "either", ()))
     resolved = examples.resolve(values, dataset)
-    make(examples, {key: coerce(value, known[key].type, key) for key, value in resolved.items()})
+    make_settings(examples, {key: coerce(value, known[key].type, key) for key, value in resolved.items()})
 
 
-def _again(say: Any, task: Task, dataset: Dataset, chosen: dict[str, Any], source: Source) -> Dataset:
+def _again(say: Any, task: Task, dataset: Dataset, chosen: dict[str, Any], source: ResolvedSource) -> Dataset:
     """A data set that is there already, with the settings of its examples as they are asked for now."""
     before = dataset.manifest.settings
     changed = [key for key in {**before, **chosen} if before.get(key) != chosen.get(key)]
@@ -164,11 +165,13 @@ def _shown(value: Any) -> str:
 
 
 def _same(
-    task: Task, target: Path | None, preprocessor: Preprocessor, source: Source, shard_rows: int
+    task: Task, target: Path | None, preprocessor: Preprocessor, source: ResolvedSource, shard_rows: int
 ) -> Dataset | None:
     """A data set that is what would be made. Raises DataError where the target's name stands for something else."""
     sizes = [file.bytes for file in source.raw]
-    for directory in [dataset.directory for dataset in datasets.datasets(task.name)] if target is None else [target]:
+    for directory in (
+        [dataset.directory for dataset in catalog.open_datasets(task.name)] if target is None else [target]
+    ):
         if not (directory / MANIFEST).exists():
             continue
         try:
@@ -191,14 +194,19 @@ def _same(
 def _sayer(quiet: bool) -> Any:
     if quiet:
         return lambda *_: None
-    from raysq.console import Console
+    from raysq.display.console import Console
 
     console = Console(stderr=True)
     return lambda text: console.print(text, soft_wrap=True)
 
 
 def _summary(
-    say: Any, preprocessor: Preprocessor, source: Source, dataset: Dataset, seconds: float, messages: Sequence[str]
+    say: Any,
+    preprocessor: Preprocessor,
+    source: ResolvedSource,
+    dataset: Dataset,
+    seconds: float,
+    messages: Sequence[str],
 ) -> None:
     manifest = dataset.manifest
     shards = f"{len(manifest.shards)} shard{'s' if len(manifest.shards) != 1 else ''}"

@@ -5,7 +5,7 @@ from raysq.tasks.task import Task
 
 TASK = Task(
     name="skipgram",
-    kind="vectors",
+    problem="word_vectors",
     title="word vectors: the words around a word from the word, on any texts",
     settings={
         "architecture": "skipgram",

@@ -1,4 +1,4 @@
-"""A task: a short description over a kind."""
+"""A task: a short description over a problem."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ class Source:
     Attributes:
         url: http(s) address of the file.
         sha256: checksum of the published file, or None where it is not known.
-        about: what it is, whose, and its licence.
+        about: what it is, whose, and its license.
     """
 
     url: str
@@ -23,25 +23,25 @@ class Source:
 
 @dataclass(frozen=True)
 class Task:
-    """A task names a kind, a source, settings, and what was published of it.
+    """A task names a problem, a source, settings, and what was published of it.
 
     Attributes:
         name: as on the command line.
-        kind: name of the kind.
+        problem: name of the problem.
         title: one line for people.
         source: the public data set, or None for a person's own data.
-        preparation: preparation settings that differ from the kind's.
-        settings: example, model and training settings that differ from the kind's.
-        sample: `sample(directory, spec) -> Path` writes synthetic raw data in the layout of the source; the kind's if
+        preparation: preparation settings that differ from the problem's.
+        settings: example, model and training settings that differ from the problem's.
+        sample: `sample(directory, spec) -> Path` writes synthetic raw data in the layout of the source; the problem's if
             left out.
         published: published figures by model, in words.
-        search_model: the model that `raysq tune` searches where none is named; the kind's default if left out.
+        search_model: the model that `raysq tune` searches where none is named; the problem's default if left out.
         search: the space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"
             | "randint", low, high).
     """
 
     name: str
-    kind: str
+    problem: str
     title: str
     source: Source | None = None
     preparation: Mapping[str, Any] = field(default_factory=dict)

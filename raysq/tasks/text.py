@@ -5,7 +5,7 @@ from raysq.tasks.task import Task
 
 TASK = Task(
     name="text",
-    kind="text",
+    problem="language_modeling",
     title="your own running text: any .txt file or a folder of them, or a column of a table; the next word",
     settings={"epochs": 20, "steps_per_epoch": None, "patience": 3, "optimizer": "adam", "learning_rate": 0.003},
     search_model="lstm_every",

@@ -5,7 +5,7 @@ from raysq.tasks.task import Task
 
 TASK = Task(
     name="translation",
-    kind="pairs",
+    problem="translation",
     title="translation of short sentences, such as the 50,000 pairs of small_parallel_enja",
     settings={
         # What is left out is one word in two hundred; the softmax over the target's words takes most of the time.

@@ -6,10 +6,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from raysq import kinds, tasks
+from raysq import problems, tasks
+from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
-from raysq.shards import Dataset
-from raysq.training import api
+from raysq.training import train
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def backtest(
         on_fold: called with each fold's number, from 1, and its entry.
 
     Raises:
-        UsageError: a kind without an order in time, or an unknown name.
+        UsageError: a problem without an order in time, or an unknown name.
         DataError: a fold has no room for a window.
 
     Example:
@@ -78,25 +78,25 @@ def backtest(
     """
     if folds < 1:
         raise UsageError(f"--folds must be at least 1, received {folds}")
-    config = api.resolve(task, data=data, model=model, seed=seed, settings=settings, fits=False, quiet=quiet)
-    kind = kinds.get(config.kind)
-    if kind.folds is None:
-        able = [name for name in tasks.TASKS if kinds.get(tasks.get(name).kind).folds is not None]
+    config = train.resolve(task, data=data, model=model, seed=seed, settings=settings, fits=False, quiet=quiet)
+    problem = problems.get(config.problem)
+    if problem.folds is None:
+        able = [name for name in tasks.TASKS if problems.get(tasks.get(name).problem).folds is not None]
         raise UsageError(
-            f"task {task!r} gives {kind.noun}, whose examples have no order in time to backtest on; tasks that have: "
+            f"task {task!r} gives {problem.noun}, whose examples have no order in time to backtest on; tasks that have: "
             f"{', '.join(able)}"
         )
     dataset = Dataset.open(config.data)
     found = []
-    planned = kind.folds(dataset, config.example_settings(), folds)
+    planned = problem.folds(dataset, config.example_settings(), folds)
     for number, split in enumerate(planned, 1):
         # All of them before the first is trained.
         every = {**(settings or {}), **split}
-        one = api.resolve(task, data=config.data, model=config.model, seed=seed, settings=every, fits=False)
+        one = train.resolve(task, data=config.data, model=config.model, seed=seed, settings=every, fits=False)
         if not len(one.example_settings().open(dataset)["test"]):
             raise DataError(f"fold {number} of {folds} ({split['split']}) has no room for a window: lower --folds")
     for number, split in enumerate(planned, 1):
-        run = api.train(
+        run = train.train(
             task,
             data=config.data,
             model=config.model,
@@ -110,7 +110,7 @@ def backtest(
             quiet=quiet,
             trust=trust,
         )
-        metrics = api.evaluate(run, ("test",), gpu=gpu, threads=threads)
+        metrics = train.evaluate(run, ("test",), gpu=gpu, threads=threads)
         found.append({**split, "run": str(run.directory), "metrics": metrics})
         on_fold(number, found[-1])
     models = [name for name in found[0]["metrics"] if all(name in fold["metrics"] for fold in found)]

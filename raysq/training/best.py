@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from raysq.data.dataset import Dataset
 from raysq.errors import DataError
-from raysq.shards import Dataset
 from raysq.training import checkpoint
 from raysq.training.run import Run
 from raysq.training.saved import build_as_trained, load_saved

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from raysq.arrays import read_arrays, write_arrays
-from raysq.atomic import replace_directory, write_json
+from raysq.display.terminal import print_message
 from raysq.errors import DamagedError, DataError
-from raysq.json_files import Version, read_json
-from raysq.terminal import print_message
+from raysq.storage.array_files import read_arrays, write_arrays
+from raysq.storage.atomic import replace_directory, write_json
+from raysq.storage.json_files import Version, read_json
 from raysq.training.run import Run
 
 FORMAT_VERSION = 2  # 2: checksums

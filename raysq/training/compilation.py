@@ -7,8 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from raysq.kinds.kind import Objective, OutputMetric
-from raysq.layers.recurrent import Quick
+from raysq.layers.recurrent import FastRNN
+from raysq.problems.base import Objective, OutputMetric
 from raysq.training.settings import TrainSettings
 
 
@@ -47,7 +47,7 @@ def has_max_pooling(model: keras.Model) -> bool:
 def has_keras_loop(model: keras.Model) -> bool:
     """Whether a recurrent layer takes Keras's own loop, which is slow without XLA."""
     return any(
-        isinstance(layer, keras.layers.RNN) and not (isinstance(layer, Quick) and layer.is_quick())
+        isinstance(layer, keras.layers.RNN) and not (isinstance(layer, FastRNN) and layer.is_quick())
         for layer in parts(model)
     )
 

@@ -3,16 +3,16 @@
 import time
 from typing import Any
 
-from raysq import kinds
-from raysq.shards import Dataset
-from raysq.training.config import Config
+from raysq import problems
+from raysq.data.dataset import Dataset
 from raysq.training.run import Run
+from raysq.training.run_config import RunConfig
 from raysq.training.worker import configure, left_to_optimizer, open_program
 
 _SAMPLE_SECONDS = 3.0
 
 
-def estimate(config: Config, *, gpu: bool = False, threads: int | None = None) -> dict[str, Any]:
+def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None) -> dict[str, Any]:
     """Builds the run's model, times a few of its steps in this process, and writes nothing."""
     from pathlib import Path
 
@@ -44,7 +44,7 @@ def estimate(config: Config, *, gpu: bool = False, threads: int | None = None) -
         "parameters": int(program.model.count_params()),
         "steps": program.total_steps,
         "estimated_seconds": round(seconds, 1),
-        "remarks": kinds.get(config.kind).remarks(config.facts, config.example_settings()),
+        "remarks": problems.get(config.problem).remarks(config.facts, config.example_settings()),
     }
 
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NotRequired, TypedDict
 
-from raysq.atomic import write_json
 from raysq.errors import DamagedError
-from raysq.json_files import Version, read_json
+from raysq.storage.atomic import write_json
+from raysq.storage.json_files import Version, read_json
+from raysq.storage.trust import SIGNATURE, is_signed, sign
 from raysq.training.user_code import is_own
-from raysq.trust import SIGNATURE, is_signed, sign
 
 FORMAT_VERSION = 3  # 3: `problem`
 _VERSION = Version(FORMAT_VERSION, oldest=3)
@@ -21,7 +21,7 @@ class About(TypedDict):
 
     id: str
     task: str
-    kind: str
+    problem: str
     model: str
     data: str
     synthetic: bool

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from raysq import errors
-from raysq.atomic import atomic_write
+from raysq.data.readers import pickles
 from raysq.errors import DamagedError, RaysqError
-from raysq.readers import pickles
+from raysq.storage.atomic import atomic_write
 
 _FOLDER = "failures"
 _POLL_SECONDS = 0.2

@@ -42,7 +42,7 @@ def check_file(path: Path, *, registered: bool, compiled: bool = True) -> None:
     Raises:
         ForbiddenError: it names something that is no part of a model.
         UnknownError: it names something that is not registered, or may not be used.
-        Exception: it is no such file; of several kinds.
+        Exception: it is no such file; of several problems.
     """
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
@@ -78,16 +78,18 @@ def _check_text(text: str, registered: bool) -> None:
 
 
 def _check_object(values: dict[str, Any], registered: bool) -> None:
-    kind = values["class_name"]
-    if kind in ("__lambda__", "__typespec__") or not isinstance(kind, str):
-        raise ForbiddenError("it holds Python code (a lambda)" if kind == "__lambda__" else f"it holds a {kind!r}")
-    if kind in _VALUES:
+    problem = values["class_name"]
+    if problem in ("__lambda__", "__typespec__") or not isinstance(problem, str):
+        raise ForbiddenError(
+            "it holds Python code (a lambda)" if problem == "__lambda__" else f"it holds a {problem!r}"
+        )
+    if problem in _VALUES:
         return
-    is_function = kind == "function"
-    name = values.get("config") if is_function else kind
-    key = name if is_function else values.get("registered_name", kind)
+    is_function = problem == "function"
+    name = values.get("config") if is_function else problem
+    key = name if is_function else values.get("registered_name", problem)
     if not isinstance(name, str) or not isinstance(key, (str, type(None))):
-        raise ForbiddenError(f"it holds a {kind} without a name")
+        raise ForbiddenError(f"it holds a {problem} without a name")
     found = None if key is None else _registered(key)
     if found is not None:
         if registered or _is_ours(found):

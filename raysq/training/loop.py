@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from raysq.errors import TrainingError
-from raysq.training.program import Program
 from raysq.training.state import TrainState
+from raysq.training.trainer import Trainer
 
 # A call of compiled steps should last about this long: short enough for Ctrl-C and the progress bar.
 _CALL_SECONDS = 0.5
@@ -18,7 +18,7 @@ _GROUP_STEPS = 16
 
 
 def fit(
-    program: Program,
+    program: Trainer,
     state: TrainState,
     on_chunk: Callable[[TrainState, float], None] = lambda state, loss: None,
 ) -> Iterator[dict[str, Any]]:
@@ -81,7 +81,7 @@ def fit(
         }
 
 
-def _judge(state: TrainState, value: float, program: Program) -> bool:
+def _judge(state: TrainState, value: float, program: Trainer) -> bool:
     """Early stopping, the plateau schedule, and whether this epoch is the best."""
     settings = program.settings
     better = value < state.best
@@ -99,7 +99,7 @@ def _judge(state: TrainState, value: float, program: Program) -> bool:
     return better
 
 
-def _check_finite(loss: float, state: TrainState, program: Program) -> None:
+def _check_finite(loss: float, state: TrainState, program: Trainer) -> None:
     if not math.isfinite(loss):
         whose = "the learning rate of its optimizer" if program.compilation.own_optimizer else "learning_rate"
         rate = program.learning_rate()

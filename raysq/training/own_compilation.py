@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from raysq.errors import UsageError
-from raysq.kinds.kind import Examples, Objective
+from raysq.problems.base import BatchSource, Objective
 from raysq.training import observed
 from raysq.training.compilation import Compilation, compile_objective, make_optimizer
 from raysq.training.settings import TrainSettings
@@ -28,7 +28,7 @@ def compilation_of(
     objective: Objective,
     settings: TrainSettings,
     total_steps: int,
-    splits: Mapping[str, Examples],
+    splits: Mapping[str, BatchSource],
     replicas: int,
 ) -> Compilation:
     """The compilation of a model: the objective and the settings where it says nothing of its own.

@@ -5,8 +5,8 @@ from typing import Any
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from raysq.console import Console
-from raysq.report.numbers import metric
+from raysq.display.console import Console
+from raysq.report.number_format import metric
 from raysq.training.state import TrainState
 
 _MOST = 8  # figures on a line

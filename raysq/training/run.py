@@ -10,14 +10,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
-from raysq import notebook
-from raysq.atomic import write_json, write_json_lines
+from raysq.display import notebook
 from raysq.errors import DamagedError, DataError, NotFoundError, RaysqError, UsageError
-from raysq.home import check_name, held, home, newest_first
-from raysq.json_files import Version, check_form, read_json, read_json_lines
-from raysq.training.config import Config
+from raysq.storage.atomic import write_json, write_json_lines
+from raysq.storage.json_files import Version, check_form, read_json, read_json_lines
+from raysq.storage.paths import check_name, home, is_locked, newest_first
+from raysq.storage.trust import SIGNATURE, check_links, is_signed, sign
+from raysq.training.run_config import RunConfig
 from raysq.training.user_code import is_own
-from raysq.trust import SIGNATURE, check_links, is_signed, sign
 
 FORMAT_VERSION = 5  # 5: `problem`
 _VERSION = Version(FORMAT_VERSION, oldest=5)
@@ -52,14 +52,14 @@ class Failure(TypedDict):
 
 class Run:
     """A run's directory: `config.json`, `metrics.jsonl`, `checkpoints/`, `result.json`, `model.keras`, `history.png`,
-    and `assets/` where its kind has such.
+    and `assets/` where its problem has such.
 
     Attributes:
         directory: where it is.
         config: what it was asked to do.
     """
 
-    def __init__(self, directory: Path, config: Config):
+    def __init__(self, directory: Path, config: RunConfig):
         self.directory = directory
         self.config = config
 
@@ -94,7 +94,7 @@ class Run:
     @classmethod
     def create(
         cls,
-        config: Config,
+        config: RunConfig,
         *,
         name: str | None = None,
         fresh: bool = False,
@@ -139,7 +139,7 @@ class Run:
         return cls._write(directory, config)
 
     @classmethod
-    def _write(cls, directory: Path, config: Config) -> "Run":
+    def _write(cls, directory: Path, config: RunConfig) -> "Run":
         values = asdict(config)
         signature = {SIGNATURE: sign(_PURPOSE, values)} if is_own(config.model) else {}
         write_json(directory / "config.json", {"format_version": FORMAT_VERSION, **values, **signature})
@@ -155,7 +155,7 @@ class Run:
                 links may lead out of its folder.
 
         Raises:
-            DataError: there is none (names those that are spelt alike), a newer raysq wrote it, or a link leads out.
+            DataError: there is none (names those that are spelled alike), a newer raysq wrote it, or a link leads out.
             UsageError: an empty name.
         """
         directory = find(run)
@@ -166,10 +166,12 @@ class Run:
         del values["format_version"]
         signature = values.pop(SIGNATURE, None)
         try:
-            check_form(values, Config)
+            check_form(values, RunConfig)
         except ValueError as error:
             raise DamagedError(f"{directory / 'config.json'} is damaged ({error}); {hint}") from None
-        config = Config(**values, trusted=trust or (is_own(values["model"]) and is_signed(_PURPOSE, values, signature)))
+        config = RunConfig(
+            **values, trusted=trust or (is_own(values["model"]) and is_signed(_PURPOSE, values, signature))
+        )
         if trust and not Path(config.source_folder).is_dir():
             config = replace(config, source_folder=os.getcwd())  # it is another machine's
         return cls(directory, config)
@@ -214,7 +216,7 @@ class Run:
 
     @property
     def assets(self) -> Path:
-        """The folder of what predictions need beside the model and the facts, where the kind has such."""
+        """The folder of what predictions need beside the model and the facts, where the problem has such."""
         return self.directory / "assets"
 
     @contextmanager
@@ -303,7 +305,7 @@ def find(run: str | Path) -> Path:
     """The directory of a run, damaged or not, by directory, id, or an unambiguous beginning of its id.
 
     Raises:
-        DataError: there is none (names those that are spelt alike).
+        DataError: there is none (names those that are spelled alike).
         UsageError: an empty name.
     """
     directory = Path(run)
@@ -338,7 +340,7 @@ def remove(directory: Path) -> None:
 def locked_run(directory: Path) -> Iterator[None]:
     """Hold a run's directory for this process."""
     said = f"run {directory.name} is being trained by another process; wait for it, or use --name"
-    with held(directory / ".lock", said):
+    with is_locked(directory / ".lock", said):
         yield
 
 
@@ -359,7 +361,7 @@ def _missing(run: str, names: Sequence[str]) -> NotFoundError:
 
 
 def alike(typed: str, names: Iterable[str]) -> list[str]:
-    """The names, at most three, of runs or searches that are spelt like one that was typed, or that begin so."""
+    """The names, at most three, of runs or searches that are spelled like one that was typed, or that begin so."""
     typed = typed.lower()
 
     def likeness(name: str) -> float:

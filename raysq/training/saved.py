@@ -6,14 +6,14 @@ import warnings
 from typing import Any
 
 from raysq import backend
+from raysq.data.dataset import Dataset
+from raysq.display.terminal import print_message
 from raysq.errors import DataError, TrustError, UsageError
-from raysq.shards import Dataset
-from raysq.terminal import print_message
+from raysq.storage.trust import refusal
 from raysq.training.keras_file import ForbiddenError, check_file, check_objects
+from raysq.training.model_source import SourceChanged, find_module, has_changed, import_changed, import_source
 from raysq.training.run import Run
-from raysq.training.source import SourceChanged, find_module, has_changed, import_changed, import_source
 from raysq.training.user_code import is_own
-from raysq.trust import refusal
 
 _WRITE_AGAIN = "remove its result.json, and the same `raysq train` command writes it again"
 _REGISTER = "put @keras.saving.register_keras_serializable() above it"

@@ -1,4 +1,4 @@
-"""Settings of training, the same for every kind."""
+"""Settings of training, the same for every problem."""
 
 from dataclasses import dataclass
 from typing import Literal

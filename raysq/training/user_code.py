@@ -71,7 +71,7 @@ def user_loop(model: str, records: Iterator[Any]) -> Iterator[Any]:
 
 
 def describe(error: BaseException) -> str:
-    """The kind and the message of an error, in one line."""
+    """The problem and the message of an error, in one line."""
     text = _COLORS.sub("", str(error))
     if "in user code:" in text or text.startswith("Graph execution error"):
         # TensorFlow has a traceback in the message, and a line of code after each of its frames.

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysq.errors import UsageError
-from raysq.kinds.kind import Examples, Inputs
+from raysq.problems.base import BatchSource, InputSpec
 from raysq.training.compilation import parts
 from raysq.training.user_code import user_errors
 
@@ -17,7 +17,7 @@ _ROWS = 4
 _HOOKS = ("train_step", "test_step", "predict_step", "compute_metrics", "fit", "evaluate")
 
 
-def call_builder(name: str, builder: Callable[..., Any], inputs: Inputs, settings: Mapping[str, Any]) -> keras.Model:
+def call_builder(name: str, builder: Callable[..., Any], inputs: InputSpec, settings: Mapping[str, Any]) -> keras.Model:
     """Call a user's builder.
 
     Args:
@@ -40,9 +40,9 @@ def call_builder(name: str, builder: Callable[..., Any], inputs: Inputs, setting
 def build_own_model(
     name: str,
     builder: Callable[..., Any],
-    inputs: Inputs,
+    inputs: InputSpec,
     settings: Mapping[str, Any],
-    examples: Examples,
+    examples: BatchSource,
 ) -> keras.Model:
     """Build a user's model with all its weights.
 
@@ -71,7 +71,7 @@ def build_own_model(
     return model
 
 
-def sample(examples: Examples, rows: int = _ROWS) -> tuple[Any, Any]:
+def sample(examples: BatchSource, rows: int = _ROWS) -> tuple[Any, Any]:
     """x and y of the first examples, some of them twice where there are few."""
     indices = np.arange(rows) % len(examples)
     x, y, *_ = examples.gather(indices, examples.mapped(), lambda array, at: array.take(at))
@@ -88,7 +88,7 @@ def overridden(model: keras.Model, name: str) -> str | None:
     return None
 
 
-def _validate_inputs(model: keras.Model, name: str, inputs: Inputs) -> None:
+def _validate_inputs(model: keras.Model, name: str, inputs: InputSpec) -> None:
     tensors = getattr(model, "inputs", None) or []
     if len(tensors) > 1:
         raise UsageError(
@@ -135,7 +135,7 @@ def _validate_class(model: keras.Model, name: str) -> None:
         )
 
 
-def _validate_prediction(prediction: Any, name: str, rows: int, inputs: Inputs) -> None:
+def _validate_prediction(prediction: Any, name: str, rows: int, inputs: InputSpec) -> None:
     wanted = (rows, *inputs.output_shape)
     if isinstance(prediction, (list, tuple, dict)):
         what = f"{len(prediction)} outputs" if len(prediction) > 1 else f"its output in a {type(prediction).__name__}"

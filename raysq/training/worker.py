@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysq import backend, kinds
-from raysq.assets import write_assets
-from raysq.atomic import atomic_write
+from raysq import backend, problems
+from raysq.data.dataset import Dataset
 from raysq.errors import DataError, Interrupted, ResourceError, UsageError
-from raysq.shards import Dataset
+from raysq.storage.assets import write_assets
+from raysq.storage.atomic import atomic_write
 from raysq.training import checkpoint
 from raysq.training.best import assign
-from raysq.training.config import Config
 from raysq.training.run import Run
+from raysq.training.run_config import RunConfig
 from raysq.training.saved import build_as_trained, check_saveable
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 from raysq.training.state import TrainState
@@ -90,21 +90,21 @@ def open_program(run: Run, dataset: Dataset) -> Any:
     Raises:
         UsageError: the model cannot be built or trained, or settings were given that cannot act on it.
     """
-    from raysq.training.program import Program
+    from raysq.training.trainer import Trainer
 
     config = run.config
     settings = config.example_settings()
     with user_errors(config.model, "cannot be trained", everything=True):
         model = build_as_trained(run, dataset)
         splits = settings.open(dataset)
-        objective = kinds.get(config.kind).objective(config.facts, settings)
+        objective = problems.get(config.problem).objective(config.facts, settings)
         spec = config.model_spec()
-        program = Program(model, splits, config.train_settings(), config.seed, objective, spec.xla, config.model)
+        program = Trainer(model, splits, config.train_settings(), config.seed, objective, spec.xla, config.model)
     refuse_idle(config, program.compilation.own_optimizer)
     return program
 
 
-def idle_settings(config: Config, dataset: Dataset) -> tuple[str, ...]:
+def idle_settings(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
     """Name the settings of training that cannot act on a model, since it comes compiled and its optimizer decides them.
 
     A search leaves them out of its space, and refuses them where they are asked for. The function of a user's model is
@@ -131,12 +131,12 @@ def idle_settings(config: Config, dataset: Dataset) -> tuple[str, ...]:
     return left_to_optimizer(config, bool(getattr(model, "compiled", False)))
 
 
-def left_to_optimizer(config: Config, own: bool) -> tuple[str, ...]:
+def left_to_optimizer(config: RunConfig, own: bool) -> tuple[str, ...]:
     """The settings that a model's own optimizer decides, if it has one; keywords of its builder do act."""
     return tuple(name for name in OPTIMIZER_SETTINGS if own and name not in config.builder)
 
 
-def refuse_idle(config: Config, own: bool) -> None:
+def refuse_idle(config: RunConfig, own: bool) -> None:
     """Raises UsageError where settings were given that a model's own optimizer decides."""
     idle = [name for name in left_to_optimizer(config, own) if name in config.given]
     if idle:
@@ -271,7 +271,7 @@ def _measure(run: Run, program: Any, whole: bool, chief: bool) -> tuple[dict[str
     metrics = {key: value for key, value in record.items() if isinstance(value, float) and key not in _NOT_METRICS}
     if whole and len(program.splits["test"]):
         metrics |= program.evaluate("test")
-    return metrics | kinds.get(config.kind).scale(config.facts, metrics), epoch, best[0]
+    return metrics | problems.get(config.problem).scale(config.facts, metrics), epoch, best[0]
 
 
 def _finish(
@@ -306,7 +306,7 @@ _NOT_METRICS = ("seconds", "learning_rate")
 
 
 def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
-    """Writes `model.keras` with the best weights, the kind's assets, and the picture of the history."""
+    """Writes `model.keras` with the best weights, the problem's assets, and the picture of the history."""
     from raysq import layers
     from raysq.report.history import plot_history
 
@@ -315,7 +315,7 @@ def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
     assign(model, values)
     with atomic_write(run.directory / "model.keras") as partial:
         layers.to_keras(model).save(partial)
-        make = kinds.get(run.config.kind).assets
+        make = problems.get(run.config.problem).assets
         if make is not None:  # first: a model that is there can be used
             write_assets(run.assets, make(dataset, run.config.example_settings()))
     plot_history(run.metrics(), run.directory / "history.png", title=run.name, synthetic=run.config.synthetic)

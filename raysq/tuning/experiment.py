@@ -7,12 +7,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysq import notebook
-from raysq.atomic import write_json
+from raysq.display import notebook
 from raysq.errors import DataError, NotFoundError, RaysqError, UsageError
-from raysq.home import check_name, held, home, newest_first
+from raysq.storage.atomic import write_json
+from raysq.storage.paths import check_name, home, is_locked, newest_first
+from raysq.storage.trust import check_links
 from raysq.training import experiment_files as files
-from raysq.trust import check_links
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -188,7 +188,7 @@ class Experiment:
             RaysqError: another process holds it.
         """
         said = f"experiment {self.name} is being searched by another process; wait for it, or use --name"
-        with held(self.directory / ".lock", said):
+        with is_locked(self.directory / ".lock", said):
             yield
 
     def state(self) -> str:
@@ -209,7 +209,7 @@ class Experiment:
 
     def show(self, console: Any) -> None:
         """Prints the trials, the best of them, and what to do with it."""
-        from raysq.tuning.outcome import show
+        from raysq.tuning.results import show
 
         show(self, console)
 

@@ -10,8 +10,8 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
-from raysq.memory import is_out_of_memory
-from raysq.tuning.room import LOST, OUT_OF_MEMORY
+from raysq.distributed.memory import is_out_of_memory
+from raysq.tuning.memory import LOST, OUT_OF_MEMORY
 from raysq.tuning.session import Session
 
 

@@ -11,8 +11,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from raysq.console import Console
-from raysq.report.numbers import metric
+from raysq.display.console import Console
+from raysq.report.number_format import metric
 
 _SHOWN_ENDED = 5
 
@@ -49,7 +49,7 @@ def duration_text(seconds: float) -> str:
 
 
 @dataclass
-class Board:
+class ProgressTable:
     """The trials of a session and how they stand. Used from the driver's main thread and from its watcher.
 
     Attributes:
@@ -80,7 +80,7 @@ class Board:
         self._live: Live | None = None
         self._started = time.monotonic()
 
-    def __enter__(self) -> "Board":
+    def __enter__(self) -> "ProgressTable":
         if self._console.is_terminal and not self.quiet:
             self._live = Live(self, console=Console(stderr=True), transient=True, refresh_per_second=2)
             self._live.start()

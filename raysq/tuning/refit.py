@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from raysq.atomic import write_json
 from raysq.errors import DamagedError, DataError, Interrupted, RaysqError
+from raysq.storage.atomic import write_json
 from raysq.training.run import Run
 from raysq.tuning.experiment import Experiment
-from raysq.tuning.outcome import is_whole
-from raysq.tuning.session import Assignment, Ending
+from raysq.tuning.results import is_exported
+from raysq.tuning.session import TrialResult, TrialSpec
 
 
-class RefitAgenda:
+class RefitScheduler:
     """A run for each seed of each row, in the experiment's `refit/`.
 
     Args:
@@ -31,20 +31,20 @@ class RefitAgenda:
         # Where the defaults won they are trained once.
         same = self.rows["best"] == self.rows["defaults"]
         self._prefix = {"best": f"trial-{trials[0]['number']:02}", "defaults": "trial-01"}
-        kinds = ["defaults"] if same else ["best", "defaults"]
+        problems = ["defaults"] if same else ["best", "defaults"]
         self._waiting = [
-            Assignment(
+            TrialSpec(
                 self._name(row, seed),
                 {"settings": row, "seed": seed},
                 {**self.fixed, **self.rows[row]},
                 seed,
             )
             for seed in range(seeds)
-            for row in kinds
+            for row in problems
         ]
-        self._waiting = [one for one in self._waiting if not is_whole(self.folder / one.name)]
+        self._waiting = [one for one in self._waiting if not is_exported(self.folder / one.name)]
         self.left = len(self._waiting)
-        self._handed: dict[str, Assignment] = {}
+        self._handed: dict[str, TrialSpec] = {}
         self.failures: dict[str, str] = {}
         for one in self._waiting:
             (self.folder / one.name / "failure.json").unlink(missing_ok=True)
@@ -53,7 +53,7 @@ class RefitAgenda:
         # By trial, not by rank: more trials may bring another winner.
         return f"{self._prefix[row]}-seed-{seed}"
 
-    def next(self) -> Assignment | Literal["finished"] | None:
+    def next(self) -> TrialSpec | Literal["finished"] | None:
         """The next run."""
         if not self._waiting:
             return "finished"
@@ -68,14 +68,14 @@ class RefitAgenda:
     def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
         """Nothing is kept beside the run's own record."""
 
-    def ended(self, name: str, reason: str | None, error: str | None) -> Ending:
+    def ended(self, name: str, reason: str | None, error: str | None) -> TrialResult:
         """A run that failed ends the refit: a mean over fewer seeds would be another figure."""
         run = Run(self.folder / name, None)  # type: ignore[arg-type]
         if (message := error or run.failure()) is not None:
             self.failures[name] = message
-            return Ending("failed", message, stop="a run failed")
+            return TrialResult("failed", message, stop="a run failed")
         result = run.result()
-        return Ending("finished" if result else "interrupted", seconds=result["seconds"] if result else 0.0)
+        return TrialResult("finished" if result else "interrupted", seconds=result["seconds"] if result else 0.0)
 
     def conclude(self, reason: str | None) -> None:
         """Writes `refit.json`.

@@ -7,24 +7,26 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from raysq import durations, kinds, nodes, tasks
-from raysq.cluster import can_grow, check_resources, ensure_ray, is_alone, room_for
+from raysq import problems, tasks
+from raysq.config import nearest_name
+from raysq.data import durations
+from raysq.data.dataset import Dataset
+from raysq.display.terminal import print_message
+from raysq.distributed import placement
+from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, is_alone, room_for
 from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
-from raysq.home import home
-from raysq.settings import nearest
-from raysq.shards import Dataset
-from raysq.terminal import print_message
-from raysq.training import api
-from raysq.training.config import Config, import_place
+from raysq.storage.paths import home
+from raysq.training import train
+from raysq.training.run_config import RunConfig, import_place
 from raysq.training.worker import idle_settings
-from raysq.tuning import outcome, room
-from raysq.tuning.agenda import SearchAgenda, require_optuna, trial_directory
+from raysq.tuning import memory, results
 from raysq.tuning.experiment import Experiment
-from raysq.tuning.progress import Board
-from raysq.tuning.refit import RefitAgenda, is_done
+from raysq.tuning.progress import ProgressTable
+from raysq.tuning.refit import RefitScheduler, is_done
+from raysq.tuning.run_trial import TrialContext
+from raysq.tuning.scheduler import SearchScheduler, require_optuna, trial_directory
 from raysq.tuning.session import Session
 from raysq.tuning.space import Space, make_space
-from raysq.tuning.trial import Order
 
 SCHEDULERS = ("asha", "hyperband", "none")
 SEARCHERS = ("random", "optuna")
@@ -65,7 +67,7 @@ def tune(
         gpu: GPUs of a worker; may be a fraction for one worker.
         scheduler: "asha" ends the worse trials early (asynchronous successive halving), "hyperband" is asynchronous
             too, ASHA with three brackets of different patience, "none" trains all to their end.
-        searcher: "random", or "optuna" for Bayesian optimisation (needs `raysq[optuna]`).
+        searcher: "random", or "optuna" for Bayesian optimization (needs `raysq[optuna]`).
         time: seconds, or text such as "30m", "2h" or "1h30m", after which trials are ended; counted over all sessions.
         max_concurrent: trials beside each other; as many as the cluster holds if left out.
         refit: train the best settings and the defaults with so many seeds at the end.
@@ -92,9 +94,9 @@ def tune(
     _check(trials, workers_per_trial, gpu, scheduler, searcher, max_concurrent, refit)
     seconds = None if time is None else durations.seconds(time, "--time")
     fixed = dict(settings or {})
-    model = model or tasks.get(task).search_model or kinds.get(tasks.get(task).kind).default_model
-    dataset = api.dataset(task, data, quiet=quiet)
-    config = api.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, fits=False)
+    model = model or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
+    dataset = train.dataset(task, data, quiet=quiet)
+    config = train.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, fits=False)
     idle: tuple[str, ...] = ()
     with contextlib.suppress(RaysqError):  # the defaults may be what cannot be built: each trial says it for itself
         idle = idle_settings(config, dataset)
@@ -113,7 +115,7 @@ def tune(
     about = {
         "id": identity,
         "task": task,
-        "kind": config.kind,
+        "problem": config.problem,
         "model": config.model,
         "source_digest": config.source_digest,
         "data": config.data,
@@ -135,7 +137,7 @@ def tune(
     experiment = Experiment.create(folder, identity if name is None else name, about, trust=trust)
     with experiment.lock():
         experiment.begin(fresh)
-        agenda = SearchAgenda(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
+        agenda = SearchScheduler(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
         search_ = _Search(experiment, agenda, config, dataset, workers_per_trial, gpu, max_concurrent, quiet)
         if not search_.is_over(seconds):
             search_.run(scheduler, seconds)
@@ -159,7 +161,7 @@ def _check(
             raise UsageError(f"{option} must be at least {least}, received {value}")
     for option, text, valid in (("--scheduler", scheduler, SCHEDULERS), ("--searcher", searcher, SEARCHERS)):
         if text not in valid:
-            raise UsageError(f"unknown {option} {text!r}: {nearest(text, valid)}")
+            raise UsageError(f"unknown {option} {text!r}: {nearest_name(text, valid)}")
     if gpu != int(gpu) and (gpu > 1 or workers > 1):
         who = "a worker group's GPUs are whole ones" if workers > 1 else "above 1, GPUs are whole ones"
         raise UsageError(f"--gpu may be a fraction below 1 for one worker ({who}), received {gpu:g}")
@@ -167,7 +169,7 @@ def _check(
         require_optuna()
 
 
-def _identity(config: Config, space: Space, scheduler: str, searcher: str, workers: int) -> str:
+def _identity(config: RunConfig, space: Space, scheduler: str, searcher: str, workers: int) -> str:
     """Not of the number of trials and the time: asking for more continues."""
     parts = [config.id, dict(space.domains), scheduler, searcher, workers]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
@@ -180,8 +182,8 @@ class _Search:
     def __init__(
         self,
         experiment: Experiment,
-        agenda: SearchAgenda,
-        config: Config,
+        agenda: SearchScheduler,
+        config: RunConfig,
         dataset: Dataset,
         workers: int,
         gpu: float,
@@ -190,21 +192,21 @@ class _Search:
     ):
         self.experiment, self.agenda, self.config, self.dataset = experiment, agenda, config, dataset
         self.workers, self.gpu, self.max_concurrent, self.quiet = workers, gpu, max_concurrent, quiet
-        self._order: Order | None = None
+        self._order: TrialContext | None = None
 
     @property
-    def order(self) -> Order:
+    def order(self) -> TrialContext:
         """What trials have in common; joins or starts Ray, and checks what it can hold."""
         if self._order is None:
             ensure_ray()
             what = "a trial" if self.workers == 1 else "a worker"
             check_resources({"CPU": 1, "GPU": self.gpu}, what, self.workers)
-            nodes.check_runs(self.experiment.directory)
-            self._order = Order(
+            placement.validate_shared_runs(self.experiment.directory)
+            self._order = TrialContext(
                 task=self.config.task,
                 model=self.config.model,
                 data=self.config.data,
-                handle=nodes.provide(self.dataset),
+                handle=placement.broadcast(self.dataset),
                 folder=str(self.agenda.folder),
                 stop=str(self.experiment.directory / "stop"),
                 workers=self.workers,
@@ -235,7 +237,7 @@ class _Search:
         self.agenda.prepare()
         spent = self.experiment.seconds
         ended = [record for record in self.agenda.records.values() if record["state"] != "interrupted"]
-        with Board(
+        with ProgressTable(
             f"search {self.experiment.name}",
             self.agenda.trials,
             epochs,
@@ -278,7 +280,7 @@ class _Search:
         return fit, fit if self.workers == 1 else 0
 
     @contextlib.contextmanager
-    def _room(self, left: int, board: Board) -> Iterator[tuple[int, int, int]]:
+    def _room(self, left: int, board: ProgressTable) -> Iterator[tuple[int, int, int]]:
         """As `_concurrency`, as far as the memory of this machine goes, and the bytes that a trial is thought to need.
 
         The memory is reserved until the block ends, so that another search sees it. Of a cluster of several nodes
@@ -288,8 +290,8 @@ class _Search:
         if not is_alone():
             yield fit, ahead, 0
             return
-        need = room.estimate(self.agenda.memory(), self.dataset.manifest.bytes, self.workers)
-        with room.reserve(need, fit, board.say) as count:
+        need = memory.estimate(self.agenda.memory(), self.dataset.manifest.bytes, self.workers)
+        with memory.reserve(need, fit, board.say) as count:
             yield count, ahead if count == fit else 0, need
 
     def conclude(self) -> None:
@@ -305,11 +307,11 @@ class _Search:
         with contextlib.suppress(DamagedError):  # else it is written again
             there = self.experiment.best
         directory = trial_directory(self.experiment, best)
-        if there and there["run"] == best["run"] and outcome.is_whole(directory):
+        if there and there["run"] == best["run"] and results.is_exported(directory):
             return
-        if not outcome.is_whole(directory):
-            outcome.make_whole(self.order, directory, best["state"])
-        outcome.write_best(self.experiment, self.agenda, self.experiment.seconds)
+        if not results.is_exported(directory):
+            results.export_best(self.order, directory, best["state"])
+        results.write_best(self.experiment, self.agenda, self.experiment.seconds)
 
     def _nothing(self) -> str:
         failed = [record for record in self.agenda.records.values() if record["state"] == "failed"]
@@ -326,12 +328,12 @@ class _Search:
 
     def refit(self, seeds: int) -> None:
         """Trains the best settings and the defaults with several seeds."""
-        agenda = RefitAgenda(self.experiment, seeds, self.agenda.fixed)
+        agenda = RefitScheduler(self.experiment, seeds, self.agenda.fixed)
         reason = None
         if agenda.left:
             epochs = self.config.train_settings().epochs
-            with Board(f"refit {self.experiment.name}", agenda.left, epochs, quiet=self.quiet) as board:
-                order = outcome.with_folder(self.order, agenda.folder, whole=True)
+            with ProgressTable(f"refit {self.experiment.name}", agenda.left, epochs, quiet=self.quiet) as board:
+                order = results.with_folder(self.order, agenda.folder, whole=True)
                 with self._room(agenda.left, board) as (concurrent, ahead, need):
                     board.start_clock()
                     reason = Session(order, agenda, board, concurrent=concurrent, ahead=ahead, need=need).run()

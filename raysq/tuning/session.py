@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from raysq.distributed.lost_work import Patience, is_loss
+from raysq.distributed.memory import is_out_of_memory
 from raysq.errors import RaysqError
-from raysq.losses import Patience, is_loss
-from raysq.memory import is_out_of_memory
 from raysq.training import checkpoint
-from raysq.tuning.progress import Board
-from raysq.tuning.room import Throttle
-from raysq.tuning.trial import Order, carry_out
+from raysq.tuning.memory import Throttle
+from raysq.tuning.progress import ProgressTable
+from raysq.tuning.run_trial import TrialContext, run_trial
 
 # Ray Tune's own output, records and signal handling: ours stand for them.
 _ENVIRONMENT = {
@@ -36,7 +36,7 @@ _CLOCK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Assignment:
+class TrialSpec:
     """A trial to be trained.
 
     Attributes:
@@ -53,7 +53,7 @@ class Assignment:
 
 
 @dataclass(frozen=True)
-class Ending:
+class TrialResult:
     """How a trial has ended.
 
     Attributes:
@@ -69,10 +69,10 @@ class Ending:
     stop: str | None = None
 
 
-class Agenda(Protocol):
+class TrialScheduler(Protocol):
     """Decides what is trained next, and keeps what was reached."""
 
-    def next(self) -> Assignment | Literal["finished"] | None:
+    def next(self) -> TrialSpec | Literal["finished"] | None:
         """The next trial, None for none yet, or "finished" for no more."""
         ...
 
@@ -84,7 +84,7 @@ class Agenda(Protocol):
         """A trial has finished an epoch; its process has held so many bytes."""
         ...
 
-    def ended(self, name: str, reason: str | None, error: str | None) -> Ending:
+    def ended(self, name: str, reason: str | None, error: str | None) -> TrialResult:
         """A trial has ended.
 
         Args:
@@ -112,9 +112,9 @@ class Session:
 
     def __init__(
         self,
-        order: Order,
-        agenda: Agenda,
-        board: Board,
+        order: TrialContext,
+        agenda: TrialScheduler,
+        board: ProgressTable,
         *,
         concurrent: int,
         ahead: int = 0,
@@ -200,7 +200,7 @@ class Session:
         order = self.order
 
         def trial(config: dict[str, Any]) -> None:
-            carry_out(order, *config["trial"])
+            run_trial(order, *config["trial"])
 
         # The trial that starts a worker group holds nothing itself; Ray wants it to ask for something.
         alone = order.workers == 1
@@ -231,12 +231,12 @@ class Session:
         """Whether the budget is spent after so many seconds of this session."""
         return self.budget is not None and seconds > self.budget
 
-    def begin(self) -> Assignment | Literal["finished"] | None:
+    def begin(self) -> TrialSpec | Literal["finished"] | None:
         """The next trial to wait for a process."""
         if self.reason is None and self.throttle.must_wait(len(self._handed)):
             return None
         found = "finished" if self.reason else self.agenda.next()
-        if isinstance(found, Assignment):
+        if isinstance(found, TrialSpec):
             self._handed.add(found.name)
             self._returned.discard(found.name)
             self.throttle.began(len(self._handed))

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from raysq import kinds, tasks
+from raysq import problems, tasks
+from raysq.config import Setting, coerce, make_settings, nearest_name, parse_pairs, setting_fields
+from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
-from raysq.settings import Setting, coerce, make, nearest, parse_pairs, settings_of
-from raysq.shards import Dataset
-from raysq.training.config import Config
+from raysq.training.run_config import RunConfig
 from raysq.training.settings import TrainSettings
 
 RANGES = ("uniform", "loguniform", "randint")
@@ -111,7 +111,7 @@ def _parse(key: str, text: str) -> Any:
 
 
 def make_space(
-    config: Config,
+    config: RunConfig,
     dataset: Dataset,
     fixed: Mapping[str, Any],
     search: Mapping[str, Any] | None = None,
@@ -132,9 +132,9 @@ def make_space(
             search.
     """
     sections = {  # a builder's keyword with the name of another section's setting is that one: see `plan`
-        "builder": settings_of(config.load_builder()),
-        "examples": settings_of(kinds.get(config.kind).examples),
-        "training": settings_of(TrainSettings),
+        "builder": setting_fields(config.load_builder()),
+        "examples": setting_fields(problems.get(config.problem).examples),
+        "training": setting_fields(TrainSettings),
     }
     known = {key: (section, setting) for section, settings in sections.items() for key, setting in settings.items()}
     domains: dict[str, Any] = {}
@@ -163,7 +163,7 @@ def make_space(
     search = {key: _parse(key, domain) if isinstance(domain, str) else domain for key, domain in (search or {}).items()}
     for key in search:
         if key not in known:
-            raise UsageError(f"--search: model {config.model!r} has no setting {key!r}: {nearest(key, known)}")
+            raise UsageError(f"--search: model {config.model!r} has no setting {key!r}: {nearest_name(key, known)}")
         if key == "epochs":
             raise UsageError("epochs is not searched: it is the most that a trial gets, --epochs N; ASHA shares them")
         if key in idle:
@@ -178,7 +178,7 @@ def make_space(
             add(key, domain, given=True)
         return Space(domains, defaults)
     # What these settings leave without effect; a person may search it all the same.
-    without = {*idle, *getattr(make(kinds.get(config.kind).examples, config.examples), "idle", ())}
+    without = {*idle, *getattr(make_settings(problems.get(config.problem).examples, config.examples), "idle", ())}
     for key, domain in tasks.get(config.task).search.items():
         if key in known and key not in fixed and key not in without:
             add(key, domain, given=False)
@@ -194,7 +194,7 @@ def _check(key: str, domain: Any, setting: Setting, spans: bool) -> list[Any] | 
     if isinstance(domain, tuple):
         name, low, high = domain
         if name not in RANGES:
-            raise UsageError(f"--search {key}: unknown range {name!r}: {nearest(name, RANGES)}")
+            raise UsageError(f"--search {key}: unknown range {name!r}: {nearest_name(name, RANGES)}")
         whole = coerce(0.5, setting.type, key) != 0.5 if _takes(setting, 0.5) else True
         if not _takes(setting, 1):
             raise UsageError(f"--search {key}: the setting is not a number, give choices: {key}=v1,v2")
@@ -209,7 +209,7 @@ def _check(key: str, domain: Any, setting: Setting, spans: bool) -> list[Any] | 
         return (name, low, high)
     choices = []
     for value in domain:
-        # Searchers want text or numbers: lists stay as they are written, and so do spans of time, which the kind reads.
+        # Searchers want text or numbers: lists stay as they are written, and so do spans of time, which the problem reads.
         written = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         held = written if spans and not _takes(setting, value) else coerce(value, setting.type, key)
         choices.append(written if isinstance(held, tuple) else held)
@@ -227,10 +227,10 @@ def _takes(setting: Setting, value: Any) -> bool:
     return True
 
 
-def _canonical(config: Config, dataset: Dataset, section: str, setting: Setting, value: Any) -> Any:
+def _canonical(config: RunConfig, dataset: Dataset, section: str, setting: Setting, value: Any) -> Any:
     """A value as a run's configuration holds it."""
     if section == "examples":
-        examples: Any = kinds.get(config.kind).examples
+        examples: Any = problems.get(config.problem).examples
         value = examples.resolve({**config.examples, setting.name: value}, dataset)[setting.name]
     return json.loads(json.dumps(coerce(value, setting.type, setting.name)))
 

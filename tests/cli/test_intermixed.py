@@ -8,11 +8,11 @@ from raysq.cli.parser import parser
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
-        ("neighbours run --top 3 tasty", {"run_name": "run", "words": ["tasty"], "top": 3}),
-        ("neighbours --top 3 run tasty good", {"run_name": "run", "words": ["tasty", "good"], "top": 3}),
-        ("neighbours run tasty --top 3 good", {"run_name": "run", "words": ["tasty", "good"], "top": 3}),
-        ("neighbours run --top 3 -- -nik --top", {"run_name": "run", "words": ["-nik", "--top"], "top": 3}),
-        ("neighbours run --export v.txt", {"run_name": "run", "words": [], "export": "v.txt"}),
+        ("neighbors run --top 3 tasty", {"run_name": "run", "words": ["tasty"], "top": 3}),
+        ("neighbors --top 3 run tasty good", {"run_name": "run", "words": ["tasty", "good"], "top": 3}),
+        ("neighbors run tasty --top 3 good", {"run_name": "run", "words": ["tasty", "good"], "top": 3}),
+        ("neighbors run --top 3 -- -nik --top", {"run_name": "run", "words": ["-nik", "--top"], "top": 3}),
+        ("neighbors run --export v.txt", {"run_name": "run", "words": [], "export": "v.txt"}),
         ("report --week 2014-05-05 a b", {"targets": ["a", "b"], "week": "2014-05-05"}),
         ("report a --week 2014-05-05 b", {"targets": ["a", "b"], "week": "2014-05-05"}),
         ("rm a --yes b", {"run_names": ["a", "b"], "yes": True}),
@@ -30,7 +30,7 @@ def test_options_stand_anywhere(given, wanted):
     [
         ("rm --yes", "the following arguments are required: RUN"),
         ("train jena another", "unrecognized arguments: another"),
-        ("neighbours run --topp 3", "unrecognized arguments: --topp"),
+        ("neighbors run --topp 3", "unrecognized arguments: --topp"),
         ("predict run", "one of the arguments --input --text is required"),
         ("predict run --text good --input f", "not allowed with argument"),
     ],

@@ -118,7 +118,7 @@ def raise_signal(*_):
 def test_within_a_process(monkeypatch, capsys):
     before = [signal.getsignal(number) for number in SIGNALS]
     hook = sys.unraisablehook
-    monkeypatch.setattr("raysq.shards.Dataset.open", raise_signal)
+    monkeypatch.setattr("raysq.data.dataset.Dataset.open", raise_signal)
     assert cli.main(["verify", "x"]) == 130
     assert capsys.readouterr().err == LINE + "\n"
     assert [signal.getsignal(number) for number in SIGNALS] == before and sys.unraisablehook is hook
@@ -133,14 +133,14 @@ def test_what_a_library_makes_of_it(monkeypatch, capsys):
             except KeyboardInterrupt as error:
                 raise replaced("something is wrong") from error
 
-        monkeypatch.setattr("raysq.shards.Dataset.open", wrapped)
+        monkeypatch.setattr("raysq.data.dataset.Dataset.open", wrapped)
         assert cli.main(["verify", "x"]) == 130
         assert capsys.readouterr().err == LINE + "\n"
 
 
 PROGRAM = """
 import signal, sys
-import raysq.shards
+import raysq.data.dataset
 from raysq.cli import main
 
 class Finalized:
@@ -163,7 +163,7 @@ def late(*_):
     atexit.register(signal.raise_signal, signal.SIGTERM)
     sys.exit(0)
 
-raysq.shards.Dataset.open = {name}
+raysq.data.dataset.Dataset.open = {name}
 sys.argv[1:] = ["verify", "x"]
 sys.exit(main())
 """
@@ -185,7 +185,7 @@ def test_a_signal_that_is_ignored_stays_so():
 def test_ray_does_not_take_sigterm(monkeypatch, capsys, moment):
     import ray
 
-    from raysq.cluster import ensure_ray
+    from raysq.distributed.cluster import ensure_ray
 
     def init(**_):
         # As Ray does in a driver, which would end without a word.
@@ -195,7 +195,7 @@ def test_ray_does_not_take_sigterm(monkeypatch, capsys, moment):
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", init)
-    monkeypatch.setattr("raysq.shards.Dataset.open", lambda *_: [ensure_ray(), raise_signal()])
+    monkeypatch.setattr("raysq.data.dataset.Dataset.open", lambda *_: [ensure_ray(), raise_signal()])
     before = signal.getsignal(signal.SIGTERM)
     assert cli.main(["verify", "x"]) == 130
     assert capsys.readouterr().err == LINE + "\n"
@@ -205,7 +205,7 @@ def test_ray_does_not_take_sigterm(monkeypatch, capsys, moment):
 def test_a_program_without_handlers_of_its_own_keeps_those_of_ray(monkeypatch):
     import ray
 
-    from raysq.cluster import ensure_ray
+    from raysq.distributed.cluster import ensure_ray
 
     def handler(*_):
         raise AssertionError

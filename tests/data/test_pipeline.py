@@ -8,20 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from raysq import tabular, tasks
+from raysq import tasks
+from raysq.config import make_settings
+from raysq.data.catalog import find_dataset, open_datasets
 from raysq.data.pipeline import build, run
-from raysq.datasets import datasets, find
+from raysq.data.readers import tables
+from raysq.data.sources import resolve
 from raysq.distributed.executor import ThreadExecutor
 from raysq.distributed.ray_data import RayExecutor
 from raysq.errors import DataError, ResourceError, SourceError, UsageError
-from raysq.kinds.forecast.prepare import SeriesPreparation
-from raysq.settings import make
-from raysq.sources import resolve
+from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 from raysq.tasks.prepare import prepare
-from raysq.training import api
+from raysq.training import train
 
 pytestmark = pytest.mark.usefixtures("cluster")
-IDENTITY = {"task": "forecast", "kind": "forecast", "name": "x"}
+IDENTITY = {"task": "forecast", "problem": "forecasting", "name": "x"}
 
 
 def write_csv(path: Path, rows: int = 5000) -> Path:
@@ -39,9 +40,9 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 def test_same_bytes_on_1_2_and_6_cpus(tmp_path, monkeypatch):
-    monkeypatch.setattr(tabular, "RANGE", 12_345)  # a dozen pieces that end anywhere
+    monkeypatch.setattr(tables, "RANGE", 12_345)  # a dozen pieces that end anywhere
     source = resolve(write_csv(tmp_path / "x.csv"))
-    settings = SeriesPreparation()
+    settings = SeriesPreprocessor()
     built = [
         build(settings, source, tmp_path / str(cpus), IDENTITY, shard_rows=700, cpus=cpus) for cpus in (1, 2, 6, None)
     ]
@@ -69,18 +70,19 @@ def test_same_bytes_on_1_2_and_6_cpus(tmp_path, monkeypatch):
 def test_shards_of_any_size(tmp_path, shard_rows):
     rows = 40 if shard_rows == 1 else 3000
     source = resolve(write_csv(tmp_path / "x.csv", rows))
-    dataset = build(SeriesPreparation(), source, tmp_path / "out", IDENTITY, shard_rows=shard_rows)
+    dataset = build(SeriesPreprocessor(), source, tmp_path / "out", IDENTITY, shard_rows=shard_rows)
     assert [shard.rows for shard in dataset.manifest.shards] == [min(shard_rows, rows)] * -(-rows // shard_rows)
 
 
 def test_folder_with_rows_dropped_and_repairs_of_the_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(tabular, "RANGE", 2000)
+    monkeypatch.setattr(tables, "RANGE", 2000)
     write_csv(tmp_path / "in" / "1.csv", 500)
     text = (tmp_path / "in" / "1.csv").read_text().replace("2020-01", "2020-02")
     (tmp_path / "in" / "2.csv").write_text(re.sub("(T05:00:00),[^,]*,", r"\1,,", text))
     source = resolve(tmp_path / "in")
     drop, fill = (
-        make(SeriesPreparation, values) for values in ({"missing": "drop"}, {"missing": "interpolate", "gaps": "fill"})
+        make_settings(SeriesPreprocessor, values)
+        for values in ({"missing": "drop"}, {"missing": "interpolate", "gaps": "fill"})
     )
     dropped = build(drop, source, tmp_path / "d", IDENTITY, shard_rows=99)
     assert dropped.rows == 1000 - 4
@@ -101,7 +103,7 @@ def test_prepare_jena_sample(raysq_home, capsys):
     assert dataset.rows == 3 * 144
     assert dataset.columns == ("time", *tasks.get("jena").preparation["columns"])
     assert dataset.directory == raysq_home / "data" / "jena" / dataset.fingerprint[:12]
-    assert dataset.manifest.preparation["version"] == SeriesPreparation.version
+    assert dataset.manifest.preparation["version"] == SeriesPreprocessor.version
     assert dataset.manifest.preparation["settings"]["time_format"] == "%d.%m.%Y %H:%M:%S"
 
 
@@ -122,10 +124,10 @@ def test_prepared_once_until_something_changes(tmp_path, capsys, monkeypatch):
     assert "nothing to do" in capsys.readouterr().err
     other = prepare("jena", moved, settings=settings | {"columns": "a"}, quiet=True)
     assert other.directory != first.directory
-    assert [dataset.directory for dataset in datasets("jena")] == [other.directory, first.directory]
-    assert find("jena").directory == other.directory
+    assert [dataset.directory for dataset in open_datasets("jena")] == [other.directory, first.directory]
+    assert find_dataset("jena").directory == other.directory
     prepare("jena", moved, settings=settings, quiet=True)  # asked for again: now it is the newest
-    assert find("jena").directory == first.directory
+    assert find_dataset("jena").directory == first.directory
 
 
 def test_a_data_set_with_a_flipped_bit_is_prepared_again(tmp_path):
@@ -149,12 +151,12 @@ def test_a_name_stands_for_one_data_set(tmp_path):
         prepare("jena", path, name="mine", settings=settings | {"columns": "a"}, quiet=True)
     replaced = prepare("jena", path, name="mine", settings=settings | {"columns": "a"}, fresh=True, quiet=True)
     assert replaced.columns == ("time", "a")
-    assert find("jena", "mine").columns == ("time", "a")
-    assert find("jena", str(replaced.directory)).rows == 300
+    assert find_dataset("jena", "mine").columns == ("time", "a")
+    assert find_dataset("jena", str(replaced.directory)).rows == 300
     (replaced.directory / "shard-00000.arrow").write_bytes(b"damaged")
     assert prepare("jena", path, name="mine", settings=settings | {"columns": "a"}, quiet=True).rows == 300
     with pytest.raises(DataError, match="no data set 'yours' for jena.*there is: mine"):
-        find("jena", "yours")
+        find_dataset("jena", "yours")
     for name in ("../x", ".x", "", "a/b"):
         with pytest.raises(UsageError, match="data set's name"):
             prepare("jena", path, name=name, quiet=True)
@@ -167,21 +169,21 @@ def test_a_damaged_data_set_is_named_and_no_other_is_taken(tmp_path):
     new = prepare("jena", path, settings=settings | {"columns": "a"}, quiet=True)
     shard = new.directory / "shard-00000.arrow"
     shard.write_bytes(shard.read_bytes()[:-1])
-    for take in (lambda: find("jena"), lambda: api.dataset("jena", None)):
+    for take in (lambda: find_dataset("jena"), lambda: train.dataset("jena", None)):
         with pytest.raises(DataError, match=rf"{new.directory.name}/shard-00000.arrow has .* bytes.*--fresh"):
             take()
-    assert [dataset.directory for dataset in datasets("jena")] == [old.directory]
+    assert [dataset.directory for dataset in open_datasets("jena")] == [old.directory]
     (new.directory / "manifest.json").write_text("{")
     with pytest.raises(DataError, match=re.escape(new.directory.name)):
-        find("jena")
+        find_dataset("jena")
     assert prepare("jena", path, settings=settings | {"columns": "a"}, quiet=True).rows == 300
-    assert find("jena").directory == new.directory
+    assert find_dataset("jena").directory == new.directory
 
 
 def test_nothing_is_prepared_yet():
-    assert datasets("jena") == []
+    assert open_datasets("jena") == []
     with pytest.raises(DataError, match="nothing is prepared for jena; `raysq prepare jena` does it"):
-        find("jena")
+        find_dataset("jena")
 
 
 def test_an_interrupted_run_leaves_no_data_set_and_is_cleaned_up(tmp_path, raysq_home, monkeypatch):
@@ -204,7 +206,7 @@ def test_an_interrupted_run_leaves_no_data_set_and_is_cleaned_up(tmp_path, raysq
         with pytest.raises(KeyboardInterrupt):
             prepare("jena", path, settings=settings, quiet=True)
     assert next(file.name for file in folder.iterdir() if file.name != ".lock").startswith(".unfinished-")
-    assert datasets("jena") == []
+    assert open_datasets("jena") == []
     dataset = prepare("jena", path, settings=settings, quiet=True)
     name = dataset.manifest.name
     assert {file.name for file in folder.iterdir()} == {".lock", name, f".{name}.verified.json"}
@@ -226,7 +228,7 @@ def test_an_interrupted_run_leaves_no_data_set_and_is_cleaned_up(tmp_path, raysq
     ],
 )
 def test_bad_data_are_one_line_and_no_data_set(tmp_path, raysq_home, monkeypatch, change, settings, match):
-    monkeypatch.setattr(tabular, "RANGE", 1500)
+    monkeypatch.setattr(tables, "RANGE", 1500)
     path = write_csv(tmp_path / "x.csv", 300)
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(DataError, match=match) as caught:
@@ -243,7 +245,7 @@ def test_an_error_inside_a_task_comes_without_rays_words(tmp_path):
     with pytest.raises(
         DataError, match=r"^x\.csv\.gz is damaged or cut short \(.*\); fetch or write it again$"
     ) as caught:
-        build(SeriesPreparation(), resolve(tmp_path / "x.csv.gz"), tmp_path / "out", IDENTITY)
+        build(SeriesPreprocessor(), resolve(tmp_path / "x.csv.gz"), tmp_path / "out", IDENTITY)
     assert type(caught.value) is DataError
     assert not (tmp_path / "out").exists()
 
@@ -258,10 +260,10 @@ def test_a_home_that_cannot_be_written(tmp_path, monkeypatch):
 def test_a_cluster_that_is_not_there(monkeypatch):
     import ray
 
-    from raysq.cluster import ensure_ray
+    from raysq.distributed.cluster import ensure_ray
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr("raysq.cluster._REACH_SECONDS", 0.1)
+    monkeypatch.setattr("raysq.distributed.cluster._REACH_SECONDS", 0.1)
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")  # nobody listens there
     with pytest.raises(ResourceError, match=r"no Ray cluster answers at RAY_ADDRESS=127.0.0.1:1 .*refused.*; unset it"):
         ensure_ray()
@@ -290,7 +292,7 @@ def test_real_jena_2020(real):
 def test_tasks_do_not_import_tensorflow(tmp_path):
     import ray
 
-    build(SeriesPreparation(), resolve(write_csv(tmp_path / "x.csv", 300)), tmp_path / "out", IDENTITY)
+    build(SeriesPreprocessor(), resolve(write_csv(tmp_path / "x.csv", 300)), tmp_path / "out", IDENTITY)
 
     @ray.remote
     def loaded() -> bool:
@@ -305,7 +307,7 @@ def test_tasks_do_not_import_tensorflow(tmp_path):
 @pytest.mark.parametrize("executor", [ThreadExecutor(2), RayExecutor(2)])
 def test_a_full_disk_is_one_line(tmp_path, executor, monkeypatch):
     source = resolve(write_csv(tmp_path / "x.csv", 300))
-    preprocessor = SeriesPreparation()
+    preprocessor = SeriesPreprocessor()
     partitions = preprocessor.partition(source.files)
     # In a worker of Ray nothing can be patched: a file stands where the first shard would be written.
     (tmp_path / "out" / "scratch" / "shard-00000.arrow").mkdir(parents=True)
@@ -319,7 +321,7 @@ def test_a_full_disk_is_one_line(tmp_path, executor, monkeypatch):
 
 
 def test_a_bug_is_one_line(tmp_path):
-    class Buggy(SeriesPreparation):
+    class Buggy(SeriesPreprocessor):
         def read(self, piece):
             raise ZeroDivisionError("a bug")
 
@@ -337,9 +339,9 @@ def test_settings_of_examples_are_kept_with_the_data(capsys):
     kept = prepare("jena", "sample:30d", settings=said)
     assert "its settings are changed: delay default -> 6h, lookback default -> 1d" in capsys.readouterr().err
     assert (kept.directory, kept.fingerprint) == (plain.directory, plain.fingerprint)
-    assert find("jena").manifest.settings == said
+    assert find_dataset("jena").manifest.settings == said
     with pytest.raises(UsageError, match="delay=7min is not a multiple of the series' 10min between rows"):
         prepare("jena", "sample:30d", settings={"delay": "7min"}, quiet=True)
     with pytest.raises(UsageError, match="unknown setting 'dellay' of prepare: did you mean delay"):
         prepare("jena", "sample:30d", settings={"dellay": 1}, quiet=True)
-    assert find("jena").manifest.settings == said
+    assert find_dataset("jena").manifest.settings == said

@@ -4,36 +4,38 @@ import json
 
 import pytest
 
-from raysq import kinds, tasks
+from raysq import problems, tasks
 from raysq.cli import main
 from raysq.errors import DataError, UsageError
 from raysq.inference.abilities import ABILITIES, check, finished
 from raysq.training.backtest import backtest
-from raysq.training.config import Config
 from raysq.training.run import Run
+from raysq.training.run_config import RunConfig
 
 CAN = {
     "forecast": "evaluate, predict, report, export",
-    "classify": "evaluate, predict, predict --text, neighbours, report, export",
-    "text": "evaluate, predict, predict --text, generate, neighbours, report, export",
+    "classify": "evaluate, predict, predict --text, neighbors, report, export",
+    "text": "evaluate, predict, predict --text, generate, neighbors, report, export",
     "pairs": "evaluate, predict, predict --text, translate, report, export",
-    "vectors": "evaluate, predict, predict --text, neighbours, report, export",
+    "vectors": "evaluate, predict, predict --text, neighbors, report, export",
     "images": "evaluate, predict, report, export",
 }
 OWN = {"forecast": "jena", "classify": "imdb", "text": "alice", "pairs": "translation", "vectors": "cbow"}
 
 
-def made(kind, name=None, folder=None, model="lstm"):
+def made(problem, name=None, folder=None, model="lstm"):
     """A run that was asked for and not trained."""
     parts = {"fingerprint": "", "synthetic": True, "seed": 0, "examples": {}, "builder": {}, "training": {}}
-    config = Config(task=OWN.get(kind, kind), kind=kind, model=model, data="", facts={}, versions={}, **parts)
-    return Run.create(config, name=name or f"some-{kind}", folder=folder)
+    config = RunConfig(
+        task=OWN.get(problem, problem), problem=problem, model=model, data="", facts={}, versions={}, **parts
+    )
+    return Run.create(config, name=name or f"some-{problem}", folder=folder)
 
 
-@pytest.mark.parametrize("kind", kinds.KINDS)
-def test_a_run_of_the_wrong_kind_is_told_what_it_can_do(kind):
-    run = made(kind)
-    can = CAN[kind].split(", ")
+@pytest.mark.parametrize("problem", problems.PROBLEMS)
+def test_a_run_of_the_wrong_kind_is_told_what_it_can_do(problem):
+    run = made(problem)
+    can = CAN[problem].split(", ")
     for ability in ABILITIES:
         if ability.command in can:
             check(run, ability.command)
@@ -41,28 +43,30 @@ def test_a_run_of_the_wrong_kind_is_told_what_it_can_do(kind):
         with pytest.raises(UsageError) as refused:
             check(run, ability.command)
         said = str(refused.value)
-        assert said.startswith(f"run some-{kind} ({run.config.task}, model lstm) is {kinds.get(kind).noun} and cannot ")
-        assert said.endswith(f"; it can: {CAN[kind]}")
+        assert said.startswith(
+            f"run some-{problem} ({run.config.task}, model lstm) is {problems.get(problem).noun} and cannot "
+        )
+        assert said.endswith(f"; it can: {CAN[problem]}")
         able = said.split("(runs of ")[1].split(" can)")[0].split(", ")
-        assert able == [name for name in tasks.TASKS if ability.command in CAN[tasks.get(name).kind].split(", ")], (
+        assert able == [name for name in tasks.TASKS if ability.command in CAN[tasks.get(name).problem].split(", ")], (
             "other tasks are named than those that can"
         )
 
 
 @pytest.mark.parametrize(
-    ("command", "kind"),
+    ("command", "problem"),
     [
         (["generate", "RUN"], "classify"),
         (["translate", "RUN", "--text", "a"], "text"),
-        (["neighbours", "RUN", "a"], "images"),
+        (["neighbors", "RUN", "a"], "images"),
         (["predict", "RUN", "--text", "a"], "forecast"),
     ],
 )
-def test_the_commands_say_so_in_one_line(capsys, command, kind):
-    run = made(kind)
+def test_the_commands_say_so_in_one_line(capsys, command, problem):
+    run = made(problem)
     assert main([run.name if part == "RUN" else part for part in command]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"run some-{kind} (" in line and line.endswith(f"it can: {CAN[kind]}")
+    assert f"run some-{problem} (" in line and line.endswith(f"it can: {CAN[problem]}")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +76,7 @@ def test_the_commands_say_so_in_one_line(capsys, command, kind):
         ["predict", "some-text", "--text", "a"],
         ["predict", "some-text", "--input", "missing.txt"],
         ["export", "some-text"],
-        ["neighbours", "some-text", "a"],
+        ["neighbors", "some-text", "a"],
         ["evaluate", "some-text"],
     ],
 )
@@ -95,7 +99,7 @@ def test_a_run_says_where_it_stands():
         finished(run)
     (run.directory / "model.keras").write_text("PK no model")
     finished(run)
-    from raysq.inference.load import load
+    from raysq.inference.predictor import load
 
     with pytest.raises(DataError, match="some-text has a model.keras that cannot be read"):
         load(run)
@@ -136,8 +140,8 @@ def test_a_search_or_a_data_set_in_the_place_of_a_run(raysq_home, tmp_path, caps
 
 
 def test_tasks_without_an_order_in_time_name_those_with_one(monkeypatch):
-    from raysq.training import api
+    from raysq.training import train
 
-    monkeypatch.setattr(api, "resolve", lambda task, **_: made("classify").config)
+    monkeypatch.setattr(train, "resolve", lambda task, **_: made("classify").config)
     with pytest.raises(UsageError, match="gives a text classifier.* tasks that have: jena, beijing, forecast"):
         backtest("imdb")

@@ -9,16 +9,16 @@ import pyarrow.parquet
 import pytest
 from training.series import SMALL, write_series
 
-from raysq import kinds
+from raysq import problems
 from raysq.cli import main
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, ResourceError, UsageError
 from raysq.inference.batch import predict_file
-from raysq.inference.load import load
+from raysq.inference.predictor import load
 from raysq.tasks.prepare import prepare
-from raysq.training import api
-from raysq.training.config import plan
+from raysq.training import train
 from raysq.training.run import Run
+from raysq.training.run_config import resolve_config
 from raysq.training.worker import Hooks, configure, work
 
 
@@ -30,7 +30,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(data, tmp_path_factory):
     settings = {**SMALL, "epochs": 1, "units": 4, "delay": "2,6", "calendar": "hour"}
-    run = Run.create(plan("jena", "dense", data, 0, settings), folder=tmp_path_factory.mktemp("runs"))
+    run = Run.create(resolve_config("jena", "dense", data, 0, settings), folder=tmp_path_factory.mktemp("runs"))
     configure(run.config.train_settings(), 0, gpu=False)
     work(run, None, Hooks(board=False))
     return run
@@ -80,7 +80,7 @@ def test_the_same_rows_are_read_alike_from_a_csv_a_parquet_and_a_frame(run, tabl
     )
     pa.csv.write_csv(rows, tmp_path / "new.csv")
     pa.parquet.write_table(rows, tmp_path / "new.parquet", row_group_size=300)
-    preparation = kinds.get(run.config.kind).reading(run.config.facts)
+    preparation = problems.get(run.config.problem).reading(run.config.facts)
     sources = [tmp_path / "new.csv", tmp_path / "new.parquet", rows]
     first, *others = (read_table(preparation, [source])[0] for source in sources)
     assert first.num_rows == 700 and all(other.equals(first) for other in others)
@@ -157,7 +157,7 @@ def test_several_series_are_predicted_each_for_itself_and_measured_as_by_hand(cl
     settings = {"targets": "temp", "id": "site", "lookback": 24, "delay": 2, "season": 24}
     data = prepare("forecast", tmp_path / "sites.csv", settings=settings, quiet=True)
     training = {"epochs": 1, "steps_per_epoch": 5, "units": 4}
-    run = api.train("forecast", data=data.directory, model="dense", settings=training)
+    run = train.train("forecast", data=data.directory, model="dense", settings=training)
     capsys.readouterr()
     predict_file(run, tmp_path / "sites.csv", tmp_path / "out.parquet", quiet=False)
     assert "no prediction for tiny: fewer than 24 rows" in capsys.readouterr().err

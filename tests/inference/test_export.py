@@ -13,8 +13,8 @@ from training.series import SMALL, write_series
 from raysq.cli import main
 from raysq.errors import DataError, ResourceError, UsageError
 from raysq.inference.export import export
-from raysq.inference.load import load
-from raysq.training import api
+from raysq.inference.predictor import load
+from raysq.training import train
 
 # What a person without raysq would write; SavedModel needs no Keras either.
 READ = """
@@ -39,7 +39,7 @@ def run(tmp_path_factory):
         patch.setenv("RAYSQ_HOME", str(home))
         data = write_series(home / "waves")
         settings = {**SMALL, "epochs": 1, "units": 4, "xla": "false"}
-        yield api.train("jena", data=data.directory, model="gru", settings=settings)
+        yield train.train("jena", data=data.directory, model="gru", settings=settings)
 
 
 def test_all_forms_are_read_back_in_a_fresh_process(run, tmp_path, capsys):

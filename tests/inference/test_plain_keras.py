@@ -7,15 +7,15 @@ import sys
 import keras
 import numpy as np
 import pytest
-from kinds.classify.corpus import write_corpus
-from kinds.images.made import make_dataset, write_npz
-from kinds.pairs import pairs_corpus
-from kinds.text import corpus
-from kinds.vectors import written
+from problems.images.made import make_dataset, write_npz
+from problems.language_modeling import corpus
+from problems.text_classification.corpus import write_corpus
+from problems.translation import pairs_corpus
+from problems.word_vectors import written
 from training.series import SMALL, write_series
 
-from raysq import kinds, layers
-from raysq.training.config import plan
+from raysq import layers, problems
+from raysq.training.run_config import resolve_config
 
 # What a colleague does who has the file alone.
 READ = """
@@ -53,7 +53,7 @@ FURTHER = [
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("kinds")
+    folder = tmp_path_factory.mktemp("problems")
     raw = pairs_corpus.write_tabbed(folder / "pairs.txt", pairs_corpus.sentences(200))
     return {
         "forecast": write_series(folder / "waves"),
@@ -65,31 +65,31 @@ def data(tmp_path_factory):
     }
 
 
-def suited(kind, model):
+def suited(problem, model):
     """Settings without which the model does not take these data."""
-    if kind == "forecast":
+    if problem == "forecast":
         # Recurrent layers take their time, convolutions need a long input.
         return {**SMALL, "lookback": 122 if "conv" in model else 48, "step": 2, "season": 24}
-    if kind == "classify":
+    if problem == "classify":
         return {"maxlen": 150 if "conv" in model else 40, **({"vectors": False} if "glove" in model else {})}
-    if kind == "pairs":
+    if problem == "pairs":
         return {"form": "next"} if model == "repeat" else {}
-    if kind == "vectors":
+    if problem == "vectors":
         return {"form": "windows" if model == "softmax" else "blocks", "min_count": 1}
-    if kind == "images" and model == "autoencoder":
+    if problem == "images" and model == "autoencoder":
         return {"target": "image"}
     return {}
 
 
 def test_every_built_in_model_is_loaded_by_keras_alone(data, tmp_path):
-    every = [(kind, model, {}) for kind in TASKS for model in kinds.get(kind).models]
+    every = [(problem, model, {}) for problem in TASKS for model in problems.get(problem).models]
     names = []
-    for kind, model, settings in every + FURTHER:
-        name = "-".join([kind, model, *map(str, settings.values())])
-        config = plan(TASKS[kind], model, data[kind], 0, {**suited(kind, model), **settings})
+    for problem, model, settings in every + FURTHER:
+        name = "-".join([problem, model, *map(str, settings.values())])
+        config = resolve_config(TASKS[problem], model, data[problem], 0, {**suited(problem, model), **settings})
         keras.utils.set_random_seed(len(names))
-        built = config.build(data[kind])
-        source = config.example_settings().open(data[kind])["train"]
+        built = config.build(data[problem])
+        source = config.example_settings().open(data[problem])["train"]
         x = source.gather(np.arange(6), source.arrays(), lambda array, at: array.take(at, axis=0))[0]
         layers.to_keras(built).save(tmp_path / f"{name}.keras")
         np.save(tmp_path / f"{name}.x.npy", x)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from training.series import write_series
 
-from raysq import kinds
-from raysq.kinds.charts import (
+from raysq import problems
+from raysq.problems.charts import (
     Band,
     Bars,
     Figure,
@@ -29,7 +29,7 @@ from raysq.kinds.charts import (
     digits3,
     unit_name,
 )
-from raysq.kinds.forecast.settings import WindowSettings
+from raysq.problems.forecasting.settings import ForecastingSettings
 from raysq.report.charts import vega
 from raysq.report.charts.line_styles import legend
 from raysq.report.charts.lines import draw_lines, thinned
@@ -39,7 +39,7 @@ from raysq.report.graph import Node, node_of, read_graph
 from raysq.report.layout import place
 from raysq.report.markup import join
 from raysq.report.model import draw_model
-from raysq.report.numbers import number
+from raysq.report.number_format import number
 from raysq.report.sections import draw_chart, draw_section
 from raysq.report.tables import column_texts
 
@@ -134,7 +134,7 @@ def test_no_line_is_drawn_where_nothing_was_measured():
     (line,) = [one.get("d") for one in ET.fromstring(drawn).iter("path") if one.get("stroke") == "var(--k0)"]
     assert re.findall("[ML]", line) == ["M", "L", "M", "L"]
     # A point that another line has is no gap of this one.
-    others = [Line("a", [0, 2, 4], [1.0, 2.0, 3.0]), Line("b", [1, 3], [2.0, 1.0], colour=1)]
+    others = [Line("a", [0, 2, 4], [1.0, 2.0, 3.0]), Line("b", [1, 3], [2.0, 1.0], color=1)]
     drawn = vega.static_svg(draw_lines(LineChart("two", others), 200), 440)
     lines = {
         one.get("stroke"): one.get("d") for one in ET.fromstring(drawn).iter("path") if one.get("d", "").count("L")
@@ -228,8 +228,8 @@ def data(tmp_path_factory):
 
 
 def kind_sections(data, predict, **settings):
-    kind = kinds.get("forecast")
-    resolved = WindowSettings(targets=("T (degC)",), lookback=24, step=2, **settings)
+    kind = problems.get("forecasting")
+    resolved = ForecastingSettings(targets=("T (degC)",), lookback=24, step=2, **settings)
     return kind.report(data, kind.facts(data, resolved), resolved, predict)
 
 
@@ -275,8 +275,8 @@ def test_a_model_that_repeats_the_latest_value_is_as_good_as_as_now(data):
 
 def test_several_targets_have_a_section_each_and_what_is_left_out_is_said(data):
     targets = tuple(name for name in data.columns if name != "time")[:4]
-    kind = kinds.get("forecast")
-    settings = WindowSettings(targets=targets, lookback=24, step=2, delay=(6,))
+    kind = problems.get("forecasting")
+    settings = ForecastingSettings(targets=targets, lookback=24, step=2, delay=(6,))
     facts = kind.facts(data, settings)
     sections = kind.report(data, facts, settings, lambda x: np.zeros((len(x), 4), np.float32))
     assert [section.title for section in sections[1:]] == [f"Errors: {name}" for name in targets[:3]]

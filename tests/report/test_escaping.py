@@ -118,7 +118,7 @@ def test_the_page_of_a_search(series, folder):
         "format_version": 3,
         "id": TEXT,
         "task": "forecast",
-        "kind": "forecast",
+        "problem": "forecasting",
         "model": "dense",
         "data": config["data"] + TEXT,
         "synthetic": False,

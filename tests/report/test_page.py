@@ -16,11 +16,11 @@ from training.series import SMALL, write_series
 import raysq
 from raysq import cli
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.report.numbers import number
+from raysq.report.number_format import number
 from raysq.report.page import write_report
-from raysq.training import api
-from raysq.training.config import plan
+from raysq.training import train
 from raysq.training.run import Run
+from raysq.training.run_config import resolve_config
 from raysq.training.worker import Hooks, configure, work
 
 VEGA = 420_000  # bytes of every page: the library that draws its charts
@@ -38,7 +38,7 @@ def trained(folder):
     data = write_series(folder / "data" / "waves")
     found = {}
     for model, epochs in (("gru", 2), ("dense", 3)):
-        config = plan("jena", model, data, 0, {**SMALL, "epochs": epochs, "units": 4, "xla": "false"})
+        config = resolve_config("jena", model, data, 0, {**SMALL, "epochs": epochs, "units": 4, "xla": "false"})
         run = Run.create(config, name=f"tiny-{model}", folder=folder / "runs")
         configure(config.train_settings(), 0, gpu=False)
         work(run, None, Hooks())
@@ -92,7 +92,7 @@ def experiment(trained, tmp_path):
         "format_version": 3,
         "id": "searched",
         "task": "jena",
-        "kind": "forecast",
+        "problem": "forecasting",
         "model": "rnn",
         "data": "/somewhere/" + 12 * "a-long-name",
         "synthetic": True,
@@ -171,7 +171,7 @@ def test_the_page_of_a_run_has_its_numbers(trained):
     assert f"Best validation loss {number(best['val_loss'])}, in epoch {best['epoch']} of 2" in text
     metrics = run.result()["metrics"]
     assert f"on the test split is {number(metrics['test_mae_original'])} °C" in text
-    found = api.evaluate(run)
+    found = train.evaluate(run)
     rows = {row[0]: row for row in table_of(root, "Leaderboard")}
     assert set(rows) == {"model", *found}
     heads = rows.pop("model")
@@ -199,7 +199,7 @@ def test_a_second_page_is_written_without_the_model(gru, monkeypatch):
     def refuse(*arguments, **named):
         raise AssertionError("it was computed again")
 
-    monkeypatch.setattr(api, "evaluate", refuse)
+    monkeypatch.setattr(train, "evaluate", refuse)
     monkeypatch.setattr("raysq.training.worker.configure", refuse)
     second = write_report(gru, output=gru.directory / "second.html").read_text()
     assert re.sub(r"at \d\d:\d\d UTC", "", first) == re.sub(r"at \d\d:\d\d UTC", "", second)

@@ -3,11 +3,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from kinds.classify import corpus
+from problems.text_classification import corpus
 from training.series import SMALL, write_series
 from training.workers import train_apart, train_here
 
-from raysq.training.config import plan
+from raysq.training.run_config import resolve_config
 
 # RMSprop hides a wrong scale of the gradient: SGD. 13 rows do not divide over 2, 3 or 4 workers.
 SGD = {**SMALL, "epochs": 2, "batch_size": 13, "optimizer": "sgd", "learning_rate": 0.05}
@@ -18,12 +18,12 @@ TEXT = {**corpus.SMALL, "epochs": 8, "steps_per_epoch": 20, "batch_size": 13, "o
 CASES = {
     "dense": ("dense", {**SGD, "eval_batch_size": 37, "xla": "true"}),
     "gru": ("gru", {**SGD, "units": 4, "xla": "false"}),
-    "penalty": ("training.own_models:penalised", {**SGD, "clipnorm": 0.3}),
+    "penalty": ("training.own_models:penalized", {**SGD, "clipnorm": 0.3}),
     "own": ("training.own_models:clipping", {**SMALL, "epochs": 2, "batch_size": 13, "eval_batch_size": 37}),
     "host": ("dense", {**SGD, "batch_size": 7}),
     "diverging": ("dense", {**SGD, "learning_rate": 1e30}),
     "dropout": ("dense", {**ONE, "dropout": 0.3}),
-    "moving": ("training.own_models:normalised", ONE),
+    "moving": ("training.own_models:normalized", ONE),
 }
 
 
@@ -32,11 +32,11 @@ def by_workers(tmp_path_factory):
     """Runs by case, for 1, 2 and 3 workers and for 2 devices in one worker."""
     folder = tmp_path_factory.mktemp("workers")
     series, texts = write_series(folder / "waves"), corpus.write_corpus(folder / "texts")
-    configs = {name: plan("jena", model, series, 0, settings) for name, (model, settings) in CASES.items()}
+    configs = {name: resolve_config("jena", model, series, 0, settings) for name, (model, settings) in CASES.items()}
     # Of the two horizons of a window often one was not observed.
     gaps = write_series(folder / "gaps", unobserved=[(row, row + 5) for row in range(40, 1200, 23)])
-    configs["gaps"] = plan("jena", "dense", gaps, 0, {**SGD, "delay": "6,12"})
-    configs["text"] = plan("classify", "embedding", texts, 0, TEXT)
+    configs["gaps"] = resolve_config("jena", "dense", gaps, 0, {**SGD, "delay": "6,12"})
+    configs["text"] = resolve_config("classify", "embedding", texts, 0, TEXT)
 
     def some(name, *names):
         (folder / name).mkdir()

@@ -40,7 +40,7 @@ def train(job: dict[str, Any], rank: int) -> None:
 
     backend.load()
     from raysq.errors import TrainingError
-    from raysq.training import batches
+    from raysq.training import replica_batches
     from raysq.training.run import Run
     from raysq.training.worker import Hooks, configure, strategy, work
 
@@ -52,7 +52,7 @@ def train(job: dict[str, Any], rank: int) -> None:
         configure(run.config.train_settings(), run.config.seed, gpu=False, threads=1)
         if distribution is None:
             distribution = several_devices(job["replicas"]) if job["replicas"] > 1 else strategy(workers, False)
-        batches.HOST_BYTES = 0 if directory in job["host"] else 2**28
+        replica_batches.HOST_BYTES = 0 if directory in job["host"] else 2**28
         try:
             work(run, distribution, Hooks(whole=lambda: False, board=False), chief=rank == 0)
         except TrainingError as error:

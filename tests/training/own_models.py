@@ -13,8 +13,8 @@ def compiled(inputs, *, units: int = 4):
     return model
 
 
-def normalised(inputs, *, units: int = 4):
-    """Batch normalisation, dropout and a penalty: all that a step keeps besides the gradient."""
+def normalized(inputs, *, units: int = 4):
+    """Batch normalization, dropout and a penalty: all that a step keeps besides the gradient."""
     return keras.Sequential(
         [
             keras.Input(inputs.shape),
@@ -27,7 +27,7 @@ def normalised(inputs, *, units: int = 4):
     )
 
 
-def penalised(inputs):
+def penalized(inputs):
     """A penalty on the weights, which every replica adds to its own loss."""
     return keras.Sequential(
         [keras.Input(inputs.shape), keras.layers.Flatten(), keras.layers.Dense(inputs.outputs, kernel_regularizer="l2")]
@@ -362,7 +362,7 @@ def taken_name(inputs):
 
 def talkative(inputs):
     """Says what it builds, as notebooks do."""
-    model = penalised(inputs)
+    model = penalized(inputs)
     print("building")
     model.summary()
     return model

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from raysq import tasks
-from raysq.kinds.forecast.reading.repair import FILLED
-from raysq.shards import Dataset, Manifest, schema_entries, write_extra, write_manifest, write_shard
+from raysq.data.dataset import Dataset, Manifest, schema_entries, write_extra, write_manifest, write_shard
+from raysq.problems.forecasting.readers.repair import FILLED
 
 SMALL = {"lookback": 24, "step": 2, "delay": 6, "batch_size": 16, "eval_batch_size": 64, "steps_per_epoch": 12}
 
@@ -39,7 +39,7 @@ def write_series(
         directory,
         Manifest(
             task="jena",
-            kind="forecast",
+            problem="forecasting",
             name=directory.name,
             rows=rows,
             bytes=sum(shard.bytes for shard in shards),

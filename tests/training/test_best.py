@@ -6,7 +6,7 @@ from training.series import SMALL, write_series
 
 import raysq
 from raysq.errors import DataError
-from raysq.training import api
+from raysq.training import train
 from raysq.training.best import assign, best_model, best_weights
 from raysq.training.run import Run
 
@@ -27,6 +27,6 @@ def test_the_saved_model_and_the_built_one_are_alike(tmp_path):
 
 def test_a_run_without_an_epoch_has_none(tmp_path):
     dataset = write_series(tmp_path / "waves")
-    run = Run.create(api.resolve("jena", data=dataset.directory, model="dense", settings=SMALL))
+    run = Run.create(train.resolve("jena", data=dataset.directory, model="dense", settings=SMALL))
     with pytest.raises(DataError, match="has no finished epoch yet: train it first"):
         best_weights(run)

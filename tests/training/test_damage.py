@@ -9,12 +9,13 @@ import pytest
 from training.series import SMALL, write_series
 
 from raysq import cli
-from raysq.atomic import write_json
 from raysq.errors import DamagedError
 from raysq.report.study import _Cache as Cache
-from raysq.training import api, checkpoint
-from raysq.training.config import plan
+from raysq.storage.atomic import write_json
+from raysq.training import checkpoint
+from raysq.training import train as api
 from raysq.training.run import Run, runs
+from raysq.training.run_config import resolve_config
 from raysq.training.worker import Hooks, configure, work
 
 # The rate is high: the best epoch is not the last.
@@ -36,7 +37,7 @@ def kept(tmp_path_factory):
     """A home with two finished runs of one configuration."""
     home = tmp_path_factory.mktemp("home")
     data = write_series(home / "data" / "jena" / "waves")
-    config = plan("jena", "dense", data, 0, SETTINGS)
+    config = resolve_config("jena", "dense", data, 0, SETTINGS)
     run = Run.create(config, name="hurt", folder=home / "runs")
     configure(config.train_settings(), 0, gpu=False)
     work(run, None, Hooks(board=False))

@@ -6,7 +6,7 @@ import pytest
 
 from raysq.errors import DataError
 from raysq.training import failures
-from raysq.training.source import SourceChanged
+from raysq.training.model_source import SourceChanged
 
 
 def test_the_error_of_the_first_worker_is_raised_with_its_traceback(tmp_path):

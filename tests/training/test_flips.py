@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from limited import run_limited
 
-from raysq.assets import read_asset, write_assets
-from raysq.atomic import write_json
 from raysq.errors import DataError
+from raysq.storage.assets import read_asset, write_assets
+from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training import experiment_files as files
-from raysq.training.config import Config
 from raysq.training.run import Run
+from raysq.training.run_config import RunConfig
 from raysq.training.state import TrainState
 
 ASSETS = {"vocabulary.txt": "the\nof\né\n".encode(), "words.json": b'{"words": ["a", "b"], "counts": [2, 1]}'}
@@ -24,9 +24,9 @@ METRICS = {"val_loss": 0.31, "val_mae": 0.25, "test_mae": 0.5}
 
 def write(directory: Path) -> None:
     """Write the files of a run and of a search, without training."""
-    config = Config(
+    config = RunConfig(
         task="jena",
-        kind="forecast",
+        problem="forecasting",
         model="dense",
         data="/data",
         fingerprint="f",

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from raysq.kinds.forecast.quantiles import absolute_error, coverage, pinball
-from raysq.kinds.kind import Objective, OutputMetric
+from raysq.problems.base import Objective, OutputMetric
+from raysq.problems.forecasting.quantiles import absolute_error, coverage, pinball
 from raysq.training.observed import for_metric, per_example
-from raysq.training.program import Program
 from raysq.training.settings import TrainSettings
+from raysq.training.trainer import Trainer
 
 LEVELS = (0.1, 0.5, 0.9)
 
@@ -84,20 +84,20 @@ class Rows:
         return tuple(take(arrays[name], indices) for name in ("x", "y", "observed"))
 
 
-def program(rows: Rows) -> Program:
+def program(rows: Rows) -> Trainer:
     import keras
 
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
     settings = TrainSettings(batch_size=4, eval_batch_size=4, optimizer="sgd", learning_rate=0.1)
     metrics = {"mse": "mse", **{f"mae_{number}": OutputMetric(number, absolute_error(1, 0)) for number in range(3)}}
-    return Program(model, {"train": rows, "val": rows}, settings, 0, Objective("mae", metrics), False)
+    return Trainer(model, {"train": rows, "val": rows}, settings, 0, Objective("mae", metrics), False)
 
 
 @pytest.mark.parametrize("on_host", [False, True])
 def test_a_program_counts_observed_outputs_alone(monkeypatch, on_host):
     if on_host:
-        monkeypatch.setattr("raysq.training.batches.HOST_BYTES", 0)
+        monkeypatch.setattr("raysq.training.replica_batches.HOST_BYTES", 0)
     rows = Rows()
     made = program(rows)
     kernel, bias = (np.asarray(value).copy() for value in made.model.get_weights())
@@ -109,9 +109,9 @@ def test_a_program_counts_observed_outputs_alone(monkeypatch, on_host):
         right = np.average(np.abs(error[:, number]), weights=rows.observed[:, number])
         assert metrics[f"val_mae_{number}"] == pytest.approx(right, rel=1e-5)
 
-    from raysq import order
+    from raysq.data import shuffle
 
-    batch = order.batches(0, 10, 4, 0, 1)[0]
+    batch = shuffle.batch_order(0, 10, 4, 0, 1)[0]
     loss = made.train(0, 1)
     sign, seen = np.sign(error[batch]), rows.observed[batch]
     assert loss == pytest.approx(np.average(np.abs(error[batch]), weights=seen), rel=1e-5)

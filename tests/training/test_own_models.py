@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from training.series import SMALL, write_series
 
-from raysq import order
+from raysq.data import shuffle
 from raysq.errors import UsageError
-from raysq.kinds.kind import Objective
+from raysq.problems.base import Objective
 from raysq.training import checkpoint
-from raysq.training.config import plan
 from raysq.training.own_compilation import compilation_of
 from raysq.training.run import Run
+from raysq.training.run_config import resolve_config
 from raysq.training.settings import OPTIMIZER_SETTINGS
 from raysq.training.worker import Hooks, configure, idle_settings, open_program, work
 
@@ -32,7 +32,7 @@ def data(tmp_path_factory):
 
 
 def config_of(data, model, **settings):
-    return plan("jena", OWN + model, data, 0, {**BASE, **(SGD if model in PLAIN else {}), **settings})
+    return resolve_config("jena", OWN + model, data, 0, {**BASE, **(SGD if model in PLAIN else {}), **settings})
 
 
 def train(data, tmp_path, model, **settings):
@@ -58,7 +58,7 @@ def fit(data, model):
     if not made.compiled:
         made.compile(keras.optimizers.SGD(0.05), "mae", metrics=["mae"])
     settings, count = config.train_settings(), len(config.example_settings().open(data)["train"])
-    for rows in order.batches(0, count, settings.batch_size, 0, 24):
+    for rows in shuffle.batch_order(0, count, settings.batch_size, 0, 24):
         made.train_on_batch(*examples(config, data, "train", rows))
     made.reset_metrics()
     x, y = examples(config, data, "val")
@@ -193,7 +193,7 @@ def test_what_cannot_be_trained_is_one_line(data, tmp_path, model):
 
 
 def plain(data, model, **settings):
-    return plan("jena", OWN + model, data, 0, {"lookback": 24, "step": 2, "delay": 6, **settings})
+    return resolve_config("jena", OWN + model, data, 0, {"lookback": 24, "step": 2, "delay": 6, **settings})
 
 
 @pytest.mark.parametrize("setting", [{"learning_rate": 0.001}, {"schedule": "plateau"}, {"optimizer": "adam"}])
@@ -211,21 +211,23 @@ def test_settings_that_a_compiled_model_decides_are_named(data):
     assert idle_settings(plain(data, "clipping"), data) == OPTIMIZER_SETTINGS
     assert idle_settings(plain(data, "unbuilt"), data) == ()
     assert "learning_rate" not in idle_settings(plain(data, "with_settings"), data)
-    assert idle_settings(plan("jena", "dense", data, 0, {}), data) == ()
+    assert idle_settings(resolve_config("jena", "dense", data, 0, {}), data) == ()
     # A search may bring settings with which it can be built, and windows that fit.
     assert idle_settings(plain(data, "raises"), data) == ()
     assert idle_settings(plain(data, "clipping", lookback=720), data) == OPTIMIZER_SETTINGS
     # What a search writes of its best trial can be trained.
     config = plain(data, "clipping", clipnorm=0.5)
-    assert plan("jena", config.model, data, 0, config.settings()) == config
+    assert resolve_config("jena", config.model, data, 0, config.settings()) == config
 
 
 def test_a_keyword_with_the_name_of_a_setting_is_that_setting(data):
-    config = plan("jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "learning_rate": 0.5})
+    config = resolve_config("jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "learning_rate": 0.5})
     assert config.builder == {"learning_rate": 0.5, "batch_size": 8, "lookback": 10, "units": 4}
     assert config.training["batch_size"] == 8 and config.examples["lookback"] == 10
     # The function is given what the setting means.
-    other = plan("jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "batch_size": "32", "lookback": "24"})
+    other = resolve_config(
+        "jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "batch_size": "32", "lookback": "24"}
+    )
     assert other.builder["batch_size"] == other.training["batch_size"] == 32
     assert other.builder["lookback"] == other.examples["lookback"] == 24
     assert float(other.build(data).optimizer.learning_rate) == pytest.approx(0.02)

@@ -15,7 +15,7 @@ from training.series import SMALL, write_series
 
 import raysq
 from raysq.errors import UsageError
-from raysq.inference.load import load
+from raysq.inference.predictor import load
 from raysq.training.run import Run
 from raysq.training.saved import check_saveable
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from raysq.training import checkpoint
-from raysq.training.config import Config
 from raysq.training.run import Run
+from raysq.training.run_config import RunConfig
 from raysq.training.worker import Hooks, configure, work
 
 TESTS = Path(__file__).parents[1]
 
 
-def train_here(folder: Path, configs: Mapping[str, Config]) -> dict[str, Run]:
+def train_here(folder: Path, configs: Mapping[str, RunConfig]) -> dict[str, Run]:
     """Trains in this process and returns the runs by name."""
     runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
     for run in runs.values():
@@ -31,7 +31,7 @@ def train_here(folder: Path, configs: Mapping[str, Config]) -> dict[str, Run]:
 
 def train_apart(
     folder: Path,
-    configs: Mapping[str, Config],
+    configs: Mapping[str, RunConfig],
     *,
     workers: int = 1,
     replicas: int = 1,

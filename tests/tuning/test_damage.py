@@ -6,15 +6,15 @@ from types import SimpleNamespace
 import pytest
 
 from raysq import cli
-from raysq.atomic import write_json
 from raysq.errors import DamagedError
-from raysq.tuning import outcome
-from raysq.tuning.agenda import SearchAgenda
+from raysq.storage.atomic import write_json
+from raysq.tuning import results
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.refit import is_done
+from raysq.tuning.run_trial import write_failure
+from raysq.tuning.scheduler import SearchScheduler
 from raysq.tuning.search import _Search
 from raysq.tuning.space import Space
-from raysq.tuning.trial import write_failure
 
 DAMAGES = {
     "cut": lambda content: content[: len(content) // 2],
@@ -35,7 +35,7 @@ def searched(raysq_home):
     about = {
         "id": "searched",
         "task": "jena",
-        "kind": "forecast",
+        "problem": "forecasting",
         "model": "rnn",
         "data": "/nowhere",
         "seed": 0,
@@ -136,15 +136,15 @@ def test_what_follows_from_others_is_written_again(searched, damage, monkeypatch
     assert not is_done(searched, 2)
     damage("best.json")
     written = []
-    monkeypatch.setattr(outcome, "is_whole", lambda directory: True)
-    monkeypatch.setattr(outcome, "write_best", lambda *_: written.append("best.json"))
-    agenda = SearchAgenda(searched, SPACE, trials=2, seed=0, fixed={}, searcher="random")
+    monkeypatch.setattr(results, "is_whole", lambda directory: True)
+    monkeypatch.setattr(results, "write_best", lambda *_: written.append("best.json"))
+    agenda = SearchScheduler(searched, SPACE, trials=2, seed=0, fixed={}, searcher="random")
     _Search(searched, agenda, SimpleNamespace(), None, 1, 0, None, True).conclude()
     assert written == ["best.json"]
 
 
 def test_a_trial_whose_record_is_damaged_has_failed(searched):
-    agenda = SearchAgenda(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
+    agenda = SearchScheduler(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
     name = agenda.next().name
     (agenda.folder / name).mkdir(parents=True)
     (agenda.folder / name / "metrics.jsonl").write_text('{"epoch": 1, "val_lo')
@@ -155,5 +155,5 @@ def test_a_trial_whose_record_is_damaged_has_failed(searched):
     agenda.records[3]["error"] = None
     assert "the reason is not known" in agenda.ended(name, None, None).error
     (searched.directory / "trials.json").unlink()
-    again = SearchAgenda(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
+    again = SearchScheduler(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
     assert [again.next().settings for _ in range(3)] == agenda.points

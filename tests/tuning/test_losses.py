@@ -7,9 +7,9 @@ import pytest
 
 from raysq.errors import RaysqError
 from raysq.training import checkpoint
-from raysq.tuning.progress import Board
-from raysq.tuning.room import LOST
-from raysq.tuning.session import Assignment, Ending, Session
+from raysq.tuning.memory import LOST
+from raysq.tuning.progress import ProgressTable
+from raysq.tuning.session import Session, TrialResult, TrialSpec
 
 exceptions = pytest.importorskip("ray").exceptions
 
@@ -21,7 +21,7 @@ class Trials:
         self.waiting, self.ends = ["trial-01", "trial-02"], {}
 
     def next(self):
-        return Assignment(self.waiting.pop(0), {}, {}, 0) if self.waiting else "finished"
+        return TrialSpec(self.waiting.pop(0), {}, {}, 0) if self.waiting else "finished"
 
     def again(self, name):
         self.waiting.insert(0, name)
@@ -31,7 +31,7 @@ class Trials:
 
     def ended(self, name, reason, error):
         self.ends[name] = error or reason or "finished"
-        return Ending("failed" if error else "finished", error)
+        return TrialResult("failed" if error else "finished", error)
 
 
 class Fake(Session):
@@ -39,7 +39,7 @@ class Fake(Session):
 
     def __init__(self, folder, *tunes):
         order = SimpleNamespace(folder=str(folder), stop=str(folder / "stop"))
-        super().__init__(order, Trials(), Board("search", 2, 9), concurrent=2)
+        super().__init__(order, Trials(), ProgressTable("search", 2, 9), concurrent=2)
         self.tunes, self.started = list(tunes), 0
 
     def _tuner(self, scratch):
@@ -65,7 +65,7 @@ def tune_trial(name):
 def hand_out(session):
     """All trials that there are."""
     names = []
-    while isinstance(found := session.begin(), Assignment):
+    while isinstance(found := session.begin(), TrialSpec):
         names.append(found.name)
     return names
 

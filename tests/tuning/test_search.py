@@ -8,13 +8,13 @@ from training.series import SMALL, write_series
 import raysq
 from raysq import cli
 from raysq.errors import RaysqError, ResourceError, UsageError
-from raysq.inference.load import load
+from raysq.inference.predictor import load
 from raysq.training.run import Run
-from raysq.tuning.agenda import SearchAgenda
 from raysq.tuning.experiment import Experiment, experiments
+from raysq.tuning.run_trial import write_failure
+from raysq.tuning.scheduler import SearchScheduler
 from raysq.tuning.session import Session
 from raysq.tuning.space import Space
-from raysq.tuning.trial import write_failure
 
 # Everything that Jena's space has is fixed: a test says what it searches.
 FIXED = {**SMALL, "steps_per_epoch": 5, "epochs": 3, "lookback": 24, "step": 2, "calendar": "", "dropout": 0.0}
@@ -93,7 +93,7 @@ def test_a_search_leaves_runs_and_the_best_goes_on_and_is_trained_again(cluster,
 def test_failed_trials_do_not_end_the_search(cluster, data, tmp_path, monkeypatch):
     # One that diverges, one without room for its windows, one whose process is killed whatever is tried, one that is
     # killed twice in a row.
-    monkeypatch.setattr("raysq.losses.MOST_LOSSES", 3)
+    monkeypatch.setattr("raysq.distributed.lost_work.MOST_LOSSES", 3)
     calls = tmp_path / "calls"
     settings = {key: value for key, value in FIXED.items() if key not in ("lookback", "dropout")}
     settings |= {"calls": str(calls), "step": 1}
@@ -134,7 +134,7 @@ def test_first_trials_that_fail_alike_end_it_and_wrong_values_that_fail_at_once_
     experiment = Experiment.create(tmp_path, "made", {"id": "made"})
     experiment.begin()
     space = Space({"clipnorm": [-1.0, -2.0, -3.0, -4.0]}, {"clipnorm": None})
-    agenda = SearchAgenda(experiment, space, trials=5, seed=0, fixed={}, searcher="random")
+    agenda = SearchScheduler(experiment, space, trials=5, seed=0, fixed={}, searcher="random")
 
     def fails(name):
         write_failure(agenda.folder / name, "clipnorm must be above 0")
@@ -210,7 +210,7 @@ def test_one_process_searches_at_a_time(data):
 
 
 def raysq_experiments():
-    from raysq.home import home
+    from raysq.storage.paths import home
 
     return home() / "experiments"
 

@@ -5,7 +5,7 @@ from training.series import SMALL, write_series
 
 from raysq import tasks
 from raysq.errors import UsageError
-from raysq.training.config import plan
+from raysq.training.run_config import resolve_config
 from raysq.tuning.space import Space, make_space, parse_search
 
 SPACE = Space(
@@ -56,7 +56,7 @@ def test_a_range_that_is_not_one_is_named(text):
 def test_what_is_asked_is_searched_and_nothing_else(tmp_path):
     data = write_series(tmp_path / "waves")
     fixed = {**SMALL, "dropout": 0.1}
-    config = plan("jena", "dense", data, 0, fixed)
+    config = resolve_config("jena", "dense", data, 0, fixed)
     asked = make_space(config, data, fixed, {"units": "4,8", "learning_rate": "loguniform(1e-4,1e-2)"})
     assert asked.domains == {"units": [4, 8], "learning_rate": ("loguniform", 1e-4, 1e-2)}
     assert asked.describe() == [

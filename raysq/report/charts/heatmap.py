@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from raysq.kinds.charts import Matrix, Weights
+from raysq.problems.charts import Matrix, Weights
 from raysq.report.charts.line_styles import color
 from raysq.report.charts.vega import HOVER, Drawing, text_width
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from raysq.kinds.charts import Line, LineChart, Mark
+from raysq.problems.charts import Line, LineChart, Mark
 from raysq.report.charts.line_styles import DASHES, LineStyle, area_sample, color, legend, ring_sample, shape
 from raysq.report.charts.vega import HOVER, ONCE, TICKS, ZOOM, Drawing, rounded, time_labels
 from raysq.report.markup import Markup
-from raysq.report.numbers import number, utc
+from raysq.report.number_format import number, utc
 
 _DASH_OF = {"solid": 0, "dashed": 1, "dotted": 2, "fine": 0, "quiet": 0}
 _MARKED = 40  # lines of at most so many points show each of them
@@ -47,7 +47,7 @@ def draw_lines(chart: LineChart, height: int) -> Drawing:
     y = {"type": "quantitative", "scale": y_scale | ({"type": "log"} if chart.log_y else {}), "axis": y_axis}
     layers: list[dict[str, Any]] = []
     for place, band in enumerate(chart.bands):
-        mark = {"type": "area", "fill": color(band.colour), "opacity": 0.2, "clip": True}
+        mark = {"type": "area", "fill": color(band.color), "opacity": 0.2, "clip": True}
         sides = {"y": {**y, "field": f"b{place}"}, "y2": {"field": f"c{place}"}}
         layers.append({**_known(rows, f"b{place}"), "mark": mark, "encoding": {"x": x, **sides}})
     layers += [{**ONCE, "mark": _LEVEL.mark("rule"), "encoding": {"y": {**y, "datum": level}}} for level in levels]
@@ -150,7 +150,7 @@ def _range(chart: LineChart) -> tuple[tuple[float, float], list[float]]:
 def _style(line: Line, place: int, points: int) -> LineStyle:
     if line.style == "quiet":
         return LineStyle("var(--quiet)", width=1.0, opacity=0.7)
-    own = place if line.colour is None else line.colour
+    own = place if line.color is None else line.color
     marked = points <= _MARKED
     if line.style == "fine":
         return LineStyle("var(--ink)", width=1.1, shape=shape(own) if marked else None)
@@ -173,7 +173,7 @@ def lines_legend(chart: LineChart) -> Markup | None:
     for place, line in enumerate(chart.lines):
         if line.name:
             entries.append((line.name, _style(line, place, len(np.asarray(line.x))).sample()))
-    entries += [(band.name, area_sample(band.colour, 0.2)) for band in chart.bands]
+    entries += [(band.name, area_sample(band.color, 0.2)) for band in chart.bands]
     if len(entries) < 2 and not chart.levels and not chart.marks:
         return None
     (low, high), _ = _range(chart)

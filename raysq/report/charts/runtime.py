@@ -6,11 +6,11 @@ import gzip
 import zlib
 from importlib import metadata, resources
 
-from raysq.atomic import atomic_write
 from raysq.errors import SourceError
-from raysq.home import home
 from raysq.report.charts.vega import VEGA_LITE
 from raysq.report.markup import Markup, join, tag
+from raysq.storage.atomic import atomic_write
+from raysq.storage.paths import home
 
 
 def runtime() -> Markup:

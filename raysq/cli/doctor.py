@@ -1,0 +1,63 @@
+"""What a person should look at first when something does not work."""
+
+import os
+import shutil
+import sys
+
+from raysq import backend
+from raysq.errors import RaysqError
+from raysq.storage.paths import home
+
+_LEAST_DISK = 2 * 2**30
+
+
+def examine(*, start_ray: bool = True) -> dict[str, tuple[bool, str]]:
+    """Examines this machine.
+
+    Args:
+        start_ray: connect to Ray, or start it, and let it run a task.
+
+    Returns:
+        For each thing looked at, whether it is well and what was found.
+    """
+    from raysq.training.run_config import versions
+
+    found = {"python": (sys.version_info >= (3, 11), sys.version.split()[0])}
+    found["packages"] = (True, ", ".join(f"{name} {version}" for name, version in versions().items()))
+    folder = home()
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    found["disk"] = (free > _LEAST_DISK, f"{free / 2**30:.0f} GiB free under {folder}")
+    shm = shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else None
+    if shm is not None:
+        found["shm"] = (shm > 2**30, f"{shm / 2**30:.1f} GiB free in /dev/shm (Ray's object store)")
+    found["tensorflow"] = _tensorflow()
+    if start_ray:
+        found["ray"] = _ray()
+    return found
+
+
+def _tensorflow() -> tuple[bool, str]:
+    try:
+        backend.load()
+    except (ImportError, RaysqError) as error:
+        return False, str(error)
+    import tensorflow as tf
+
+    devices = [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices()]
+    return True, f"Keras on TensorFlow, devices {', '.join(devices)}"
+
+
+def _ray() -> tuple[bool, str]:
+    import ray
+
+    from raysq.distributed.cluster import ensure_ray
+
+    try:
+        ensure_ray()
+        node = ray.get(ray.remote(lambda: os.uname().nodename).remote(), timeout=180)
+        total = ray.cluster_resources()
+        gpus = f"{total.get('GPU', 0):g} GPUs"
+        return True, f"answers from {node}: {len(ray.nodes())} nodes, {total.get('CPU', 0):g} CPUs, {gpus}"
+    except Exception as error:  # whatever is wrong with the cluster is the finding
+        return False, f"does not answer: {error!r}"

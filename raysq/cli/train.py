@@ -1,0 +1,203 @@
+"""Commands that train and measure."""
+
+import argparse
+from typing import Any
+
+from raysq.cli.output import WIDEST, headings, metrics_table, overrides, plain_item, say
+from raysq.display.terminal import print_message
+from raysq.report.number_format import metric
+
+
+def train(options: argparse.Namespace) -> None:
+    from raysq import problems
+    from raysq.training import train as api
+    from raysq.training.run import Run
+    from raysq.tuning.best_config import BestConfig
+
+    chosen = BestConfig.read(options.config, options.task) if options.config else BestConfig()
+    config = api.resolve(
+        options.task,
+        data=options.data or chosen.data,
+        model=chosen.model_for(options.model, trust=options.trust),
+        seed=chosen.seed if options.seed is None else options.seed,
+        settings={**chosen.settings, **overrides(options)},
+        quiet=options.json,
+    )
+    if options.dry_run:
+        from raysq.training.estimate import estimate, show_estimate
+
+        found = estimate(config, gpu=options.gpu, threads=options.threads)
+        return say(options, found, lambda console: show_estimate(console, found))
+    remarks = problems.get(config.problem).remarks(config.facts, config.example_settings())
+    run = Run.create(config, name=options.name, fresh=options.fresh, trust=options.trust)
+    if not options.json:
+        print_message(f"data {config.data}{' (synthetic sample)' if config.synthetic else ''}")
+        for line in remarks:
+            print_message(f"     {line}")
+        finished = run.result() is not None
+        print_message(f"run  {run.directory}{' (finished before)' if finished else ''}")
+    if run.result() is None:
+        with run.lock():
+            api.execute(run, workers=options.workers, gpu=options.gpu, threads=options.threads, quiet=options.json)
+    outcome = run.result() or {}
+    result = {
+        "run": str(run.directory),
+        "task": config.task,
+        "model": config.model,
+        "seed": config.seed,
+        "steps": outcome["steps"],
+        "seconds": outcome["seconds"],
+        "best_epoch": outcome["best_epoch"],
+        "still_improving": run.still_improving() is not None,
+        "synthetic": config.synthetic,
+        "metrics": outcome["metrics"],
+        "remarks": remarks,
+    }
+
+    def show(console: Any) -> None:
+        metrics_table(console, {config.model: outcome["metrics"]}, config)
+        console.print(
+            f"best epoch {outcome['best_epoch']} of {outcome['epochs']}, {outcome['parameters']:,} parameters, "
+            f"{outcome['seconds']:.0f} s; history: {run.directory / 'history.png'}"
+        )
+        if said := run.still_improving():
+            console.print(said)
+
+    return say(options, result, show)
+
+
+def tune(options: argparse.Namespace) -> None:
+    from raysq.tuning.search import tune
+    from raysq.tuning.space import parse_search
+
+    found = tune(
+        options.task,
+        data=options.data,
+        model=options.model,
+        trials=options.trials,
+        workers_per_trial=options.workers_per_trial,
+        gpu=options.gpu,
+        scheduler=options.scheduler,
+        searcher=options.searcher,
+        time=options.time,
+        max_concurrent=options.max_concurrent,
+        refit=options.refit,
+        storage=options.storage,
+        seed=options.seed,
+        settings=overrides(options),
+        search=parse_search(options.search),
+        name=options.name,
+        fresh=options.fresh,
+        quiet=options.json,
+        trust=options.trust,
+    )
+    result = {
+        "experiment": str(found.directory),
+        "space": found.about["space"],
+        "defaults": found.about["defaults"],
+        "trials": len(found.trials),
+        "best": {"config": found.best_config, "metrics": found.best_metrics, "run": (found.best or {})["run"]},
+        "refit": found.refit,
+        "memory": max((trial.get("memory", 0) for trial in found.trials), default=0),
+        "seconds": found.seconds,
+    }
+    say(options, result, found.show)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    from raysq import problems
+    from raysq.training.run import Run
+    from raysq.training.train import examine
+
+    run = Run.open(options.run_name, trust=options.trust)
+    outcome = run.result() or {}
+    messages: list[str] = []
+    splits = tuple(options.split or ("val", "test"))
+    found, details = examine(run, splits, gpu=options.gpu, on_message=messages.append)
+    config = run.config
+    remarks = problems.get(config.problem).remarks(config.facts, config.example_settings())
+    result = {
+        "run": str(run.directory),
+        "task": config.task,
+        "model": config.model,
+        "seed": config.seed,
+        "steps": outcome.get("steps"),
+        "seconds": outcome.get("seconds"),
+        "still_improving": run.still_improving() is not None,
+        "synthetic": config.synthetic,
+        "metrics": found[config.model],
+        "baseline": found.get("baseline"),
+        "references": {name: metrics for name, metrics in found.items() if name != config.model},
+        "details": details,
+        "messages": messages,
+        "remarks": remarks,
+    }
+
+    def show(console: Any) -> None:
+        for line in remarks:
+            print_message(line)
+        metrics_table(console, found, config)
+        for message in messages:
+            console.print(message)
+        tell = problems.get(config.problem).show
+        for split, about in details.items():
+            for item in tell(about, split) if tell is not None else ():
+                plain_item(console, item)
+        if said := run.still_improving():
+            console.print(said)
+
+    say(options, result, show)
+
+
+def backtest(options: argparse.Namespace) -> None:
+    from raysq.training.backtest import backtest
+    from raysq.training.run import Run
+
+    def on_fold(number: int, fold: dict[str, Any]) -> None:
+        if not options.json:
+            figures = (f"{name} {metric(metrics['test_loss'])}" for name, metrics in fold["metrics"].items())
+            print_message(f"fold {number}/{options.folds}  test_loss: {'  '.join(figures)}  {fold['run']}")
+
+    found = backtest(
+        options.task,
+        folds=options.folds,
+        data=options.data,
+        model=options.model,
+        workers=options.workers,
+        gpu=options.gpu,
+        seed=options.seed,
+        settings=overrides(options),
+        threads=options.threads,
+        fresh=options.fresh,
+        quiet=options.json,
+        trust=options.trust,
+        on_fold=on_fold,
+    )
+    summary = found.summary()
+
+    def show(console: Any) -> None:
+        from rich.table import Table
+
+        config = Run.open(found.folds[0]["run"], trust=options.trust).config
+        names = list(summary[found.models[0]])
+        if len(names) > WIDEST:  # the outputs of a fold are in its run, and in --json
+            names = [name for name in names if "_" not in name.removeprefix("test_").removesuffix("_original")]
+        table = Table("fold", "model", *headings(names, config))
+        for number, fold in enumerate(found.folds, 1):
+            for model in found.models:
+                values = (fold["metrics"][model].get(name) for name in names)
+                table.add_row(str(number), model, *map(metric, values))
+            table.add_section()
+        for model in found.models:
+            entries = (summary[model].get(name) for name in names)
+            table.add_row("mean ± sd", model, *(_spread(entry) for entry in entries))
+        console.print(table)
+
+    result = {"folds": found.folds, "summary": summary, "synthetic": found.synthetic}
+    say(options, result, show)
+
+
+def _spread(entry: dict[str, Any] | None) -> str:
+    if entry is None:
+        return "-"
+    return metric(entry["mean"]) + ("" if entry["std"] is None else f" ± {metric(entry['std'])}")

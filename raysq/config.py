@@ -1,0 +1,173 @@
+"""Settings: plain dataclasses and keyword arguments, read from `key=value` pairs with errors that help."""
+
+import dataclasses
+import difflib
+import inspect
+import json
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from raysq.errors import UsageError
+
+T = TypeVar("T")
+_LISTED = 24  # names in a message
+_LONGEST = 40  # characters of one
+
+REQUIRED = inspect.Parameter.empty  # the default of a keyword that has none
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One setting: its name, its annotated type and its default."""
+
+    name: str
+    type: Any
+    default: Any
+
+
+def setting_fields(owner: type | Callable[..., Any]) -> dict[str, Setting]:
+    """The settings of a dataclass (its fields) or of a model builder (its keyword-only arguments).
+
+    A keyword without a default has `REQUIRED` for it. One without an annotation takes what its default is; any value,
+    text where it comes from a command line, where that is None.
+    """
+    hints = get_type_hints(owner)
+    if dataclasses.is_dataclass(owner):
+        return {f.name: Setting(f.name, hints[f.name], f.default) for f in dataclasses.fields(owner) if f.init}
+    parameters = inspect.signature(owner).parameters.values()
+    return {
+        p.name: Setting(p.name, hints.get(p.name, _type_of(p.default)), p.default)
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY
+    }
+
+
+def _type_of(default: Any) -> Any:
+    return Any if default is None or default is REQUIRED else type(default)
+
+
+def nearest_name(name: str, valid: Iterable[str]) -> str:
+    """A sentence that names the nearest valid names, or all of them, of many the first."""
+    names = sorted(valid)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"did you mean {' or '.join(close)}?" if close else f"valid: {join_names(names)}"
+
+
+def join_names(names: Sequence[str], most: int = _LISTED) -> str:
+    """Names for a message: of many the first, and how many more there are; of long ones the beginning."""
+    shown = ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:most])
+    return shown + (f", and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
+    """Turns `["units=64", ...]` into a dictionary of strings."""
+    values = {}
+    for pair in pairs:
+        key, sign, value = pair.partition("=")
+        if not sign or not key:
+            raise UsageError(f"settings are written key=value, received {pair!r}")
+        values[key.strip().replace("-", "_")] = value.strip()
+    return values
+
+
+def coerce(value: Any, wanted: Any, name: str) -> Any:
+    """The value as the wanted type: strings are parsed, lossless numbers are accepted, the rest is an error."""
+    try:
+        return _coerce(value, wanted)
+    except (TypeError, ValueError, KeyError):
+        raise UsageError(f"setting {name} must be {_say(wanted)}, received {value!r}") from None
+
+
+def _coerce(value: Any, wanted: Any) -> Any:
+    origin = get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        members = get_args(wanted)
+        if type(None) in members and (value is None or value in ("none", "None", "")):
+            return None
+        for member in members:
+            if member is not type(None):
+                try:
+                    return _coerce(value, member)
+                except (TypeError, ValueError, KeyError):
+                    continue
+        raise ValueError
+    if origin is Literal:
+        if value not in get_args(wanted):
+            raise ValueError
+        return value
+    if origin is tuple:
+        # A JSON list allows items that hold a comma; otherwise commas part the items.
+        if isinstance(value, str):
+            value = json.loads(value) if value.startswith("[") else [v.strip() for v in value.split(",") if v.strip()]
+        elif not isinstance(value, (list, tuple)):
+            value = [value]
+        return tuple(_coerce(item, get_args(wanted)[0]) for item in value)
+    if wanted is bool:
+        if isinstance(value, bool):
+            return value
+        return {"true": True, "false": False, "yes": True, "no": False, "1": True, "0": False}[str(value).lower()]
+    if wanted is int:
+        number = float(value) if isinstance(value, str) and "e" in value.lower() else value
+        if isinstance(number, bool) or (isinstance(number, float) and number != int(number)):
+            raise ValueError
+        return int(number)
+    if wanted is float:
+        if isinstance(value, bool):
+            raise ValueError
+        return float(value)
+    if wanted is str:
+        if not isinstance(value, str):
+            raise ValueError
+        return value
+    if wanted is Any:
+        return value
+    raise TypeError(f"no settings of type {wanted}")
+
+
+def _say(wanted: Any) -> str:
+    origin = get_origin(wanted)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_say(member) for member in get_args(wanted))
+    if origin is Literal:
+        return "one of " + ", ".join(str(choice) for choice in get_args(wanted))
+    if origin is tuple:
+        return f"a list of {_say(get_args(wanted)[0])}, parted by commas"
+    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "none"}
+    return names.get(wanted, str(wanted))
+
+
+def make_settings(owner: Callable[..., T], values: Mapping[str, Any]) -> T:
+    """Builds a settings dataclass from values, with unknown keys and wrong types as errors.
+
+    Raises:
+        UsageError: an unknown key (names the nearest), a wrong type, or what the class itself refuses.
+    """
+    known = setting_fields(owner)
+    return owner(**resolve_names(values, known))
+
+
+def merge_settings(
+    values: Mapping[str, Any], layer: Mapping[str, Any], either: Iterable[Iterable[str]] = ()
+) -> dict[str, Any]:
+    """Lay settings over others.
+
+    Args:
+        values: the settings below.
+        layer: the settings above, which hold where both name one.
+        either: groups of settings of which one is given. A layer that gives one of a group puts aside the others
+            that lie below it; giving two at once is left for the owner to refuse.
+    """
+    aside: set[str] = set()
+    for group in either:
+        if any(layer.get(name) not in (None, "none", "", (), []) for name in group):
+            aside.update(group)
+    return {name: value for name, value in values.items() if name not in aside} | dict(layer)
+
+
+def resolve_names(values: Mapping[str, Any], known: Mapping[str, Setting]) -> dict[str, Any]:
+    """The values with their types, every key checked against the known settings."""
+    for key in values:
+        if key not in known:
+            raise UsageError(f"unknown setting {key!r}: {nearest_name(key, known)}")
+    return {key: coerce(value, known[key].type, key) for key, value in values.items()}

@@ -1,1 +1,0 @@
-"""Texts, before any kind looks at them: raw files as documents, documents as words of one vocabulary."""

@@ -1,0 +1,168 @@
+"""Columns, read where they lie: of a table, and of a shard set in the memory-mapped shards."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.errors import DamagedError
+
+# Above this many shards in one request, sorting the rows is cheaper than one mask per shard.
+_MASKED_SHARDS = 16
+
+
+def contiguous_array(column: pa.ChunkedArray) -> pa.Array:
+    """A table's column as one array; copied only where it lies in several, unlike with Arrow's `combine_chunks`."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def validate_range(values: np.ndarray, low: int, end: int, what: str) -> None:
+    """Check whole numbers that stand for something, such as words, before arrays are made as long as they ask for.
+
+    Args:
+        values: the numbers.
+        low: the lowest there may be.
+        end: one more than the highest.
+        what: they are, for the message.
+
+    Raises:
+        DamagedError: one is lower or higher.
+    """
+    if values.size and (values.min() < low or values.max() >= end):
+        odd = values[(values < low) | (values >= end)][0]
+        raise DamagedError(
+            f"the data set is damaged ({what} {odd:,} where there are {end:,}); prepare the data set again with --fresh"
+        )
+
+
+def count_codes(codes: np.ndarray, chosen: np.ndarray, words: int) -> np.ndarray:
+    """Count how often each word of a vocabulary occurs.
+
+    Args:
+        codes: numbers of words, -1 for an unknown one.
+        chosen: which of them are counted, bool.
+        words: of the vocabulary.
+
+    Returns:
+        int64 of shape (words + 1,), the unknown one first.
+
+    Raises:
+        DamagedError: a code is of no word.
+    """
+    validate_range(codes, -1, words, "word number")
+    return np.bincount(codes[chosen] + 1, minlength=words + 1)
+
+
+class Column:
+    """One column over all shards, read where it lies on disk; nothing is concatenated.
+
+    Args:
+        views: the column's memory-mapped array in each shard; all of `shard_rows` rows but the last.
+        shard_rows: rows of a shard.
+        rows: rows of all shards.
+        dtype: of the values.
+        inner: shape of a row's value; () for a number.
+    """
+
+    def __init__(
+        self, views: list[np.ndarray], shard_rows: int, rows: int, dtype: np.dtype, inner: tuple[int, ...] = ()
+    ) -> None:
+        self._views = views
+        self._shard_rows = shard_rows
+        self._rows = rows
+        self.dtype = dtype
+        self.inner = inner
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def take(self, rows: Any) -> np.ndarray:
+        """The values of the given rows, an int array of any shape.
+
+        Raises:
+            IndexError: a row below 0 or beyond the end.
+        """
+        rows = np.asarray(rows)
+        if not rows.size:
+            return np.empty((*rows.shape, *self.inner), self.dtype)
+        low, high = int(rows.min()), int(rows.max())
+        if low < 0 or high >= self._rows:
+            raise IndexError(f"rows {low} to {high} were asked of a column of {self._rows} rows")
+        first, last = low // self._shard_rows, high // self._shard_rows
+        if first == last:
+            return self._views[first].take(rows - first * self._shard_rows if first else rows, axis=0)
+        out = np.empty((*rows.shape, *self.inner), self.dtype)
+        shard = rows // self._shard_rows
+        if last - first < _MASKED_SHARDS:
+            for index in range(first, last + 1):
+                inside = shard == index
+                out[inside] = self._views[index].take(rows[inside] - index * self._shard_rows, axis=0)
+            return out
+        flat, flat_rows, shard = out.reshape(-1, *self.inner), rows.reshape(-1), shard.reshape(-1)
+        order = np.argsort(shard, kind="stable")
+        found, begins = np.unique(shard[order], return_index=True)
+        for index, places in zip(found.tolist(), np.split(order, begins[1:]), strict=True):
+            flat[places] = self._views[index].take(flat_rows[places] - index * self._shard_rows, axis=0)
+        return out
+
+    def slice(self, begin: int, end: int) -> np.ndarray:
+        """The values of rows `begin` to `end`: the map itself inside one shard, else a copy."""
+        begin, end, _ = slice(begin, end).indices(self._rows)
+        parts = [view[low:high] for _, view, low, high in self.parts(begin, end)]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.empty((0, *self.inner), self.dtype)
+
+    def parts(self, begin: int, end: int) -> list[tuple[int, np.ndarray, int, int]]:
+        """For each shard that `[begin, end)` meets: its number, its view, and the rows in it."""
+        parts = []
+        for index in range(begin // self._shard_rows, -(-end // self._shard_rows) if end > begin else 0):
+            base = index * self._shard_rows
+            parts.append((index, self._views[index], max(begin - base, 0), min(end - base, self._shard_rows)))
+        return parts
+
+
+class Ragged:
+    """A column whose rows are lists of numbers, read where they lie on disk.
+
+    Args:
+        arrays: the column's `large_list` array in each shard.
+
+    Attributes:
+        offsets: int64 of shape (rows + 1,): where the numbers of each row begin, counted over all shards.
+        dtype: of the numbers.
+    """
+
+    def __init__(self, arrays: Sequence[pa.Array]) -> None:
+        self._views = [array.values.to_numpy(zero_copy_only=True) for array in arrays]
+        parts, base = [np.zeros(1, np.int64)], 0
+        for array in arrays:
+            parts.append(array.offsets.to_numpy(zero_copy_only=True)[1:].astype(np.int64) + base)
+            base = int(parts[-1][-1]) if len(parts[-1]) else base
+        self.offsets = np.concatenate(parts)
+        self._begins = np.concatenate([[0], np.cumsum([len(view) for view in self._views])]).astype(np.int64)
+        self.dtype = self._views[0].dtype if self._views else np.dtype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Numbers of each row."""
+        return np.diff(self.offsets)
+
+    def slice(self, begin: int, end: int) -> np.ndarray:
+        """Numbers `begin` to `end`, counted over all rows: the map itself inside one shard, else a copy."""
+        parts = [
+            view[max(begin - base, 0) : end - base]
+            for view, base in zip(self._views, self._begins, strict=False)
+            if base < end and base + len(view) > begin
+        ]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.empty(0, self.dtype)
+
+    def row(self, number: int) -> np.ndarray:
+        """The numbers of one row."""
+        return self.slice(int(self.offsets[number]), int(self.offsets[number + 1]))

@@ -1,0 +1,394 @@
+"""The shard set on disk: fixed-row Arrow IPC files, a manifest written last, and a memory-mapped reader.
+
+A shard is one Arrow IPC file with one record batch and no compression, so that its columns are read where
+they lie. All shards of a data set have `shard_rows` rows except the last: the shard of a row is a division.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.config import nearest_name
+from raysq.data.columns import Column, Ragged
+from raysq.data.integrity import changed, check_files, check_offsets, check_sizes, open_batch
+from raysq.data.moments import Moments, merge, moments
+from raysq.display import notebook
+from raysq.errors import DamagedError, DataError
+from raysq.storage.atomic import write_text
+from raysq.storage.json_files import Version, read_json, seal
+from raysq.storage.trust import check_file_links
+
+FORMAT_VERSION = 3  # 3: `problem`
+MANIFEST = "manifest.json"
+SHARD_ROWS = 131072
+_SHOWN = 12  # columns in a notebook
+_PIECE = 256 << 10  # bytes that are written at once
+_FRESH = "prepare the data set again with --fresh"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of a shard set.
+
+    Attributes:
+        file: name inside the data set's directory.
+        rows: number of rows.
+        bytes: size of the file.
+        sha256: checksum of the file.
+        statistics: for each numeric column its `count`, `mean` and `m2` (squared deviations), in float64.
+    """
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+    statistics: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a data set consists of and where it comes from; `manifest.json` holds its fields.
+
+    Attributes:
+        task: name of the task it was prepared for.
+        problem: name of the problem.
+        name: the data set's own name.
+        rows: number of rows in all shards.
+        bytes: size of all shards.
+        schema: `{"name", "type"}` of each column, in order.
+        shard_rows: rows of every shard but the last.
+        shards: the files, in row order.
+        source: `label`, `synthetic`, and `files` with `name`, `bytes` and `sha256` of each raw file.
+        preparation: `version` and `settings` of the problem's preparation.
+        report: what the preparation saw and repaired.
+        fingerprint: sha256 over the raw files' checksums, the preparation's settings and its version.
+        settings: of examples, as the person gave them when preparing: defaults for training on this data set. They
+            are no part of the fingerprint.
+        versions: of raysq and pyarrow.
+        extras: tables beside the rows, one file each (a vocabulary, word vectors).
+        format_version: of this format.
+    """
+
+    task: str
+    problem: str
+    name: str
+    rows: int
+    bytes: int
+    schema: list[dict[str, str]]
+    shard_rows: int
+    shards: list[Shard]
+    source: dict[str, Any]
+    preparation: dict[str, Any]
+    report: dict[str, Any]
+    fingerprint: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    extras: list[Shard] = field(default_factory=list)
+    format_version: int = FORMAT_VERSION
+
+    @property
+    def files(self) -> list[Shard]:
+        """All files of the data set, the shards first."""
+        return [*self.shards, *self.extras]
+
+
+def write_shard(directory: Path, index: int, table: pa.Table, *, synced: bool = True) -> Shard:
+    """Writes one shard and returns its entry for the manifest. The same rows always give the same bytes.
+
+    Args:
+        directory: of the data set.
+        index: the shard's number.
+        table: its rows.
+        synced: wait until the disk has them; if not, call `raysq.storage.atomic.sync` before the manifest is written.
+    """
+    return _write(directory, f"shard-{index:05d}.arrow", table, synced)
+
+
+def write_extra(directory: Path, name: str, table: pa.Table) -> Shard:
+    """Writes a table beside the rows, to be read with `Dataset.extra`, and returns its entry for the manifest."""
+    return _write(directory, f"{name}.arrow", table, True)
+
+
+class _Hashed(io.FileIO):
+    """A file that is written in pieces, each hashed while it is in the processor's cache.
+
+    For a piece of this size Linux takes memory that was used a moment before. For as much as a shard at once it takes
+    memory that nothing has used, which a virtual machine first has to ask for: writing was four times as slow.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "w")
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: Any) -> int:
+        view, place = memoryview(data).cast("B"), 0
+        while place < len(view):
+            piece = view[place : place + _PIECE]
+            piece = piece[: super().write(piece)]
+            self.sha256.update(piece)
+            place += len(piece)
+        return place
+
+
+def _write(directory: Path, file: str, table: pa.Table, synced: bool) -> Shard:
+    # Metadata (of pandas, of a Parquet writer) and chunking would otherwise leak into the bytes.
+    table = table.replace_schema_metadata(None).combine_chunks()
+    (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
+    with _Hashed(directory / file) as handle:
+        with pa.ipc.new_file(handle, table.schema) as writer:
+            writer.write_batch(batch)
+        if hasattr(os, "posix_fadvise"):  # the disk begins to write
+            os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        statistics = {}
+        for column in table.schema:
+            if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
+                count, mean, m2 = moments(batch.column(column.name).to_numpy(zero_copy_only=True))
+                statistics[column.name] = {"count": count, "mean": mean, "m2": m2}
+        if synced:
+            os.fsync(handle.fileno())
+        return Shard(file, table.num_rows, handle.tell(), handle.sha256.hexdigest(), statistics)
+
+
+def schema_entries(schema: pa.Schema) -> list[dict[str, str]]:
+    """The manifest's form of an Arrow schema."""
+    return [{"name": column.name, "type": str(column.type)} for column in schema]
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Writes `manifest.json` atomically; to be called last, for it is what makes a directory a data set."""
+    values = dataclasses.asdict(dataclasses.replace(manifest, format_version=FORMAT_VERSION))
+    text = json.dumps(seal(values), indent=1, ensure_ascii=False, allow_nan=False)
+    write_text(directory / MANIFEST, text + "\n")
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """Reads `manifest.json`.
+
+    Raises:
+        DamagedError: it is cut or changed.
+        DataError: there is none, or a newer raysq wrote it.
+    """
+    path = Path(directory) / MANIFEST
+    check_file_links(path.parent, [MANIFEST])
+    if not path.exists():
+        raise DataError(f"no data set in {directory} (it has no {MANIFEST}); make one with `raysq prepare`")
+    values: Any = read_json(path, Manifest, _FRESH, version=Version(FORMAT_VERSION, oldest=3))
+    for part in ("shards", "extras"):
+        values[part] = [Shard(**shard) for shard in values.get(part, ())]
+    manifest = Manifest(**values)
+    if any(Path(file.file).name != file.file or file.file in ("", "..") for file in manifest.files):
+        raise DamagedError(f"{path} is damaged (a file in it is none of this folder); {_FRESH}")
+    check_file_links(path.parent, [file.file for file in manifest.files])
+    # The shard of a row is a division.
+    rows = [shard.rows for shard in manifest.shards]
+    if sum(rows) != manifest.rows or any(count != manifest.shard_rows for count in rows[:-1]):
+        raise DamagedError(f"{path} is damaged (its shards have other rows than it says); {_FRESH}")
+    return manifest
+
+
+class Dataset:
+    """A prepared data set: its manifest and its memory-mapped columns. Open one with `Dataset.open`."""
+
+    def __init__(
+        self, directory: Path, manifest: Manifest, buffers: Sequence[Any] | None = None, *, checked: bool = False
+    ) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.rows = manifest.rows
+        self.columns = tuple(column["name"] for column in manifest.schema)
+        self.fingerprint = manifest.fingerprint
+        self.synthetic = bool(manifest.source.get("synthetic", False))
+        self._batches: list[pa.RecordBatch] | None = None
+        self._checked = checked  # whether the files are known to be as they were written
+        self._held = None if buffers is None else [pa.py_buffer(buffer) for buffer in buffers]
+
+    def __repr__(self) -> str:
+        fields = {"task": self.manifest.task, "rows": self.rows, "columns": len(self.columns)}
+        return notebook.line("Dataset", str(self.directory), fields)
+
+    def _repr_html_(self) -> str:
+        manifest = self.manifest
+        columns = [f"{column['name']} ({column['type']})" for column in manifest.schema]
+        more = f", and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else ""
+        fields = {
+            "task": manifest.task,
+            "source": f"{manifest.source.get('label', '')}{' (synthetic)' if self.synthetic else ''}",
+            "rows": self.rows,
+            "columns": ", ".join(columns[:_SHOWN]) + more,
+            "size": f"{manifest.bytes / 1e6:,.1f} MB in {len(manifest.shards):,} shards",
+            "settings": manifest.settings or None,
+            "directory": self.directory,
+        }
+        return notebook.card(f"Data set {manifest.name}", fields)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process maps the files itself.
+        if self._held is None:
+            return Dataset.open, (self.directory,)
+        return Dataset.from_buffers, (self.manifest, self._held, self.directory)
+
+    @classmethod
+    def open(cls, directory: str | Path) -> "Dataset":
+        """Opens a data set; its files' sizes are checked.
+
+        Their checksums are when a column is first read: those of small tables always, those of shards once after
+        they were made, moved or changed.
+
+        Raises:
+            DataError: no manifest, a newer format, or a damaged file.
+        """
+        directory = Path(directory)
+        manifest = read_manifest(directory)
+        check_sizes(directory, manifest.files)
+        return cls(directory, manifest)
+
+    @classmethod
+    def from_buffers(cls, manifest: Manifest, buffers: Sequence[Any], directory: str | Path) -> "Dataset":
+        """A data set whose shards lie in memory, such as Ray's object store, and are read there without a copy.
+
+        Args:
+            manifest: what they consist of.
+            buffers: the bytes of each file, in the order of `manifest.files`; anything with Python's buffer protocol.
+            directory: where the data set was prepared; nothing is read there.
+
+        Raises:
+            DataError: a buffer that is not of its shard's size.
+        """
+        if len(buffers) != len(manifest.files):
+            raise DataError(f"data set {manifest.name} has {len(manifest.files)} files, received {len(buffers)}")
+        dataset = cls(Path(directory), manifest, buffers)
+        for shard, buffer in zip(manifest.files, dataset.buffers(), strict=True):
+            if buffer.size != shard.bytes:
+                raise DataError(f"{shard.file} came with {buffer.size:,} bytes, its manifest says {shard.bytes:,}")
+        return dataset
+
+    def buffers(self) -> list[pa.Buffer]:
+        """The bytes of each file, where they lie: mapped from disk, or held in memory."""
+        return [self._buffer(index) for index in range(len(self.manifest.files))]
+
+    def check(self) -> None:
+        """Checks files against their checksums as `open` says. Raises DamagedError where one was changed."""
+        if self._held is None and not self._checked:
+            check_files(self.directory, self.manifest.shards, self.manifest.extras)
+            self._checked = True
+
+    def verify(self) -> None:
+        """Checks every file against its checksum.
+
+        Raises:
+            DamagedError: a file was changed.
+        """
+        if self._held is None:
+            check_files(self.directory, self.manifest.shards, self.manifest.extras, again=True)
+            return
+        for file, buffer in zip(self.manifest.files, self._held, strict=True):
+            if (found := hashlib.sha256(buffer).hexdigest()) != file.sha256:
+                raise changed(self.directory / file.file, file, found)
+
+    def column(self, name: str) -> Column:
+        """A column over all shards.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        views = [array.to_numpy(zero_copy_only=True) for array in self.arrow(name)]
+        dtype = views[0].dtype if views else np.dtype(np.float32)
+        return Column(views, self.manifest.shard_rows, self.rows, dtype)
+
+    def matrix(self, name: str) -> Column:
+        """A column of lists of one length over all shards; each row's value is such a list.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        arrays = self.arrow(name)
+        width = arrays[0].type.list_size
+        views = [
+            array.values.to_numpy(zero_copy_only=True)[array.offset * width :][: len(array) * width].reshape(-1, width)
+            for array in arrays
+        ]
+        return Column(views, self.manifest.shard_rows, self.rows, views[0].dtype, (width,))
+
+    def ragged(self, name: str) -> Ragged:
+        """A column of lists of numbers over all shards.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        return Ragged(self.arrow(name))
+
+    def arrow(self, name: str) -> list[pa.Array]:
+        """A column's array in each shard, where it lies on disk.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        if name not in self.columns:
+            raise DataError(f"data set {self.manifest.name} has no column {name!r}: {nearest_name(name, self.columns)}")
+        if self._batches is None:
+            self._batches = [self._map(index) for index in range(len(self.manifest.shards))]
+        arrays = [batch.column(name) for batch in self._batches]
+        for shard, array in zip(self.manifest.shards, arrays, strict=True):
+            check_offsets(array, self.directory / shard.file)
+        return arrays
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """Names of the tables beside the rows."""
+        return tuple(entry.file.removesuffix(".arrow") for entry in self.manifest.extras)
+
+    def extra(self, name: str) -> pa.Table:
+        """A table beside the rows, read where it lies on disk.
+
+        Raises:
+            DataError: there is none of that name.
+        """
+        if name not in self.extras:
+            raise DataError(f"data set {self.manifest.name} has no {name}; prepare it with one")
+        return pa.Table.from_batches([self._map(len(self.manifest.shards) + self.extras.index(name))])
+
+    def statistics(self, name: str, begin: int = 0, end: int | None = None) -> tuple[float, float]:
+        """Mean and population standard deviation of a column over rows `begin` to `end`, in float64.
+
+        Whole shards are taken from the manifest; only the shards that the range cuts are read.
+
+        Raises:
+            DataError: no such column, a column without numbers, or an empty range.
+        """
+        column = self.column(name)
+        if column.dtype.kind not in "fiu":
+            raise DataError(f"column {name!r} holds {column.dtype}, which has no mean")
+        begin, stop, _ = slice(begin, end).indices(self.rows)
+        total: Moments = (0, 0.0, 0.0)
+        for index, view, low, high in column.parts(begin, stop):
+            known = self.manifest.shards[index].statistics.get(name)
+            if high - low == len(view) and known is not None:
+                total = merge(total, (int(known["count"]), float(known["mean"]), float(known["m2"])))
+            else:
+                total = merge(total, moments(view[low:high]))
+        if not total[0]:
+            raise DataError(f"no rows in {begin}:{stop} of data set {self.manifest.name}, which has {self.rows} rows")
+        return total[1], float(np.sqrt(total[2] / total[0]))
+
+    def _buffer(self, index: int) -> pa.Buffer:
+        if self._held is not None:
+            return self._held[index]
+        self.check()
+        return pa.memory_map(str(self.directory / self.manifest.files[index].file)).read_buffer()
+
+    def _map(self, index: int) -> pa.RecordBatch:
+        file = self.manifest.files[index]
+        extra = index >= len(self.manifest.shards)
+        batch = open_batch(self.directory / file.file, self._buffer(index), file, full=extra)
+        if not extra and schema_entries(batch.schema) != self.manifest.schema:
+            raise DamagedError(f"{self.directory / file.file} has other columns than its manifest says; {_FRESH}")
+        return batch

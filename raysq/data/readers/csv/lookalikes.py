@@ -1,0 +1,198 @@
+"""Quoted cells that swallow rows: a quote that is text opens, and one some lines below closes.
+
+Cells may hold line breaks, and lines of text may look like rows by chance; what their lines look like elsewhere in the
+file says how often.
+"""
+
+import contextlib
+import csv
+import io
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.csv.quotes import Scan
+from raysq.errors import FormatError
+
+
+def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, line: int, columns: int) -> None:
+    """Refuse a quoted cell that runs over lines each of which would be a row if its quotes were text.
+
+    Args:
+        data: whole rows.
+        found: in these bytes, or in some that go on behind them.
+        form: the format of the file.
+        name: of the file.
+        line: lines of the file above the rows.
+        columns: of the file.
+
+    Raises:
+        DataError: names the line in which the quote opens.
+    """
+    lines = found.lines[found.lines < len(data)]
+    inside = lines[np.searchsorted(found.marks, lines) % 2 == 1]
+    if not len(inside):
+        return
+    # The lines of the rows that have several, row after row.
+    rows = np.append(found.ends[found.ends < len(data)], len(data))
+    several = np.unique(np.searchsorted(rows, inside))
+    ends = np.append(lines, len(data))
+    of_several = np.flatnonzero(np.isin(np.searchsorted(rows, ends), several))
+    starts, ends = np.concatenate([[0], ends[:-1] + 1])[of_several], ends[of_several]
+    first = np.searchsorted(ends, np.concatenate([[0], rows[:-1] + 1])[several])
+    last = np.append(first[1:], len(ends))
+    # Most are no rows by their delimiters; quotes can only make those fewer.
+    values = np.frombuffer(found.data, np.uint8, len(data))
+    delimiters, quotes = (_between(values == ord(sign), starts, ends) for sign in (form.separator, '"'))
+    possible = (delimiters == columns - 1) | ((delimiters >= columns) & (quotes > 0))
+    doubtful = np.logical_and.reduceat(possible, first)
+    if not doubtful.any():
+        return
+    look = _Look(data, form, columns)
+
+    def rows_in(number: int) -> Iterator[bool]:
+        """Of the lines of a row, of very many of some, whether each looks like a row."""
+        lines = np.linspace(first[number], last[number] - 1, min(last[number] - first[number], _LINES)).astype(int)
+        return (bool(possible[one]) and look.like_a_row(data[starts[one] : ends[one]]) for one in lines)
+
+    refused = [number for number in np.flatnonzero(doubtful).tolist() if all(rows_in(number))]
+    if not refused:
+        return
+    sure = np.setdiff1d(np.arange(len(several)), refused)
+    chance = _Chance([list(rows_in(number)) for number in sure[:: max(1, len(sure) // _SURE)]], len(sure), look)
+    for number in refused:
+        if chance.of(last[number] - first[number]) < _BY_CHANCE:
+            at, to = (line + data.count(b"\n", 0, place) + 1 for place in found.around(int(ends[first[number]])))
+            raise FormatError(
+                f"{name}, line {at} opens a quote that closes in line {to}, and without it each of these lines has "
+                f"{columns} {'cell' if columns == 1 else 'cells'} as the header has",
+                hint="--set quoting=none reads quotes as text, --set quoting=minimal takes the lines for one cell",
+            )
+
+
+def refuse_open_quote(data: bytes, found: Scan, form: CsvFormat, name: str, line: int, columns: int) -> None:
+    """Refuse a quote that has not closed after many lines each of which would be a row, before all of a file is read.
+
+    Args:
+        data: bytes from the beginning of a row on.
+        found: in these bytes.
+        form: the format of the file.
+        name: of the file.
+        line: lines of the file above the bytes.
+        columns: of the file.
+
+    Raises:
+        DataError: names the line in which the quote opens.
+    """
+    if found.open is None or columns == 1:
+        return
+    lines = found.lines[np.searchsorted(found.lines, found.open) :][:_OPEN]
+    delimiters = np.frombuffer(found.data, np.uint8, int(lines[-1])) == ord(form.separator) if len(lines) else lines
+    if len(lines) == _OPEN and (_between(delimiters, lines[:-1], lines[1:]) == columns - 1).all():
+        at = line + data.count(b"\n", 0, found.open) + 1
+        raise FormatError(
+            f"{name}, line {at} opens a quote that does not close in the next {_OPEN:,} lines, and each of these has "
+            f"{columns} cells as the header has",
+            hint="--set quoting=none reads quotes as text, --set quoting=minimal takes the lines for one cell",
+        )
+
+
+_OPEN = 1000  # lines
+_LINES = 100  # of a cell that are looked at
+_SURE = 200  # cells with line breaks that tell what lines of such cells look like
+_BY_CHANCE = 0.01  # cells, of all that hold line breaks, that may look like rows by chance
+_ONE_COLUMN = 0.7  # share of the lines of any text that look like the rows of a file with one column
+
+
+def _between(where: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """How many places lie between each start and end."""
+    places = np.flatnonzero(where)
+    return np.searchsorted(places, ends) - np.searchsorted(places, starts)
+
+
+class _Chance:
+    """How many cells of text are to be expected, in a block, whose lines all look like rows.
+
+    Args:
+        looks: for some cells that are text beyond doubt, whether each line looks like a row.
+        count: of such cells in the block.
+        look: of the columns. Where it tells nothing but the number of cells, a few cells say little.
+    """
+
+    def __init__(self, looks: Sequence[Sequence[bool]], count: int, look: "_Look") -> None:
+        doubt = 0.0 if look.tells else 0.5
+        every = [one for lines in looks for one in lines]
+        inner = [one for lines in looks for one in lines[1:-1]]
+        first, last = [lines[0] for lines in looks], [lines[-1] for lines in looks]
+        self._first, self._inner, self._last = (
+            (sum(some) + doubt) / (len(some) + 2 * doubt) if some else 0.0 for some in (first, inner or every, last)
+        )
+        self._count = count
+        if look.columns == 1:
+            self._count, self._inner = max(count, 1), max(self._inner, _ONE_COLUMN)
+            self._first = self._last = self._inner
+
+    def of(self, lines: int) -> float:
+        """The expected number of cells of so many lines."""
+        return float(self._count * self._first * self._inner ** (lines - 2) * self._last)
+
+
+class _Look:
+    """What the cells of each column look like, in a sample of the rows."""
+
+    def __init__(self, data: bytes, form: CsvFormat, columns: int) -> None:
+        self._separator, self.columns = form.separator, columns
+        sign = re.escape(self._separator)
+        self._quoted = re.compile(rf'(?:^|(?<={sign}))"([^"]*(?:""[^"]*)*)" *(?={sign}|\r?$)')
+        rows = [row for row in itertools.islice(_cells(data, form), _SAMPLED) if len(row) == columns]
+        enough = len(rows) >= _ENOUGH and columns > 1
+        self._known = [_known([row[place] for row in rows]) if enough else None for place in range(columns)]
+
+    @property
+    def tells(self) -> bool:
+        """Whether there is a column whose cells look alike."""
+        return any(known is not None for known in self._known)
+
+    def like_a_row(self, line: bytes) -> bool:
+        """Whether a line has as many cells as there are columns, and they look like those."""
+        text = line.decode(errors="replace")
+        text = self._quoted.sub(lambda cell: cell[1].replace('""', "").replace(self._separator, " "), text)
+        cells = text.split(self._separator)
+        # A doubled quote inside of a cell was written by who quotes cells.
+        if len(cells) != self.columns or '""' in text:
+            return False
+        # A cell with a quote tells nothing, and one that is new may stand beside two that are not.
+        like = [known(cell) for cell, known in zip(cells, self._known, strict=True) if known and '"' not in cell]
+        return sum(like) >= 2 * like.count(False)
+
+
+_SAMPLE = 1 << 20  # bytes
+_SAMPLED = 500  # rows
+_LOOKED_AT = 60  # characters of a cell
+_ENOUGH = 10
+_LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
+
+
+def _known(cells: Sequence[str]) -> Callable[[str], bool] | None:
+    """Whether a cell is of a column's values, or of their shapes; None where these are as different as texts are."""
+    counts = Counter(cell.strip() for cell in cells)
+    if len(counts) <= len(cells) // 20 and min(counts.values()) > 1:
+        return lambda cell: cell.strip() in counts
+    shapes = {_shape(cell) for cell in cells}
+    return (lambda cell: _shape(cell) in shapes) if len(shapes) <= max(4, len(cells) // 10) else None
+
+
+def _shape(cell: str) -> str:
+    """What a cell looks like: a letter for each word, a zero for each number."""
+    return _LETTERS.sub("a", _DIGITS.sub("0", cell[:_LOOKED_AT].strip()))
+
+
+def _cells(data: bytes, form: CsvFormat) -> Iterator[list[str]]:
+    """The cells of the first rows, as Python's reader parts them."""
+    text = io.StringIO(data[:_SAMPLE].decode(errors="replace"), newline="")
+    with contextlib.suppress(csv.Error):  # a cell of more than 128 kB
+        yield from csv.reader(text, delimiter=form.separator, escapechar=form.escape_character or None)

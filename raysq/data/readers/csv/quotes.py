@@ -1,0 +1,156 @@
+"""Which quotes of a csv are around cells, and where its rows end.
+
+A quote opens a cell at its first byte only, and closes it where a delimiter or the line's end follows; elsewhere it is
+text, as for Arrow and Python.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.lines import line_ends
+from raysq.errors import FormatError
+
+_QUOTE, _LINE_END, _RETURN, _SPACE = 34, 10, 13, 32
+
+
+@dataclass(frozen=True)
+class Scan:
+    """The quotes and rows of some bytes.
+
+    Attributes:
+        data: the bytes, with escaped ones as signs that mean nothing.
+        lines: places of all line ends.
+        ends: places of the line ends that end a row.
+        marks: places of the quotes around cells, opening and closing in turn.
+        broken: places of the first two quotes of a cell that goes on behind the second; nothing is known behind them.
+    """
+
+    data: bytes
+    lines: np.ndarray
+    ends: np.ndarray
+    marks: np.ndarray
+    broken: tuple[int, int] | None = None
+
+    def around(self, place: int) -> tuple[int, int]:
+        """The first and the last quote of the cell in which a byte lies."""
+        first = int(np.searchsorted(self.marks, place)) - 1
+        last = first + 1
+        while first > 1 and self.marks[first - 1] == self.marks[first] - 1:  # two that stand for one
+            first -= 2
+        while last + 2 < len(self.marks) and self.marks[last + 1] == self.marks[last] + 1:
+            last += 2
+        return int(self.marks[first]), int(self.marks[last])
+
+    @property
+    def open(self) -> int | None:
+        """The place of a quote that no other closes."""
+        return int(self.marks[-1]) if len(self.marks) % 2 else None
+
+
+def scan(data: bytes, form: CsvFormat) -> Scan:
+    """Find the rows and the quotes around cells.
+
+    Args:
+        data: bytes from the beginning of a row on.
+        form: the format of the file.
+    """
+    data = _without_escaped(data, form)
+    lines = line_ends(data)
+    if form.quoting == "none" or b'"' not in data:
+        return Scan(data, lines, lines, np.zeros(0, np.int64))
+    marks, broken = _around_cells(data, ord(form.separator))
+    outside = np.searchsorted(marks, lines) % 2 == 0
+    return Scan(data, lines, lines[outside], marks, broken)
+
+
+def check(found: Scan, data: bytes, name: str, line: int, last: bool) -> None:
+    """Refuse a quote that closes inside a cell, or one that does not close.
+
+    Args:
+        found: in the bytes.
+        data: the bytes.
+        name: of the file.
+        line: lines of the file above them.
+        last: whether they are the last of the file, which close every quote.
+
+    Raises:
+        DataError: names the line in which the quote opens.
+    """
+    if found.broken is not None:
+        opening, closing = found.broken
+        at = line + data.count(b"\n", 0, opening) + 1
+        to = line + data.count(b"\n", 0, closing) + 1
+        where = "there" if at == to else f"in line {to}"
+        escaped = (
+            '--set escape=backslash reads \\" as a quote in a cell, ' if data[closing - 1 : closing] == b"\\" else ""
+        )
+        raise FormatError(
+            f"{name}, line {at} opens a quote that closes {where} before text ({_shown(data, closing)})",
+            hint=f"{escaped}--set quoting=none reads quotes as text; a quote inside of a quoted cell is written twice",
+        )
+    if last and found.open is not None:
+        at = line + data.count(b"\n", 0, found.open) + 1
+        raise FormatError(
+            f"{name}, line {at} opens a quote that no line closes",
+            hint="--set quoting=none reads quotes as text; a quote "
+            "inside of a quoted cell is written twice, and a cell that begins with one is quoted",
+        )
+
+
+def _shown(data: bytes, place: int) -> str:
+    """What stands around a byte, of its line."""
+    begin = max(data.rfind(b"\n", 0, place) + 1, place - 20)
+    end = data.find(b"\n", place)
+    return data[begin : min(end if end >= 0 else len(data), place + 20)].decode(errors="replace").strip()
+
+
+def _without_escaped(data: bytes, form: CsvFormat) -> bytes:
+    """The bytes with those that are escaped, and what escapes them, as signs that mean nothing."""
+    escape = form.escape_character.encode()
+    return re.sub(re.escape(escape) + rb"[\s\S]", b"__", data) if escape and escape in data else data
+
+
+def _around_cells(data: bytes, delimiter: int) -> tuple[np.ndarray, tuple[int, int] | None]:
+    """Places of the quotes around cells, and the first cell that goes on behind its closing quote."""
+    values = np.frombuffer(data, np.uint8)
+    quotes = np.flatnonzero(values == _QUOTE)
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = values[np.maximum(opening - 1, 0)]
+    after = values[np.minimum(closing + 1, len(data) - 1)]
+    begins = (opening == 0) | (before == delimiter) | (before == _LINE_END) | (before == _QUOTE)
+    stops = closing == len(data) - 1
+    for sign in (delimiter, _LINE_END, _RETURN, _QUOTE):
+        stops |= after == sign
+    # Each quote opens or closes a cell, or is one of two that stand for one.
+    if begins.all() and stops.all():
+        return quotes, None
+    return _around_cells_by_turns(data, quotes.tolist(), delimiter)
+
+
+def _around_cells_by_turns(data: bytes, quotes: list[int], delimiter: int) -> tuple[np.ndarray, tuple[int, int] | None]:
+    """The same where some quotes are text: one quote after the other."""
+    marks: list[int] = []
+    place, count = 0, len(quotes)
+    while place < count:
+        opening = quotes[place]
+        if opening and data[opening - 1] not in (delimiter, _LINE_END):
+            place += 1
+            continue
+        marks.append(opening)
+        place += 1
+        while place + 1 < count and quotes[place + 1] == quotes[place] + 1:
+            place += 2
+        if place >= count:
+            break
+        closing = quotes[place]
+        after = closing + 1
+        while after < len(data) and data[after] == _SPACE != delimiter:
+            after += 1
+        if after < len(data) and data[after] not in (delimiter, _LINE_END, _RETURN):
+            return np.asarray(marks, np.int64), (opening, closing)
+        marks.append(closing)
+        place += 1
+    return np.asarray(marks, np.int64), None

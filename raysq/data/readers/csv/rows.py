@@ -1,0 +1,181 @@
+"""Blocks of whole rows of a csv. Those without a quote are cut at line ends and not looked at any further."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow.csv
+
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.csv.lookalikes import refuse_open_quote, refuse_rows_in_quotes
+from raysq.data.readers.csv.quotes import Scan, check, scan
+from raysq.data.readers.lines import line_ends, lines_in
+from raysq.errors import DataError, FormatError
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole rows of a file.
+
+    Attributes:
+        data: their bytes.
+        form: the format of the file.
+        found: what is known of their quotes and line ends; of bytes without quotes nothing before it is asked for.
+    """
+
+    data: bytes
+    form: CsvFormat
+    found: Scan | None = None
+
+    @property
+    def quoted(self) -> bool:
+        """Whether a line end may lie inside a cell."""
+        return self.found is not None
+
+    @cached_property
+    def ends(self) -> np.ndarray:
+        """Places of the rows' last bytes."""
+        ends = line_ends(self.data) if self.found is None else self.found.ends
+        last = len(self.data) - 1
+        ends = ends[: np.searchsorted(ends, last, "right")]
+        return ends if len(ends) and ends[-1] == last else np.append(ends, last)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Places of the rows' first bytes."""
+        return np.concatenate([[0], self.ends[:-1] + 1])
+
+    @cached_property
+    def lines(self) -> np.ndarray:
+        """For each row the number of lines of the block above it."""
+        if self.found is None or len(self.found.lines) == len(self.found.ends):
+            return np.arange(len(self.starts))
+        return np.searchsorted(self.found.lines, self.starts)
+
+
+def blocks(
+    stream: Iterator[bytes], size: int, form: CsvFormat, name: str, *, columns: int, line: int = 0
+) -> Iterator[Block]:
+    """The stream's bytes in blocks of whole rows, about `size` bytes or longer.
+
+    Args:
+        stream: bytes of a csv below its header.
+        size: of a block.
+        form: the format of the file.
+        name: of the file, for errors.
+        columns: of the file.
+        line: lines of the file above the stream.
+
+    Raises:
+        DataError: a quote that does not close, closes inside a cell, or runs over several rows.
+    """
+    rest, wanted = b"", size
+    while True:
+        # Twice as much each time, so that a long row is not looked through again and again.
+        more = b"".join(_some(stream, max(wanted - len(rest), 1)))
+        data = rest + more
+        if not data:
+            return
+        last = len(more) < max(wanted - len(rest), 1)
+        block, cut = _whole_rows(data, form, name, line, last, columns)
+        if block is not None:
+            yield block
+            line += 0 if last else lines_in(block.data)
+        if last:
+            return
+        rest = data[cut:]
+        if not cut:
+            form.check_record(f"{name}: the row that begins in line {line + 1:,}", len(rest))
+        wanted = max(size, min(2 * len(rest), form.max_record_bytes + 1))
+
+
+def parse_options(
+    block: Block, handler: Callable[[pyarrow.csv.InvalidRow], str] | None, empty: bool
+) -> pyarrow.csv.ParseOptions:
+    """Arrow's options that read a block.
+
+    Args:
+        block: whole rows.
+        handler: of rows with another number of cells than there are columns; they are errors where there is none.
+        empty: whether an empty line is a row.
+    """
+    form = block.form
+    return pyarrow.csv.ParseOptions(
+        delimiter=form.separator,
+        quote_char=False if form.quoting == "none" else '"',
+        escape_char=form.escape_character or False,
+        newlines_in_values=block.quoted,
+        ignore_empty_lines=not empty,
+        invalid_row_handler=handler,
+    )
+
+
+def ragged(where: str, found: int, wanted: int, text: str) -> FormatError:
+    """The error for a row of another number of cells than the header.
+
+    Args:
+        where: its file and line.
+        found: its cells.
+        wanted: those of the header.
+        text: the row, or its beginning.
+    """
+    if re.search("(^|[,;|\t]) *'", text):
+        hint = "cells that hold the delimiter are quoted with \", not with '; or --set delimiter=... says which it is"
+    elif re.search('[,;|\t] +"', text):
+        hint = "a space before a quote makes it text: leave it out; or --set delimiter=... says what parts cells"
+    elif '"' not in text:
+        hint = "put quotes around cells that hold the delimiter, or say which it is with --set delimiter=..."
+    elif '\\"' in text:
+        hint = "--set escape=backslash reads the backslashes before its quotes, --set quoting=none quotes as text"
+    else:
+        hint = (
+            "look at its quotes: they hold delimiters together only where a cell begins and ends with one; "
+            "--set quoting=none reads them as text, --set delimiter=... says what parts cells"
+        )
+    return FormatError(f"{where} has {found} cells and line 1 has {wanted}", hint=hint)
+
+
+def other_rows(name: str, line: int, block: Block, rows: int) -> Exception:
+    """The error where Arrow found other rows than there are: for it, a carriage return alone ends a line.
+
+    Args:
+        name: of the file.
+        line: lines of the file above the block.
+        block: whole rows.
+        rows: that Arrow found.
+    """
+    alone = re.search(rb"\r(?!\n)", block.data)
+    if alone is None:
+        return RuntimeError(f"{name}: {rows} rows parsed, {len(block.starts)} found")
+    at = line + block.data.count(b"\n", 0, alone.start()) + 1
+    return DataError(
+        f"{name}, line {at} holds a carriage return without a line feed, which ends a row in files of old Macs: put "
+        f"quotes around its cell, or take it out"
+    )
+
+
+def _whole_rows(
+    data: bytes, form: CsvFormat, name: str, line: int, last: bool, columns: int
+) -> tuple[Block | None, int]:
+    """The whole rows at the beginning of the bytes, and how many bytes they have; all where they are the last."""
+    if not form.escape_character and (form.quoting == "none" or b'"' not in data):
+        cut = len(data) if last else data.rfind(b"\n") + 1
+        return (Block(data[:cut], form) if cut else None), cut
+    found = scan(data, form)
+    check(found, data, name, line, last)
+    cut = len(data) if last else int(found.ends[-1]) + 1 if len(found.ends) else 0
+    if not cut:
+        if form.quoting == "find":
+            refuse_open_quote(data, found, form, name, line, columns)
+        return None, 0
+    if form.quoting == "find":
+        refuse_rows_in_quotes(data[:cut], found, form, name, line, columns)
+    return Block(data[:cut], form, found), cut
+
+
+def _some(stream: Iterator[bytes], size: int) -> Iterator[bytes]:
+    while size > 0 and (chunk := next(stream, b"")):
+        size -= len(chunk)
+        yield chunk

@@ -1,0 +1,313 @@
+"""How a csv file is written, found in its beginning."""
+
+import codecs
+import contextlib
+import csv
+import itertools
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from raysq.data.messages import Message
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.csv.lookalikes import refuse_rows_in_quotes
+from raysq.data.readers.csv.quotes import check, scan
+from raysq.errors import DataError, FormatError
+
+DELIMITERS = (",", "\t", ";", "|")
+HEADER_BYTES = 1 << 20  # no header is longer
+_SNIFFED, _SNIFFED_BYTES = 100, 8 << 20  # rows, and bytes, by which the delimiter is found
+_LONGEST_NAME = 100  # characters: what is longer names no column
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """The beginning of a csv.
+
+    Attributes:
+        names: of the columns, "" where one has none; their numbers where the file has no header.
+        rows: the first rows, as cells.
+        size: bytes above the first row.
+        lines: lines above the first row.
+    """
+
+    names: tuple[str, ...]
+    rows: list[list[str]]
+    size: int
+    lines: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by which they are asked for: one without a name (an index that pandas wrote) by its place."""
+        return columns(self.names)
+
+
+def columns(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of columns, for one without a name its place."""
+    return tuple(name or f"column {place}" for place, name in enumerate(names, 1))
+
+
+def sniff_encoding(data: bytes, known: CsvFormat) -> tuple[CsvFormat, list[str]]:
+    """Find the encoding by a file's first bytes, where it is the default and they are not of it.
+
+    Args:
+        data: the first bytes, as they are.
+        known: what is known of the format.
+
+    Returns:
+        The format, and messages.
+    """
+    if codecs.lookup(known.encoding).name != "utf-8":
+        return known, []
+    encoding = _encoding(data)
+    if encoding == "utf-8":
+        return known, []
+    told = Message(f"encoding: {encoding}, as the files are not UTF-8", "--set encoding=... says otherwise")
+    return replace(known, encoding=encoding), [told]
+
+
+def sniff(
+    data: bytes, whole: bool, known: CsvFormat, numbered: Sequence[str] = (), *, numbers: bool = False
+) -> tuple[CsvFormat, list[str]]:
+    """Find what is not known of a csv's format: the delimiter, and whether there is a header.
+
+    Args:
+        data: the first bytes of a file; of encodings whose line ends are no single bytes as UTF-8.
+        whole: whether they are all.
+        known: the encoding, and what else is known.
+        numbered: columns that were asked for; where all are numbers, the file may have no header.
+        numbers: whether a first line of numbers alone is a row, as of pixels.
+
+    Returns:
+        The format with nothing left open but the quoting, and messages.
+
+    Raises:
+        DataError: no csv.
+    """
+    messages: list[str] = []
+    found = known
+    above, sign = _above(data)
+    text, whole = _decoded(data[above:][:_SNIFFED_BYTES], known), whole and len(data) <= _SNIFFED_BYTES
+    if known.delimiter is None:
+        sign = sign or _delimiter(text, known, whole)
+        shown = "tab" if sign == "\t" else sign
+        found = replace(found, delimiter=shown)
+        if sign != ",":
+            quoted = shown if sign == "\t" else repr(sign)
+            messages.append(Message(f"delimiter: {quoted}", "--set delimiter=... says otherwise"))
+    if found.header is None:
+        cells, *rows = _rows(text, found, whole, _SNIFFED) or [[]]
+        header = not (numbers and cells and all(is_number(cell) for cell in cells))
+        if numbered and all(one.isdecimal() for one in numbered):
+            header = header and (all(one in cells for one in numbered) or not _is_row(cells, rows))
+            if not header:
+                messages.append(
+                    Message("no line of names: columns are called by their numbers", "--set header=true says otherwise")
+                )
+        found = replace(found, header=header)
+    return found, messages
+
+
+def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNIFFED) -> Beginning:
+    """The names of the columns and the first rows.
+
+    Args:
+        name: of the file, for errors.
+        data: its first bytes; of encodings whose line ends are no single bytes as UTF-8.
+        whole: whether they are all.
+        form: the format of the file.
+        most: rows at most.
+
+    Raises:
+        DataError: no header, two columns of one name, or quotes that do not close.
+    """
+    mark, _ = _above(data)
+    if not data[mark:].split(b"\n", 1)[0].strip():
+        raise DataError(f"{name}, line 1 is empty: it must name the columns")
+    body = data[mark:]
+    found = scan(body, form)
+    line = data.count(b"\n", 0, mark)
+    check(found, body, name, line, whole or not len(found.ends))
+    if not whole and not len(found.ends):
+        raise DataError(f"{name}, line 1 does not end within {len(data):,} bytes: it must name the columns")
+    ends = found.ends + mark
+    above = (form.header is not False) + form.skip
+    size = mark if not above else int(ends[above - 1]) + 1 if len(ends) >= above else len(data)
+    header = data[mark : int(ends[0]) + 1 if len(ends) else len(data)]
+    cells = _names(header, form, name)
+    if form.quoting == "find":
+        rows = body if whole else body[: int(found.ends[-1]) + 1]
+        refuse_rows_in_quotes(rows, found, form, name, line, len(cells))
+    names = cells
+    if form.header is False:
+        names = tuple(str(number) for number in range(1, len(cells) + 1))
+    twice = sorted({cell for cell in names if cell and names.count(cell) > 1})
+    if twice:
+        raise DataError(f"{name}, line 1 names column {twice[0]!r} twice; rename one of them")
+    if len(names) == 1 and form.header is not False:
+        for sign in DELIMITERS:
+            if sign in cells[0] and sign != form.separator:
+                shown = "tab" if sign == "\t" else repr(sign)
+                wanted = "tab" if form.separator == "\t" else repr(form.separator)
+                raise FormatError(f"{name}, line 1 has no {wanted} between its cells", hint=f"--set delimiter={shown}")
+    rows_below = _rows(_decoded(data[size:], form), form, whole, most)
+    return Beginning(names, rows_below, size, data.count(b"\n", 0, size))
+
+
+def is_value(cell: str) -> bool:
+    """Whether a cell of the first line is no name: a number, or a whole text."""
+    return is_number(cell) or len(cell) > _LONGEST_NAME
+
+
+def is_number(cell: str) -> bool:
+    """Whether a cell is a number."""
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def no_header(name: str, cells: Sequence[str], example: str, options: str) -> DataError:
+    """The error for a csv whose first line is a row.
+
+    Args:
+        name: of the file.
+        cells: of its first line.
+        example: names that the line could have.
+        options: by which columns are named.
+    """
+    shown = ", ".join(cell if len(cell) < 30 else cell[:30] + "..." for cell in cells[:4])
+    more = ", ..." if len(cells) > 4 else ""
+    return DataError(
+        f"{name}, line 1 must name the columns, and it seems to hold values ({shown}{more}); put a line of names above "
+        f"it, such as {example}",
+        hint=f"or give columns by number: --set header=false {options}",
+    )
+
+
+def column_by_number(name: str, columns: Sequence[str]) -> str:
+    """The column that is meant: of that name, or with that number, from 1, where none has the name."""
+    if name not in columns and name.isdecimal() and 1 <= int(name) <= len(columns):
+        return columns[int(name) - 1]
+    return name
+
+
+def _encoding(data: bytes) -> str:
+    """UTF-8, UTF-16 or UTF-32 by the mark, or Windows' code page where hardly anything is UTF-8."""
+    if data.startswith(_UTF32):
+        return "utf-32"
+    if data.startswith(_UTF16):
+        return "utf-16"
+    if b"\0" in data[:HEADER_BYTES]:
+        # Letters of western scripts have a zero byte each.
+        sample = data[: 2 * (len(data[:4096]) // 2)]
+        for encoding, zeros in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[0::2])):
+            if zeros.count(0) > 0.7 * len(zeros):
+                return encoding
+    data = data[: data.rfind(b"\n") + 1] or data
+    try:
+        data.decode()
+        return "utf-8"
+    except UnicodeDecodeError:
+        pass
+    # A few broken bytes among letters of UTF-8 are damage.
+    good = len(_MULTIBYTE.findall(data))
+    high = len(_HIGH.findall(_MULTIBYTE.sub(b"", data)))
+    # Western text is mostly of letters that ASCII has; of another code page nothing is guessed.
+    if good >= high or high > 0.4 * (high + len(_LETTER.findall(data))):
+        return "utf-8"
+    try:
+        data.decode("cp1252")
+    except UnicodeDecodeError:
+        return "utf-8"
+    return "cp1252"
+
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|[\r\n])|[^\r\n]+")
+_HIGH, _LETTER = re.compile(rb"[\x80-\xff]"), re.compile(rb"[a-zA-Z]")
+_MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+
+
+def _above(data: bytes) -> tuple[int, str]:
+    """Bytes above the header: the mark of UTF-8, and the line by which Excel knows the delimiter; and that, or ""."""
+    found = re.match(rb"(?:\xef\xbb\xbf)?(?:\"?sep=([^\r\n\"])\"?\r?\n)?", data, re.IGNORECASE)
+    assert found is not None
+    return found.end(), (found[1] or b"").decode("latin-1")
+
+
+def _decoded(data: bytes, form: CsvFormat) -> str:
+    encoding = form.encoding if form.splittable else "utf-8"
+    return data.decode(encoding, errors="replace").removeprefix("\ufeff")
+
+
+def _delimiter(text: str, form: CsvFormat, whole: bool) -> str:
+    """The sign with which most rows have as many cells as the first, and most cells."""
+    best, most = ",", 1
+    for sign in DELIMITERS:
+        rows = _rows(text, replace(form, delimiter=sign), whole, _SNIFFED)
+        first = len(rows[0]) if rows else 0
+        if first > most and sum(len(row) == first for row in rows) >= 0.8 * len(rows):
+            best, most = sign, first
+    return best
+
+
+def _is_row(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the cells of the first line are values: a number, a long text, or what others of their column are too."""
+    if any(is_value(cell.strip()) for cell in cells):
+        return True
+    return any(cell in row[place : place + 1] for place, cell in enumerate(cells) if cell for row in rows)
+
+
+def _names(header: bytes, form: CsvFormat, name: str) -> tuple[str, ...]:
+    """The cells of a header."""
+    if re.search(rb"\r(?!\n)", header.rstrip(b"\r\n")):
+        raise DataError(
+            f"{name}: its lines end in carriage returns alone, as those of old Macs do: save it with line feeds, "
+            "or turn them (tr '\\r' '\\n' < OLD.csv > NEW.csv)"
+        )
+    try:
+        with _long_cells():
+            cells = next(_reader(_lines(_decoded(header, form).strip("\r\n")), form), [])
+    except csv.Error as error:
+        raise DataError(f"{name}, line 1 is no csv ({error})") from None
+    return tuple(re.sub(r"\s*[\r\n]+\s*", " ", cell.strip().strip("\"'").strip()) for cell in cells)
+
+
+def _rows(text: str, form: CsvFormat, whole: bool, most: int) -> list[list[str]]:
+    """The first rows of a text; the last is left out where it may be cut."""
+    rows: list[list[str]] = []
+    try:
+        with _long_cells():
+            rows.extend(itertools.islice((row for row in _reader(_lines(text), form) if row), most))
+    except csv.Error:
+        return rows
+    return rows if whole or len(rows) == most else rows[:-1]
+
+
+@contextlib.contextmanager
+def _long_cells() -> Iterator[None]:
+    """Lets Python read cells of any length."""
+    before = csv.field_size_limit(sys.maxsize)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text with their ends, as `io.StringIO` gives them, which holds four bytes of each character."""
+    return (found.group() for found in _LINE.finditer(text))
+
+
+def _reader(lines: Iterator[str], form: CsvFormat) -> Iterator[list[str]]:
+    return csv.reader(
+        lines,
+        delimiter=form.separator,
+        quoting=csv.QUOTE_NONE if form.quoting == "none" else csv.QUOTE_MINIMAL,
+        escapechar=form.escape_character or None,
+        skipinitialspace=True,
+    )

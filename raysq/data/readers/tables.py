@@ -1,0 +1,325 @@
+"""Reading csv and Parquet files piece by piece, with every row's line number kept so that errors can name it.
+
+Plain csv files are planned as byte ranges that end where rows do, so that several CPUs read one file; compressed
+ones are streamed.
+"""
+
+import codecs
+import contextlib
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, Literal, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from raysq.config import join_names
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.csv.quotes import scan
+from raysq.data.readers.csv.rows import Block, blocks, other_rows, parse_options
+from raysq.data.readers.csv.sniff import HEADER_BYTES, begin, columns
+from raysq.data.readers.files import damages
+from raysq.data.readers.lines import lines_in
+from raysq.data.readers.parquet import check_text, open_parquet
+from raysq.data.readers.unpack import packing, unpacked
+from raysq.errors import DataError, FormatError
+
+RANGE = 8 << 20  # bytes that one task parses at a time
+_STREAMED = 16 << 20  # bytes of a stream that are parsed at a time
+_CHUNK = 1 << 20  # bytes that are unpacked at a time
+MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What can be read independently of the rest.
+
+    Attributes:
+        path: the file.
+        form: bytes `begin` to `end` of a csv, a csv as one stream, row group number `begin` of a Parquet file, or rows
+            in memory.
+        header: all column names of the file.
+        first: whether it is the file's first piece.
+        above: lines of the file above its first row.
+        size: bytes of the file that it covers, for progress.
+        table: the rows in memory.
+    """
+
+    path: str
+    form: Literal["range", "stream", "parquet", "table"]
+    header: tuple[str, ...]
+    begin: int = 0
+    end: int = 0
+    first: bool = True
+    above: int = 0
+    size: int = 0
+    table: pa.Table | None = None
+
+    @property
+    def unit(self) -> str:
+        """What its places are counted in, for messages."""
+        return "row" if self.form in ("parquet", "table") else "line"
+
+    @property
+    def name(self) -> str:
+        """The file's name, for messages."""
+        return os.path.basename(self.path)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns by which they are asked for: one without a name (an index that pandas wrote) by its place."""
+        return columns(self.header)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Rows of a piece.
+
+    Attributes:
+        table: the wanted columns. Csv cells are float64 where all of a number column's cells are numbers or
+            missing, else text; Parquet columns have their own types.
+        lines: for each row, the number of lines of this chunk above it.
+        count: lines of this chunk.
+        ragged: the first row with another number of cells than the header: its line, cells found and wanted.
+        dropped: how many such rows there are; they are not in the table.
+        undecodable: the line and the byte that are not of the encoding; nothing is read after them.
+    """
+
+    table: pa.Table
+    lines: np.ndarray
+    count: int
+    ragged: tuple[int, int, int] | None = None
+    dropped: int = 0
+    undecodable: tuple[int, int] | None = None
+
+
+def plan(files: Sequence[Path | pa.Table], form: CsvFormat) -> list[Piece]:
+    """The pieces of all files, in row order; also of rows in memory.
+
+    Raises:
+        DataError: a file without header or rows, or files with different headers.
+    """
+    pieces: list[Piece] = []
+    for path in files:
+        if isinstance(path, pa.Table):
+            pieces.append(Piece("the frame", "table", tuple(path.column_names), size=path.nbytes, table=path))
+            continue
+        with damages(path):
+            more = _plan_parquet(path) if path.name.lower().endswith(".parquet") else _plan_csv(path, form)
+        if pieces and more[0].header != pieces[0].header:
+            raise DataError(
+                f"{pieces[0].name} and {path.name} have different columns: {join_names(pieces[0].header)} and "
+                f"{join_names(more[0].header)}; give files of one layout"
+            )
+        pieces += more
+    return pieces
+
+
+def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: CsvFormat) -> Iterator[Chunk]:
+    """The rows of a piece, a bounded number at a time.
+
+    Args:
+        piece: from `plan`.
+        text: columns to read as text.
+        numbers: columns to read as numbers.
+        form: how the csv is written.
+
+    Raises:
+        DataError: a file that is damaged.
+    """
+    if piece.table is not None:
+        columns = piece.table.select([*text, *numbers])
+        yield Chunk(columns, np.arange(columns.num_rows), columns.num_rows)
+        return
+    if piece.form == "parquet":
+        yield from _read_parquet(piece, [*text, *numbers])
+        return
+    with damages(piece.path), _open(Path(piece.path), form) as stream:
+        stream.seek(piece.begin)
+        size = _STREAMED
+        if piece.form == "range":
+            # A byte more than there are: one block. Its quotes were looked at when it was planned.
+            size, form = piece.end - piece.begin + 1, form.trusted
+        columns, chunks = len(piece.header), _chunks(stream, piece)
+        for block in blocks(chunks, size, form, piece.name, columns=columns, line=piece.above):
+            yield _read_block(block, piece, text, numbers)
+
+
+def _plan_parquet(path: Path) -> list[Piece]:
+    with open_parquet(path) as file:
+        header = tuple(file.schema_arrow.names)
+        groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+    rows = sum(group.num_rows for group in groups)
+    if not rows:
+        raise DataError(f"{path.name} has columns and no rows", hint="give another --source")
+    size = path.stat().st_size
+    return [
+        Piece(str(path), "parquet", header, index, first=not index, size=size * group.num_rows // rows)
+        for index, group in enumerate(groups)
+    ]
+
+
+def _plan_csv(path: Path, form: CsvFormat) -> list[Piece]:
+    size = path.stat().st_size
+    with _open(path, form) as stream:
+        data = stream.read(HEADER_BYTES)
+        _check_decodes(path.name, data, form)
+        found = begin(path.name, data, not stream.read(1), form)
+        if found.size >= len(data):
+            raise DataError(f"{path.name} has a header and no rows", hint="give another --source")
+        piece = Piece(str(path), "stream", found.names, found.size, above=found.lines, size=size)
+        if path.suffix.lower() != ".csv" or not form.splittable:
+            return [piece]
+        stream.seek(found.size)
+        cuts = [found.size]
+        chunks = iter(lambda: stream.read(RANGE), b"")
+        for block in blocks(chunks, RANGE, form, path.name, columns=len(found.names), line=found.lines):
+            cuts.append(cuts[-1] + len(block.data))
+    if len(cuts) > 2 and cuts[-1] - cuts[-2] < RANGE // 2:  # no short last piece
+        del cuts[-2]
+    return [
+        replace(piece, form="range", begin=low, end=high, first=low == found.size, size=high - low)
+        for low, high in itertools.pairwise(cuts)
+    ]
+
+
+def _check_decodes(name: str, data: bytes, form: CsvFormat) -> None:
+    """Refuse a first line that is not of the encoding."""
+    line = data.split(b"\n", 1)[0]
+    try:
+        line.decode(form.encoding if form.splittable else "utf-8")
+    except UnicodeDecodeError as error:
+        hint = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+        raise wrong_encoding(f"{name}, line 1", form, line[error.start], hint) from None
+
+
+def head(path: Path, form: CsvFormat, count: int = HEADER_BYTES) -> tuple[bytes, bool]:
+    """The first bytes of a csv, unpacked, and whether they are all.
+
+    Args:
+        path: the file.
+        form: bytes in an encoding whose line ends are no single bytes become UTF-8.
+        count: of the bytes.
+
+    Raises:
+        DataError: a damaged archive, or another encoding.
+    """
+    with _open(path, form) as stream:
+        return stream.read(count), not stream.read(1)
+
+
+def wrong_encoding(where: str, form: CsvFormat, byte: int, hint: str = "latin-1") -> FormatError:
+    """The error for a byte that is not of the encoding."""
+    return FormatError(
+        f"{where} is not {form.encoding} (byte 0x{byte:02x})", hint=f"--set encoding={hint}, or what the file is in"
+    )
+
+
+@contextlib.contextmanager
+def _open(path: Path, form: CsvFormat) -> Iterator[IO[bytes]]:
+    """The file's bytes, unpacked, with broken archives as errors that name it."""
+    with unpacked(path, packing(path)) as stream:
+        yield stream if form.splittable else cast("IO[bytes]", _Recoded(stream, form.encoding, path.name))
+
+
+class _Recoded:
+    """A file in an encoding whose line ends are not single bytes (UTF-16, ...), as UTF-8, read from its beginning."""
+
+    def __init__(self, raw: IO[bytes], encoding: str, name: str) -> None:
+        self._raw, self._encoding, self._name = raw, encoding, name
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._held = b""
+        self._ended = False
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; fewer at the end."""
+        parts = [self._held]
+        length = len(self._held)
+        while length < size and not self._ended:
+            chunk = self._raw.read(_CHUNK)
+            self._ended = not chunk
+            try:
+                parts.append(self._decoder.decode(chunk, self._ended).encode())
+            except UnicodeError:
+                raise FormatError(
+                    f"{self._name}: the file is not {self._encoding}",
+                    hint="--set encoding=utf-8, or what the file is in",
+                ) from None
+            length += len(parts[-1])
+        found = b"".join(parts)
+        self._held = found[size:]
+        return found[:size]
+
+    def seek(self, place: int) -> None:
+        """Passes over the first bytes."""
+        self.read(place)
+
+
+def _chunks(stream: IO[bytes], piece: Piece) -> Iterator[bytes]:
+    """The piece's bytes; those of a range at once."""
+    if piece.form == "range":
+        return iter([stream.read(piece.end - piece.begin)])
+    return iter(lambda: stream.read(_CHUNK), b"")
+
+
+def _read_block(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
+    form = block.form
+    encoding = form.encoding if form.splittable else "utf-8"
+    try:
+        # Also where it already is UTF-8: Arrow would report a wrong byte without its line.
+        decoded = block.data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = block.data.count(b"\n", 0, error.start)
+        empty = pa.table({name: pa.array([], pa.string()) for name in (*text, *numbers)})
+        return Chunk(empty, np.arange(0), line + 1, undecodable=(line, block.data[error.start]))
+    if codecs.lookup(encoding).name not in ("utf-8", "ascii"):
+        data = decoded.encode()
+        block = Block(data, form, scan(data, form) if block.quoted else None)
+    return _parse(block, piece, text, numbers)
+
+
+def _parse(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
+    skipped: list[tuple[int, int, int]] = []
+
+    def skip(row: pa.csv.InvalidRow) -> str:
+        skipped.append((row.number - 1, row.actual_columns, row.expected_columns))
+        return "skip"
+
+    def parse(types: dict[str, pa.DataType]) -> pa.Table:
+        skipped.clear()
+        return pa.csv.read_csv(
+            pa.BufferReader(block.data),
+            pa.csv.ReadOptions(column_names=piece.columns, use_threads=False, block_size=len(block.data) + 1),
+            parse_options(block, skip, empty=True),
+            pa.csv.ConvertOptions(
+                column_types=types, include_columns=[*text, *numbers], null_values=MISSING, check_utf8=False
+            ),
+        )
+
+    try:
+        table = parse(dict.fromkeys(text, pa.string()) | dict.fromkeys(numbers, pa.float64()))
+    except pa.ArrowInvalid:
+        table = parse(dict.fromkeys([*text, *numbers], pa.string()))
+    count = lines_in(block.data) + (not block.data.endswith(b"\n"))
+    rows = table.num_rows + len(skipped)
+    lines = block.lines if block.quoted else np.arange(rows)
+    if len(lines) != rows:
+        raise other_rows(piece.name, piece.above, block, rows)
+    ragged = None
+    if skipped:
+        ragged = (int(lines[skipped[0][0]]), *skipped[0][1:])
+        lines = np.delete(lines, [row for row, _, _ in skipped])
+    return Chunk(table, lines, count, ragged, len(skipped))
+
+
+def _read_parquet(piece: Piece, columns: list[str]) -> Iterator[Chunk]:
+    most = max(_STREAMED // (8 * max(len(columns), 1)), 1)  # rows, which may be many in few bytes
+    with open_parquet(piece.path) as file:
+        for batch in file.iter_batches(most, [piece.begin], columns, use_threads=False):
+            table = pa.Table.from_batches([batch]).select(columns)
+            check_text(table, piece.name)
+            yield Chunk(table, np.arange(table.num_rows), table.num_rows)

@@ -1,0 +1,354 @@
+"""Where raw data come from: the built-in sample, a path, or a URL that is cached with its checksum."""
+
+import contextlib
+import functools
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from raysq.data import frames
+from raysq.data.readers.files import open_file, shortened, unreadable
+from raysq.data.readers.unpack import zip_member, zip_members
+from raysq.errors import DamagedError, RaysqError, SourceError, UsageError
+from raysq.storage.atomic import write_json
+from raysq.storage.filetree import BY_SYSTEM, Tree, describe_ignored, is_hidden, tree_checksum, walk_tree
+from raysq.storage.json_files import read_json
+from raysq.storage.paths import home
+from raysq.storage.uris import redact
+
+TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
+SAMPLE = "sample"
+_SHOWN = 20  # suffixes that an error names
+_FEW = 4  # suffixes that a message names
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One raw file.
+
+    Attributes:
+        path: where it lies.
+        name: its name in manifests and messages, without the machine's folders.
+        bytes: its size.
+        checksum: its sha256, once it is known.
+    """
+
+    path: Path
+    name: str
+    bytes: int
+    checksum: Future[str]
+
+    @property
+    def sha256(self) -> str:
+        """Its checksum; waits until the file has been read through.
+
+        Raises:
+            SourceError: it cannot be read.
+        """
+        return self.checksum.result()
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Tables that may say what the other files of their folder are.
+
+    Attributes:
+        tables: what their names end in.
+        files: what the names of the files end in that they are about.
+    """
+
+    tables: tuple[str, ...]
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ResolvedSource:
+    """Raw data that were found and can be prepared; their checksums are found meanwhile.
+
+    Attributes:
+        label: what it is, for people: a file name, a URL without its secrets, or the sample and its length.
+        raw: the files in reading order.
+        synthetic: whether raysq made the data up.
+        messages: which files of the folder or archive are left out, and why.
+    """
+
+    label: str
+    raw: tuple[RawFile, ...]
+    synthetic: bool = False
+    messages: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """The files' paths in reading order."""
+        return [file.path for file in self.raw]
+
+    def entry(self) -> dict[str, Any]:
+        """The manifest's form."""
+        files = [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in self.raw]
+        return {"label": self.label, "synthetic": self.synthetic, "files": files}
+
+
+def resolve(
+    source: Any,
+    *,
+    url: str | None = None,
+    sha256: str | None = None,
+    sample: Callable[[str], Path] | None = None,
+    suffixes: tuple[str, ...] = TABULAR,
+    trees: bool = False,
+    zip_member: str | None = ".csv",
+    listing: Listing | None = None,
+    quiet: bool = True,
+) -> ResolvedSource:
+    """Finds raw data.
+
+    Args:
+        source: `sample[:SPEC]`, a file, a folder of files, a URL, rows in memory, which become a file in the home, or
+            None for the published data. A file of one's own that is called "sample" is given as `./sample`.
+        url: where the published data are.
+        sha256: the published file's checksum, where it is known.
+        sample: writes synthetic raw data of a given SPEC and returns the path.
+        suffixes: what the files may be.
+        trees: whether a folder without such files is one source with all that is in it, as a folder for each class.
+        zip_member: how the one file ends that a zip must hold; None where a zip is an archive of any files.
+        listing: tables with which a folder is one source too, where files that they may be about lie in it.
+        quiet: whether a download shows no progress.
+
+    Raises:
+        SourceError: not there, not readable, or not fetched. Nothing is ever put in its place.
+        DataError: a zip file that is damaged.
+        UsageError: no source was given and the task has none, or there is no sample.
+    """
+    if source is None:
+        if url is None:
+            raise UsageError(
+                "this task has no published data", hint="give --source PATH, --source URL or --source sample"
+            )
+        path = fetch_shown(url, sha256, quiet)
+        return _source(redact(url), path, suffixes, trees, zip_member, listing)
+    if frames.is_frame(source):
+        if ".parquet" not in suffixes:
+            raise UsageError(
+                f"this problem of data is not read from rows in memory ({type(source).__name__}): give a file or folder"
+            )
+        path = frames.to_file(source, home() / "sources")
+        return _source(f"{type(source).__name__} in memory", path, suffixes, trees, zip_member, listing)
+    if not isinstance(source, (str, Path)):
+        raise UsageError(f"source takes a path, a URL, {frames.TAKEN}, received {type(source).__name__}")
+    text = str(source)
+    if isinstance(source, str) and (text == SAMPLE or text.startswith(SAMPLE + ":")):
+        if sample is None:
+            raise UsageError("this problem of data has no built-in sample", hint="give --source PATH or --source URL")
+        path = sample(text[len(SAMPLE) + 1 :])
+        return replace(
+            _source(f"built-in {path.stem} (synthetic)", path, suffixes, trees, zip_member, listing), synthetic=True
+        )
+    if text.lower().startswith(("http://", "https://")):
+        path = fetch_shown(text, sha256 if text == url else None, quiet)
+        return _source(redact(text), path, suffixes, trees, zip_member, listing)
+    if "://" in text:
+        raise SourceError(f"{redact(text)} is not an http(s) URL", hint="fetch it yourself and give --source PATH")
+    path = Path(text).expanduser()
+    return _source(path.absolute().name, path, suffixes, trees, zip_member, listing)
+
+
+def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
+    """`fetch` with a progress bar on standard error, and with the way out when it fails."""
+    from raysq.data.download import fetch, progress_bar
+
+    try:
+        with contextlib.nullcontext() if quiet else progress_bar(url) as progress:
+            return fetch(url, sha256, progress)
+    except RaysqError as error:
+        raise SourceError(
+            error, hint="fetch the file yourself and give --source PATH (or --source sample for synthetic data)"
+        ) from None
+
+
+def _source(
+    label: str, path: Path, suffixes: tuple[str, ...], trees: bool, member: str | None, listing: Listing | None
+) -> ResolvedSource:
+    """The files at a path, checked, and what of a folder or a zip is left out."""
+    if not os.path.exists(path):  # which takes names that are too long, too
+        raise SourceError(
+            f"{redact(shortened(path))} does not exist",
+            hint="--source takes sample[:LENGTH], a file, a folder or a URL",
+        )
+    wanted = ", ".join(suffixes[:_SHOWN]) + (", ..." if len(suffixes) > _SHOWN else "")
+    messages: list[str] = []
+    if path.is_dir():
+        there = sorted(path.iterdir())
+        files = [p for p in there if p.is_file() and _is_read(p.name) and p.name.lower().endswith(suffixes)]
+        if trees and (not files or listing is not None):
+            tree = walk_tree(path)
+            if (tree.files and not files) or (listing is not None and _is_listed(tree, listing)):
+                return ResolvedSource(
+                    label, (_raw_tree(path, tree),), messages=tuple(describe_ignored(tree.hidden, BY_SYSTEM))
+                )
+        if not files:
+            names = ", ".join(p.name for p in there if p.is_file() and _is_read(p.name)) or "nothing"
+            folders = ", and no folder for each class" if trees else ""
+            raise SourceError(f"folder {path} has no file that ends in {wanted}{folders}: there is {names[:200]}")
+        if len({p.name.lower().endswith(".parquet") for p in files}) > 1:
+            raise SourceError(f"folder {path} mixes .parquet with other files ({files[0].name}, ...): give one sort")
+        messages += _others(there, files, suffixes)
+    elif path.name.lower().endswith(suffixes):
+        files = [path]
+    else:
+        raise SourceError(f"{path} is not a file that ends in {wanted}")
+    for file in files:
+        if member is not None and file.name.lower().endswith(".zip"):
+            taken = zip_member(file, member)
+            others = [info.filename for info in zip_members(file) if info.filename != taken]
+            hidden = [name for name in others if is_hidden(name)]
+            messages += describe_ignored([name for name in others if name not in hidden], f"as {taken} alone is read")
+            messages += describe_ignored(hidden, BY_SYSTEM)
+    return ResolvedSource(label, _raw_files([file.absolute() for file in files]), messages=tuple(messages))
+
+
+def _is_listed(tree: Tree, listing: Listing) -> bool:
+    """Whether a folder has both tables and files that they may be about."""
+    names = [file.name.lower() for file in tree.files]
+    return any(name.endswith(listing.tables) for name in names) and any(name.endswith(listing.files) for name in names)
+
+
+def _is_read(name: str) -> bool:
+    """Whether a file of a folder can be a person's: Spark and its like mark what is not with an underscore."""
+    return not is_hidden(name) and not name.startswith("_")
+
+
+def _others(there: list[Path], files: list[Path], suffixes: tuple[str, ...]) -> list[str]:
+    """The messages about what lies in a folder beside the files that are read."""
+    groups: dict[str, list[str]] = {}
+    taken = set(files)
+    endings = ", ".join(suffixes[:_FEW]) + (" and so on" if len(suffixes) > _FEW else "")
+    for path in there:
+        if path in taken:
+            continue
+        if is_hidden(path.name):
+            why = BY_SYSTEM
+        elif path.is_dir():
+            why = "as folders beside files are not looked into"
+        elif path.exists() and not path.is_file():
+            why = "as they are no files"
+        elif path.name.startswith("_"):
+            why = "as their names begin with _"
+        else:
+            why = f"as their names do not end in {endings}"
+        groups.setdefault(why, []).append(path.name + "/" * path.is_dir())
+    return [line for why, names in groups.items() for line in describe_ignored(names, why)]
+
+
+def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
+    stats = []
+    for path in paths:
+        with open_file(path, buffering=0) as file:  # what cannot be read is told at once
+            stats.append(os.fstat(file.fileno()))
+        if not stats[-1].st_size:
+            out = "give another --source" if len(paths) == 1 else "take it out of the folder, or write it again"
+            raise SourceError(f"{path.name} is empty (0 bytes)", hint=out)
+    asked = [
+        _Asked(path, stat.st_size, stat.st_mtime_ns, stat.st_mtime_ns, functools.partial(file_checksum, path))
+        for path, stat in zip(paths, stats, strict=True)
+    ]
+    found = _found_meanwhile(asked)
+    return tuple(RawFile(one.path, one.path.name, one.bytes, future) for one, future in zip(asked, found, strict=True))
+
+
+def _raw_tree(path: Path, tree: Tree) -> RawFile:
+    """A folder tree as one raw file."""
+    path = path.absolute()
+    if not tree.bytes:
+        raise SourceError(f"all {len(tree.files):,} files of folder {path.name} are empty (0 bytes); give another")
+    changed = max(file.changed for file in tree.files)
+    asked = _Asked(path, tree.bytes, tree.stamp, changed, functools.partial(tree_checksum, path, tree))
+    return RawFile(path, path.name, tree.bytes, *_found_meanwhile([asked]))
+
+
+def file_checksum(path: Path, hint: str | None = None) -> str:
+    """SHA-256 of a file's bytes.
+
+    Raises:
+        SourceError: it cannot be read; the hint says what to do.
+    """
+    with open_file(path, buffering=0, hint=hint) as handle:
+        try:
+            return hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
+        except OSError as error:
+            raise unreadable(path, error, hint) from None
+
+
+class _Asked(NamedTuple):
+    """A checksum that is wanted.
+
+    Attributes:
+        path: of a file or a folder.
+        bytes: its size.
+        stamp: what changes with it.
+        changed: when it was changed last, in ns.
+        read: finds the checksum.
+    """
+
+    path: Path
+    bytes: int
+    stamp: Any
+    changed: int
+    read: Callable[[], str]
+
+
+def _found_meanwhile(asked: list[_Asked]) -> list[Future[str]]:
+    """Checksums: as they were found before, or by a thread that reads one file after the other."""
+    cache = home() / "sources" / "checksums.json"
+    known = _known(cache)
+    futures: list[Future[str]] = [Future() for _ in asked]
+    missing = []
+    for one, future in zip(asked, futures, strict=True):
+        entry = known.get(str(one.path))
+        if entry is not None and entry[:2] == [one.bytes, one.stamp]:
+            future.set_result(entry[2])
+        else:
+            missing.append((one, future))
+
+    def find() -> None:
+        found = {}
+        for number, (one, future) in enumerate(missing, 1):
+            tell: Callable[[], None]
+            try:
+                digest = one.read()
+            except Exception as error:
+                tell = functools.partial(future.set_exception, error)
+            else:
+                tell = functools.partial(future.set_result, digest)
+                # What was written just now may change again within the clock's resolution.
+                if time.time_ns() - one.changed > 2e9:
+                    found[str(one.path)] = [one.bytes, one.stamp, digest]
+            if number == len(missing):
+                _remember(cache, found)  # before the last is told, after which the process may end
+            tell()
+
+    if missing:
+        # A daemon: who does not need the checksums does not wait for it.
+        threading.Thread(target=find, name="checksums", daemon=True).start()
+    return futures
+
+
+def _known(cache: Path) -> dict[str, list[Any]]:
+    """Checksums by path, with size and time of change, kept so that an unchanged file is not read again."""
+    try:
+        found: dict[str, Any] = read_json(cache, dict[str, tuple[int, Any, str]], "", missing={})
+        return found
+    except DamagedError:
+        return {}  # they are only found again
+
+
+def _remember(cache: Path, found: dict[str, list[Any]]) -> None:
+    """Keeps checksums."""
+    # A cache only: a home that cannot be written is reported by whoever needs it.
+    with contextlib.suppress(SourceError):
+        write_json(cache, _known(cache) | found, durable=False)

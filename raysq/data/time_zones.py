@@ -1,0 +1,142 @@
+"""Time zones: moments in UTC as clocks on the wall show them, and back.
+
+Moments are int64 microseconds since 1970. A zone is a name of the IANA database such as Europe/Berlin, or an offset
+such as +02:00.
+"""
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raysq.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_OFFSET = re.compile(r"[+-]\d\d:\d\d")
+_APART = 6 * 3_600_000_000  # two hours that come twice are further apart
+
+
+def validate_zone(zone: str, setting: str) -> None:
+    """Refuses what is no zone.
+
+    Raises:
+        UsageError: it says what is one.
+    """
+    import pandas as pd
+
+    try:
+        known = bool(_OFFSET.fullmatch(zone)) or (zone[:1].isalpha() and pd.Timestamp(0, tz=zone) is not None)
+    except (ValueError, KeyError, OSError):  # zoneinfo's error is a KeyError
+        known = False
+    if not known:
+        raise UsageError(
+            f"setting {setting} must be a time zone such as Europe/Berlin, or an offset such as +02:00; received "
+            f"{zone!r}"
+        )
+
+
+def utc_to_local(moments: np.ndarray, zone: str | None) -> np.ndarray:
+    """What clocks in the zone show; the moments themselves where there is no zone."""
+    if zone is None or zone == "UTC":
+        return np.asarray(moments, np.int64)
+    import pandas as pd
+
+    index = pd.DatetimeIndex(np.asarray(moments, np.int64).astype("datetime64[us]"))
+    return np.asarray(index.tz_localize("UTC").tz_convert(zone).tz_localize(None).asi8)
+
+
+def local_to_utc(wall: np.ndarray, zone: str | None, second: bool = False) -> np.ndarray:
+    """The moments at which clocks in the zone show these times.
+
+    Args:
+        wall: times; of one that the clocks skip, the first after it is taken.
+        zone: as for `to_wall`.
+        second: of a time that comes twice, take the second moment.
+    """
+    wall = np.asarray(wall, np.int64)
+    if zone is None or zone == "UTC":
+        return wall
+    import pandas as pd
+
+    index = pd.DatetimeIndex(wall.astype("datetime64[us]"))
+    ambiguous = np.full(len(wall), not second)  # pandas asks whether it is summer time, which comes first
+    return np.asarray(index.tz_localize(zone, ambiguous=ambiguous, nonexistent="shift_forward").tz_convert("UTC").asi8)
+
+
+def localized(wall: np.ndarray, zone: str) -> tuple[np.ndarray, int]:
+    """The moments of rows whose times are local, the hours that come twice told apart by the order of the rows.
+
+    Args:
+        wall: times of rows, in the order of a file.
+        zone: that they are times of.
+
+    Returns:
+        The moments, and how many of the rows lie in hours that come twice.
+
+    Raises:
+        DataError: a time that clocks in the zone never show.
+    """
+    first, second = local_to_utc(wall, zone), local_to_utc(wall, zone, second=True)
+    never = np.flatnonzero(utc_to_local(first, zone) != wall)
+    if len(never):
+        stamp = str(wall[never[0]].astype("datetime64[us]"))[:19]
+        raise DataError(
+            f"stamp {stamp} is no time in {zone}, where clocks are put forward then ({len(never):,} such rows)",
+            hint="if the times are those of winter all year, give --timezone with an offset such as +01:00",
+        )
+    twice = np.flatnonzero(first != second)
+    moments = first
+    if not len(twice):
+        return moments, 0
+    falling = len(wall) > 1 and np.median(np.diff(wall)) < 0  # the latest row comes first
+    usual = float(np.median(np.abs(np.diff(wall)))) if len(wall) > 1 else 0.0
+    by_time = twice[np.argsort(wall[twice], kind="stable")]
+    for hour in np.split(by_time, np.flatnonzero(np.diff(wall[by_time]) > _APART) + 1):
+        rows = np.sort(hour)[::-1] if falling else np.sort(hour)
+        again = np.flatnonzero(np.diff(wall[rows]) <= 0)  # the clock is put back above that row
+        if len(again):
+            rows = rows[again[0] + 1 :]
+        elif not _is_second(moments, second, rows, -1 if falling else 1, usual):
+            continue
+        moments[rows] = second[rows]
+    return moments, len(twice)
+
+
+def _is_second(first: np.ndarray, second: np.ndarray, rows: np.ndarray, ahead: int, usual: float) -> bool:
+    """Whether rows that are there once lie in the second of two hours, by the step from the row before."""
+    for row, beside in ((rows[0], rows[0] - ahead), (rows[-1], rows[-1] + ahead)):
+        if 0 <= beside < len(first):
+            early, late = (abs(abs(float(one[row] - first[beside])) - usual) for one in (first, second))
+            return late < early
+    return False
+
+
+def written(table: "pa.Table") -> "pa.Table":
+    """The table with stamps of a time zone as texts that have their offsets, which csv files do not give them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type) and field.type.tz:
+            column = table.column(place)
+            moments = pc.fill_null(column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()), 0).to_numpy()
+            cells = pc.if_else(column.is_valid(), texts(moments, field.type.tz), None)
+            table = table.set_column(place, field.name, cells)
+    return table
+
+
+def texts(moments: np.ndarray, zone: str, separator: str = " ") -> "pa.Array":
+    """Moments as ISO 8601 writes them in the zone, with their offsets."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    moments = np.asarray(moments, np.int64)
+    wall = utc_to_local(moments, zone)
+    whole = not (wall % 1_000_000).any()
+    written = pa.array(wall, pa.timestamp("us")).cast(pa.timestamp("s" if whole else "us")).cast(pa.string())
+    minutes, places = np.unique((wall - moments) // 60_000_000, return_inverse=True)
+    offsets = [f"{'-' if one < 0 else '+'}{abs(one) // 60:02d}:{abs(one) % 60:02d}" for one in minutes.tolist()]
+    ends = pa.array(offsets, pa.string()).take(pa.array(places))
+    return pc.binary_join_element_wise(pc.replace_substring(written, " ", separator), ends, "")

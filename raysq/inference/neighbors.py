@@ -1,0 +1,235 @@
+"""The words' vectors of a run: nearest words, analogies, test sets and word2vec's text format, without TensorFlow."""
+
+import gzip
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+import numpy as np
+
+from raysq import problems
+from raysq.errors import DataError, SourceError, UsageError
+from raysq.inference.abilities import check, refusal
+from raysq.storage.atomic import atomic_write
+from raysq.text.neighbors import WordVectors, nearest, rank_correlation
+from raysq.training.best import best_weights
+from raysq.training.run import Run
+
+_BATCH = 512  # questions that are asked together
+
+
+def word_vectors(run: Run | str | Path, *, trust: bool = False) -> WordVectors:
+    """The vectors that a run's best weights give to words, its most frequent words first.
+
+    Args:
+        run: a run, its directory or its id; any whose model has an Embedding of words.
+        trust: as for `raysq.load`.
+
+    Raises:
+        DataError: the run has no finished epoch.
+        UsageError: its model has no vectors of words.
+
+    Example:
+        >>> raysq.word_vectors("skipgram").neighbors("king", 3)
+        [('queen', 0.71), ...]
+    """
+    run = Run.of(run, trust=trust)
+    config = run.config
+    words_of = problems.get(config.problem).words
+    check(run, "neighbors")
+    assert words_of is not None
+    weights = best_weights(run)
+    if not run.assets.exists():
+        raise DataError(f"run {run.name} has not trained to its end: the same `raysq train` command continues it")
+    words = words_of(config.facts, config.example_settings(), run.assets)
+    table = _table(weights, len(words))
+    if table is None:
+        raise refusal(run, "neighbors", "this model has no vectors of words")
+    rows = [row for row, word in enumerate(words) if word]
+    if not rows:
+        raise refusal(run, "neighbors", "it has vectors of hashes: train with hashing=0 for those of words")
+    return WordVectors([words[row] for row in rows], table[rows])
+
+
+def _table(values: Mapping[str, np.ndarray], rows: int) -> np.ndarray | None:
+    """The first of a model's tables with so many rows."""
+    numbers = sorted(int(name.split("/")[1]) for name in values if name.startswith("model/"))
+    for number in numbers:
+        value = values[f"model/{number}"]
+        if value.ndim == 2 and value.shape[0] == rows and value.shape[1] > 1:
+            return value.astype(np.float32)
+    return None
+
+
+def parse_analogy(text: str) -> tuple[list[str], list[str]]:
+    """The words that are added and those that are taken away in `king - man + woman`.
+
+    Words and signs are parted by spaces, for words may hold a hyphen.
+
+    Raises:
+        UsageError: it is not of this form.
+    """
+    parts = text.split()
+    found: tuple[list[str], list[str]] = ([], [])
+    sign = "+"
+    for number, part in enumerate(parts):
+        if number % 2:
+            sign = part
+            if sign not in ("+", "-"):
+                break
+        else:
+            found[sign == "-"].append(part)
+    if len(parts) % 2 == 0 or len(parts) < 3 or sign not in ("+", "-"):
+        raise UsageError(f'an analogy is words with + and - between, such as "king - man + woman"; received {text!r}')
+    return found
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Pairs of words with people's judgment of how alike they are, or questions "a is to b as c is to d".
+
+    Attributes:
+        name: of the file.
+        pairs: word, word, judgment.
+        sections: name of each section and its questions, four words each.
+    """
+
+    name: str
+    pairs: tuple[tuple[str, str, float], ...] = ()
+    sections: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = ()
+
+
+def read_test_set(path: str | Path) -> TestSet:
+    """Reads WordSim-353 and its like (two words and a number a line), or word2vec's questions (four words a line, with
+    ": name" above each section). Lines that begin with # are left out.
+
+    Raises:
+        SourceError: the file cannot be read.
+        DataError: it has neither form.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    pairs: list[tuple[str, str, float]] = []
+    sections: list[tuple[str, list[tuple[str, ...]]]] = []
+    numbered = [(number, line.strip()) for number, line in enumerate(lines, 1)]
+    numbered = [(number, line) for number, line in numbered if line and not line.startswith("#")]
+    for number, line in numbered:
+        if line.startswith(":"):
+            sections.append((line[1:].strip(), []))
+            continue
+        parts = [part.strip() for part in (line.split("\t") if "\t" in line else re.split(r"[,\s]\s*", line))]
+        if len(parts) == 4 and all(parts):
+            if not sections:
+                sections.append(("all", []))
+            sections[-1][1].append(tuple(parts))
+            continue
+        value = _number(parts[2]) if len(parts) == 3 else None
+        if value is not None:
+            pairs.append((parts[0], parts[1], value))
+        elif number != numbered[0][0]:  # else headings
+            raise DataError(
+                f"line {number} of {path.name} is neither two words and a number nor four words: {line[:60]!r}"
+            )
+    questions = tuple((name, tuple(found)) for name, found in sections if found)
+    if bool(pairs) == bool(questions):
+        raise DataError(f"{path.name} holds neither pairs of words with a number nor questions of four words")
+    return TestSet(path.name, tuple(pairs), questions)
+
+
+def evaluate(vectors: WordVectors, tests: TestSet) -> dict[str, Any]:
+    """How well vectors agree with a test set, counted as gensim's `evaluate_word_pairs` and `evaluate_word_analogies`.
+
+    What has an unknown word is left out and counted. Capitals make no difference.
+
+    Returns:
+        Of pairs: `set`, `pairs`, `covered` and `spearman`, the rank correlation of cosines and judgments (None below
+        three pairs). Of questions: `set`, `questions`, `covered`, `accuracy` (None where none is covered) and
+        `sections`, a list with `name`, `questions`, `covered` and `accuracy`.
+    """
+    if tests.pairs:
+        found = [
+            (a, b, value)
+            for one, other, value in tests.pairs
+            if (a := _find(vectors, one)) is not None and (b := _find(vectors, other)) is not None
+        ]
+        cosines = [float(vectors.unit[a] @ vectors.unit[b]) for a, b, _ in found]
+        enough = len(found) > 2
+        spearman = rank_correlation(cosines, [value for *_, value in found]) if enough else None
+        return {"set": tests.name, "pairs": len(tests.pairs), "covered": len(found), "spearman": spearman}
+    sections = [_section(vectors, name, questions) for name, questions in tests.sections]
+    covered = sum(one["covered"] for one in sections)
+    right = sum(one.pop("right") for one in sections)
+    return {
+        "set": tests.name,
+        "questions": sum(one["questions"] for one in sections),
+        "covered": covered,
+        "accuracy": right / covered if covered else None,
+        "sections": sections,
+    }
+
+
+def _section(vectors: WordVectors, name: str, questions: Sequence[Sequence[str]]) -> dict[str, Any]:
+    rows = [[_find(vectors, word) for word in question] for question in questions]
+    known = np.array([row for row in rows if None not in row], np.int64).reshape(-1, 4)
+    right = 0
+    for low in range(0, len(known), _BATCH):
+        a, b, c, d = known[low : low + _BATCH].T
+        query = vectors.unit[b] - vectors.unit[a] + vectors.unit[c]
+        best = nearest(vectors.unit, query, 1, without=np.stack([a, b, c], 1).tolist())
+        right += sum(bool(found) and found[0][0] == wanted for found, wanted in zip(best, d.tolist(), strict=True))
+    covered = len(known)
+    accuracy = right / covered if covered else None
+    return {"name": name, "questions": len(rows), "covered": covered, "accuracy": accuracy, "right": right}
+
+
+def _find(vectors: WordVectors, word: str) -> int | None:
+    return vectors.find(word)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def write_word2vec(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
+    """Writes word2vec's text format, which gensim and most other tools read.
+
+    Words that hold a space or a line break, which the format has no way to write, are left out.
+
+    Args:
+        vectors: what is written, in order.
+        path: a file; packed where its name ends in .gz.
+
+    Returns:
+        `output`, `words` (written), `left_out` and `dimension`.
+
+    Raises:
+        SourceError: the file cannot be written.
+        UsageError: another ending.
+    """
+    path = Path(path)
+    if not path.name.endswith((".txt", ".txt.gz", ".vec", ".vec.gz")):
+        raise UsageError(
+            f"word vectors are written as text, to a file that ends in .txt or .txt.gz, received {str(path)!r}"
+        )
+    rows = [row for row, word in enumerate(vectors.words) if not re.search(r"[ \t\r\n\v\f]", word)]
+    dimension = vectors.vectors.shape[1]
+    with atomic_write(path, "choose another --output", parents=False) as partial, open(partial, "wb") as raw:
+        # No name and no time in the header: the same vectors are the same bytes.
+        packed = gzip.GzipFile("", "wb", 6, raw, 0) if path.name.endswith(".gz") else None
+        file = cast(IO[bytes], packed or raw)
+        file.write(f"{len(rows)} {dimension}\n".encode())
+        for row in rows:
+            # Nine digits give every float32 back.
+            numbers = " ".join([f"{value:.9g}" for value in vectors.vectors[row].tolist()])
+            file.write(f"{vectors.words[row]} {numbers}\n".encode())
+        if packed is not None:
+            packed.close()
+    return {"output": str(path), "words": len(rows), "left_out": len(vectors) - len(rows), "dimension": dimension}

@@ -1,0 +1,99 @@
+"""What a classifier answers, and the sections of a report about it: what it takes for what, and how sure it is."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from raysq.problems.charts import Bars, Figure, Figures, Histogram, Item, Matrix, Section, Text, digits3
+from raysq.problems.classification_report import LISTED, NAMED, class_table, confusion, confusions, figures
+
+_BINS = 10
+
+
+@dataclass(frozen=True)
+class ClassPredictions:
+    """What a model says of some examples.
+
+    Attributes:
+        rows: of the data set, `(n,)`.
+        truth: number of the class, `(n,)`.
+        taken: the class that the model takes each for, `(n,)`.
+        confidence: the probability that it gives this class, `(n,)`.
+    """
+
+    rows: np.ndarray
+    truth: np.ndarray
+    taken: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Whether the model is right, `(n,)` bool."""
+        return self.taken == self.truth
+
+
+def confusion_section(
+    found: ClassPredictions, classes: Sequence[str], where: str, priors: Sequence[float] | None = None
+) -> Section:
+    """Accuracy, the confusion matrix, and the figures of each class.
+
+    Args:
+        found: answers.
+        classes: their names.
+        where: what the answers are of, in a sentence.
+        priors: shares of the classes among the training examples.
+    """
+    counts = confusion(found.truth, found.taken, len(classes))
+    about = figures(counts, classes, priors)
+    many = len(classes) > NAMED
+    items: list[Item] = [
+        Figures(
+            [
+                Figure("Accuracy", f"{about['accuracy']:.4f}", f"{int(found.right.sum()):,} of {len(found.rows):,}"),
+                Figure("Macro F1", f"{about['macro']['f1']:.4f}", "mean over the classes"),
+            ]
+        ),
+        *(Text(f"{line[0].upper()}{line[1:]}.") for line in about["caveats"]),
+        *([Matrix("Confusion matrix", list(classes), counts, wide=many)] if len(classes) <= LISTED else []),
+        class_table(about),
+    ]
+    if many:
+        items.append(confusions(about, "Largest confusions"))
+    note = f"{where} A row for each true class; the stronger a cell's color, the larger its share of the row."
+    if len(classes) > LISTED:
+        note = f"{where} {len(classes):,} classes are too many for a matrix; `raysq evaluate --json` has all of it."
+    return Section("Right and wrong", items, note)
+
+
+def confidence_section(found: ClassPredictions, where: str, what: str) -> Section:
+    """How often each probability is given, and how often it is right then; `what` is what the examples are called."""
+    low = float(np.floor(found.confidence.min() * _BINS) / _BINS)
+    edges = np.linspace(min(low, 1.0 - 1.0 / _BINS), 1.0, _BINS + 1)
+    place = np.clip(np.searchsorted(edges, found.confidence, side="right") - 1, 0, _BINS - 1)
+    counts = np.bincount(place, minlength=_BINS)
+    accuracy, said = (
+        np.bincount(place, weights, _BINS) / np.maximum(counts, 1) for weights in (found.right, found.confidence)
+    )
+    # Naeini et al. 2015: the mean distance between what is said and what is reached.
+    distance = float((counts * np.abs(accuracy - said)).sum() / counts.sum())
+    labels = [f"{begin * 100:.0f}\u2013{end * 100:.0f} %" for begin, end in itertools.pairwise(edges)]
+    items: list[Item] = [
+        Histogram("How sure the model is", edges, counts, "probability of the class it names", y_label=what),
+        Bars(
+            "How often it is right then",
+            labels,
+            np.where(counts > 0, accuracy, np.nan),
+            "probability of the class it names",
+            "accuracy",
+            "accuracy",
+            counts.tolist(),
+            {"probability, mean": np.where(counts > 0, said, np.nan)},
+        ),
+        Text(
+            f"Mean distance between probability and accuracy (expected calibration error): {digits3(distance)}. Where "
+            "the bars end below the lines, the model is surer than it should be."
+        ),
+    ]
+    return Section("How sure it is", items, where)

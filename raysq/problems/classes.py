@@ -1,0 +1,76 @@
+"""What the classes of labeled examples are in each part: which cannot be learned, and which parts have one alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from raysq.problems.splits import SplitSettings
+
+Counts = Sequence[int]
+
+_NAMED = 5
+
+
+def parts_by_class(counts: Mapping[str, list[int]]) -> tuple[list[int], list[int], list[int]]:
+    """Return the examples of each class in the train, the test and the validation part of a report.
+
+    Args:
+        counts: of the report; data that were prepared by earlier versions have no validation part.
+    """
+    return counts["train"], counts["test"], counts.get("validation", [0] * len(counts["train"]))
+
+
+def class_messages(names: Sequence[str], train: Counts, test: Counts, validation: Counts, noun: str) -> list[str]:
+    """Return the messages about classes that training or testing lacks.
+
+    Args:
+        names: of the classes.
+        train: examples of each class in the train part.
+        test: examples of each class in the test part.
+        validation: examples of each class in the validation part of the source.
+        noun: what an example is called.
+    """
+    messages = []
+    unseen = [name for name, count in zip(names, train, strict=True) if not count]
+    if unseen:
+        has = "class has" if len(unseen) == 1 else "classes have"
+        messages.append(f"{len(unseen):,} {has} no {noun} in the train part and cannot be learned: {_listed(unseen)}")
+    for part, counts in (("test", test), ("validation", validation)):
+        if not any(counts):
+            continue
+        present = [name for name, count in zip(names, counts, strict=True) if count]
+        untested = [name for name, a, b in zip(names, train, counts, strict=True) if a > 1 and not b]
+        if untested:
+            has = "class has" if len(untested) == 1 else "classes have"
+            messages.append(f"{len(untested):,} {has} no {noun} in the {part} part: {_listed(untested)}")
+        if len(present) == 1:
+            messages.append(f"the {part} part has {one_class(present[0])}")
+    return messages
+
+
+def one_class(name: str) -> str:
+    """Return what is to be said of a part or a split with the examples of one class."""
+    return f"one class only, {name}: accuracy on it says nothing of how well classes are told apart"
+
+
+def single_classes(labels: np.ndarray, split: SplitSettings, classes: Sequence[str]) -> dict[str, str]:
+    """Return the splits to validate and to test on that have one class alone, and its name.
+
+    Args:
+        labels: number of the class of each row.
+        split: rows of each split.
+        classes: names of the classes.
+    """
+    found = {name: np.unique(labels[getattr(split, name)]) for name in ("val", "test")}
+    return {name: classes[int(there[0])] for name, there in found.items() if len(there) == 1}
+
+
+def single_messages(facts: Mapping[str, Any]) -> list[str]:
+    """Return the messages about splits with one class alone; earlier runs' facts do not tell them."""
+    words = {"val": "validation", "test": "test"}
+    return [f"the {words[split]} split has {one_class(name)}" for split, name in facts.get("single", {}).items()]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

@@ -1,0 +1,260 @@
+"""How a series goes on from row to row: equal steps, weeks of some days, or calendar months.
+
+Stamps are int64 microseconds since 1970. Days and months are those of the series' time zone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from raysq.data import time_zones
+from raysq.data.durations import DAY, MONTH, WEEK
+from raysq.errors import UsageError
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+VALID = (
+    "an offset alias of pandas: 10min, h, D, W-SUN, MS, ME, QS-JAN, QE-DEC, YS-JAN, YE-DEC, BMS, BME, ..., B for "
+    "Monday to Friday, or C: and the days of the week, such as C:Tue,Wed,Thu,Fri,Sat"
+)
+
+NUMBERED = "number"  # stands for an alias where rows are numbered and have no times
+_LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_UNITS = (("D", DAY), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
+_MONTHS = {"M": 1, "Q": 3, "Y": 12}
+_BUSINESS = (True,) * 5 + (False,) * 2
+_US = 1_000_000
+_DAY = 86_400 * _US
+_MONDAY = 946_857_600 * _US  # 3 January 2000
+_CLOCKS = 2 * 3600 * _US  # what clocks that are put forward or back change in a step of a day or more
+
+
+@dataclass(frozen=True)
+class Frequency:
+    """From a row of a series to the next.
+
+    Attributes:
+        seconds: the most common step; of numbered rows that of their numbers. Of calendar months, which have no fixed
+            length, `MONTH` times their number.
+        alias: of steps that follow a calendar, as pandas writes it, or `C:` and days of the week; `NUMBERED` for rows
+            that have numbers and no times. None for equal steps, and for the same day of every so many months.
+
+    Example:
+        >>> Frequency.parse("B").after(0, np.array([1, 2])).astype("datetime64[us]").astype("datetime64[D]")
+        array(['1970-01-02', '1970-01-05'], dtype='datetime64[D]')
+    """
+
+    seconds: float
+    alias: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Frequency":
+        """The frequency that an alias names.
+
+        Raises:
+            UsageError: an alias that pandas does not know, or that is not supported.
+        """
+        import pandas as pd
+
+        name, _, days = text.strip().partition(":")
+        if name.upper() == "C":
+            return cls._of_week(text, days)
+        try:
+            offset = pd.tseries.frequencies.to_offset(text.strip())
+        except ValueError:
+            offset = None
+        if offset is None or offset.n < 1:
+            raise UsageError(f"setting freq must be {VALID}; received {text!r}")
+        alias = offset.freqstr
+        if isinstance(offset, pd.offsets.Day):  # no Tick from pandas 3 on
+            return cls(DAY * offset.n)
+        if isinstance(offset, pd.offsets.Tick):
+            return cls(float(pd.Timedelta(offset).total_seconds()))
+        if isinstance(offset, pd.offsets.Week):
+            return cls(WEEK * offset.n, alias if offset.weekday is not None else None)
+        kind = alias.lstrip("0123456789").split("-")[0]
+        if kind == "B":
+            return cls(DAY * offset.n, alias)
+        if kind.removeprefix("B")[:1] in _MONTHS and kind.removeprefix("B")[1:] in ("S", "E"):
+            return cls(_MONTHS[kind.removeprefix("B")[0]] * MONTH * offset.n, alias)
+        raise UsageError(f"setting freq={text}: {type(offset).__name__} is not supported; it must be {VALID}")
+
+    @classmethod
+    def _of_week(cls, text: str, days: str) -> "Frequency":
+        known = dict(zip((*WEEKDAYS, *_LONG_DAYS), WEEKDAYS * 2, strict=True))
+        names = [known.get(day.strip().title()) for day in days.replace(" ", ",").split(",") if day.strip()]
+        if not names or None in names or len(set(names)) < len(names):
+            raise UsageError(
+                f"setting freq={text}: C is followed by the days of the week that have rows, such as "
+                "C:Tue,Wed,Thu,Fri,Sat"
+            )
+        return cls.of_week([day in names for day in WEEKDAYS])
+
+    @classmethod
+    def of_week(cls, days: "list[bool] | tuple[bool, ...]") -> "Frequency":
+        """That of rows on these days of the week, from Monday to Sunday."""
+        opened = [number for number, there in enumerate(days) if there]
+        if len(opened) == 7:
+            return cls(DAY)
+        if len(opened) == 1:
+            return cls(WEEK, f"W-{WEEKDAYS[opened[0]].upper()}")
+        steps = [(after - day - 1) % 7 + 1 for day, after in zip(opened, opened[1:] + opened[:1], strict=True)]
+        usual = max(sorted(set(steps)), key=steps.count)
+        if tuple(days) == _BUSINESS:
+            return cls(DAY, "B")
+        return cls(usual * DAY, "C:" + ",".join(WEEKDAYS[number] for number in opened))
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "Frequency | None":
+        """What a data set's report, or a run's facts, say as `cadence_seconds` and `frequency`; None for no cadence."""
+        seconds, name = facts.get("cadence_seconds"), facts.get("frequency")
+        if name == NUMBERED:
+            return cls(float(facts["step"]), NUMBERED)
+        if seconds is None:
+            return None
+        named = cls.parse(name) if name else None
+        return named if named is not None and named.alias else cls(seconds)
+
+    @property
+    def name(self) -> str | None:
+        """For the manifest: the alias, also that of equal steps; None where pandas has none."""
+        if self.alias or self.months:
+            return self.alias
+        for unit, length in _UNITS:
+            count = self.seconds / length
+            if count >= 1 and abs(count - round(count)) < 1e-6:
+                return unit if round(count) == 1 else f"{round(count)}{unit}"
+        return None
+
+    @property
+    def numbered(self) -> bool:
+        """Whether rows have numbers and no times."""
+        return self.alias == NUMBERED
+
+    @property
+    def months(self) -> int:
+        """Calendar months from row to row; 0 for other steps."""
+        count = 0.0 if self.numbered else self.seconds / MONTH
+        return round(count) if count > 0.99 and abs(count - round(count)) < 1e-9 else 0
+
+    @cached_property
+    def days(self) -> tuple[bool, ...] | None:
+        """The days of the week that have rows, from Monday to Sunday, where only some have; None for other steps."""
+        if self.alias is None:
+            return None
+        if self.alias.startswith("C:"):
+            return tuple(day in self.alias[2:].split(",") for day in WEEKDAYS)
+        return _BUSINESS if self.alias.lstrip("0123456789") == "B" else None
+
+    @property
+    def every(self) -> int:
+        """Of the days that have rows, one in so many has one."""
+        return int(self.alias[:-1] or 1) if self.alias and self.alias.endswith("B") and self.days else 1
+
+    @property
+    def words(self) -> str:
+        """What people are told beside the length of a step; may be empty."""
+        if self.days is not None:
+            opened = [number for number, there in enumerate(self.days) if there]
+            if opened == list(range(opened[0], opened[-1] + 1)):
+                return f"{_LONG_DAYS[opened[0]]} to {_LONG_DAYS[opened[-1]]}"
+            return f"on {', '.join(_LONG_DAYS[number] for number in opened)}"
+        if not self.alias or not self.months:
+            return ""
+        business = "business " if self.alias.lstrip("0123456789").startswith("B") else ""
+        return f"on the {'last' if 'E' in self.alias.split('-')[0] else 'first'} {business}day"
+
+    @cached_property
+    def _offset(self) -> Any:
+        import pandas as pd
+
+        return pd.tseries.frequencies.to_offset(self.alias)
+
+    @property
+    def of_calendar(self) -> bool:
+        """Whether steps are days or months, whose lengths change where clocks are put forward and back."""
+        return self.months > 0 or (not self.numbered and self.seconds >= DAY and self.seconds % DAY == 0)
+
+    def after(self, stamp: int, counts: np.ndarray, zone: str | None = None) -> np.ndarray:
+        """The stamps so many rows after one.
+
+        Args:
+            stamp: of a row, in UTC where there is a zone.
+            counts: whole numbers from 0.
+            zone: of the series.
+        """
+        stamp, counts = int(stamp), np.asarray(counts, np.int64)
+        if zone is not None and self.of_calendar:
+            wall = self.after(int(time_zones.utc_to_local(np.array([stamp]), zone)[0]), counts)
+            return np.where(counts > 0, time_zones.local_to_utc(wall, zone), stamp)
+        if self.days is not None:
+            day = np.datetime64(stamp, "us").astype("datetime64[D]")
+            at = stamp - int(day.astype("datetime64[us]").astype(np.int64))
+            moved = np.busday_offset(day, counts * self.every, roll="backward", weekmask=self.days)
+            return np.where(counts > 0, moved.astype("datetime64[us]").astype(np.int64) + at, stamp)
+        if self.alias is not None and self.months:
+            import pandas as pd
+
+            begin = pd.Timestamp(stamp, unit="us")
+            distinct, places = np.unique(counts, return_inverse=True)
+            later = pd.DatetimeIndex([begin + int(count) * self._offset if count else begin for count in distinct])
+            return np.asarray(later.as_unit("us").asi8)[places]
+        if self.months:
+            return _same_day(stamp, counts * self.months)
+        return stamp + np.round(counts * (self.seconds * 1e6)).astype(np.int64)
+
+    def count(self, first: int, last: int) -> int:
+        """Rows from one stamp to another, at most."""
+        seconds = WEEK / sum(self.days) * self.every if self.days is not None else self.seconds
+        if self.days is not None or self.months:
+            return int((last - first) / (seconds * 1e6) * 1.05) + 3
+        return int((last - first) // round(seconds * 1e6)) + (2 if self.of_calendar else 1)
+
+    def grid(self, first: int, last: int, zone: str | None = None) -> np.ndarray:
+        """The stamps of all rows from the first to at most the last."""
+        stamps = self.after(first, np.arange(self.count(first, last)), zone)
+        return stamps[stamps <= last]
+
+    @cached_property
+    def longest(self) -> tuple[int, ...]:
+        """Microseconds that the next row comes after one, at most, for rows on each day of the week and at last for
+        any; there is a gap where it comes later."""
+        if self.days is not None:
+            begins = [_MONDAY + _DAY * day for day in range(7)]
+            steps = [int(self.after(begin, np.ones(1, np.int64))[0]) - begin for begin in begins]
+            return (*steps, max(steps))
+        if self.months:
+            return (int(max(self._steps)) + _CLOCKS,) * 8
+        return (round(self.seconds * 1e6),) * 8
+
+    @property
+    def tolerance(self) -> int:
+        """Microseconds that a step of days may differ by, as clocks are put forward and back; `longest` holds them for
+        months."""
+        return _CLOCKS if self.of_calendar and not self.months else 0
+
+    @cached_property
+    def shortest(self) -> int:
+        """Microseconds that the next row comes after one, at least."""
+        if self.days is not None:
+            return min(step for step, there in zip(self.longest, self.days, strict=False) if there)
+        if self.months:
+            return int(min(self._steps)) - _CLOCKS
+        return round(self.seconds * 1e6)
+
+    @cached_property
+    def _steps(self) -> np.ndarray:
+        """The steps of some decades of calendar months."""
+        return np.diff(self.after(_MONDAY, np.arange(2, 600 // self.months + 4)))
+
+
+def _same_day(stamp: int, months: np.ndarray) -> np.ndarray:
+    """The same day so many months later, or the last day of a month that is too short."""
+    moment = np.datetime64(stamp, "us")
+    month = moment.astype("datetime64[M]")
+    first = (month + months.astype("timedelta64[M]")).astype("datetime64[M]")
+    days = (moment - month).astype("timedelta64[us]")
+    last = (first + 1).astype("datetime64[us]") - np.timedelta64(1, "D")
+    return np.minimum(first.astype("datetime64[us]") + days, last + days % np.timedelta64(1, "D")).astype(np.int64)

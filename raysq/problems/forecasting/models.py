@@ -1,0 +1,169 @@
+"""The forecasting models of "Deep Learning with Python" (F. Chollet, 2017), section 6.3, and their like.
+
+Every builder takes `Inputs` (x of shape `(steps, features)`) and keyword settings, and returns an uncompiled
+Keras model with output `(batch, outputs)` in normalized units.
+"""
+
+from typing import Literal
+
+import keras
+
+from raysq.errors import UsageError
+from raysq.layers import Persistence
+from raysq.problems.base import InputSpec
+
+
+def _sequential(inputs: InputSpec, *parts: keras.layers.Layer, name: str) -> keras.Model:
+    return keras.Sequential([keras.Input(inputs.shape), *parts, keras.layers.Dense(inputs.outputs)], name=name)
+
+
+def _drops(**rates: float) -> dict[str, float]:
+    """Dropout rates as keyword arguments; Keras's recurrent layers would clip a wrong one silently."""
+    for name, rate in rates.items():
+        if not 0 <= rate < 1:
+            raise UsageError(f"setting {name} must be at least 0 and below 1, received {rate}")
+    return rates
+
+
+def baseline(inputs: InputSpec) -> keras.Model:
+    """ "Tomorrow as now" (listing 6.35): repeats the latest value seen, for every horizon. Nothing to train."""
+    return _persistence(inputs, "latest", "baseline")
+
+
+def seasonal(inputs: InputSpec) -> keras.Model:
+    """Seasonal-naive: repeats the value a whole number of seasons before the row to forecast. Nothing to train."""
+    if inputs.extra["seasonal"] is None:
+        raise UsageError("the window holds no whole season: set season, or raise lookback")
+    return _persistence(inputs, "seasonal", "seasonal")
+
+
+def _persistence(inputs: InputSpec, positions: str, name: str) -> keras.Model:
+    if not inputs.targets:
+        raise UsageError("it repeats the targets, which are not among the features")
+    steps = tuple(inputs.extra[positions])
+    layer = Persistence(inputs.targets, steps, inputs.outputs // (len(steps) * len(inputs.targets)))
+    return keras.Sequential([keras.Input(inputs.shape), layer], name=name)
+
+
+def dense(inputs: InputSpec, *, units: int = 32, dropout: float = 0.0) -> keras.Model:
+    """The window flattened into one hidden layer (listing 6.37)."""
+    _drops(dropout=dropout)
+    hidden = [keras.layers.Flatten(), keras.layers.Dense(units, activation="relu")]
+    return _sequential(inputs, *hidden, *([keras.layers.Dropout(dropout)] if dropout else []), name="dense")
+
+
+def _recurrent(cell: type, name: str):
+    def build(
+        inputs: InputSpec,
+        *,
+        units: int = 32,
+        layers: int = 1,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+    ) -> keras.Model:
+        if layers < 1:
+            raise UsageError(f"setting layers must be at least 1, received {layers}")
+        parts = [
+            cell(
+                units,
+                **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout),
+                return_sequences=number < layers - 1,
+            )
+            for number in range(layers)
+        ]
+        return _sequential(inputs, *parts, name=name)
+
+    build.__doc__ = f"{name.upper()} layers of equal width, the last one's final state into the output."
+    return build
+
+
+gru = _recurrent(keras.layers.GRU, "gru")
+lstm = _recurrent(keras.layers.LSTM, "lstm")
+
+
+def rnn(
+    inputs: InputSpec,
+    *,
+    cell: Literal["gru", "lstm", "simple_rnn"] = "gru",
+    units: int = 32,
+    layers: int = 1,
+    dropout: float = 0.0,
+    recurrent_dropout: float = 0.0,
+) -> keras.Model:
+    """Recurrent layers of a kind to choose, for searches: as `gru` or `lstm` with the same settings."""
+    kinds = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "simple_rnn": keras.layers.SimpleRNN}
+    build = _recurrent(kinds[cell], f"rnn_{cell}")
+    return build(inputs, units=units, layers=layers, dropout=dropout, recurrent_dropout=recurrent_dropout)
+
+
+def gru_stacked(
+    inputs: InputSpec,
+    *,
+    units: int = 32,
+    top_units: int = 64,
+    dropout: float = 0.1,
+    recurrent_dropout: float = 0.5,
+) -> keras.Model:
+    """Two GRUs, the upper one with relu (listing 6.41)."""
+    drop = _drops(dropout=dropout, recurrent_dropout=recurrent_dropout)
+    return _sequential(
+        inputs,
+        keras.layers.GRU(units, return_sequences=True, **drop),
+        keras.layers.GRU(top_units, activation="relu", **drop),
+        name="gru_stacked",
+    )
+
+
+def gru_bidirectional(
+    inputs: InputSpec, *, units: int = 32, dropout: float = 0.0, recurrent_dropout: float = 0.0
+) -> keras.Model:
+    """A GRU over the window in each direction (listing 6.44)."""
+    cell = keras.layers.GRU(units, **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout))
+    return _sequential(inputs, keras.layers.Bidirectional(cell), name="gru_bidirectional")
+
+
+def _shrinks(inputs: InputSpec, kernel_size: int, needed: int) -> None:
+    if inputs.shape[0] < needed:
+        raise UsageError(
+            f"a window of {inputs.shape[0]} steps is too short for convolutions of {kernel_size} with pooling: "
+            f"they need {needed}; raise lookback or lower step"
+        )
+
+
+def conv1d(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 5, pool: int = 3) -> keras.Model:
+    """Three convolutions with pooling between, the maximum over time (listing 6.47)."""
+    _shrinks(inputs, kernel_size, kernel_size * (1 + pool + pool * pool) - pool - 1)
+    conv = {"kernel_size": kernel_size, "activation": "relu"}
+    return _sequential(
+        inputs,
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.MaxPooling1D(pool),
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.MaxPooling1D(pool),
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.GlobalMaxPooling1D(),
+        name="conv1d",
+    )
+
+
+def conv1d_gru(
+    inputs: InputSpec,
+    *,
+    filters: int = 32,
+    kernel_size: int = 5,
+    pool: int = 3,
+    units: int = 32,
+    dropout: float = 0.1,
+    recurrent_dropout: float = 0.5,
+) -> keras.Model:
+    """Convolutions that shorten the window before a GRU (listing 6.49)."""
+    _shrinks(inputs, kernel_size, kernel_size * (1 + pool) - 1)
+    conv = {"kernel_size": kernel_size, "activation": "relu"}
+    return _sequential(
+        inputs,
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.MaxPooling1D(pool),
+        keras.layers.Conv1D(filters, **conv),
+        keras.layers.GRU(units, **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout)),
+        name="conv1d_gru",
+    )

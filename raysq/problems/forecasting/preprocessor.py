@@ -1,0 +1,390 @@
+"""From csv or Parquet rows to a series: one time column and columns of values."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+
+from raysq.config import join_names, nearest_name
+from raysq.data import time_zones
+from raysq.data.partition_stats import PartitionStats, Stats
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.readers import tables
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.errors import DataError, RaysqError, UsageError
+from raysq.problems.forecasting.frequency import Frequency
+from raysq.problems.forecasting.readers import directives, parsing, timestamps
+from raysq.problems.forecasting.readers.group_series import group_series
+from raysq.problems.forecasting.readers.notation import typed
+from raysq.problems.forecasting.readers.precision import wide_columns
+from raysq.problems.forecasting.readers.repair import FILLED, repair
+from raysq.problems.forecasting.readers.rows import rows
+
+
+@dataclass(frozen=True)
+class SeriesPreprocessor(CsvFormat, Preprocessor):
+    """How raw files become a series. The fields are settings; with the defaults every row is kept as it is.
+
+    Attributes:
+        time: column of the time stamp; or columns named year, month, day, hour, minute, second (as far down as
+            they go; quarter may stand for month); or several columns that are joined by a space and read by
+            `time_format`; "none" where the rows have an order and no time.
+        time_format: as for `strptime`, such as "%d.%m.%Y %H:%M:%S" or "%G-W%V"; or epoch_s, epoch_ms, epoch_us,
+            epoch_ns, year, decimal_year or excel (days since 1899-12-30) for numbers; or quarter (2008Q1); number for
+            whole numbers that order the rows and are no times, rows for the order of the file itself; ISO 8601 when
+            none. Midnight may be 24:00 of the day before.
+        timezone: in which stamps without an offset are local times, such as Europe/Berlin or +01:00, and whose days,
+            hours and offsets are those of the series; what the stamps themselves say when none, which may be none.
+        freq: how the series goes on from row to row, as an offset alias of pandas (10min, h, D, ME, QS-JAN, B, ...), or
+            "C:Tue,Wed,Thu,Fri,Sat" for weeks of these days; found in the stamps when none.
+        columns: columns of values to keep, in this order; all but those of the time when empty.
+        categories: columns of text or whole numbers, each of whose values becomes a column of 0 and 1 named
+            "COLUMN=value"; all of them are 0 where the cell is missing, or has a value that `levels` lacks.
+        levels: {column: values} of the categories; found in the files when none.
+        id: columns that together name the series a row belongs to, where the files hold several: each is sorted and
+            repaired for itself, and they follow each other in the order in which they first appear.
+        layout: "infer" finds in the files what was not said: delimiter and encoding, how numbers are written, the
+            time's columns and format, the columns of values; "inferred" says that this has been done.
+        order: what to do with rows whose stamp is before that of the row above.
+        duplicates: what to do with rows that have the same stamp.
+        gaps: what to do where rows are further apart than the frequency lets them be. "fill" puts the series on a
+            regular grid, interpolated linearly in time.
+        missing: what to do with cells that are empty or NaN. "drop" drops their rows.
+        bad_cells: what to do with cells that are not numbers; "missing" treats them as empty.
+        sentinels: numbers that stand for a missing value.
+        sentinel: what to do with them.
+        decimal: before the decimals of numbers, in text.
+        thousands: between groups of three digits, in text.
+        signs: beside numbers, in text, and no part of them, such as $ or %.
+        float64: columns to store as float64. Those that float32 would damage are stored so in any case; the others
+            are float32.
+
+    The others are those of `CsvFormat`. Sorting, filling, dropping rows with the same stamp, and several series hold
+    all rows in memory; the rest is done partition by partition.
+    """
+
+    time: tuple[str, ...] = ("time",)
+    time_format: str | None = None
+    timezone: str | None = None
+    freq: str | None = None
+    columns: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    levels: Any = None
+    id: tuple[str, ...] = ()
+    layout: Literal["given", "infer", "inferred"] = "given"
+    order: Literal["error", "sort"] = "error"
+    duplicates: Literal["keep", "first", "last", "error"] = "keep"
+    gaps: Literal["keep", "fill", "error"] = "keep"
+    missing: Literal["error", "interpolate", "previous", "drop"] = "error"
+    bad_cells: Literal["error", "missing"] = "error"
+    sentinels: tuple[float, ...] = (-9999.0,)
+    sentinel: Literal["keep", "missing", "error"] = "keep"
+    decimal: Literal[".", ","] = "."
+    thousands: str = ""
+    signs: tuple[str, ...] = ()
+    # Why columns were left out, where this was inferred; no setting.
+    left_out: Mapping[str, str] = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
+    float64: tuple[str, ...] = ()
+
+    version: ClassVar[int] = 2
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".zip", ".parquet")
+    zip_member: ClassVar[str | None] = ".csv"
+
+    def to_config(self) -> dict[str, Any]:
+        """Return the settings for manifest and fingerprint."""
+        return {name: value for name, value in super().to_config().items() if name != "left_out"}
+
+    def __post_init__(self) -> None:
+        key: Any = self.id
+        if isinstance(key, str) or key is None:  # of runs and data sets from before there could be several
+            object.__setattr__(self, "id", (key,) if key else ())
+        for name in (
+            "time",
+            "columns",
+            "categories",
+            "sentinels",
+            "float64",
+            "id",
+            "signs",
+        ):  # lists, where they come from JSON
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        self.validate()
+        if self.time == (timestamps.NO_TIME,) and self.layout == "infer":
+            object.__setattr__(self, "time", ())
+            object.__setattr__(self, "time_format", timestamps.ROWS)
+        named = (*timestamps.NUMBERED, timestamps.QUARTER, timestamps.ROWS)
+        if self.time_format is not None and self.time_format not in named:
+            directives.check(self.time_format)
+        if self.numbered and (self.timezone or self.freq):
+            name = "timezone" if self.timezone else "freq"
+            raise UsageError(f"setting {name} needs times, and the rows are numbered (time_format={self.time_format})")
+        if self.time_format == timestamps.ROWS and self.time:
+            raise UsageError(f"setting time_format=rows reads no column; leave out time={','.join(self.time)}")
+        if self.timezone is not None:
+            time_zones.validate_zone(self.timezone, "timezone")
+        if self.freq is not None:
+            Frequency.parse(self.freq)
+        if not self.time and self.layout != "infer" and self.time_format != timestamps.ROWS:
+            raise UsageError("setting time names no column")
+        if len(self.time) > 1 and self.time_format is None and not timestamps.is_parts(self.time):
+            raise UsageError(
+                f"setting time must be one column, or {', '.join(timestamps.PARTS)} in this order as far down as they "
+                f"go, or have a time_format; received {', '.join(self.time)}"
+            )
+        if len(self.thousands) > 1 or (self.thousands and self.thousands in "+-eE0123456789" + self.decimal):
+            raise UsageError(
+                f"setting thousands must be one character and not that of the decimals, received {self.thousands!r}"
+            )
+        if any(len(sign) != 1 or sign.isalnum() or sign in "+-.,'" for sign in self.signs):
+            raise UsageError(f"setting signs must be characters such as $ or %, received {','.join(self.signs)!r}")
+        both = set(self.time) & set(self.columns)
+        if both:
+            raise UsageError(f"setting columns must not name the time column {min(both)!r}")
+        roles = [*self.time, *self.categories, *self.id]
+        again = sorted(name for name in roles if [*roles, *self.columns].count(name) > 1)
+        if again:
+            raise UsageError(f"column {again[0]!r} can have one use only: time, id, category or value")
+        if self.levels is not None:
+            levels = json.loads(self.levels) if isinstance(self.levels, str) else self.levels
+            if set(levels) != set(self.categories):
+                names = ", ".join(self.categories) or "no category"
+                raise UsageError(f"setting levels must hold the values of {names}, received {levels!r}")
+            object.__setattr__(self, "levels", {name: [str(value) for value in levels[name]] for name in levels})
+        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if twice:
+            raise UsageError(f"setting columns names {twice[0]!r} twice")
+
+    @property
+    def notation(self) -> parsing.Notation:
+        """How numbers are written in text."""
+        return parsing.Notation(self.decimal, self.thousands, self.signs)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether rows have numbers and no times."""
+        return self.time_format in (timestamps.NUMBER, timestamps.ROWS)
+
+    @property
+    def frequency(self) -> Frequency | None:
+        """What `freq` names."""
+        return None if self.freq is None else Frequency.parse(self.freq)
+
+    def infer(self, files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
+        """These settings with what was not said found in the files, and what was found, in lines.
+
+        Raises:
+            DataError: something cannot be found out; the message says what to say.
+        """
+        if self.layout != "infer" and (self.levels is not None or not self.categories):
+            return self, []
+        from raysq.problems.forecasting.readers.infer import infer
+
+        return infer(self, files)
+
+    @property
+    def category_columns(self) -> tuple[str, ...]:
+        """The columns that the categories become."""
+        return tuple(f"{name}={value}" for name, values in (self.levels or {}).items() for value in values)
+
+    def infer_defaults(
+        self, settings: Mapping[str, Any], defaults: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], list[str]]:
+        """Return what settings of windows lack or leave open, as far as these columns tell, and messages.
+
+        Args:
+            settings: of the kind's examples, as a person wrote them; only these are checked.
+            defaults: what holds where they are silent.
+
+        Returns:
+            The settings to add or to replace, and what to tell, in lines.
+
+        Raises:
+            UsageError: targets or features that are no columns, or no target where there are several columns.
+        """
+        from raysq.problems.forecasting.readers.targets import infer_defaults
+
+        return infer_defaults(self, settings, defaults)
+
+    def reading(self, needed: Sequence[str] | None = None) -> dict[str, Any]:
+        """Settings, ready for JSON, that read further files of this layout: `SeriesPreprocessor(**reading)`.
+
+        Args:
+            needed: names of the columns that will be used; files may lack the others. All when None.
+        """
+        settings = json.loads(json.dumps(self.to_config()))
+        if needed is not None:
+            wanted = set(needed)
+            plain = self.columns or tuple(name for name in needed if name not in self.category_columns)
+            settings["columns"] = [name for name in plain if self.stored(name) in wanted] or list(self.columns)
+            levels = {
+                name: values
+                for name, values in (self.levels or {}).items()
+                if wanted & {f"{name}={value}" for value in values}
+            }
+            settings |= {"categories": list(levels), "levels": levels or None}
+        return settings
+
+    def partition(self, files: "Sequence[Path | pa.Table]") -> list[tables.Piece]:
+        """Return the partitions of the files, or of rows in memory, with the wanted columns found in their headers.
+
+        Raises:
+            DataError: an empty file, files of different layouts, or a column that is not there.
+        """
+        partitions = tables.plan(files, self.csv)
+        for partition in partitions:
+            self._check_columns(partition)
+        return partitions
+
+    def read(self, partition: tables.Piece) -> Iterator[Chunk]:
+        """Yield the series' rows of one partition."""
+        text = [*self.time, *self.categories, *self.id]
+        values = list(self.kept(partition.header))
+        if self.notation != parsing.PLAIN:
+            # Arrow would take 1.234 for a number where it stands for 1234.
+            text, values = [*text, *values], []
+        for chunk in tables.read(partition, text, values, self.csv):
+            yield Chunk(*rows(self, partition, chunk))
+
+    @property
+    def one_pass(self) -> bool:  # type: ignore[override]
+        """Whether no repair needs all rows at once."""
+        return self._repair() is None
+
+    def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
+        """Validate the statistics, and return the repair of all rows, if the settings ask for one.
+
+        Columns that float32 would damage are read again as float64: rows that were rounded show what no part of them
+        could tell.
+
+        Raises:
+            DataError: the first row that cannot be used, also before the one at which reading a file ended; no rows.
+        """
+        from raysq.problems.forecasting.readers.validation import require_rows
+
+        chunks: list[Stats] = []
+        try:
+            for partition in stats:
+                chunks += [record.stats for record in partition.chunks]
+        except RaysqError:
+            self.validate_stats(chunks)
+            raise
+        self.validate_stats(chunks)
+        require_rows(chunks)
+        wide = wide_columns([note["rounding"] for note in chunks])
+        lost = [name for name in wide if name not in self.float64]
+        if lost:
+            return Transform(preprocessor=dataclasses.replace(self, float64=(*self.float64, *lost)))
+        return Transform(all_rows=self._repair())
+
+    def _repair(self) -> Callable[[pa.Table], tuple[pa.Table, dict[str, pa.Table], Stats]] | None:
+        """Return the repair that needs all rows at once, where the settings ask for one."""
+        repairs: dict[str, Any] = {
+            "sort": self.order == "sort",
+            "duplicates": self.duplicates,
+            "missing": self.missing,
+            "fill": self.gaps == "fill",
+            "frequency": self.frequency,
+            "zone": self.timezone,
+            "numbered": self.numbered,
+            "count": self.time_format == timestamps.ROWS,
+        }
+        if self.id:
+            return partial(_repaired, group_series, keys=len(self.id), **repairs)
+        if (
+            self.order == "sort"
+            or self.duplicates in ("first", "last")
+            or self.gaps == "fill"
+            or self.missing in ("interpolate", "previous")
+            or self.timezone is not None
+            or self.time_format == timestamps.ROWS
+        ):
+            return partial(_repaired, repair, **repairs)
+        return None
+
+    def validate_stats(self, stats: list[Stats]) -> None:
+        """Raise the first error of all chunks.
+
+        Raises:
+            DataError: with file, line, column, value, and the setting that repairs it.
+        """
+        from raysq.problems.forecasting.readers.validation import validate
+
+        validate(self, stats)
+
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
+        """Return the data set's report.
+
+        Raises:
+            DataError: stamps that cannot be used.
+        """
+        from raysq.problems.forecasting.readers.validation import summarize
+
+        return summarize(self, stats, summary)
+
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        from raysq.problems.forecasting.readers.validation import describe
+
+        return describe(self, report)
+
+    def kept(self, header: Sequence[str]) -> tuple[str, ...]:
+        """The columns of values in a file with this header."""
+        taken = {*self.time, *self.categories, *self.id}
+        return self.columns or tuple(name for name in header if name and name not in taken)
+
+    @staticmethod
+    def stored(name: str) -> str:
+        """The name of a column of values in the data set: its own, but for `time`, as which the stamps are stored."""
+        return "time_value" if name == "time" else name
+
+    def _check_columns(self, piece: tables.Piece) -> None:
+        there = piece.columns
+        shown = join_names([name for name in piece.header if name])
+        lost = [name for name in self.time if name not in there]
+        if lost:
+            raise DataError(
+                f"{piece.name} has no time column {lost[0]!r}; it has {shown}",
+                hint="--set time=NAME names the one to read",
+            )
+        for option, names in (("--id", self.id), ("--category", self.categories)):
+            lost = [name for name in names if name not in there]
+            if lost:
+                raise DataError(
+                    f"{piece.name} has no column {lost[0]!r}",
+                    f"{option} names another ({nearest_name(lost[0], there)})",
+                )
+        kept = self.kept(piece.header)
+        lost = [name for name in kept if name not in there]
+        if lost:
+            left = [name for name in kept if name in there] or [name for name in there if name not in self.time]
+            raise DataError(
+                f"{piece.name} lacks columns {join_names([repr(name) for name in lost])}; it has {shown}",
+                hint=f"--set {typed(left, 'columns')} keeps those that are there",
+            )
+        if not kept and not self.categories:
+            raise DataError(f"{piece.name} has no column of values beside the time; it has {shown}")
+        lost = [name for name in self.float64 if name not in kept]
+        if lost:
+            raise DataError(
+                f"{piece.name} has no column of values {lost[0]!r} for float64: {nearest_name(lost[0], kept)}"
+            )
+        if "time" in kept and (not self.columns or self.stored("time") in kept):
+            # With `columns` the person, or what was inferred from the files, means it.
+            raise DataError(
+                f"{piece.name} has a column of values named 'time', which is the name of the stamps",
+                hint=f"--set columns=... "
+                f"keeps it, as {self.stored('time')!r}, which no other column can be called then",
+            )
+
+
+def _repaired(
+    function: Callable[..., tuple[pa.Table, pa.Table, dict[str, Any]]], table: pa.Table, **options: Any
+) -> tuple[pa.Table, dict[str, pa.Table], dict[str, Any]]:
+    """The repaired rows, what lies beside them, and what was done; nothing lies beside rows that are all observed."""
+    repaired, filled, note = function(table, **options)
+    return repaired, {FILLED: filled} if filled.num_rows else {}, note

@@ -1,0 +1,117 @@
+"""Several series in one table: each sorted and repaired for itself, then one after the other."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.errors import DataError
+from raysq.problems.forecasting.frequency import NUMBERED, Frequency
+from raysq.problems.forecasting.readers import timestamp_stats
+from raysq.problems.forecasting.readers.repair import repair
+
+
+def key_columns(count: int) -> list[str]:
+    """Names of the columns that hold a row's series, on its way from the pieces to `assemble`."""
+    return [f"__series {number}" for number in range(count)]
+
+
+def group_series(
+    table: pa.Table,
+    *,
+    keys: int,
+    sort: bool,
+    duplicates: str,
+    missing: str,
+    fill: bool,
+    frequency: Frequency | None = None,
+    zone: str | None = None,
+    numbered: bool = False,
+    count: bool = False,
+) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
+    """Puts the rows of each series together, the series in the order in which they first appear.
+
+    Args:
+        table: `time`, `key_columns` (text) and float columns, NaN where a cell is missing.
+        keys: how many columns name the series.
+        sort: as for `repair`, which each series goes through; so are the others.
+        duplicates: see `repair`.
+        missing: see `repair`.
+        fill: see `repair`.
+        frequency: see `repair`.
+        zone: see `repair`.
+        numbered: see `repair`.
+        count: see `repair`.
+
+    Returns:
+        The table without the keys; the stretches without values of the source, as `repair`; and what was done:
+        `repairs` over all series, `series` with `id`, `keys`, `rows`, `from` and `to` of each, and for each the summary
+        of its stamps as `clocks`.
+
+    Raises:
+        DataError: as `repair`, with the series named.
+    """
+    names, codes = _series(table.select(key_columns(keys)))
+    order = np.argsort(codes, kind="stable")
+    ends = np.cumsum(np.bincount(codes, minlength=len(names)))
+    table = table.drop_columns(key_columns(keys)).take(pa.array(order)).combine_chunks()
+    parts, filled, entries, clocks, backwards, twice, rows = [], [], [], [], 0, 0, 0
+    done: dict[str, Any] = {}
+    for named, begin, end in zip(names, [0, *ends[:-1]], ends, strict=True):
+        part, name = table.slice(begin, end - begin), ", ".join(named)
+        try:
+            part, gaps, note = repair(
+                part,
+                sort=sort,
+                duplicates=duplicates,
+                missing=missing,
+                fill=fill,
+                frequency=frequency,
+                zone=zone,
+                numbered=numbered,
+                count=count,
+            )
+        except DataError as error:
+            raise DataError(f"series {name!r}: {error}") from None
+        _add(done, note["repairs"])
+        twice += note["twice"]
+        backwards += sum(count for step, _, count, *_ in note["received"]["steps"] if step < 0)
+        stamps = part.column("time").cast(pa.int64()).to_numpy()
+        shown = NUMBERED if numbered else zone
+        first, last = timestamp_stats.iso(int(stamps.min()), shown), timestamp_stats.iso(int(stamps.max()), shown)
+        entries.append({"id": name, "keys": list(named), "rows": part.num_rows, "from": first, "to": last})
+        clocks.append(note["clock"])
+        parts.append(part)
+        for key in ("begin", "end"):
+            gaps = gaps.set_column(gaps.schema.get_field_index(key), key, pc.add(gaps.column(key), rows))
+        filled.append(gaps)
+        rows += part.num_rows
+    note = {"repairs": done, "series": entries, "clocks": clocks, "backwards": backwards, "twice": twice}
+    return pa.concat_tables(parts).combine_chunks(), pa.concat_tables(filled).combine_chunks(), note
+
+
+def _series(keys: pa.Table) -> tuple[list[tuple[str, ...]], np.ndarray]:
+    """The series in the order in which they appear, each with the values of its keys, and the series of each row."""
+    encoded = [column.combine_chunks().dictionary_encode() for column in keys.columns]
+    if len(encoded) == 1:  # Arrow numbers values in the order in which they appear
+        return [(value,) for value in encoded[0].dictionary.to_pylist()], encoded[0].indices.to_numpy()
+    codes = np.zeros(keys.num_rows, np.int64)
+    for part in encoded:
+        codes = np.unique(codes * len(part.dictionary) + part.indices.to_numpy(), return_inverse=True)[1]
+    _, firsts = np.unique(codes, return_index=True)
+    places = np.argsort(np.argsort(firsts))
+    rows = pa.array(np.sort(firsts))
+    return list(zip(*(column.take(rows).to_pylist() for column in keys.columns), strict=True)), places[codes]
+
+
+def _add(total: dict[str, Any], more: dict[str, Any]) -> None:
+    """Adds counts, also those by column."""
+    for key, value in more.items():
+        if key == "longest_filled":
+            longest = total.setdefault(key, {})
+            longest.update({name: max(rows, longest.get(name, 0)) for name, rows in value.items()})
+        elif isinstance(value, dict):
+            _add(total.setdefault(key, {}), value)
+        else:
+            total[key] = total.get(key, 0) + value

@@ -1,0 +1,301 @@
+"""What a person did not say of their files, found in them, and told."""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.config import join_names, nearest_name
+from raysq.data.pipeline import load
+from raysq.data.readers import tables
+from raysq.errors import DataError, FormatError
+from raysq.problems.forecasting.readers import parsing, time_columns, timestamps
+from raysq.problems.forecasting.readers.keys import check_keys
+from raysq.problems.forecasting.readers.notation import numbers_written, shown, there, written
+
+if TYPE_CHECKING:
+    from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
+
+_SEEN = 64 << 20  # bytes of raw files that are read through before the pipeline starts
+_PACKED = {".gz": 6, ".zip": 6, ".parquet": 4}  # how many times larger they are likely to be unpacked
+_MOST_LEVELS = 50
+_TOLD = 5  # columns that an error gives the reason of
+_FEW = 20_000  # rows that tell numbers from text
+_MEASURE = re.compile(r"[^\d\w]{0,4}\d[\d.,\s'\u2019]*[^\d:/-]{0,8}")  # digits with something beside them
+_COUNTERS = ("no", "nr", "index", "idx", "row", "rownames", "row_id", "unnamed: 0", "level_0", "__index_level_0__")
+
+
+def infer(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
+    """The settings with what was not said filled in, and what was found, in lines.
+
+    Raises:
+        DataError: it cannot be found out, or the person must decide; the message says what to say.
+    """
+    lines: list[str] = []
+    left_out: dict[str, str] = {}
+    if settings.layout == "infer":
+        settings = written(settings, files[0], lines)
+        pieces = tables.plan(files, settings.csv)
+        _check_named(settings, pieces[0])
+        small = _size(files) <= _SEEN
+        # Of many pieces those apart from each other: a file may hold one series after the other.
+        sample = _text(
+            pieces if small else [pieces[n] for n in sorted({0, len(pieces) // 2, len(pieces) - 1})], settings
+        )
+        settings = _columns(settings, sample, lines, left_out)
+        check_keys(settings, sample)
+        if not small:
+            lines.append(f"(as found in {sample.num_rows:,} rows; the rest is checked as it is read)")
+    if settings.categories and settings.levels is None:
+        pieces = tables.plan(files, settings.csv)
+        _check_named(settings, pieces[0])
+        settings = dataclasses.replace(settings, levels=_levels(settings, pieces))
+        for name, values in settings.levels.items():
+            lines.append(f"category {name}: {len(values)} values ({shown(values, 6)}), a column of 0 and 1 for each")
+    if settings.layout == "infer":
+        settings = dataclasses.replace(settings, layout="inferred")
+        if small:
+            settings, more = _looked_through(settings, files)
+            lines += more
+        object.__setattr__(settings, "left_out", left_out)
+    return settings, lines
+
+
+def _size(files: Sequence[Path]) -> int:
+    return sum(path.stat().st_size * _PACKED.get(path.suffix.lower(), 1) for path in files)
+
+
+def _check_named(settings: "SeriesPreprocessor", piece: tables.Piece) -> None:
+    """That the columns which the person named are there."""
+    columns = piece.columns
+    named = (
+        [("--time", name) for name in settings.time if settings.layout == "infer"]
+        + [("--id", name) for name in settings.id]
+        + [("--category", name) for name in settings.categories]
+    )
+    for option, name in named:
+        if name not in columns:
+            raise DataError(
+                f"{piece.name} has no column {name!r}", f"{option} names another ({nearest_name(name, columns)})"
+            )
+
+
+def _text(pieces: Sequence[tables.Piece], settings: "SeriesPreprocessor") -> pa.Table:
+    """The rows of the pieces: csv cells as text, Parquet columns as they are.
+
+    Raises:
+        DataError: there is none.
+    """
+    first, names = pieces[0], pieces[0].columns
+    chunks = [chunk for piece in pieces for chunk in tables.read(piece, names, [], settings.csv)]
+    if any(chunk.table.num_rows for chunk in chunks):
+        return pa.concat_tables([chunk.table for chunk in chunks], promote_options="permissive")
+    if chunks and chunks[0].undecodable:
+        line, byte = chunks[0].undecodable
+        raise tables.wrong_encoding(f"{first.name}, line {first.above + line + 1}", settings, byte)
+    if chunks and chunks[0].ragged:
+        line, found, wanted = chunks[0].ragged
+        raise FormatError(
+            f"{first.name}, line {first.above + line + 1} has {found} cells, the header has {wanted}, and so it is in "
+            f"all rows",
+            hint="mend the header, or say what parts cells with --set delimiter=...",
+        )
+    raise DataError(f"{first.name} has no rows", hint="give another --source")
+
+
+def _columns(
+    settings: "SeriesPreprocessor", sample: pa.Table, lines: list[str], out: dict[str, str]
+) -> "SeriesPreprocessor":
+    """The columns of the time and of the values, and how numbers are written; why others are left out goes to `out`."""
+    few = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), _FEW).astype(int))))
+    notation = numbers_written(settings, few)
+    if notation != settings.notation:
+        settings = dataclasses.replace(settings, **dataclasses.asdict(notation))
+        found = ["decimal comma"] * (notation.decimal == ",")
+        found += [f"thousands parted by {notation.thousands!r}"] * bool(notation.thousands)
+        found += [f"{' and '.join(notation.signs)} beside them left out"] * bool(notation.signs)
+        lines.append(f"numbers: {', '.join(found)} (--set decimal=..., thousands=... and signs=... say otherwise)")
+    shares = {name: _share(few.column(name), settings) for name in few.column_names}
+    numeric = [name for name, share in shares.items() if share is not None and share >= 0.5]
+    times = _time(settings, sample, numeric)
+    settings = dataclasses.replace(settings, time=times.columns, time_format=times.form)
+    plural = "s" if len(times.columns) > 1 else ""
+    columns = f"column{plural} {', '.join(map(repr, times.columns))} ({times.said})"
+    lines.append(f"time: {columns if times.columns else f'{times.said} (--time COLUMN names a column that tells it)'}")
+    settings = _zoned(settings, sample, lines)
+    taken = {*settings.time, *settings.categories, *settings.id}
+    if settings.columns:
+        return settings
+    kept = []
+    for name in sample.column_names:
+        if name in taken:
+            continue
+        nameless = name.startswith("column ")
+        if shares[name] is None:
+            if not nameless:  # the end of lines that end with a delimiter
+                out[name] = f"{name}, it is empty"
+        elif name not in numeric:
+            out[name] = _about_text(name, few.column(name), settings)
+        elif _counts(name, sample.column(name), settings):
+            out[name] = f"{name}, it numbers the rows (--set columns=... chooses the columns)"
+        else:
+            kept.append(name)
+    if not kept and not settings.categories:
+        raise DataError(
+            f"no column of numbers beside the time ({', '.join(settings.time) or 'none'}); there are "
+            f"{join_names(sample.column_names)}{'; left out: ' + '; '.join(list(out.values())[:_TOLD]) if out else ''}"
+        )
+    lines.append(f"values: {', '.join(kept)}")
+    lines += [f"{name} is kept as {settings.stored(name)}" for name in kept if settings.stored(name) != name]
+    lines += [f"left out: {reason}" for reason in out.values()]
+    return dataclasses.replace(settings, columns=tuple(kept))
+
+
+def _zoned(settings: "SeriesPreprocessor", sample: pa.Table, lines: list[str]) -> "SeriesPreprocessor":
+    """The settings with the zone that is written in the stamps, where none was said."""
+    if settings.timezone is not None:
+        return settings
+    few = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), 2000).astype(int))))
+    if set(timestamps.read_stamps(few, settings.time, settings.time_format).zones) <= {""}:
+        return settings
+    zones = sorted({*timestamps.read_stamps(sample, settings.time, settings.time_format).zones} - {""})
+    if len(zones) > 1:
+        lines.append(
+            f"time zone: offsets {', '.join(zones[:4])} are written in the stamps, which are taken to UTC; --timezone "
+            f"names the zone whose days and hours count, such as Europe/Berlin"
+        )
+        return dataclasses.replace(settings, timezone="UTC")
+    lines.append(f"time zone: {zones[0]}, as the stamps say")
+    return dataclasses.replace(settings, timezone=zones[0])
+
+
+def _time(settings: "SeriesPreprocessor", sample: pa.Table, numeric: Sequence[str]) -> time_columns.Clock:
+    form = settings.time_format
+    if form == timestamps.ROWS:
+        return time_columns.Clock((), timestamps.ROWS, time_columns.said(timestamps.ROWS))
+    if not settings.time:
+        return time_columns.find(sample, numeric) if form is None else time_columns.find_by(sample, form)
+    if form is not None:
+        return time_columns.Clock(settings.time, form, time_columns.said(form))
+    found = time_columns.read(sample, settings.time)
+    numbers = found is None and len(settings.time) == 1
+    if numbers and not timestamps.stamps(sample, settings.time, timestamps.NUMBER)[1].any():
+        return time_columns.Clock(settings.time, timestamps.NUMBER, time_columns.said(timestamps.NUMBER))
+    if found is None:
+        value = " ".join(str(sample.column(name)[0].as_py()) for name in settings.time)
+        zones = time_columns.about_zone(sample, settings.time)
+        if zones:
+            raise DataError(zones)
+        raise DataError(
+            f"column {', '.join(settings.time)}: {join_names([value])!r} is not a time in any format that raysq knows by "
+            "itself",
+            hint="--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'",
+        )
+    return found
+
+
+def _share(column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> float | None:
+    """The share of numbers among the cells that are there, or None where none is."""
+    if parsing.is_text(column):
+        text = there(column)
+        if not len(text):
+            return None
+        good = pc.match_substring_regex(parsing.plain(text, settings.notation), parsing.NUMBER)
+        return float(pc.mean(good.cast(pa.float64())).as_py())
+    if column.null_count == len(column):
+        return None
+    kind = column.type
+    number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    return 1.0 if number or pa.types.is_boolean(kind) else 0.0
+
+
+def _about_text(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> str:
+    """Why a column that holds no numbers is left out."""
+    if pa.types.is_temporal(column.type):
+        return f"{name} holds times"
+    try:
+        values = pc.unique(parsing.labels(column)).drop_null().to_pylist()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return f"{name} holds {column.type}"
+    if len(values) <= _MOST_LEVELS:
+        option = repr(name) if " " in name else name
+        return f"{name} holds text ({shown(sorted(values), 6)}); --category {option} makes features of it"
+    measures = [value for value in values if _MEASURE.fullmatch(value)]
+    if len(measures) < len(values) / 2:
+        return f"{name} holds text"
+    how = "a point before decimals" if settings.decimal == "." else "a comma before decimals, as in other columns"
+    return f"{name} holds cells such as {measures[0]!r}, which are no numbers here: write digits with {how}"
+
+
+def _counts(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> bool:
+    """Whether the column only numbers the rows."""
+    if not (name.lower() in _COUNTERS or name.startswith("column ")) or len(column) < 2:
+        return False
+    values, _ = parsing.numbers(column, name, settings.notation)
+    return bool((np.diff(values) == 1).all())
+
+
+def _levels(settings: "SeriesPreprocessor", pieces: Sequence[tables.Piece]) -> dict[str, list[str]]:
+    """The values of each category, sorted: as numbers where all are, else as text."""
+    found: dict[str, set[str]] = {name: set() for name in settings.categories}
+    for piece in pieces:
+        for chunk in tables.read(piece, settings.categories, [], settings.csv):
+            for name, values in found.items():
+                values.update(pc.unique(parsing.labels(chunk.table.column(name))).drop_null().to_pylist())
+                if len(values) > _MOST_LEVELS:
+                    raise DataError(
+                        f"category {name!r} has more than {_MOST_LEVELS} values ({shown(sorted(values), 4)}); leave it "
+                        f"out, or group its values in the file"
+                    )
+
+    def key(value: str) -> Any:
+        return int(value) if all(text.lstrip("-").isdecimal() for text in values) else value
+
+    levels = {}
+    for name, values in found.items():
+        if not values:
+            raise DataError(f"category {name!r} is empty; leave it out")
+        levels[name] = sorted(values, key=key)
+    return levels
+
+
+def _looked_through(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
+    """Settings and lines that the rows themselves give, before the pipeline reads them again."""
+    loaded = load(settings, files)
+    settings = loaded.preprocessor
+    lines = list(_oddities(settings, loaded.table))
+    _, report = loaded.finish()
+    return settings, [*settings.describe(report), *lines]
+
+
+def _oddities(settings: "SeriesPreprocessor", table: pa.Table) -> Iterator[str]:
+    """Columns that never change, and numbers that look as if they stood for missing values."""
+    constant = []
+    for name in table.column_names:
+        if name == "time" or not pa.types.is_floating(table.schema.field(name).type) or "=" in name:
+            continue
+        values = table.column(name).to_numpy()
+        values = values[~np.isnan(values)]
+        if len(values) < 3:
+            continue
+        if values.min() == values.max():
+            constant.append(name)
+            continue
+        hint = "" if settings.sentinel == "missing" else " --set sentinel=missing"
+        for end in (values.min(), values.max()):
+            rest = values[values != end]
+            count = len(values) - len(rest)
+            low, high = np.percentile(rest, (1, 99))
+            far = end < low - 3 * (high - low) or end > high + 3 * (high - low)
+            if count >= 3 and far and abs(end) >= 99 and float(end).is_integer():
+                yield (
+                    f"{end:g} occurs {count:,} times in {name}, far from its other values: if it stands for a missing "
+                    f"value, say --set sentinels={end:g}{hint}"
+                )
+    if constant:
+        yield f"never changes: {', '.join(constant)}"

@@ -1,0 +1,120 @@
+"""How raw files are written: encoding, delimiter, decimals and thousands, found in their cells."""
+
+import dataclasses
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.data.readers import tables
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.csv.sniff import begin, no_header, sniff, sniff_encoding
+from raysq.data.readers.tables import MISSING
+from raysq.problems.forecasting.readers import parsing, time_columns
+
+if TYPE_CHECKING:
+    from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
+
+
+_DIGITS = rf"^[+-]?\d[\d.,{parsing.SPACES}]*$"
+
+
+def written(settings: "SeriesPreprocessor", path: Path, lines: list[str]) -> "SeriesPreprocessor":
+    """The settings with how a csv is written, where it was not said; what was found goes to `lines`.
+
+    Raises:
+        DataError: a csv without names in its first line.
+        UsageError: settings of csv files, for others.
+    """
+    if path.suffix.lower() == ".parquet":
+        settings.refuse_for(path.name)
+        return settings
+    form, told = sniff_encoding(tables.head(path, CsvFormat())[0], settings.csv)
+    data, whole = tables.head(path, form)
+    named = [*settings.time, *settings.columns, *settings.categories, *settings.id]
+    form, more = sniff(data, whole, form, numbered=named)
+    lines += told + more
+    names = begin(path.name, data, whole, form).names
+    if form.header and all(_is_value(cell) for cell in names if cell):
+        raise no_header(path.name, names, "date,load", "--time 1 --target 2")
+    return dataclasses.replace(settings, **form.csv_settings())
+
+
+def numbers_written(settings: "SeriesPreprocessor", few: pa.Table) -> parsing.Notation:
+    """Find how numbers are written, by the cells that are no plain numbers."""
+    if settings.notation != parsing.PLAIN:
+        return settings.notation
+    named = {*settings.time, *settings.categories, *settings.id}
+    columns = [few.column(name) for name in few.column_names if name not in named]
+    columns = [text for text in map(there, filter(parsing.is_text, columns)) if len(text)]
+    signs = tuple(sorted({sign for text in columns if (sign := _sign(text))}))
+    if signs:
+        columns = [parsing.unsigned(text, signs) for text in columns]
+    columns = [text for text in columns if _share_of(text, _DIGITS) >= 0.5]
+    thousands = next((sign for sign in parsing.SPACES if any(_all_grouped(text, sign) for text in columns)), "")
+    if thousands:
+        columns = [parsing.plain(text, parsing.Notation(thousands=thousands)) for text in columns]
+    comma = False
+    for text in columns:
+        text = text.filter(pc.and_(pc.match_substring_regex(text, _DIGITS), pc.match_substring(text, ",")))
+        if not len(text):
+            continue
+        if _share_of(text, r"^[+-]?\d{1,3}(,\d{3})+\.\d+$|,\d{3},"):
+            thousands = ","
+        elif _share_of(text, r"^[+-]?\d+,(\d{1,2}|\d{4,})$|\.\d{3},|^[+-]?0,") or settings.separator != ",":
+            comma = True
+        else:
+            thousands = ","
+    if comma and thousands in ("", ","):
+        thousands = "." if any(_all_grouped(text, ".") for text in columns) else ""
+    return parsing.Notation("," if comma else ".", thousands, signs)
+
+
+def _sign(text: pa.ChunkedArray) -> str | None:
+    """The one sign that stands beside the number in each cell, or None."""
+    first = text[0].as_py()
+    found = [sign for sign in parsing.SIGNS if sign in first]
+    if len(found) != 1:
+        return None
+    sign = parsing.literal(found[0])
+    space = "[\\s\u00a0\u202f]*"
+    beside = rf"^[+-]?{sign}{space}[+-]?[\d.]|\d{space}{sign}$"
+    return found[0] if _share_of(text, beside) == 1 else None
+
+
+def _all_grouped(text: pa.ChunkedArray, sign: str) -> bool:
+    """Whether all cells that hold a character have it between groups of three digits, and some do."""
+    text = text.filter(pc.match_substring(text, sign))
+    return (
+        bool(len(text)) and _share_of(text, rf"^[+-]?[1-9]\d{{0,2}}({parsing.literal(sign)}\d{{3}})+([.,]\d+)?$") == 1
+    )
+
+
+def _share_of(text: pa.ChunkedArray, pattern: str) -> float:
+    return float(pc.mean(pc.match_substring_regex(text, pattern).cast(pa.float64())).as_py())
+
+
+def there(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The cells of text that are not missing, without the spaces around them."""
+    text = pc.utf8_trim_whitespace(column)
+    return text.filter(pc.invert(pc.fill_null(pc.is_in(text, pa.array(MISSING, text.type)), True)))
+
+
+def shown(values: Sequence[Any], most: int) -> str:
+    """The first of the values, for people."""
+    return ", ".join(" ".join(str(one).split()) for one in values[:most]) + (", ..." if len(values) > most else "")
+
+
+def typed(names: Sequence[str], setting: str = "") -> str:
+    """Names of columns as they are typed in a shell, after `setting=` where it is named."""
+    joined = json.dumps(list(names)) if any("," in name for name in names) else ",".join(names)
+    return shlex.quote(f"{setting}={joined}" if setting else joined)
+
+
+def _is_value(cell: str) -> bool:
+    number = pc.match_substring_regex(pa.array([cell.replace(",", ".")]), parsing.NUMBER)[0].as_py()
+    return bool(number) or (cell[:1].isdigit() and time_columns.reads_any(cell))

@@ -1,0 +1,93 @@
+"""Targets and features of a series: checked against its columns, and chosen where there is only one choice."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from raysq.config import coerce, nearest_name
+from raysq.errors import UsageError
+from raysq.problems.forecasting.row_durations import check_calendar
+
+if TYPE_CHECKING:
+    from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
+
+
+def infer_defaults(
+    preparation: "SeriesPreprocessor", settings: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """What settings of windows lack or leave open, as far as the columns tell.
+
+    Args:
+        preparation: with its columns known; where they are not, nothing is checked.
+        settings: as a person wrote them; only these are checked.
+        defaults: what holds where they are silent.
+
+    Returns:
+        The settings to add or to replace, and what to tell, in lines.
+
+    Raises:
+        UsageError: targets or features that are no columns, or no target where there are several columns.
+    """
+    values = tuple(map(preparation.stored, preparation.columns))
+    if not values and not preparation.levels:
+        return {}, []
+    there = (*values, *preparation.category_columns)
+    chosen: dict[str, Any] = {}
+    lines: list[str] = []
+    check_calendar(_names(settings, "calendar"))
+    given = _names(settings, "targets")
+    targets = _stored(preparation, given)
+    if targets != given:
+        chosen["targets"] = list(targets)
+    if not targets and not defaults.get("targets"):
+        if len(values) != 1:
+            raise UsageError(
+                f"which column is to be forecast? --target NAME says it, or several parted by commas; there are "
+                f"{', '.join(values) or 'only categories'}"
+            )
+        chosen["targets"] = json.dumps(list(values)) if "," in values[0] else values[0]
+        lines.append(f"target: {values[0]}, the only column of values")
+    for name in targets:
+        if name not in there:
+            raise _no_column("target", name, preparation, targets)
+    features = _stored(preparation, _names(settings, "features"))
+    if not features:
+        return chosen, lines
+    expanded: list[str] = []
+    for name in features:
+        levels = [f"{name}={value}" for value in (preparation.levels or {}).get(name, ())]
+        if not levels and name not in there:
+            raise _no_column("feature", name, preparation, features)
+        expanded += [column for column in levels or [name] if column not in expanded]
+    unnamed = [column for column in preparation.category_columns if column not in expanded]
+    if unnamed and not any(column in expanded for column in preparation.category_columns):
+        expanded += unnamed  # who names a category wants it seen
+        lines.append(f"features: {', '.join(features)}, and the categories {', '.join(preparation.levels)}")
+    if tuple(expanded) != _names(settings, "features"):
+        chosen["features"] = expanded
+    return chosen, lines
+
+
+def _names(settings: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    return tuple(coerce(settings.get(key) or (), tuple[str, ...], key))
+
+
+def _stored(preparation: "SeriesPreprocessor", names: Sequence[str]) -> tuple[str, ...]:
+    """Columns of values as the data set calls them."""
+    return tuple(preparation.stored(name) if name in preparation.columns else name for name in names)
+
+
+def _no_column(role: str, name: str, preparation: "SeriesPreprocessor", asked: Sequence[str]) -> UsageError:
+    reason = preparation.left_out.get(name)
+    if reason is not None:
+        return UsageError(f"{role} {name!r} is no column of values: {reason}")
+    there = (*map(preparation.stored, preparation.columns), *preparation.category_columns)
+    return UsageError(f"{role} {name!r} is no column of values: {_nearest(name, there, asked)}")
+
+
+def _nearest(name: str, there: Sequence[str], asked: Sequence[str]) -> str:
+    joined = ",".join(asked)
+    comma = next((column for column in there if "," in column and column in joined), None)
+    if comma is not None:
+        return f"a name with a comma is written as a JSON list, such as '{json.dumps([comma])}'"
+    return nearest_name(name, there)

@@ -1,0 +1,227 @@
+"""Spans of time as rows of a series, the spans that suit a frequency, and the calendar as waves."""
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from raysq.config import nearest_name
+from raysq.data.durations import DAY, HOUR, MINUTE, MONTH, WEEK, YEAR, parse
+from raysq.errors import UsageError
+from raysq.problems.forecasting.frequency import Frequency
+
+CALENDAR = ("hour", "weekday", "monthday", "yearday", "month")
+VALID = "rows such as 12, or a span such as 90s, 30min, 1h30m, 6h, 5d, 2w, 3mo or 1y"
+
+_STEPS = 120  # time steps that a default window shows of a series with short steps
+_WINDOWS = 5  # a series holds so many default windows end to end (a quarter of it one), or they are made shorter
+
+
+def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
+    """A span as a number of rows.
+
+    Args:
+        value: rows (12, "12", "12 rows") or a span of time ("90s", "30min", "1h30m", "6h", "5d", "1w", "3mo", "1y").
+            Where only some days of the week have rows, days are counted among these, and a week is as many of them as
+            it has.
+        frequency: of the series; None where it has none.
+        setting: name of the setting, for the message.
+
+    Raises:
+        UsageError: no span, one of no whole number of rows, or a span of time where there is no frequency.
+    """
+    if not isinstance(value, str):
+        if isinstance(value, bool) or value != value or int(value) != value or value < 0:
+            raise UsageError(f"{setting} must be {VALID}, received {value!r}")
+        return int(value)
+    text = re.sub(r"\s*rows?\s*$", "", value)
+    duration = parse(text)
+    if duration is None or (text != value and duration.unit is not None):
+        raise UsageError(f"{setting} must be {VALID}, received {value!r}")
+    number, unit = duration
+    if unit is None:
+        if number != int(number):
+            raise UsageError(f"{setting} must be a whole number of {VALID}, received {value!r}")
+        return int(number)
+    if frequency is None:
+        raise UsageError(
+            f"{setting}={value} needs a series with a cadence, and this one has none: give {setting} in rows"
+        )
+    if not number:
+        return 0
+    if frequency.numbered:
+        raise UsageError(f"{setting}={value} needs times, and the rows of this series are numbered: give it in rows")
+    every, length = say(1, frequency), duration.seconds
+    if (unit >= MONTH) != bool(frequency.months):
+        hint = _instead(number, unit, frequency)
+        raise UsageError(f"{setting}={value} is no fixed number of rows in a series with a row every {every}{hint}")
+    a_week = _in_week(frequency)
+    count = length / frequency.seconds
+    if a_week is not None:
+        count = number * a_week if unit == WEEK else length / DAY / frequency.every
+    if a_week is not None and unit == DAY and not _daily(frequency):
+        raise UsageError(f"{setting}={value}: the series has rows {frequency.words} only; give weeks (1w) or rows")
+    if abs(count - round(count)) > 1e-6 * max(count, 1.0) or round(count) < 1:
+        low, high = (say(found, frequency) for found in (math.floor(count), math.ceil(count)))
+        near = high if math.floor(count) < 1 else f"{low} or {high}"
+        raise UsageError(f"{setting}={value} is not a multiple of the series' {every} between rows: take {near}")
+    return round(count)
+
+
+def say(count: int, frequency: Frequency | None) -> str:
+    """So many rows as a person says it: "24h", "5d", "90min", "12mo", or "10 rows"; `rows` reads it back."""
+    if frequency is None or frequency.numbered:
+        return _rows(count)
+    if frequency.months:
+        months = count * frequency.months
+        return f"{months // 12}y" if frequency.months % 12 == 0 else f"{months}mo"
+    a_week = _in_week(frequency)
+    if a_week is not None:
+        if count and (count / a_week).is_integer():
+            return f"{round(count / a_week)}w"
+        return f"{count * frequency.every}d" if _daily(frequency) else _rows(count)
+    length = count * frequency.seconds
+    weekly = _divides(WEEK, frequency.seconds)
+    for name, unit, shortest in (("w", WEEK, 0), ("d", DAY, 4 * DAY), ("h", HOUR, 0), ("min", MINUTE, 0)):
+        if name == "w" and not weekly:
+            continue
+        if name == "d" and _divides(DAY, frequency.seconds):
+            shortest = 0
+        if _divides(unit, length) and length >= shortest and (length or _divides(unit, frequency.seconds)):
+            return f"{round(length / unit)}{name}"
+    return f"{length:.10g}s"
+
+
+def _rows(count: int) -> str:
+    return f"{count} row{'' if count == 1 else 's'}"
+
+
+def _in_week(frequency: Frequency) -> float | None:
+    """Rows of a week where only some of its days have rows."""
+    return None if frequency.days is None else sum(frequency.days) / frequency.every
+
+
+def _daily(frequency: Frequency) -> bool:
+    """Whether rows of some days of the week lie on neighboring days, so that days are spoken of."""
+    return frequency.seconds == DAY * frequency.every
+
+
+def defaults(frequency: Frequency | None, length: int | None = None) -> dict[str, int | None]:
+    """What suits a series of that frequency, in rows: `lookback`, `step`, `horizon`, and `season` (None for none).
+
+    Args:
+        frequency: of the series; None where it has none.
+        length: rows of the series (of the shortest that counts, where there are several); where the usual
+            window is too long for it, a shorter one is given. None for as long as need be.
+    """
+    if frequency is None or frequency.numbered:
+        return _fitting([(30, 1), (10, 1), (4, 1), (2, 1)], length, None)
+    cadence_seconds = frequency.seconds
+    if frequency.months:
+        a_year = 12 / frequency.months
+        season = int(a_year) if a_year == int(a_year) and a_year > 1 else None
+        longest = 2 * season if season and season >= 12 else 12
+        return _fitting([(longest, 1), (12, 1), (6, 1), (3, 1), (2, 1)], length, season)
+    a_week = _in_week(frequency)
+    if a_week is not None:
+        season = int(a_week) if a_week.is_integer() and a_week > 1 else None
+        usual = season or 7
+        return _fitting([(4 * usual, 1), (2 * usual, 1), (usual, 1), (3, 1), (2, 1)], length, season)
+    if cadence_seconds >= DAY:
+        if cadence_seconds >= WEEK:
+            year = round(52 * WEEK / cadence_seconds)
+            season = year if cadence_seconds < 5 * WEEK and _divides(WEEK, cadence_seconds) else None
+            return _fitting([(max(year, 12), 1), (12, 1), (6, 1), (3, 1), (2, 1)], length, season)
+        season = round(WEEK / cadence_seconds) if _divides(cadence_seconds, WEEK) else None
+        return _fitting([(28, 1), (14, 1), (7, 1), (3, 1), (2, 1)], length, season)
+    day = max(round(DAY / cadence_seconds), 1)
+    season = day if _divides(cadence_seconds, DAY) else None
+    shares = [(5.0, 1.0), (1.0, 0.25), (0.25, 1 / 24), (1 / 24, 1 / 144)]
+    pairs = [(max(round(seen * day), 1), max(round(ahead * day), 1)) for seen, ahead in shares]
+    pairs[0] = (max(pairs[0][0], -(-24 // day) * day), pairs[0][1])  # at least 24 steps where they are long
+    pairs = [pair for pair in pairs if pair[0] >= 8] + [(10, 1), (4, 1), (2, 1)]
+    return _fitting(pairs, length, season)
+
+
+def calendar_waves(stamps: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Where the stamps stand in the day, the week, the month and the year, as points on circles.
+
+    Args:
+        stamps: int64 microseconds since 1970, shape (n,).
+        names: of `CALENDAR`.
+
+    Returns:
+        float32 of shape (n, 2 * len(names)): the sine and the cosine for each name, named by `wave_names`.
+
+    Raises:
+        UsageError: an unknown name.
+    """
+    names = check_calendar(names)
+    moments = np.asarray(stamps, np.int64).astype("datetime64[us]")
+    days, months, years = (moments.astype(f"datetime64[{unit}]") for unit in "DMY")
+    waves = np.empty((len(moments), 2 * len(names)), np.float32)
+    for place, name in enumerate(names):
+        if name == "hour":
+            share = (moments - days).astype(np.int64) / (DAY * 1e6)
+        elif name == "weekday":  # 1 January 1970 was a Thursday
+            share = (days.astype(np.int64) + 3) % 7 / 7
+        elif name == "monthday":
+            share = (days - months.astype("datetime64[D]")).astype(np.int64) / _days_in(months)
+        elif name == "yearday":
+            share = (days - years.astype("datetime64[D]")).astype(np.int64) / _days_in(years)
+        else:
+            share = months.astype(np.int64) % 12 / 12
+        angle = 2 * np.pi * share
+        waves[:, 2 * place], waves[:, 2 * place + 1] = np.sin(angle), np.cos(angle)
+    return waves
+
+
+def wave_names(names: Sequence[str]) -> list[str]:
+    """Names for the columns of `calendar_waves`."""
+    return [f"{name} ({wave})" for name in names for wave in ("sin", "cos")]
+
+
+def check_calendar(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, when all are of `CALENDAR`.
+
+    Raises:
+        UsageError: one that is not, or one given twice.
+    """
+    for place, name in enumerate(names):
+        if name not in CALENDAR:
+            raise UsageError(f"calendar knows {', '.join(CALENDAR)}; received {name!r}: {nearest_name(name, CALENDAR)}")
+        if name in names[:place]:
+            raise UsageError(f"calendar names {name!r} twice")
+    return tuple(names)
+
+
+def _days_in(units: np.ndarray) -> np.ndarray:
+    """Days of the month or year that each stands for."""
+    return ((units + 1).astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
+
+
+def _divides(unit: float, length: float) -> bool:
+    return abs(length / unit - round(length / unit)) < 1e-9
+
+
+def _instead(number: float, unit: float, frequency: Frequency) -> str:
+    """What to write for months in a series of days, or for days in a series of months."""
+    days = {YEAR: 365, MONTH: 30}.get(unit)
+    length = number * (days * DAY if days else unit)
+    a_week = _in_week(frequency)
+    seconds = frequency.seconds if a_week is None else WEEK / a_week
+    return f"; {say(max(round(length / seconds), 1), frequency)} comes nearest"
+
+
+def _fitting(pairs: Sequence[tuple[int, int]], length: int | None, season: int | None) -> dict[str, Any]:
+    """The first (lookback, horizon) of which the series holds enough windows, with its step."""
+    lookback, horizon = pairs[-1]
+    for seen, ahead in pairs:
+        if length is None or (seen + ahead - 1) * _WINDOWS <= length:
+            lookback, horizon = seen, ahead
+            break
+    divisors = [step for step in range(1, lookback + 1) if lookback % step == 0] if lookback > _STEPS else [1]
+    step = min(divisors, key=lambda step: abs(step - lookback / _STEPS))
+    return {"lookback": lookback, "step": step, "horizon": horizon, "season": season}

@@ -1,0 +1,167 @@
+"""The rows of a prepared series as a model sees them: normalized columns, and waves of the calendar."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from raysq.data import time_zones
+from raysq.data.dataset import SHARD_ROWS, Dataset
+from raysq.data.moments import merge, moments
+from raysq.errors import DataError
+from raysq.problems.forecasting import row_durations
+from raysq.problems.forecasting.observed import Stretches
+from raysq.problems.forecasting.settings import ForecastingSettings, segments, value_columns
+from raysq.problems.forecasting.splits import Bounds
+
+
+class Series:
+    """The rows of a prepared series, normalized with mean and deviation of the training rows only.
+
+    Attributes:
+        names: what a model sees of a row: the feature columns, then the calendar's waves.
+        mean, std: of the feature columns, over the values of the source.
+        target_mean, target_std: of the targets.
+    """
+
+    def __init__(self, dataset: Dataset, settings: ForecastingSettings, bounds: Sequence[Bounds]):
+        self.columns = settings.features or value_columns(dataset)
+        self.targets = settings.targets
+        self.calendar = settings.calendar
+        self.names = (*self.columns, *row_durations.wave_names(settings.calendar))
+        self.rows = dataset.rows
+        self._dataset = dataset
+        self._zone = dataset.manifest.report.get("timezone")
+        found = {name: Stretches.of(dataset, name) for name in {*self.columns, *self.targets}}
+        self._stretches = {name: stretches for name, stretches in found.items() if stretches is not None}
+        training = [one["train"] for one in bounds if one["train"][1] > one["train"][0]]
+        if sum(end - begin for begin, end in training) < 2:
+            raise DataError("the training split has fewer than 2 rows; change split")
+        statistics = {name: _statistics(dataset, name, training) for name in {*self.columns, *self.targets}}
+        self.mean, self.std = (np.array([statistics[name][part] for name in self.columns]) for part in (0, 1))
+        self.target_mean, self.target_std = (
+            np.array([statistics[name][part] for name in self.targets]) for part in (0, 1)
+        )
+
+    @cached_property
+    def firsts(self) -> tuple[int, ...]:
+        """For each series the first row on which all columns have a value: none is made up before the first one."""
+        return tuple(
+            max([begin, *(stretches.leading(begin) for stretches in self._stretches.values())])
+            for begin, _ in segments(self._dataset)
+        )
+
+    @cached_property
+    def observed(self) -> np.ndarray | None:
+        """Which targets are of the source, uint8 of shape (rows, targets); None where all are."""
+        if not any(name in self._stretches for name in self.targets):
+            return None
+        mask = np.ones((self.rows, len(self.targets)), np.uint8)
+        for place, name in enumerate(self.targets):
+            if name in self._stretches:
+                mask[self._stretches[name].inside(self.rows), place] = 0
+        return mask
+
+    @cached_property
+    def foreseen(self) -> np.ndarray:
+        """Rows on which a target was filled with what follows: a window that ends there would know its future."""
+        rows = np.zeros(self.rows, bool)
+        for name in self.targets:
+            if name in self._stretches:
+                rows |= self._stretches[name].inside(self.rows, ahead=True)
+        return rows
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the normalized series in memory."""
+        return self.rows * (len(self.names) + (0 if self.place is not None else len(self.targets))) * 4
+
+    @cached_property
+    def place(self) -> int | None:
+        """The place of the only target among the columns: then no array of its own is needed."""
+        if len(self.targets) == 1 and self.targets[0] in self.columns:
+            return self.columns.index(self.targets[0])
+        return None
+
+    def view(self, name: str) -> "View":
+        """The "series" or the "targets" on disk, normalized when rows are taken."""
+        return View(self, name)
+
+    def take(self, name: str, rows: Any) -> np.ndarray:
+        """Normalized rows of the "series" or the "targets", float32 of shape `rows.shape + (features,)`; 0 before the
+        first value of a column."""
+        rows = np.asarray(rows)
+        columns, mean, std = self._part(name)
+        waves = self.calendar if name == "series" else ()
+        out = np.empty((*rows.shape, len(columns) + 2 * len(waves)), np.float32)
+        for number, column in enumerate(columns):
+            out[..., number] = (self._dataset.column(column).take(rows) - mean[number]) / std[number]
+            if column in self._stretches:
+                np.nan_to_num(out[..., number], copy=False)
+        if waves:
+            stamps = time_zones.utc_to_local(
+                self._dataset.column("time").take(rows).view("int64").reshape(-1), self._zone
+            )
+            out[..., len(columns) :] = row_durations.calendar_waves(stamps, waves).reshape(*rows.shape, -1)
+        return out
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All rows normalized, float32 of shape `(rows, features)`: one private copy."""
+        names = ("series",) if self.place is not None else ("series", "targets")
+        return {name: self._whole(name) for name in names}
+
+    def _part(self, name: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+        if name == "series":
+            return self.columns, self.mean, self.std
+        return self.targets, self.target_mean, self.target_std
+
+    def _whole(self, name: str) -> np.ndarray:
+        columns, mean, std = self._part(name)
+        waves = self.calendar if name == "series" else ()
+        out = np.empty((self.rows, len(columns) + 2 * len(waves)), np.float32)
+        for number, column in enumerate(columns):
+            out[:, number] = (self._dataset.column(column).slice(0, self.rows) - mean[number]) / std[number]
+            if column in self._stretches:
+                np.nan_to_num(out[:, number], copy=False)
+        if waves:
+            stamps = time_zones.utc_to_local(self._dataset.column("time").slice(0, self.rows).view("int64"), self._zone)
+            out[:, len(columns) :] = row_durations.calendar_waves(stamps, waves)
+        return out
+
+
+class View:
+    """Rows of a series that are read, and normalized, when they are taken."""
+
+    def __init__(self, series: Series, name: str):
+        self._series, self._name = series, name
+
+    def take(self, rows: Any) -> np.ndarray:
+        """Normalized rows, float32 of shape `rows.shape + (features,)`."""
+        return self._series.take(self._name, rows)
+
+
+def _statistics(dataset: Dataset, name: str, ranges: Sequence[tuple[int, int]]) -> tuple[float, float]:
+    """Mean and deviation of a column over several ranges of rows; what is not of the source does not count."""
+    stretches = Stretches.of(dataset, name)
+    if stretches is not None:
+        missing, column = stretches.inside(dataset.rows), dataset.column(name)
+        total = (0, 0.0, 0.0)
+        for begin, end in ranges:
+            for low in range(begin, end, SHARD_ROWS):
+                high = min(low + SHARD_ROWS, end)
+                total = merge(total, moments(column.slice(low, high)[~missing[low:high]]))
+        if not total[0]:
+            raise DataError(f"column {name!r} has no value in the training rows; change split, or leave it out")
+        mean, std = total[1], float(np.sqrt(total[2] / total[0]))
+    elif len(ranges) == 1:
+        mean, std = dataset.statistics(name, *ranges[0])
+    else:
+        total = (0, 0.0, 0.0)
+        for begin, end in ranges:
+            mean, std = dataset.statistics(name, begin, end)
+            total = merge(total, (end - begin, mean, std * std * (end - begin)))
+        mean, std = total[1], float(np.sqrt(total[2] / total[0]))
+    # A column that does not change over the training rows carries nothing: leave it at zero, not at infinity.
+    return mean, std if std > 0 else 1.0

@@ -1,0 +1,136 @@
+"""Which rows of a series train, validate and test: shares, rows or dates, in time order."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from raysq.data import time_zones
+from raysq.errors import DataError, UsageError
+
+SPLITS = ("train", "val", "test")
+VALID = (
+    "rows or shares of train/val/test such as 200000/100000/rest or 0.5/0.25/0.25, or the dates at which val and "
+    "test begin such as 2013-01-01/2014-01-01"
+)
+
+_DATE = re.compile(r"\d{4}-\d{2}(-\d{2}([T ]\d{2}(:\d{2}(:\d{2})?)?)?)?")
+
+Bounds = dict[str, tuple[int, int]]
+
+
+def check(text: str) -> None:
+    """Refuses what is no split.
+
+    Raises:
+        UsageError: it says what is one.
+    """
+    parts = _parts(text)
+    if len(parts) == 2:
+        if not all(_DATE.fullmatch(part) for part in parts):
+            raise _wrong(text)
+        dates(text)
+        return
+    if len(parts) != 3 or "rest" in parts[:2]:
+        raise _wrong(text)
+    try:
+        numbers = [float(part) for part in parts if part != "rest"]
+    except ValueError:
+        raise _wrong(text) from None
+    if min(numbers) < 0 or not all(np.isfinite(numbers)):
+        raise _wrong(text)
+    if _shares(parts):
+        if sum(numbers) > 1 + 1e-9:
+            raise UsageError(f"setting split takes shares that add up to at most 1, received {text!r}")
+    elif any(number != int(number) for number in numbers):
+        raise _wrong(text)
+
+
+def dates(text: str) -> tuple[np.datetime64, np.datetime64] | None:
+    """The stamps at which val and test begin, or None where the split is in rows or shares."""
+    parts = _parts(text)
+    if len(parts) != 2:
+        return None
+    try:
+        val, test = (np.datetime64(part.replace(" ", "T"), "us") for part in parts)
+    except ValueError:
+        raise _wrong(text) from None
+    if val >= test:
+        raise UsageError(f"setting split: val must begin before test, received {text!r}")
+    return val, test
+
+
+def bounds(text: str, rows: int, stamps: Any = None, zone: str | None = None) -> Bounds:
+    """First row and end row of each split of one series.
+
+    Args:
+        text: what `check` takes.
+        rows: of the series.
+        stamps: called for its time stamps (int64 microseconds), where the split names dates.
+        zone: of the series, whose dates are named; its stamps are in UTC then.
+
+    Raises:
+        DataError: a split that does not fit the rows, or dates outside of the series.
+    """
+    begins = dates(text)
+    parts = _parts(text)
+    if begins is not None:
+        found = np.asarray(stamps(), np.int64)
+        moments = time_zones.local_to_utc(np.array(begins).astype(np.int64), zone)
+        cuts = [int(cut) for cut in np.searchsorted(found, moments)]
+        if not 0 < cuts[0] < cuts[1]:
+            shown = time_zones.utc_to_local(found[[0, -1]], zone).astype("datetime64[us]")
+            first, last = (str(stamp)[:19] for stamp in shown)
+            raise DataError(f"split {text} leaves no row to train or to validate on: the series is {first} to {last}")
+        ends = [*cuts, rows]
+    elif _shares(parts):
+        shares = [float(part) for part in parts[:2]]
+        ends = [int(rows * shares[0]), int(rows * (shares[0] + shares[1]))]
+        ends.append(rows if parts[2] == "rest" else int(rows * min(1.0, sum(shares) + float(parts[2])) + 0.5))
+    else:
+        sizes = [int(float(part)) for part in parts[:2]]
+        ends = [sizes[0], sum(sizes), rows if parts[2] == "rest" else sum(sizes) + int(float(parts[2]))]
+    starts = [0, ends[0], ends[1]]
+    if ends[2] > rows or any(end < start for start, end in zip(starts, ends, strict=True)):
+        raise DataError(f"split {text} does not fit {rows:,} rows")
+    return dict(zip(SPLITS, zip(starts, ends, strict=True), strict=True))
+
+
+def rolling(found: Sequence[Bounds], count: int) -> list[list[Bounds]]:
+    """The folds of a rolling-origin backtest: the test rows in `count` blocks, one after the other.
+
+    In every fold a block is tested, the rows before it are validated on (as many as the split has), and all rows
+    before those train (Tashman 2000, with an expanding window).
+
+    Args:
+        found: bounds of each series.
+        count: of folds.
+
+    Returns:
+        For each fold the bounds of each series.
+    """
+    folds = []
+    for number in range(count):
+        fold = []
+        for one in found:
+            begin, end = one["test"]
+            validating = one["val"][1] - one["val"][0]
+            low = begin + (end - begin) * number // count
+            high = begin + (end - begin) * (number + 1) // count
+            fold.append({"train": (0, low - validating), "val": (low - validating, low), "test": (low, high)})
+        folds.append(fold)
+    return folds
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split("/")]
+
+
+def _shares(parts: Sequence[str]) -> bool:
+    """Whether the numbers are shares: 0.5/0.25/0.25, also 0.8/0.2/rest, and not 1/1/1."""
+    return all("." in part or part in ("rest", "0") for part in parts) and any("." in part for part in parts)
+
+
+def _wrong(text: str) -> UsageError:
+    return UsageError(f"setting split must be {VALID}; received {text!r}")

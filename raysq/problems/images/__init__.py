@@ -1,0 +1,116 @@
+"""Images: which of several classes one belongs to, or the image itself by way of a few numbers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from raysq.data.dataset import Dataset
+from raysq.problems import classification_metrics
+from raysq.problems.base import ModelSpec, Objective, Problem
+from raysq.problems.classes import single_classes, single_messages
+from raysq.problems.images.batches import pictures
+from raysq.problems.images.evaluation import details, show
+from raysq.problems.images.predict import predict, rows
+from raysq.problems.images.preprocessor import ImagePredictionPreprocessor, ImagePreprocessor
+from raysq.problems.images.report import report
+from raysq.problems.images.sample import sample
+from raysq.problems.images.settings import ImageSettings
+from raysq.problems.splits import has_own_validation, validation_messages
+
+_BUILDERS = "raysq.problems.images.models:"
+_NAMED = 12  # classes up to which they are named in a line
+
+
+def facts(dataset: Dataset, settings: ImageSettings) -> dict[str, Any]:
+    """The classes and their shares, the images' size, how such images are read, and what stands in two splits."""
+    found = pictures(dataset, settings)
+    return {
+        "classes": list(dataset.manifest.report["classes"]),
+        "priors": list(found.priors),
+        "own_validation": has_own_validation(dataset),
+        "shape": list(found.shape),
+        "reading": dataset.manifest.preparation["settings"],
+        "unit": None,
+        "examples": [len(found.split.train), len(found.split.val), len(found.split.test)],
+        "shared": found.shared,
+        "single": single_classes(found.labels, found.split, dataset.manifest.report["classes"]),
+    }
+
+
+def objective(facts: Mapping[str, Any], settings: ImageSettings) -> Objective:
+    """Cross-entropy or squared error, of classes or of pixels; accuracy of classes, squared error of pixels."""
+    if settings.target == "image":
+        loss = "mean_squared_error" if settings.loss == "mse" else "binary_crossentropy"
+        return Objective(loss, {"mse": classification_metrics.image_error})
+    classes: Any = classification_metrics.squared_error if settings.loss == "mse" else "sparse_categorical_crossentropy"
+    return Objective(classes, {"accuracy": classification_metrics.accuracy})
+
+
+def references(facts: Mapping[str, Any], settings: ImageSettings) -> dict[str, dict[str, Any]]:
+    """The shares of the classes among the training images, or their mean, whatever the image."""
+    return {"baseline": {}}
+
+
+def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
+    """Nothing: accuracy has no unit, and pixels are from 0 to 1 everywhere."""
+    return {}
+
+
+def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
+    """What a model sees and is to give, and what a person should know of the splits."""
+    classes = facts["classes"]
+    height, width, channels = facts["shape"]
+    train, val, test = facts["examples"]
+    lines = [
+        f"sees images of {width} x {height} pixels, {'gray' if channels == 1 else 'red, green and blue'}: {train:,} to "
+        f"train on, {val:,} to validate, {test:,} to test"
+    ]
+    lines += validation_messages(facts, "image")
+    if settings.target == "image":
+        lines.append("gives each image again; the labels are not used")
+    else:
+        named = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
+        lines.append(f"tells {len(classes)} classes apart{named}")
+        absent = [name for name, share in zip(classes, facts["priors"], strict=True) if not share]
+        if absent:
+            more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
+            lines.append(f"has no training image of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
+        lines += single_messages(facts)
+    for split, words in (("val", "validation"), ("test", "test")):
+        if facts["shared"][split]:
+            lines.append(f"{facts['shared'][split]:,} {words} images are also among those to train on, pixel for pixel")
+    return lines
+
+
+def raw_reading(facts: Mapping[str, Any]) -> ImagePredictionPreprocessor:
+    """The preparation that reads raw images for predictions as those of the run were read."""
+    return ImagePredictionPreprocessor.of(facts["reading"])
+
+
+PROBLEM = Problem(
+    name="images",
+    noun="a model of images",
+    preparation=ImagePreprocessor,
+    examples=ImageSettings,
+    models={
+        "baseline": ModelSpec(_BUILDERS + "baseline", xla=False),
+        "mlp": ModelSpec(_BUILDERS + "mlp", xla=False),
+        "cnn": ModelSpec(_BUILDERS + "cnn", xla=False),
+        "autoencoder": ModelSpec(_BUILDERS + "autoencoder", {"target": "image", "loss": "mse"}, xla=False),
+    },
+    default_model="cnn",
+    sample=sample,
+    facts=facts,
+    objective=objective,
+    references=references,
+    scale=scale,
+    remarks=remarks,
+    folds=None,
+    reading=raw_reading,  # not "reading": that is the package beside this
+    history=None,
+    predict=predict,
+    report=report,
+    details=details,
+    show=show,
+    rows=rows,
+    activations=True,
+)

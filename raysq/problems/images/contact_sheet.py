@@ -1,0 +1,85 @@
+"""Contact sheets: many small pictures as the pixels of one."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+GAP = 2  # pixels between pictures
+
+
+def sheet(images: Sequence[np.ndarray], columns: int, gap: int = GAP) -> np.ndarray:
+    """Pictures in rows, nothing between them.
+
+    Args:
+        images: uint8 of one shape, (height, width, 1 or 3).
+        columns: pictures of a row.
+        gap: pixels between pictures.
+
+    Returns:
+        uint8 of shape (height, width, 2 or 4): the last channel is 0 where nothing is, else 255.
+    """
+    height, width, channels = images[0].shape
+    columns = min(columns, len(images))
+    lines = -(-len(images) // columns)
+    whole = np.zeros((lines * (height + gap) - gap, columns * (width + gap) - gap, channels + 1), np.uint8)
+    for place, image in enumerate(images):
+        top, left = place // columns * (height + gap), place % columns * (width + gap)
+        whole[top : top + height, left : left + width, :channels] = image
+        whole[top : top + height, left : left + width, channels] = 255
+    return whole
+
+
+def channels_sheet(values: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
+    """The channels of a convolution's output beside each other, as "Deep Learning with Python" draws them (5.4.1).
+
+    Args:
+        values: of shape (height, width, channels).
+        columns: channels of a row.
+        gap: pixels between channels.
+
+    Returns:
+        uint8 of shape (height, width): 1 to 255, each channel by its own mean and deviation; 0 where nothing is.
+    """
+    height, width, channels = values.shape
+    mean, deviation = values.mean((0, 1)), values.std((0, 1))
+    even = (values - mean) / np.where(deviation > 0, deviation, 1.0)
+    drawn = np.clip(even * 64 + 128, 1, 255).astype(np.uint8)
+    drawn[..., deviation == 0] = 1  # a channel that sees nothing
+    lines = -(-channels // columns)
+    whole = np.zeros((lines * (height + gap) - gap, min(columns, channels) * (width + gap) - gap), np.uint8)
+    for channel in range(channels):
+        top, left = channel // columns * (height + gap), channel % columns * (width + gap)
+        whole[top : top + height, left : left + width] = drawn[..., channel]
+    return whole
+
+
+def vector_sheet(values: np.ndarray, highest: float | None = None) -> np.ndarray:
+    """The numbers of a dense layer as cells of a picture, row by row, as near to a square as can be.
+
+    Args:
+        values: of shape (units,).
+        highest: the value that is brightest; the largest of them when None. The smallest, or 0, is the darkest.
+
+    Returns:
+        uint8 of shape (rows, columns): 1 to 255, and 0 after the last cell.
+    """
+    columns = int(np.ceil(np.sqrt(len(values))))
+    lines = -(-len(values) // columns)
+    low, high = min(0.0, float(values.min())), float(values.max()) if highest is None else highest
+    drawn = np.clip((values - low) / max(high - low, 1e-12) * 254 + 1, 1, 255).astype(np.uint8)
+    whole = np.zeros(lines * columns, np.uint8)
+    whole[: len(values)] = drawn
+    return whole.reshape(lines, columns)
+
+
+def shrunk(images: np.ndarray, most: int) -> np.ndarray:
+    """Images of shape (n, height, width, channels) with no side longer than so many pixels: every second, third, ... is
+    a mean of its neighbors."""
+    step = -(-max(images.shape[1:3]) // most)
+    if step <= 1:
+        return images
+    count, height, width, channels = images.shape
+    height, width = max(1, height // step), max(1, width // step)
+    cut = images[:, : height * step, : width * step].astype(np.float32)
+    means = cut.reshape(count, height, step, width, step, channels).mean((2, 4))
+    return means.round().astype(np.uint8)

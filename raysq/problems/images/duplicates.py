@@ -1,0 +1,45 @@
+"""Images that lie in more than one class, pixel for pixel: found over all pieces, by what their notes carry."""
+
+import base64
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from raysq.text.fit_vocabulary import in_conflict
+
+_NAMED = 5
+
+
+def pack(keys: np.ndarray, labels: np.ndarray, ids: Sequence[str]) -> dict[str, str]:
+    """Return checksums, labels and names of a table's images, for its note: some 20 bytes an image.
+
+    Args:
+        keys: uint64, a checksum of the pixels of each.
+        labels: int32, the number of each one's class.
+        ids: their names.
+    """
+    columns = {"keys": keys.astype("<u8").tobytes(), "labels": labels.astype("<i4").tobytes()}
+    columns["ids"] = zlib.compress("\0".join(ids).encode("utf-8", "surrogateescape"), 1)
+    return {name: base64.b64encode(data).decode() for name, data in columns.items()}
+
+
+def find(packed: Sequence[dict[str, str]]) -> dict[str, Any]:
+    """Return how many images have the pixels of one of another class (`count`), and the first `names`.
+
+    Args:
+        packed: what `pack` made of each table, in order.
+    """
+    data = {name: [base64.b64decode(one[name]) for one in packed] for name in ("keys", "labels", "ids")}
+    rows = in_conflict(np.frombuffer(b"".join(data["keys"]), "<u8"), np.frombuffer(b"".join(data["labels"]), "<i4"))
+    names: list[str] = []
+    begin = 0
+    for keys, ids in zip(data["keys"], data["ids"], strict=True):
+        end = begin + len(keys) // 8
+        own = rows[(rows >= begin) & (rows < end)][: _NAMED - len(names)]
+        if len(own):
+            text = zlib.decompress(ids).decode("utf-8", "surrogateescape").split("\0")
+            names += [text[row - begin] for row in own.tolist()]
+        begin = end
+    return {"count": len(rows), "names": names}

@@ -1,0 +1,56 @@
+"""Figures of a split beyond the metrics: of classes a confusion matrix, of an autoencoder its errors."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from raysq.problems import classification_report
+from raysq.problems.charts import Table, Text
+from raysq.problems.images.settings import ImageSettings
+
+_QUANTILES = (0.1, 0.5, 0.9, 0.99)
+
+
+def details(facts: Mapping[str, Any], settings: ImageSettings, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
+    """Figures of a split beyond the metrics.
+
+    Args:
+        facts: the run's facts.
+        settings: the run's image settings.
+        y: the number of each example's class, `(n, 1)`, or the image, `(n, height, width, channels)`.
+        prediction: what the model gave: `(n, classes)`, or images.
+
+    Returns:
+        Of classes what `raysq.problems.classification_report.classification_report` says. Of images `examples`, the mean squared error (`mse`) of
+        all pixels, the mean absolute error (`mae`), and quantiles of the images' own mean squared errors.
+    """
+    if settings.target == "label":
+        return classification_report.classification_report(facts, settings, y, prediction)
+    errors = np.empty(len(y))
+    absolute = 0.0
+    for begin in range(0, len(y), 4096):
+        part = slice(begin, begin + 4096)
+        off = (y[part].astype(np.float64) - prediction[part]).reshape(len(y[part]), -1)
+        errors[part] = (off * off).mean(1)
+        absolute += float(np.abs(off).mean(1).sum())
+    return {
+        "examples": len(y),
+        "mse": float(errors.mean()),
+        "mae": absolute / len(y),
+        "quantiles": {str(share): float(np.quantile(errors, share)) for share in _QUANTILES},
+    }
+
+
+def show(details: Mapping[str, Any], split: str) -> list[Table | Text]:
+    """The details as tables."""
+    if "confusion" in details:
+        return classification_report.report_tables(details, split)
+    heads = [
+        "images",
+        "mean squared error",
+        "mean absolute error",
+        *(f"{share} quantile" for share in details["quantiles"]),
+    ]
+    row = [details["examples"], details["mse"], details["mae"], *details["quantiles"].values()]
+    return [Table(heads, [row], f"{split}: errors of the images given again")]

@@ -1,0 +1,122 @@
+"""Classes for raw images, or how well an autoencoder gives them again."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.errors import DataError, UsageError
+from raysq.problems.classification_report import predicted_classes
+from raysq.problems.fixed_batches import fixed_batches
+from raysq.problems.images.batches import scaled
+from raysq.problems.images.readers.decode import convert
+from raysq.problems.images.readers.format import WHITE, Form
+from raysq.problems.images.readers.npz import as_images, shape_of
+from raysq.problems.images.settings import ImageSettings
+
+BATCH = 128  # images that the model is given at a time
+
+
+def predict(
+    facts: Mapping[str, Any],
+    settings: ImageSettings,
+    model: Any,
+    table: pa.Table,
+    report: Mapping[str, Any] | None = None,
+    stands: tuple[int, int] | None = None,
+    origin: int = 0,
+    assets: Path | None = None,
+) -> pa.Table:
+    """A class for every image, and how probable each class is; of an autoencoder, its error on each image.
+
+    An image's answer does not depend on the images beside it, bit for bit.
+
+    Args:
+        facts: the run's facts.
+        settings: the run's image settings.
+        model: the Keras model.
+        table: the images in a column `pixels` of fixed-size lists of uint8; a column `id` is kept.
+        report: of the preparation that read them; not needed.
+        stands: not for images, each of which is predicted by itself.
+        origin: number of the table's first row.
+        assets: not needed.
+
+    Returns:
+        A table with `row`, `id` where there is one, and `label`, its `probability`, and `p_CLASS` for each class; of
+        an autoencoder with `error`, the mean squared error of the image's pixels, from 0 to 1.
+
+    Raises:
+        DataError: there is no column of pixels, or it is of another size than the run's images.
+    """
+    shape = tuple(facts["shape"])
+    pixels = _pixels(table, shape)
+    x, outputs = [], []
+    for filled, count in fixed_batches(pixels, BATCH):
+        x.append(scaled(filled, shape))
+        outputs.append(np.asarray(model.predict_on_batch(x[-1]))[:count])
+        x[-1] = x[-1][:count]
+    out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(pixels)))}
+    if "id" in table.column_names:
+        out["id"] = table.column("id")
+    if settings.target == "image":
+        errors = [((one - other) ** 2).reshape(len(one), -1).mean(1) for one, other in zip(x, outputs, strict=True)]
+        out["error"] = pa.array(np.concatenate([np.empty(0, np.float32), *errors]).astype(np.float32))
+        return pa.table(out)
+    classes = facts["classes"]
+    shares = np.concatenate([np.empty((0, len(classes)), np.float32), *outputs]).astype(np.float32)
+    own = predicted_classes(shares)
+    out["label"] = pa.array([classes[number] for number in own.tolist()], pa.string())
+    out["probability"] = pa.array(shares[np.arange(len(own)), own])
+    for number, name in enumerate(classes):
+        out[f"p_{name}"] = pa.array(np.ascontiguousarray(shares[:, number]))
+    return pa.table(out)
+
+
+def rows(facts: Mapping[str, Any], given: Any) -> pa.Table:
+    """The table of images that were given in Python.
+
+    Args:
+        facts: the run's facts.
+        given: whole numbers from 0 to 255, or numbers up to what white is in the run's data, of shape (height, width),
+            (n, height, width), or either with 1 or 3 channels at the end; of another size or color than the run's
+            images, they are brought to it as its data were.
+
+    Raises:
+        UsageError: no array of images.
+        DataError: values that are not 0 to 255.
+    """
+    array = np.asarray(given)
+    height, width, channels = facts["shape"]
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3) and array.shape[1] > 3):
+        array = array[None]  # one image
+    if array.ndim not in (3, 4) or shape_of(array.shape) is None:
+        raise UsageError(
+            f"images are an array of whole numbers of shape (n, height, width) or (n, height, width, 1 or 3); received "
+            f"shape {array.shape} of {array.dtype}"
+        )
+    read = facts["reading"]
+    background = 255 if read["background"] == "white" else 0
+    white = read.get("white", WHITE)
+    form = Form(width, height, channels, read["fit"], background, labels=False, white=white)
+    pixels = convert(as_images(array, "the array", form), form).reshape(len(array), form.bytes)
+    return pa.table({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), form.bytes)})
+
+
+def _pixels(table: pa.Table, shape: tuple[int, ...]) -> np.ndarray:
+    """The pixels of a table's images, uint8 of shape (n, pixels)."""
+    if "pixels" not in table.column_names:
+        raise DataError(f"the rows lack a column 'pixels'; there are {', '.join(table.column_names)}")
+    column = table.column("pixels").combine_chunks()
+    wanted = int(np.prod(shape))
+    if not pa.types.is_fixed_size_list(column.type):
+        try:
+            column = column.cast(pa.list_(pa.uint8(), wanted))
+        except pa.ArrowException:
+            raise DataError(
+                f"column 'pixels' holds {column.type}, not lists of {wanted:,} numbers from 0 to 255"
+            ) from None
+    if column.type.list_size != wanted or not pa.types.is_uint8(column.type.value_type):
+        raise DataError(f"column 'pixels' holds {column.type}, and the run's images have {wanted:,} numbers of uint8")
+    return np.asarray(column.flatten().to_numpy(zero_copy_only=True)).reshape(-1, wanted)

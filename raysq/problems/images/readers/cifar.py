@@ -1,0 +1,111 @@
+"""The "python version" of CIFAR-10 and CIFAR-100: pickled batches in a folder or a tar (Krizhevsky 2009)."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.data.readers.files import read_file
+from raysq.data.readers.limits import Limits
+from raysq.errors import DataError
+from raysq.problems.images.readers import tar
+from raysq.problems.images.readers.format import TARS, Form, Piece
+from raysq.problems.images.readers.rows import Note, Rows
+from raysq.problems.images.readers.unpickle import read as unpickle
+from raysq.storage.filetree import walk_tree
+
+SIDE, CHANNELS = 32, 3
+_TEN = re.compile(r"data_batch_\d+|test_batch")
+_META = {"batches.meta": "label_names", "meta": "fine_label_names"}
+
+
+def batches(names: Iterable[str]) -> list[str]:
+    """Which of these paths are batches of CIFAR, those to train on first; none where it is something else."""
+    names = list(names)
+    ends = {name.rpartition("/")[2]: name for name in names}
+    found = sorted(name for end, name in ends.items() if _TEN.fullmatch(end))
+    if not found and {"train", "test", "meta"} <= set(ends):
+        found = [ends["train"], ends["test"]]
+    return sorted(found, key=lambda name: (part_of(name), name))
+
+
+def part_of(name: str) -> int:
+    """0 for a batch to train on, 1 for one to test on."""
+    return int(name.rpartition("/")[2].startswith("test"))
+
+
+def plan(path: Path) -> list[Piece]:
+    """A piece for each batch."""
+    sizes = _sizes(path)
+    return [Piece(str(path), "cifar", sizes[name], (name,), part=part_of(name)) for name in batches(sizes)]
+
+
+def classes(path: Path, limits: Limits) -> list[str]:
+    """The names of the classes, in the publisher's order; their numbers where the file with the names is not there."""
+    for name in _sizes(path):
+        key = _META.get(name.rpartition("/")[2])
+        if key is not None:
+            found = unpickle(_bytes(path, name, limits), name).get(key)
+            if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+                raise DataError(f"{name} has no list of names {key!r}; fetch it again, or take it out to have numbers")
+            return found
+    labels = {label for piece in plan(path) for label in _batch(piece, limits)[1]}
+    return [str(label) for label in sorted(labels)]
+
+
+def missing(path: Path) -> list[str]:
+    """Which of the publisher's batches to train on are not there."""
+    there = {name.rpartition("/")[2] for name in batches(_sizes(path))}
+    if not any(_TEN.fullmatch(name) for name in there):
+        return []
+    return [name for name in (f"data_batch_{number}" for number in range(1, 6)) if name not in there]
+
+
+def others(path: Path) -> list[str]:
+    """The files that are neither batches nor names of classes."""
+    names = _sizes(path)
+    taken = set(batches(names)) | {name for name in names if name.rpartition("/")[2] in _META}
+    return [name for name in names if name not in taken]
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of a batch; their ids are its name and their number in it, from 1."""
+    pixels, labels = _batch(piece, form)
+    name = piece.names[0].rpartition("/")[2]
+    rows = Rows(form)
+    step = 4096
+    for begin in range(0, len(pixels), step):
+        part = pixels[begin : begin + step].reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
+        ids = [f"{name}:{number}" for number in range(begin + 1, begin + 1 + len(part))]
+        rows.add_array(part, labels[begin : begin + step], piece.part, ids)
+        if rows.full:
+            yield rows.take()
+    yield rows.take()
+
+
+def _batch(piece: Piece, limits: Limits) -> tuple[np.ndarray, list[Any]]:
+    """Pixels of shape (n, 3072) and labels."""
+    name = piece.names[0]
+    found = unpickle(_bytes(Path(piece.path), name, limits), name)
+    pixels, labels = found.get("data"), found.get("labels", found.get("fine_labels"))
+    if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != CHANNELS * SIDE * SIDE:
+        shape = pixels.shape if isinstance(pixels, np.ndarray) else None
+        raise DataError(f"{name}: data must be bytes of shape (images, 3072), received shape {shape}; fetch it again")
+    if not isinstance(labels, list) or len(labels) != len(pixels) or not all(isinstance(one, int) for one in labels):
+        raise DataError(f"{name}: it must have a list of {len(pixels):,} labels beside its data; fetch it again")
+    return pixels, labels
+
+
+def _sizes(path: Path) -> dict[str, int]:
+    if path.is_dir():
+        return {file.name: file.size for file in walk_tree(path).files}
+    return dict(tar.look(path).sizes)
+
+
+def _bytes(path: Path, name: str, limits: Limits) -> bytes:
+    if path.name.lower().endswith(TARS) and path.is_file():
+        return tar.content(path, name, limits)
+    return read_file(path / name, name, limits.check_object)

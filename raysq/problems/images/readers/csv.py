@@ -1,0 +1,180 @@
+"""Images in csv files, a row each: a label and the pixels, as Kaggle's digit recognizer has them."""
+
+import contextlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from raysq.config import join_names
+from raysq.data.readers import streams, tables
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.csv.rows import blocks, parse_options
+from raysq.data.readers.csv.sniff import begin, sniff, sniff_encoding
+from raysq.errors import DataError
+from raysq.problems.images.readers.format import WHITE, Form, Piece
+from raysq.problems.images.readers.npz import as_images, labels
+from raysq.problems.images.readers.rows import Note, Rows
+
+_BLOCK = 8 << 20  # bytes of a file that are read at a time
+_LABELS = ("label", "class", "target", "y")
+_HEAD = 8 << 20  # bytes, of which so many columns take many
+_LOOKED_AT = 1000  # rows of a file without names in which the labels are looked for
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a file.
+
+    Attributes:
+        names: of all, in their order; their numbers where the first line has none.
+        label: the one of the labels, "" where there is none.
+        csv: how the file is written.
+        size: bytes above the first row.
+        lines: lines above the first row.
+        messages: what was found of how the file is written.
+    """
+
+    names: tuple[str, ...]
+    label: str
+    csv: CsvFormat
+    size: int
+    lines: int
+    messages: tuple[str, ...] = ()
+
+    @property
+    def pixels(self) -> tuple[str, ...]:
+        """The names of those that are not the label."""
+        return tuple(name for name in self.names if name != self.label)
+
+
+def columns_of(path: Path, form: Form) -> Columns:
+    """The columns of a file, by its first line, and by some more where the columns have no names.
+
+    Raises:
+        DataError: there is no label where the form asks for labels, or no square number of pixels.
+    """
+    csv, messages = sniff_encoding(tables.head(path, CsvFormat())[0], form.csv)
+    data, whole = tables.head(path, csv, _HEAD)
+    if not data:
+        raise DataError(f"{path.name} is empty; give a csv file with an image in each line")
+    csv, more = sniff(data, whole, csv, numbers=True)
+    found = begin(path.name, data, whole, csv, _LOOKED_AT)
+    names, headed = found.columns, csv.header
+    label = ""
+    if form.label in names and headed:
+        label = form.label
+    elif form.label.isdigit() and 1 <= int(form.label) <= len(names) and (headed or _is_square(len(names) - 1)):
+        label = names[int(form.label) - 1]
+    elif form.label and form.labels:
+        raise DataError(
+            f"{path.name} has no column {form.label!r}: there are {len(names):,}"
+            + (f", the first are {join_names(names[:4])}" if headed else ", without names: give the number of one")
+        )
+    elif headed:
+        label = next((name for name in names if name.lower() in _LABELS), "")
+    elif _is_square(len(names) - 1):
+        # As Kaggle and most have it the first; as UCI's digits have it the last, beside which a corner's pixels.
+        first, last = ({cells[place] for cells in found.rows if cells} for place in (0, -1))
+        label = names[-1 if len(first) == 1 < len(last) else 0]
+    columns = Columns(names, label, csv, found.size, found.lines, (*messages, *more))
+    if form.labels and not label:
+        raise DataError(
+            f"{path.name} has no column of labels named label: the first are {join_names(names[:4])}",
+            hint="--label NAME names it",
+        )
+    if not _is_square(len(columns.pixels)):
+        raise DataError(
+            f"{path.name} has {len(columns.pixels):,} columns beside the label, and the pixels of a square, gray image "
+            "are 784, 1024 and so on; is this a table of images?"
+        )
+    return columns
+
+
+def plan(paths: list[Path], parts: list[int], form: Form) -> list[Piece]:
+    """A piece for each file."""
+    for path in paths:
+        columns_of(path, form)
+    return [Piece(str(path), "csv", path.stat().st_size, part=part) for path, part in zip(paths, parts, strict=True)]
+
+
+def labels_in(path: Path, form: Form) -> set[Any]:
+    """The labels that occur in a file."""
+    columns = columns_of(path, form)
+    found: set[Any] = set()
+    for batch in _batches(path, columns, [columns.label], form):
+        found |= set(_labels(batch.column(0), path))
+    return found
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of a file; their ids are its name and the number of the row, from 1."""
+    path, rows = Path(piece.path), Rows(form)
+    columns = columns_of(path, form)
+    side = math.isqrt(len(columns.pixels))
+    wanted = [columns.label, *columns.pixels] if form.labels else list(columns.pixels)
+    line = 1
+    for batch in _batches(path, columns, wanted, form):
+        values = [
+            column.to_numpy(zero_copy_only=False) for column in batch.columns[len(wanted) - len(columns.pixels) :]
+        ]
+        pixels = as_images(np.ascontiguousarray(np.stack(values, 1)).reshape(-1, side, side, 1), path.name, form)
+        names = _labels(batch.column(0), path) if form.labels else None
+        ids = [f"{path.name}:{number}" for number in range(line, line + len(pixels))]
+        rows.add_array(pixels, names, piece.part, ids)
+        line += len(pixels)
+        if rows.full:
+            yield rows.take()
+    yield rows.take()
+
+
+def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Iterator[pa.Table]:
+    pixel = pa.uint8() if form.white == WHITE else pa.float32()
+    types = dict.fromkeys(columns.pixels, pixel) | ({columns.label: pa.string()} if columns.label else {})
+    csv, names = columns.csv, list(columns.names)
+    stream = streams.below(streams.chunks(path, csv.encoding), columns.size)
+    rows = 0
+    with contextlib.closing(stream):
+        for block in blocks(stream, _BLOCK, csv, path.name, columns=len(names), line=columns.lines):
+            try:
+                table = pyarrow.csv.read_csv(
+                    pa.BufferReader(block.data),
+                    pyarrow.csv.ReadOptions(
+                        column_names=names,
+                        use_threads=False,
+                        block_size=len(block.data) + 1,
+                        encoding=streams.given(csv.encoding),
+                    ),
+                    parse_options(block, None, empty=False),
+                    pyarrow.csv.ConvertOptions(
+                        column_types=types, include_columns=wanted, strings_can_be_null=True, null_values=[""]
+                    ),
+                )
+            except (pa.ArrowException, OSError) as error:
+                said = str(error).splitlines()[0]
+                raise DataError(
+                    f"{path.name} cannot be read as images: {said[:160]}",
+                    hint="pixels are whole numbers from 0 to 255, or others from 0 to what --set white=NUMBER says",
+                ) from None
+            if not table.num_rows:  # empty lines
+                continue
+            rows += table.num_rows
+            if any(column.null_count for column in table.columns):
+                raise DataError(f"{path.name} has empty cells; every pixel and label must be there")
+            yield table
+    if not rows:
+        raise DataError(f"{path.name} has a header and no rows", hint="give another --source")
+
+
+def _labels(column: pa.ChunkedArray, path: Path) -> list[Any]:
+    names = column.to_pylist()
+    return labels(np.array(names, np.int64), path.name) if all(name.isdigit() for name in names) else names
+
+
+def _is_square(count: int) -> bool:
+    return count > 1 and math.isqrt(count) ** 2 == count

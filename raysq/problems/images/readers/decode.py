@@ -1,0 +1,225 @@
+"""From the bytes of an image file, or the pixels of an array, to pixels of the wanted size and color."""
+
+import contextlib
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+from raysq.data.readers.files import open_file
+from raysq.errors import DataError
+from raysq.problems.images.readers.format import Form
+
+# What is asked for at a time: a file is never handed to a reader of another format than these.
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+MOST_PIXELS = 100_000_000  # of an image that is unpacked: a small file can claim any size
+_GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+_TURNED = (5, 6, 7, 8)  # EXIF orientations in which width and height are exchanged
+_STRIP = 1 << 24  # pixels of a large image that are made flat at a time
+_REDUCED = 2  # a JPEG is unpacked at this many times the wanted size, or more
+
+
+@dataclass(frozen=True)
+class Head:
+    """What an image file says before its pixels are unpacked.
+
+    Attributes:
+        width: pixels, as it is to be seen.
+        height: pixels, as it is to be seen.
+        gray: whether it has no colors.
+    """
+
+    width: int
+    height: int
+    gray: bool
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """An image as it was asked for.
+
+    Attributes:
+        pixels: uint8 of shape (height, width, channels).
+        resized: whether it had another size.
+        frames: how many pictures the file holds; the first one is taken.
+    """
+
+    pixels: np.ndarray
+    resized: bool
+    frames: int
+
+
+def head(source: bytes | Path, name: str) -> Head:
+    """Size and color of an image file.
+
+    Raises:
+        DataError: no image.
+    """
+    with contextlib.ExitStack() as stack, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        file = stack.enter_context(io.BytesIO(source) if isinstance(source, bytes) else open_file(source))
+        with _opened(file, name) as image:
+            width, height = image.size
+            try:
+                turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
+            except Exception:  # what is in the tags is the file's own; without them it stands as it lies
+                turned = False
+            palette = image.palette if image.mode == "P" else None
+            gray = image.mode in _GRAY or (palette is not None and _is_gray(palette))
+    return Head(height, width, gray) if turned else Head(width, height, gray)
+
+
+def decode(raw: bytes, name: str, form: Form) -> Decoded:
+    """The pixels of an image file.
+
+    As a viewer shows them: turned as EXIF says, 16 bits scaled to 8, transparent pixels over the background, the
+    first picture of several.
+
+    Raises:
+        DataError: no image, a damaged one, or one that is too large.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with _opened(io.BytesIO(raw), name) as opened:
+            image: Image.Image = opened
+            frames = int(getattr(opened, "n_frames", 1)) if opened.format in ("GIF", "TIFF", "WEBP") else 1
+            original = opened.size
+            if opened.format == "JPEG" and form.width:
+                side = _REDUCED * max(form.width, form.height)  # the image may still be turned
+                opened.draft(None, (side, side))
+            try:
+                image.load()
+            except Exception as error:
+                raise DataError(
+                    f"{name} is damaged or cut short ({_said(error)})",
+                    hint="write it again or take it out, or --set damaged=drop leaves out all such files",
+                ) from None
+            try:
+                image = ImageOps.exif_transpose(image)
+            except Exception:  # tags that cannot be read turn nothing
+                image = opened
+            turned = (image.size[0] > image.size[1]) != (opened.size[0] > opened.size[1])
+            plain = image.mode in ("L", "RGB") and "transparency" not in image.info
+            flat = _colored(image if plain else _flat(image, form.background, name), form.channels)
+    before = original[::-1] if turned else original
+    resized = before != (form.width, form.height)
+    pixels = np.asarray(_fitted(flat, form))
+    return Decoded(pixels.reshape(form.shape), resized, frames)
+
+
+def convert(pixels: np.ndarray, form: Form) -> np.ndarray:
+    """Images of an array as they are asked for.
+
+    Args:
+        pixels: uint8 of shape (n, height, width, channels), channels 1 or 3.
+        form: the wanted size and color.
+
+    Returns:
+        uint8 of shape (n, *form.shape).
+    """
+    if pixels.shape[1:] == form.shape:
+        return np.ascontiguousarray(pixels)
+    found = np.empty((len(pixels), *form.shape), np.uint8)
+    for place, one in enumerate(pixels):
+        image = Image.fromarray(one[..., 0] if one.shape[-1] == 1 else np.ascontiguousarray(one))
+        found[place] = np.asarray(_fitted(_colored(image, form.channels), form)).reshape(form.shape)
+    return found
+
+
+def _opened(file: IO[bytes], name: str) -> Any:
+    """The image file, its pixels not unpacked yet."""
+    try:
+        image = Image.open(file, formats=FORMATS)
+        width, height = image.size  # which a damaged TIFF may lack
+    except Image.DecompressionBombError:
+        raise DataError(f"{name} claims more pixels than any image of a data set has; take it out") from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        size = file.seek(0, io.SEEK_END)
+        what = (
+            "is empty (0 bytes)" if not size else "is not an image that can be read (PNG, JPEG, BMP, GIF, WebP, TIFF)"
+        )
+        raise DataError(f"{name} {what}", hint="take it out, or --set damaged=drop leaves out all such files") from None
+    if width * height > MOST_PIXELS:
+        image.close()
+        raise DataError(f"{name} has {width:,} x {height:,} pixels, and {MOST_PIXELS:,} are the most; make it smaller")
+    return image
+
+
+def _flat(image: Image.Image, background: int, name: str) -> Image.Image:
+    """The image as "L" or "RGB", nothing of it transparent; made in strips, so that a large one is not held thrice."""
+    width, height = image.size
+    rows = max(1, _STRIP // width)
+    if height <= rows:
+        return _flat_strip(image, background, name)
+    strips = (image.crop((0, top, width, min(top + rows, height))) for top in range(0, height, rows))
+    flat: Image.Image | None = None
+    for number, strip in enumerate(strips):
+        made = _flat_strip(strip, background, name)
+        flat = flat or Image.new(made.mode, image.size)
+        flat.paste(made, (0, number * rows))
+    assert flat is not None
+    return flat
+
+
+def _flat_strip(image: Image.Image, background: int, name: str) -> Image.Image:
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _narrowed(image, name)
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        over = image.convert("RGBA")
+        if image.mode in ("LA", "La"):
+            gray = Image.new("L", image.size, background)
+            gray.paste(over.convert("L"), mask=over.getchannel("A"))
+            return gray
+        under = Image.new("RGB", image.size, (background,) * 3)
+        under.paste(over.convert("RGB"), mask=over.getchannel("A"))
+        return under
+    if image.mode in ("L", "RGB"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _narrowed(image: Image.Image, name: str) -> Image.Image:
+    """16 bits as 8."""
+    wide = np.asarray(image)
+    if image.mode == "F" or wide.min(initial=0) < 0 or wide.max(initial=0) > 65535:
+        raise DataError(f"{name} has pixels of {image.mode} beyond 16 bits; write it with 8 or 16 bits")
+    return Image.fromarray(((wide.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def _colored(image: Image.Image, channels: int) -> Image.Image:
+    wanted = "L" if channels == 1 else "RGB"
+    return image if image.mode == wanted else image.convert(wanted)
+
+
+def _fitted(image: Image.Image, form: Form) -> Image.Image:
+    size = (form.width, form.height)
+    if image.size == size:
+        return image
+    bilinear = Image.Resampling.BILINEAR
+    if form.fit == "crop":
+        return ImageOps.fit(image, size, bilinear)
+    if form.fit == "pad":
+        color: Any = form.background if form.channels == 1 else (form.background,) * 3
+        return ImageOps.pad(image, size, bilinear, color=color)
+    return image.resize(size, bilinear)
+
+
+def _is_gray(palette: Any) -> bool:
+    """Whether a palette has no colors."""
+    if palette.mode != "RGB":
+        return False
+    colors = np.frombuffer(bytes(palette.palette), np.uint8)
+    colors = colors[: len(colors) // 3 * 3].reshape(-1, 3)
+    return bool((colors == colors[:, :1]).all())
+
+
+def _said(error: Exception) -> str:
+    """The beginning of what a reader says, in one line."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:100]

@@ -1,0 +1,141 @@
+"""Image files: in a folder for each class, given one by one, or in a zip archive."""
+
+import functools
+import stat
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from raysq.data.readers.files import read_file
+from raysq.data.readers.limits import Limits
+from raysq.data.readers.unpack import open_member, open_zip
+from raysq.errors import DataError
+from raysq.problems.images.readers.format import IMAGES, Form, Piece
+from raysq.problems.images.readers.rows import Note, Rows
+from raysq.storage.filetree import is_hidden, walk_tree
+from raysq.text.readers.layout import Layout
+
+_MOST = 2000  # files of a piece
+_RAW, _HELD = 64 << 20, 64 << 20  # bytes of files, and of pixels, of a piece
+
+
+def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
+    """The pieces of a folder tree or a zip archive: in the order of the names, of a zip in its own."""
+    kind = "tree" if path.is_dir() else "zip"
+    most = max(1, min(_MOST, _HELD // max(form.bytes, 1)))
+    pieces: list[Piece] = []
+    names: list[str] = []
+    size = 0
+
+    def cut() -> None:
+        nonlocal names, size
+        if names:
+            pieces.append(Piece(str(path), kind, size, tuple(names), found))  # type: ignore[arg-type]
+            names, size = [], 0
+
+    for name, bytes_ in _sizes(path):
+        if not name.lower().endswith(IMAGES) or found.place(name) is None:
+            continue
+        if len(names) >= most or size + bytes_ > _RAW:
+            cut()
+        names.append(name)
+        size += bytes_
+    cut()
+    return pieces
+
+
+def plan_files(paths: Sequence[Path]) -> list[Piece]:
+    """The pieces of image files that were given themselves."""
+    return [
+        Piece(
+            str(paths[0].parent), "files", sum(path.stat().st_size for path in some), tuple(path.name for path in some)
+        )
+        for some in (paths[begin : begin + _MOST] for begin in range(0, len(paths), _MOST))
+    ]
+
+
+def names_of(path: Path) -> list[str]:
+    """The paths of all files in a folder tree or a zip archive.
+
+    Raises:
+        DataError: a zip archive that is damaged, encrypted, or not to be trusted.
+    """
+    return [name for name, _ in _sizes(path)]
+
+
+def hidden_in(path: Path) -> tuple[str, ...]:
+    """The files of a zip archive that are hidden or the system's own; those of a folder are told by its source."""
+    if path.is_dir():
+        return ()
+    about = path.stat()
+    return _zipped(path.absolute(), about.st_size, about.st_mtime_ns)[1]
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of a piece; their ids are their paths."""
+    rows = Rows(form)
+    where = piece.layout or Layout("files")
+    if piece.kind == "zip":
+        with open_zip(Path(piece.path)) as archive:
+            for name in piece.names:
+                yield from _one(rows, where, name, _member(archive, Path(piece.path), name, form))
+    else:
+        said = piece.said or [None] * len(piece.names)
+        for name, about in zip(piece.names, said, strict=True):
+            yield from _one(rows, where, name, read_file(Path(piece.path) / name, name, form.check_object), about)
+    yield rows.take()
+
+
+def content(path: Path, name: str, limits: Limits) -> bytes:
+    """The bytes of one file of a zip archive."""
+    with open_zip(path) as archive:
+        return _member(archive, path, name, limits)
+
+
+def _one(
+    rows: Rows, where: Layout, name: str, raw: bytes, said: tuple[str, int] | None = None
+) -> Iterator[tuple[pa.Table, Note]]:
+    placed = where.place(name) if said is None else (*said, name)
+    assert placed is not None
+    rows.add_file(raw, *placed)
+    if rows.full:
+        yield rows.take()
+
+
+def _sizes(path: Path) -> Sequence[tuple[str, int]]:
+    """Name and bytes of each file, those that are hidden left out."""
+    if path.is_dir():
+        return [(file.name, file.size) for file in walk_tree(path).files]
+    about = path.stat()
+    return _zipped(path.absolute(), about.st_size, about.st_mtime_ns)[0]
+
+
+@functools.lru_cache(maxsize=16)
+def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
+    """Name and bytes of each file of a zip archive, and the names of those that are hidden or the system's own."""
+    found, hidden = [], []
+    with open_zip(path) as archive:
+        for info in archive.infolist():
+            if info.is_dir():
+                continue
+            if info.filename.startswith("/") or ".." in info.filename.split("/") or "\\" in info.filename:
+                raise DataError(f"{path.name}: member {info.filename} leads out of the archive; do not trust it")
+            if is_hidden(info.filename):
+                hidden.append(info.filename)
+                continue
+            if stat.S_ISLNK(info.external_attr >> 16):
+                raise DataError(f"{path.name}: member {info.filename} is a link; pack the files themselves")
+            if info.flag_bits & 1:
+                raise DataError(f"{path.name} is encrypted; unpack it first and give the folder")
+            found.append((info.filename, info.file_size))
+    return tuple(found), tuple(hidden)
+
+
+def _member(archive: zipfile.ZipFile, path: Path, name: str, limits: Limits) -> bytes:
+    """The bytes of a member: no more than an image can have, whatever the archive says."""
+    with open_member(archive, name, path) as file:
+        raw = file.read(limits.max_object_bytes + 1)
+    limits.check_object(f"{path.name}: {name}", len(raw))
+    return raw

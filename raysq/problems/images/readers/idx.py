@@ -1,0 +1,142 @@
+"""Images in IDX files, the form in which MNIST is published: `train-images-idx3-ubyte` and its like, also .gz."""
+
+import contextlib
+import math
+import re
+import struct
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.data.readers.limits import LIMITS, Limits
+from raysq.data.readers.unpack import packing, unpacked
+from raysq.errors import DataError
+from raysq.problems.images.readers.format import IDX, Form, Piece
+from raysq.problems.images.readers.rows import Note, Rows
+
+_UBYTE = 0x08
+_BLOCK, _HELD = 4096, 64 << 20  # images, and bytes of them, that are read at a time
+
+
+def pairs(paths: Iterable[Path], wanted: bool = True) -> list[tuple[Path, Path | None, int]]:
+    """Files of images, the files of their labels, and their parts; those to train on first.
+
+    Raises:
+        DataError: images without labels, where these are wanted.
+    """
+    files: dict[str, Path] = {}
+    for path in sorted(paths, key=lambda path: path.name.endswith(".gz"), reverse=True):
+        if path.name.lower().endswith(IDX):
+            files[re.sub(r"\.gz$", "", path.name)] = path  # one that is not packed stands for both
+    found = []
+    for name, path in sorted(files.items()):
+        if _sides(path) == 1:
+            continue
+        other = files.get(name.replace("images", "labels").replace("idx3", "idx1"))
+        other = None if other == path else other
+        if wanted and other is None:
+            raise DataError(
+                f"{path.name} has no labels: {name.replace('images', 'labels').replace('idx3', 'idx1')} must lie "
+                "beside it; give the folder with both"
+            )
+        part = 1 if re.search("t10k|test", name) else 0 if "train" in name else -1
+        found.append((path, other, part))
+    if not found:
+        names = ", ".join(sorted(files)) or "nothing"
+        raise DataError(f"there is no IDX file of images: {names}; they are named like train-images-idx3-ubyte")
+    return sorted(found, key=lambda one: (one[2] == 1, one[0].name))
+
+
+def shape_of(path: Path, limits: Limits = LIMITS) -> tuple[int, int, int]:
+    """Images, height and width.
+
+    Raises:
+        DataError: no IDX file of images.
+    """
+    with _opened(path) as file:
+        shape = _head(file, path)
+    limits.check_object(f"{path.name}: an image", math.prod(shape[1:]))
+    if len(shape) != 3 or not min(shape[1:]):
+        raise DataError(f"{path.name} has {len(shape)} sides, {shape}, and images have three: number, height and width")
+    return shape
+
+
+def plan(paths: Iterable[Path], form: Form) -> list[Piece]:
+    """A piece for each file of images."""
+    return [
+        Piece(str(path), "idx", path.stat().st_size, ("" if other is None else str(other),), part=part)
+        for path, other, part in pairs(paths, form.labels)
+    ]
+
+
+def labels_of(path: Path, limits: Limits = LIMITS) -> list[int]:
+    """The labels in a file.
+
+    Raises:
+        DataError: no IDX file of labels.
+    """
+    with _opened(path) as file:
+        shape = _head(file, path)
+        if len(shape) != 1:
+            raise DataError(f"{path.name} has {len(shape)} sides, and labels have one")
+        limits.check_object(path.name, shape[0])
+        found = np.frombuffer(_exactly(file, shape[0], path), np.uint8).tolist()
+        _ends(file, path)
+    return found
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of a file; their ids are its name and their number in it, from 0."""
+    path, rows = Path(piece.path), Rows(form)
+    count, height, width = shape_of(path, form)
+    labels = labels_of(Path(piece.names[0]), form) if form.labels else None
+    if labels is not None and len(labels) != count:
+        raise DataError(f"{path.name} has {count:,} images and {Path(piece.names[0]).name} {len(labels):,} labels")
+    with _opened(path) as file:
+        _head(file, path)
+        step = max(1, min(_BLOCK, _HELD // (height * width)))
+        for begin in range(0, count, step):
+            some = min(step, count - begin)
+            raw = _exactly(file, some * height * width, path)
+            pixels = np.frombuffer(raw, np.uint8).reshape(some, height, width, 1)
+            ids = [f"{path.name}:{number}" for number in range(begin, begin + some)]
+            rows.add_array(pixels, None if labels is None else labels[begin : begin + some], piece.part, ids)
+            if rows.full:
+                yield rows.take()
+        _ends(file, path)
+    yield rows.take()
+
+
+def _sides(path: Path) -> int:
+    with _opened(path) as file:
+        return len(_head(file, path))
+
+
+def _head(file: IO[bytes], path: Path) -> tuple[int, ...]:
+    """The sides of the array in a file."""
+    magic = _exactly(file, 4, path)
+    if magic[:2] != b"\0\0" or magic[2] != _UBYTE or not 1 <= magic[3] <= 4:
+        raise DataError(f"{path.name} is not an IDX file of bytes: it begins with {magic.hex(' ')}, not with 00 00 08")
+    shape = struct.unpack(f">{magic[3]}I", _exactly(file, 4 * magic[3], path))
+    return shape
+
+
+def _exactly(file: IO[bytes], size: int, path: Path) -> bytes:
+    data = file.read(size)
+    if len(data) < size:
+        raise DataError(f"{path.name} is cut short: {size - len(data):,} bytes are missing; fetch it again")
+    return data
+
+
+def _ends(file: IO[bytes], path: Path) -> None:
+    if file.read(1):
+        raise DataError(f"{path.name} goes on after what its head says; fetch it again")
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    with unpacked(path, packing(path)) as file:
+        yield file

@@ -1,0 +1,232 @@
+"""Images in a folder whose classes stand in a table beside them: labels.csv, train.csv, or metadata.csv of the Hub."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from raysq.config import nearest_name
+from raysq.errors import DataError
+from raysq.problems.images.readers.format import IMAGES, TABLES, Form, Piece
+from raysq.storage.filetree import describe_ignored, named_files, walk_tree
+from raysq.text import readers
+from raysq.text.readers import sniff
+from raysq.text.readers.columns import LABEL, PART, usual
+from raysq.text.readers.layout import PARTS
+from raysq.text.readers.partition import parts_by_name
+
+_NAMES = ("file_name", "filename", "file", "image", "image_id", "path", "image_path", "id", "name")
+_MOST = 2000  # files of a piece
+_RAW, _HELD = 64 << 20, 64 << 20  # bytes of files, and of pixels, of a piece
+_NEARLY_ALL = 0.9  # of the first rows name a file of their own, in the column that names the files
+
+
+@dataclass(frozen=True)
+class Row:
+    """An image, and what a table says of it.
+
+    Attributes:
+        file: path in the folder.
+        label: name of the class.
+        part: 0 train, 1 test, 2 validation, -1 not said.
+    """
+
+    file: str
+    label: str
+    part: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The images that tables of a folder name.
+
+    Attributes:
+        rows: in the order of the tables.
+        sizes: bytes of each file of the folder.
+        missing: ids of the rows that name no file of the folder.
+        messages: which columns were taken, and what is left out.
+    """
+
+    rows: tuple[Row, ...]
+    sizes: dict[str, int]
+    missing: tuple[str, ...]
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table that names images.
+
+    Attributes:
+        path: where it lies in the folder.
+        file: column of the names.
+        label: column of the classes, "" where none is called so.
+        columns: all columns.
+    """
+
+    path: str
+    file: str
+    label: str
+    columns: tuple[str, ...]
+
+
+class _Files:
+    """The images of a folder, by whatever a table may call them."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._paths = set(names)
+        self._ends: dict[str, str | None] = {}
+        for name in names:
+            last = PurePosixPath(name)
+            for end in {last.name, last.stem}:
+                self._ends[end] = None if end in self._ends else name  # two files of that name are none
+
+    def find(self, value: str, folder: str) -> str | None:
+        """The file that a table in a folder names, or None."""
+        value = value.strip().replace("\\", "/").removeprefix("./")
+        for path in (f"{folder}/{value}" if folder else value, value):
+            if path in self._paths:
+                return path
+        found = self._ends.get(PurePosixPath(value).name)
+        return found if found is not None and ("/" not in value or found.endswith(f"/{value}")) else None
+
+
+def is_listed(path: Path, form: Form) -> bool:
+    """Whether tables of a folder name its images and their classes."""
+    return any(table.label or form.label in table.columns for table in _tables(path, form)[0])
+
+
+def read_listing(path: Path, form: Form) -> Listing:
+    """Read the tables of a folder that name its images.
+
+    Raises:
+        DataError: no column of classes, several tables that do not say which part they are of, rows without a class,
+            or an image that is named twice with different classes.
+    """
+    tables, files, sizes = _tables(path, form)
+    tables = [table for table in tables if table.label or form.label in table.columns]
+    if form.label and not all(form.label in table.columns for table in tables):
+        table = next(one for one in tables if form.label not in one.columns)
+        raise DataError(
+            f"{table.path} has no column {form.label!r} ({nearest_name(form.label, table.columns)})",
+            hint="--label names another",
+        )
+    parts = _parts([table.path for table in tables])
+    if len(tables) > 1 and -1 in parts:
+        raise DataError(
+            f"{' and '.join(table.path for table in tables)} all name images and classes: keep one, or call them "
+            "train.csv, val.csv and test.csv"
+        )
+    rows: dict[str, Row] = {}
+    missing: list[str] = []
+    messages = []
+    for table, part in zip(tables, parts, strict=True):
+        label = form.label or table.label
+        messages.append(f"classes: column {label!r} of {table.path}, whose column {table.file!r} names the images")
+        for name, said, own, row_id in _read(path / table.path, table.file, label, form):
+            file = files.find(name, table.path.rpartition("/")[0])
+            if file is None:
+                missing.append(f"{row_id} ({name})")
+                continue
+            row = Row(file, said, own if own >= 0 else part)
+            if rows.setdefault(file, row) != row:
+                raise DataError(f"{row_id} names {name} again, with another class or part; mend {table.path}")
+    if not rows:
+        raise DataError(f"{tables[0].path} names no image of the folder; the first rows are {named_files(missing, 3)}")
+    if missing and form.damaged == "error":
+        raise DataError(
+            f"{len(missing):,} rows of the table name no image of the folder, the first is {missing[0]}",
+            hint="add the images or take the rows out, or --set damaged=drop leaves them out",
+        )
+    messages += describe_ignored(missing, "as there are no such images")
+    unnamed = [name for name in sizes if name.lower().endswith(IMAGES) and name not in rows]
+    messages += describe_ignored(unnamed, f"as {' and '.join(table.path for table in tables)} does not name them")
+    read = {table.path for table in tables}
+    others = [name for name in sizes if not name.lower().endswith(IMAGES) and name not in read]
+    messages += describe_ignored(others, "as they are no images by their names")
+    return Listing(tuple(rows.values()), sizes, tuple(missing), tuple(messages))
+
+
+def plan(path: Path, form: Form) -> list[Piece]:
+    """The pieces of a folder: so many images each that files and pixels fit in memory."""
+    listing = read_listing(path, form)
+    most = max(1, min(_MOST, _HELD // max(form.bytes, 1)))
+    pieces: list[Piece] = []
+    some: list[Row] = []
+    size = 0
+
+    def cut() -> None:
+        nonlocal some, size
+        if some:
+            said = tuple((row.label, row.part) for row in some)
+            pieces.append(Piece(str(path), "listed", size, tuple(row.file for row in some), said=said))
+            some, size = [], 0
+
+    for row in listing.rows:
+        if len(some) >= most or size + listing.sizes[row.file] > _RAW:
+            cut()
+        some.append(row)
+        size += listing.sizes[row.file]
+    cut()
+    return pieces
+
+
+def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int]]:
+    """The tables of a folder with a column that names its images, the images, and the bytes of all files."""
+    sizes = {file.name: file.size for file in walk_tree(path).files}
+    files = _Files([name for name in sizes if name.lower().endswith(IMAGES)])
+    found = []
+    for name in sizes:
+        if not name.lower().endswith(TABLES):
+            continue
+        try:
+            head = sniff.head(path / name, _sniffed(path / name, form))
+        except DataError:
+            continue  # a table of something else; it is told among what is left out
+        folder = name.rpartition("/")[0]
+        column = _file_column(head, files, folder)
+        if column is not None:
+            others = [one for one in head if one != column and one.lower().strip() not in PART]
+            label = usual((*LABEL, "y"), others) or (others[0] if len(others) == 1 else "")
+            found.append(_Table(name, column, label, tuple(head)))
+    return found, files, sizes
+
+
+def _sniffed(path: Path, form: Form) -> readers.Form:
+    """How a table is written."""
+    return sniff.sniffed(path, readers.Form(**form.csv_settings()))[0]
+
+
+def _file_column(head: sniff.Head, files: _Files, folder: str) -> str | None:
+    """The column whose values are names of images, each of its own; of several the one that is called so."""
+    found = []
+    for column, values in head.items():
+        texts = [str(value) for value in values if value is not None]
+        known = {file for text in texts if (file := files.find(text, folder)) is not None}
+        if texts and len(set(texts)) >= _NEARLY_ALL * len(values) and 2 * len(known) >= len(values):
+            found.append(column)
+    return usual(_NAMES, found) or (found[0] if found else None)
+
+
+def _parts(paths: Sequence[str]) -> list[int]:
+    """The part of all rows of each table, by its folder or, of several, by its name; -1 for none."""
+    folders = [PARTS.get(path.split("/")[0].lower(), -1) if "/" in path else -1 for path in paths]
+    by_name = parts_by_name([Path(path) for path in paths])
+    return [own if own >= 0 else other for own, other in zip(folders, by_name, strict=True)]
+
+
+def _read(path: Path, file: str, label: str, images: Form) -> list[tuple[str, str, int, str]]:
+    """Name, class, part and id of each row of a table.
+
+    Raises:
+        DataError: a row without a name or a class, or a damaged table.
+    """
+    form = replace(_sniffed(path, images), text=file, label=label)
+    rows: list[tuple[str, str, int, str]] = []
+    for piece in readers.plan([path], form):
+        for table, note in readers.read(piece, form):
+            if note["missing_label"]:
+                raise DataError(f"{note['first_missing_label']} has no class in column {label!r}; give it one")
+            columns: list[list[Any]] = [table.column(name).to_pylist() for name in ("text", "label", "part", "id")]
+            rows += zip(*columns, strict=True)
+    return rows

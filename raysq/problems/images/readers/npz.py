@@ -1,0 +1,242 @@
+"""Images in an npz file of NumPy: arrays of pixels and of labels, such as Keras's mnist.npz; never unpickled."""
+
+import contextlib
+import math
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.data.readers.limits import LIMITS, Limits
+from raysq.data.readers.npy import NpyHeader, read_exactly, read_header, read_values
+from raysq.data.readers.unpack import open_member, open_zip
+from raysq.errors import DataError
+from raysq.problems.images.readers.format import WHITE, Form, Piece
+from raysq.problems.images.readers.rows import Note, Rows
+
+_BLOCK = 16 << 20  # bytes of an array that are read at a time
+_HELD = 128 << 20  # bytes of pixels of a piece
+# Names of images and labels, and their part: as Keras and as MedMNIST name them, or all in one.
+_NAMES = (
+    ("x_train", "y_train", 0),
+    ("x_val", "y_val", 2),
+    ("x_valid", "y_valid", 2),
+    ("x_test", "y_test", 1),
+    ("train_images", "train_labels", 0),
+    ("val_images", "val_labels", 2),
+    ("test_images", "test_labels", 1),
+    ("x", "y", -1),
+    ("X", "y", -1),
+    ("images", "labels", -1),
+)
+
+
+def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, NpyHeader]]:
+    """The arrays of images in a file: names of the images and the labels, part, and the images' head.
+
+    Raises:
+        DataError: there are none, or they are none of images.
+    """
+    heads = _heads(path)
+    found = [(x, y if y in heads else "", part, heads[x]) for x, y, part in _NAMES if x in heads]
+    if not found:
+        raise DataError(
+            f"{path.name} has no arrays of images: they are named x_train, y_train, x_test, y_test, or x and y; there "
+            f"is {', '.join(heads) or 'nothing'}"
+        )
+    for x, y, _, head in found:
+        _check(path, x, head)
+        if labels and not y:
+            raise DataError(f"{path.name} has {x} and no labels beside it: name them {_label_name(x)}")
+    return found
+
+
+def others(path: Path) -> list[str]:
+    """The names of the arrays that are neither images nor labels."""
+    heads = _heads(path)
+    taken = {name for x, y, _ in _NAMES if x in heads for name in (x, y)}
+    return [name for name in heads if name not in taken]
+
+
+def plan(path: Path, form: Form) -> list[Piece]:
+    """Pieces of at most 128 MB of pixels."""
+    pieces = []
+    found = pairs(path, form.labels)
+    total = max(1, sum(math.prod(head.shape) for _, _, _, head in found))
+    for x, y, part, head in found:
+        count, each = head.shape[0], max(1, math.prod(head.shape[1:]))
+        most = max(1, _HELD // each)
+        for begin in range(0, count, most):
+            end = min(count, begin + most)
+            size = path.stat().st_size * (end - begin) * each // total
+            pieces.append(Piece(str(path), "npz", size, (x, y), part=part, begin=begin, end=end))
+    return pieces
+
+
+def labels_of(path: Path, name: str, limits: Limits = LIMITS) -> list[Any]:
+    """The labels of an array, as whole numbers or texts.
+
+    Raises:
+        DataError: something else, or another number than there are images.
+    """
+    with _opened(path, name) as (file, head):
+        if head.dtype.hasobject:
+            raise DataError(f"{path.name}: {name} holds Python objects, which are not read; write whole numbers")
+        limits.check_object(f"{path.name}: {name}", head.bytes)
+        values = read_values(file, head)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(
+            f"{path.name}: {name} must have one label for each image, and its shape is {values.shape}; of one-hot "
+            f"labels give {name}.argmax(1)"
+        )
+    return labels(values, f"{path.name}: {name}")
+
+
+def labels(values: np.ndarray, what: str) -> list[Any]:
+    """The values of an array as whole numbers or texts.
+
+    Raises:
+        DataError: they are neither.
+    """
+    if values.dtype.kind in "iub":
+        return values.astype(np.int64).tolist()
+    if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.floor(values)).all():
+        return values.astype(np.int64).tolist()
+    if values.dtype.kind == "S":
+        return [value.decode("utf-8", "replace") for value in values.tolist()]
+    if values.dtype.kind == "U":
+        return list(values.tolist())
+    raise DataError(f"{what} holds {values.dtype}, and labels are whole numbers or texts")
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of a piece; their ids are the array's name and their number in it, from 0."""
+    path, (x, y) = Path(piece.path), piece.names
+    assert piece.end is not None
+    rows = Rows(form)
+    names = labels_of(path, y, form) if form.labels else None
+    with _opened(path, x) as (file, head):
+        form.check_object(f"{path.name}: an image of {x}", math.prod(head.shape[1:]) * head.dtype.itemsize)
+        if head.fortran:
+            form.check_object(f"{path.name}: {x}, which lies in Fortran's order,", head.bytes)
+        if names is not None and len(names) != head.shape[0]:
+            raise DataError(
+                f"{path.name}: {x} has {head.shape[0]:,} images and {y} {len(names):,} labels; give one each"
+            )
+        for begin, block in _blocks(file, head, piece.begin, piece.end):
+            some = None if names is None else names[begin : begin + len(block)]
+            ids = [f"{x}:{number}" for number in range(begin, begin + len(block))]
+            rows.add_array(as_images(block, f"{path.name}: {x}", form), some, piece.part, ids)
+            if rows.full:
+                yield rows.take()
+    yield rows.take()
+
+
+def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
+    """Pixels as uint8 of shape (n, height, width, channels).
+
+    Args:
+        block: of shape (n, height, width), (n, height, width, channels) or (n, pixels).
+        what: its name, for messages.
+        form: says what white is.
+
+    Raises:
+        DataError: values that are not 0 to 255, or to white.
+    """
+    if form.white != WHITE:
+        block = _scaled(block, what, form.white)
+    if block.dtype.kind == "f" and block.size and block.max() > 1 and (block == np.rint(block)).all():
+        block = block.astype(np.int64)  # whole numbers, written as others
+    if block.dtype != np.uint8:
+        if block.dtype.kind not in "iub" or (block.size and (block.min() < 0 or block.max() > 255)):
+            raise DataError(
+                f"{what} must hold whole numbers from 0 to 255, and it holds {block.dtype}"
+                + (f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""),
+                hint="write it as uint8, or say which value is white when the data are prepared, --set white=NUMBER",
+            )
+        block = block.astype(np.uint8)
+    shape = shape_of(block.shape)
+    assert shape is not None
+    return block.reshape(len(block), *shape)
+
+
+def _scaled(block: np.ndarray, what: str, white: float) -> np.ndarray:
+    """Pixels from 0 to `white` as whole numbers from 0 to 255."""
+    if block.dtype.kind not in "iubf" or (block.size and not (block.min() >= 0 and block.max() <= white)):
+        said = f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""
+        raise DataError(
+            f"{what} must hold numbers from 0 to {white:g}, as white={white:g} says, and it holds {block.dtype}{said}"
+        )
+    found: np.ndarray = np.rint(block.astype(np.float32) * np.float32(WHITE / white)).astype(np.uint8)
+    return found
+
+
+def shape_of(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Height, width and channels of an array of images, or None where it is none."""
+    if len(shape) == 2:
+        side = math.isqrt(shape[1])
+        return (side, side, 1) if side * side == shape[1] and side else None
+    if len(shape) == 3:
+        return (*shape[1:], 1) if min(shape[1:]) else None
+    return shape[1:] if len(shape) == 4 and shape[3] in (1, 3) and min(shape[1:]) else None
+
+
+def _check(path: Path, name: str, head: NpyHeader) -> None:
+    if head.dtype.hasobject:
+        raise DataError(f"{path.name}: {name} holds Python objects, which are not read; write it as an array of uint8")
+    if shape_of(head.shape) is None:
+        raise DataError(
+            f"{path.name}: {name} has shape {head.shape}, and images are (n, height, width), (n, height, width, 1 or "
+            "3) or (n, pixels of a square); bring it to one of these"
+        )
+
+
+def _heads(path: Path) -> dict[str, NpyHeader]:
+    """The heads of all arrays, by name."""
+    with open_zip(path) as archive:
+        found = {}
+        for name in archive.namelist():
+            if name.endswith(".npy"):
+                with open_member(archive, name, path) as file:
+                    found[name.removesuffix(".npy")] = _head(archive, name, file)
+        return found
+
+
+def _blocks(file: IO[bytes], head: NpyHeader, begin: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Rows `begin` to `end` of an array, some at a time, each with the number of its first."""
+    each = math.prod(head.shape[1:]) * head.dtype.itemsize
+    if head.fortran:  # its rows do not lie together
+        yield begin, np.ascontiguousarray(read_values(file, head)[begin:end])
+        return
+    left = begin * each
+    while left:
+        left -= len(read_exactly(file, min(left, _BLOCK)))
+    step = max(1, _BLOCK // max(each, 1))
+    for low in range(begin, end, step):
+        count = min(step, end - low)
+        yield low, np.frombuffer(read_exactly(file, count * each), head.dtype).reshape(count, *head.shape[1:])
+
+
+def _label_name(images: str) -> str:
+    return next(y for x, y, _ in _NAMES if x == images)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], NpyHeader]]:
+    """An array in a file, at its values, and its head."""
+    with open_zip(path) as archive, open_member(archive, f"{name}.npy", path) as file:
+        yield file, _head(archive, f"{name}.npy", file)
+
+
+def _head(archive: zipfile.ZipFile, member: str, file: IO[bytes]) -> NpyHeader:
+    """The head of an array, which says no more than there is."""
+    head = read_header(file)
+    left = archive.getinfo(member).file_size - file.tell()
+    if min(head.shape, default=0) < 0 or (not head.dtype.hasobject and head.bytes > left):
+        raise ValueError(f"{member} claims the shape {head.shape} and has {left:,} bytes")
+    return head

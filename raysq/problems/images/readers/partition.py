@@ -1,0 +1,117 @@
+"""What the raw files are, the pieces in which they are read, and reading one."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from raysq.data.readers.files import damages
+from raysq.errors import DataError
+from raysq.problems.images.readers import cifar, files, idx, listed, npz, tar
+from raysq.problems.images.readers import csv as table
+from raysq.problems.images.readers.format import IDX, IMAGES, TABLES, TARS, Form, Kind, Piece
+from raysq.problems.images.readers.rows import Note
+from raysq.storage.filetree import walk_tree
+from raysq.text.readers import layout
+from raysq.text.readers.layout import Layout
+from raysq.text.readers.partition import parts_by_name
+
+
+def plan(paths: Sequence[Path], form: Form) -> list[Piece]:
+    """The pieces, in row order: that of the names in a folder tree, else that of the source.
+
+    Raises:
+        DataError: files of several sorts, or what cannot be read as images.
+    """
+    kind = sort_of(paths, form)
+    if kind == "listed":
+        return [piece for path in paths for piece in listed.plan(path, form)]
+    if kind == "npz":
+        return [piece for path in paths for piece in npz.plan(path, form)]
+    if kind == "cifar":
+        return [piece for path in paths for piece in cifar.plan(path)]
+    if kind == "idx":
+        return idx.plan(idx_files(paths), form)
+    if kind == "csv":
+        return table.plan(list(paths), parts_by_name(paths), form)
+    if kind == "files":
+        return files.plan_files(paths)
+    if kind == "tar":
+        return [piece for path in paths for piece in tar.plan(path, layout_of(path, form.labels), form)]
+    return [piece for path in paths for piece in files.plan(path, layout_of(path, form.labels), form)]
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of one piece."""
+    readers = {"npz": npz.read, "cifar": cifar.read, "idx": idx.read, "csv": table.read, "tar": tar.read}
+    with damages(piece.path):
+        yield from readers.get(piece.kind, files.read)(piece, form)
+
+
+def sort_of(paths: Sequence[Path], form: Form) -> Kind:
+    """What the raw files are; "listed" where labels are read, and a table of the folder has them.
+
+    Raises:
+        DataError: several sorts, which are different data sets.
+    """
+    sorts = {_sort(path, form): path.name for path in reversed(paths)}
+    if len(sorts) > 1:
+        raise DataError(f"{' and '.join(sorted(sorts.values()))} are different sorts of sources; give one of them")
+    return next(iter(sorts))
+
+
+def names_of(path: Path) -> list[str]:
+    """The paths of all files in a folder tree or an archive, with forward slashes."""
+    if path.is_file() and path.name.lower().endswith(TARS):
+        return [name for name, _ in tar.look(path).sizes]
+    return files.names_of(path)
+
+
+def hidden_in(path: Path) -> tuple[str, ...]:
+    """The files of an archive that are hidden or the system's own."""
+    if path.is_file() and path.name.lower().endswith(TARS):
+        return tar.look(path).hidden
+    return files.hidden_in(path)
+
+
+def layout_of(path: Path, labels: bool) -> Layout:
+    """Where the classes are among the images of a folder tree or an archive."""
+    return found_layout([name for name in names_of(path) if name.lower().endswith(IMAGES)], labels)
+
+
+def found_layout(images: Sequence[str], labels: bool) -> Layout:
+    """Where the classes are among images, by their paths."""
+    found = layout.find(images)
+    return found if labels else layout.for_predictions(found)
+
+
+def idx_files(paths: Sequence[Path]) -> list[Path]:
+    """The IDX files among the raw files, or in the one folder that they are."""
+    if len(paths) == 1 and paths[0].is_dir():
+        return [paths[0] / file.name for file in walk_tree(paths[0]).files if file.name.lower().endswith(IDX)]
+    return list(paths)
+
+
+def _sort(path: Path, form: Form) -> Kind:
+    name = path.name.lower()
+    if path.is_dir() or name.endswith(TARS):
+        names = names_of(path)
+        if cifar.batches(names):
+            return "cifar"
+        if path.is_dir() and any(one.lower().endswith(IDX) for one in names):
+            return "idx"
+        tables = path.is_dir() and form.labels and any(one.lower().endswith(TABLES) for one in names)
+        if tables and (form.label or not _has_classes(names)) and listed.is_listed(path, form):
+            return "listed"
+        return "tree" if path.is_dir() else "tar"
+    ends: dict[tuple[str, ...], Kind] = {(".npz",): "npz", (".zip",): "zip", IDX: "idx", (".csv", ".csv.gz"): "csv"}
+    return next((kind for end, kind in ends.items() if name.endswith(end)), "files")
+
+
+def _has_classes(names: Sequence[str]) -> bool:
+    """Whether the folders of images are classes to tell apart, by the paths of a tree's files."""
+    images = [name for name in names if name.lower().endswith(IMAGES)]
+    where = found_layout(images, True)
+    placed = (where.place(name) for name in images)
+    labels = {place[0] for place in placed if place is not None}
+    return len(labels) > 1 and not layout.are_parts(labels)

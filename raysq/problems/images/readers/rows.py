@@ -1,0 +1,139 @@
+"""Images as rows of tables, and the notes about them."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.errors import DataError
+from raysq.problems.images import duplicates
+from raysq.problems.images.readers.decode import convert, decode
+from raysq.problems.images.readers.format import Form
+from raysq.text.fit_vocabulary import SIDES
+
+Note = dict[str, Any]
+
+FULL = 16 << 20  # bytes of pixels of a table
+_NAMED = 5
+
+
+class Rows:
+    """Gathers images until there is a table full of them.
+
+    Its notes have `images`, `counts` (by part, then by class), `said` (how many the source says to be of a part),
+    `first_unsaid` (the id of the first of which it does not), `resized`, `frames` (files with several pictures),
+    `damaged` (`count`, and the first `names`), `ignored` (files that are no images by their name), `brightest`
+    (the largest value of a pixel) and `marks` (what `raysq.problems.images.duplicates` finds equal images by).
+    """
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+        self.ignored = 0
+        self._numbers = {name: place for place, name in enumerate(form.classes)}
+        self._pixels: list[np.ndarray] = []
+        self._labels: list[int] = []
+        self._parts: list[int] = []
+        self._ids: list[str] = []
+        self._bytes = 0
+        self._resized = self._frames = 0
+        self._damaged: list[str] = []
+
+    @property
+    def full(self) -> bool:
+        """Whether a table should be taken."""
+        return self._bytes >= FULL
+
+    def add_file(self, raw: bytes, label: str | None, part: int, name: str) -> None:
+        """Adds an image file.
+
+        Raises:
+            DataError: a damaged one, unless such are dropped.
+        """
+        try:
+            found = decode(raw, name, self.form)
+        except DataError:
+            if self.form.damaged == "error":
+                raise
+            self._damaged.append(name)
+            return
+        self._resized += found.resized
+        self._frames += found.frames > 1
+        self._add(found.pixels[None], [self.number(label, name)], part, [name])
+
+    def add_array(self, pixels: np.ndarray, labels: Sequence[Any] | None, part: int, ids: list[str]) -> None:
+        """Adds images of an array: uint8 of shape (n, height, width, channels)."""
+        numbers = [self.number(label, name) for label, name in zip(labels or [None] * len(ids), ids, strict=True)]
+        if pixels.shape[1:3] != self.form.shape[:2]:
+            self._resized += len(pixels)
+        self._add(convert(pixels, self.form), numbers, part, ids)
+
+    def number(self, label: Any, name: str) -> int:
+        """The number of a class, by its name, or by itself where classes were named by the person.
+
+        Raises:
+            DataError: there is no such class.
+        """
+        if not self.form.labels:
+            return -1
+        number = self._numbers.get(str(label))
+        if number is None and isinstance(label, int) and 0 <= label < len(self.form.classes):
+            number = label
+        if number is None:
+            said = "has no label" if label is None else f"has the label {label!r}, which is none of the classes"
+            raise DataError(
+                f"{name} {said}: there are {', '.join(self.form.classes[:_NAMED])}...",
+                hint="--set classes=A,B names them",
+            )
+        return number
+
+    def take(self) -> tuple[pa.Table, Note]:
+        """A table of what was gathered, and its note."""
+        form = self.form
+        count = len(self._ids)
+        pixels = np.concatenate(self._pixels) if self._pixels else np.empty((0, *form.shape), np.uint8)
+        flat = np.ascontiguousarray(pixels).reshape(count, -1)
+        listed = pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), form.bytes)
+        columns: dict[str, pa.Array] = {"pixels": listed}
+        note: Note = {
+            "images": count,
+            "resized": self._resized,
+            "frames": self._frames,
+            "damaged": {"count": len(self._damaged), "names": self._damaged[:_NAMED]},
+            "ignored": self.ignored,
+            "brightest": int(flat.max()) if flat.size else 0,
+        }
+        if form.labels:
+            keys = checksums(flat)
+            said = np.array(self._parts, np.int8)
+            given = said >= 0
+            drawn = (keys >> np.uint64(11)).astype(np.float64) < form.test * 2.0**53
+            part = np.where(given, said, drawn).astype(np.int8)
+            label = np.array(self._labels, np.int32)
+            columns |= {"label": pa.array(label), "part": pa.array(part), "key": pa.array(keys)}
+            note |= {
+                "counts": [
+                    np.bincount(label[part == side], minlength=len(form.classes)).tolist() for side in range(len(SIDES))
+                ],
+                "said": int(given.sum()),
+                "first_unsaid": None if given.all() else self._ids[int(np.argmin(given))],
+                "marks": duplicates.pack(keys, label, self._ids),
+            }
+        columns["id"] = pa.array(self._ids, pa.large_string())
+        fresh = Rows(form)
+        self.__dict__.update(fresh.__dict__)
+        return pa.table(columns), note
+
+    def _add(self, pixels: np.ndarray, numbers: list[int], part: int, ids: list[str]) -> None:
+        self._pixels.append(pixels)
+        self._labels += numbers
+        self._parts += [part] * len(ids)
+        self._ids += ids
+        self._bytes += pixels.nbytes
+
+
+def checksums(flat: np.ndarray) -> np.ndarray:
+    """A checksum of each row of bytes, uint64: BLAKE2b of eight bytes."""
+    digests = [hashlib.blake2b(row, digest_size=8).digest() for row in flat]
+    return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)

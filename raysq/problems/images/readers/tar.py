@@ -1,0 +1,147 @@
+"""Images in a tar archive; nothing of it is unpacked to disk."""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from raysq.data.readers import streams, tar
+from raysq.data.readers.files import open_file
+from raysq.data.readers.limits import LIMITS, Limits
+from raysq.errors import DataError
+from raysq.problems.images.readers.format import IMAGES, Form, Piece
+from raysq.problems.images.readers.rows import Note, Rows
+from raysq.storage.filetree import is_hidden
+from raysq.text.readers.layout import Layout
+
+_HEADS = 65536  # bytes of an image in which its head is looked for
+_ALL, _EVERY = 64, 100  # so many images are looked at from the beginning, then one in so many
+_HELD = 128 << 20  # bytes of pixels of a piece
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of an archive before its images are read.
+
+    Attributes:
+        sizes: path and bytes of each regular file, in order.
+        offsets: where its header begins, for archives that are not packed.
+        heads: the beginnings of some images, by path.
+        hidden: paths of what is hidden or the system's own.
+    """
+
+    sizes: tuple[tuple[str, int], ...]
+    offsets: tuple[int, ...]
+    heads: tuple[tuple[str, bytes], ...]
+    hidden: tuple[str, ...]
+
+
+def look(path: Path) -> Seen:
+    """Looks through an archive, unless it has been looked through since it changed.
+
+    Raises:
+        DataError: a damaged archive, or one with links, devices, or paths that lead out of it.
+    """
+    stat = path.stat()
+    return _look(path.absolute(), stat.st_size, stat.st_mtime_ns)
+
+
+def content(path: Path, name: str, limits: Limits) -> bytes:
+    """The bytes of one file.
+
+    Raises:
+        DataError: it is not there.
+    """
+    with _opened(path) as stream:
+        for member in tar.members(stream, path, lambda one: one == name, limits.check_object):
+            if member.data is not None:
+                return member.data
+    raise DataError(f"{path.name} has no {name}")
+
+
+def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
+    """The pieces of an archive: so many images each that their pixels fit in memory."""
+    seen = look(path)
+    most = max(1, _HELD // max(form.bytes, 1))
+    images = [
+        (size, offset) for (name, size), offset in zip(seen.sizes, seen.offsets, strict=True) if _wanted(name, found)
+    ]
+    pieces = []
+    for begin in range(0, len(images), most):
+        part = images[begin : begin + most]
+        offset = 0 if _packed(path) else part[0][1]
+        size = sum(one for one, _ in part)
+        pieces.append(Piece(str(path), "tar", size, (), found, begin=begin, end=begin + len(part), offset=offset))
+    return pieces
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+    """The images of a piece."""
+    assert piece.layout is not None and piece.end is not None
+    path, where, rows = Path(piece.path), piece.layout, Rows(form)
+    # From the first image of the piece on, or through all that is packed before it.
+    number = piece.begin if piece.offset else 0
+
+    def mine(name: str) -> bool:
+        return _wanted(name, where) and piece.begin <= number
+
+    with _opened(path, piece.offset) as stream:
+        for member in tar.members(stream, path, mine, form.check_object, piece.offset):
+            if not _wanted(member.name, where):
+                continue
+            if number >= piece.begin:
+                placed = where.place(member.name)
+                assert placed is not None and member.data is not None
+                rows.add_file(member.data, *placed)
+                if rows.full:
+                    yield rows.take()
+            number += 1
+            if number >= piece.end:
+                break
+    yield rows.take()
+
+
+@functools.lru_cache(maxsize=16)
+def _look(path: Path, size: int, changed: int) -> Seen:
+    sizes, offsets, heads, hidden = [], [], [], []
+    images = 0
+
+    def wanted(name: str) -> bool:
+        nonlocal images
+        if not name.lower().endswith(IMAGES) or is_hidden(name):
+            return False
+        images += 1
+        return images <= _ALL or images % _EVERY == 0
+
+    with _opened(path) as stream:
+        for member in tar.members(stream, path, wanted, LIMITS.check_object):
+            if is_hidden(member.name):
+                hidden.append(member.name)
+                continue
+            sizes.append((member.name, member.size))
+            offsets.append(member.begin)
+            if member.data is not None:
+                heads.append((member.name, member.data[:_HEADS]))
+    return Seen(tuple(sizes), tuple(offsets), tuple(heads), tuple(hidden))
+
+
+def _wanted(name: str, found: Layout) -> bool:
+    return name.lower().endswith(IMAGES) and not is_hidden(name) and found.place(name) is not None
+
+
+def _packed(path: Path) -> bool:
+    return path.suffix.lower() != ".tar"
+
+
+@contextlib.contextmanager
+def _opened(path: Path, begin: int = 0) -> Iterator[tar.Input]:
+    if _packed(path):
+        with contextlib.closing(streams.chunks(path)) as chunks:
+            yield tar.Chunks(chunks)
+    else:
+        with open_file(path) as file:
+            file.seek(begin)
+            yield tar.File(file)

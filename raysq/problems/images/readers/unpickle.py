@@ -1,0 +1,61 @@
+"""The pickles of CIFAR: bytes, numbers, lists, dictionaries and arrays of bytes."""
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+
+from raysq.data.readers.pickles import Array, Refused, Type, load
+from raysq.errors import DataError
+
+
+def read(raw: bytes, name: str) -> dict[str, Any]:
+    """The dictionary of a pickle.
+
+    Args:
+        raw: the file.
+        name: its name, for messages.
+
+    Returns:
+        Its entries, the names and other short bytes as text; arrays are uint8.
+
+    Raises:
+        DataError: a pickle that asks for anything else, which is not done, or no pickle.
+    """
+    try:
+        found = load(io.BytesIO(raw), encoding="bytes")
+        if isinstance(found, dict):
+            return {str(_text(key)): _plain(value) for key, value in found.items()}
+    except Refused as error:
+        raise DataError(
+            f"{name} is a pickle that asks for {error}, which the batches of CIFAR do not; nothing of it was run, do "
+            "not trust it"
+        ) from None
+    except Exception as error:  # whatever a damaged pickle makes of its reader
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{name} is damaged or not a batch of CIFAR ({said[:80]}); fetch it again") from None
+    raise DataError(f"{name} is not a batch of CIFAR: it holds a {type(found).__name__}, not a dictionary")
+
+
+def _values(array: Array) -> np.ndarray:
+    """The array, once it is sure that it is one of bytes and has as many as it says."""
+    raw = array.values.encode("latin-1") if isinstance(array.values, str) else array.values
+    shape, kind = array.shape, array.type
+    if not isinstance(kind, Type) or kind.code not in ("u1", "uint8", "B", "|u1"):
+        raise Refused(f"an array of {getattr(kind, 'code', kind)}")
+    if not (isinstance(shape, tuple) and all(isinstance(side, int) and side >= 0 for side in shape)):
+        raise Refused("an array without a shape")
+    if not isinstance(raw, (bytes, bytearray)) or len(raw) != math.prod(shape) or array.order not in ("C", "F"):
+        raise Refused("an array of another size than it says")
+    return np.frombuffer(bytes(raw), np.uint8).reshape(shape, order=array.order)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Array):
+        return _values(value)
+    return [_text(one) for one in value] if isinstance(value, list) else _text(value)
+
+
+def _text(value: Any) -> Any:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,154 @@
+"""Validate the statistics of all chunks, and summarize them in the data set's report."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from raysq.data.messages import Message
+from raysq.errors import DataError
+from raysq.problems.classes import class_messages, parts_by_class
+from raysq.problems.images import duplicates
+from raysq.text.documents import parts_said
+from raysq.text.fit_vocabulary import SIDES
+
+if TYPE_CHECKING:
+    from raysq.problems.images.preprocessor import ImagePreprocessor
+
+Note = dict[str, Any]
+
+_NAMED = 5
+_LISTED = 20
+_DARK = 64  # of 255: no image has a pixel as bright as that
+
+
+def validate_images(notes: list[Note]) -> None:
+    """Raises DataError where there are no images."""
+    if not any(note["images"] for note in notes):
+        raise DataError("the source has no images that can be read", hint="give another --source")
+
+
+def validate(settings: "ImagePreprocessor", notes: list[Note]) -> None:
+    """Raises the error of what cannot be used.
+
+    Raises:
+        DataError: no images, some that say what is test while others do not, one class, none to train on.
+    """
+    validate_images(notes)
+    total, said = _total(notes, "images"), _total(notes, "said")
+    if 0 < said < total:
+        first = next(note["first_unsaid"] for note in notes if note["first_unsaid"] is not None)
+        raise DataError(
+            f"{said:,} images lie in a train or a test part and {total - said:,} do not, the first is {first}: put all "
+            "or none into such parts"
+        )
+    train, *others = _counts(notes)
+    there = [name for name, *counts in zip(settings.classes, train, *others, strict=True) if any(counts)]
+    if len(there) == 1:
+        raise DataError(
+            f"all {total:,} images are of class {there[0]!r}, and there must be two classes to tell apart; add images "
+            "of another"
+        )
+    if not sum(train):
+        raise DataError(
+            f"all {total:,} images are of the test or the validation part, and there are none to train on; add a train "
+            "part"
+        )
+
+
+def summarize(settings: "ImagePreprocessor", notes: list[Note]) -> Note:
+    """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
+    counts = dict(zip(SIDES, _counts(notes), strict=True))
+    test, said = counts["test"], _total(notes, "said")
+    form = settings.form
+    return {
+        "classes": list(settings.classes),
+        "counts": counts,
+        **seen(notes),
+        "shape": list(form.shape),
+        "contradictions": duplicates.find([note["marks"] for note in notes]),
+        "parts": "none" if not sum(test) else "given" if said else "drawn",
+        "share": None if said else settings.test,
+    }
+
+
+def seen(notes: list[Note]) -> Note:
+    """`images`, `resized`, `frames`, `ignored`, `damaged` (`count`, and the first `names`) and `brightest`."""
+    names = [name for note in notes for name in note["damaged"]["names"]]
+    return {
+        **{name: _total(notes, name) for name in ("images", "resized", "frames", "ignored")},
+        "damaged": {"count": sum(note["damaged"]["count"] for note in notes), "names": names[:_NAMED]},
+        "brightest": max(note["brightest"] for note in notes),
+    }
+
+
+def describe(report: Mapping[str, Any]) -> list[str]:
+    """Return a report in lines for people."""
+    train, test, validation = parts_by_class(report["counts"])
+    names = report["classes"]
+    both = [f"{name} {sum(counts):,}" for name, *counts in zip(names, train, test, validation, strict=True)]
+    more = ", ..." if len(both) > _LISTED else ""
+    height, width, channels = report["shape"]
+    lines = [
+        f"{counted(report['images'])} of {width} x {height} pixels, {'gray' if channels == 1 else 'rgb'}, of "
+        f"{len(names)} classes: {', '.join(both[:_LISTED])}{more}"
+    ]
+    if report["parts"] == "none" and not sum(validation):
+        lines.append(
+            Message(
+                f"no test part: all {sum(train):,} images are for training and validation", "--test SHARE draws one"
+            )
+        )
+    else:
+        parts = parts_said(sum(train), sum(test), sum(validation))
+        drawn = Message(f"{parts} drawn by the images' checksums", "--test SHARE")
+        lines.append(drawn if report["parts"] == "drawn" else f"{parts}, as the source says")
+    lines += class_messages(names, train, test, validation, "image")
+    twins = report.get("contradictions", {"count": 0})  # data that were prepared earlier do not say it
+    if twins["count"]:
+        lines.append(
+            f"{counted(twins['count'])} have the same pixels as one of another class ({', '.join(twins['names'])}"
+            f"{', ...' if twins['count'] > len(twins['names']) else ''}): no model can be right on all of them"
+        )
+    return lines + repairs(report)
+
+
+def repairs(report: Mapping[str, Any]) -> list[str]:
+    """What was done to images that are not like the others, in lines."""
+    lines = []
+    if report.get("brightest", _DARK) < _DARK:  # data that were prepared earlier do not say it
+        lines.append(
+            f"the brightest pixel of all is {report['brightest']} of 255: if that is white, --set "
+            f"white={report['brightest'] or 1} scales pixels"
+        )
+    if report["resized"]:
+        lines.append(f"{counted(report['resized'])} had another size and {_were(report['resized'])} resized")
+    if report["frames"]:
+        lines.append(f"{counted(report['frames'], 'file')} had several pictures, of which the first is taken")
+    damaged = report["damaged"]
+    if damaged["count"]:
+        more = ", ..." if damaged["count"] > len(damaged["names"]) else ""
+        lines.append(
+            f"{counted(damaged['count'], 'file')} could not be read and {_were(damaged['count'])} left out: "
+            f"{', '.join(damaged['names'])}{more}"
+        )
+    return lines
+
+
+def counted(count: int, noun: str = "image") -> str:
+    """A number of things, with a plural where it takes one."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _counts(notes: list[Note]) -> list[list[int]]:
+    """Images of each class in the train, the test and the validation part."""
+    return [
+        [sum(counts) for counts in zip(*(note["counts"][side] for note in notes), strict=True)]
+        for side in range(len(SIDES))
+    ]
+
+
+def _total(notes: list[Note], name: str) -> int:
+    return sum(note[name] for note in notes)

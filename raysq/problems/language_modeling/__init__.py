@@ -1,0 +1,115 @@
+"""Language models: which word, or character, follows a beginning."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from raysq.data.dataset import Dataset
+from raysq.problems.base import ModelSpec, Objective, Problem
+from raysq.problems.language_modeling import assets
+from raysq.problems.language_modeling.batches import Positions, sentences
+from raysq.problems.language_modeling.generate import generator
+from raysq.problems.language_modeling.predict import predict
+from raysq.problems.language_modeling.preprocessor import (
+    LanguageModelingPredictionPreprocessor,
+    LanguageModelingPreprocessor,
+)
+from raysq.problems.language_modeling.report import report
+from raysq.problems.language_modeling.sample import sample
+from raysq.problems.language_modeling.settings import LanguageModelingSettings
+from raysq.problems.splits import SPLITS, has_own_validation, validation_messages
+
+_BUILDERS = "raysq.problems.language_modeling.models:"
+
+
+def facts(dataset: Dataset, settings: LanguageModelingSettings) -> dict[str, Any]:
+    """How much text each split has, how much of it the vocabulary covers, and how such texts are read."""
+    found = sentences(dataset, settings)
+    lengths = found.tokens.lengths[found.split.train] + 1  # with the start mark, as the model sees them
+    return {
+        "reading": dataset.manifest.preparation["settings"],
+        "unit": None,
+        "features": found.vocabulary.features,
+        "words": len(found.vocabulary.words),
+        "sentences": {name: len(getattr(found.split, name)) for name in SPLITS},
+        "targets": {name: Positions(found, name).targets for name in SPLITS},
+        "unknown": {name: found.unknown(name) for name in SPLITS},
+        "longer": float((lengths > settings.maxlen).mean()),
+        "own_validation": has_own_validation(dataset),
+    }
+
+
+def objective(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> Objective:
+    """Cross-entropy of the ids that follow, perplexity, and how often the likeliest one is right."""
+    from raysq.problems.language_modeling import perplexity
+
+    return Objective(perplexity.loss, {"perplexity": perplexity.Perplexity, "accuracy": perplexity.accuracy})
+
+
+_PAIRS = {"positions": "last", "maxlen": 1}
+
+
+def references(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> dict[str, dict[str, Any]]:
+    """Bigrams with interpolated Kneser-Ney smoothing, over the same vocabulary and the same positions."""
+    return {"baseline": dict(_PAIRS)}
+
+
+def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
+    """Bits of a character, for models of characters."""
+    if facts["reading"].get("level") != "char":
+        return {}
+    return {f"{split}_bits": metrics[f"{split}_loss"] / math.log(2) for split in SPLITS if f"{split}_loss" in metrics}
+
+
+def remarks(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> list[str]:
+    """What a model sees of a text, and how much of the words it knows."""
+    what = "characters" if facts["reading"].get("level") == "char" else "words"
+    unit = facts["reading"]["unit"]
+    counts = ", ".join(f"{name} {facts['sentences'][name]:,} ({facts['targets'][name]:,})" for name in SPLITS)
+    ends = f"and the end of the {unit}"
+    longer = f"; {100 * facts['longer']:.0f} % of the {unit}s are longer" if facts["longer"] else ""
+    unknown = ", ".join(f"{100 * facts['unknown'][name]:.1f} % {name}" for name in SPLITS)
+    least = f" that the train split has {settings.min_count} times or more" if settings.min_count > 1 else ""
+    return [
+        f"{unit}s (positions to predict: {what} {ends}): {counts}",
+        f"sees at most {settings.maxlen:,} {what} before each position, from the beginning of the {unit} on{longer}",
+        f"knows {facts['words']:,} {what}{least}; unknown: {unknown}",
+        *validation_messages(facts, unit),
+        "perplexity is that of all positions; an unknown one counts as one entry of the vocabulary, in all models",
+    ]
+
+
+def raw_reading(facts: Mapping[str, Any]) -> LanguageModelingPredictionPreprocessor:
+    """The preparation that reads raw texts for predictions as those of the run were read."""
+    return LanguageModelingPredictionPreprocessor.of(facts["reading"])
+
+
+PROBLEM = Problem(
+    name="language_modeling",
+    noun="a language model",
+    preparation=LanguageModelingPreprocessor,
+    examples=LanguageModelingSettings,
+    models={
+        "baseline": ModelSpec(_BUILDERS + "baseline", _PAIRS, xla=False),
+        "lstm": ModelSpec(_BUILDERS + "lstm", xla="keras_loop"),
+        "lstm_every": ModelSpec(
+            _BUILDERS + "lstm", {"positions": "every", "batch_size": 16, "eval_batch_size": 64}, xla="keras_loop"
+        ),
+    },
+    default_model="lstm",
+    sample=sample,
+    facts=facts,
+    objective=objective,
+    references=references,
+    scale=scale,
+    remarks=remarks,
+    folds=None,
+    reading=raw_reading,
+    history=None,
+    predict=predict,
+    report=report,
+    assets=assets.write,
+    texts="text",
+    words=assets.words,
+    generate=generator,
+)

@@ -1,0 +1,104 @@
+"""Built-in synthetic stories: a plain text file, for trying things out without any data."""
+
+from pathlib import Path
+
+import numpy as np
+
+from raysq.problems.sample_size import sample_length
+from raysq.storage.atomic import atomic_write
+
+VERSION = 1  # raised when the same number would give other texts
+DEFAULT = "2000"
+
+_FEWEST, _MOST = 50, 200_000
+_PARAGRAPH = 5  # sentences
+_WIDTH = 72  # characters of a line
+
+
+def _listed(words: str) -> tuple[str, ...]:
+    return tuple(words.split())
+
+
+# Who, the pronoun, what they have, where they come from: what is said late in a sentence follows from its beginning, so
+# that a model that remembers is better than one that knows the last word alone.
+_PEOPLE = (
+    ("queen", "her", "crown", "palace"),
+    ("king", "his", "sword", "castle"),
+    ("fisher", "his", "boat", "harbour"),
+    ("baker", "her", "bread", "village"),
+    ("miller", "his", "flour", "mill"),
+    ("gardener", "her", "roses", "garden"),
+    ("shepherd", "his", "flock", "mountain"),
+    ("painter", "her", "colors", "city"),
+    ("smith", "his", "hammer", "forge"),
+    ("sailor", "her", "compass", "sea"),
+)
+_MANNERS = _listed("slowly quietly early often never always sadly gladly suddenly alone")
+_VERBS = _listed("walked came went rode ran traveled")
+_PLACES = _listed("forest river bridge market church tower well crossroads meadow inn")
+_TIMES = ("in the morning", "at noon", "in the evening", "at night", "in winter", "in spring", "before the rain")
+_FEELINGS = _listed("tired happy hungry cold proud afraid lonely merry")
+_SAID = _listed("said cried whispered sang thought")
+_QUESTIONS = ("Who has seen", "Where is", "Who will carry", "What became of", "Why does nobody want")
+
+
+def sample(directory: Path, spec: str = "") -> Path:
+    """Writes synthetic stories, the same for the same number everywhere, or finds them written.
+
+    Args:
+        directory: where the file goes.
+        spec: how many sentences, such as "1000"; two thousand when empty.
+
+    Returns:
+        A plain text file, a paragraph for every five sentences.
+
+    Raises:
+        UsageError: not a number of sentences.
+        SourceError: the directory cannot be written.
+    """
+    count = sample_length(spec, DEFAULT, "sentences", _FEWEST, _MOST)
+    path = Path(directory) / f"sample-{count}-v{VERSION}.txt"
+    if path.exists():
+        return path
+    found = stories(count)
+    with atomic_write(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
+        for low in range(0, count, _PARAGRAPH):
+            file.write(_wrapped(" ".join(found[low : low + _PARAGRAPH])) + "\n\n")
+    return path
+
+
+def stories(count: int, seed: int = 0) -> list[str]:
+    """Synthetic sentences; the first ones are the same for any count."""
+    random = np.random.RandomState(seed)
+
+    def one(words: tuple) -> str:
+        chosen: str = words[random.randint(len(words))]
+        return chosen
+
+    found = []
+    for _ in range(count):
+        # Some are met more often than others.
+        who, whose, thing, home = _PEOPLE[int(len(_PEOPLE) * random.random_sample() ** 1.4)]
+        way = f"{one(_MANNERS)} {one(_VERBS)} to the {one(_PLACES)}"
+        form = random.randint(4)
+        if form == 0:
+            said = f"the {who} {way} {one(_TIMES)} with {whose} {thing}."
+        elif form == 1:
+            said = f"{one(_TIMES)} the {who} {way} and then home to the {home}."
+        elif form == 2:
+            said = f"the {who} was {one(_FEELINGS)} and {one(_FEELINGS)} {one(_TIMES)}, far away from the {home}."
+        else:
+            said = f"\u201c{one(_QUESTIONS)} {whose} {thing}?\u201d {one(_SAID)} the {who} from the {home}."
+        found.append(said[0].upper() + said[1:])
+    return found
+
+
+def _wrapped(text: str) -> str:
+    lines, line = [], ""
+    for word in text.split(" "):
+        if line and len(line) + 1 + len(word) > _WIDTH:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return "\n".join([*lines, line])

@@ -1,0 +1,111 @@
+"""Validate the statistics of all chunks, and summarize them in the data set's report."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from raysq.data.messages import Message
+from raysq.errors import DataError
+from raysq.text.documents import Note, damages, many, parts_said, seen, total
+
+if TYPE_CHECKING:
+    from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
+
+_ONCE = "most words occur once: of texts without spaces between words, take the characters"
+
+
+def validate(settings: "LanguageModelingPreprocessor", notes: list[Note]) -> None:
+    """Raise the error of what cannot be used.
+
+    Raises:
+        DataError: no words, none to train on, some that say what is test while others do not.
+    """
+    count, given = total(notes, "documents"), total(notes, "given")
+    if 0 < given < count:
+        raise DataError(
+            f"{given:,} {settings.unit}s say whether they are of the train or the test part and {count - given:,} do "
+            "not: say it of all or of none"
+        )
+    if not total(notes, "tokens"):
+        what = "characters" if settings.level == "char" else "words"
+        raise DataError(f"the source has no {what}: all of its {count:,} {settings.unit}s are filtered out")
+    if not sum(note["parts"][0] for note in notes):
+        if count == 1:
+            raise DataError(_undivided(settings.unit))
+        share = "give some to train on" if given else f"--test SHARE sets a smaller one than {settings.test:g}"
+        raise DataError(
+            f"all {count:,} {settings.unit}s are of the test part, and there are none to train on", hint=share
+        )
+
+
+def _undivided(unit: str) -> str:
+    """Why a source is one unit, and what parts it."""
+    ends = {
+        "sentence": "no full stop that another sentence follows",
+        "line": "no line break",
+        "paragraph": "no empty line",
+        "document": "no other document",
+    }
+    others = ", ".join(f"--unit {other}" for other in ("sentence", "line", "paragraph") if other != unit)
+    return (
+        f"the source is one {unit}, and a model needs two to train and to validate on: there is {ends[unit]} in it; "
+        f"{others} or --set cut=CHARACTERS part it otherwise, and of a script without spaces between words --level "
+        "char takes the characters"
+    )
+
+
+def summarize(settings: "LanguageModelingPreprocessor", notes: list[Note], found: Mapping[str, Any]) -> Note:
+    """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
+    given, found_in = total(notes, "given"), seen(notes)
+    return {
+        "units": found_in.pop("documents"),
+        **found_in,
+        "unit": settings.unit,
+        "sources": total(notes, "sources"),
+        "cut": total(notes, "cut"),
+        "longer": settings.cut,
+        "empty": total(notes, "empty"),
+        "tokens": total(notes, "tokens"),
+        "words": found["words"],
+        "parts": found["parts"],
+        "share": None if given else settings.test,
+        "longest": max(note["longest"] for note in notes),
+        "level": found["level"],
+    }
+
+
+def describe(report: Mapping[str, Any]) -> list[str]:
+    """Return a report in lines for people."""
+    unit, (train, test, *validation) = report["unit"], report["parts"]  # data of version 1 have two parts
+    what = "characters" if report["level"] == "char" else "words"
+    lines: list[str] = [
+        Message(
+            f"{many(report['units'], unit, unit + 's')}, {report['tokens']:,} {what}; the longest has "
+            f"{report['longest']:,}",
+            "--set unit=sentence, line, paragraph or document",
+        )
+    ]
+    if report["share"] is None:
+        lines.append(f"{parts_said(train, test, *validation)}, as the source says")
+    elif test:
+        lines.append(Message(f"{parts_said(train, test)} drawn by the texts' checksums", "--test SHARE"))
+    else:
+        why = "" if not report["share"] else f"; {report['share']:g} of them came to none"
+        lines.append(
+            Message(f"no test part: all {train:,} are for training and validation{why}", "--test SHARE draws one")
+        )
+    if report["units"] == 1:
+        lines.append(_undivided(unit))
+    if report["cut"]:
+        was = (
+            f"{unit} of more than {report['longer']:,} characters was",
+            f"{unit}s of more than {report['longer']:,} were",
+        )
+        lines.append(Message(f"{many(report['cut'], *was)} cut", "--set cut=CHARACTERS"))
+    if report["empty"]:
+        has = f"{unit} has no {what} and is not", f"{unit}s have no {what} and are not"
+        lines.append(f"{many(report['empty'], *has)} learned")
+    lines += damages(report, "place", "places")
+    lines.append(f"{report['words']:,} different {what} in the train part")
+    if what == "words" and report["units"] > 1 and 2 * report["words"] > report["tokens"] > 1000:
+        lines.append(Message(_ONCE, "--level char"))
+    return lines

@@ -1,0 +1,166 @@
+"""Text classification: which of several classes a document belongs to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from raysq.data.dataset import Dataset
+from raysq.problems import classification_metrics
+from raysq.problems.base import ModelSpec, Objective, Problem
+from raysq.problems.classes import single_classes, single_messages
+from raysq.problems.classification_report import classification_report, report_tables
+from raysq.problems.splits import has_own_validation, validation_messages
+from raysq.problems.text_classification import assets
+from raysq.problems.text_classification.batches import documents
+from raysq.problems.text_classification.predict import predict
+from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
+from raysq.problems.text_classification.report import report
+from raysq.problems.text_classification.sample import sample
+from raysq.problems.text_classification.settings import TextClassificationSettings
+from raysq.text.documents import DocumentPredictionPreprocessor
+
+_BUILDERS = "raysq.problems.text_classification.models:"
+_NAMED = 6  # classes up to which they are named in a line
+
+
+def facts(dataset: Dataset, settings: TextClassificationSettings) -> dict[str, Any]:
+    """The classes and their shares, how much of the texts the vocabulary covers, and how such texts are read."""
+    found = documents(dataset, settings)
+    vocabulary, counts = found.vocabulary, found.counts
+    tokens = int(counts.sum())
+    known = int(counts[vocabulary.singles[:-1] >= settings.first].sum())
+    lengths = found.tokens.lengths[found.split.train] + int(settings.marked)
+    sharing, unhashed = 0, 0.0
+    if settings.hashing:
+        ids = vocabulary.singles[:-1][counts > 0]
+        sharing = int((np.bincount(ids)[ids] > 1).sum())
+        unhashed = sum(int((codes < 0).sum()) for _, _, codes, _ in found.blocks()) / int(found.tokens.lengths.sum())
+    return {
+        "classes": list(dataset.manifest.report["classes"]),
+        "priors": list(found.priors),
+        "own_validation": has_own_validation(dataset),
+        "single": single_classes(found.labels, found.split, dataset.manifest.report["classes"]),
+        "reading": dataset.manifest.preparation["settings"],
+        "unit": None,
+        "features": vocabulary.features,
+        "unknown": 1 - known / tokens,
+        "vectors": dataset.manifest.report.get("vectors"),
+        "words": len(vocabulary.terms),
+        "longer": float((lengths > settings.maxlen).mean()),
+        "sharing": sharing,
+        "unhashed": unhashed,
+    }
+
+
+def objective(facts: Mapping[str, Any], settings: TextClassificationSettings) -> Objective:
+    """Cross-entropy (or the squared error of the probabilities), and accuracy."""
+    two = len(facts["classes"]) == 2
+    if settings.loss == "mse":
+        loss: Any = "mean_squared_error" if two else classification_metrics.squared_error
+    else:
+        loss = "binary_crossentropy" if two else "sparse_categorical_crossentropy"
+    return Objective(
+        loss, {"accuracy": classification_metrics.binary_accuracy if two else classification_metrics.accuracy}
+    )
+
+
+def references(facts: Mapping[str, Any], settings: TextClassificationSettings) -> dict[str, dict[str, Any]]:
+    """The shares of the classes among the training documents, whatever the text says."""
+    return {"baseline": {"vectorization": "sequence", "ngrams": 1, "hashing": 0, "maxlen": 1}}
+
+
+def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
+    """Nothing: accuracy has no unit."""
+    return {}
+
+
+def remarks(facts: Mapping[str, Any], settings: TextClassificationSettings) -> list[str]:
+    """What a model sees of a document, and how much of the words it knows."""
+    classes = facts["classes"]
+    words = "characters" if facts["reading"].get("level") == "char" else "words"
+    named = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
+    lines = [f"tells {len(classes)} classes apart{named}"]
+    absent = [name for name, share in zip(classes, facts["priors"], strict=True) if not share]
+    if absent:
+        more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
+        lines.append(f"has no training document of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
+    lines += [*validation_messages(facts, "document"), *single_messages(facts)]
+    if not settings.bag:
+        end = "last" if (settings.truncation == "pre") != settings.reversed else "first"
+        longer = f"; {100 * facts['longer']:.0f} % are longer" if facts["longer"] else ""
+        lines.append(
+            f"sees the {end} {settings.maxlen:,} {words} of a document{', reversed' * settings.reversed}{longer}"
+        )
+    else:
+        runs = f" and of runs of up to {settings.ngrams}" if settings.ngrams > 1 else ""
+        lines.append(f"sees all {words} of a document{runs}, without their order ({settings.vectorization})")
+    if settings.hashing:
+        lines.append(
+            f"hashes {words} to {settings.hashing - 1:,} ids: {facts['sharing']:,} {words} of the training documents "
+            "share theirs with another; raise hashing for fewer"
+        )
+        if facts["unhashed"]:
+            lines.append(
+                f"leaves out the {100 * facts['unhashed']:.1f} % of all {words} that only test documents have, which "
+                "predictions do not: prepare with counted=all"
+            )
+    else:
+        what = f"{words} and runs of {words}" if settings.ngrams > 1 else words
+        lines.append(
+            f"knows {facts['words']:,} {what}; {100 * facts['unknown']:.1f} % of the {words} of the training documents "
+            "are not among them"
+        )
+    if facts["vectors"]:
+        vectors = facts["vectors"]
+        lines.append(f"word vectors of {vectors['name']}, dimension {vectors['dimension']}, where the model takes them")
+    return lines
+
+
+def raw_reading(facts: Mapping[str, Any]) -> DocumentPredictionPreprocessor:
+    """The preparation that reads raw texts for predictions as those of the run were read."""
+    return DocumentPredictionPreprocessor.of(facts["reading"])
+
+
+_BAG = {"vectorization": "multi_hot", "batch_size": 512, "epochs": 4, "steps_per_epoch": None}
+
+PROBLEM = Problem(
+    name="text_classification",
+    noun="a text classifier",
+    preparation=TextClassificationPreprocessor,
+    examples=TextClassificationSettings,
+    models={
+        "baseline": ModelSpec(_BUILDERS + "baseline", xla=False),
+        "multihot": ModelSpec(_BUILDERS + "multihot", _BAG, xla=False),
+        "embedding": ModelSpec(_BUILDERS + "embedding", {"maxlen": 20}, xla=False),
+        "average": ModelSpec(_BUILDERS + "average", xla=False),
+        "one_hot": ModelSpec(_BUILDERS + "one_hot", xla=False),
+        "glove": ModelSpec(_BUILDERS + "glove", {"marks": False}, xla=False),
+        "simple_rnn": ModelSpec(_BUILDERS + "simple_rnn", xla="keras_loop"),
+        "lstm": ModelSpec(_BUILDERS + "lstm", xla="keras_loop"),
+        "lstm_reversed": ModelSpec(_BUILDERS + "lstm", {"reversed": True}, xla="keras_loop"),
+        "lstm_bidirectional": ModelSpec(_BUILDERS + "lstm_bidirectional", xla="keras_loop"),
+        "gru": ModelSpec(_BUILDERS + "gru", xla="keras_loop"),
+        "gru_stacked": ModelSpec(_BUILDERS + "gru_stacked", xla="keras_loop"),
+        "conv1d": ModelSpec(_BUILDERS + "conv1d", {"learning_rate": 1e-4}, xla=False),
+        "conv1d_glove": ModelSpec(_BUILDERS + "conv1d_glove", {"marks": False}, xla=False),
+        "rnn": ModelSpec(_BUILDERS + "rnn", xla="keras_loop"),
+    },
+    default_model="lstm",
+    sample=sample,
+    facts=facts,
+    objective=objective,
+    references=references,
+    scale=scale,
+    remarks=remarks,
+    folds=None,
+    reading=raw_reading,  # not "reading": that is the package beside this
+    history=None,
+    predict=predict,
+    report=report,
+    assets=assets.write,
+    details=classification_report,
+    show=report_tables,
+    texts="text",
+    words=assets.words,
+)

@@ -1,0 +1,87 @@
+"""The words that a model has put close to each other: neighbors in its Embedding."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from raysq.problems.charts import Section, Table
+from raysq.problems.text_classification.batches import Texts
+from raysq.text.neighbors import nearest, unit_rows
+
+SAMPLED = 10_000  # training documents at most from which typical words are counted
+_NEAREST = 8
+_SHOWN = 12  # words at least, where there are few classes
+_RARE = 10  # occurrences below which a word has hardly been trained
+
+
+def neighbors_section(facts: Mapping[str, Any], train: Texts, values: np.ndarray) -> Section | None:
+    """The nearest words of those that are most typical of each class; None where ids are no words.
+
+    Args:
+        facts: the run's facts.
+        train: the training examples.
+        values: of the Embedding, `(features, dimension)`.
+    """
+    settings, vocabulary = train.documents.settings, train.documents.vocabulary
+    if settings.bag or settings.hashing or len(values) != vocabulary.features:
+        return None
+    classes = facts["classes"]
+    counts = class_counts(train, len(classes), len(values))
+    scores = typical(counts)
+    known = counts.sum(0) >= _RARE
+    known[: settings.first] = False  # padding and marks
+    if known.sum() <= _NEAREST:
+        return None
+    each = max(1, _SHOWN // len(classes))
+    unit = unit_rows(values)
+    rows: list[list[Any]] = []
+    for number, name in enumerate(classes):
+        order = np.argsort(-np.where(known, scores[number], -np.inf), kind="stable")
+        words = order[:each].tolist()
+        near = nearest(unit, values[words], _NEAREST, among=known, without=[[word] for word in words])
+        for word, found in zip(words, near, strict=True):
+            others = ", ".join(f"{vocabulary.term(other)} {cosine:.2f}" for other, cosine in found)
+            rows.append([vocabulary.term(word), name, others])
+    note = (
+        "The cosine of the angle between the vectors of the Embedding. Of each class the words that are most typical "
+        "of it in the training split (log-odds ratio with an informative prior, Monroe et al. 2008), beside their "
+        f"nearest; words that occur fewer than {_RARE} times are left out."
+    )
+    return Section("Nearest words", [Table(["word", "typical of", "nearest, with cosine"], rows)], note)
+
+
+def class_counts(train: Texts, classes: int, features: int) -> np.ndarray:
+    """How often each id occurs in the training documents of each class, `(classes, features)`."""
+    indices = np.linspace(0, len(train) - 1, min(SAMPLED, len(train))).astype(np.int64)
+    mapped = train.mapped()
+    counts = np.zeros((classes, features), np.int64)
+    for low in range(0, len(indices), 1024):
+        x, y = train.gather(indices[low : low + 1024], mapped, lambda array, at: array.take(at))
+        place = y.reshape(-1, 1).astype(np.int64) * features + x
+        counts += np.bincount(place.ravel(), minlength=classes * features).reshape(classes, features)
+    return counts
+
+
+def typical(counts: np.ndarray) -> np.ndarray:
+    """z-score of each word's log-odds in a class against the other classes, with all words' shares as the prior.
+
+    Source: Monroe, Colaresi & Quinn 2008, "Fightin' Words", equations 15 to 22.
+
+    Args:
+        counts: `(classes, words)`.
+
+    Returns:
+        float64 of the same shape; 0 for words that never occur.
+    """
+    whole = counts.sum(0).astype(np.float64)
+    total = max(whole.sum(), 1.0)
+    prior = np.where(whole > 0, whole / total * 500.0, 1.0)  # as many pseudo-words as a longer document has
+    strength = prior[whole > 0].sum()
+    scores = np.zeros(counts.shape)
+    for number, own in enumerate(counts.astype(np.float64)):
+        rest = whole - own
+        odds = np.log((own + prior) / np.maximum(own.sum() + strength - own - prior, 1e-9))
+        others = np.log((rest + prior) / np.maximum(rest.sum() + strength - rest - prior, 1e-9))
+        scores[number] = np.where(whole > 0, (odds - others) / np.sqrt(1 / (own + prior) + 1 / (rest + prior)), 0.0)
+    return scores

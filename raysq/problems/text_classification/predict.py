@@ -1,0 +1,114 @@
+"""Classes for raw texts by a trained model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.errors import DataError
+from raysq.problems.classification_report import predicted_classes, probabilities
+from raysq.problems.fixed_batches import fixed_batches
+from raysq.problems.text_classification.batches import vectorize
+from raysq.problems.text_classification.settings import TextClassificationSettings
+from raysq.problems.text_classification.vocabulary import Vocabulary
+from raysq.text.documents import texts_of
+from raysq.text.tokenizer import Tokens, tokenize
+
+BATCH = 128  # documents that the model is given at a time
+_CHUNK = 1024  # documents whose ids are made at a time
+_NARROWEST = 64  # ids of a bag
+
+
+def predict(
+    facts: Mapping[str, Any],
+    settings: TextClassificationSettings,
+    model: Any,
+    table: pa.Table,
+    report: Mapping[str, Any] | None = None,
+    stands: tuple[int, int] | None = None,
+    origin: int = 0,
+    assets: Path | None = None,
+) -> pa.Table:
+    """A class for every text, and how probable each class is.
+
+    A text's answer does not depend on the texts beside it, bit for bit.
+
+    Args:
+        facts: the run's facts.
+        settings: the run's text settings.
+        model: the Keras model.
+        table: the texts in the column that the run was trained on, or in `text`; a column `id` is kept.
+        report: of the preparation that read them; not needed.
+        stands: not for texts, each of which is predicted by itself.
+        origin: number of the table's first row.
+        assets: folder with the run's vocabulary.
+
+    Returns:
+        A table with `row`, `id` where there is one, `label`, its `probability`, `p_CLASS` for each class, and
+        `remark`: null, or why the answer says little ("no words", "no known words").
+
+    Raises:
+        DataError: there is no column of texts, or no vocabulary.
+    """
+    texts = texts_of(table, facts["reading"].get("text"), "text")
+    if assets is None:
+        raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
+    vocabulary = Vocabulary.read(assets, settings, facts)
+    form = Tokens.of(facts["reading"])
+    classes = facts["classes"]
+    outputs, remarks = [np.empty((0, 1 if len(classes) == 2 else len(classes)), np.float32)], []
+    for low in range(0, len(texts), _CHUNK):
+        codes, offsets, words = tokenize(texts.slice(low, _CHUNK), form)
+        x = vectorize(codes, offsets, words, vocabulary, settings)
+        outputs.append(_outputs(model, x, settings))
+        known = _known(x, settings)
+        remarks += [
+            None if knows else "no known words" if count else "no words"
+            for knows, count in zip(known.tolist(), np.diff(offsets).tolist(), strict=True)
+        ]
+    prediction = np.concatenate(outputs)
+    shares = probabilities(prediction).astype(np.float32)
+    own = predicted_classes(prediction)
+    out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(texts)))}
+    if "id" in table.column_names:
+        out["id"] = table.column("id")
+    out["label"] = pa.array([classes[number] for number in own.tolist()], pa.string())
+    out["probability"] = pa.array(shares[np.arange(len(own)), own])
+    for number, name in enumerate(classes):
+        out[f"p_{name}"] = pa.array(np.ascontiguousarray(shares[:, number]))
+    out["remark"] = pa.array(remarks, pa.string())
+    return pa.table(out)
+
+
+def widened(x: np.ndarray, width: int | None = None) -> np.ndarray:
+    """x with ids 0 up to that width, or up to the next power of two: so that few shapes are compiled."""
+    missing = (width or _power(x.shape[-1])) - x.shape[-1]
+    return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)])
+
+
+def _power(width: int) -> int:
+    return max(_NARROWEST, 1 << max(0, width - 1).bit_length())
+
+
+def _known(x: np.ndarray, settings: TextClassificationSettings) -> np.ndarray:
+    """Whether the model sees a word of its vocabulary in each document."""
+    ids = x if x.ndim == 2 else x[:, 0]
+    return np.asarray((ids >= settings.first).any(1))
+
+
+def _outputs(model: Any, x: np.ndarray, settings: TextClassificationSettings) -> np.ndarray:
+    """What the model gives, in batches of one size and, of bags, by the width that each document needs itself."""
+    widths = np.full(len(x), x.shape[-1])
+    if settings.bag:
+        lengths = ((x if x.ndim == 2 else x[:, 0]) > 0).sum(1)
+        widths = np.array([_power(length) for length in lengths.tolist()])
+    found: dict[int, np.ndarray] = {}
+    for width in np.unique(widths).tolist():
+        rows = np.flatnonzero(widths == width)
+        wide = widened(x, max(width, x.shape[-1]))[..., :width]
+        for filled, count in fixed_batches(rows, BATCH):
+            answers = np.asarray(model.predict_on_batch(wide[filled]))[:count]
+            found |= dict(zip(filled[:count].tolist(), answers, strict=True))
+    return np.stack([found[row] for row in range(len(x))])

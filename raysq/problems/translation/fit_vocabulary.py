@@ -1,0 +1,140 @@
+"""Fit a vocabulary to each side of pairs, and number their words by it, as `raysq.text.fit_vocabulary` does for documents."""
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.data.columns import contiguous_array
+from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice
+from raysq.data.preprocessor import Chunk, Transform
+from raysq.text.scratch import VocabularyFit, number_words, words_table
+from raysq.text.vocabulary import tally
+
+if TYPE_CHECKING:
+    from raysq.problems.translation.preprocessor import TranslationPreprocessor
+
+Note = dict[str, Any]
+
+SIDES = ("source", "target")
+_NAMED = 5  # pairs that a note names
+_PARTS = 3  # train, test, validation
+
+
+def tokenize_chunk(settings: "TranslationPreprocessor", table: pa.Table, note: Note) -> Chunk:
+    """Return the rows of a table of pairs with the words of both sides numbered as the table meets them.
+
+    Args:
+        settings: how sentences become words.
+        table: of `TranslationPreprocessor.pairs`.
+        note: its statistics.
+
+    Returns:
+        A chunk with the tables `source.words` and `target.words`: the distinct words, with what `tally` gives.
+    """
+    ids = table.column("id")
+    sides = [
+        language.words(contiguous_array(table.column(side)))
+        for side, language in zip(SIDES, settings.languages, strict=True)
+    ]
+    lengths = [np.diff(offsets) for _, offsets, _ in sides]
+    whole = (lengths[0] > 0) & (lengths[1] > 0)
+    empty = ids.filter(pa.array(~whole)).to_pylist()
+    texts = {side: table.column(side).filter(pa.array(whole)).combine_chunks() for side in SIDES}
+    keys = _keys(texts["source"])
+    said = table.column("part").to_numpy()[whole]
+    drawn = (keys < settings.test * 2.0**32).astype(np.int8)
+    part = np.where(said >= 0, said, drawn).astype(np.int8)
+    counted = whole.copy()
+    counted[whole] = part == 0
+    columns: dict[str, Any] = {}
+    words_of = {}
+    for side, (codes, offsets, words) in zip(SIDES, sides, strict=True):
+        counts, first = tally(codes, offsets, len(words), counted)
+        codes = codes[np.repeat(whole, np.diff(offsets))]
+        offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[whole])]).astype(np.int64)
+        columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
+        words_of[f"{side}.words"] = words_table(words, counts, first)
+    ids = ids.filter(pa.array(whole)).combine_chunks()
+    columns |= {"part": pa.array(part), "key": pa.array(keys), "id": ids, **texts}
+    known = [one[whole] for one in lengths]
+    stats = {
+        "pairs": note["pairs"],
+        **{name: _named(note[name]) for name in ("undecodable", "uneven")},
+        "empty": _named(empty),
+        "rows": len(part),
+        "parts": np.bincount(part, minlength=_PARTS).tolist(),
+        "said": int((said >= 0).sum()),
+        "tokens": [int(one.sum()) for one in known],
+        "longest": [int(one[part == 0].max(initial=0)) for one in known],
+    }
+    return Chunk(pa.table(columns), stats, words_of)
+
+
+def fit_vocabularies(settings: "TranslationPreprocessor", stats: Iterable[PartitionStats], scratch: Path) -> Transform:
+    """Merge the words of all chunks, in order, into a vocabulary of each side, and validate their statistics.
+
+    Args:
+        settings: a preprocessor of pairs.
+        stats: of each partition.
+        scratch: a folder that all nodes see.
+    """
+    vocabularies = {side: VocabularyFit(f"{side}.") for side in SIDES}
+    chunks: list[ChunkRecord] = []
+    seen: list[Note] = []
+    for partition in stats:
+        for chunk in partition.chunks:
+            seen.append(chunk.stats)
+            if chunk.rows:
+                chunks.append(chunk)
+                for vocabulary in vocabularies.values():
+                    vocabulary.add(chunk)
+    settings.validate_stats(seen)
+    extras = {f"{side}_vocabulary": vocabulary.finish(scratch) for side, vocabulary in vocabularies.items()}
+    summary: Note = {
+        "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
+        "shared": _shared(chunks),
+    }
+    return Transform(WordNumbers(scratch), extras=extras, summary=summary)
+
+
+@dataclass(frozen=True)
+class WordNumbers:
+    """Transforms rows of chunks: their numbers of words of both sides to those of the vocabularies."""
+
+    scratch: Path
+
+    def __call__(self, slices: list[Slice]) -> pa.Table:
+        tables = [part.read() for part in slices]
+        names = [f"{side}_tokens" for side in SIDES]
+        rows = pa.concat_tables(table.drop_columns(names) for table in tables)
+        for place, (side, name) in enumerate(zip(SIDES, names, strict=True)):
+            lists = [contiguous_array(table.column(name)) for table in tables]
+            rows = rows.add_column(place, name, number_words(self.scratch, slices, lists, f"{side}."))
+        return rows
+
+
+def _shared(chunks: list[ChunkRecord]) -> int:
+    """Return the number of pairs of the test part whose source sentence the train part has as well."""
+    train, test = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
+    for chunk in chunks:
+        table = chunk.read()
+        keys, part = table.column("key").to_numpy(), table.column("part").to_numpy()
+        train.append(keys[part == 0])
+        test.append(keys[part == 1])
+    return int(np.isin(np.concatenate(test), np.concatenate(train)).sum())
+
+
+def _named(ids: list[str]) -> Note:
+    return {"count": len(ids), "names": ids[:_NAMED]}
+
+
+def _keys(texts: pa.Array) -> np.ndarray:
+    """CRC-32 of each sentence in lower case, without spaces around it: what a reader would call the same one."""
+    folded = pc.utf8_lower(pc.utf8_trim_whitespace(texts)).cast(pa.large_binary()).to_pylist()
+    return np.fromiter(map(zlib.crc32, folded), np.uint32, len(folded))

@@ -1,0 +1,333 @@
+"""Pairs of sentences in text files: two files, line by line, or one with both parted by a tab."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.data.readers import streams
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.files import open_file
+from raysq.data.readers.limits import Limits
+from raysq.data.readers.lines import line_ends
+from raysq.errors import DataError
+from raysq.text.readers.layout import PARTS
+from raysq.text.readers.tables import BOM, is_utf8
+
+LINES = 1 << 16  # of a piece
+_CHUNK = 8 << 20
+
+Note = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines of a file.
+
+    Attributes:
+        path: the file.
+        begin: first byte.
+        end: byte after the last; None for all of a file whose bytes cannot be parted (UTF-16).
+    """
+
+    path: str
+    begin: int = 0
+    end: int | None = None
+
+
+@dataclass(frozen=True)
+class LinePiece:
+    """Lines that can be read independently of the rest.
+
+    Attributes:
+        source: lines of the source sentences, or of both, parted by a tab.
+        target: lines of the target sentences; None where they are in the same file.
+        count: pairs, as far as it is known.
+        first: number of the first line.
+        part: 0 train, 1 test, 2 validation, -1 not said.
+        columns: places of the source and the target in a line with tabs; None where the line is the sentence.
+        size: bytes, for progress.
+    """
+
+    source: Lines
+    target: Lines | None
+    count: int | None
+    first: int
+    part: int
+    columns: tuple[int, int] | None
+    size: int
+
+    @property
+    def path(self) -> str:
+        """The file that errors name."""
+        return self.source.path
+
+    @property
+    def name(self) -> str:
+        """Its name, for ids and messages."""
+        return os.path.basename(self.path)
+
+
+def named(path: Path) -> tuple[str, str]:
+    """What a file's name says: "train.en.txt" is ("train", "en")."""
+    name = path.name[:-4] if path.name.lower().endswith(".txt") else path.name
+    stem, _, language = name.rpartition(".")
+    return stem, language
+
+
+def part_of(stem: str) -> int:
+    """The part that a file's name begins or ends with: 0 train, 1 test, 2 validation; -1 for none."""
+    words = [word for word in re.split(r"[-_.0-9]", stem.lower()) if word]
+    return next((PARTS[word] for word in (words[:1] + words[-1:]) if word in PARTS), -1)
+
+
+def plan_aligned(groups: Mapping[str, tuple[Path, Path]], form: CsvFormat) -> list[LinePiece]:
+    """The pieces of pairs of files.
+
+    Args:
+        groups: stem -> source and target file.
+        form: the encoding of all of them, and the limits of a line.
+
+    Raises:
+        DataError: files with different numbers of lines, or without any, or a line that is too long.
+    """
+    pieces: list[LinePiece] = []
+    for stem, (source, target) in groups.items():
+        part = part_of(stem)
+        sizes = source.stat().st_size + target.stat().st_size
+        _refuse_foreign(source, form.encoding)
+        _refuse_foreign(target, form.encoding)
+        if not streams.plain(form.encoding):
+            pieces.append(LinePiece(Lines(str(source)), Lines(str(target)), None, 1, part, (0, 1), sizes))
+            continue
+        ours, theirs = _index(source, form), _index(target, form)
+        if ours.lines != theirs.lines and ours.written != theirs.written:
+            raise unequal(source.name, ours.lines, target.name, theirs.lines)
+        count = min(ours.lines, theirs.lines)
+        if not count:
+            raise DataError(f"{source.name} has no lines", hint="give another --source")
+        for number in range(-(-count // LINES)):
+            (a, b), (c, d) = (one.bytes_of(number) for one in (ours, theirs))
+            few = min(LINES, count - number * LINES)
+            both = Lines(str(source), a, b), Lines(str(target), c, d)
+            pieces.append(LinePiece(*both, few, number * LINES + 1, part, (0, 1), b - a + d - c))
+    return pieces
+
+
+def plan_tabbed(
+    path: Path, columns: tuple[int, int] | None, form: CsvFormat, part: int, header: bool
+) -> list[LinePiece]:
+    """The pieces of a file with both sentences in a line.
+
+    Args:
+        path: the file.
+        columns: places of source and target in a line, from 0; None where the line is the sentence.
+        form: the encoding of the file, and the limits of a line.
+        part: of all its lines.
+        header: whether the first line is none of the pairs.
+    """
+    _refuse_foreign(path, form.encoding)
+    skipped = int(header)
+    if not streams.plain(form.encoding):
+        return [LinePiece(Lines(str(path)), None, None, 1 + skipped, part, columns, path.stat().st_size)]
+    found = _index(path, form)
+    pieces = []
+    for number in range(-(-found.lines // LINES)):
+        begin, end = found.bytes_of(number)
+        few = min(LINES, found.lines - number * LINES)
+        pieces.append(
+            LinePiece(Lines(str(path), begin, end), None, few, number * LINES + 1, part, columns, end - begin)
+        )
+    return [_headless(piece) if header and piece.first == 1 else piece for piece in pieces]
+
+
+def read(piece: LinePiece, form: CsvFormat) -> Iterator[tuple[pa.Table, Note]]:
+    """The pairs of a piece: `source`, `target` (large_string), `part` (int8) and `id`; in one table.
+
+    The note names lines that have bytes of another encoding (`undecodable`), and those that have another number of
+    cells than most (`uneven`), as a tab within a sentence makes.
+
+    Raises:
+        DataError: files of different numbers of lines, or lines without a tab.
+    """
+    first, uneven, encoding = piece.first, list[int](), form.encoding
+    ours = _lines(piece.source, form)
+    if piece.target is not None:
+        theirs = _lines(piece.target, form)
+        if piece.count is None:
+            ours, theirs = _trimmed(ours, len(theirs)), _trimmed(theirs, len(ours))
+            if len(ours) != len(theirs):
+                other = os.path.basename(piece.target.path)
+                raise unequal(piece.name, len(ours), other, len(theirs))
+        else:
+            ours, theirs = ours[: piece.count], theirs[: piece.count]
+    else:
+        if piece.count is None:
+            ours = ours[first - 1 :]
+        theirs = ours
+        if piece.columns is not None:
+            ours, theirs, uneven = _cells(ours, piece, first, *piece.columns)
+    ids = [f"{piece.name}:{number}" for number in range(first, first + len(ours))]
+    wrong: set[int] = set()
+    columns = []
+    for side in (ours, theirs):
+        texts, bad = _decoded(side, encoding)
+        columns.append(texts)
+        wrong.update(bad)
+    part = np.full(len(ids), piece.part, np.int8)
+    table = pa.table({"source": columns[0], "target": columns[1], "part": part, "id": pa.array(ids, pa.large_string())})
+    named = {"undecodable": sorted(wrong), "uneven": uneven}
+    yield table, {"pairs": len(ids), **{name: [ids[row] for row in rows] for name, rows in named.items()}}
+
+
+def some(path: Path, encoding: str, count: int = 200) -> list[str]:
+    """The first lines of a file."""
+    data = b""
+    for chunk in streams.chunks(path, encoding):
+        data += chunk
+        if data.count(b"\n") > count or len(data) > _CHUNK:
+            break
+    texts = data.removeprefix(BOM).decode(streams.given(encoding), errors="replace").split("\n")[:count]
+    return [text.removesuffix("\r") for text in texts]
+
+
+def unequal(source: str, ours: int, target: str, theirs: int) -> DataError:
+    """The error for files that do not belong together."""
+    return DataError(
+        f"{source} has {ours:,} lines and {target} has {theirs:,}: line by line they must be translations of each "
+        "other; look for a line break within a sentence, or a line that is lost"
+    )
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Where lines begin.
+
+    Attributes:
+        lines: of the file; a line break at its end begins none.
+        written: the same without empty lines at the end.
+        begins: first byte of every piece of lines, and the file's size.
+    """
+
+    lines: int
+    written: int
+    begins: tuple[int, ...]
+
+    def bytes_of(self, number: int) -> tuple[int, int]:
+        return self.begins[number], self.begins[number + 1]
+
+
+def _index(path: Path, limits: Limits) -> _Index:
+    lines = place = 0
+    written = 0  # lines up to the last one that is not empty
+    begins = [0]
+    last, held = b"\n", 0  # bytes of the last line so far
+    with open_file(path) as handle:
+        while chunk := handle.read(_CHUNK):
+            ends = line_ends(chunk)
+            full = chunk.rstrip(b"\r\n")
+            if full:
+                written = lines + int(np.searchsorted(ends, len(full))) + 1
+            wanted = np.arange(-(-(lines + 1) // LINES) * LINES, lines + len(ends) + 1, LINES)
+            begins += (place + ends[wanted - lines - 1] + 1).tolist()
+            longest = int(np.diff(ends).max(initial=0)) if len(ends) else 0
+            held += int(ends[0]) if len(ends) else len(chunk)
+            limits.check_record(f"{path.name}: a line near line {lines + 1:,}", max(held, longest))
+            held = len(chunk) - int(ends[-1]) - 1 if len(ends) else held
+            lines += len(ends)
+            place += len(chunk)
+            last = chunk[-1:]
+    if last != b"\n":
+        lines += 1
+    if begins[-1] != place or len(begins) == 1:
+        begins.append(place)
+    return _Index(lines, written, tuple(begins))
+
+
+def _headless(piece: LinePiece) -> LinePiece:
+    """The piece without its first line."""
+    with open_file(piece.path) as handle:
+        begin = len(handle.readline())
+    source = Lines(piece.path, begin, piece.source.end)
+    count = None if piece.count is None else piece.count - 1
+    return LinePiece(source, None, count, 2, piece.part, piece.columns, piece.size)
+
+
+def _lines(lines: Lines, form: CsvFormat) -> list[bytes]:
+    with contextlib.closing(
+        streams.chunks(Path(lines.path), form.encoding, begin=lines.begin, end=lines.end)
+    ) as stream:
+        data = b"".join(stream)
+    if not lines.begin:
+        data = data.removeprefix(BOM)
+    found = [line.removesuffix(b"\r") for line in data.split(b"\n")]
+    return found[:-1] if found and not found[-1] else found
+
+
+def _trimmed(lines: list[bytes], count: int) -> list[bytes]:
+    """Lines without so many empty ones at their end that there are more than the other file has."""
+    while len(lines) > count and not lines[-1].strip():
+        lines = lines[:-1]
+    return lines
+
+
+def _cells(
+    lines: Sequence[bytes], piece: LinePiece, first: int, source: int, target: int
+) -> tuple[list[bytes], list[bytes], list[int]]:
+    """Sources, targets, and the rows of lines that have another number of cells than most."""
+    sides: tuple[list[bytes], list[bytes]] = ([], [])
+    sizes = np.zeros(len(lines), np.int64)
+    for number, line in enumerate(lines, first):
+        cells = line.split(b"\t")
+        if len(cells) <= max(source, target):
+            if line.strip():
+                quoted = any(one.lstrip().startswith(b'"') for one in lines[max(0, number - first - 1) :][:2])
+                raise DataError(
+                    f"{piece.name}, line {number} has {len(cells)} cell{'s' * (len(cells) != 1)} and "
+                    f"{max(source, target) + 1} are needed; part source and target by a tab"
+                    + (", or name the columns in a first line of a .tsv file, and quotes are read" if quoted else "")
+                )
+            cells = [b""] * (max(source, target) + 1)
+        else:
+            sizes[number - first] = len(cells)
+        sides[0].append(cells[source])
+        sides[1].append(cells[target])
+    usual = np.bincount(sizes[sizes > 0]).argmax() if sizes.any() else 0
+    return *sides, np.flatnonzero((sizes > 0) & (sizes != usual)).tolist()
+
+
+def _decoded(lines: list[bytes], encoding: str) -> tuple[pa.Array, list[int]]:
+    """Lines as text, and which of them have bytes that are not of the encoding; those are replaced."""
+    given = streams.given(encoding)
+    if is_utf8(given):
+        try:
+            return pa.array(lines, pa.large_binary()).cast(pa.large_string()), []
+        except pa.ArrowInvalid:
+            pass
+    texts, wrong = [], []
+    for row, line in enumerate(lines):
+        try:
+            texts.append(line.decode(given))
+        except UnicodeDecodeError:
+            wrong.append(row)
+            texts.append(line.decode(given, errors="replace"))
+    return pa.array(texts, pa.large_string()), wrong
+
+
+def _refuse_foreign(path: Path, encoding: str) -> None:
+    """Refuses what would be read as other lines than it has: UTF-16, and lines that end as old Macs' did."""
+    if not streams.plain(encoding):
+        return
+    with open_file(path) as handle:
+        data = handle.read(_CHUNK)
+    streams.refuse_utf16(path.name, data, encoding)
+    if b"\r" in data and b"\n" not in data:
+        raise DataError(
+            f"{path.name} has carriage returns (\\r) where lines end; write line feeds, as `tr '\\r' '\\n'` does"
+        )

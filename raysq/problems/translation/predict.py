@@ -1,0 +1,54 @@
+"""Translations of raw rows."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.problems.translation.settings import TranslationSettings
+from raysq.problems.translation.translate import translator
+from raysq.text.documents import texts_of
+
+
+def predict(
+    facts: Mapping[str, Any],
+    settings: TranslationSettings,
+    model: Any,
+    table: pa.Table,
+    report: Mapping[str, Any] | None = None,
+    stands: tuple[int, int] | None = None,
+    origin: int = 0,
+    assets: Path | None = None,
+) -> pa.Table:
+    """A translation for every row.
+
+    Args:
+        facts: the run's facts.
+        settings: the run's settings of pairs.
+        model: the Keras model.
+        table: the sentences in the column `source`, or in that which the run was trained on; a column `id` is kept.
+        report: of the preparation that read them; not needed.
+        stands: not for sentences, each of which is translated by itself.
+        origin: number of the table's first row.
+        assets: folder with the run's words.
+
+    Returns:
+        A table with `row`, `id` where there is one, `source`, `translation`, `score` (mean logarithm of the probability
+        of a word; null where there are none), and `remark`: null, or why the translation says little.
+
+    Raises:
+        DataError: there is no column of sentences, or the run's words are gone.
+    """
+    texts = texts_of(table, "source", facts["reading"]["source"], what="sentences").to_pylist()
+    found = translator(facts, settings, model, assets).translate(texts)
+    scores = np.array([one.score for one in found], np.float32)
+    out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(texts)))}
+    if "id" in table.column_names:
+        out["id"] = table.column("id")
+    out["source"] = pa.array(texts, pa.large_string())
+    out["translation"] = pa.array([one.text for one in found], pa.large_string())
+    out["score"] = pa.array(scores, mask=np.isnan(scores))
+    out["remark"] = pa.array([one.remark for one in found], pa.string())
+    return pa.table(out)

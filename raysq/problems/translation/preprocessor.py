@@ -1,0 +1,300 @@
+"""From pairs of sentences in raw files to the words of two vocabularies."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.data.messages import Message
+from raysq.data.partition_stats import PartitionStats
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.readers.csv.format import CsvFormat
+from raysq.data.readers.limits import Limits
+from raysq.errors import DataError, UsageError
+from raysq.problems.translation import lines
+from raysq.problems.translation.layout import LANGUAGES, TABLES, Layout, find, groups, others, source_column
+from raysq.problems.translation.lines import LinePiece
+from raysq.problems.translation.sentences import Language, Level, parted
+from raysq.text.documents import damages, many
+from raysq.text.readers import Form
+from raysq.text.readers import plan as plan_documents
+from raysq.text.readers import read as read_documents
+from raysq.text.readers.sniff import head, is_csv
+
+Note = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TranslationPreprocessor(CsvFormat, Preprocessor):
+    """How pairs of raw sentences become words of two vocabularies. The fields are settings.
+
+    Attributes:
+        source: ending of the source files (`ja` of train.ja), or name or number of the column of source sentences.
+        target: the same of the target sentences.
+        source_level: "char" takes every character of a source sentence for a word.
+        target_level: the same of target sentences.
+        lower: lower case.
+        punctuation: "apart" makes words of punctuation marks; "keep" parts words at spaces alone, for text that is
+            parted already; "find" looks at the sentences which it is.
+        normalize: Unicode's composed form first.
+        test: share of the pairs that are drawn for the test part where the source does not say which they are; by a
+            checksum of the source sentence, so that equal ones never lie on both sides. 0 for none.
+        layout: how the files hold the pairs; found.
+
+    The others are those of `CsvFormat`; bytes that are not of the encoding are replaced, and the pairs counted and
+    named.
+    """
+
+    source: str | None = None
+    target: str | None = None
+    source_level: Level = "word"
+    target_level: Level = "word"
+    lower: bool = True
+    punctuation: Literal["find", "apart", "keep"] = "find"
+    normalize: Literal["NFC", "none"] = "NFC"
+    test: float = 0.1
+    layout: Literal["find", "aligned", "tabbed", "named", "table"] = "find"
+
+    version: ClassVar[int] = 3
+    zip_member: ClassVar[str | None] = ".csv"
+    shard_rows: ClassVar[int] = 65536
+    one_pass: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.test < 1:
+            raise UsageError(f"setting test must be a share from 0 to below 1, received {self.test}")
+        _ = self.form  # which refuses a wrong encoding or delimiter
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What raw files may end in: as tables do, or as the sides are called."""
+        said = [side.lower() for side in (self.source, self.target) if side is not None and " " not in side]
+        return (*TABLES, ".txt", *(f".{ending}" for ending in (said if len(said) == 2 else LANGUAGES)))
+
+    @property
+    def form(self) -> Form:
+        """How tables are read."""
+        return Form(self.source, self.target, **self.csv_settings())
+
+    @property
+    def languages(self) -> tuple[Language, Language]:
+        """How source and target sentences are parted into words."""
+        settings = dataclasses.asdict(self)
+        return Language.of(settings, "source"), Language.of(settings, "target")
+
+    def infer(self, files: list[Path]) -> "tuple[TranslationPreprocessor, list[str]]":
+        """These settings with what was not said found in the files, and what was found, in lines.
+
+        Raises:
+            DataError: something cannot be found out; the message says what to say.
+        """
+        found = find(files, self.source, self.target, self.form)
+        if found.sort != "table" or not is_csv(files[0]):
+            # In lines with tabs all quotes are text.
+            as_set = ("quoting",) if found.sort == "tabbed" and self.quoting == "none" else ()
+            self.refuse_for(files[0].name, "delimiter", *as_set)
+        told = [*found.told, *others(files, found)]
+        settings = dataclasses.replace(
+            self,
+            source=found.source,
+            target=found.target,
+            layout="named" if found.header else found.sort,
+            **(found.csv.csv_settings() if found.sort == "table" else {}),
+        )
+        if self.punctuation == "find":
+            both = [text for side in settings._some(files) for text in side]
+            keep = parted(both)
+            settings = dataclasses.replace(settings, punctuation="keep" if keep else "apart")
+            said = Message(
+                "words: punctuation marks are words of their own", "--set punctuation=keep leaves them in words"
+            )
+            if keep:
+                option = "--set punctuation=apart parts marks from words"
+                said = Message("words: parted in the files already, at spaces", option)
+            if "word" in (self.source_level, self.target_level):
+                told.append(said)
+        return settings, told
+
+    def partition(self, files: list[Path]) -> list[Any]:
+        """Return the partitions of the files.
+
+        Raises:
+            DataError: files that cannot be read as pairs.
+        """
+        found = self._layout()
+        if found.sort == "aligned":
+            return list(lines.plan_aligned(groups(files, found), self.csv))
+        if found.sort == "tabbed":
+            parts = _parts(files)
+            return [
+                piece
+                for path, part in zip(files, parts, strict=True)
+                for piece in lines.plan_tabbed(path, found.places, self.csv, part, found.header)
+            ]
+        return list(plan_documents(files, self.form))
+
+    def pairs(self, partition: Any) -> Iterator[tuple[pa.Table, Note]]:
+        """Yield the pairs of one partition: `source`, `target`, `part` and `id`, with statistics of each table."""
+        if isinstance(partition, LinePiece):
+            yield from lines.read(partition, self.csv)
+            return
+        for table, note in read_documents(partition, self.form):
+            columns = {"source": table["text"], "target": pc.fill_null(table["label"], "")}
+            pairs = pa.table({**columns, "part": table["part"], "id": table["id"]})
+            yield pairs, {"pairs": note["documents"], "undecodable": note["undecodable"], "uneven": []}
+
+    def read(self, partition: Any) -> Iterator[Chunk]:
+        """Yield the pairs of one partition as numbers of the words of each chunk."""
+        from raysq.problems.translation.fit_vocabulary import tokenize_chunk
+
+        for table, note in self.pairs(partition):
+            if table.num_rows:
+                yield tokenize_chunk(self, table.combine_chunks(), note)
+
+    def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
+        """Merge the words of all chunks into the vocabularies of both sides, and validate."""
+        from raysq.problems.translation.fit_vocabulary import fit_vocabularies
+
+        assert scratch is not None
+        return fit_vocabularies(self, stats, scratch)
+
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise DataError for what cannot be used."""
+        from raysq.problems.translation.validation import validate
+
+        validate(self, stats)
+
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return the data set's report."""
+        from raysq.problems.translation.validation import summarize
+
+        return summarize(self, stats, summary or {})
+
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        from raysq.problems.translation.validation import describe
+
+        return describe(report)
+
+    def _layout(self) -> Layout:
+        if self.layout == "find" or self.source is None or self.target is None:
+            raise RuntimeError("infer comes before partition")
+        header = self.layout == "named"
+        sort = "tabbed" if header else self.layout
+        return Layout(sort, self.source, self.target, self.csv, header)  # type: ignore[arg-type]
+
+    def _some(self, files: list[Path]) -> tuple[list[str], ...]:
+        """The first sentences of both sides."""
+        found = self._layout()
+        if found.sort == "aligned":
+            (first, *_) = groups(files, found).values()
+            return tuple(lines.some(path, self.encoding) for path in first)
+        if found.sort == "tabbed":
+            rows = [line.split("\t") for line in lines.some(files[0], self.encoding)]
+            return tuple([row[place] for row in rows if len(row) > place] for place in found.places)
+        few = head(files[0], self.form)
+        return tuple([str(value) for value in few[name] if value] for name in (found.source, found.target))
+
+
+@dataclass(frozen=True)
+class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
+    """How raw source sentences are read for translation: as those of the pairs that a run was trained on.
+
+    A text file holds a sentence a line; a table holds them in the column that the run's pairs had, or in `source`.
+
+    Attributes:
+        source: name of the column in files that have columns.
+        language: what the run's sources were called, a column of that name is taken where `source` is not known.
+        tabs: whether a sentence in a text file ends at a tab, as those of the run's pairs did.
+
+    The others are those of `CsvFormat`.
+    """
+
+    source: str | None = None
+    tabs: bool = False
+    language: str | None = None
+
+    version: ClassVar[int] = 3
+    zip_member: ClassVar[str | None] = ".csv"
+    shard_rows: ClassVar[int] = TranslationPreprocessor.shard_rows
+    suffixes: ClassVar[tuple[str, ...]] = (*TABLES, ".txt", *(f".{language}" for language in LANGUAGES))
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "TranslationPredictionPreprocessor":
+        """That which reads files like those of a preparation with these settings."""
+        named = settings["source"] if settings["layout"] == "table" else None
+        tabs = settings["layout"] in ("tabbed", "named")
+        # The delimiter is found in each file, as is whether a file has names where those of the pairs were no table.
+        limits = [field.name for field in dataclasses.fields(Limits)]
+        names = ("encoding", "quoting", "escape", *limits, *(("header", "skip") if named is not None else ()))
+        csv = {name: settings[name] for name in names if name in settings}
+        return cls(named, tabs=tabs, language=settings["source"], **csv)
+
+    @property
+    def form(self) -> Form:
+        """How tables are read."""
+        return Form(self.source, None, labels=False, **self.csv_settings())
+
+    def infer(self, files: list[Path]) -> "tuple[TranslationPredictionPreprocessor, list[str]]":
+        """The same with the column and the delimiter found in the files.
+
+        Raises:
+            DataError: no such column, or none that can be the sentences, or several.
+        """
+        from raysq.text.readers import infer
+
+        if not files[0].name.lower().endswith(TABLES):
+            return self, []
+        if self.source is None:
+            first = source_column(files[0], self.form, self.language)
+            return dataclasses.replace(self, source=first).infer(files)
+        form, told, _ = infer(files, self.form)
+        return dataclasses.replace(self, source=form.text, **form.csv_settings()), told
+
+    def partition(self, files: list[Path]) -> list[Any]:
+        """Return the partitions of the files.
+
+        Raises:
+            DataError: a file that cannot be read.
+        """
+        partitions: list[Any] = []
+        for path in files:
+            if path.name.lower().endswith(TABLES):
+                partitions += plan_documents([path], self.form)
+            else:
+                partitions += lines.plan_tabbed(path, (0, 0) if self.tabs else None, self.csv, -1, False)
+        return partitions
+
+    def read(self, partition: Any) -> Iterator[Chunk]:
+        """Yield the sentences of one partition: `source` and `id`."""
+        in_lines = isinstance(partition, LinePiece)
+        tables = lines.read(partition, self.csv) if in_lines else read_documents(partition, self.form)
+        column, count = ("source", "pairs") if in_lines else ("text", "documents")
+        for table, note in tables:
+            sentences = pa.table({"source": table[column], "id": table["id"]})
+            yield Chunk(sentences, {"pairs": note[count], "undecodable": note["undecodable"]})
+
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise DataError if there are no sentences."""
+        if not sum(note["pairs"] for note in stats):
+            raise DataError("the input has no sentences")
+
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return `pairs`, and `undecodable` (`count` and the first `names`)."""
+        from raysq.problems.translation.validation import seen
+
+        return seen(stats)
+
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        return [many(report["pairs"], "sentence", "sentences"), *damages(report, "sentence", "sentences")]
+
+
+def _parts(files: list[Path]) -> list[int]:
+    """What several tabbed files say of their lines by their names; -1 where not all of them do."""
+    found = [lines.part_of(path.name.rpartition(".")[0]) for path in files]
+    return found if len(files) > 1 and -1 not in found else [-1] * len(files)

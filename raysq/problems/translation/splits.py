@@ -1,0 +1,46 @@
+"""Which pairs train, validate and test: as the files say, else by a checksum of the source sentence."""
+
+import numpy as np
+
+from raysq.data.dataset import Dataset
+from raysq.errors import DataError
+from raysq.problems.splits import SplitSettings, split_amount
+
+
+def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitSettings:
+    """The rows of each split.
+
+    Args:
+        dataset: prepared pairs.
+        val: as for `raysq.problems.splits.split_amount`, of the pairs of the train part; not asked where the files said which
+            validate.
+        train_pairs: train on so many only, those with the lowest keys; None for all.
+
+    Raises:
+        DataError: too few pairs.
+    """
+    part = dataset.column("part").slice(0, dataset.rows)
+    training, test, validating = (np.flatnonzero(part == number) for number in range(3))
+    keys = dataset.column("key").take(training)
+    training = training[np.argsort(keys, kind="stable")]
+    keys = np.sort(keys, kind="stable")
+    if not len(validating):
+        share = split_amount(val, "pair")
+        count = max(1, round(share * len(training))) if isinstance(share, float) else share
+        if 0 < count < len(training):  # equal source sentences stay together
+            count = int(np.searchsorted(keys, keys[count - 1], side="right"))
+        if count >= len(training):
+            raise DataError(
+                f"val={val} leaves no pair to train on: data set {dataset.manifest.name} has {len(training):,} that "
+                "are not of the test part; lower val"
+            )
+        validating, training = training[:count], training[count:]
+    if not len(training):
+        raise DataError(f"data set {dataset.manifest.name} has no pairs to train on")
+    if train_pairs is not None:
+        if train_pairs > len(training):
+            raise DataError(
+                f"train_pairs={train_pairs:,} is more than the {len(training):,} pairs there are to train on"
+            )
+        training = training[:train_pairs]
+    return SplitSettings(np.sort(training), np.sort(validating), test)

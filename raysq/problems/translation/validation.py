@@ -1,0 +1,114 @@
+"""What was found in pairs of sentences: what cannot be used, and what a person should know."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from raysq.data.messages import Message
+from raysq.errors import DataError
+from raysq.text.documents import Note, damages, listed, many, named, total
+
+if TYPE_CHECKING:
+    from raysq.problems.translation.preprocessor import TranslationPreprocessor
+
+_PARTS = ("train", "test", "validation")
+
+
+def validate(settings: "TranslationPreprocessor", notes: list[Note]) -> None:
+    """Raises DataError for what cannot be used.
+
+    Args:
+        settings: of the preparation.
+        notes: of all pieces.
+    """
+    rows, said = total(notes, "rows"), total(notes, "said")
+    if not rows:
+        pairs = total(notes, "pairs")
+        raise DataError(
+            f"none of {pairs:,} pairs has words on both sides; are the source and the target the right ones?"
+            if pairs
+            else "the source has no pairs"
+        )
+    if 0 < said < rows:
+        raise DataError(
+            f"{said:,} pairs say whether they are of the train, validation or test part and {rows - said:,} do not: "
+            "call all files train..., dev... or test..., or none"
+        )
+    train = sum(note["parts"][0] for note in notes)
+    if not train:
+        share = (
+            "give those of the train part too"
+            if said
+            else f"--set test=SHARE sets a smaller one than {settings.test:g}"
+        )
+        raise DataError(
+            f"all {rows:,} pairs are of the test or validation part, and there are none to train on", hint=share
+        )
+
+
+def summarize(settings: "TranslationPreprocessor", notes: list[Note], found: Mapping[str, Any]) -> Note:
+    """The data set's report."""
+    parts = [sum(note["parts"][number] for note in notes) for number in range(len(_PARTS))]
+    said = total(notes, "said")
+    return {
+        **seen(notes),
+        "empty": named(notes, "empty"),
+        "uneven": named(notes, "uneven"),
+        "parts": dict(zip(_PARTS, parts, strict=True)),
+        "drawn": not said,
+        "share": None if said else settings.test,
+        "tokens": [sum(note["tokens"][side] for note in notes) for side in (0, 1)],
+        "longest": [max(note["longest"][side] for note in notes) for side in (0, 1)],
+        "words": list(found["words"]),
+        "levels": [settings.source_level, settings.target_level],
+        "shared": found["shared"],
+    }
+
+
+def seen(notes: list[Note]) -> Note:
+    """`pairs`, and `undecodable` (`count`, and the first `names`)."""
+    return {"pairs": total(notes, "pairs"), "undecodable": named(notes, "undecodable")}
+
+
+def describe(report: Mapping[str, Any]) -> list[str]:
+    """Return a report in lines for people."""
+    parts = report["parts"]
+    counts = ", ".join(f"{name} {count:,}" for name, count in parts.items() if count)
+    pairs = f"{sum(parts.values()):,} pairs: {counts}; "
+    if not report["drawn"]:
+        lines = [f"{pairs}as the files say"]
+    elif parts["test"]:
+        lines = [Message(f"{pairs}drawn by the source sentences' checksums", "--set test=SHARE")]
+    else:
+        lines = [Message(f"{pairs}no test part", "--set test=SHARE draws one")]
+    if report["empty"]["count"]:
+        lines.append(
+            f"{many(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
+            f"{'is' if report['empty']['count'] == 1 else 'are'} left out: {listed(report['empty'])}"
+        )
+    uneven = report.get("uneven", {"count": 0})  # data sets of version 1 do not have it
+    if uneven["count"]:
+        lines.append(
+            f"{many(uneven['count'], 'line has', 'lines have')} more or fewer cells than most, as a tab within a "
+            f"sentence makes; the pair may be wrong: {listed(uneven)}"
+        )
+    lines += damages(report, "pair", "pairs")
+    for side, name in enumerate(("source", "target")):
+        unit = "characters" if report["levels"][side] == "char" else "words"
+        lines.append(
+            f"{name}: {report['tokens'][side]:,} {unit}, {report['words'][side]:,} different ones in the vocabulary; "
+            f"the longest sentence to train on has {report['longest'][side]:,}"
+        )
+        rows = sum(parts.values())
+        if unit == "words" and rows > 1 and report["tokens"][side] < 1.5 * rows:
+            lines.append(
+                Message(
+                    f"most {name} sentences are one word: of a script without spaces, take the characters",
+                    f"--set {name}_level=char",
+                )
+            )
+    if report["shared"]:
+        lines.append(
+            f"{many(report['shared'], 'test pair has a source sentence', 'test pairs have source sentences')} that "
+            "the train part has too: results on them tell little"
+        )
+    return lines

@@ -1,0 +1,44 @@
+"""What a run needs of its words once its data set is gone: the words of its ids and how often they occur."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+from raysq.data.dataset import Dataset
+from raysq.errors import DamagedError
+from raysq.problems.word_vectors.settings import WordVectorsSettings
+from raysq.problems.word_vectors.stream import streams
+from raysq.storage.assets import damaged_asset, read_asset
+from raysq.storage.json_files import check_form
+
+FILE = "words.json"
+
+
+def write(dataset: Dataset, settings: WordVectorsSettings) -> dict[str, bytes]:
+    """The files of a run's assets: `words.json` with `words` and `counts` of the ids from 1 on."""
+    found = streams(dataset, settings)
+    values = {"words": found.words[1:], "counts": found.counts[1:].tolist()}
+    return {FILE: json.dumps(values, ensure_ascii=False).encode()}
+
+
+def words(facts: Mapping[str, Any], settings: WordVectorsSettings, assets: Path) -> list[str]:
+    """The word of each id, "" for 0.
+
+    Raises:
+        DamagedError: the file is not there, or is not that of the run.
+    """
+    try:
+        found = json.loads(read_asset(Path(assets), FILE))
+        check_form(found, _Words)
+        if len(found["words"]) != facts["words"]:
+            raise ValueError(f"it has {len(found['words']):,} words, its run was trained with {facts['words']:,}")
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise damaged_asset(Path(assets), FILE, error) from None
+    return ["", *found["words"]]
+
+
+class _Words(TypedDict):
+    words: list[str]

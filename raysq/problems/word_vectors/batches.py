@@ -1,0 +1,204 @@
+"""Examples of word vectors: words with those around them, gathered from a stream of ids."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from raysq.data.dataset import Dataset
+from raysq.errors import DataError
+from raysq.problems.word_vectors.settings import WordVectorsSettings
+from raysq.problems.word_vectors.stream import SPLITS, Streams, reach, streams
+
+
+@dataclass(frozen=True)
+class Windows:
+    """An example for every word that has others around it (cbow), or for every pair of words (skip-gram).
+
+    Attributes:
+        streams: of all splits.
+        name: of the split.
+    """
+
+    streams: Streams
+    name: str
+
+    @property
+    def settings(self) -> WordVectorsSettings:
+        """Those of the run."""
+        return self.streams.settings
+
+    @cached_property
+    def _reach(self) -> tuple[np.ndarray, np.ndarray]:
+        return reach(self.streams.ids[self.name], self.settings.window)
+
+    @cached_property
+    def _count(self) -> int:
+        before, after = self._reach
+        found = before + after
+        return int(np.count_nonzero(found) if self.settings.architecture == "cbow" else found.sum())
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of `arrays`."""
+        return 4 * (len(self.streams.ids[self.name]) + 2 * self.settings.window) + 8 * len(self)
+
+    @property
+    def batch_bytes(self) -> int:
+        """Bytes of one example's x and y."""
+        return 4 * (1 + (2 * self.settings.window if self.settings.architecture == "cbow" else 1))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The split's stream with a window of 0 at both ends, and for each example the place of the word to predict in
+        it; of skip-gram also that of the word that is seen; of cbow a row of "inside", which has a 1 for each place of
+        a window that is of the same passage."""
+        return self._arrays
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        window = self.settings.window
+        before, after = self._reach
+        (places,) = np.nonzero(before + after)
+        stream = np.pad(self.streams.ids[self.name], window)
+        if self.settings.architecture == "cbow":
+            rows = before[places] * (window + 1) + after[places]
+            return {
+                "stream": stream,
+                "at": (places + window).astype(np.int32),
+                "reach": rows.astype(np.int32),
+                "inside": _inside(window),
+            }
+        counts = (before + after)[places]
+        center = np.repeat(places, counts)
+        number = np.arange(len(center)) - np.repeat(np.cumsum(counts) - counts, counts)
+        shift = number - before[center]
+        shift += shift >= 0  # not the word itself
+        pairs = {"at": center + shift + window, "seen": center + window}
+        return {"stream": stream, **{name: array.astype(np.int32) for name, array in pairs.items()}}
+
+    def mapped(self) -> dict[str, Any]:
+        """The same arrays: a stream is made anew for every vocabulary and lies in memory."""
+        return dict(self.arrays())
+
+    def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+        """Builds a batch.
+
+        Args:
+            indices: int vector of n numbers of examples (NumPy or TensorFlow).
+            arrays: what `arrays` gave, or device copies.
+            take: gathers along the first axis.
+
+        Returns:
+            x, int32: of cbow `(n, 2 * window)`, the ids before and after, 0 for places outside of the passage; of
+            skip-gram `(n, 1)`. y, int32 of shape `(n, 1)`: the id to predict.
+        """
+        at = take(arrays["at"], indices)
+        y = take(arrays["stream"], at)[:, None]
+        if "seen" in arrays:
+            return take(arrays["stream"], take(arrays["seen"], indices))[:, None], y
+        shifts = _shifts(self.settings.window)
+        x = take(arrays["stream"], at[:, None] + shifts)
+        # What lies beyond the end of the passage is another text.
+        return x * take(arrays["inside"], take(arrays["reach"], indices)), y
+
+
+def _shifts(window: int) -> np.ndarray:
+    """Where the words of a window stand, seen from the word in its middle."""
+    return np.array([*range(-window, 0), *range(1, window + 1)], np.int32)
+
+
+def _inside(window: int) -> np.ndarray:
+    """For each number of words before and after, 1 for the places of a window that they fill; int32 of shape
+    ((window + 1) ** 2, 2 * window)."""
+    before, after = np.divmod(np.arange((window + 1) ** 2)[:, None], window + 1)
+    shifts = _shifts(window)
+    return ((shifts >= -before) & (shifts <= after)).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """An example for every `block` words of a split's stream, with all pairs of these and the words around them.
+
+    Attributes:
+        streams: of all splits.
+        name: of the split.
+    """
+
+    streams: Streams
+    name: str
+
+    @property
+    def settings(self) -> WordVectorsSettings:
+        """Those of the run."""
+        return self.streams.settings
+
+    def __len__(self) -> int:
+        return -(-len(self.streams.ids[self.name]) // self.settings.block)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of `arrays`."""
+        return 4 * (len(self) * self.settings.block + 2 * self.settings.window + 1)
+
+    @property
+    def batch_bytes(self) -> int:
+        """Bytes of one example's x and y."""
+        return 4 * (self.settings.width + 1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The split's stream, a window of 0 before it and noughts behind it up to the end of the last block's window;
+        and, of shape (1,), the number of examples divided by what all their pairs weigh together."""
+        return self._arrays
+
+    @cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        stream = self.streams.ids[self.name]
+        window = self.settings.window
+        padded = np.zeros(len(self) * self.settings.block + 2 * window, np.int32)
+        padded[window : window + len(stream)] = stream
+        share = len(self) / max(self.streams.mass(self.name), 1e-9)
+        return {"stream": padded, "share": np.array([share], np.float32)}
+
+    def mapped(self) -> dict[str, Any]:
+        """The same arrays: a stream is made anew for every vocabulary and lies in memory."""
+        return dict(self.arrays())
+
+    def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
+        """Builds a batch.
+
+        Args:
+            indices: int vector of n numbers of blocks (NumPy or TensorFlow).
+            arrays: what `arrays` gave, or device copies.
+            take: gathers along the first axis.
+
+        Returns:
+            x, int32 of shape `(n, block + 2 * window)`: ids, 0 where a passage ends. y, float32 of shape `(n, 1)`: what
+            the sum of the losses of a block's pairs is multiplied with, so that the mean over all blocks is that over
+            all pairs.
+        """
+        steps = np.arange(self.settings.width)
+        x = take(arrays["stream"], indices[:, None] * self.settings.block + steps)
+        return x, take(arrays["share"], indices * 0)[:, None]
+
+
+def open_splits(dataset: Dataset, settings: WordVectorsSettings) -> dict[str, Windows] | dict[str, Blocks]:
+    """The examples of each split.
+
+    Raises:
+        DataError: no words, or none beside each other, to train or to validate on.
+    """
+    found = streams(dataset, settings)
+    kind = Blocks if settings.form == "blocks" else Windows
+    splits = {name: kind(found, name) for name in SPLITS}
+    for name in ("train", "val"):
+        if not found.mass(name):
+            raise DataError(
+                f"the {name} split of data set {dataset.manifest.name} has no two known words beside each other: "
+                f"{settings.knowing_more}"
+            )
+    return splits  # type: ignore[return-value]

@@ -1,0 +1,141 @@
+"""From texts in raw files to the words of one vocabulary."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+import pyarrow as pa
+
+from raysq.data.messages import Message
+from raysq.errors import DataError
+from raysq.text.documents import (
+    DocumentPredictionPreprocessor,
+    DocumentPreprocessor,
+    Note,
+    damages,
+    many,
+    parts_said,
+    seen,
+    total,
+)
+from raysq.text.readers import SUFFIXES, Piece, text
+from raysq.text.segment import Starts, Unit, infer_starts, split
+from raysq.text.tokenizer import FILTERS
+
+# Quotation marks, dashes, dots, and the space that does not break; then some of these in Windows' code page.
+_PRINTED = "\u201c\u201d\u201e\u201f\u2018\u201a\u00ab\u00bb\u2039\u203a\u2013\u2014\u2015\u2026\u00a0"
+_PRINTED += "\x85\x91\x93\x94\x96\x97"
+
+
+@dataclass(frozen=True)
+class WordVectorsPreprocessor(DocumentPreprocessor):
+    """How raw texts become words of a vocabulary. The fields are settings.
+
+    Attributes:
+        unit: what no window crosses: "document" (of a .txt file a paragraph), or its paragraphs, lines or sentences.
+        starts: what a sentence begins with where that is the unit: a "capital" letter, or "any", so that small letters
+            begin one too; found by what follows the first full stops when "find".
+        parts: "keep" leaves out of training what the source says is for testing; "join" takes all.
+
+    The others are those of `DocumentPreprocessor`, `Documents` and `Tokens`. Quotation marks and dashes of print part
+    words too (also where Windows' code page was taken for Unicode).
+    """
+
+    filters: str = FILTERS + _PRINTED
+    unit: Unit = "document"
+    starts: Starts = "find"
+    parts: Literal["keep", "join"] = "keep"
+    test: float = 0.0
+    excerpt: int = 0
+
+    version: ClassVar[int] = 2
+    suffixes: ClassVar[tuple[str, ...]] = (*text.SUFFIXES, *(one for one in SUFFIXES if one != ".npz"))
+    counted: ClassVar[Literal["train", "all"]] = "train"
+    vectors: ClassVar[str | None] = None
+
+    def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
+        """Return the same with what sentences begin with, and messages about the first texts."""
+        found, messages = super().infer_from_texts(texts)
+        starts, more = infer_starts(self.unit, self.starts, texts)
+        return dataclasses.replace(found, starts=starts), [*messages, *more]
+
+    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+        """Yield the texts of one partition in tables, with statistics of each."""
+        for table, note in super().documents(partition):
+            if self.parts == "join":
+                none_said = pa.array([-1] * table.num_rows, pa.int8())
+                table = table.set_column(table.column_names.index("part"), "part", none_said)
+            if self.unit != "document" and "text" in table.column_names:
+                table, note = split(table, note, self.unit, starts=self.starts)
+            yield table, note
+
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise the first error of all chunks.
+
+        Raises:
+            DataError: no texts, or only some that say what is for testing, or no words.
+        """
+        super().validate_stats(stats)
+        texts, said = total(stats, "documents"), total(stats, "said")
+        if 0 < said < texts:
+            first = next(note["first_unsaid"] for note in stats if note["first_unsaid"] is not None)
+            raise DataError(
+                f"{said:,} texts say whether they are of the train or the test part and {texts - said:,} do not, the "
+                f"first is {first}",
+                hint="say it of all or of none, or take all with --set parts=join",
+            )
+        if not total(stats, "tokens"):
+            raise DataError(f"none of the {texts:,} texts has a word: look at the file, or at the setting filters")
+        if not sum(note["parts"][0] for note in stats):
+            raise DataError(
+                f"all {texts:,} texts are of the test part, and there are none to train on",
+                hint="--set parts=join takes them, or set a smaller test",
+            )
+
+    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+        """Return the data set's report."""
+        found = summary or {}
+        return {
+            **seen(stats),
+            "parts": found["parts"],
+            "said": bool(total(stats, "said")),
+            "empty": total(stats, "empty"),
+            "tokens": total(stats, "tokens"),
+            "words": found["words"],
+            "longest": max(note["longest"] for note in stats),
+            "level": found["level"],
+            "unit": self.unit,
+        }
+
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        units = {"document": "texts", "sentence": "sentences", "line": "lines", "paragraph": "paragraphs"}
+        train, test, *validation = report["parts"]  # data of version 1 have two parts
+        lines = [f"{report['documents']:,} {units[report['unit']]}"]
+        if test or any(validation):
+            how = "as the source says" if report["said"] else "drawn by their checksums"
+            option = "--set parts=join takes all" if report["said"] else ""
+            lines.append(Message(f"{parts_said(train, test, *validation)}, {how}", option))
+        if report["empty"]:
+            lines.append(f"{report['empty']:,} without words")
+        lines += damages(report, "text", "texts")
+        unit = "characters" if report["level"] == "char" else "words"
+        lines.append(
+            f"{report['tokens']:,} {unit}, {report['words']:,} different ones in the vocabulary; the longest text has "
+            f"{report['longest']:,}"
+        )
+        if unit == "words" and 2 * report["words"] > report["tokens"] > 1000:
+            lines.append("most words occur once: too little text for word vectors, or one without spaces between words")
+        return lines
+
+
+@dataclass(frozen=True)
+class WordVectorsPredictionPreprocessor(DocumentPredictionPreprocessor):
+    """How raw texts are read for predictions."""
+
+    suffixes: ClassVar[tuple[str, ...]] = WordVectorsPreprocessor.suffixes
+
+    def describe(self, report: Mapping[str, Any]) -> list[str]:
+        """Return a report in lines for people."""
+        return [many(report["documents"], "text", "texts"), *damages(report, "text", "texts")]

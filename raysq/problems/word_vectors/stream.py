@@ -1,0 +1,256 @@
+"""The texts of each split as one stream of ids: what is kept of them, and where one text ends."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+
+from raysq.data import shuffle
+from raysq.data.columns import count_codes
+from raysq.data.dataset import Dataset
+from raysq.errors import DataError
+from raysq.problems.word_vectors.settings import WordVectorsSettings
+
+SPLITS = ("train", "val", "test")
+PASSAGE = 1000  # words of a passage at most
+_FEWEST_WORDS = 20  # of a passage, where the text is short
+_PASSAGES = 40  # at least so many, where the text is short
+_BLOCK = 1 << 22  # words that are looked at together
+_SALT = np.uint64(0x5EED_0F_5A3B1E)
+
+
+@dataclass(frozen=True)
+class Passages:
+    """Texts, long ones cut into pieces: what is drawn for validation, and what no window crosses.
+
+    Attributes:
+        offsets: int64 of shape (passages + 1,), where the words of each begin among those of all texts.
+        keys: uint64 of shape (passages,), equal for equal texts.
+        part: int8 of shape (passages,), 0 for the train part, 1 for the test part, 2 for validation.
+    """
+
+    offsets: np.ndarray
+    keys: np.ndarray
+    part: np.ndarray
+
+
+def passages(offsets: np.ndarray, keys: np.ndarray, part: np.ndarray) -> Passages:
+    """Cuts texts so that none has more words than a passage; of short corpora, so that there are some to draw from.
+
+    Args:
+        offsets: int64 of shape (texts + 1,), where the words of each begin.
+        keys: a checksum of each.
+        part: 0, 1 or 2 of each.
+    """
+    size = int(np.clip(int(offsets[-1]) // _PASSAGES, _FEWEST_WORDS, PASSAGE))
+    lengths = np.diff(offsets)
+    pieces = np.maximum(1, -(-lengths // size))
+    text = np.repeat(np.arange(len(lengths)), pieces)
+    number = np.arange(len(text)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    begins = offsets[:-1][text] + number * size
+    found = shuffle.mix_bits(shuffle.mix_bits(keys.astype(np.uint64)[text]) ^ number.astype(np.uint64))
+    return Passages(np.append(begins, offsets[-1]).astype(np.int64), found, part[text])
+
+
+def divide(found: Passages, val: float, name: str) -> np.ndarray:
+    """The split of each passage, int8: 0 train, 1 validation, 2 test.
+
+    Args:
+        found: the passages.
+        val: share of the words of the train part to validate on, where the source has no part for it. Passages with
+            the same text are never parted.
+        name: of the data set, for messages.
+
+    Raises:
+        DataError: nothing is left to train or to validate on.
+    """
+    lengths = np.diff(found.offsets)
+    if ((found.part == 2) & (lengths > 0)).any():
+        if not lengths[found.part == 0].any():
+            raise DataError(f"the train part of data set {name} has no words; give more text")
+        return np.array([0, 2, 1], np.int8)[found.part]
+    (rows,) = np.nonzero((found.part == 0) & (lengths > 0))
+    if len(rows) < 2:
+        raise DataError(
+            f"data set {name} has too few passages with words to train and to validate on: {len(rows)}, and 2 are "
+            "needed",
+            hint="give more text, and prepare what has no spaces between words with --set level=char",
+        )
+    rows = rows[np.argsort(found.keys[rows], kind="stable")]
+    words = np.cumsum(lengths[rows])
+    count = int(np.searchsorted(words, val * words[-1])) + 1
+    count = int(np.searchsorted(found.keys[rows], found.keys[rows][count - 1], side="right"))
+    if count >= len(rows):
+        raise DataError(
+            f"val={val} leaves nothing to train on in data set {name}: it has {len(rows)} passages, and those with "
+            "equal text stay together; lower val, or give more text"
+        )
+    split = np.where(found.part == 1, 2, 0).astype(np.int8)
+    split[rows[:count]] = 1
+    return split
+
+
+def chance_to_stay(counts: np.ndarray, threshold: float) -> np.ndarray:
+    """The probability that an occurrence of each word is kept, as word2vec's C code and gensim have it.
+
+    Args:
+        counts: of each word.
+        threshold: share of all words above which a word is thinned out; 0 keeps all.
+    """
+    if not threshold:
+        return np.ones(len(counts))
+    allowed = threshold * max(1, counts.sum())
+    share = allowed / np.maximum(counts, 1)
+    return np.minimum(1.0, np.sqrt(share) + share)
+
+
+class Streams:
+    """The ids of each split.
+
+    Attributes:
+        dataset: prepared texts.
+        settings: what is kept of them.
+        passages: into which they are cut.
+        split: of each passage, as `divide` has it.
+    """
+
+    def __init__(self, dataset: Dataset, settings: WordVectorsSettings):
+        self.dataset = dataset
+        self.settings = settings
+        self._tokens = dataset.ragged("tokens")
+        self._mass: dict[str, float] = {}
+        keys = dataset.column("key").slice(0, dataset.rows)
+        part = dataset.column("part").slice(0, dataset.rows)
+        self.passages = passages(self._tokens.offsets, keys, part)
+        self.split = divide(self.passages, settings.val, dataset.manifest.name)
+
+    @cached_property
+    def raw_counts(self) -> np.ndarray:
+        """How often the training passages have each word of the prepared vocabulary, int64."""
+        size = self.dataset.extra("vocabulary").num_rows
+        found = np.zeros(size + 1, np.int64)
+        for _, codes, passage in self._blocks():
+            found += count_codes(codes, self.split[passage] == 0, size)
+        return found[1:]
+
+    @cached_property
+    def ranked(self) -> np.ndarray:
+        """The code of the word of each id from 1 on: by falling count, ties by first appearance.
+
+        Raises:
+            DataError: fewer than two words.
+        """
+        settings, counts = self.settings, self.raw_counts
+        ranks = np.argsort(-counts, kind="stable")[: settings.max_features - 1]
+        ranks = ranks[counts[ranks] >= settings.min_count]
+        if len(ranks) < 2:
+            often = f" that occur {settings.min_count} times or more" if settings.min_count > 1 else ""
+            raise DataError(
+                f"the training texts of data set {self.dataset.manifest.name} have too few different words{often}: "
+                f"{len(ranks)}, and 2 are needed; {settings.knowing_more}"
+            )
+        return ranks
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """How often each id occurs in the training texts, int64 of shape (features,); before subsampling."""
+        return np.append(0, self.raw_counts[self.ranked])
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The word of each id; "" for 0."""
+        import pyarrow as pa
+
+        column = self.dataset.extra("vocabulary").column("word").combine_chunks()
+        return ["", *column.take(pa.array(self.ranked)).to_pylist()]
+
+    @cached_property
+    def ids(self) -> dict[str, np.ndarray]:
+        """The stream of each split, int32: ids of what is kept, and a 0 after each passage."""
+        lookup = np.zeros(len(self.raw_counts) + 1, np.int32)  # the last is for code -1, unknown words
+        lookup[self.ranked] = np.arange(1, len(self.ranked) + 1, dtype=np.int32)
+        stay = np.append(0.0, chance_to_stay(self.counts[1:], self.settings.subsample))
+        limits = np.minimum(stay * 2.0**32, 2.0**32 - 1).astype(np.uint64)
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
+        for begin, codes, passage in self._blocks():
+            ids = lookup[codes]
+            kept = ids > 0
+            if self.settings.subsample:
+                # A draw for every place of the corpus: whoever asks, and however often, gets the same stream.
+                places = np.arange(begin, begin + len(ids), dtype=np.uint64)
+                kept &= shuffle.mix_bits(places ^ _SALT) >> np.uint64(32) <= limits[ids]
+            split = self.split[passage]
+            for number, name in enumerate(SPLITS):
+                mine = kept & (split == number)
+                parts[name].append(_separated(ids[mine], passage[mine]))
+        return {name: np.concatenate(found) if found else np.empty(0, np.int32) for name, found in parts.items()}
+
+    def mass(self, name: str) -> float:
+        """`mass` of the stream of a split."""
+        if name not in self._mass:
+            self._mass[name] = mass(self.ids[name], self.settings)
+        return self._mass[name]
+
+    def _blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+        """All words, whole passages and a bounded number at a time: place of the first, codes, passage of each."""
+        offsets = self.passages.offsets
+        begin = 0
+        while begin < len(offsets) - 1:
+            end = max(int(np.searchsorted(offsets, offsets[begin] + _BLOCK, side="right")) - 1, begin + 1)
+            low, high = int(offsets[begin]), int(offsets[end])
+            passage = np.repeat(np.arange(begin, end), np.diff(offsets[begin : end + 1]))
+            yield low, self._tokens.slice(low, high), passage
+            begin = end
+
+
+def _separated(ids: np.ndarray, passage: np.ndarray) -> np.ndarray:
+    """The ids with a 0 after those of each passage."""
+    if not len(ids):
+        return np.empty(0, np.int32)
+    before = np.concatenate([[0], np.cumsum(passage[1:] != passage[:-1])])
+    found = np.zeros(len(ids) + int(before[-1]) + 1, np.int32)
+    found[np.arange(len(ids)) + before] = ids
+    return found
+
+
+def reach(stream: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many words of the same passage stand before and after each place, at most `window`; 0 for a 0.
+
+    Args:
+        stream: ids, with a 0 between passages.
+        window: words on either side.
+
+    Returns:
+        Two int32 arrays of the stream's shape.
+    """
+    places = np.arange(len(stream), dtype=np.int32)
+    ends = np.where(stream == 0, places, np.int32(-1))
+    last = np.maximum.accumulate(ends) if len(ends) else ends
+    following = np.where(stream == 0, places, np.int32(len(stream)))
+    following = np.minimum.accumulate(following[::-1])[::-1]
+    inside = stream > 0
+    before = np.where(inside, np.minimum(places - last - 1, window), 0)
+    after = np.where(inside, np.minimum(following - places - 1, window), 0)
+    return before.astype(np.int32), after.astype(np.int32)
+
+
+def weights(settings: WordVectorsSettings) -> np.ndarray:
+    """What a pair weighs by its distance from 1 to window, float64."""
+    distance = np.arange(1, settings.window + 1)
+    return (settings.window + 1 - distance) / settings.window if settings.shrink else np.ones(settings.window)
+
+
+def mass(stream: np.ndarray, settings: WordVectorsSettings) -> float:
+    """What all pairs of a stream weigh together (skip-gram), or how many words have another around them (cbow)."""
+    before, after = reach(stream, settings.window)
+    if settings.architecture == "cbow":
+        return float(np.count_nonzero(before + after))
+    upto = np.concatenate([[0.0], np.cumsum(weights(settings))])
+    return float(upto[before].sum() + upto[after].sum())
+
+
+@lru_cache(maxsize=1)
+def streams(dataset: Dataset, settings: WordVectorsSettings) -> Streams:
+    """The streams of a data set; the last ones asked for are kept, for facts, inputs and examples ask in turn."""
+    return Streams(dataset, settings)

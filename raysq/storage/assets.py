@@ -1,0 +1,59 @@
+"""What predictions need beside a run's model: small files, each checked against its checksum whenever it is read."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypedDict
+
+from raysq.errors import DamagedError
+from raysq.storage.atomic import atomic_write, write_json
+from raysq.storage.json_files import read_json
+
+_CHECKSUMS = "checksums.json"
+_HINT = "remove the run's result.json, and the same `raysq train` command writes it again"
+
+
+class _Checksums(TypedDict):
+    sha256: dict[str, str]
+
+
+def write_assets(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files of a run's assets in the place of those that are there, all or none.
+
+    Args:
+        folder: of the assets.
+        files: contents by name.
+    """
+    with atomic_write(folder) as partial:
+        partial.mkdir()
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
+        checksums = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        write_json(partial / _CHECKSUMS, {"sha256": checksums}, durable=False)
+
+
+def read_asset(folder: Path, name: str) -> bytes:
+    """Read a file of a run's assets; one that an older raysq wrote, without a checksum, as it is.
+
+    Args:
+        folder: of the assets.
+        name: of the file.
+
+    Raises:
+        DamagedError: it is missing, cut or changed.
+    """
+    path = folder / name
+    checksums = read_json(folder / _CHECKSUMS, _Checksums, _HINT, missing=None)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DamagedError(f"{path} cannot be read ({error.strerror or error}); {_HINT}") from None
+    sha256 = None if checksums is None else checksums["sha256"].get(name)
+    if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
+        raise DamagedError(f"{path} is damaged (its bytes are not those that were written); {_HINT}")
+    return content
+
+
+def damaged_asset(folder: Path, name: str, error: object) -> DamagedError:
+    """The error for a file that is not what it should be."""
+    return DamagedError(f"{folder / name} is damaged ({error}); {_HINT}")

@@ -1,0 +1,228 @@
+"""Word vectors from files: GloVe and word2vec as text, one word and its numbers a line."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
+
+from raysq.data.readers.files import open_file
+from raysq.data.readers.limits import LIMITS, Limits
+from raysq.data.readers.unpack import Packing, unpacked
+from raysq.errors import DataError
+from raysq.text.readers.tables import BOM
+
+_BLOCK = 32 << 20
+_SPACE, _NEWLINE, _RETURN = 32, 10, 13
+
+
+def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = LIMITS) -> tuple[np.ndarray, np.ndarray]:
+    """The vectors of those words that a file has.
+
+    Lines of words that are not asked for are counted and not parsed. A word may hold spaces (GloVe 840B has such): the
+    numbers are the last of a line. Of words that stand there twice the first counts. Memory does not grow with
+    the file.
+
+    Args:
+        path: GloVe's text format or word2vec's, which begins with a line "count dimension"; plain, gz, or zip with one
+            member.
+        words: to look for, as they are.
+        limits: of a line.
+
+    Returns:
+        Rows of `words` that were found, int32 of shape (found,), ascending, and their vectors, float32 of shape
+        (found, dimension).
+
+    Raises:
+        DataError: a damaged line, a line with another number of numbers, fewer lines than the first one announces, a
+            binary file, an empty one.
+        SourceError: the file cannot be read.
+    """
+    asked = pa.array(words, pa.large_string()) if not isinstance(words, (pa.Array, pa.ChunkedArray)) else words
+    asked = asked.cast(pa.large_string()).cast(pa.large_binary())
+    missing = np.ones(len(asked), bool)
+    rows, vectors = [], []
+    dimension, announced, lines = None, None, 0
+    line = 1  # number of the block's first
+    with _open(path) as stream:
+        for block in _blocks(stream, path, limits):
+            if dimension is None:
+                block = block[len(BOM) :] if block[: len(BOM)].tobytes() == BOM else block
+                header, announced, dimension = _dimension(block, path)
+                block = block[header:]
+                line += bool(header)
+                if not len(block):
+                    continue
+            found = _Lines(block, dimension, line, path)
+            at = np.asarray(pc.index_in(found.words(), value_set=asked).fill_null(-1))
+            candidates = np.flatnonzero(at >= 0)
+            candidates = candidates[missing[at[candidates]]]
+            _, first = np.unique(at[candidates], return_index=True)
+            chosen = np.sort(candidates[first])
+            missing[at[chosen]] = False
+            rows.append(at[chosen])
+            vectors.append(found.numbers(chosen))
+            line += found.lines
+            lines += len(found)
+    if dimension is None or not lines:
+        raise DataError(f"{path.name} holds no word vectors: it is empty")
+    if announced is not None and lines < announced:
+        raise DataError(
+            f"line 1 of {path.name} announces {announced:,} vectors, the file has {lines:,}: it is cut short or "
+            "damaged; fetch it again"
+        )
+    together, matrix = np.concatenate(rows).astype(np.int32), np.concatenate(vectors)
+    order = np.argsort(together)
+    return together[order], matrix[order]
+
+
+class _Lines:
+    """The lines of a block that are not blank: where each begins, where its numbers begin, where it ends.
+
+    Attributes:
+        lines: of the block, blank ones too.
+    """
+
+    def __init__(self, block: np.ndarray, dimension: int, first: int, path: Path):
+        self._block, self._dimension, self._first, self._path = block, dimension, first, path
+        breaks = np.flatnonzero(block == _NEWLINE)
+        begins = np.concatenate([[0], breaks[:-1] + 1])
+        ends = breaks
+        self.lines = len(breaks)
+        self._number = np.arange(len(breaks))
+        for _ in range(2):  # "\r", and the space that word2vec's own tool leaves
+            last = block[np.maximum(ends - 1, 0)]
+            ends = ends - ((ends > begins) & ((last == _SPACE) | (last == _RETURN)))
+        filled = ends > begins
+        if not filled.all():
+            begins, ends, self._number = begins[filled], ends[filled], self._number[filled]
+        spaces = np.flatnonzero(block == _SPACE)
+        before, until = np.searchsorted(spaces, begins), np.searchsorted(spaces, ends)
+        short = np.flatnonzero(until - before < dimension)
+        if len(short):
+            self._refuse(short[0], begins, ends, "has fewer than {} numbers")
+        self._begins, self._ends = begins, ends
+        self._middles = spaces[until - dimension]
+        empty = np.flatnonzero(self._middles == begins)
+        if len(empty):
+            self._refuse(empty[0], begins, ends, "has no word before its {} numbers")
+        for line in np.flatnonzero(until - before > dimension):
+            word = self._text(begins[line], self._middles[line])
+            if all(_is_number(part) for part in word.split(" ")[1:]):
+                self._refuse(line, begins, ends, "has more than {} numbers")
+
+    def __len__(self) -> int:
+        return len(self._begins)
+
+    def words(self) -> pa.Array:
+        """The words, large_binary."""
+        return _pieces(self._block, self._begins, self._middles)
+
+    def numbers(self, lines: np.ndarray) -> np.ndarray:
+        """The vectors of the given lines, float32 of shape (lines, dimension)."""
+        if not len(lines):
+            return np.zeros((0, self._dimension), np.float32)
+        ends = np.minimum(self._ends[lines] + 1, len(self._block))
+        text = _pieces(self._block, self._middles[lines] + 1, ends).buffers()[2].to_pybytes()
+        # What stands at the end of a line ("\r", a space) is cut off above; the line break takes its place.
+        if self._block[self._ends[lines]].max() > _NEWLINE:
+            places = np.cumsum(ends - self._middles[lines] - 1) - 1
+            changed = np.frombuffer(text, np.uint8).copy()
+            changed[places] = _NEWLINE
+            text = changed.tobytes()
+        names = [str(number) for number in range(self._dimension)]
+        try:
+            table = csv.read_csv(
+                pa.BufferReader(text),
+                csv.ReadOptions(column_names=names),
+                csv.ParseOptions(delimiter=" ", quote_char=False),
+                csv.ConvertOptions(column_types=dict.fromkeys(names, pa.float32()), null_values=[]),
+            )
+        except pa.ArrowInvalid:
+            table = None
+        if table is not None:
+            found = np.stack([column.to_numpy() for column in table.columns], 1)
+            if len(found) == len(lines) and np.isfinite(found).all():
+                return found
+        for line in lines:
+            parts = self._text(self._middles[line] + 1, self._ends[line]).split(" ")
+            if not all(_is_number(part) for part in parts):
+                self._refuse(line, self._begins, self._ends, "is damaged, not all of its {} numbers are numbers")
+        raise AssertionError("a line that Arrow refuses must hold something that is no number")
+
+    def _text(self, begin: int, end: int) -> str:
+        return self._block[begin:end].tobytes().decode("utf-8", "replace")
+
+    def _refuse(self, line: Any, begins: np.ndarray, ends: np.ndarray, what: str) -> None:
+        text = self._text(begins[line], min(ends[line], begins[line] + 60))
+        raise DataError(
+            f"line {self._first + self._number[line]:,} of {self._path.name} {what.format(self._dimension)}: {text!r}; "
+            "expected a word and its numbers, parted by spaces"
+        )
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text))) and "_" not in text
+    except ValueError:
+        return False
+
+
+def _pieces(block: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.Array:
+    """The bytes between, as an array; pieces do not overlap and come in order."""
+    lengths = ends - begins
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], lengths)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(block[places])]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(begins), buffers)
+
+
+def _dimension(block: np.ndarray, path: Path) -> tuple[int, int | None, int]:
+    """Bytes of the first line where that is word2vec's "count dimension", else 0; that count; and the dimension."""
+    lines = block[: 1 << 20].tobytes().split(b"\n")[:200]
+    head = lines[0].split()
+    if len(head) == 2 and all(part.isdigit() for part in head) and int(head[1]):
+        return len(lines[0]) + 1, int(head[0]), int(head[1])
+    # Words with spaces make a line longer, never shorter.
+    fields = [len(line.rstrip(b" \r").split(b" ")) for line in (lines[:-1] or lines) if line.strip()]
+    dimension = max(set(fields), key=fields.count) - 1 if fields else 0
+    if dimension < 1:
+        raise DataError(
+            f"line 1 of {path.name} is not a word and its numbers: {lines[0][:60].decode('utf-8', 'replace')!r}; "
+            "expected GloVe's or word2vec's text format"
+        )
+    return 0, None, dimension
+
+
+def _blocks(stream: IO[bytes], path: Path, limits: Limits) -> Iterator[np.ndarray]:
+    """Whole lines, many at a time; the last one gets its line break where it lacks one."""
+    rest = b""
+    while data := stream.read(_BLOCK):
+        if b"\0" in data[: 1 << 16]:
+            raise DataError(
+                f"{path.name} is not text: word2vec's binary format is not read; write it as text first (gensim: "
+                "save_word2vec_format with binary=False)"
+            )
+        end = data.rfind(b"\n") + 1
+        if end:
+            yield np.frombuffer(rest + data[:end], np.uint8)
+            rest = data[end:]
+        else:
+            rest += data
+        limits.check_record(f"{path.name}: a line", len(rest))
+    if rest.strip():
+        yield np.frombuffer(rest + b"\n", np.uint8)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
+    """The text of a file, unpacked as it is read."""
+    with open_file(path) as raw:
+        magic = raw.read(4)
+    how: Packing | None = "gzip" if magic[:2] == b"\x1f\x8b" else "zip" if magic == b"PK\x03\x04" else None
+    with unpacked(path, how, member="") as stream:
+        yield stream

@@ -1,0 +1,318 @@
+"""Fit a vocabulary to documents, and number their words by it.
+
+Reading tokenizes, once: rows wait on disk with the words numbered as each chunk meets them, beside those words and
+their counts. The transform looks the numbers up in the common vocabulary.
+"""
+
+import itertools
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.data.columns import contiguous_array
+from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice
+from raysq.data.preprocessor import Chunk, Transform
+from raysq.data.readers.limits import Limits
+from raysq.errors import DataError
+from raysq.text.readers import words_of
+from raysq.text.scratch import VocabularyFit, number_words, words_table
+from raysq.text.tokenizer import Tokens, offsets_of, tokenize
+from raysq.text.vocabulary import tally
+
+Note = dict[str, Any]
+
+SIDES = ("train", "test", "validation")  # by the numbers in the column `part`
+_NAMED = 5  # documents that a note names
+_LISTS = ("undecodable", "not_text", "dropped")  # of a note, which names documents and files in them
+_NO_BYTES = zlib.crc32(b"")
+_NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
+
+
+class Corpus(Protocol):
+    """A preprocessor of documents, as far as the fit of a vocabulary asks it.
+
+    Attributes:
+        tokens: how documents are parted into words.
+        form: the limits of what is read.
+        labeled: whether the rows have the number of a class.
+        test: share of the documents that are drawn for the test part where the source does not say which they are.
+        counted: "train" counts the vocabulary over the documents that are not of the test part; "all" over all.
+        excerpt: characters of every text to keep.
+        vectors: file of word vectors to align to the vocabulary, or None.
+    """
+
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def form(self) -> Limits: ...
+    @property
+    def labeled(self) -> bool: ...
+    @property
+    def test(self) -> float: ...
+    @property
+    def counted(self) -> Literal["train", "all"]: ...
+    @property
+    def excerpt(self) -> int: ...
+    @property
+    def vectors(self) -> str | None: ...
+
+    def validate_stats(self, stats: list[Note]) -> None:
+        """Raise DataError for what cannot be used."""
+        ...
+
+
+def tokenize_chunk(settings: Corpus, table: pa.Table, note: Note) -> Chunk:
+    """Return the rows of a table of documents with the words numbered as the table meets them.
+
+    Args:
+        settings: how documents become words.
+        table: as `raysq.text.readers` has it.
+        note: its statistics.
+
+    Returns:
+        A chunk with the table `words`: the distinct words, with what `tally` gives.
+    """
+    if not table.num_rows:
+        return Chunk(table, _nothing(note))
+    ids = contiguous_array(table.column("id"))
+    if "ranks" in table.column_names:
+        codes, offsets, words, keys = _ranks(contiguous_array(table.column("ranks")))
+        text = pa.array([""] * table.num_rows, pa.large_string())
+    else:
+        texts = table.column("text")
+        codes, offsets, words = tokenize(texts, settings.tokens)
+        if "key" in table.column_names:  # made by the preprocessor, of what makes texts equal to it
+            keys = table.column("key").to_numpy().copy()
+        else:
+            keys = np.concatenate([_keys(chunk.buffers()[2], offsets_of(chunk)) for chunk in texts.chunks])
+        text = pc.utf8_slice_codeunits(texts, 0, settings.excerpt)
+    for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would lie on one side
+        keys[row] = zlib.crc32(ids[row].as_py().encode())
+    said = table.column("part").to_numpy()
+    given = said >= 0
+    drawn = (keys < settings.test * 2.0**32).astype(np.int8)
+    part = np.where(given, said, drawn).astype(np.int8)
+    counted = np.ones(len(part), bool) if settings.counted == "all" else part == 0
+    counts, first = tally(codes, offsets, len(words), counted)
+    if len(words) <= 1 << 16:
+        codes = codes.astype(np.uint16)  # half the bytes to write and to read again
+    rows = {
+        "tokens": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes)),
+        "part": pa.array(part),
+        "key": pa.array(keys),
+        "id": ids,
+        "text": text,
+    }
+    names: list[str] = []
+    counts_of: list[list[int]] = [[] for _ in SIDES]
+    if settings.labeled:
+        labels = contiguous_array(table.column("label")).dictionary_encode()
+        label = labels.indices.fill_null(-1).to_numpy()
+        names = labels.dictionary.to_pylist()
+        sides = (label[(part == side) & (label >= 0)] for side in range(len(SIDES)))
+        counts_of = [np.bincount(one, minlength=len(names)).tolist() for one in sides]
+        rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
+    stats = {
+        **note,
+        **_shortened(note),
+        "labels": names,
+        "counts": counts_of,
+        "parts": np.bincount(part, minlength=len(SIDES)).tolist(),
+        "said": int(given.sum()),
+        "first_unsaid": None if given.all() else ids[int(np.argmin(given))].as_py(),
+        "empty": int((np.diff(offsets) == 0).sum()),
+        "tokens": len(codes),
+        "longest": int(np.diff(offsets).max()),
+        "ranks": "ranks" in table.column_names,
+    }
+    return Chunk(pa.table(rows), stats, {"words": words_table(words, counts, first)})
+
+
+def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: Path) -> Transform:
+    """Merge the words and labels of all chunks, in order, and validate their statistics.
+
+    Args:
+        settings: a preprocessor of documents.
+        stats: of each partition.
+        scratch: a folder that all nodes see.
+    """
+    vocabulary = VocabularyFit()
+    chunks: list[ChunkRecord] = []
+    seen: list[Note] = []
+    paths: dict[Path, None] = {}
+    classes: tuple[Counter[str], ...] = tuple(Counter() for _ in SIDES)
+    parts = np.zeros(len(SIDES), np.int64)
+    for partition in stats:
+        paths[Path(partition.partition.path)] = None
+        for chunk in partition.chunks:
+            seen.append(chunk.stats)
+            if not chunk.rows:
+                continue
+            vocabulary.add(chunk)
+            chunks.append(chunk)
+            parts += chunk.stats["parts"]
+            for counter, counts in zip(classes, chunk.stats["counts"], strict=True):
+                counter.update(dict(zip(chunk.stats["labels"], counts, strict=True)))
+    settings.validate_stats(seen)
+    ranked = any(chunk.stats["ranks"] for chunk in chunks)
+    table = vocabulary.finish(scratch, words_of(list(paths)) if ranked else None, ranked=ranked)
+    names = in_order({name for counter in classes for name in counter})
+    number = {name: place for place, name in enumerate(names)}
+    extras = {"vocabulary": table}
+    summary: Note = {
+        "classes": names,
+        "counts": {side: [counter[name] for name in names] for side, counter in zip(SIDES, classes, strict=True)},
+        "parts": parts.tolist(),
+        "words": table.num_rows,
+        "level": settings.tokens.level,
+        "vectors": None,
+    }
+    if settings.labeled:
+        summary |= _repeated(chunks, number)
+    if settings.vectors is not None:
+        extras["vectors"], summary["vectors"] = _vectors(Path(settings.vectors), table, settings.form)
+    return Transform(WordNumbers(scratch, number if settings.labeled else None), extras=extras, summary=summary)
+
+
+@dataclass(frozen=True)
+class WordNumbers:
+    """Transforms rows of chunks: their numbers of words, and of labels, to those of the data set.
+
+    Attributes:
+        scratch: of `fit_vocabulary`.
+        classes: the number of each class, where rows have labels.
+    """
+
+    scratch: Path
+    classes: Mapping[str, int] | None
+
+    def __call__(self, slices: list[Slice]) -> pa.Table:
+        tables = [self._labeled(part) for part in slices]
+        lists = [contiguous_array(table.column("tokens")) for table in tables]
+        table = pa.concat_tables(table.drop_columns("tokens") for table in tables)
+        return table.add_column(0, "tokens", number_words(self.scratch, slices, lists))
+
+    def _labeled(self, part: Slice) -> pa.Table:
+        table = part.read()
+        if self.classes is None:
+            return table
+        numbers = np.array([self.classes[name] for name in part.chunk.stats["labels"]], np.int32)
+        return table.set_column(1, "label", pa.array(numbers[table.column("label").to_numpy()]))
+
+
+def _repeated(chunks: list[ChunkRecord], number: Mapping[str, int]) -> Note:
+    """Count the documents that have the text of another one (by checksum and length), with the first's id.
+
+    Args:
+        chunks: all that have rows.
+        number: of each class.
+
+    Returns:
+        `contradictions`: those of which another has another class. `leaked`: those that test or validate and of which
+        another trains.
+    """
+    rows = sum(chunk.rows for chunk in chunks)
+    key, label, part = np.empty(rows, np.uint64), np.empty(rows, np.int32), np.empty(rows, np.int8)
+    begin = 0
+    for chunk in chunks:
+        table = chunk.read()
+        lengths = np.diff(table.column("tokens").chunk(0).offsets.to_numpy()).astype(np.uint64)
+        some = slice(begin, begin + chunk.rows)
+        key[some] = table.column("key").to_numpy().astype(np.uint64) << np.uint64(32) | lengths
+        label[some] = np.array([number[name] for name in chunk.stats["labels"]])[table.column("label").to_numpy()]
+        part[some] = table.column("part").to_numpy()
+        begin += chunk.rows
+    (held,) = np.nonzero(part != 0)
+    leaked = held[np.isin(key[held], key[part == 0])]
+    return {
+        name: {"count": len(found), "first": _id(chunks, int(found[0])) if len(found) else None}
+        for name, found in (("contradictions", in_conflict(key, label)), ("leaked", leaked))
+    }
+
+
+def _id(chunks: list[ChunkRecord], row: int) -> str:
+    """Return the id of a document."""
+    for chunk in chunks:
+        if row < chunk.rows:
+            return str(chunk.read().column("id")[row])
+        row -= chunk.rows
+    raise IndexError(row)
+
+
+def _shortened(note: Note) -> Note:
+    """The lists of a note as `count` and the first `names`."""
+    return {name: {"count": len(note[name]), "names": note[name][:_NAMED]} for name in _LISTS if name in note}
+
+
+def _nothing(note: Note) -> Note:
+    """The note of a table of which all documents are left out: what it tells of them must not be lost."""
+    none = {"labels": [], "counts": [[] for _ in SIDES], "parts": [0] * len(SIDES), "ranks": False}
+    counts = dict.fromkeys(("said", "empty", "tokens", "longest"), 0)
+    return {**note, **_shortened(note), "first_unsaid": None, **none, **counts}
+
+
+def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Return the rows, in order, that have the key of a row with another label."""
+    if not len(key):
+        return np.empty(0, np.int64)
+    order = np.argsort(key, kind="stable")
+    key, label = key[order], label[order]
+    begins = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
+    several = np.minimum.reduceat(label, begins) != np.maximum.reduceat(label, begins)
+    return np.sort(order[np.repeat(several, np.diff(np.append(begins, len(key))))])
+
+
+def in_order(classes: Iterable[str]) -> list[str]:
+    """Classes by name; by value where all of them are numbers, so that 10 comes after 9."""
+    names = sorted(classes)
+    if all(_NUMBER.fullmatch(name) for name in names):
+        names.sort(key=float)
+    return names
+
+
+def _keys(data: pa.Buffer | None, offsets: np.ndarray) -> np.ndarray:
+    """CRC-32 of each document's bytes."""
+    view = memoryview(data or b"")
+    found = [zlib.crc32(view[begin:end]) for begin, end in itertools.pairwise(offsets.tolist())]
+    return np.array(found, np.uint32)
+
+
+def _ranks(lists: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array, np.ndarray]:
+    """What `tokenize` gives, for documents that are ranks already, and the key of each."""
+    offsets = lists.offsets.to_numpy()
+    values = lists.values.to_numpy()[offsets[0] : offsets[-1]].astype(np.int32)
+    offsets = offsets - offsets[0]
+    words = pa.array(values).dictionary_encode()
+    keys = _keys(pa.py_buffer(values), offsets * values.itemsize)
+    return words.indices.to_numpy(), offsets, words.dictionary, keys
+
+
+def _vectors(path: Path, vocabulary: pa.Table, limits: Limits) -> tuple[pa.Table, Note]:
+    """The vectors of the vocabulary's words, and how many have one."""
+    from raysq.text.embeddings import read_vectors
+
+    rows, matrix = read_vectors(path, vocabulary.column("word").combine_chunks(), limits)
+    if not len(rows):
+        raise DataError(
+            f"{path.name} has a vector for none of the {vocabulary.num_rows:,} words",
+            hint="is it of another language, or are its words in capitals (--set lower=false)?",
+        )
+    counts = vocabulary.column("count").to_numpy()
+    dimension = matrix.shape[1]
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1), pa.float32()), dimension)
+    found = {
+        "name": path.name,
+        "dimension": dimension,
+        "words": len(rows),
+        "share": len(rows) / max(len(counts), 1),
+        "tokens": float(counts[rows].sum() / max(counts.sum(), 1)),
+    }
+    return pa.table({"word": pa.array(rows, pa.int32()), "vector": vectors}), found

@@ -1,0 +1,205 @@
+"""Words as vectors: which lie close to each other, analogies, and how well this agrees with what people say.
+
+Every kind whose models have an Embedding of words uses this: reports show `nearest`, and `raysq neighbors` asks
+`WordVectors`.
+"""
+
+import difflib
+import unicodedata
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from raysq.errors import DataError, UsageError
+
+_BLOCK = 1 << 24  # cosines that are looked at together
+_HINTED = 20_000  # words among which a spelling is looked for: the first ones, which are the most frequent
+
+
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """The rows at length one, float32; rows of noughts stay as they are."""
+    vectors = np.asarray(vectors, np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+
+
+def nearest(
+    unit: np.ndarray,
+    queries: np.ndarray,
+    top: int,
+    *,
+    among: np.ndarray | None = None,
+    without: Sequence[Sequence[int]],
+) -> list[list[tuple[int, float]]]:
+    """The rows with the largest cosine to each query, the largest first; of equal ones the first row.
+
+    Args:
+        unit: rows of length one, `(rows, dimension)`.
+        queries: `(queries, dimension)`, of any length.
+        top: how many of each.
+        among: which rows may be named, `(rows,)` bool; all when None.
+        without: for each query the rows that are not named.
+
+    Returns:
+        For each query pairs of row and cosine, at most `top`.
+    """
+    found: list[list[tuple[int, float]]] = []
+    asked = unit_rows(queries)
+    size = max(1, _BLOCK // max(1, len(unit)))
+    for low in range(0, len(asked), size):
+        cosines = asked[low : low + size] @ unit.T
+        if among is not None:
+            cosines[:, ~among] = -np.inf
+        for row, left in zip(cosines, without[low : low + size], strict=True):
+            row[list(left)] = -np.inf
+            count = min(top, len(row))
+            # The few largest first, then in order; ties by row, so that the answer is always the same.
+            least = np.partition(row, len(row) - count)[len(row) - count] if count else np.inf
+            places = np.flatnonzero((row >= least) & (row > -np.inf))
+            places = places[np.argsort(-row[places], kind="stable")][:count]
+            found.append([(int(place), float(row[place])) for place in places])
+    return found
+
+
+class WordVectors:
+    """Words and their vectors.
+
+    Args:
+        words: each once; the most frequent first where that is known.
+        vectors: `(words, dimension)`.
+        counts: how often each occurs in the training texts, where that is known.
+    """
+
+    def __init__(self, words: Sequence[str], vectors: np.ndarray, counts: Sequence[int] | None = None):
+        if len(words) != len(vectors):
+            raise DataError(f"{len(words):,} words and {len(vectors):,} vectors do not belong together")
+        self.words = tuple(words)
+        self.vectors = np.ascontiguousarray(vectors, np.float32)
+        self.counts = None if counts is None else tuple(counts)
+        self._places = {word: place for place, word in enumerate(self.words)}
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._places
+
+    def __getitem__(self, word: str) -> np.ndarray:
+        """The vector of a word."""
+        return self.vectors[self.place(word)]
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """The vectors at length one."""
+        return unit_rows(self.vectors)
+
+    def find(self, word: str) -> int | None:
+        """The row of a word, also where it has other capitals or an accent of the other Unicode form; else None."""
+        # The text of a terminal may have accents as characters of their own (NFD), as macOS writes names of files.
+        forms = (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
+        for spelling in (*forms, *(form.lower() for form in forms)):
+            if spelling in self._places:
+                return self._places[spelling]
+        return None
+
+    def place(self, word: str) -> int:
+        """The row of a word.
+
+        Raises:
+            UsageError: it is not among the words; names one that is spelled alike.
+        """
+        found = self.find(word) if isinstance(word, str) else None
+        if found is None and (not isinstance(word, str) or not word.strip()):  # a space is one where words are letters
+            raise UsageError(f"a word must be a text that is not empty, received {word!r}: name one of the texts")
+        if found is None:
+            close = difflib.get_close_matches(word.lower(), self.words[:_HINTED], n=3, cutoff=0.6)
+            hint = f"did you mean {' or '.join(close)}?" if close else "it is rare in the texts, or not in them"
+            raise UsageError(f"the word {word!r} is not among the {len(self):,} that the model knows: {hint}")
+        return found
+
+    def neighbors(self, word: str, top: int = 10, among: int | None = None) -> list[tuple[str, float]]:
+        """The words nearest to a word and the cosine of the angle between their vectors; arguments as for `combine`.
+
+        Raises:
+            UsageError: an unknown word, or `top` or `among` below 1.
+        """
+        return self.combine([word], [], top, among)
+
+    def combine(
+        self, positive: Sequence[str], negative: Sequence[str], top: int = 10, among: int | None = None
+    ) -> list[tuple[str, float]]:
+        """The words nearest to a sum of words less others: `king` and `woman` less `man`.
+
+        The sum is that of the vectors at length one (3CosAdd of Levy and Goldberg 2014, as word2vec and gensim have
+        it); the words themselves are not named.
+
+        Args:
+            positive: words that are added.
+            negative: words that are taken away.
+            top: how many are named at most.
+            among: only the first so many words, which are the most frequent, may be named.
+
+        Raises:
+            UsageError: an unknown word, no word at all, or `top` or `among` below 1.
+        """
+        if top < 1 or (among is not None and among < 1):
+            wrong = top if top < 1 else among
+            raise UsageError(f"the number of neighbors, and of words among which they are, is 1 or more: not {wrong}")
+        if not positive and not negative:
+            raise UsageError("no word was given whose neighbors are wanted")
+        more, less = ([self.place(word) for word in words] for words in (positive, negative))
+        query = self.unit[more].sum(0) - self.unit[less].sum(0)
+        named = None if among is None else np.arange(len(self)) < among
+        (found,) = nearest(self.unit, query[None], top, among=named, without=[[*more, *less]])
+        return [(self.words[row], cosine) for row, cosine in found]
+
+    def similarity(self, one: str, other: str) -> float:
+        """The cosine of the angle between two words' vectors."""
+        return float(self.unit[self.place(one)] @ self.unit[self.place(other)])
+
+
+def rank_correlation(one: Iterable[float], other: Iterable[float]) -> float:
+    """Spearman's rank correlation, equal values at their mean rank; NaN where one side is constant."""
+    a, b = (_ranks(np.asarray(list(values), np.float64)) for values in (one, other))
+    a, b = a - a.mean(), b - b.mean()
+    scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / scale if scale else float("nan")
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    mean: np.ndarray = (ends - (counts - 1) / 2)[places]
+    return mean
+
+
+def embedding_of(model: Any, rows: int) -> np.ndarray:
+    """The words' vectors of a Keras model: its first table with so many rows, `(rows, dimension)` float32.
+
+    Raises:
+        DataError: it has none.
+    """
+    for variable in model.variables:
+        if len(variable.shape) == 2 and variable.shape[0] == rows and variable.trainable:
+            return np.asarray(variable.numpy(), np.float32)
+    raise DataError(f"the model has no table of vectors with a row for each of {rows:,} ids: train one that has")
+
+
+def principal(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The two directions in which points differ most (principal component analysis).
+
+    Args:
+        points: `(points, dimension)`.
+
+    Returns:
+        Their places in that plane, `(points, 2)` float64, and the share of the variance along each direction. Of the
+        two signs of a direction that is taken for which its largest component is positive.
+    """
+    centered = np.asarray(points, np.float64) - np.mean(points, 0, dtype=np.float64)
+    _, scale, directions = np.linalg.svd(centered, full_matrices=False)
+    directions = np.pad(directions, ((0, max(0, 2 - len(directions))), (0, 0)))[:2]
+    scale = np.pad(scale, (0, max(0, 2 - len(scale))))
+    largest = directions[np.arange(2), np.abs(directions).argmax(1)]
+    directions = directions * np.where(largest < 0, -1.0, 1.0)[:, None]
+    return centered @ directions.T, scale[:2] ** 2 / max(float((scale**2).sum()), 1e-300)

@@ -1,0 +1,88 @@
+"""The classes of a folder tree or an archive, as far as its paths tell."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from raysq.errors import DataError
+from raysq.storage.filetree import BY_SYSTEM, Tree, describe_ignored
+from raysq.text.readers import archive, layout
+from raysq.text.readers.layout import Layout
+
+
+@dataclass(frozen=True)
+class Classes:
+    """What paths tell.
+
+    Attributes:
+        layout: where the classes are.
+        labels: the classes' names, or None where they are known only when all is read.
+        others: paths of files that belong to no class; of an archive one of each folder.
+        empty: folders without files.
+        hidden: what in an archive is hidden or the system's own; of a folder its source tells it.
+        deeper: whether there are folders in those of the classes.
+    """
+
+    layout: Layout
+    labels: tuple[str, ...] | None = None
+    others: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
+    deeper: bool = False
+    hidden: tuple[str, ...] = ()
+
+    @property
+    def left_out(self) -> list[str]:
+        """What of the files is no document, in lines."""
+        return [*describe_ignored(self.others, "as they belong to no class"), *describe_ignored(self.hidden, BY_SYSTEM)]
+
+    def check(self, name: str) -> None:
+        """That there are classes to tell apart.
+
+        Raises:
+            DataError: none, or one only.
+        """
+        if self.layout.name == "files" or self.labels == ():
+            raise DataError(
+                f"{name} has no folders of classes; documents lie in CLASS/FILE, or in train/CLASS/FILE and "
+                f"test/CLASS/FILE"
+            )
+        if self.labels is not None and layout.are_parts(self.labels):
+            raise DataError(
+                f"{name} has the folders {', '.join(self.labels)} and no folders of classes in them; documents lie in "
+                f"CLASS/FILE, or in train/CLASS/FILE and test/CLASS/FILE"
+            )
+        if self.labels is not None and len(self.labels) == 1:
+            raise DataError(
+                f"{name} has one class only, {self.labels[0]!r}, and there must be two to tell apart; add a folder "
+                f"with documents of another"
+            )
+
+
+def of_tree(tree: Tree, labels: bool = True) -> Classes:
+    """The classes of a folder tree; without `labels`, what of it are documents to predict for."""
+    return _classes([file.name for file in tree.files], labels, tree.empty)
+
+
+def of_archive(path: Path, labels: bool = True) -> Classes:
+    """The classes of an archive; without `labels`, what of it are documents to predict for.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    seen = archive.look(path)
+    if seen.paths is None:
+        return Classes(seen.layout if labels else layout.for_predictions(seen.layout), hidden=seen.hidden)
+    return replace(_classes(seen.paths, labels), hidden=seen.hidden)
+
+
+def _classes(paths: Iterable[str], wanted: bool, empty: tuple[str, ...] = ()) -> Classes:
+    paths = list(paths)
+    found = layout.find(paths)
+    if not wanted:
+        found = layout.for_predictions(found)
+    placed = [(path, found.place(path)) for path in paths]
+    labels = sorted({place[0] for _, place in placed if place is not None and place[0] is not None})
+    others = tuple(path for path, place in placed if place is None)
+    depth = {"parts": 3, "classes": 2}.get(found.name)
+    deeper = any(place[2].count("/") >= depth for _, place in placed if place is not None) if depth else False
+    return Classes(found, tuple(labels), others, empty, deeper)

@@ -1,0 +1,108 @@
+"""Documents in csv files, whose quoted cells may hold line breaks and delimiters."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+
+from raysq.data.columns import contiguous_array
+from raysq.data.readers import streams
+from raysq.data.readers.csv.rows import Block, blocks, other_rows, parse_options, ragged
+from raysq.data.readers.lines import lines_in
+from raysq.errors import DataError
+from raysq.text.readers.columns import Read, columns_of, documents
+from raysq.text.readers.format import RANGE, Form, Piece
+from raysq.text.readers.sniff import csv_begin
+
+_RETURN = 13
+_ASCII = bytes(range(128)) + b"?" * 128  # other bytes become signs of one byte
+
+
+def plan(path: Path, form: Form) -> list[Piece]:
+    """The pieces of a csv: byte ranges that end where rows do, or one stream if it is packed or of wide characters.
+
+    Raises:
+        DataError: no header, no rows, no such column, or quotes that part no cells.
+    """
+    columns, (above, _) = columns_of(path, form), csv_begin(path, form)
+    stream = [Piece(str(path), "csv", path.stat().st_size, columns, begin=above.size, line=above.lines)]
+    if path.suffix.lower() not in (".csv", ".tsv") or not streams.plain(form.encoding):
+        return stream
+    pieces, place, line = [], above.size, above.lines
+    chunks = streams.chunks(path, begin=place)
+    for block in blocks(chunks, RANGE, form.csv, path.name, columns=len(columns.names), line=line):
+        end = place + len(block.data)
+        pieces.append(Piece(str(path), "csv", end - place, columns, begin=place, end=end, line=line))
+        place, line = end, line + lines_in(block.data)
+    if not pieces:
+        raise DataError(f"{path.name} has a header and no rows", hint="give another --source")
+    return pieces
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    """The documents of a piece."""
+    assert piece.columns is not None
+    path = Path(piece.path)
+    csv = form.csv
+    if piece.end is None:
+        stream, size = streams.below(streams.chunks(path, form.encoding), piece.begin), RANGE
+    else:
+        # One byte more than there are: one block. Its quotes were looked at when it was planned.
+        stream, size = streams.chunks(path, begin=piece.begin, end=piece.end), piece.end - piece.begin + 1
+        csv = csv.trusted
+    line, rows = piece.line, 0
+    form = replace(form, encoding=streams.given(form.encoding))
+    with contextlib.closing(stream):
+        for block in blocks(stream, size, csv, path.name, columns=len(piece.columns.names), line=line):
+            few = _parsed(block, piece, line)
+            rows += len(few.numbers)
+            yield documents(few, piece, form)
+            line += lines_in(block.data)
+    if not rows and piece.end is None:
+        raise DataError(f"{piece.name} has a header and no rows", hint="give another --source")
+
+
+def _parsed(block: Block, piece: Piece, line: int) -> Read:
+    assert piece.columns is not None
+    lengths = block.ends - block.starts + 1
+    lengths[:-1] -= 1
+    lengths[-1] -= block.data.endswith(b"\n")
+    first = np.frombuffer(block.data, np.uint8)[block.starts]
+    # Arrow leaves out empty lines.
+    lines = block.lines[(lengths > 1) | ((lengths == 1) & (first != _RETURN))] + line + 1
+    places = {name: str(place) for place, name in enumerate(piece.columns.names)}
+    wanted = [places[name] for name in piece.columns.wanted]
+    wrong: list[pa.csv.InvalidRow] = []
+
+    def note(row: pa.csv.InvalidRow) -> str:
+        wrong.append(row)
+        return "skip"
+
+    def parse(data: bytes, handler: Callable[[pa.csv.InvalidRow], str] | None) -> pa.Table:
+        return pa.csv.read_csv(
+            pa.BufferReader(data),
+            pa.csv.ReadOptions(column_names=list(places.values()), use_threads=False, block_size=len(data) + 1),
+            parse_options(block, handler, empty=False),
+            pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(wanted, pa.large_binary()), include_columns=wanted, check_utf8=False
+            ),
+        )
+
+    try:
+        table = parse(block.data, None)
+    except pa.ArrowInvalid as error:
+        # Arrow hands over no row with bytes that are not UTF-8, and all that counts is how many cells it has.
+        table = parse(block.data.translate(_ASCII), note)
+        if not wrong:
+            raise DataError(f"{piece.name}, lines {line + 1:,} and more: {str(error).splitlines()[0]}") from None
+    if table.num_rows + len(wrong) != len(lines):
+        raise other_rows(piece.name, line, block, table.num_rows + len(wrong))
+    if wrong:
+        row, found, wanted_cells = wrong[0].number - 1, wrong[0].actual_columns, wrong[0].expected_columns
+        raise ragged(f"{piece.name}, line {lines[row]}", found, wanted_cells, wrong[0].text)
+    return Read([contiguous_array(table.column(name)) for name in wanted], lines)

@@ -1,0 +1,87 @@
+"""Documents in Parquet files, one row group a piece."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.data.columns import contiguous_array
+from raysq.data.readers.parquet import open_parquet, replaced_text
+from raysq.errors import DataError
+from raysq.text.readers.columns import Read, columns_of, documents
+from raysq.text.readers.format import RANGE, Form, Piece
+from raysq.text.readers.sniff import unnested
+
+_MOST = 1 << 16  # rows of a table
+
+
+def plan(path: Path, form: Form) -> list[Piece]:
+    """The pieces of a Parquet file.
+
+    Raises:
+        DataError: a text column that does not hold text, or one that is not there.
+    """
+    columns = columns_of(path, form)
+    with open_parquet(path) as file:
+        kind = unnested(file.schema_arrow.empty_table()).schema.field(columns.text).type
+        groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
+    if not _is_text(kind):
+        raise DataError(
+            f"{path.name}: column {columns.text!r} holds {kind}, not text",
+            hint="name another column (--text, of pairs --from and --to)",
+        )
+    size, rows = path.stat().st_size, max(sum(group.num_rows for group in groups), 1)
+    pieces, line = [], 0
+    for index, group in enumerate(groups):
+        if group.num_rows:
+            pieces.append(Piece(str(path), "parquet", size * group.num_rows // rows, columns, begin=index, line=line))
+        line += group.num_rows
+    return pieces
+
+
+def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    """The documents of a piece; their ids have the number of the row, from 1. Text that is stored as bytes is in the
+    form's encoding."""
+    assert piece.columns is not None
+    line = piece.line
+    with open_parquet(piece.path) as file:
+        group = file.metadata.row_group(piece.begin)
+        # Of text that is the same in all rows the size in the file says little.
+        few = min(max(int(group.num_rows * RANGE / max(group.total_byte_size, 1)), 1), _MOST)
+        for batch in file.iter_batches(few, [piece.begin], piece.columns.wanted, use_threads=False):
+            rows = unnested(pa.Table.from_batches([batch]))
+            text, *others = (contiguous_array(rows.column(name)) for name in piece.columns.wanted)
+            text = _text(text)
+            # Text that Arrow calls so is UTF-8, or damaged; it is looked at as bytes are.
+            binary = pa.types.is_large_binary(text.type)
+            read = Read(
+                [text if binary else text.cast(pa.large_binary()), *map(replaced_text, others)],
+                np.arange(line + 1, line + 1 + batch.num_rows),
+            )
+            yield documents(read, piece, form if binary else replace(form, encoding="utf-8"))
+            line += batch.num_rows
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return any(
+        check(kind)
+        for check in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_string_view,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+        )
+    )
+
+
+def _text(values: pa.Array) -> pa.Array:
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    binary = pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type)
+    return values.cast(pa.large_binary() if binary else pa.large_string())

@@ -1,0 +1,209 @@
+"""Documents as Arrow tables: bytes decoded, labels as text, with a note of what was seen."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.errors import DataError
+from raysq.text.readers.format import RANGE, Form
+from raysq.text.readers.layout import PARTS
+
+BOM = b"\xef\xbb\xbf"
+_MOST = 20_000  # documents of one table, however short they are
+
+
+class Documents:
+    """Collects documents, as bytes, until they fill a table."""
+
+    def __init__(self, form: Form) -> None:
+        self._form = form
+        self._clear()
+
+    def _clear(self) -> None:
+        self._raw: list[bytes | None] = []
+        self._labels: list[str | None] = []
+        self._parts: list[int] = []
+        self._ids: list[str] = []
+        self._bytes = 0
+        self.ignored = 0
+        self._not_text: list[str] = []
+
+    def add(self, raw: bytes | None, label: str | None, part: int, name: str) -> bool:
+        """Adds one document, and says whether the table is full."""
+        self._raw.append(raw)
+        self._labels.append(label)
+        self._parts.append(part)
+        self._ids.append(name)
+        self._bytes += len(raw or b"")
+        return self._bytes >= RANGE or len(self._raw) >= _MOST
+
+    def skip(self, name: str) -> None:
+        """Note a file that holds no text."""
+        self._not_text.append(_printable(name))
+
+    def rest(self) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+        """The last table, unless there is nothing to say."""
+        if self._raw or self.ignored or self._not_text:
+            yield self.take()
+
+    def take(self) -> tuple[pa.Table, dict[str, Any]]:
+        """The table, and its note; the next one begins."""
+        raw = [text[3:] if text and text.startswith(BOM) else text for text in self._raw]
+        built = table(
+            pa.array(raw, pa.large_binary()),
+            _strings(self._labels),
+            pa.array(self._parts, pa.int8()),
+            _strings(self._ids),
+            self._form,
+            ignored=self.ignored,
+            not_text=self._not_text,
+        )
+        self._clear()
+        return built
+
+
+def table(
+    text: pa.Array | pa.ChunkedArray,
+    label: pa.Array | None,
+    part: pa.Array | int,
+    ids: pa.Array,
+    form: Form,
+    ignored: int = 0,
+    not_text: Sequence[str] = (),
+) -> tuple[pa.Table, dict[str, Any]]:
+    """A table of documents, and its note.
+
+    Args:
+        text: large_binary in the form's encoding, or large_string.
+        label: large_string, null where missing, or None where there are none at all.
+        part: int8, or one number for all.
+        ids: large_string.
+        form: how documents are read.
+        ignored: number of files that are no documents, for the note.
+        not_text: names of files that hold no text, for the note.
+    """
+    rows = len(text)
+    missing_text = text.null_count
+    if missing_text:
+        text = pc.fill_null(text, pa.scalar(b"" if pa.types.is_large_binary(text.type) else "", text.type))
+    undecodable: list[int] = []
+    if pa.types.is_large_binary(text.type):
+        text, undecodable = _decoded(text, form)
+    if form.headers == "drop":
+        text = pa.array([_body(value) for value in text.to_pylist()], pa.large_string())
+    if label is None:
+        label = pa.nulls(rows, pa.large_string())
+    if not isinstance(part, pa.Array):
+        part = pa.array(np.full(rows, part, np.int8))
+    first = None
+    if label.null_count:
+        first = ids[pc.index(pc.is_null(label), True).as_py()].as_py()
+    note = {
+        "documents": rows,
+        "undecodable": ids.take(pa.array(undecodable, pa.int64())).to_pylist(),
+        "missing_text": missing_text,
+        "missing_label": label.null_count,
+        "first_missing_label": first,
+        "ignored": ignored,
+        "not_text": list(not_text),
+    }
+    return pa.table({"text": text, "label": label, "part": part, "id": ids}), note
+
+
+def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array:
+    """Labels as text: true and false, whole numbers without decimals, text without the spaces around it.
+
+    Bytes are text in that encoding.
+
+    Raises:
+        DataError: a column of lists, say.
+    """
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        values = values.dictionary_decode()
+        kind = values.type
+    if pa.types.is_nested(kind):
+        raise DataError(f"{where} holds {kind}, not one label for each document", hint="--label names another column")
+    if pa.types.is_floating(kind):
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, kind), values)
+    if pa.types.is_large_binary(kind) or pa.types.is_binary(kind):
+        values = _replaced(values, encoding)
+    values = pc.utf8_trim_whitespace(values.cast(pa.large_string()))
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, pa.large_string()), values)
+
+
+def as_parts(values: pa.Array, ids: pa.Array, column: str) -> pa.Array:
+    """A column of train and test as 0 and 1.
+
+    Raises:
+        DataError: another value; it names the row.
+    """
+    names = pc.utf8_lower(pc.fill_null(as_labels(values, column), ""))
+    place = pc.index_in(names, pa.array(list(PARTS), pa.large_string()))
+    if place.null_count:
+        row = pc.index(pc.is_null(place), True).as_py()
+        raise DataError(
+            f"{ids[row].as_py()}: column {column!r} says {names[row].as_py()!r}, and train, val or test elsewhere; "
+            f"mend the row, or rename the column if it says something else"
+        )
+    return pa.array(list(PARTS.values()), pa.int8()).take(place)
+
+
+def numbered(name: str, numbers: np.ndarray) -> pa.Array:
+    """Ids of rows: the file's name and a number."""
+    text = pa.array(numbers, pa.int64()).cast(pa.large_string())
+    return pc.binary_join_element_wise(
+        pa.scalar(_printable(name), pa.large_string()), text, pa.scalar(":", pa.large_string())
+    )
+
+
+def _decoded(raw: pa.Array | pa.ChunkedArray, form: Form) -> tuple[pa.Array | pa.ChunkedArray, list[int]]:
+    """The documents as text, and which of them have bytes that are not of the encoding."""
+    if is_utf8(form.encoding):
+        try:
+            return raw.cast(pa.large_string()), []
+        except pa.ArrowInvalid:
+            pass
+    texts, wrong = [], []
+    for row, value in enumerate(raw.to_pylist()):
+        try:
+            texts.append(value.decode(form.encoding))
+        except UnicodeDecodeError:
+            wrong.append(row)
+            texts.append(value.decode(form.encoding, errors="replace"))
+    return pa.array(texts, pa.large_string()), wrong
+
+
+def is_utf8(encoding: str) -> bool:
+    """Whether the encoding's bytes are those of UTF-8."""
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
+
+
+def _replaced(raw: pa.Array, encoding: str) -> pa.Array:
+    if is_utf8(encoding):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return raw.cast(pa.large_string())
+    texts = [None if value is None else value.decode(encoding, errors="replace") for value in raw.to_pylist()]
+    return pa.array(texts, pa.large_string())
+
+
+def _body(text: str) -> str:
+    """A post without its headers."""
+    ends = [place + len(gap) for gap in ("\n\n", "\r\n\r\n") if (place := text.find(gap)) >= 0]
+    return text[min(ends) :] if ends else text
+
+
+def _strings(values: Sequence[str | None]) -> pa.Array:
+    try:
+        return pa.array(values, pa.large_string())
+    except UnicodeEncodeError:
+        return pa.array([None if value is None else _printable(value) for value in values], pa.large_string())
+
+
+def _printable(name: str) -> str:
+    """A file's name whose bytes need not be UTF-8."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

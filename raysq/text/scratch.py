@@ -1,0 +1,78 @@
+"""Fit a vocabulary to words that chunks leave on disk, and number the words of their rows by it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from raysq.data.columns import contiguous_array
+from raysq.data.partition_stats import ChunkRecord, Slice, read_table, write_table
+from raysq.text.vocabulary import Vocabulary, look_up
+
+
+def words_table(words: pa.Array, counts: np.ndarray, first: np.ndarray) -> pa.Table:
+    """Return the distinct words of a chunk, with what `tally` gives, as a table that `VocabularyFit` takes."""
+    return pa.table({"word": words, "count": counts, "first": first})
+
+
+class VocabularyFit:
+    """Merges the words of chunks, in order; for each it leaves the places of its words in the vocabulary on disk.
+
+    Args:
+        prefix: of the names of the chunks' tables, where they have words of several vocabularies.
+    """
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
+        self._vocabulary = Vocabulary()
+        self._chunks: dict[str, ChunkRecord] = {}
+
+    def add(self, chunk: ChunkRecord) -> None:
+        """Move the words of a chunk into the vocabulary, and write the places that are known by then."""
+        words, counts, first = (contiguous_array(column) for column in chunk.pop(f"{self._prefix}words").columns)
+        self._chunks[chunk.name] = chunk
+        self._write_places(self._vocabulary.add(chunk.name, words, counts.to_numpy(), first.to_numpy()))
+
+    def finish(self, scratch: Path, names: Sequence[str] | None = None, *, ranked: bool = False) -> pa.Table:
+        """Return the vocabulary, and leave on disk what `number_words` needs.
+
+        Args:
+            scratch: a folder that all nodes see.
+            names: the words by rank, if they are known.
+            ranked: whether the words are ranks.
+        """
+        self._write_places(self._vocabulary.placed())
+        table, rows = self._vocabulary.ranked(names) if ranked else self._vocabulary.sorted()
+        write_table(scratch / f"{self._prefix}ranks", pa.table({"values": rows}))
+        return table
+
+    def _write_places(self, places: Mapping[str, np.ndarray]) -> None:
+        for name, values in places.items():
+            self._chunks.pop(name).write(f"{self._prefix}places", pa.table({"values": values}))
+
+
+def number_words(scratch: Path, slices: list[Slice], lists: list[pa.Array], prefix: str = "") -> pa.Array:
+    """Return lists of numbers of the words of chunks as lists of numbers of the vocabulary.
+
+    Args:
+        scratch: of `VocabularyFit.finish`.
+        slices: of the chunks.
+        lists: large lists of each slice.
+        prefix: of `VocabularyFit`.
+    """
+    ranks = _values(read_table(scratch / f"{prefix}ranks"))
+    sizes = [np.diff(part.offsets.to_numpy()) for part in lists]
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
+    numbers, begin = np.empty(offsets[-1], np.int32), 0
+    for part, codes in zip(slices, lists, strict=True):
+        words = ranks[_values(part.chunk.read(f"{prefix}places"))]
+        codes = codes.flatten().to_numpy()
+        look_up(words, codes, out=numbers[begin : begin + len(codes)])
+        begin += len(codes)
+    return pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(numbers))
+
+
+def _values(table: pa.Table) -> np.ndarray:
+    values: np.ndarray = contiguous_array(table.column("values")).to_numpy()
+    return values

@@ -1,0 +1,158 @@
+"""Texts to the units that are read one by one: sentences, lines or paragraphs, whole columns at a time."""
+
+import zlib
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.data.columns import contiguous_array
+from raysq.data.messages import Message
+from raysq.text import script
+from raysq.text.readers.gutenberg import bare
+
+Unit = Literal["sentence", "line", "paragraph", "document"]
+Starts = Literal["find", "capital", "any"]
+
+_CUT, _DOT = "\x1e", "\x1f"  # control characters that no text has
+_GAP = r"\r?\n[ \t\r]*\n\s*"
+# Words before which a full stop ends no sentence, as English, German and French write them.
+_SHORT = (
+    r"\b(Mr|Mrs|Ms|Mx|Dr|Prof|Rev|Hon|Sr|Jr|St|Ste|Capt|Col|Gen|Lt|Sgt|Maj|Cmdr|Gov|Sen|Rep|Pres|Messrs|Mme|Mlle|"
+    r"Hr|Fr|Mt|Ft|vs|viz|cf|ca|approx|bzw|usw|Nr|Bd|Jan|Feb|Mar|Apr|Aug|Sept|Sep|Oct|Nov|Dec|e\.g|i\.e|z\.B|d\.h)\."
+)
+_INITIAL = r"\b([A-HJ-Z])\.(\s+\p{Lu})"  # not I, which ends sentences and numbers chapters
+_NUMBERED = r"\b(No|Nos|Vol|Fig|Eq|Ch|Sec|Art|p|pp)\.(\s*\p{N})"
+_CLOSE = r"[\"'\x{201D}\x{2019}\x{BB})\]_*]*"
+_OPEN = r"[\"'\x{201C}\x{2018}\x{201E}\x{201A}\x{AB}(\[_*\x{2014}-]*"
+_END = rf"([.!?\x{{2026}}]{_CLOSE})\s+({_OPEN}[\p{{Lu}}\p{{Lo}}\p{{N}}])"
+# Where no sentence begins with a capital: neither dots that trail off nor a question that is quoted ends one there.
+_SMALL_END = rf"([^.\s]\.{_CLOSE}|[!?])\s+({_OPEN}\p{{Ll}})"
+_SMALL_INITIAL = r"\b([a-hj-z])\.(\s+\p{L})"
+_WIDE_END = r"([\x{3002}\x{FF01}\x{FF1F}][\x{300D}\x{300F}\x{201D}\x{2019}\x{FF09}]*)\s*"
+
+
+def split(
+    table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0, starts: Starts = "capital"
+) -> tuple[pa.Table, dict[str, Any]]:
+    """The units of a table of documents.
+
+    A document's paragraphs are parted by empty lines; a sentence lies in one paragraph, whose line breaks are spaces.
+    Project Gutenberg's header and licence are left out.
+
+    Args:
+        table: as `raysq.text.readers` gives it, with texts.
+        note: its note.
+        unit: "document" leaves the documents as they are.
+        longest: a unit of more characters is cut at a space before so many; 0 cuts none.
+        starts: what a sentence begins with: a "capital" letter, or "any", so that small letters begin one too.
+
+    Returns:
+        The table with a row for each unit that is not blank, and the note with `documents` for the rows, `sources` for
+        the documents that they come from, and `cut` for the units that were too long. Where a document has several, a
+        unit's id is that of its document, a full stop, and its number in it from 1 on.
+    """
+    text = _bare(contiguous_array(table.column("text")))
+    if unit != "document":
+        text, parents = _parts(text, unit, starts == "any")
+    else:
+        parents = np.arange(len(text))
+    text, parents, cut = _cut(text, parents, longest) if longest else (text, parents, 0)
+    kept = np.flatnonzero(pc.not_equal(text, "").to_numpy(zero_copy_only=False))
+    text, parents = text.take(pa.array(kept)), parents[kept]
+    # Without the documents themselves, which would be copied for each of their units.
+    rows = table.drop_columns(["text"]).take(pa.array(parents)).append_column("text", text)
+    rows = rows.set_column(rows.column_names.index("id"), "id", _numbered(contiguous_array(rows.column("id")), parents))
+    return rows, {**note, "documents": len(text), "sources": note["documents"], "cut": cut}
+
+
+def infer_starts(unit: Unit, starts: Starts, texts: list[str]) -> tuple[Starts, list[str]]:
+    """Return what sentences begin with, found in the first texts of a corpus where it is not said, and messages."""
+    if starts != "find" or unit != "sentence":
+        return ("capital" if starts == "find" else starts), []
+    small, message = script.without_capitals(texts)
+    other = "capital" if small else "any"
+    return ("any" if small else "capital"), [Message(message, f"--set starts={other} changes it")] if message else []
+
+
+def sentences(text: str, starts: Starts = "capital") -> list[str]:
+    """The sentences of a text."""
+    found, _ = _parts(pa.array([text], pa.large_string()), "sentence", starts == "any")
+    return [one for one in found.to_pylist() if one]
+
+
+def keys(texts: pa.Array) -> np.ndarray:
+    """A checksum of each text's letters and digits, uint32: the same for texts that differ by capitals, spaces and
+    punctuation alone, so that a split by it puts them on one side.
+
+    Args:
+        texts: large_string without nulls.
+    """
+    plain = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(texts), r"[^\p{L}\p{M}\p{N}]+", " "))
+    plain = pc.if_else(pc.equal(plain, ""), texts, plain)
+    return np.array([zlib.crc32(one) for one in plain.cast(pa.large_binary()).to_pylist()], np.uint32)
+
+
+def _bare(texts: pa.Array) -> pa.Array:
+    if not pc.any(pc.match_substring(texts, "START OF TH")).as_py():
+        return texts
+    return pa.array([bare(text) for text in texts.to_pylist()], pa.large_string())
+
+
+def _parts(texts: pa.Array, unit: Unit, small: bool = False) -> tuple[pa.Array, np.ndarray]:
+    """The units of each text, blank ones among them, and the number of the text that each comes from."""
+    texts = pc.replace_substring_regex(texts, r"[\x1e\x1f]", " ")
+    if unit == "line":
+        texts = pc.replace_substring_regex(texts, r"\r\n?|\n", _CUT)
+    else:
+        texts = pc.replace_substring_regex(texts, _GAP, _CUT)
+        texts = pc.replace_substring_regex(texts, r"[ \t]*[\r\n]+[ \t]*", " ")
+    if unit == "sentence":
+        cased = "(?i)" if small else ""
+        texts = pc.replace_substring_regex(texts, cased + _SHORT, rf"\1{_DOT}")
+        for _ in range(2):  # of "J. R. R." the first and the third, then the second
+            texts = pc.replace_substring_regex(texts, _SMALL_INITIAL if small else _INITIAL, rf"\1{_DOT}\2")
+        texts = pc.replace_substring_regex(texts, cased + _NUMBERED, rf"\1{_DOT}\2")
+        texts = pc.replace_substring_regex(texts, _END, rf"\1{_CUT}\2")
+        if small:
+            texts = pc.replace_substring_regex(texts, _SMALL_END, rf"\1{_CUT}\2")
+        texts = pc.replace_substring_regex(texts, _WIDE_END, rf"\1{_CUT}")
+        texts = pc.replace_substring(texts, _DOT, ".")
+    lists = pc.split_pattern(texts, _CUT)
+    return pc.utf8_trim_whitespace(lists.flatten()), pc.list_parent_indices(lists).to_numpy()
+
+
+def _cut(texts: pa.Array, parents: np.ndarray, longest: int) -> tuple[pa.Array, np.ndarray, int]:
+    """The same with long texts in parts, and how many were long."""
+    long = pc.greater(pc.utf8_length(texts), longest).to_numpy(zero_copy_only=False)
+    if not long.any():
+        return texts, parents, 0
+    found: list[str] = []
+    counts = np.ones(len(texts), np.int64)
+    for row, value in enumerate(texts.to_pylist()):
+        if not long[row]:
+            found.append(value)
+            continue
+        parts = []
+        begin = 0
+        while len(value) - begin > longest:
+            end = value.rfind(" ", begin, begin + longest + 1)
+            end = end if end > begin else begin + longest
+            parts.append(value[begin:end].strip())
+            begin = end
+        found += [*parts, value[begin:].strip()]
+        counts[row] = len(parts) + 1
+    return pa.array(found, pa.large_string()), np.repeat(parents, counts), int(long.sum())
+
+
+def _numbered(ids: pa.Array, parents: np.ndarray) -> pa.Array:
+    if not len(parents):
+        return ids
+    begins = np.flatnonzero(np.append(True, parents[1:] != parents[:-1]))
+    counts = np.diff(np.append(begins, len(parents)))
+    number = np.arange(len(parents)) - np.repeat(begins, counts) + 1
+    several = np.repeat(counts > 1, counts)
+    text = pa.array(number, pa.int64()).cast(pa.large_string())
+    long = pc.binary_join_element_wise(ids, text, pa.scalar(".", pa.large_string()))
+    return pc.if_else(pa.array(several), long, ids)

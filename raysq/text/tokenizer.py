@@ -1,0 +1,226 @@
+"""Texts to words, whole columns at a time, equal to Keras's classic Tokenizer word for word."""
+
+import functools
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from raysq.data.columns import contiguous_array
+from raysq.errors import UsageError
+from raysq.text.vocabulary import look_up
+
+_TOGETHER = 1 << 20  # bytes of text that one pass after the other finds in the processor's cache
+_SHORT = 1 << 30  # bytes of text whose words have 32-bit places, in lower case too
+_BEYOND = np.uint64(0x8080808080808080)
+_LOOKED_UP = ((0x80, 0x600), (0x2000, 0x2400), (0x3000, 0x3400))  # from Latin to Hebrew, punctuation, kana
+_WITHOUT_CASE = ((0x3400, 0xA000), (0xAC00, 0xD7A4))  # ideographs, Hangul syllables
+FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How texts are parted into words. The fields are settings of preparation.
+
+    Attributes:
+        level: "char" takes every character for a word; filters do not apply then.
+        lower: lower case, as Python's `str.lower`.
+        filters: characters that part words.
+        split: the character that parts words, one of ASCII.
+        normalize: Unicode's composed form first, so that an accent written apart makes no other word.
+    """
+
+    level: Literal["word", "char"] = "word"
+    lower: bool = True
+    filters: str = FILTERS
+    split: str = " "
+    normalize: Literal["NFC", "none"] = "NFC"
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "Tokens":
+        """Those of a preparation's settings."""
+        return cls(**{field.name: settings[field.name] for field in fields(cls) if field.name in settings})
+
+    def __post_init__(self) -> None:
+        if len(self.split) != 1 or not self.split.isascii():
+            raise UsageError(f"setting split must be one ASCII character, received {self.split!r}")
+
+
+def tokenize(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """Parts texts into words as `keras._legacy.preprocessing.text.Tokenizer` does: lower case, every character of
+    `filters` taken for `split`, empty words dropped.
+
+    Args:
+        texts: Arrow array of strings, or a chunked one, whose chunks are never joined; a null is an empty text.
+        form: how they are parted; a `TextClassificationPreprocessor` is one.
+
+    Returns:
+        Three arrays: codes, int32 of shape (words of all texts,), which are rows of the last one; offsets, int64 of
+        shape (texts + 1,), where the words of each text begin; and the distinct words, large_string, in order of
+        first appearance.
+    """
+    chunks = [_filled(chunk) for chunk in (texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts])]
+    wide = "".join(character for character in form.filters if not character.isascii()) if form.level == "word" else ""
+    compose = form.normalize == "NFC"
+    if form.level == "char":
+        whole = contiguous_array(pa.chunked_array(chunks, pa.large_string()))
+        return _characters(_fold(whole, form.lower, compose, wide, form.split), form.lower)
+    table = _byte_table(form.lower, form.filters, form.split)
+    short = sum(map(_size, chunks)) <= _SHORT
+    kind, place = (pa.string(), np.int32) if short else (pa.large_string(), np.int64)
+    offsets, row, parts = np.zeros(len(texts) + 1, np.int64), 0, []
+    for some in _slices(chunks):
+        some = _fold(some, form.lower, compose, wide, form.split)
+        begins = offsets_of(some)
+        first, begins = begins[0], begins - begins[0]
+        # Bytes above 127 are parts of other characters and stay as they are.
+        folded = memoryview(some.buffers()[2] or b"")[first : first + begins[-1]].tobytes().translate(table)
+        starts = _starts(np.frombuffer(folded, np.uint8) == ord(form.split), begins)
+        offsets[row : row + len(begins)] = offsets[row] + np.searchsorted(starts, begins)
+        row += len(some)
+        # Words with what parts them from the next are found without moving a byte; trimmed when they are few.
+        buffers = [None, pa.py_buffer(starts.astype(place, copy=False)), pa.py_buffer(folded)]
+        parts.append(pa.Array.from_buffers(kind, len(starts) - 1, buffers))
+    found = pa.chunked_array(parts, kind).dictionary_encode()
+    del parts
+    if not found.num_chunks:
+        return np.zeros(0, np.int32), offsets, pa.array([], pa.large_string())
+    words = pc.ascii_rtrim(found.chunk(0).dictionary.cast(pa.large_string()), characters=form.split).dictionary_encode()
+    codes, begin = np.empty(len(found), np.int32), 0
+    for some in found.chunks:
+        look_up(words.indices.to_numpy(), some.indices.to_numpy(), out=codes[begin : begin + len(some)])
+        begin += len(some)
+    return codes, offsets, words.dictionary
+
+
+def _slices(chunks: Iterable[pa.Array]) -> Iterator[pa.Array]:
+    """Texts that are looked at together."""
+    for texts in chunks:
+        begin, places = 0, offsets_of(texts)
+        while begin < len(texts):
+            end = int(np.searchsorted(places, places[begin] + _TOGETHER, side="right")) - 1
+            end = min(max(end, begin + 1), len(texts))
+            yield texts.slice(begin, end - begin)
+            begin = end
+
+
+def _filled(texts: pa.Array) -> pa.Array:
+    texts = texts.cast(pa.large_string())
+    return texts.fill_null("") if texts.null_count else texts
+
+
+def _size(texts: pa.Array) -> int:
+    places = offsets_of(texts)
+    return int(places[-1] - places[0])
+
+
+def offsets_of(texts: pa.Array) -> np.ndarray:
+    """Where each text begins in the array's bytes, and where the last one ends."""
+    return np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
+
+
+def _fold(texts: pa.Array, lower: bool, compose: bool, wide: str, split: str) -> pa.Array:
+    """Texts with characters beyond ASCII in composed form and lower case, their filters applied; the others as
+    they are, for their bytes can be looked up in a table."""
+    if not (lower or compose or wide):
+        return texts
+    change = _that_change(texts, _stays(lower, compose, wide))
+    if not change.any():
+        return texts
+    # Python itself: Arrow's lower case differs (a final sigma, a dotted capital I), as does the Unicode version.
+    values = texts.filter(pa.array(change)).to_pylist()
+    if compose:
+        values = [unicodedata.normalize("NFC", value) for value in values]
+    if lower:
+        values = [value.lower() for value in values]
+    for character in wide:
+        values = [value.replace(character, split) for value in values]
+    return pc.replace_with_mask(texts, pa.array(change), pa.array(values, pa.large_string()))
+
+
+def _that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
+    """For each text, whether it holds a character which may change."""
+    begins = offsets_of(texts)
+    first = begins[0]
+    data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[first : begins[-1]]
+    # Most texts are of ASCII nearly throughout: eight bytes are looked at together.
+    whole = len(data) // 8 * 8
+    beyond = np.flatnonzero((data[:whole].view(np.uint64) & _BEYOND) != 0)
+    places = (beyond[:, None] * 8 + np.arange(8)).ravel()
+    places = np.concatenate([places, np.arange(whole, len(data))])
+    leads = places[data[places] >= 0xC0]
+    size = 2 + (data[leads] >= 0xE0).astype(np.int64) + (data[leads] >= 0xF0)
+    point = data[leads] & np.array([0, 0, 0x1F, 0x0F, 0x07], np.int64)[size]
+    for more in range(1, 4):
+        inside = size > more
+        point[inside] = point[inside] << 6 | data[leads[inside] + more] & 0x3F
+    known = point < len(stays)
+    known[known] = stays[point[known]]
+    change = np.zeros(len(texts), bool)
+    change[np.searchsorted(begins, first + leads[~known], side="right") - 1] = True
+    return change
+
+
+@functools.cache
+def _stays(lower: bool, compose: bool, wide: str) -> np.ndarray:
+    """For each character up to Hangul, whether it stays as it is whatever stands beside it; false where not looked up.
+
+    A mark, or a part of a Hangul syllable, may become one with the character before it.
+    """
+    stays = np.zeros(0xD7A4, bool)
+    for begin, end in _LOOKED_UP:
+        for point in range(begin, end):
+            character = chr(point)
+            alone = unicodedata.category(character)[0] != "M" and unicodedata.is_normalized("NFC", character)
+            stays[point] = (alone or not compose) and (character.lower() == character or not lower)
+    for begin, end in _WITHOUT_CASE:
+        stays[begin:end] = True
+    for character in wide:
+        if ord(character) < len(stays):
+            stays[ord(character)] = False
+    return stays
+
+
+def _byte_table(lower: bool, filters: str, split: str) -> bytes:
+    """What stands for each byte: lower case for capitals, `split` for filters."""
+    table = bytearray(range(256))
+    if lower:
+        table[ord("A") : ord("Z") + 1] = range(ord("a"), ord("z") + 1)
+    parting = {ord(character) for character in filters if character.isascii()}
+    return bytes(ord(split) if byte in parting else byte for byte in table)
+
+
+def _starts(parting: np.ndarray, begins: np.ndarray) -> np.ndarray:
+    """The first byte of every word, and how many bytes there are.
+
+    Args:
+        parting: for each byte, whether it parts words.
+        begins: where the texts begin and the last one ends; texts part words too.
+    """
+    first = np.empty(len(parting) + 1, bool)
+    first[0] = not parting[:1].any()
+    np.greater(parting[:-1], parting[1:], out=first[1:-1])
+    inside = begins[begins < len(parting)]
+    first[inside] = ~parting[inside]
+    first[-1] = True
+    return np.flatnonzero(first)
+
+
+def _characters(texts: pa.Array, lower: bool) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+    """Every character a word."""
+    begins = offsets_of(texts)
+    data = memoryview(texts.buffers()[2] or b"")[begins[0] : begins[-1]].tobytes()
+    if lower:
+        data = data.lower()  # of bytes: ASCII only, the rest is folded already
+    points = np.frombuffer(data if data.isascii() else data.decode().encode("utf-32-le"), np.uint8)
+    if not data.isascii():
+        points = points.view("<u4")
+    offsets = np.zeros(len(texts) + 1, np.int64)
+    np.cumsum(pc.utf8_length(texts).to_numpy(zero_copy_only=False), out=offsets[1:])
+    found = pa.array(points).dictionary_encode()
+    words = pa.array([chr(point) for point in found.dictionary.to_pylist()], pa.large_string())
+    return found.indices.to_numpy(), offsets, words

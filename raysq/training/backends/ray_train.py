@@ -1,0 +1,280 @@
+"""Training on a Ray Train worker group, under MultiWorkerMirroredStrategy."""
+
+import json
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysq.data.dataset import Dataset
+from raysq.distributed import placement
+from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
+from raysq.distributed.lost_work import is_loss
+from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError
+from raysq.storage.atomic import write_json
+from raysq.storage.json_files import read_json
+from raysq.training import checkpoint, failures
+from raysq.training.progress import TrainProgress
+from raysq.training.run import Run
+from raysq.training.run_config import import_from, import_place
+from raysq.training.state import TrainState
+from raysq.training.worker import Hooks, configure, strategy, work
+
+_START_SECONDS = 180.0
+
+
+def train(
+    run: Run,
+    workers: int,
+    *,
+    gpu: float = 0,
+    threads: int | None = None,
+    quiet: bool = False,
+    max_failures: int = 3,
+    data: placement.DatasetRef | None = None,
+) -> None:
+    """Trains a run to its end on `workers` Ray workers, one CPU (and `gpu` GPUs) each, on one node or several.
+
+    A worker or a node that dies is replaced and the group continues from the last checkpoint, as often as it happens:
+    `max_failures` bounds how often in a row, without a step between. It may be called in a thread and inside a Ray
+    actor, such as a trial; the group ends with its process.
+
+    Args:
+        run: what to train; its directory has to be seen by all nodes, its data set need not.
+        workers: how many.
+        gpu: GPUs of each worker.
+        threads: TensorFlow's threads in each worker.
+        quiet: show no progress.
+        max_failures: how often in a row the group is started again without getting further.
+        data: what `nodes.provide` gave, where the caller has asked already; asked here if left out.
+
+    Raises:
+        ResourceError: too few CPUs or GPUs, or nodes that do not see the run's directory.
+        LostError: workers were lost again and again, without a step between.
+        TrainingError: the loss is not finite, or workers failed otherwise.
+        UsageError: the model cannot be built or trained; not tried again.
+        Interrupted: Ctrl-C; the same call continues.
+    """
+    ensure_ray()
+    check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
+    placement.validate_shared_runs(run.directory)
+    # A node that vanished may be replaced: wait for it as long as for the first ones, in three tries. Elsewhere too
+    # Ray's minute is short where a busy machine starts the processes.
+    patience = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{patience:g}")
+    failures.clear(run.directory)
+    arguments = {
+        "run": run.resolved(),
+        "data": data or placement.broadcast(Dataset.open(run.config.data)),
+        "gpu": bool(gpu),
+        "threads": threads,
+        "place": import_place(),
+    }
+    with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _watch(run, progress):
+        while True:
+            before = checkpoint.reached(run.directory)
+            try:
+                _fit(run, arguments, workers, gpu, max_failures)
+                break
+            except LostError:
+                # Ray Train counts all losses of one fit: those that come after progress are none too many.
+                if checkpoint.reached(run.directory) <= before:
+                    raise
+
+
+def _fit(run: Run, arguments: dict[str, Any], workers: int, gpu: float, max_failures: int) -> None:
+    """Train with one controller of Ray Train, which starts the group again up to `max_failures` times.
+
+    Raises:
+        RaysqError: the group failed; `LostError` where it was lost.
+    """
+    from ray.train import FailureConfig, RunConfig, ScalingConfig
+
+    trainer = _trainer_class()(
+        _train_worker,
+        train_loop_config=arguments,
+        backend_config=_backend_config(),
+        scaling_config=ScalingConfig(
+            num_workers=workers, use_gpu=gpu > 0, resources_per_worker={"CPU": 1, **({"GPU": gpu} if gpu else {})}
+        ),
+        run_config=RunConfig(
+            name=f"ray-{int(time.time() * 1000)}",
+            storage_path=str(run.directory.resolve() / "ray"),
+            failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=2),
+        ),
+    )
+    try:
+        trainer.fit()
+    except (KeyboardInterrupt, SystemExit):  # Ray Train answers Ctrl-C by leaving the process
+        if threading.current_thread() is not threading.main_thread():
+            raise  # not Ctrl-C: whoever runs this thread ends it
+        raise Interrupted("stopped; the same command continues from the last checkpoint") from None
+    except Exception as error:
+        raise failures.noted(run.directory) or _explain(error, run, workers, gpu) from error
+    noted = failures.noted(run.directory)
+    if noted is not None:
+        raise noted
+
+
+def _trainer_class() -> Any:
+    from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
+    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+
+    class Trainer(DataParallelTrainer):
+        """Ends when training ends. Ray's cleaner asks the state API whether the controller lives, and without a
+        dashboard waits 10 s for an answer, at the end too: ask for one second."""
+
+        def _create_default_callbacks(self) -> list[Any]:
+            return [
+                PlacementGroupCleanerCallback(get_actor_timeout_s=1, stop_timeout=3)
+                if isinstance(callback, PlacementGroupCleanerCallback)
+                else callback
+                for callback in super()._create_default_callbacks()
+            ]
+
+    return Trainer
+
+
+def _backend_config() -> Any:
+    # Ray's own TensorFlow backend imports TensorFlow in the driver and the controller, and switches Keras 3 off in
+    # the workers.
+    from ray.train.backend import Backend, BackendConfig
+
+    class TFConfigBackend(Backend):
+        """Tells every worker the addresses of all, in TF_CONFIG."""
+
+        def on_start(self, worker_group: Any, backend_config: Any) -> None:
+            from ray._common.network_utils import build_address
+            from ray.train._internal.utils import get_address_and_port
+
+            addresses = [build_address(*pair) for pair in worker_group.execute(get_address_and_port)]
+            for index in range(len(addresses)):
+                worker_group.execute_single(index, _set_tf_config, addresses, index)
+
+    @dataclass
+    class TFConfig(BackendConfig):
+        @property
+        def backend_cls(self) -> type:
+            return TFConfigBackend
+
+    return TFConfig()
+
+
+def _set_tf_config(addresses: list[str], index: int) -> None:
+    config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+    os.environ["TF_CONFIG"] = json.dumps(config)
+
+
+def _train_worker(arguments: dict[str, Any]) -> None:
+    """What each worker of the group runs."""
+    import ray.train
+
+    context = ray.train.get_context()
+    chief = context.get_world_rank() == 0
+    import_from(arguments["place"])
+    run: Run = arguments["run"]
+    if not (run.directory / "config.json").exists():
+        raise ResourceError(
+            f"node {os.uname().nodename} does not see {run.directory}: put RAYSQ_HOME on storage that all nodes share"
+        )
+    if failures.is_noted(run.directory):
+        return  # only some had met it, and the group was started again
+    workers = max(1, context.get_world_size())
+    if workers == 1:
+        os.environ.pop("TF_CONFIG", None)
+    board = run.directory / "progress.json"
+    written = 0.0
+
+    def on_progress(state: TrainState, loss: float, steps_per_epoch: int) -> None:
+        nonlocal written
+        if chief and time.monotonic() - written > 0.5:
+            written = time.monotonic()
+            write_json(board, [state.epoch, state.step, loss, steps_per_epoch], durable=False)
+
+    def on_epoch(record: dict[str, Any]) -> None:
+        # Ray's own record of the run; ours is already on disk.
+        ray.train.report({key: value for key, value in record.items() if key != "best"})
+
+    try:
+        dataset = placement.open_dataset(run.config.data, arguments["data"])
+        configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
+        distribution = strategy(workers, arguments["gpu"])
+        try:
+            work(run, distribution, Hooks(on_progress, on_epoch), chief=chief, dataset=dataset)
+        except _peer_errors() as error:
+            raise LostError(f"a worker of the group was lost ({str(error).splitlines()[0]})") from error
+    except (Interrupted, LostError):
+        raise
+    except RaysqError as error:
+        if not failures.note(run.directory, context.get_world_rank(), workers, error):
+            raise
+
+
+def _peer_errors() -> tuple[type[Exception], ...]:
+    """The errors of a collective operation in which another worker no longer takes part."""
+    from tensorflow import errors
+
+    return (errors.UnavailableError, errors.AbortedError, errors.CancelledError, errors.DeadlineExceededError)
+
+
+class _watch:
+    """Shows what the chief writes into the run's directory while the group trains."""
+
+    def __init__(self, run: Run, progress: TrainProgress):
+        self.run, self.progress = run, progress
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+        self._shown = len(run.metrics())
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join(5)
+        self._look()
+        (self.run.directory / "progress.json").unlink(missing_ok=True)
+
+    def _loop(self) -> None:
+        while not self._end.wait(0.5):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            for record in self.run.metrics()[self._shown :]:
+                self._shown += 1
+                self.progress.epoch(record)
+            values = read_json(self.run.directory / "progress.json", tuple[int, int, float, int], "")
+            self.progress.show(*values)
+        except DamagedError:
+            pass  # not there yet; shown next time
+
+
+def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError:
+    """One clear line from Ray Train's nested errors."""
+    if type(getattr(error, "controller_failure", None)).__name__ == "WorkerGroupStartupTimeoutError":
+        needs = "a CPU" + (f" and {gpu:g} GPU" if gpu else "")
+        return LostError(
+            f"the Ray cluster did not give {workers} workers {needs} each in time: nodes were lost, or other work "
+            f"holds them (`ray status`); the same command continues from the last checkpoint"
+        )
+    failures = getattr(error, "worker_failures", None) or {}
+    for failure in failures.values():
+        cause = failure
+        while cause is not None:
+            if isinstance(cause, RaysqError):
+                return cause
+            cause = getattr(cause, "cause", None) or cause.__cause__
+    detail = next(iter(failures.values()), error)
+    lines = [line.strip() for line in str(detail).splitlines() if line.strip()] or [repr(error)]
+    log = run.directory / "failure.log"
+    Path(log).write_text(f"{error}\n")
+    # The others of a worker that fails by itself lose it, too.
+    if all(is_loss(one) for one in failures.values() or [error]):
+        return LostError(
+            f"workers were lost again and again ({lines[-1]}; all of it in {log}): the "
+            "same command continues from the last checkpoint"
+        )
+    return TrainingError(f"the worker group failed: {lines[-1]} (all of it in {log})")

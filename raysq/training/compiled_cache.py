@@ -1,0 +1,62 @@
+"""Compiled programs kept in a process for the next run of the same graph: a search traces and compiles it once."""
+
+import gc
+import json
+from collections import OrderedDict
+from typing import Any
+
+from raysq.data.dataset import Dataset
+from raysq.training.run import Run
+from raysq.training.run_config import RunConfig
+from raysq.training.worker import open_program, refuse_idle
+
+# Settings of training that steer the loop and are no part of the graph. The learning rate is a variable.
+_OUTSIDE = ("epochs", "steps_per_epoch", "patience", "plateau_patience", "learning_rate", "checkpoint_steps")
+# These schedules are constants of the graph, made of the rate and the number of steps.
+_INSIDE = ("epochs", "steps_per_epoch", "learning_rate")
+
+
+def graph_key(config: RunConfig) -> str:
+    """Two runs with the same key trace and compile the same graph on the same arrays; their seeds may differ."""
+    training = {key: value for key, value in config.training.items() if key not in _OUTSIDE}
+    if config.training["schedule"] in ("cosine", "exponential"):
+        training |= {key: config.training[key] for key in _INSIDE}
+    parts = [config.problem, config.model, config.source_digest, config.data, config.fingerprint]
+    return json.dumps([*parts, config.examples, config.builder, training], sort_keys=True)
+
+
+class CompiledCache:
+    """The last few programs of this process.
+
+    Args:
+        most: how many are kept: each holds its compiled functions and its arrays on the device.
+    """
+
+    def __init__(self, most: int = 3):
+        self.most = most
+        self._kept: OrderedDict[str, Any] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def open(self, run: Run, dataset: Dataset) -> Any:
+        """The run's program, as `open_program` makes it after `configure`: a new one, or one that is kept, renewed."""
+        key = graph_key(run.config)
+        if key in self._kept:
+            program = self._kept[key]
+            refuse_idle(run.config, program.compilation.own_optimizer)
+            program.renew(run.config.build(dataset), run.config.train_settings(), run.config.seed)
+        else:
+            self.drop(self.most - 1)
+            program = self._kept[key] = open_program(run, dataset)
+        self._kept.move_to_end(key)
+        return program
+
+    def drop(self, keep: int = 0) -> None:
+        """Frees the programs that were not used for longest, all but `keep`."""
+        if len(self._kept) <= keep:
+            return
+        while len(self._kept) > keep:
+            self._kept.popitem(last=False)
+        # A program and its traced functions refer to each other.
+        gc.collect()

@@ -1,0 +1,394 @@
+"""The compiled part of training: chunks of steps in one `tf.function` call, under any strategy.
+
+Keras 3 public APIs only. `Model.fit` is not used: it fails under MultiWorkerMirroredStrategy (keras issue 20585).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from raysq.errors import DataError, TrainingError
+from raysq.problems.base import BatchSource, Objective, OutputMetric
+from raysq.training.compilation import clip_whole, has_keras_loop, has_max_pooling, make_metrics, make_optimizer
+from raysq.training.observed import for_metric, per_example
+from raysq.training.own_compilation import compilation_of, whole_loss
+from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo
+from raysq.training.settings import TrainSettings
+
+# Numbers that train from which on XLA pays for the optimizer too.
+LARGE = 1 << 20
+
+
+class Trainer:
+    """A model with its loss, optimizer and metrics, and the functions that train and evaluate it.
+
+    Must be made inside `strategy.scope()`, like the model.
+
+    Args:
+        model: a Keras model with one input and one output. If it is compiled, its loss, optimizer and metrics
+            are used; else those given. A `compute_loss` of its class is used too.
+        splits: examples by split; "train" and "val" at least.
+        settings: how to train.
+        seed: of the order and of dropout.
+        objective: loss and metrics.
+        xla: whether XLA pays for this model on a CPU, as `raysq.problems.base.ModelSpec` says it.
+        name: of the model, for messages.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        splits: Mapping[str, BatchSource],
+        settings: TrainSettings,
+        seed: int,
+        objective: Objective,
+        xla: bool | Literal["keras_loop"],
+        name: str = "model",
+    ):
+        self.model = model
+        self.splits = splits
+        self.settings = settings
+        self.seed = seed
+        self.strategy = tf.distribute.get_strategy()
+        self.replicas = self.strategy.num_replicas_in_sync
+        resolver = self.strategy.cluster_resolver
+        self.rank = resolver.task_id or 0 if resolver else 0
+        # The default strategy knows no devices.
+        self.local_replicas = len(self.strategy.extended.worker_devices) if tf.distribute.has_strategy() else 1
+        on_gpu = bool(tf.config.list_logical_devices("GPU"))
+        # On a GPU cuDNN's recurrent layers beat XLA's loop.
+        pays = (has_keras_loop(model) if xla == "keras_loop" else xla) and not on_gpu
+        pays = pays and not (settings.deterministic and has_max_pooling(model))
+        self.xla = {"auto": pays, "true": True, "false": False}[settings.xla]
+
+        self.compilation = compilation_of(model, name, objective, settings, self.total_steps, splits, self.replicas)
+        self.optimizer = self.compilation.optimizer
+        self.optimizer.build(model.trainable_variables)
+        measured = self.compilation.metrics
+        self._outputs = {name: one.output for name, one in measured.items() if isinstance(one, OutputMetric)}
+        self.metrics = {mode: make_metrics(measured) for mode in ("train", "eval")}
+        # Random generators are seeded from (seed, step, replica), so their own state is never used.
+        self._generators = [
+            number for number, v in enumerate(model.non_trainable_variables) if "seed_generator_state" in v.path
+        ]
+        place = ReplicaInfo(self.replicas, self.rank, self.local_replicas, "/GPU:0" if on_gpu else "/CPU:0")
+        self._batches = ReplicaBatches(splits, place, settings.batch_size, seed, len(self._generators))
+        self._functions: dict[tuple[str, str, int], Any] = {}
+        self._gradients = tf.function(self._loss_and_gradients, jit_compile=self.xla)
+        self._forward = tf.function(self._predict, jit_compile=self.xla)
+        # An optimizer goes over its variables a dozen times, XLA once: three times quicker where they leave the caches.
+        # With several replicas its sums between them stay outside of XLA, and a person's own may not compile.
+        fused = self.replicas == 1 and not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
+        fused = fused and not self.compilation.own_optimizer and settings.precision == "float32"
+        large = sum(int(np.prod(v.shape)) for v in model.trainable_variables) >= LARGE
+        self._apply = tf.function(self._change_weights, jit_compile=True) if fused and large else self._change_weights
+
+    def renew(self, model: keras.Model, settings: TrainSettings, seed: int) -> None:
+        """Makes this the program of another run of the same graph, with the numbers that a fresh one would give.
+
+        Only for one replica. What is traced and compiled stays, so `settings` may differ from the present ones in
+        what the graph does not hold: see `raysq.training.compiled_cache`.
+
+        Args:
+            model: built anew by the same builder with the same settings, after the seeds were set.
+            settings: of the other run.
+            seed: of the other run.
+        """
+        self.settings, self.seed = settings, seed
+        self._batches.renew(settings.batch_size, seed)
+        own = self.compilation.own_optimizer
+        optimizer = model.optimizer if own else make_optimizer(settings, self.total_steps)
+        optimizer.build(model.trainable_variables)
+        for mine, fresh in ((self.model, model), (self.optimizer, optimizer)):
+            for variable, value in zip(mine.variables, fresh.variables, strict=True):
+                variable.assign(tf.convert_to_tensor(value.value))
+        for metrics in self.metrics.values():
+            for metric in metrics.values():
+                metric.reset_state()
+
+    # ---- sizes
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch: as set, or one pass."""
+        return self.settings.steps_per_epoch or -(-len(self.splits["train"]) // self.settings.batch_size)
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of all epochs."""
+        return self.steps_per_epoch * self.settings.epochs
+
+    # ---- training
+
+    def train(self, first_step: int, steps: int) -> float:
+        """Runs global steps `[first_step, first_step + steps)`.
+
+        Returns:
+            The mean loss over this worker's examples in them.
+        """
+        return float(self._call(self._train_chunk, "train", self._batches.train(first_step, steps)))
+
+    def _train_chunk(self, feed, batch, weights, totals, seeds):
+        steps = tf.shape(weights)[0]
+        loss = tf.constant(0.0)
+        for step in tf.range(steps):
+            arguments = (tf.nest.map_structure(lambda part, at=step: part[at], batch), weights[step], totals[step])
+            results = self.strategy.run(self._train_step, args=(feed, *arguments, seeds[step]))
+            loss += tf.add_n(list(self.strategy.experimental_local_results(results)))
+        weight = tf.maximum(tf.reduce_sum(weights), 1e-9)
+        return loss / weight
+
+    def _slice(self, batch, weights):
+        """A replica's rows of this worker's part of the batch."""
+        if self.local_replicas == 1:
+            return 0, batch, weights
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group - self.rank * self.local_replicas
+        part = tf.shape(weights)[0] // self.local_replicas
+        rows = slice(replica * part, (replica + 1) * part)
+        return replica, tf.nest.map_structure(lambda array: array[rows], batch), weights[rows]
+
+    def _train_step(self, feed, batch, weights, total, seeds):
+        replica, batch, weights = self._slice(batch, weights)
+        x, y, observed = feed.gather(batch)
+        losses, prediction, gradients, moving = self._gradients(x, y, observed, weights, total, seeds[replica])
+        context = tf.distribute.get_replica_context()
+        gradients = clip_whole(gradients, self.optimizer, self.settings.clipnorm, self._loss_scale(), context)
+        self._apply(gradients)
+        if moving:
+            # Batch normalization's moving statistics: the mean over replicas, so that every rank has the same.
+            if self.replicas > 1:
+                moving = context.all_reduce(tf.distribute.ReduceOp.MEAN, moving)
+            context.merge_call(_assign_all, ([variable.value for variable in self._moving()], list(moving)))
+        self._update("train", y, prediction, observed, losses, weights)
+        return tf.reduce_sum(losses * weights)
+
+    def _change_weights(self, gradients):
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+
+    def _loss_scale(self):
+        scale = getattr(self.optimizer, "dynamic_scale", None)
+        return self.optimizer.loss_scale_factor or 1.0 if scale is None else tf.convert_to_tensor(scale)
+
+    def _moving(self) -> list:
+        """Variables that may change without a gradient: neither a generator's nor whole numbers, which are tables."""
+        generators = set(self._generators)
+        others = self.model.non_trainable_variables
+        return [v for number, v in enumerate(others) if number not in generators and "float" in str(v.dtype)]
+
+    def _loss_and_gradients(self, x, y, observed, weights, total, seeds):
+        trainable = [tf.convert_to_tensor(v.value) for v in self.model.trainable_variables]
+        others = [tf.convert_to_tensor(v.value) for v in self.model.non_trainable_variables]
+        for number, generator in enumerate(self._generators):
+            others[generator] = tf.cast(seeds[number], others[generator].dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(trainable)
+            prediction, others, extra, loss = self._stateless(trainable, others, x, y)
+            if loss is None:
+                losses = self._per_example(y, prediction, observed)
+                loss = tf.reduce_sum(losses * weights) / total
+                if extra:
+                    # Every replica adds the same penalty, and gradients are summed over replicas.
+                    loss += tf.add_n([tf.cast(one, loss.dtype) for one in extra]) / self.replicas
+            else:
+                losses = tf.fill(tf.shape(weights), loss)
+            loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        generators = set(self._generators)
+        moving = [value for number, value in enumerate(others) if number not in generators and value.dtype.is_floating]
+        return losses, prediction, gradients, moving
+
+    def _stateless(self, trainable, others, x, y):
+        """Calls the model with these values of its variables.
+
+        `Model.stateless_call` passes by `__call__`: dropout in a subclassed model would not learn that it is training.
+
+        Returns:
+            The predictions, the new values of variables that are not trained, the penalties, and the loss where the
+            model's `compute_loss` gives it, penalties among it: it may look at any variable.
+        """
+        model, loss = self.model, None
+        held = [*model.trainable_variables, *model.non_trainable_variables]
+        mapping = list(zip(held, [*trainable, *others], strict=True))
+        with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
+            prediction = model(x, training=True)
+            penalties = model.losses
+            if self.compilation.loss is None:
+                loss = tf.cast(whole_loss(model, x, y, prediction, training=True), tf.float32)
+        return prediction, [scope.get_current_value(v) for v in model.non_trainable_variables], penalties, loss
+
+    def _per_example(self, y, prediction, observed):
+        """The loss of each example, shape (batch,): unreduced, so that padding can weigh nothing."""
+        assert self.compilation.loss is not None
+        return per_example(self.compilation.loss, y, prediction, observed)
+
+    def take_train_metrics(self) -> dict[str, float]:
+        """Metrics of all training steps since the last call, over all workers."""
+        return _take(self.metrics["train"], "")
+
+    # ---- evaluation
+
+    def evaluate(self, split: str, on_chunk=None) -> dict[str, float]:
+        """Exact metrics over all observed outputs of all examples of a split, named `SPLIT_loss`, `SPLIT_mae`, ..."""
+        self._check(split)
+        for metric in self.metrics["eval"].values():
+            metric.reset_state()
+        padded = not self.compilation.whole_batches
+        for batch, weights, done in self._batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
+            self._call(self._eval_chunk, split, (batch, weights))
+            if on_chunk:
+                on_chunk(done)
+        return _take(self.metrics["eval"], f"{split}_")
+
+    def predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
+        """y and the predictions of all examples of a split, in their order; for one replica."""
+        self._check(split)
+        found = []
+        for batch, count in self._batches.single(split, self.settings.eval_batch_size):
+            both = self._call(self._predict_step, split, (batch,))
+            found.append([np.asarray(part)[:count] for part in both])
+        truth, predicted = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        return truth, predicted
+
+    def _check(self, split: str) -> None:
+        if not len(self.splits[split]):
+            raise DataError(f"the {split} split has no examples")
+
+    def _predict_step(self, feed, batch):
+        x, y, observed = feed.gather(batch)
+        return y, self._forward(x, y, observed)[1]
+
+    def _eval_chunk(self, feed, batch, weights):
+        for step in tf.range(tf.shape(weights)[0]):
+            arguments = (tf.nest.map_structure(lambda part, at=step: part[at], batch), weights[step])
+            self.strategy.run(self._eval_step, args=(feed, *arguments))
+
+    def _eval_step(self, feed, batch, weights):
+        _, batch, weights = self._slice(batch, weights)
+        x, y, observed = feed.gather(batch)
+        losses, prediction = self._forward(x, y, observed)
+        self._update("eval", y, prediction, observed, losses, weights)
+
+    def _predict(self, x, y, observed):
+        prediction = self.model(x, training=False)
+        if self.compilation.loss is None:
+            loss = tf.cast(whole_loss(self.model, x, y, prediction, training=False), tf.float32)
+            return tf.fill(tf.shape(prediction)[:1], loss), prediction
+        return self._per_example(y, prediction, observed), prediction
+
+    def _update(self, mode, y, prediction, observed, losses, weights):
+        """Adds a batch to the metrics, which are means over the observed outputs."""
+        for name, metric in self.metrics[mode].items():
+            if name == "loss":
+                metric.update_state(losses, sample_weight=weights)
+            else:
+                arguments = for_metric(y, prediction, observed, weights, self._outputs.get(name))
+                metric.update_state(*(arguments[:2] if self.compilation.whole_batches else arguments))
+
+    def _call(self, body, split: str, arguments: tuple):
+        """Calls the body as a `tf.function`, traced once for any number of steps.
+
+        Once, because collectives are numbered when they are traced: workers that trace another number of times wait
+        for each other for ever.
+        """
+        # Batches that are not padded have two lengths: only where there is one replica.
+        key = (body.__name__, split, np.shape(arguments[1])[-1] if len(arguments) > 1 else 0)
+        if key not in self._functions:
+            feed = self._batches.feeds[split]
+            signature = tf.nest.map_structure(
+                lambda array: tf.TensorSpec((None, *np.shape(array)[1:]) if np.ndim(array) else (), array.dtype),
+                arguments,
+            )
+            inner = (getattr(self.model, "input_shape", None) or (None,))[1:]
+            if feed.placed is None and None in inner:
+                # x is as wide as the widest of its batch.
+                (x, *targets), *others = signature
+                outer = x.shape[: x.shape.rank - len(inner)]
+                signature = ((tf.TensorSpec((*outer, *inner), x.dtype), *targets), *others)
+            self._functions[key] = tf.function(lambda *args: body(feed, *args), input_signature=signature)
+        try:
+            return self._functions[key](*arguments)
+        except (tf.errors.UnimplementedError, tf.errors.InvalidArgumentError) as error:
+            if not self.xla or "tf2xla" not in str(error):
+                raise
+            raise TrainingError(
+                f"XLA cannot compile this model ({str(error).splitlines()[0]}): --set xla=false"
+            ) from None
+
+    def barrier(self) -> None:
+        """Returns when every worker has come here."""
+        if self.replicas > 1:
+            self._barrier()
+
+    @tf.function
+    def _barrier(self):
+        def add():
+            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
+
+        return self.strategy.run(add)
+
+    # ---- learning rate
+
+    def scale_rate(self, scale: float) -> None:
+        """Sets the learning rate to `scale` times its start ("plateau")."""
+        if self.settings.schedule == "plateau" and not self.compilation.own_optimizer:
+            self.optimizer.learning_rate = self.settings.learning_rate * scale
+
+    def learning_rate(self) -> float:
+        """The learning rate of the next step."""
+        rate = self.optimizer.learning_rate
+        return float(tf.convert_to_tensor(getattr(rate, "value", rate)))
+
+    # ---- checkpoints
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {
+            "model": self.model.variables,
+            "optimizer": self.optimizer.variables,
+            "metrics": [v for metric in self.metrics["train"].values() for v in metric.variables],
+        }
+        # By number: Keras numbers the names of layers anew for every model that a process makes.
+        return {f"{group}/{number}": v for group, variables in groups.items() for number, v in enumerate(variables)}
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """All values by name. Every worker must call it at the same step: metrics are summed over workers."""
+        return {name: np.asarray(tf.convert_to_tensor(v.value)) for name, v in self._variables().items()}
+
+    def restore(self, values: Mapping[str, np.ndarray]) -> None:
+        """Sets all values.
+
+        Raises:
+            DataError: the names or shapes are those of another model.
+        """
+        variables = self._variables()
+        if set(variables) != set(values):
+            odd = sorted(set(variables) ^ set(values))
+            raise DataError(f"the checkpoint belongs to another model (they differ in {odd[0]}); --fresh starts anew")
+        for name, variable in variables.items():
+            if tuple(variable.shape) != values[name].shape:
+                raise DataError(
+                    f"the checkpoint belongs to another model ({variable.path} has shape {tuple(variable.shape)}, "
+                    f"there {values[name].shape}); --fresh starts anew"
+                )
+            variable.assign(values[name])
+
+
+def _take(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for name, metric in metrics.items():
+        result = metric.result()
+        found = result if isinstance(result, dict) else {name: result}
+        values |= {prefix + key: float(value) for key, value in found.items()}
+        metric.reset_state()
+    return values
+
+
+def _assign_all(strategy, variables: list, values: list) -> None:
+    """Assigns values that are equal on all replicas; in cross-replica context, where mirrored variables allow it."""
+    for variable, value in zip(variables, values, strict=True):
+        strategy.extended.update(
+            variable, lambda one, new: one.assign(tf.cast(new, one.dtype)), args=(value,), group=False
+        )

@@ -1,0 +1,222 @@
+"""What runs in a trial's process: one run of a search, from its checkpoint if it has one."""
+
+import contextlib
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysq.distributed import memory, placement
+from raysq.distributed.lost_work import is_loss
+from raysq.errors import DamagedError, Interrupted, LostError, RaysqError
+from raysq.storage.atomic import write_json
+from raysq.training.compiled_cache import CompiledCache
+from raysq.training.run import Run
+from raysq.training.run_config import import_from, resolve_config
+
+# Kept between the trials of one process.
+_programs = CompiledCache()
+_POLL_SECONDS = 0.5
+_LOCK_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class TrialContext:
+    """What the trials of a session have in common; small, it travels to every process.
+
+    Attributes:
+        task: its name.
+        model: the model.
+        data: the data set's directory.
+        handle: for nodes that do not see that directory.
+        folder: where the runs lie.
+        stop: a file; while it is there, trials save where they are and end.
+        workers: of a trial; more than 1 are a worker group.
+        gpu: GPUs of a worker.
+        whole: whether every run gets its model file and test figures, or only one that is the best so far.
+        place: where models of a person's own are found, from `import_place`.
+        source: digest and folder of the source of such a model, which an edit during the search does not change.
+        trust: whether links may lead out of runs that are there.
+    """
+
+    task: str
+    model: str
+    data: str
+    handle: Any
+    folder: str
+    stop: str
+    workers: int
+    gpu: float
+    whole: bool
+    place: tuple[str, tuple[str, ...], str]
+    source: tuple[str, str]
+    trust: bool = False
+
+
+def run_trial(order: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
+    """Train one run and report each of its epochs to Ray Tune; its own failure is noted in the run's folder.
+
+    Raises:
+        Exception: what Ray says of a process, a node or an object that was lost.
+    """
+    directory = Path(order.folder) / name
+    import_from(order.place)
+    try:
+        if Path(order.stop).exists():
+            raise Interrupted("stopped before it began")
+        _train(order, name, seed, settings)
+    except Interrupted:
+        # It has saved its state, and the driver knows why it had to stop. Of a trial without any result Ray Tune
+        # would print a line.
+        _report({"name": name, "epoch": 0})
+    except Exception as error:
+        if is_loss(error):
+            raise  # no fault of the trial: the driver has it tried again
+        _programs.drop()
+        message = explain(error)
+        directory.mkdir(parents=True, exist_ok=True)
+        if not isinstance(error, RaysqError):
+            (directory / "failure.log").write_text(traceback.format_exc())
+        # Messages that differ only in the run's own folder have the same cause.
+        write_failure(directory, message.replace(str(directory), name))
+        _report({"name": name, "epoch": 0})
+
+
+def explain(error: BaseException) -> str:
+    """One line that says why a trial failed."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    text = lines[0] if lines else ""
+    problem = type(error).__name__
+    if memory.is_out_of_memory(error):
+        return f"out of memory: {text or problem}"
+    return text if isinstance(error, RaysqError) else f"{problem}: {text}"
+
+
+def write_failure(directory: Path, message: str) -> None:
+    """Notes why a run failed, where a worker group notes it too."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / "failure.json", {"message": message})
+
+
+def _train(order: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
+    dataset = placement.open_dataset(order.data, order.handle)
+    config = resolve_config(order.task, order.model, dataset, seed, settings, order.source)
+    run = Run.create(config, name=name, folder=Path(order.folder), trust=order.trust)
+    reporter = _Reporter(name, lowest(run.metrics()))
+    for record in run.metrics()[-1:]:
+        reporter.epoch(record)  # reached before an interruption
+    if run.result() is not None:
+        return
+    with _locked(run):
+        if order.workers > 1:
+            _train_group(order, run, reporter)
+            return
+        from raysq.training.worker import Hooks, configure, strategy, work
+
+        # A trial has one CPU: as many threads as cores would only push the other trials aside.
+        configure(run.config.train_settings(), seed, gpu=order.gpu > 0, threads=1)
+        stop = Path(order.stop)
+        hooks = Hooks(
+            on_progress=reporter.progress,
+            on_epoch=reporter.epoch,
+            should_stop=stop.exists,
+            whole=lambda: order.whole or _is_best(run),
+            board=order.whole,
+        )
+        distribution = strategy(1, order.gpu > 0)
+        if distribution is None:
+            work(run, distribution, hooks, dataset=dataset, opener=_programs.open)
+        else:
+            work(run, distribution, hooks, dataset=dataset)
+
+
+def _train_group(order: TrialContext, run: Run, reporter: "_Reporter") -> None:
+    """Starts a worker group and reports what its chief writes. When this process ends, so does the group."""
+    from raysq.training.backends import ray_train
+
+    failures: list[BaseException] = []
+
+    def train() -> None:
+        try:
+            ray_train.train(run, order.workers, gpu=order.gpu, threads=1, quiet=True, data=order.handle)
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=train, daemon=True)
+    thread.start()
+    reported = len(run.metrics())
+    while True:
+        alive = thread.is_alive()
+        for record in run.metrics()[reported:]:
+            reported += 1
+            reporter.epoch(record)
+        if not alive:
+            break
+        if Path(order.stop).exists():
+            raise Interrupted("stopped; the same command continues from the last checkpoint")
+        thread.join(_POLL_SECONDS)
+    if failures:
+        raise failures[0]
+
+
+class _Reporter:
+    """Tells Ray Tune of every epoch: its val_loss, as `score` the lowest so far, by which trials are judged, and as
+    `memory` the most bytes that this process held; 0 of a worker group, whose processes are others."""
+
+    def __init__(self, name: str, score: float):
+        self.name = name
+        self.score = score
+        self.memory = 0
+
+    def progress(self, state: Any, loss: float, steps: int) -> None:
+        """Some steps have been trained."""
+        self.memory = max(self.memory, memory.resident())
+
+    def epoch(self, record: Mapping[str, Any]) -> None:
+        self.score = min(self.score, record["val_loss"])
+        figures = {key: record[key] for key in ("epoch", "val_loss", "seconds")}
+        _report({"name": self.name, "score": self.score, "memory": self.memory, **figures})
+
+
+def _report(values: Mapping[str, Any]) -> None:
+    from ray import tune
+
+    tune.report(dict(values))
+
+
+def _is_best(run: Run) -> bool:
+    """Whether no other run of the folder has a lower val_loss."""
+    mine = lowest(run.metrics())
+    for path in run.directory.parent.glob("*/metrics.jsonl"):
+        with contextlib.suppress(DamagedError):  # the driver says that this trial failed
+            if path.parent != run.directory and lowest(Run(path.parent, run.config).metrics()) < mine:
+                return False
+    return True
+
+
+def lowest(records: list[dict[str, Any]]) -> float:
+    """The lowest val_loss of an epoch."""
+    return min((record["val_loss"] for record in records), default=float("inf"))
+
+
+@contextmanager
+def _locked(run: Run) -> Iterator[None]:
+    """Holds the run; a process of it that was just killed, or told to stop, may need a moment to let go."""
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while True:
+        lock = run.lock()
+        try:
+            lock.__enter__()
+            break
+        except RaysqError as error:
+            if time.monotonic() > deadline:
+                raise LostError(f"{error}: its process was lost, and has not ended") from None
+            time.sleep(_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        lock.__exit__(None, None, None)

@@ -1,0 +1,52 @@
+"""The builders: shapes, portable twins, and what they refuse."""
+
+import numpy as np
+import pytest
+
+from raysq import layers
+from raysq.errors import UsageError
+from raysq.problems.language_modeling import models
+from raysq.problems.language_modeling.settings import LanguageModelingSettings
+
+from .corpus import prepared
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    dataset = prepared(tmp_path_factory.mktemp("made"))
+    return lambda **settings: LanguageModelingSettings(maxlen=6, **settings).inputs(dataset)
+
+
+@pytest.mark.parametrize("positions", ["last", "every"])
+@pytest.mark.parametrize("stacked", [1, 2])
+def test_the_portable_model_has_the_same_weights_and_predictions(told, positions, stacked):
+    inputs = told(positions=positions)
+    settings = {"embedding": 5, "units": 7, "layers": stacked, "dropout": 0.2}
+    model = models.lstm(inputs, **settings)
+    portable = layers.to_keras(model)
+    assert [one.shape for one in portable.weights] == [one.shape for one in model.weights]
+    x = np.random.RandomState(0).randint(0, inputs.outputs, (3, 6)).astype(np.int32)
+    found = model(x)
+    assert found.shape == ((3, 6, inputs.outputs) if positions == "every" else (3, inputs.outputs))
+    np.testing.assert_allclose(np.sum(found, -1), 1, atol=1e-5)
+    np.testing.assert_allclose(portable(x), found, atol=1e-5)
+
+
+def test_the_sizes_are_those_of_the_tutorial(told):
+    inputs = told()
+    features = inputs.outputs
+    size = features * 64 + 4 * (64 * 64 * 2 + 64) + 64 * features + features
+    assert models.lstm(inputs).count_params() == size
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda told: models.lstm(told(), units=0), "units must be at least 1, received 0"),
+        (lambda told: models.lstm(told(), dropout=1.0), "dropout must be at least 0 and below 1, received 1.0"),
+        (lambda told: models.baseline(told(positions="every")), "set positions=last"),
+    ],
+)
+def test_what_does_not_fit_is_refused(told, build, message):
+    with pytest.raises(UsageError, match=message):
+        build(told)

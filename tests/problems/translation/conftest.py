@@ -1,0 +1,56 @@
+"""Runs that several test modules share: trained once for the session."""
+
+import pytest
+from problems.translation.pairs_corpus import SMALL, prepared, sentences, write_tabbed
+
+from raysq.problems.translation import assets
+from raysq.training.run import Run
+from raysq.training.run_config import resolve_config
+from raysq.training.worker import Hooks, configure, work
+
+MODELS = {
+    "baseline": ("baseline", {}),
+    "plain": ("encoder_decoder", {}),
+    "attention": ("attention", {"epochs": 8, "reversed": True, "xla": "false"}),
+    "repeat": ("repeat", {}),
+    "own": ("problems.translation.small_models:summed", {}),
+}
+
+
+@pytest.fixture(scope="session")
+def pairs_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("pairs-runs")
+
+
+@pytest.fixture(scope="session")
+def pairs_dataset(pairs_folder):
+    return prepared(write_tabbed(pairs_folder / "in.txt", sentences(500)), pairs_folder / "data")
+
+
+@pytest.fixture(scope="session")
+def pairs_run(pairs_folder, pairs_dataset):
+    """`pairs_run(name)`: a run of one of the models above; "attention" is trained, the others are as they are built."""
+    from raysq import layers
+
+    made = {}
+
+    def get(name):
+        if name not in made:
+            model, settings = MODELS[name]
+            known = {**SMALL, **settings}
+            if name in ("baseline", "own"):
+                known = {key: value for key, value in known.items() if key not in ("embedding", "units")}
+            config = resolve_config("pairs", model, pairs_dataset, 0, known)
+            run = Run.create(config, name=name, folder=pairs_folder / "runs")
+            configure(config.train_settings(), 0, gpu=False)
+            if name == "attention":
+                work(run, None, Hooks())
+            else:  # as `raysq.training.worker` exports a run
+                layers.to_keras(config.build(pairs_dataset)).save(run.directory / "model.keras")
+                run.assets.mkdir()
+                for file, content in assets(pairs_dataset, config.example_settings()).items():
+                    (run.assets / file).write_bytes(content)
+            made[name] = run
+        return made[name]
+
+    return get

@@ -1,0 +1,166 @@
+"""Training on a Ray Train worker group: equal to other workers and to one process, though a worker is killed."""
+
+import os
+import signal
+import threading
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+from training.series import SMALL, write_series
+from training.workers import close, timeless, weights
+
+from raysq.errors import LostError, ResourceError, TrainingError, UsageError
+from raysq.training import checkpoint, failures, train
+from raysq.training.backends import ray_train
+from raysq.training.run import Run
+from raysq.training.run_config import resolve_config
+
+SETTINGS = {**SMALL, "epochs": 2, "optimizer": "sgd", "learning_rate": 0.02}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return write_series(tmp_path_factory.mktemp("data") / "waves")
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes under one; Ray's are under the process that started the local cluster."""
+    parents: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue  # it has ended meanwhile
+            parents.setdefault(parent, []).append(int(entry.name))
+    found = list(parents.get(pid, []))
+    for child in found:
+        found += parents.get(child, [])
+    return found
+
+
+def kill_a_worker(run: Run, killed: list[int]) -> None:
+    """Waits for the second epoch and kills one worker of the group outright."""
+    deadline = time.monotonic() + 900
+    while len(run.metrics()) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for pid in descendants(os.getpid()):
+        try:
+            name = Path(f"/proc/{pid}/cmdline").read_text()
+        except OSError:
+            continue
+        if name.startswith("ray::RayTrainWorker"):
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+            return
+
+
+def test_two_ray_workers_equal_one_process_and_survive_sigkill(cluster, by_workers):
+    one, two = by_workers["1"]["text"], by_workers["2"]["text"]
+    config = two.config
+    hurt = Run.create(config, name="hurt")
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_a_worker, args=(hurt, killed))
+    killer.start()
+    given = {**config.training, **config.examples, **config.builder}
+    run = train.train(
+        "classify", data=config.data, model="embedding", settings=given, name="hurt", workers=2, threads=1
+    )
+    killer.join()
+    assert killed, "no worker was killed"
+    assert run.directory == hurt.directory
+    assert [record["step"] for record in hurt.metrics()] == [20 * epoch for epoch in range(1, 9)]
+    # To the bit what the same workers give that Ray has not started, and nobody has killed.
+    for mine, theirs in zip(weights(two), weights(hurt), strict=True):
+        assert np.array_equal(mine, theirs)
+    assert timeless(two) == timeless(hurt)
+    close(one, hurt)
+    # The figures on the test split are those of the model that is left.
+    result = hurt.result()["metrics"]
+    assert train.evaluate(hurt, ("test",))["embedding"]["test_loss"] == pytest.approx(result["test_loss"], rel=1e-4)
+    assert (hurt.directory / "model.keras").exists()
+
+
+DIVERGING = {**SETTINGS, "learning_rate": 1e30}
+
+
+def test_a_loss_that_is_not_finite_is_what_a_group_says(cluster, data):
+    """A group of no workers is this process, to Ray; that several end together is tested without Ray."""
+    run = Run.create(resolve_config("jena", "dense", data, 0, DIVERGING), name="nan")
+    with pytest.raises(TrainingError, match="^the loss is .* lower learning_rate"):
+        ray_train.train(run, 0, quiet=True)
+    # Left by a worker that ended as if all were well: one that raises would be started again, to no end.
+    assert "lower learning_rate" in str(failures.noted(run.directory))
+
+
+def test_a_builder_that_fails_is_what_a_group_says(cluster, data):
+    run = Run.create(resolve_config("jena", "training.own_models:raises", data, 0, SMALL), name="raises")
+    said = r"^model .*:raises. cannot be built: RuntimeError: the table of sizes is missing \(.*own_models.py"
+    with pytest.raises(UsageError, match=said) as raised:
+        ray_train.train(run, 0, quiet=True)
+    assert "Traceback" in "".join(raised.value.__notes__)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_builder_that_fails_is_not_tried_again(cluster, data, tmp_path, alone):
+    """Also where one worker alone meets the error, for which the others would wait."""
+    built = tmp_path / "built"
+    settings = {**SMALL, "built": str(built), "alone": alone}
+    with pytest.raises(UsageError, match="cannot be built: RuntimeError: no table"):
+        train.train("jena", data=data.directory, model="training.own_models:counts", settings=settings, workers=2)
+    assert built.read_text() == "built\n" * 2
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_ends_the_group_at_once(cluster, data):
+    with pytest.raises(TrainingError, match="lower learning_rate"):
+        train.train("jena", data=data.directory, model="dense", settings=DIVERGING, name="nan", workers=2)
+
+
+@pytest.mark.parametrize(("gpu", "message"), [(False, "99 workers need 99 CPUs, the Ray cluster has 6"), (True, "GPU")])
+def test_too_few_resources_are_an_error_at_once(cluster, data, gpu, message, monkeypatch):
+    monkeypatch.setattr(ray_train, "_fit", lambda *_: pytest.fail("a group was started"))
+    with pytest.raises(ResourceError, match=message):
+        train.train("jena", data=data.directory, model="dense", settings=SETTINGS, workers=2 if gpu else 99, gpu=gpu)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_group_is_started_again_as_often_as_it_is_lost_and_gets_further(cluster, data, monkeypatch, ends):
+    run = Run.create(resolve_config("jena", "dense", data, 0, SETTINGS), name="lost")
+    steps, fits = 0, 0
+
+    def lose(*_):
+        nonlocal steps, fits
+        fits += 1
+        steps = min(fits, 20)
+        if not ends or fits < 20:
+            raise LostError("workers were lost again and again")
+
+    monkeypatch.setattr(ray_train, "_fit", lose)
+    monkeypatch.setattr(checkpoint, "reached", lambda directory: steps)
+    with nullcontext() if ends else pytest.raises(LostError):
+        ray_train.train(run, 2, quiet=True)
+    assert fits == (20 if ends else 21)
+
+
+def test_what_a_group_says_is_a_loss_where_no_worker_failed_by_itself(data, tmp_path):
+    from ray.exceptions import ActorDiedError
+    from ray.train import WorkerGroupError
+    from ray.train.v2._internal.exceptions import UserExceptionWithTraceback
+
+    run = Run.create(resolve_config("jena", "dense", data, 0, SETTINGS), name="told")
+    lost = {0: UserExceptionWithTraceback(LostError("a worker of the group was lost"), "..."), 1: ActorDiedError()}
+    assert type(ray_train._explain(WorkerGroupError("two", lost), run, 2, 0)) is LostError
+    failed = {0: UserExceptionWithTraceback(KeyError("units"), "KeyError: 'units'"), 1: lost[0]}
+    error = ray_train._explain(WorkerGroupError("two", failed), run, 2, 0)
+    assert type(error) is TrainingError and "the worker group failed: KeyError: 'units' (all of it" in str(error)
+
+
+def test_gpus_are_asked_of_ray(cluster):
+    # Enough CPUs, no GPU: the numbers of both are in the message.
+    with pytest.raises(ResourceError, match="2 workers need 2 GPUs, the Ray cluster has 0"):
+        ray_train.check_resources({"CPU": 1, "GPU": 1}, "a worker", 2)
