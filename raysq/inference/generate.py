@@ -14,8 +14,8 @@ def generate(run: Run | str | Path, prompt: str = "", *, trust: bool = False, **
         run: a finished run of a language model, its directory or its id.
         prompt: the beginning.
         trust: as for `raysq.load`.
-        chosen: how long, how many, and how: as the problem's generator takes it (`words`, `temperature`, `top_k`, `top_p`,
-            `seed`, `samples`, `stop`).
+        chosen: how long, how many, and how: as the problem's generator takes it (`words`, `temperature`, `top_k`,
+            `top_p`, `seed`, `samples`, `stop`).
 
     Returns:
         As the problem's generator says: for a language model `prompt`, `samples`, `unknown`, `seconds` and

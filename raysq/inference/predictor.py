@@ -44,12 +44,12 @@ class Predictor:
                 for models of images an array of them (whole numbers from 0 to 255).
 
         Returns:
-            What the problem predicts, as a pandas DataFrame where one was given, else as a pyarrow Table. For a forecast
-            what `predict_file` gives for a file of the same rows, which are sorted, repaired and refused alike: for
-            every row with enough history, and the one after the last, the columns that name its series (where there
-            are several), `row` and `time` of what is forecast, `from`, the latest stamp that was seen, `horizon`
-            (where there are several), and each target in its own unit. For texts, for every one: `row`, the class
-            (`label`), its `probability`, that of each class (`p_CLASS`), and a `remark`.
+            What the problem predicts, as a pandas DataFrame where one was given, else as a pyarrow Table. For a
+            forecast what `predict_file` gives for a file of the same rows, which are sorted, repaired and refused
+            alike: for every row with enough history, and the one after the last, the columns that name its series
+            (where there are several), `row` and `time` of what is forecast, `from`, the latest stamp that was seen,
+            `horizon` (where there are several), and each target in its own unit. For texts, for every one: `row`, the
+            class (`label`), its `probability`, that of each class (`p_CLASS`), and a `remark`.
 
         Raises:
             DataError: columns are missing, cells cannot be used, or there are too few rows.
@@ -98,8 +98,8 @@ class Predictor:
 
         Args:
             texts: source sentences.
-            chosen: as the problem's translator takes it: `beam` (4), `penalty` (1.0), `unknown` ("never" or "copy"), and
-                `progress`.
+            chosen: as the problem's translator takes it: `beam` (4), `penalty` (1.0), `unknown` ("never" or "copy"),
+                and `progress`.
 
         Returns:
             For each sentence an object with `text`, the translation, `score`, the mean logarithm of the probability of

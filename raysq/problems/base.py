@@ -78,7 +78,7 @@ class ModelSpec:
     """A named model of a problem.
 
     Attributes:
-        build: `package.module:function`, from `Inputs` and keyword settings to a Keras model. Named, not
+        build: `package.module:function`, from `InputSpec` and keyword settings to a Keras model. Named, not
             imported, so that listing models does not import Keras.
         defaults: settings (of any part) that this model changes.
         xla: whether XLA pays for its whole step on a CPU; "keras_loop": only where a recurrent layer takes Keras's own

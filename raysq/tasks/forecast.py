@@ -16,7 +16,8 @@ TASK = Task(
         "bad_cells": "missing",
         "sentinel": "missing",
     },
-    # Lookback, step, horizon and season follow from the cadence of the series (raysq.problems.forecasting.row_durations.defaults).
+    # Lookback, step, horizon and season follow from the cadence of the series
+    # (raysq.problems.forecasting.row_durations.defaults).
     settings={"split": "0.5/0.25/0.25", "patience": 5},
     search_model="rnn",
     search={

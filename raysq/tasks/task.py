@@ -32,8 +32,8 @@ class Task:
         source: the public data set, or None for a person's own data.
         preparation: preparation settings that differ from the problem's.
         settings: example, model and training settings that differ from the problem's.
-        sample: `sample(directory, spec) -> Path` writes synthetic raw data in the layout of the source; the problem's if
-            left out.
+        sample: `sample(directory, spec) -> Path` writes synthetic raw data in the layout of the source; the problem's
+            if left out.
         published: published figures by model, in words.
         search_model: the model that `raysq tune` searches where none is named; the problem's default if left out.
         search: the space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"

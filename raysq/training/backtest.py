@@ -83,7 +83,8 @@ def backtest(
     if problem.folds is None:
         able = [name for name in tasks.TASKS if problems.get(tasks.get(name).problem).folds is not None]
         raise UsageError(
-            f"task {task!r} gives {problem.noun}, whose examples have no order in time to backtest on; tasks that have: "
+            f"task {task!r} gives {problem.noun}, whose examples have no order in time to backtest on; tasks "
+            "that have: "
             f"{', '.join(able)}"
         )
     dataset = Dataset.open(config.data)

@@ -36,12 +36,13 @@ def train(
     Args:
         task: name of a task.
         data: name or directory of a prepared data set; the task's newest if left out, prepared if there is none.
-        model: name of a model, or `package.module:function`, a function from `Inputs` and keyword settings to a
+        model: name of a model, or `package.module:function`, a function from `InputSpec` and keyword settings to a
             Keras model. A compiled model brings its own loss, optimizer and metrics.
         workers: 1 trains in this process; more start a Ray Train worker group.
         gpu: one GPU for each worker.
         seed: of weights, order and dropout.
-        settings: of examples, model and training, by name; others keep the model's, the task's or the problem's defaults.
+        settings: of examples, model and training, by name; others keep the model's, the task's or the problem's
+            defaults.
         name: of the run, instead of an id made of task, model, data, settings and seed.
         fresh: forget what the run reached before.
         threads: TensorFlow's threads in each worker; all cores if left out.
@@ -180,8 +181,8 @@ def examine(
             a warning if left out.
 
     Returns:
-        The metrics by model, and by split the problem's details of the run's model (for a classifier the confusion matrix,
-        and precision, recall, F1 and support of each class); no details where the problem has none.
+        The metrics by model, and by split the problem's details of the run's model (for a classifier the confusion
+        matrix, and precision, recall, F1 and support of each class); no details where the problem has none.
 
     Raises:
         DataError: as for `evaluate`.

@@ -209,7 +209,8 @@ def _check(key: str, domain: Any, setting: Setting, spans: bool) -> list[Any] | 
         return (name, low, high)
     choices = []
     for value in domain:
-        # Searchers want text or numbers: lists stay as they are written, and so do spans of time, which the problem reads.
+        # Searchers want text or numbers: lists stay as they are written, and so do spans of time, which the problem
+        # reads.
         written = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         held = written if spans and not _takes(setting, value) else coerce(value, setting.type, key)
         choices.append(written if isinstance(held, tuple) else held)

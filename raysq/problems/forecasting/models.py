@@ -1,6 +1,6 @@
 """The forecasting models of "Deep Learning with Python" (F. Chollet, 2017), section 6.3, and their like.
 
-Every builder takes `Inputs` (x of shape `(steps, features)`) and keyword settings, and returns an uncompiled
+Every builder takes `InputSpec` (x of shape `(steps, features)`) and keyword settings, and returns an uncompiled
 Keras model with output `(batch, outputs)` in normalized units.
 """
 

@@ -89,7 +89,8 @@ def _frequency(own: Frequency | None, report: Mapping[str, Any]) -> Frequency | 
     found = Frequency.of(report) or own
     if own and found and abs(found.seconds / own.seconds - 1) > _JITTER:
         raise DataError(
-            f"the rows are {row_durations.say(1, found)} apart, those that the run was trained on {row_durations.say(1, own)}: its "
+            f"the rows are {row_durations.say(1, found)} apart, those that the run was trained on "
+            f"{row_durations.say(1, own)}: its "
             "windows and horizons are counted in rows, so give it rows that far apart"
         )
     return own if own and own.alias else found

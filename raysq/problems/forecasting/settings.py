@@ -303,5 +303,6 @@ def _check_columns(setting: str, value: Any, dataset: Dataset) -> None:
     for name in value or ():
         if name not in there:
             raise DataError(
-                f"setting {setting}: data set {dataset.manifest.name} has no column {name!r}: {nearest_name(name, there)}"
+                f"setting {setting}: data set {dataset.manifest.name} has no column {name!r}: "
+                f"{nearest_name(name, there)}"
             )

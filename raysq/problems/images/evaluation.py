@@ -22,8 +22,9 @@ def details(facts: Mapping[str, Any], settings: ImageSettings, y: np.ndarray, pr
         prediction: what the model gave: `(n, classes)`, or images.
 
     Returns:
-        Of classes what `raysq.problems.classification_report.classification_report` says. Of images `examples`, the mean squared error (`mse`) of
-        all pixels, the mean absolute error (`mae`), and quantiles of the images' own mean squared errors.
+        Of classes what `raysq.problems.classification_report.classification_report` says. Of images `examples`, the
+        mean squared error (`mse`) of all pixels, the mean absolute error (`mae`), and quantiles of the images' own mean
+        squared errors.
     """
     if settings.target == "label":
         return classification_report.classification_report(facts, settings, y, prediction)

@@ -1,6 +1,6 @@
 """Image models: the tutorials' dense and convolutional networks, and an autoencoder.
 
-Every builder takes `Inputs` (x float32 of shape (height, width, channels), from 0 to 1) and keyword settings, and
+Every builder takes `InputSpec` (x float32 of shape (height, width, channels), from 0 to 1) and keyword settings, and
 returns an uncompiled Keras model: of classes with a softmax, output `(batch, classes)`; an autoencoder gives images of
 the shape of x.
 """

@@ -1,8 +1,8 @@
 """Language models: what follows a beginning.
 
-Every builder takes `Inputs` (x of shape `(maxlen,)`, ids) and keyword settings, and returns an uncompiled Keras model
-whose output are probabilities, `(batch, features)` of the position behind the last, or `(batch, maxlen, features)` of
-every position, as the setting `positions` says.
+Every builder takes `InputSpec` (x of shape `(maxlen,)`, ids) and keyword settings, and returns an uncompiled Keras
+model whose output are probabilities, `(batch, features)` of the position behind the last, or `(batch, maxlen,
+features)` of every position, as the setting `positions` says.
 """
 
 import keras

@@ -1,8 +1,8 @@
 """The text models of "Deep Learning with Python" (F. Chollet, 2017), chapters 3 and 6, and of Keras's examples.
 
-Every builder takes `Inputs` (x of shape `(maxlen,)`, ids, or a bag, see `TextClassificationSettings`) and keyword settings, and
-returns an uncompiled Keras model with output `(batch, outputs)`: one sigmoid for two classes, a softmax for more. As in
-the book, id 0, the padding, is an id like others: nothing masks it.
+Every builder takes `InputSpec` (x of shape `(maxlen,)`, ids, or a bag, see `TextClassificationSettings`) and keyword
+settings, and returns an uncompiled Keras model with output `(batch, outputs)`: one sigmoid for two classes, a softmax
+for more. As in the book, id 0, the padding, is an id like others: nothing masks it.
 """
 
 from typing import Any, Literal

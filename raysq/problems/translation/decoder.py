@@ -16,8 +16,8 @@ class Decoder:
     """The words that may come next, for many sentences and several beginnings of each at a time.
 
     Args:
-        model: made by `raysq.problems.translation.models`, whose layers are run word by word; or any other of the same x and
-            prediction, which is run on all words so far at every word.
+        model: made by `raysq.problems.translation.models`, whose layers are run word by word; or any other of the same
+            x and prediction, which is run on all words so far at every word.
         width: ids of a source sentence.
         positions: words of a target sentence, its end mark among them.
 

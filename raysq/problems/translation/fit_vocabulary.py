@@ -1,4 +1,5 @@
-"""Fit a vocabulary to each side of pairs, and number their words by it, as `raysq.text.fit_vocabulary` does for documents."""
+"""Fit a vocabulary to each side of pairs, and number their words by it, as `raysq.text.fit_vocabulary` does for
+documents."""
 
 import zlib
 from collections.abc import Iterable

@@ -1,8 +1,8 @@
 """The models of translation: an encoder that reads the source sentence, a decoder that writes the target's words.
 
-Every builder takes `Inputs` (x of shape `(max_source + positions,)`, see `TranslationSettings`) and keyword settings, and
-returns an uncompiled Keras model with output `(batch, outputs, target_words)`, logits. The names of their layers are
-those that `raysq.problems.translation.decoder` looks up to run them word by word.
+Every builder takes `InputSpec` (x of shape `(max_source + positions,)`, see `TranslationSettings`) and keyword
+settings, and returns an uncompiled Keras model with output `(batch, outputs, target_words)`, logits. The names of their
+layers are those that `raysq.problems.translation.decoder` looks up to run them word by word.
 """
 
 from typing import Any, Literal

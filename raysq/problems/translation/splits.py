@@ -12,7 +12,8 @@ def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitSettings:
 
     Args:
         dataset: prepared pairs.
-        val: as for `raysq.problems.splits.split_amount`, of the pairs of the train part; not asked where the files said which
+        val: as for `raysq.problems.splits.split_amount`, of the pairs of the train part; not asked where the files said
+            which
             validate.
         train_pairs: train on so many only, those with the lowest keys; None for all.
 

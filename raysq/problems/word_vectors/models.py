@@ -1,8 +1,8 @@
 """Models of word vectors (Mikolov et al. 2013, "Efficient Estimation ..." and "Distributed Representations ...").
 
-A builder takes `Inputs` (see `WordVectorsSettings.inputs`) and keyword settings, and returns an uncompiled Keras model. Of
-windows it gives a probability for every id, `(batch, features)`; of blocks the sum of the losses of each block's pairs,
-`(batch, 1)`. The first table of the model with a row for each id holds the words' vectors.
+A builder takes `InputSpec` (see `WordVectorsSettings.inputs`) and keyword settings, and returns an uncompiled Keras
+model. Of windows it gives a probability for every id, `(batch, features)`; of blocks the sum of the losses of each
+block's pairs, `(batch, 1)`. The first table of the model with a row for each id holds the words' vectors.
 """
 
 import keras

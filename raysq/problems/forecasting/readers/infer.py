@@ -192,7 +192,8 @@ def _time(settings: "SeriesPreprocessor", sample: pa.Table, numeric: Sequence[st
         if zones:
             raise DataError(zones)
         raise DataError(
-            f"column {', '.join(settings.time)}: {join_names([value])!r} is not a time in any format that raysq knows by "
+            f"column {', '.join(settings.time)}: {join_names([value])!r} is not a time in any format that "
+            "raysq knows by "
             "itself",
             hint="--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'",
         )

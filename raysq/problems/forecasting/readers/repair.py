@@ -172,7 +172,8 @@ def _to_grid(
     length = frequency.count(int(stamps[0]), int(stamps[-1]))
     if length > _LONGEST_GRID * len(stamps):
         raise DataError(
-            f"filling the gaps would make {length:,} rows of {len(stamps):,} (from {timestamp_stats.iso(int(stamps[0]))} to "
+            f"filling the gaps would make {length:,} rows of {len(stamps):,} (from "
+            f"{timestamp_stats.iso(int(stamps[0]))} to "
             f"{timestamp_stats.iso(int(stamps[-1]))}, every {frequency.seconds:g} s)",
             hint="mend the stamps or use --set gaps=keep",
         )

@@ -245,7 +245,8 @@ def _no_time(names: Sequence[str]) -> DataError:
     if dated:
         return DataError(
             f"no column tells the time, while most of the {len(names):,} columns are called as times "
-            f"({join_names(dated[:2])}, ...): a series has a row for each time; make the columns rows, for example with "
+            f"({join_names(dated[:2])}, ...): a series has a row for each time; make the columns rows, for "
+            "example with "
             f"pandas.DataFrame.melt"
         )
     return DataError(

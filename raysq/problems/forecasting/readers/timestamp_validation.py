@@ -34,7 +34,8 @@ def refuse(settings: "SeriesPreprocessor", received: Note, seen: Note, unit: str
     if "%y" in (settings.time_format or "") and seen["last"] - seen["first"] > _CENTURY:
         raise DataError(
             f"column {', '.join(settings.time)}: years of two digits are taken for 1969 to 2068, so the stamps go "
-            f"from {timestamp_stats.iso(seen['first'], zone)} to {timestamp_stats.iso(seen['last'], zone)}: write them with four digits"
+            f"from {timestamp_stats.iso(seen['first'], zone)} to {timestamp_stats.iso(seen['last'], zone)}: "
+            "write them with four digits"
         )
     changed = clock_changes(received, seen, zone)
 

@@ -249,7 +249,8 @@ def _repairs(done: Mapping[str, Any], frequency: Frequency | None) -> Iterator[s
     if runs:
         name = max(runs, key=lambda name: runs[name])
         yield (
-            f"long stretches without values were filled, the longest of {row_durations.say(runs[name], frequency)} in {name}: "
+            f"long stretches without values were filled, the longest of "
+            f"{row_durations.say(runs[name], frequency)} in {name}: "
             f"they are seen by a model, and never forecast"
         )
 
