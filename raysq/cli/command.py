@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Sequence
 
 from raysq.cli.parser import parser
+from raysq.cli.renamed import refuse_renamed_command
 from raysq.cli.stop import INTERRUPTED, StopSignals
 from raysq.display.terminal import print_message
 from raysq.errors import Interrupted, RaysqError, UsageError
@@ -20,7 +21,9 @@ def run(arguments: Sequence[str] | None, stops: StopSignals) -> int:
     Raises:
         KeyboardInterrupt: a signal ended it.
     """
-    options = parser().parse_args(arguments)
+    whole = parser()
+    refuse_renamed_command(whole, sys.argv[1:] if arguments is None else arguments)
+    options = whole.parse_args(arguments)
     if options.debug:
         os.environ["RAYSQ_DEBUG"] = "1"
     options.stdout = sys.stdout

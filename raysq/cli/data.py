@@ -94,9 +94,7 @@ def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
             if value is None or option in taken:
                 continue
             if not fits:
-                raise UsageError(
-                    f"{option} is for {about}; task {task.name} is of problem {problem.name}: leave it out"
-                )
+                raise UsageError(f"{option} is for {about}; task {task.name} is for {problem.name}: leave it out")
             values[setting] = value
             taken.add(option)
     return values

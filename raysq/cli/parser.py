@@ -113,6 +113,7 @@ def parser() -> argparse.ArgumentParser:
     images = sub.add_argument_group("your own images", about)
     for option, metavar, about in IMAGES:
         images.add_argument(option, metavar=metavar, help=about)
+    images.add_argument("--colour", action=Renamed, new="--color")
     settings(sub)
 
     sub = command("train", train.train, "train a model, or continue its training")

@@ -1,8 +1,17 @@
-"""Options that were renamed: the old name is a usage error that gives the new one."""
+"""Options and commands that were renamed: the old name is a usage error that gives the new one."""
 
 import argparse
 from collections.abc import Sequence
 from typing import Any
+
+COMMANDS = {"neighbours": "neighbors"}
+
+
+def refuse_renamed_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
+    """Exit with 2 and one line where the command is given by its old name."""
+    command = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if command in COMMANDS:
+        parser.error(f"{command} is now {COMMANDS[command]}")
 
 
 class Renamed(argparse.Action):

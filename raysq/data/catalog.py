@@ -61,6 +61,6 @@ def find_dataset(task: Task | str, data: str | Path | None = None) -> Dataset:
         raise DataError(f"no data set {str(data)!r} for {task.name}, by name or as a directory; there is: {names}")
     if dataset.manifest.problem != task.problem:
         raise DataError(
-            f"data set {data} is of problem {dataset.manifest.problem}, task {task.name} needs {task.problem}"
+            f"data set {data} is for {dataset.manifest.problem}, task {task.name} needs one for {task.problem}"
         )
     return dataset

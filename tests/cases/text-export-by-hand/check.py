@@ -19,8 +19,8 @@ def cosine(a, b):
 
 if not wrong:
     near = sorted(((cosine(vectors["horse"], vector), word) for word, vector in vectors.items() if word != "horse"), reverse=True)[:3]
-    said = subprocess.run(["raysq", "neighbours", "run", "--top", "3", "--json", "horse"], capture_output=True, text=True)
-    told = json.loads(said.stdout)["neighbours"]["horse"]
+    said = subprocess.run(["raysq", "neighbors", "run", "--top", "3", "--json", "horse"], capture_output=True, text=True)
+    told = json.loads(said.stdout)["neighbors"]["horse"]
     if len(told) != 3 or any(one["word"] != word or abs(one["cosine"] - value) > 1e-3 for one, (value, word) in zip(told, near)):
         wrong = f"by hand {near}, told {told}"
 
@@ -42,7 +42,7 @@ if not wrong:
     mean = (len(known) + 1) / 2
     dot = [sum((a - mean) * (b - mean) for a, b in zip(p, q)) for p, q in ((x, y), (x, x), (y, y))]
     by_hand = dot[0] / math.sqrt(dot[1] * dot[2])
-    said = subprocess.run(["raysq", "neighbours", "run", "--evaluate", "sim.tsv", "--json"], capture_output=True, text=True)
+    said = subprocess.run(["raysq", "neighbors", "run", "--evaluate", "sim.tsv", "--json"], capture_output=True, text=True)
     told = leaves(json.loads(said.stdout)["evaluation"])
     if not any(isinstance(one, float) and abs(one - by_hand) < 0.002 for one in told) or len(known) not in told:
         wrong = f"correlation by hand {by_hand:.4f} of {len(known)} pairs, told {told}"
