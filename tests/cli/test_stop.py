@@ -36,6 +36,8 @@ def start(arguments, folder=None):
         stderr=subprocess.PIPE,
         text=True,
         env=environment,
+        # A shell ignores SIGINT in what it starts in the background, these tests for example.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
