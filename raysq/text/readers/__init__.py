@@ -1,17 +1,30 @@
-"""Reading raw files as documents: text, label, part and name, whatever they are stored in.
+"""Readers of raw files as documents: text, label, split and name, for every supported file format.
 
     form = Form(text=..., label=..., encoding=..., headers=..., delimiter=...)
     for piece in plan(files, form):
         for table, note in read(piece, form):
             ...
 
-Every table has the columns `text` (large_string, never null; for `imdb.npz` instead `ranks`, large_list<int32>, from
-1), `label` (large_string, null where there is none), `part` (int8: 0 train, 1 test, 2 validation, -1 not said) and `id`
-(large_string), and about 8 MB of text. Its note has `documents`, `undecodable` (ids of documents with bytes that are
-not of the encoding; these bytes were replaced), `missing_text` and `missing_label` (counts; the texts are "" then),
-`first_missing_label` (id or null), `ignored` (number of files in an archive that belong to no class or are the
-system's own) and `not_text` (names of files in a folder or an archive that hold no text, which are left out).
-A file of plain text gives a document for each paragraph, or one (`Form.whole`).
+`plan` returns the partitions of the files (`Piece`). `read` yields tables of about 8 MB of text, each with its
+statistics.
+
+Columns of a table:
+
+- `text`: large_string, never null. Partitions of `imdb.npz` have `ranks` instead, large_list<int32>, from 1.
+- `label`: large_string, null where it is missing.
+- `part`: the split, int8: 0 train, 1 test, 2 validation, -1 where the source does not specify one.
+- `id`: large_string.
+
+Statistics of a table:
+
+- `documents`: number of rows.
+- `undecodable`: ids of documents with bytes that are invalid in the encoding. These bytes were replaced.
+- `missing_text`, `missing_label`: counts. A missing text becomes "".
+- `first_missing_label`: id of the first document without a label, or None.
+- `ignored`: number of files in an archive that belong to no class or were written by the operating system.
+- `not_text`: names of files in a folder or an archive that hold no text. They are left out.
+
+A plain text file yields one document per paragraph, or a single document with `Form.whole`.
 """
 
 from raysq.text.readers.format import SUFFIXES, Form, Piece

@@ -21,13 +21,13 @@ from raysq.text.readers.tables import Documents
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of an archive before it is read.
+    """Contents of an archive, as known before its documents are read.
 
     Attributes:
         layout: where the classes are.
-        ranges: first byte and end of its pieces; 0 is the end of the archive.
-        paths: one path of each folder that holds files, or None where the layout was clear before all were seen.
-        hidden: paths of what is hidden or the system's own, as far as the archive was looked through.
+        ranges: first byte and end of each partition. 0 stands for the end of the archive.
+        paths: one path of each folder that holds files, or None where the layout was determined by an early path.
+        hidden: paths that are hidden or were written by the operating system, among the paths scanned so far.
     """
 
     layout: Layout
@@ -37,17 +37,17 @@ class Seen:
 
 
 def look(path: Path) -> Seen:
-    """Looks through an archive, unless it has been looked through since it changed.
+    """Scan an archive. The result is cached until the file changes.
 
     Raises:
-        DataError: a damaged archive, or one with links or devices.
+        DataError: the archive is damaged, or has links or devices.
     """
     stat = path.stat()
     return _look(path.absolute(), stat.st_size, stat.st_mtime_ns)
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
-    """The pieces of an archive: one if it is packed."""
+    """Return the partitions of an archive; one if it is compressed."""
     seen, size = look(path), path.stat().st_size
     found = seen.layout if form.labels else layout.for_predictions(seen.layout)
     return [
@@ -57,7 +57,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-    """The documents of a piece."""
+    """Yield the documents of a partition."""
     assert piece.layout is not None
     path, place = Path(piece.path), piece.layout.place
     documents = Documents(form)
@@ -80,7 +80,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
 
 
 def documents(path: Path, found: Layout, limits: Limits) -> Iterator[bytes]:
-    """The bytes of the documents of an archive, one after the other."""
+    """Yield the bytes of each document in an archive."""
 
     def wanted(name: str) -> bool:
         return found.place(name) is not None and not is_hidden(name)
@@ -105,7 +105,7 @@ def _look(path: Path, size: int, changed: int) -> Seen:
                 hidden.append(member.name)
                 continue
             if packed and (parts := layout.has_parts(member.name)):
-                # This one path tells the layout, so all need not be unpacked twice.
+                # This path determines the layout, so the archive need not be decompressed twice.
                 return Seen(parts, ((0, 0),), None)
             paths.setdefault(member.name.rpartition("/")[0], member.name)
     found = tuple(sorted(paths.values()))

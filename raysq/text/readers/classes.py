@@ -1,4 +1,4 @@
-"""The classes of a folder tree or an archive, as far as its paths tell."""
+"""The classes of a folder tree or an archive, by its paths."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,15 +12,16 @@ from raysq.text.readers.layout import Layout
 
 @dataclass(frozen=True)
 class Classes:
-    """What paths tell.
+    """Classes found in paths.
 
     Attributes:
         layout: where the classes are.
-        labels: the classes' names, or None where they are known only when all is read.
-        others: paths of files that belong to no class; of an archive one of each folder.
+        labels: class names, or None where they are known only after all files are read.
+        others: paths of files that belong to no class; in an archive, one path per folder.
         empty: folders without files.
-        hidden: what in an archive is hidden or the system's own; of a folder its source tells it.
-        deeper: whether there are folders in those of the classes.
+        deeper: whether class folders contain folders.
+        hidden: paths in an archive that are hidden or were written by the operating system. The source of a folder tree
+            reports its own.
     """
 
     layout: Layout
@@ -32,14 +33,17 @@ class Classes:
 
     @property
     def left_out(self) -> list[str]:
-        """What of the files is no document, in lines."""
+        """Messages about files that are not documents."""
         return [*describe_ignored(self.others, "as they belong to no class"), *describe_ignored(self.hidden, BY_SYSTEM)]
 
     def check(self, name: str) -> None:
-        """That there are classes to tell apart.
+        """Validate that there are at least two classes.
+
+        Args:
+            name: of the folder or archive, for errors.
 
         Raises:
-            DataError: none, or one only.
+            DataError: there is no class, or only one.
         """
         if self.layout.name == "files" or self.labels == ():
             raise DataError(
@@ -59,15 +63,15 @@ class Classes:
 
 
 def of_tree(tree: Tree, labels: bool = True) -> Classes:
-    """The classes of a folder tree; without `labels`, what of it are documents to predict for."""
+    """Return the classes of a folder tree. If `labels` is false, return its documents to predict."""
     return _classes([file.name for file in tree.files], labels, tree.empty)
 
 
 def of_archive(path: Path, labels: bool = True) -> Classes:
-    """The classes of an archive; without `labels`, what of it are documents to predict for.
+    """Return the classes of an archive. If `labels` is false, return its documents to predict.
 
     Raises:
-        DataError: it cannot be read.
+        DataError: the archive cannot be read.
     """
     seen = archive.look(path)
     if seen.paths is None:

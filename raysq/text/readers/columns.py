@@ -1,4 +1,4 @@
-"""Which columns of a file are text, label and part, and rows of them as documents."""
+"""Text, label and split columns of a file, and rows of them as documents."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Read:
     """Rows of a file.
 
     Attributes:
-        columns: those that are wanted, in the order of `Columns.wanted`; the text may be in parts.
-        numbers: of the rows in the file, for their ids.
+        columns: columns in the order of `Columns.wanted`. The text may be chunked.
+        numbers: line, row or item numbers in the file, for the ids.
     """
 
     columns: Sequence[pa.Array | pa.ChunkedArray]
@@ -36,19 +36,24 @@ class Read:
 
 
 def columns_of(path: Path, form: Form) -> Columns:
-    """The columns of a file, as named or as found.
+    """Return the columns of a file, as specified or inferred.
 
     Raises:
-        DataError: a column that is not there, or cannot be found.
+        DataError: a column does not exist, or cannot be inferred.
     """
     return choose(path.name, head(path, form), form)
 
 
 def choose(name: str, few: Head, form: Form) -> Columns:
-    """The columns, by the names that are given, by the usual names, or by the values in the first rows.
+    """Return the columns, by the specified names, by the usual names, or by the values in the first rows.
+
+    Args:
+        name: of the file, for errors.
+        few: columns and their first values.
+        form: how the file is read.
 
     Raises:
-        DataError: a named column that is not there (it tells the nearest), or none that can be the one.
+        DataError: a specified column does not exist (the message suggests the nearest name), or none can be inferred.
     """
     text, label = (None if one is None else column_named(one, list(few)) for one in (form.text, form.label))
     for option, column in (("--text", text), ("--label", label)):
@@ -71,7 +76,7 @@ def choose(name: str, few: Head, form: Form) -> Columns:
     part = next((column for column in few if column not in (text, label) and _part_of(few, column)), None)
     if label is None and form.labels:
         label = _few_values(name, few, (text, part))
-        if label in few[label]:  # a name that is a value too stands in a line that names nothing
+        if label in few[label]:  # a column name that is also a value shows that the file has no header
             raise nameless(name, few)
     if text == label:
         raise DataError(f"{name}: column {text!r} cannot be both the text and the label")
@@ -79,7 +84,7 @@ def choose(name: str, few: Head, form: Form) -> Columns:
 
 
 def documents(read: Read, piece: Piece, form: Form) -> tuple[pa.Table, dict[str, Any]]:
-    """Rows as a table of documents, and its note."""
+    """Return rows as a table of documents, with its statistics."""
     assert piece.columns is not None
     columns = dict(zip(piece.columns.wanted, read.columns, strict=True))
     ids = numbered(piece.name, read.numbers)
@@ -94,15 +99,17 @@ def documents(read: Read, piece: Piece, form: Form) -> tuple[pa.Table, dict[str,
 
 
 def column_named(name: str, columns: Sequence[str]) -> str:
-    """The column that is meant: of that name or number, or the only one that is called so inside an object."""
+    """Return the column with a name or number, or the only nested column whose last part is the name."""
     inner = [column for column in columns if column.endswith(f".{name}")]
     return inner[0] if name not in columns and len(inner) == 1 else column_by_number(name, columns)
 
 
 def usual(names: Sequence[str], columns: Sequence[str]) -> str | None:
-    """The column that is called as one of the names, which are in order of preference; None where none is.
+    """Return the first column that has one of the names, or None.
 
-    A column inside an object is called as its last part says where no other column is.
+    Args:
+        names: lower-case names in order of preference.
+        columns: columns to choose from. A nested column also matches by its last part if no other column has that name.
     """
     lower = {column.lower().strip(): column for column in reversed(columns)}
     inner = {name.rpartition(".")[2]: column for name, column in lower.items()}
@@ -119,7 +126,7 @@ def _mean_length(values: Sequence[Any]) -> float:
 
 
 def _part_of(few: Head, column: str) -> str | None:
-    """The column, if it says what is train and what is test, and nothing else."""
+    """Return the column if all its values name splits, else None."""
     if column.lower().strip() not in PART or not few[column]:
         return None
     said = all(isinstance(value, str) and value.strip().lower() in PARTS for value in few[column])
@@ -127,7 +134,7 @@ def _part_of(few: Head, column: str) -> str | None:
 
 
 def _few_values(name: str, few: Head, taken: Sequence[str | None]) -> str:
-    """The one column that can be the label by its values: few of them, each seen several times."""
+    """Return the only column whose values look like labels: few distinct ones, each occurring several times."""
     found = []
     for column, values in few.items():
         there = [value for value in values if isinstance(value, (str, bool, int))]

@@ -1,4 +1,4 @@
-"""Documents in csv files, whose quoted cells may hold line breaks and delimiters."""
+"""Documents in csv files. Quoted cells may hold line breaks and delimiters."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -20,14 +20,17 @@ from raysq.text.readers.format import RANGE, Form, Piece
 from raysq.text.readers.sniff import csv_begin
 
 _RETURN = 13
-_ASCII = bytes(range(128)) + b"?" * 128  # other bytes become signs of one byte
+_ASCII = bytes(range(128)) + b"?" * 128  # other bytes become single-byte characters
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
-    """The pieces of a csv: byte ranges that end where rows do, or one stream if it is packed or of wide characters.
+    """Return the partitions of a csv file.
+
+    They are byte ranges that end at row ends. There is one stream if the file is compressed or in a multi-byte encoding
+    other than UTF-8.
 
     Raises:
-        DataError: no header, no rows, no such column, or quotes that part no cells.
+        DataError: no header, no rows, a missing column, or quotes that do not delimit cells.
     """
     columns, (above, _) = columns_of(path, form), csv_begin(path, form)
     stream = [Piece(str(path), "csv", path.stat().st_size, columns, begin=above.size, line=above.lines)]
@@ -45,14 +48,14 @@ def plan(path: Path, form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-    """The documents of a piece."""
+    """Yield the documents of a partition."""
     assert piece.columns is not None
     path = Path(piece.path)
     csv = form.csv
     if piece.end is None:
         stream, size = streams.below(streams.chunks(path, form.encoding), piece.begin), RANGE
     else:
-        # One byte more than there are: one block. Its quotes were looked at when it was planned.
+        # One byte more than the range gives a single block. Its quotes were validated during partitioning.
         stream, size = streams.chunks(path, begin=piece.begin, end=piece.end), piece.end - piece.begin + 1
         csv = csv.trusted
     line, rows = piece.line, 0
@@ -73,7 +76,7 @@ def _parsed(block: Block, piece: Piece, line: int) -> Read:
     lengths[:-1] -= 1
     lengths[-1] -= block.data.endswith(b"\n")
     first = np.frombuffer(block.data, np.uint8)[block.starts]
-    # Arrow leaves out empty lines.
+    # Arrow skips empty lines.
     lines = block.lines[(lengths > 1) | ((lengths == 1) & (first != _RETURN))] + line + 1
     places = {name: str(place) for place, name in enumerate(piece.columns.names)}
     wanted = [places[name] for name in piece.columns.wanted]
@@ -96,7 +99,7 @@ def _parsed(block: Block, piece: Piece, line: int) -> Read:
     try:
         table = parse(block.data, None)
     except pa.ArrowInvalid as error:
-        # Arrow hands over no row with bytes that are not UTF-8, and all that counts is how many cells it has.
+        # Arrow passes no row with invalid UTF-8 to the handler, and only the number of cells matters here.
         table = parse(block.data.translate(_ASCII), note)
         if not wrong:
             raise DataError(f"{piece.name}, lines {line + 1:,} and more: {str(error).splitlines()[0]}") from None

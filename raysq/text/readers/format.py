@@ -1,4 +1,4 @@
-"""How raw files are read, and the pieces in which they are."""
+"""How raw files are read as documents, and the partitions they are read in."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.text.readers.layout import Layout
 
-RANGE = 8 << 20  # bytes of text in one task, and in one table
+RANGE = 8 << 20  # bytes of text in one partition, and in one table
 SUFFIXES = (
     ".csv",
     ".csv.gz",
@@ -30,17 +30,18 @@ Kind = Literal["tree", "tar", "csv", "jsonl", "json", "parquet", "npz", "plain"]
 
 @dataclass(frozen=True)
 class Form(CsvFormat):
-    """How documents are read.
+    """Settings for reading documents.
 
     Attributes:
-        text: column of the text, in files that have columns; found when None.
-        label: column of the label; found when None and `labels`.
-        headers: "drop" leaves out all up to the first empty line of each document; one without is kept whole.
-        labels: whether documents must have labels. Without, as for predictions, a file or folder may lack them.
-        whole: whether a file of plain text is one document; else each of its paragraphs is.
+        text: name of the text column, in files that have columns. Inferred when None.
+        label: name of the label column. Inferred when None and `labels` is true.
+        headers: "drop" removes everything up to the first empty line of each document. A document without an empty line
+            is kept whole.
+        labels: whether documents must have labels. If false, as for predictions, a file or folder may lack them.
+        whole: whether a plain text file is one document. By default each paragraph is one.
 
-    The others are those of `CsvFormat`; the encoding is of all files but Parquet, and what is not of it is replaced and
-    told.
+    The other fields are those of `CsvFormat`. The encoding applies to all files; in Parquet only to text that is stored
+    as bytes. Invalid bytes are replaced and reported.
     """
 
     text: str | None = None
@@ -58,10 +59,10 @@ class Columns:
     """The columns of a file that are read.
 
     Attributes:
-        text: name of the text's.
-        label: name of the label's, if there is one.
-        part: name of the column that says what is train and what is test, if there is one.
-        names: all of the file's; one inside an object has the object's name and a dot before it.
+        text: name of the text column.
+        label: name of the label column, or None.
+        part: name of the column that assigns rows to the train, test or validation split, or None.
+        names: all columns of the file. A nested column is named after its object, a dot and its own name.
     """
 
     text: str
@@ -71,25 +72,25 @@ class Columns:
 
     @property
     def wanted(self) -> list[str]:
-        """The names of those that are read."""
+        """Names of the columns to read."""
         return [name for name in (self.text, self.label, self.part) if name is not None]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What can be read independently of the rest.
+    """A partition: a part of the raw files that can be read independently.
 
     Attributes:
         path: the file or the folder.
-        kind: what it is.
-        size: bytes that it covers, for progress.
-        columns: what is read of a table.
+        kind: its format.
+        size: bytes covered by the partition, for progress.
+        columns: columns to read, in files that have columns.
         layout: where the classes are in a folder tree or an archive.
-        names: files of a folder tree, relative to it.
-        begin: first byte of a csv, a JSONL or a tar file, or number of a Parquet row group, or of the npz's part.
-        end: byte after the last; None reads to the end in one stream.
-        line: lines or rows of the file above the piece.
-        part: what the file's name says of all its rows: 0 train, 1 test, 2 validation, -1 nothing.
+        names: files of a folder tree, relative to its root.
+        begin: first byte in a csv, JSONL, plain text or tar file; index of a Parquet row group or of the npz split.
+        end: byte after the last. None reads to the end in one stream.
+        line: lines or rows of the file before the partition.
+        part: split of all rows according to the file name: 0 train, 1 test, 2 validation, -1 unspecified.
     """
 
     path: str
@@ -105,5 +106,5 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """The file's name, for messages and ids."""
+        """Name of the file, for messages and ids."""
         return os.path.basename(self.path)

@@ -1,20 +1,23 @@
-"""Project Gutenberg's header and licence, which stand around a book and are no part of it."""
+"""Project Gutenberg's header and license, which surround the text of a book."""
 
 import mmap
 import re
 
-NEAR = 1 << 17  # bytes from the beginning within which the header ends
+NEAR = 1 << 17  # number of first bytes in which the header ends
 _START = re.compile(rb"\*\*\* ?START OF (?:THE|THIS) PROJECT GUTENBERG[^\n]*(?:\n|$)")
 _END = re.compile(rb"\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG")
 
 
 def body(data: "bytes | mmap.mmap", begin: int = 0, end: int | None = None) -> tuple[int, int]:
-    """First byte and byte after the last of the book itself; all of it where there is no header.
+    """Return the byte range of the book without header and license.
 
     Args:
-        data: UTF-8 or another encoding with ASCII's letters.
-        begin: first byte to look at.
-        end: byte after the last to look at.
+        data: text in UTF-8 or another encoding that extends ASCII.
+        begin: first byte to search.
+        end: byte after the last to search. None stands for the end of the data.
+
+    Returns:
+        First byte and byte after the last; the searched range where there is no header.
     """
     end = len(data) if end is None else end
     start = _START.search(data, begin, min(end, begin + NEAR))
@@ -25,13 +28,13 @@ def body(data: "bytes | mmap.mmap", begin: int = 0, end: int | None = None) -> t
 
 
 def end(data: bytes) -> int | None:
-    """Where the license behind a book begins, if it does."""
+    """Return the position of the license after a book, or None."""
     stop = _END.search(data)
     return None if stop is None else stop.start()
 
 
 def bare(text: str) -> str:
-    """A text without the header and the license around it, if it has them."""
+    """Return a text without Project Gutenberg's header and license."""
     if "*** START OF TH" not in text and "***START OF TH" not in text:
         return text
     data = text.encode("utf-8", "surrogatepass")

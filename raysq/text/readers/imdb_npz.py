@@ -1,4 +1,4 @@
-"""Documents as ranks of words, in `imdb.npz` as Keras ships it; nothing in the file can run code."""
+"""Documents as word ranks, in `imdb.npz` as Keras distributes it. Reading the file executes no code from it."""
 
 import contextlib
 import io
@@ -23,16 +23,16 @@ from raysq.text.readers.format import RANGE, Form, Piece
 from raysq.text.readers.tables import numbered
 
 INDEX = "imdb_word_index.json"
-_SEED = 113  # that of `keras.datasets.imdb.load_data`
+_SEED = 113  # seed of `keras.datasets.imdb.load_data`
 _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _SHIPPED = "it must hold x_train, y_train, x_test and y_test, lists of word ranks and their labels, as Keras's imdb.npz"
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
-    """Two pieces: train, then test.
+    """Return two partitions: train, then test.
 
     Raises:
-        DataError: another npz.
+        DataError: the npz lacks one of the arrays.
     """
     with open_zip(path) as archive:
         names = archive.namelist()
@@ -44,7 +44,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-    """The documents of train or test, in the order in which `keras.datasets.imdb.load_data` gives them."""
+    """Yield the documents of the train or test split, in the order of `keras.datasets.imdb.load_data`."""
     path, part = Path(piece.path), ("train", "test")[piece.part]
     with open_zip(path) as archive:
         labels = _array(archive, path, f"y_{part}", form)
@@ -65,10 +65,13 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
 
 
 def words_of(files: Sequence[Path]) -> list[str] | None:
-    """The words by rank, the first has rank 1, where Keras's `imdb_word_index.json` lies beside the npz; else None.
+    """Return the words by rank, from `imdb_word_index.json` of Keras beside the npz.
+
+    Returns:
+        Words, of which the first has rank 1, or None if there is no word index.
 
     Raises:
-        DataError: it is no such index.
+        DataError: the file is not a word index.
     """
     archive = next((path for path in files if path.suffix.lower() == ".npz"), None)
     if archive is None or not (path := archive.with_name(INDEX)).exists():
@@ -88,7 +91,7 @@ def _table(
     rows: list[list[int]], labels: np.ndarray, order: np.ndarray, piece: Piece, name: str
 ) -> tuple[pa.Table, dict[str, Any]]:
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-    collected = array("i")  # takes whole numbers only, where NumPy would cut off decimals
+    collected = array("i")  # accepts only integers, where NumPy would truncate decimals
     with contextlib.suppress(TypeError, OverflowError):
         for row in rows:
             collected.fromlist(row)
@@ -115,7 +118,7 @@ def _table(
 
 
 def _array(archive: zipfile.ZipFile, path: Path, name: str, limits: Limits) -> Any:
-    """An array, or a list of lists where it is one of objects."""
+    """Return an array, or a list of lists for an object array."""
     try:
         with open_member(archive, f"{name}.npy", path) as file:
             raw = file.read(limits.max_object_bytes + 1)

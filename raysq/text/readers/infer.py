@@ -1,4 +1,4 @@
-"""What a person did not say of their documents, found in the files, and told."""
+"""Infer settings the user left out from the files, and report what was inferred."""
 
 import itertools
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from raysq.text.readers.columns import columns_of
 from raysq.text.readers.format import Form
 from raysq.text.readers.partition import parts_by_name, sort_of
 
-_LOOKED_AT = 10  # values of a column that may be names of files
-_FOLDERS = 20  # in which such files are looked for
-_LONGEST = 256  # characters of a file's name
+_LOOKED_AT = 10  # values of a column that are tested for being file names
+_FOLDERS = 20  # folders that are searched for such files
+_LONGEST = 256  # maximum characters of a file name
 
 
 class Inferred(NamedTuple):
-    """What was found in files.
+    """Settings inferred from files.
 
     Attributes:
-        form: how they are read; text and label are None where files have no columns.
-        told: what was found, in lines.
+        form: how the files are read. `text` and `label` are None where files have no columns.
+        told: messages that report what was inferred.
         layout: "table", "ranks", "parts" (train/CLASS/FILE), "classes" (CLASS/FILE), "files" or "plain".
     """
 
@@ -34,14 +34,14 @@ class Inferred(NamedTuple):
 
 
 def infer(files: Sequence[Path], form: Form) -> Inferred:
-    """Finds the columns of text and label, how csv files are written, and the layout, by the beginnings of the files.
+    """Infer the text and label columns, the csv format and the layout from the beginning of the files.
 
     Args:
         files: the raw files.
-        form: how they are read, as far as it is known.
+        form: how they are read, as far as the user specified it.
 
     Raises:
-        DataError: something cannot be found; the message says what to say.
+        DataError: a setting cannot be inferred. The message names the option that specifies it.
     """
     labels, bare = form.labels, replace(form, text=None, label=None, delimiter=None)
     kind = sort_of(files)
@@ -85,10 +85,10 @@ def _table(files: Sequence[Path], form: Form) -> Inferred:
 
 
 def _refuse_names(path: Path, column: str, form: Form) -> None:
-    """Refuse a column that was taken for that of the texts where it names the files in which they are.
+    """Raise an error if the inferred text column holds names of files with the texts.
 
     Raises:
-        DataError: its first values are files beside the table, or in a folder beside it.
+        DataError: its first values name files beside the table, or in a folder beside it.
     """
     values = [value for value in sniff.head(path, form)[column][:_LOOKED_AT] if isinstance(value, str)]
     names = [value for value in values if 0 < len(value) < _LONGEST and value.isprintable()]

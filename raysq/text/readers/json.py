@@ -1,4 +1,4 @@
-"""Documents in JSON: one object a line (JSONL), or a list of objects."""
+"""Documents in JSON files: one object per line (JSONL), or a list of objects."""
 
 import contextlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,13 +20,17 @@ from raysq.text.readers.format import RANGE, Columns, Form, Piece
 from raysq.text.readers.sniff import unnested
 from raysq.text.readers.tables import BOM, is_utf8
 
-_MOST = 1 << 17  # rows of a table, however short they are
-_PARSED = 1 << 20  # bytes that are parsed at a time; a line must be among them whole
+_MOST = 1 << 17  # maximum rows of a table, for short documents
+_PARSED = 1 << 20  # bytes parsed at a time; raised to the longest line
 _LABELS = (pa.string(), pa.int64(), pa.bool_(), pa.float64())
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
-    """The pieces of a JSONL file: byte ranges that end at line ends, or one stream if it is packed."""
+    """Return the partitions of a JSONL file.
+
+    They are byte ranges that end at line ends. There is one stream if the file is compressed or in a multi-byte
+    encoding other than UTF-8.
+    """
     columns = columns_of(path, form)
     if path.suffix.lower() == ".gz" or not streams.plain(form.encoding):
         return [Piece(str(path), "jsonl", path.stat().st_size, columns)]
@@ -37,12 +41,12 @@ def plan(path: Path, form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-    """The documents of a piece of JSONL; their ids have the number of the line."""
+    """Yield the documents of a JSONL partition. Their ids have the line number."""
     assert piece.columns is not None
     stream = streams.chunks(Path(piece.path), form.encoding, begin=piece.begin, end=piece.end)
     encoding = streams.given(form.encoding)
     line = piece.line
-    # One byte more than there are: one block.
+    # One byte more than the range gives a single block.
     size = RANGE if piece.end is None else piece.end - piece.begin + 1
     form = replace(form, encoding="utf-8")
     with contextlib.closing(stream):
@@ -59,12 +63,12 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
 
 
 def plan_list(path: Path, form: Form) -> list[Piece]:
-    """The piece of a JSON list, which must be read as a whole."""
+    """Return the only partition of a JSON list, which must be read as a whole."""
     return [Piece(str(path), "json", path.stat().st_size, columns_of(path, form))]
 
 
 def read_list(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-    """The documents of a JSON list; their ids have the number of the item, from 1."""
+    """Yield the documents of a JSON list. Their ids have the number of the item, from 1."""
     data = streams.whole(Path(piece.path), form, form.encoding)
     text = data.decode(streams.given(form.encoding), errors="surrogateescape")
     del data
@@ -73,8 +77,14 @@ def read_list(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, An
 
 
 def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Read | None:
-    """The rows of lines, which end at these places, that are plain objects with a text and labels of one type, else
-    None."""
+    """Parse lines with Arrow, if they are plain objects with a text and labels of one type. Else return None.
+
+    Args:
+        block: whole lines.
+        ends: offsets of their line ends.
+        columns: columns to read.
+        line: number of lines before the block.
+    """
     data = np.frombuffer(block, np.uint8)
     if not block.endswith(b"\n"):
         ends = np.append(ends, len(block))
@@ -96,16 +106,16 @@ def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Rea
             return None
         table = unnested(table)
         if any("." in name and table.column(name).null_count == len(numbers) for name in columns.wanted):
-            return None  # no object in an object, but a name with a dot in it
+            return None  # the name has a dot and is not a nested field
         found = [(name, _bytes(table.column(name))) for name in columns.wanted]
-        # The text stays in the parts in which it was parsed: it is never held twice.
+        # The text stays chunked as parsed, so that it is never copied.
         parted = [values if name == columns.text else contiguous_array(values) for name, values in found]
         return Read(parted, numbers + line + 1)
     return None
 
 
 def _schema(fields: Sequence[tuple[Sequence[str], pa.DataType]]) -> pa.Schema:
-    """The schema of fields by their paths, those of one object in one struct."""
+    """Return the schema of fields given by their paths. Fields of the same object share a struct."""
     names: dict[str, list[tuple[Sequence[str], pa.DataType]]] = {}
     for (first, *rest), kind in fields:
         names.setdefault(first, []).append((rest, kind))
@@ -115,21 +125,21 @@ def _schema(fields: Sequence[tuple[Sequence[str], pa.DataType]]) -> pa.Schema:
 
 
 def _bytes(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Text as bytes, since Arrow's reader does not check that they are UTF-8."""
+    """Return text as bytes, since Arrow's JSON reader does not check that it is UTF-8."""
     if pa.types.is_large_string(values.type) or pa.types.is_string(values.type):
         return values.cast(pa.large_binary())
     return values
 
 
 def _slowly(block: bytes, piece: Piece, encoding: str, line: int) -> Iterator[Read]:
-    """The rows of any lines that hold an object each."""
+    """Parse any lines that hold an object each."""
     lines = enumerate(block.split(b"\n"), line + 1)
     rows = ((number, parsed_object(piece.name, number, text, encoding)) for number, text in lines if text.strip())
     return _collected(rows, piece, "line")
 
 
 def _collected(rows: Iterable[tuple[int, dict[str, Any]]], piece: Piece, what: str) -> Iterator[Read]:
-    """Objects as rows, a bounded number of bytes at a time."""
+    """Yield objects as rows, with a bounded number of bytes at a time."""
     assert piece.columns is not None
     wanted = piece.columns.wanted
     cells: list[list[bytes | None]] = []
@@ -151,8 +161,10 @@ def _as_read(cells: list[list[bytes | None]], numbers: list[int]) -> Read:
 
 
 def _cell(value: Any, where: str) -> bytes | None:
-    """A text or a label as UTF-8; bytes that were not of the encoding, and half surrogate pairs, are left as they
-    are, to be found when all are decoded."""
+    """Return a text or a label as UTF-8 bytes.
+
+    Bytes that are invalid in the encoding and lone surrogates are kept. They are found when all texts are decoded.
+    """
     if value is None:
         return None
     if isinstance(value, bool):

@@ -1,10 +1,10 @@
-"""Where classes and parts are in a folder tree or an archive: ROOT/CLASS/FILE, or ROOT/train/CLASS/FILE."""
+"""Where classes and splits are in a folder tree or an archive: ROOT/CLASS/FILE, or ROOT/train/CLASS/FILE."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-# The number of a part in the column `part`: 0 to train on, 1 to test on, 2 to validate on.
+# Codes in the column `part`: 0 train, 1 test, 2 validation.
 PARTS = {
     "train": 0,
     "training": 0,
@@ -15,24 +15,24 @@ PARTS = {
     "valid": 2,
     "validation": 2,
 }
-_UNLABELED = "unsup"  # aclImdb's folder of reviews without a label
+_UNLABELED = "unsup"  # folder of unlabeled reviews in aclImdb
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How the path of a file says what it is.
+    """Mapping of file paths to labels and splits.
 
     Attributes:
         name: "parts" for train/CLASS/FILE and test/CLASS/FILE, "classes" for CLASS/FILE, "files" where there are no
             classes.
-        root: the one folder above all of it that is looked through, with a slash, or "".
+        root: common top folder to which the layout applies, with a trailing slash, or "".
     """
 
     name: Literal["parts", "classes", "files"]
     root: str = ""
 
     def place(self, path: str) -> tuple[str | None, int, str] | None:
-        """Label, part and id of the file at a path with forward slashes; None where it is no document."""
+        """Return label, split and id of the file at a path with forward slashes, or None if it is not a document."""
         if not path.startswith(self.root):
             return None
         inner = path[len(self.root) :]
@@ -48,14 +48,14 @@ class Layout:
 
     @property
     def said(self) -> str:
-        """The layout, for people."""
+        """Description of the layout, for messages."""
         return {"parts": "train/CLASS/FILE and test/CLASS/FILE", "classes": "CLASS/FILE", "files": "files alone"}[
             self.name
         ]
 
 
 def has_parts(path: str) -> Layout | None:
-    """The layout, where one path is enough to tell: a folder named train or test that holds folders."""
+    """Return the layout if a single path determines it: a folder named train or test that holds folders. Else None."""
     folders = path.split("/")
     if len(folders) > 2 and folders[0].lower() in PARTS:
         return Layout("parts")
@@ -65,7 +65,11 @@ def has_parts(path: str) -> Layout | None:
 
 
 def find(paths: Iterable[str]) -> Layout:
-    """The layout of a tree, from the paths of all its files, relative and with forward slashes."""
+    """Return the layout of a folder tree.
+
+    Args:
+        paths: paths of all files, relative and with forward slashes.
+    """
     tops, deep = set(), False
     for path in paths:
         parts = has_parts(path)
@@ -81,10 +85,13 @@ def find(paths: Iterable[str]) -> Layout:
 
 
 def are_parts(labels: Iterable[str | None]) -> bool:
-    """Whether what looks like names of classes are names of parts, as where train/ and test/ hold files alone."""
+    """Return whether all apparent class names are names of splits, as where train/ and test/ hold files directly."""
     return all(label is not None and label.lower() in PARTS for label in labels)
 
 
 def for_predictions(found: Layout) -> Layout:
-    """The layout where no labels are needed: each file is a document, but for those beside train/ and test/."""
+    """Return the layout where labels are not needed.
+
+    Every file is a document, except for files beside train/ and test/.
+    """
     return found if found.name == "parts" else Layout("files")

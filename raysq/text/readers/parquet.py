@@ -1,4 +1,4 @@
-"""Documents in Parquet files, one row group a piece."""
+"""Documents in Parquet files, one partition per row group."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,14 +15,14 @@ from raysq.text.readers.columns import Read, columns_of, documents
 from raysq.text.readers.format import RANGE, Form, Piece
 from raysq.text.readers.sniff import unnested
 
-_MOST = 1 << 16  # rows of a table
+_MOST = 1 << 16  # maximum rows of a table
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
-    """The pieces of a Parquet file.
+    """Return the partitions of a Parquet file.
 
     Raises:
-        DataError: a text column that does not hold text, or one that is not there.
+        DataError: the text column does not hold text, or a column does not exist.
     """
     columns = columns_of(path, form)
     with open_parquet(path) as file:
@@ -43,19 +43,21 @@ def plan(path: Path, form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-    """The documents of a piece; their ids have the number of the row, from 1. Text that is stored as bytes is in the
-    form's encoding."""
+    """Yield the documents of a partition. Their ids have the row number, from 1.
+
+    Text that is stored as bytes is in the encoding of `form`.
+    """
     assert piece.columns is not None
     line = piece.line
     with open_parquet(piece.path) as file:
         group = file.metadata.row_group(piece.begin)
-        # Of text that is the same in all rows the size in the file says little.
+        # The size in the file underestimates text that is repeated in all rows, so rows are limited too.
         few = min(max(int(group.num_rows * RANGE / max(group.total_byte_size, 1)), 1), _MOST)
         for batch in file.iter_batches(few, [piece.begin], piece.columns.wanted, use_threads=False):
             rows = unnested(pa.Table.from_batches([batch]))
             text, *others = (contiguous_array(rows.column(name)) for name in piece.columns.wanted)
             text = _text(text)
-            # Text that Arrow calls so is UTF-8, or damaged; it is looked at as bytes are.
+            # A string column is UTF-8 unless it is damaged, so it is decoded like bytes.
             binary = pa.types.is_large_binary(text.type)
             read = Read(
                 [text if binary else text.cast(pa.large_binary()), *map(replaced_text, others)],

@@ -1,4 +1,4 @@
-"""The pieces of raw files."""
+"""Partitioning of raw files."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -18,10 +18,17 @@ _TABLES = {"csv": quoted.plan, "jsonl": objects.plan, "json": objects.plan_list,
 
 
 def plan(files: Sequence[Path], form: Form) -> list[Piece]:
-    """The pieces, in row order: that of the files, in a folder tree that of the names, in `imdb.npz` Keras's.
+    """Return the partitions of files, in row order.
+
+    Partitions follow the order of the files. In a folder tree they follow the order of the names, in `imdb.npz` that of
+    Keras.
+
+    Args:
+        files: raw files of one format.
+        form: how they are read.
 
     Raises:
-        DataError: files of several sorts, or what cannot be read.
+        DataError: the files have different formats, or cannot be read.
     """
     kind = sort_of(files)
     files = documents_of(files)
@@ -35,10 +42,10 @@ def plan(files: Sequence[Path], form: Form) -> list[Piece]:
 
 
 def sort_of(files: Sequence[Path]) -> str:
-    """What the files are: "tree", "tar", "npz", "plain" or "table".
+    """Return the common format of files: "tree", "tar", "npz", "plain" or "table".
 
     Raises:
-        DataError: several sorts, which are different data sets.
+        DataError: the files have different formats and are therefore different data sets.
     """
     sorts: dict[str, str] = {}
     for path in documents_of(files):
@@ -50,14 +57,19 @@ def sort_of(files: Sequence[Path]) -> str:
 
 
 def documents_of(files: Sequence[Path]) -> list[Path]:
-    """The files without the list of words that lies beside `imdb.npz`."""
+    """Return the files without the word index that accompanies `imdb.npz`."""
     if any(path.suffix.lower() == ".npz" for path in files):
         return [path for path in files if path.name != imdb_npz.INDEX]
     return list(files)
 
 
 def parts_by_name(files: Sequence[Path]) -> list[int]:
-    """What several files say of their rows when all are called train... or test...; else -1 for each."""
+    """Return the split of each file according to its name.
+
+    Returns:
+        0, 1 or 2 for each file, where there are several and all names start with a split, such as train or test;
+        otherwise -1 for each.
+    """
     found = [layout.PARTS.get(re.split(r"[-_.]", path.name.lower(), maxsplit=1)[0], -1) for path in files]
     return found if len(files) > 1 and -1 not in found else [-1] * len(files)
 

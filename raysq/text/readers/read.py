@@ -1,4 +1,4 @@
-"""Reading a piece of the plan."""
+"""Read a partition with the reader of its format."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,11 +24,13 @@ _READERS = {
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-    """The documents of a piece, in tables of bounded size, each with a note; both as the package says.
+    """Yield the documents of a partition as tables of bounded size, each with its statistics.
+
+    Both are described in `raysq.text.readers`.
 
     Raises:
-        DataError: what cannot be read; it names the file, and the line where there is one.
-        SourceError: a file that cannot be opened.
+        DataError: the partition cannot be read. The message names the file, and the line where there is one.
+        SourceError: a file cannot be opened.
     """
     with damages(piece.path):
         yield from _READERS[piece.kind](piece, form)

@@ -1,4 +1,4 @@
-"""The first texts of raw files, so that what is not said of them can be found in them."""
+"""Sample the first texts of raw files, to infer settings from them."""
 
 import contextlib
 import itertools
@@ -12,16 +12,16 @@ from raysq.text.readers import archive, classes, gutenberg, layout, sniff
 from raysq.text.readers.format import Form
 from raysq.text.readers.partition import sort_of
 
-_FILES = 64  # of a folder or an archive
-_BYTES = 1 << 17  # of texts
+_FILES = 64  # maximum files of a folder or an archive
+_BYTES = 1 << 17  # of texts in a sample
 
 
 def sample(files: Sequence[Path], form: Form) -> list[str]:
-    """Return the first texts of raw files, some 128 kB of them; none where words are numbers.
+    """Return the first texts of raw files, about 128 kB. The list is empty where documents are word ranks.
 
     Args:
-        files: all of one sort.
-        form: how they are read, with nothing left open.
+        files: raw files of one format.
+        form: how they are read, with all settings inferred.
     """
     sort = sort_of(files)
     if sort == "npz":

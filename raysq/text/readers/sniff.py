@@ -1,4 +1,4 @@
-"""The beginning of a file with columns: their names, and some of their values."""
+"""The beginning of a file with columns: column names and their first values."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ from raysq.text.readers.format import SUFFIXES, Form
 
 ROWS = 1000
 _BYTES = 1 << 20
-_BEFORE = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"  # marks of the byte order, and spaces
+_BEFORE = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"  # byte order marks and white space
 
 _FAMILIES = {
     "csv": "csv",
@@ -37,14 +37,18 @@ _FAMILIES = {
 
 Head = dict[str, list[Any]]
 
-_NAMES = ("text,label", "--text 1 --label 2")  # of columns, for errors
+_NAMES = ("text,label", "--text 1 --label 2")  # example column names and options, for errors
 
 
 def family(path: Path) -> str:
-    """What a file is, by its name: "csv", "jsonl", "json", "parquet", "tar", "npz", "plain"; or "tree" for a folder.
+    """Return the format of a file, by its name.
+
+    Returns:
+        "csv", "jsonl", "json", "parquet", "tar", "npz" or "plain"; "tree" for a folder. A .json file that holds one
+        object per line is "jsonl".
 
     Raises:
-        DataError: none of these.
+        DataError: unknown format.
     """
     if path.is_dir():
         return "tree"
@@ -57,16 +61,18 @@ def family(path: Path) -> str:
 
 
 def is_csv(path: Path) -> bool:
-    """Whether a file is a csv, by its name."""
+    """Return whether a file is a csv, by its name."""
     ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
     return path.is_file() and _FAMILIES.get(ending) == "csv"
 
 
 def head(path: Path, form: Form) -> Head:
-    """Columns and their values in the first rows of a file, as many in each column, None where one is missing.
+    """Return the columns of a file with the values in its first rows.
+
+    All columns have the same number of values. A missing value is None.
 
     Raises:
-        DataError: a file that cannot be read, or that has no columns.
+        DataError: the file cannot be read, or has no rows.
     """
     kind = family(path)
     if kind == "parquet":
@@ -79,7 +85,7 @@ def head(path: Path, form: Form) -> Head:
             data, whole = _begin(path, form, size, line=kind != "json")
             streams.refuse_utf16(path.name, data, form.encoding)
             found = _json(path, data, whole, form, kind)
-        # A first document that is longer than what was read is no reason to know nothing.
+        # A first document longer than this prefix needs a longer one.
         if any(found.values()) or whole:
             break
         if kind != "json":
@@ -95,14 +101,17 @@ def head(path: Path, form: Form) -> Head:
 
 
 def csv_begin(path: Path, form: Form, size: int = _BYTES) -> tuple[Beginning, bool]:
-    """The beginning of a csv, with sizes in the encoding that `streams.chunks` gives; and whether it is all."""
+    """Return the beginning of a csv file, and whether it is the whole file.
+
+    Sizes are in bytes of the encoding that `streams.chunks` yields.
+    """
     data, whole = _begin(path, form, size)
     streams.refuse_utf16(path.name, data, form.encoding)
     return begin(path.name, data, whole, _given(form), ROWS), whole
 
 
 def sniffed(path: Path, form: Form) -> tuple[Form, list[str]]:
-    """The form with how a csv is written, found where it is not known; and messages."""
+    """Return the settings with the csv format inferred where it is not specified, and messages."""
     if family(path) != "csv":
         return form, []
     encoded, messages = sniff_encoding(_begin(path, replace(form, encoding="utf-8"))[0], form.csv)
@@ -114,12 +123,12 @@ def sniffed(path: Path, form: Form) -> tuple[Form, list[str]]:
 
 
 def _given(form: Form) -> CsvFormat:
-    """How a csv is written, of the bytes that `streams.chunks` gives."""
+    """Return the csv format of the bytes that `streams.chunks` yields."""
     return replace(form.csv, encoding=streams.given(form.encoding))
 
 
 def _first(path: Path) -> bytes:
-    """The first sign of a file, in UTF-8, UTF-16 or UTF-32."""
+    """Return the first byte that is neither a byte order mark nor white space, in UTF-8, UTF-16 or UTF-32."""
     for chunk in streams.chunks(path):
         text = chunk.lstrip(_BEFORE)
         if text:
@@ -128,7 +137,7 @@ def _first(path: Path) -> bytes:
 
 
 def _begin(path: Path, form: Form, least: int = _BYTES, line: bool = True) -> tuple[bytes, bool]:
-    """The first bytes of a file, and whether they are all; with all of the first line where there are lines."""
+    """Return the first bytes of a file, and whether they are all of it. With `line`, include the whole first line."""
     found: list[bytes] = []
     size, ended = 0, not line
     for chunk in streams.chunks(path, form.encoding):
@@ -152,7 +161,7 @@ def _csv(path: Path, form: Form, size: int) -> tuple[Head, bool]:
 
 
 def nameless(name: str, few: Head) -> DataError:
-    """The error for a csv whose first line is a row."""
+    """Return the error for a csv file without a header."""
     return no_header(name, list(few), *_NAMES)
 
 
@@ -181,7 +190,7 @@ def _parquet(path: Path) -> Head:
 
 
 def unnested(rows: pa.Table) -> pa.Table:
-    """A table whose structs are columns of their own: a field `b` of `a` is the column `a.b`."""
+    """Return a table with structs flattened: field `b` of column `a` becomes column `a.b`."""
     while any(pa.types.is_struct(field.type) for field in rows.schema):
         rows = rows.flatten()
     return rows

@@ -1,4 +1,4 @@
-"""Documents as Arrow tables: bytes decoded, labels as text, with a note of what was seen."""
+"""Documents as Arrow tables: decoded texts, labels as text, and statistics."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -13,11 +13,11 @@ from raysq.text.readers.format import RANGE, Form
 from raysq.text.readers.layout import PARTS
 
 BOM = b"\xef\xbb\xbf"
-_MOST = 20_000  # documents of one table, however short they are
+_MOST = 20_000  # maximum documents of a table, for short documents
 
 
 class Documents:
-    """Collects documents, as bytes, until they fill a table."""
+    """Buffer of documents, as bytes, that are returned as one table when it is full."""
 
     def __init__(self, form: Form) -> None:
         self._form = form
@@ -33,7 +33,7 @@ class Documents:
         self._not_text: list[str] = []
 
     def add(self, raw: bytes | None, label: str | None, part: int, name: str) -> bool:
-        """Adds one document, and says whether the table is full."""
+        """Add a document, and return whether the table is full."""
         self._raw.append(raw)
         self._labels.append(label)
         self._parts.append(part)
@@ -42,16 +42,16 @@ class Documents:
         return self._bytes >= RANGE or len(self._raw) >= _MOST
 
     def skip(self, name: str) -> None:
-        """Note a file that holds no text."""
+        """Record a file that holds no text."""
         self._not_text.append(_printable(name))
 
     def rest(self) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-        """The last table, unless there is nothing to say."""
+        """Yield the last table, unless it has neither rows nor statistics."""
         if self._raw or self.ignored or self._not_text:
             yield self.take()
 
     def take(self) -> tuple[pa.Table, dict[str, Any]]:
-        """The table, and its note; the next one begins."""
+        """Return the table and its statistics, and clear the buffer."""
         raw = [text[3:] if text and text.startswith(BOM) else text for text in self._raw]
         built = table(
             pa.array(raw, pa.large_binary()),
@@ -75,16 +75,16 @@ def table(
     ignored: int = 0,
     not_text: Sequence[str] = (),
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """A table of documents, and its note.
+    """Return a table of documents, with its statistics.
 
     Args:
-        text: large_binary in the form's encoding, or large_string.
-        label: large_string, null where missing, or None where there are none at all.
-        part: int8, or one number for all.
+        text: large_binary in the encoding of `form`, or large_string.
+        label: large_string, null where missing, or None if there are no labels.
+        part: split of each document, int8, or one number for all.
         ids: large_string.
         form: how documents are read.
-        ignored: number of files that are no documents, for the note.
-        not_text: names of files that hold no text, for the note.
+        ignored: number of files that are not documents, for the statistics.
+        not_text: names of files that hold no text, for the statistics.
     """
     rows = len(text)
     missing_text = text.null_count
@@ -115,12 +115,20 @@ def table(
 
 
 def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array:
-    """Labels as text: true and false, whole numbers without decimals, text without the spaces around it.
+    """Convert labels to text.
 
-    Bytes are text in that encoding.
+    Booleans become true and false, whole numbers lose their decimals, and text is stripped of surrounding white space.
+
+    Args:
+        values: labels. Bytes are text in `encoding`.
+        where: name of the column, for errors.
+        encoding: of bytes.
+
+    Returns:
+        large_string, null where the label is missing or empty.
 
     Raises:
-        DataError: a column of lists, say.
+        DataError: the column is nested, such as a column of lists.
     """
     kind = values.type
     if pa.types.is_dictionary(kind):
@@ -137,10 +145,10 @@ def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array
 
 
 def as_parts(values: pa.Array, ids: pa.Array, column: str) -> pa.Array:
-    """A column of train and test as 0 and 1.
+    """Convert a column of split names to their codes, int8: 0 train, 1 test, 2 validation.
 
     Raises:
-        DataError: another value; it names the row.
+        DataError: unknown split name. The message names the row.
     """
     names = pc.utf8_lower(pc.fill_null(as_labels(values, column), ""))
     place = pc.index_in(names, pa.array(list(PARTS), pa.large_string()))
@@ -154,7 +162,7 @@ def as_parts(values: pa.Array, ids: pa.Array, column: str) -> pa.Array:
 
 
 def numbered(name: str, numbers: np.ndarray) -> pa.Array:
-    """Ids of rows: the file's name and a number."""
+    """Return ids of rows: the file name, a colon and a number."""
     text = pa.array(numbers, pa.int64()).cast(pa.large_string())
     return pc.binary_join_element_wise(
         pa.scalar(_printable(name), pa.large_string()), text, pa.scalar(":", pa.large_string())
@@ -162,7 +170,7 @@ def numbered(name: str, numbers: np.ndarray) -> pa.Array:
 
 
 def _decoded(raw: pa.Array | pa.ChunkedArray, form: Form) -> tuple[pa.Array | pa.ChunkedArray, list[int]]:
-    """The documents as text, and which of them have bytes that are not of the encoding."""
+    """Decode documents, and return the rows with bytes that are invalid in the encoding."""
     if is_utf8(form.encoding):
         try:
             return raw.cast(pa.large_string()), []
@@ -179,7 +187,7 @@ def _decoded(raw: pa.Array | pa.ChunkedArray, form: Form) -> tuple[pa.Array | pa
 
 
 def is_utf8(encoding: str) -> bool:
-    """Whether the encoding's bytes are those of UTF-8."""
+    """Return whether an encoding is UTF-8."""
     return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 
@@ -192,7 +200,7 @@ def _replaced(raw: pa.Array, encoding: str) -> pa.Array:
 
 
 def _body(text: str) -> str:
-    """A post without its headers."""
+    """Return a post without its headers."""
     ends = [place + len(gap) for gap in ("\n\n", "\r\n\r\n") if (place := text.find(gap)) >= 0]
     return text[min(ends) :] if ends else text
 
@@ -205,5 +213,5 @@ def _strings(values: Sequence[str | None]) -> pa.Array:
 
 
 def _printable(name: str) -> str:
-    """A file's name whose bytes need not be UTF-8."""
+    """Return a file name with bytes that are not UTF-8 escaped."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

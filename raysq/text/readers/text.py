@@ -1,7 +1,7 @@
-"""Plain text files: paragraphs of running text, or whole files, with any line ends.
+"""Plain text files as documents: paragraphs of running text, or whole files, with any line ends.
 
-A file is read in ranges that end at paragraphs, so that a large one takes no more memory than a small one and gives
-the same documents however many tasks read it. What Project Gutenberg puts around its books is left out.
+Files are read in ranges that end at paragraphs. Memory does not grow with the file, and the documents do not depend
+on the number of tasks. Project Gutenberg's header and license are left out.
 """
 
 import contextlib
@@ -26,7 +26,11 @@ _GAP = re.compile(rb"\n(?:[ \t\r]*\n)+")
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
-    """The pieces of a file: ranges that end at paragraphs, or one stream if it is packed or of wide characters."""
+    """Return the partitions of a file.
+
+    They are ranges that end at paragraphs. There is one stream if the file is compressed, is in a multi-byte encoding
+    other than UTF-8, or is read as one document.
+    """
     size = path.stat().st_size
     if not size:
         return []
@@ -45,7 +49,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-    """The documents of a piece: paragraphs, whose ids have the number of their first line, or the whole file."""
+    """Yield the documents of a partition: paragraphs, with the number of their first line as id, or the whole file."""
     documents = Documents(replace(form, encoding=streams.given(form.encoding)))
     with contextlib.closing(
         streams.chunks(Path(piece.path), form.encoding, begin=piece.begin, end=piece.end)
@@ -68,10 +72,10 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
 
 
 def told(files: list[Path], form: Form) -> list[str]:
-    """What is left out of files, in lines.
+    """Return messages about text that is left out of files.
 
     Raises:
-        DataError: a file that begins as one of another encoding.
+        DataError: a file begins as in another encoding.
     """
     found = []
     for path in files:
@@ -87,7 +91,7 @@ def told(files: list[Path], form: Form) -> list[str]:
 
 
 def _all(stream: Iterator[bytes], form: Form, name: str) -> Iterator[bytes]:
-    """The chunks of a file that is one document."""
+    """Yield the chunks of a file that is one document, up to the size limit."""
     size = 0
     for chunk in stream:
         size += len(chunk)
@@ -96,7 +100,7 @@ def _all(stream: Iterator[bytes], form: Form, name: str) -> Iterator[bytes]:
 
 
 def _paragraphs(block: bytes) -> Iterator[tuple[bytes, int]]:
-    """Each paragraph, and the number of line ends between it and the next."""
+    """Yield each paragraph, with the number of line ends between it and the next."""
     place = 0
     for gap in _GAP.finditer(block):
         yield block[place : gap.start()], gap.group().count(b"\n")
@@ -113,7 +117,7 @@ def _line_ends(data: bytes) -> bytes:
 
 
 def _cut(data: "bytes | mmap.mmap", begin: int, end: int) -> int:
-    """Where a range that begins there ends: at a paragraph, else at a line, a word, or between two characters."""
+    """Return the end of a range: at a paragraph, else at a line, a word, or between two characters."""
     least, most = begin + RANGE, begin + 2 * RANGE
     if least >= end:
         return end
@@ -126,7 +130,7 @@ def _cut(data: "bytes | mmap.mmap", begin: int, end: int) -> int:
         found = data.rfind(sign, least, most)
         if found >= 0:
             return found + 1
-    while most > least and data[most] & 0xC0 == 0x80:  # inside of a character of UTF-8
+    while most > least and data[most] & 0xC0 == 0x80:  # inside a UTF-8 character
         most -= 1
     return most
 
@@ -142,9 +146,9 @@ def _first(stream: Iterator[bytes], least: int) -> bytes:
 
 
 def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
-    """A stream in blocks that end at paragraphs (as `_cut` ends ranges), without what stands around the book.
+    """Yield a stream in blocks that end at paragraphs (see `_cut`), without Project Gutenberg's header and license.
 
-    The header is given as empty lines, so that lines keep their numbers.
+    The header becomes empty lines, so that line numbers do not change.
     """
     held = _first(stream, gutenberg.NEAR).removeprefix(BOM)
     begin = gutenberg.body(held)[0]
@@ -156,7 +160,7 @@ def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
         held += more
         ended = not more
         if book:
-            # The mark of the end may have come in two parts: it is looked for in all that is held.
+            # The end marker may be split between two chunks, so the whole buffer is searched.
             stop = gutenberg.end(held)
             if stop is not None:
                 held, ended = held[:stop], True

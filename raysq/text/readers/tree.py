@@ -1,4 +1,4 @@
-"""Documents in a folder tree, one a file."""
+"""Documents in a folder tree, one per file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +13,11 @@ from raysq.text.readers import layout
 from raysq.text.readers.format import RANGE, Form, Piece
 from raysq.text.readers.tables import Documents
 
-_MOST = 4000  # files of a piece
+_MOST = 4000  # maximum files of a partition
 
 
 def plan(path: Path, tree: Tree, form: Form) -> list[Piece]:
-    """The pieces of a folder tree: some thousand files each, in the order of their names."""
+    """Return the partitions of a folder tree: some thousand files each, in the order of their names."""
     found = layout.find(file.name for file in tree.files)
     if not form.labels:
         found = layout.for_predictions(found)
@@ -38,7 +38,7 @@ def plan(path: Path, tree: Tree, form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
-    """The documents of a piece."""
+    """Yield the documents of a partition."""
     assert piece.layout is not None
     documents = Documents(form)
     for name in piece.names:
