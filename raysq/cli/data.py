@@ -15,13 +15,13 @@ def tasks(options: argparse.Namespace) -> None:
     from rich.table import Table
 
     from raysq import problems, tasks
-    from raysq.data import catalog
+    from raysq.tasks import datasets
 
     rows: list[dict[str, Any]] = []
     damaged: list[DataError] = []
     for name in tasks.TASKS:
         task = tasks.get(name)
-        prepared = [data.manifest.name for data in catalog.open_datasets(name, damaged.append)]
+        prepared = [data.manifest.name for data in datasets.open_datasets(name, damaged.append)]
         models = list(problems.get(task.problem).models)
         rows.append(
             {"task": name, "problem": task.problem, "title": task.title, "models": models, "prepared": prepared}

@@ -40,7 +40,7 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
     from rich.table import Table
 
     from raysq.display.console import lines
-    from raysq.report.number_format import metric
+    from raysq.display.numbers import metric
 
     names: list[str] = []
     splits: list[str] = []

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raysq.cli.output import say
+from raysq.display.numbers import metric
 from raysq.display.terminal import print_message, print_result, visible
 from raysq.errors import DataError, UsageError
-from raysq.report.number_format import metric
 
 if TYPE_CHECKING:
     from raysq.training.run import Run

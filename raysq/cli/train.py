@@ -4,8 +4,8 @@ import argparse
 from typing import Any
 
 from raysq.cli.output import WIDEST, headings, metrics_table, overrides, plain_item, say
+from raysq.display.numbers import metric
 from raysq.display.terminal import print_message
-from raysq.report.number_format import metric
 
 
 def train(options: argparse.Namespace) -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from raysq.data import frames
+from raysq.data.filetree import BY_SYSTEM, Tree, describe_ignored, is_hidden, tree_checksum, walk_tree
 from raysq.data.readers.files import open_file, shortened, unreadable
 from raysq.data.readers.unpack import zip_member, zip_members
 from raysq.errors import DamagedError, RaysqError, SourceError, UsageError
 from raysq.storage.atomic import write_json
-from raysq.storage.filetree import BY_SYSTEM, Tree, describe_ignored, is_hidden, tree_checksum, walk_tree
 from raysq.storage.json_files import read_json
 from raysq.storage.paths import home
 from raysq.storage.uris import redact

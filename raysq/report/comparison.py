@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from raysq.display.numbers import number, seconds, short
 from raysq.problems.charts import Figures, Line, LineChart, Style, Table
+from raysq.report.analysis import Analysis
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import metrics_of, primary, rank, verdict
-from raysq.report.number_format import number, seconds, short
 from raysq.report.run import banner, history_part, remarks, run_figures, run_verdict
 from raysq.report.sections import anchor, draw_chart, draw_figures, draw_section, part
-from raysq.report.study import Study
 from raysq.report.style import PALETTE
 from raysq.report.tables import draw_table
 
@@ -17,7 +17,7 @@ _STYLES: tuple[Style, ...] = ("solid", "dashed", "dotted")
 _DRAWN = 12  # runs at most that are drawn by themselves, and in color
 
 
-def comparison(studies: Sequence[Study], left_out: Sequence[str] = ()) -> tuple[str, Markup, list[Markup]]:
+def comparison(studies: Sequence[Analysis], left_out: Sequence[str] = ()) -> tuple[str, Markup, list[Markup]]:
     """Title, heading and parts of a page over several runs, best first.
 
     Args:
@@ -42,7 +42,7 @@ def comparison(studies: Sequence[Study], left_out: Sequence[str] = ()) -> tuple[
     return title, heading, [part for part in parts if part is not None]
 
 
-def _verdict(ranked: Sequence[Study]) -> str:
+def _verdict(ranked: Sequence[Analysis]) -> str:
     best = ranked[0]
     if best.best is None:
         return "No run has a finished epoch yet."
@@ -53,7 +53,7 @@ def _verdict(ranked: Sequence[Study]) -> str:
     return f"Best by validation: {best.run.name}. {said}"
 
 
-def _table(ranked: Sequence[Study]) -> Markup:
+def _table(ranked: Sequence[Analysis]) -> Markup:
     every = {key: value for one in ranked for key, value in one.metrics.items()}
     unit = ranked[0].config.facts.get("unit")
     metrics = [metric for metric in metrics_of(every, unit) if metric.name != "loss"]
@@ -96,7 +96,7 @@ def _close(one: dict[str, float], other: dict[str, float] | None) -> bool:
     return other is not None and all(abs(one[key] - other.get(key, 1e30)) <= 1e-6 * abs(one[key]) for key in one)
 
 
-def _differences(ranked: Sequence[Study]) -> Markup | None:
+def _differences(ranked: Sequence[Analysis]) -> Markup | None:
     """The settings in which the runs differ."""
     flat = [
         {"data": one.config.data, **one.config.examples, **one.config.builder, **one.config.training} for one in ranked
@@ -113,7 +113,7 @@ def _differences(ranked: Sequence[Study]) -> Markup | None:
     return part("Differences", draw_table(Table(["run", *differing], rows)), note=note)
 
 
-def _curves(ranked: Sequence[Study]) -> Markup | None:
+def _curves(ranked: Sequence[Analysis]) -> Markup | None:
     """The validation curves of all runs; the best ones in color."""
     lines = []
     key, words = _curve(ranked)
@@ -134,7 +134,7 @@ def _curves(ranked: Sequence[Study]) -> Markup | None:
     return part("Training", draw_chart(chart))
 
 
-def _curve(ranked: Sequence[Study]) -> tuple[str, str]:
+def _curve(ranked: Sequence[Analysis]) -> tuple[str, str]:
     """What is drawn: the metric that all runs have, as their losses may be of different sorts, else the loss."""
     metric = primary({key: value for one in ranked for record in one.records for key, value in record.items()}, None)
     if metric is not None and all(f"val_{metric.name}" in record for one in ranked for record in one.records):
@@ -142,7 +142,7 @@ def _curve(ranked: Sequence[Study]) -> tuple[str, str]:
     return "val_loss", "validation loss"
 
 
-def _essentials(study: Study) -> Markup:
+def _essentials(study: Analysis) -> Markup:
     """A run by itself: verdict, figures, curve, and what its kind shows first."""
     shown = [history_part(study, level=3)]
     shown += [draw_section(section, level=3) for section in study.sections[:1]]

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raysq.report.number_format import metric
+from raysq.display.numbers import metric
 
 _WIDTH, _HEIGHT, _SCALE = 640, 330, 1.2
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from raysq.display.numbers import number
 from raysq.problems.charts import Table, unit_name
-from raysq.report.number_format import number
 
 _WORDS = {
     "mae": "mean absolute error",

@@ -3,10 +3,10 @@
 import math
 from collections.abc import Sequence
 
+from raysq.display.numbers import number
 from raysq.report.graph import Node
 from raysq.report.layout import LINE, PAD, Plan, place
 from raysq.report.markup import Markup, coordinate, join, tag
-from raysq.report.number_format import number
 
 _MARGIN = 4.0
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from raysq import __version__
 from raysq.errors import DamagedError, DataError, NotFoundError, UsageError
+from raysq.report.analysis import analyze
 from raysq.report.charts.runtime import runtime
 from raysq.report.comparison import comparison
 from raysq.report.experiment import is_experiment, open_experiment
 from raysq.report.markup import Markup, join, tag
 from raysq.report.run import run_heading, run_parts
 from raysq.report.search import search_page
-from raysq.report.study import study
 from raysq.report.style import sheet
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import home
@@ -80,7 +80,7 @@ def write_report(
         messages = list(dict.fromkeys(experiment.missing))
         path = folders[0] / "report.html"
     elif len(targets) == 1:
-        only = study(runs[0], week=week)
+        only = analyze(runs[0], week=week)
         title, heading, parts = runs[0].name, run_heading(only), run_parts(only)
         messages = [only.refused] if only.refused else []
         path = runs[0].directory / "report.html"
@@ -89,7 +89,7 @@ def write_report(
         studies = []
         for run in unique:
             try:
-                studies.append(study(run, week=week))
+                studies.append(analyze(run, week=week))
             except DamagedError as error:
                 damaged.append(error)
         if not studies:

@@ -7,18 +7,18 @@ from typing import Any
 
 from raysq import problems, tasks
 from raysq.config import make_settings
+from raysq.display.numbers import number, seconds, short
 from raysq.errors import RaysqError
 from raysq.problems.charts import Figure, Figures, Line, LineChart, Mark, Table
+from raysq.report.analysis import Analysis, differs
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import leaderboards, metrics_of, primary, repeats, verdict
 from raysq.report.model import draw_model, total
-from raysq.report.number_format import number, seconds, short
 from raysq.report.sections import draw_chart, draw_figures, draw_section, part
-from raysq.report.study import Study, differs
 from raysq.report.tables import draw_table
 
 
-def run_heading(study: Study) -> Markup:
+def run_heading(study: Analysis) -> Markup:
     """What the run is, in one sentence what it reached, and its figures."""
     config = study.config
     return join(
@@ -38,7 +38,7 @@ def banner(synthetic: bool) -> Markup | None:
     return tag("p", "Synthetic sample data: made by raysq for trying things out, not measured.", class_="banner")
 
 
-def remarks(study: Study) -> Markup | None:
+def remarks(study: Analysis) -> Markup | None:
     """What is not there, and why."""
     said = {
         "running": [f"Training goes on while this is written: {len(study.records)} epochs are done."],
@@ -55,7 +55,7 @@ def _title(task: str) -> str:
         return task
 
 
-def run_verdict(study: Study) -> str:
+def run_verdict(study: Analysis) -> str:
     """One sentence or two: the test metric beside the references, and the best epoch."""
     config = study.config
     references = {name: values for name, values in study.evaluation.items() if name != config.model}
@@ -68,7 +68,7 @@ def run_verdict(study: Study) -> str:
     return said
 
 
-def run_figures(study: Study) -> list[Figure]:
+def run_figures(study: Analysis) -> list[Figure]:
     """The numbers to see first."""
     metrics, unit = study.metrics, study.config.facts.get("unit")
     figures = []
@@ -89,7 +89,7 @@ def run_figures(study: Study) -> list[Figure]:
     return figures
 
 
-def run_parts(study: Study, *, level: int = 2) -> list[Markup]:
+def run_parts(study: Analysis, *, level: int = 2) -> list[Markup]:
     """The sections of a run, in the order in which they are read."""
     found = [history_part(study, level=level), leaderboard_part(study, level=level)]
     found += [draw_section(section, level=level) for section in study.sections]
@@ -98,7 +98,7 @@ def run_parts(study: Study, *, level: int = 2) -> list[Markup]:
     return [part for part in found if part is not None]
 
 
-def history_part(study: Study, *, level: int = 2) -> Markup | None:
+def history_part(study: Analysis, *, level: int = 2) -> Markup | None:
     """Training and validation loss by epoch, and accuracy where it was measured, the best epoch marked; None where
     nothing was trained."""
     best = study.best
@@ -145,7 +145,7 @@ def _by_epoch(records: Sequence[dict[str, Any]], name: str) -> list[Line]:
     return lines
 
 
-def _comparable_loss(study: Study) -> float | None:
+def _comparable_loss(study: Analysis) -> float | None:
     """The baseline's validation loss, unless it is another sort of loss than the run's."""
     own, base = study.evaluation.get(study.config.model), study.evaluation.get("baseline")
     metric = primary(own, None) if own else None
@@ -155,7 +155,7 @@ def _comparable_loss(study: Study) -> float | None:
     return base["val_loss"] if repeats(own, name) == repeats(base, name) else None
 
 
-def leaderboard_part(study: Study, *, level: int = 2) -> Markup | None:
+def leaderboard_part(study: Analysis, *, level: int = 2) -> Markup | None:
     """The run's model beside its references."""
     config = study.config
     if not study.evaluation:
@@ -165,11 +165,11 @@ def leaderboard_part(study: Study, *, level: int = 2) -> Markup | None:
     return part("Leaderboard", *map(draw_table, tables), note=note, level=level)
 
 
-def _any_higher(study: Study) -> bool:
+def _any_higher(study: Analysis) -> bool:
     return any(metric.higher_is_better for metric in metrics_of(study.metrics, None))
 
 
-def model_part(study: Study, *, level: int = 2) -> Markup | None:
+def model_part(study: Analysis, *, level: int = 2) -> Markup | None:
     """The picture of the model."""
     if not study.graph:
         return None
@@ -182,7 +182,7 @@ def model_part(study: Study, *, level: int = 2) -> Markup | None:
 _SECTIONS = (("examples", "examples"), ("builder", "model"), ("training", "training"))
 
 
-def settings_part(study: Study, *, level: int = 2) -> Markup:
+def settings_part(study: Analysis, *, level: int = 2) -> Markup:
     """Every setting; those that differ from the defaults are marked."""
     config = study.config
     rows: list[list[Any]] = []
@@ -208,7 +208,7 @@ def settings_part(study: Study, *, level: int = 2) -> Markup:
     return part("Settings", command, table, note=note, level=level)
 
 
-def train_command(study: Study) -> str:
+def train_command(study: Analysis) -> str:
     """The command that makes the run again."""
     config = study.config
     parts = ["raysq", "train", config.task, "--data", config.data, "--model", config.model]
@@ -234,7 +234,7 @@ def _setting(value: Any) -> str:
     return text if text else "(empty)"
 
 
-def data_part(study: Study, *, level: int = 2) -> Markup:
+def data_part(study: Analysis, *, level: int = 2) -> Markup:
     """Where the data come from, how many there are, and what was found in them."""
     config = study.config
     rows: list[tuple[str, Any]] = [("directory", config.data)]
@@ -267,7 +267,7 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:6]) + more
 
 
-def _findings(study: Study) -> Sequence[str]:
+def _findings(study: Analysis) -> Sequence[str]:
     """Return what preparation found, in lines."""
     assert study.dataset is not None
     manifest = study.dataset.manifest
@@ -278,7 +278,7 @@ def _findings(study: Study) -> Sequence[str]:
     return list(dict.fromkeys(lines))
 
 
-def environment_part(study: Study, *, level: int = 2) -> Markup:
+def environment_part(study: Analysis, *, level: int = 2) -> Markup:
     """What made the numbers, and how long it took."""
     rows: list[tuple[str, Any]] = [(name, version) for name, version in study.config.versions.items()]
     if study.records:

@@ -4,15 +4,15 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raysq.display.numbers import number, seconds
 from raysq.errors import DamagedError
 from raysq.problems.charts import Figure, Figures, Points, Table
+from raysq.report.analysis import Analysis, analyze
 from raysq.report.experiment import Experiment
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import Metric, metrics_of
-from raysq.report.number_format import number, seconds
 from raysq.report.run import banner, remarks, run_figures, run_parts, run_verdict
 from raysq.report.sections import draw_figures, draw_items, part
-from raysq.report.study import Study, study
 from raysq.report.tables import draw_table
 from raysq.report.trials import (
     SCORE,
@@ -33,7 +33,7 @@ def search_page(experiment: Experiment, *, week: str | None = None) -> tuple[str
     best = None
     if run is not None:
         try:
-            best = study(run, week=week)
+            best = analyze(run, week=week)
         except DamagedError as error:
             experiment.missing.append(f"What needs the best trial's run is left out: {error}")
     title = f"Search: {experiment.name}"
@@ -72,7 +72,7 @@ def _verdict(experiment: Experiment) -> str:
     return said + ". It was chosen by the validation split; the test split took no part in the choice."
 
 
-def _unfinished(experiment: Experiment, best: Study | None) -> list[str]:
+def _unfinished(experiment: Experiment, best: Analysis | None) -> list[str]:
     said = []
     asked = (experiment.about.get("asked") or {}).get("trials")
     if experiment.best is None:
@@ -90,7 +90,7 @@ def _unfinished(experiment: Experiment, best: Study | None) -> list[str]:
     return [*said, *dict.fromkeys(experiment.missing)]
 
 
-def _figures(experiment: Experiment, best: Study | None) -> list[Figure]:
+def _figures(experiment: Experiment, best: Analysis | None) -> list[Figure]:
     trials = experiment.trials
     figures = [Figure("Trials", f"{len(trials)}", _states(trials))]
     if experiment.scored:
@@ -180,7 +180,7 @@ def _unit(experiment: Experiment) -> str | None:
     return None
 
 
-def _best_run(best: Study) -> Markup:
+def _best_run(best: Analysis) -> Markup:
     return tag(
         "section",
         tag("h2", "Best run", id="best-run"),

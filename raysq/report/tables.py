@@ -5,9 +5,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from raysq.display.numbers import number, short
 from raysq.problems.charts import Table
 from raysq.report.markup import Markup, join, tag
-from raysq.report.number_format import number, short
 
 _LONG = 44  # characters, above which a cell may be broken into lines
 

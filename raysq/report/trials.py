@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from raysq.display.numbers import short
 from raysq.problems.charts import Line, LineChart, Points, Table
 from raysq.report.charts.parallel import Parallel, draw_parallel, parallel_legend
 from raysq.report.charts.scatter import draw_points
 from raysq.report.charts.vega import live_chart, static_svg
 from raysq.report.experiment import Experiment, score_of
 from raysq.report.markup import Markup, tag
-from raysq.report.number_format import short
 from raysq.report.sections import draw_chart, draw_responsive, figure, part
 from raysq.report.tables import draw_table
 

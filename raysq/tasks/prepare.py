@@ -12,7 +12,7 @@ from typing import Any
 
 from raysq import problems, tasks
 from raysq.config import coerce, make_settings, merge_settings, nearest_name, setting_fields
-from raysq.data import catalog, sources
+from raysq.data import sources
 from raysq.data.dataset import MANIFEST, Dataset, read_manifest, write_manifest
 from raysq.data.pipeline import UNFINISHED, build, fingerprint, rows_of_shard
 from raysq.data.preprocessor import Preprocessor
@@ -21,6 +21,7 @@ from raysq.errors import DataError, UsageError
 from raysq.problems.base import Problem
 from raysq.storage.paths import check_name, file_lock, home
 from raysq.storage.uris import redact
+from raysq.tasks import datasets
 from raysq.tasks.task import Task
 
 
@@ -170,7 +171,7 @@ def _same(
     """A data set that is what would be made. Raises DataError where the target's name stands for something else."""
     sizes = [file.bytes for file in source.raw]
     for directory in (
-        [dataset.directory for dataset in catalog.open_datasets(task.name)] if target is None else [target]
+        [dataset.directory for dataset in datasets.open_datasets(task.name)] if target is None else [target]
     ):
         if not (directory / MANIFEST).exists():
             continue

@@ -6,7 +6,7 @@ from typing import Any
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from raysq.display.console import Console
-from raysq.report.number_format import metric
+from raysq.display.numbers import metric
 from raysq.training.state import TrainState
 
 _MOST = 8  # figures on a line

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from raysq import problems, tasks
-from raysq.data import catalog
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, MissingPackageError, UsageError
+from raysq.tasks import datasets
 from raysq.tasks.prepare import prepare
 from raysq.training.best import best_weights
 from raysq.training.run import Run
@@ -101,14 +101,14 @@ def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) ->
         DataError: there is no such data set, or it is damaged.
     """
     found = tasks.get(task)
-    if data is None and not catalog.dataset_directories(task):
+    if data is None and not datasets.dataset_directories(task):
         if found.source is None:
             raise UsageError(
                 f"task {task!r} is for data of your own, and none are prepared: first `raysq prepare {task} --source "
                 "PATH`, or with --source sample"
             )
         return prepare(found, quiet=quiet)
-    return catalog.find_dataset(found, None if data is None else str(data))
+    return datasets.find_dataset(found, None if data is None else str(data))
 
 
 def execute(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | None = None, quiet: bool = True) -> None:

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raysq.display.console import Console
-from raysq.report.number_format import metric
+from raysq.display.numbers import metric
 
 _SHOWN_ENDED = 5
 

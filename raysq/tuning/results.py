@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from raysq.display.numbers import metric
 from raysq.distributed import memory, placement
 from raysq.distributed.lost_work import MOST_LOSSES
 from raysq.errors import RaysqError, ResourceError
-from raysq.report.number_format import metric
 from raysq.training.experiment_files import write_best as write_best_file
 from raysq.training.run import Run
 from raysq.tuning.experiment import Experiment

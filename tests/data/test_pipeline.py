@@ -10,7 +10,6 @@ import pytest
 
 from raysq import tasks
 from raysq.config import make_settings
-from raysq.data.catalog import find_dataset, open_datasets
 from raysq.data.pipeline import build, run
 from raysq.data.readers import tables
 from raysq.data.sources import resolve
@@ -18,6 +17,7 @@ from raysq.distributed.executor import ThreadExecutor
 from raysq.distributed.ray_data import RayExecutor
 from raysq.errors import DataError, ResourceError, SourceError, UsageError
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
+from raysq.tasks.datasets import find_dataset, open_datasets
 from raysq.tasks.prepare import prepare
 from raysq.training import train
 

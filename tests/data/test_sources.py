@@ -13,12 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from raysq.data import download, sources
+from raysq.data import download, filetree, sources
 from raysq.data.download import fetch
 from raysq.data.readers.unpack import zip_member
 from raysq.data.sources import resolve
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.storage import filetree
 
 CSV = b"time,x\n2020-01-01,1\n2020-01-02,2\n"
 BODY = bytes(range(256)) * 4096  # 1 MiB

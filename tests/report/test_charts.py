@@ -10,6 +10,7 @@ import pytest
 from training.series import write_series
 
 from raysq import problems
+from raysq.display.numbers import number
 from raysq.problems.charts import (
     Band,
     Bars,
@@ -39,7 +40,6 @@ from raysq.report.graph import Node, node_of, read_graph
 from raysq.report.layout import place
 from raysq.report.markup import join
 from raysq.report.model import draw_model
-from raysq.report.number_format import number
 from raysq.report.sections import draw_chart, draw_section
 from raysq.report.tables import column_texts
 

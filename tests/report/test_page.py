@@ -15,8 +15,8 @@ from training.series import SMALL, write_series
 
 import raysq
 from raysq import cli
+from raysq.display.numbers import number
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.report.number_format import number
 from raysq.report.page import write_report
 from raysq.training import train
 from raysq.training.run import Run

@@ -10,7 +10,7 @@ from training.series import SMALL, write_series
 
 from raysq import cli
 from raysq.errors import DamagedError
-from raysq.report.study import _Cache as Cache
+from raysq.report.analysis import _Cache as Cache
 from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training import train as api

@@ -16,7 +16,6 @@ from raysq.data.readers.lines import lines_in
 from raysq.data.readers.unpack import packing, unpacked
 from raysq.distributed.cluster import cores
 from raysq.errors import FormatError
-from raysq.text.readers.tables import is_utf8
 
 CHUNK = 1 << 20  # bytes
 _AHEAD = 8  # chunks
@@ -236,3 +235,8 @@ def _threaded(stream: Iterator[bytes]) -> Generator[bytes]:
     finally:
         stopped.set()
         thread.join()
+
+
+def is_utf8(encoding: str) -> bool:
+    """Return whether an encoding is UTF-8."""
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Literal, cast
 
+from raysq.data.filetree import is_hidden
 from raysq.data.readers.files import damages, open_file
 from raysq.errors import DataError, SourceError
-from raysq.storage.filetree import is_hidden
 
 Packing = Literal["gzip", "zip"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from raysq.config import nearest_name
+from raysq.data.filetree import describe_ignored
 from raysq.data.messages import Message
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.errors import DataError
 from raysq.problems.translation.lines import named, some
-from raysq.storage.filetree import describe_ignored
 from raysq.text.readers import Form
 from raysq.text.readers.columns import PART, column_named, usual
 from raysq.text.readers.sniff import head, sniffed

@@ -16,9 +16,10 @@ from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.files import open_file
 from raysq.data.readers.limits import Limits
 from raysq.data.readers.lines import line_ends
+from raysq.data.readers.streams import is_utf8
 from raysq.errors import DataError
 from raysq.text.readers.layout import PARTS
-from raysq.text.readers.tables import BOM, is_utf8
+from raysq.text.readers.tables import BOM
 
 LINES = 1 << 16  # of a piece
 _CHUNK = 8 << 20

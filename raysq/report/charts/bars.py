@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from raysq.display.numbers import number
 from raysq.problems.charts import Bars, Histogram
 from raysq.report.charts.line_styles import DASHES, LineStyle, area_sample, color, legend
 from raysq.report.charts.vega import HOVER, ONCE, TICKS, Drawing, places, rounded
 from raysq.report.markup import Markup
-from raysq.report.number_format import number
 
 _THICKEST = 56  # pixels of a bar where there are few
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from raysq.display.numbers import number, utc
 from raysq.problems.charts import Line, LineChart, Mark
 from raysq.report.charts.line_styles import DASHES, LineStyle, area_sample, color, legend, ring_sample, shape
 from raysq.report.charts.vega import HOVER, ONCE, TICKS, ZOOM, Drawing, rounded, time_labels
 from raysq.report.markup import Markup
-from raysq.report.number_format import number, utc
 
 _DASH_OF = {"solid": 0, "dashed": 1, "dotted": 2, "fine": 0, "quiet": 0}
 _MARKED = 40  # lines of at most so many points show each of them

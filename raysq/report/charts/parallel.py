@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from raysq.display.numbers import number, short
 from raysq.report.charts.line_styles import DASHES, LineStyle, color, legend
 from raysq.report.charts.scatter import is_text
 from raysq.report.charts.vega import CROSS, HALO, HOVER, Drawing, text_width
 from raysq.report.markup import Markup
-from raysq.report.number_format import number, short
 
 _HEIGHT = 290  # of upright axes
 _BETWEEN = 74  # from axis to axis where they lie below each other

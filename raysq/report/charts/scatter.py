@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from raysq.display.numbers import number, short
 from raysq.problems.charts import Points
 from raysq.report.charts.line_styles import color
 from raysq.report.charts.vega import CROSS, HALO, HOVER, TICKS, ZOOM, Drawing, places, rounded, text_width
-from raysq.report.number_format import number, short
 
 _SIZES = {"broad": 840, "narrow": 300}  # pixels about, of the space that points have on wide and on narrow screens
 _BROAD = 500

@@ -9,10 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from raysq.data.filetree import is_hidden
 from raysq.data.readers import streams, tar
 from raysq.data.readers.files import open_file
 from raysq.data.readers.limits import LIMITS, Limits
-from raysq.storage.filetree import is_hidden
 from raysq.text.readers import layout
 from raysq.text.readers.format import RANGE, Form, Piece
 from raysq.text.readers.layout import Layout

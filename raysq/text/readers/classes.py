@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from raysq.data.filetree import BY_SYSTEM, Tree, describe_ignored
 from raysq.errors import DataError
-from raysq.storage.filetree import BY_SYSTEM, Tree, describe_ignored
 from raysq.text.readers import archive, layout
 from raysq.text.readers.layout import Layout
 

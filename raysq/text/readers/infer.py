@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from raysq.data.filetree import named_files, walk_tree
 from raysq.data.messages import Message
 from raysq.errors import DataError
-from raysq.storage.filetree import named_files, walk_tree
 from raysq.text.readers import classes, imdb_npz, sniff, text
 from raysq.text.readers.columns import columns_of
 from raysq.text.readers.format import Form

@@ -14,11 +14,12 @@ from raysq.data.columns import contiguous_array
 from raysq.data.readers import streams
 from raysq.data.readers.json import cell, items, parsed_object
 from raysq.data.readers.lines import line_ends
+from raysq.data.readers.streams import is_utf8
 from raysq.errors import DataError
 from raysq.text.readers.columns import Read, columns_of, documents
 from raysq.text.readers.format import RANGE, Columns, Form, Piece
 from raysq.text.readers.sniff import unnested
-from raysq.text.readers.tables import BOM, is_utf8
+from raysq.text.readers.tables import BOM
 
 _MOST = 1 << 17  # maximum rows of a table, for short documents
 _PARSED = 1 << 20  # bytes parsed at a time; raised to the longest line

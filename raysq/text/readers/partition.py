@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from raysq.data.filetree import walk_tree
 from raysq.data.readers.files import damages
 from raysq.errors import DataError
-from raysq.storage.filetree import walk_tree
 from raysq.text.readers import archive, classes, imdb_npz, layout, parquet, text, tree
 from raysq.text.readers import csv as quoted
 from raysq.text.readers import json as objects

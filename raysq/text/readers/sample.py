@@ -5,9 +5,9 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from raysq.data.filetree import walk_tree
 from raysq.data.readers import streams
 from raysq.data.readers.files import open_file
-from raysq.storage.filetree import walk_tree
 from raysq.text.readers import archive, classes, gutenberg, layout, sniff
 from raysq.text.readers.format import Form
 from raysq.text.readers.partition import sort_of

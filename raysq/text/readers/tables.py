@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.data.readers.streams import is_utf8
 from raysq.errors import DataError
 from raysq.text.readers.format import RANGE, Form
 from raysq.text.readers.layout import PARTS
@@ -184,11 +185,6 @@ def _decoded(raw: pa.Array | pa.ChunkedArray, form: Form) -> tuple[pa.Array | pa
             wrong.append(row)
             texts.append(value.decode(form.encoding, errors="replace"))
     return pa.array(texts, pa.large_string()), wrong
-
-
-def is_utf8(encoding: str) -> bool:
-    """Return whether an encoding is UTF-8."""
-    return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")
 
 
 def _replaced(raw: pa.Array, encoding: str) -> pa.Array:

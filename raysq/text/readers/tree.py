@@ -6,9 +6,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from raysq.data.filetree import Tree
 from raysq.data.readers import streams
 from raysq.data.readers.files import read_file
-from raysq.storage.filetree import Tree
 from raysq.text.readers import layout
 from raysq.text.readers.format import RANGE, Form, Piece
 from raysq.text.readers.tables import Documents

@@ -13,7 +13,6 @@ import pytest
 from raysq import tasks
 from raysq.cli import main
 from raysq.config import make_settings
-from raysq.data.catalog import find_dataset
 from raysq.data.dataset import read_manifest
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, RaysqError, UsageError
@@ -21,6 +20,7 @@ from raysq.problems.forecasting import row_durations
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 from raysq.problems.forecasting.readers import infer as inference
+from raysq.tasks.datasets import find_dataset
 from raysq.tasks.prepare import prepare
 from raysq.tasks.task import Task
 

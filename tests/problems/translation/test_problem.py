@@ -14,8 +14,8 @@ from raysq.errors import MissingPackageError, UsageError
 from raysq.inference.predictor import load
 from raysq.inference.translate import translate_file
 from raysq.problems.translation.sample import pairs, sample
+from raysq.report.analysis import analyze
 from raysq.report.page import write_report
-from raysq.report.study import study
 from raysq.training.run_config import load_builder, resolve_config
 from raysq.training.settings import TrainSettings
 
@@ -78,7 +78,7 @@ def test_the_tasks_spaces_are_settings_of_their_model(name):
 
 def test_bleu_is_measured_and_the_report_shows_sentences(pairs_run, pairs_dataset, tmp_path):
     run = pairs_run("attention")
-    metrics = study(run).evaluation  # that of `raysq evaluate`
+    metrics = analyze(run).evaluation  # that of `raysq evaluate`
     assert list(metrics) == ["attention", "baseline"]
     ours, theirs = metrics.values()
     assert ours["test_bleu"] > theirs["test_bleu"] + 20 and ours["test_accuracy"] > theirs["test_accuracy"]

@@ -12,13 +12,14 @@ from problems.word_vectors.written import texts, write
 import raysq
 from raysq import problems
 from raysq.cli import main
-from raysq.data import catalog, sources
+from raysq.data import sources
 from raysq.data.pipeline import build
 from raysq.errors import DataError, UsageError
 from raysq.problems.word_vectors.preprocessor import WordVectorsPreprocessor
 from raysq.problems.word_vectors.sample import CLASSES, sample, sentences
 from raysq.problems.word_vectors.settings import WordVectorsSettings
 from raysq.problems.word_vectors.size_defaults import size_defaults
+from raysq.tasks import datasets
 from raysq.text.neighbors import embedding_of
 from raysq.training.run_config import resolve_config
 
@@ -273,7 +274,7 @@ def test_parts_can_be_joined(tmp_path):
     path = tmp_path / "texts.csv"
     path.write_text("text,split\n" + "".join(f"some words here,{('train', 'test')[n % 2]}\n" for n in range(20)))
     kept = raysq.prepare("cbow", path, name="kept", quiet=True)
-    assert catalog.find_dataset("skipgram", "kept").directory == kept.directory, "of the same kind"
+    assert datasets.find_dataset("skipgram", "kept").directory == kept.directory, "of the same kind"
     joined = raysq.prepare("cbow", path, settings={"parts": "join"}, quiet=True)
     assert kept.manifest.report["parts"] == [10, 10, 0] and joined.manifest.report["parts"] == [20, 0, 0]
     lines = WordVectorsPreprocessor().describe(kept.manifest.report)

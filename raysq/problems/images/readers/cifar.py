@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.data.filetree import walk_tree
 from raysq.data.readers.files import read_file
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError
@@ -15,7 +16,6 @@ from raysq.problems.images.readers import tar
 from raysq.problems.images.readers.format import TARS, Form, Piece
 from raysq.problems.images.readers.rows import Note, Rows
 from raysq.problems.images.readers.unpickle import read as unpickle
-from raysq.storage.filetree import walk_tree
 
 SIDE, CHANNELS = 32, 3
 _TEN = re.compile(r"data_batch_\d+|test_batch")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from raysq.data.filetree import is_hidden, walk_tree
 from raysq.data.readers.files import read_file
 from raysq.data.readers.limits import Limits
 from raysq.data.readers.unpack import open_member, open_zip
 from raysq.errors import DataError
 from raysq.problems.images.readers.format import IMAGES, Form, Piece
 from raysq.problems.images.readers.rows import Note, Rows
-from raysq.storage.filetree import is_hidden, walk_tree
 from raysq.text.readers.layout import Layout
 
 _MOST = 2000  # files of a piece

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from raysq.data.filetree import BY_SYSTEM, describe_ignored, named_files, walk_tree
 from raysq.data.messages import Message
 from raysq.errors import DataError
 from raysq.problems.images.readers import cifar, files, idx, listed, npz, tar
@@ -15,7 +16,6 @@ from raysq.problems.images.readers import csv as table
 from raysq.problems.images.readers.decode import Head, head
 from raysq.problems.images.readers.format import IDX, IMAGES, LARGEST, Form, Kind
 from raysq.problems.images.readers.partition import found_layout, hidden_in, idx_files, layout_of, names_of, sort_of
-from raysq.storage.filetree import BY_SYSTEM, describe_ignored, named_files, walk_tree
 from raysq.text.fit_vocabulary import in_order
 from raysq.text.readers import layout
 

@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from raysq.config import nearest_name
+from raysq.data.filetree import describe_ignored, named_files, walk_tree
 from raysq.errors import DataError
 from raysq.problems.images.readers.format import IMAGES, TABLES, Form, Piece
-from raysq.storage.filetree import describe_ignored, named_files, walk_tree
 from raysq.text import readers
 from raysq.text.readers import sniff
 from raysq.text.readers.columns import LABEL, PART, usual

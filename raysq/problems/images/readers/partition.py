@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from raysq.data.filetree import walk_tree
 from raysq.data.readers.files import damages
 from raysq.errors import DataError
 from raysq.problems.images.readers import cifar, files, idx, listed, npz, tar
 from raysq.problems.images.readers import csv as table
 from raysq.problems.images.readers.format import IDX, IMAGES, TABLES, TARS, Form, Kind, Piece
 from raysq.problems.images.readers.rows import Note
-from raysq.storage.filetree import walk_tree
 from raysq.text.readers import layout
 from raysq.text.readers.layout import Layout
 from raysq.text.readers.partition import parts_by_name

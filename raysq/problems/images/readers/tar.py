@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from raysq.data.filetree import is_hidden
 from raysq.data.readers import streams, tar
 from raysq.data.readers.files import open_file
 from raysq.data.readers.limits import LIMITS, Limits
 from raysq.errors import DataError
 from raysq.problems.images.readers.format import IMAGES, Form, Piece
 from raysq.problems.images.readers.rows import Note, Rows
-from raysq.storage.filetree import is_hidden
 from raysq.text.readers.layout import Layout
 
 _HEADS = 65536  # bytes of an image in which its head is looked for

@@ -6,7 +6,7 @@ import io
 import pytest
 
 from raysq.cli.output import metrics_table
-from raysq.report.number_format import metric, number, seconds, short
+from raysq.display.numbers import metric, number, seconds, short
 
 
 @pytest.mark.parametrize(

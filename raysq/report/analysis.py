@@ -29,7 +29,7 @@ _FILE, _PREDICTIONS = "report-cache.json", "report-predictions.npz"
 
 
 @dataclass
-class Study:
+class Analysis:
     """What is known of a run.
 
     Attributes:
@@ -81,7 +81,7 @@ class Study:
         return min(self.records, key=lambda record: record["val_loss"]) if self.records else None
 
 
-def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
+def analyze(run: Run, *, detailed: bool = True, week: str | None = None) -> Analysis:
     """Reads, measures and predicts what a page shows of a run; a second call finds most of it in the run's directory.
 
     Args:
@@ -92,7 +92,7 @@ def study(run: Run, *, detailed: bool = True, week: str | None = None) -> Study:
     Raises:
         UsageError: a week that the problem refuses.
     """
-    found = Study(run, run.state(), run.metrics(), run.result())
+    found = Analysis(run, run.state(), run.metrics(), run.result())
     cache = _Cache(run)
     try:
         found.dataset = _dataset(run.config)
