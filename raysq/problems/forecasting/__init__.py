@@ -1,4 +1,4 @@
-"""Forecasting: values of columns some rows ahead, from a window of rows behind."""
+"""Forecasting problem: predict future values of columns from a window of past rows."""
 
 import re
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from raysq.problems.forecasting.series import Series
 from raysq.problems.forecasting.settings import ForecastingSettings, segments
 
 _BUILDERS = "raysq.problems.forecasting.models:"
-_MOST_OUTPUTS = 12  # with a metric of their own
+_MOST_OUTPUTS = 12  # with more outputs, none has a metric of its own
 
 
 def facts(dataset: Dataset, settings: ForecastingSettings) -> dict[str, Any]:
-    """Names, means and deviations of the training rows, horizons, and how raw files like these are read."""
+    """Return a run's metadata: training statistics, horizons, and preprocessor settings to read similar raw files."""
     series = Series(dataset, settings, settings.bounds(dataset))
     manifest = dataset.manifest
     named = re.search(r"\(([^()]+)\)\s*$", settings.targets[0])
@@ -52,7 +52,11 @@ def facts(dataset: Dataset, settings: ForecastingSettings) -> dict[str, Any]:
 
 
 def objective(facts: Mapping[str, Any], settings: ForecastingSettings) -> Objective:
-    """Mean absolute error, or the pinball loss where quantiles are forecast; every output also by itself."""
+    """Return the loss and the metrics.
+
+    The loss is the mean absolute error, or the pinball loss where quantiles are forecast. Several outputs, up to
+    `_MOST_OUTPUTS`, also have a metric each. Two or more quantiles also have their coverage.
+    """
     count = max(1, len(settings.quantiles))
     middle = median_place(settings.quantiles) if settings.quantiles else 0
     metrics: dict[str, Any] = {"mae": absolute_error(count, middle) if settings.quantiles else "mae"}
@@ -66,7 +70,7 @@ def objective(facts: Mapping[str, Any], settings: ForecastingSettings) -> Object
 
 
 def references(facts: Mapping[str, Any], settings: ForecastingSettings) -> dict[str, dict[str, Any]]:
-    """ "Tomorrow as now", and the value of the season before where a window holds one."""
+    """Return the settings of the baselines: persistence, and seasonal-naive where a window holds a whole season."""
     plain: dict[str, Any] = {"reversed": False, "calendar": ()}
     if not set(settings.targets) <= set(facts["columns"]):
         plain["features"] = settings.targets
@@ -77,7 +81,10 @@ def references(facts: Mapping[str, Any], settings: ForecastingSettings) -> dict[
 
 
 def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Mean absolute errors times the target's deviation, as `..._original`; no mean over several targets."""
+    """Denormalize mean absolute errors by the targets' standard deviations.
+
+    Denormalized metrics are named `..._original`. With several targets, their common mean is left out.
+    """
     outputs = dict(zip(_outputs(facts), facts["target_std"] * len(facts["horizons"]), strict=True))
     scaled = {}
     for name, value in metrics.items():
@@ -89,7 +96,10 @@ def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, f
 
 
 def remarks(facts: Mapping[str, Any], settings: ForecastingSettings) -> list[str]:
-    """What a window is, in time where the series has a frequency."""
+    """Describe the windows, renamed output columns, unobserved targets and a missing seasonal baseline.
+
+    Numbers of rows are also given as time where the series has a frequency.
+    """
 
     def said(rows: int) -> str:
         frequency = Frequency.of(facts)
@@ -120,7 +130,7 @@ def remarks(facts: Mapping[str, Any], settings: ForecastingSettings) -> list[str
 
 
 def folds(dataset: Dataset, settings: ForecastingSettings, count: int) -> list[dict[str, Any]]:
-    """Splits of a rolling-origin backtest over the test rows, as settings."""
+    """Return the splits of a rolling-origin backtest over the test rows, as settings."""
     found = settings.bounds(dataset)
     ranges = segments(dataset)
     lengths = [end - begin for begin, end in ranges]
@@ -140,30 +150,33 @@ def folds(dataset: Dataset, settings: ForecastingSettings, count: int) -> list[d
 
 
 def reading(facts: Mapping[str, Any]) -> SeriesPreprocessor:
-    """The preparation that reads raw files for predictions: the run's own, for the columns that the model sees."""
+    """Return the preprocessor that reads raw files for predictions.
+
+    It has the settings of the run's own preprocessor, limited to the columns that the model sees.
+    """
     settings = SeriesPreprocessor(**facts["reading"]).reading(facts["columns"])
     frequency = Frequency.of(facts)
     if frequency is not None and frequency.alias and not frequency.numbered:
-        settings["freq"] = frequency.alias  # a few rows would not show it
+        settings["freq"] = frequency.alias  # a few rows are not enough to infer it
     settings["timezone"] = facts.get("timezone")
-    # As the rows that the run was trained on: rounded alike, and in full where these are.
+    # Columns that were stored as float64 for training must not be rounded to float32 here.
     wide = facts.get("float64", ())
     return SeriesPreprocessor(**{**settings, "float64": [name for name in settings["columns"] if name in wide]})
 
 
 def history(facts: Mapping[str, Any], settings: ForecastingSettings) -> tuple[int, int]:
-    """Rows before and after the one at which a window stands that its forecast, and its stamp, look at."""
+    """Return how many rows before and after its position a window needs for its forecast and its timestamp."""
     return settings.lookback, max(settings.ahead)
 
 
 def _unobserved(report: Mapping[str, Any], settings: ForecastingSettings) -> dict[str, int]:
-    """How many values of each target are not of the source, where there are such."""
+    """Return the number of unobserved values of each target that has any."""
     counts = report.get("repairs", {}).get("unobserved", {})
     return {name: counts[name] for name in settings.targets if name in counts}
 
 
 def _outputs(facts: Mapping[str, Any]) -> list[str]:
-    """A name for each output: by horizon, then by target."""
+    """Name the outputs, ordered by horizon, then by target."""
     horizons, targets = facts["horizons"], facts["targets"]
     if len(targets) == 1:
         return list(horizons)

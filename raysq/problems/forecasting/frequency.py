@@ -1,6 +1,6 @@
-"""How a series goes on from row to row: equal steps, weeks of some days, or calendar months.
+"""Frequency of a series: equal steps, weeks with rows on some days only, or calendar months.
 
-Stamps are int64 microseconds since 1970. Days and months are those of the series' time zone.
+Timestamps are int64 microseconds since 1970. Days and months are those of the series' time zone.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ VALID = (
     "Monday to Friday, or C: and the days of the week, such as C:Tue,Wed,Thu,Fri,Sat"
 )
 
-NUMBERED = "number"  # stands for an alias where rows are numbered and have no times
+NUMBERED = "number"  # the alias of rows that have numbers instead of times
 _LONG_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _UNITS = (("D", DAY), ("h", 3600.0), ("min", 60.0), ("s", 1.0), ("ms", 1e-3), ("us", 1e-6))
 _MONTHS = {"M": 1, "Q": 3, "Y": 12}
@@ -28,18 +28,19 @@ _BUSINESS = (True,) * 5 + (False,) * 2
 _US = 1_000_000
 _DAY = 86_400 * _US
 _MONDAY = 946_857_600 * _US  # 3 January 2000
-_CLOCKS = 2 * 3600 * _US  # what clocks that are put forward or back change in a step of a day or more
+_CLOCKS = 2 * 3600 * _US  # most that daylight saving time changes a step of a day or more
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """From a row of a series to the next.
+    """Step from a row of a series to the next.
 
     Attributes:
-        seconds: the most common step; of numbered rows that of their numbers. Of calendar months, which have no fixed
-            length, `MONTH` times their number.
-        alias: of steps that follow a calendar, as pandas writes it, or `C:` and days of the week; `NUMBERED` for rows
-            that have numbers and no times. None for equal steps, and for the same day of every so many months.
+        seconds: most common step in seconds. For numbered rows, the step of their numbers. For calendar months, which
+            have no fixed length, the number of months times `MONTH`.
+        alias: offset alias of pandas for steps that follow a calendar, or `C:` and days of the week. `NUMBERED` for
+            rows that have numbers instead of times. None for equal steps, and for the same day of every so many
+            months.
 
     Example:
         >>> Frequency.parse("B").after(0, np.array([1, 2])).astype("datetime64[us]").astype("datetime64[D]")
@@ -51,10 +52,13 @@ class Frequency:
 
     @classmethod
     def parse(cls, text: str) -> "Frequency":
-        """The frequency that an alias names.
+        """Return the frequency that an alias names.
+
+        Args:
+            text: an offset alias of pandas, or "C:" and the days of the week that have rows.
 
         Raises:
-            UsageError: an alias that pandas does not know, or that is not supported.
+            UsageError: an alias that is unknown to pandas or not supported.
         """
         import pandas as pd
 
@@ -68,7 +72,7 @@ class Frequency:
         if offset is None or offset.n < 1:
             raise UsageError(f"setting freq must be {VALID}; received {text!r}")
         alias = offset.freqstr
-        if isinstance(offset, pd.offsets.Day):  # no Tick from pandas 3 on
+        if isinstance(offset, pd.offsets.Day):  # not a Tick since pandas 3
             return cls(DAY * offset.n)
         if isinstance(offset, pd.offsets.Tick):
             return cls(float(pd.Timedelta(offset).total_seconds()))
@@ -94,7 +98,7 @@ class Frequency:
 
     @classmethod
     def of_week(cls, days: "list[bool] | tuple[bool, ...]") -> "Frequency":
-        """That of rows on these days of the week, from Monday to Sunday."""
+        """Return the frequency of rows on these days of the week, from Monday to Sunday."""
         opened = [number for number, there in enumerate(days) if there]
         if len(opened) == 7:
             return cls(DAY)
@@ -108,7 +112,11 @@ class Frequency:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "Frequency | None":
-        """What a data set's report, or a run's facts, say as `cadence_seconds` and `frequency`; None for no cadence."""
+        """Return the frequency from `cadence_seconds` and `frequency` of a data set's report or a run's metadata.
+
+        Returns:
+            The frequency, or None for rows without a cadence.
+        """
         seconds, name = facts.get("cadence_seconds"), facts.get("frequency")
         if name == NUMBERED:
             return cls(float(facts["step"]), NUMBERED)
@@ -119,7 +127,7 @@ class Frequency:
 
     @property
     def name(self) -> str | None:
-        """For the manifest: the alias, also that of equal steps; None where pandas has none."""
+        """Alias for the manifest, including that of equal steps; None where pandas has none."""
         if self.alias or self.months:
             return self.alias
         for unit, length in _UNITS:
@@ -130,7 +138,7 @@ class Frequency:
 
     @property
     def numbered(self) -> bool:
-        """Whether rows have numbers and no times."""
+        """Whether rows have numbers instead of times."""
         return self.alias == NUMBERED
 
     @property
@@ -141,7 +149,7 @@ class Frequency:
 
     @cached_property
     def days(self) -> tuple[bool, ...] | None:
-        """The days of the week that have rows, from Monday to Sunday, where only some have; None for other steps."""
+        """Days of the week that have rows, from Monday to Sunday, if only some have; None for other steps."""
         if self.alias is None:
             return None
         if self.alias.startswith("C:"):
@@ -150,12 +158,12 @@ class Frequency:
 
     @property
     def every(self) -> int:
-        """Of the days that have rows, one in so many has one."""
+        """Number of days with rows from one row to the next: more than 1 for multiples of "B" only."""
         return int(self.alias[:-1] or 1) if self.alias and self.alias.endswith("B") and self.days else 1
 
     @property
     def words(self) -> str:
-        """What people are told beside the length of a step; may be empty."""
+        """Description that complements the length of a step, such as "Monday to Friday"; may be empty."""
         if self.days is not None:
             opened = [number for number, there in enumerate(self.days) if there]
             if opened == list(range(opened[0], opened[-1] + 1)):
@@ -174,16 +182,19 @@ class Frequency:
 
     @property
     def of_calendar(self) -> bool:
-        """Whether steps are days or months, whose lengths change where clocks are put forward and back."""
+        """Whether steps are whole days or months, whose lengths change with daylight saving time."""
         return self.months > 0 or (not self.numbered and self.seconds >= DAY and self.seconds % DAY == 0)
 
     def after(self, stamp: int, counts: np.ndarray, zone: str | None = None) -> np.ndarray:
-        """The stamps so many rows after one.
+        """Return the timestamps of the rows at the given distances after a row.
 
         Args:
-            stamp: of a row, in UTC where there is a zone.
-            counts: whole numbers from 0.
-            zone: of the series.
+            stamp: timestamp of the row, in UTC if there is a zone.
+            counts: whole numbers of rows from 0.
+            zone: time zone of the series.
+
+        Returns:
+            int64 microseconds, of the shape of `counts`.
         """
         stamp, counts = int(stamp), np.asarray(counts, np.int64)
         if zone is not None and self.of_calendar:
@@ -206,21 +217,23 @@ class Frequency:
         return stamp + np.round(counts * (self.seconds * 1e6)).astype(np.int64)
 
     def count(self, first: int, last: int) -> int:
-        """Rows from one stamp to another, at most."""
+        """Return an upper bound of the number of rows from one timestamp to another."""
         seconds = WEEK / sum(self.days) * self.every if self.days is not None else self.seconds
         if self.days is not None or self.months:
             return int((last - first) / (seconds * 1e6) * 1.05) + 3
         return int((last - first) // round(seconds * 1e6)) + (2 if self.of_calendar else 1)
 
     def grid(self, first: int, last: int, zone: str | None = None) -> np.ndarray:
-        """The stamps of all rows from the first to at most the last."""
+        """Return the timestamps of all rows from `first` to at most `last`."""
         stamps = self.after(first, np.arange(self.count(first, last)), zone)
         return stamps[stamps <= last]
 
     @cached_property
     def longest(self) -> tuple[int, ...]:
-        """Microseconds that the next row comes after one, at most, for rows on each day of the week and at last for
-        any; there is a gap where it comes later."""
+        """Longest step to the next row in microseconds, by the day of the week of the row.
+
+        The eighth entry holds for any day. A step that is longer by more than `tolerance` is a gap.
+        """
         if self.days is not None:
             begins = [_MONDAY + _DAY * day for day in range(7)]
             steps = [int(self.after(begin, np.ones(1, np.int64))[0]) - begin for begin in begins]
@@ -231,13 +244,15 @@ class Frequency:
 
     @property
     def tolerance(self) -> int:
-        """Microseconds that a step of days may differ by, as clocks are put forward and back; `longest` holds them for
-        months."""
+        """Microseconds by which daylight saving time may change a step of days.
+
+        0 for months, whose `longest` and `shortest` already include them.
+        """
         return _CLOCKS if self.of_calendar and not self.months else 0
 
     @cached_property
     def shortest(self) -> int:
-        """Microseconds that the next row comes after one, at least."""
+        """Shortest step to the next row in microseconds."""
         if self.days is not None:
             return min(step for step, there in zip(self.longest, self.days, strict=False) if there)
         if self.months:
@@ -246,12 +261,12 @@ class Frequency:
 
     @cached_property
     def _steps(self) -> np.ndarray:
-        """The steps of some decades of calendar months."""
+        """Return the steps of some decades of calendar months."""
         return np.diff(self.after(_MONDAY, np.arange(2, 600 // self.months + 4)))
 
 
 def _same_day(stamp: int, months: np.ndarray) -> np.ndarray:
-    """The same day so many months later, or the last day of a month that is too short."""
+    """Return the same day so many months later, or the last day of a month that is too short."""
     moment = np.datetime64(stamp, "us")
     month = moment.astype("datetime64[M]")
     first = (month + months.astype("timedelta64[M]")).astype("datetime64[M]")

@@ -1,4 +1,4 @@
-"""Which cells of a prepared series are of its source: only these are forecast, and counted."""
+"""Observed cells of a prepared series: only these are forecast and scored."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ from raysq.problems.forecasting.readers.repair import FILLED
 
 @dataclass(frozen=True)
 class Stretches:
-    """Stretches of rows in which the source has no value of a column.
+    """Ranges of rows in which the source has no value of a column.
 
     Attributes:
-        begins: first row of each.
-        ends: row after the last of each.
-        ahead: whether the values that were put there were made of what follows the stretch.
+        begins: first row of each range.
+        ends: row after the last of each range.
+        ahead: whether the filled values of a range were computed from later values.
     """
 
     begins: np.ndarray
@@ -25,7 +25,7 @@ class Stretches:
 
     @classmethod
     def of(cls, dataset: Dataset, column: str) -> "Stretches | None":
-        """Those of a column of a data set, in order; None where every value is of the source."""
+        """Return the ranges of a column of a data set, in order; None if every value is observed."""
         if FILLED not in dataset.extras:
             return None
         table = dataset.extra(FILLED)
@@ -35,7 +35,15 @@ class Stretches:
         return cls(*(table.column(name).to_numpy() for name in ("begin", "end", "ahead")))
 
     def inside(self, rows: int, *, ahead: bool = False) -> np.ndarray:
-        """Whether each of so many rows lies in a stretch; in one that was filled from what follows, where asked."""
+        """Return whether each row lies in a range.
+
+        Args:
+            rows: number of rows.
+            ahead: whether to count only ranges that were filled from later values.
+
+        Returns:
+            bool of shape `(rows,)`.
+        """
         chosen = self.ahead if ahead else np.ones(len(self.begins), bool)
         edges = np.zeros(rows + 1, np.int8)
         edges[self.begins[chosen]] += 1
@@ -43,6 +51,6 @@ class Stretches:
         return np.cumsum(edges[:-1]).astype(bool)
 
     def leading(self, begin: int) -> int:
-        """The first row from `begin`, that of a series, on which the column has a value: none is made up before it."""
+        """Return the first row of a series, which begins at row `begin`, on which the column has a value."""
         first = np.flatnonzero(self.begins == begin)
         return int(self.ends[first[0]]) if len(first) else begin

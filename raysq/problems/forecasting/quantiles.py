@@ -1,21 +1,21 @@
-"""Forecasting quantiles: the pinball loss, and the error of the forecast in the middle."""
+"""Quantile forecasts: the pinball loss, the error of the median forecast, and the coverage."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
 
 def pinball(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
-    """The pinball loss (Koenker and Bassett 1978), averaged over outputs and quantiles.
+    """Return the pinball loss (Koenker and Bassett 1978), averaged over the quantiles of each output.
 
-    For a quantile q and an error e = y - prediction it is q * e above and (q - 1) * e below, so that it is least
-    where a share q of the values lies below the prediction.
+    For a quantile q and an error e = y - prediction, the loss is q * e above and (q - 1) * e below. It is least where
+    a share q of the values lies below the prediction.
 
     Args:
         quantiles: rising, between 0 and 1.
 
     Returns:
         A function of y, shape `(batch, outputs)`, and predictions, shape `(batch, outputs * quantiles)` with the
-        quantiles of an output beside each other, to losses of shape `(batch, outputs)`.
+        quantiles of an output next to each other. It returns losses of shape `(batch, outputs)`.
     """
     levels = list(quantiles)
 
@@ -30,14 +30,14 @@ def pinball(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
 
 
 def absolute_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
-    """The absolute error of the forecast, averaged over outputs, for a Keras metric.
+    """Return the absolute error of the forecast, averaged over outputs, for a Keras metric.
 
     Args:
         count: predictions of each output.
-        middle: which of them is the forecast.
+        middle: index of the prediction that is the forecast.
 
     Returns:
-        A function of y and predictions to values of shape `(batch,)`.
+        A function of y and predictions that returns values of shape `(batch,)`.
     """
 
     def mae(y, prediction):
@@ -51,7 +51,16 @@ def absolute_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
 
 
 def coverage(count: int, low: int, high: int) -> Callable[[Any, Any], Any]:
-    """The share of values between two quantiles, for a Keras metric; shape `(batch,)`."""
+    """Return the share of values between two quantiles, averaged over outputs, for a Keras metric.
+
+    Args:
+        count: predictions of each output.
+        low: index of the lower quantile.
+        high: index of the upper quantile.
+
+    Returns:
+        A function of y and predictions that returns values of shape `(batch,)`.
+    """
 
     def covered(y, prediction):
         from keras import ops
@@ -64,7 +73,7 @@ def coverage(count: int, low: int, high: int) -> Callable[[Any, Any], Any]:
 
 
 def median_place(quantiles: Sequence[float]) -> int:
-    """Which quantile is taken for the forecast: the nearest to one half."""
+    """Return the index of the quantile that serves as the forecast: the nearest to one half."""
     return min(range(len(quantiles)), key=lambda place: abs(quantiles[place] - 0.5))
 
 
@@ -75,7 +84,7 @@ def _by_quantile(prediction, count: int):
 
 
 def _in_order(prediction, count: int):
-    """The quantiles of each output in rising order, as they are predicted: trained one by one, they may cross."""
+    """Sort the quantiles of each output as `predict` does: they are trained independently and may cross."""
     from keras import ops
 
     return ops.sort(_by_quantile(prediction, count), axis=-1)

@@ -1,4 +1,4 @@
-"""The rows of a prepared series as a model sees them: normalized columns, and waves of the calendar."""
+"""Rows of a prepared series as a model sees them: normalized columns and cyclical features of the calendar."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -17,12 +17,15 @@ from raysq.problems.forecasting.splits import Bounds
 
 
 class Series:
-    """The rows of a prepared series, normalized with mean and deviation of the training rows only.
+    """Rows of a prepared series, normalized by the mean and standard deviation of the training rows only.
 
     Attributes:
-        names: what a model sees of a row: the feature columns, then the calendar's waves.
-        mean, std: of the feature columns, over the values of the source.
-        target_mean, target_std: of the targets.
+        names: names of the model's inputs: the feature columns, then the cyclical features.
+        mean, std: statistics of the feature columns over observed training values, shape `(columns,)`.
+        target_mean, target_std: statistics of the targets, shape `(targets,)`.
+
+    Raises:
+        DataError: the training split has fewer than 2 rows, or a column has no value in it.
     """
 
     def __init__(self, dataset: Dataset, settings: ForecastingSettings, bounds: Sequence[Bounds]):
@@ -46,7 +49,7 @@ class Series:
 
     @cached_property
     def firsts(self) -> tuple[int, ...]:
-        """For each series the first row on which all columns have a value: none is made up before the first one."""
+        """First row of each series on which all columns have a value: values before it are never filled."""
         return tuple(
             max([begin, *(stretches.leading(begin) for stretches in self._stretches.values())])
             for begin, _ in segments(self._dataset)
@@ -54,7 +57,7 @@ class Series:
 
     @cached_property
     def observed(self) -> np.ndarray | None:
-        """Which targets are of the source, uint8 of shape (rows, targets); None where all are."""
+        """Mask of the observed targets, uint8 of shape `(rows, targets)`; None if all are observed."""
         if not any(name in self._stretches for name in self.targets):
             return None
         mask = np.ones((self.rows, len(self.targets)), np.uint8)
@@ -65,7 +68,7 @@ class Series:
 
     @cached_property
     def foreseen(self) -> np.ndarray:
-        """Rows on which a target was filled with what follows: a window that ends there would know its future."""
+        """Mask of rows on which a target was filled from later values: a window ending there would see its future."""
         rows = np.zeros(self.rows, bool)
         for name in self.targets:
             if name in self._stretches:
@@ -79,18 +82,25 @@ class Series:
 
     @cached_property
     def place(self) -> int | None:
-        """The place of the only target among the columns: then no array of its own is needed."""
+        """Index of the only target among the columns, which then needs no array of its own; else None."""
         if len(self.targets) == 1 and self.targets[0] in self.columns:
             return self.columns.index(self.targets[0])
         return None
 
     def view(self, name: str) -> "View":
-        """The "series" or the "targets" on disk, normalized when rows are taken."""
+        """Return a view of the "series" or the "targets" on disk that normalizes rows when they are taken."""
         return View(self, name)
 
     def take(self, name: str, rows: Any) -> np.ndarray:
-        """Normalized rows of the "series" or the "targets", float32 of shape `rows.shape + (features,)`; 0 before the
-        first value of a column."""
+        """Return normalized rows of the "series" or the "targets".
+
+        Args:
+            name: "series" or "targets".
+            rows: row numbers, of any shape.
+
+        Returns:
+            float32 of shape `rows.shape + (features,)`; 0 before the first value of a column.
+        """
         rows = np.asarray(rows)
         columns, mean, std = self._part(name)
         waves = self.calendar if name == "series" else ()
@@ -132,18 +142,18 @@ class Series:
 
 
 class View:
-    """Rows of a series that are read, and normalized, when they are taken."""
+    """Rows of a series that are read and normalized when they are taken."""
 
     def __init__(self, series: Series, name: str):
         self._series, self._name = series, name
 
     def take(self, rows: Any) -> np.ndarray:
-        """Normalized rows, float32 of shape `rows.shape + (features,)`."""
+        """Return normalized rows, float32 of shape `rows.shape + (features,)`."""
         return self._series.take(self._name, rows)
 
 
 def _statistics(dataset: Dataset, name: str, ranges: Sequence[tuple[int, int]]) -> tuple[float, float]:
-    """Mean and deviation of a column over several ranges of rows; what is not of the source does not count."""
+    """Return the mean and standard deviation of a column's observed values over several ranges of rows."""
     stretches = Stretches.of(dataset, name)
     if stretches is not None:
         missing, column = stretches.inside(dataset.rows), dataset.column(name)
@@ -163,5 +173,5 @@ def _statistics(dataset: Dataset, name: str, ranges: Sequence[tuple[int, int]]) 
             mean, std = dataset.statistics(name, begin, end)
             total = merge(total, (end - begin, mean, std * std * (end - begin)))
         mean, std = total[1], float(np.sqrt(total[2] / total[0]))
-    # A column that does not change over the training rows carries nothing: leave it at zero, not at infinity.
+    # A column that is constant over the training rows has no deviation: divide by 1 to normalize it to 0.
     return mean, std if std > 0 else 1.0

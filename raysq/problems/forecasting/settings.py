@@ -1,4 +1,4 @@
-"""What a window of a series is: the batch-time settings of a forecast."""
+"""Settings of forecasting windows, applied at batch time."""
 
 import math
 from collections.abc import Mapping
@@ -21,34 +21,41 @@ DEFAULT_SPLIT = "0.5/0.25/0.25"
 
 @dataclass(frozen=True)
 class ForecastingSettings:
-    """What a window is. All of it is applied at batch time: changing it prepares nothing again.
+    """Settings of forecasting windows.
 
-    A window stands at a row: it sees the `lookback` rows before that row, one in `step` of them, and forecasts the row
-    `horizon` rows after the last one that it sees (1: the very next). Spans are given in rows, or in time ("6h", "5d",
-    "3mo"), which is read at the series' frequency; what is not given follows from it.
+    All of them are applied at batch time: changing one does not prepare the data again.
+
+    A window is positioned at a row. It sees the `lookback` rows before that row, one in `step` of them. It forecasts
+    the row `horizon` rows after the last row it sees (1: the very next row). Durations are given in rows, or in time
+    ("6h", "5d", "3mo"), which is converted at the series' frequency. `resolve` derives settings left out from the
+    frequency.
 
     Attributes:
         targets: columns to forecast.
         features: columns that the model sees; empty for all.
-        calendar: waves of the time of day, week, month or year beside the features: of "hour", "weekday",
+        calendar: cyclical features of the time of day, week, month or year to add: any of "hour", "weekday",
             "monthday", "yearday" and "month".
-        lookback: rows back from which a window begins.
+        lookback: rows from the first row of a window to its position.
         step: take one row in so many.
-        anchor: the end of the window that these rows are counted from. "newest" always sees the row before the
-            window's own; "oldest" counts from the first, `range(row - lookback, row, step)`, as the generator of
-            listing 6.33 does, and so may see nothing of the last `step - 1` rows.
-        horizon: rows to forecast, counted from the last row seen; several for several horizons at once. The row at
-            which the window stands if neither this nor `delay` is given.
-        delay: the same, counted from the row at which the window stands (0), as in the book; instead of `horizon`.
+        anchor: the end of the window from which these rows are counted. "newest" always sees the row just before the
+            window's position. "oldest" counts from the first row, `range(row - lookback, row, step)`, as the generator
+            of listing 6.33 does, and may therefore see none of the last `step - 1` rows.
+        horizon: rows to forecast, counted from the last row seen; several values for several horizons at once. If
+            neither `horizon` nor `delay` is given, the row at the window's position is forecast.
+        delay: rows to forecast, counted from the window's position (0), as in the book; instead of `horizon`.
         stride: use one window in so many.
-        reversed: latest row first.
-        quantiles: to forecast, such as 0.1,0.5,0.9 (pinball loss); empty for one value (mean absolute error).
-        season: rows of a season, for the seasonal-naive reference; 0 for none.
+        reversed: whether the latest row comes first.
+        quantiles: quantiles to forecast, such as 0.1,0.5,0.9 (pinball loss); empty for one value (mean absolute
+            error).
+        season: rows of a season, for the seasonal-naive baseline; 0 for none.
         split: rows or shares of train, val and test in time order, "200000/100000/rest" or "0.5/0.25/0.25", or the
-            dates at which val and test begin, "2013-01-01/2014-01-01"; of each series, where there are several. None
-            for the known split of the data set, else 0.5/0.25/0.25.
+            dates at which val and test begin, "2013-01-01/2014-01-01". Each series is split by itself. None for
+            the known split of the data set, else 0.5/0.25/0.25.
         known_splits: "ROWS:SPLIT", the split of a data set with exactly that many rows.
-        unit: of the targets, for display; none reads it from the column's name, as in "T (degC)".
+        unit: unit of the targets, for display; None takes it from the column's name, as in "T (degC)".
+
+    Raises:
+        UsageError: a value is out of range, or settings contradict each other.
     """
 
     targets: tuple[str, ...] = ()
@@ -56,7 +63,7 @@ class ForecastingSettings:
     calendar: tuple[str, ...] = ()
     lookback: int = 120
     step: int = 1
-    anchor: Literal["newest", "oldest"] = "oldest"  # of runs that do not say it; `resolve` says "newest"
+    anchor: Literal["newest", "oldest"] = "oldest"  # the default of runs without this setting; `resolve` sets "newest"
     horizon: tuple[int, ...] = ()
     delay: tuple[int, ...] = ()
     stride: int = 1
@@ -109,14 +116,15 @@ class ForecastingSettings:
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """The settings with spans of time as rows, and with what follows from the data set's frequency.
+        """Return the settings with durations in rows and defaults that suit the data set's frequency.
 
         Args:
-            values: settings as a person may give them.
+            values: settings as the user gives them.
             dataset: a prepared series.
 
         Raises:
-            UsageError: a span that is none, or no whole number of rows.
+            UsageError: a duration cannot be parsed or is no whole number of rows, or a setting needs times and the rows
+                are numbered.
             DataError: a column that the data set does not have.
         """
         resolved = dict(values)
@@ -134,7 +142,7 @@ class ForecastingSettings:
             values_given = values_given if isinstance(values_given, (list, tuple)) else [values_given]
             resolved[name] = tuple(row_durations.rows(one, frequency, name) for one in values_given)
         resolved.setdefault("anchor", "newest")
-        # Of several series the usual one decides: those that are shorter than a window give none.
+        # Defaults suit the series of median length: series shorter than a window have no windows.
         usual = median(end - begin for begin, end in segments(dataset))
         for name, value in row_durations.defaults(frequency, int(usual)).items():
             if name not in resolved and not (name == "horizon" and "delay" in resolved):
@@ -154,33 +162,33 @@ class ForecastingSettings:
 
     @property
     def steps(self) -> int:
-        """Rows that a model sees of a window."""
+        """Number of rows that a model sees of a window."""
         return len(range(0, self.lookback, self.step))
 
     @property
     def offsets(self) -> range:
-        """The rows that a model sees, oldest first, counted from the row at which the window stands (negative)."""
+        """Rows that a model sees, oldest first, relative to the window's position (negative)."""
         if self.anchor == "oldest":
             return range(-self.lookback, 0, self.step)
         return range(-1 - (self.steps - 1) * self.step, 0, self.step)
 
     @property
     def last(self) -> int:
-        """The latest row seen, counted as `offsets`."""
+        """Latest row seen, relative to the window's position (negative)."""
         return self.offsets[-1]
 
     @property
     def ahead(self) -> tuple[int, ...]:
-        """The rows to forecast, counted from the row at which the window stands (0)."""
+        """Rows to forecast, relative to the window's position (0)."""
         return self.delay or tuple(rows + self.last for rows in self.horizon) or (0,)
 
     @property
     def horizons(self) -> tuple[int, ...]:
-        """The rows to forecast, counted from the last row seen."""
+        """Rows to forecast, counted from the last row seen."""
         return tuple(rows - self.last for rows in self.ahead)
 
     def bounds(self, dataset: Dataset) -> list[splits.Bounds]:
-        """First row and end row of each split, for each series of a data set.
+        """Return the first row and the end row of each split, for each series of a data set.
 
         Raises:
             DataError: the split does not fit.
@@ -199,10 +207,11 @@ class ForecastingSettings:
         return found
 
     def open(self, dataset: Dataset) -> "dict[str, Windows]":
-        """The windows of each split of a data set.
+        """Return the windows of each split of a data set.
 
         Raises:
-            DataError: a column is not there, or a split has no room for a window.
+            DataError: a column is missing, no window fits into a split or has an observed target, or a target's
+                category is missing on some rows.
         """
         from raysq.problems.forecasting.batches import Windows
         from raysq.problems.forecasting.series import Series
@@ -230,7 +239,7 @@ class ForecastingSettings:
         return windows
 
     def _check_categories(self, dataset: Dataset) -> None:
-        """Refuse a target that is a value of a category which some rows lack: whether they have it is not known."""
+        """Raise DataError for a target of a category that some rows lack: its value there is unknown."""
         unlabeled = dataset.manifest.report.get("unlabeled", {})
         for target in self.targets:
             category = target.rpartition("=")[0]
@@ -241,10 +250,10 @@ class ForecastingSettings:
                 )
 
     def inputs(self, dataset: Dataset) -> InputSpec:
-        """What a model builder is told.
+        """Return the input spec for model builders.
 
-        `extra` has `reversed`, and for the untrained references `latest` and `seasonal`: for each horizon the
-        index of the step to repeat, or None where there is none in the window.
+        `extra` holds `reversed`, and for the untrained baselines `latest` and `seasonal`. These list for each horizon
+        the index of the step to repeat; `seasonal` is None where the window holds no such step.
         """
         columns = self.features or value_columns(dataset)
         names = (*columns, *row_durations.wave_names(self.calendar))
@@ -261,26 +270,26 @@ class ForecastingSettings:
         )
 
     def seasonal(self) -> list[int] | None:
-        """For each horizon the index of the step a whole number of seasons before it, or None without such steps."""
+        """Return for each horizon the index of the step whole seasons earlier, or None if the window lacks one."""
         if not self.season:
             return None
-        # The latest row seen that lies whole seasons before the row to forecast.
+        # The latest visible row that lies a whole number of seasons before the row to forecast.
         rows = [ahead - self.season * math.ceil((ahead - self.last) / self.season) for ahead in self.ahead]
         return [self._index(row) for row in rows] if min(rows) >= self.offsets[0] else None
 
     def _index(self, row: int) -> int:
-        """The step of the window that shows a row (counted as `offsets`), or the nearest to it."""
+        """Return the index of the step that shows a row (relative to the window's position), or of the nearest step."""
         index = min(round((row - self.offsets[0]) / self.step), self.steps - 1)
         return self.steps - 1 - index if self.reversed else index
 
 
 def value_columns(dataset: Dataset) -> tuple[str, ...]:
-    """The value columns of a prepared series."""
+    """Return the value columns of a prepared series."""
     return tuple(name for name in dataset.columns if name != "time")
 
 
 def segments(dataset: Dataset) -> list[tuple[int, int]]:
-    """First row and end row of each series of a data set: one, unless it was prepared with an id."""
+    """Return the first row and the end row of each series: a single one unless the data set was prepared with an id."""
     series = dataset.manifest.report.get("series")
     if not series:
         return [(0, dataset.rows)]
@@ -292,7 +301,7 @@ def segments(dataset: Dataset) -> list[tuple[int, int]]:
 
 
 def _needs_times(setting: str, value: Any) -> bool:
-    """Whether the calendar is asked for, or a split by dates."""
+    """Return whether a setting needs times: a calendar, or a split by dates."""
     return bool(value) if setting == "calendar" else value is not None and splits.dates(str(value)) is not None
 
 

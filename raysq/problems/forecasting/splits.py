@@ -1,4 +1,4 @@
-"""Which rows of a series train, validate and test: shares, rows or dates, in time order."""
+"""Splits of a series into rows to train, validate and test on: shares, rows or dates, in time order."""
 
 import re
 from collections.abc import Sequence
@@ -21,10 +21,13 @@ Bounds = dict[str, tuple[int, int]]
 
 
 def check(text: str) -> None:
-    """Refuses what is no split.
+    """Validate a split.
+
+    Args:
+        text: rows, shares or dates, as in the setting `split`.
 
     Raises:
-        UsageError: it says what is one.
+        UsageError: the text is no split; the message lists what is valid.
     """
     parts = _parts(text)
     if len(parts) == 2:
@@ -48,7 +51,11 @@ def check(text: str) -> None:
 
 
 def dates(text: str) -> tuple[np.datetime64, np.datetime64] | None:
-    """The stamps at which val and test begin, or None where the split is in rows or shares."""
+    """Return the timestamps at which val and test begin, or None if the split is in rows or shares.
+
+    Raises:
+        UsageError: a date does not exist, or val does not begin before test.
+    """
     parts = _parts(text)
     if len(parts) != 2:
         return None
@@ -62,16 +69,19 @@ def dates(text: str) -> tuple[np.datetime64, np.datetime64] | None:
 
 
 def bounds(text: str, rows: int, stamps: Any = None, zone: str | None = None) -> Bounds:
-    """First row and end row of each split of one series.
+    """Return the first row and the end row of each split of one series.
 
     Args:
-        text: what `check` takes.
-        rows: of the series.
-        stamps: called for its time stamps (int64 microseconds), where the split names dates.
-        zone: of the series, whose dates are named; its stamps are in UTC then.
+        text: a split that `check` accepts.
+        rows: number of rows of the series.
+        stamps: function that returns the timestamps (int64 microseconds); called only for a split by dates.
+        zone: time zone of the series, in which the dates are read; its timestamps are then in UTC.
+
+    Returns:
+        `(first row, end row)` by the name of the split.
 
     Raises:
-        DataError: a split that does not fit the rows, or dates outside of the series.
+        DataError: the split does not fit the rows, or its dates lie outside the series.
     """
     begins = dates(text)
     parts = _parts(text)
@@ -98,14 +108,14 @@ def bounds(text: str, rows: int, stamps: Any = None, zone: str | None = None) ->
 
 
 def rolling(found: Sequence[Bounds], count: int) -> list[list[Bounds]]:
-    """The folds of a rolling-origin backtest: the test rows in `count` blocks, one after the other.
+    """Return the folds of a rolling-origin backtest: the test rows in `count` consecutive blocks.
 
-    In every fold a block is tested, the rows before it are validated on (as many as the split has), and all rows
-    before those train (Tashman 2000, with an expanding window).
+    Each fold tests on one block. The rows before it, as many as the split has for validation, are validated on. All
+    rows before those train (Tashman 2000, with an expanding window).
 
     Args:
         found: bounds of each series.
-        count: of folds.
+        count: number of folds.
 
     Returns:
         For each fold the bounds of each series.
@@ -128,7 +138,7 @@ def _parts(text: str) -> list[str]:
 
 
 def _shares(parts: Sequence[str]) -> bool:
-    """Whether the numbers are shares: 0.5/0.25/0.25, also 0.8/0.2/rest, and not 1/1/1."""
+    """Return whether the numbers are shares: 0.5/0.25/0.25 or 0.8/0.2/rest, but not 1/1/1."""
     return all("." in part or part in ("rest", "0") for part in parts) and any("." in part for part in parts)
 
 
