@@ -1,14 +1,14 @@
 """Distributed training on Ray for sequence learning with Keras 3.
 
-    import raysq
+Example:
+    >>> import raysq
+    >>> raysq.prepare("jena", source="sample")
+    >>> run = raysq.train("jena", model="gru")
+    >>> raysq.evaluate(run)
+    >>> raysq.write_report(run)
+    >>> raysq.load(run).predict(frame)
 
-    raysq.prepare("jena", source="sample")
-    run = raysq.train("jena", model="gru")
-    raysq.evaluate(run)
-    raysq.write_report(run)
-    raysq.load(run).predict(frame)
-
-`dir(raysq)` lists what there is. Importing raysq imports neither TensorFlow nor Ray.
+`dir(raysq)` lists the public names. Importing raysq imports neither TensorFlow nor Ray.
 """
 
 import importlib
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [  # those of raysq.api, which is imported when one is first used, and `search_job`
+__all__ = [  # the names of raysq.api, which is imported when one of them is first used, and `search_job`
     "Backtest",
     "Dataset",
     "Experiment",
@@ -71,10 +71,10 @@ __all__ = [  # those of raysq.api, which is imported when one is first used, and
 ]
 
 
-_MODULES = ("api", "errors", "layers")  # that people use by `raysq.NAME` without importing them
+_MODULES = ("api", "errors", "layers")  # modules that users reach as `raysq.NAME` without importing them
 
 
-if not TYPE_CHECKING:  # a type checker knows the names, and that there are no others
+if not TYPE_CHECKING:  # type checkers read the imports above and report unknown names
 
     def __getattr__(name: str) -> Any:
         if name in _MODULES:

@@ -1,9 +1,9 @@
-"""`python -m raysq`, where the `raysq` script is not on the path."""
+"""Entry point of `python -m raysq`, for environments where the `raysq` script is not on the path."""
 
 import os
 import sys
 
-# Python has put the current folder before all installed packages: a `tensorboard.py` there would be run.
+# Python puts the current folder before all installed packages, so a `tensorboard.py` there would be imported.
 if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
     del sys.path[0]
 

@@ -1,6 +1,7 @@
-"""The public functions and classes of raysq. `import raysq` offers each under `raysq.NAME`, imported when first used.
+"""Public functions and classes of raysq.
 
-What is not here may change without notice, but for `raysq.errors` and, for models of one's own, `raysq.layers`.
+`import raysq` exposes each name as `raysq.NAME` and imports it on first use. Names outside this module may change
+without notice. The exceptions are `raysq.errors` and, for custom models, `raysq.layers`.
 """
 
 from raysq.data.dataset import Dataset

@@ -1,4 +1,4 @@
-"""Importing Keras on TensorFlow: late, once, and without the start-up notices of native code."""
+"""Import Keras on TensorFlow: late, once per process, and without the start-up notices of native code."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ _loaded = False
 
 
 def load() -> None:
-    """Imports Keras and TensorFlow; to be called before the first `import keras` of a process.
+    """Import Keras and TensorFlow. Call this function before the first `import keras` of a process.
 
     Raises:
         UsageError: Keras runs on another backend in this process.
@@ -25,9 +25,9 @@ def load() -> None:
         import keras
         import tensorflow as tf
 
-        # The first look at the devices has notices of its own, of a missing CUDA driver for one.
+        # The first query of the devices logs notices of its own, such as a missing CUDA driver.
         tf.config.list_physical_devices()
-    # It takes every program after the first in a process for one that is traced again and again.
+    # TensorFlow mistakes every program after the first in a process for repeated retracing, and warns of it.
     tf.get_logger().setLevel("ERROR")
     if keras.backend.backend() != "tensorflow":
         raise UsageError(
@@ -39,8 +39,8 @@ def load() -> None:
 
 @contextmanager
 def _native_stderr_closed() -> Iterator[None]:
-    # TensorFlow logs some lines from C++ before its log level counts. Python's own errors still reach the person:
-    # an exception leaves this block before it is printed.
+    # TensorFlow logs some lines from C++ before its log level takes effect. Python exceptions still reach the user,
+    # because they leave this block before they are printed.
     if os.environ.get("RAYSQ_DEBUG"):
         yield
         return

@@ -1,4 +1,4 @@
-"""Settings: plain dataclasses and keyword arguments, read from `key=value` pairs with errors that help."""
+"""Settings: dataclass fields and keyword arguments, parsed from `key=value` pairs."""
 
 import dataclasses
 import difflib
@@ -11,15 +11,15 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from raysq.errors import UsageError
 
 T = TypeVar("T")
-_LISTED = 24  # names in a message
-_LONGEST = 40  # characters of one
+_LISTED = 24  # names listed in a message
+_LONGEST = 40  # characters shown of a name
 
-REQUIRED = inspect.Parameter.empty  # the default of a keyword that has none
+REQUIRED = inspect.Parameter.empty  # stands for the default of a keyword without one
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One setting: its name, its annotated type and its default."""
+    """A setting: its name, its annotated type and its default."""
 
     name: str
     type: Any
@@ -27,10 +27,10 @@ class Setting:
 
 
 def setting_fields(owner: type | Callable[..., Any]) -> dict[str, Setting]:
-    """The settings of a dataclass (its fields) or of a model builder (its keyword-only arguments).
+    """Return the settings of a dataclass (its fields) or of a model builder (its keyword-only arguments).
 
-    A keyword without a default has `REQUIRED` for it. One without an annotation takes what its default is; any value,
-    text where it comes from a command line, where that is None.
+    A keyword without a default has the default `REQUIRED`. A keyword without an annotation takes the type of its
+    default. If that default is None, it accepts any value; values from a command line then stay strings.
     """
     hints = get_type_hints(owner)
     if dataclasses.is_dataclass(owner):
@@ -48,20 +48,20 @@ def _type_of(default: Any) -> Any:
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str:
-    """A sentence that names the nearest valid names, or all of them, of many the first."""
+    """Return a hint that suggests the closest valid names, or lists the valid names if none is close."""
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"valid: {join_names(names)}"
 
 
 def join_names(names: Sequence[str], most: int = _LISTED) -> str:
-    """Names for a message: of many the first, and how many more there are; of long ones the beginning."""
+    """Join names for a message, shortening long names and counting the names beyond the first `most`."""
     shown = ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:most])
     return shown + (f", and {len(names) - most:,} more" if len(names) > most else "")
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
-    """Turns `["units=64", ...]` into a dictionary of strings."""
+    """Parse `["units=64", ...]` into a dictionary of strings."""
     values = {}
     for pair in pairs:
         key, sign, value = pair.partition("=")
@@ -72,7 +72,16 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def coerce(value: Any, wanted: Any, name: str) -> Any:
-    """The value as the wanted type: strings are parsed, lossless numbers are accepted, the rest is an error."""
+    """Convert a value to the annotated type. Strings are parsed and lossless numbers are accepted.
+
+    Args:
+        value: the value to convert.
+        wanted: the annotated type.
+        name: name of the setting, for the message.
+
+    Raises:
+        UsageError: the value cannot be converted.
+    """
     try:
         return _coerce(value, wanted)
     except (TypeError, ValueError, KeyError):
@@ -97,7 +106,7 @@ def _coerce(value: Any, wanted: Any) -> Any:
             raise ValueError
         return value
     if origin is tuple:
-        # A JSON list allows items that hold a comma; otherwise commas part the items.
+        # Items that contain a comma are written as a JSON list; otherwise commas separate the items.
         if isinstance(value, str):
             value = json.loads(value) if value.startswith("[") else [v.strip() for v in value.split(",") if v.strip()]
         elif not isinstance(value, (list, tuple)):
@@ -138,10 +147,10 @@ def _say(wanted: Any) -> str:
 
 
 def make_settings(owner: Callable[..., T], values: Mapping[str, Any]) -> T:
-    """Builds a settings dataclass from values, with unknown keys and wrong types as errors.
+    """Build a settings dataclass from values.
 
     Raises:
-        UsageError: an unknown key (names the nearest), a wrong type, or what the class itself refuses.
+        UsageError: unknown key (the message suggests the nearest), wrong type, or a value that the class rejects.
     """
     known = setting_fields(owner)
     return owner(**resolve_names(values, known))
@@ -150,13 +159,13 @@ def make_settings(owner: Callable[..., T], values: Mapping[str, Any]) -> T:
 def merge_settings(
     values: Mapping[str, Any], layer: Mapping[str, Any], either: Iterable[Iterable[str]] = ()
 ) -> dict[str, Any]:
-    """Lay settings over others.
+    """Merge two layers of settings.
 
     Args:
-        values: the settings below.
-        layer: the settings above, which hold where both name one.
-        either: groups of settings of which one is given. A layer that gives one of a group puts aside the others
-            that lie below it; giving two at once is left for the owner to refuse.
+        values: the lower layer.
+        layer: the upper layer, which takes precedence.
+        either: groups of mutually exclusive settings. An upper layer that sets one of a group drops the whole group
+            from the lower layer. A layer that sets two of a group is left for the owner to reject.
     """
     aside: set[str] = set()
     for group in either:
@@ -166,7 +175,11 @@ def merge_settings(
 
 
 def resolve_names(values: Mapping[str, Any], known: Mapping[str, Setting]) -> dict[str, Any]:
-    """The values with their types, every key checked against the known settings."""
+    """Return the values coerced to the types of their settings.
+
+    Raises:
+        UsageError: unknown key or wrong type.
+    """
     for key in values:
         if key not in known:
             raise UsageError(f"unknown setting {key!r}: {nearest_name(key, known)}")

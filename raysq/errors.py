@@ -1,4 +1,4 @@
-"""The errors that a person meets: one line that says what, what was received, and what to do."""
+"""Errors shown to the user: one line that states the problem, the received value and the remedy."""
 
 import sys
 from types import TracebackType
@@ -8,22 +8,22 @@ from raysq.display.terminal import print_message
 
 
 class RaysqError(Exception):
-    """Something the person can mend. The command line prints it as one line and exits with 1.
+    """Base class of errors that the user can fix. The command line prints it as one line and exits with 1.
 
-    It can be pickled with all its fields and notes, also where a subclass has another constructor: errors of Ray's
-    workers and actors arrive as what they were.
+    Errors can be pickled with all their fields and notes, even if a subclass has another constructor. Errors from Ray
+    workers and actors therefore keep their type.
 
     Args:
-        message: what is wrong, and what was received.
-        hint: what to do, where it may be left out: a command that does not have the options which the hint names
-            shows the message with another hint, or alone.
+        message: the problem and the received value.
+        hint: the remedy. It is separate from the message so that commands without the options it names can replace or
+            omit it.
 
     Example:
         >>> str(DataError("train.csv has no rows", hint="give another --source"))
         'train.csv has no rows; give another --source'
     """
 
-    joint = "; "  # between message and hint
+    joint = "; "  # separates message and hint
 
     def __init__(self, message: object = "", hint: str | None = None) -> None:
         super().__init__(str(message))
@@ -38,14 +38,14 @@ class RaysqError(Exception):
 
 
 def restored(kind: type[RaysqError], arguments: tuple[Any, ...]) -> RaysqError:
-    """Make an error that was pickled; its fields come as its state."""
+    """Create an unpickled error. Pickle restores its fields afterwards."""
     error = kind.__new__(kind, *arguments)
     error.args = arguments
     return error
 
 
 class UsageError(RaysqError, ValueError):
-    """A setting, a name or an option that is not valid. The command line exits with 2."""
+    """Invalid setting, name or option. The command line exits with 2."""
 
 
 class DataError(RaysqError, ValueError):
@@ -53,21 +53,21 @@ class DataError(RaysqError, ValueError):
 
 
 class NotFoundError(DataError):
-    """No run, search or data set of that name; the hint says which there are."""
+    """Unknown name of a run, search or data set. The hint lists the existing ones."""
 
     joint = ": "
 
 
 class FormatError(DataError):
-    """A csv file that is not written as its settings say; the hint names settings that every reader of csv takes."""
+    """csv file that does not match its settings. The hint names settings common to all csv readers."""
 
 
 class DamagedError(DataError):
-    """A file of raysq's own that was cut, emptied or changed; says which file, and the way out."""
+    """raysq file that was truncated, emptied or changed. The message names the file and the remedy."""
 
 
 class TrustError(RaysqError):
-    """Code that a folder from elsewhere names, which is not run unless the user says so."""
+    """Code named by a folder from elsewhere. It is not run without the user's consent."""
 
 
 class SourceError(RaysqError, OSError):
@@ -75,27 +75,27 @@ class SourceError(RaysqError, OSError):
 
 
 class ResourceError(RaysqError, RuntimeError):
-    """More workers, CPUs, GPUs, memory or disk than there are."""
+    """Request for more workers, CPUs, GPUs, memory or disk than are available."""
 
 
 class LostError(ResourceError):
-    """A process, a node or an object that the cluster lost; the same work can be tried again."""
+    """Process, node or object lost by the cluster. The same work can be retried."""
 
 
 class MissingPackageError(RaysqError, ImportError):
-    """A package that is not installed and that a part of the work needs; the rest can be done without it."""
+    """Missing package that part of the work needs. The rest works without it."""
 
 
 class TrainingError(RaysqError, RuntimeError):
-    """Training that cannot go on, such as a loss that is not a number."""
+    """Training that cannot continue, for example because the loss is not a number."""
 
 
 class Interrupted(RaysqError, RuntimeError):
-    """The person (or the cluster) asked to stop; what was reached is on disk."""
+    """Stop requested by the user or the cluster. The progress so far is on disk."""
 
 
 def plain_errors() -> None:
-    """For scripts: an error of raysq's ends them with its line on standard error and status 1, without a traceback.
+    """Print raysq errors of a script as one line on standard error and exit with status 1, without a traceback.
 
     Example:
         >>> raysq.plain_errors()

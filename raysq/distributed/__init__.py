@@ -1,1 +1,1 @@
-"""Work on several processors or machines: executors of calls, by threads or by Ray Data."""
+"""Parallel work on several processors or machines: executors based on threads or Ray Data."""

@@ -1,4 +1,4 @@
-"""The one place where Ray is started or joined, and asked for what it, and this process, can hold."""
+"""Start or join Ray, and query the resources of the cluster and of this process."""
 
 import contextlib
 import json
@@ -17,27 +17,27 @@ from raysq.errors import ResourceError, UsageError
 from raysq.storage.uris import redact, redact_text
 
 _NODES_TIMEOUT = 900.0
-# How long the autoscaler has to call a request infeasible without a break; it may do so while nodes change.
+# A request counts as infeasible only after this time without a break: the autoscaler may report it while nodes change.
 _INFEASIBLE_SECONDS = 15.0
 _REACH_SECONDS = 10.0
 _START_SECONDS = 300.0
-# Where the cluster launcher and KubeRay write the name of a node's group.
+# Node label in which the cluster launcher and KubeRay store the name of the node's group.
 _GROUP = "ray.io/node-group"
 
 
 def ensure_ray(**options: Any) -> None:
-    """Joins or starts Ray, unless this process already has it.
+    """Join or start Ray, unless this process is already connected.
 
-    An existing `ray.init` is respected; with RAY_ADDRESS set (as in a submitted job, or `auto` on a node of a
-    cluster) that cluster is joined; otherwise a local one is started, which ends with this process.
+    An existing `ray.init` is kept. If RAY_ADDRESS is set (as in a submitted job, or `auto` on a node of a cluster),
+    that cluster is joined. Otherwise a local cluster is started, which ends with this process.
 
     Args:
-        **options: for `ray.init` when a local cluster is started, such as `num_cpus`.
+        **options: arguments of `ray.init` for a local cluster, such as `num_cpus`.
 
     Raises:
-        ResourceError: no cluster answers, or none can be started.
+        ResourceError: the cluster does not answer, or a local one cannot be started.
     """
-    # Both would write to the person's terminal, or look for a network, before anything of theirs has run.
+    # Both would write to the user's terminal or access the network before any of the user's code runs.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray
@@ -55,7 +55,7 @@ def ensure_ray(**options: Any) -> None:
             else:
                 with _patient_start():
                     ray.init(address="local", include_dashboard=False, **quiet, **options)
-    except Exception as error:  # Ray raises some that have no type of their own
+    except Exception as error:  # Ray raises some errors without a specific type
         said = redact_text((str(error).strip() or repr(error)).splitlines()[0])
         if address:
             token = "" if os.environ.get("RAY_AUTH_MODE") else " (a cluster with a token needs RAY_AUTH_MODE=token)"
@@ -67,10 +67,10 @@ def ensure_ray(**options: Any) -> None:
 
 @contextlib.contextmanager
 def _patient_start() -> Iterator[None]:
-    """Give a local node `_START_SECONDS` to report itself, within the block.
+    """Give a local node `_START_SECONDS` to register, within the block.
 
-    Ray gives it half a minute, whatever its settings say, which is short on a busy machine. It looks at its clock only
-    when `get_node` has failed.
+    Ray allows 30 seconds regardless of its settings, which is too short on a busy machine. It checks its deadline only
+    after `get_node` has failed.
     """
     from ray._private import services
 
@@ -95,7 +95,7 @@ def _patient_start() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _kept_signals() -> Iterator[None]:
-    """Leave SIGTERM to who has it: Ray takes it, and would end this process without a word."""
+    """Keep the present SIGTERM handler: Ray replaces it, and would end this process without a message."""
     handler = signal.getsignal(signal.SIGTERM)
     if not callable(handler) or threading.current_thread() is not threading.main_thread():
         yield
@@ -109,14 +109,14 @@ def _kept_signals() -> Iterator[None]:
 
 
 def _job_config() -> Any:
-    """How Ray's processes begin: with the driver's script and raysq to import from, and without the current folder.
+    """Return a job config that imports from the folders of the driver's script and raysq, but not the current folder.
 
-    Ray itself puts the current folder before all installed packages: a `tensorboard.py` there would be run.
+    By default Ray puts the current folder before all installed packages, so a `tensorboard.py` there would be imported.
     """
     from ray.job_config import JobConfig
 
     class WithoutCurrentFolder(JobConfig):
-        """Keeps Ray from adding it, as where a job brings a folder of its own."""
+        """Job config that claims a working directory, so that Ray does not add the current folder."""
 
         def _runtime_env_has_working_dir(self) -> bool:
             return True
@@ -130,21 +130,21 @@ def _job_config() -> Any:
 
 
 def cores() -> int:
-    """The processor cores that this process may use."""
+    """Return the number of processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def has_cluster() -> bool:
-    """Whether this process has Ray already, or was told by RAY_ADDRESS which cluster to join."""
+    """Whether this process is connected to Ray, or RAY_ADDRESS names the cluster to join."""
     ray = sys.modules.get("ray")
     return bool(os.environ.get("RAY_ADDRESS")) or (ray is not None and ray.is_initialized())
 
 
 def _reach(address: str) -> None:
-    """Raises OSError where nothing listens: Ray itself would try for minutes."""
+    """Raise OSError if nothing listens at the address. Ray itself would retry for minutes."""
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdigit():
-        return  # `auto`, or another kind of address
+        return  # `auto`, or an address of another form
     deadline = time.monotonic() + _REACH_SECONDS
     while True:
         try:
@@ -157,18 +157,18 @@ def _reach(address: str) -> None:
 
 
 def check_resources(needs: Mapping[str, float], what: str, times: int = 1) -> None:
-    """Makes sure that the nodes can hold something, whatever else runs there now.
+    """Check that the nodes can hold a workload, regardless of other work running there.
 
-    On a cluster that may grow, the missing nodes are asked for and waited for, up to RAYSQ_NODES_TIMEOUT seconds
-    (default 900), and a line on standard error says so.
+    On a cluster that may grow, the missing nodes are requested. The call then waits for up to RAYSQ_NODES_TIMEOUT
+    seconds (default 900) and says so on standard error.
 
     Args:
-        needs: Ray resources of one, such as `{"CPU": 1, "GPU": 0.5}`; each is held by one node.
-        what: its name for messages, such as "a trial".
-        times: how many at once.
+        needs: Ray resources of one unit of the workload, such as `{"CPU": 1, "GPU": 0.5}`. A unit must fit on one node.
+        what: name of the unit for messages, such as "a trial".
+        times: number of units that run at once.
 
     Raises:
-        ResourceError: with the numbers, if they cannot.
+        ResourceError: the nodes cannot hold the workload. The message states the numbers.
     """
     needs = {name: value for name, value in needs.items() if value}
     if not needs or room_for(needs) >= times:
@@ -195,7 +195,7 @@ def check_resources(needs: Mapping[str, float], what: str, times: int = 1) -> No
                     f"{_shortage(needs, what, times)}, and not enough nodes came in {timeout:g} s: ask for less, look "
                     f"at `ray status`, or wait longer (RAYSQ_NODES_TIMEOUT)"
                 )
-            if now - asked > 10:  # another driver's request would have taken the place of ours
+            if now - asked > 10:  # another driver's request may have replaced this one
                 asked = now
                 request_resources(bundles=[dict(needs)] * times)
             time.sleep(min(1.0, timeout / 10))
@@ -204,23 +204,23 @@ def check_resources(needs: Mapping[str, float], what: str, times: int = 1) -> No
 
 
 def can_grow() -> bool:
-    """Whether more nodes may come by themselves: a launcher, an autoscaler or KubeRay keeps this cluster."""
+    """Whether nodes may be added automatically, by a cluster launcher, an autoscaler or KubeRay."""
     import ray
     from ray.experimental.internal_kv import _internal_kv_get
 
     if any(_GROUP in (node.get("Labels") or {}) for node in ray.nodes() if node["Alive"]):
         return True
-    # Ray's first autoscaler need not name the head's group; it reports the types of nodes, which without a
-    # configuration are made of the nodes' own ids.
+    # Version 1 of Ray's autoscaler may not name the head's group. It reports node types instead, whose names
+    # derive from node ids ("node_...") if there is no configuration.
     report = json.loads(_internal_kv_get("__autoscaling_status") or "{}").get("autoscaler_report") or {}
     return any(not name.startswith("node_") for name in (report.get("node_type_mapping") or {}).values())
 
 
 def nodes_timeout() -> float:
-    """Seconds to wait for nodes to come: RAYSQ_NODES_TIMEOUT.
+    """Return the seconds to wait for new nodes, from RAYSQ_NODES_TIMEOUT (default 900).
 
     Raises:
-        UsageError: it is not a number above 0.
+        UsageError: the value is not a number above 0.
     """
     value = os.environ.get("RAYSQ_NODES_TIMEOUT", "")
     try:
@@ -233,7 +233,7 @@ def nodes_timeout() -> float:
 
 
 def room_for(needs: Mapping[str, float]) -> int:
-    """How many the alive nodes could hold if nothing else ran there."""
+    """Return how many units with these needs the live nodes could hold if nothing else ran there."""
     import ray
 
     return sum(
@@ -244,7 +244,7 @@ def room_for(needs: Mapping[str, float]) -> int:
 
 
 def is_alone() -> bool:
-    """Whether all that Ray runs, runs on this machine."""
+    """Whether Ray runs on this machine only."""
     import ray
 
     alive = [node for node in ray.nodes() if node["Alive"]]
@@ -252,7 +252,7 @@ def is_alone() -> bool:
 
 
 def _infeasible() -> bool:
-    """Whether the autoscaler says that no nodes it may start would do; its first version never says so."""
+    """Whether the autoscaler reports that no node types it may start fit the request. Its version 1 never does."""
     import ray
     from ray.core.generated.autoscaler_pb2 import GetClusterStatusReply
 

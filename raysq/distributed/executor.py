@@ -1,7 +1,7 @@
 """Executors: run calls in parallel and return the results in the order of the calls.
 
-`ThreadExecutor` runs them in threads of this process, where starting Ray would take longer than the work;
-`raysq.distributed.ray_data.RayExecutor` runs them as tasks of Ray Data. Both give the same results.
+`ThreadExecutor` runs calls in threads of this process, for work that takes less time than starting Ray.
+`raysq.distributed.ray_data.RayExecutor` runs calls as Ray Data tasks. Both give the same results.
 """
 
 import contextlib
@@ -21,52 +21,52 @@ T = TypeVar("T")
 Calls = Sequence[tuple[Any, ...]]
 Tables = Callable[..., Iterator[pa.Table]]
 
-SMALL = 128 << 20  # bytes of input up to which starting Ray, and its processes, would take longer than the work
-MAX_THREADS = 4  # threads to which Python's own lock leaves enough to do; Arrow and NumPy work without it
-_SWITCH = 5e-4  # seconds that a thread keeps Python's lock while another waits for it
+SMALL = 128 << 20  # bytes of input below which starting Ray and its processes takes longer than the work
+MAX_THREADS = 4  # more threads would wait for Python's global lock, although Arrow and NumPy release it
+_SWITCH = 5e-4  # seconds that a thread keeps Python's global lock while another waits for it
 
 
 class Halt(Exception):
-    """Raised by a call that failed for a reason it recorded itself: results of later calls are not needed."""
+    """Raised by a call that has recorded its own failure. The results of later calls are not needed."""
 
 
 class Executor(ABC):
-    """Runs calls of a picklable function, and keeps their order.
+    """Base class of executors, which run calls of a picklable function and keep their order.
 
     Attributes:
-        local: whether all calls run in this process, each of them once.
+        local: whether all calls run in this process, each exactly once.
     """
 
     local: ClassVar[bool]
 
     @abstractmethod
     def session(self) -> contextlib.AbstractContextManager[None]:
-        """Return the context in which the other methods are called."""
+        """Return the context in which the other methods must be called."""
 
     @abstractmethod
     def map(self, function: Callable[..., T], calls: Calls) -> Generator[T, None, None]:
-        """Yield the result, which should be small, of each call. Closing the generator cancels calls that wait."""
+        """Yield the result of each call. Results should be small. Closing the generator cancels pending calls."""
 
     @abstractmethod
     def rechunk(self, function: Tables, calls: Calls, rows: int, write: Callable[[int, pa.Table], T]) -> list[T]:
-        """Write the rows of all calls as tables of exactly `rows` rows; the last one may have fewer.
+        """Write the rows of all calls as tables of exactly `rows` rows. The last table may have fewer.
 
         Args:
-            function: yields tables of one schema.
+            function: yields tables of the same schema.
             calls: arguments of each call.
-            rows: rows of a table.
-            write: called with a number that rises from table to table, and the table; may run anywhere.
+            rows: rows per table.
+            write: called with the table and a number that increases from table to table. It may run on any machine.
 
         Returns:
-            The results of `write`.
+            The results of `write`, in table order.
         """
 
 
 class ThreadExecutor(Executor):
-    """Runs calls in threads of this process.
+    """Executor that runs calls in threads of this process.
 
     Args:
-        threads: calls that run at a time.
+        threads: maximum number of concurrent calls.
     """
 
     local = True
@@ -76,17 +76,17 @@ class ThreadExecutor(Executor):
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
-        """Tune Python and Arrow for threads that prepare; restore them afterwards."""
+        """Tune Python and Arrow for preparation in threads, and restore them afterwards."""
         interval, pool = sys.getswitchinterval(), pa.default_memory_pool()
-        # A thread that goes through rows in Python would hold up each call of another thread's by Python's 5 ms.
+        # A thread that loops over rows in Python would delay every call of another thread by Python's default of 5 ms.
         sys.setswitchinterval(min(interval, _SWITCH))
-        # Of what one thread frees mimalloc, Arrow's own choice, keeps more from the others the longer they run.
+        # Arrow's default, mimalloc, is slow to release to other threads what one thread frees; this grows over time.
         if "jemalloc" in pa.supported_memory_backends() and not os.environ.get("ARROW_DEFAULT_MEMORY_POOL"):
             pa.set_memory_pool(pa.jemalloc_memory_pool())
         try:
             yield
         finally:
-            # Not after each call: the next would ask for the same memory again, page by page.
+            # Not after each call: the next call would request the same memory again, page by page.
             pa.default_memory_pool().release_unused()
             pa.set_memory_pool(pool)
             sys.setswitchinterval(interval)
@@ -102,7 +102,7 @@ class ThreadExecutor(Executor):
         return [write(number, table) for number, table in enumerate(tables)]
 
     def _ordered(self, function: Callable[..., T], calls: Calls, ahead: int) -> Generator[T, None, None]:
-        """Yield results; up to `ahead` of them wait in memory for an earlier one, and for what is done with it."""
+        """Yield results in order. Up to `ahead` results wait in memory for an earlier one or for the consumer."""
         with ThreadPoolExecutor(self._threads) as pool:
             waiting: deque[Future[T]] = deque()
             try:
@@ -120,11 +120,11 @@ class ThreadExecutor(Executor):
 
 
 def choose_executor(sizes: Sequence[int | None], cpus: int | None = None) -> Executor:
-    """Return an executor for partitions of these sizes: Ray on a cluster, or for much data on many cores.
+    """Return an executor for partitions of these sizes: Ray on a cluster, or for large data on many cores.
 
     Args:
-        sizes: bytes of each partition; None where they are unknown.
-        cpus: run at most so many Ray tasks at once. Given, the executor is Ray's.
+        sizes: bytes of each partition; None if unknown.
+        cpus: maximum number of concurrent Ray tasks. If given, the executor is a `RayExecutor`.
     """
     most = cores()
     small = most <= MAX_THREADS or sum(SMALL if size is None else size for size in sizes) < SMALL
@@ -136,7 +136,7 @@ def choose_executor(sizes: Sequence[int | None], cpus: int | None = None) -> Exe
 
 
 def cut(tables: Iterable[pa.Table], rows: int) -> Iterator[pa.Table]:
-    """Yield the same rows in tables of exactly `rows` rows, the last one with the remainder."""
+    """Yield the same rows in tables of exactly `rows` rows. The last table holds the remainder."""
     waiting: list[pa.Table] = []
     for table in tables:
         waiting.append(table)

@@ -1,31 +1,31 @@
-"""Losses: processes, nodes and objects that a cluster loses. Work on them is tried again, for it did nothing wrong.
+"""Detect processes, nodes and objects lost by the cluster, so that their work is retried.
 
-Errors are told apart by type. Code that fails raises its own exception, which Ray wraps in a `RayTaskError`; of a
-process, a node or an object that is gone Ray has types of its own.
+Losses and failures differ in the type of the error. Code that fails raises its own exception, which Ray wraps in a
+`RayTaskError`. For a lost process, node or object Ray has types of its own.
 """
 
 from collections.abc import Iterator
 
 from raysq.errors import LostError
 
-# In a row and without progress between them: by then it is the work itself that ends its process.
+# Consecutive losses without progress. After that many, the work itself is assumed to end its process.
 MOST_LOSSES = 6
-# By name, for the import of Ray Train takes seconds.
+# Compared by name, because importing Ray Train takes seconds.
 _OF_RAY_TRAIN = (
     "PreemptionError",
     "WorkerGroupStartupTimeoutError",
     "WorkerGroupStartupFailedError",
     "WorkerHealthCheckTimeoutError",
 )
-# Attributes in which Ray's errors hold others.
+# Attributes of Ray's errors that hold other errors.
 _HOLDERS = ("cause", "controller_failure", "health_check_failure", "_base_exc")
 
 
 class Patience:
-    """Counts losses in a row: work that gets further between two of them is tried again as often as it is lost.
+    """Count consecutive losses. Work that makes progress between two losses is retried without limit.
 
     Args:
-        most: losses in a row after which to give up; `MOST_LOSSES` if left out.
+        most: number of consecutive losses after which to give up (default `MOST_LOSSES`).
     """
 
     def __init__(self, most: int | None = None):
@@ -34,25 +34,25 @@ class Patience:
         self._reached = 0
 
     def progress(self, reached: int) -> None:
-        """Note how far the work has come, as a number that grows."""
+        """Record the progress of the work, a number that increases."""
         if reached > self._reached:
             self._reached, self._losses = reached, 0
 
     def lose(self) -> int:
-        """Count a loss.
+        """Record a loss.
 
         Returns:
-            How many more in a row are borne: 0 to give up.
+            The number of further consecutive losses allowed; 0 means give up.
         """
         self._losses += 1
         return max(0, self.most - self._losses)
 
 
 def is_loss(error: BaseException) -> bool:
-    """Whether a process, a node or an object was lost, rather than the code that ran there failing.
+    """Whether an error means that a process, node or object was lost, and not that the code failed.
 
     Args:
-        error: raised by Ray, Ray Tune or Ray Train, or by what they wrap.
+        error: error raised by Ray, Ray Tune or Ray Train, possibly wrapping others.
     """
     from ray import exceptions as ray
 
@@ -63,7 +63,7 @@ def is_loss(error: BaseException) -> bool:
         ray.LocalRayletDiedError,
         ray.NodeDiedError,
         ray.ObjectLostError,
-        ray.OutOfMemoryError,  # the memory monitor chose this process; another one may hold the memory
+        ray.OutOfMemoryError,  # the memory monitor killed this process, but another one may hold the memory
         ray.ActorUnschedulableError,
         ray.TaskUnschedulableError,
         ray.ActorPlacementGroupRemoved,
@@ -72,7 +72,7 @@ def is_loss(error: BaseException) -> bool:
         ray.RaySystemError,
     )
     for one in _nested(error):
-        # An actor whose constructor raised was not lost: that is code.
+        # An actor whose constructor raised was not lost: its code failed.
         if isinstance(one, types) and not getattr(one, "actor_init_failed", False):
             return True
         if type(one).__name__ in _OF_RAY_TRAIN:
@@ -81,7 +81,7 @@ def is_loss(error: BaseException) -> bool:
 
 
 def _nested(error: BaseException) -> Iterator[BaseException]:
-    """An error, what caused it, and what Ray has put into it."""
+    """Yield an error, its causes, and the errors that Ray has wrapped in it."""
     waiting, seen = [error], set[int]()
     while waiting:
         one = waiting.pop()

@@ -1,4 +1,4 @@
-"""The memory of this machine: what is left, what processes take, and what searches beside this one have reserved."""
+"""Memory of this machine: what is available, what processes use, and what other searches have reserved."""
 
 import contextlib
 import os
@@ -10,19 +10,19 @@ from pathlib import Path
 from raysq.storage.paths import file_lock
 
 _CGROUP = Path("/sys/fs/cgroup")
-# Of TensorFlow, and of Ray's memory monitor. Of any process that was killed Ray says that the kernel's "OOM killer" may
-# have been it.
+# Phrases of TensorFlow and of Ray's memory monitor. "OOM killer" is not among them: Ray mentions it as a possible cause
+# for any process that was killed.
 _SIGNS = ("OutOfMemory", "ResourceExhausted", "OUT_OF_MEMORY", "OOM kill reason", "low on memory", "ran out of memory")
-_MOST = 1 << 60  # a limit above it is none
+_MOST = 1 << 60  # a control group limit above this means no limit
 
 
 @dataclass(frozen=True)
 class MemoryReservation:
-    """Room for processes on this machine.
+    """Memory reserved for processes on this machine.
 
     Attributes:
-        count: how many processes are to run beside each other.
-        left: bytes that were left before; None where it is not known.
+        count: number of processes that fit at the same time.
+        left: bytes that were available before the reservation; None if unknown.
     """
 
     count: int
@@ -30,12 +30,12 @@ class MemoryReservation:
 
 
 def gigabytes(size: float) -> str:
-    """Such as "1.4 GB"."""
+    """Format a number of bytes, such as "1.4 GB"."""
     return f"{size / 1e9:.1f} GB"
 
 
 def available() -> int | None:
-    """Bytes that processes of this machine, or of this container, may still take; None where it is not known."""
+    """Return the bytes that processes of this machine or container may still allocate; None if unknown."""
     found = [_meminfo("MemAvailable")]
     for limit, used, cache in (
         ("memory.max", "memory.current", "inactive_file"),
@@ -49,17 +49,17 @@ def available() -> int | None:
 
 
 def resident(process: int | None = None) -> int:
-    """Bytes that a process, this one if left out, holds for itself: without files that it maps, which others share."""
+    """Return the resident bytes of a process (default: this one), without mapped files, which other processes share."""
     try:
         lines = Path(f"/proc/{process or 'self'}/status").read_text().splitlines()
     except OSError:
-        return 0  # gone, or not on Linux
+        return 0  # the process has ended, or this is not Linux
     sizes = (line.split() for line in lines if line.startswith(("RssAnon:", "RssShmem:")))
     return sum(int(size[1]) << 10 for size in sizes)
 
 
 def resident_total(process: int) -> int:
-    """Bytes that a process and those that it started hold."""
+    """Return the resident bytes of a process and its descendants."""
     children: dict[int, list[int]] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError, IndexError, ValueError):
@@ -74,15 +74,14 @@ def resident_total(process: int) -> int:
 
 
 def unreserved() -> int | None:
-    """Bytes that are left for this process and those that it starts: less what other searches of this user have
-    reserved and do not hold yet. None where it is not known."""
+    """Return the available bytes less the unused reservations of this user's other searches; None if unknown."""
     left = available()
     if left is None:
         return None
     for path in _folder().glob("[0-9]*"):
         process = int(path.name)
         if not Path(f"/proc/{process}").exists():
-            path.unlink(missing_ok=True)  # of one that was killed
+            path.unlink(missing_ok=True)  # left behind by a killed process
         elif process != os.getpid():
             left -= max(0, (_number(path) or 0) - resident_total(process))
     return max(0, left)
@@ -90,11 +89,11 @@ def unreserved() -> int | None:
 
 @contextlib.contextmanager
 def reserve(need: int, most: int) -> Iterator[MemoryReservation]:
-    """Reserves the memory of as many processes as fit, one at least, until the block ends.
+    """Reserve memory for as many processes as fit, at least one, until the block ends.
 
     Args:
-        need: bytes of a process.
-        most: how many processes are wanted.
+        need: bytes per process.
+        most: number of processes wanted.
     """
     folder = _folder()
     mine = folder / str(os.getpid())
@@ -109,7 +108,7 @@ def reserve(need: int, most: int) -> Iterator[MemoryReservation]:
 
 
 def is_out_of_memory(error: BaseException | str) -> bool:
-    """Whether an error, one that caused it, or the text of one says that memory ran out."""
+    """Whether an error, one of its causes, or an error's text says that memory ran out."""
     if isinstance(error, str):
         return any(sign in error for sign in _SIGNS)
     one: BaseException | None = error
@@ -122,7 +121,7 @@ def is_out_of_memory(error: BaseException | str) -> bool:
 
 
 def _folder() -> Path:
-    """Of the whole machine: searches of several homes share its memory."""
+    """Return the folder of reservations, shared by all homes because they share the machine's memory."""
     folder = Path(tempfile.gettempdir()) / f"raysq-{os.getuid() if hasattr(os, 'getuid') else 'searches'}"
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
@@ -139,7 +138,7 @@ def _meminfo(name: str) -> int | None:
 
 
 def _number(path: Path) -> int | None:
-    """The number in a file; None where there is none, or the word "max"."""
+    """Return the number in a file; None if the file is missing or holds the word "max"."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):

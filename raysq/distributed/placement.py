@@ -1,8 +1,8 @@
-"""How data and runs reach every node of a cluster: by shared storage, or data through Ray's object store.
+"""Access to data and runs from every node of a cluster, by shared storage or through Ray's object store.
 
-A data set is a folder. Where every node sees that folder, each maps the shards from it. Where some do not, the
-driver puts the shards into Ray's object store once; Ray brings them to a node at most once, and all processes there
-map that one copy. Runs are written by the workers, so their folder has to be seen by all: that is checked at once.
+A data set is a folder. Nodes that see the folder map the shards from it. If some nodes do not, the driver puts the
+shards into Ray's object store once. Ray transfers them to a node at most once, and all processes there map the same
+copy. Workers write runs, so all nodes must see the folder of runs; this is checked before anything starts.
 """
 
 import os
@@ -20,22 +20,24 @@ from raysq.distributed.cluster import can_grow
 from raysq.distributed.lost_work import is_loss
 from raysq.errors import DataError, LostError, ResourceError
 
-# A node may have to start a process to answer; one that is lost never answers.
+# A node may have to start a process before it answers. A lost node never answers.
 ANSWER_SECONDS = 180.0
-# Storage over a network may show a new file a little later.
+# Network storage may show a new file with a delay.
 _APPEAR_SECONDS = 10.0
 _FETCH_SECONDS = 600.0
-# Ray moves what does not fit to disk; some room is left to other objects.
+# Ray spills objects that do not fit to disk, so some room is left for other objects.
 _STORE_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class DatasetRef:
-    """Shards in Ray's object store; small, to be passed to tasks and actors. Valid while its maker lives.
+    """Reference to shards in Ray's object store. It is small and can be passed to tasks and actors.
+
+    It is valid as long as the process that created it lives.
 
     Attributes:
-        manifest: of the data set.
-        shards: a reference to each shard's bytes, in order.
+        manifest: manifest of the data set.
+        shards: object reference to the bytes of each file, in the order of `manifest.files`.
     """
 
     manifest: Manifest
@@ -43,17 +45,17 @@ class DatasetRef:
 
 
 def broadcast(dataset: Dataset, nodes: Sequence[str] | None = None) -> DatasetRef | None:
-    """Makes sure that every node can read a data set. For the driver, in a process that has joined Ray.
+    """Make a data set readable on every node. Call this in the driver, after it has joined Ray.
 
-    On a cluster that may grow the shards are put into the object store even where all present nodes see the folder,
-    for those that come may not; if they do not fit there, later nodes have to see the folder.
+    On a cluster that may grow, the shards are put into the object store even if all present nodes see the folder,
+    because new nodes may not. If the shards do not fit there, new nodes must see the folder.
 
     Args:
-        dataset: opened from its folder.
-        nodes: ids of the nodes to ask; all that can run workers if left out.
+        dataset: data set opened from its folder.
+        nodes: ids of the nodes to check (default: all nodes that can run workers).
 
     Returns:
-        None where all nodes see the folder, else what `open_data` takes on a worker.
+        None if all nodes see the folder, else the reference that `open_dataset` takes on a worker.
 
     Raises:
         ResourceError: some nodes do not see the folder, and the shards are larger than an object store.
@@ -81,15 +83,15 @@ def broadcast(dataset: Dataset, nodes: Sequence[str] | None = None) -> DatasetRe
 
 
 def open_dataset(directory: str | Path, handle: DatasetRef | None) -> Dataset:
-    """Opens a data set on whatever node this is: from its folder, or in the object store without a copy.
+    """Open a data set on any node, from its folder or from the object store without a copy.
 
     Args:
-        directory: its folder, seen from the driver.
-        handle: what `provide` gave.
+        directory: folder of the data set, as the driver sees it.
+        handle: the reference that `broadcast` returned.
 
     Raises:
-        DataError: the folder is there, and its shards are damaged.
-        ResourceError: this node does not see the folder and there is no handle, or the object store does not answer.
+        DataError: the folder exists, and its shards are damaged.
+        ResourceError: this node does not see the folder and there is no reference, or the object store does not answer.
         LostError: the object store has lost shards.
     """
     try:
@@ -117,10 +119,10 @@ def open_dataset(directory: str | Path, handle: DatasetRef | None) -> Dataset:
 
 
 def validate_shared_runs(folder: str | Path) -> None:
-    """Makes sure that every node sees the folder that workers write to. For the driver, before anything starts.
+    """Check that every node sees the folder that workers write to. Call this in the driver, before anything starts.
 
     Raises:
-        ResourceError: the folder cannot be written here, or nodes do not see what is written there.
+        ResourceError: the folder cannot be written here, or some nodes do not see files written to it.
     """
     others = _others()
     if not others:
@@ -138,7 +140,7 @@ def validate_shared_runs(folder: str | Path) -> None:
         answers = _ask(others, _sees_token, str(token))
     finally:
         token.unlink(missing_ok=True)
-    # One that does not answer is busy or lost; a worker there says so itself.
+    # A node that does not answer is busy or lost. Workers there report this themselves.
     blind = [node for node in others if answers.get(node["NodeID"]) is False]
     if blind:
         raise ResourceError(
@@ -164,7 +166,7 @@ def _sees_token(token: str) -> bool:
 
 
 def _ask(nodes: list[dict[str, Any]], question: Callable[..., bool], *arguments: Any) -> dict[str, bool]:
-    """The answer of each node that gives one in time, by its id."""
+    """Run a question on each node and return the answers by node id. Nodes that do not answer in time are left out."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -184,17 +186,17 @@ def _ask(nodes: list[dict[str, Any]], question: Callable[..., bool], *arguments:
         try:
             answers[node["NodeID"]] = ray.get(one)
         except ray.exceptions.RayTaskError as error:
-            # Its process started and cannot run our code.
+            # The process started but cannot run raysq's code.
             raise ResourceError(
                 f"{_name(node)} cannot run raysq ({_line(error)}): install the same version on every node"
             ) from None
         except ray.exceptions.RayError:
-            continue  # it is gone meanwhile
+            continue  # the node was lost in the meantime
     return answers
 
 
 def _own() -> list[dict[str, Any]]:
-    """The driver's own node."""
+    """Return the driver's own node, in a list."""
     import ray
 
     mine = ray.get_runtime_context().get_node_id()
@@ -202,7 +204,7 @@ def _own() -> list[dict[str, Any]]:
 
 
 def _others() -> list[dict[str, Any]]:
-    """The other nodes that can run workers."""
+    """Return the other nodes that can run workers."""
     import ray
 
     mine = ray.get_runtime_context().get_node_id()

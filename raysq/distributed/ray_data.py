@@ -1,7 +1,7 @@
-"""The executor on Ray Data: calls are read tasks, and rows keep their order on any number of CPUs.
+"""Executor on Ray Data: calls are read tasks, and rows keep their order on any number of CPUs.
 
-Every row carries a key (its call, and its place in the call's rows). The order of rows never rests on the order in
-which Ray runs its tasks: it is checked against the keys.
+Every row carries a key: the number of its call and its position in the call's rows. The order of rows does not rely on
+the order in which Ray runs its tasks; it is checked against the keys.
 """
 
 import contextlib
@@ -30,10 +30,10 @@ T = TypeVar("T")
 
 
 class RayExecutor(Executor):
-    """Runs calls as tasks of Ray Data.
+    """Executor that runs calls as Ray Data tasks.
 
     Args:
-        cpus: run at most so many tasks at once; as many as there are CPUs when None.
+        cpus: maximum number of concurrent tasks (default: the number of CPUs).
     """
 
     local = False
@@ -43,7 +43,7 @@ class RayExecutor(Executor):
 
     @contextlib.contextmanager
     def session(self) -> Iterator[None]:
-        """Join or start Ray, and turn what Ray raises into one line."""
+        """Join or start Ray, and convert errors of Ray to one line."""
         with ray_errors("preparing"):
             ensure_ray()
             yield
@@ -60,7 +60,7 @@ class RayExecutor(Executor):
         """Write the rows of all calls as tables of exactly `rows` rows."""
         sink = _Sink(write)
         with ordered(self._cpus) as context:
-            # One bundle of exact blocks in, one write out: nothing else may split or join them.
+            # Each block of exact size must become one write, so nothing else may split or merge blocks.
             context.target_max_block_size = None
             blocks = keyed_rows(function, calls).repartition(target_num_rows_per_block=rows, strict=True)
             blocks.write_datasink(sink)
@@ -78,16 +78,20 @@ def keyed_rows(function: Tables, calls: Calls, **options: Any) -> RayDataset:
     Args:
         function: yields tables; picklable.
         calls: arguments of each call.
-        **options: of `ray.data.read_datasource`, such as `num_cpus` of a task.
+        **options: options of `ray.data.read_datasource`, such as `num_cpus` of a task.
     """
     return _read(_Keyed(function), [(number, *call) for number, call in enumerate(calls)], **options)
 
 
 @contextlib.contextmanager
 def ordered(cpus: int | None = None) -> Iterator[DataContext]:
-    """Enter a context of Ray Data that keeps the order and prints nothing."""
+    """Enter a Ray Data context that preserves order and prints nothing.
+
+    Args:
+        cpus: maximum number of CPUs that Ray Data uses (default: no limit).
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # copying reads deprecated settings too
+        warnings.simplefilter("ignore", DeprecationWarning)  # copying also reads deprecated settings
         context = DataContext.get_current().copy()
     context.execution_options.preserve_order = True
     if cpus is not None:
@@ -108,10 +112,13 @@ def ordered(cpus: int | None = None) -> Iterator[DataContext]:
 
 @contextlib.contextmanager
 def ray_errors(doing: str) -> Iterator[None]:
-    """Turn what Ray raises (a lost node, no memory) into one line.
+    """Convert errors of Ray, such as a lost node or exhausted memory, to one line.
 
     Args:
-        doing: what failed, for the message.
+        doing: name of the operation for the message, such as "preparing".
+
+    Raises:
+        ResourceError: Ray raised an error.
     """
     try:
         yield
@@ -127,7 +134,7 @@ def _read(function: Tables, calls: Calls, **options: Any) -> RayDataset:
 
 
 class _Calls(Datasource):
-    """Calls of a function that yields blocks, one read task each."""
+    """Data source with one read task for each call of a function that yields blocks."""
 
     def __init__(self, function: Tables, calls: Calls) -> None:
         super().__init__()
@@ -144,19 +151,19 @@ class _Calls(Datasource):
 
 @dataclass(frozen=True)
 class _Pickled:
-    """Yields one row that holds the pickled result of a function."""
+    """Function that yields one row holding the pickled result of another function."""
 
     function: Callable[..., Any]
 
     def __call__(self, *call: Any) -> Iterator[Block]:
         result = pickle.dumps(self.function(*call))
-        pa.default_memory_pool().release_unused()  # the process may wait for long, or have other work
+        pa.default_memory_pool().release_unused()  # the process may stay idle for long, or do other work
         yield pa.table({"result": [result]})
 
 
 @dataclass(frozen=True)
 class _Keyed:
-    """Yields the tables of a function with the keys of their rows."""
+    """Function that yields the tables of another function with a key for each row."""
 
     function: Tables
 
@@ -171,7 +178,7 @@ class _Keyed:
 
 @dataclass(frozen=True)
 class _Written:
-    """A block that was written: its first and last key, and what writing it returned."""
+    """A written block: its first and last key, and the result of the write function."""
 
     first: int
     last: int
@@ -179,7 +186,7 @@ class _Written:
 
 
 class _Sink(Datasink[list[_Written]]):
-    """Writes every block by a function."""
+    """Sink that writes every block with a function."""
 
     def __init__(self, write: Callable[[int, pa.Table], Any]) -> None:
         self._write = write

@@ -1,21 +1,21 @@
-"""Keys of rows that go through Ray Data: the number of the call that made a row, and its place in the call's rows."""
+"""Keys of rows that pass through Ray Data: the number of a row's call, and the row's position within the call."""
 
 import numpy as np
 
-KEY = "__row"  # the column of the keys
-STRIDE = 1 << 40  # distance between the first keys of two successive calls
+KEY = "__row"  # name of the key column
+STRIDE = 1 << 40  # difference between the first keys of consecutive calls
 
 
 def check_order(keys: np.ndarray, last: int) -> int:
-    """Check that the keys of a block go on from the last one before it, and return its own last.
+    """Check that the keys of a block continue those of the block before, and return its last key.
 
     Args:
-        keys: int64, not empty.
-        last: key of the row before; -1 at the beginning.
+        keys: int64 array, not empty.
+        last: key of the preceding row; -1 at the beginning.
 
     Raises:
-        RuntimeError: rows are lost, repeated or out of order. Rows lost at the end of a call are not found: compare the
-            number of rows.
+        RuntimeError: rows are missing, repeated or out of order. Rows missing at the end of a call are not detected, so
+            compare the number of rows.
     """
     steps = np.diff(keys, prepend=last)
     if ((steps != 1) & ((steps < 1) | (keys % STRIDE != 0))).any():
