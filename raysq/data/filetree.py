@@ -1,4 +1,4 @@
-"""Folder trees of many small files: what is in them, what of it is left out, and one checksum over all."""
+"""Folder trees of many small files: their contents, the files left out, and one checksum for the whole tree."""
 
 import hashlib
 import os
@@ -10,31 +10,31 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 from raysq.data.readers.files import open_file
 from raysq.errors import RaysqError, SourceError
 
-# Names that file managers write beside a person's files: Windows' thumbnails and folder views, macOS's shadows.
+# Names that file managers add to user folders: thumbnails and folder views of Windows, resource forks of macOS.
 _SYSTEM = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx", "icon\r", "$recycle.bin")
-_NAMED = 5  # names in a line
+_NAMED = 5  # names listed in a message
 BY_SYSTEM = "as they are hidden or written by the system"
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a path with forward slashes is hidden or the system's own, or lies in such a folder."""
+    """Whether a path with forward slashes is hidden, written by the system, or inside such a folder."""
     return any(name.startswith(".") or name.lower() in _SYSTEM for name in path.split("/"))
 
 
 def named_files(names: Sequence[str], most: int = _NAMED) -> str:
-    """The first names, and how many more there are."""
+    """Format the first names of a list and the number of remaining ones."""
     more = f", and {len(names) - most:,} more" if len(names) > most else ""
     shown = (name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for name in names[:most])
     return ", ".join(shown) + more
 
 
 def describe_ignored(names: Sequence[str], why: str) -> list[str]:
-    """Return the message about files that are not read, in a list; no message where there are none.
+    """Return the message about ignored files, in a list; an empty list if there are none.
 
-    Every reader of folders and archives tells what it leaves out by this one line.
+    All readers of folders and archives report ignored files with this message.
 
     Args:
-        names: files, and folders with a slash behind them.
+        names: names of files, and of folders with a trailing slash.
         why: the reason, such as "as they belong to no class".
     """
     return [f"left out, {why}: {named_files(names)}"] if names else []
@@ -42,12 +42,12 @@ def describe_ignored(names: Sequence[str], why: str) -> list[str]:
 
 @dataclass(frozen=True)
 class TreeFile:
-    """A file in a folder tree.
+    """File in a folder tree.
 
     Attributes:
-        name: its path in the tree, with forward slashes.
+        name: path relative to the tree's root, with forward slashes.
         size: bytes.
-        changed: its time of change in nanoseconds.
+        changed: modification time in nanoseconds.
     """
 
     name: str
@@ -57,12 +57,12 @@ class TreeFile:
 
 @dataclass(frozen=True)
 class Tree:
-    """What is in a folder and the folders in it.
+    """Contents of a folder and its subfolders.
 
     Attributes:
-        files: by name, in the order of its bytes.
-        empty: names of the folders without any file.
-        hidden: names of what is hidden or the system's own, folders with a slash behind them; not among the files.
+        files: files sorted by the bytes of their names.
+        empty: names of folders without any file.
+        hidden: names of hidden or system files, and of such folders with a trailing slash; not among `files`.
     """
 
     files: tuple[TreeFile, ...]
@@ -71,12 +71,12 @@ class Tree:
 
     @property
     def bytes(self) -> int:
-        """The size of all files."""
+        """Total size of all files."""
         return sum(file.size for file in self.files)
 
     @property
     def stamp(self) -> str:
-        """A digest of names, sizes and times, which is another when anything has changed."""
+        """Digest of names, sizes and modification times. It changes when the tree does."""
         digest = hashlib.sha256()
         for file in self.files:
             digest.update(os.fsencode(file.name) + b"\0%d %d\0" % (file.size, file.changed))
@@ -84,10 +84,10 @@ class Tree:
 
 
 def walk_tree(root: Path) -> Tree:
-    """The files of a folder tree, and the names of the hidden ones.
+    """Return the files of a folder tree and the names of hidden ones.
 
     Raises:
-        SourceError: a link that leads out of the tree or to a folder, a device, or a folder that cannot be read.
+        SourceError: a link that leads to a folder or out of the tree, a device, or a folder that cannot be read.
     """
     files: list[TreeFile] = []
     empty: list[str] = []
@@ -120,7 +120,7 @@ def _walk(
     astray: list[str],
     hidden: list[str],
 ) -> bool:
-    """Adds the files below a folder, and says whether there are any."""
+    """Append the files below a folder, and return whether there are any."""
     found = False
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -147,10 +147,10 @@ def _walk(
 
 
 def tree_checksum(root: Path, tree: Tree) -> str:
-    """The sha256 over names, sizes and contents of a tree's files.
+    """Return the sha256 of the names, sizes and contents of a tree's files.
 
     Raises:
-        SourceError: a file that cannot be read, or changes meanwhile.
+        SourceError: a file cannot be read, or changes while it is read.
     """
     digest = hashlib.sha256()
     try:

@@ -1,4 +1,4 @@
-"""The console that everything laid out by rich is printed on. Imports rich, so it is imported where that happens."""
+"""Console for all output laid out by rich. It imports rich, so import this module only where it is used."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,11 +12,11 @@ from raysq.display.terminal import visible
 
 
 class Console(RichConsole):
-    """A console on which texts stand for themselves, whatever they hold.
+    """Console that prints texts literally, whatever they contain.
 
-    A `str` is a text from anywhere: its control characters and line ends are made visible, and nothing in it is markup,
-    the name of an emoji, or highlighted. A `rich.text.Text` is laid out by us and keeps its line ends and styles; its
-    other control characters are made visible too.
+    A `str` is untrusted: its control characters and line ends are made visible, and markup, emoji names and
+    highlighting are disabled. A `rich.text.Text` is laid out by raysq and keeps its line ends and styles. Its other
+    control characters are made visible too.
     """
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False, soft_wrap: bool = False, **options: Any):
@@ -25,15 +25,15 @@ class Console(RichConsole):
         )
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """A text of one line, as it stands."""
+        """Return a one-line text, taken literally."""
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False, "highlight": False})
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The pieces that are written, of anything."""
+        """Yield the segments of any renderable, with control characters made visible."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text, lines=True), segment.style)
 
 
 def lines(*parts: str) -> Text:
-    """A cell or heading of several lines."""
+    """Return a cell or heading of several lines."""
     return Text("\n".join(visible(part) for part in parts))

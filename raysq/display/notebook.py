@@ -1,4 +1,4 @@
-"""What runs, data sets and experiments show of themselves, in a terminal and in a notebook."""
+"""Representations of runs, data sets and experiments in terminals and notebooks."""
 
 from collections.abc import Callable, Mapping
 from html import escape
@@ -8,7 +8,7 @@ from raysq.errors import RaysqError
 
 
 def line(kind: str, name: str, fields: Mapping[str, Any]) -> str:
-    """Write an object's `repr`: its class, its name, and its fields but those that are None.
+    """Return an object's `repr`: its class, its name, and its fields that are not None.
 
     Example:
         >>> line("Run", "jena-gru", {"state": "finished", "val_mae": 0.2871})
@@ -19,7 +19,7 @@ def line(kind: str, name: str, fields: Mapping[str, Any]) -> str:
 
 
 def card(title: str, fields: Mapping[str, Any]) -> str:
-    """Write a small HTML table of an object's fields but those that are None; all text is escaped."""
+    """Return a small HTML table of an object's fields that are not None. All text is escaped."""
     rows = "".join(
         f'<tr><th style="text-align:left">{escape(key)}</th><td style="text-align:left">{escape(text(value))}</td></tr>'
         for key, value in fields.items()
@@ -29,7 +29,7 @@ def card(title: str, fields: Mapping[str, Any]) -> str:
 
 
 def text(value: Any) -> str:
-    """A field's value for people."""
+    """Format a field's value for display."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key} {text(one)}" for key, one in value.items())
     if isinstance(value, float):
@@ -40,7 +40,9 @@ def text(value: Any) -> str:
 
 
 def readable(read: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Fields that files hold; where one of these is damaged or gone, that it is: to be shown must never fail."""
+    """Return fields read from files, or a state "damaged" if a file is damaged or missing: a representation must not
+    fail.
+    """
     try:
         return read()
     except (RaysqError, OSError) as error:

@@ -1,60 +1,62 @@
-"""What reaches a terminal: every text that may come from data is made harmless where it is written."""
+"""Terminal output. Texts that may come from data are made harmless when they are written."""
 
 import re
 import sys
 from typing import Protocol, TextIO
 
-# Control characters of ASCII and Latin-1, which move the cursor and open escape sequences; those that turn the order of
-# letters around; halves of surrogate pairs, which cannot be written.
+# Control characters of ASCII and Latin-1, which move the cursor and start escape sequences; line separators and marks
+# that change the direction of text; lone surrogates, which cannot be encoded.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    """The text with control characters written as in Python, such as `\\x1b`.
+    """Return the text with control characters escaped as in Python, such as `\\x1b`.
 
     Args:
-        text: from anywhere.
-        lines: whether line ends and tabs are kept.
+        text: text from any source.
+        lines: keep line ends and tabs.
     """
     pattern = _CONTROL_BUT_LAYOUT if lines else _CONTROL
     return pattern.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def print_message(message: object, *, lines: bool = False) -> None:
-    """Print a line for people on standard error.
+    """Print a message to the user on standard error.
 
     Args:
-        message: its text is made visible.
-        lines: whether it has several lines.
+        message: the message. Its control characters are escaped.
+        lines: keep line ends and tabs.
     """
     print(visible(str(message), lines=lines), file=sys.stderr, flush=True)
 
 
 def print_result(text: str) -> None:
-    """Print a result, such as a generated text or a path, on standard output: exactly, unless that is a terminal."""
+    """Print a result, such as a generated text or a path, on standard output. Control characters are escaped on a
+    terminal.
+    """
     output = results()
     output.write(text + "\n")
     output.flush()
 
 
 def results() -> "TextOutput":
-    """Standard output for data: exact in a pipe or a file, visible on a terminal."""
+    """Return standard output for results: exact in a pipe or a file, escaped on a terminal."""
     return VisibleOutput(sys.stdout) if sys.stdout.isatty() else sys.stdout
 
 
 class TextOutput(Protocol):
-    """What texts are written to."""
+    """Protocol of objects that texts can be written to."""
 
     def write(self, text: str, /) -> int:
         """Write a text."""
 
     def flush(self) -> None:
-        """Write what is held back."""
+        """Write buffered text."""
 
 
 class VisibleOutput:
-    """A text file that writes control characters visibly, line ends and tabs aside."""
+    """Text file that escapes control characters other than line ends and tabs."""
 
     def __init__(self, output: TextIO):
         self._output = output
@@ -65,5 +67,5 @@ class VisibleOutput:
         return len(text)
 
     def flush(self) -> None:
-        """Write what is held back."""
+        """Write buffered text."""
         self._output.flush()

@@ -1,4 +1,7 @@
-"""Files of named NumPy arrays, read only where their checksum is right: a damaged header may ask for any memory."""
+"""Files of named NumPy arrays.
+
+Files are read only if their checksum matches, because a damaged header may request any amount of memory.
+"""
 
 import hashlib
 import zipfile
@@ -11,7 +14,7 @@ from raysq.errors import DamagedError
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
-    """Write an .npz file without pickle, and return the checksum that `read_arrays` asks for."""
+    """Write an .npz file without pickle and return its checksum for `read_arrays`."""
     with open(path, "wb+") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
         file.seek(0)
@@ -23,10 +26,10 @@ def read_arrays(path: Path, sha256: str | None) -> dict[str, np.ndarray]:
 
     Args:
         path: the file.
-        sha256: its checksum; None where an older raysq wrote none.
+        sha256: its checksum; None for files of older raysq versions, which stored none.
 
     Raises:
-        DamagedError: it is missing, cut or changed.
+        DamagedError: the file is missing, truncated or changed.
     """
     try:
         with open(path, "rb") as file:

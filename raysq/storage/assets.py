@@ -1,4 +1,4 @@
-"""What predictions need beside a run's model: small files, each checked against its checksum whenever it is read."""
+"""Assets of a run: small files that predictions need besides the model. Each read verifies the checksum."""
 
 import hashlib
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ class _Checksums(TypedDict):
 
 
 def write_assets(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of a run's assets in the place of those that are there, all or none.
+    """Write the files of a run's assets, replacing all present ones or none.
 
     Args:
-        folder: of the assets.
-        files: contents by name.
+        folder: folder of the assets.
+        files: contents by file name.
     """
     with atomic_write(folder) as partial:
         partial.mkdir()
@@ -33,14 +33,14 @@ def write_assets(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def read_asset(folder: Path, name: str) -> bytes:
-    """Read a file of a run's assets; one that an older raysq wrote, without a checksum, as it is.
+    """Read a file of a run's assets. Assets of older raysq versions have no checksums and are read unchecked.
 
     Args:
-        folder: of the assets.
-        name: of the file.
+        folder: folder of the assets.
+        name: name of the file.
 
     Raises:
-        DamagedError: it is missing, cut or changed.
+        DamagedError: the file is missing, truncated or changed.
     """
     path = folder / name
     checksums = read_json(folder / _CHECKSUMS, _Checksums, _HINT, missing=None)
@@ -55,5 +55,5 @@ def read_asset(folder: Path, name: str) -> bytes:
 
 
 def damaged_asset(folder: Path, name: str, error: object) -> DamagedError:
-    """The error for a file that is not what it should be."""
+    """Return the error for an asset with invalid contents."""
     return DamagedError(f"{folder / name} is damaged ({error}); {_HINT}")

@@ -1,4 +1,4 @@
-"""Files and folders that are there as a whole, or as they were: written aside, put on the disk, and renamed."""
+"""Atomic writes of files and folders: write to a temporary path, sync to disk, and rename."""
 
 import contextlib
 import json
@@ -16,17 +16,17 @@ _HINT = "set RAYSQ_HOME to another folder"
 
 @contextlib.contextmanager
 def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True, parents: bool = True) -> Iterator[Path]:
-    """Yield a path to write to; what was written there takes the place of `path` when the block ends.
+    """Yield a temporary path whose contents replace `path` when the block ends.
 
-    Nothing of it is left where the block raises, and `path` is then as it was. The path that is yielded lies in the
-    same folder and ends as `path` does, for writers that choose a format by it. The block may make a folder of it.
+    If the block raises, nothing of it is left and `path` is unchanged. The temporary path lies in the same folder and
+    has the same suffix as `path`, for writers that choose a format by the suffix. The block may create a folder there.
 
     Args:
         path: the file or folder.
-        hint: what to do where it cannot be written, for the error.
-        durable: wait until the disk has the file and its name, so that a power cut leaves the old file or the new one.
+        hint: remedy for the error message if `path` cannot be written.
+        durable: wait until the file and its name are on disk, so that a power cut leaves the old or the new file. Use
             False for scratch files and caches.
-        parents: make the folder that `path` lies in.
+        parents: create the parent folder of `path`.
 
     Raises:
         SourceError: `path` cannot be written.
@@ -50,7 +50,7 @@ def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True, parents
         os.replace(partial, path)
         if durable:
             sync(path.parent)
-    except RaysqError:  # of what was to be written, such as an input that cannot be read
+    except RaysqError:  # raised by the block itself, for example because an input cannot be read
         raise
     except OSError as error:
         raise SourceError(f"{path} cannot be written: {error.strerror or error}", hint) from None
@@ -59,7 +59,7 @@ def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True, parents
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a text file as a whole, in UTF-8.
+    """Write a UTF-8 text file atomically.
 
     Raises:
         SourceError: `path` cannot be written.
@@ -69,7 +69,7 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 
 
 def write_json(path: Path, values: Any, *, durable: bool = True) -> None:
-    """Write a JSON file as a whole, with a checksum that `raysq.storage.json_files.read_json` checks.
+    """Write a JSON file atomically, with a checksum that `raysq.storage.json_files.read_json` verifies.
 
     Raises:
         SourceError: `path` cannot be written.
@@ -78,7 +78,7 @@ def write_json(path: Path, values: Any, *, durable: bool = True) -> None:
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write a file with a JSON object a line as a whole, each with a checksum; for `read_json_lines`.
+    """Write a file with one JSON object per line atomically, each with a checksum, for `read_json_lines`.
 
     Raises:
         SourceError: `path` cannot be written.
@@ -87,14 +87,14 @@ def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
 
 
 def replace_directory(new: Path, directory: Path, old: Path) -> None:
-    """Put a folder in the place of another that may be there.
+    """Replace a folder, which may not exist yet, by another.
 
-    At every moment `directory` or `old` is a whole folder; `old` is removed at the end.
+    At every moment `directory` or `old` is a complete folder. `old` is removed at the end.
 
     Args:
-        new: the folder, in the same file system; its files are synced first.
-        directory: its place.
-        old: where the present folder is kept meanwhile.
+        new: the new folder, on the same file system. Its files are synced first.
+        directory: the folder to replace.
+        old: temporary path of the replaced folder.
     """
     for path in new.rglob("*"):
         sync(path)
@@ -108,7 +108,7 @@ def replace_directory(new: Path, directory: Path, old: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until the disk has a file, or the names in a folder."""
+    """Wait until a file, or the names in a folder, are on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -117,7 +117,7 @@ def sync(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or folder that was begun, where it can be: on a disk that cannot be written this fails as well."""
+    """Remove a partly written file or folder, ignoring errors: on a disk that cannot be written, removal fails too."""
     with contextlib.suppress(OSError):
         if path.is_dir():
             shutil.rmtree(path)

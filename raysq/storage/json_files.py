@@ -1,4 +1,4 @@
-"""JSON files that raysq writes: sealed with a checksum, and checked before anything in them is used."""
+"""JSON files written by raysq: sealed with a checksum, and validated before use."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ M = TypeVar("M")
 
 
 def seal(values: Any) -> Any:
-    """Add a checksum to an object, or to each object of a list; other values are returned as they are."""
+    """Add a checksum to an object, or to each object of a list. Other values are returned unchanged."""
     if isinstance(values, Mapping):
         return {**values, CHECKSUM: _digest(values)}
     if isinstance(values, list) and all(isinstance(value, Mapping) for value in values):
@@ -31,11 +31,11 @@ def seal(values: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Version:
-    """The `format_version` of a JSON file.
+    """Range of the `format_version` values of a JSON file that can be read.
 
     Attributes:
-        newest: the latest that can be read.
-        oldest: the earliest that can be read.
+        newest: latest readable version.
+        oldest: earliest readable version.
     """
 
     newest: int
@@ -51,21 +51,21 @@ def read_json(path: Path, form: type[T], hint: str, *, version: Version | None =
 
 
 def read_json(path: Path, form: Any, hint: str, *, version: Version | None = None, missing: Any = _REQUIRED) -> Any:
-    """Read a JSON file, and check its checksum and its form.
+    """Read a JSON file, and verify its checksum and its types.
 
     Args:
-        path: the file. One without a checksum, of an older raysq or written by hand, is checked in form alone.
-        form: type of what it holds, as `check_form` takes it.
-        hint: what to do where the file is damaged, for the error.
-        version: which format versions can be read; left out, the file has none.
-        missing: what to return where there is no such file.
+        path: the file. A file without a checksum, written by an older raysq or by hand, is only checked for its types.
+        form: type of the contents, as for `check_form`.
+        hint: remedy for the error message if the file is damaged.
+        version: readable format versions; None if the file has no version.
+        missing: value to return if the file does not exist. By default a missing file is an error.
 
     Returns:
         The values without their checksum.
 
     Raises:
-        DamagedError: the file is missing, cut, changed, or of another form; says what to do.
-        DataError: a newer raysq wrote it, or one whose files are no longer read.
+        DamagedError: the file is missing, truncated, changed, or of another type. The message states the remedy.
+        DataError: the file's format version is newer or older than the readable ones.
     """
     text = _text(path, hint, optional=missing is not _REQUIRED)
     if text is None:
@@ -79,19 +79,19 @@ def read_json(path: Path, form: Any, hint: str, *, version: Version | None = Non
 
 
 def read_json_lines(path: Path, form: type[T], hint: str, most: int | None = None) -> list[T]:
-    """Read a file with a JSON object a line, as `read_json` does; none where there is no such file.
+    """Read a file with one JSON object per line, as `read_json` does. A missing file gives an empty list.
 
     Args:
         path: the file.
         form: type of a line.
-        hint: what to do where the file is damaged, for the error.
-        most: read no more than so many lines; all if left out.
+        hint: remedy for the error message if the file is damaged.
+        most: maximum number of lines to read (default: all).
 
     Raises:
-        DamagedError: a line is cut, changed, or of another form; names it and says what to do.
+        DamagedError: a line is truncated, changed, or of another type. The message names it and states the remedy.
     """
     found: list[T] = []
-    # Not `splitlines`, which breaks at characters that JSON texts may hold.
+    # `splitlines` would also split at characters that JSON strings may contain.
     lines = (_text(path, hint, optional=True) or "").split("\n")
     lines = lines if lines[-1] else lines[:-1]
     for number, line in enumerate(lines[:most], 1):
@@ -103,16 +103,16 @@ def read_json_lines(path: Path, form: type[T], hint: str, most: int | None = Non
 
 
 def check_form(value: Any, form: Any, place: str = "") -> None:
-    """Check that a JSON value has a form.
+    """Check that a JSON value has a type.
 
     Args:
-        value: as `json.loads` gives it.
-        form: `Any`, a type of JSON, `list[...]`, `dict[str, ...]`, a tuple, a union, a `TypedDict`, whose other keys
-            may be anything, or a dataclass, which has no other keys.
-        place: where the value stands in the file, for the message.
+        value: value returned by `json.loads`.
+        form: `Any`, a JSON type, `list[...]`, `dict[str, ...]`, a tuple, a union, a `TypedDict` (extra keys are
+            allowed) or a dataclass (extra keys are errors).
+        place: position of the value in the file, for the message.
 
     Raises:
-        ValueError: it has another form.
+        ValueError: the value has another type.
     """
     origin, arguments = typing.get_origin(form), typing.get_args(form)
     if form is Any:
@@ -131,7 +131,7 @@ def check_form(value: Any, form: Any, place: str = "") -> None:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         }
         hints = _hints(cast(type, form))
-        # Not those of what a class is only made with.
+        # Fields only, without pseudo-fields such as `InitVar`.
         _check_keys(value, {field.name: hints[field.name] for field in fields}, required, place, closed=True)
     elif origin is tuple and arguments[1:] != (...,):
         _check_type(value, list, place)
@@ -168,7 +168,7 @@ def _check_union(value: Any, forms: Sequence[Any], place: str) -> None:
 
 def _check_keys(value: Any, forms: Mapping[str, Any], required: Any, place: str, *, closed: bool) -> None:
     _check_type(value, dict, place)
-    for key in forms:  # in their order, so that the message is always the same
+    for key in forms:  # in declaration order, so that the message is deterministic
         if key in required and key not in value:
             raise ValueError(f"{_at(place)}{key!r} is missing")
     for key, one in value.items():
@@ -201,7 +201,7 @@ def _at(place: str) -> str:
 
 
 def _opened(values: Any, form: Any, path: Path, version: Version | None, hint: str) -> Any:
-    """Values whose version, checksum and form are right, without the checksum."""
+    """Check the version, checksum and types of values, and return them without the checksum."""
     if version is not None:
         check_form(values, _Versioned)
         found = values["format_version"]
@@ -228,13 +228,13 @@ def _unsealed(values: Any) -> Any:
 
 
 def _digest(values: Mapping[str, Any]) -> str:
-    # The text, which stays the same when it is read and written again.
+    # Digest of the JSON text, which is the same after a round trip through a file.
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:16]
 
 
 def _text(path: Path, hint: str, *, optional: bool) -> str | None:
     try:
-        if path.exists() and not path.is_file():  # reading a pipe would not end
+        if path.exists() and not path.is_file():  # reading a pipe would block
             raise DamagedError(f"{path} is not a file", hint)
         return path.read_bytes().decode("utf-8")
     except (FileNotFoundError, NotADirectoryError):

@@ -1,4 +1,4 @@
-"""The folder that holds cached sources, data sets and runs; locks on files in it, and outputs that a person names."""
+"""The home folder of cached sources, data sets and runs; file locks; checks of output paths given by the user."""
 
 import contextlib
 import os
@@ -12,23 +12,23 @@ from raysq.errors import DataError, RaysqError, SourceError, UsageError
 
 T = TypeVar("T")
 
-_LONGEST_NAME = 100  # bytes: file systems take 255, and temporary names are longer
+_LONGEST_NAME = 100  # bytes: file systems allow 255, and temporary names are longer
 
 
 def home() -> Path:
-    """The folder of cached sources, data sets and runs: RAYSQ_HOME, or `~/.raysq`."""
+    """Return the folder of cached sources, data sets and runs: RAYSQ_HOME, or `~/.raysq`."""
     return Path(os.environ.get("RAYSQ_HOME") or "~/.raysq").expanduser().absolute()
 
 
 def check_name(name: str, noun: str) -> None:
-    """Check the name of a folder of the home, which people type, and which stands in commands and on pages.
+    """Check the name of a folder in the home. Users type such names, and commands and pages show them.
 
     Args:
-        name: of the folder.
-        noun: of what is in it, for the error.
+        name: name of the folder.
+        noun: what the folder holds, such as "run", for the message.
 
     Raises:
-        UsageError: it has other characters than those of a name, or too many.
+        UsageError: the name is too long or has invalid characters.
     """
     if not re.fullmatch(r"[^\W_][\w.-]*", name):
         raise UsageError(
@@ -45,13 +45,14 @@ def check_name(name: str, noun: str) -> None:
 def newest_first(
     pattern: str, open_folder: Callable[[Path], T], noun: str, on_damaged: Callable[[Path, DataError], None] | None
 ) -> list[T]:
-    """Open the folders of the home that hold a file, newest first.
+    """Open all folders of the home that hold a given file, newest first.
 
     Args:
-        pattern: of the file, below the home.
+        pattern: glob pattern of the file, relative to the home.
         open_folder: opens a folder.
-        noun: for the warning.
-        on_damaged: called with each folder that cannot be read, which is left out, and the error; a warning if None.
+        noun: what a folder holds, for the warning.
+        on_damaged: called with each folder that cannot be read and the error. Such folders are left out. None warns
+            instead.
     """
     found = []
     for path in sorted(home().glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True):
@@ -66,20 +67,23 @@ def newest_first(
 
 
 def validate_folder(path: Path) -> None:
-    """Raises UsageError where the folder of an output that a person names is not there."""
+    """Raise UsageError if the parent folder of an output path does not exist."""
     if not path.parent.is_dir():
         raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
 
 
 def validate_output(path: str | Path, inputs: Iterable[Path] = ()) -> Path:
-    """An output file that a person names.
+    """Check an output path given by the user.
 
     Args:
-        path: the name.
-        inputs: files that are read, which it must not replace.
+        path: path of the output file.
+        inputs: input files, which the output must not replace.
+
+    Returns:
+        The path.
 
     Raises:
-        UsageError: its folder is not there, it is a folder, or it is one of the inputs.
+        UsageError: the parent folder does not exist, the path is a folder, or it is one of the inputs.
     """
     path = Path(path)
     validate_folder(path)
@@ -92,7 +96,15 @@ def validate_output(path: str | Path, inputs: Iterable[Path] = ()) -> Path:
 
 @contextlib.contextmanager
 def file_lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Holds a lock file against other processes; `waiting` is called once when somebody else holds it."""
+    """Hold an exclusive lock on a file within the block.
+
+    Args:
+        path: the lock file, created if missing.
+        waiting: called once if another process holds the lock.
+
+    Raises:
+        SourceError: the folder cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = _open_lock(path)
@@ -103,7 +115,7 @@ def file_lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterato
     with lock as handle:
         try:
             import fcntl
-        except ImportError:  # no such locks on Windows: two commands at once are then the person's own affair
+        except ImportError:  # Windows has no such locks: there the user must not run two commands at once
             yield
             return
         try:
@@ -116,14 +128,14 @@ def file_lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterato
 
 @contextlib.contextmanager
 def is_locked(path: Path, said: str) -> Iterator[None]:
-    """Holds a lock file for this process.
+    """Hold an exclusive lock on a file within the block, without waiting for it.
 
     Args:
-        path: of the lock file, in a folder that is there.
-        said: the error's message where another process holds it.
+        path: the lock file, in an existing folder.
+        said: error message if another process holds the lock.
 
     Raises:
-        RaysqError: another process holds it.
+        RaysqError: another process holds the lock.
     """
     import fcntl
 
@@ -136,7 +148,9 @@ def is_locked(path: Path, said: str) -> Iterator[None]:
 
 
 def _open_lock(path: Path) -> IO[bytes]:
-    """Open a lock file, which is made where it is not there. It may lie in a folder from elsewhere: nothing is written
-    to it, no link is followed, and a pipe is not waited for."""
+    """Open a lock file, creating it if missing.
+
+    It may lie in a folder from elsewhere. Nothing is written to it, links are not followed, and pipes do not block.
+    """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     return open(os.open(path, flags, 0o666), "r+b", buffering=0)

@@ -1,8 +1,8 @@
-"""Which folders this home made, and what one from elsewhere may not do: run code, or lead to files outside of it.
+"""Trust in folders: sign those that this home made, and restrict those from elsewhere.
 
-A run whose model is a user's own names a module, and opening the run may import it. What this home writes about such
-runs is signed with a key that only the home has, so that a folder from elsewhere is told apart by its contents. See
-docs/trust.md.
+A run with a custom model names a module, and opening the run may import it. This home signs what it writes about such
+runs with a secret key, so that a folder from elsewhere is recognized by its contents. Folders from elsewhere may
+neither run code nor lead to files outside of them. See docs/trust.md.
 """
 
 import contextlib
@@ -26,11 +26,12 @@ _COPY = "copy what it leads to in its place"
 
 
 def sign(purpose: str, values: Mapping[str, Any]) -> str | None:
-    """Sign what this home writes; None where its key can neither be read nor made, as in another user's home.
+    """Sign values that this home writes. Return None if its key can neither be read nor created, as in another user's
+    home.
 
     Args:
-        purpose: of the values, such as "run": a signature holds for no other.
-        values: ready for JSON.
+        purpose: purpose of the values, such as "run". A signature is valid for one purpose only.
+        values: JSON-serializable values.
     """
     try:
         key = _read_key() or _make_key()
@@ -51,8 +52,10 @@ def is_signed(purpose: str, values: Mapping[str, Any], signature: object) -> boo
 
 
 def keyed_digest(content: bytes) -> str:
-    """A digest that only this home can make, for caches; without a key one that anybody can make is not enough, so it
-    is another one in each process."""
+    """Return a digest for caches that only this home can compute.
+
+    Without a key of the home, a random key of this process is used, because anybody could compute an unkeyed digest.
+    """
     try:
         key = _read_key() or _make_key()
     except (OSError, SourceError):
@@ -64,14 +67,14 @@ _OF_THIS_PROCESS = secrets.token_bytes(_BYTES)
 
 
 def refusal(thing: str, model: str, module_file: Path | None, folder: str = "", *, way_out: str = "") -> TrustError:
-    """The error where code of a folder from elsewhere would be run.
+    """Return the error for code from a folder from elsewhere.
 
     Args:
         thing: what names the code: "run NAME", or a file.
         model: `package.module:function`.
-        module_file: the file that would be imported, where there is one here.
-        folder: where the module lay when the model was trained.
-        way_out: what to give besides --trust.
+        module_file: the file that would be imported; None if it is not found on this machine.
+        folder: folder of the module when the model was trained.
+        way_out: alternative to --trust, for the message.
     """
     module = model.partition(":")[0]
     where = f"would be imported from {module_file}" if module_file else "would be imported, and is not found here"
@@ -85,13 +88,13 @@ def refusal(thing: str, model: str, module_file: Path | None, folder: str = "", 
 
 
 def check_links(folder: Path) -> None:
-    """Check that no symbolic link in a folder leads out of it: what is read and written there stays there.
+    """Check that no symbolic link in a folder leads out of it, so that all reads and writes stay inside.
 
     Args:
-        folder: of a run or a search; it may be a link itself.
+        folder: folder of a run or a search. It may be a link itself.
 
     Raises:
-        DataError: a link leads out; names it.
+        DataError: a link leads out. The message names it.
     """
     inside = folder.resolve()
     waiting = [str(inside)]
@@ -99,7 +102,7 @@ def check_links(folder: Path) -> None:
         try:
             entries = list(os.scandir(waiting.pop()))
         except OSError:
-            continue  # it cannot be read, so nothing is
+            continue  # a folder that cannot be read exposes nothing
         for entry in entries:
             if entry.is_symlink():
                 _check_link(entry.path, inside, f"{_COPY}; or --trust, in Python trust=True, follows it")
@@ -108,7 +111,7 @@ def check_links(folder: Path) -> None:
 
 
 def check_file_links(folder: Path, names: Iterable[str]) -> None:
-    """Check that none of some files of a folder is a symbolic link that leads out of it; see `check_links`."""
+    """Check that none of the named files of a folder is a symbolic link that leads out of it. See `check_links`."""
     for name in names:
         path = os.path.join(folder, name)
         if os.path.islink(path):
@@ -126,7 +129,7 @@ def _digest(key: bytes, purpose: str, values: Mapping[str, Any]) -> str:
 
 
 def _read_key() -> bytes | None:
-    """The home's key; None where there is none yet, or one that was cut."""
+    """Return the home's key; None if it is missing or truncated."""
     try:
         key = (home() / _KEY).read_bytes()
     except FileNotFoundError:
@@ -135,13 +138,13 @@ def _read_key() -> bytes | None:
 
 
 def _make_key() -> bytes:
-    """Make the home's key, once: of several processes one makes it and the others read it."""
+    """Create the home's key. If several processes try, one creates it and the others read it."""
     with file_lock(home() / f".{_KEY}.lock"):
         if (key := _read_key()) is not None:
             return key
         key = secrets.token_bytes(_BYTES)
         with atomic_write(home() / _KEY) as partial:
-            # Nobody else may read it, not even before it has its name.
+            # The file must never be readable by other users, not even under its temporary name.
             with contextlib.suppress(FileNotFoundError):
                 partial.unlink()
             handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,24 +1,24 @@
-"""URIs of sources, which may carry secrets: what is shown and kept of them, and which of them are the same source."""
+"""URIs of sources, which may contain secrets: redaction, and identity of URIs that name the same source."""
 
 import base64
 import re
 import urllib.parse
 
 _HIDDEN = "..."
-# In a text: as far as a space, a quote or an angle bracket.
+# A URI in a text ends at a space, a quote or an angle bracket.
 _IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/+[^\s'\"<>]+")
 _PARTS = re.compile(r"([^:/?#]+:/+)?([^?#]*)(\?[^#]*)?(#.*)?", re.DOTALL)
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^:@\[\]]*)(:[0-9]*)?")
 
-# Parameters that prove who asks, without regard to case, hyphens and underscores. Whatever else a query says may choose
-# the file that is sent.
+# Parameters that authenticate a request, compared without case, hyphens and underscores. All other parameters may
+# select the file.
 _SECRET = re.compile(
     r"(access|auth|oauth|private|job|id|refresh|bearer|session|security|sas)?token|bearer|sas|jwt"
     r"|(x|app)?apikey|(ocpapim)?subscriptionkey|appkey|(client)?secret|(secret|access)key|(aws)?accesskeyid|googleaccessid"
     r"|password|passwd|pwd|pass|auth|authorization|credentials?|signature|sig|hmac"
-    r"|x(amz|goog|oss|cos|obs).*"  # of signed URLs
+    r"|x(amz|goog|oss|cos|obs).*"  # parameters of signed URLs
 )
-# Parameters that say how long and for what a signature holds, where there is one.
+# Parameters that state the validity of a signature, by the name of the signature parameter.
 _OF_SIGNATURE = {
     "signature": re.compile("expires|policy|keypairid"),
     "sig": re.compile("s[vsrtpei]|srt|spr|sip|sk(oid|tid|t|e|s|v)|s[au]oid|scid|sdd|ses"),
@@ -26,36 +26,36 @@ _OF_SIGNATURE = {
 
 
 def redact(uri: str) -> str:
-    """The URI as it may be shown and kept: without user, password, fragment, and values of parameters.
+    """Return the URI without user, password, fragment and parameter values, safe to show and store.
 
-    All values are left out, as any name may stand for a secret.
+    All parameter values are removed, because any of them may be a secret.
     """
     scheme, address, query, fragment = _divided(uri)
     if scheme:
         host, slash, path = address.partition("/")
         host = host.rpartition("@")[2]
         if not _HOST.fullmatch(host):
-            return f"{scheme}{_HIDDEN}"  # a password with signs that part a URI, say: nobody knows where it ends
+            return f"{scheme}{_HIDDEN}"  # for example a password with URI delimiters, whose end is unknown
         address = host + slash + path
-    elif re.match(r"[^/@]*:[^/@]*@", address):  # the scheme was forgotten
+    elif re.match(r"[^/@]*:[^/@]*@", address):  # the scheme is missing
         address = address.partition("@")[2]
     shown = scheme + address
     if query:
         names = (part.partition("=") for part in query[1:].split("&"))
-        # What has no value may be a value itself.
+        # A parameter without "=" may itself be a secret.
         shown += "?" + "&".join(f"{name}={_HIDDEN}" if equals else _HIDDEN for name, equals, _ in names)
     return shown + ("#" + _HIDDEN if fragment else "")
 
 
 def redact_text(text: str) -> str:
-    """A text with all URIs in it redacted."""
+    """Return a text with all its URIs redacted."""
     return _IN_TEXT.sub(lambda found: redact(found[0]), text)
 
 
 def identity(uri: str) -> str:
-    """What two URIs of the same source have in common: all but the proof of who asks.
+    """Return the part of a URI that identifies its source: the URI without its credentials.
 
-    It may hold a secret that nobody knows to be one, so only a digest of it is kept.
+    The result may still contain an unrecognized secret, so store only a digest of it.
     """
     scheme, address, query, _ = _divided(uri)
     if scheme:
@@ -69,17 +69,17 @@ def identity(uri: str) -> str:
 
 
 def file_path(uri: str) -> str:
-    """The path in a URI, with all signs as they are meant."""
+    """Return the path in a URI, with percent escapes decoded."""
     return urllib.parse.unquote(_divided(uri)[1].partition("/")[2])
 
 
 def request_parts(url: str) -> tuple[str, str | None]:
-    """The URL to ask for, and the `Authorization` header that its user and password stand for.
+    """Return the URL to request, and the `Authorization` header for its user and password.
 
     Raises:
-        ValueError: it has no host, or signs that a URL cannot have.
+        ValueError: the URL has no host, or invalid characters.
     """
-    # The messages of urllib and http.client repeat the URL, so all that they refuse is refused here.
+    # Messages of urllib and http.client repeat the URL, so every URL that they reject is rejected here first.
     if re.search(r"[\x00-\x20\x7f]", url):
         raise ValueError("it has a space or a control character")
     if not url.isascii():
@@ -100,7 +100,7 @@ def request_parts(url: str) -> tuple[str, str | None]:
 
 
 def _divided(uri: str) -> tuple[str, str, str, str]:
-    """Scheme with its slashes, address, query with its mark, and fragment."""
+    """Return scheme with its slashes, address, query with its "?", and fragment."""
     found = _PARTS.fullmatch(uri)
     assert found is not None
     scheme, address, query, fragment = found.groups(default="")
