@@ -1,4 +1,4 @@
-"""Problems of sequence data, found by name and imported only when used."""
+"""Problem types by name. A problem's package is imported when it is first used."""
 
 import importlib
 
@@ -10,10 +10,13 @@ PROBLEMS = ("forecasting", "text_classification", "language_modeling", "translat
 
 
 def get(name: str) -> Problem:
-    """The problem of that name.
+    """Return the problem with the given name.
+
+    Args:
+        name: one of `PROBLEMS`.
 
     Raises:
-        UsageError: there is none.
+        UsageError: no problem has this name.
     """
     if name not in PROBLEMS:
         raise UsageError(f"unknown problem {name!r}: {nearest_name(name, PROBLEMS)}")

@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 
 class BatchSource(Protocol):
-    """The examples of one split: an example is an integer, a batch is a function of a vector of them.
+    """The examples of one split. An example is an integer, and a batch is a function of a vector of integers.
 
-    Where only some outputs of an example were observed, `gather` also gives a mask of them, and an attribute `shares`
-    holds for each example the share of its outputs that was observed, above 0: losses and metrics are means over
-    observed outputs.
+    A source with partly observed outputs also returns a mask from `gather`. Its attribute `shares` then holds the share
+    of observed outputs of each example, above 0. Losses and metrics are means over observed outputs.
     """
 
     batch_bytes: int  # bytes of one example's x and y, for estimates
@@ -29,36 +28,39 @@ class BatchSource(Protocol):
     def __len__(self) -> int: ...
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What `gather` reads, in memory."""
+        """Return the arrays that `gather` reads, in memory."""
         ...
 
     def mapped(self) -> dict[str, Any]:
-        """The same, left on disk: objects whose `take(rows)` gives NumPy arrays."""
+        """Return the same arrays on disk, as objects whose `take(rows)` returns NumPy arrays."""
         ...
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, ...]:
-        """The batch `(x, y)` of the given examples, or `(x, y, observed)`: 1 and 0 for each output.
+        """Return the batch of the given examples.
 
         Args:
             indices: int vector, NumPy or TensorFlow.
-            arrays: what `arrays` or `mapped` gave, or device copies of it.
-            take: `take(array, rows)` gathers along the first axis; the only operation that differs between
+            arrays: the result of `arrays` or `mapped`, or device copies of it.
+            take: `take(array, rows)` gathers along the first axis. It is the only operation that differs between
                 the graph and the host.
+
+        Returns:
+            `(x, y)`, or `(x, y, observed)` with 1 for each observed output and 0 for each other one.
         """
         ...
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a model builder is told about its data.
+    """Shapes and names of the data, passed to a model builder.
 
     Attributes:
-        shape: shape of one x, without the batch.
+        shape: shape of one x, without the batch dimension.
         outputs: number of values to predict.
-        output_shape: shape of one prediction, without the batch; `(outputs,)` where left out.
+        output_shape: shape of one prediction, without the batch dimension. Defaults to `(outputs,)`.
         names: name of each input feature.
-        targets: index among the features of each value to predict.
-        extra: whatever else a problem's builders need.
+        targets: feature index of each value to predict.
+        extra: further values that the problem's builders need.
     """
 
     shape: tuple[int, ...]
@@ -78,14 +80,15 @@ class ModelSpec:
     """A named model of a problem.
 
     Attributes:
-        build: `package.module:function`, from `InputSpec` and keyword settings to a Keras model. Named, not
-            imported, so that listing models does not import Keras.
-        defaults: settings (of any part) that this model changes.
-        xla: whether XLA pays for its whole step on a CPU; "keras_loop": only where a recurrent layer takes Keras's own
-            loop. Those of `raysq.layers.recurrent` are compiled one by one then, and work on parts of the batch at the
-            same time: quicker where there are many steps, or a large layer after them.
-        sized: `sized(dataset, settings) -> settings` that this model changes beside its defaults, by how much data
-            there is, given what else is set; None where size decides nothing.
+        build: `package.module:function` of a function that takes an `InputSpec` and keyword settings, and returns a
+            Keras model. It is given by name so that listing models does not import Keras.
+        defaults: settings of any section that this model changes.
+        xla: whether compiling the whole training step with XLA is faster on a CPU. With "keras_loop" the step is
+            compiled only where a recurrent layer uses Keras's own loop. Layers of `raysq.layers.recurrent` are
+            otherwise compiled one by one and work on parts of the batch in parallel, which is faster for many steps or
+            a large layer after them.
+        sized: `sized(dataset, settings) -> settings` returns further defaults that depend on the size of the data set
+            and on the other settings. None if no setting depends on the size.
     """
 
     build: str
@@ -99,8 +102,8 @@ class OutputMetric:
     """A metric of one output.
 
     Attributes:
-        output: its number.
-        metric: as a value of `Objective.metrics`, for y of shape `(batch, 1)` and the predictions of this output.
+        output: index of the output.
+        metric: a value as in `Objective.metrics`, for y of shape `(batch, 1)` and the predictions of this output.
     """
 
     output: int
@@ -109,12 +112,12 @@ class OutputMetric:
 
 @dataclass(frozen=True)
 class Objective:
-    """What a model of a problem is trained for, and measured by.
+    """Loss and metrics of a problem.
 
     Attributes:
         loss: name of a Keras loss, or a function `(y, prediction) -> loss of each example`.
-        metrics: the suffix in metrics.jsonl -> name of a Keras metric, or a function `(y, prediction) -> values of
-            each example`; or one of these for one output, an `OutputMetric`.
+        metrics: metrics by their suffix in metrics.jsonl. A metric is the name of a Keras metric, a function
+            `(y, prediction) -> values of each example`, or an `OutputMetric` that applies either to one output.
     """
 
     loss: Any
@@ -123,65 +126,69 @@ class Objective:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem.
+    """A problem: how raw records become examples, which models fit, how to predict, and what a report shows.
 
     Attributes:
-        name: "forecast", "classify", ...
-        noun: what a trained model of the problem is, with its article: "a language model".
+        name: "forecasting", "images", ...
+        noun: a trained model of the problem in words, with its article: "a language model".
         preparation: the `raysq.data.preprocessor.Preprocessor` dataclass.
-        examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: Examples}`,
-            `inputs(dataset) -> Inputs`, and a class method `resolve(values, dataset) -> values` that turns what a
-            person may write (a duration, say) into what the fields hold; where some fields may decide nothing, a
-            property `idle` with their names, which a search leaves out; where one setting stands instead of another,
-            a class variable `either` with groups of such names.
-        models: its models by name; "baseline" is always among them.
-        default_model: the model that is trained where none is named.
+        examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: BatchSource}` and
+            `inputs(dataset) -> InputSpec`. Its class method `resolve(values, dataset) -> values` turns settings as the
+            user writes them (a duration, for example) into the values of the fields. A property `idle` may name
+            fields that have no effect, which a search leaves out. A class variable `either` may hold groups of
+            settings that replace one another.
+        models: models by name; "baseline" is always among them.
+        default_model: the model to train if none is named.
         sample: `sample(directory, spec) -> Path` writes the built-in synthetic raw data.
-        facts: `facts(dataset, settings) -> dict`, the JSON-ready facts that a run needs for prediction and for
-            its metrics' own unit, so that it stands without its data set.
+        facts: `facts(dataset, settings) -> dict` returns the JSON-ready metadata that a run needs to predict and to
+            denormalize its metrics, so that the run does not depend on its data set.
         objective: `objective(facts, settings) -> Objective`.
-        references: `references(facts, settings) -> {model: settings}`, the untrained models that stand beside every
-            result, and the settings that they change; "baseline" comes first.
-        scale: `scale(facts, metrics) -> dict`, the metrics in the target's own unit, to be shown beside them.
-        remarks: `remarks(facts, settings) -> list of lines`, what a person should know of the resolved settings
-            before training.
-        folds: `folds(dataset, settings, count) -> settings of each fold` of a rolling-origin backtest, or None where
-            the examples have no order in time.
+        references: `references(facts, settings) -> {model: settings}` returns the baselines: untrained models whose
+            metrics are shown with every result, and the settings that they change. "baseline" comes first.
+        scale: `scale(facts, metrics) -> dict` denormalizes metrics: it returns them in the unit of the target, to be
+            shown in addition.
+        remarks: `remarks(facts, settings) -> list of lines` describes the resolved settings to the user before
+            training.
+        folds: `folds(dataset, settings, count) -> settings of each fold` of a rolling-origin backtest. None if the
+            examples have no order in time.
         reading: `reading(facts) -> Preprocessor` that reads raw files for predictions.
-        history: `history(facts, settings) -> (int, int)`, rows before and after its own that a prediction looks at;
-            None where each row is predicted by itself.
+        history: `history(facts, settings) -> (int, int)` returns how many rows before and after its own row a
+            prediction uses. None if each row is predicted by itself.
         predict: `predict(facts, settings, model, table, report=None, stands=None, origin=0, assets=None) ->
-            pyarrow.Table`, predictions for raw rows. `report` is that of the preparation that read them, if one did;
-            `stands` the first and the end row to predict at, and `origin` the number of the table's first row, where
-            it is a part; `assets` the folder of the run's assets. A column `remark`, where there is one, holds what a
-            person should know of a row, or null.
-        report: `report(dataset, facts, settings, predict, embedding=..., week=...) -> list[Section]`, what the HTML
-            page shows of a run beside what every problem has. `predict` is the model on x in memory, `embedding` a
-            function that gives the values of its first Embedding layer, or None; `week` what the person asked to see.
-        assets: `assets(dataset, settings) -> {file name: bytes}`, what predictions need beside the facts (a
-            vocabulary), written to RUN/assets; None where they need nothing.
-        details: `details(facts, settings, y, prediction) -> dict`, JSON-ready figures of a split beyond the metrics,
-            from the y and the predictions of all its examples; None where there are none.
-        show: `show(details, split) -> list of charts.Table and charts.Text`, the same for people; None as for
-            `details`.
-        texts: the column of raw rows that holds a text, for problems that predict for texts given one by one; None for
-            others.
-        rows: `rows(facts, given) -> pyarrow.Table`, the raw rows of an array that is given in Python (of images, say);
-            None for problems that take tables alone.
-        activations: whether `report` takes a function `activations`, from x to what each layer of the model gives.
-        generate: `generate(facts, settings, model, assets) -> function`, which goes on with texts: from a prompt and
-            keyword options (how long, how many, how sure, the seed) to a JSON-ready dict with `samples` and `unknown`
-            (words of the prompt that the model does not know). None for problems that write no text.
-        words: `words(facts, settings, assets) -> list of str`, the word of each row of the model's first Embedding, ""
-            for rows that are no word; they must be all rows. None for problems whose models have no vectors of words.
-        scores: `scores(dataset, facts, settings, split, model) -> dict`, metrics of a split that only the model itself
-            can tell, for they need more than x and y (BLEU of what it writes); None where there are none.
-        study: `study(dataset, facts, settings, model) -> dict`, JSON-ready: the same for the report, which is kept
-            beside the run and given to `report` as `studied`; None where `predict` is enough.
-        translator: `translator(facts, settings, model, assets) -> object` whose `translate(texts, beam=...,
-            penalty=..., unknown=..., progress=...)` gives for each sentence an object with `text`, `score` and
-            `remark`; None for problems that do not translate.
-        graded: `graded(facts, translations, references) -> float`, BLEU of translations; None as for `translator`.
+            pyarrow.Table` returns predictions for raw rows. `report` is the report of the preprocessor that read the
+            rows, if any. Where the table is a part of a longer one, `stands` is the first row and the end row to
+            predict at, and `origin` the number of the table's first row. `assets` is the folder of the run's assets.
+            A column `remark` of the result, if present, holds a message about each row, or null.
+        report: `report(dataset, facts, settings, predict, embedding=..., week=...) -> list[Section]` returns the
+            sections of the HTML report that are particular to the problem. `predict` applies the model to x in memory.
+            `embedding` is a function that returns the weights of the model's first Embedding layer, or None. `week`
+            is the week that the user asked to see.
+        assets: `assets(dataset, settings) -> {file name: bytes}` returns the files that predictions need in addition
+            to the metadata (a vocabulary). They are written to RUN/assets. None if predictions need no files.
+        details: `details(facts, settings, y, prediction) -> dict` returns JSON-ready figures of a split beyond the
+            metrics, computed from y and the predictions of all its examples. None if there are none.
+        show: `show(details, split) -> list of charts.Table and charts.Text` returns these figures as tables and text.
+            None where `details` is None.
+        texts: column of the raw rows that holds a text, for problems that predict for single texts. None for others.
+        rows: `rows(facts, given) -> pyarrow.Table` returns the raw rows of an array given in Python (of images, for
+            example). None for problems that take only tables.
+        activations: whether `report` takes a function `activations`, which returns the output of each layer for x.
+        generate: `generate(facts, settings, model, assets) -> function` returns a function that continues texts. It
+            takes a prompt and keyword options (length, number of samples, temperature, seed) and returns a JSON-ready
+            dict with `samples` and `unknown` (words of the prompt that are not in the vocabulary). None for problems
+            that generate no text.
+        words: `words(facts, settings, assets) -> list of str` returns the word of each row of the model's first
+            Embedding layer, "" for rows without a word. The list must cover all rows. None for problems whose models
+            have no word vectors.
+        scores: `scores(dataset, facts, settings, split, model) -> dict` returns the generation metrics of a split:
+            those that need the model itself in addition to x and y (BLEU of its output). None if there are none.
+        study: `study(dataset, facts, settings, model) -> dict` returns a JSON-ready analysis of the model for the
+            report. It is saved with the run and passed to `report` as `studied`. None where `predict` is enough.
+        translator: `translator(facts, settings, model, assets) -> object` whose method `translate(texts, beam=...,
+            penalty=..., unknown=..., progress=...)` returns for each sentence an object with `text`, `score` and
+            `remark`. None for problems that do not translate.
+        graded: `graded(facts, translations, references) -> float` returns the BLEU score of translations. None where
+            `translator` is None.
     """
 
     name: str

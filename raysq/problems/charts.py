@@ -1,4 +1,4 @@
-"""What a problem wants shown in a report, as plain data: sections of charts, tables and text. Nothing here draws."""
+"""Sections of a report as plain data: charts, tables, pictures and text. `raysq.report` draws them."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ class Line:
     """A line of a chart.
 
     Attributes:
-        name: in the legend; empty for a line that the legend leaves out.
+        name: label in the legend. A line with an empty name is not in the legend.
         x: numbers, or datetime64 in a chart over time.
-        y: numbers; NaN parts the line.
-        style: a "fine" line is thin and of the text's color, as for the truth beside a forecast; "quiet" ones are
-            thin and gray, for the many behind the few.
-        color: place in the palette; the line's place in the chart if left out.
+        y: numbers; NaN interrupts the line.
+        style: a "fine" line is thin and has the color of the text, for observed values beside a forecast. A "quiet"
+            line is thin and gray, for many lines in the background.
+        color: index in the palette. Defaults to the index of the line in the chart.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Band:
-    """An area between two lines, such as between two quantiles."""
+    """The area between two lines, such as between two quantiles."""
 
     name: str
     x: Any
@@ -44,7 +44,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Mark:
-    """A point, or with `y` left out a vertical line, with a label."""
+    """A labeled point, or a labeled vertical line if `y` is left out."""
 
     x: Any
     label: str
@@ -56,16 +56,16 @@ class LineChart:
     """Lines over numbers or over time.
 
     Attributes:
-        title: above the chart.
-        lines: later ones lie above earlier ones.
-        x_label: what x is; empty over time, where the ticks say it.
-        y_label: what y is, with its unit.
-        bands: below the lines.
-        marks: points and vertical lines with labels.
-        levels: horizontal lines by name, such as the baseline's score.
-        log_y: logarithmic y.
-        whole_x: x are whole numbers.
-        wide: takes the whole width of the page.
+        title: title above the chart.
+        lines: lines; later ones are drawn over earlier ones.
+        x_label: label of the x axis. Empty over time, where the ticks are enough.
+        y_label: label of the y axis, with the unit.
+        bands: areas drawn below the lines.
+        marks: labeled points and vertical lines.
+        levels: horizontal lines by name, such as the score of the baseline.
+        log_y: whether the y axis is logarithmic.
+        whole_x: whether all x are whole numbers.
+        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -85,15 +85,15 @@ class Bars:
     """A bar for each label.
 
     Attributes:
-        title: above the chart.
-        labels: one a bar.
-        values: heights; NaN for no bar.
-        x_label: what the labels are.
-        y_label: what the values are, with their unit.
-        name: of the values, in the legend.
-        counts: how many examples are behind each bar.
-        references: other values for each bar, drawn as a line across it, by name.
-        wide: takes the whole width of the page.
+        title: title above the chart.
+        labels: label of each bar.
+        values: height of each bar; NaN for no bar.
+        x_label: label of the x axis.
+        y_label: label of the y axis, with the unit.
+        name: name of the values in the legend.
+        counts: number of examples behind each bar.
+        references: other values of each bar by name, drawn as a line across the bar.
+        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -109,16 +109,16 @@ class Bars:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often values fall between edges.
+    """Counts of values in bins.
 
     Attributes:
-        title: above the chart.
-        edges: one more than counts, ascending.
-        counts: of values in each bin.
-        x_label: what the values are, with their unit.
-        marks: vertical lines with labels.
-        y_label: what is counted.
-        wide: takes the whole width of the page.
+        title: title above the chart.
+        edges: edges of the bins, ascending; one more than `counts`.
+        counts: number of values in each bin.
+        x_label: label of the x axis, with the unit.
+        marks: labeled vertical lines.
+        y_label: label of the y axis: the noun of the things counted.
+        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -135,17 +135,17 @@ class Points:
     """A point for each pair of values.
 
     Attributes:
-        title: above the chart.
-        x: numbers, or texts for a place for each.
-        y: numbers; None for a point whose y is not known, drawn as a cross at the upper edge.
-        x_label: what x is.
-        y_label: what y is.
-        log_x: logarithmic x.
-        order: the texts of x from left to right; as they come if left out.
-        highlight: number of the point to mark.
-        names: of each point, shown when the pointer rests on it.
-        wide: takes the whole width of the page.
-        named: whether names stand beside their points, where they cover no earlier one.
+        title: title above the chart.
+        x: numbers, or strings for a categorical axis.
+        y: numbers. None for a point with an unknown y, which is drawn as a cross at the upper edge.
+        x_label: label of the x axis.
+        y_label: label of the y axis.
+        log_x: whether the x axis is logarithmic.
+        order: categories of x from left to right. Defaults to the order of occurrence.
+        highlight: index of the point to mark.
+        names: name of each point, shown when the pointer rests on it.
+        wide: whether the chart has the full width of the page.
+        named: whether names are drawn beside their points where they cover no earlier name.
     """
 
     title: str
@@ -163,15 +163,15 @@ class Points:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Counts of pairs of labels, such as the true and the predicted class: a cell for each pair.
+    """Counts of pairs of labels, such as true and predicted class, with a cell for each pair.
 
     Attributes:
-        title: above the chart.
-        labels: of the rows, and of the columns.
-        counts: of shape (labels, labels), by row and column.
-        row_label: what the rows are.
-        column_label: what the columns are.
-        wide: takes the whole width of the page.
+        title: title above the chart.
+        labels: labels of the rows and of the columns.
+        counts: counts by row and column, of shape (labels, labels).
+        row_label: label of the vertical axis.
+        column_label: label of the horizontal axis.
+        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -184,16 +184,16 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of pairs of words, such as what each word of a translation looks at: a cell for each pair.
+    """Weights of pairs of words, such as attention weights of a translation, with a cell for each pair.
 
     Attributes:
-        title: above the chart.
-        rows: a label for each row.
-        columns: a label for each column; labels may come twice.
-        values: of shape (rows, columns), from 0 to 1.
-        row_label: what the rows are.
-        column_label: what the columns are.
-        wide: takes the whole width of the page.
+        title: title above the chart.
+        rows: label of each row.
+        columns: label of each column; labels may repeat.
+        values: weights from 0 to 1, of shape (rows, columns).
+        row_label: label of the vertical axis.
+        column_label: label of the horizontal axis.
+        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -210,10 +210,10 @@ class Table:
     """A table.
 
     Attributes:
-        columns: headings.
-        rows: cells; numbers are aligned and formatted, None is a dash.
-        title: above the table.
-        highlight: numbers of the rows to mark.
+        columns: heading of each column.
+        rows: cells of each row. Numbers are aligned and formatted; None is shown as a dash.
+        title: title above the table.
+        highlight: indices of the rows to mark.
     """
 
     columns: Sequence[str]
@@ -231,22 +231,23 @@ class Text:
 
 @dataclass(frozen=True)
 class Quotes:
-    """Texts from the data, each below a line that says what it is."""
+    """Texts from the data, each below a line that describes it."""
 
     quotes: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of pixels.
+    """A raster picture.
 
     Attributes:
-        pixels: uint8 of shape (height, width), or with 1 to 4 channels at the end: gray or colors, then opacity.
-        caption: below it.
-        says: what it shows, for those who do not see it and where the pointer rests on it.
-        width: pixels on the page; as it is when 0.
-        colored: whether pixels of shape (height, width) are numbers from 1 to 255 that are drawn in colors from dark
-            to bright, and not at all where they are 0.
+        pixels: uint8 of shape (height, width), or (height, width, channels) with 1 to 4 channels: gray or RGB, and an
+            optional alpha channel.
+        caption: caption below the picture.
+        says: alternative text, also shown when the pointer rests on the picture.
+        width: width on the page in pixels; 0 for the width of `pixels`.
+        colored: whether to draw pixels of shape (height, width) with a color map from dark (1) to bright (255). Pixels
+            of value 0 are transparent.
     """
 
     pixels: np.ndarray
@@ -258,12 +259,12 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures beside each other, as many as a line holds.
+    """Pictures side by side, as many as fit into a line.
 
     Attributes:
-        title: above them.
-        pictures: in order.
-        rows: whether each stands below the one before it, with its caption at its side.
+        title: title above the pictures.
+        pictures: the pictures, in order.
+        rows: whether to place each picture on a row of its own, with the caption at its side.
     """
 
     title: str
@@ -273,7 +274,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Figure:
-    """A single number, shown large."""
+    """A single number in large type."""
 
     label: str
     value: str
@@ -296,9 +297,9 @@ class Section:
     """A part of a report.
 
     Attributes:
-        title: its heading.
-        items: what it shows, in order.
-        note: a remark below the heading: how to read it, what was left out.
+        title: heading.
+        items: contents, in order.
+        note: remark below the heading: how to read the section, or what it omits.
     """
 
     title: str
@@ -307,7 +308,7 @@ class Section:
 
 
 def digits3(value: float) -> str:
-    """A number with three significant digits: 2.69, 12.0, 1,340, 2.10e-09."""
+    """Format a number with three significant digits: 2.69, 12.0, 1,340, 2.10e-09."""
     decimals = 2 - math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 2
     if decimals > 7 or decimals < -10:
         return f"{value:.2e}"
@@ -318,5 +319,5 @@ _UNITS = {"degc": "°C", "deg c": "°C", "celsius": "°C", "degf": "°F", "degk"
 
 
 def unit_name(unit: str | None) -> str:
-    """A unit as people write it: "degC" is "°C"; empty where there is none."""
+    """Return the common spelling of a unit: "°C" for "degC". Empty if there is no unit."""
     return _UNITS.get(unit.strip().lower(), unit) if unit else ""

@@ -1,4 +1,4 @@
-"""What a classifier answers, and the sections of a report about it: what it takes for what, and how sure it is."""
+"""Predictions of a classifier, and the report's sections on its confusion matrix and its confidence."""
 
 import itertools
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class ClassPredictions:
-    """What a model says of some examples.
+    """Predicted classes of some examples.
 
     Attributes:
-        rows: of the data set, `(n,)`.
-        truth: number of the class, `(n,)`.
-        taken: the class that the model takes each for, `(n,)`.
-        confidence: the probability that it gives this class, `(n,)`.
+        rows: rows of the data set, shape `(n,)`.
+        truth: index of the true class, shape `(n,)`.
+        taken: index of the predicted class, shape `(n,)`.
+        confidence: probability of the predicted class, shape `(n,)`.
     """
 
     rows: np.ndarray
@@ -30,20 +30,20 @@ class ClassPredictions:
 
     @property
     def right(self) -> np.ndarray:
-        """Whether the model is right, `(n,)` bool."""
+        """Whether each prediction is correct, bool of shape `(n,)`."""
         return self.taken == self.truth
 
 
 def confusion_section(
     found: ClassPredictions, classes: Sequence[str], where: str, priors: Sequence[float] | None = None
 ) -> Section:
-    """Accuracy, the confusion matrix, and the figures of each class.
+    """Return the section with accuracy, confusion matrix, and precision, recall and F1 of each class.
 
     Args:
-        found: answers.
-        classes: their names.
-        where: what the answers are of, in a sentence.
-        priors: shares of the classes among the training examples.
+        found: predictions.
+        classes: names of the classes.
+        where: a sentence that describes the examples.
+        priors: share of each class among the training examples.
     """
     counts = confusion(found.truth, found.taken, len(classes))
     about = figures(counts, classes, priors)
@@ -68,7 +68,13 @@ def confusion_section(
 
 
 def confidence_section(found: ClassPredictions, where: str, what: str) -> Section:
-    """How often each probability is given, and how often it is right then; `what` is what the examples are called."""
+    """Return the section with the histogram of confidence, the accuracy by confidence and the calibration error.
+
+    Args:
+        found: predictions.
+        where: a sentence that describes the examples.
+        what: plural noun for the examples, such as "images".
+    """
     low = float(np.floor(found.confidence.min() * _BINS) / _BINS)
     edges = np.linspace(min(low, 1.0 - 1.0 / _BINS), 1.0, _BINS + 1)
     place = np.clip(np.searchsorted(edges, found.confidence, side="right") - 1, 0, _BINS - 1)
@@ -76,7 +82,7 @@ def confidence_section(found: ClassPredictions, where: str, what: str) -> Sectio
     accuracy, said = (
         np.bincount(place, weights, _BINS) / np.maximum(counts, 1) for weights in (found.right, found.confidence)
     )
-    # Naeini et al. 2015: the mean distance between what is said and what is reached.
+    # Expected calibration error, Naeini et al. 2015: the mean distance between confidence and accuracy.
     distance = float((counts * np.abs(accuracy - said)).sum() / counts.sum())
     labels = [f"{begin * 100:.0f}\u2013{end * 100:.0f} %" for begin, end in itertools.pairwise(edges)]
     items: list[Item] = [

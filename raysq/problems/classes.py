@@ -1,4 +1,4 @@
-"""What the classes of labeled examples are in each part: which cannot be learned, and which parts have one alone."""
+"""Messages about the classes of each part: classes that cannot be learned, and parts with a single class."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ _NAMED = 5
 
 
 def parts_by_class(counts: Mapping[str, list[int]]) -> tuple[list[int], list[int], list[int]]:
-    """Return the examples of each class in the train, the test and the validation part of a report.
+    """Return the number of examples of each class in the train, the test and the validation part.
 
     Args:
-        counts: of the report; data that were prepared by earlier versions have no validation part.
+        counts: `counts` of a data set's report. Reports of earlier versions have no validation part.
     """
     return counts["train"], counts["test"], counts.get("validation", [0] * len(counts["train"]))
 
@@ -25,11 +25,11 @@ def class_messages(names: Sequence[str], train: Counts, test: Counts, validation
     """Return the messages about classes that training or testing lacks.
 
     Args:
-        names: of the classes.
-        train: examples of each class in the train part.
-        test: examples of each class in the test part.
-        validation: examples of each class in the validation part of the source.
-        noun: what an example is called.
+        names: names of the classes.
+        train: number of examples of each class in the train part.
+        test: number of examples of each class in the test part.
+        validation: number of examples of each class in the validation part of the source.
+        noun: noun for an example, such as "image".
     """
     messages = []
     unseen = [name for name, count in zip(names, train, strict=True) if not count]
@@ -50,24 +50,27 @@ def class_messages(names: Sequence[str], train: Counts, test: Counts, validation
 
 
 def one_class(name: str) -> str:
-    """Return what is to be said of a part or a split with the examples of one class."""
+    """Return the message about a part or split that has examples of one class only."""
     return f"one class only, {name}: accuracy on it says nothing of how well classes are told apart"
 
 
 def single_classes(labels: np.ndarray, split: SplitSettings, classes: Sequence[str]) -> dict[str, str]:
-    """Return the splits to validate and to test on that have one class alone, and its name.
+    """Return the validation and test splits that have a single class, with the name of that class.
 
     Args:
-        labels: number of the class of each row.
+        labels: class index of each row.
         split: rows of each split.
         classes: names of the classes.
+
+    Returns:
+        The name of the class by "val" and "test".
     """
     found = {name: np.unique(labels[getattr(split, name)]) for name in ("val", "test")}
     return {name: classes[int(there[0])] for name, there in found.items() if len(there) == 1}
 
 
 def single_messages(facts: Mapping[str, Any]) -> list[str]:
-    """Return the messages about splits with one class alone; earlier runs' facts do not tell them."""
+    """Return the messages about splits with a single class. The `facts` of earlier runs do not record them."""
     words = {"val": "validation", "test": "test"}
     return [f"the {words[split]} split has {one_class(name)}" for split, name in facts.get("single", {}).items()]
 

@@ -1,10 +1,10 @@
-"""How right a classification is: accuracy and squared error of each example, for Keras's losses and metrics."""
+"""Accuracy and squared error of each example, as functions for Keras's losses and metrics."""
 
 from typing import Any
 
 
 def binary_accuracy(y: Any, prediction: Any) -> Any:
-    """Whether the more likely of two classes is the right one.
+    """Return 1 for each example whose more likely of two classes is the true class, else 0.
 
     Args:
         y: class 0 or 1, shape (batch, 1).
@@ -19,10 +19,10 @@ def binary_accuracy(y: Any, prediction: Any) -> Any:
 
 
 def accuracy(y: Any, prediction: Any) -> Any:
-    """Whether the most likely class is the right one.
+    """Return 1 for each example whose most likely class is the true class, else 0.
 
     Args:
-        y: number of the class, shape (batch, 1).
+        y: class index, shape (batch, 1).
         prediction: probabilities, shape (batch, classes).
 
     Returns:
@@ -35,11 +35,11 @@ def accuracy(y: Any, prediction: Any) -> Any:
 
 
 def image_error(y: Any, prediction: Any) -> Any:
-    """The mean squared error of each image's pixels.
+    """Return the mean squared error of the pixels of each image.
 
     Args:
         y: images, shape (batch, height, width, channels).
-        prediction: of the same shape.
+        prediction: predicted images of the same shape.
 
     Returns:
         Values of shape (batch,).
@@ -50,10 +50,10 @@ def image_error(y: Any, prediction: Any) -> Any:
 
 
 def squared_error(y: Any, prediction: Any) -> Any:
-    """The mean squared error of the probabilities of several classes, the right one being 1.
+    """Return the mean squared error between predicted probabilities and one-hot labels.
 
     Args:
-        y: number of the class, shape (batch, 1).
+        y: class index, shape (batch, 1).
         prediction: probabilities, shape (batch, classes).
 
     Returns:

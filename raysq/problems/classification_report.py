@@ -1,4 +1,4 @@
-"""What a classifier gets right and wrong: confusion matrix, and precision, recall and F1 of each class."""
+"""Classification report: confusion matrix, and precision, recall and F1 of each class."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,25 +8,49 @@ import numpy as np
 from raysq.problems.charts import Table, Text
 from raysq.problems.classes import one_class
 
-NAMED = 6  # classes up to which a matrix is shown as a table
-LISTED = 40  # classes up to which each has a row
-_CONFUSIONS = 10  # at most so many are listed
+NAMED = 6  # most classes for which the matrix is shown as a table
+LISTED = 40  # most classes for which each has a row
+_CONFUSIONS = 10  # most confused pairs to list
 
 
 def probabilities(prediction: np.ndarray) -> np.ndarray:
-    """The probability of each class, `(n, classes)`; a sigmoid's single output is that of the second of two."""
+    """Return the probability of each class.
+
+    Args:
+        prediction: shape `(n, classes)` from a softmax, or `(n, 1)` from a sigmoid, which is the probability of the
+            second of two classes.
+
+    Returns:
+        float64 of shape `(n, classes)`.
+    """
     prediction = np.asarray(prediction, np.float64)
     return np.concatenate([1.0 - prediction, prediction], 1) if prediction.shape[1] == 1 else prediction
 
 
 def predicted_classes(prediction: np.ndarray) -> np.ndarray:
-    """The class of each example, as the metric counts it: above one half of a sigmoid, else the largest."""
+    """Return the predicted class of each example by the rule of the accuracy metric.
+
+    Args:
+        prediction: shape `(n, classes)`, of which the largest is taken, or `(n, 1)` from a sigmoid with threshold 0.5.
+
+    Returns:
+        int64 of shape `(n,)`.
+    """
     prediction = np.asarray(prediction)
     return (prediction[:, 0] > 0.5).astype(np.int64) if prediction.shape[1] == 1 else prediction.argmax(1)
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """Counts by true class (rows) and predicted class (columns), `(classes, classes)` int64."""
+    """Return the confusion matrix.
+
+    Args:
+        truth: index of the true class, shape `(n,)` or `(n, 1)`.
+        predicted: index of the predicted class, shape `(n,)` or `(n, 1)`.
+        classes: number of classes.
+
+    Returns:
+        Counts by true class (rows) and predicted class (columns), int64 of shape `(classes, classes)`.
+    """
     pairs = np.asarray(truth, np.int64).reshape(-1) * classes + np.asarray(predicted, np.int64).reshape(-1)
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
@@ -34,26 +58,35 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndar
 def classification_report(
     facts: Mapping[str, Any], settings: Any, y: np.ndarray, prediction: np.ndarray
 ) -> dict[str, Any]:
-    """Figures of a split beyond the metrics.
+    """Return the classification report of a split.
 
     Args:
-        facts: the run's facts (`classes`).
-        settings: the run's text settings.
-        y: the number of each example's class, `(n, 1)`.
-        prediction: what the model gave, `(n, 1)` of a sigmoid or `(n, classes)` of a softmax.
+        facts: metadata of the run: `classes`, and `priors` where recorded.
+        settings: batch-time settings of the run; not used.
+        y: class index of each example, shape `(n, 1)`.
+        prediction: output of the model, shape `(n, 1)` from a sigmoid or `(n, classes)` from a softmax.
 
     Returns:
-        JSON-ready `classes`, `examples`, `accuracy`, `confusion` (lists of counts, a list for each true class), and
-        `per_class`: `precision`, `recall`, `f1` and `support` (examples) by name of the class. What has no examples to
-        count is None. `macro` are the means over the classes that occur or are predicted, None counted as 0.
-        `caveats` are lines about what the figures cannot tell, as where the split has one class alone.
+        JSON-ready `classes`, `examples`, `accuracy`, `confusion` (a list of counts for each true class), and
+        `per_class`: `precision`, `recall`, `f1` and `support` (number of examples) by class name. A figure without
+        examples to count is None. `macro` holds the means over the classes that occur or are predicted, with None
+        counted as 0. `caveats` lists the limits of the figures, for example that the split has a single class.
     """
     classes = facts["classes"]
     return figures(confusion(y, predicted_classes(prediction), len(classes)), classes, facts.get("priors"))
 
 
 def figures(counts: np.ndarray, classes: Sequence[str], priors: Sequence[float] | None = None) -> dict[str, Any]:
-    """What `details` returns, of a confusion matrix and the shares of the classes among the training examples."""
+    """Return the classification report of a confusion matrix.
+
+    Args:
+        counts: confusion matrix, shape `(classes, classes)`.
+        classes: names of the classes.
+        priors: share of each class among the training examples.
+
+    Returns:
+        The dict that `classification_report` returns.
+    """
     hits, support, guesses = np.diag(counts), counts.sum(1), counts.sum(0)
     per_class = {
         name: {
@@ -80,7 +113,7 @@ def figures(counts: np.ndarray, classes: Sequence[str], priors: Sequence[float] 
 
 
 def _caveats(support: np.ndarray, classes: Sequence[str], priors: Sequence[float] | None) -> list[str]:
-    """What figures of a split cannot tell, by the examples that each class has in it."""
+    """Return messages about the limits of a split's figures, from the number of examples of each class."""
     there = [name for name, count in zip(classes, support, strict=True) if count]
     lines = [one_class(there[0])] if len(there) == 1 else []
     shares = priors or [1.0] * len(classes)
@@ -91,9 +124,16 @@ def _caveats(support: np.ndarray, classes: Sequence[str], priors: Sequence[float
 
 
 def report_tables(details: Mapping[str, Any], split: str) -> list[Table | Text]:
-    """The details as tables: a row for each class, and the matrix or, of many classes, the largest confusions."""
+    """Return a classification report as tables and text.
+
+    The tables are the figures of each class, and the confusion matrix or, for many classes, the most confused pairs.
+
+    Args:
+        details: result of `classification_report`.
+        split: name of the split, for the titles.
+    """
     classes = details["classes"]
-    caveats = details.get("caveats", ())  # those of earlier versions are not there
+    caveats = details.get("caveats", ())  # earlier versions wrote none
     items: list[Table | Text] = [Text(f"{split}: {line}") for line in caveats]
     items.append(class_table(details, f"{split}: each class"))
     if len(classes) <= NAMED:
@@ -105,8 +145,14 @@ def report_tables(details: Mapping[str, Any], split: str) -> list[Table | Text]:
 
 
 def class_table(details: Mapping[str, Any], title: str = "") -> Table:
-    """A row for each class, of many those with the lowest F1: precision, recall, F1 and support; the macro average of
-    all below."""
+    """Return the table of precision, recall, F1 and support of each class, with the macro average at the end.
+
+    Of more than `LISTED` classes, the table has those with the lowest F1.
+
+    Args:
+        details: result of `classification_report`.
+        title: title of the table.
+    """
     names = ("precision", "recall", "f1")
     shown = list(details["per_class"].items())
     if len(shown) > LISTED:
@@ -119,7 +165,12 @@ def class_table(details: Mapping[str, Any], title: str = "") -> Table:
 
 
 def confusions(details: Mapping[str, Any], title: str = "") -> Table:
-    """The pairs of classes that are taken for each other most often."""
+    """Return the table of the most confused pairs of classes.
+
+    Args:
+        details: result of `classification_report`.
+        title: title of the table.
+    """
     counts = np.array(details["confusion"], np.int64)
     support = counts.sum(1)
     np.fill_diagonal(counts, 0)

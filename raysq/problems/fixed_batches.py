@@ -1,7 +1,7 @@
-"""Batches of one size for prediction: the last one is filled up.
+"""Batches of a fixed size for prediction; the last batch is padded.
 
-A batch of another size would be compiled anew, and could round otherwise: a row's prediction must not depend on how
-many rows are predicted with it.
+A batch of another size would be compiled again and could round differently. The prediction of a row must not depend on
+the number of rows that are predicted with it.
 """
 
 from collections.abc import Iterator
@@ -11,27 +11,27 @@ import numpy as np
 
 
 def padded(rows: np.ndarray, size: int) -> np.ndarray:
-    """Fill rows up to a size by repeating the last one.
+    """Pad rows to a batch size by repeating the last row.
 
     Args:
         rows: shape `(n, ...)` with 1 <= n <= size.
-        size: of the batch.
+        size: batch size.
 
     Returns:
-        Shape `(size, ...)`, the type of `rows`.
+        Array of shape `(size, ...)` and the type of `rows`.
     """
     return np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), 0)])
 
 
 def fixed_batches(rows: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:
-    """Cut rows, or their numbers, into batches of one size.
+    """Cut rows, or their indices, into batches of a fixed size.
 
     Args:
         rows: shape `(n, ...)`.
-        size: of every batch.
+        size: batch size.
 
     Yields:
-        A batch of shape `(size, ...)`, and how many of its rows count.
+        A batch of shape `(size, ...)`, and the number of its rows that are not padding.
 
     Example:
         >>> [(batch.tolist(), count) for batch, count in fixed_batches(np.arange(3), 2)]
@@ -43,15 +43,15 @@ def fixed_batches(rows: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int
 
 
 def example_batches(examples: Any, indices: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """Gather examples of a split on the host in batches of one size.
+    """Gather examples of a split on the host in batches of a fixed size.
 
     Args:
-        examples: of the split.
-        indices: of the examples, int64 of shape `(n,)`.
-        size: of every batch.
+        examples: batch source of the split.
+        indices: indices of the examples, int64 of shape `(n,)`.
+        size: batch size.
 
     Yields:
-        x and y of a batch, and how many of its examples count.
+        x and y of a batch, and the number of its examples that are not padding.
     """
     mapped = examples.mapped()
     for batch, count in fixed_batches(indices, size):
@@ -60,5 +60,5 @@ def example_batches(examples: Any, indices: np.ndarray, size: int) -> Iterator[t
 
 
 def _take(array: Any, rows: np.ndarray) -> Any:
-    """np.ndarray of an array or of a column; NumPy's own `take` counts without an axis over all values."""
+    """Take rows of an array or a column. NumPy's `take` needs an axis: without one it indexes the flattened array."""
     return array.take(rows, axis=0) if isinstance(array, np.ndarray) else array.take(rows)

@@ -1,4 +1,4 @@
-"""How long a built-in sample is to be."""
+"""The length of a built-in sample, as in `sample:2000`."""
 
 import re
 
@@ -6,17 +6,17 @@ from raysq.errors import UsageError
 
 
 def sample_length(spec: str, default: str, what: str, fewest: int, most: int) -> int:
-    """The number that a person asks for, as in `sample:2000`.
+    """Parse the length of a sample, as in `sample:2000`.
 
     Args:
-        spec: what stands after the colon; nothing for the default.
-        default: a number.
-        what: is counted, for the error.
-        fewest: the smallest number.
-        most: the largest.
+        spec: text after the colon; empty for the default.
+        default: length if `spec` is empty.
+        what: plural noun of the things counted, for the error.
+        fewest: smallest length.
+        most: largest length.
 
     Raises:
-        UsageError: not such a number.
+        UsageError: `spec` is no whole number from `fewest` to `most`.
     """
     spec = spec.strip() or default
     count = int(spec) if re.fullmatch(r"[0-9]{1,9}", spec) else 0

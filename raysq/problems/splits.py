@@ -1,4 +1,4 @@
-"""Which examples train, validate and test: by a checksum of their content, so that equal ones stay together."""
+"""Train, validation and test splits. Examples are split by a checksum, so that equal examples stay together."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,13 @@ SPLITS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class SplitSettings:
-    """Row numbers of each split, int64 and rising."""
+    """Rows of each split.
+
+    Attributes:
+        train: row numbers of the training split, int64, ascending.
+        val: row numbers of the validation split, int64, ascending.
+        test: row numbers of the test split, int64, ascending.
+    """
 
     train: np.ndarray
     val: np.ndarray
@@ -23,14 +29,17 @@ class SplitSettings:
 
 
 def split_amount(val: str, noun: str = "document") -> float | int:
-    """What the setting `val` says: a share as a float, or a number of examples as an int.
+    """Parse the setting `val`.
 
     Args:
-        val: as a person wrote it.
-        noun: what an example is called.
+        val: text of the setting.
+        noun: noun for an example, for the error.
+
+    Returns:
+        A share between 0 and 1 as a float, or a number of examples as an int.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: `val` is neither.
     """
     try:
         number = float(val)
@@ -47,7 +56,7 @@ def split_amount(val: str, noun: str = "document") -> float | int:
 
 
 def with_val_text(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings with `val` as text where it was given as a number: 0.2 is a share, 10000 a number of examples."""
+    """Return settings whose `val` is text, also if it was given as a number: a share such as 0.2, or 10000 examples."""
     val = values.get("val")
     return {**values, "val": str(val)} if isinstance(val, (int, float)) else dict(values)
 
@@ -55,17 +64,18 @@ def with_val_text(values: Mapping[str, Any]) -> dict[str, Any]:
 def split_rows(
     dataset: Dataset, val: str, pick: str, train_samples: int | None, noun: str = "document", content: str = "text"
 ) -> SplitSettings:
-    """The rows of each split.
+    """Return the rows of each split.
 
     Args:
-        dataset: with columns `part` (0 train, 1 test, 2 validation) and `key`.
-        val: as for `amount`, of the examples that are not of the test part; not asked where the source says which
-            ones validate.
-        pick: "hash" takes them in the order of their `key`, validation first, and never cuts between documents of
-            one key, so that it may validate on some more; "first" and "last" validate on the first or the last rows.
-        train_samples: train on so many of the rest only, those that come first in that order; None for all.
-        noun: what an example is called.
-        content: what is the same in equal ones.
+        dataset: data set with columns `part` (0 train, 1 test, 2 validation) and `key`.
+        val: share or number of the examples outside the test part to validate on; see `split_amount`. Not used if the
+            source has a validation part.
+        pick: selection of the validation examples. "hash" orders the examples by `key` and takes the first. It never
+            cuts between examples with the same key, so the split may be slightly larger than `val`. "first" and "last"
+            take the first or the last rows.
+        train_samples: number of the remaining examples to train on, the first in the same order. None for all.
+        noun: noun for an example, for errors.
+        content: noun for the content that equal examples share, for errors.
 
     Raises:
         DataError: too few examples.
@@ -108,18 +118,23 @@ def split_rows(
 
 
 def has_own_validation(dataset: Dataset) -> int:
-    """Return how many rows the source itself has for validation, so that no share is drawn for it."""
+    """Return the number of rows in the source's own validation part. If there are any, `val` has no effect."""
     return int((dataset.column("part").slice(0, dataset.rows) == 2).sum())
 
 
 def validation_messages(facts: Mapping[str, Any], noun: str) -> list[str]:
-    """Return the message that the source says what validates; the facts of earlier runs do not tell it."""
+    """Return the message that the source has its own validation part. The `facts` of earlier runs do not record it.
+
+    Args:
+        facts: metadata of the run.
+        noun: noun for an example.
+    """
     count = facts.get("own_validation", 0)
     return [f"validates on the {_said(count, noun)} that the source has for it: val does not act"] if count else []
 
 
 def _some(training: np.ndarray, train_samples: int | None, noun: str, there: str) -> np.ndarray:
-    """The first rows of those to train on, as many as are asked for."""
+    """Return the first `train_samples` training rows."""
     if train_samples is not None and train_samples > len(training):
         raise DataError(
             f"train_samples={train_samples} is more than the {_said(len(training), noun)} {there} to train on"

@@ -1,4 +1,4 @@
-"""Images: which of several classes one belongs to, or the image itself by way of a few numbers."""
+"""Problem `images`: image classification, and autoencoders that reconstruct images."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,11 +17,11 @@ from raysq.problems.images.settings import ImageSettings
 from raysq.problems.splits import has_own_validation, validation_messages
 
 _BUILDERS = "raysq.problems.images.models:"
-_NAMED = 12  # classes up to which they are named in a line
+_NAMED = 12  # most classes that a message names
 
 
 def facts(dataset: Dataset, settings: ImageSettings) -> dict[str, Any]:
-    """The classes and their shares, the images' size, how such images are read, and what stands in two splits."""
+    """Return the metadata of a run: classes, priors, image shape, preprocessor settings and sizes of the splits."""
     found = pictures(dataset, settings)
     return {
         "classes": list(dataset.manifest.report["classes"]),
@@ -37,7 +37,15 @@ def facts(dataset: Dataset, settings: ImageSettings) -> dict[str, Any]:
 
 
 def objective(facts: Mapping[str, Any], settings: ImageSettings) -> Objective:
-    """Cross-entropy or squared error, of classes or of pixels; accuracy of classes, squared error of pixels."""
+    """Return the objective.
+
+    The loss is cross-entropy or mean squared error, of class probabilities or of pixels. The metric is accuracy for
+    labels and mean squared error for images.
+
+    Args:
+        facts: metadata of the run; not used.
+        settings: image settings of the run.
+    """
     if settings.target == "image":
         loss = "mean_squared_error" if settings.loss == "mse" else "binary_crossentropy"
         return Objective(loss, {"mse": classification_metrics.image_error})
@@ -46,17 +54,17 @@ def objective(facts: Mapping[str, Any], settings: ImageSettings) -> Objective:
 
 
 def references(facts: Mapping[str, Any], settings: ImageSettings) -> dict[str, dict[str, Any]]:
-    """The shares of the classes among the training images, or their mean, whatever the image."""
+    """Return the only baseline, which predicts the class priors or the mean of the training images."""
     return {"baseline": {}}
 
 
 def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Nothing: accuracy has no unit, and pixels are from 0 to 1 everywhere."""
+    """Return an empty dict: accuracy has no unit, and pixels are always from 0 to 1."""
     return {}
 
 
 def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
-    """What a model sees and is to give, and what a person should know of the splits."""
+    """Return messages about the input, the target and the splits of a run."""
     classes = facts["classes"]
     height, width, channels = facts["shape"]
     train, val, test = facts["examples"]
@@ -82,7 +90,7 @@ def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
 
 
 def raw_reading(facts: Mapping[str, Any]) -> ImagePredictionPreprocessor:
-    """The preparation that reads raw images for predictions as those of the run were read."""
+    """Return the preprocessor that reads raw images for predictions with the settings of the run's data set."""
     return ImagePredictionPreprocessor.of(facts["reading"])
 
 
@@ -105,7 +113,7 @@ PROBLEM = Problem(
     scale=scale,
     remarks=remarks,
     folds=None,
-    reading=raw_reading,  # not "reading": that is the package beside this
+    reading=raw_reading,
     history=None,
     predict=predict,
     report=report,

@@ -1,4 +1,4 @@
-"""Images of a split: their pixels in memory or on disk, and the gather that builds a batch of them."""
+"""Batch source of images: pixels in memory or on disk, and the gather that builds a batch."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from raysq.data.dataset import Dataset
 from raysq.problems.images.settings import SAME, ImageSettings
 from raysq.problems.splits import split_rows
 
-_BLOCK = 4096  # images whose mean is taken at a time
+_BLOCK = 4096  # images read at a time for the mean
 SCALE = np.float32(1 / 255)
 
 
 class Pictures:
-    """The images of a data set.
+    """The images of a data set, shared by all splits.
 
     Attributes:
         dataset: prepared images.
-        settings: what a model sees of them.
+        settings: image settings.
         split: rows of each split.
         shape: height, width and channels.
-        pixels: uint8, on disk: `take(rows)` gives shape (n, height * width * channels).
-        labels: int32 of shape (images,), numbers of the classes.
+        pixels: uint8 pixels on disk; `take(rows)` returns shape (n, height * width * channels).
+        labels: class index of each image, int32 of shape (images,).
     """
 
     def __init__(self, dataset: Dataset, settings: ImageSettings):
@@ -40,23 +40,23 @@ class Pictures:
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
-        """All pixels and labels: one private copy."""
+        """A copy of all pixels and labels in memory."""
         return {"pixels": np.array(self.pixels.slice(0, self.dataset.rows)), "labels": np.array(self.labels)}
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `arrays` takes."""
+        """Size of `arrays` in bytes."""
         return self.dataset.rows * int(np.prod(self.shape)) + self.labels.nbytes
 
     @property
     def priors(self) -> tuple[float, ...]:
-        """The share of each class in the training images."""
+        """The share of each class among the training images."""
         classes = len(self.dataset.manifest.report["classes"])
         counts = np.bincount(self.labels[self.split.train], minlength=classes)
         return tuple((counts / counts.sum()).tolist())
 
     def mean(self) -> np.ndarray:
-        """The mean of the training images, float32 of the images' shape, from 0 to 1."""
+        """Return the mean of the training images, float32 from 0 to 1, of shape `shape`."""
         rows = self.split.train
         total = np.zeros(int(np.prod(self.shape)), np.int64)
         for begin in range(0, len(rows), _BLOCK):
@@ -65,7 +65,7 @@ class Pictures:
 
     @cached_property
     def shared(self) -> dict[str, int]:
-        """How many images of the validation and the test split are, pixel for pixel, also among those to train on."""
+        """The number of validation and test images whose pixels equal those of a training image."""
         keys = self.dataset.column("key")
         train = keys.take(self.split.train)
         return {name: int(np.isin(keys.take(getattr(self.split, name)), train).sum()) for name in ("val", "test")}
@@ -73,17 +73,22 @@ class Pictures:
 
 @lru_cache(maxsize=1)
 def pictures(dataset: Dataset, settings: ImageSettings) -> Pictures:
-    """The images of a data set; the last ones asked for are kept, for facts, inputs and examples ask in turn."""
+    """Return the images of a data set. The latest are cached, since metadata, input spec and splits need them in turn.
+
+    Args:
+        dataset: prepared images.
+        settings: image settings.
+    """
     return Pictures(dataset, settings)
 
 
 @dataclass(frozen=True)
 class Images:
-    """The images of one split.
+    """Batch source of the images of one split.
 
     Attributes:
-        pictures: those of all splits.
-        name: of the split.
+        pictures: images of all splits.
+        name: name of the split.
     """
 
     pictures: Pictures
@@ -91,7 +96,7 @@ class Images:
 
     @property
     def rows(self) -> np.ndarray:
-        """The row of the data set of each example, rising."""
+        """The data set's row of each example, ascending."""
         rows: np.ndarray = getattr(self.pictures.split, self.name)
         return rows
 
@@ -100,34 +105,34 @@ class Images:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `arrays` takes on a device."""
+        """Bytes that `arrays` takes on the device."""
         return self.pictures.nbytes + self.rows.nbytes
 
     @property
     def batch_bytes(self) -> int:
-        """Bytes of an image as float32, and of its label or of itself once more."""
+        """Bytes of x and y of one example: a float32 image, and its label or the image again."""
         pixels = 4 * int(np.prod(self.pictures.shape))
         return 2 * pixels if self.pictures.settings.target == "image" else pixels + 4
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The pixels of all images, the same array for every split, the labels, and the rows of this split."""
+        """Return the pixels and labels of all images, shared by all splits, and the rows of this split."""
         return {**self.pictures.arrays, "rows": self.rows}
 
     def mapped(self) -> dict[str, Any]:
-        """The same on disk."""
+        """Return the same arrays with the pixels on disk."""
         return {"pixels": self.pictures.pixels, "labels": self.pictures.labels, "rows": self.rows}
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-        """Builds a batch.
+        """Build a batch.
 
         Args:
-            indices: int vector of n numbers of examples (NumPy or TensorFlow).
-            arrays: what `arrays` or `mapped` gave, or device copies.
-            take: gathers rows of an array.
+            indices: int vector of n example indices (NumPy or TensorFlow).
+            arrays: the result of `arrays` or `mapped`, or device copies of it.
+            take: `take(array, rows)` gathers along the first axis.
 
         Returns:
-            x, float32 of shape (n, height, width, channels), the pixels divided by 255; y, int32 of shape (n, 1), the
-            class, or x itself where the image is the target.
+            `(x, y)`. x holds the pixels divided by 255, float32 of shape (n, height, width, channels). y holds the
+            class indices, int32 of shape (n, 1), or is x if the image is the target.
         """
         rows = take(arrays["rows"], indices)
         x = scaled(take(arrays["pixels"], rows), self.pictures.shape)
@@ -137,11 +142,14 @@ class Images:
 
 
 def scaled(pixels: Any, shape: tuple[int, ...]) -> Any:
-    """Images as a model sees them: float32 from 0 to 1; NumPy gives NumPy, and a tensor a tensor.
+    """Scale pixels to the input of a model.
 
     Args:
-        pixels: uint8 of shape (n, height * width * channels).
+        pixels: uint8 of shape (n, height * width * channels), NumPy or TensorFlow.
         shape: height, width and channels.
+
+    Returns:
+        float32 from 0 to 1 of shape (n, height, width, channels), a NumPy array or a tensor as `pixels`.
     """
     if isinstance(pixels, np.ndarray):
         return (pixels.astype(np.float32) * SCALE).reshape(-1, *shape)

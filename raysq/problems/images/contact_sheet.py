@@ -1,4 +1,4 @@
-"""Contact sheets: many small pictures as the pixels of one."""
+"""Contact sheets: many small pictures combined into one."""
 
 from collections.abc import Sequence
 
@@ -8,15 +8,15 @@ GAP = 2  # pixels between pictures
 
 
 def sheet(images: Sequence[np.ndarray], columns: int, gap: int = GAP) -> np.ndarray:
-    """Pictures in rows, nothing between them.
+    """Arrange pictures in rows, with transparent gaps.
 
     Args:
-        images: uint8 of one shape, (height, width, 1 or 3).
-        columns: pictures of a row.
+        images: uint8 pictures of one shape, (height, width, 1 or 3).
+        columns: pictures in a row.
         gap: pixels between pictures.
 
     Returns:
-        uint8 of shape (height, width, 2 or 4): the last channel is 0 where nothing is, else 255.
+        uint8 of shape (height, width, 2 or 4). The last channel is alpha: 0 in gaps and empty cells, else 255.
     """
     height, width, channels = images[0].shape
     columns = min(columns, len(images))
@@ -30,21 +30,22 @@ def sheet(images: Sequence[np.ndarray], columns: int, gap: int = GAP) -> np.ndar
 
 
 def channels_sheet(values: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
-    """The channels of a convolution's output beside each other, as "Deep Learning with Python" draws them (5.4.1).
+    """Arrange the output channels of a convolution in rows, as in "Deep Learning with Python" (5.4.1).
 
     Args:
-        values: of shape (height, width, channels).
-        columns: channels of a row.
+        values: output of the layer, shape (height, width, channels).
+        columns: channels in a row.
         gap: pixels between channels.
 
     Returns:
-        uint8 of shape (height, width): 1 to 255, each channel by its own mean and deviation; 0 where nothing is.
+        uint8 of shape (height, width): 1 to 255, each channel scaled by its own mean and standard deviation; 0 in gaps
+        and empty cells.
     """
     height, width, channels = values.shape
     mean, deviation = values.mean((0, 1)), values.std((0, 1))
     even = (values - mean) / np.where(deviation > 0, deviation, 1.0)
     drawn = np.clip(even * 64 + 128, 1, 255).astype(np.uint8)
-    drawn[..., deviation == 0] = 1  # a channel that sees nothing
+    drawn[..., deviation == 0] = 1  # constant channels are dark
     lines = -(-channels // columns)
     whole = np.zeros((lines * (height + gap) - gap, min(columns, channels) * (width + gap) - gap), np.uint8)
     for channel in range(channels):
@@ -54,11 +55,12 @@ def channels_sheet(values: np.ndarray, columns: int, gap: int = 1) -> np.ndarray
 
 
 def vector_sheet(values: np.ndarray, highest: float | None = None) -> np.ndarray:
-    """The numbers of a dense layer as cells of a picture, row by row, as near to a square as can be.
+    """Arrange the outputs of a dense layer as the cells of a nearly square picture, row by row.
 
     Args:
-        values: of shape (units,).
-        highest: the value that is brightest; the largest of them when None. The smallest, or 0, is the darkest.
+        values: output of the layer, shape (units,).
+        highest: value of the brightest cell; the maximum of `values` if None. The darkest is the minimum or 0,
+            whichever is less.
 
     Returns:
         uint8 of shape (rows, columns): 1 to 255, and 0 after the last cell.
@@ -73,8 +75,15 @@ def vector_sheet(values: np.ndarray, highest: float | None = None) -> np.ndarray
 
 
 def shrunk(images: np.ndarray, most: int) -> np.ndarray:
-    """Images of shape (n, height, width, channels) with no side longer than so many pixels: every second, third, ... is
-    a mean of its neighbors."""
+    """Shrink images by a whole factor, averaging blocks of pixels, until no side exceeds `most` pixels.
+
+    Args:
+        images: uint8 of shape (n, height, width, channels).
+        most: longest side in pixels.
+
+    Returns:
+        uint8 of shape (n, height, width, channels); `images` itself if they are small enough.
+    """
     step = -(-max(images.shape[1:3]) // most)
     if step <= 1:
         return images

@@ -1,4 +1,4 @@
-"""Images that lie in more than one class, pixel for pixel: found over all pieces, by what their notes carry."""
+"""Images with the same pixels in more than one class, found over all partitions by their statistics."""
 
 import base64
 import zlib
@@ -13,12 +13,15 @@ _NAMED = 5
 
 
 def pack(keys: np.ndarray, labels: np.ndarray, ids: Sequence[str]) -> dict[str, str]:
-    """Return checksums, labels and names of a table's images, for its note: some 20 bytes an image.
+    """Return checksums, labels and ids of a table's images for its statistics, some 20 bytes an image.
 
     Args:
-        keys: uint64, a checksum of the pixels of each.
-        labels: int32, the number of each one's class.
-        ids: their names.
+        keys: checksum of the pixels of each image, uint64.
+        labels: class index of each image, int32.
+        ids: id of each image.
+
+    Returns:
+        Base64 text by "keys", "labels" and "ids".
     """
     columns = {"keys": keys.astype("<u8").tobytes(), "labels": labels.astype("<i4").tobytes()}
     columns["ids"] = zlib.compress("\0".join(ids).encode("utf-8", "surrogateescape"), 1)
@@ -26,10 +29,13 @@ def pack(keys: np.ndarray, labels: np.ndarray, ids: Sequence[str]) -> dict[str, 
 
 
 def find(packed: Sequence[dict[str, str]]) -> dict[str, Any]:
-    """Return how many images have the pixels of one of another class (`count`), and the first `names`.
+    """Find images whose pixels equal those of an image of another class.
 
     Args:
-        packed: what `pack` made of each table, in order.
+        packed: results of `pack` for each table, in order.
+
+    Returns:
+        The number of such images as `count`, and the ids of the first as `names`.
     """
     data = {name: [base64.b64decode(one[name]) for one in packed] for name in ("keys", "labels", "ids")}
     rows = in_conflict(np.frombuffer(b"".join(data["keys"]), "<u8"), np.frombuffer(b"".join(data["labels"]), "<i4"))

@@ -1,4 +1,4 @@
-"""Figures of a split beyond the metrics: of classes a confusion matrix, of an autoencoder its errors."""
+"""Figures of a split beyond the metrics: a classification report, or the errors of an autoencoder."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,18 +13,18 @@ _QUANTILES = (0.1, 0.5, 0.9, 0.99)
 
 
 def details(facts: Mapping[str, Any], settings: ImageSettings, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
-    """Figures of a split beyond the metrics.
+    """Return figures of a split beyond the metrics.
 
     Args:
-        facts: the run's facts.
-        settings: the run's image settings.
-        y: the number of each example's class, `(n, 1)`, or the image, `(n, height, width, channels)`.
-        prediction: what the model gave: `(n, classes)`, or images.
+        facts: metadata of the run.
+        settings: image settings of the run.
+        y: class index of each example, shape `(n, 1)`, or the images, shape `(n, height, width, channels)`.
+        prediction: output of the model, shape `(n, classes)` or that of the images.
 
     Returns:
-        Of classes what `raysq.problems.classification_report.classification_report` says. Of images `examples`, the
-        mean squared error (`mse`) of all pixels, the mean absolute error (`mae`), and quantiles of the images' own mean
-        squared errors.
+        For labels, the result of `raysq.problems.classification_report.classification_report`. For images, `examples`,
+        the mean squared error (`mse`) and mean absolute error (`mae`) of all pixels, and `quantiles` of the mean
+        squared errors of the images.
     """
     if settings.target == "label":
         return classification_report.classification_report(facts, settings, y, prediction)
@@ -44,7 +44,7 @@ def details(facts: Mapping[str, Any], settings: ImageSettings, y: np.ndarray, pr
 
 
 def show(details: Mapping[str, Any], split: str) -> list[Table | Text]:
-    """The details as tables."""
+    """Return the result of `details` as tables and text."""
     if "confusion" in details:
         return classification_report.report_tables(details, split)
     heads = [

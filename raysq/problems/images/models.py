@@ -1,8 +1,8 @@
-"""Image models: the tutorials' dense and convolutional networks, and an autoencoder.
+"""Image models: the dense and convolutional networks of the tutorials, and an autoencoder.
 
-Every builder takes `InputSpec` (x float32 of shape (height, width, channels), from 0 to 1) and keyword settings, and
-returns an uncompiled Keras model: of classes with a softmax, output `(batch, classes)`; an autoencoder gives images of
-the shape of x.
+Every builder takes an `InputSpec` (x is float32 from 0 to 1, of shape (height, width, channels)) and keyword settings,
+and returns an uncompiled Keras model. Classifiers end in a softmax with output `(batch, classes)`. Autoencoders return
+images of the shape of x.
 """
 
 from typing import Any, Literal
@@ -17,7 +17,7 @@ Flip = Literal["none", "horizontal", "vertical", "both"]
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
-    """The share of each class, or the mean image, of the training images, whatever is seen. Nothing to train."""
+    """Predict the class priors or the mean of the training images for every input. There is nothing to train."""
     x = keras.Input(inputs.shape)
     if inputs.extra["target"] == "image":
         mean = quick.Constant(inputs.extra["mean"]().reshape(-1).tolist())(x)
@@ -34,15 +34,18 @@ def mlp(
     flip: Flip = "none",
     shift: float = 0.0,
 ) -> keras.Model:
-    """Dense layers over all pixels in a row, with dropout after each.
+    """Build dense layers over the flattened pixels, with dropout after each.
 
     Args:
-        inputs: of images with classes.
-        units: of each layer.
-        layers: how many.
-        dropout: share of the units that are left out while training.
-        flip: turns training images over, at random.
-        shift: moves training images by up to this share of their sides, at random.
+        inputs: input spec of images with target "label".
+        units: units of each layer.
+        layers: number of hidden layers.
+        dropout: share of the units to drop in training.
+        flip: directions in which training images are flipped at random.
+        shift: largest random shift of training images, as a share of their sides.
+
+    Raises:
+        UsageError: a setting is out of range, or the target is "image".
     """
     _at_least(1, units=units, layers=layers)
     x = keras.Input(inputs.shape)
@@ -68,21 +71,24 @@ def cnn(
     flip: Flip = "none",
     shift: float = 0.0,
 ) -> keras.Model:
-    """Blocks of convolutions, each with max pooling at its end, then a dense layer.
+    """Build blocks of convolutions that end in max pooling, followed by a dense layer.
 
     Args:
-        inputs: of images with classes.
-        filters: of the convolutions of the first block; each further block has twice as many.
-        kernel_size: side of a convolution's window.
-        convolutions: of a block.
-        blocks: how many.
-        pool: side of the windows of which the maximum is kept; 1 for none.
-        padding: whether a convolution keeps the image's size ("same") or shrinks it.
-        units: of the dense layer; none for 128 of gray images, and 512 of colored ones, as in the tutorials.
-        dropout: share of the values that are left out while training, before the dense layer and after it.
-        normalize: batch normalization after each convolution.
-        flip: turns training images over, at random.
-        shift: moves training images by up to this share of their sides, at random.
+        inputs: input spec of images with target "label".
+        filters: filters of the convolutions in the first block. Each further block has twice as many.
+        kernel_size: side of the convolution window in pixels.
+        convolutions: convolutions in each block.
+        blocks: number of blocks.
+        pool: side of the pooling window; 1 for no pooling.
+        padding: "same" to keep the size of the image in convolutions, "valid" to shrink it.
+        units: units of the dense layer. None for 128 with gray images and 512 with color images, as in the tutorials.
+        dropout: share of the values to drop in training, before and after the dense layer.
+        normalize: whether batch normalization follows each convolution.
+        flip: directions in which training images are flipped at random.
+        shift: largest random shift of training images, as a share of their sides.
+
+    Raises:
+        UsageError: a setting is out of range, the images are too small, or the target is "image".
     """
     units = units if units is not None else 128 if inputs.shape[2] == 1 else 512
     _at_least(
@@ -112,13 +118,16 @@ def autoencoder(
     units: int = 0,
     activation: Literal["relu", "tanh", "sigmoid", "linear"] = "relu",
 ) -> keras.Model:
-    """All pixels into a few numbers, and these into all pixels again.
+    """Build an autoencoder that compresses the pixels to a code and reconstructs them from it.
 
     Args:
-        inputs: of images that are their own target.
-        code: how many numbers.
-        units: of a dense layer before the code and one after it; 0 for none.
-        activation: of the code.
+        inputs: input spec of images with target "image".
+        code: size of the code.
+        units: units of one dense layer before and one after the code; 0 for none.
+        activation: activation of the code.
+
+    Raises:
+        UsageError: a setting is out of range, or the target is "label".
     """
     if inputs.extra["target"] != "image":
         raise UsageError("this model gives images: set target=image")
@@ -137,15 +146,15 @@ def autoencoder(
 
 
 def _classes(inputs: InputSpec) -> keras.layers.Layer:
-    """The output of a model of classes."""
+    """Return the softmax output layer of a classifier."""
     if inputs.extra["target"] != "label":
         raise UsageError("this model names classes: set target=label")
-    # float32 whatever the precision of the others: the loss takes logarithms of it.
+    # float32 also in mixed precision: the loss takes the logarithm of the output.
     return keras.layers.Dense(inputs.outputs, activation="softmax", dtype="float32", name="classes")
 
 
 def _varied(seen: Any, flip: Flip, shift: float) -> Any:
-    """The images turned over and moved at random, while training."""
+    """Flip and shift images at random in training."""
     if not 0 <= shift < 1:
         raise UsageError(f"setting shift must be at least 0 and below 1, received {shift}")
     if flip != "none":
@@ -162,7 +171,7 @@ def _dropped(seen: Any, rate: float) -> Any:
 
 
 def _fits(inputs: InputSpec, kernel_size: int, convolutions: int, blocks: int, pool: int, padding: str) -> None:
-    """Refuses images that are too small for a model's convolutions and pooling."""
+    """Raise UsageError if images are too small for a model's convolutions and pooling."""
     for name, side in zip(("height", "width"), inputs.shape, strict=False):
         left = side
         for _ in range(blocks):
