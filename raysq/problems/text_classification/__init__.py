@@ -1,4 +1,4 @@
-"""Text classification: which of several classes a document belongs to."""
+"""Text classification: predict the class of a document."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,11 +21,22 @@ from raysq.problems.text_classification.settings import TextClassificationSettin
 from raysq.text.documents import DocumentPredictionPreprocessor
 
 _BUILDERS = "raysq.problems.text_classification.models:"
-_NAMED = 6  # classes up to which they are named in a line
+_NAMED = 6  # most classes that a message names
 
 
 def facts(dataset: Dataset, settings: TextClassificationSettings) -> dict[str, Any]:
-    """The classes and their shares, how much of the texts the vocabulary covers, and how such texts are read."""
+    """Return the metadata of a run.
+
+    The metadata hold the classes and their priors, how much of the training text the vocabulary covers, and the
+    preprocessor settings for reading raw texts in the same way.
+
+    Args:
+        dataset: prepared documents.
+        settings: batch-time settings of the run.
+
+    Raises:
+        DataError: the training documents have no words, or a split does not fit the data set.
+    """
     found = documents(dataset, settings)
     vocabulary, counts = found.vocabulary, found.counts
     tokens = int(counts.sum())
@@ -54,7 +65,12 @@ def facts(dataset: Dataset, settings: TextClassificationSettings) -> dict[str, A
 
 
 def objective(facts: Mapping[str, Any], settings: TextClassificationSettings) -> Objective:
-    """Cross-entropy (or the squared error of the probabilities), and accuracy."""
+    """Return the loss, cross-entropy or the squared error of the probabilities, and the accuracy metric.
+
+    Args:
+        facts: metadata of the run.
+        settings: batch-time settings of the run; `loss` selects the loss.
+    """
     two = len(facts["classes"]) == 2
     if settings.loss == "mse":
         loss: Any = "mean_squared_error" if two else classification_metrics.squared_error
@@ -66,17 +82,17 @@ def objective(facts: Mapping[str, Any], settings: TextClassificationSettings) ->
 
 
 def references(facts: Mapping[str, Any], settings: TextClassificationSettings) -> dict[str, dict[str, Any]]:
-    """The shares of the classes among the training documents, whatever the text says."""
+    """Return the baselines: the `baseline` model, which predicts the class priors, with the settings it needs."""
     return {"baseline": {"vectorization": "sequence", "ngrams": 1, "hashing": 0, "maxlen": 1}}
 
 
 def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Nothing: accuracy has no unit."""
+    """Return no denormalized metrics, because accuracy has no unit."""
     return {}
 
 
 def remarks(facts: Mapping[str, Any], settings: TextClassificationSettings) -> list[str]:
-    """What a model sees of a document, and how much of the words it knows."""
+    """Return messages that describe the input of a model and the coverage of its vocabulary."""
     classes = facts["classes"]
     words = "characters" if facts["reading"].get("level") == "char" else "words"
     named = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
@@ -118,7 +134,7 @@ def remarks(facts: Mapping[str, Any], settings: TextClassificationSettings) -> l
 
 
 def raw_reading(facts: Mapping[str, Any]) -> DocumentPredictionPreprocessor:
-    """The preparation that reads raw texts for predictions as those of the run were read."""
+    """Return a preprocessor that reads raw texts for prediction with the run's preprocessor settings."""
     return DocumentPredictionPreprocessor.of(facts["reading"])
 
 
@@ -154,7 +170,7 @@ PROBLEM = Problem(
     scale=scale,
     remarks=remarks,
     folds=None,
-    reading=raw_reading,  # not "reading": that is the package beside this
+    reading=raw_reading,
     history=None,
     predict=predict,
     report=report,

@@ -1,4 +1,4 @@
-"""What predictions need beside a run's facts: the words of its ids, written with its model."""
+"""Assets of a run: the vocabulary file that predictions need beside the metadata."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,21 +11,35 @@ from raysq.problems.text_classification.vocabulary import FILE, Vocabulary
 
 
 def write(dataset: Dataset, settings: TextClassificationSettings) -> dict[str, bytes]:
-    """The files of a run's assets; `ids.Vocabulary.read` reads them.
+    """Return the contents of a run's asset files by file name.
+
+    `Vocabulary.read` reads them.
+
+    Args:
+        dataset: prepared documents.
+        settings: batch-time settings of the run.
 
     Returns:
-        `vocabulary.txt`: a line for each id, in order of rank, of its words, parted by a space; backslash, line breaks
-        and spaces inside a word are escaped. It is empty where ids are hashes.
+        `vocabulary.txt` with one line per term in order of rank. The words of an n-gram are separated by a space.
+        Backslashes, line breaks and spaces inside a word are escaped. The file is empty if ids are hashes.
     """
     lines = documents(dataset, settings).vocabulary.lines()
     return {FILE: "".join(f"{line}\n" for line in lines).encode()}
 
 
 def words(facts: Mapping[str, Any], settings: TextClassificationSettings, assets: Path) -> list[str]:
-    """The word of each id of a model that reads words in their order, "" for marks, padding and hashes; none for bags.
+    """Return the word of each id.
+
+    Args:
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
+        assets: folder of the run's assets.
+
+    Returns:
+        A list of `features` strings, "" for padding, special tokens and hashes; an empty list for bags of words.
 
     Raises:
-        DataError: the vocabulary is not there, or is not that of the run.
+        DamagedError: the vocabulary file is missing or belongs to another run.
     """
     if settings.bag:
         return []

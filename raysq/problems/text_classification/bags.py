@@ -1,4 +1,4 @@
-"""Documents as bags of ids: which ids they hold, and how often."""
+"""Bags of words: the distinct ids of each document and their counts."""
 
 import numpy as np
 
@@ -8,19 +8,20 @@ from raysq.problems.text_classification.vocabulary import Vocabulary
 
 
 def bags(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Packed:
-    """The distinct ids of each document, ascending, with their counts.
+    """Return the distinct ids of each document in ascending order, with their counts.
 
-    The whole document counts, its start mark and its unknown words among it where there are marks, as in listing 3.2
-    on `keras.datasets.imdb`. Runs of several words beside the words themselves where ngrams asks for them.
+    The bag covers the whole document. If the settings use special tokens, it includes the start token and the
+    unknown token, as in listing 3.2 on `keras.datasets.imdb`. With `ngrams` above 1 it also includes the n-grams of
+    2 to `ngrams` words.
 
     Args:
-        codes: int32 of shape (tokens,), -1 for an unknown word.
+        codes: int32 of shape (tokens,), the code of each word; -1 for an unknown word.
         offsets: int64 of shape (documents + 1,), where the tokens of each document begin.
-        vocabulary: gives the ids.
+        vocabulary: maps codes to ids.
     """
     count = len(offsets) - 1
     features = vocabulary.features
-    # One number for document and id: sorted, it is the bags, one after the other.
+    # Each key encodes a document and an id, so one sort orders all bags one after the other.
     base = np.arange(count, dtype=np.int64) * features
     bases = np.repeat(base, np.diff(offsets))
     parts = [_keys(bases, vocabulary.singles[codes])]
@@ -39,7 +40,13 @@ def bags(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Pack
 
 
 def document_counts(found: Packed, rows: np.ndarray, features: int) -> np.ndarray:
-    """How many of the given documents hold each id, int64 of shape (features,)."""
+    """Return the document frequency of each id in the given rows, int64 of shape (features,).
+
+    Args:
+        found: bags of documents.
+        rows: indices of the documents to count.
+        features: number of ids.
+    """
     lengths = np.diff(found.offsets)
     chosen = np.zeros(len(lengths), bool)
     chosen[rows] = True
@@ -47,11 +54,13 @@ def document_counts(found: Packed, rows: np.ndarray, features: int) -> np.ndarra
 
 
 def inverse_frequency(documents: int, holding: np.ndarray) -> np.ndarray:
-    """The weight of each id, as that of Keras's `Tokenizer`: log(1 + documents / (1 + documents that hold it)).
+    """Return the inverse document frequency of each id, as in Keras's `Tokenizer`.
+
+    The weight is log(1 + documents / (1 + holding)).
 
     Args:
-        documents: how many were counted.
-        holding: how many of them hold each id.
+        documents: number of documents that were counted.
+        holding: document frequency of each id.
 
     Returns:
         float32 of the shape of `holding`; 0 for id 0, which is padding.
@@ -62,7 +71,7 @@ def inverse_frequency(documents: int, holding: np.ndarray) -> np.ndarray:
 
 
 def _keys(bases: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """The keys of the ids that are not left out."""
+    """Return the keys of all nonzero ids."""
     keys = bases + ids
     there = ids > 0
     return keys if there.all() else keys[there]

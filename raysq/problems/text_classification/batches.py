@@ -1,4 +1,4 @@
-"""Documents of a split: their ids in memory or read from disk, and the gather that builds a batch of them."""
+"""Batch sources of text classification: documents encoded as ids, in memory or read from disk."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ from raysq.problems.text_classification.sequences import sequences
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.problems.text_classification.vocabulary import Vocabulary, ranked, ranked_runs
 
-_BLOCK = 1 << 22  # tokens that are looked at together
+_BLOCK = 1 << 22  # tokens processed at a time
 
 
 def encode(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Packed:
-    """Documents as the ids that a model sees.
+    """Encode documents as sequences or bags of ids.
 
     Args:
-        codes: int32 of shape (tokens,), codes of the vocabulary's words, -1 for an unknown word.
+        codes: int32 of shape (tokens,), codes of the vocabulary's words; -1 for an unknown word.
         offsets: int64 of shape (documents + 1,), where the tokens of each document begin.
-        vocabulary: gives the ids.
+        vocabulary: maps codes to ids; its settings select sequences or bags.
     """
     return (bags if vocabulary.settings.bag else sequences)(codes, offsets, vocabulary)
 
@@ -39,20 +39,21 @@ def vectorize(
     vocabulary: Vocabulary,
     settings: TextClassificationSettings,
 ) -> np.ndarray:
-    """x of documents that are in no data set, as `Texts.gather` makes it of those that are.
+    """Return the model inputs of documents outside of a data set, in the format of `Texts.gather`.
 
     Args:
-        codes: int32 of shape (tokens,), places in `words`.
+        codes: int32 of shape (tokens,), indices into `words`.
         offsets: int64 of shape (documents + 1,), where the tokens of each document begin.
         words: string array of the distinct words of these documents.
-        vocabulary: of the run.
-        settings: of the run.
+        vocabulary: vocabulary of the run.
+        settings: batch-time settings of the run.
 
     Returns:
-        int32 of shape (documents, maxlen); of bags (documents, width), or (documents, 2, width) with counts.
+        int32 of shape (documents, maxlen) for sequences; (documents, width) for bags, or (documents, 2, width) for
+        bags with counts.
     """
     if settings.hashing:
-        # Any word has a hash: these words are all the vocabulary there is.
+        # Every word has a hash, so the words of these documents replace the vocabulary.
         vocabulary = Vocabulary(words, vocabulary.terms, settings)
     else:
         codes = np.append(vocabulary.codes(words), np.int32(-1))[codes]
@@ -60,14 +61,14 @@ def vectorize(
 
 
 class Documents:
-    """The documents of a data set, as a model sees them.
+    """The documents of a data set, encoded with the settings of a run.
 
     Attributes:
-        dataset: prepared texts.
-        settings: what a model sees of them.
+        dataset: prepared documents.
+        settings: batch-time settings of the run.
         split: rows of each split.
         tokens: codes of the words of each document.
-        labels: int32 of shape (documents,), numbers of the classes.
+        labels: int32 of shape (documents,), class indices.
     """
 
     def __init__(self, dataset: Dataset, settings: TextClassificationSettings):
@@ -80,7 +81,7 @@ class Documents:
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """How often the training documents have each word of the prepared vocabulary, int64."""
+        """Number of occurrences of each prepared vocabulary word in the training documents, int64."""
         words = self.dataset.extra("vocabulary").num_rows
         found = np.zeros(words + 1, np.int64)
         training = self._is_training
@@ -91,7 +92,7 @@ class Documents:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The words that have an id.
+        """Vocabulary of the run.
 
         Raises:
             DataError: the training documents have no words.
@@ -110,13 +111,16 @@ class Documents:
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
-        """The ids of all documents, packed, and their labels: one private copy."""
+        """The packed ids of all documents and their labels, as one copy in memory."""
         parts = (encode(codes, offsets, self.vocabulary) for _, _, codes, offsets in self.blocks())
         return {**Packed.joined(parts).arrays(), "labels": self.labels}
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `arrays` takes at most; bags, and sequences without their unknown words, take less."""
+        """Upper bound of the size of `arrays` in bytes.
+
+        Bags, and sequences without their unknown words, take less.
+        """
         ids = self.tokens.lengths + int(self.settings.marked)
         if self.settings.bag:
             total = int(ids.sum()) * self.settings.ngrams * (2 if self.settings.counted else 1)
@@ -126,13 +130,13 @@ class Documents:
 
     @property
     def priors(self) -> tuple[float, ...]:
-        """The share of each class in the training documents."""
+        """Share of each class among the training documents."""
         classes = len(self.dataset.manifest.report["classes"])
         counts = np.bincount(self.labels[self.split.train], minlength=classes)
         return tuple((counts / counts.sum()).tolist())
 
     def idf(self) -> np.ndarray:
-        """The weight of each id by how many training documents have it, float32 of shape (features,)."""
+        """Return the inverse document frequency of each id in the training split, float32 of shape (features,)."""
         features = self.vocabulary.features
         holding = np.zeros(features, np.int64)
         for begin, end, codes, offsets in self.blocks():
@@ -141,8 +145,11 @@ class Documents:
         return inverse_frequency(len(self.split.train), holding)
 
     def vectors(self) -> np.ndarray | None:
-        """The word vector of each id, float32 of shape (features, dimension), zero for ids without one; None where the
-        data set was prepared without vectors.
+        """Return the word vector of each id.
+
+        Returns:
+            float32 of shape (features, dimension), zeros for ids without a vector; None if the data set was prepared
+            without vectors.
 
         Raises:
             UsageError: ids are hashes, which several words share.
@@ -160,7 +167,11 @@ class Documents:
         return found
 
     def blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-        """All documents, a bounded number of tokens at a time: first and end row, codes, and offsets from 0 on."""
+        """Yield all documents in blocks of a bounded number of tokens.
+
+        Yields:
+            The first row, the end row (exclusive), the codes, and the offsets relative to the block.
+        """
         offsets = self.tokens.offsets
         begin = 0
         while begin < len(self.tokens):
@@ -170,7 +181,7 @@ class Documents:
             begin = end
 
     def rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The codes and the offsets of some documents."""
+        """Return the codes and the offsets of the documents in the given rows."""
         parts = [self.tokens.row(row) for row in rows.tolist()]
         offsets = np.concatenate([[0], np.cumsum([len(part) for part in parts])]).astype(np.int64)
         return np.concatenate([np.empty(0, np.int32), *parts]), offsets
@@ -182,7 +193,7 @@ class Documents:
         return training
 
     def _training(self) -> tuple[np.ndarray, np.ndarray]:
-        """Codes and offsets of the training documents."""
+        """Return the codes and the offsets of the training documents."""
         lengths = self.tokens.lengths[self.split.train]
         parts = [
             codes[np.repeat(self._is_training[begin:end], np.diff(offsets))]
@@ -193,17 +204,20 @@ class Documents:
 
 @lru_cache(maxsize=1)
 def documents(dataset: Dataset, settings: TextClassificationSettings) -> Documents:
-    """The documents of a data set; the last ones asked for are kept, for facts, inputs and examples ask in turn."""
+    """Return the encoded documents of a data set.
+
+    The latest result is cached, because metadata, input spec and batch sources request it in turn.
+    """
     return Documents(dataset, settings)
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The documents of one split.
+    """Batch source of one split.
 
     Attributes:
-        documents: those of all splits.
-        name: of the split.
+        documents: documents of all splits.
+        name: name of the split.
     """
 
     documents: Documents
@@ -211,7 +225,7 @@ class Texts:
 
     @property
     def rows(self) -> np.ndarray:
-        """The row of the data set of each example, rising."""
+        """Data set row of each example, in ascending order."""
         rows: np.ndarray = getattr(self.documents.split, self.name)
         return rows
 
@@ -220,12 +234,12 @@ class Texts:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `arrays` takes on a device, at most."""
+        """Upper bound of the size of `arrays` on a device, in bytes."""
         return self.documents.nbytes + self.rows.nbytes
 
     @property
     def batch_bytes(self) -> int:
-        """Bytes of one document and its label; of a bag those of a document of mean length."""
+        """Bytes of one document and its label; for bags, of a document of mean length."""
         settings = self.documents.settings
         if not settings.bag:
             return 4 * (settings.maxlen + 1)
@@ -233,24 +247,25 @@ class Texts:
         return int(4 * (mean * (2 if settings.counted else 1) + 1))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The ids of all documents, the same arrays for every split, and the rows of this one."""
+        """Return the ids of all documents, which all splits share, and the rows of this split."""
         return {**self.documents.arrays, "rows": self.rows}
 
     def mapped(self) -> dict[str, Any]:
-        """The documents on disk, turned into x when rows are taken."""
+        """Return the documents on disk, which are encoded when rows are taken."""
         return {"x": _OnDisk(self.documents), "labels": self.documents.labels, "rows": self.rows}
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-        """Builds a batch.
+        """Build a batch.
 
         Args:
-            indices: int vector of n numbers of examples (NumPy or TensorFlow).
-            arrays: what `arrays` or `mapped` gave, or device copies.
-            take: gathers rows of an array.
+            indices: int vector of n example indices (NumPy or TensorFlow).
+            arrays: result of `arrays` or `mapped`, or device copies of it.
+            take: `take(array, rows)` gathers along the first axis.
 
         Returns:
-            x, int32: of sequences `(n, maxlen)`; of bags `(n, width)`, padded with 0 at the end, or `(n, 2, width)`
-            with the counts beside the ids, as wide as the widest of the batch. y, int32 of shape `(n, 1)`.
+            A tuple `(x, y)`. x is int32 of shape `(n, maxlen)` for sequences and `(n, width)` for bags. Bags with
+            counts have shape `(n, 2, width)`: ids, then counts. Bags are padded with 0 at the end to the widest of
+            the batch. y is int32 of shape `(n, 1)`, class indices.
         """
         rows = take(arrays["rows"], indices)
         y = take(arrays["labels"], rows)[:, None]
@@ -259,12 +274,12 @@ class Texts:
 
 
 class _OnDisk:
-    """x of documents, read when they are taken."""
+    """Model inputs of documents, encoded when rows are taken."""
 
     def __init__(self, documents: Documents):
         self._documents = documents
 
     def take(self, rows: Any) -> np.ndarray:
-        """x of the documents of an int vector."""
+        """Return the model inputs of the documents in the given rows."""
         codes, offsets = self._documents.rows(np.asarray(rows))
         return encode(codes, offsets, self._documents.vocabulary).x(self._documents.settings)

@@ -1,8 +1,8 @@
-"""The text models of "Deep Learning with Python" (F. Chollet, 2017), chapters 3 and 6, and of Keras's examples.
+"""Text models from "Deep Learning with Python" (F. Chollet, 2017), chapters 3 and 6, and from the Keras examples.
 
-Every builder takes `InputSpec` (x of shape `(maxlen,)`, ids, or a bag, see `TextClassificationSettings`) and keyword
-settings, and returns an uncompiled Keras model with output `(batch, outputs)`: one sigmoid for two classes, a softmax
-for more. As in the book, id 0, the padding, is an id like others: nothing masks it.
+Every builder takes an `InputSpec` and keyword settings, and returns an uncompiled Keras model. The input is a sequence
+of ids of shape `(maxlen,)` or a bag, see `TextClassificationSettings`. The output has shape `(batch, outputs)`: one
+sigmoid for two classes, a softmax for more. As in the book, the padding id 0 is not masked.
 """
 
 from typing import Any, Literal
@@ -18,7 +18,10 @@ _CELLS = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "SimpleRNN"}
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
-    """The share of each class among the training documents, whatever the text. Nothing to train."""
+    """Build a model that predicts the class priors of the training documents for every text.
+
+    The model has no trainable weights.
+    """
     priors = [float(share) for share in inputs.extra["priors"]]
     values = priors[1:] if inputs.outputs == 1 else priors
     return keras.Sequential([_input(inputs), quick.Constant(values)], name="baseline")
@@ -32,7 +35,18 @@ def multihot(
     activation: Literal["relu", "tanh"] = "relu",
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Dense layers over a bag of words (listing 3.3)."""
+    """Build dense layers over a bag of words (listing 3.3).
+
+    Args:
+        inputs: spec of bags.
+        units: units of each hidden layer.
+        layers: number of hidden layers.
+        activation: activation of the hidden layers.
+        dropout: dropout rate after each hidden layer; 0 for no dropout.
+
+    Raises:
+        UsageError: the input is a sequence, or a setting is out of range.
+    """
     if inputs.extra["vectorization"] == "sequence":
         raise UsageError("this model takes bags of words: set vectorization to multi_hot, count, freq or tfidf")
     _at_least(1, units=units, layers=layers)
@@ -52,7 +66,7 @@ def multihot(
 
 
 def embedding(inputs: InputSpec, *, embedding: int = 8) -> keras.Model:
-    """The vectors of all words in a row, into the output (listing 6.7)."""
+    """Build an embedding that is flattened into the output layer (listing 6.7)."""
     parts = (_embedding(inputs, embedding), keras.layers.Flatten())
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="embedding")
 
@@ -60,9 +74,18 @@ def embedding(inputs: InputSpec, *, embedding: int = 8) -> keras.Model:
 def glove(
     inputs: InputSpec, *, units: int = 32, vectors: bool = True, embedding_trainable: bool = False, embedding: int = 100
 ) -> keras.Model:
-    """The same with given word vectors and a hidden layer (listings 6.12 and 6.13).
+    """Build a flattened embedding of pretrained word vectors with a hidden layer (listings 6.12 and 6.13).
 
-    With `vectors=false` vectors of `embedding` numbers are learned from scratch (listing 6.16).
+    Args:
+        inputs: spec of sequences.
+        units: units of the hidden layer.
+        vectors: use the data set's word vectors; False learns the embedding from scratch (listing 6.16).
+        embedding_trainable: train the pretrained vectors too.
+        embedding: dimension of an embedding that is learned from scratch.
+
+    Raises:
+        DataError: `vectors` is true and the data set has no word vectors.
+        UsageError: the input is a bag, or `embedding` is below 1.
     """
     table = _vectors(inputs, embedding_trainable) if vectors else _embedding(inputs, embedding)
     parts = (table, keras.layers.Flatten(), keras.layers.Dense(units, activation="relu"))
@@ -70,13 +93,16 @@ def glove(
 
 
 def average(inputs: InputSpec, *, embedding: int = 16) -> keras.Model:
-    """The mean of the words' vectors, padding among them, into the output."""
+    """Build an embedding averaged over all positions, padding included, into the output layer."""
     parts = (_embedding(inputs, embedding), keras.layers.GlobalAveragePooling1D())
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="average")
 
 
 def one_hot(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 7) -> keras.Model:
-    """A convolution over one-hot vectors (listings 6.1 to 6.3), the maximum over time. For words and characters."""
+    """Build a convolution over one-hot vectors (listings 6.1 to 6.3) with global max pooling.
+
+    The model takes words or characters.
+    """
     _shrinks(inputs, kernel_size)
     parts = (
         quick.OneHotConv1D(filters, kernel_size, inputs.extra["features"], activation="relu"),
@@ -94,7 +120,7 @@ def simple_rnn(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """An embedding and a simple recurrent layer (listing 6.23)."""
+    """Build an embedding and simple recurrent layers (listing 6.23)."""
     return _recurrent("simple_rnn", inputs, embedding, units, layers, dropout, recurrent_dropout)
 
 
@@ -107,7 +133,7 @@ def lstm(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """An embedding and an LSTM (listing 6.27)."""
+    """Build an embedding and LSTM layers (listing 6.27)."""
     return _recurrent("lstm", inputs, embedding, units, layers, dropout, recurrent_dropout)
 
 
@@ -119,7 +145,7 @@ def lstm_bidirectional(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """An LSTM in each direction (listing 6.43)."""
+    """Build an embedding and a bidirectional LSTM (listing 6.43)."""
     drop = _rate(dropout=dropout, recurrent_dropout=recurrent_dropout)
     words = _words(inputs)
     seen = _embedding(inputs, embedding)(words)
@@ -138,7 +164,7 @@ def gru(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """An embedding and a GRU."""
+    """Build an embedding and GRU layers."""
     return _recurrent("gru", inputs, embedding, units, layers, dropout, recurrent_dropout)
 
 
@@ -150,7 +176,7 @@ def gru_stacked(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """An embedding and two GRUs."""
+    """Build an embedding and two stacked GRU layers."""
     return _recurrent("gru", inputs, embedding, units, 2, dropout, recurrent_dropout, name="gru_stacked")
 
 
@@ -164,17 +190,20 @@ def rnn(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Recurrent layers of a kind to choose, for searches: as `lstm`, `gru` or `simple_rnn` with the same settings."""
+    """Build recurrent layers whose cell is a setting, so that a search can select it.
+
+    The result equals `lstm`, `gru` or `simple_rnn` with the same settings.
+    """
     return _recurrent(cell, inputs, embedding, units, layers, dropout, recurrent_dropout, name="rnn")
 
 
 def conv1d(
     inputs: InputSpec, *, embedding: int = 128, filters: int = 32, kernel_size: int = 7, pool: int = 5
 ) -> keras.Model:
-    """Two convolutions with pooling between, the maximum over time (listing 6.46).
+    """Build two convolutions with pooling in between and global max pooling (listing 6.46).
 
-    The listing ends without an activation and so trains a cross-entropy on what are no probabilities; this one ends
-    with the sigmoid that was meant.
+    The listing has no activation on the output layer, so its cross-entropy is computed on values that are not
+    probabilities. This model has the intended sigmoid.
     """
     _shrinks(inputs, kernel_size * (1 + pool) - 1)
     conv: dict[str, Any] = {"kernel_size": kernel_size, "activation": "relu"}
@@ -199,9 +228,21 @@ def conv1d_glove(
     embedding_trainable: bool = False,
     embedding: int = 100,
 ) -> keras.Model:
-    """Three convolutions over given word vectors (Keras example "Using pre-trained word embeddings").
+    """Build three convolutions over pretrained word vectors (Keras example "Using pre-trained word embeddings").
 
-    With `vectors=false` vectors of `embedding` numbers are learned from scratch.
+    Args:
+        inputs: spec of sequences.
+        filters: filters of each convolution.
+        kernel_size: kernel size of each convolution.
+        pool: pool size between the convolutions.
+        units: units of the hidden layer.
+        vectors: use the data set's word vectors; False learns the embedding from scratch.
+        embedding_trainable: train the pretrained vectors too.
+        embedding: dimension of an embedding that is learned from scratch.
+
+    Raises:
+        DataError: `vectors` is true and the data set has no word vectors.
+        UsageError: the input is a bag, `maxlen` is too short for the convolutions, or `embedding` is below 1.
     """
     _shrinks(inputs, kernel_size * (1 + pool + pool * pool) - pool - 1)
     conv: dict[str, Any] = {"kernel_size": kernel_size, "activation": "relu"}
@@ -244,7 +285,7 @@ def _input(inputs: InputSpec) -> Any:
 
 
 def _in_order(inputs: InputSpec) -> None:
-    """Refuses bags where a model reads words in their order."""
+    """Raise UsageError if the input is a bag, for models that need word order."""
     if inputs.extra["vectorization"] != "sequence":
         raise UsageError(
             f"this model takes words in their order, and vectorization is {inputs.extra['vectorization']}: set "
@@ -253,13 +294,13 @@ def _in_order(inputs: InputSpec) -> None:
 
 
 def _words(inputs: InputSpec) -> Any:
-    """The input of a model that reads words in their order."""
+    """Return the input of a model that needs word order."""
     _in_order(inputs)
     return _input(inputs)
 
 
 def _output(inputs: InputSpec) -> keras.layers.Layer:
-    # float32 whatever the precision of the others: the loss takes logarithms of it.
+    # float32 under every precision policy, because the loss takes the logarithm of the output.
     activation = "sigmoid" if inputs.outputs == 1 else "softmax"
     return keras.layers.Dense(inputs.outputs, activation=activation, dtype="float32")
 
@@ -270,7 +311,7 @@ def _embedding(inputs: InputSpec, dimension: int) -> keras.layers.Layer:
 
 
 def _vectors(inputs: InputSpec, trainable: bool) -> keras.layers.Layer:
-    """An embedding of the data set's word vectors, noughts for words without one."""
+    """Return an embedding of the data set's word vectors, with zeros for words without a vector."""
     table = inputs.extra["vectors"]()
     if table is None:
         raise DataError(
@@ -290,7 +331,10 @@ def _at_least(least: int, **values: int) -> None:
 
 
 def _rate(**rates: float) -> dict[str, float]:
-    """Dropout rates as keyword arguments; Keras's recurrent layers would clip a wrong one silently."""
+    """Validate dropout rates and return them as keyword arguments.
+
+    Keras's recurrent layers silently clip a rate that is out of range.
+    """
     for name, rate in rates.items():
         if not 0 <= rate < 1:
             raise UsageError(f"setting {name} must be at least 0 and below 1, received {rate}")
@@ -298,7 +342,7 @@ def _rate(**rates: float) -> dict[str, float]:
 
 
 def _shrinks(inputs: InputSpec, needed: int) -> None:
-    """Refuses documents that are too short for a model's convolutions and pooling."""
+    """Raise UsageError if `maxlen` is too short for a model's convolutions and pooling."""
     _in_order(inputs)
     maxlen = inputs.extra["maxlen"]
     if maxlen < needed:

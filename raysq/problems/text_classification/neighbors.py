@@ -1,4 +1,4 @@
-"""The words that a model has put close to each other: neighbors in its Embedding."""
+"""Report section of the nearest neighbors in a model's Embedding layer."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,19 +9,22 @@ from raysq.problems.charts import Section, Table
 from raysq.problems.text_classification.batches import Texts
 from raysq.text.neighbors import nearest, unit_rows
 
-SAMPLED = 10_000  # training documents at most from which typical words are counted
+SAMPLED = 10_000  # most training documents in which words are counted
 _NEAREST = 8
-_SHOWN = 12  # words at least, where there are few classes
-_RARE = 10  # occurrences below which a word has hardly been trained
+_SHOWN = 12  # words in the table, shared among the classes; at least one per class
+_RARE = 10  # words with fewer occurrences are hardly trained
 
 
 def neighbors_section(facts: Mapping[str, Any], train: Texts, values: np.ndarray) -> Section | None:
-    """The nearest words of those that are most typical of each class; None where ids are no words.
+    """Return the section of the nearest neighbors of the most typical words of each class.
 
     Args:
-        facts: the run's facts.
-        train: the training examples.
-        values: of the Embedding, `(features, dimension)`.
+        facts: metadata of the run.
+        train: batch source of the training split.
+        values: weights of the Embedding layer, `(features, dimension)`.
+
+    Returns:
+        None if the ids are not single words in order, or if too few words are frequent enough.
     """
     settings, vocabulary = train.documents.settings, train.documents.vocabulary
     if settings.bag or settings.hashing or len(values) != vocabulary.features:
@@ -30,7 +33,7 @@ def neighbors_section(facts: Mapping[str, Any], train: Texts, values: np.ndarray
     counts = class_counts(train, len(classes), len(values))
     scores = typical(counts)
     known = counts.sum(0) >= _RARE
-    known[: settings.first] = False  # padding and marks
+    known[: settings.first] = False  # padding and special tokens
     if known.sum() <= _NEAREST:
         return None
     each = max(1, _SHOWN // len(classes))
@@ -52,7 +55,13 @@ def neighbors_section(facts: Mapping[str, Any], train: Texts, values: np.ndarray
 
 
 def class_counts(train: Texts, classes: int, features: int) -> np.ndarray:
-    """How often each id occurs in the training documents of each class, `(classes, features)`."""
+    """Return how often each id occurs in the training documents of each class, int64 of shape `(classes, features)`.
+
+    Args:
+        train: batch source of the training split; at most `SAMPLED` evenly spaced documents are counted.
+        classes: number of classes.
+        features: number of ids.
+    """
     indices = np.linspace(0, len(train) - 1, min(SAMPLED, len(train))).astype(np.int64)
     mapped = train.mapped()
     counts = np.zeros((classes, features), np.int64)
@@ -64,19 +73,22 @@ def class_counts(train: Texts, classes: int, features: int) -> np.ndarray:
 
 
 def typical(counts: np.ndarray) -> np.ndarray:
-    """z-score of each word's log-odds in a class against the other classes, with all words' shares as the prior.
+    """Return how typical each word is of each class.
+
+    The value is the z-score of the word's log-odds in the class against the other classes. The prior is the share of
+    each word in all classes.
 
     Source: Monroe, Colaresi & Quinn 2008, "Fightin' Words", equations 15 to 22.
 
     Args:
-        counts: `(classes, words)`.
+        counts: occurrences of each word in each class, `(classes, words)`.
 
     Returns:
         float64 of the same shape; 0 for words that never occur.
     """
     whole = counts.sum(0).astype(np.float64)
     total = max(whole.sum(), 1.0)
-    prior = np.where(whole > 0, whole / total * 500.0, 1.0)  # as many pseudo-words as a longer document has
+    prior = np.where(whole > 0, whole / total * 500.0, 1.0)  # 500 pseudo-words, as many as a longer document has
     strength = prior[whole > 0].sum()
     scores = np.zeros(counts.shape)
     for number, own in enumerate(counts.astype(np.float64)):

@@ -1,4 +1,4 @@
-"""Runs of several words: counted in documents, and found again through a tree of their beginnings."""
+"""n-grams: count them in documents, and look them up in a prefix tree."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 
 @dataclass(frozen=True)
 class Counts:
-    """The distinct runs of so many words, in order of first appearance.
+    """The distinct n-grams of one length, in order of first appearance.
 
     Attributes:
-        counts: int64 of shape (runs,).
-        firsts: int64, the token with which each appears first.
-        terms: int64 of shape (runs, words), the codes of the words.
+        counts: int64 of shape (ngrams,), occurrences of each n-gram.
+        firsts: int64 of shape (ngrams,), index of the token at which each n-gram first begins.
+        terms: int64 of shape (ngrams, length), the codes of the words.
     """
 
     counts: np.ndarray
@@ -24,17 +24,17 @@ class Counts:
 
 
 def runs(codes: np.ndarray, offsets: np.ndarray, words: int, longest: int) -> Iterator[tuple[np.ndarray, Counts]]:
-    """All runs of 2, 3, ... `longest` known words inside a document.
+    """Count the n-grams of 2 to `longest` known words that lie inside one document.
 
     Args:
-        codes: int32 of shape (tokens,), -1 for an unknown word.
+        codes: int32 of shape (tokens,), the code of each word; -1 for an unknown word.
         offsets: int64 of shape (documents + 1,), where the tokens of each document begin.
-        words: codes are below it.
-        longest: words of the longest run.
+        words: number of words; every code is below it.
+        longest: number of words of the longest n-gram.
 
     Yields:
-        For each length int64 of shape (tokens - length + 1,), which run begins at each token, -1 for none; and the
-        runs.
+        For each length, int64 of shape (tokens - length + 1,) and the counts of that length. The array holds the
+        index of the n-gram that begins at each token, -1 for none.
     """
     begins = _begins(codes, offsets)
     state, terms = codes.astype(np.int64), None
@@ -44,7 +44,7 @@ def runs(codes: np.ndarray, offsets: np.ndarray, words: int, longest: int) -> It
         indices, distinct = encoded.indices.to_numpy(), encoded.dictionary.to_numpy()
         (places,) = np.nonzero(whole)
         firsts = np.empty(len(distinct), np.int64)
-        firsts[indices[::-1]] = places[::-1]  # of several the last is kept: the first place
+        firsts[indices[::-1]] = places[::-1]  # NumPy keeps the last assignment: in reverse order, the first place
         before, last = np.divmod(distinct, words)
         terms = np.column_stack([before if terms is None else terms[before], last])
         state = np.full(len(keys), -1, np.int64)
@@ -53,12 +53,12 @@ def runs(codes: np.ndarray, offsets: np.ndarray, words: int, longest: int) -> It
 
 
 class Tree:
-    """Chosen runs of words, and how to find them in documents.
+    """Prefix tree that looks up selected n-grams in documents.
 
     Args:
-        terms: int of shape (chosen, longest): codes of words, -1 behind the last one.
-        ids: int32 of shape (chosen,).
-        words: codes are below it.
+        terms: int of shape (ngrams, longest), the codes of the words; -1 after the last word.
+        ids: int32 of shape (ngrams,), the id of each n-gram.
+        words: number of words; every code is below it.
     """
 
     def __init__(self, terms: np.ndarray, ids: np.ndarray, words: int):
@@ -71,14 +71,22 @@ class Tree:
             keys, places = np.unique(state[reaching] * words + terms[reaching, length - 1], return_inverse=True)
             state = np.zeros(len(terms), np.int64)
             state[reaching] = places
-            # The last entry is for what is not there; beginnings that were not chosen themselves have no id either.
+            # The last entry is the id 0 of absent n-grams. Prefixes that are not selected themselves keep id 0 too.
             found = np.zeros(len(keys) + 1, np.int32)
             ending = lengths == length
             found[state[ending]] = ids[ending]
             self._levels.append((pa.array(keys), found))
 
     def ids(self, codes: np.ndarray, offsets: np.ndarray) -> Iterator[np.ndarray]:
-        """For each length from 2 on the id of the run that begins at each token, 0 for none; int32."""
+        """Yield, for each length from 2 on, the id of the n-gram that begins at each token.
+
+        Args:
+            codes: int32 of shape (tokens,), -1 for an unknown word.
+            offsets: int64 of shape (documents + 1,), where the tokens of each document begin.
+
+        Yields:
+            int32 of shape (tokens - length + 1,), 0 for no n-gram.
+        """
         begins = _begins(codes, offsets)
         state = codes.astype(np.int64)
         for length, (keys, found) in enumerate(self._levels, 2):
@@ -88,7 +96,7 @@ class Tree:
 
 
 def _begins(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Whether each token is the first of its document."""
+    """Return whether each token is the first of its document."""
     begins = np.zeros(len(codes), bool)
     begins[offsets[:-1][np.diff(offsets) > 0]] = True
     return begins
@@ -97,7 +105,7 @@ def _begins(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 def _joined(
     state: np.ndarray, codes: np.ndarray, begins: np.ndarray, words: int, length: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A key for each run, from that of its beginning and its last word; -1, and False, where there is none."""
+    """Return a key for each n-gram, made of its prefix and its last word, and whether there is one; -1 for none."""
     before, last = state[: max(len(codes) - length + 1, 0)], codes[length - 1 :]
     whole = (before >= 0) & (last >= 0) & ~begins[length - 1 :]
     return np.where(whole, before * words + last, -1), whole

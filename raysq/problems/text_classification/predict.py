@@ -1,4 +1,4 @@
-"""Classes for raw texts by a trained model."""
+"""Predict the classes of raw texts with a trained model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,9 +16,9 @@ from raysq.problems.text_classification.vocabulary import Vocabulary
 from raysq.text.documents import texts_of
 from raysq.text.tokenizer import Tokens, tokenize
 
-BATCH = 128  # documents that the model is given at a time
-_CHUNK = 1024  # documents whose ids are made at a time
-_NARROWEST = 64  # ids of a bag
+BATCH = 128  # documents per call of the model
+_CHUNK = 1024  # documents encoded at a time
+_NARROWEST = 64  # smallest width of a bag, in ids
 
 
 def predict(
@@ -31,26 +31,26 @@ def predict(
     origin: int = 0,
     assets: Path | None = None,
 ) -> pa.Table:
-    """A class for every text, and how probable each class is.
+    """Predict the class of every text and the probability of each class.
 
-    A text's answer does not depend on the texts beside it, bit for bit.
+    The prediction of a text does not depend on the other texts of the table, bit for bit.
 
     Args:
-        facts: the run's facts.
-        settings: the run's text settings.
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
         model: the Keras model.
-        table: the texts in the column that the run was trained on, or in `text`; a column `id` is kept.
-        report: of the preparation that read them; not needed.
-        stands: not for texts, each of which is predicted by itself.
-        origin: number of the table's first row.
+        table: texts in the column that the run was trained on, or in `text`; a column `id` is kept.
+        report: report of the preprocessor that read the table; unused.
+        stands: unused, because each text is predicted on its own.
+        origin: row number of the table's first row.
         assets: folder with the run's vocabulary.
 
     Returns:
-        A table with `row`, `id` where there is one, `label`, its `probability`, `p_CLASS` for each class, and
-        `remark`: null, or why the answer says little ("no words", "no known words").
+        A table with `row`, `id` if the input has it, `label`, its `probability`, `p_CLASS` for each class, and
+        `remark`. `remark` is null, or says why the prediction is unreliable: "no words" or "no known words".
 
     Raises:
-        DataError: there is no column of texts, or no vocabulary.
+        DataError: the table has no column of texts, or the vocabulary is missing.
     """
     texts = texts_of(table, facts["reading"].get("text"), "text")
     if assets is None:
@@ -83,7 +83,10 @@ def predict(
 
 
 def widened(x: np.ndarray, width: int | None = None) -> np.ndarray:
-    """x with ids 0 up to that width, or up to the next power of two: so that few shapes are compiled."""
+    """Pad x with zeros at the end to a width, by default the next power of two (at least 64).
+
+    Powers of two keep the number of compiled shapes small.
+    """
     missing = (width or _power(x.shape[-1])) - x.shape[-1]
     return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)])
 
@@ -93,13 +96,16 @@ def _power(width: int) -> int:
 
 
 def _known(x: np.ndarray, settings: TextClassificationSettings) -> np.ndarray:
-    """Whether the model sees a word of its vocabulary in each document."""
+    """Return whether each encoded document contains a known word."""
     ids = x if x.ndim == 2 else x[:, 0]
     return np.asarray((ids >= settings.first).any(1))
 
 
 def _outputs(model: Any, x: np.ndarray, settings: TextClassificationSettings) -> np.ndarray:
-    """What the model gives, in batches of one size and, of bags, by the width that each document needs itself."""
+    """Return the model's outputs, computed in batches of one size.
+
+    Bags are batched by the width that each document needs, so that no result depends on another document.
+    """
     widths = np.full(len(x), x.shape[-1])
     if settings.bag:
         lengths = ((x if x.ndim == 2 else x[:, 0]) > 0).sum(1)

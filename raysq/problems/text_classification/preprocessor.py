@@ -1,4 +1,4 @@
-"""From documents in raw files to the words of one vocabulary."""
+"""Preprocessor of text classification: raw documents to word codes of one vocabulary."""
 
 import dataclasses
 import hashlib
@@ -18,18 +18,18 @@ from raysq.text.readers import Form, Piece, words_of
 
 @dataclass(frozen=True)
 class TextClassificationPreprocessor(DocumentPreprocessor):
-    """How raw documents become words of a vocabulary. The fields are settings.
+    """Settings that turn raw labeled documents into word codes of a vocabulary.
 
     Attributes:
-        label: column of the label; found in the files when none.
-        counted: "train" counts the vocabulary over the documents that are not of the test part; "all" over all.
-        missing: "error" asks for a label of every document; "drop" leaves out those without a label or a text, and
-            tells them.
-        vectors: file of word vectors (GloVe, word2vec as text; plain, gz or zip) to align to the vocabulary.
-        vectors_sha256: its checksum; found when none.
-        words_sha256: checksum of the words that are known beside an npz file; found when none.
+        label: column of the label; None infers it from the files.
+        counted: documents in which the vocabulary is counted: "train" excludes the test part, "all" counts all.
+        missing: "error" requires a label for every document; "drop" leaves out documents without a label or a text
+            and reports them.
+        vectors: file of word vectors (GloVe, or word2vec as text; plain, gz or zip) to align to the vocabulary.
+        vectors_sha256: checksum of the file of word vectors; None computes it.
+        words_sha256: checksum of the word list that belongs to an npz file; None computes it.
 
-    The others are those of `DocumentPreprocessor`, `Documents` and `Tokens`.
+    The other fields are those of `DocumentPreprocessor`, `Documents` and `Tokens`.
     """
 
     label: str | None = None
@@ -44,20 +44,26 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
 
     @property
     def form(self) -> Form:
-        """How the documents are read."""
+        """Format of the documents in the raw files."""
         return Form(self.text, self.label, self.headers, **self.csv_settings())
 
     def to_config(self) -> dict[str, Any]:
-        """The settings without this machine's folders, for the manifest and the fingerprint."""
+        """Return the settings for the manifest and the fingerprint, without the folders of this machine."""
         name = None if self.vectors is None else os.path.basename(self.vectors)
         return {**super().to_config(), "vectors": name}
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
-        """These settings with what was not said found in the files, and what was found, in lines.
+        """Infer settings the user left out from the files, and report what was inferred.
+
+        Args:
+            files: the raw files.
+
+        Returns:
+            The completed settings, and messages about the inferred values.
 
         Raises:
-            DataError: something cannot be found out; the message says what to say.
-            SourceError: no file of vectors, or one that cannot be read.
+            DataError: a setting cannot be inferred; the message says which one to give.
+            SourceError: the file of word vectors is missing or cannot be read.
         """
         found, told = super().infer(files)
         if self.vectors is not None and self.vectors_sha256 is None:
@@ -71,15 +77,19 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
         return found, told
 
     def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """Yield the documents of one partition in tables, with statistics of each."""
+        """Yield the documents of one partition as tables, with the statistics of each table."""
         for table, note in super().documents(partition):
             yield _whole(table, note) if self.missing == "drop" else (table, note)
 
     def validate_stats(self, stats: list[Note]) -> None:
-        """Raise the first error of all chunks.
+        """Validate the statistics of all chunks.
+
+        Args:
+            stats: statistics of each chunk.
 
         Raises:
-            DataError: no documents, documents without a label, one class only.
+            DataError: there are no documents or words, a document has no label, the source gives a part for only
+                some documents, or the documents to train on have fewer than two classes.
         """
         from raysq.problems.text_classification.validation import validate
 
@@ -93,20 +103,20 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
         return summarize(self, stats, summary or {})
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Return messages that describe a report."""
         from raysq.problems.text_classification.validation import describe
 
         return describe(report)
 
 
 def _whole(table: pa.Table, note: Note) -> tuple[pa.Table, Note]:
-    """Leave out the documents of a table that have no label or no text.
+    """Drop the documents of a table that have no label or no text.
 
     Returns:
-        The documents that are left, and their note, with the ids of the others in `dropped`.
+        The remaining documents, and their statistics with the ids of the dropped documents in `dropped`.
     """
     there = pc.is_valid(table.column("label"))
-    if "text" in table.column_names:  # word ranks have none
+    if "text" in table.column_names:  # documents of word ranks have no text
         there = pc.and_(there, pc.not_equal(pc.utf8_trim_whitespace(table.column("text")), ""))
     kept = table.filter(there)
     dropped = table.column("id").filter(pc.invert(there)).to_pylist()

@@ -1,4 +1,4 @@
-"""Rows of different lengths, packed one after the other, and the gather that pads those of a batch."""
+"""Ragged arrays: rows of different lengths stored one after the other, and padded when a batch is gathered."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,12 +11,13 @@ from raysq.problems.text_classification.settings import TextClassificationSettin
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """Ids of documents.
+    """Ids of documents, stored one after the other.
 
     Attributes:
-        ids: int32 of shape (1 + ids,). The first is 0, for padding.
-        offsets: int64 of shape (documents + 1,), where the ids of each document begin; from 1 on.
-        counts: int32, how often the document has each id, 0 for padding; None where that is not asked for.
+        ids: int32 of shape (1 + ids,). The first element is 0, the padding.
+        offsets: int64 of shape (documents + 1,), where the ids of each document begin; the first is 1.
+        counts: int32 of shape (1 + ids,), occurrences of each id in its document, 0 for padding; None for inputs
+            without counts.
     """
 
     ids: np.ndarray
@@ -25,13 +26,19 @@ class Packed:
 
     @classmethod
     def of(cls, ids: np.ndarray, lengths: np.ndarray, counts: np.ndarray | None = None) -> "Packed":
-        """Packs ids without padding, given how many each document has."""
+        """Pack ids without padding.
+
+        Args:
+            ids: ids of all documents, one document after the other.
+            lengths: number of ids of each document.
+            counts: occurrences of each id, of the shape of `ids`; None for none.
+        """
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64) + 1
         return cls(_behind_zero([ids]), offsets, None if counts is None else _behind_zero([counts]))
 
     @classmethod
     def joined(cls, parts: Iterable["Packed"]) -> "Packed":
-        """The documents of several, one after the other."""
+        """Concatenate the documents of several parts."""
         parts = list(parts)
         if len(parts) == 1:
             return parts[0]
@@ -41,12 +48,12 @@ class Packed:
         return cls(_behind_zero([part.ids[1:] for part in parts]), offsets, _behind_zero(counts) if counts else None)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What `padded` reads."""
+        """Return the arrays that `padded` reads: `ids`, `starts`, `ends`, and `counts` if there are counts."""
         counts = {} if self.counts is None else {"counts": self.counts}
         return {"ids": self.ids, "starts": self.offsets[:-1].copy(), "ends": self.offsets[1:].copy(), **counts}
 
     def x(self, settings: TextClassificationSettings) -> np.ndarray:
-        """x of all documents, in memory."""
+        """Return the model inputs of all documents."""
         take = lambda array, at: array.take(at)  # noqa: E731
         return padded(np.arange(len(self.offsets) - 1), self.arrays(), take, settings)
 
@@ -54,16 +61,17 @@ class Packed:
 def padded(
     rows: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any], settings: TextClassificationSettings
 ) -> Any:
-    """x of the given documents.
+    """Gather and pad the model inputs of the given documents.
 
     Args:
-        rows: int vector of n documents, NumPy or TensorFlow.
-        arrays: what `Packed.arrays` gave, or device copies of it.
-        take: gathers rows of an array.
-        settings: how long a sequence is, and where it is padded.
+        rows: int vector of n document indices (NumPy or TensorFlow).
+        arrays: result of `Packed.arrays`, or device copies of it.
+        take: `take(array, rows)` gathers along the first axis.
+        settings: batch-time settings; they give the length of a sequence and the side of its padding.
 
     Returns:
-        int32 of shape (n, maxlen); of bags (n, width), or (n, 2, width) with counts, as wide as the widest of them.
+        int32 of shape (n, maxlen) for sequences; (n, width) for bags, or (n, 2, width) for bags with counts. The width
+        is that of the widest bag.
     """
     starts, ends = take(arrays["starts"], rows)[:, None], take(arrays["ends"], rows)[:, None]
     ops: Any = np if isinstance(starts, np.ndarray) else _keras_operations()
@@ -85,7 +93,7 @@ def _keras_operations() -> Any:
 
 
 def _behind_zero(parts: list[np.ndarray]) -> np.ndarray:
-    """The parts as one int32 array that begins with a 0."""
+    """Concatenate the parts to one int32 array after a leading 0."""
     out = np.zeros(1 + sum(map(len, parts)), np.int32)
     if parts:
         np.concatenate(parts, out=out[1:], casting="same_kind")

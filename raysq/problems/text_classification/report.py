@@ -1,4 +1,4 @@
-"""What a report shows of a classifier: what it takes for what, how sure it is, and where it is wrong."""
+"""Report of a text classifier: confusion matrix, confidence, mistakes, and accuracy by document length."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,10 @@ from raysq.problems.text_classification.settings import TextClassificationSettin
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
-SAMPLED = 30_000  # documents at most behind the figures
+SAMPLED = 30_000  # most documents that the report evaluates
 _MISTAKES = 12
 _EXCERPT = 280  # characters
-_LENGTHS = 8  # groups of documents by length
+_LENGTHS = 8  # groups of documents of similar length
 
 
 def report(
@@ -33,18 +33,20 @@ def report(
     embedding: Callable[[], np.ndarray | None] | None = None,
     week: str | None = None,
 ) -> list[Section]:
-    """The sections of a run of a text classifier.
+    """Return the report sections of a text classification run.
+
+    The report covers the test split, or the validation split if the data set has no test part.
 
     Args:
-        dataset: what the run was trained on.
-        facts: the run's facts.
-        settings: the run's text settings.
-        predict: the model, from x as `gather` makes it to `(n, 1)` or `(n, classes)`.
-        embedding: gives the values of the model's first Embedding layer, `(features, dimension)`, or None.
-        week: for forecasts only.
+        dataset: data set that the run was trained on.
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
+        predict: maps x, as returned by `gather`, to probabilities of shape `(n, 1)` or `(n, classes)`.
+        embedding: returns the weights of the model's first Embedding layer, `(features, dimension)`, or None.
+        week: applies to forecasts only.
 
     Raises:
-        UsageError: a week is asked for.
+        UsageError: `week` is given.
     """
     if week is not None:
         raise UsageError("--week is for forecasts; the documents of a text run have no time")
@@ -129,13 +131,16 @@ def _length_section(
 
 
 def texts_of(dataset: Dataset, column: str, rows: np.ndarray) -> list[str]:
-    """The values of a column of text in some rows."""
+    """Return the values of a text column in the given rows, "" for null."""
     shards, size = dataset.arrow(column), dataset.manifest.shard_rows
     return [shards[row // size][row % size].as_py() or "" for row in np.asarray(rows).tolist()]
 
 
 def excerpts(dataset: Dataset, rows: np.ndarray) -> list[str]:
-    """How documents begin: their text, or the words of their tokens where no text was kept."""
+    """Return an excerpt from the beginning of each document.
+
+    Documents without stored text are shown by the words of their tokens.
+    """
     shown = []
     tokens = dataset.ragged("tokens")
     words = dataset.extra("vocabulary").column("word")

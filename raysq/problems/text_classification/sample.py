@@ -1,4 +1,4 @@
-"""Built-in synthetic reviews: a JSONL file with texts and labels, for trying things out without any data."""
+"""Built-in synthetic reviews: a JSONL file with texts and labels, for a first run without data."""
 
 import json
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import numpy as np
 from raysq.problems.sample_size import sample_length
 from raysq.storage.atomic import atomic_write
 
-VERSION = 1  # raised when the same number would give other texts
+VERSION = 1  # incremented when the same count would give other texts
 DEFAULT = "4000"
 CLASSES = ("neg", "pos")
 
 _FEWEST, _MOST = 50, 200_000
-_TESTED = 5  # one document in so many is of the test part
-_AGREES = 0.83  # share of the opinions that are those of the review's class
-_NEGATED = 0.2  # share of the opinions that are said by "not" and their contrary
+_TESTED = 5  # every fifth document belongs to the test part
+_AGREES = 0.83  # share of the opinions that agree with the review's class
+_NEGATED = 0.2  # share of the opinions that are expressed as the negated opposite
 
 
 def _listed(words: str) -> tuple[str, ...]:
@@ -44,20 +44,21 @@ _TIMES = _listed("yesterday later tonight again twice once early slowly suddenly
 
 
 def sample(directory: Path, spec: str = "") -> Path:
-    """Writes synthetic reviews, the same for the same number everywhere, or finds them written.
+    """Write synthetic reviews, or return the existing file.
 
-    Their opinions agree with the class more often than not, so that a model learns, and is never always right. Some
-    are said by "not" and their contrary, so that the order of words tells something that their counts do not.
+    The same number of reviews gives the same file on every machine. Most opinions of a review agree with its class, so
+    a model can learn but cannot reach perfect accuracy. Some opinions are the negated opposite, so word order carries
+    information that word counts lack.
 
     Args:
-        directory: where the file goes.
-        spec: how many, such as "2000"; four thousand when empty.
+        directory: folder for the file.
+        spec: number of reviews, such as "2000"; 4000 if empty.
 
     Returns:
-        A JSONL file with `text`, `label` ("neg" or "pos") and `split` ("train", or "test" for a fifth).
+        Path of a JSONL file with `text`, `label` ("neg" or "pos") and `split` ("train", or "test" for every fifth).
 
     Raises:
-        UsageError: not a number of documents.
+        UsageError: `spec` is not a number of documents in the allowed range.
         SourceError: the directory cannot be written.
     """
     count = sample_length(spec, DEFAULT, "documents", _FEWEST, _MOST)
@@ -72,7 +73,12 @@ def sample(directory: Path, spec: str = "") -> Path:
 
 
 def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
-    """Synthetic reviews and their labels; the first ones are the same for any count."""
+    """Return synthetic reviews and their labels.
+
+    Args:
+        count: number of reviews; a smaller count gives a prefix of a larger one.
+        seed: random seed.
+    """
     random = np.random.RandomState(seed)
 
     def one(words: Sequence[str]) -> str:
@@ -81,7 +87,7 @@ def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
     def opinion(label: int) -> str:
         side = label if random.random_sample() < _AGREES else 1 - label
         negated = random.random_sample() < _NEGATED
-        # The contrary words are the commoner ones, as words are.
+        # The power skews the draw toward the first words of the list, as frequencies in real text are skewed.
         word = _OPINIONS[1 - side if negated else side][int(len(_OPINIONS[0]) * random.random_sample() ** 1.5)]
         said = one(_NEGATIONS if negated else _ADVERBS)
         return f"the {one(_ASPECTS)} was {said} {word}" if random.randint(2) else f"{said} {word} {one(_ASPECTS)}"

@@ -1,4 +1,4 @@
-"""Documents as sequences of ids, cut as Keras's `pad_sequences` cuts them."""
+"""Sequences of ids, truncated as by Keras's `pad_sequences`."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from raysq.problems.text_classification.vocabulary import Vocabulary
 
 
 def sequences(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Packed:
-    """The ids of each document that fit into `maxlen`, in the order in which a model sees them.
+    """Return the ids of each document, truncated to `maxlen` and in the order of the model input.
 
     Args:
-        codes: int32 of shape (tokens,), -1 for an unknown word.
+        codes: int32 of shape (tokens,), the code of each word; -1 for an unknown word.
         offsets: int64 of shape (documents + 1,), where the tokens of each document begin.
-        vocabulary: gives the ids.
+        vocabulary: maps codes to ids; its settings give `maxlen`, truncation and order.
     """
     settings = vocabulary.settings
     ids = vocabulary.singles[codes]
@@ -25,10 +25,10 @@ def sequences(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) ->
             ids = ids[known]
     lengths = np.diff(offsets) + marks
     kept = np.minimum(lengths, settings.maxlen)
-    # Reversing comes before cutting: what is cut off in front is then the end of the document.
+    # Sequences are reversed before they are truncated, so "pre" then removes the end of the document.
     from_end = (settings.truncation == "pre") != settings.reversed
     skipped = lengths - kept if from_end else np.zeros_like(lengths)
-    # Place of each id that is kept, counted from the document's start mark.
+    # Position of each id that is kept, counted from the document's start token.
     ends = np.cumsum(kept)
     places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(skipped - (ends - kept), kept)
     if settings.reversed:

@@ -1,4 +1,4 @@
-"""What a model sees of a document: the batch-time settings of text classification."""
+"""Batch-time settings of text classification."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,37 +12,40 @@ from raysq.problems.base import InputSpec
 if TYPE_CHECKING:
     from raysq.problems.text_classification.batches import Texts
 
-START, UNKNOWN, OFFSET = 1, 2, 3  # as in keras.datasets.imdb; 0 is padding everywhere
+START, UNKNOWN, OFFSET = 1, 2, 3  # as in keras.datasets.imdb; 0 is always padding
 
 
 @dataclass(frozen=True)
 class TextClassificationSettings:
-    """What a model sees of a document. All of it is applied at batch time: changing it prepares nothing again.
+    """Batch-time settings of text classification: how documents become model inputs, and how they are split.
 
-    A sequence is the document's ids, cut and padded to `maxlen`; a bag is its distinct ids, each with its count where
-    it matters, of the whole document.
+    The settings apply at batch time, so a data set need not be prepared again when they change. A sequence is the ids
+    of a document, truncated and padded to `maxlen`. A bag is the distinct ids of the whole document, with their counts
+    if the vectorization needs them.
 
     Attributes:
-        max_features: ids in all, the marks and padding among them, as Keras's num_words: id < max_features. Fewer
-            where the vocabulary has fewer words.
-        maxlen: ids of a sequence.
-        truncation: which end of a document that is longer is cut off.
-        padding: at which end one that is shorter is filled up with 0.
-        reversed: last word first; before cutting and padding, as in listing 6.42.
-        marks: ids as in `keras.datasets.imdb` (1 start, 2 unknown word, words from 4 on); false for those of Keras's
-            `Tokenizer` (words from 1 on, no start, unknown words left out before cutting).
-        vectorization: "sequence", or a bag: "multi_hot" (which ids), "count", "freq" (share of the document) or
+        max_features: upper bound of the number of ids, padding and special tokens included, as Keras's `num_words`:
+            id < max_features. A smaller vocabulary has fewer ids.
+        maxlen: ids per sequence.
+        truncation: side on which longer documents are cut: "pre" removes the beginning, "post" the end.
+        padding: side on which shorter documents are padded with 0: "pre" in front, "post" at the end.
+        reversed: reverse the word order before truncation and padding, as in listing 6.42.
+        marks: use the special tokens of `keras.datasets.imdb` (1 start, 2 unknown word, words from 4 on). False uses
+            the ids of Keras's `Tokenizer`: words from 1 on, no start token, and unknown words are left out before
+            truncation.
+        vectorization: "sequence", or a bag: "multi_hot" (presence of ids), "count", "freq" (share of the document) or
             "tfidf" (as Keras's `Tokenizer`).
-        ngrams: bags of all runs of 1 to so many words.
-        hashing: ids of the hashing trick (listing 6.4), md5 of the word as Keras's `hashing_trick`; then neither
-            max_features nor marks are used, and words that the data set's vocabulary lacks are left out. 0 for a
-            vocabulary.
-        vocabulary: "train" ranks words by their count in the training documents alone, "prepared" takes the ranks of
+        ngrams: longest n-gram of a bag, in words; bags contain all n-grams of 1 to `ngrams` words.
+        hashing: number of ids of the hashing trick (listing 6.4), with md5 as in Keras's `hashing_trick`; 0 uses a
+            vocabulary. With hashing, `max_features` and `marks` do not apply, and words that the data set's vocabulary
+            lacks are left out.
+        vocabulary: "train" ranks words by their count in the training documents only, "prepared" uses the ranks of
             the prepared vocabulary, such as a published word index.
-        val: share of the documents to validate on, of those that are not of the test part; or a number of them.
-        pick: which ones: "hash" by a checksum of the text (equal texts stay together), or the "first" or "last" rows.
-        train_samples: train on so many documents only; none for all.
-        loss: "crossentropy", or "mse" for an exercise.
+        val: validation share of the documents outside of the test part, such as "0.2", or a number of documents.
+        pick: selection of the validation documents: "hash" by a checksum of the text, so that equal texts stay
+            together, or the "first" or "last" rows.
+        train_samples: number of documents to train on; None for all.
+        loss: "crossentropy", or "mse" (squared error of the probabilities) for an exercise.
     """
 
     max_features: int = 10_000
@@ -83,44 +86,44 @@ class TextClassificationSettings:
 
     @property
     def bag(self) -> bool:
-        """Whether x is a bag."""
+        """Whether the model input is a bag."""
         return self.vectorization != "sequence"
 
     @property
     def idle(self) -> tuple[str, ...]:
-        """The settings that decide nothing, and need not be searched."""
+        """Names of the settings that have no effect and need not be searched."""
         return ("maxlen", "truncation", "padding", "reversed") if self.bag else ()
 
     @property
     def counted(self) -> bool:
-        """Whether x holds a bag's counts beside its ids."""
+        """Whether the model input is a bag with counts."""
         return self.vectorization in ("count", "freq", "tfidf")
 
     @property
     def marked(self) -> bool:
-        """Whether documents have a start mark, and unknown words an id."""
+        """Whether documents have a start token and unknown words an id."""
         return self.marks and not self.hashing
 
     @property
     def first(self) -> int:
-        """The id of the first word."""
+        """Id of the first word."""
         return OFFSET + 1 if self.marked else 1
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """The settings, `val` also where it was given as a number.
+        """Convert values the user gave to values of the fields: a numeric `val` becomes text.
 
         Args:
-            values: settings as a person may give them.
-            dataset: prepared texts.
+            values: settings by name, as the user may give them.
+            dataset: prepared documents.
         """
         return splits.with_val_text(values)
 
     def open(self, dataset: Dataset) -> "dict[str, Texts]":
-        """The documents of each split of a data set.
+        """Return the batch source of each split of a data set.
 
         Raises:
-            DataError: a split does not fit.
+            DataError: a split does not fit the data set.
         """
         from raysq.problems.text_classification.batches import Texts, documents
 
@@ -128,11 +131,12 @@ class TextClassificationSettings:
         return {name: Texts(found, name) for name in splits.SPLITS}
 
     def inputs(self, dataset: Dataset) -> InputSpec:
-        """What a model builder is told.
+        """Return the input spec for model builders.
 
-        `extra` has "features" (number of ids), "classes" (names), "priors" (share of each class in the training
-        documents), "vectorization", "loss", "maxlen", and two functions: "idf" gives float32 of shape `(features,)`,
-        "vectors" float32 of shape `(features, dimension)`, or None where the data set has no word vectors.
+        `extra` has "features" (number of ids), "classes" (names), "priors" (share of each class among the training
+        documents), "vectorization", "loss", "maxlen", and two functions. "idf" returns float32 of shape
+        `(features,)`. "vectors" returns float32 of shape `(features, dimension)`, or None if the data set has no word
+        vectors.
         """
         from raysq.problems.text_classification.batches import documents
 

@@ -1,4 +1,4 @@
-"""Validate the statistics of all chunks, and summarize them in the data set's report."""
+"""Validate the partition statistics of labeled documents, and summarize them in the data set's report."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,10 +18,15 @@ _ONCE = "most words occur once: of texts without spaces between words, take the 
 
 
 def validate(settings: "TextClassificationPreprocessor", notes: list[Note]) -> None:
-    """Raise the error of what cannot be used.
+    """Validate the statistics of all chunks.
+
+    Args:
+        settings: settings of the preprocessor.
+        notes: statistics of each chunk.
 
     Raises:
-        DataError: documents without a label, some that say what is test while others do not, one class.
+        DataError: a document has no label, there are no words, the source gives a part for only some documents, or the
+            documents to train on have fewer than two classes.
     """
     missing = sum(note["missing_label"] for note in notes)
     if missing:
@@ -67,7 +72,16 @@ def validate(settings: "TextClassificationPreprocessor", notes: list[Note]) -> N
 
 
 def summarize(settings: "TextClassificationPreprocessor", notes: list[Note], found: Mapping[str, Any]) -> Note:
-    """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
+    """Summarize the statistics in the data set's report.
+
+    Args:
+        settings: settings of the preprocessor.
+        notes: statistics of each chunk.
+        found: results of fitting the vocabulary.
+
+    Returns:
+        The report. Its `share` is the requested share of the test part, None if the source gives the parts.
+    """
     test, said = sum(found["counts"]["test"]), total(notes, "said")
     parts = "none" if not test else "given" if said else "drawn"
     return {
@@ -89,7 +103,7 @@ def summarize(settings: "TextClassificationPreprocessor", notes: list[Note], fou
 
 
 def describe(report: Mapping[str, Any]) -> list[str]:
-    """Return a report in lines for people."""
+    """Return messages that describe a report."""
     train, test, validation = parts_by_class(report["counts"])
     both = [sum(counts) for counts in zip(train, test, validation, strict=True)]
     names = [_brief(name) for name in report["classes"]]
@@ -135,7 +149,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
 
 
 def _untested(report: Mapping[str, Any], train: int, validation: int) -> str:
-    """What the documents are for where none is for testing, and why."""
+    """Return the message that the data set has no test part, and why."""
     if validation:
         said = f"no test part: {train:,} documents to train on and {validation:,} to validate on"
     else:
@@ -150,7 +164,7 @@ def _untested(report: Mapping[str, Any], train: int, validation: int) -> str:
 
 
 def _class_remarks(names: list[str], counts: list[int]) -> list[str]:
-    """What is strange about the classes, in lines."""
+    """Return messages about labels that look wrong."""
     lines = []
     scarce = [name for name, count in zip(names, counts, strict=True) if count == 1]
     if scarce:
@@ -168,7 +182,7 @@ def _class_remarks(names: list[str], counts: list[int]) -> list[str]:
 
 
 def _brief(name: str) -> str:
-    """A label in a line: one line, and not a whole text."""
+    """Return a label on one line, shortened."""
     name = " ".join(name.split())
     return name if len(name) <= _LONGEST else name[:_LONGEST] + "..."
 

@@ -1,4 +1,4 @@
-"""The vocabulary of a run: which words, and runs of words, have an id, and how documents become ids."""
+"""Vocabulary of a text classification run: map words and n-grams to ids."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -24,13 +24,13 @@ _UNESCAPED = {short[1]: char for char, short in _ESCAPES}
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Words and their ids.
+    """Words, n-grams and their ids.
 
     Attributes:
-        words: string array; the code of a word is its place.
-        terms: int64 of shape (terms, ngrams), the codes of each run of words that has an id, in order of rank; -1
-            behind its last word. Empty where ids are hashes.
-        settings: how ids are given.
+        words: string array of all words; the code of a word is its index.
+        terms: int64 of shape (terms, ngrams), the codes of each word or n-gram that has an id, in order of rank; -1
+            after the last word. Empty if ids are hashes.
+        settings: batch-time settings of the run, which decide how ids are assigned.
     """
 
     words: pa.Array
@@ -39,12 +39,15 @@ class Vocabulary:
 
     @property
     def features(self) -> int:
-        """Number of ids, padding and marks among them: every id is below it."""
+        """Number of ids, padding and special tokens included; every id is below it."""
         return self.settings.hashing or self.settings.first + len(self.terms)
 
     @cached_property
     def singles(self) -> np.ndarray:
-        """The id of each word by its code, int32, 0 for none; behind them, for code -1, that of unknown words."""
+        """The id of each word by its code, int32 of shape (words + 1,), 0 for words without an id.
+
+        The last element is the id of unknown words, so that code -1 selects it.
+        """
         if self.settings.hashing:
             return np.append(_hashes(self.words, self.settings.hashing), 0).astype(np.int32)
         found = np.full(len(self.words) + 1, UNKNOWN if self.settings.marked else 0, np.int32)
@@ -61,22 +64,32 @@ class Vocabulary:
         return ngrams.Tree(self.terms, self._ids, len(self.words))
 
     def ids(self, words: pa.Array) -> np.ndarray:
-        """The id of each of the words, int32; 0 for those that are left out."""
+        """Return the id of each word, int32; 0 for words that are left out.
+
+        Args:
+            words: string array.
+        """
         if self.settings.hashing:
             return _hashes(words, self.settings.hashing).astype(np.int32)
         return self.singles[self.codes(words)]
 
     def codes(self, words: pa.Array) -> np.ndarray:
-        """The code of each of the words, int32; -1 for those that the vocabulary does not have."""
+        """Return the code of each word, int32; -1 for words outside of the vocabulary.
+
+        Args:
+            words: string array.
+        """
         return pc.index_in(words.cast(self.words.type), self.words).fill_null(-1).to_numpy().astype(np.int32)
 
     def longer(self, codes: np.ndarray, offsets: np.ndarray) -> Iterator[np.ndarray]:
-        """Ids of the runs of 2, 3, ... words: for each length int32 of shape (tokens - length + 1,), the id of the one
-        that begins at each token, 0 for none.
+        """Yield, for each length from 2 on, the id of the n-gram that begins at each token.
 
         Args:
             codes: int32 of shape (tokens,), -1 for an unknown word.
             offsets: int64 of shape (documents + 1,), where the tokens of each document begin.
+
+        Yields:
+            int32 of shape (tokens - length + 1,), 0 for no n-gram.
         """
         if not self.settings.hashing:
             yield from self._tree.ids(codes, offsets)
@@ -87,14 +100,14 @@ class Vocabulary:
             yield np.append(_hashes(joined, self.settings.hashing), 0).astype(np.int32)[state]
 
     def lines(self) -> Iterator[str]:
-        """Each term in order of rank, its words parted by a space; `read` takes them."""
+        """Yield each term in order of rank as a line of `vocabulary.txt`, its escaped words separated by spaces."""
         used = np.unique(self.terms[self.terms >= 0])
         escaped = dict(zip(used.tolist(), map(_escaped, self.words.take(pa.array(used)).to_pylist()), strict=True))
         for term in self.terms.tolist():
             yield " ".join(escaped[code] for code in term if code >= 0)
 
     def term(self, number: int) -> str:
-        """What an id stands for, for people: its words, "<start>", "<unknown>", or "" for padding and hashes."""
+        """Return the text of an id: its words, "<start>", "<unknown>", or "" for padding and hashes."""
         rank = number - self.settings.first
         if not self.settings.hashing and 0 <= rank < len(self.terms):
             return " ".join(self.words[code].as_py() for code in self.terms[rank].tolist() if code >= 0)
@@ -102,15 +115,15 @@ class Vocabulary:
 
     @classmethod
     def read(cls, folder: Path, settings: TextClassificationSettings, facts: Mapping[str, Any]) -> "Vocabulary":
-        """The vocabulary of a run, from its assets.
+        """Read the vocabulary of a run from its assets.
 
         Args:
-            folder: of the assets.
-            settings: of the run.
-            facts: of the run.
+            folder: folder of the assets.
+            settings: batch-time settings of the run.
+            facts: metadata of the run.
 
         Raises:
-            DamagedError: the file is not there, or is not that of the run.
+            DamagedError: the file is missing or belongs to another run.
         """
         try:
             lines = read_asset(Path(folder), FILE).decode("utf-8").split("\n")[:-1]
@@ -129,11 +142,14 @@ class Vocabulary:
 
 
 def ranked(settings: TextClassificationSettings, counts: np.ndarray) -> np.ndarray:
-    """The terms of single words, as `Vocabulary` takes them.
+    """Return the terms of a vocabulary of single words, in order of rank.
 
     Args:
-        settings: how many there may be, and by which ranks.
-        counts: of each word of the prepared vocabulary in the training documents.
+        settings: batch-time settings; they give the size of the vocabulary and the source of the ranks.
+        counts: occurrences of each prepared vocabulary word in the training documents.
+
+    Returns:
+        int64, as for `Vocabulary.terms`; empty if ids are hashes.
     """
     room = settings.max_features - settings.first
     if settings.hashing:
@@ -147,12 +163,18 @@ def ranked(settings: TextClassificationSettings, counts: np.ndarray) -> np.ndarr
 def ranked_runs(
     settings: TextClassificationSettings, counts: np.ndarray, codes: np.ndarray, offsets: np.ndarray
 ) -> np.ndarray:
-    """The terms of single words and runs of several, ranked together by count, ties by first appearance.
+    """Return the terms of a vocabulary of words and n-grams, ranked together.
+
+    Terms are ranked by count, ties by first appearance.
 
     Args:
-        settings: how many there may be, and how long.
-        counts: of each word of the prepared vocabulary in the training documents.
-        codes, offsets: the training documents, as for `grams.runs`.
+        settings: batch-time settings; they give the size of the vocabulary and the longest n-gram.
+        counts: occurrences of each prepared vocabulary word in the training documents.
+        codes: codes of the training documents, as for `ngrams.runs`.
+        offsets: where the tokens of each training document begin, as for `ngrams.runs`.
+
+    Returns:
+        int64, as for `Vocabulary.terms`.
     """
     (present,) = np.nonzero(counts)
     places = np.empty(len(counts), np.int64)
@@ -177,11 +199,11 @@ def ranked_runs(
 
 
 def _hashes(words: pa.Array, dimension: int) -> np.ndarray:
-    """Keras's `hashing_trick(hash_function="md5")`, int64: the digest as a number, from 1 to dimension - 1."""
+    """Return the ids of Keras's `hashing_trick(hash_function="md5")`, int64 from 1 to dimension - 1."""
     binary = words.cast(pa.large_binary()).to_pylist()
     digests = b"".join(hashlib.md5(word, usedforsecurity=False).digest() for word in binary)
     halves = np.frombuffer(digests, ">u8").astype(np.uint64).reshape(-1, 2)
-    # 128 bits modulo a number of 31 bits, by halves.
+    # The 128-bit digest modulo a 31-bit number, computed from 64-bit halves to avoid overflow.
     by = np.uint64(dimension - 1)
     high = halves[:, 0] % by * np.uint64(2**64 % (dimension - 1)) % by
     return ((high + halves[:, 1] % by) % by).astype(np.int64) + 1
