@@ -1,1 +1,1 @@
-"""Texts, before any problem looks at them: raw files as documents, documents as words of one vocabulary."""
+"""Text processing shared by the problems: readers of raw files, tokenization, vocabularies and word vectors."""

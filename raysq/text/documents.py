@@ -1,4 +1,4 @@
-"""Preparations of documents, and readings of documents for predictions: what the problems that learn of texts share."""
+"""Preprocessors of documents, for data sets and for predictions, shared by the problems that learn from texts."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,14 +27,14 @@ _UNPLACED = "as they belong to no class, or are hidden or written by the system"
 
 @dataclass(frozen=True)
 class Documents(CsvFormat, Preprocessor):
-    """Documents in files of any format that `raysq.text.readers` knows.
+    """Documents in files of any format that `raysq.text.readers` supports.
 
     Attributes:
-        text: column of the text, in files that have columns; found in them when none.
-        headers: "drop" leaves out what stands above a document's first empty line, as the header of a mail.
+        text: name of the text column, in files that have columns. Inferred when None.
+        headers: "drop" removes everything up to the first empty line of a document, such as the header of an email.
 
-    The others are those of `CsvFormat`; bytes that are not of the encoding are replaced, and the documents counted and
-    named.
+    The other fields are those of `CsvFormat`. Bytes that are invalid in the encoding are replaced; the documents that
+    hold them are counted and reported.
     """
 
     text: str | None = None
@@ -44,18 +44,24 @@ class Documents(CsvFormat, Preprocessor):
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
     zip_member: ClassVar[str | None] = ".csv"
-    shard_rows: ClassVar[int] = 16384  # a document is a thousand times a row of numbers
+    shard_rows: ClassVar[int] = 16384  # a document takes about a thousand times the bytes of a row of numbers
 
     @property
     def form(self) -> Form:
-        """How the documents are read."""
+        """Settings for reading the documents."""
         return Form(self.text, None, self.headers, labels=False, **self.csv_settings())
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
-        """The same with the columns and how csv files are written found in the files, and what was found, in lines.
+        """Infer the columns and the csv format from the files.
+
+        Args:
+            files: the raw files.
+
+        Returns:
+            The preprocessor with the inferred settings, and messages that report them.
 
         Raises:
-            DataError: no such column, or none that can be the one; the message says what to say.
+            DataError: a column does not exist, or cannot be inferred. The message names the option that specifies it.
         """
         form, told, _ = infer(files, self.form)
         label: dict[str, Any] = {"label": form.label} if form.labels else {}
@@ -65,12 +71,12 @@ class Documents(CsvFormat, Preprocessor):
         """Return the partitions of the files.
 
         Raises:
-            DataError: a file that cannot be read as documents.
+            DataError: a file cannot be read as documents.
         """
         return plan(files, self.form)
 
     def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """Yield the documents of one partition in tables, with statistics of each."""
+        """Yield the documents of one partition as tables, each with its statistics."""
         yield from read(partition, self.form)
 
     def validate_stats(self, stats: list[Note]) -> None:
@@ -81,12 +87,12 @@ class Documents(CsvFormat, Preprocessor):
 
 @dataclass(frozen=True)
 class DocumentPreprocessor(Documents, Tokens):
-    """Documents that become words of one vocabulary.
+    """Preprocessor of documents whose words are numbered by one vocabulary.
 
     Attributes:
-        test: share of the documents that are drawn for the test part where the source does not say which they are; by
-            a checksum of the text, so that equal texts never lie on both sides. 0 for none.
-        excerpt: characters of every document to keep for reports.
+        test: share of the documents to draw for the test split, where the source does not specify splits; 0 for none.
+            Documents are drawn by a checksum of the text, so that equal texts are never in different splits.
+        excerpt: number of characters of every document to keep for reports.
     """
 
     test: float = 0.1
@@ -96,11 +102,17 @@ class DocumentPreprocessor(Documents, Tokens):
     one_pass: ClassVar[bool] = False
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
-        """The same with what was not said found in the files, and what was found, in lines.
+        """Infer settings the user left out from the files.
+
+        Args:
+            files: the raw files.
+
+        Returns:
+            The preprocessor with the inferred settings, and messages that report them.
 
         Raises:
-            DataError: something cannot be found; the message says what to say.
-            UsageError: settings of csv files, for others.
+            DataError: a setting cannot be inferred. The message names the option that specifies it.
+            UsageError: settings of csv files were given for files of another format.
         """
         if not is_csv(files[0]):
             self.refuse_for(files[0].name)
@@ -109,7 +121,7 @@ class DocumentPreprocessor(Documents, Tokens):
         return found, [*told, *messages]
 
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
-        """Return the same with what the first texts tell, and messages about them."""
+        """Return the preprocessor with settings inferred from the first texts, and messages about them."""
         if self.level == "word" and script.is_unspaced(texts):
             return self, [script.UNSPACED]
         return self, []
@@ -123,18 +135,18 @@ class DocumentPreprocessor(Documents, Tokens):
 
     @property
     def tokens(self) -> Tokens:
-        """How the documents are parted into words."""
+        """Tokenization of the documents."""
         return self
 
     def read(self, partition: Piece) -> Iterator[Chunk]:
-        """Yield the documents of one partition as numbers of the words of each chunk."""
+        """Yield the documents of one partition, with words numbered separately in each chunk."""
         from raysq.text.fit_vocabulary import tokenize_chunk
 
         for table, note in self.documents(partition):
             yield tokenize_chunk(self, table, note)  # type: ignore[arg-type]  # a problem's own class is a whole `Corpus`
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
-        """Merge the words of all chunks into one vocabulary, and validate."""
+        """Merge the words of all chunks into one vocabulary, and validate the statistics."""
         from raysq.text.fit_vocabulary import fit_vocabulary
 
         assert scratch is not None
@@ -143,13 +155,19 @@ class DocumentPreprocessor(Documents, Tokens):
 
 @dataclass(frozen=True)
 class DocumentPredictionPreprocessor(Documents):
-    """How raw documents are read for predictions: as those that a run was trained on, without labels or vocabulary."""
+    """Reads raw documents for predictions like those a run was trained on, without labels or vocabulary."""
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
-        """The same with the columns found in the files, and the delimiter too where it is not that of the run's files.
+        """Infer the columns from the files, and the delimiter if it is not that of the run's files.
+
+        Args:
+            files: the raw files.
+
+        Returns:
+            The preprocessor with the inferred settings, and messages that report them.
 
         Raises:
-            DataError: no such column, or none that can be the one.
+            DataError: a column does not exist, or cannot be inferred.
         """
         try:
             return super().infer(files)
@@ -160,33 +178,36 @@ class DocumentPredictionPreprocessor(Documents):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """That which reads files like those of a preparation with these settings."""
+        """Create the preprocessor from the settings of the preprocessor that prepared the training data."""
         return cls(**{field.name: settings[field.name] for field in dataclasses.fields(cls) if field.name in settings})
 
     def read(self, partition: Piece) -> Iterator[Chunk]:
-        """Yield the documents of one partition as they are."""
+        """Yield the documents of one partition unchanged."""
         for table, note in self.documents(partition):
             yield Chunk(table, note)
 
     def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
-        """Return what `seen` counts."""
+        """Return the totals of `seen`."""
         return seen(stats)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Return the lines of a summary for the user."""
         return [many(report["documents"], "document", "documents"), *damages(report, "document", "documents")]
 
 
 def texts_of(table: pa.Table, *names: str | None, what: str = "texts") -> pa.Array:
-    """The texts of a table to predict, nulls as empty ones: the first of the named columns that is there.
+    """Return the texts of a table to predict, from the first of the named columns that exists.
 
     Args:
-        table: rows of a person's own.
-        names: of columns; None names none.
-        what: it should hold, for the error.
+        table: rows from the user.
+        names: column names in order of preference. None is skipped.
+        what: expected content of the column, for the error.
+
+    Returns:
+        large_string, with nulls replaced by "".
 
     Raises:
-        DataError: no such column, or one of something else.
+        DataError: none of the columns exists, or the column does not hold text.
     """
     named = [name for name in names if name in table.column_names]
     if not named:
@@ -201,8 +222,15 @@ def texts_of(table: pa.Table, *names: str | None, what: str = "texts") -> pa.Arr
 
 
 def seen(notes: list[Note]) -> Note:
-    """`documents`, `undecodable` and `not_text` (`count`, and the first `names`), `missing_text` and `ignored`, of all
-    notes."""
+    """Return totals of the statistics of documents.
+
+    Args:
+        notes: statistics of all chunks.
+
+    Returns:
+        The counts `documents`, `missing_text` and `ignored`; and `undecodable` and `not_text`, each with its `count`
+        and its first `names`.
+    """
     return {
         "documents": total(notes, "documents"),
         "undecodable": named(notes, "undecodable"),
@@ -213,7 +241,13 @@ def seen(notes: list[Note]) -> Note:
 
 
 def damages(report: Mapping[str, Any], one: str, more: str) -> list[str]:
-    """What is wrong with the documents of a report, in lines; `one` and `more` are what they are called."""
+    """Return lines that report problems with the documents.
+
+    Args:
+        report: a summary.
+        one: singular noun for a document.
+        more: plural noun.
+    """
     lines: list[str] = []
     broken = report["undecodable"]
     if broken["count"]:
@@ -226,7 +260,7 @@ def damages(report: Mapping[str, Any], one: str, more: str) -> list[str]:
         )
     if report.get("missing_text"):
         lines.append(many(report["missing_text"], "row has no text", "rows have no text"))
-    # Data that were prepared earlier do not have these, and few problems drop documents.
+    # Data sets that were prepared earlier lack these entries, and few problems drop documents.
     if report.get("dropped", {"count": 0})["count"]:
         has = many(
             report["dropped"]["count"],
@@ -245,13 +279,16 @@ def damages(report: Mapping[str, Any], one: str, more: str) -> list[str]:
 
 
 def parts_said(train: int, test: int, validation: int = 0) -> str:
-    """The sizes of the parts, for people; a validation part only where the source has one."""
+    """Return the sizes of the splits for messages, including the validation split only where the source has one."""
     middle = f"validation part {validation:,}, " if validation else ""
     return f"train part {train:,}, {middle}test part {test:,}"
 
 
 def named(notes: list[Note], name: str) -> Note:
-    """`count`, and the first `names`, of what notes name: as the reader has them, or shortened by the survey."""
+    """Return the `count` and the first `names` of an entry over all statistics.
+
+    An entry is a list of names from the reader, or already shortened to `count` and `names`.
+    """
     entries = [note[name] for note in notes]
     counts = [len(entry) if isinstance(entry, list) else entry["count"] for entry in entries]
     names = [one for entry in entries for one in (entry if isinstance(entry, list) else entry["names"])]
@@ -259,15 +296,15 @@ def named(notes: list[Note], name: str) -> Note:
 
 
 def listed(entry: Note) -> str:
-    """The names of what `named` gives, in a line."""
+    """Return the names of an entry of `named`, joined by commas."""
     return ", ".join(entry["names"]) + (", ..." if entry["count"] > len(entry["names"]) else "")
 
 
 def many(count: int, one: str, more: str) -> str:
-    """A number and what it counts, as a sentence has it."""
+    """Return a count with its noun in the singular or plural."""
     return f"{count:,} {one if count == 1 else more}"
 
 
 def total(notes: list[Note], name: str) -> int:
-    """The sum of a number over notes; 0 of those that lack it."""
+    """Return the sum of a count over statistics. Where it is missing it counts as 0."""
     return sum(note.get(name, 0) for note in notes)

@@ -1,4 +1,4 @@
-"""Word vectors from files: GloVe and word2vec as text, one word and its numbers a line."""
+"""Word vectors in the text formats of GloVe and word2vec: a word and its numbers on each line."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,25 +21,24 @@ _SPACE, _NEWLINE, _RETURN = 32, 10, 13
 
 
 def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = LIMITS) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of those words that a file has.
+    """Read the vectors of given words from a file.
 
-    Lines of words that are not asked for are counted and not parsed. A word may hold spaces (GloVe 840B has such): the
-    numbers are the last of a line. Of words that stand there twice the first counts. Memory does not grow with
-    the file.
+    Lines of other words are counted without parsing them. A word may contain spaces, as in GloVe 840B: the numbers are
+    the last fields of a line. If a word occurs twice, the first vector is used. Memory does not grow with the file.
 
     Args:
-        path: GloVe's text format or word2vec's, which begins with a line "count dimension"; plain, gz, or zip with one
-            member.
-        words: to look for, as they are.
-        limits: of a line.
+        path: file in the text format of GloVe or word2vec. The latter begins with a line "count dimension". Plain, gz,
+            or zip with one member.
+        words: words to look up, in their exact spelling.
+        limits: maximum size of a line.
 
     Returns:
         Rows of `words` that were found, int32 of shape (found,), ascending, and their vectors, float32 of shape
         (found, dimension).
 
     Raises:
-        DataError: a damaged line, a line with another number of numbers, fewer lines than the first one announces, a
-            binary file, an empty one.
+        DataError: a line is damaged or has a different number of numbers, there are fewer lines than the first one
+            announces, or the file is binary or empty.
         SourceError: the file cannot be read.
     """
     asked = pa.array(words, pa.large_string()) if not isinstance(words, (pa.Array, pa.ChunkedArray)) else words
@@ -47,7 +46,7 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = L
     missing = np.ones(len(asked), bool)
     rows, vectors = [], []
     dimension, announced, lines = None, None, 0
-    line = 1  # number of the block's first
+    line = 1  # number of the first line in the block
     with _open(path) as stream:
         for block in _blocks(stream, path, limits):
             if dimension is None:
@@ -81,10 +80,10 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = L
 
 
 class _Lines:
-    """The lines of a block that are not blank: where each begins, where its numbers begin, where it ends.
+    """Offsets of the non-blank lines of a block: where each begins, where its numbers begin, and where it ends.
 
     Attributes:
-        lines: of the block, blank ones too.
+        lines: number of lines in the block, including blank ones.
     """
 
     def __init__(self, block: np.ndarray, dimension: int, first: int, path: Path):
@@ -94,7 +93,7 @@ class _Lines:
         ends = breaks
         self.lines = len(breaks)
         self._number = np.arange(len(breaks))
-        for _ in range(2):  # "\r", and the space that word2vec's own tool leaves
+        for _ in range(2):  # a carriage return, and the trailing space that word2vec's own tool writes
             last = block[np.maximum(ends - 1, 0)]
             ends = ends - ((ends > begins) & ((last == _SPACE) | (last == _RETURN)))
         filled = ends > begins
@@ -119,16 +118,16 @@ class _Lines:
         return len(self._begins)
 
     def words(self) -> pa.Array:
-        """The words, large_binary."""
+        """Return the words, large_binary."""
         return _pieces(self._block, self._begins, self._middles)
 
     def numbers(self, lines: np.ndarray) -> np.ndarray:
-        """The vectors of the given lines, float32 of shape (lines, dimension)."""
+        """Return the vectors of the given lines, float32 of shape (lines, dimension)."""
         if not len(lines):
             return np.zeros((0, self._dimension), np.float32)
         ends = np.minimum(self._ends[lines] + 1, len(self._block))
         text = _pieces(self._block, self._middles[lines] + 1, ends).buffers()[2].to_pybytes()
-        # What stands at the end of a line ("\r", a space) is cut off above; the line break takes its place.
+        # Trailing "\r" and spaces were cut off above, so the last byte is replaced by a line break.
         if self._block[self._ends[lines]].max() > _NEWLINE:
             places = np.cumsum(ends - self._middles[lines] - 1) - 1
             changed = np.frombuffer(text, np.uint8).copy()
@@ -173,7 +172,7 @@ def _is_number(text: str) -> bool:
 
 
 def _pieces(block: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.Array:
-    """The bytes between, as an array; pieces do not overlap and come in order."""
+    """Return the byte ranges as an array. They are in order and do not overlap."""
     lengths = ends - begins
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     places = np.arange(offsets[-1]) + np.repeat(begins - offsets[:-1], lengths)
@@ -182,12 +181,16 @@ def _pieces(block: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.Array
 
 
 def _dimension(block: np.ndarray, path: Path) -> tuple[int, int | None, int]:
-    """Bytes of the first line where that is word2vec's "count dimension", else 0; that count; and the dimension."""
+    """Parse the first lines of a file.
+
+    Returns:
+        Number of bytes of word2vec's header "count dimension", 0 without one; its count, or None; and the dimension.
+    """
     lines = block[: 1 << 20].tobytes().split(b"\n")[:200]
     head = lines[0].split()
     if len(head) == 2 and all(part.isdigit() for part in head) and int(head[1]):
         return len(lines[0]) + 1, int(head[0]), int(head[1])
-    # Words with spaces make a line longer, never shorter.
+    # Words with spaces add fields, so the most frequent number of fields gives the dimension.
     fields = [len(line.rstrip(b" \r").split(b" ")) for line in (lines[:-1] or lines) if line.strip()]
     dimension = max(set(fields), key=fields.count) - 1 if fields else 0
     if dimension < 1:
@@ -199,7 +202,7 @@ def _dimension(block: np.ndarray, path: Path) -> tuple[int, int | None, int]:
 
 
 def _blocks(stream: IO[bytes], path: Path, limits: Limits) -> Iterator[np.ndarray]:
-    """Whole lines, many at a time; the last one gets its line break where it lacks one."""
+    """Yield whole lines in large blocks. A missing line break at the end of the file is added."""
     rest = b""
     while data := stream.read(_BLOCK):
         if b"\0" in data[: 1 << 16]:
@@ -220,7 +223,7 @@ def _blocks(stream: IO[bytes], path: Path, limits: Limits) -> Iterator[np.ndarra
 
 @contextmanager
 def _open(path: Path) -> Iterator[IO[bytes]]:
-    """The text of a file, unpacked as it is read."""
+    """Open a file and decompress it while it is read."""
     with open_file(path) as raw:
         magic = raw.read(4)
     how: Packing | None = "gzip" if magic[:2] == b"\x1f\x8b" else "zip" if magic == b"PK\x03\x04" else None

@@ -1,7 +1,7 @@
 """Fit a vocabulary to documents, and number their words by it.
 
-Reading tokenizes, once: rows wait on disk with the words numbered as each chunk meets them, beside those words and
-their counts. The transform looks the numbers up in the common vocabulary.
+Documents are tokenized once, when they are read. Rows wait on disk with words numbered within each chunk, beside
+these words and their counts. The transform maps the numbers to the common vocabulary.
 """
 
 import itertools
@@ -29,24 +29,24 @@ from raysq.text.vocabulary import tally
 
 Note = dict[str, Any]
 
-SIDES = ("train", "test", "validation")  # by the numbers in the column `part`
-_NAMED = 5  # documents that a note names
-_LISTS = ("undecodable", "not_text", "dropped")  # of a note, which names documents and files in them
+SIDES = ("train", "test", "validation")  # indexed by the codes in the column `part`
+_NAMED = 5  # maximum documents named in statistics
+_LISTS = ("undecodable", "not_text", "dropped")  # entries of the statistics that list names of documents and files
 _NO_BYTES = zlib.crc32(b"")
 _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
 
 class Corpus(Protocol):
-    """A preprocessor of documents, as far as the fit of a vocabulary asks it.
+    """Preprocessor of documents, as required to fit a vocabulary.
 
     Attributes:
-        tokens: how documents are parted into words.
-        form: the limits of what is read.
-        labeled: whether the rows have the number of a class.
-        test: share of the documents that are drawn for the test part where the source does not say which they are.
-        counted: "train" counts the vocabulary over the documents that are not of the test part; "all" over all.
-        excerpt: characters of every text to keep.
-        vectors: file of word vectors to align to the vocabulary, or None.
+        tokens: tokenization of the documents.
+        form: limits for reading.
+        labeled: whether rows have the number of a class.
+        test: share of the documents to draw for the test split, where the source does not specify splits.
+        counted: documents whose words are counted. "train" leaves out the test and validation splits; "all" counts all.
+        excerpt: number of characters of every text to keep.
+        vectors: file of word vectors to align with the vocabulary, or None.
     """
 
     @property
@@ -65,20 +65,20 @@ class Corpus(Protocol):
     def vectors(self) -> str | None: ...
 
     def validate_stats(self, stats: list[Note]) -> None:
-        """Raise DataError for what cannot be used."""
+        """Raise DataError if the documents cannot be used."""
         ...
 
 
 def tokenize_chunk(settings: Corpus, table: pa.Table, note: Note) -> Chunk:
-    """Return the rows of a table of documents with the words numbered as the table meets them.
+    """Return the documents of a table with their words numbered in order of first appearance.
 
     Args:
-        settings: how documents become words.
-        table: as `raysq.text.readers` has it.
-        note: its statistics.
+        settings: preprocessor of the documents.
+        table: documents, as `raysq.text.readers` yields them.
+        note: statistics of the table.
 
     Returns:
-        A chunk with the table `words`: the distinct words, with what `tally` gives.
+        A chunk with the table `words`: the distinct words, with the result of `tally`.
     """
     if not table.num_rows:
         return Chunk(table, _nothing(note))
@@ -89,12 +89,12 @@ def tokenize_chunk(settings: Corpus, table: pa.Table, note: Note) -> Chunk:
     else:
         texts = table.column("text")
         codes, offsets, words = tokenize(texts, settings.tokens)
-        if "key" in table.column_names:  # made by the preprocessor, of what makes texts equal to it
+        if "key" in table.column_names:  # computed by the preprocessor, which defines when texts are equal
             keys = table.column("key").to_numpy().copy()
         else:
             keys = np.concatenate([_keys(chunk.buffers()[2], offsets_of(chunk)) for chunk in texts.chunks])
         text = pc.utf8_slice_codeunits(texts, 0, settings.excerpt)
-    for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would lie on one side
+    for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would be in the same split
         keys[row] = zlib.crc32(ids[row].as_py().encode())
     said = table.column("part").to_numpy()
     given = said >= 0
@@ -103,7 +103,7 @@ def tokenize_chunk(settings: Corpus, table: pa.Table, note: Note) -> Chunk:
     counted = np.ones(len(part), bool) if settings.counted == "all" else part == 0
     counts, first = tally(codes, offsets, len(words), counted)
     if len(words) <= 1 << 16:
-        codes = codes.astype(np.uint16)  # half the bytes to write and to read again
+        codes = codes.astype(np.uint16)  # halves the bytes to write and read
     rows = {
         "tokens": pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes)),
         "part": pa.array(part),
@@ -140,9 +140,12 @@ def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: P
     """Merge the words and labels of all chunks, in order, and validate their statistics.
 
     Args:
-        settings: a preprocessor of documents.
-        stats: of each partition.
-        scratch: a folder that all nodes see.
+        settings: preprocessor of the documents.
+        stats: statistics of each partition.
+        scratch: folder that all nodes can access.
+
+    Returns:
+        The transform, with the vocabulary and the aligned word vectors as `extras`, and a summary.
     """
     vocabulary = VocabularyFit()
     chunks: list[ChunkRecord] = []
@@ -184,11 +187,11 @@ def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: P
 
 @dataclass(frozen=True)
 class WordNumbers:
-    """Transforms rows of chunks: their numbers of words, and of labels, to those of the data set.
+    """Maps words and labels of chunks to the numbers of the data set.
 
     Attributes:
-        scratch: of `fit_vocabulary`.
-        classes: the number of each class, where rows have labels.
+        scratch: folder given to `fit_vocabulary`.
+        classes: number of each class, or None where rows have no labels.
     """
 
     scratch: Path
@@ -209,15 +212,15 @@ class WordNumbers:
 
 
 def _repeated(chunks: list[ChunkRecord], number: Mapping[str, int]) -> Note:
-    """Count the documents that have the text of another one (by checksum and length), with the first's id.
+    """Count documents whose text, by checksum and length, is that of another, and name the first.
 
     Args:
-        chunks: all that have rows.
-        number: of each class.
+        chunks: chunks that have rows.
+        number: number of each class.
 
     Returns:
-        `contradictions`: those of which another has another class. `leaked`: those that test or validate and of which
-        another trains.
+        `contradictions`: documents of which a copy has a different class. `leaked`: test and validation documents of
+        which a copy is in the train split. Each has `count` and `first`, an id or None.
     """
     rows = sum(chunk.rows for chunk in chunks)
     key, label, part = np.empty(rows, np.uint64), np.empty(rows, np.int32), np.empty(rows, np.int8)
@@ -248,19 +251,19 @@ def _id(chunks: list[ChunkRecord], row: int) -> str:
 
 
 def _shortened(note: Note) -> Note:
-    """The lists of a note as `count` and the first `names`."""
+    """Return the lists of statistics as `count` and the first `names`."""
     return {name: {"count": len(note[name]), "names": note[name][:_NAMED]} for name in _LISTS if name in note}
 
 
 def _nothing(note: Note) -> Note:
-    """The note of a table of which all documents are left out: what it tells of them must not be lost."""
+    """Return the statistics of a table whose documents are all left out. They must still be reported."""
     none = {"labels": [], "counts": [[] for _ in SIDES], "parts": [0] * len(SIDES), "ranks": False}
     counts = dict.fromkeys(("said", "empty", "tokens", "longest"), 0)
     return {**note, **_shortened(note), "first_unsaid": None, **none, **counts}
 
 
 def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return the rows, in order, that have the key of a row with another label."""
+    """Return the rows, in order, whose key also occurs with another label."""
     if not len(key):
         return np.empty(0, np.int64)
     order = np.argsort(key, kind="stable")
@@ -271,7 +274,7 @@ def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def in_order(classes: Iterable[str]) -> list[str]:
-    """Classes by name; by value where all of them are numbers, so that 10 comes after 9."""
+    """Return the sorted class names, by value if all of them are numbers, so that 10 follows 9."""
     names = sorted(classes)
     if all(_NUMBER.fullmatch(name) for name in names):
         names.sort(key=float)
@@ -279,14 +282,14 @@ def in_order(classes: Iterable[str]) -> list[str]:
 
 
 def _keys(data: pa.Buffer | None, offsets: np.ndarray) -> np.ndarray:
-    """CRC-32 of each document's bytes."""
+    """Return the CRC-32 of the bytes of each document."""
     view = memoryview(data or b"")
     found = [zlib.crc32(view[begin:end]) for begin, end in itertools.pairwise(offsets.tolist())]
     return np.array(found, np.uint32)
 
 
 def _ranks(lists: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array, np.ndarray]:
-    """What `tokenize` gives, for documents that are ranks already, and the key of each."""
+    """Return the result of `tokenize` for documents that are word ranks, and the key of each."""
     offsets = lists.offsets.to_numpy()
     values = lists.values.to_numpy()[offsets[0] : offsets[-1]].astype(np.int32)
     offsets = offsets - offsets[0]
@@ -296,7 +299,7 @@ def _ranks(lists: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array, np.ndarra
 
 
 def _vectors(path: Path, vocabulary: pa.Table, limits: Limits) -> tuple[pa.Table, Note]:
-    """The vectors of the vocabulary's words, and how many have one."""
+    """Return the word vectors of the vocabulary as a table, and their coverage."""
     from raysq.text.embeddings import read_vectors
 
     rows, matrix = read_vectors(path, vocabulary.column("word").combine_chunks(), limits)

@@ -1,7 +1,7 @@
-"""Words as vectors: which lie close to each other, analogies, and how well this agrees with what people say.
+"""Queries on word vectors: nearest neighbors, analogies, and rank correlation with human judgments.
 
-Every kind whose models have an Embedding of words uses this: reports show `nearest`, and `raysq neighbors` asks
-`WordVectors`.
+Every problem whose models have an Embedding of words uses this module. Reports show `nearest`, and `raysq neighbors`
+queries `WordVectors`.
 """
 
 import difflib
@@ -14,12 +14,12 @@ import numpy as np
 
 from raysq.errors import DataError, UsageError
 
-_BLOCK = 1 << 24  # cosines that are looked at together
-_HINTED = 20_000  # words among which a spelling is looked for: the first ones, which are the most frequent
+_BLOCK = 1 << 24  # maximum cosines computed at a time
+_HINTED = 20_000  # most frequent words, among which similar spellings are searched
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """The rows at length one, float32; rows of noughts stay as they are."""
+    """Normalize rows to length one, float32. Rows of zeros stay zero."""
     vectors = np.asarray(vectors, np.float32)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
 
@@ -32,17 +32,17 @@ def nearest(
     among: np.ndarray | None = None,
     without: Sequence[Sequence[int]],
 ) -> list[list[tuple[int, float]]]:
-    """The rows with the largest cosine to each query, the largest first; of equal ones the first row.
+    """Return the rows with the largest cosine similarity to each query.
 
     Args:
         unit: rows of length one, `(rows, dimension)`.
-        queries: `(queries, dimension)`, of any length.
-        top: how many of each.
-        among: which rows may be named, `(rows,)` bool; all when None.
-        without: for each query the rows that are not named.
+        queries: vectors of any length, `(queries, dimension)`.
+        top: maximum number of rows for each query.
+        among: bool `(rows,)`, rows that may be returned; all when None.
+        without: for each query, rows to exclude.
 
     Returns:
-        For each query pairs of row and cosine, at most `top`.
+        For each query, at most `top` pairs of row and cosine, the largest cosine first. Ties are in row order.
     """
     found: list[list[tuple[int, float]]] = []
     asked = unit_rows(queries)
@@ -54,7 +54,7 @@ def nearest(
         for row, left in zip(cosines, without[low : low + size], strict=True):
             row[list(left)] = -np.inf
             count = min(top, len(row))
-            # The few largest first, then in order; ties by row, so that the answer is always the same.
+            # Partition first, then sort the few candidates. Ties by row make the result deterministic.
             least = np.partition(row, len(row) - count)[len(row) - count] if count else np.inf
             places = np.flatnonzero((row >= least) & (row > -np.inf))
             places = places[np.argsort(-row[places], kind="stable")][:count]
@@ -66,9 +66,9 @@ class WordVectors:
     """Words and their vectors.
 
     Args:
-        words: each once; the most frequent first where that is known.
+        words: distinct words, the most frequent first where frequencies are known.
         vectors: `(words, dimension)`.
-        counts: how often each occurs in the training texts, where that is known.
+        counts: number of occurrences of each word in the training texts, where known.
     """
 
     def __init__(self, words: Sequence[str], vectors: np.ndarray, counts: Sequence[int] | None = None):
@@ -86,17 +86,17 @@ class WordVectors:
         return word in self._places
 
     def __getitem__(self, word: str) -> np.ndarray:
-        """The vector of a word."""
+        """Return the vector of a word."""
         return self.vectors[self.place(word)]
 
     @cached_property
     def unit(self) -> np.ndarray:
-        """The vectors at length one."""
+        """The vectors, normalized to length one."""
         return unit_rows(self.vectors)
 
     def find(self, word: str) -> int | None:
-        """The row of a word, also where it has other capitals or an accent of the other Unicode form; else None."""
-        # The text of a terminal may have accents as characters of their own (NFD), as macOS writes names of files.
+        """Return the row of a word, or None. The word may also differ in Unicode normal form, or have capitals."""
+        # Terminal input may have decomposed accents (NFD), as in file names on macOS.
         forms = (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
         for spelling in (*forms, *(form.lower() for form in forms)):
             if spelling in self._places:
@@ -104,13 +104,13 @@ class WordVectors:
         return None
 
     def place(self, word: str) -> int:
-        """The row of a word.
+        """Return the row of a word.
 
         Raises:
-            UsageError: it is not among the words; names one that is spelled alike.
+            UsageError: unknown word. The message suggests similar spellings.
         """
         found = self.find(word) if isinstance(word, str) else None
-        if found is None and (not isinstance(word, str) or not word.strip()):  # a space is one where words are letters
+        if found is None and (not isinstance(word, str) or not word.strip()):  # a space is a word at level char
             raise UsageError(f"a word must be a text that is not empty, received {word!r}: name one of the texts")
         if found is None:
             close = difflib.get_close_matches(word.lower(), self.words[:_HINTED], n=3, cutoff=0.6)
@@ -119,29 +119,37 @@ class WordVectors:
         return found
 
     def neighbors(self, word: str, top: int = 10, among: int | None = None) -> list[tuple[str, float]]:
-        """The words nearest to a word and the cosine of the angle between their vectors; arguments as for `combine`.
+        """Return the words nearest to a word, with the cosine similarity of their vectors.
+
+        Args:
+            word: a known word.
+            top: maximum number of neighbors.
+            among: number of first words, which are the most frequent, to search; all when None.
 
         Raises:
-            UsageError: an unknown word, or `top` or `among` below 1.
+            UsageError: unknown word, or `top` or `among` below 1.
         """
         return self.combine([word], [], top, among)
 
     def combine(
         self, positive: Sequence[str], negative: Sequence[str], top: int = 10, among: int | None = None
     ) -> list[tuple[str, float]]:
-        """The words nearest to a sum of words less others: `king` and `woman` less `man`.
+        """Return the words nearest to a sum of words minus others, such as `king` and `woman` minus `man`.
 
-        The sum is that of the vectors at length one (3CosAdd of Levy and Goldberg 2014, as word2vec and gensim have
-        it); the words themselves are not named.
+        The normalized vectors are summed (3CosAdd of Levy and Goldberg 2014, as in word2vec and gensim). The given
+        words themselves are excluded.
 
         Args:
-            positive: words that are added.
-            negative: words that are taken away.
-            top: how many are named at most.
-            among: only the first so many words, which are the most frequent, may be named.
+            positive: words to add.
+            negative: words to subtract.
+            top: maximum number of neighbors.
+            among: number of first words, which are the most frequent, to search; all when None.
+
+        Returns:
+            Pairs of word and cosine similarity, the largest first.
 
         Raises:
-            UsageError: an unknown word, no word at all, or `top` or `among` below 1.
+            UsageError: unknown word, no word at all, or `top` or `among` below 1.
         """
         if top < 1 or (among is not None and among < 1):
             wrong = top if top < 1 else among
@@ -155,12 +163,12 @@ class WordVectors:
         return [(self.words[row], cosine) for row, cosine in found]
 
     def similarity(self, one: str, other: str) -> float:
-        """The cosine of the angle between two words' vectors."""
+        """Return the cosine similarity of two words."""
         return float(self.unit[self.place(one)] @ self.unit[self.place(other)])
 
 
 def rank_correlation(one: Iterable[float], other: Iterable[float]) -> float:
-    """Spearman's rank correlation, equal values at their mean rank; NaN where one side is constant."""
+    """Return Spearman's rank correlation. Ties get their mean rank. NaN if one side is constant."""
     a, b = (_ranks(np.asarray(list(values), np.float64)) for values in (one, other))
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
@@ -175,10 +183,17 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def embedding_of(model: Any, rows: int) -> np.ndarray:
-    """The words' vectors of a Keras model: its first table with so many rows, `(rows, dimension)` float32.
+    """Return the word vectors of a Keras model: its first trainable matrix with the given number of rows.
+
+    Args:
+        model: a Keras model.
+        rows: number of ids.
+
+    Returns:
+        `(rows, dimension)` float32.
 
     Raises:
-        DataError: it has none.
+        DataError: the model has no such matrix.
     """
     for variable in model.variables:
         if len(variable.shape) == 2 and variable.shape[0] == rows and variable.trainable:
@@ -187,14 +202,14 @@ def embedding_of(model: Any, rows: int) -> np.ndarray:
 
 
 def principal(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The two directions in which points differ most (principal component analysis).
+    """Project points onto their two principal components.
 
     Args:
         points: `(points, dimension)`.
 
     Returns:
-        Their places in that plane, `(points, 2)` float64, and the share of the variance along each direction. Of the
-        two signs of a direction that is taken for which its largest component is positive.
+        Coordinates `(points, 2)` float64, and the share of the variance along each component. The sign of a component
+        is chosen so that its element of largest magnitude is positive.
     """
     centered = np.asarray(points, np.float64) - np.mean(points, 0, dtype=np.float64)
     _, scale, directions = np.linalg.svd(centered, full_matrices=False)

@@ -1,4 +1,4 @@
-"""Fit a vocabulary to words that chunks leave on disk, and number the words of their rows by it."""
+"""Fit a vocabulary to the words of chunks on disk, and number the words of their rows by it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,15 +12,15 @@ from raysq.text.vocabulary import Vocabulary, look_up
 
 
 def words_table(words: pa.Array, counts: np.ndarray, first: np.ndarray) -> pa.Table:
-    """Return the distinct words of a chunk, with what `tally` gives, as a table that `VocabularyFit` takes."""
+    """Return the distinct words of a chunk and the result of `tally` as a table for `VocabularyFit`."""
     return pa.table({"word": words, "count": counts, "first": first})
 
 
 class VocabularyFit:
-    """Merges the words of chunks, in order; for each it leaves the places of its words in the vocabulary on disk.
+    """Merges the words of chunks, in order, and writes the positions of each chunk's words in the vocabulary to disk.
 
     Args:
-        prefix: of the names of the chunks' tables, where they have words of several vocabularies.
+        prefix: prefix of table names, where chunks have words of several vocabularies.
     """
 
     def __init__(self, prefix: str = "") -> None:
@@ -29,17 +29,17 @@ class VocabularyFit:
         self._chunks: dict[str, ChunkRecord] = {}
 
     def add(self, chunk: ChunkRecord) -> None:
-        """Move the words of a chunk into the vocabulary, and write the places that are known by then."""
+        """Move the words of a chunk into the vocabulary, and write the positions that are known by then."""
         words, counts, first = (contiguous_array(column) for column in chunk.pop(f"{self._prefix}words").columns)
         self._chunks[chunk.name] = chunk
         self._write_places(self._vocabulary.add(chunk.name, words, counts.to_numpy(), first.to_numpy()))
 
     def finish(self, scratch: Path, names: Sequence[str] | None = None, *, ranked: bool = False) -> pa.Table:
-        """Return the vocabulary, and leave on disk what `number_words` needs.
+        """Return the vocabulary, and write the tables that `number_words` needs.
 
         Args:
-            scratch: a folder that all nodes see.
-            names: the words by rank, if they are known.
+            scratch: folder that all nodes can access.
+            names: words by rank, if they are known.
             ranked: whether the words are ranks.
         """
         self._write_places(self._vocabulary.placed())
@@ -53,13 +53,16 @@ class VocabularyFit:
 
 
 def number_words(scratch: Path, slices: list[Slice], lists: list[pa.Array], prefix: str = "") -> pa.Array:
-    """Return lists of numbers of the words of chunks as lists of numbers of the vocabulary.
+    """Map words numbered within chunks to the numbers of the vocabulary.
 
     Args:
-        scratch: of `VocabularyFit.finish`.
-        slices: of the chunks.
-        lists: large lists of each slice.
-        prefix: of `VocabularyFit`.
+        scratch: folder given to `VocabularyFit.finish`.
+        slices: slices of chunks.
+        lists: large lists of word numbers, one array per slice.
+        prefix: prefix given to `VocabularyFit`.
+
+    Returns:
+        Large lists of int32 for all slices.
     """
     ranks = _values(read_table(scratch / f"{prefix}ranks"))
     sizes = [np.diff(part.offsets.to_numpy()) for part in lists]

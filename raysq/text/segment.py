@@ -1,4 +1,4 @@
-"""Texts to the units that are read one by one: sentences, lines or paragraphs, whole columns at a time."""
+"""Segmentation of texts into sentences, lines or paragraphs, whole columns at a time."""
 
 import zlib
 from typing import Any, Literal
@@ -15,19 +15,19 @@ from raysq.text.readers.gutenberg import bare
 Unit = Literal["sentence", "line", "paragraph", "document"]
 Starts = Literal["find", "capital", "any"]
 
-_CUT, _DOT = "\x1e", "\x1f"  # control characters that no text has
+_CUT, _DOT = "\x1e", "\x1f"  # control characters, replaced by spaces in texts
 _GAP = r"\r?\n[ \t\r]*\n\s*"
-# Words before which a full stop ends no sentence, as English, German and French write them.
+# English, German and French abbreviations. A full stop after them does not end a sentence.
 _SHORT = (
     r"\b(Mr|Mrs|Ms|Mx|Dr|Prof|Rev|Hon|Sr|Jr|St|Ste|Capt|Col|Gen|Lt|Sgt|Maj|Cmdr|Gov|Sen|Rep|Pres|Messrs|Mme|Mlle|"
     r"Hr|Fr|Mt|Ft|vs|viz|cf|ca|approx|bzw|usw|Nr|Bd|Jan|Feb|Mar|Apr|Aug|Sept|Sep|Oct|Nov|Dec|e\.g|i\.e|z\.B|d\.h)\."
 )
-_INITIAL = r"\b([A-HJ-Z])\.(\s+\p{Lu})"  # not I, which ends sentences and numbers chapters
+_INITIAL = r"\b([A-HJ-Z])\.(\s+\p{Lu})"  # I is excluded: it also ends sentences and numbers chapters
 _NUMBERED = r"\b(No|Nos|Vol|Fig|Eq|Ch|Sec|Art|p|pp)\.(\s*\p{N})"
 _CLOSE = r"[\"'\x{201D}\x{2019}\x{BB})\]_*]*"
 _OPEN = r"[\"'\x{201C}\x{2018}\x{201E}\x{201A}\x{AB}(\[_*\x{2014}-]*"
 _END = rf"([.!?\x{{2026}}]{_CLOSE})\s+({_OPEN}[\p{{Lu}}\p{{Lo}}\p{{N}}])"
-# Where no sentence begins with a capital: neither dots that trail off nor a question that is quoted ends one there.
+# For texts without capitals. Ellipses and quoted questions do not end a sentence.
 _SMALL_END = rf"([^.\s]\.{_CLOSE}|[!?])\s+({_OPEN}\p{{Ll}})"
 _SMALL_INITIAL = r"\b([a-hj-z])\.(\s+\p{L})"
 _WIDE_END = r"([\x{3002}\x{FF01}\x{FF1F}][\x{300D}\x{300F}\x{201D}\x{2019}\x{FF09}]*)\s*"
@@ -36,22 +36,22 @@ _WIDE_END = r"([\x{3002}\x{FF01}\x{FF1F}][\x{300D}\x{300F}\x{201D}\x{2019}\x{FF0
 def split(
     table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0, starts: Starts = "capital"
 ) -> tuple[pa.Table, dict[str, Any]]:
-    """The units of a table of documents.
+    """Split the documents of a table into units.
 
-    A document's paragraphs are parted by empty lines; a sentence lies in one paragraph, whose line breaks are spaces.
-    Project Gutenberg's header and licence are left out.
+    Empty lines separate paragraphs. A sentence does not cross paragraphs, and its line breaks become spaces. Project
+    Gutenberg's header and license are left out.
 
     Args:
-        table: as `raysq.text.readers` gives it, with texts.
-        note: its note.
-        unit: "document" leaves the documents as they are.
-        longest: a unit of more characters is cut at a space before so many; 0 cuts none.
-        starts: what a sentence begins with: a "capital" letter, or "any", so that small letters begin one too.
+        table: documents with texts, as `raysq.text.readers` yields them.
+        note: statistics of the table.
+        unit: "sentence", "line" or "paragraph"; "document" does not split.
+        longest: maximum number of characters of a unit. Longer units are cut at a space before it. 0 cuts none.
+        starts: how sentences begin: with a "capital" letter, or with "any" letter.
 
     Returns:
-        The table with a row for each unit that is not blank, and the note with `documents` for the rows, `sources` for
-        the documents that they come from, and `cut` for the units that were too long. Where a document has several, a
-        unit's id is that of its document, a full stop, and its number in it from 1 on.
+        A table with a row for each unit that is not blank, and its statistics: `documents` counts rows, `sources` the
+        documents they come from, and `cut` the units that were too long. If a document has several units, the id of a
+        unit is that of the document, a full stop, and its number from 1.
     """
     text = _bare(contiguous_array(table.column("text")))
     if unit != "document":
@@ -61,14 +61,18 @@ def split(
     text, parents, cut = _cut(text, parents, longest) if longest else (text, parents, 0)
     kept = np.flatnonzero(pc.not_equal(text, "").to_numpy(zero_copy_only=False))
     text, parents = text.take(pa.array(kept)), parents[kept]
-    # Without the documents themselves, which would be copied for each of their units.
+    # The texts are dropped first. Otherwise each document would be copied for all of its units.
     rows = table.drop_columns(["text"]).take(pa.array(parents)).append_column("text", text)
     rows = rows.set_column(rows.column_names.index("id"), "id", _numbered(contiguous_array(rows.column("id")), parents))
     return rows, {**note, "documents": len(text), "sources": note["documents"], "cut": cut}
 
 
 def infer_starts(unit: Unit, starts: Starts, texts: list[str]) -> tuple[Starts, list[str]]:
-    """Return what sentences begin with, found in the first texts of a corpus where it is not said, and messages."""
+    """Infer how sentences begin from the first texts of a corpus, if `starts` is "find".
+
+    Returns:
+        "capital" or "any", and messages.
+    """
     if starts != "find" or unit != "sentence":
         return ("capital" if starts == "find" else starts), []
     small, message = script.without_capitals(texts)
@@ -77,14 +81,15 @@ def infer_starts(unit: Unit, starts: Starts, texts: list[str]) -> tuple[Starts, 
 
 
 def sentences(text: str, starts: Starts = "capital") -> list[str]:
-    """The sentences of a text."""
+    """Return the sentences of a text."""
     found, _ = _parts(pa.array([text], pa.large_string()), "sentence", starts == "any")
     return [one for one in found.to_pylist() if one]
 
 
 def keys(texts: pa.Array) -> np.ndarray:
-    """A checksum of each text's letters and digits, uint32: the same for texts that differ by capitals, spaces and
-    punctuation alone, so that a split by it puts them on one side.
+    """Return a checksum of the letters and digits of each text, uint32.
+
+    Texts that differ only in capitals, spaces and punctuation have the same checksum, and so fall into the same split.
 
     Args:
         texts: large_string without nulls.
@@ -101,7 +106,7 @@ def _bare(texts: pa.Array) -> pa.Array:
 
 
 def _parts(texts: pa.Array, unit: Unit, small: bool = False) -> tuple[pa.Array, np.ndarray]:
-    """The units of each text, blank ones among them, and the number of the text that each comes from."""
+    """Return the units of each text, including blank ones, and the index of the text of each unit."""
     texts = pc.replace_substring_regex(texts, r"[\x1e\x1f]", " ")
     if unit == "line":
         texts = pc.replace_substring_regex(texts, r"\r\n?|\n", _CUT)
@@ -111,7 +116,7 @@ def _parts(texts: pa.Array, unit: Unit, small: bool = False) -> tuple[pa.Array, 
     if unit == "sentence":
         cased = "(?i)" if small else ""
         texts = pc.replace_substring_regex(texts, cased + _SHORT, rf"\1{_DOT}")
-        for _ in range(2):  # of "J. R. R." the first and the third, then the second
+        for _ in range(2):  # in "J. R. R." the first pass matches the first and third, the second pass the second
             texts = pc.replace_substring_regex(texts, _SMALL_INITIAL if small else _INITIAL, rf"\1{_DOT}\2")
         texts = pc.replace_substring_regex(texts, cased + _NUMBERED, rf"\1{_DOT}\2")
         texts = pc.replace_substring_regex(texts, _END, rf"\1{_CUT}\2")
@@ -124,7 +129,7 @@ def _parts(texts: pa.Array, unit: Unit, small: bool = False) -> tuple[pa.Array, 
 
 
 def _cut(texts: pa.Array, parents: np.ndarray, longest: int) -> tuple[pa.Array, np.ndarray, int]:
-    """The same with long texts in parts, and how many were long."""
+    """Cut long texts into parts, and return how many were long."""
     long = pc.greater(pc.utf8_length(texts), longest).to_numpy(zero_copy_only=False)
     if not long.any():
         return texts, parents, 0

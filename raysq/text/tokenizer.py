@@ -1,4 +1,4 @@
-"""Texts to words, whole columns at a time, equal to Keras's classic Tokenizer word for word."""
+"""Tokenization of whole columns of texts, equal to Keras's legacy `Tokenizer` word for word."""
 
 import functools
 import unicodedata
@@ -14,24 +14,24 @@ from raysq.data.columns import contiguous_array
 from raysq.errors import UsageError
 from raysq.text.vocabulary import look_up
 
-_TOGETHER = 1 << 20  # bytes of text that one pass after the other finds in the processor's cache
-_SHORT = 1 << 30  # bytes of text whose words have 32-bit places, in lower case too
+_TOGETHER = 1 << 20  # bytes of text processed at a time, so that all passes stay in the processor's cache
+_SHORT = 1 << 30  # maximum bytes of text for 32-bit offsets, also after lower-casing
 _BEYOND = np.uint64(0x8080808080808080)
-_LOOKED_UP = ((0x80, 0x600), (0x2000, 0x2400), (0x3000, 0x3400))  # from Latin to Hebrew, punctuation, kana
+_LOOKED_UP = ((0x80, 0x600), (0x2000, 0x2400), (0x3000, 0x3400))  # Latin to Hebrew, punctuation, kana
 _WITHOUT_CASE = ((0x3400, 0xA000), (0xAC00, 0xD7A4))  # ideographs, Hangul syllables
 FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """How texts are parted into words. The fields are settings of preparation.
+    """Settings of tokenization, which are settings of a preprocessor.
 
     Attributes:
-        level: "char" takes every character for a word; filters do not apply then.
-        lower: lower case, as Python's `str.lower`.
-        filters: characters that part words.
-        split: the character that parts words, one of ASCII.
-        normalize: Unicode's composed form first, so that an accent written apart makes no other word.
+        level: "char" makes every character a word, and `filters` do not apply.
+        lower: whether to lower-case texts, as `str.lower` does.
+        filters: characters that separate words.
+        split: the ASCII character that separates words.
+        normalize: "NFC" composes characters first, so that decomposed accents make no different word.
     """
 
     level: Literal["word", "char"] = "word"
@@ -42,7 +42,7 @@ class Tokens:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Tokens":
-        """Those of a preparation's settings."""
+        """Create from the settings of a preprocessor."""
         return cls(**{field.name: settings[field.name] for field in fields(cls) if field.name in settings})
 
     def __post_init__(self) -> None:
@@ -51,17 +51,18 @@ class Tokens:
 
 
 def tokenize(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array]:
-    """Parts texts into words as `keras._legacy.preprocessing.text.Tokenizer` does: lower case, every character of
-    `filters` taken for `split`, empty words dropped.
+    """Split texts into words, as `keras._legacy.preprocessing.text.Tokenizer` does.
+
+    Texts are lower-cased, every character of `filters` is replaced by `split`, and empty words are dropped.
 
     Args:
-        texts: Arrow array of strings, or a chunked one, whose chunks are never joined; a null is an empty text.
-        form: how they are parted; a `TextClassificationPreprocessor` is one.
+        texts: Arrow array of strings, or a chunked array, whose chunks are never joined. A null is an empty text.
+        form: settings of tokenization, such as a `TextClassificationPreprocessor`.
 
     Returns:
-        Three arrays: codes, int32 of shape (words of all texts,), which are rows of the last one; offsets, int64 of
-        shape (texts + 1,), where the words of each text begin; and the distinct words, large_string, in order of
-        first appearance.
+        Three arrays: codes of all words, int32 of shape (words,), which are rows of the third array; offsets of each
+        text in the codes, int64 of shape (texts + 1,); and the distinct words, large_string, in order of first
+        appearance.
     """
     chunks = [_filled(chunk) for chunk in (texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts])]
     wide = "".join(character for character in form.filters if not character.isascii()) if form.level == "word" else ""
@@ -77,12 +78,12 @@ def tokenize(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
         some = _fold(some, form.lower, compose, wide, form.split)
         begins = offsets_of(some)
         first, begins = begins[0], begins - begins[0]
-        # Bytes above 127 are parts of other characters and stay as they are.
+        # Bytes above 127 belong to multi-byte characters and do not change.
         folded = memoryview(some.buffers()[2] or b"")[first : first + begins[-1]].tobytes().translate(table)
         starts = _starts(np.frombuffer(folded, np.uint8) == ord(form.split), begins)
         offsets[row : row + len(begins)] = offsets[row] + np.searchsorted(starts, begins)
         row += len(some)
-        # Words with what parts them from the next are found without moving a byte; trimmed when they are few.
+        # Each word keeps its trailing separators, so that no byte moves. The few distinct words are trimmed below.
         buffers = [None, pa.py_buffer(starts.astype(place, copy=False)), pa.py_buffer(folded)]
         parts.append(pa.Array.from_buffers(kind, len(starts) - 1, buffers))
     found = pa.chunked_array(parts, kind).dictionary_encode()
@@ -98,7 +99,7 @@ def tokenize(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
 
 
 def _slices(chunks: Iterable[pa.Array]) -> Iterator[pa.Array]:
-    """Texts that are looked at together."""
+    """Yield slices of texts that are processed together."""
     for texts in chunks:
         begin, places = 0, offsets_of(texts)
         while begin < len(texts):
@@ -119,19 +120,21 @@ def _size(texts: pa.Array) -> int:
 
 
 def offsets_of(texts: pa.Array) -> np.ndarray:
-    """Where each text begins in the array's bytes, and where the last one ends."""
+    """Return the offset of each text in the bytes of an array, and the end of the last one."""
     return np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
 
 
 def _fold(texts: pa.Array, lower: bool, compose: bool, wide: str, split: str) -> pa.Array:
-    """Texts with characters beyond ASCII in composed form and lower case, their filters applied; the others as
-    they are, for their bytes can be looked up in a table."""
+    """Compose, lower-case and filter texts with characters beyond ASCII.
+
+    Other texts do not change, since their bytes are mapped by a table.
+    """
     if not (lower or compose or wide):
         return texts
     change = _that_change(texts, _stays(lower, compose, wide))
     if not change.any():
         return texts
-    # Python itself: Arrow's lower case differs (a final sigma, a dotted capital I), as does the Unicode version.
+    # Python's methods, since Arrow's lower case (final sigma, dotted capital I) and Unicode version differ.
     values = texts.filter(pa.array(change)).to_pylist()
     if compose:
         values = [unicodedata.normalize("NFC", value) for value in values]
@@ -143,11 +146,11 @@ def _fold(texts: pa.Array, lower: bool, compose: bool, wide: str, split: str) ->
 
 
 def _that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
-    """For each text, whether it holds a character which may change."""
+    """Return for each text whether it holds a character that may change."""
     begins = offsets_of(texts)
     first = begins[0]
     data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[first : begins[-1]]
-    # Most texts are of ASCII nearly throughout: eight bytes are looked at together.
+    # Most texts are nearly all ASCII, so eight bytes are tested at a time.
     whole = len(data) // 8 * 8
     beyond = np.flatnonzero((data[:whole].view(np.uint64) & _BEYOND) != 0)
     places = (beyond[:, None] * 8 + np.arange(8)).ravel()
@@ -167,9 +170,10 @@ def _that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _stays(lower: bool, compose: bool, wide: str) -> np.ndarray:
-    """For each character up to Hangul, whether it stays as it is whatever stands beside it; false where not looked up.
+    """Return for each character up to Hangul whether it never changes, whatever its neighbors.
 
-    A mark, or a part of a Hangul syllable, may become one with the character before it.
+    False for characters outside `_LOOKED_UP` and `_WITHOUT_CASE`. Combining marks and parts of Hangul syllables may
+    compose with the preceding character.
     """
     stays = np.zeros(0xD7A4, bool)
     for begin, end in _LOOKED_UP:
@@ -186,7 +190,7 @@ def _stays(lower: bool, compose: bool, wide: str) -> np.ndarray:
 
 
 def _byte_table(lower: bool, filters: str, split: str) -> bytes:
-    """What stands for each byte: lower case for capitals, `split` for filters."""
+    """Return the translation of each byte: capitals to lower case, filters to `split`."""
     table = bytearray(range(256))
     if lower:
         table[ord("A") : ord("Z") + 1] = range(ord("a"), ord("z") + 1)
@@ -195,11 +199,11 @@ def _byte_table(lower: bool, filters: str, split: str) -> bytes:
 
 
 def _starts(parting: np.ndarray, begins: np.ndarray) -> np.ndarray:
-    """The first byte of every word, and how many bytes there are.
+    """Return the offset of the first byte of every word, and the number of bytes.
 
     Args:
-        parting: for each byte, whether it parts words.
-        begins: where the texts begin and the last one ends; texts part words too.
+        parting: for each byte, whether it separates words.
+        begins: offsets of the texts, with the end of the last. Texts separate words too.
     """
     first = np.empty(len(parting) + 1, bool)
     first[0] = not parting[:1].any()
@@ -211,11 +215,11 @@ def _starts(parting: np.ndarray, begins: np.ndarray) -> np.ndarray:
 
 
 def _characters(texts: pa.Array, lower: bool) -> tuple[np.ndarray, np.ndarray, pa.Array]:
-    """Every character a word."""
+    """Tokenize into characters."""
     begins = offsets_of(texts)
     data = memoryview(texts.buffers()[2] or b"")[begins[0] : begins[-1]].tobytes()
     if lower:
-        data = data.lower()  # of bytes: ASCII only, the rest is folded already
+        data = data.lower()  # bytes.lower changes only ASCII; other characters are folded already
     points = np.frombuffer(data if data.isascii() else data.decode().encode("utf-32-le"), np.uint8)
     if not data.isascii():
         points = points.view("<u4")

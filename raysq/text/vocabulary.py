@@ -1,4 +1,4 @@
-"""One vocabulary of many pieces: counts of each, merged in order, sorted by frequency."""
+"""One vocabulary for many chunks: word counts, merged in order and sorted by frequency."""
 
 from collections.abc import Sequence
 
@@ -7,18 +7,18 @@ import pyarrow as pa
 
 from raysq.errors import DataError
 
-_TOGETHER = 1 << 18  # codes that are counted or looked up together, in the processor's cache
-_HELD = 1 << 18  # words that are added before their places are found
+_TOGETHER = 1 << 18  # codes counted or looked up at a time, to stay in the processor's cache
+_HELD = 1 << 18  # words buffered before their positions are computed
 UNSEEN = np.iinfo(np.int64).max
 
 
 def look_up(values: np.ndarray, codes: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """`values[codes]`, for codes that are in range, without a copy of the codes.
+    """Return `values[codes]` without a copy of the codes. They must be in range.
 
     Args:
-        values: of any type.
-        codes: whole numbers of any type, one dimension.
-        out: where the result is to be written; a new array when None.
+        values: array of any type.
+        codes: integers of any type, one dimension.
+        out: array for the result; a new one when None.
     """
     found = np.empty(len(codes), values.dtype) if out is None else out
     for begin in range(0, len(codes), _TOGETHER):
@@ -28,17 +28,17 @@ def look_up(values: np.ndarray, codes: np.ndarray, out: np.ndarray | None = None
 
 
 def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How often each word occurs in the documents that are counted, and in which order they first appear there.
+    """Count the words of the documents selected by `counted`, and order them by first appearance there.
 
     Args:
-        codes: the words of all documents, numbered in order of first appearance.
-        offsets: int64 of shape (documents + 1,), where each document's begin.
+        codes: words of all documents, numbered in order of first appearance.
+        offsets: offsets of the documents in the codes, int64 of shape (documents + 1,).
         size: number of distinct words.
         counted: bool of shape (documents,).
 
     Returns:
-        Two int64 arrays: count of each word, and a number that rises with its first place, `UNSEEN` where no counted
-        document holds it.
+        Two int64 arrays: the count of each word, and a number that increases with its first position. It is `UNSEEN`
+        for words of no selected document.
     """
     if counted.all():
         counts = np.zeros(size, np.int64)
@@ -47,7 +47,7 @@ def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray
         return counts, np.arange(size)
     mask = np.repeat(counted, np.diff(offsets))
     counts, first = np.zeros(size, np.int64), np.full(size, UNSEEN)
-    for begin in reversed(range(0, len(codes), _TOGETHER)):  # from the end: the first appearance is written last
+    for begin in reversed(range(0, len(codes), _TOGETHER)):  # backwards, so that the first appearance is written last
         few = slice(begin, begin + _TOGETHER)
         some = codes[few][mask[few]].astype(np.intp)
         counts += np.bincount(some, minlength=size)
@@ -56,10 +56,12 @@ def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray
 
 
 class Vocabulary:
-    """The words of all pieces, added in order; takes memory for the distinct words, and for few that are not yet known
-    to be distinct: Arrow finds the place of many at once, and other threads run meanwhile.
+    """The words of all chunks, added in order.
 
-    The words are strings, or ranks (whole numbers from 1) where the source has only those.
+    Memory is needed for the distinct words and for a buffer. Words are buffered until there are many, since Arrow finds
+    their positions at once and lets other threads run meanwhile.
+
+    Words are strings, or ranks (integers from 1) where the source has only those.
     """
 
     def __init__(self) -> None:
@@ -74,16 +76,17 @@ class Vocabulary:
         return len(self._words) if self._words is not None else 0
 
     def add(self, name: str, words: pa.Array, counts: np.ndarray, first: np.ndarray) -> dict[str, np.ndarray]:
-        """Adds the words of a piece.
+        """Add the words of a chunk.
 
         Args:
-            name: of the piece.
-            words: strings or ranks, distinct.
-            counts: int64, what `tally` gives.
-            first: int64, likewise.
+            name: name of the chunk.
+            words: distinct strings or ranks.
+            counts: int64, as `tally` returns.
+            first: int64, as `tally` returns.
 
         Returns:
-            The places of the words, int32, of each piece that was added since some were returned; mostly of none yet.
+            Positions of the words, int32, for each chunk added since positions were last returned. Usually empty,
+            since words are buffered.
         """
         seen = first != UNSEEN
         self._held.append((name, words, counts, np.where(seen, first + self._added, UNSEEN)))
@@ -92,7 +95,7 @@ class Vocabulary:
         return self.placed() if self._size >= max(_HELD, len(self) // 2) else {}
 
     def placed(self) -> dict[str, np.ndarray]:
-        """The places of the words of all pieces that `add` has not returned."""
+        """Return the positions of the words of all chunks that `add` has not returned."""
         if not self._held:
             return {}
         known = len(self)
@@ -105,7 +108,7 @@ class Vocabulary:
         found, begin = {}, known
         for name, words, counts, first in self._held:
             of = found[name] = places[begin : begin + len(words)]
-            # No place comes twice: the words of one piece are distinct.
+            # No position occurs twice, since the words of a chunk are distinct.
             self._counts[of] += counts
             self._first[of] = np.minimum(self._first[of], first)
             begin += len(words)
@@ -113,21 +116,24 @@ class Vocabulary:
         return found
 
     def sorted(self) -> tuple[pa.Table, np.ndarray]:
-        """The table of words by falling count, ties in order of first appearance, and for each place its row, int32;
-        -1 for a word that no counted document holds."""
+        """Return the table of words by decreasing count, and the row of each position.
+
+        Returns:
+            The table, with ties in order of first appearance; and rows, int32, -1 for words of no counted document.
+        """
         order = np.lexsort((self._first, -self._counts))
         order = order[: np.count_nonzero(self._counts)]
         words = pa.array([], pa.large_string()) if self._words is None else self._words.take(pa.array(order))
         return _table(words, self._counts[order]), self._rows(order)
 
     def ranked(self, names: Sequence[str] | None) -> tuple[pa.Table, np.ndarray]:
-        """The same for ranks: a table in their order, all ranks up to the largest.
+        """Return the table of all ranks up to the largest, in order, and the row of each position.
 
         Args:
-            names: the words by rank, if they are known; "#1", "#2", ... stand for them if not.
+            names: words by rank. If None, they are named "#1", "#2", ...
 
         Raises:
-            DataError: ranks beyond the names.
+            DataError: there are ranks beyond the names.
         """
         ranks = np.zeros(0, np.int64) if self._words is None else self._words.to_numpy().astype(np.int64)
         largest = int(ranks.max(initial=0))
