@@ -1,4 +1,4 @@
-"""Windows of a series: which rows each example reads, and the gather that builds a batch of them."""
+"""Batch source of windows: the rows that each example reads, and the gather that builds a batch of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,18 +13,18 @@ from raysq.problems.forecasting.settings import ForecastingSettings
 
 @dataclass(frozen=True)
 class Windows:
-    """The windows of one split; neither x nor y looks past its rows, nor from one series into another.
+    """Windows of one split, as a `BatchSource`.
 
-    Only windows are examples that see no row before the first value of a column, that do not end in a stretch of a
-    target which was filled with what follows, and of whose targets at least one is of the source. Where not all are,
-    the batch says which, and `shares` how many.
+    Neither x nor y reaches beyond the rows of the split, nor from one series into another. A window is an example only
+    if it sees no row before the first value of any column, does not end on a target filled from later values, and has
+    at least one observed target. If some targets are unobserved, batches include a mask and `shares` has weights.
 
-    Window i of rows `[begin, end)` stands at row `r = begin + lookback + i * stride`. Its x are the rows at
-    `r + settings.offsets`, all before r; its y are the targets at `r + settings.ahead`.
+    Window i of rows `[begin, end)` is at row `r = begin + lookback + i * stride`. Its x are the rows at
+    `r + settings.offsets`, all before r. Its y are the targets at `r + settings.ahead`.
 
     Attributes:
-        series: the rows.
-        settings: with everything in rows.
+        series: rows of the series.
+        settings: resolved settings, with all durations in rows.
         bounds: first row and end row of the split, for each series.
     """
 
@@ -39,7 +39,7 @@ class Windows:
 
     @cached_property
     def _begins(self) -> list[int]:
-        """The first row of each series that a window may see."""
+        """Return the first row of each series that a window may see."""
         return [max(begin, first) for (begin, _), first in zip(self.bounds, self.series.firsts, strict=True)]
 
     @cached_property
@@ -48,7 +48,7 @@ class Windows:
 
     @property
     def room(self) -> int:
-        """Windows that fit into the rows, with those that are left out."""
+        """Number of windows that fit into the rows, including those left out."""
         return sum(self._fitting(self.bounds))
 
     def _fitting(self, ranges: Sequence[tuple[int, int]]) -> list[int]:
@@ -57,7 +57,7 @@ class Windows:
 
     @cached_property
     def _standing(self) -> np.ndarray | None:
-        """The row at which each window stands, where a line is not enough: of several series, or with some left out."""
+        """Return the row of each window; None if the rows are evenly spaced: one series and no window left out."""
         if len(self.bounds) == 1 and self.series.observed is None:
             return None
         parts = [
@@ -70,17 +70,17 @@ class Windows:
         return rows
 
     def _known(self, rows: np.ndarray) -> np.ndarray:
-        """How many targets of each window that stands at the rows are of the source."""
+        """Return the number of observed targets of the windows at these rows."""
         assert self.series.observed is not None
         counts = self.series.observed.sum(1, dtype=np.int32)
         known = np.zeros(len(rows), np.int32)
-        for ahead in self.settings.ahead:  # one by one: all at once would take memory for each window and horizon
+        for ahead in self.settings.ahead:  # one at a time: all at once would need memory for each window and horizon
             known += counts[rows + ahead]
         return known
 
     @cached_property
     def shares(self) -> np.ndarray | None:
-        """The share of each window's targets that is of the source; None where all are."""
+        """Share of each window's targets that are observed, float32 of shape `(windows,)`; None if all are."""
         if self.series.observed is None or not len(self):
             return None
         outputs = len(self.settings.ahead) * len(self.settings.targets)
@@ -88,7 +88,7 @@ class Windows:
         return None if known.min() == outputs else (known / outputs).astype(np.float32)
 
     def observed(self, indices: np.ndarray) -> np.ndarray:
-        """Which outputs of windows are of the source, bool of shape `(n, horizons * targets)`."""
+        """Return the mask of observed outputs of windows, bool of shape `(n, horizons * targets)`."""
         ahead = self.rows(indices)[:, None] + np.array(self.settings.ahead)
         if self.series.observed is None:
             return np.ones((len(indices), ahead.shape[1] * len(self.settings.targets)), bool)
@@ -104,7 +104,7 @@ class Windows:
 
     @property
     def _beside(self) -> dict[str, np.ndarray]:
-        """What a batch needs beside the series: where windows stand, and which targets are of the source."""
+        """Return the arrays that a batch needs besides the series: window positions and the mask of targets."""
         found = {} if self._standing is None else {"standing": self._standing}
         mask = self.series.observed
         return found if mask is None or self.shares is None else {**found, "observed": mask}
@@ -116,16 +116,16 @@ class Windows:
         return 4 * (s.steps * len(self.series.names) + len(s.targets) * len(s.ahead))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The normalized series, the same array for every split."""
+        """Return the normalized series, shared by all splits, and the window positions and masks that a batch needs."""
         return {**self.series.arrays, **self._beside}
 
     def mapped(self) -> dict[str, Any]:
-        """The series on disk, normalized when rows are taken."""
+        """Return the series on disk, normalized when rows are taken."""
         beside = {name: _Rows(array) for name, array in self._beside.items()}
         return {"series": self.series.view("series"), "targets": self.series.view("targets"), **beside}
 
     def rows(self, indices: Any) -> np.ndarray:
-        """The row at which each window stands."""
+        """Return the row of each window."""
         if self._standing is not None:
             return self._standing[indices]
         return np.asarray(indices) * self.settings.stride + self._first
@@ -135,16 +135,16 @@ class Windows:
         return self._begins[0] + self.settings.lookback
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, ...]:
-        """Builds a batch.
+        """Build a batch.
 
         Args:
             indices: int vector of n window numbers (NumPy or TensorFlow).
-            arrays: what `arrays` or `mapped` gave, or device copies.
-            take: gathers rows of an array.
+            arrays: result of `arrays` or `mapped`, or device copies.
+            take: function that gathers rows of an array.
 
         Returns:
-            x of shape `(n, steps, features)` and y of shape `(n, horizons * targets)`, float32; where not all targets
-            are of the source also which are, 1 and 0 of the shape of y.
+            x of shape `(n, steps, features)` and y of shape `(n, horizons * targets)`, float32. If some targets are
+            unobserved, also their mask, 1 (observed) or 0, float32 of the shape of y.
         """
         s = self.settings
         rows = take(arrays["standing"], indices) if "standing" in arrays else indices * s.stride + self._first
@@ -154,7 +154,7 @@ class Windows:
         parts, masks = [], []
         for ahead in s.ahead:
             y = take(source, rows + ahead)
-            # A slice: a gather along the last axis is slow on both sides.
+            # Slice, because a gather along the last axis is slow on the host and in the graph.
             parts.append(y if place is None else y[:, place : place + 1])
             if "observed" in arrays:
                 masks.append(take(arrays["observed"], rows + ahead))
@@ -165,7 +165,7 @@ class Windows:
 
 
 class _Rows:
-    """Rows of an array in memory, taken as those on disk are."""
+    """Rows of an array in memory, with the interface of those on disk."""
 
     def __init__(self, array: np.ndarray):
         self._array = array
@@ -175,7 +175,7 @@ class _Rows:
 
 
 def _joined(parts: list[Any]) -> Any:
-    """Columns beside each other, in NumPy or in the graph."""
+    """Concatenate columns, in NumPy or in the graph."""
     if len(parts) == 1:
         return parts[0]
     if isinstance(parts[0], np.ndarray):

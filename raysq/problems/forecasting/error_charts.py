@@ -1,4 +1,4 @@
-"""How far forecasts are off, and when: by hour, by month, by horizon, and their distribution."""
+"""Charts and tables of forecast errors: by hour, month, horizon and series, and their distribution."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _BINS = 40
-_SERIES = 24  # at most so many rows in the table of series
+_SERIES = 24  # most rows in the table of series
 
 
 def error_items(
@@ -27,28 +27,28 @@ def error_items(
     frequency: Frequency | None,
     series: Sequence[str] = (),
 ) -> list[Item]:
-    """Figures, bars and a histogram of the errors of one target.
+    """Return figures, bars, tables and a histogram of the errors of one target.
 
     Args:
         found: forecasts and truth.
-        target: which target.
-        unit: of the target, may be empty.
-        horizons: their labels.
-        quantiles: of the forecasts; none for a single value.
-        frequency: of the rows, None where there is none.
-        series: ids of the series, where there are several.
+        target: index of the target.
+        unit: unit of the target; may be empty.
+        horizons: labels of the horizons.
+        quantiles: quantiles that were forecast; empty for a single value.
+        frequency: frequency of the rows; None if there is none.
+        series: ids of the series, if there are several.
     """
     middle = int(np.argmin([abs(quantile - 0.5) for quantile in quantiles])) if quantiles else 0
     truth = found.truth[:, :, target]
     error = found.values[:, :, target, middle] - truth
     naive = np.abs(found.now[:, None, target] - truth)
     size = np.abs(error)
-    # What was not observed is NaN, and does not count.
+    # Unobserved values are NaN and are left out.
     known = ~np.isnan(error)
     bias, mae, p90 = float(error[known].mean()), float(size[known].mean()), float(np.percentile(size[known], 90))
     said = f" {unit}" if unit else ""
     naive90 = float(np.nanpercentile(naive, 90))
-    # Beyond rounding: the baseline is not nearer than itself.
+    # A margin for rounding errors, so that the baseline is not counted as nearer than itself.
     better = float((size < naive * (1 - 1e-5))[known].mean())
     y_label = f"mean absolute error ({unit})" if unit else "mean absolute error"
     figures = [
@@ -83,7 +83,7 @@ def error_items(
 
 
 def known_mean(values: np.ndarray) -> np.ndarray:
-    """The mean of each column over the values that are known; NaN where none is."""
+    """Return the mean of each column over values that are not NaN; NaN for columns without any."""
     with np.errstate(invalid="ignore"):
         return np.nansum(values, 0) / (~np.isnan(values)).sum(0)
 
@@ -95,7 +95,7 @@ def _bias(bias: float) -> str:
 def _by_time(
     times: np.ndarray, size: np.ndarray, naive: np.ndarray, y_label: str, frequency: Frequency | None
 ) -> list[Item]:
-    """Bars by hour of day (by weekday for daily rows) and by month."""
+    """Return bars by hour of day (by weekday for daily rows) and by month."""
     at = times.ravel()
     hours = at.astype("datetime64[h]").astype(np.int64) % 24
     days = (at.astype("datetime64[D]").astype(np.int64) + 3) % 7
@@ -129,7 +129,7 @@ def _by_time(
 
 
 def _by_series(which: np.ndarray, size: np.ndarray, naive: np.ndarray, unit: str, series: Sequence[str]) -> Table:
-    """The error on each series, the largest first, no more than fit on a page."""
+    """Return a table of the error on each series, the largest first, limited to `_SERIES` rows."""
     counts = np.bincount(which, minlength=len(series))
     with np.errstate(invalid="ignore"):
         mean, other = (np.bincount(which, v, len(series)) / counts for v in (size, naive))
@@ -141,7 +141,7 @@ def _by_series(which: np.ndarray, size: np.ndarray, naive: np.ndarray, unit: str
 
 
 def _distribution(error: np.ndarray, bias: float, p90: float, unit: str) -> Histogram:
-    """The errors between their outer half per cents; the rest is counted in the outer bins."""
+    """Return a histogram from the 0.25th to the 99.75th percentile; the outer bins count the errors beyond."""
     flat = error.ravel()
     low, high = np.percentile(flat, [0.25, 99.75])
     if not high > low:
@@ -167,7 +167,7 @@ def _distribution(error: np.ndarray, bias: float, p90: float, unit: str) -> Hist
 
 
 def _calibration(values: np.ndarray, truth: np.ndarray, quantiles: tuple[float, ...]) -> Table:
-    """How often the truth lies below each quantile, beside how often it should."""
+    """Return a table of how often the truth lies below each quantile, next to the nominal share."""
     rows = [
         (f"{100 * quantile:g} %", f"{100 * float((truth <= values[..., place]).mean()):.1f} %")
         for place, quantile in enumerate(quantiles)

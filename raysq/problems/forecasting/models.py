@@ -1,7 +1,7 @@
-"""The forecasting models of "Deep Learning with Python" (F. Chollet, 2017), section 6.3, and their like.
+"""Forecasting models of "Deep Learning with Python" (F. Chollet, 2017), section 6.3, and variants of them.
 
-Every builder takes `InputSpec` (x of shape `(steps, features)`) and keyword settings, and returns an uncompiled
-Keras model with output `(batch, outputs)` in normalized units.
+Every builder takes an `InputSpec` (x of shape `(steps, features)`) and keyword settings. It returns an uncompiled
+Keras model with output of shape `(batch, outputs)` in normalized units.
 """
 
 from typing import Literal
@@ -18,7 +18,7 @@ def _sequential(inputs: InputSpec, *parts: keras.layers.Layer, name: str) -> ker
 
 
 def _drops(**rates: float) -> dict[str, float]:
-    """Dropout rates as keyword arguments; Keras's recurrent layers would clip a wrong one silently."""
+    """Return dropout rates as keyword arguments, validated because Keras's recurrent layers clip them silently."""
     for name, rate in rates.items():
         if not 0 <= rate < 1:
             raise UsageError(f"setting {name} must be at least 0 and below 1, received {rate}")
@@ -26,12 +26,24 @@ def _drops(**rates: float) -> dict[str, float]:
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
-    """ "Tomorrow as now" (listing 6.35): repeats the latest value seen, for every horizon. Nothing to train."""
+    """Build the persistence baseline (listing 6.35), which repeats the latest value seen for every horizon.
+
+    It has nothing to train.
+
+    Raises:
+        UsageError: the targets are not among the features.
+    """
     return _persistence(inputs, "latest", "baseline")
 
 
 def seasonal(inputs: InputSpec) -> keras.Model:
-    """Seasonal-naive: repeats the value a whole number of seasons before the row to forecast. Nothing to train."""
+    """Build the seasonal-naive baseline, which repeats the value a whole number of seasons before the row to forecast.
+
+    It has nothing to train.
+
+    Raises:
+        UsageError: the window holds no whole season, or the targets are not among the features.
+    """
     if inputs.extra["seasonal"] is None:
         raise UsageError("the window holds no whole season: set season, or raise lookback")
     return _persistence(inputs, "seasonal", "seasonal")
@@ -46,7 +58,7 @@ def _persistence(inputs: InputSpec, positions: str, name: str) -> keras.Model:
 
 
 def dense(inputs: InputSpec, *, units: int = 32, dropout: float = 0.0) -> keras.Model:
-    """The window flattened into one hidden layer (listing 6.37)."""
+    """Build a model that flattens the window into one hidden layer (listing 6.37)."""
     _drops(dropout=dropout)
     hidden = [keras.layers.Flatten(), keras.layers.Dense(units, activation="relu")]
     return _sequential(inputs, *hidden, *([keras.layers.Dropout(dropout)] if dropout else []), name="dense")
@@ -90,7 +102,7 @@ def rnn(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Recurrent layers of a kind to choose, for searches: as `gru` or `lstm` with the same settings."""
+    """Build recurrent layers of a given cell type, for searches: the same as `gru` or `lstm` with the same settings."""
     kinds = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "simple_rnn": keras.layers.SimpleRNN}
     build = _recurrent(kinds[cell], f"rnn_{cell}")
     return build(inputs, units=units, layers=layers, dropout=dropout, recurrent_dropout=recurrent_dropout)
@@ -104,7 +116,7 @@ def gru_stacked(
     dropout: float = 0.1,
     recurrent_dropout: float = 0.5,
 ) -> keras.Model:
-    """Two GRUs, the upper one with relu (listing 6.41)."""
+    """Build two stacked GRUs, the upper one with relu (listing 6.41)."""
     drop = _drops(dropout=dropout, recurrent_dropout=recurrent_dropout)
     return _sequential(
         inputs,
@@ -117,7 +129,7 @@ def gru_stacked(
 def gru_bidirectional(
     inputs: InputSpec, *, units: int = 32, dropout: float = 0.0, recurrent_dropout: float = 0.0
 ) -> keras.Model:
-    """A GRU over the window in each direction (listing 6.44)."""
+    """Build a GRU over the window in each direction (listing 6.44)."""
     cell = keras.layers.GRU(units, **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout))
     return _sequential(inputs, keras.layers.Bidirectional(cell), name="gru_bidirectional")
 
@@ -131,7 +143,7 @@ def _shrinks(inputs: InputSpec, kernel_size: int, needed: int) -> None:
 
 
 def conv1d(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 5, pool: int = 3) -> keras.Model:
-    """Three convolutions with pooling between, the maximum over time (listing 6.47)."""
+    """Build three convolutions with pooling between them, then the maximum over time (listing 6.47)."""
     _shrinks(inputs, kernel_size, kernel_size * (1 + pool + pool * pool) - pool - 1)
     conv = {"kernel_size": kernel_size, "activation": "relu"}
     return _sequential(
@@ -156,7 +168,7 @@ def conv1d_gru(
     dropout: float = 0.1,
     recurrent_dropout: float = 0.5,
 ) -> keras.Model:
-    """Convolutions that shorten the window before a GRU (listing 6.49)."""
+    """Build convolutions that shorten the window before a GRU (listing 6.49)."""
     _shrinks(inputs, kernel_size, kernel_size * (1 + pool) - 1)
     conv = {"kernel_size": kernel_size, "activation": "relu"}
     return _sequential(

@@ -1,4 +1,4 @@
-"""Forecasts for raw rows by a trained model."""
+"""Forecasts of raw rows by a trained model."""
 
 import math
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from raysq.problems.forecasting.settings import ForecastingSettings
 
 OUTPUT = ("row", "time", "from", "horizon")
 _BATCH = 1024
-_JITTER = 0.02  # of a cadence that was found in stamps
+_JITTER = 0.02  # relative difference allowed between cadences inferred from timestamps
 
 
 def predict(
@@ -32,27 +32,27 @@ def predict(
     origin: int = 0,
     assets: Path | None = None,
 ) -> pa.Table:
-    """A forecast for every row with enough history, and for those that follow the last one.
+    """Forecast every row with enough history, and the rows that follow the last one.
 
     Args:
-        facts: the run's facts (columns, means, deviations).
-        settings: the run's window settings.
+        facts: metadata of the run (columns, means, deviations).
+        settings: window settings of the run.
         model: the Keras model.
-        table: rows as the run's preparation gives them (`reading`): `time` and the columns that the model sees.
-        report: of that preparation; knows the series where there are several.
-        stands: first and end row that windows may stand at, where the table is a part of one series; all with
-            enough history if left out, and the row after the last.
+        table: rows as the run's preprocessor (`reading`) returns them: `time` and the columns that the model sees.
+        report: report of that preprocessor, which lists the series if there are several.
+        stands: first and end row of the window positions, if the table is a part of one series. None for all rows
+            with enough history, and the row after the last.
         origin: number of the table's first row in the series that it is a part of.
-        assets: the folder of the run's assets; a forecast needs none.
+        assets: folder of the run's assets; unused by forecasts.
 
     Returns:
-        A table with the columns that name the series (where there are several), `row` (the row that is forecast; it
-        may lie beyond the last), `time` (its stamp), `from` (the stamp of the latest row that was seen), `horizon`
-        (where there are several), and each target in its own unit, with quantiles `TARGET q0.1` and so on where the
-        model has them. See `output_names` for columns of the data that have one of these names.
+        A table with the columns that identify the series (if there are several), `row` (the row that is forecast; it
+        may lie beyond the last), `time` (its timestamp), `from` (the timestamp of the latest row seen), `horizon` (if
+        there are several), and each target in its own unit. Quantiles are columns `TARGET q0.1` and so on. See
+        `output_names` for data with columns of these names.
 
     Raises:
-        DataError: the rows are of another cadence than the run's, or too few.
+        DataError: the rows have another cadence than the run's, or are too few.
     """
     columns, stamps = _columns(facts, settings, table)
     series = report.get("series") or [{"id": None, "rows": table.num_rows}]
@@ -65,7 +65,7 @@ def predict(
         longest = max(longest, end - first)
         low, high = (begin + settings.lookback, end + 1) if stands is None else stands
         low = max(low, first + settings.lookback)
-        if low < high or stands is not None:  # a part of a series may have no forecast
+        if low < high or stands is not None:  # a part of a series may have no forecast: its table is empty
             rows = np.arange(low, max(low, high))
             part = _forecasts(facts, settings, model, columns, rows, stamps[begin:end], begin, frequency, origin)
             for place, (name, value) in enumerate(zip(_keys(facts), one.get("keys") or [one["id"]], strict=False)):
@@ -81,7 +81,7 @@ def predict(
 
 
 def _frequency(own: Frequency | None, report: Mapping[str, Any]) -> Frequency | None:
-    """How the rows go on: as those that the run was trained on.
+    """Return the frequency of the rows, which must match that of the training data.
 
     Raises:
         DataError: rows of another cadence.
@@ -97,7 +97,7 @@ def _frequency(own: Frequency | None, report: Mapping[str, Any]) -> Frequency | 
 
 
 def _columns(facts: Mapping[str, Any], settings: ForecastingSettings, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
-    """What the model sees of the rows, float32 of shape (rows, features); and their stamps in microseconds."""
+    """Return the model's inputs of all rows, float32 of shape `(rows, features)`, and timestamps in microseconds."""
     stamps = table.column("time").cast(pa.timestamp("us"), safe=False).cast(pa.int64()).to_numpy()
     normalized = [
         ((table.column(name).to_numpy().astype(np.float64) - mean) / std).astype(np.float32)[:, None]
@@ -111,7 +111,7 @@ def _columns(facts: Mapping[str, Any], settings: ForecastingSettings, table: pa.
 
 
 def _first_row(columns: np.ndarray, begin: int, end: int) -> int:
-    """The first row of a series on which all columns have a value: before the first one, none is made up."""
+    """Return the first row of a series on which all columns have a value: values before it are never filled."""
     whole = ~np.isnan(columns[begin:end]).any(1)
     return begin + (int(np.argmax(whole)) if whole.any() else end - begin)
 
@@ -127,7 +127,7 @@ def _forecasts(
     frequency: Frequency | None,
     origin: int,
 ) -> pa.Table:
-    """Forecasts of the windows that stand at the rows of one series, which begins at row `begin` of the columns."""
+    """Return forecasts of the windows at `rows` of one series, which begins at row `begin` of the columns."""
     offsets = np.array(settings.offsets)
     offsets = offsets[::-1] if settings.reversed else offsets
     horizons, targets = len(settings.ahead), len(settings.targets)
@@ -152,7 +152,7 @@ def _forecasts(
         if not settings.quantiles:
             out[name] = pa.array(flat[:, number, 0])
             continue
-        # Trained one by one, quantiles may cross: they are put in order.
+        # Quantiles are trained independently and may cross, so they are sorted.
         ordered = np.sort(flat[:, number], axis=-1)
         out[name] = pa.array(ordered[:, median_place(settings.quantiles)])
         for place, quantile in enumerate(settings.quantiles):
@@ -161,11 +161,11 @@ def _forecasts(
 
 
 def output_names(facts: Mapping[str, Any], settings: ForecastingSettings) -> dict[str, str]:
-    """Name the columns of a forecast that stand beside the targets.
+    """Name the columns of a forecast other than the targets.
 
     Returns:
-        For each of `OUTPUT` its name: its own, or with `forecast_` before it where a target, one of its quantiles or
-        a key of the series has that name.
+        For each of `OUTPUT` its name. It is prefixed with `forecast_` where a target, one of its quantiles or a key of
+        the series has that name.
     """
     quantiles = [quantile_column(name, q) for name in settings.targets for q in settings.quantiles]
     taken = {*_keys(facts), *settings.targets, *quantiles}
@@ -179,24 +179,24 @@ def output_names(facts: Mapping[str, Any], settings: ForecastingSettings) -> dic
 
 
 def _significant(values: np.ndarray, deviation: float) -> np.ndarray:
-    """Forecasts without the digits that are noise: a model's outputs are float32, in units of the deviation."""
+    """Round forecasts to the precision of the model's outputs, which are float32 in units of the deviation."""
     if not 1e-300 < deviation < 1e300:
         return values
     return np.round(values, -math.ceil(math.log10(deviation * float(np.finfo(np.float32).eps))))
 
 
 def _keys(facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The columns that name the series that the run was trained on."""
+    """Return the columns that identify the series in the training data."""
     return SeriesPreprocessor(**facts["reading"]).id if facts["series"] is not None else ()
 
 
 def quantile_column(target: str, quantile: float) -> str:
-    """Name of the column that holds a quantile of a target."""
+    """Return the name of the column that holds a quantile of a target."""
     return f"{target} q{quantile:g}"
 
 
 def _stamps(facts: Mapping[str, Any], stamps: np.ndarray, rows: np.ndarray, frequency: Frequency | None) -> pa.Array:
-    """Stamps of rows, or their numbers; those beyond the last as the frequency says, null where there is none."""
+    """Return timestamps or numbers of rows; those beyond the last follow the frequency, or are null without one."""
     zone = facts.get("timezone")
     known = rows < len(stamps)
     values = stamps[np.minimum(rows, len(stamps) - 1)]

@@ -1,4 +1,4 @@
-"""From csv or Parquet rows to a series: one time column and columns of values."""
+"""Preprocessor of series: csv or Parquet rows to one time column and columns of values."""
 
 import dataclasses
 import json
@@ -28,44 +28,48 @@ from raysq.problems.forecasting.readers.rows import rows
 
 @dataclass(frozen=True)
 class SeriesPreprocessor(CsvFormat, Preprocessor):
-    """How raw files become a series. The fields are settings; with the defaults every row is kept as it is.
+    """Preprocessor that reads raw files into a series.
+
+    The fields are settings. With the defaults, every row is kept as it is.
 
     Attributes:
-        time: column of the time stamp; or columns named year, month, day, hour, minute, second (as far down as
-            they go; quarter may stand for month); or several columns that are joined by a space and read by
-            `time_format`; "none" where the rows have an order and no time.
-        time_format: as for `strptime`, such as "%d.%m.%Y %H:%M:%S" or "%G-W%V"; or epoch_s, epoch_ms, epoch_us,
-            epoch_ns, year, decimal_year or excel (days since 1899-12-30) for numbers; or quarter (2008Q1); number for
-            whole numbers that order the rows and are no times, rows for the order of the file itself; ISO 8601 when
-            none. Midnight may be 24:00 of the day before.
-        timezone: in which stamps without an offset are local times, such as Europe/Berlin or +01:00, and whose days,
-            hours and offsets are those of the series; what the stamps themselves say when none, which may be none.
-        freq: how the series goes on from row to row, as an offset alias of pandas (10min, h, D, ME, QS-JAN, B, ...), or
-            "C:Tue,Wed,Thu,Fri,Sat" for weeks of these days; found in the stamps when none.
-        columns: columns of values to keep, in this order; all but those of the time when empty.
-        categories: columns of text or whole numbers, each of whose values becomes a column of 0 and 1 named
-            "COLUMN=value"; all of them are 0 where the cell is missing, or has a value that `levels` lacks.
-        levels: {column: values} of the categories; found in the files when none.
-        id: columns that together name the series a row belongs to, where the files hold several: each is sorted and
-            repaired for itself, and they follow each other in the order in which they first appear.
-        layout: "infer" finds in the files what was not said: delimiter and encoding, how numbers are written, the
-            time's columns and format, the columns of values; "inferred" says that this has been done.
-        order: what to do with rows whose stamp is before that of the row above.
-        duplicates: what to do with rows that have the same stamp.
-        gaps: what to do where rows are further apart than the frequency lets them be. "fill" puts the series on a
-            regular grid, interpolated linearly in time.
-        missing: what to do with cells that are empty or NaN. "drop" drops their rows.
-        bad_cells: what to do with cells that are not numbers; "missing" treats them as empty.
+        time: column of the timestamp; or columns named year, month, day, hour, minute, second (as far down as needed;
+            quarter may replace month); or several columns that are joined by a space and read by `time_format`;
+            "none" where the rows have an order but no time.
+        time_format: format as for `strptime`, such as "%d.%m.%Y %H:%M:%S" or "%G-W%V". For numbers: epoch_s,
+            epoch_ms, epoch_us, epoch_ns, year, decimal_year or excel (days since 1899-12-30). quarter reads quarters
+            (2008Q1), number reads whole numbers that order the rows and are no times, and rows takes the order of the
+            file itself. None reads ISO 8601. Midnight may be written as 24:00 of the day before.
+        timezone: time zone of timestamps without an offset, such as Europe/Berlin or +01:00. The series has its days,
+            hours and offsets. None takes the zone from the timestamps, if they have one.
+        freq: frequency of the rows, as an offset alias of pandas (10min, h, D, ME, QS-JAN, B, ...), or
+            "C:Tue,Wed,Thu,Fri,Sat" for weeks of these days. None infers it from the timestamps.
+        columns: columns of values to keep, in this order; empty for all but those of the time.
+        categories: columns of text or whole numbers. Each of their values becomes a column of 0 and 1 named
+            "COLUMN=value". All of them are 0 where the cell is missing or has a value that `levels` lacks.
+        levels: {column: values} of the categories; None infers them from the files.
+        id: columns that together identify the series of a row, where the files hold several. Each series is sorted
+            and repaired by itself. The series follow each other in order of first appearance.
+        layout: "infer" infers settings left out from the files: delimiter and encoding, number format, time columns
+            and their format, value columns. "inferred" states that this has been done.
+        order: how to treat rows whose timestamp is before that of the row above.
+        duplicates: how to treat rows with equal timestamps.
+        gaps: how to treat steps longer than the frequency allows. "fill" puts the series on a regular grid,
+            interpolated linearly in time.
+        missing: how to treat cells that are empty or NaN. "drop" drops their rows.
+        bad_cells: how to treat cells that are not numbers; "missing" treats them as empty.
         sentinels: numbers that stand for a missing value.
-        sentinel: what to do with them.
-        decimal: before the decimals of numbers, in text.
-        thousands: between groups of three digits, in text.
-        signs: beside numbers, in text, and no part of them, such as $ or %.
-        float64: columns to store as float64. Those that float32 would damage are stored so in any case; the others
-            are float32.
+        sentinel: how to treat sentinels.
+        decimal: decimal separator of numbers in text.
+        thousands: separator between groups of three digits of numbers in text.
+        signs: characters next to numbers in text that are not part of them, such as $ or %.
+        float64: columns to store as float64. Columns that float32 would damage are added; the others are float32.
 
-    The others are those of `CsvFormat`. Sorting, filling, dropping rows with the same stamp, and several series hold
-    all rows in memory; the rest is done partition by partition.
+    The other settings are those of `CsvFormat`. Sorting, filling gaps, dropping duplicates and separating several
+    series hold all rows in memory. Everything else is done partition by partition.
+
+    Raises:
+        UsageError: settings are invalid or contradict each other.
     """
 
     time: tuple[str, ...] = ("time",)
@@ -87,7 +91,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
     decimal: Literal[".", ","] = "."
     thousands: str = ""
     signs: tuple[str, ...] = ()
-    # Why columns were left out, where this was inferred; no setting.
+    # Why columns were left out, if they were inferred. Not a setting.
     left_out: Mapping[str, str] = dataclasses.field(default_factory=dict, init=False, repr=False, compare=False)
     float64: tuple[str, ...] = ()
 
@@ -101,7 +105,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
 
     def __post_init__(self) -> None:
         key: Any = self.id
-        if isinstance(key, str) or key is None:  # of runs and data sets from before there could be several
+        if isinstance(key, str) or key is None:  # of runs and data sets from before `id` could name several columns
             object.__setattr__(self, "id", (key,) if key else ())
         for name in (
             "time",
@@ -111,7 +115,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
             "float64",
             "id",
             "signs",
-        ):  # lists, where they come from JSON
+        ):  # lists if they come from JSON
             object.__setattr__(self, name, tuple(getattr(self, name)))
         self.validate()
         if self.time == (timestamps.NO_TIME,) and self.layout == "infer":
@@ -161,24 +165,27 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
 
     @property
     def notation(self) -> parsing.Notation:
-        """How numbers are written in text."""
+        """Format of numbers in text."""
         return parsing.Notation(self.decimal, self.thousands, self.signs)
 
     @property
     def numbered(self) -> bool:
-        """Whether rows have numbers and no times."""
+        """Whether rows have numbers instead of times."""
         return self.time_format in (timestamps.NUMBER, timestamps.ROWS)
 
     @property
     def frequency(self) -> Frequency | None:
-        """What `freq` names."""
+        """Frequency that `freq` names; None if it is not set."""
         return None if self.freq is None else Frequency.parse(self.freq)
 
     def infer(self, files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
-        """These settings with what was not said found in the files, and what was found, in lines.
+        """Infer settings that the user left out from the files.
+
+        Returns:
+            The preprocessor with these settings, and messages about what was inferred.
 
         Raises:
-            DataError: something cannot be found out; the message says what to say.
+            DataError: a setting cannot be inferred; the message names it.
         """
         if self.layout != "infer" and (self.levels is not None or not self.categories):
             return self, []
@@ -188,20 +195,20 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
 
     @property
     def category_columns(self) -> tuple[str, ...]:
-        """The columns that the categories become."""
+        """Columns of 0 and 1 that the categories become."""
         return tuple(f"{name}={value}" for name, values in (self.levels or {}).items() for value in values)
 
     def infer_defaults(
         self, settings: Mapping[str, Any], defaults: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
-        """Return what settings of windows lack or leave open, as far as these columns tell, and messages.
+        """Return window settings that follow from these columns, and messages.
 
         Args:
-            settings: of the kind's examples, as a person wrote them; only these are checked.
-            defaults: what holds where they are silent.
+            settings: window settings as the user gave them; only these are checked.
+            defaults: values of the settings that the user left out.
 
         Returns:
-            The settings to add or to replace, and what to tell, in lines.
+            The settings to add or to replace, and messages.
 
         Raises:
             UsageError: targets or features that are no columns, or no target where there are several columns.
@@ -211,10 +218,10 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         return infer_defaults(self, settings, defaults)
 
     def reading(self, needed: Sequence[str] | None = None) -> dict[str, Any]:
-        """Settings, ready for JSON, that read further files of this layout: `SeriesPreprocessor(**reading)`.
+        """Return JSON-ready settings to read further files of this layout with: `SeriesPreprocessor(**reading)`.
 
         Args:
-            needed: names of the columns that will be used; files may lack the others. All when None.
+            needed: names of the columns that will be used; files may lack the others. None for all.
         """
         settings = json.loads(json.dumps(self.to_config()))
         if needed is not None:
@@ -230,10 +237,10 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         return settings
 
     def partition(self, files: "Sequence[Path | pa.Table]") -> list[tables.Piece]:
-        """Return the partitions of the files, or of rows in memory, with the wanted columns found in their headers.
+        """Return the partitions of the files, or of tables in memory, after checking their headers.
 
         Raises:
-            DataError: an empty file, files of different layouts, or a column that is not there.
+            DataError: an empty file, files of different layouts, or a missing column.
         """
         partitions = tables.plan(files, self.csv)
         for partition in partitions:
@@ -241,11 +248,11 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         return partitions
 
     def read(self, partition: tables.Piece) -> Iterator[Chunk]:
-        """Yield the series' rows of one partition."""
+        """Yield the series' rows of one partition in chunks."""
         text = [*self.time, *self.categories, *self.id]
         values = list(self.kept(partition.header))
         if self.notation != parsing.PLAIN:
-            # Arrow would take 1.234 for a number where it stands for 1234.
+            # Arrow would read "1.234" as 1.234 where it means 1234.
             text, values = [*text, *values], []
         for chunk in tables.read(partition, text, values, self.csv):
             yield Chunk(*rows(self, partition, chunk))
@@ -256,13 +263,16 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         return self._repair() is None
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
-        """Validate the statistics, and return the repair of all rows, if the settings ask for one.
+        """Validate the statistics, and return the repair of all rows if the settings ask for one.
 
-        Columns that float32 would damage are read again as float64: rows that were rounded show what no part of them
-        could tell.
+        Columns that float32 would damage are read again as float64. Only the statistics of all rows show the damage.
+
+        Args:
+            stats: statistics of each partition, in order.
+            scratch: unused.
 
         Raises:
-            DataError: the first row that cannot be used, also before the one at which reading a file ended; no rows.
+            DataError: the first unusable row, even if reading a file failed at a later row; or there are no rows.
         """
         from raysq.problems.forecasting.readers.validation import require_rows
 
@@ -282,7 +292,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         return Transform(all_rows=self._repair())
 
     def _repair(self) -> Callable[[pa.Table], tuple[pa.Table, dict[str, pa.Table], Stats]] | None:
-        """Return the repair that needs all rows at once, where the settings ask for one."""
+        """Return the repair that needs all rows at once, or None if the settings ask for none."""
         repairs: dict[str, Any] = {
             "sort": self.order == "sort",
             "duplicates": self.duplicates,
@@ -309,8 +319,11 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
     def validate_stats(self, stats: list[Stats]) -> None:
         """Raise the first error of all chunks.
 
+        Args:
+            stats: statistics of all chunks, in order.
+
         Raises:
-            DataError: with file, line, column, value, and the setting that repairs it.
+            DataError: a row cannot be used; the message names file, line, column, value, and the setting to repair it.
         """
         from raysq.problems.forecasting.readers.validation import validate
 
@@ -319,27 +332,31 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
     def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
         """Return the data set's report.
 
+        Args:
+            stats: statistics of all chunks, in order.
+            summary: summary of the repair, if there was one.
+
         Raises:
-            DataError: stamps that cannot be used.
+            DataError: the settings refuse the timestamps.
         """
         from raysq.problems.forecasting.readers.validation import summarize
 
         return summarize(self, stats, summary)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Return the lines that describe a report to the user."""
         from raysq.problems.forecasting.readers.validation import describe
 
         return describe(self, report)
 
     def kept(self, header: Sequence[str]) -> tuple[str, ...]:
-        """The columns of values in a file with this header."""
+        """Return the value columns of a file with this header."""
         taken = {*self.time, *self.categories, *self.id}
         return self.columns or tuple(name for name in header if name and name not in taken)
 
     @staticmethod
     def stored(name: str) -> str:
-        """The name of a column of values in the data set: its own, but for `time`, as which the stamps are stored."""
+        """Return the name of a value column in the data set: `time_value` for `time`, where timestamps are stored."""
         return "time_value" if name == "time" else name
 
     def _check_columns(self, piece: tables.Piece) -> None:
@@ -374,7 +391,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
                 f"{piece.name} has no column of values {lost[0]!r} for float64: {nearest_name(lost[0], kept)}"
             )
         if "time" in kept and (not self.columns or self.stored("time") in kept):
-            # With `columns` the person, or what was inferred from the files, means it.
+            # If `columns` is set, by the user or by `infer`, the column is kept on purpose.
             raise DataError(
                 f"{piece.name} has a column of values named 'time', which is the name of the stamps",
                 hint=f"--set columns=... "
@@ -385,6 +402,6 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
 def _repaired(
     function: Callable[..., tuple[pa.Table, pa.Table, dict[str, Any]]], table: pa.Table, **options: Any
 ) -> tuple[pa.Table, dict[str, pa.Table], dict[str, Any]]:
-    """The repaired rows, what lies beside them, and what was done; nothing lies beside rows that are all observed."""
+    """Return the repaired rows, the table of filled cells if there are any, and a summary of the repair."""
     repaired, filled, note = function(table, **options)
     return repaired, {FILLED: filled} if filled.num_rows else {}, note

@@ -1,4 +1,4 @@
-"""What a report shows of a forecast: a week of it against the truth, and when and how far it is wrong."""
+"""Report of a forecast: a week of forecasts against the truth, and errors by time, horizon and series."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
-SAMPLED = 20_000  # windows at most behind the error statistics
-TARGETS, HORIZONS = 3, 3  # at most so many are drawn
+SAMPLED = 20_000  # most windows that the error statistics are computed from
+TARGETS, HORIZONS = 3, 3  # most that are drawn
 _BATCH = 1024
 _CHUNK = 1 << 20
 _WEEK = np.timedelta64(7, "D")
-_MANY = 168  # numbered rows that are shown
-_FEW = 56  # a week of fewer rows than this says little: so many rows are shown then
+_MANY = 168  # numbered rows to show
+_FEW = 56  # rows to show where a week has fewer
 
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Forecasts of some windows beside the truth, in the targets' own units.
+    """Forecasts of some windows and the truth, in the targets' own units.
 
     Attributes:
-        times: datetime64[us] of shape `(n, horizons)`: the moment that is forecast, in the series' time zone.
-        truth: `(n, horizons, targets)`, NaN where it was not observed.
-        values: the forecasts, `(n, horizons, targets, quantiles)`; one quantile where there are none.
-        now: the targets' latest value in each window, `(n, targets)`: the forecast "as now".
-        series: which series each is of, `(n,)`.
+        times: local times that are forecast, in the series' time zone, datetime64[us] of shape `(n, horizons)`.
+        truth: True values, shape `(n, horizons, targets)`, NaN where unobserved.
+        values: forecasts, shape `(n, horizons, targets, quantiles)`; the last axis has length 1 without quantiles.
+        now: the targets' latest value in each window, shape `(n, targets)`: the persistence forecast.
+        series: index of the series of each window, shape `(n,)`.
     """
 
     times: np.ndarray
@@ -56,19 +56,18 @@ def report(
     embedding: Callable[[], np.ndarray | None] | None = None,
     week: str | None = None,
 ) -> list[Section]:
-    """The sections of a forecast run.
+    """Return the sections of a forecasting run's report.
 
     Args:
-        dataset: what the run was trained on.
-        facts: the run's facts.
-        settings: the run's window settings.
-        predict: the model, from x `(n, steps, features)` to `(n, outputs)` in normalized units.
-        embedding: of a forecast's model; nothing is shown of it.
-        week: a day (`2014-05-05`) from which a week is shown; the Monday before the middle of the test split if
-            left out.
+        dataset: data set that the run was trained on.
+        facts: metadata of the run.
+        settings: window settings of the run.
+        predict: function from x `(n, steps, features)` to the model's outputs `(n, outputs)` in normalized units.
+        embedding: unused by forecasts.
+        week: first day (`2014-05-05`) of the week to show; the Monday before the middle of the test split if None.
 
     Raises:
-        UsageError: a week that is no date, or in which nothing of the test split lies.
+        UsageError: the week is no date, or the test split has no forecasts in it.
     """
     splits = settings.open(dataset)
     split = "test" if len(splits["test"]) else "val"
@@ -112,7 +111,7 @@ def report(
 def _week(
     dataset: Dataset, settings: ForecastingSettings, windows: "Windows", week: str | None, split: str
 ) -> tuple[np.ndarray, str]:
-    """The windows whose first forecast lies in the week, and how it was chosen."""
+    """Return the windows whose first forecast lies in the week, and a description of how it was selected."""
     first = min(settings.ahead)
     times = dataset.column("time")
 
@@ -149,7 +148,7 @@ def _week(
             f"{str(ends[1])[:10]}"
         )
     if len(inside) < _FEW:
-        # Slow series: as many rows as make a picture, from the same place.
+        # A week of a slow series has few rows: show enough for a chart, from the same start.
         start = int(inside[0]) if len(inside) else max(0, int(middle[0]) - _FEW // 2)
         inside = np.arange(start, min(len(windows), start + _FEW))
         said = f"{len(inside)} forecasts from {'the day asked for' if week else f'the middle of the {split} split'}"
@@ -160,7 +159,7 @@ def _week(
 
 
 def _wall(dataset: Dataset, stamps: np.ndarray) -> np.ndarray:
-    """Stamps as clocks in the series' time zone show them, where it has one."""
+    """Return timestamps as local times in the series' time zone, if it has one."""
     zone = dataset.manifest.report.get("timezone")
     wall = time_zones.utc_to_local(stamps.ravel().astype(np.int64), zone)
     return wall.astype("datetime64[us]").reshape(stamps.shape)
@@ -176,7 +175,7 @@ def _between(moments: Callable[[np.ndarray], np.ndarray], count: int, begin: Any
 
 
 def _one_series(indices: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The longest part in which time goes on: where it goes back, another series begins."""
+    """Return the longest part in which time increases: where it does not, another series begins."""
     cuts = np.flatnonzero(np.diff(at) <= np.timedelta64(0, "us")) + 1
     return max(np.split(indices, cuts), key=len)
 
@@ -189,7 +188,7 @@ def _forecasts(
     predict: Predict,
     indices: np.ndarray,
 ) -> Forecasts:
-    """Forecasts and truth of windows, a batch at a time."""
+    """Return forecasts and truth of windows, computed batch by batch."""
     targets, ahead = len(facts["targets"]), np.asarray(settings.ahead)
     quantiles = max(1, len(settings.quantiles))
     mean, std = np.array(facts["target_mean"]), np.array(facts["target_std"])
@@ -197,7 +196,7 @@ def _forecasts(
     for x, y, observed in _batches(windows, indices):
         known = np.where(observed, y, np.nan).reshape(len(y), len(ahead), targets)
         truth.append(known.astype(np.float64) * std + mean)
-        # In order, as they are predicted.
+        # Sort the quantiles, as `predict` does.
         out = np.sort(np.asarray(predict(x), np.float64).reshape(len(y), len(ahead), targets, quantiles), axis=-1)
         values.append(out * std[:, None] + mean[:, None])
     rows = windows.rows(indices)
@@ -209,7 +208,7 @@ def _forecasts(
 
 
 def _batches(windows: "Windows", indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """x, y and which of y was observed, a batch at a time."""
+    """Yield x, y and the mask of observed outputs, batch by batch."""
     mapped = windows.mapped()
     for low in range(0, len(indices), _BATCH):
         part = indices[low : low + _BATCH]
@@ -218,7 +217,7 @@ def _batches(windows: "Windows", indices: np.ndarray) -> Iterator[tuple[np.ndarr
 
 
 def _spread(count: int) -> list[int]:
-    """Of that many horizons the ones that are drawn: the first, the last and what lies between."""
+    """Return the horizons to draw: the first, the last and evenly spaced ones between."""
     return sorted(set(np.linspace(0, count - 1, min(count, HORIZONS)).round().astype(int).tolist()))
 
 
@@ -229,7 +228,7 @@ def _unit(facts: Mapping[str, Any], target: int) -> str:
 def _picture(
     shown: Forecasts, facts: Mapping[str, Any], settings: ForecastingSettings, target: int, horizon: int
 ) -> LineChart:
-    """Truth, forecast and "as now" over time, a band between the outer quantiles."""
+    """Return a chart of truth, forecast and persistence over time, with a band between the outer quantiles."""
     name, label = facts["targets"][target], facts["horizons"][horizon]
     unit = _unit(facts, target)
     quantiles = tuple(settings.quantiles)
@@ -261,20 +260,20 @@ def _picture(
 
 
 def _median(quantiles: tuple[float, ...]) -> int:
-    """The place of the quantile nearest to a half."""
+    """Return the index of the quantile nearest to one half."""
     return int(np.argmin([abs(quantile - 0.5) for quantile in quantiles])) if quantiles else 0
 
 
 def _numbers(times: np.ndarray) -> np.ndarray:
-    """The numbers of numbered rows."""
+    """Return the numbers of numbered rows."""
     return times.astype(np.int64) / 1e6
 
 
 def _parted(times: np.ndarray, frequency: Frequency | None) -> tuple[np.ndarray, Callable[[np.ndarray], np.ndarray]]:
-    """The times with one more in every gap, and a function that puts NaN there, so that no line spans a gap."""
+    """Return the times with one more in every gap, and a function that inserts NaN there, to break lines at gaps."""
     steps = np.diff(times).astype(np.int64)
     usual = np.full(len(steps), np.median(steps) if len(steps) else 0)
-    if frequency is not None and frequency.alias:  # a weekend is no gap
+    if frequency is not None and frequency.alias:  # calendar steps, such as weekends, are no gaps
         days = times[:-1].astype("datetime64[D]").astype(np.int64)
         usual = np.array(frequency.longest)[(days + 3) % 7]
     gaps = np.flatnonzero(steps > 1.5 * usual) + 1

@@ -1,4 +1,4 @@
-"""Spans of time as rows of a series, the spans that suit a frequency, and the calendar as waves."""
+"""Durations as numbers of rows, default windows for a frequency, and cyclical features of the calendar."""
 
 import math
 import re
@@ -15,22 +15,21 @@ from raysq.problems.forecasting.frequency import Frequency
 CALENDAR = ("hour", "weekday", "monthday", "yearday", "month")
 VALID = "rows such as 12, or a span such as 90s, 30min, 1h30m, 6h, 5d, 2w, 3mo or 1y"
 
-_STEPS = 120  # time steps that a default window shows of a series with short steps
-_WINDOWS = 5  # a series holds so many default windows end to end (a quarter of it one), or they are made shorter
+_STEPS = 120  # approximate time steps of a default window that has more rows than this
+_WINDOWS = 5  # default windows that fit into a series, and one into a quarter of it; else they are made shorter
 
 
 def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
-    """A span as a number of rows.
+    """Convert a duration to a number of rows.
 
     Args:
-        value: rows (12, "12", "12 rows") or a span of time ("90s", "30min", "1h30m", "6h", "5d", "1w", "3mo", "1y").
-            Where only some days of the week have rows, days are counted among these, and a week is as many of them as
-            it has.
-        frequency: of the series; None where it has none.
+        value: rows (12, "12", "12 rows") or a duration ("90s", "30min", "1h30m", "6h", "5d", "1w", "3mo", "1y"). If
+            only some days of the week have rows, only these days are counted, and a week is as many of them as it has.
+        frequency: frequency of the series; None if it has none.
         setting: name of the setting, for the message.
 
     Raises:
-        UsageError: no span, one of no whole number of rows, or a span of time where there is no frequency.
+        UsageError: the value is no duration or no whole number of rows, or it is a time and there is no frequency.
     """
     if not isinstance(value, str):
         if isinstance(value, bool) or value != value or int(value) != value or value < 0:
@@ -71,7 +70,10 @@ def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
 
 
 def say(count: int, frequency: Frequency | None) -> str:
-    """So many rows as a person says it: "24h", "5d", "90min", "12mo", or "10 rows"; `rows` reads it back."""
+    """Format a number of rows as a duration: "24h", "5d", "90min", "12mo", or "10 rows".
+
+    `rows` converts it back.
+    """
     if frequency is None or frequency.numbered:
         return _rows(count)
     if frequency.months:
@@ -99,22 +101,25 @@ def _rows(count: int) -> str:
 
 
 def _in_week(frequency: Frequency) -> float | None:
-    """Rows of a week where only some of its days have rows."""
+    """Return the rows of a week if only some of its days have rows, else None."""
     return None if frequency.days is None else sum(frequency.days) / frequency.every
 
 
 def _daily(frequency: Frequency) -> bool:
-    """Whether rows of some days of the week lie on neighboring days, so that days are spoken of."""
+    """Return whether rows lie on neighboring days, so that durations are given in days."""
     return frequency.seconds == DAY * frequency.every
 
 
 def defaults(frequency: Frequency | None, length: int | None = None) -> dict[str, int | None]:
-    """What suits a series of that frequency, in rows: `lookback`, `step`, `horizon`, and `season` (None for none).
+    """Return `lookback`, `step`, `horizon` and `season` that suit a frequency, in rows.
 
     Args:
-        frequency: of the series; None where it has none.
-        length: rows of the series (of the shortest that counts, where there are several); where the usual
-            window is too long for it, a shorter one is given. None for as long as need be.
+        frequency: frequency of the series; None if it has none.
+        length: rows of the series (a typical one, if there are several). If the usual window is too long for it, a
+            shorter one is returned. None for no limit.
+
+    Returns:
+        Rows by the name of the setting; `season` is None where there is none.
     """
     if frequency is None or frequency.numbered:
         return _fitting([(30, 1), (10, 1), (4, 1), (2, 1)], length, None)
@@ -140,23 +145,23 @@ def defaults(frequency: Frequency | None, length: int | None = None) -> dict[str
     season = day if _divides(cadence_seconds, DAY) else None
     shares = [(5.0, 1.0), (1.0, 0.25), (0.25, 1 / 24), (1 / 24, 1 / 144)]
     pairs = [(max(round(seen * day), 1), max(round(ahead * day), 1)) for seen, ahead in shares]
-    pairs[0] = (max(pairs[0][0], -(-24 // day) * day), pairs[0][1])  # at least 24 steps where they are long
+    pairs[0] = (max(pairs[0][0], -(-24 // day) * day), pairs[0][1])  # at least 24 rows where steps are long
     pairs = [pair for pair in pairs if pair[0] >= 8] + [(10, 1), (4, 1), (2, 1)]
     return _fitting(pairs, length, season)
 
 
 def calendar_waves(stamps: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Where the stamps stand in the day, the week, the month and the year, as points on circles.
+    """Return cyclical features of timestamps: their positions in the day, week, month and year as points on circles.
 
     Args:
-        stamps: int64 microseconds since 1970, shape (n,).
-        names: of `CALENDAR`.
+        stamps: int64 microseconds since 1970, shape `(n,)`.
+        names: any of `CALENDAR`.
 
     Returns:
-        float32 of shape (n, 2 * len(names)): the sine and the cosine for each name, named by `wave_names`.
+        float32 of shape `(n, 2 * len(names))`: sine and cosine for each name, in the order of `wave_names`.
 
     Raises:
-        UsageError: an unknown name.
+        UsageError: an unknown name, or a name given twice.
     """
     names = check_calendar(names)
     moments = np.asarray(stamps, np.int64).astype("datetime64[us]")
@@ -179,15 +184,15 @@ def calendar_waves(stamps: np.ndarray, names: Sequence[str]) -> np.ndarray:
 
 
 def wave_names(names: Sequence[str]) -> list[str]:
-    """Names for the columns of `calendar_waves`."""
+    """Return the names of the columns of `calendar_waves`."""
     return [f"{name} ({wave})" for name in names for wave in ("sin", "cos")]
 
 
 def check_calendar(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, when all are of `CALENDAR`.
+    """Return the names as a tuple if all are in `CALENDAR`.
 
     Raises:
-        UsageError: one that is not, or one given twice.
+        UsageError: an unknown name, or a name given twice.
     """
     for place, name in enumerate(names):
         if name not in CALENDAR:
@@ -198,7 +203,7 @@ def check_calendar(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _days_in(units: np.ndarray) -> np.ndarray:
-    """Days of the month or year that each stands for."""
+    """Return the number of days in each month or year."""
     return ((units + 1).astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
 
 
@@ -207,7 +212,7 @@ def _divides(unit: float, length: float) -> bool:
 
 
 def _instead(number: float, unit: float, frequency: Frequency) -> str:
-    """What to write for months in a series of days, or for days in a series of months."""
+    """Suggest a duration for months in a series of days, or for days in a series of months."""
     days = {YEAR: 365, MONTH: 30}.get(unit)
     length = number * (days * DAY if days else unit)
     a_week = _in_week(frequency)
@@ -216,7 +221,7 @@ def _instead(number: float, unit: float, frequency: Frequency) -> str:
 
 
 def _fitting(pairs: Sequence[tuple[int, int]], length: int | None, season: int | None) -> dict[str, Any]:
-    """The first (lookback, horizon) of which the series holds enough windows, with its step."""
+    """Return the first (lookback, horizon) that fits the series `_WINDOWS` times, with its step and the season."""
     lookback, horizon = pairs[-1]
     for seen, ahead in pairs:
         if length is None or (seen + ahead - 1) * _WINDOWS <= length:
