@@ -1,4 +1,4 @@
-"""Pairs of sentences: translation from one language to another."""
+"""Translation of sentence pairs from one language to another."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +20,17 @@ _BUILDERS = "raysq.problems.translation.models:"
 
 
 def facts(dataset: Dataset, settings: TranslationSettings) -> dict[str, Any]:
-    """How sentences are read, how many words have an id, how much of the training pairs they cover, and how many of
-    these are cut."""
+    """Return the metadata of a run: vocabulary sizes, share of unknown words and of truncated sentences.
+
+    Args:
+        dataset: prepared sentence pairs.
+        settings: the run's settings.
+
+    Returns:
+        `reading` (settings of the preprocessor), `ids`, `unknown` and `longer` (number of ids, share of unknown words
+        and share of truncated training sentences; one value each for source and target), `words` (mean number of target
+        words of a training pair, end token included), `unit` (None) and `own_validation`.
+    """
     found = corpus(dataset, settings)
     rows = found.split.train
     sides = (found.source, found.target)
@@ -39,24 +48,26 @@ def facts(dataset: Dataset, settings: TranslationSettings) -> dict[str, Any]:
 
 
 def objective(facts: Mapping[str, Any], settings: TranslationSettings) -> Objective:
-    """The cross-entropy of a word, and the share of the words that are right, given those before each."""
+    """Return the cross-entropy and the accuracy of the next word, given the words before it."""
     from raysq.problems.translation.metrics import WordAccuracy, loss_of
 
     return Objective(loss_of(facts["words"] if settings.form == "all" else 1.0), {"accuracy": WordAccuracy})
 
 
 def references(facts: Mapping[str, Any], settings: TranslationSettings) -> dict[str, dict[str, Any]]:
-    """The translation word by word."""
+    """Return the baselines: the word-by-word translation."""
     return {"baseline": {"form": "all"}}
 
 
 def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Nothing: neither loss nor accuracy has a unit."""
+    """Return no denormalized metrics: neither loss nor accuracy has a unit."""
     return {}
 
 
 def remarks(facts: Mapping[str, Any], settings: TranslationSettings) -> list[str]:
-    """What a model sees of a pair, and how much of the words it knows."""
+    """Describe in lines the pairs as the model gets them: sentence lengths, vocabulary sizes and shares of unknown
+    words.
+    """
     lines = validation_messages(facts, "pair")
     if settings.form == "next":
         lines.append("an example is one next word, given the source and the words before it")
@@ -73,13 +84,13 @@ def remarks(facts: Mapping[str, Any], settings: TranslationSettings) -> list[str
 
 
 def assets(dataset: Dataset, settings: TranslationSettings) -> dict[str, bytes]:
-    """The words of both languages, which translations need."""
+    """Return the files of a run's assets: the vocabularies of both languages."""
     found = corpus(dataset, settings)
     return vocabulary.write(found.source.words, found.target.words)
 
 
 def raw_reading(facts: Mapping[str, Any]) -> TranslationPredictionPreprocessor:
-    """The preparation that reads raw source sentences as those of the run were read."""
+    """Return the preprocessor that reads raw source sentences for predictions."""
     return TranslationPredictionPreprocessor.of(facts["reading"])
 
 

@@ -1,4 +1,4 @@
-"""Pairs of a split: their ids in memory or read from disk, and the gather that builds a batch of them."""
+"""Batch source of translation: the ids of a split's pairs, in memory or on disk, and the gather that builds a batch."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ from raysq.problems.translation.settings import TranslationSettings
 from raysq.problems.translation.splits import split
 from raysq.problems.translation.vocabulary import BEGIN, END, ranked
 
-_BLOCK = 1 << 22  # words that are looked at together
-_DICTIONARY = 100_000  # pairs at most from which the word-by-word dictionary is learned
+_BLOCK = 1 << 22  # maximum number of words of a block
+_DICTIONARY = 100_000  # maximum number of pairs that the word-by-word dictionary is learned from
 
 Take = Callable[[Any, Any], Any]
 
 
 class Side:
-    """The sentences of one language of all pairs.
+    """The sentences of one language, of all pairs.
 
     Args:
-        dataset: prepared pairs.
+        dataset: prepared sentence pairs.
         name: "source" or "target".
         training: whether each pair is trained on, bool.
-        most: ids in all.
+        most: maximum number of ids.
 
     Attributes:
-        words: those that have an id.
-        codes: id of each word of the prepared vocabulary, and of an unknown word at the end.
-        tokens: codes of the words of each sentence.
-        counts: how often the training sentences have each word of the prepared vocabulary.
+        words: the words that have an id.
+        codes: id of each word of the prepared vocabulary; the last entry is that of an unknown word.
+        tokens: word codes of each sentence.
+        counts: number of occurrences of each word of the prepared vocabulary in the training sentences.
     """
 
     def __init__(self, dataset: Dataset, name: str, training: np.ndarray, most: int) -> None:
@@ -53,7 +53,7 @@ class Side:
         return float(1 - known / max(1, self.counts.sum()))
 
     def blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-        """All sentences, a bounded number of words at a time: first and end row, codes, and offsets from 0 on."""
+        """Yield all sentences in blocks of bounded size: first row, end row, codes, and offsets from 0."""
         offsets = self.tokens.offsets
         begin = 0
         while begin < len(self.tokens):
@@ -63,7 +63,10 @@ class Side:
             begin = end
 
     def packed(self, most: int, mark: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The ids of all sentences one after the other, int32, behind a 0, and where each begins, int64; see `pack`."""
+        """Return the ids of all sentences as one int32 array after a leading 0, and the int64 start of each sentence.
+
+        The sentences are truncated as by `pack`.
+        """
         parts, lengths = [], []
         for _, _, codes, offsets in self.blocks():
             ids, sizes = pack(self.codes[codes], offsets, most, mark)
@@ -73,7 +76,7 @@ class Side:
         return np.concatenate([np.zeros(1, np.int32), *parts]), begins
 
     def of(self, rows: np.ndarray, most: int, mark: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The same of some sentences, read from disk."""
+        """Return the same for some rows, read from disk."""
         found = [self.tokens.row(row) for row in rows.tolist()]
         offsets = np.concatenate([[0], np.cumsum([len(one) for one in found])]).astype(np.int64)
         ids, sizes = pack(self.codes[np.concatenate([np.empty(0, np.int32), *found])], offsets, most, mark)
@@ -83,16 +86,16 @@ class Side:
 
 
 def pack(ids: np.ndarray, offsets: np.ndarray, most: int, mark: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Cuts sentences at their end.
+    """Truncate sentences at their end.
 
     Args:
-        ids: int32, of all sentences.
-        offsets: int64 of shape (sentences + 1,).
-        most: ids of a sentence, the mark among them.
-        mark: whether 3 ("eos") is put behind each, as far as there is room.
+        ids: ids of all sentences, int32.
+        offsets: int64 of shape `(sentences + 1,)`.
+        most: maximum number of ids of a sentence, the end token included.
+        mark: whether to append 3 ("eos") to each sentence that leaves room for it.
 
     Returns:
-        The ids of all sentences, and how many each has.
+        The ids of all sentences, and the length of each.
     """
     lengths = np.diff(offsets)
     if mark:
@@ -105,15 +108,15 @@ def pack(ids: np.ndarray, offsets: np.ndarray, most: int, mark: bool) -> tuple[n
 
 
 class Corpus:
-    """All pairs of a data set, as a model sees them.
+    """All pairs of a data set, encoded for a model.
 
     Attributes:
-        dataset: prepared pairs.
-        settings: what a model sees of them.
+        dataset: prepared sentence pairs.
+        settings: the run's settings.
         split: rows of each split.
         source: the source sentences.
         target: the target sentences.
-        lengths: ids of a source sentence, positions of a target sentence.
+        lengths: number of ids of a source sentence, and of positions of a target sentence.
     """
 
     def __init__(self, dataset: Dataset, settings: TranslationSettings) -> None:
@@ -128,14 +131,14 @@ class Corpus:
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
-        """The ids of all pairs: one private copy."""
+        """The ids of all pairs, in memory."""
         source, begins = self.source.packed(self.lengths[0], mark=False)
         target, starts = self.target.packed(self.lengths[1], mark=True)
         return {"source": source, "source_begins": begins, "target": target, "target_begins": starts}
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `arrays` takes."""
+        """Bytes of `arrays`."""
         source, positions = self.lengths
         ids = np.minimum(self.source.tokens.lengths, source).sum()
         ids += np.minimum(self.target.tokens.lengths + 1, positions).sum()
@@ -147,28 +150,28 @@ class Corpus:
         rows = self.split.train
         if len(rows) > _DICTIONARY:
             rows = rows[np.linspace(0, len(rows) - 1, _DICTIONARY).astype(np.int64)]
-        most = 1 << 20  # whole sentences
+        most = 1 << 20  # long enough that no sentence is truncated
         sides = [side.of(rows, most, mark=False) for side in (self.source, self.target)]
         return learn(*sides[0], *sides[1], self.source.words.count, self.target.words.count)
 
     def positions(self, rows: np.ndarray) -> np.ndarray:
-        """How many words of y each of the pairs has, its end mark among them, int64."""
+        """Return the number of words in y of each pair, end token included, int64."""
         return np.minimum(self.target.tokens.lengths[rows] + 1, self.lengths[1])
 
 
 @lru_cache(maxsize=1)
 def corpus(dataset: Dataset, settings: TranslationSettings) -> Corpus:
-    """The pairs of a data set; the last ones asked for are kept, for facts, inputs and examples ask in turn."""
+    """Return the encoded pairs of a data set. The most recent result is cached for the callers that follow."""
     return Corpus(dataset, settings)
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """The examples of one split: pairs, or the words of their targets.
+    """Batch source of one split: an example is a pair, or a word of a target.
 
     Attributes:
         corpus: the pairs of all splits.
-        name: of the split.
+        name: name of the split.
     """
 
     corpus: Corpus
@@ -176,7 +179,7 @@ class Pairs:
 
     @property
     def rows(self) -> np.ndarray:
-        """The row of the data set of each pair, rising."""
+        """Row in the data set of each pair, ascending."""
         rows: np.ndarray = getattr(self.corpus.split, self.name)
         return rows
 
@@ -186,7 +189,7 @@ class Pairs:
 
     @cached_property
     def _firsts(self) -> np.ndarray:
-        """The number of each pair's first example where every word is one, and that of all examples."""
+        """Index of each pair's first example where every word is an example, then the number of examples."""
         return np.concatenate([[0], np.cumsum(self.corpus.positions(self.rows))]).astype(np.int64)
 
     def __len__(self) -> int:
@@ -194,13 +197,13 @@ class Pairs:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `arrays` takes on a device."""
+        """Bytes of `arrays` on a device."""
         own = self.rows.nbytes + (self._firsts.nbytes + 4 * len(self) if self._words else 0)
         return self.corpus.nbytes + own
 
     @property
     def batch_bytes(self) -> int:
-        """Bytes of one x and y."""
+        """Bytes of one example's x and y."""
         source, positions = self.corpus.lengths
         return 4 * (source + positions + (1 if self._words else positions))
 
@@ -211,24 +214,24 @@ class Pairs:
         return {"rows": self.rows, "pairs": pairs, "firsts": self._firsts}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The ids of all pairs, the same arrays for every split, and which of them are of this one."""
+        """Return the ids of all pairs, which the splits share, and the rows of this split."""
         return {**self.corpus.arrays, **self._places()}
 
     def mapped(self) -> dict[str, Any]:
-        """The pairs on disk, turned into x and y when rows are taken."""
+        """Return the pairs on disk, encoded as x and y when rows are taken."""
         return {"whole": _OnDisk(self.corpus), **self._places()}
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Take) -> tuple[Any, Any]:
-        """Builds a batch.
+        """Build a batch.
 
         Args:
-            indices: int vector of n numbers of examples (NumPy or TensorFlow).
-            arrays: what `arrays` or `mapped` gave, or device copies.
-            take: gathers rows of an array.
+            indices: indices of n examples, an int vector (NumPy or TensorFlow).
+            arrays: the result of `arrays` or `mapped`, or device copies of it.
+            take: function that gathers rows of an array.
 
         Returns:
-            x, int32 `(n, max_source + positions)`, and y, int32 `(n, positions)`, 0 behind the sentence's end; of the
-            form "next" `(n, 1)`.
+            x, int32 of shape `(n, max_source + positions)`, and y, int32 of shape `(n, positions)` with 0 after the end
+            of the sentence. With the setting form="next", y has the shape `(n, 1)`.
         """
         source, positions = self.corpus.lengths
         if not self._words:
@@ -247,7 +250,13 @@ class Pairs:
 
 
 def assemble(rows: Any, arrays: Mapping[str, Any], take: Take, corpus: Corpus) -> Any:
-    """Source, target so far and what follows, of some pairs.
+    """Return source, target so far and following words of some pairs.
+
+    Args:
+        rows: rows of the pairs, an int vector.
+        arrays: the ids of all pairs, as of `Corpus.arrays`.
+        take: function that gathers rows of an array.
+        corpus: the pairs of all splits.
 
     Returns:
         int32 of shape `(n, max_source + 2 * positions)`.
@@ -259,14 +268,14 @@ def assemble(rows: Any, arrays: Mapping[str, Any], take: Take, corpus: Corpus) -
     at = np.arange(width)
     places = end - width + at
     if corpus.settings.reversed:
-        # The first word last, so that it stands next to the target's first one.
+        # The first word comes last, next to the first word of the target.
         places = ops.where(places >= begin, begin + (width - 1 - at), 0)
     source = take(arrays["source"], ops.where((places >= begin) & (places < end), places, 0))
     begin, end = take(following, rows)[:, None], take(following, rows + 1)[:, None]
     at = np.arange(positions)
     places = begin + at
     after = take(arrays["target"], ops.where(places < end, places, 0))
-    # One place later, and without the end mark.
+    # Shifted by one position, with the start token first.
     known = take(arrays["target"], ops.where((at > 0) & (places < end), places - 1, 0)) + BEGIN * (at == 0).astype(
         "int32"
     )
@@ -274,13 +283,13 @@ def assemble(rows: Any, arrays: Mapping[str, Any], take: Take, corpus: Corpus) -
 
 
 class _OnDisk:
-    """Pairs, read when they are taken."""
+    """Pairs that are read from disk when they are taken."""
 
     def __init__(self, corpus: Corpus) -> None:
         self._corpus = corpus
 
     def take(self, rows: Any) -> np.ndarray:
-        """What `assemble` gives for the pairs of an int vector."""
+        """Return the result of `assemble` for an int vector of rows."""
         corpus, rows = self._corpus, np.asarray(rows)
         source, begins = corpus.source.of(rows, corpus.lengths[0], mark=False)
         target, starts = corpus.target.of(rows, corpus.lengths[1], mark=True)
@@ -290,7 +299,7 @@ class _OnDisk:
 
 
 class _Numpy:
-    """NumPy with the names that `keras.ops` has."""
+    """NumPy functions under their names in `keras.ops`."""
 
     where, concatenate, sum = staticmethod(np.where), staticmethod(np.concatenate), staticmethod(np.sum)
 

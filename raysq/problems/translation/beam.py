@@ -1,4 +1,4 @@
-"""Beam search: the best of several translations of each sentence, written word by word side by side."""
+"""Beam search: extend several hypotheses of each translation word by word and keep the best."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from raysq.problems.translation.vocabulary import BEGIN, END
 if TYPE_CHECKING:
     from raysq.problems.translation.decoder import Decoder
 
-SENTENCES = 32  # always as many at a time: another number would be compiled anew, and could round otherwise
+SENTENCES = 32  # fixed batch size: another one would be compiled again and might round differently
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,11 @@ class Found:
     """A translation.
 
     Attributes:
-        words: ids of its words, without marks.
-        score: mean logarithm of the probabilities of its words and of its end.
-        ended: whether it has an end, or was cut at the longest that the model writes.
-        looked: float32 `(words, width)`, which source words each word looked at; None where the model does not say.
+        words: ids of its words, without special tokens.
+        score: mean log probability of its words and, where it has one, its end token.
+        ended: whether it has an end token; False where it was cut at the maximum length.
+        looked: attention weights over the source words, float32 of shape `(words, width)`; None for models without
+            attention.
     """
 
     words: list[int]
@@ -34,19 +35,20 @@ class Found:
 def search(
     decoder: "Decoder", source: np.ndarray, positions: int, beam: int, penalty: float, unknown: bool
 ) -> list[Found]:
-    """Translates sentences.
+    """Translate sentences by beam search.
 
-    Of the best continuations of a sentence, as many as the beam is wide go on. One that ends is kept when it is among
-    that many best; a sentence is done when as many have ended, or at the longest. The best one is that with the highest
-    score over `length ** penalty` (Wu et al. 2016, without its constants). With a beam of 1 this is greedy search.
+    At each step the best `beam` unfinished continuations of a sentence are kept. A hypothesis that ends is accepted if
+    it is among the best `beam` candidates of its step. The search for a sentence stops when `beam` hypotheses have
+    ended, or at the maximum length. The result is the hypothesis with the highest log probability divided by
+    `length ** penalty` (Wu et al. 2016, without its constants). A beam of 1 is greedy search.
 
     Args:
-        decoder: of the model.
-        source: ids `(n, width)`, n at most `SENTENCES`.
-        positions: words of a target sentence, its end mark among them.
-        beam: beginnings of a sentence that are followed.
-        penalty: 0 prefers short sentences, 1 compares by the mean of a word.
-        unknown: whether the mark of an unknown word may be among the words.
+        decoder: decoder of the model.
+        source: ids, shape `(n, width)`, n at most `SENTENCES`.
+        positions: maximum number of words of a target sentence, end token included.
+        beam: number of hypotheses per sentence.
+        penalty: exponent of the length. 0 prefers short sentences; 1 compares mean log probabilities.
+        unknown: whether the unknown token may be written.
     """
     count = len(source)
     rows = np.concatenate([source, np.repeat(source[-1:], SENTENCES - count, 0)])
@@ -55,7 +57,7 @@ def search(
     sentence = np.arange(SENTENCES)[:, None]
     words = np.full(SENTENCES * beam, BEGIN, np.int32)
     parents = np.arange(SENTENCES * beam, dtype=np.int32)
-    # The beginnings are all alike at first: only one of them goes on.
+    # All hypotheses are equal at first: only the first one continues.
     scores = np.full((SENTENCES, beam), -1e9, np.float32)
     scores[:, 0] = 0
     written = np.zeros((SENTENCES, beam, positions), np.int32)
@@ -82,7 +84,7 @@ def search(
             ended[row].append((value / (place + 1) ** penalty, Found(found, value / (place + 1), whole, seen)))
         if last or all(len(one) >= beam for one in ended):
             break
-        going = np.argsort(ends, axis=1, kind="stable")[:, :beam]  # those without an end, best first
+        going = np.argsort(ends, axis=1, kind="stable")[:, :beam]  # unfinished continuations, best first
         begun, word, scores = (np.take_along_axis(part, going, 1) for part in (begun, word, top))
         written, looked = written[sentence, begun], looked[sentence, begun]
         written[:, :, place] = word

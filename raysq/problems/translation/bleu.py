@@ -1,4 +1,4 @@
-"""How good translations are: BLEU and chrF, by sacrebleu."""
+"""Quality of translations: BLEU and chrF, computed by sacrebleu."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,22 +9,32 @@ PACKAGE = "raysq[translation]"
 
 
 def bleu(translations: Sequence[str], references: Sequence[str], *, level: str = "word", lower: bool = True) -> float:
-    """BLEU of a corpus, from 0 to 100, as sacrebleu computes it (Post 2018): on its own tokens ("13a"; characters where
-    the model writes characters), without regard to case where the model knows lower case only.
+    """Return the corpus BLEU, from 0 to 100, as sacrebleu computes it (Post 2018).
+
+    Args:
+        translations: the translations.
+        references: the reference of each translation.
+        level: "word" uses sacrebleu's tokenizer "13a"; "char" compares characters, for models that write characters.
+        lower: ignore case, for models that know lower case only.
 
     Raises:
-        MissingPackageError: sacrebleu is not installed.
+        MissingPackageError: if sacrebleu is not installed.
     """
-    # "force" leaves out a warning: text that is parted into words already is scored as it is.
+    # "force" suppresses the warning about text that is tokenized already; such text is scored as it is.
     metric = _sacrebleu().BLEU(lowercase=lower, force=True, tokenize="char" if level == "char" else "13a")
     return float(metric.corpus_score(list(translations), [list(references)]).score)
 
 
 def chrf(translation: str, reference: str, *, lower: bool = True) -> float:
-    """chrF of one sentence, from 0 to 100: the F-score of its runs of characters (Popović 2015).
+    """Return the chrF of a sentence, from 0 to 100: the F-score of its character n-grams (Popović 2015).
+
+    Args:
+        translation: the translation.
+        reference: its reference.
+        lower: ignore case.
 
     Raises:
-        MissingPackageError: sacrebleu is not installed.
+        MissingPackageError: if sacrebleu is not installed.
     """
     return float(_sacrebleu().CHRF(lowercase=lower).sentence_score(translation, [reference]).score)
 

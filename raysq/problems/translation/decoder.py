@@ -1,4 +1,4 @@
-"""A translation model run word by word: the source is read once, and the decoder's state is carried on."""
+"""Word-by-word decoding with a translation model: encode the source once, then carry the decoder's state along."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ _NEVER = -1e9
 
 
 class Decoder:
-    """The words that may come next, for many sentences and several beginnings of each at a time.
+    """Next-word scores for many sentences, with several hypotheses each, at a time.
 
     Args:
-        model: made by `raysq.problems.translation.models`, whose layers are run word by word; or any other of the same
-            x and prediction, which is run on all words so far at every word.
-        width: ids of a source sentence.
-        positions: words of a target sentence, its end mark among them.
+        model: a model of `raysq.problems.translation.models`, whose layers are run word by word. Any other model with
+            the same x and predictions is run on all words so far at every step.
+        width: number of ids of a source sentence.
+        positions: maximum number of words of a target sentence, end token included.
 
     Attributes:
-        attends: whether it says which source words each word looked at.
+        attends: whether the model returns attention weights over the source words.
         target_words: number of target ids.
     """
 
@@ -40,11 +40,11 @@ class Decoder:
         )
 
     def _start(self, source, beam):
-        """What the decoder needs of source sentences, and its first state, for each of so many beginnings.
+        """Encode source sentences and return the memory and the initial state, repeated for each hypothesis.
 
         Args:
-            source: ids `(n, width)`.
-            beam: beginnings of a sentence, as a scalar.
+            source: ids, shape `(n, width)`.
+            beam: number of hypotheses per sentence, a scalar.
         """
         if not self._built:
             rows = tf.repeat(source, beam, 0)
@@ -60,17 +60,17 @@ class Decoder:
         return (tf.repeat(encoded, beam, 0), tf.repeat(source[:, None] != 0, beam, 0)), state
 
     def advance(self, beam: int, unknown: bool) -> Any:
-        """A compiled function that adds a word to beginnings of sentences.
+        """Return a compiled function that extends hypotheses by one word.
 
         Args:
-            beam: beginnings of a sentence.
-            unknown: whether the mark of an unknown word may be among the words.
+            beam: number of hypotheses per sentence.
+            unknown: whether the unknown token may be written.
 
         Returns:
-            A function of the last words `(n * beam,)`, the place of the next one, the number of the beginning that each
-            continues `(n * beam,)`, their scores `(n, beam)`, states, and memory of `start`. It gives the 2 * beam best
-            scores of each sentence and what has them, as `beginning * target words + word` `(n, 2 * beam)`, the new
-            states, and what each beginning looked at `(n * beam, width)`.
+            A function of the last words `(n * beam,)`, the position of the next word, the index of the hypothesis that
+            each continues `(n * beam,)`, their scores `(n, beam)`, the states, and the memory of `start`. It returns
+            the 2 * beam best scores of each sentence, their candidates as `hypothesis * target_words + word`
+            `(n, 2 * beam)`, the new states, and the attention weights of each hypothesis `(n * beam, width)`.
         """
         key = (beam, unknown)
         if key not in self._functions:
@@ -91,7 +91,7 @@ class Decoder:
         return top, places, state, looked
 
     def _step(self, words, place, state, memory):
-        """Logits of the next word, the next states, and what was looked at."""
+        """Return the logits of the next word, the next states and the attention weights."""
         nothing = tf.zeros((tf.shape(words)[0], self._width))
         if not self._built:
             state = tf.tensor_scatter_nd_update(tf.transpose(state), tf.reshape(place, (1, 1)), words[None])

@@ -1,4 +1,4 @@
-"""A dictionary learned from pairs of sentences: IBM Model 1, and the translation of a sentence word by word."""
+"""Dictionary learned from sentence pairs (IBM Model 1), and word-by-word translation with it."""
 
 from dataclasses import dataclass
 
@@ -7,19 +7,20 @@ import numpy as np
 from raysq.problems.translation.vocabulary import FIRST
 
 ITERATIONS = 8
-_SILENT = 0.3  # expected translations of a word below which it has none; BLEU on real pairs is best with it
-_CELLS = 1 << 25  # pairs of words at most that are looked at
+_SILENT = 0.3  # fewer expected target words than this: no translation; the value with the best BLEU on real pairs
+_CELLS = 1 << 25  # maximum number of word pairs to fit
 
 
 @dataclass(frozen=True, eq=False)
 class Dictionary:
-    """The best translation of every source word.
+    """Best translation of every source word.
 
     Attributes:
-        best: int32 by id of the source word: id of the target word; 0 where it has none, as particles have.
-        share: float32, the probability of that translation.
-        unigrams: float32 by id of the target word, how often targets have each; 3 ("eos") once a sentence.
-        ending: the probability that a sentence ends where the dictionary has no further word.
+        best: id of the target word for each source id, int32; 0 where a word has no translation, such as particles.
+        share: probability of that translation, float32.
+        unigrams: relative frequency of each target id in the target sentences, float32; 3 ("eos") counts once a
+            sentence.
+        ending: probability that a sentence ends where the dictionary gives no further word.
     """
 
     best: np.ndarray
@@ -28,13 +29,13 @@ class Dictionary:
     ending: float
 
     def translate(self, source: list[int]) -> tuple[list[int], list[int]]:
-        """The translation of a sentence word by word, in the order of the source.
+        """Translate a sentence word by word, in source order.
 
         Args:
-            source: ids of the sentence's words.
+            source: ids of the words of the sentence.
 
         Returns:
-            Ids of the target words, and for each the place of the source word that it comes from.
+            Ids of the target words, and the index of the source word of each.
         """
         places = [place for place, word in enumerate(source) if self.best[word]]
         return [int(self.best[source[place]]) for place in places], places
@@ -49,26 +50,27 @@ def learn(
     target_words: int,
     iterations: int = ITERATIONS,
 ) -> Dictionary:
-    """The dictionary that fits pairs of sentences best, by expectation maximization.
+    """Fit a dictionary to sentence pairs by expectation maximization.
 
-    Source: Brown et al. 1993, "The Mathematics of Statistical Machine Translation", Model 1: every target word comes
-    from one word of the source sentence, or from none (an empty word that each sentence has), whatever their places.
-    A source word that is expected to make fewer than 0.3 target words at an occurrence gets no translation.
+    Source: Brown et al. 1993, "The Mathematics of Statistical Machine Translation", Model 1. Every target word comes
+    from one word of the source sentence or from an empty word, whatever their positions. A source word with fewer than
+    0.3 expected target words per occurrence gets no translation.
 
     Args:
         source: ids of all source sentences.
-        begins: where each begins, and the last one ends.
+        begins: start of each source sentence, then the end of the last one.
         target: ids of all target sentences.
-        starts: the same of them.
+        starts: start of each target sentence, then the end of the last one.
         source_words: number of source ids.
         target_words: number of target ids.
-        iterations: of the estimation.
+        iterations: number of iterations.
     """
     ours, theirs = np.diff(begins), np.diff(starts)
     unigrams = np.bincount(target[starts[0] : starts[-1]], minlength=target_words).astype(np.float64)
     cells = ((ours + 1) * theirs).cumsum()
     used = int(np.searchsorted(cells, _CELLS, side="right")) if len(cells) and cells[-1] > _CELLS else len(ours)
-    # A cell is a source word (or the empty one, 0) and a target word of the same pair; those of a target word in a row.
+    # A cell is a source word (or 0, the empty word) and a target word of the same pair. The cells of a target word are
+    # consecutive.
     group, words = _cells(source, begins, ours[:used], target, starts, theirs[:used])
     keys, place = np.unique(words[0].astype(np.int64) * target_words + words[1], return_inverse=True)
     from_word, to_word = np.divmod(keys, target_words)
@@ -96,8 +98,8 @@ def learn(
 def _cells(
     source: np.ndarray, begins: np.ndarray, ours: np.ndarray, target: np.ndarray, starts: np.ndarray, theirs: np.ndarray
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Where the cells of each target word begin, and the source and the target word of every cell."""
-    pair = np.repeat(np.arange(len(ours)), theirs)  # of each target word
+    """Return the first cell of each target word, and the source and target word of every cell."""
+    pair = np.repeat(np.arange(len(ours)), theirs)  # index of the pair of each target word
     sizes = ours[pair] + 1
     group = np.concatenate([[0], np.cumsum(sizes)[:-1]])
     within = np.arange(sizes.sum()) - np.repeat(group, sizes)

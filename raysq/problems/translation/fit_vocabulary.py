@@ -1,5 +1,7 @@
-"""Fit a vocabulary to each side of pairs, and number their words by it, as `raysq.text.fit_vocabulary` does for
-documents."""
+"""Fit a vocabulary to each side of sentence pairs and encode their words with it.
+
+`raysq.text.fit_vocabulary` does the same for documents.
+"""
 
 import zlib
 from collections.abc import Iterable
@@ -23,20 +25,21 @@ if TYPE_CHECKING:
 Note = dict[str, Any]
 
 SIDES = ("source", "target")
-_NAMED = 5  # pairs that a note names
+_NAMED = 5  # maximum number of pairs named in statistics
 _PARTS = 3  # train, test, validation
 
 
 def tokenize_chunk(settings: "TranslationPreprocessor", table: pa.Table, note: Note) -> Chunk:
-    """Return the rows of a table of pairs with the words of both sides numbered as the table meets them.
+    """Tokenize a table of pairs and number the words of each side in order of appearance.
 
     Args:
-        settings: how sentences become words.
-        table: of `TranslationPreprocessor.pairs`.
-        note: its statistics.
+        settings: the preprocessor.
+        table: a table of `TranslationPreprocessor.pairs`.
+        note: the statistics of the table.
 
     Returns:
-        A chunk with the tables `source.words` and `target.words`: the distinct words, with what `tally` gives.
+        A chunk with the rows and, as the tables `source.words` and `target.words`, the distinct words with the results
+        of `tally`.
     """
     ids = table.column("id")
     sides = [
@@ -78,12 +81,12 @@ def tokenize_chunk(settings: "TranslationPreprocessor", table: pa.Table, note: N
 
 
 def fit_vocabularies(settings: "TranslationPreprocessor", stats: Iterable[PartitionStats], scratch: Path) -> Transform:
-    """Merge the words of all chunks, in order, into a vocabulary of each side, and validate their statistics.
+    """Merge the words of all chunks, in order, into a vocabulary for each side, and validate the statistics.
 
     Args:
-        settings: a preprocessor of pairs.
-        stats: of each partition.
-        scratch: a folder that all nodes see.
+        settings: the preprocessor.
+        stats: the statistics of each partition.
+        scratch: a folder that all nodes can access.
     """
     vocabularies = {side: VocabularyFit(f"{side}.") for side in SIDES}
     chunks: list[ChunkRecord] = []
@@ -106,7 +109,7 @@ def fit_vocabularies(settings: "TranslationPreprocessor", stats: Iterable[Partit
 
 @dataclass(frozen=True)
 class WordNumbers:
-    """Transforms rows of chunks: their numbers of words of both sides to those of the vocabularies."""
+    """Transform that replaces each chunk's own word numbers by those of the vocabularies."""
 
     scratch: Path
 
@@ -121,7 +124,7 @@ class WordNumbers:
 
 
 def _shared(chunks: list[ChunkRecord]) -> int:
-    """Return the number of pairs of the test part whose source sentence the train part has as well."""
+    """Return the number of test pairs whose source sentence also occurs in the train part."""
     train, test = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
     for chunk in chunks:
         table = chunk.read()
@@ -136,6 +139,6 @@ def _named(ids: list[str]) -> Note:
 
 
 def _keys(texts: pa.Array) -> np.ndarray:
-    """CRC-32 of each sentence in lower case, without spaces around it: what a reader would call the same one."""
+    """Return the CRC-32 of each sentence, in lower case and without spaces around it."""
     folded = pc.utf8_lower(pc.utf8_trim_whitespace(texts)).cast(pa.large_binary()).to_pylist()
     return np.fromiter(map(zlib.crc32, folded), np.uint32, len(folded))

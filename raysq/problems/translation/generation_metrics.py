@@ -1,4 +1,4 @@
-"""BLEU of a split: what a model's metrics cannot tell, since they know the words before each."""
+"""BLEU of a split. A model's metrics are computed given the correct previous words; BLEU scores whole translations."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,20 +11,23 @@ from raysq.problems.translation.bleu import bleu
 from raysq.problems.translation.settings import TranslationSettings
 from raysq.problems.translation.translate import Translation, Translator
 
-SAMPLED = 1000  # sentences of a split at most that are translated
+SAMPLED = 1000  # maximum number of sentences of a split to translate
 
 
 def scores(
     dataset: Dataset, facts: Mapping[str, Any], settings: TranslationSettings, split: str, model: Any
 ) -> dict[str, float]:
-    """`bleu` of a split's translations, with a beam of 1; of 1,000 evenly spaced pairs where it has more.
+    """Return the `bleu` of a split, translated with a beam of 1.
 
     Args:
-        dataset: prepared pairs.
-        facts: the run's facts.
-        settings: the run's settings of pairs.
-        split: "train", "val" or "test".
+        dataset: prepared sentence pairs.
+        facts: the run's metadata.
+        settings: the run's settings.
+        split: "train", "val" or "test". At most 1,000 of its pairs are translated, evenly spaced.
         model: the Keras model.
+
+    Returns:
+        A mapping with `bleu`, empty where the split has no pairs.
     """
     rows = chosen(dataset, settings, split)
     if not len(rows):
@@ -34,7 +37,7 @@ def scores(
 
 
 def chosen(dataset: Dataset, settings: TranslationSettings, split: str, most: int = SAMPLED) -> np.ndarray:
-    """Rows of the pairs of a split that are translated."""
+    """Return the rows of at most `most` pairs of a split, evenly spaced."""
     rows: np.ndarray = getattr(corpus(dataset, settings).split, split)
     return rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(np.int64)]
 
@@ -47,19 +50,19 @@ def translated(
     rows: np.ndarray,
     progress: Callable[[int], None] | None = None,
 ) -> list[Translation]:
-    """Translations of the source sentences of some rows, with a beam of 1."""
+    """Translate the source sentences of some rows with a beam of 1."""
     found = corpus(dataset, settings)
     made = Translator(facts, settings, model, (found.source.words, found.target.words))
     return made.translate(texts_of(dataset, "source", rows), beam=1, progress=progress)
 
 
 def bleu_of(facts: Mapping[str, Any], translations: list[str], references: list[str]) -> float:
-    """BLEU as a run's sentences need it."""
+    """Return the BLEU with the level and case of a run."""
     reading = facts["reading"]
     return bleu(translations, references, level=reading["target_level"], lower=reading["lower"])
 
 
 def texts_of(dataset: Dataset, column: str, rows: np.ndarray) -> list[str]:
-    """The values of a column of text in some rows."""
+    """Return the values of a text column in some rows."""
     shards, size = dataset.arrow(column), dataset.manifest.shard_rows
     return [shards[row // size][row % size].as_py() or "" for row in np.asarray(rows).tolist()]

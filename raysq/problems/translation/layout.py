@@ -1,4 +1,4 @@
-"""What raw files hold the pairs: line-aligned files, lines with a tab, or tables with two columns of text."""
+"""Layout of raw files with sentence pairs: line-aligned files, tabbed lines, or tables with two text columns."""
 
 import re
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from raysq.text.readers.columns import PART, column_named, usual
 from raysq.text.readers.sniff import head, sniffed
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".json", ".parquet")
-# ISO 639-1, and what files of sources and targets are called where nobody says the languages.
+# ISO 639-1 codes, and the usual file endings for source and target.
 LANGUAGES = tuple(
     """
     aa ab ae af ak am an ar as av ay az ba be bg bi bm bn bo br bs ca ce ch co cr cs cu cv cy da de dv dz ee el en
@@ -42,19 +42,21 @@ _NAMES = {name for pair in _USUAL for name in pair} | set(LANGUAGES)
 _NAMES |= {"english", "french", "german", "spanish", "italian", "japanese", "chinese", "russian", "portuguese", "id"}
 _SHOWN = 8
 _NUMBER = re.compile(r"[-+0-9.,e]*")
-_QUOTED = re.compile(r'(^|\t)"[^"\t]*""[^\t]*"(\t|$)')  # a cell as csv writers put quotes around and double them
+_QUOTED = re.compile(r'(^|\t)"[^"\t]*""[^\t]*"(\t|$)')  # a csv cell in quotes with doubled quotes
 
 
 def source_column(path: Path, form: Form, language: str | None) -> str:
-    """The column of source sentences in a table that has no pairs, by its name, or as the only one of text.
+    """Return the name of the column of source sentences in a table without targets.
+
+    The column is found by its name, or as the only text column.
 
     Args:
-        path: of the table.
-        form: how it is read; the delimiter is found where it has none.
-        language: a name that the sources have had.
+        path: path of the table.
+        form: settings for reading it; a missing delimiter is inferred.
+        language: another name to accept, that of the run's source side.
 
     Raises:
-        DataError: several columns of text, and none that is called so; or no column of text.
+        DataError: if no column has a known name and the table has no text column, or several.
     """
     few = head(path, sniffed(path, form)[0])
     named = usual([*([language.lower()] if language else []), *(pair[0] for pair in _USUAL)], list(few))
@@ -73,16 +75,15 @@ def source_column(path: Path, form: Form, language: str | None) -> str:
 
 @dataclass(frozen=True)
 class Layout:
-    """How raw files hold pairs of sentences.
+    """How raw files hold sentence pairs.
 
     Attributes:
-        sort: "aligned" for two files line by line, "tabbed" for lines with a tab and no names above, "table" for
-            columns with names.
-        source: ending of the source files, place (from 1) or name of the column.
-        target: the same of the targets.
-        csv: how csv files are written.
+        sort: "aligned" for two line-aligned files, "tabbed" for lines with tabs, "table" for files with named columns.
+        source: file ending of the source sentences, or number (from 1) or name of their column.
+        target: the same for the target sentences.
+        csv: format of csv files.
         header: whether the first line of a tabbed file names the columns.
-        told: what was found, in lines.
+        told: messages about what was inferred.
     """
 
     sort: Literal["aligned", "tabbed", "table"]
@@ -94,21 +95,21 @@ class Layout:
 
     @property
     def places(self) -> tuple[int, int]:
-        """The places of source and target in a line with tabs, from 0."""
+        """Indices of source and target among the cells of a tabbed line, from 0."""
         return int(self.source) - 1, int(self.target) - 1
 
 
 def find(files: Sequence[Path], source: str | None, target: str | None, form: Form) -> Layout:
-    """The layout of raw files.
+    """Infer the layout of raw files.
 
     Args:
-        files: all of one sort.
-        source: what the person said of the sources, if anything.
-        target: of the targets.
+        files: the raw files.
+        source: the user's setting `source`, or None.
+        target: the user's setting `target`, or None.
         form: encoding and delimiter.
 
     Raises:
-        DataError: files of several sorts, or what is not said and cannot be found.
+        DataError: if the files have different layouts, or if a side is not given and cannot be inferred.
     """
     if source is not None and source == target:
         raise DataError(f"--from and --to are both {source!r}; a pair has two sides")
@@ -124,10 +125,13 @@ def find(files: Sequence[Path], source: str | None, target: str | None, form: Fo
 
 
 def groups(files: Sequence[Path], layout: Layout) -> dict[str, tuple[Path, Path]]:
-    """The line-aligned pairs of files by their common name: train parts first, as the rows are.
+    """Group line-aligned files into pairs by their common stem, in the order of the files.
+
+    Returns:
+        Mapping from stem to source and target file.
 
     Raises:
-        DataError: a file without its other side.
+        DataError: if a file has no counterpart in the other language.
     """
     by_stem: dict[str, dict[str, Path]] = {}
     for path in files:
@@ -150,7 +154,7 @@ def groups(files: Sequence[Path], layout: Layout) -> dict[str, tuple[Path, Path]
 
 
 def others(files: Sequence[Path], layout: Layout) -> list[str]:
-    """The message about line-aligned files of other languages, which are not read."""
+    """Return a message about line-aligned files of other languages, which are ignored."""
     if layout.sort != "aligned":
         return []
     sides = (layout.source.lower(), layout.target.lower())
@@ -170,7 +174,7 @@ def _sort(path: Path, form: Form) -> str:
 
 
 def _has_header(lines: Sequence[str], delimiter: str) -> bool:
-    """Whether the first line names columns: one word or two of them is known as a name."""
+    """Return whether the first line names columns: at least two of its cells are known names."""
     if not lines:
         return False
     cells = [cell.strip().strip('"').lower() for cell in lines[0].split(delimiter)]

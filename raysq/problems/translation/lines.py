@@ -1,4 +1,4 @@
-"""Pairs of sentences in text files: two files, line by line, or one with both parted by a tab."""
+"""Sentence pairs in text files: two line-aligned files, or one file with a tab between source and target."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ from raysq.errors import DataError
 from raysq.text.readers.layout import PARTS
 from raysq.text.readers.tables import BOM
 
-LINES = 1 << 16  # of a piece
+LINES = 1 << 16  # lines of a partition
 _CHUNK = 8 << 20
 
 Note = dict[str, Any]
@@ -29,12 +29,13 @@ Note = dict[str, Any]
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of a file.
+    """A range of lines of a file.
 
     Attributes:
         path: the file.
         begin: first byte.
-        end: byte after the last; None for all of a file whose bytes cannot be parted (UTF-16).
+        end: byte after the last. None stands for the whole file, as for encodings that cannot be split by bytes
+            (UTF-16).
     """
 
     path: str
@@ -44,15 +45,15 @@ class Lines:
 
 @dataclass(frozen=True)
 class LinePiece:
-    """Lines that can be read independently of the rest.
+    """A partition: lines that can be read independently of the others.
 
     Attributes:
-        source: lines of the source sentences, or of both, parted by a tab.
-        target: lines of the target sentences; None where they are in the same file.
-        count: pairs, as far as it is known.
-        first: number of the first line.
-        part: 0 train, 1 test, 2 validation, -1 not said.
-        columns: places of the source and the target in a line with tabs; None where the line is the sentence.
+        source: lines with the source sentences, or with both sentences separated by a tab.
+        target: lines with the target sentences; None where they are in the same file.
+        count: number of pairs; None where it is unknown.
+        first: number of the first line, from 1.
+        part: part that the lines belong to: 0 train, 1 test, 2 validation, -1 unspecified.
+        columns: indices of source and target among the cells of a line; None where the line is the sentence.
         size: bytes, for progress.
     """
 
@@ -66,37 +67,37 @@ class LinePiece:
 
     @property
     def path(self) -> str:
-        """The file that errors name."""
+        """Path of the file, for errors."""
         return self.source.path
 
     @property
     def name(self) -> str:
-        """Its name, for ids and messages."""
+        """Name of the file, for ids and messages."""
         return os.path.basename(self.path)
 
 
 def named(path: Path) -> tuple[str, str]:
-    """What a file's name says: "train.en.txt" is ("train", "en")."""
+    """Split a file's name into stem and language: "train.en.txt" gives ("train", "en")."""
     name = path.name[:-4] if path.name.lower().endswith(".txt") else path.name
     stem, _, language = name.rpartition(".")
     return stem, language
 
 
 def part_of(stem: str) -> int:
-    """The part that a file's name begins or ends with: 0 train, 1 test, 2 validation; -1 for none."""
+    """Return the part that a file's name begins or ends with: 0 train, 1 test, 2 validation, -1 none."""
     words = [word for word in re.split(r"[-_.0-9]", stem.lower()) if word]
     return next((PARTS[word] for word in (words[:1] + words[-1:]) if word in PARTS), -1)
 
 
 def plan_aligned(groups: Mapping[str, tuple[Path, Path]], form: CsvFormat) -> list[LinePiece]:
-    """The pieces of pairs of files.
+    """Return the partitions of line-aligned pairs of files.
 
     Args:
-        groups: stem -> source and target file.
-        form: the encoding of all of them, and the limits of a line.
+        groups: mapping from stem to source and target file.
+        form: encoding of the files and limits of a line.
 
     Raises:
-        DataError: files with different numbers of lines, or without any, or a line that is too long.
+        DataError: if two files differ in their number of lines, if a file has no lines, or if a line is too long.
     """
     pieces: list[LinePiece] = []
     for stem, (source, target) in groups.items():
@@ -124,14 +125,14 @@ def plan_aligned(groups: Mapping[str, tuple[Path, Path]], form: CsvFormat) -> li
 def plan_tabbed(
     path: Path, columns: tuple[int, int] | None, form: CsvFormat, part: int, header: bool
 ) -> list[LinePiece]:
-    """The pieces of a file with both sentences in a line.
+    """Return the partitions of a file with both sentences in a line.
 
     Args:
         path: the file.
-        columns: places of source and target in a line, from 0; None where the line is the sentence.
-        form: the encoding of the file, and the limits of a line.
-        part: of all its lines.
-        header: whether the first line is none of the pairs.
+        columns: indices of source and target among the cells of a line, from 0; None where the line is the sentence.
+        form: encoding of the file and limits of a line.
+        part: part of all its lines.
+        header: whether the first line holds column names.
     """
     _refuse_foreign(path, form.encoding)
     skipped = int(header)
@@ -149,13 +150,18 @@ def plan_tabbed(
 
 
 def read(piece: LinePiece, form: CsvFormat) -> Iterator[tuple[pa.Table, Note]]:
-    """The pairs of a piece: `source`, `target` (large_string), `part` (int8) and `id`; in one table.
+    """Yield the pairs of a partition in one table, with its statistics.
 
-    The note names lines that have bytes of another encoding (`undecodable`), and those that have another number of
-    cells than most (`uneven`), as a tab within a sentence makes.
+    The table has the columns `source`, `target` (large_string), `part` (int8) and `id`. The statistics are the number
+    of `pairs`, and the ids of lines with bytes outside the encoding (`undecodable`) or with an unusual number of cells
+    (`uneven`), as a tab within a sentence gives.
+
+    Args:
+        piece: the partition.
+        form: encoding of the files and limits of a line.
 
     Raises:
-        DataError: files of different numbers of lines, or lines without a tab.
+        DataError: if two files differ in their number of lines, or if a line has no tab.
     """
     first, uneven, encoding = piece.first, list[int](), form.encoding
     ours = _lines(piece.source, form)
@@ -188,7 +194,7 @@ def read(piece: LinePiece, form: CsvFormat) -> Iterator[tuple[pa.Table, Note]]:
 
 
 def some(path: Path, encoding: str, count: int = 200) -> list[str]:
-    """The first lines of a file."""
+    """Return the first lines of a file, at most `count`."""
     data = b""
     for chunk in streams.chunks(path, encoding):
         data += chunk
@@ -199,7 +205,7 @@ def some(path: Path, encoding: str, count: int = 200) -> list[str]:
 
 
 def unequal(source: str, ours: int, target: str, theirs: int) -> DataError:
-    """The error for files that do not belong together."""
+    """Return the error for two files with different numbers of lines."""
     return DataError(
         f"{source} has {ours:,} lines and {target} has {theirs:,}: line by line they must be translations of each "
         "other; look for a line break within a sentence, or a line that is lost"
@@ -208,12 +214,12 @@ def unequal(source: str, ours: int, target: str, theirs: int) -> DataError:
 
 @dataclass(frozen=True)
 class _Index:
-    """Where lines begin.
+    """Positions of the lines of a file.
 
     Attributes:
-        lines: of the file; a line break at its end begins none.
-        written: the same without empty lines at the end.
-        begins: first byte of every piece of lines, and the file's size.
+        lines: number of lines; a line break at the end of the file starts no line.
+        written: number of lines without the empty ones at the end.
+        begins: first byte of each partition's lines, then the size of the file.
     """
 
     lines: int
@@ -226,9 +232,9 @@ class _Index:
 
 def _index(path: Path, limits: Limits) -> _Index:
     lines = place = 0
-    written = 0  # lines up to the last one that is not empty
+    written = 0  # lines up to the last nonempty line
     begins = [0]
-    last, held = b"\n", 0  # bytes of the last line so far
+    last, held = b"\n", 0  # last byte, and size of the unfinished line
     with open_file(path) as handle:
         while chunk := handle.read(_CHUNK):
             ends = line_ends(chunk)
@@ -252,7 +258,7 @@ def _index(path: Path, limits: Limits) -> _Index:
 
 
 def _headless(piece: LinePiece) -> LinePiece:
-    """The piece without its first line."""
+    """Return the partition without its first line."""
     with open_file(piece.path) as handle:
         begin = len(handle.readline())
     source = Lines(piece.path, begin, piece.source.end)
@@ -272,7 +278,7 @@ def _lines(lines: Lines, form: CsvFormat) -> list[bytes]:
 
 
 def _trimmed(lines: list[bytes], count: int) -> list[bytes]:
-    """Lines without so many empty ones at their end that there are more than the other file has."""
+    """Drop empty lines at the end as long as there are more than `count` lines."""
     while len(lines) > count and not lines[-1].strip():
         lines = lines[:-1]
     return lines
@@ -281,7 +287,7 @@ def _trimmed(lines: list[bytes], count: int) -> list[bytes]:
 def _cells(
     lines: Sequence[bytes], piece: LinePiece, first: int, source: int, target: int
 ) -> tuple[list[bytes], list[bytes], list[int]]:
-    """Sources, targets, and the rows of lines that have another number of cells than most."""
+    """Return sources, targets, and the rows of lines with an unusual number of cells."""
     sides: tuple[list[bytes], list[bytes]] = ([], [])
     sizes = np.zeros(len(lines), np.int64)
     for number, line in enumerate(lines, first):
@@ -304,7 +310,7 @@ def _cells(
 
 
 def _decoded(lines: list[bytes], encoding: str) -> tuple[pa.Array, list[int]]:
-    """Lines as text, and which of them have bytes that are not of the encoding; those are replaced."""
+    """Decode lines, replacing bytes outside the encoding; return the texts and the rows with such bytes."""
     given = streams.given(encoding)
     if is_utf8(given):
         try:
@@ -322,7 +328,7 @@ def _decoded(lines: list[bytes], encoding: str) -> tuple[pa.Array, list[int]]:
 
 
 def _refuse_foreign(path: Path, encoding: str) -> None:
-    """Refuses what would be read as other lines than it has: UTF-16, and lines that end as old Macs' did."""
+    """Raise DataError for files whose lines would be split wrongly: UTF-16, and carriage returns alone as line ends."""
     if not streams.plain(encoding):
         return
     with open_file(path) as handle:

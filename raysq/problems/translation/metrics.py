@@ -1,4 +1,4 @@
-"""How right the predicted words are: their loss, and the share of them that are right. Padding counts for nothing."""
+"""Loss and accuracy of predicted words. Padding is excluded from both."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,14 +8,22 @@ import tensorflow as tf
 
 
 def loss_of(words: float) -> Callable[[Any, Any], Any]:
-    """The loss of an example: the cross-entropy of its words, summed, over `words`.
+    """Return a loss function: the summed cross-entropy of an example's words, divided by `words`.
 
-    With the mean number of words of a training example, the mean over examples is that of a word, and every word weighs
-    the same, whatever the length of its sentence.
+    If `words` is the mean number of words of a training example, the mean loss over examples equals the mean loss over
+    words. Every word then has the same weight, whatever the length of its sentence.
+
+    Args:
+        words: divisor of the sum.
     """
 
     def loss(y: Any, prediction: Any) -> Any:
-        """Of y `(batch, words)`, 0 for none, and logits `(batch, words, target words)`, shape (batch,)."""
+        """Return the loss of each example, shape `(batch,)`.
+
+        Args:
+            y: word ids, shape `(batch, words)`; 0 is padding.
+            prediction: logits, shape `(batch, words, target_words)`.
+        """
         logits = tf.cast(prediction, tf.float32)
         each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.cast(y, tf.int32), logits=logits)
         return tf.reduce_sum(each * tf.cast(y > 0, tf.float32), 1) / words
@@ -24,7 +32,7 @@ def loss_of(words: float) -> Callable[[Any, Any], Any]:
 
 
 class WordAccuracy(keras.metrics.Metric):
-    """The share of the words that are right, given all words before each."""
+    """Share of correctly predicted words, given all words before each."""
 
     def __init__(self, name: str = "accuracy", **kwargs: Any):
         super().__init__(name=name, **kwargs)
@@ -32,7 +40,13 @@ class WordAccuracy(keras.metrics.Metric):
         self.words = self.add_variable(shape=(), initializer="zeros", name="words")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Adds a batch: y `(batch, words)`, 0 for none, and logits `(batch, words, target words)`."""
+        """Accumulate a batch.
+
+        Args:
+            y_true: word ids, shape `(batch, words)`; 0 is padding.
+            y_pred: logits, shape `(batch, words, target_words)`.
+            sample_weight: weight of each example, shape `(batch,)`.
+        """
         there = keras.ops.cast(y_true > 0, "float32")
         if sample_weight is not None:
             there = there * keras.ops.cast(sample_weight, "float32")[:, None]
@@ -42,5 +56,5 @@ class WordAccuracy(keras.metrics.Metric):
         self.words.assign_add(keras.ops.sum(there))
 
     def result(self) -> Any:
-        """A number from 0 to 1."""
+        """Return the accuracy, from 0 to 1."""
         return self.right / keras.ops.maximum(self.words, 1.0)

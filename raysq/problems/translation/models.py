@@ -1,8 +1,8 @@
-"""The models of translation: an encoder that reads the source sentence, a decoder that writes the target's words.
+"""Models of translation: an encoder reads the source sentence and a decoder writes the words of the target.
 
-Every builder takes `InputSpec` (x of shape `(max_source + positions,)`, see `TranslationSettings`) and keyword
-settings, and returns an uncompiled Keras model with output `(batch, outputs, target_words)`, logits. The names of their
-layers are those that `raysq.problems.translation.decoder` looks up to run them word by word.
+Every builder takes an `InputSpec` (x has the shape `(max_source + positions,)`, see `TranslationSettings`) and keyword
+settings. It returns an uncompiled Keras model that outputs logits of shape `(batch, outputs, target_words)`.
+`raysq.problems.translation.decoder` looks layers up by name to run them word by word.
 """
 
 from typing import Any, Literal
@@ -15,13 +15,16 @@ from raysq.problems.base import InputSpec
 
 ops = keras.ops
 
-# Keras's own 0.05 makes words so much alike at first that the state which is handed over says next to nothing of the
-# source, and without attention it takes epochs until the decoder heeds it.
+# With Keras's default of 0.05 the words are so similar at first that the encoder's state carries almost nothing about
+# the source. Without attention the decoder then takes epochs to use it.
 _SPREAD = 0.5
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
-    """The most probable translation of every word, in the order of the source (IBM Model 1). Nothing to train."""
+    """Build the word-by-word baseline: the most probable translation of each word, in source order (IBM Model 1).
+
+    The model has no weights to train.
+    """
     _form(inputs, "all")
     extra = inputs.extra
     dictionary = extra["dictionary"]()
@@ -45,10 +48,21 @@ def encoder_decoder(
     attention: Literal["none", "dot"] = "none",
     dropout: float = 0.0,
 ) -> keras.Model:
-    """A GRU reads the source, and its last state is the first of the GRU that writes the target (Cho et al. 2014).
+    """Build an encoder-decoder of two GRUs (Cho et al. 2014).
 
-    With `attention=dot` every word also looks at all words of the source: softmax of the products of the decoder's
-    output and the encoder's (Luong et al. 2015), both through a dense layer with tanh.
+    The last state of the encoder is the initial state of the decoder. With `attention="dot"` every target word attends
+    to all source words: the softmax of the dot products of decoder and encoder outputs weights the encoder outputs
+    (Luong et al. 2015). A dense layer with tanh combines the weighted sum with the decoder output.
+
+    Args:
+        inputs: the input spec.
+        embedding: size of the word embeddings.
+        units: units of each GRU.
+        attention: "none" or "dot".
+        dropout: dropout rate of the embeddings and of the output, from 0 to below 1.
+
+    Raises:
+        UsageError: if a setting is out of range, or `form` is not "all".
     """
     _form(inputs, "all")
     _check(dropout, embedding=embedding, units=units)
@@ -67,8 +81,20 @@ def encoder_decoder(
 
 
 def repeat(inputs: InputSpec, *, embedding: int = 128, units: int = 128, dropout: float = 0.0) -> keras.Model:
-    """The tutorial's form: the encoder's vector is repeated beside every word that is known so far, a GRU reads both,
-    and its last output predicts the one next word."""
+    """Build the tutorial's model, which predicts one next word.
+
+    The encoder's vector is repeated beside every known target word. A GRU reads both, and its output at the last known
+    word predicts the next one.
+
+    Args:
+        inputs: the input spec.
+        embedding: size of the word embeddings.
+        units: units of each GRU.
+        dropout: dropout rate of the embeddings and of the output, from 0 to below 1.
+
+    Raises:
+        UsageError: if a setting is out of range, or `form` is not "next".
+    """
     _form(inputs, "next")
     _check(dropout, embedding=embedding, units=units)
     source, target = _halves(pair := _input(inputs), inputs)
@@ -77,7 +103,7 @@ def repeat(inputs: InputSpec, *, embedding: int = 128, units: int = 128, dropout
     repeated = keras.layers.RepeatVector(inputs.extra["positions"], name="repeat")(encoded)
     both = keras.layers.Concatenate(name="both")([written, repeated])
     made = _gru(units, "decoder")(both)
-    # The output at the last word that is known.
+    # Output at the last known word.
     last = ops.sum(ops.cast(ops.not_equal(target, 0), "int32"), 1, keepdims=True) - 1
     made = ops.take_along_axis(made, ops.expand_dims(last, -1), 1)
     if dropout:
@@ -90,7 +116,7 @@ def _input(inputs: InputSpec) -> Any:
 
 
 def _halves(pair: Any, inputs: InputSpec) -> tuple[Any, Any]:
-    """The source sentence, and the target so far."""
+    """Split x into the source sentence and the target so far."""
     width = inputs.extra["max_source"]
     return pair[:, :width], pair[:, width:]
 
@@ -106,9 +132,9 @@ def _embedding(inputs: InputSpec, side: str, size: int, dropout: float) -> Any:
 
 
 def _encoder(inputs: InputSpec, source: Any, embedding: int, units: int, dropout: float) -> Any:
-    """Outputs of the encoder at all words of the source, the last one at the end."""
+    """Return the encoder's outputs at all source words; the last one comes last."""
     words = _embedding(inputs, "source", embedding, dropout)(source)
-    # Dropout would differ between rows where the quick loop takes them to be alike.
+    # The fast RNN loop treats the leading padding of all rows as equal, which dropout would break.
     starts = {} if dropout else {"starts": quick.LeadingZeros(name="padding")(source)}
     return _gru(units, "encoder")(words, **starts)
 
@@ -118,7 +144,7 @@ def _gru(units: int, name: str) -> Any:
 
 
 def _output(inputs: InputSpec) -> keras.layers.Layer:
-    # float32 whatever the precision of the others: the loss takes logarithms of it.
+    # float32 under any precision policy: the loss takes logarithms of the output.
     return keras.layers.Dense(inputs.extra["target_words"], dtype="float32", name="output")
 
 

@@ -1,4 +1,4 @@
-"""Translations of raw rows."""
+"""Translate raw rows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,24 +22,24 @@ def predict(
     origin: int = 0,
     assets: Path | None = None,
 ) -> pa.Table:
-    """A translation for every row.
+    """Translate every row of a table.
 
     Args:
-        facts: the run's facts.
-        settings: the run's settings of pairs.
+        facts: the run's metadata.
+        settings: the run's settings.
         model: the Keras model.
-        table: the sentences in the column `source`, or in that which the run was trained on; a column `id` is kept.
-        report: of the preparation that read them; not needed.
-        stands: not for sentences, each of which is translated by itself.
+        table: the sentences in the column `source`, or in the run's own source column. A column `id` is kept.
+        report: the preprocessor's report of the rows; unused.
+        stands: unused: each sentence is translated on its own.
         origin: number of the table's first row.
-        assets: folder with the run's words.
+        assets: folder with the run's vocabularies.
 
     Returns:
-        A table with `row`, `id` where there is one, `source`, `translation`, `score` (mean logarithm of the probability
-        of a word; null where there are none), and `remark`: null, or why the translation says little.
+        A table with `row`, `id` (if given), `source`, `translation`, `score` (mean log probability of a word; null
+        where there are no words) and `remark` (null, or a reason why the translation is unreliable).
 
     Raises:
-        DataError: there is no column of sentences, or the run's words are gone.
+        DataError: if the table has no column of sentences, or the run's vocabularies are missing.
     """
     texts = texts_of(table, "source", facts["reading"]["source"], what="sentences").to_pylist()
     found = translator(facts, settings, model, assets).translate(texts)

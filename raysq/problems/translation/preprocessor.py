@@ -1,4 +1,4 @@
-"""From pairs of sentences in raw files to the words of two vocabularies."""
+"""Preprocessors of translation: from raw sentence pairs to word codes of two vocabularies."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,23 +30,23 @@ Note = dict[str, Any]
 
 @dataclass(frozen=True)
 class TranslationPreprocessor(CsvFormat, Preprocessor):
-    """How pairs of raw sentences become words of two vocabularies. The fields are settings.
+    """Turn raw sentence pairs into word codes of two vocabularies. The fields are its settings.
 
     Attributes:
-        source: ending of the source files (`ja` of train.ja), or name or number of the column of source sentences.
-        target: the same of the target sentences.
-        source_level: "char" takes every character of a source sentence for a word.
-        target_level: the same of target sentences.
-        lower: lower case.
-        punctuation: "apart" makes words of punctuation marks; "keep" parts words at spaces alone, for text that is
-            parted already; "find" looks at the sentences which it is.
-        normalize: Unicode's composed form first.
-        test: share of the pairs that are drawn for the test part where the source does not say which they are; by a
-            checksum of the source sentence, so that equal ones never lie on both sides. 0 for none.
-        layout: how the files hold the pairs; found.
+        source: file ending of the source sentences (`ja` for train.ja), or name or number of their column.
+        target: the same for the target sentences.
+        source_level: "word", or "char" to use each character of a source sentence as a word.
+        target_level: the same for target sentences.
+        lower: convert to lower case.
+        punctuation: "apart" makes punctuation marks words of their own. "keep" splits at spaces only, for text that is
+            tokenized already. "find" infers one of the two from the sentences.
+        normalize: normalize to Unicode's composed form (NFC) first, or "none".
+        test: share of pairs drawn for the test part where the source specifies no parts; 0 for none. The draw uses a
+            checksum of the source sentence, so equal source sentences stay in the same part.
+        layout: how the files hold the pairs; inferred when "find".
 
-    The others are those of `CsvFormat`; bytes that are not of the encoding are replaced, and the pairs counted and
-    named.
+    The other settings are those of `CsvFormat`. Bytes outside the encoding are replaced, and the pairs that have them
+    are counted and named.
     """
 
     source: str | None = None
@@ -67,34 +67,40 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
     def __post_init__(self) -> None:
         if not 0 <= self.test < 1:
             raise UsageError(f"setting test must be a share from 0 to below 1, received {self.test}")
-        _ = self.form  # which refuses a wrong encoding or delimiter
+        _ = self.form  # raises for a wrong encoding or delimiter
 
     @property
     def suffixes(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What raw files may end in: as tables do, or as the sides are called."""
+        """Supported endings of raw files: those of tables and of the two languages."""
         said = [side.lower() for side in (self.source, self.target) if side is not None and " " not in side]
         return (*TABLES, ".txt", *(f".{ending}" for ending in (said if len(said) == 2 else LANGUAGES)))
 
     @property
     def form(self) -> Form:
-        """How tables are read."""
+        """Settings for reading tables."""
         return Form(self.source, self.target, **self.csv_settings())
 
     @property
     def languages(self) -> tuple[Language, Language]:
-        """How source and target sentences are parted into words."""
+        """Tokenizers of the source and the target sentences."""
         settings = dataclasses.asdict(self)
         return Language.of(settings, "source"), Language.of(settings, "target")
 
     def infer(self, files: list[Path]) -> "tuple[TranslationPreprocessor, list[str]]":
-        """These settings with what was not said found in the files, and what was found, in lines.
+        """Infer settings the user left out from the files.
+
+        Args:
+            files: the raw files.
+
+        Returns:
+            The completed settings, and messages about what was inferred.
 
         Raises:
-            DataError: something cannot be found out; the message says what to say.
+            DataError: if a setting cannot be inferred; the message names the option to give.
         """
         found = find(files, self.source, self.target, self.form)
         if found.sort != "table" or not is_csv(files[0]):
-            # In lines with tabs all quotes are text.
+            # Tabbed lines are never parsed for quotes, so quoting=none agrees with them.
             as_set = ("quoting",) if found.sort == "tabbed" and self.quoting == "none" else ()
             self.refuse_for(files[0].name, "delimiter", *as_set)
         told = [*found.told, *others(files, found)]
@@ -123,7 +129,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         """Return the partitions of the files.
 
         Raises:
-            DataError: files that cannot be read as pairs.
+            DataError: if the files cannot be read as sentence pairs.
         """
         found = self._layout()
         if found.sort == "aligned":
@@ -138,7 +144,9 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         return list(plan_documents(files, self.form))
 
     def pairs(self, partition: Any) -> Iterator[tuple[pa.Table, Note]]:
-        """Yield the pairs of one partition: `source`, `target`, `part` and `id`, with statistics of each table."""
+        """Yield tables with the pairs of one partition (`source`, `target`, `part` and `id`), and the statistics of
+        each.
+        """
         if isinstance(partition, LinePiece):
             yield from lines.read(partition, self.csv)
             return
@@ -148,7 +156,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
             yield pairs, {"pairs": note["documents"], "undecodable": note["undecodable"], "uneven": []}
 
     def read(self, partition: Any) -> Iterator[Chunk]:
-        """Yield the pairs of one partition as numbers of the words of each chunk."""
+        """Yield the pairs of one partition in chunks, each with its own numbering of words."""
         from raysq.problems.translation.fit_vocabulary import tokenize_chunk
 
         for table, note in self.pairs(partition):
@@ -156,26 +164,26 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
                 yield tokenize_chunk(self, table.combine_chunks(), note)
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
-        """Merge the words of all chunks into the vocabularies of both sides, and validate."""
+        """Merge the words of all chunks into a vocabulary for each side, and validate the statistics."""
         from raysq.problems.translation.fit_vocabulary import fit_vocabularies
 
         assert scratch is not None
         return fit_vocabularies(self, stats, scratch)
 
     def validate_stats(self, stats: list[Note]) -> None:
-        """Raise DataError for what cannot be used."""
+        """Raise DataError for data that cannot be used."""
         from raysq.problems.translation.validation import validate
 
         validate(self, stats)
 
     def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
-        """Return the data set's report."""
+        """Return the report of the data set."""
         from raysq.problems.translation.validation import summarize
 
         return summarize(self, stats, summary or {})
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Describe a report in lines for the user."""
         from raysq.problems.translation.validation import describe
 
         return describe(report)
@@ -188,7 +196,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         return Layout(sort, self.source, self.target, self.csv, header)  # type: ignore[arg-type]
 
     def _some(self, files: list[Path]) -> tuple[list[str], ...]:
-        """The first sentences of both sides."""
+        """Return the first sentences of both sides."""
         found = self._layout()
         if found.sort == "aligned":
             (first, *_) = groups(files, found).values()
@@ -202,16 +210,16 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
 
 @dataclass(frozen=True)
 class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
-    """How raw source sentences are read for translation: as those of the pairs that a run was trained on.
+    """Read raw source sentences for translation in the same way as the sentence pairs of the run.
 
-    A text file holds a sentence a line; a table holds them in the column that the run's pairs had, or in `source`.
+    A text file holds one sentence per line. A table holds the sentences in the run's source column, or in `source`.
 
     Attributes:
-        source: name of the column in files that have columns.
-        language: what the run's sources were called, a column of that name is taken where `source` is not known.
-        tabs: whether a sentence in a text file ends at a tab, as those of the run's pairs did.
+        source: name of the column in files with columns.
+        language: name of the run's source side. A column of that name is used where `source` is None.
+        tabs: whether a sentence in a text file ends at a tab, as in the files of the run's pairs.
 
-    The others are those of `CsvFormat`.
+    The other settings are those of `CsvFormat`.
     """
 
     source: str | None = None
@@ -225,10 +233,10 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "TranslationPredictionPreprocessor":
-        """That which reads files like those of a preparation with these settings."""
+        """Return the preprocessor for predictions that matches the settings of a `TranslationPreprocessor`."""
         named = settings["source"] if settings["layout"] == "table" else None
         tabs = settings["layout"] in ("tabbed", "named")
-        # The delimiter is found in each file, as is whether a file has names where those of the pairs were no table.
+        # The delimiter is inferred for each file; so are column names where the run's pairs came from no table.
         limits = [field.name for field in dataclasses.fields(Limits)]
         names = ("encoding", "quoting", "escape", *limits, *(("header", "skip") if named is not None else ()))
         csv = {name: settings[name] for name in names if name in settings}
@@ -236,14 +244,17 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
 
     @property
     def form(self) -> Form:
-        """How tables are read."""
+        """Settings for reading tables."""
         return Form(self.source, None, labels=False, **self.csv_settings())
 
     def infer(self, files: list[Path]) -> "tuple[TranslationPredictionPreprocessor, list[str]]":
-        """The same with the column and the delimiter found in the files.
+        """Infer the column and the delimiter from the files.
+
+        Returns:
+            The completed settings, and messages about what was inferred.
 
         Raises:
-            DataError: no such column, or none that can be the sentences, or several.
+            DataError: if no column, or more than one, can hold the sentences.
         """
         from raysq.text.readers import infer
 
@@ -259,7 +270,7 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         """Return the partitions of the files.
 
         Raises:
-            DataError: a file that cannot be read.
+            DataError: if a file cannot be read.
         """
         partitions: list[Any] = []
         for path in files:
@@ -270,7 +281,7 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         return partitions
 
     def read(self, partition: Any) -> Iterator[Chunk]:
-        """Yield the sentences of one partition: `source` and `id`."""
+        """Yield the sentences of one partition in tables with `source` and `id`."""
         in_lines = isinstance(partition, LinePiece)
         tables = lines.read(partition, self.csv) if in_lines else read_documents(partition, self.form)
         column, count = ("source", "pairs") if in_lines else ("text", "documents")
@@ -284,17 +295,19 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
             raise DataError("the input has no sentences")
 
     def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
-        """Return `pairs`, and `undecodable` (`count` and the first `names`)."""
+        """Return the report: `pairs`, and `undecodable` with `count` and the first `names`."""
         from raysq.problems.translation.validation import seen
 
         return seen(stats)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Describe a report in lines for the user."""
         return [many(report["pairs"], "sentence", "sentences"), *damages(report, "sentence", "sentences")]
 
 
 def _parts(files: list[Path]) -> list[int]:
-    """What several tabbed files say of their lines by their names; -1 where not all of them do."""
+    """Return the part that each file's name specifies; -1 for all unless there are several files and every name has
+    one.
+    """
     found = [lines.part_of(path.name.rpartition(".")[0]) for path in files]
     return found if len(files) > 1 and -1 not in found else [-1] * len(files)

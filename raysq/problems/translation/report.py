@@ -1,4 +1,4 @@
-"""What a report shows of a translation model: BLEU, sentences beside their references, and what it looks at."""
+"""Report of a translation model: BLEU, example translations and attention weights."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
@@ -15,21 +15,25 @@ from raysq.problems.translation.generation_metrics import bleu_of, chosen, texts
 from raysq.problems.translation.sentences import Language
 from raysq.problems.translation.settings import TranslationSettings
 
-_EACH = 5  # sentences of each sort
-_LENGTHS = 6  # groups of sentences by length
-_FEWEST = 10  # sentences of a group
-_LOOKED = 4  # sentences whose weights are shown
-_WIDEST = 18  # words of such a sentence
+_EACH = 5  # sentences per group of quality
+_LENGTHS = 6  # number of groups by length
+_FEWEST = 10  # minimum number of sentences in a group by length
+_LOOKED = 4  # sentences whose attention weights are shown
+_WIDEST = 18  # maximum number of words of such a sentence
 
 
 def study(dataset: Dataset, facts: Mapping[str, Any], settings: TranslationSettings, model: Any) -> dict[str, Any]:
-    """Translations of the test split (of validation where there is none), and how good they are; JSON-ready.
+    """Translate pairs of the test split and score the translations; the validation split where there is no test split.
 
     Args:
-        dataset: what the run was trained on.
-        facts: the run's facts.
-        settings: the run's settings of pairs.
+        dataset: the data set that the run was trained on.
+        facts: the run's metadata.
+        settings: the run's settings.
         model: the Keras model.
+
+    Returns:
+        A JSON-ready mapping for `report`: `split`, `pairs` (size of the split), `bleu` (`model` and `baseline`),
+        `groups` (BLEU by length), `sentences` (examples with chrF) and `looked` (attention weights of some sentences).
     """
     found = corpus(dataset, settings)
     split = "test" if len(found.split.test) else "val"
@@ -64,19 +68,19 @@ def report(
     week: str | None = None,
     studied: Mapping[str, Any] | None = None,
 ) -> list[Section]:
-    """The sections of a run of a translation model.
+    """Return the report sections of a translation run.
 
     Args:
-        dataset: what the run was trained on.
-        facts: the run's facts.
-        settings: the run's settings of pairs.
-        predict: the model on x; not needed.
-        embedding: not needed.
-        week: for forecasts only.
-        studied: what `study` gave.
+        dataset: the data set that the run was trained on.
+        facts: the run's metadata.
+        settings: the run's settings.
+        predict: function from x to predictions; unused.
+        embedding: unused.
+        week: unused; applies to forecasts only.
+        studied: the result of `study`. Without it there are no sections.
 
     Raises:
-        UsageError: a week is asked for.
+        UsageError: if `week` is given.
     """
     if week is not None:
         raise UsageError("--week is for forecasts; pairs of sentences have no time")
@@ -94,7 +98,7 @@ def report(
 
 
 def _by_words(dataset: Dataset, facts: Mapping[str, Any], settings: TranslationSettings, rows: np.ndarray) -> list[str]:
-    """Translations word by word, by the dictionary of the training pairs."""
+    """Translate word by word with the dictionary of the training pairs."""
     found = corpus(dataset, settings)
     language = Language.of(facts["reading"], "target")
     translations = []
@@ -108,7 +112,7 @@ def _by_words(dataset: Dataset, facts: Mapping[str, Any], settings: TranslationS
 def _groups(
     facts: Mapping[str, Any], lengths: np.ndarray, texts: list[str], by_words: list[str], references: list[str]
 ) -> list[dict[str, Any]]:
-    """BLEU of sentences by their length."""
+    """Return BLEU by length of the source sentence."""
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, _LENGTHS + 1)).astype(np.int64))
     groups = []
     for number, (low, high) in enumerate(itertools.pairwise(edges.tolist())):
@@ -132,11 +136,11 @@ def _groups(
 def _sentences(
     sources: list[str], references: list[str], texts: list[str], by_words: list[str], quality: list[float]
 ) -> dict[str, Any]:
-    """The best, the middling and the worst translations; each sort without repetitions."""
+    """Return the best, the middling and the worst translations, without repeated source sentences in a group."""
     order = np.argsort(-np.array(quality), kind="stable").tolist()
     middle = len(order) // 2
     sorts = {
-        # An exact translation of two words tells little.
+        # Longest first: an exact translation of two words says little.
         "best": sorted(order[: max(_EACH, len(order) // 10)], key=lambda row: -len(references[row])),
         "middling": sorted(order, key=lambda row: abs(order.index(row) - middle)),
         "worst": order[::-1],
@@ -149,7 +153,7 @@ def _sentences(
 
 
 def _shown(found: Sequence[Any]) -> list[Any]:
-    """Sentences of middling length, evenly spaced."""
+    """Return evenly spaced sentences of medium length."""
     fits = [one for one in found if 4 <= len(one.source) <= _WIDEST and 3 <= len(one.words) <= _WIDEST]
     places = np.linspace(0, len(fits) - 1, min(_LOOKED, len(fits))).astype(int)
     return [fits[place] for place in places]

@@ -1,4 +1,4 @@
-"""Built-in synthetic pairs: English-like sentences and an invented language, for trying things out without any data."""
+"""Built-in synthetic sentence pairs: English-like sentences and their translations into an invented language."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 from raysq.problems.sample_size import sample_length
 from raysq.storage.atomic import atomic_write
 
-VERSION = 1  # raised when the same number would give other pairs
+VERSION = 1  # increment when the same number gives other pairs
 DEFAULT = "8000"
 
 _FEWEST, _MOST = 50, 200_000
@@ -28,21 +28,22 @@ _NUMBERS = _listed("two three four five seven")
 
 
 def sample(directory: Path, spec: str = "") -> Path:
-    """Writes synthetic pairs, the same for the same number everywhere, or finds them written.
+    """Write synthetic sentence pairs, unless the file exists already. The same number gives the same pairs everywhere.
 
-    The invented language has a word for every word but articles; it puts the time first, the verb last, adjectives
-    behind their nouns, and marks who does something by another ending. So a dictionary has its words, not their order.
+    The invented language has one word for every English word except articles. It puts the time first, the verb last and
+    adjectives after their nouns, and marks the subject with an ending. A word-by-word dictionary therefore finds the
+    right words in the wrong order.
 
     Args:
-        directory: where the file goes.
-        spec: how many, such as "2000"; eight thousand when empty.
+        directory: folder to write the file to.
+        spec: number of pairs, such as "2000"; 8,000 when empty.
 
     Returns:
-        A text file with a source and a target sentence in each line, parted by a tab.
+        The path of a text file. Each line holds a source and a target sentence, separated by a tab.
 
     Raises:
-        UsageError: not a number of pairs.
-        SourceError: the directory cannot be written.
+        UsageError: if `spec` is not a number of pairs.
+        SourceError: if the directory cannot be written.
     """
     count = sample_length(spec, DEFAULT, "pairs", _FEWEST, _MOST)
     path = Path(directory) / f"sample-{count}-v{VERSION}.txt"
@@ -54,7 +55,15 @@ def sample(directory: Path, spec: str = "") -> Path:
 
 
 def pairs(count: int, seed: int = 0) -> list[tuple[str, str]]:
-    """Synthetic sentences and their translations; the first ones are the same for any count."""
+    """Return synthetic sentences with their translations.
+
+    Args:
+        count: number of pairs. A larger count adds pairs at the end and leaves the first ones unchanged.
+        seed: seed of the random draws.
+
+    Returns:
+        A list of `(source, target)`.
+    """
     random = np.random.RandomState(seed)
 
     def one(words: tuple[str, ...]) -> str:
@@ -78,5 +87,5 @@ def pairs(count: int, seed: int = 0) -> list[tuple[str, str]]:
 
 
 def _word(english: str) -> str:
-    """The invented word for an English one: its letters from the end, other vowels, and an ending."""
+    """Return the invented word for an English word: its letters reversed, with other vowels and an ending."""
     return english[::-1].translate(str.maketrans("aeiou", "oiuea")) + "u"

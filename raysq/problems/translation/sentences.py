@@ -1,4 +1,4 @@
-"""Sentences to words and words to sentences, for one language of a pair."""
+"""Tokenize and detokenize the sentences of one language."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,13 +13,13 @@ from raysq.text.tokenizer import Tokens, tokenize
 
 Level = Literal["word", "char"]
 
-# Every sort of space parts words. Keras's own filters drop punctuation, and would leave no full stop to learn.
+# All kinds of spaces separate words. Keras's default filters would drop punctuation, which a model must learn to write.
 _SPACES = "\t\n\r\x0b\x0c\u00a0\u2009\u202f\u3000\ufeff"
-# Apostrophe and hyphen stay in their words.
+# Apostrophes and hyphens stay in their words.
 _SIGNS = r"""[!"#$%&()*+,./:;<=>?@\[\\\]^_`{|}~¡¿«»„“”…、。，．！？：；・「」『』（）]"""  # noqa: RUF001
 _LETTERS, _NUMBER = r"[\pL\pM\pN]+", r"[0-9]+(?:[.,:/][0-9]+)+"
-# What stays whole with the marks in it, for nobody could put it together again: addresses, tags, the placeholders and
-# entities of message files, numbers, and names with a dot, an underscore or an at-sign inside.
+# Kept in one word, because it could not be joined again: URLs, tags, the placeholders and entities of message files,
+# numbers, and names with a dot, an underscore or an at sign inside.
 _WHOLE = (
     r"""https?://[^\s<>"]*[^\s<>".,;:!?)\]]"""
     r"|</?[a-zA-Z][^<>]*>"
@@ -30,20 +30,20 @@ _WHOLE = (
 _PARTED = rf"({_WHOLE})|({_SIGNS})"
 _OPENING, _CLOSING = frozenset("([{¿¡„"), frozenset("!%),.:;?]}…”")
 _WIDE = frozenset("、。，．！？：；・「」『』（）")  # noqa: RUF001
-_QUOTES = {'"': '"', "“": "„", "«": "»", "»": "«"}  # one of these closes where the other is open, and opens elsewhere
+_QUOTES = {'"': '"', "“": "„", "«": "»", "»": "«"}  # a mark closes where its counterpart is open, else it opens
 _ENDING = re.compile(r"[.!?。！？]\s*$")  # noqa: RUF001
 _APART = re.compile(r"\s[.!?。！？]\s*$")  # noqa: RUF001
 
 
 @dataclass(frozen=True)
 class Language:
-    """How the sentences of one language are parted into words, and put together again.
+    """How the sentences of one language are split into words and joined again.
 
     Attributes:
-        level: "char" takes every character for a word, for scripts without spaces between words.
-        lower: lower case.
-        apart: whether punctuation marks are words of their own. A text that is parted already has them so.
-        normalize: Unicode's composed form first.
+        level: "word", or "char" to use each character as a word, for scripts without spaces between words.
+        lower: convert to lower case.
+        apart: whether punctuation marks are words of their own. False for text that is tokenized already.
+        normalize: normalize to Unicode's composed form (NFC) first, or "none".
     """
 
     level: Level = "word"
@@ -53,40 +53,41 @@ class Language:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], side: str) -> "Language":
-        """The language of a side ("source" or "target") of a preparation with these settings."""
+        """Return the language of a side ("source" or "target") by the settings of a `TranslationPreprocessor`."""
         return cls(
             settings[f"{side}_level"], settings["lower"], settings["punctuation"] == "apart", settings["normalize"]
         )
 
     def words(self, texts: Any) -> tuple[np.ndarray, np.ndarray, pa.Array]:
-        """Parts sentences into words.
+        """Split sentences into words.
 
         Args:
             texts: Arrow array of strings.
 
         Returns:
-            As `raysq.text.tokenizer.tokenize`: codes of all words, where each sentence begins, and the distinct words.
+            As `raysq.text.tokenizer.tokenize`: the codes of all words, the offset of each sentence, and the distinct
+            words.
         """
         texts = pa.array([], pa.large_string()) if not len(texts) else texts.cast(pa.large_string())
         if self.level == "char":
-            # Spaces at the ends are no characters of a sentence.
+            # Spaces at the ends do not belong to the sentence.
             texts = pc.utf8_trim_whitespace(texts)
         elif self.apart:
             texts = pc.replace_substring_regex(texts, _PARTED, r" \1\2 ")
         return tokenize(texts, Tokens(self.level, self.lower, _SPACES, " ", self.normalize))
 
     def sentence(self, words: Sequence[str]) -> str:
-        """Words as a sentence: with spaces between, but before and after the punctuation that has none."""
+        """Join words to a sentence, with spaces except around punctuation marks that take none."""
         if self.level == "char":
             return "".join(words)
         return _joined(words) if self.apart else " ".join(words)
 
 
 def _joined(words: Sequence[str]) -> str:
-    """Words with spaces between, but none where a mark stands close to its neighbor."""
+    """Join words with spaces, except where a punctuation mark attaches to its neighbor."""
     text, close, unclosed = "", True, set()
     for word in words:
-        tag = len(word) > 1 and word.endswith(">")  # or the last word of one
+        tag = len(word) > 1 and word.endswith(">")  # a tag, or its last word where it has spaces
         closing = word in _CLOSING or word.startswith("</")
         opening = word in _OPENING or (tag and not closing)
         if word in _QUOTES:
@@ -102,6 +103,6 @@ def _joined(words: Sequence[str]) -> str:
 
 
 def parted(texts: Sequence[str]) -> bool:
-    """Whether sentences have a space before their last full stop or question mark: they are parted into words."""
+    """Return whether sentences are tokenized already: most have a space before their final punctuation mark."""
     ending = [text for text in texts if _ENDING.search(text)]
     return bool(ending) and 2 * sum(bool(_APART.search(text)) for text in ending) > len(ending)

@@ -1,4 +1,4 @@
-"""What a model sees of a pair of sentences: the batch-time settings of translation."""
+"""Batch-time settings of translation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,28 +13,32 @@ from raysq.problems.translation.vocabulary import FIRST
 if TYPE_CHECKING:
     from raysq.problems.translation.batches import Pairs
 
-_LONGEST = {"word": 40, "char": 120}  # of what a sentence's length is where nobody says it
+_LONGEST = {"word": 40, "char": 120}  # upper limits of the default sentence lengths
 
 
 @dataclass(frozen=True)
 class TranslationSettings:
-    """What a model sees of a pair. All of it is applied at batch time: changing it prepares nothing again.
+    """How sentence pairs become examples.
 
-    x is the source sentence, filled up with 0 in front to `max_source` ids, and behind it the target sentence as it is
-    known so far ("teacher forcing"): 2 ("gos"), its words, and 0 up to `max_target` + 1 ids. y are the words that
-    follow: the target's words and 3 ("eos"), or the one next word.
+    All settings are applied at batch time: changing them does not require preparing the data again.
+
+    x holds `max_source` ids of the source sentence, padded with 0 in front. They are followed by `max_target` + 1 ids
+    of the target sentence known so far ("teacher forcing"): 2 ("gos"), the target's words and padding. y holds the
+    words that
+    follow: the target's words and 3 ("eos"), or only the next word.
 
     Attributes:
-        form: "all" has an example for each pair, and y is the next word at every position; "next" has one for each word
-            of the targets (the tutorial's form), and y is that word.
-        max_source: words of a source sentence; what is longer is cut at its end. The longest of the train part, 40 at
-            most (of characters 120), when none.
-        max_target: the same of target sentences; one that is cut has no 3 at its end.
-        source_words: ids of source words in all, padding and marks among them. Fewer where there are fewer words.
-        target_words: the same of target words.
-        reversed: source sentences last word first (Sutskever et al. 2014).
-        val: share of the train part to validate on where the files did not say which pairs do; or a number of pairs.
-        train_pairs: train on so many pairs only; none for all.
+        form: "all" makes an example of each pair, with the next word at every position as y. "next" makes an example of
+            each target word (the tutorial's form), with that word as y.
+        max_source: maximum length of a source sentence; longer ones are truncated at the end. None takes the length of
+            the longest sentence of the train part, at most 40 words or 120 characters.
+        max_target: the same for target sentences. A truncated sentence may end without 3 ("eos").
+        source_words: maximum number of source ids, padding and special tokens included.
+        target_words: the same for target ids.
+        reversed: reverse the order of the source words (Sutskever et al. 2014).
+        val: share of the train part to validate on, or a number of pairs. It applies where the files specify no
+            validation part.
+        train_pairs: number of pairs to train on; None for all.
     """
 
     form: Literal["all", "next"] = "all"
@@ -62,11 +66,11 @@ class TranslationSettings:
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """The settings, lengths that were not said as the data set has them, and `val` also as a number.
+        """Return the settings with missing lengths taken from the data set, and with `val` as text.
 
         Args:
-            values: settings as a person may give them.
-            dataset: prepared pairs.
+            values: settings as the user gives them.
+            dataset: prepared sentence pairs.
         """
         resolved = splits.with_val_text(values)
         report = dataset.manifest.report
@@ -76,15 +80,15 @@ class TranslationSettings:
         return resolved
 
     def lengths(self, dataset: Dataset) -> tuple[int, int]:
-        """Ids of a source sentence, and positions of a target sentence with its end mark."""
+        """Return the number of ids of a source sentence, and of positions of a target sentence with its end token."""
         resolved = self.resolve({"max_source": self.max_source, "max_target": self.max_target}, dataset)
         return resolved["max_source"], resolved["max_target"] + 1
 
     def open(self, dataset: Dataset) -> "dict[str, Pairs]":
-        """The examples of each split of a data set.
+        """Return the batch source of each split.
 
         Raises:
-            DataError: a split does not fit.
+            DataError: if a split cannot be formed.
         """
         from raysq.problems.translation.batches import Pairs, corpus
 
@@ -92,11 +96,11 @@ class TranslationSettings:
         return {name: Pairs(found, name) for name in splits.SPLITS}
 
     def inputs(self, dataset: Dataset) -> InputSpec:
-        """What a model builder is told.
+        """Return the input spec for model builders.
 
-        x has the shape `(max_source + positions,)`, ids of the source and of the target so far; the prediction must be
-        `(batch, outputs, target_words)`, not normalized (logits). `extra` has "source_words" and "target_words"
-        (numbers of ids), "max_source", "positions", "form", "reversed", and a function "dictionary" that gives the
+        x has the shape `(max_source + positions,)`: ids of the source, then of the target so far. Predictions must be
+        logits of shape `(batch, outputs, target_words)`. `extra` holds "source_words" and "target_words" (numbers of
+        ids), "max_source", "positions", "form", "reversed", and "dictionary", a function that returns the
         `raysq.problems.translation.dictionary.Dictionary` of the training pairs.
         """
         from raysq.problems.translation.batches import corpus

@@ -1,4 +1,4 @@
-"""Which pairs train, validate and test: as the files say, else by a checksum of the source sentence."""
+"""Splits of sentence pairs: as the files specify, else by a checksum of the source sentence."""
 
 import numpy as np
 
@@ -8,17 +8,16 @@ from raysq.problems.splits import SplitSettings, split_amount
 
 
 def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitSettings:
-    """The rows of each split.
+    """Return the rows of each split.
 
     Args:
-        dataset: prepared pairs.
-        val: as for `raysq.problems.splits.split_amount`, of the pairs of the train part; not asked where the files said
-            which
-            validate.
-        train_pairs: train on so many only, those with the lowest keys; None for all.
+        dataset: prepared sentence pairs.
+        val: share or number of pairs of the train part to validate on, as for `raysq.problems.splits.split_amount`.
+            Ignored where the files specify a validation part.
+        train_pairs: number of pairs to train on, those with the lowest keys; None for all.
 
     Raises:
-        DataError: too few pairs.
+        DataError: if there are too few pairs.
     """
     part = dataset.column("part").slice(0, dataset.rows)
     training, test, validating = (np.flatnonzero(part == number) for number in range(3))
@@ -28,7 +27,7 @@ def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitSettings:
     if not len(validating):
         share = split_amount(val, "pair")
         count = max(1, round(share * len(training))) if isinstance(share, float) else share
-        if 0 < count < len(training):  # equal source sentences stay together
+        if 0 < count < len(training):  # pairs with equal source sentences stay in one split
             count = int(np.searchsorted(keys, keys[count - 1], side="right"))
         if count >= len(training):
             raise DataError(

@@ -1,4 +1,4 @@
-"""Sentences translated by a trained model."""
+"""Translate sentences with a trained model."""
 
 import itertools
 import weakref
@@ -17,7 +17,7 @@ from raysq.problems.translation.settings import TranslationSettings
 from raysq.problems.translation.vocabulary import FIRST, UNKNOWN, Words, read
 
 BEAM = 4
-_CHUNK = 4096  # sentences that are parted into words at a time
+_CHUNK = 4096  # number of sentences tokenized at a time
 
 Unknown = Literal["never", "copy"]
 
@@ -27,13 +27,12 @@ class Translation:
     """A sentence and its translation.
 
     Attributes:
-        source: words of the source sentence, those that the model sees.
+        source: words of the source sentence, truncated to the model's maximum length.
         words: words of the translation.
         text: the translation.
-        score: mean logarithm of the probability of a word, 0 at best; NaN for a sentence without words.
-        remark: what a person should know of it, or None.
-        looked: float32 `(words, source)`, how much each word looked at each source word; None for models that do not
-            say.
+        score: mean log probability of a word, at most 0; NaN for a sentence without words.
+        remark: a reason why the translation is unreliable, or None.
+        looked: attention weights, float32 of shape `(words, source)`; None for models without attention.
     """
 
     source: list[str]
@@ -45,13 +44,13 @@ class Translation:
 
 
 class Translator:
-    """A model with all that it needs to translate.
+    """A model with everything it needs to translate.
 
     Args:
-        facts: the run's facts.
-        settings: the run's settings of pairs.
+        facts: the run's metadata.
+        settings: the run's settings.
         model: the Keras model.
-        words: of both languages.
+        words: the vocabularies of source and target.
     """
 
     def __init__(
@@ -77,18 +76,18 @@ class Translator:
         unknown: Unknown = "never",
         progress: Callable[[int], None] | None = None,
     ) -> list[Translation]:
-        """Translates sentences. An answer does not depend on the sentences beside it.
+        """Translate sentences. A translation does not depend on the other sentences of the call.
 
         Args:
-            texts: source sentences; one without words has an empty translation.
-            beam: beginnings of each translation that are followed; 1 takes the most probable word every time.
-            penalty: translations compare by the logarithm of their probability over `length ** penalty`.
-            unknown: whether a word that the model has no id for is never written, or copied from the source word that
-                the model looks at. The latter is for models with attention, and the word-by-word baseline.
-            progress: called with the number of sentences that were translated since.
+            texts: source sentences. The translation of a sentence without words is empty.
+            beam: number of hypotheses per sentence; 1 takes the most probable word at every step.
+            penalty: hypotheses are ranked by their log probability divided by `length ** penalty`.
+            unknown: "never" writes no unknown words. "copy" replaces an unknown word by the source word with the
+                highest attention weight. It requires a model with attention or the word-by-word baseline.
+            progress: called with the number of sentences translated since the last call.
 
         Raises:
-            UsageError: a beam below 1, or copying without attention.
+            UsageError: if `beam` is out of range, or `unknown` is "copy" and the model has no attention.
         """
         if not 1 <= beam <= self._target.count // 2:
             raise UsageError(
@@ -112,7 +111,7 @@ class Translator:
         sentences = [codes[a:b].tolist() for a, b in itertools.pairwise(offsets.tolist())]
         cut = [sentence[: self._width] for sentence in sentences]
         found: list[Translation | None] = [None] * len(texts)
-        # Those of like length together: a batch goes on until its last sentence has ended.
+        # Batches of similar lengths: a batch takes as many steps as its longest translation.
         order = sorted((row for row, words in enumerate(cut) if words), key=lambda row: len(cut[row]))
         progress(len(texts) - len(order))
         for row, words in enumerate(cut):
@@ -195,10 +194,10 @@ class Translator:
 
 
 def dictionary_of(model: Any) -> Dictionary | None:
-    """The dictionary of the word-by-word baseline; None for any other model."""
+    """Return the dictionary of the word-by-word baseline; None for any other model."""
     if model.name != "word_by_word":
         return None
-    if any(layer.name == "dictionary" for layer in model.layers):  # as it is trained, and was saved before
+    if any(layer.name == "dictionary" for layer in model.layers):  # during training, and in older exports
         layer = model.get_layer("dictionary")
         best, share, unigrams = (getattr(layer, name).numpy() for name in ("best", "share", "unigrams"))
         return Dictionary(best, share, unigrams, layer.ending)
@@ -207,21 +206,21 @@ def dictionary_of(model: Any) -> Dictionary | None:
     return Dictionary(best.astype(np.int32), share, unigrams, float(ending[0]))
 
 
-# A model's translator holds what was compiled for it.
+# Cached per model, because a translator holds functions compiled for it.
 _made: "weakref.WeakKeyDictionary[Any, Translator]" = weakref.WeakKeyDictionary()
 
 
 def translator(facts: Mapping[str, Any], settings: TranslationSettings, model: Any, assets: Path | None) -> Translator:
-    """The translator of a run's model, made once.
+    """Return the translator of a run's model, creating it once per model.
 
     Args:
-        facts: the run's facts.
-        settings: the run's settings of pairs.
+        facts: the run's metadata.
+        settings: the run's settings.
         model: the Keras model.
-        assets: folder with the words of both languages.
+        assets: folder with the vocabularies of both languages.
 
     Raises:
-        DataError: the words are not there.
+        DataError: if the vocabularies are missing.
     """
     if model not in _made:
         _made[model] = Translator(facts, settings, model, read(assets, facts))

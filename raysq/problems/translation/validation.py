@@ -1,4 +1,4 @@
-"""What was found in pairs of sentences: what cannot be used, and what a person should know."""
+"""Validate the statistics of sentence pairs, and summarize and describe the data set."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,14 @@ _PARTS = ("train", "test", "validation")
 
 
 def validate(settings: "TranslationPreprocessor", notes: list[Note]) -> None:
-    """Raises DataError for what cannot be used.
+    """Raise the first error of the statistics.
 
     Args:
-        settings: of the preparation.
-        notes: of all pieces.
+        settings: the preprocessor.
+        notes: the statistics of all chunks.
+
+    Raises:
+        DataError: if there are no usable pairs, none to train on, or only some pairs that specify a part.
     """
     rows, said = total(notes, "rows"), total(notes, "said")
     if not rows:
@@ -46,7 +49,13 @@ def validate(settings: "TranslationPreprocessor", notes: list[Note]) -> None:
 
 
 def summarize(settings: "TranslationPreprocessor", notes: list[Note], found: Mapping[str, Any]) -> Note:
-    """The data set's report."""
+    """Return the report of the data set.
+
+    Args:
+        settings: the preprocessor.
+        notes: the statistics of all chunks.
+        found: the summary of the fit: `words` (sizes of the vocabularies) and `shared`.
+    """
     parts = [sum(note["parts"][number] for note in notes) for number in range(len(_PARTS))]
     said = total(notes, "said")
     return {
@@ -65,12 +74,12 @@ def summarize(settings: "TranslationPreprocessor", notes: list[Note], found: Map
 
 
 def seen(notes: list[Note]) -> Note:
-    """`pairs`, and `undecodable` (`count`, and the first `names`)."""
+    """Return `pairs`, and `undecodable` with `count` and the first `names`."""
     return {"pairs": total(notes, "pairs"), "undecodable": named(notes, "undecodable")}
 
 
 def describe(report: Mapping[str, Any]) -> list[str]:
-    """Return a report in lines for people."""
+    """Describe a report in lines for the user."""
     parts = report["parts"]
     counts = ", ".join(f"{name} {count:,}" for name, count in parts.items() if count)
     pairs = f"{sum(parts.values()):,} pairs: {counts}; "
@@ -85,7 +94,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
             f"{many(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
             f"{'is' if report['empty']['count'] == 1 else 'are'} left out: {listed(report['empty'])}"
         )
-    uneven = report.get("uneven", {"count": 0})  # data sets of version 1 do not have it
+    uneven = report.get("uneven", {"count": 0})  # absent from the reports of data sets of version 1
     if uneven["count"]:
         lines.append(
             f"{many(uneven['count'], 'line has', 'lines have')} more or fewer cells than most, as a tab within a "

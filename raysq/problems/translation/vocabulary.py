@@ -1,4 +1,4 @@
-"""The words of one language that have an id."""
+"""Vocabulary of one language, as a model uses it."""
 
 import json
 from collections.abc import Mapping
@@ -22,26 +22,26 @@ FILE = "words.json"
 
 @dataclass(frozen=True, eq=False)
 class Words:
-    """Words and their ids: 0 is padding, 1 an unknown word, 2 and 3 begin and end a sentence, words follow from 4 on.
+    """Words and their ids. Ids 0 to 3 are padding, unknown word, start and end of a sentence; words have ids from 4 on.
 
     Attributes:
-        terms: the words that have an id, in order of rank.
+        terms: the words in order of rank.
     """
 
     terms: pa.Array
 
     @property
     def count(self) -> int:
-        """Number of ids, padding and marks among them: every id is below it."""
+        """Number of ids, padding and special tokens included. All ids are below it."""
         return FIRST + len(self.terms)
 
     def ids(self, words: pa.Array) -> np.ndarray:
-        """The id of each of the words, int32; 1 for those that have none."""
+        """Return the id of each word, int32; 1 for unknown words."""
         found = pc.index_in(words.cast(pa.large_string()), self.terms).to_numpy(zero_copy_only=False)
         return np.where(np.isnan(found), UNKNOWN, found + FIRST).astype(np.int32)
 
     def word(self, number: int) -> str:
-        """What an id stands for."""
+        """Return the word of an id, or the text of a special token."""
         return self._listed[number - FIRST] if number >= FIRST else MARKS[number]
 
     @cached_property
@@ -51,15 +51,16 @@ class Words:
 
 
 def ranked(words: pa.Array, counts: np.ndarray, most: int) -> tuple[Words, np.ndarray]:
-    """The most frequent words, and the id of each word by its code.
+    """Select the most frequent words and assign ids.
 
     Args:
-        words: of the prepared vocabulary; the code of a word is its place.
-        counts: how often the training sentences have each, int64.
-        most: ids in all.
+        words: words of the prepared vocabulary; the code of a word is its index.
+        counts: number of occurrences of each word in the training sentences, int64.
+        most: maximum number of ids.
 
     Returns:
-        The words, and int32 of shape (words + 1,): the last is for code -1, an unknown word.
+        The selected words, and the id of each code, int32 of shape `(words + 1,)`. The last entry stands for code -1,
+        the unknown word.
     """
     order = np.argsort(-counts, kind="stable")[: min(most - FIRST, int(np.count_nonzero(counts)))]
     codes = np.full(len(counts) + 1, UNKNOWN, np.int32)
@@ -68,16 +69,20 @@ def ranked(words: pa.Array, counts: np.ndarray, most: int) -> tuple[Words, np.nd
 
 
 def write(source: Words, target: Words) -> dict[str, bytes]:
-    """The file of a run's assets: the words of both languages in order of rank, a line each."""
+    """Return the asset file with the words of both languages in order of rank."""
     both = {"source": source.terms.to_pylist(), "target": target.terms.to_pylist()}
     return {FILE: json.dumps(both, ensure_ascii=False, indent=0).encode()}
 
 
 def read(folder: Path | None, facts: Mapping[str, Any]) -> tuple[Words, Words]:
-    """The words of a run, from its assets.
+    """Read the words of both languages from a run's assets.
+
+    Args:
+        folder: folder with the assets, or None.
+        facts: the run's metadata.
 
     Raises:
-        DataError: the file is not there, or is not that of the run.
+        DataError: if the file is missing, damaged or not the run's own.
     """
     if folder is None:
         raise DataError("a sentence's words are looked up in the run's assets: translate with `raysq.load(run)`")
