@@ -1,4 +1,4 @@
-"""Word vectors: words that stand in the same places of texts get vectors that point the same way."""
+"""Word vectors: words that occur in similar contexts get similar vectors."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,18 @@ _BUILDERS = "raysq.problems.word_vectors.models:"
 
 
 def facts(dataset: Dataset, settings: WordVectorsSettings) -> dict[str, Any]:
-    """How many words there are, how much of the text they cover, and how such texts are read."""
+    """Return the metadata of a run: numbers of words, coverage of the text, and the settings of the preprocessor.
+
+    Args:
+        dataset: prepared texts.
+        settings: the run's settings.
+
+    Returns:
+        `words` (words with a vector), `features` (number of ids), `tokens` (words of the training texts), `unknown`
+        (share of them without an id), `kept` (words after subsampling), `dropped` (share of known words removed by
+        subsampling), `sized` (defaults by the size of the text), `reading` (settings of the preprocessor), `unit`
+        (None) and `own_validation`.
+    """
     found = streams(dataset, settings)
     stream = found.ids["train"]
     tokens, known = int(found.raw_counts.sum()), int(found.counts.sum())
@@ -38,34 +49,37 @@ def facts(dataset: Dataset, settings: WordVectorsSettings) -> dict[str, Any]:
 
 
 def objective(facts: Mapping[str, Any], settings: WordVectorsSettings) -> Objective:
-    """Cross-entropy of the word to predict and how often it is the likeliest one; or the loss against drawn words."""
+    """Return the objective: cross-entropy and accuracy of the word for windows, the sampled loss for blocks."""
     if settings.form == "windows":
         return Objective("sparse_categorical_crossentropy", {"accuracy": "sparse_categorical_accuracy"})
     return Objective(block_loss, {})
 
 
 def block_loss(y: Any, prediction: Any) -> Any:
-    """The sum of the losses of a block's pairs, scaled so that the mean over blocks is that over pairs.
+    """Scale the summed loss of a block, so that the mean over blocks is the mean over pairs.
 
     Args:
-        y: that scale, shape (batch, 1).
-        prediction: the sum, shape (batch, 1).
+        y: scale of each block, shape `(batch, 1)`.
+        prediction: summed loss of the block's pairs, shape `(batch, 1)`.
+
+    Returns:
+        The loss of each block, shape `(batch,)`.
     """
     return (y * prediction)[:, 0]
 
 
 def references(facts: Mapping[str, Any], settings: WordVectorsSettings) -> dict[str, dict[str, Any]]:
-    """How common each word is, whatever stands around it."""
+    """Return the baselines: the frequency of each word, whatever its context."""
     return {"baseline": {}}
 
 
 def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Nothing: neither has a unit."""
+    """Return no denormalized metrics: neither loss nor accuracy has a unit."""
     return {}
 
 
 def remarks(facts: Mapping[str, Any], settings: WordVectorsSettings) -> list[str]:
-    """What is predicted from what, and which words take part."""
+    """Describe in lines what is predicted from what, and which words are kept."""
     words = "characters" if facts["reading"].get("level") == "char" else "words"
     single = words.removesuffix("s")
     side = f"the {settings.window} {words} on either side" if settings.window > 1 else f"the {single} on either side"
@@ -90,7 +104,7 @@ def remarks(facts: Mapping[str, Any], settings: WordVectorsSettings) -> list[str
 
 
 def raw_reading(facts: Mapping[str, Any]) -> WordVectorsPredictionPreprocessor:
-    """The preparation that reads raw texts for predictions as those of the run were read."""
+    """Return the preprocessor that reads raw texts for predictions."""
     return WordVectorsPredictionPreprocessor.of(facts["reading"])
 
 

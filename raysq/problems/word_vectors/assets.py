@@ -1,4 +1,4 @@
-"""What a run needs of its words once its data set is gone: the words of its ids and how often they occur."""
+"""Assets of a run: its words and their counts, for use without the data set."""
 
 import json
 from collections.abc import Mapping
@@ -16,17 +16,22 @@ FILE = "words.json"
 
 
 def write(dataset: Dataset, settings: WordVectorsSettings) -> dict[str, bytes]:
-    """The files of a run's assets: `words.json` with `words` and `counts` of the ids from 1 on."""
+    """Return the files of a run's assets: `words.json` with the `words` and `counts` of the ids from 1 on."""
     found = streams(dataset, settings)
     values = {"words": found.words[1:], "counts": found.counts[1:].tolist()}
     return {FILE: json.dumps(values, ensure_ascii=False).encode()}
 
 
 def words(facts: Mapping[str, Any], settings: WordVectorsSettings, assets: Path) -> list[str]:
-    """The word of each id, "" for 0.
+    """Read the word of each id from a run's assets; "" for id 0.
+
+    Args:
+        facts: the run's metadata.
+        settings: unused.
+        assets: folder with the assets.
 
     Raises:
-        DamagedError: the file is not there, or is not that of the run.
+        DamagedError: if the file is missing, damaged or not the run's own.
     """
     try:
         found = json.loads(read_asset(Path(assets), FILE))

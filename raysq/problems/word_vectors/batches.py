@@ -1,4 +1,4 @@
-"""Examples of word vectors: words with those around them, gathered from a stream of ids."""
+"""Batch sources of word vectors: words with their context, gathered from a stream of ids."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from raysq.problems.word_vectors.stream import SPLITS, Streams, reach, streams
 
 @dataclass(frozen=True)
 class Windows:
-    """An example for every word that has others around it (cbow), or for every pair of words (skip-gram).
+    """Batch source with an example for every word that has a context (cbow), or for every pair of words (skip-gram).
 
     Attributes:
-        streams: of all splits.
-        name: of the split.
+        streams: the streams of all splits.
+        name: name of the split.
     """
 
     streams: Streams
@@ -27,7 +27,7 @@ class Windows:
 
     @property
     def settings(self) -> WordVectorsSettings:
-        """Those of the run."""
+        """Settings of the run."""
         return self.streams.settings
 
     @cached_property
@@ -54,9 +54,13 @@ class Windows:
         return 4 * (1 + (2 * self.settings.window if self.settings.architecture == "cbow" else 1))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The split's stream with a window of 0 at both ends, and for each example the place of the word to predict in
-        it; of skip-gram also that of the word that is seen; of cbow a row of "inside", which has a 1 for each place of
-        a window that is of the same passage."""
+        """Return the arrays that `gather` reads.
+
+        Returns:
+            "stream", the split's stream with a window of 0 at both ends, and "at", the position of the word to predict
+            of each example. For skip-gram also "seen", the position of the input word. For cbow also "inside", a mask
+            of the window for each number of words before and after, and "reach", the row of "inside" of each example.
+        """
         return self._arrays
 
     @cached_property
@@ -82,20 +86,20 @@ class Windows:
         return {"stream": stream, **{name: array.astype(np.int32) for name, array in pairs.items()}}
 
     def mapped(self) -> dict[str, Any]:
-        """The same arrays: a stream is made anew for every vocabulary and lies in memory."""
+        """Return the same arrays: streams depend on the vocabulary and exist only in memory."""
         return dict(self.arrays())
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-        """Builds a batch.
+        """Build a batch.
 
         Args:
-            indices: int vector of n numbers of examples (NumPy or TensorFlow).
-            arrays: what `arrays` gave, or device copies.
-            take: gathers along the first axis.
+            indices: indices of n examples, an int vector (NumPy or TensorFlow).
+            arrays: the result of `arrays`, or device copies of it.
+            take: function that gathers along the first axis.
 
         Returns:
-            x, int32: of cbow `(n, 2 * window)`, the ids before and after, 0 for places outside of the passage; of
-            skip-gram `(n, 1)`. y, int32 of shape `(n, 1)`: the id to predict.
+            x, int32. For cbow it has the shape `(n, 2 * window)`: the ids before and after the word, 0 for positions
+            outside the passage. For skip-gram it has the shape `(n, 1)`. y, int32 of shape `(n, 1)`: the id to predict.
         """
         at = take(arrays["at"], indices)
         y = take(arrays["stream"], at)[:, None]
@@ -103,18 +107,20 @@ class Windows:
             return take(arrays["stream"], take(arrays["seen"], indices))[:, None], y
         shifts = _shifts(self.settings.window)
         x = take(arrays["stream"], at[:, None] + shifts)
-        # What lies beyond the end of the passage is another text.
+        # Positions beyond the end of the passage belong to another text.
         return x * take(arrays["inside"], take(arrays["reach"], indices)), y
 
 
 def _shifts(window: int) -> np.ndarray:
-    """Where the words of a window stand, seen from the word in its middle."""
+    """Return the offsets of a window's words from its center."""
     return np.array([*range(-window, 0), *range(1, window + 1)], np.int32)
 
 
 def _inside(window: int) -> np.ndarray:
-    """For each number of words before and after, 1 for the places of a window that they fill; int32 of shape
-    ((window + 1) ** 2, 2 * window)."""
+    """Return a mask of the window for each number of words before and after.
+
+    The result is int32 of shape `((window + 1) ** 2, 2 * window)`, 1 for positions within the passage.
+    """
     before, after = np.divmod(np.arange((window + 1) ** 2)[:, None], window + 1)
     shifts = _shifts(window)
     return ((shifts >= -before) & (shifts <= after)).astype(np.int32)
@@ -122,11 +128,12 @@ def _inside(window: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Blocks:
-    """An example for every `block` words of a split's stream, with all pairs of these and the words around them.
+    """Batch source with an example for every `block` words of a split's stream, with all pairs of these and their
+    context.
 
     Attributes:
-        streams: of all splits.
-        name: of the split.
+        streams: the streams of all splits.
+        name: name of the split.
     """
 
     streams: Streams
@@ -134,7 +141,7 @@ class Blocks:
 
     @property
     def settings(self) -> WordVectorsSettings:
-        """Those of the run."""
+        """Settings of the run."""
         return self.streams.settings
 
     def __len__(self) -> int:
@@ -151,8 +158,12 @@ class Blocks:
         return 4 * (self.settings.width + 1)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The split's stream, a window of 0 before it and noughts behind it up to the end of the last block's window;
-        and, of shape (1,), the number of examples divided by what all their pairs weigh together."""
+        """Return the arrays that `gather` reads.
+
+        Returns:
+            "stream", the split's stream with a window of 0 in front and zeros up to the end of the last block's window,
+            and "share" of shape `(1,)`, the number of examples divided by the total weight of their pairs.
+        """
         return self._arrays
 
     @cached_property
@@ -165,21 +176,20 @@ class Blocks:
         return {"stream": padded, "share": np.array([share], np.float32)}
 
     def mapped(self) -> dict[str, Any]:
-        """The same arrays: a stream is made anew for every vocabulary and lies in memory."""
+        """Return the same arrays: streams depend on the vocabulary and exist only in memory."""
         return dict(self.arrays())
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-        """Builds a batch.
+        """Build a batch.
 
         Args:
-            indices: int vector of n numbers of blocks (NumPy or TensorFlow).
-            arrays: what `arrays` gave, or device copies.
-            take: gathers along the first axis.
+            indices: indices of n blocks, an int vector (NumPy or TensorFlow).
+            arrays: the result of `arrays`, or device copies of it.
+            take: function that gathers along the first axis.
 
         Returns:
-            x, int32 of shape `(n, block + 2 * window)`: ids, 0 where a passage ends. y, float32 of shape `(n, 1)`: what
-            the sum of the losses of a block's pairs is multiplied with, so that the mean over all blocks is that over
-            all pairs.
+            x, int32 of shape `(n, block + 2 * window)`: ids, 0 at the end of a passage. y, float32 of shape `(n, 1)`:
+            the scale of the block's summed loss, with which the mean over all blocks is the mean over all pairs.
         """
         steps = np.arange(self.settings.width)
         x = take(arrays["stream"], indices[:, None] * self.settings.block + steps)
@@ -187,10 +197,10 @@ class Blocks:
 
 
 def open_splits(dataset: Dataset, settings: WordVectorsSettings) -> dict[str, Windows] | dict[str, Blocks]:
-    """The examples of each split.
+    """Return the batch source of each split.
 
     Raises:
-        DataError: no words, or none beside each other, to train or to validate on.
+        DataError: if there are no words, or no two adjacent words, to train on or to validate on.
     """
     found = streams(dataset, settings)
     kind = Blocks if settings.form == "blocks" else Windows

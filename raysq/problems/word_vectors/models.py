@@ -1,8 +1,8 @@
 """Models of word vectors (Mikolov et al. 2013, "Efficient Estimation ..." and "Distributed Representations ...").
 
-A builder takes `InputSpec` (see `WordVectorsSettings.inputs`) and keyword settings, and returns an uncompiled Keras
-model. Of windows it gives a probability for every id, `(batch, features)`; of blocks the sum of the losses of each
-block's pairs, `(batch, 1)`. The first table of the model with a row for each id holds the words' vectors.
+A builder takes an `InputSpec` (see `WordVectorsSettings.inputs`) and keyword settings, and returns an uncompiled Keras
+model. For windows the output is a probability for every id, `(batch, features)`. For blocks it is the summed loss of
+each block's pairs, `(batch, 1)`. The first weight of the model with a row for each id holds the words' vectors.
 """
 
 import keras
@@ -15,10 +15,10 @@ from raysq.problems.word_vectors.settings import WordVectorsSettings
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
-    """How common each word is, whatever stands around it. Nothing to train.
+    """Build the baseline: the frequency of each word, whatever its context. It has no weights to train.
 
-    Of blocks a word's score is log(p / (negatives * q)), p its share of the text and q the chance that it is drawn,
-    which is the best that a score of the word alone can be.
+    For blocks, the score of a word is log(p / (negatives * q)). p is its share of the text, and q its probability as a
+    negative sample. This is the optimal score without context.
     """
     counts = np.asarray(inputs.extra["counts"], np.float64)
     share = counts / counts.sum()
@@ -38,9 +38,16 @@ def baseline(inputs: InputSpec) -> keras.Model:
 
 
 def softmax(inputs: InputSpec, *, dimension: int = 100) -> keras.Model:
-    """An embedding (cbow: the mean of those around) and a dense layer with a softmax over all words.
+    """Build an embedding and a dense layer with a softmax over all words.
 
-    The words' vectors are the embedding's.
+    For cbow the embeddings of the context are averaged. The words' vectors are the embedding.
+
+    Args:
+        inputs: the input spec.
+        dimension: size of the vectors.
+
+    Raises:
+        UsageError: if the setting form is not "windows", or `dimension` is below 1.
     """
     settings: WordVectorsSettings = inputs.extra["settings"]
     if settings.form != "windows":
@@ -50,18 +57,26 @@ def softmax(inputs: InputSpec, *, dimension: int = 100) -> keras.Model:
     ids = keras.Input(inputs.shape, dtype="int32")
     seen = keras.layers.Embedding(features, dimension, mask_zero=settings.architecture == "cbow")(ids)
     if settings.architecture == "cbow":
-        hidden = keras.layers.GlobalAveragePooling1D()(seen)  # without places outside of the text, which are masked
+        hidden = keras.layers.GlobalAveragePooling1D()(seen)  # positions outside the passage are masked
     else:
         hidden = keras.layers.Flatten()(seen)
-    # float32 whatever the precision of the others: the loss takes logarithms of it.
+    # float32 under any precision policy: the loss takes logarithms of the output.
     found = keras.layers.Dense(features, activation="softmax", dtype="float32")(hidden)
     return keras.Model(ids, found, name="softmax")
 
 
 def negative_sampling(inputs: InputSpec, *, dimension: int = 100) -> keras.Model:
-    """Two tables of vectors, a word seen and a word predicted, trained to tell pairs of the text from drawn ones.
+    """Build a model with negative sampling, which learns to tell pairs of the text from drawn pairs.
 
-    The words' vectors are those of the word seen, as word2vec has them.
+    It has two tables of vectors, for input words and for predicted words. The words' vectors are those of the input
+    words, as in word2vec.
+
+    Args:
+        inputs: the input spec.
+        dimension: size of the vectors.
+
+    Raises:
+        UsageError: if the setting form is not "blocks", or `dimension` is below 1.
     """
     settings: WordVectorsSettings = inputs.extra["settings"]
     if settings.form != "blocks":
@@ -77,7 +92,7 @@ def negative_sampling(inputs: InputSpec, *, dimension: int = 100) -> keras.Model
 
 
 def _seen(ids, settings: WordVectorsSettings):
-    """The ids whose vectors predict: all of a block and around it (cbow), or those of the block (skip-gram)."""
+    """Return the input ids: the block and its context (cbow), or the block (skip-gram)."""
     if settings.architecture == "cbow":
         return ids
     return ids[:, settings.window : -settings.window]
@@ -99,7 +114,7 @@ def _sampling(inputs: InputSpec, trainable: bool = True) -> quick.WordSampling:
 
 
 def _chances(counts, settings: WordVectorsSettings) -> np.ndarray:
-    """How often each id is drawn, of any sum."""
+    """Return the unnormalized distribution of negative samples over ids."""
     found = np.asarray(counts, np.float64) ** settings.power
     found[0] = 0.0
     return found

@@ -1,4 +1,4 @@
-"""Raw texts as vectors: the mean of their words', and the words that lie nearest to it."""
+"""Vectors of raw texts: the mean of their words' vectors, and the words nearest to it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ from raysq.text.neighbors import embedding_of, nearest, unit_rows
 from raysq.text.tokenizer import Tokens, tokenize
 
 NEAREST = 5
-_CHUNK = 1024  # texts that are looked at together
+_CHUNK = 1024  # number of texts processed at a time
 
 
 def predict(
@@ -28,25 +28,26 @@ def predict(
     origin: int = 0,
     assets: Path | None = None,
 ) -> pa.Table:
-    """A vector for every text: the mean of the vectors of its words at length one.
+    """Return a vector for every text: the mean of its words' vectors, each normalized to length one.
 
     Args:
-        facts: the run's facts.
+        facts: the run's metadata.
         settings: the run's settings.
         model: the Keras model.
-        table: the texts in the column that the run was trained on, or in `text`; a column `id` is kept.
-        report: of the preparation that read them; not needed.
-        stands: not for texts, each of which stands by itself.
+        table: the texts in the run's own text column, or in `text`. A column `id` is kept.
+        report: the preprocessor's report of the rows; unused.
+        stands: unused: each text is predicted on its own.
         origin: number of the table's first row.
         assets: folder with the run's words.
 
     Returns:
-        A table with `row`, `id` where there is one, `nearest`, the words nearest to the vector, parted by spaces,
-        `known`, the share of the text's words that have a vector, `remark`, null, or why the vector is nought ("no
-        words", "no known words"), and the vector's numbers `v1`, `v2`, ...
+        A table with `row`, `id` (if given), `nearest` (the words nearest to the vector, separated by spaces), `known`
+        (share of the text's words that have a vector), the components `v1`, `v2`, ..., and `remark` (null, or the
+        reason for a zero
+        vector: "no words" or "no known words").
 
     Raises:
-        DataError: there is no column of texts, or no list of words.
+        DataError: if the table has no column of texts, or the run's words are missing.
     """
     texts = texts_of(table, facts["reading"].get("text"), "text")
     if assets is None:
@@ -90,7 +91,7 @@ def predict(
 
 
 def _ids(distinct: pa.Array, words: pa.Array) -> np.ndarray:
-    """The id of each word, 0 for an unknown one."""
+    """Return the id of each word; 0 for unknown words."""
     import pyarrow.compute as pc
 
     places = pc.index_in(distinct.cast(words.type), words).fill_null(-1)
@@ -98,9 +99,9 @@ def _ids(distinct: pa.Array, words: pa.Array) -> np.ndarray:
 
 
 def _sums(unit: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """The sum of the vectors of each text's words, float32; row 0 of `unit` adds nothing.
+    """Return the sum of the vectors of each text's words, float32.
 
-    One text at a time: its sum is the same whatever texts stand beside it, and memory is that of one.
+    Texts are summed one at a time. The sum does not depend on the other texts, and memory is that of one text.
     """
     found = np.zeros((len(offsets) - 1, unit.shape[1]), np.float32)
     for row in range(len(found)):

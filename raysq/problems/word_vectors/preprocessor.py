@@ -1,4 +1,4 @@
-"""From texts in raw files to the words of one vocabulary."""
+"""Preprocessors of word vectors: from raw texts to word codes of one vocabulary."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -23,23 +23,23 @@ from raysq.text.readers import SUFFIXES, Piece, text
 from raysq.text.segment import Starts, Unit, infer_starts, split
 from raysq.text.tokenizer import FILTERS
 
-# Quotation marks, dashes, dots, and the space that does not break; then some of these in Windows' code page.
+# Quotation marks, dashes, the ellipsis and the no-break space; then some of these in Windows' code page.
 _PRINTED = "\u201c\u201d\u201e\u201f\u2018\u201a\u00ab\u00bb\u2039\u203a\u2013\u2014\u2015\u2026\u00a0"
 _PRINTED += "\x85\x91\x93\x94\x96\x97"
 
 
 @dataclass(frozen=True)
 class WordVectorsPreprocessor(DocumentPreprocessor):
-    """How raw texts become words of a vocabulary. The fields are settings.
+    """Turn raw texts into word codes of a vocabulary. The fields are its settings.
 
     Attributes:
-        unit: what no window crosses: "document" (of a .txt file a paragraph), or its paragraphs, lines or sentences.
-        starts: what a sentence begins with where that is the unit: a "capital" letter, or "any", so that small letters
-            begin one too; found by what follows the first full stops when "find".
-        parts: "keep" leaves out of training what the source says is for testing; "join" takes all.
+        unit: unit that no window crosses: "document" (in .txt files a paragraph), "paragraph", "line" or "sentence".
+        starts: first letter of a sentence, for sentences as unit: "capital", or "any" to accept small letters too.
+            "find" infers it from the letters after the first full stops.
+        parts: "keep" leaves the source's test part out of training; "join" trains on all parts.
 
-    The others are those of `DocumentPreprocessor`, `Documents` and `Tokens`. Quotation marks and dashes of print part
-    words too (also where Windows' code page was taken for Unicode).
+    The other settings are those of `DocumentPreprocessor`, `Documents` and `Tokens`. Typographic quotation marks and
+    dashes also separate words, even where text in Windows' code page was decoded as Unicode.
     """
 
     filters: str = FILTERS + _PRINTED
@@ -55,13 +55,17 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
     vectors: ClassVar[str | None] = None
 
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
-        """Return the same with what sentences begin with, and messages about the first texts."""
+        """Infer `starts` and the settings of `DocumentPreprocessor` from the first texts.
+
+        Returns:
+            The completed settings, and messages about what was inferred.
+        """
         found, messages = super().infer_from_texts(texts)
         starts, more = infer_starts(self.unit, self.starts, texts)
         return dataclasses.replace(found, starts=starts), [*messages, *more]
 
     def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """Yield the texts of one partition in tables, with statistics of each."""
+        """Yield tables with the texts of one partition, and the statistics of each."""
         for table, note in super().documents(partition):
             if self.parts == "join":
                 none_said = pa.array([-1] * table.num_rows, pa.int8())
@@ -71,10 +75,10 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
             yield table, note
 
     def validate_stats(self, stats: list[Note]) -> None:
-        """Raise the first error of all chunks.
+        """Raise the first error of the statistics.
 
         Raises:
-            DataError: no texts, or only some that say what is for testing, or no words.
+            DataError: if there are no texts or words, none to train on, or if only some texts specify a part.
         """
         super().validate_stats(stats)
         texts, said = total(stats, "documents"), total(stats, "said")
@@ -94,7 +98,7 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
             )
 
     def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
-        """Return the data set's report."""
+        """Return the report of the data set."""
         found = summary or {}
         return {
             **seen(stats),
@@ -109,9 +113,9 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
         }
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Describe a report in lines for the user."""
         units = {"document": "texts", "sentence": "sentences", "line": "lines", "paragraph": "paragraphs"}
-        train, test, *validation = report["parts"]  # data of version 1 have two parts
+        train, test, *validation = report["parts"]  # reports of data sets of version 1 have two parts
         lines = [f"{report['documents']:,} {units[report['unit']]}"]
         if test or any(validation):
             how = "as the source says" if report["said"] else "drawn by their checksums"
@@ -132,10 +136,10 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
 
 @dataclass(frozen=True)
 class WordVectorsPredictionPreprocessor(DocumentPredictionPreprocessor):
-    """How raw texts are read for predictions."""
+    """Read raw texts for predictions."""
 
     suffixes: ClassVar[tuple[str, ...]] = WordVectorsPreprocessor.suffixes
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Describe a report in lines for the user."""
         return [many(report["documents"], "text", "texts"), *damages(report, "text", "texts")]

@@ -1,4 +1,4 @@
-"""What a report shows of word vectors: which words lie together."""
+"""Report of word vectors: similar words, a projection to the plane, and word counts."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,10 +12,10 @@ from raysq.problems.word_vectors.settings import WordVectorsSettings
 from raysq.problems.word_vectors.stream import Streams, streams
 from raysq.text.neighbors import nearest, principal, unit_rows
 
-_PICTURED = 120  # words of the picture at most
-_LISTED = 24  # words whose neighbors are listed
+_PICTURED = 120  # maximum number of words of the scatter plot
+_LISTED = 24  # number of words whose neighbors are listed
 _NEAREST = 8
-_RARE = 10  # occurrences below which a word has hardly been trained
+_RARE = 10  # words with fewer occurrences are hardly trained
 _BARS = 30
 
 
@@ -28,18 +28,18 @@ def report(
     embedding: Callable[[], np.ndarray | None] | None = None,
     week: str | None = None,
 ) -> list[Section]:
-    """The sections of a run of word vectors.
+    """Return the report sections of a run of word vectors.
 
     Args:
-        dataset: what the run was trained on.
-        facts: the run's facts.
+        dataset: the data set that the run was trained on.
+        facts: the run's metadata.
         settings: the run's settings.
-        predict: the model; not needed.
-        embedding: gives the words' vectors, `(features, dimension)`, or None.
-        week: for forecasts only.
+        predict: function from x to predictions; unused.
+        embedding: function that returns the words' vectors, `(features, dimension)`, or None.
+        week: unused; applies to forecasts only.
 
     Raises:
-        UsageError: a week is asked for.
+        UsageError: if `week` is given.
     """
     if week is not None:
         raise UsageError("--week is for forecasts; texts have no time")
@@ -52,12 +52,14 @@ def report(
 
 
 def telling(counts: np.ndarray, count: int) -> np.ndarray:
-    """Ids of frequent words, the most frequent first, without those that stand everywhere: the few that make up a
-    third of the text say little about what is near them.
+    """Return the ids of frequent content words, the most frequent first.
+
+    The most frequent words that make up a third of the text are skipped: they occur everywhere, and their neighbors say
+    little. They are kept where the vocabulary has at most `2 * count` ids.
 
     Args:
-        counts: of each id, `(features,)`, falling from id 1 on.
-        count: how many at most.
+        counts: number of occurrences of each id, shape `(features,)`, descending from id 1 on.
+        count: maximum number of ids to return.
     """
     total = np.cumsum(counts)
     first = int(np.searchsorted(total, total[-1] / 3)) if len(counts) > 2 * count else 1

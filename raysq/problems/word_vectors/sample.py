@@ -1,4 +1,4 @@
-"""Built-in synthetic sentences: words of a few classes that stand in the same places, for trying things out."""
+"""Built-in synthetic sentences, in which the words of a class occur in the same contexts."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ import numpy as np
 from raysq.problems.sample_size import sample_length
 from raysq.storage.atomic import atomic_write
 
-VERSION = 1  # raised when the same number would give other texts
+VERSION = 1  # increment when the same number gives other texts
 DEFAULT = "20000"
 
 _FEWEST, _MOST = 100, 1_000_000
@@ -28,7 +28,7 @@ CLASSES = {
     "season": _listed("spring summer autumn winter"),
     "tool": _listed("hammer saw shovel rope ladder needle knife bucket"),
 }
-# For analogies: what a man and a woman are called.
+# Nouns for a man and a woman, for analogies.
 PAIRS = (
     ("king", "queen"),
     ("man", "woman"),
@@ -38,7 +38,7 @@ PAIRS = (
     ("uncle", "aunt"),
     ("boy", "girl"),
 )
-_DEEDS = {  # what is said of each pair alone
+_DEEDS = {  # verbs that only one pair takes
     "king": _listed("rules commands crowns"),
     "man": _listed("works walks smokes"),
     "prince": _listed("inherits rides hunts"),
@@ -54,18 +54,18 @@ _MENDS = _listed("lends holds mends drops")
 
 
 def sample(directory: Path, spec: str = "") -> Path:
-    """Writes synthetic texts, the same for the same number everywhere, or finds them written.
+    """Write synthetic texts, unless the file exists already. The same number gives the same texts everywhere.
 
     Args:
-        directory: where the file goes.
-        spec: how many sentences, such as "2000"; twenty thousand when empty.
+        directory: folder to write the file to.
+        spec: number of sentences, such as "2000"; 20,000 when empty.
 
     Returns:
-        A JSONL file with `text`, ten sentences each.
+        The path of a JSONL file with the field `text`, ten sentences each.
 
     Raises:
-        UsageError: not a number of sentences.
-        SourceError: the directory cannot be written.
+        UsageError: if `spec` is not a number of sentences.
+        SourceError: if the directory cannot be written.
     """
     count = sample_length(spec, DEFAULT, "sentences", _FEWEST, _MOST)
     path = Path(directory) / f"sample-{count}-v{VERSION}.jsonl"
@@ -79,11 +79,16 @@ def sample(directory: Path, spec: str = "") -> Path:
 
 
 def sentences(count: int, seed: int = 0) -> list[str]:
-    """Synthetic sentences; the first ones are the same for any count."""
+    """Return synthetic sentences.
+
+    Args:
+        count: number of sentences. A larger count adds sentences at the end and leaves the first ones unchanged.
+        seed: seed of the random draws.
+    """
     random = np.random.RandomState(seed)
 
     def one(words: Sequence[str]) -> str:
-        # The first of a class are the more frequent ones, as words are.
+        # The first words of a class are more frequent: real word frequencies are skewed too.
         return words[int(len(words) * random.random_sample() ** 1.5)]
 
     def of(name: str) -> str:

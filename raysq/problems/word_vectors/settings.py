@@ -1,4 +1,4 @@
-"""Which words are seen together, and how: the batch-time settings of word vectors."""
+"""Batch-time settings of word vectors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,29 +14,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WordVectorsSettings:
-    """What a model sees of the words. All of it is applied at batch time: changing it prepares nothing again.
+    """How texts become examples.
 
-    The words of all texts are one stream of ids, 0 between texts. Words outside the vocabulary are left out of it
-    before windows are made, as gensim does, and so are those that subsampling drops.
+    All settings are applied at batch time: changing them does not require preparing the data again.
+
+    The words of all texts form one stream of ids, with 0 between texts. Words outside the vocabulary and words dropped
+    by subsampling are removed before windows are made, as in gensim.
 
     Attributes:
-        architecture: "cbow" predicts a word from those around it, "skipgram" those around it from the word.
-        form: "windows" makes an example of every word (cbow) or pair of words (skipgram): x are the ids that are seen,
-            y is the id to predict, for models that give a probability for every word. "blocks" makes an example of
-            `block` words in a row, with all their pairs, for models that sample: see `raysq.layers.WordSampling`.
-        window: words on either side.
-        shrink: of blocks: weigh a pair at distance d by (window + 1 - d) / window. That is how often word2vec, which
-            draws the window's size for every word, would see it.
-        min_count: words that the training texts have fewer times are left out.
-        max_features: ids at most, 0 among them; the most frequent words are kept.
-        subsample: drop occurrences of words that make up a larger share of the text, with word2vec's probability
-            (`sample` of gensim); 0 keeps all. The same ones are dropped in every pass.
-        negatives: of blocks: words drawn for each pair.
-        shared: of blocks: the words are drawn for a whole block, so many, and weighted so that they count like
+        architecture: "cbow" predicts a word from its context, "skipgram" predicts the context from the word.
+        form: "windows" makes an example of each word (cbow) or pair of words (skipgram). x are the input ids and y is
+            the id to predict, for models that predict a probability for every word. "blocks" makes an example of
+            `block` consecutive words with all their pairs, for models that sample; see `raysq.layers.WordSampling`.
+        window: number of context words on either side.
+        shrink: for blocks: weigh a pair at distance d by (window + 1 - d) / window. This is the frequency of the pair
+            in word2vec, which draws the window size for every word.
+        min_count: minimum number of occurrences in the training texts; rarer words are left out.
+        max_features: maximum number of ids, 0 included; the most frequent words are kept.
+        subsample: drop occurrences of words above this share of the text, with word2vec's probability (gensim's
+            `sample`); 0 keeps all. The same occurrences are dropped in every epoch.
+        negatives: for blocks: number of negative samples per pair.
+        shared: for blocks: number of negative samples drawn for a whole block. They are weighted to count as
             `negatives` for each pair.
-        power: of blocks: they are drawn with the counts to this power.
-        block: words in a row.
-        val: share of the text to validate on. Texts are drawn by their checksum, equal ones together; long ones are
+        power: for blocks: exponent of the word counts in the distribution of negative samples.
+        block: number of consecutive words of a block.
+        val: share of the text to validate on. Texts are drawn by their checksum, equal ones together. Long texts are
             cut into passages.
     """
 
@@ -77,37 +79,37 @@ class WordVectorsSettings:
 
     @property
     def knowing_more(self) -> str:
-        """What to do where too few words are left, for messages."""
+        """Advice for error messages where too few words are left."""
         ways = ["set a lower min_count"] if self.min_count > 1 else []
         ways += ["set subsample=0"] if self.subsample else []
         return ", or ".join([*ways, "give more text"])
 
     @property
     def width(self) -> int:
-        """Ids of a block with the words around it."""
+        """Number of ids of a block with its context."""
         return self.block + 2 * self.window
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """The settings: nothing follows from the data."""
+        """Return the settings unchanged; none of them depends on the data."""
         return dict(values)
 
     def open(self, dataset: Dataset) -> "dict[str, Windows] | dict[str, Blocks]":
-        """The examples of each split of a data set.
+        """Return the batch source of each split.
 
         Raises:
-            DataError: too few words.
+            DataError: if there are too few words.
         """
         from raysq.problems.word_vectors.batches import open_splits
 
         return open_splits(dataset, self)
 
     def inputs(self, dataset: Dataset) -> InputSpec:
-        """What a model builder is told.
+        """Return the input spec for model builders.
 
-        x has the shape `(2 * window,)` of cbow windows, `(1,)` of skip-gram windows, `(block + 2 * window,)` of
-        blocks. `extra` has "features" (number of ids, 0 among them), "counts" (of each id in the training texts, int64
-        of shape `(features,)`, 0 for id 0) and "settings" (these).
+        x has the shape `(2 * window,)` for cbow windows, `(1,)` for skip-gram windows, and `(block + 2 * window,)` for
+        blocks. `extra` holds "features" (number of ids, 0 included), "counts" (occurrences of each id in the training
+        texts, int64 of shape `(features,)`, 0 for id 0) and "settings" (this object).
         """
         from raysq.problems.word_vectors.stream import streams
 

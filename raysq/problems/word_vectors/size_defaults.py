@@ -1,34 +1,37 @@
-"""Settings of negative sampling that follow from how much text there is."""
+"""Default settings of negative sampling by the size of the text."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from raysq.data.dataset import Dataset
 
-_LONG = 1_000_000  # words from which on a small share of them is enough to validate on
-_SHORT = 100_000  # words up to which all occurrences are needed
-_TINY = 10_000  # words up to which rare words are needed too
-_PLACES = 32  # of a block
-_STEPS = 200  # of a pass, about, as far as the batches allow
-_BATCHES = (16, 512)  # blocks
-_SEEN = 50_000_000  # words that training passes over, about
-_PASSES = (5, 20)
+_LONG = 1_000_000  # words above which a small share is enough to validate on
+_SHORT = 100_000  # words up to which no occurrence is dropped
+_TINY = 10_000  # words up to which rare words are kept
+_PLACES = 32  # words of a block
+_STEPS = 200  # approximate number of steps of an epoch, within the limits of the batch size
+_BATCHES = (16, 512)  # minimum and maximum batch size, in blocks
+_SEEN = 50_000_000  # approximate number of words of all epochs
+_PASSES = (5, 20)  # minimum and maximum number of epochs
 
 
 def size_defaults(dataset: Dataset, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Batch, passes, learning rate, the least count of a word, subsampling, and the share to validate on.
+    """Return default settings by the number of words.
 
-    A short text needs small batches to have steps to learn in, more passes, and its frequent words, which are most of
-    what it says; a very short one its rare words too. A word of the text is one example of CBOW and as many of
-    skip-gram as there are words around it, so that CBOW and short texts are learned by heart at a rate that suits
-    skip-gram on a long one.
+    A short text needs small batches for enough steps, more epochs, and no subsampling, because frequent words make up
+    most of it. A very short text needs its rare words too. CBOW makes one example of a word, and skip-gram as many as
+    there are words in the window. CBOW and short texts would therefore overfit at the learning rate of skip-gram on
+    long texts.
 
     Args:
         dataset: prepared texts.
-        settings: those that are known, `architecture` among them.
+        settings: the settings known so far, `architecture` among them.
+
+    Returns:
+        `batch_size`, `epochs`, `learning_rate`, `min_count`, `subsample` and `val`.
     """
     words = max(1, int(dataset.ragged("tokens").offsets[-1]))
-    batch = 1 << max(0, (words // (_PLACES * _STEPS)).bit_length() - 1)  # the power of two below
+    batch = 1 << max(0, (words // (_PLACES * _STEPS)).bit_length() - 1)  # the largest power of two that is not greater
     return {
         "batch_size": min(max(batch, _BATCHES[0]), _BATCHES[1]),
         "epochs": min(max(round(_SEEN / words), _PASSES[0]), _PASSES[1]),

@@ -1,4 +1,4 @@
-"""The texts of each split as one stream of ids: what is kept of them, and where one text ends."""
+"""Streams of word ids: the kept words of each split in order, with a 0 after each passage."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from raysq.errors import DataError
 from raysq.problems.word_vectors.settings import WordVectorsSettings
 
 SPLITS = ("train", "val", "test")
-PASSAGE = 1000  # words of a passage at most
-_FEWEST_WORDS = 20  # of a passage, where the text is short
-_PASSAGES = 40  # at least so many, where the text is short
-_BLOCK = 1 << 22  # words that are looked at together
+PASSAGE = 1000  # maximum number of words of a passage
+_FEWEST_WORDS = 20  # minimum length of a passage for short texts
+_PASSAGES = 40  # number of passages aimed at for short texts
+_BLOCK = 1 << 22  # maximum number of words of a block
 _SALT = np.uint64(0x5EED_0F_5A3B1E)
 
 
 @dataclass(frozen=True)
 class Passages:
-    """Texts, long ones cut into pieces: what is drawn for validation, and what no window crosses.
+    """Texts, the long ones cut into passages. Validation is drawn by passage, and no window crosses the end of one.
 
     Attributes:
-        offsets: int64 of shape (passages + 1,), where the words of each begin among those of all texts.
-        keys: uint64 of shape (passages,), equal for equal texts.
-        part: int8 of shape (passages,), 0 for the train part, 1 for the test part, 2 for validation.
+        offsets: int64 of shape `(passages + 1,)`, the start of each passage among the words of all texts.
+        keys: uint64 of shape `(passages,)`, equal for equal texts.
+        part: int8 of shape `(passages,)`: 0 train, 1 test, 2 validation.
     """
 
     offsets: np.ndarray
@@ -36,12 +36,12 @@ class Passages:
 
 
 def passages(offsets: np.ndarray, keys: np.ndarray, part: np.ndarray) -> Passages:
-    """Cuts texts so that none has more words than a passage; of short corpora, so that there are some to draw from.
+    """Cut texts into passages of at most `PASSAGE` words; shorter ones for short texts, to have enough to draw from.
 
     Args:
-        offsets: int64 of shape (texts + 1,), where the words of each begin.
-        keys: a checksum of each.
-        part: 0, 1 or 2 of each.
+        offsets: int64 of shape `(texts + 1,)`, the start of each text among all words.
+        keys: checksum of each text.
+        part: part of each text: 0 train, 1 test, 2 validation.
     """
     size = int(np.clip(int(offsets[-1]) // _PASSAGES, _FEWEST_WORDS, PASSAGE))
     lengths = np.diff(offsets)
@@ -54,16 +54,16 @@ def passages(offsets: np.ndarray, keys: np.ndarray, part: np.ndarray) -> Passage
 
 
 def divide(found: Passages, val: float, name: str) -> np.ndarray:
-    """The split of each passage, int8: 0 train, 1 validation, 2 test.
+    """Return the split of each passage, int8: 0 train, 1 validation, 2 test.
 
     Args:
         found: the passages.
-        val: share of the words of the train part to validate on, where the source has no part for it. Passages with
-            the same text are never parted.
-        name: of the data set, for messages.
+        val: share of the words of the train part to validate on, where the source has no validation part. Passages with
+            equal keys stay in the same split.
+        name: name of the data set, for messages.
 
     Raises:
-        DataError: nothing is left to train or to validate on.
+        DataError: if nothing is left to train on or to validate on.
     """
     lengths = np.diff(found.offsets)
     if ((found.part == 2) & (lengths > 0)).any():
@@ -92,11 +92,11 @@ def divide(found: Passages, val: float, name: str) -> np.ndarray:
 
 
 def chance_to_stay(counts: np.ndarray, threshold: float) -> np.ndarray:
-    """The probability that an occurrence of each word is kept, as word2vec's C code and gensim have it.
+    """Return the probability of keeping an occurrence of each word, as in word2vec's C code and gensim.
 
     Args:
-        counts: of each word.
-        threshold: share of all words above which a word is thinned out; 0 keeps all.
+        counts: number of occurrences of each word.
+        threshold: share of all words above which the occurrences of a word are subsampled; 0 keeps all.
     """
     if not threshold:
         return np.ones(len(counts))
@@ -106,13 +106,13 @@ def chance_to_stay(counts: np.ndarray, threshold: float) -> np.ndarray:
 
 
 class Streams:
-    """The ids of each split.
+    """The id streams of all splits.
 
     Attributes:
         dataset: prepared texts.
-        settings: what is kept of them.
-        passages: into which they are cut.
-        split: of each passage, as `divide` has it.
+        settings: the run's settings.
+        passages: the passages of the texts.
+        split: split of each passage, as returned by `divide`.
     """
 
     def __init__(self, dataset: Dataset, settings: WordVectorsSettings):
@@ -127,7 +127,7 @@ class Streams:
 
     @cached_property
     def raw_counts(self) -> np.ndarray:
-        """How often the training passages have each word of the prepared vocabulary, int64."""
+        """Number of occurrences of each word of the prepared vocabulary in the training passages, int64."""
         size = self.dataset.extra("vocabulary").num_rows
         found = np.zeros(size + 1, np.int64)
         for _, codes, passage in self._blocks():
@@ -136,10 +136,10 @@ class Streams:
 
     @cached_property
     def ranked(self) -> np.ndarray:
-        """The code of the word of each id from 1 on: by falling count, ties by first appearance.
+        """The code of each id's word, from id 1 on, by descending count; ties by first appearance.
 
         Raises:
-            DataError: fewer than two words.
+            DataError: if there are fewer than two words.
         """
         settings, counts = self.settings, self.raw_counts
         ranks = np.argsort(-counts, kind="stable")[: settings.max_features - 1]
@@ -154,12 +154,12 @@ class Streams:
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """How often each id occurs in the training texts, int64 of shape (features,); before subsampling."""
+        """Number of occurrences of each id in the training texts before subsampling, int64 of shape `(features,)`."""
         return np.append(0, self.raw_counts[self.ranked])
 
     @cached_property
     def words(self) -> list[str]:
-        """The word of each id; "" for 0."""
+        """The word of each id; "" for id 0."""
         import pyarrow as pa
 
         column = self.dataset.extra("vocabulary").column("word").combine_chunks()
@@ -167,7 +167,7 @@ class Streams:
 
     @cached_property
     def ids(self) -> dict[str, np.ndarray]:
-        """The stream of each split, int32: ids of what is kept, and a 0 after each passage."""
+        """The stream of each split, int32: the ids of the kept words, with a 0 after each passage."""
         lookup = np.zeros(len(self.raw_counts) + 1, np.int32)  # the last is for code -1, unknown words
         lookup[self.ranked] = np.arange(1, len(self.ranked) + 1, dtype=np.int32)
         stay = np.append(0.0, chance_to_stay(self.counts[1:], self.settings.subsample))
@@ -177,7 +177,7 @@ class Streams:
             ids = lookup[codes]
             kept = ids > 0
             if self.settings.subsample:
-                # A draw for every place of the corpus: whoever asks, and however often, gets the same stream.
+                # The draw depends only on the position in the corpus: every call gives the same stream.
                 places = np.arange(begin, begin + len(ids), dtype=np.uint64)
                 kept &= shuffle.mix_bits(places ^ _SALT) >> np.uint64(32) <= limits[ids]
             split = self.split[passage]
@@ -187,13 +187,13 @@ class Streams:
         return {name: np.concatenate(found) if found else np.empty(0, np.int32) for name, found in parts.items()}
 
     def mass(self, name: str) -> float:
-        """`mass` of the stream of a split."""
+        """Return the `mass` of a split's stream, computed once."""
         if name not in self._mass:
             self._mass[name] = mass(self.ids[name], self.settings)
         return self._mass[name]
 
     def _blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-        """All words, whole passages and a bounded number at a time: place of the first, codes, passage of each."""
+        """Yield all words in blocks of whole passages: index of the first word, codes, and the passage of each word."""
         offsets = self.passages.offsets
         begin = 0
         while begin < len(offsets) - 1:
@@ -205,7 +205,7 @@ class Streams:
 
 
 def _separated(ids: np.ndarray, passage: np.ndarray) -> np.ndarray:
-    """The ids with a 0 after those of each passage."""
+    """Return the ids with a 0 after each passage."""
     if not len(ids):
         return np.empty(0, np.int32)
     before = np.concatenate([[0], np.cumsum(passage[1:] != passage[:-1])])
@@ -215,7 +215,7 @@ def _separated(ids: np.ndarray, passage: np.ndarray) -> np.ndarray:
 
 
 def reach(stream: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """How many words of the same passage stand before and after each place, at most `window`; 0 for a 0.
+    """Return the number of words before and after each position within its passage, at most `window`; 0 at a separator.
 
     Args:
         stream: ids, with a 0 between passages.
@@ -236,13 +236,13 @@ def reach(stream: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def weights(settings: WordVectorsSettings) -> np.ndarray:
-    """What a pair weighs by its distance from 1 to window, float64."""
+    """Return the weight of a pair by its distance from 1 to `window`, float64."""
     distance = np.arange(1, settings.window + 1)
     return (settings.window + 1 - distance) / settings.window if settings.shrink else np.ones(settings.window)
 
 
 def mass(stream: np.ndarray, settings: WordVectorsSettings) -> float:
-    """What all pairs of a stream weigh together (skip-gram), or how many words have another around them (cbow)."""
+    """Return the total weight of a stream: of all pairs (skip-gram), or the number of words with a context (CBOW)."""
     before, after = reach(stream, settings.window)
     if settings.architecture == "cbow":
         return float(np.count_nonzero(before + after))
@@ -252,5 +252,5 @@ def mass(stream: np.ndarray, settings: WordVectorsSettings) -> float:
 
 @lru_cache(maxsize=1)
 def streams(dataset: Dataset, settings: WordVectorsSettings) -> Streams:
-    """The streams of a data set; the last ones asked for are kept, for facts, inputs and examples ask in turn."""
+    """Return the streams of a data set. The most recent result is cached for the callers that follow."""
     return Streams(dataset, settings)
