@@ -1,4 +1,4 @@
-"""Language models: which word, or character, follows a beginning."""
+"""Language modeling: predict the next word or character of a text."""
 
 import math
 from collections.abc import Mapping
@@ -23,9 +23,20 @@ _BUILDERS = "raysq.problems.language_modeling.models:"
 
 
 def facts(dataset: Dataset, settings: LanguageModelingSettings) -> dict[str, Any]:
-    """How much text each split has, how much of it the vocabulary covers, and how such texts are read."""
+    """Return the metadata of a run.
+
+    The metadata hold the size of each split, how much of its text the vocabulary covers, and the preprocessor settings
+    for reading raw texts in the same way.
+
+    Args:
+        dataset: prepared text.
+        settings: batch-time settings of the run.
+
+    Raises:
+        DataError: the vocabulary is empty, or a split does not fit the data set.
+    """
     found = sentences(dataset, settings)
-    lengths = found.tokens.lengths[found.split.train] + 1  # with the start mark, as the model sees them
+    lengths = found.tokens.lengths[found.split.train] + 1  # with the start token, as in the model input
     return {
         "reading": dataset.manifest.preparation["settings"],
         "unit": None,
@@ -40,7 +51,7 @@ def facts(dataset: Dataset, settings: LanguageModelingSettings) -> dict[str, Any
 
 
 def objective(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> Objective:
-    """Cross-entropy of the ids that follow, perplexity, and how often the likeliest one is right."""
+    """Return the loss, cross-entropy of the next id, and the metrics perplexity and accuracy."""
     from raysq.problems.language_modeling import perplexity
 
     return Objective(perplexity.loss, {"perplexity": perplexity.Perplexity, "accuracy": perplexity.accuracy})
@@ -50,19 +61,30 @@ _PAIRS = {"positions": "last", "maxlen": 1}
 
 
 def references(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> dict[str, dict[str, Any]]:
-    """Bigrams with interpolated Kneser-Ney smoothing, over the same vocabulary and the same positions."""
+    """Return the baselines: bigrams with interpolated Kneser-Ney smoothing.
+
+    The bigrams use the same vocabulary and predict the same positions as the model.
+    """
     return {"baseline": dict(_PAIRS)}
 
 
 def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Bits of a character, for models of characters."""
+    """Return the loss in bits per character, for models of characters.
+
+    Args:
+        facts: metadata of the run.
+        metrics: metrics by name; `{split}_loss` is in nats.
+
+    Returns:
+        `{split}_bits` for each split with a loss; empty for models of words.
+    """
     if facts["reading"].get("level") != "char":
         return {}
     return {f"{split}_bits": metrics[f"{split}_loss"] / math.log(2) for split in SPLITS if f"{split}_loss" in metrics}
 
 
 def remarks(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> list[str]:
-    """What a model sees of a text, and how much of the words it knows."""
+    """Return messages that describe the input of a model and the coverage of its vocabulary."""
     what = "characters" if facts["reading"].get("level") == "char" else "words"
     unit = facts["reading"]["unit"]
     counts = ", ".join(f"{name} {facts['sentences'][name]:,} ({facts['targets'][name]:,})" for name in SPLITS)
@@ -80,7 +102,7 @@ def remarks(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> lis
 
 
 def raw_reading(facts: Mapping[str, Any]) -> LanguageModelingPredictionPreprocessor:
-    """The preparation that reads raw texts for predictions as those of the run were read."""
+    """Return a preprocessor that reads raw texts for prediction with the run's preprocessor settings."""
     return LanguageModelingPredictionPreprocessor.of(facts["reading"])
 
 

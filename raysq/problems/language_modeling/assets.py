@@ -1,4 +1,4 @@
-"""What predictions need beside a run's facts: the words of its ids, written with its model."""
+"""Assets of a run: the vocabulary file that predictions need beside the metadata."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +11,19 @@ from raysq.problems.language_modeling.vocabulary import FILE, Vocabulary
 
 
 def write(dataset: Dataset, settings: LanguageModelingSettings) -> dict[str, bytes]:
-    """The files of a run's assets: `vocabulary.txt`, which `Vocabulary.read` reads."""
+    """Return the contents of a run's asset files by file name: `vocabulary.txt`, which `Vocabulary.read` reads."""
     return {FILE: sentences(dataset, settings).vocabulary.content()}
 
 
 def words(facts: Mapping[str, Any], settings: LanguageModelingSettings, assets: Path) -> list[str]:
-    """The word of each id, "" for padding and marks.
+    """Return the word of each id, "" for padding and special tokens.
+
+    Args:
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
+        assets: folder of the run's assets.
 
     Raises:
-        DataError: the vocabulary is not there, or is not that of the run.
+        DamagedError: the vocabulary file is missing or belongs to another run.
     """
     return [""] * FIRST + Vocabulary.read(assets, facts).words.to_pylist()

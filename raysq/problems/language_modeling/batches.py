@@ -1,4 +1,4 @@
-"""Positions of a split: sentences as packed ids, and the gather that finds each position's beginning in them."""
+"""Batch sources of language modeling: sentences packed as ids, and positions gathered from them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,16 +15,19 @@ from raysq.problems.language_modeling.bigrams import Bigrams
 from raysq.problems.language_modeling.settings import END, FIRST, START, UNKNOWN, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import Vocabulary
 
-_BLOCK = 1 << 22  # tokens that are looked at together
-_MARKS = 2  # ids of a sentence that are no words: start and end
+_BLOCK = 1 << 22  # tokens processed at a time
+_MARKS = 2  # special tokens per sentence: start and end
 
 
 def packed(ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Sentences with their marks one after the other, int32 of shape (words + 2 * sentences,).
+    """Pack sentences one after the other, each between a start and an end token.
 
     Args:
-        ids: int32 of shape (words,).
+        ids: int32 of shape (words,), the words of all sentences.
         offsets: int64 of shape (sentences + 1,), where the words of each sentence begin.
+
+    Returns:
+        int32 of shape (words + 2 * sentences,).
     """
     count = len(offsets) - 1
     out = np.empty(len(ids) + _MARKS * count, np.int32)
@@ -35,12 +38,17 @@ def packed(ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
 
 def layout(begins: np.ndarray, lengths: np.ndarray, settings: LanguageModelingSettings) -> dict[str, np.ndarray]:
-    """The arrays by which `gather` finds an example in packed ids; not those ids themselves.
+    """Return the arrays with which `gather` locates an example in packed ids, without the ids themselves.
 
     Args:
-        begins: int64 of shape (sentences,), the place of each start mark.
-        lengths: int64 of shape (sentences,), words of each sentence; one without words has no examples.
-        settings: how many examples a sentence has.
+        begins: int64 of shape (sentences,), the position of each start token in the packed ids.
+        lengths: int64 of shape (sentences,), number of words of each sentence; an empty sentence has no examples.
+        settings: batch-time settings; they give the number of examples per sentence.
+
+    Returns:
+        int64 arrays `begins` and `ends`, the positions of the start and end tokens; `firsts`, int64 of shape
+        (sentences + 1,), the index of the first example of each sentence; and `weight`, float32 of shape (1,), the
+        inverse of the mean number of positions per example.
     """
     targets = np.where(lengths > 0, lengths + 1, 0)
     examples = -(-targets // settings.maxlen) if settings.every else targets
@@ -57,19 +65,22 @@ def layout(begins: np.ndarray, lengths: np.ndarray, settings: LanguageModelingSe
 def gather(
     indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any], settings: LanguageModelingSettings
 ) -> tuple[Any, Any]:
-    """The batch of the given examples.
+    """Gather the batch of the given examples.
 
     Args:
-        indices: int vector of n numbers of examples (NumPy or TensorFlow).
-        arrays: "ids", int32, 0 and then packed sentences, and what `layout` gave, or device copies.
-        take: gathers rows of an array.
-        settings: how long x is, and which positions are predicted.
+        indices: int vector of n example indices (NumPy or TensorFlow).
+        arrays: "ids", int32, a 0 followed by the packed sentences, and the result of `layout`; or device copies.
+        take: `take(array, rows)` gathers along the first axis.
+        settings: batch-time settings; they give the length of x and the positions to predict.
 
     Returns:
-        x, int32 of shape `(n, maxlen)`. Of the last position: padded with 0 in front, and y the id that follows, int32
-        of shape `(n, 1)`. Of every position: padded with 0 at the end, and y float32 of shape `(n, maxlen, 2)`, the id
-        that follows each and its weight, 0 behind the end, such that the mean over all examples of the sum over
-        positions is the mean over positions.
+        A tuple `(x, y)`; x is int32 of shape `(n, maxlen)`.
+
+        For `positions="last"`, x is padded with 0 in front, and y is the next id, int32 of shape `(n, 1)`.
+
+        For `positions="every"`, x is padded with 0 at the end, and y is float32 of shape `(n, maxlen, 2)`: the next id
+        of each position and its weight. The weight is 0 after the end. With these weights, the mean over all examples
+        of the sum over positions equals the mean over positions.
     """
     firsts = arrays["firsts"]
     ops: Any = np if isinstance(firsts, np.ndarray) else _keras_operations()
@@ -91,13 +102,22 @@ def gather(
 
 
 class Sentences:
-    """The sentences of a data set, as a model sees them.
+    """The sentences of a data set, encoded with the settings of a run.
+
+    If the validation sentences are the first or last rows, equal sentences are removed from the training split.
+
+    Args:
+        dataset: prepared text.
+        settings: batch-time settings of the run.
 
     Attributes:
-        dataset: prepared texts.
-        settings: what a model sees of them.
+        dataset: prepared text.
+        settings: batch-time settings of the run.
         split: rows of each split.
         tokens: codes of the words of each sentence.
+
+    Raises:
+        DataError: the sentences to train or to validate on have no words, or a split does not fit the data set.
     """
 
     def __init__(self, dataset: Dataset, settings: LanguageModelingSettings):
@@ -121,12 +141,12 @@ class Sentences:
 
     @property
     def begins(self) -> np.ndarray:
-        """The place of each sentence's start mark in the ids; the first id is padding."""
+        """Position of each sentence's start token in `ids`, whose first element is padding."""
         return self.tokens.offsets[:-1] + _MARKS * np.arange(len(self.tokens)) + 1
 
     @cached_property
     def counts(self) -> np.ndarray:
-        """How often the training sentences have each word of the prepared vocabulary, int64."""
+        """Number of occurrences of each prepared vocabulary word in the training sentences, int64."""
         words = self.dataset.extra("vocabulary").num_rows
         found = np.zeros(words + 1, np.int64)
         for begin, end, codes, offsets in self.blocks():
@@ -136,17 +156,17 @@ class Sentences:
 
     @cached_property
     def _ranked(self) -> np.ndarray:
-        """The codes of the words that have an id, by falling count."""
+        """Codes of the words that have an id, the most frequent first."""
         order = np.argsort(-self.counts, kind="stable")
         known = int((self.counts >= self.settings.min_count).sum())
         return order[: min(known, self.settings.max_features - FIRST)]
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The words that have an id.
+        """Vocabulary of the run.
 
         Raises:
-            DataError: there are none.
+            DataError: no word occurs `min_count` times in the training sentences.
         """
         words = self.dataset.extra("vocabulary").column("word").combine_chunks()
         if not len(self._ranked):
@@ -158,24 +178,27 @@ class Sentences:
 
     @cached_property
     def lookup(self) -> np.ndarray:
-        """The id of each word by its code, int32; behind them, for code -1, that of unknown words."""
+        """The id of each word by its code, int32 of shape (words + 1,).
+
+        The last element is the id of unknown words, so that code -1 selects it.
+        """
         found = np.full(len(self.counts) + 1, UNKNOWN, np.int32)
         found[self._ranked] = np.arange(FIRST, FIRST + len(self._ranked))
         return found
 
     @cached_property
     def ids(self) -> np.ndarray:
-        """0, and the packed ids of all sentences, int32: one private copy."""
+        """A 0 followed by the packed ids of all sentences, int32, as one copy in memory."""
         parts = [packed(self.lookup[codes], offsets) for _, _, codes, offsets in self.blocks()]
         return np.concatenate([np.zeros(1, np.int32), *parts])
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `ids` takes."""
+        """Size of `ids` in bytes."""
         return 4 * (1 + int(self.tokens.offsets[-1]) + _MARKS * len(self.tokens))
 
     def bigrams(self) -> Bigrams:
-        """The smoothed pairs of the training sentences."""
+        """Return the smoothed bigrams of the training sentences."""
         before, after = [], []
         for begin, end, codes, offsets in self.blocks():
             ids = packed(self.lookup[codes], offsets)
@@ -187,7 +210,7 @@ class Sentences:
         return Bigrams.of(np.concatenate(before), np.concatenate(after), self.vocabulary.features)
 
     def unknown(self, name: str) -> float:
-        """The share of unknown words among those of a split; 0 where it has none."""
+        """Return the share of unknown words among the words of a split, 0 if the split has no words."""
         inside = np.zeros(self.dataset.rows, bool)
         inside[getattr(self.split, name)] = True
         count = total = 0
@@ -198,7 +221,11 @@ class Sentences:
         return count / total if total else 0.0
 
     def blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-        """All sentences, a bounded number of words at a time: first and end row, codes, and offsets from 0 on."""
+        """Yield all sentences in blocks of a bounded number of words.
+
+        Yields:
+            The first row, the end row (exclusive), the codes, and the offsets relative to the block.
+        """
         offsets = self.tokens.offsets
         begin = 0
         while begin < len(self.tokens):
@@ -216,17 +243,20 @@ class Sentences:
 
 @lru_cache(maxsize=1)
 def sentences(dataset: Dataset, settings: LanguageModelingSettings) -> Sentences:
-    """The sentences of a data set; the last ones asked for are kept, for facts, inputs and examples ask in turn."""
+    """Return the encoded sentences of a data set.
+
+    The latest result is cached, because metadata, input spec and batch sources request it in turn.
+    """
     return Sentences(dataset, settings)
 
 
 @dataclass(frozen=True)
 class Positions:
-    """The positions of one split.
+    """Batch source of one split.
 
     Attributes:
-        sentences: those of all splits.
-        name: of the split.
+        sentences: sentences of all splits.
+        name: name of the split.
     """
 
     sentences: Sentences
@@ -234,23 +264,23 @@ class Positions:
 
     @property
     def rows(self) -> np.ndarray:
-        """The rows of the data set of this split's sentences, rising."""
+        """Data set rows of this split's sentences, in ascending order."""
         rows: np.ndarray = getattr(self.sentences.split, self.name)
         return rows
 
     @cached_property
     def layout(self) -> dict[str, np.ndarray]:
-        """Where the sentences and their examples begin; see `layout`."""
+        """Arrays that locate this split's examples in the packed ids; see the function `layout`."""
         return layout(self.sentences.begins[self.rows], self.sentences.tokens.lengths[self.rows], self.settings)
 
     @property
     def settings(self) -> LanguageModelingSettings:
-        """What a model sees."""
+        """Batch-time settings of the run."""
         return self.sentences.settings
 
     @property
     def targets(self) -> int:
-        """Positions to predict: words and ends."""
+        """Number of positions to predict: words and ends of sentences."""
         lengths = self.sentences.tokens.lengths[self.rows]
         return int((lengths + (lengths > 0)).sum())
 
@@ -259,40 +289,40 @@ class Positions:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `arrays` takes on a device."""
+        """Size of `arrays` on a device in bytes."""
         return self.sentences.nbytes + sum(array.nbytes for array in self.layout.values())
 
     @property
     def batch_bytes(self) -> int:
-        """Bytes of one example's x and y."""
+        """Bytes of x and y of one example."""
         return (12 if self.settings.every else 4) * self.settings.maxlen + 4
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The ids of all sentences, the same array for every split, and the places of this one's."""
+        """Return the ids of all sentences, which all splits share, and the layout of this split."""
         return {"ids": self.sentences.ids, **self.layout}
 
     def mapped(self) -> dict[str, Any]:
-        """The sentences on disk, turned into ids when places are taken."""
+        """Return the sentences on disk, which are encoded when positions are taken, and the layout of this split."""
         return {"ids": _OnDisk(self.sentences), **self.layout}
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
-        """Builds a batch; see `gather`."""
+        """Build a batch; see the function `gather`."""
         return gather(indices, arrays, take, self.settings)
 
 
 class _OnDisk:
-    """The packed ids, read when they are taken."""
+    """Packed ids of sentences on disk, encoded when positions are taken."""
 
     def __init__(self, sentences: Sentences):
         self._sentences = sentences
         self._begins = sentences.begins
 
     def take(self, places: Any) -> np.ndarray:
-        """The ids at places of any shape."""
+        """Return the ids at the given positions, in the shape of `places`."""
         places = np.asarray(places)
         flat = places.reshape(-1)
         row = np.maximum(np.searchsorted(self._begins, flat, side="right") - 1, 0)
-        word = flat - self._begins[row] - 1  # of its sentence; -1 is the start mark
+        word = flat - self._begins[row] - 1  # index in the sentence; -1 is the start token
         length = self._sentences.tokens.lengths[row]
         out = np.where(word < 0, np.int32(START), np.int32(END))
         out[flat == 0] = 0
@@ -301,7 +331,7 @@ class _OnDisk:
         return out.reshape(places.shape)
 
     def _codes(self, words: np.ndarray) -> np.ndarray:
-        """The codes of words by their number in the data set, read in as few stretches as they lie in."""
+        """Return the codes of words by their index in the data set, reading nearby words in one slice."""
         order = np.argsort(words, kind="stable")
         wanted = words[order]
         out = np.empty(len(words), np.int32)

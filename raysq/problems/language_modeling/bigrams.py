@@ -1,4 +1,4 @@
-"""A bigram model with interpolated Kneser-Ney smoothing, from counts of the training sentences alone."""
+"""Bigram model with interpolated Kneser-Ney smoothing, from the counts of the training sentences."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from raysq.problems.language_modeling.settings import UNKNOWN
 
 @dataclass(frozen=True, eq=False)
 class Bigrams:
-    """p(next | word) = `shares[word, next]` + `backoff[word]` * `lower[next]`.
+    """Sparse bigram probabilities: p(next | word) = `shares[word, next]` + `backoff[word]` * `lower[next]`.
 
     Attributes:
         begins: int32 of shape (features + 1,), where the pairs of each word begin.
         nexts: int32 of shape (pairs,), the id that follows.
-        shares: float32 of shape (pairs,), the discounted share of the pair among those of its word.
-        backoff: float32 of shape (features,), the weight that is left for `lower`.
-        lower: float32 of shape (features,), how likely an id is after any word.
+        shares: float32 of shape (pairs,), the discounted share of the pair among the pairs of its word.
+        backoff: float32 of shape (features,), the weight of the lower order.
+        lower: float32 of shape (features,), the probability of an id after any word.
     """
 
     begins: np.ndarray
@@ -27,16 +27,17 @@ class Bigrams:
 
     @classmethod
     def of(cls, before: np.ndarray, after: np.ndarray, features: int) -> "Bigrams":
-        """Counts pairs, and smooths them.
+        """Count pairs of ids and smooth the counts.
 
-        As Chen and Goodman 1999, section 2.7 (interpolated Kneser-Ney), with one discount for all counts, Ney's
-        estimate n1 / (n1 + 2 n2) of leaving one out, where n1 and n2 pairs occur once and twice. The lower order
-        counts the different words before an id, is discounted in the same way, and interpolated with 1 / ids.
+        Source: Chen and Goodman 1999, section 2.7 (interpolated Kneser-Ney), with one discount for all counts. The
+        discount is Ney's leaving-one-out estimate n1 / (n1 + 2 n2), where n1 and n2 are the numbers of pairs that
+        occur once and twice. The lower order counts the distinct words before an id. It is discounted in the same way
+        and interpolated with 1 / ids.
 
         Args:
             before: ids of shape (n,).
-            after: ids of shape (n,), the one that follows each.
-            features: number of ids; padding and the start mark are never predicted.
+            after: ids of shape (n,), the id that follows each element of `before`.
+            features: number of ids; padding and the start token are never predicted.
         """
         pairs, counts = np.unique(before.astype(np.int64) * features + after, return_counts=True)
         first, nexts = pairs // features, pairs % features
@@ -46,7 +47,7 @@ class Bigrams:
         shares = (counts - discount) / total[first]
         kinds = np.diff(begins)
         backoff = np.where(total > 0, discount * kinds / np.maximum(total, 1), 1.0)
-        histories = np.bincount(nexts, minlength=features)  # different words before each id
+        histories = np.bincount(nexts, minlength=features)  # distinct words before each id
         less = discounted(histories[histories > 0])
         possible = np.arange(features) >= UNKNOWN
         rest = less * np.count_nonzero(histories) / len(pairs)
@@ -61,6 +62,10 @@ class Bigrams:
 
 
 def discounted(counts: np.ndarray) -> float:
-    """What is taken off every count: n1 / (n1 + 2 n2), or one half where no count is 1 or none is 2."""
+    """Return the discount of every count, n1 / (n1 + 2 n2), or 0.5 if no count is 1 or no count is 2.
+
+    Args:
+        counts: occurrences of each pair; n1 and n2 are the numbers of counts 1 and 2.
+    """
     once, twice = int((counts == 1).sum()), int((counts == 2).sum())
     return once / (once + 2 * twice) if once and twice else 0.5

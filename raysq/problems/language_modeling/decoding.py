@@ -1,4 +1,4 @@
-"""A language model run word by word, with the numbers that it gives where it reads all that it sees anew each time."""
+"""Stepwise decoding: run a language model word by word, with the same probabilities as on whole windows."""
 
 from typing import Any
 
@@ -6,31 +6,34 @@ from raysq.problems.language_modeling.settings import LanguageModelingSettings
 
 
 class Stepwise:
-    """The layers of a model that reads from left to right.
+    """Decoder that keeps the recurrent states of a left-to-right model.
 
-    A model sees the last words only, from no states on. So there are states for each of the places where what it sees
-    may begin, and every word is read on from all of them at once: one product of matrices for each layer.
+    The model's window holds the last `width` words and starts from zero states. The decoder therefore keeps one set of
+    states for each possible beginning of the window. Each word advances all of them with one matrix product per layer.
 
     Args:
         model: a Keras model for which `steps` is true.
-        width: how many ids it sees at most.
+        width: largest number of ids in a window.
     """
 
     def __init__(self, model: Any, width: int):
         import keras
 
         self._width = width
-        # Nothing is dropped where nothing is trained.
+        # Dropout layers are the identity at inference.
         self._layers = [layer for layer in model.layers[1:] if not isinstance(layer, keras.layers.Dropout)]
         self._states = {
             layer.name: len(layer.get_initial_state(1)) for layer in self._layers if isinstance(layer, keras.layers.RNN)
         }
 
     def begin(self, left: Any) -> tuple[Any, ...]:
-        """Reads windows, as `read` does their last words.
+        """Read whole windows.
 
         Args:
-            left: ids `(rows, width)`, padded in front; as many of each row.
+            left: ids `(rows, width)`, padded with 0 in front; all rows have the same number of ids.
+
+        Returns:
+            The input of the last layer and the states after the last word, as for `read`.
         """
         import tensorflow as tf
 
@@ -52,21 +55,21 @@ class Stepwise:
         return tuple(carried)
 
     def read(self, words: Any, place: Any, lengths: Any, states: Any) -> tuple[Any, ...]:
-        """Reads a word of each row.
+        """Read one word of each row.
 
         Args:
             words: ids `(rows,)`.
-            place: number of the word; the next one's is one more.
-            lengths: how many words the model sees of each row, this one among them, `(rows,)`.
-            states: those after the words before, each `(rows, width, units)`.
+            place: index of the word; it increases by one per word.
+            lengths: number of words in the window of each row, this word included, `(rows,)`.
+            states: states after the previous word, each `(rows, width, units)`.
 
         Returns:
-            What goes into the last layer, `(rows, units)`, and the states after the word.
+            The input of the last layer, `(rows, units)`, and the states after the word.
         """
         import tensorflow as tf
 
         rows, width = words.shape[0], self._width
-        # What begins with this word takes the place of what began before all that is seen now.
+        # The states that begin at this word replace those whose beginning has left the window.
         kept = tf.cast(tf.range(width) != place % width, tf.float32)[None, :, None]
         before = [tf.reshape(state * kept, (rows * width, -1)) for state in states]
         seen: Any = tf.repeat(words, width)
@@ -83,15 +86,19 @@ class Stepwise:
         return whole, *(tf.reshape(state, (rows, width, -1)) for state in after)
 
     def predict(self, seen: Any) -> Any:
-        """How likely each id is to follow, `(rows, features)`, from what `read` gave first."""
+        """Return the probability of each next id, `(rows, features)`.
+
+        Args:
+            seen: input of the last layer, the first result of `read` or `begin`.
+        """
         return self._layers[-1](seen)
 
 
 def steps(model: Any, settings: LanguageModelingSettings) -> bool:
-    """Whether a model is a chain of an embedding, recurrent layers and a dense one, which `Stepwise` can run.
+    """Return whether `Stepwise` can run a model: a chain of an embedding, recurrent layers and a dense layer.
 
-    One that predicts the last position alone is not: it reads the padding in front, so that its states depend on how
-    much of that there is.
+    Models with `positions="last"` are excluded. They read the padding in front, so their states depend on the amount
+    of padding.
     """
     from keras import layers
 
@@ -114,6 +121,6 @@ def _goes_on(layer: Any) -> bool:
 
     return (
         isinstance(layer, (layers.LSTM, layers.GRU, layers.SimpleRNN))
-        and layer.compute_dtype == "float32"  # as the states are
+        and layer.compute_dtype == "float32"  # the states are float32
         and not (layer.go_backwards or layer.stateful)
     )

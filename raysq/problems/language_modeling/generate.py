@@ -1,4 +1,4 @@
-"""Text that goes on from a beginning: sampling from a trained model, in one compiled function."""
+"""Text generation: continue a prompt by sampling from a trained model in one compiled function."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,20 +15,24 @@ from raysq.problems.language_modeling.prefixes import read, windows
 from raysq.problems.language_modeling.settings import END, FIRST, START, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import Vocabulary
 
-MOST = 10_000  # words of a sample
-_ROOM = 64  # steps for which the function is compiled at least; then twice as many, and so on
+MOST = 10_000  # most words of a sample
+_ROOM = 64  # fewest steps of a compiled function; longer ones double the number
 _BETWEEN = {"sentence": " ", "line": "\n", "paragraph": "\n\n", "document": "\n\n"}
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next word is chosen.
+    """Sampling settings for the next word.
 
     Attributes:
-        temperature: below 1 likely words are chosen more often than the model says, above 1 less often; 0 always
-            takes the most likely word.
-        top_k: only among so many of the most likely words; 0 for all.
-        top_p: only among the most likely words that together have this probability, before the temperature; 1 for all.
+        temperature: divides the log-probabilities: values below 1 favor likely words, values above 1 flatten the
+            distribution; 0 always takes the most likely word.
+        top_k: sample from the `top_k` most likely words only; 0 for all.
+        top_p: sample from the most likely words that together reach this probability, before the temperature is
+            applied; 1 for all.
+
+    Raises:
+        UsageError: a value is out of range.
     """
 
     temperature: float = 1.0
@@ -47,13 +51,20 @@ class Sampling:
 
 
 class Generator:
-    """Goes on with texts; keeps what it has compiled.
+    """Text generator of a run; caches its compiled functions.
+
+    Example:
+        >>> generate = Generator(facts, settings, model, assets)
+        >>> generate("once upon a time", words=20, temperature=0.8)["samples"]
 
     Args:
-        facts: the run's facts.
-        settings: the run's text settings.
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
         model: the Keras model.
         assets: folder with the run's vocabulary.
+
+    Raises:
+        DamagedError: the vocabulary file is missing or belongs to another run.
     """
 
     def __init__(self, facts: Mapping[str, Any], settings: LanguageModelingSettings, model: Any, assets: Path):
@@ -77,25 +88,26 @@ class Generator:
         samples: int = 1,
         stop: bool = False,
     ) -> dict[str, Any]:
-        """Goes on with a text.
+        """Continue a text.
 
         Args:
-            prompt: the beginning, read as the run's data were; the model sees its last sentence. Empty to begin anew.
-            words: how many to add to each sample (characters, where the model is one of characters). After the end of
-                a sentence another one begins.
+            prompt: beginning of the text, read like the run's data; the model sees its last sentence. Empty starts a
+                new sentence.
+            words: number of words to add to each sample, 1 to 10,000; characters for models of characters. After the
+                end of a sentence a new sentence begins.
             temperature: as for `Sampling`.
             top_k: as for `Sampling`.
             top_p: as for `Sampling`.
-            seed: the same seed and settings give the same text.
-            samples: how many texts.
-            stop: end each sample with its first sentence.
+            seed: random seed from 0 to 2**31 - 1; the same seed and settings give the same text.
+            samples: number of texts, 1 to 1,000.
+            stop: end each sample at its first end of a sentence.
 
         Returns:
-            JSON-ready `prompt`, `samples` (texts, the prompt's words not among them), `unknown` (words of the prompt
-            that the model does not know), `seconds` and `words_per_second` (over all samples, without compiling).
+            JSON-ready `prompt`, `samples` (texts without the words of the prompt), `unknown` (words of the prompt
+            outside of the vocabulary), `seconds` and `words_per_second` (over all samples, compilation excluded).
 
         Raises:
-            UsageError: a value out of its range, or a prompt that is no text.
+            UsageError: a value is out of range, or the prompt is no text.
         """
         if not isinstance(prompt, str):
             raise UsageError(f"prompt must be a text, empty to begin anew, received {prompt!r}")
@@ -109,11 +121,11 @@ class Generator:
         last = begun.sentence(len(begun.texts) - 1) if len(begun.texts) else np.empty(0, np.int32)
         left = np.repeat(windows([last], self._settings), samples, 0)
         room = _ROOM
-        while room < 2 * words:  # ends of sentences take steps too
+        while room < 2 * words:  # ends of sentences take steps as well
             room *= 2
         function = self._function(samples, room)
         arguments = (left, np.float32(chosen.temperature), np.int32(chosen.top_k), np.float32(chosen.top_p))
-        function(*arguments, np.int32(seed), np.int32(0), stop)  # compiles, and writes nothing
+        function(*arguments, np.int32(seed), np.int32(0), stop)  # zero words: compiles outside of the measured time
         started = time.perf_counter()
         ids, used = (np.asarray(part) for part in function(*arguments, np.int32(seed), np.int32(words), stop))
         seconds = time.perf_counter() - started
@@ -154,10 +166,16 @@ class Generator:
 def generator(
     facts: Mapping[str, Any], settings: LanguageModelingSettings, model: Any, assets: Path | None
 ) -> Generator:
-    """What goes on with texts for a run.
+    """Return the text generator of a run.
+
+    Args:
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
+        model: the Keras model.
+        assets: folder with the run's vocabulary.
 
     Raises:
-        DataError: there is no vocabulary.
+        DataError: `assets` is None, or the vocabulary file cannot be used.
     """
     if assets is None:
         raise DataError("words are looked up in the run's assets: generate with `raysq.load(run)`")
@@ -165,12 +183,15 @@ def generator(
 
 
 def text(ids: Sequence[int], terms: Sequence[str], facts: Mapping[str, Any]) -> str:
-    """Ids as text: words parted by spaces, a line for each sentence; of characters as they are.
+    """Convert ids to text.
+
+    Words are joined by spaces, with one line per sentence. Characters are joined as they are, with the separator of the
+    run's unit between sentences.
 
     Args:
-        ids: of words, and ends.
-        terms: what each id stands for.
-        facts: the run's facts.
+        ids: ids of words and ends of sentences.
+        terms: text of each id.
+        facts: metadata of the run.
     """
     chars = facts["reading"].get("level") == "char"
     found: list[list[str]] = [[]]
@@ -185,7 +206,7 @@ def text(ids: Sequence[int], terms: Sequence[str], facts: Mapping[str, Any]) -> 
 
 
 def _kept(ids: Sequence[int], words: int, stop: bool) -> list[int]:
-    """What a sample has written up to its last word, or its first end."""
+    """Return the ids of a sample up to its last word, or up to its first end if `stop` is set."""
     kept, count = [], 0
     for number in ids:
         if number == END and stop:
@@ -198,14 +219,14 @@ def _kept(ids: Sequence[int], words: int, stop: bool) -> list[int]:
 
 
 def _last_output(model: Any, settings: LanguageModelingSettings) -> Any:
-    """A function from windows, padded in front, to how likely each id is to follow."""
+    """Return a function from windows, padded in front, to the probability of each next id."""
     import keras
     import tensorflow as tf
 
     if not settings.every:
         return lambda left: model(left, training=False)
     head = model.layers[-1]
-    # The softmax over all ids is most of the work, and is needed in one position.
+    # The softmax over all ids dominates the cost, so it is computed for the last position only.
     body = keras.Model(model.inputs, head.input) if isinstance(head, keras.layers.Dense) else None
 
     def following(left: Any) -> Any:
@@ -233,14 +254,14 @@ def _run(
     words: Any,
     stop: Any,
 ) -> Any:
-    """Writes ids until every sample has its words: ids of shape (samples, room), and how many steps were taken.
+    """Sample ids until every sample is complete; return them, `(samples, room)`, and the number of steps.
 
-    A model that can be run word by word is; see `Stepwise`.
+    Uses `Stepwise` if the model supports it.
     """
     import tensorflow as tf
 
     samples, width = left.shape
-    # Padding, the start mark and unknown words are never written; a sentence has a word at least.
+    # Padding, the start token and unknown words are never sampled, and a sentence has at least one word.
     never = tf.range(features) < END
     begun = tf.constant(START)
 
@@ -271,14 +292,14 @@ def _run(
 
 
 def _choose(scores: Any, temperature: Any, top_k: Any, top_p: Any, seed: Any) -> Any:
-    """One id for each row.
+    """Sample one id for each row.
 
     Args:
-        scores: logarithms of probabilities, `(rows, features)`; -inf for ids that must not be chosen.
-        temperature: 0 for the largest score.
+        scores: log-probabilities, `(rows, features)`; -inf for excluded ids.
+        temperature: 0 takes the largest score.
         top_k: 0 for all.
         top_p: 1 for all.
-        seed: two whole numbers.
+        seed: two integers.
     """
     import tensorflow as tf
 
@@ -288,14 +309,14 @@ def _choose(scores: Any, temperature: Any, top_k: Any, top_p: Any, seed: Any) ->
         ordered = tf.sort(scores, direction="DESCENDING")
         count = tf.where(top_k > 0, tf.minimum(top_k, features), features)
         shares = tf.nn.softmax(ordered)
-        # The most likely one always stays.
+        # The exclusive sum always keeps the most likely id.
         within = (tf.cumsum(shares, 1, exclusive=True) < top_p) & (tf.range(features) < count)[None]
         least = tf.reduce_min(tf.where(within, ordered, float("inf")), 1, keepdims=True)
         return tf.where(scores >= least, scores, float("-inf"))
 
     def drawn() -> Any:
         allowed = tf.cond((top_k > 0) | (top_p < 1), limited, lambda: scores)
-        # The largest of scores with Gumbel noise is a draw from the softmax.
+        # Gumbel-max trick: the argmax of scores with Gumbel noise is a draw from the softmax.
         uniform = tf.random.stateless_uniform(tf.shape(scores), seed, minval=1e-20, maxval=1.0)
         return tf.argmax(allowed / temperature - tf.math.log(-tf.math.log(uniform)), 1, tf.int32)
 

@@ -1,4 +1,4 @@
-"""What a language model writes and expects, and what it takes for alike: parts of its report."""
+"""Report sections of generated text, next-word predictions, and neighbors in the Embedding layer."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,15 +19,21 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 _TEMPERATURES = (0.0, 0.5, 1.0)
 _WRITTEN = {"word": 40, "char": 200}  # words or characters of each sample
-_BEGUN = {"word": 4, "char": 20}  # of a beginning whose next word is asked for
+_BEGUN = {"word": 4, "char": 20}  # words or characters of a prefix
 _PROMPTS = 8
 _NEAREST = 8
 _SHOWN = 16  # words whose neighbors are shown
-_RARE = 10  # occurrences below which a word has hardly been trained
+_RARE = 10  # words with fewer occurrences are hardly trained
 
 
 def written_section(positions: Positions, facts: Mapping[str, Any], predict: Predict) -> Section:
-    """Texts from nothing at some temperatures, the same every time."""
+    """Return the section of texts generated without a prompt at several temperatures, with a fixed seed.
+
+    Args:
+        positions: batch source of a split.
+        facts: metadata of the run.
+        predict: maps x, as returned by `gather`, to probabilities.
+    """
     level = facts["reading"].get("level", "word")
     length = _WRITTEN[level]
     random = np.random.RandomState(0)
@@ -63,7 +69,17 @@ def _write(
 
 
 def next_section(positions: Positions, facts: Mapping[str, Any], predict: Predict, bigrams: Bigrams) -> Section | None:
-    """The likeliest next words behind beginnings of sentences of the split."""
+    """Return the section of the likeliest next words after prefixes of sentences of the split.
+
+    Args:
+        positions: batch source of a split.
+        facts: metadata of the run.
+        predict: maps x, as returned by `gather`, to probabilities.
+        bigrams: bigrams of the training sentences, for comparison.
+
+    Returns:
+        None if all sentences are too short.
+    """
     sentences, lengths = positions.sentences, positions.sentences.tokens.lengths
     least = _BEGUN[facts["reading"].get("level", "word")]
     rows = [row for row in positions.rows.tolist() if lengths[row] > least]
@@ -90,7 +106,16 @@ def next_section(positions: Positions, facts: Mapping[str, Any], predict: Predic
 
 
 def neighbors_section(positions: Positions, facts: Mapping[str, Any], values: np.ndarray) -> Section | None:
-    """The nearest entries of the vocabulary, of some; None where the Embedding is not that of the ids."""
+    """Return the section of the nearest neighbors of vocabulary entries of several frequencies.
+
+    Args:
+        positions: batch source of a split.
+        facts: metadata of the run; unused.
+        values: weights of the Embedding layer, `(rows, dimension)`.
+
+    Returns:
+        None if the Embedding does not have one row per id, or if too few words are frequent enough.
+    """
     sentences = positions.sentences
     if len(values) != sentences.vocabulary.features:
         return None
@@ -101,7 +126,7 @@ def neighbors_section(positions: Positions, facts: Mapping[str, Any], values: np
     if often.sum() <= _NEAREST:
         return None
     terms = sentences.vocabulary.terms
-    # Not the very first, which are articles and the like.
+    # Geometric spacing covers frequent and rare entries alike.
     ranked = np.flatnonzero(often)
     asked = ranked[np.unique(np.geomspace(1, len(ranked), _SHOWN).astype(int) - 1)]
     found = nearest(unit_rows(values), values[asked], _NEAREST, among=often, without=[[one] for one in asked.tolist()])

@@ -1,8 +1,8 @@
-"""Language models: what follows a beginning.
+"""Language models, which predict the probability of each next id.
 
-Every builder takes `InputSpec` (x of shape `(maxlen,)`, ids) and keyword settings, and returns an uncompiled Keras
-model whose output are probabilities, `(batch, features)` of the position behind the last, or `(batch, maxlen,
-features)` of every position, as the setting `positions` says.
+Every builder takes an `InputSpec` (ids of shape `(maxlen,)`) and keyword settings, and returns an uncompiled Keras
+model. The outputs are probabilities. Their shape is `(batch, features)` for `positions="last"` and `(batch, maxlen,
+features)` for `positions="every"`.
 """
 
 import keras
@@ -13,7 +13,13 @@ from raysq.problems.base import InputSpec
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
-    """Bigrams with interpolated Kneser-Ney smoothing, from the training sentences' counts. Nothing to train."""
+    """Build a bigram model with interpolated Kneser-Ney smoothing from the counts of the training sentences.
+
+    The model has no trainable weights.
+
+    Raises:
+        UsageError: `positions` is not "last".
+    """
     if inputs.extra["positions"] != "last":
         raise UsageError("the bigrams predict one position from the one before it: set positions=last")
     found = inputs.extra["bigrams"]()
@@ -27,9 +33,19 @@ def baseline(inputs: InputSpec) -> keras.Model:
 def lstm(
     inputs: InputSpec, *, embedding: int = 64, units: int = 64, layers: int = 1, dropout: float = 0.3
 ) -> keras.Model:
-    """An embedding, LSTMs and a softmax over all ids.
+    """Build an embedding, LSTM layers and a softmax over all ids.
 
-    Dropout is on what goes into every LSTM (the same mask at all steps) and into the softmax.
+    Dropout applies to the inputs of every LSTM, with the same mask at all steps, and to the input of the softmax.
+
+    Args:
+        inputs: spec of the input.
+        embedding: dimension of the embedding.
+        units: units of each LSTM.
+        layers: number of LSTM layers.
+        dropout: dropout rate, at least 0 and below 1.
+
+    Raises:
+        UsageError: a setting is out of range.
     """
     for name, value in (("embedding", embedding), ("units", units), ("layers", layers)):
         if value < 1:
@@ -39,12 +55,12 @@ def lstm(
     every = inputs.extra["positions"] == "every"
     words = keras.Input(inputs.shape, dtype="int32")
     seen = keras.layers.Embedding(inputs.extra["features"], embedding)(words)
-    # Padding stands in front where one position is predicted: its steps are the same in all rows.
+    # With one position to predict, the padding is in front, and its steps are the same in all rows.
     starts = {} if every else {"starts": quick.LeadingZeros()(words)}
     for number in range(layers):
         seen = quick.LSTM(units, dropout=dropout, return_sequences=every or number < layers - 1)(seen, **starts)
     if dropout:
         seen = keras.layers.Dropout(dropout)(seen)
-    # float32 whatever the precision of the others: the loss takes logarithms of it.
+    # float32 under every precision policy, because the loss takes the logarithm of the output.
     output = keras.layers.Dense(inputs.extra["features"], activation="softmax", dtype="float32")
     return keras.Model(words, output(seen), name="lstm")
