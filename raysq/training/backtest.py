@@ -1,4 +1,4 @@
-"""A rolling-origin backtest: the same model trained and tested on fold after fold, later and later in time."""
+"""Rolling-origin backtest: train and test the same model on successive folds in time."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from raysq.training import train
 
 @dataclass(frozen=True)
 class Backtest:
-    """What a backtest found.
+    """Result of a backtest.
 
     Attributes:
-        folds: for each fold its `split`, its `run`, and `metrics`: by model, the run's own and the references, those
-            of the test rows.
-        models: the run's model, then the references.
-        synthetic: whether the data are the built-in sample.
+        folds: One dictionary per fold with its `split`, its `run` directory, and its `metrics`. The metrics are those
+            of the test rows, by model: the run's model and the baselines.
+        models: The run's model, then the baselines.
+        synthetic: Whether the data are the built-in sample.
     """
 
     folds: list[dict[str, Any]]
@@ -28,7 +28,7 @@ class Backtest:
     synthetic: bool
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
-        """For each model and metric the `mean` and the `std` (None for one fold) over the folds."""
+        """Return the `mean` and the `std` over the folds for each model and metric; `std` is None for one fold."""
         found: dict[str, dict[str, dict[str, Any]]] = {}
         for model in self.models:
             named = self.folds[0]["metrics"][model]
@@ -55,22 +55,25 @@ def backtest(
     trust: bool = False,
     on_fold: Callable[[int, dict[str, Any]], None] = lambda number, fold: None,
 ) -> Backtest:
-    """Trains a model on each fold of a rolling origin, and tests it on the rows that follow.
+    """Train a model on each fold of a rolling origin and test it on the rows that follow.
 
-    The test rows of the split are cut into `folds` blocks, one after the other in time. For each, the block is tested
-    on, as many rows as the split validates on before it are validated on, and all rows before those train. Every fold
-    is a run of its own, `backtest-...`: the same call continues where it was interrupted.
+    The test rows of the split are cut into `folds` consecutive blocks. Each fold tests on one block. The rows before
+    the block are its validation rows, as many as in the split. All earlier rows are its training rows. Every fold is
+    a separate run named `backtest-...`, so the same call continues an interrupted backtest.
 
     Args:
-        task: name of a task.
-        folds: how many.
-        data, model, workers, gpu, seed, settings, threads, quiet, trust: as for `train`.
-        fresh: forget what the folds' runs reached before.
-        on_fold: called with each fold's number, from 1, and its entry.
+        task: Name of a task.
+        folds: Number of folds, at least 1. Defaults to 4.
+        data, model, workers, gpu, seed, settings, threads, quiet, trust: See `train`.
+        fresh: Whether to discard earlier progress of the folds' runs.
+        on_fold: Called with each fold's number, counted from 1, and its entry of `Backtest.folds`.
+
+    Returns:
+        The folds with their metrics.
 
     Raises:
-        UsageError: a problem without an order in time, or an unknown name.
-        DataError: a fold has no room for a window.
+        UsageError: If the problem's examples have no order in time, or if a name is unknown.
+        DataError: If a fold is too short for a window.
 
     Example:
         >>> raysq.backtest("jena", folds=4, model="gru").summary()["gru"]["test_mae"]
@@ -91,7 +94,7 @@ def backtest(
     found = []
     planned = problem.folds(dataset, config.example_settings(), folds)
     for number, split in enumerate(planned, 1):
-        # All of them before the first is trained.
+        # Validate all folds before the first one is trained.
         every = {**(settings or {}), **split}
         one = train.resolve(task, data=config.data, model=config.model, seed=seed, settings=every, fits=False)
         if not len(one.example_settings().open(dataset)["test"]):

@@ -1,4 +1,4 @@
-"""Batches of a split: gathered in the graph from arrays on the device, or on the host from the map on disk."""
+"""Batches of a split, gathered in the graph from arrays on the device or on the host from memory-mapped files."""
 
 from typing import Any
 
@@ -9,11 +9,11 @@ from raysq.problems.base import BatchSource
 
 
 class BatchFeed:
-    """Turns example numbers into batches.
+    """Build batches from example indices.
 
     Args:
-        examples: of one split.
-        placed: their arrays on the device, or None to gather on the host.
+        examples: Batch source of one split.
+        placed: Arrays of the batch source on the device, or None to gather batches on the host.
     """
 
     def __init__(self, examples: BatchSource, placed: dict[str, tf.Tensor] | None):
@@ -21,14 +21,20 @@ class BatchFeed:
         self.placed = placed
 
     def batch(self, rows: np.ndarray) -> Any:
-        """What goes into the graph for example numbers of shape (steps, batch)."""
+        """Return the graph's input for example indices of shape (steps, batch).
+
+        These are the indices where arrays are on the device, else the gathered arrays of shape (steps, batch, ...).
+        """
         if self.placed is not None:
             return rows
         parts = self.examples.gather(rows.reshape(-1), self.examples.mapped(), lambda array, at: array.take(at))
         return tuple(part.reshape(*rows.shape, *part.shape[1:]) for part in parts)
 
     def gather(self, batch: Any) -> tuple[Any, Any, Any]:
-        """x, y and the mask of observed outputs, None where all are, of one step, in the graph."""
+        """Return x, y and the mask of observed outputs of one step, in the graph.
+
+        The mask is None where all outputs are observed.
+        """
         parts = batch if self.placed is None else self.examples.gather(batch, self.placed, tf.gather)
         x, y, observed = parts if len(parts) == 3 else (*parts, None)
         return x, y, observed

@@ -1,4 +1,4 @@
-"""The best weights of a run, and its model with them: all that uses a trained run takes them from here."""
+"""Best weights of a run, and its model with these weights."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,15 +13,16 @@ from raysq.training.saved import build_as_trained, load_saved
 
 
 def best_weights(run: Run, on_fallback: Callable[[str], None] = checkpoint.say) -> Mapping[str, np.ndarray]:
-    """The values of the best epoch's variables, by name as in a checkpoint: `model/0` and so on.
+    """Return the variables of the best epoch, keyed as in a checkpoint: `model/0` and so on.
 
     Args:
-        run: it has finished an epoch.
-        on_fallback: called with what is damaged and what stands in for it; standard error if left out.
+        run: A run with at least one finished epoch.
+        on_fallback: Called with a message where a damaged checkpoint is replaced by another one. Defaults to printing
+            on standard error.
 
     Raises:
-        DataError: no epoch has finished.
-        DamagedError: the checkpoints are damaged.
+        DataError: If no epoch has finished.
+        DamagedError: If the checkpoints are damaged.
     """
     saved = checkpoint.load_best(run, on_fallback)
     if saved is None:
@@ -30,17 +31,17 @@ def best_weights(run: Run, on_fallback: Callable[[str], None] = checkpoint.say) 
 
 
 def best_model(run: Run, dataset: Dataset | None = None) -> Any:
-    """The run's Keras model with the weights of its best epoch.
+    """Return the run's Keras model with the weights of its best epoch.
 
     Args:
-        run: a run.
-        dataset: what it was trained on. The model is then built by its builder and takes the weights of the checkpoint,
-            which a run has after its first epoch. Without it, the model is the one saved at the end of training, which
-            needs nothing but the run's folder.
+        run: The run.
+        dataset: Data set the run was trained on. With it, the model is built by its builder and takes the weights of
+            the checkpoint, which exists after the first epoch. Without it, the model saved at the end of training is
+            loaded from the run's directory alone.
 
     Raises:
-        DataError: the run has not come so far, or its file cannot be read.
-        DamagedError: the checkpoints are damaged.
+        DataError: If the run has no checkpoint or model file yet, or if the file cannot be read.
+        DamagedError: If the checkpoints are damaged.
     """
     if dataset is None:
         return load_saved(run)
@@ -50,11 +51,11 @@ def best_model(run: Run, dataset: Dataset | None = None) -> Any:
 
 
 def assign(model: Any, weights: Mapping[str, np.ndarray]) -> None:
-    """Give a model the weights of a checkpoint of the same model.
+    """Assign the weights of a checkpoint to the same model.
 
     Args:
-        model: built.
-        weights: as `best_weights` returns them.
+        model: A built Keras model.
+        weights: Variables by name, as returned by `best_weights`.
     """
     for number, variable in enumerate(model.variables):
         variable.assign(weights[f"model/{number}"])

@@ -1,4 +1,4 @@
-"""Checkpoints on disk: arrays in an .npz without pickle, state and checksums in JSON, swapped in as a whole."""
+"""Checkpoints on disk: arrays in an .npz file without pickle, state and checksum in JSON, replaced atomically."""
 
 import shutil
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _HINT = "--fresh starts anew"
 
 @dataclass
 class _State:
-    """What `state.json` holds, and nothing else."""
+    """Schema of `state.json`; further keys are not allowed."""
 
     format_version: int
     epoch: int
@@ -38,18 +38,20 @@ class _State:
 
 
 def save(directory: Path, variables: dict[str, np.ndarray], state: dict[str, Any]) -> None:
-    """Writes a checkpoint; at every moment `directory` or its `.old` sibling is a whole one.
+    """Write a checkpoint.
+
+    At every moment, `directory` or its `.old` sibling is a complete checkpoint.
 
     Args:
-        directory: where, such as RUN/checkpoints/last.
-        variables: values by name.
-        state: JSON-ready state of the loop.
+        directory: Directory of the checkpoint, such as RUN/checkpoints/last.
+        variables: Values by name.
+        state: State of the training loop, ready for JSON.
     """
     new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     sha256 = write_arrays(new / "variables.npz", variables)
-    # All of it is synced before it takes its place.
+    # No sync here: `replace_directory` syncs all files before it moves them.
     write_json(new / "state.json", {"format_version": FORMAT_VERSION, **state, "sha256": sha256}, durable=False)
     replace_directory(new, directory, old)
 
@@ -58,11 +60,14 @@ Saved = tuple[dict[str, np.ndarray], dict[str, Any]]
 
 
 def load(directory: Path) -> Saved | None:
-    """The variables and state of a checkpoint, or of the one it was replacing; None where there is none.
+    """Return the variables and state of a checkpoint, or of the one it was replacing.
+
+    Returns:
+        The variables by name and the state, or None where there is no checkpoint.
 
     Raises:
-        DamagedError: it cannot be read.
-        DataError: it was written by a newer raysq.
+        DamagedError: If no checkpoint can be read.
+        DataError: If a newer raysq wrote it.
     """
     errors: list[DamagedError] = []
     for place in (directory, directory.with_name(directory.name + ".old")):
@@ -77,7 +82,7 @@ def load(directory: Path) -> Saved | None:
 
 
 def reached(run_directory: Path) -> int:
-    """The steps that a run's last checkpoint stands at, without its arrays; 0 where there is none that can be read."""
+    """Return the step of a run's last checkpoint without reading its arrays; 0 where none can be read."""
     last = run_directory / "checkpoints" / "last"
     for place in (last, last.with_name("last.old")):
         try:
@@ -90,33 +95,39 @@ def reached(run_directory: Path) -> int:
 
 
 def say(message: str) -> None:
-    """Tell the person that a checkpoint was replaced by another one."""
+    """Print on standard error that another checkpoint is used in place of a damaged one."""
     print_message(message)
 
 
 def load_last(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | None:
-    """The checkpoint to continue from: the last one, or the best one where that is damaged.
+    """Return the checkpoint to continue from: the last one, or the best one where the last is damaged.
 
     Args:
-        run: whose it is.
-        on_fallback: called with what is damaged and what is lost; standard error if left out.
+        run: The run.
+        on_fallback: Called with a message that names the damage and the loss. Defaults to printing on standard error.
+
+    Returns:
+        The variables by name and the state, or None where there is no checkpoint.
 
     Raises:
-        DamagedError: both are damaged.
+        DamagedError: If both checkpoints are damaged.
     """
     lost = "training goes on from the best epoch, {epoch}, and what came after it is trained again"
     return _either(run.last, run.best, lost, on_fallback)
 
 
 def load_best(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | None:
-    """The checkpoint of the best epoch, or the last one where that is damaged.
+    """Return the checkpoint of the best epoch, or the last one where the best is damaged.
 
     Args:
-        run: whose it is.
-        on_fallback: called with what is damaged and what is lost; standard error if left out.
+        run: The run.
+        on_fallback: Called with a message that names the damage and the loss. Defaults to printing on standard error.
+
+    Returns:
+        The variables by name and the state, or None where there is no checkpoint.
 
     Raises:
-        DamagedError: both are damaged.
+        DamagedError: If both checkpoints are damaged.
     """
     lost = "the weights of the best epoch are lost, those of the last one, {epoch}, stand in for them"
     return _either(run.best, run.last, lost, on_fallback)

@@ -1,4 +1,4 @@
-"""What `Model.compile` would give a model: loss, optimizer and metrics, and whether XLA compiles its step."""
+"""Loss, optimizer and metrics of a model, as set by `Model.compile`, and model traits that decide on XLA."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,13 +17,14 @@ class Compilation:
     """Loss, optimizer and metrics of a model.
 
     Attributes:
-        optimizer: of all trainable variables.
-        loss: from y and predictions to the values of each example, shape `(batch, ...)`; None where the model's
-            `compute_loss` gives one number for a batch.
-        metrics: name -> a Keras metric, its name, or a function `(y, prediction) -> values of each example`.
-        own_optimizer: whether the optimizer is that of a model which came compiled.
-        whole_batches: whether loss or metrics are a user's, which may look at the rows of a batch together. They are
-            given no rows that pad a batch, and no weights.
+        optimizer: Optimizer of all trainable variables.
+        loss: Function `(y, prediction)` that returns unreduced losses of shape `(batch, ...)`. None where the model's
+            `compute_loss` returns one number for a batch.
+        metrics: Metrics by name. A value is a Keras metric, its name, or a function `(y, prediction)` that returns
+            a value for each example.
+        own_optimizer: Whether the optimizer comes from a model that the user compiled.
+        whole_batches: Whether loss or metrics are the user's and may relate the rows of a batch to each other. They
+            then receive batches without padding rows and without weights.
     """
 
     optimizer: keras.Optimizer
@@ -34,18 +35,21 @@ class Compilation:
 
 
 def compile_objective(objective: Objective, settings: TrainSettings, total_steps: int) -> Compilation:
-    """The compilation of a model that says nothing of its own."""
+    """Return the compilation of a model that was not compiled, from the objective and the settings."""
     return Compilation(make_optimizer(settings, total_steps), keras.losses.get(objective.loss), dict(objective.metrics))
 
 
 def has_max_pooling(model: keras.Model) -> bool:
-    """Whether a max pooling layer is in the model: XLA has no deterministic gradient for it (TensorFlow 2.21)."""
+    """Return whether the model has a max pooling layer.
+
+    XLA has no deterministic gradient of max pooling (TensorFlow 2.21).
+    """
     pooling = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
     return any(isinstance(layer, pooling) for layer in parts(model))
 
 
 def has_keras_loop(model: keras.Model) -> bool:
-    """Whether a recurrent layer takes Keras's own loop, which is slow without XLA."""
+    """Return whether a recurrent layer runs Keras's own loop, which is slow without XLA."""
     return any(
         isinstance(layer, keras.layers.RNN) and not (isinstance(layer, FastRNN) and layer.is_quick())
         for layer in parts(model)
@@ -53,7 +57,7 @@ def has_keras_loop(model: keras.Model) -> bool:
 
 
 def parts(layer: Any) -> Iterator[Any]:
-    """Iterate over the layers of a model, and those inside of them."""
+    """Iterate over the layers of a model, including nested layers."""
     inside = [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
     for part in [*getattr(layer, "layers", []), *inside]:
         if isinstance(part, keras.layers.Layer):
@@ -62,7 +66,7 @@ def parts(layer: Any) -> Iterator[Any]:
 
 
 def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer:
-    """The optimizer of the settings, with its schedule and loss scaling."""
+    """Return the optimizer of the settings, with its learning rate schedule and loss scaling."""
     rate: Any = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, total_steps)
@@ -78,11 +82,11 @@ def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer
 
 
 def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
-    """The metrics by name, the mean loss first.
+    """Return Keras metrics by name, the mean loss first.
 
     Args:
-        named: name -> a Keras metric, its name, a function `(y, prediction) -> values of each example`, or one of
-            these for one output.
+        named: Metrics by name. A value is a Keras metric, its name, a function `(y, prediction)` that returns a value
+            for each example, or an `OutputMetric` that holds any of these for one output.
     """
     made: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
     for name, what in named.items():
@@ -95,17 +99,20 @@ def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
 def clip_whole(
     gradients: list[Any], optimizer: keras.Optimizer, clipnorm: float | None, scale: Any, context: Any
 ) -> list[Any]:
-    """Clip the gradients of a whole batch, which is what a norm means, before the optimizer sums those of its parts.
+    """Clip the gradients of a global batch before the optimizer sums them over the replicas.
+
+    A norm is defined on the summed gradients. The optimizer would clip the gradients of each replica separately.
 
     Args:
-        gradients: of a replica's part.
-        optimizer: it may clip too, and would do so part by part; to clip what is clipped changes nothing.
-        clipnorm: largest global norm; None for no clipping but the optimizer's.
-        scale: by which the loss was multiplied.
-        context: of the replica.
+        gradients: Gradients of one replica's part of the batch.
+        optimizer: The optimizer. Its own clipping settings are applied here too; its second clipping has no effect.
+        clipnorm: Largest global norm, or None to apply the optimizer's clipping alone.
+        scale: Factor by which the loss was multiplied.
+        context: Replica context.
 
     Returns:
-        A replica's share of them.
+        The clipped gradients divided by the number of replicas. With one replica and no `clipnorm`, or with nothing
+        to clip, the gradients are returned unchanged.
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     replicas = context.num_replicas_in_sync

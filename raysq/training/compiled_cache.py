@@ -1,4 +1,4 @@
-"""Compiled programs kept in a process for the next run of the same graph: a search traces and compiles it once."""
+"""Cache of compiled trainers in a process: a search traces and compiles the same graph once."""
 
 import gc
 import json
@@ -10,14 +10,17 @@ from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
 from raysq.training.worker import open_program, refuse_idle
 
-# Settings of training that steer the loop and are no part of the graph. The learning rate is a variable.
+# Training settings that control the loop and are not part of the graph. The learning rate is a variable.
 _OUTSIDE = ("epochs", "steps_per_epoch", "patience", "plateau_patience", "learning_rate", "checkpoint_steps")
-# These schedules are constants of the graph, made of the rate and the number of steps.
+# Cosine and exponential schedules are constants of the graph that depend on these settings.
 _INSIDE = ("epochs", "steps_per_epoch", "learning_rate")
 
 
 def graph_key(config: RunConfig) -> str:
-    """Two runs with the same key trace and compile the same graph on the same arrays; their seeds may differ."""
+    """Return a key of a run's compiled graph.
+
+    Runs with the same key trace and compile the same graph on the same arrays. Their seeds may differ.
+    """
     training = {key: value for key, value in config.training.items() if key not in _OUTSIDE}
     if config.training["schedule"] in ("cosine", "exponential"):
         training |= {key: config.training[key] for key in _INSIDE}
@@ -26,10 +29,10 @@ def graph_key(config: RunConfig) -> str:
 
 
 class CompiledCache:
-    """The last few programs of this process.
+    """Cache of the most recently used trainers of this process.
 
     Args:
-        most: how many are kept: each holds its compiled functions and its arrays on the device.
+        most: Maximum number of cached trainers. Each holds its compiled functions and its arrays on the device.
     """
 
     def __init__(self, most: int = 3):
@@ -40,7 +43,10 @@ class CompiledCache:
         return len(self._kept)
 
     def open(self, run: Run, dataset: Dataset) -> Any:
-        """The run's program, as `open_program` makes it after `configure`: a new one, or one that is kept, renewed."""
+        """Return the run's trainer, as `open_program` builds it: a cached one that is reset, or a new one.
+
+        `configure` must be called first.
+        """
         key = graph_key(run.config)
         if key in self._kept:
             program = self._kept[key]
@@ -53,10 +59,10 @@ class CompiledCache:
         return program
 
     def drop(self, keep: int = 0) -> None:
-        """Frees the programs that were not used for longest, all but `keep`."""
+        """Free the least recently used trainers, all but `keep`."""
         if len(self._kept) <= keep:
             return
         while len(self._kept) > keep:
             self._kept.popitem(last=False)
-        # A program and its traced functions refer to each other.
+        # A trainer and its traced functions refer to each other.
         gc.collect()

@@ -1,4 +1,4 @@
-"""What a run would be and how long it would take: `raysq train --dry-run`."""
+"""Estimate of a run's size and duration: `raysq train --dry-run`."""
 
 import time
 from typing import Any
@@ -13,7 +13,17 @@ _SAMPLE_SECONDS = 3.0
 
 
 def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None) -> dict[str, Any]:
-    """Builds the run's model, times a few of its steps in this process, and writes nothing."""
+    """Build the run's model and time a few of its steps in this process; nothing is written.
+
+    Args:
+        config: Configuration of the run.
+        gpu: Whether to use a GPU.
+        threads: TensorFlow's threads. Defaults to all cores.
+
+    Returns:
+        A dictionary with the run's id, task, model, data set and settings, the number of examples in each split, the
+        number of parameters and steps, `estimated_seconds`, and `remarks` on the data.
+    """
     from pathlib import Path
 
     configure(config.train_settings(), config.seed, gpu=gpu, threads=threads)
@@ -49,7 +59,7 @@ def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None
 
 
 def show_estimate(console: Any, found: dict[str, Any]) -> None:
-    """Prints an estimate for people."""
+    """Print an estimate as text on the console."""
     console.print(f"run         {found['run']}")
     console.print(f"data        {found['data']}{' (synthetic sample)' if found['synthetic'] else ''}")
     for number, (name, value) in enumerate(found["settings"].items()):

@@ -1,4 +1,4 @@
-"""The files of an experiment's folder: what they hold, and reading them."""
+"""Files of an experiment's directory: their schemas, reading and writing."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ _FRESH = "`raysq tune` with --fresh searches anew"
 
 
 class About(TypedDict):
-    """What `experiment.json` holds: what was asked."""
+    """Schema of `experiment.json`: the request of a search."""
 
     id: str
     task: str
@@ -33,7 +33,7 @@ class About(TypedDict):
 
 
 class TrialRecord(TypedDict):
-    """An object of `trials.json`."""
+    """Schema of one object of `trials.json`."""
 
     number: int
     settings: dict[str, Any]
@@ -47,7 +47,7 @@ class TrialRecord(TypedDict):
 
 
 class Best(TypedDict):
-    """What `best.json` holds: the best trial's settings and metrics."""
+    """Schema of `best.json`: settings and metrics of the best trial."""
 
     task: str
     model: str
@@ -60,7 +60,7 @@ class Best(TypedDict):
 
 
 class RefitRow(TypedDict):
-    """The figures of one row of settings over several seeds."""
+    """Metrics of one set of settings over several seeds."""
 
     name: str
     settings: dict[str, Any]
@@ -69,7 +69,7 @@ class RefitRow(TypedDict):
 
 
 class Refit(TypedDict):
-    """What `refit.json` holds."""
+    """Schema of `refit.json`."""
 
     seeds: list[int]
     rows: list[RefitRow]
@@ -80,11 +80,11 @@ class _Clock(TypedDict):
 
 
 def read_about(directory: Path) -> dict[str, Any]:
-    """What was asked of a search.
+    """Read the request of a search from `experiment.json`.
 
     Raises:
-        DamagedError: the file is missing, cut or changed.
-        DataError: a newer raysq wrote it.
+        DamagedError: If the file is missing, truncated or changed.
+        DataError: If a newer raysq wrote it.
     """
     about: dict[str, Any] = dict(read_json(directory / "experiment.json", About, _FRESH, version=_VERSION))
     del about["format_version"]
@@ -92,7 +92,14 @@ def read_about(directory: Path) -> dict[str, Any]:
 
 
 def read_trials(directory: Path) -> list[dict[str, Any]] | None:
-    """One record a trial, best first; None where none is written yet."""
+    """Read one record per trial, best first, from `trials.json`.
+
+    Returns:
+        The records, or None where the file does not exist yet.
+
+    Raises:
+        DamagedError: If the file is truncated or changed, or holds a trial twice.
+    """
     path = directory / "trials.json"
     hint = f"remove it, and the same `raysq tune` command takes up the runs of its trials, or {_FRESH}"
     found = read_json(path, list[TrialRecord], hint, missing=None)
@@ -104,32 +111,39 @@ def read_trials(directory: Path) -> list[dict[str, Any]] | None:
 
 
 def read_best(directory: Path) -> dict[str, Any] | None:
-    """The best trial's settings and metrics; None before a search has ended."""
+    """Read the best trial's settings and metrics from `best.json`; None before a search has ended."""
     hint = "remove it, and the same `raysq tune` command writes it again"
     found = read_json(directory / "best.json", Best, hint, missing=None)
     return None if found is None else dict(found)
 
 
 def write_best(directory: Path, values: dict[str, Any]) -> None:
-    """Write `best.json`, signed where its model is a user's own: `raysq train --config` may import that."""
+    """Write `best.json`, signed where its model is the user's own.
+
+    The signature lets `raysq train --config` import that model.
+    """
     signature = {SIGNATURE: sign(_BEST, values)} if is_own(values["model"]) else {}
     write_json(directory / "best.json", {**values, **signature})
 
 
 def is_ours(best: Mapping[str, Any]) -> bool:
-    """Whether this home has written a `best.json`, whose values these are."""
+    """Return whether this home wrote the `best.json` that holds these values."""
     values = {name: value for name, value in best.items() if name != SIGNATURE}
     return is_signed(_BEST, values, best.get(SIGNATURE))
 
 
 def read_refit(directory: Path) -> dict[str, Any] | None:
-    """The figures of the best settings and the defaults over several seeds; None where none were asked for."""
+    """Read the metrics of the best settings and the defaults over several seeds from `refit.json`.
+
+    Returns:
+        The content of the file, or None where no refit was requested.
+    """
     hint = "remove it, and the same `raysq tune` command writes it again"
     found = read_json(directory / "refit.json", Refit, hint, missing=None)
     return None if found is None else dict(found)
 
 
 def read_seconds(directory: Path) -> float:
-    """How long a search has taken, over all its sessions."""
+    """Return the duration of a search in seconds, over all its sessions."""
     hint = "remove it: the time of the search is then counted from zero"
     return read_json(directory / "clock.json", _Clock, hint, missing={"seconds": 0.0})["seconds"]

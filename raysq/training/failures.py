@@ -1,9 +1,9 @@
-"""Errors of a worker group that would come again: noted in the run's directory, and raised once by the driver.
+"""Permanent errors of a worker group, recorded in the run's directory and raised once by the driver.
 
-Ray Train starts a group anew when a worker raises, which is right for a machine that died and wrong for an error of a
-model or of data. Such an error is noted instead. Where all workers meet it they end as if all were well; where only
-some do, the others may wait for them in a collective for ever: then the group is ended by raising, and ends at once
-when it is started again.
+Ray Train restarts a group when a worker raises. This is right for a failed machine and wrong for an error of a model
+or of data. Such an error is recorded instead. Where all workers record it, they return normally. Where only some do,
+the others may wait for them in a collective forever. The error is then raised to end the group, and the restarted
+group returns at once.
 """
 
 import importlib
@@ -25,29 +25,29 @@ _WAIT_SECONDS = 20.0
 
 
 def clear(directory: Path) -> None:
-    """Forget what was noted before."""
+    """Remove the errors recorded before."""
     shutil.rmtree(directory / _FOLDER, ignore_errors=True)
 
 
 def is_noted(directory: Path) -> bool:
-    """Whether a worker noted an error since `clear`."""
+    """Return whether a worker has recorded an error since `clear`."""
     return bool(_paths(directory))
 
 
 def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
-    """Note a worker's error.
+    """Record a worker's error and wait up to 20 seconds for the errors of the other workers.
 
     Args:
-        directory: of the run.
-        rank: of the worker.
-        workers: of the group.
-        error: to be raised by the driver.
+        directory: Directory of the run.
+        rank: Rank of the worker.
+        workers: Number of workers of the group.
+        error: Error for the driver to raise.
 
     Returns:
-        Whether all workers have noted one in time.
+        Whether all workers have recorded an error in time.
     """
     (directory / _FOLDER).mkdir(exist_ok=True)
-    # An error of a person's own class goes as the kind of ours that it is.
+    # The driver may not have the user's error classes: record the nearest base class from raysq.
     kind = next(one for one in type(error).__mro__ if one.__module__.partition(".")[0] == "raysq")
     copy = kind(error.message, error.hint)
     for text in (*getattr(error, "__notes__", ()), "".join(traceback.format_exception(error))):
@@ -63,21 +63,21 @@ def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
 
 
 def noted(directory: Path) -> RaysqError | None:
-    """The error of the first worker that noted one, its traceback among its notes; None where there is none."""
+    """Return the recorded error of the lowest rank, with its traceback among its notes; None where there is none."""
     paths = _paths(directory)
     if not paths:
         return None
     try:
         with open(paths[0], "rb") as file:
             error = pickles.load(file, _kind)
-    except Exception as damage:  # whatever a damaged pickle makes of its reader
+    except Exception as damage:  # a damaged pickle may raise anything
         return DamagedError(f"{paths[0]} is damaged ({damage})", "the same command tries it again")
     assert isinstance(error, RaysqError)
     return error
 
 
 def _kind(module: str, name: str) -> Any:
-    """What the pickle of a noted error may name: the kinds of raysq's errors, and what restores one."""
+    """Return the object that a recorded error's pickle names: a raysq error class or its restorer, else None."""
     if module.partition(".")[0] != "raysq":
         return None
     found = getattr(importlib.import_module(module), name, None)
@@ -85,6 +85,6 @@ def _kind(module: str, name: str) -> Any:
 
 
 def _paths(directory: Path) -> list[Path]:
-    """The notes that are there as a whole, by rank."""
-    # Names that begin with a digit: the others are being written.
+    """Return the completely written files, ordered by rank."""
+    # Only complete files have names that begin with a digit.
     return sorted((directory / _FOLDER).glob("[0-9]*.pickle"), key=lambda path: int(path.stem))

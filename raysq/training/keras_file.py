@@ -1,8 +1,8 @@
-"""What a `.keras` file may name: Keras's parts of models, raysq's layers, and what a trusted module has registered.
+"""Safety check of `.keras` files: allow Keras model parts, raysq's layers and objects that trusted modules registered.
 
-A `.keras` file is a description of objects that Keras makes by calling what it names. Keras's safe mode refuses
-pickled code, but lets a file name any function of Keras's own, such as those that read, write or download files, and
-whatever some module of the process has registered. Here the description is read before Keras sees it.
+A `.keras` file describes objects that Keras creates by calling the functions and classes it names. Keras's safe mode
+refuses pickled code. It still allows any function of Keras, such as those that read, write or download files, and any
+object registered in the process. This module checks the description before Keras reads it.
 """
 
 import json
@@ -15,34 +15,34 @@ from typing import Any
 _PARTS = ("config.json", "metadata.json", "model.weights.h5")
 _ASSETS = "assets/"
 _LARGEST = 64 << 20  # bytes of a description
-# Values that Keras writes as objects.
+# Plain values that Keras serializes as objects.
 _VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
 _FUNCTIONS = ("keras.activations", "keras.losses", "keras.metrics", "keras.ops", "keras.initializers", "keras.random")
-_BY_NAME = ("get", "serialize", "deserialize")  # functions of these modules that look others up
+_BY_NAME = ("get", "serialize", "deserialize")  # functions of these modules that look up other objects
 # Layers that hold code of other libraries, or read files.
 _LAYERS = ("TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer")
 
 
 class ForbiddenError(ValueError):
-    """A file names something that is no part of a model."""
+    """Raised where a file names an object that is not part of a model."""
 
 
 class UnknownError(ValueError):
-    """A file names something that a user's own module may register."""
+    """Raised where a file names an object that the user's own module may have to register."""
 
 
 def check_file(path: Path, *, registered: bool, compiled: bool = True) -> None:
-    """Check what a `.keras` file names.
+    """Check the objects named in a `.keras` file.
 
     Args:
-        path: the file.
-        registered: whether it may name all that is registered in this process, or raysq's own alone.
-        compiled: whether Keras is asked for the loss and metrics too, which then count.
+        path: Path of the file.
+        registered: Whether to allow all objects registered in this process; if False, only those of raysq and Keras.
+        compiled: Whether to check the loss and metrics too. Pass False where Keras loads the model uncompiled.
 
     Raises:
-        ForbiddenError: it names something that is no part of a model.
-        UnknownError: it names something that is not registered, or may not be used.
-        Exception: it is no such file; of several problems.
+        ForbiddenError: If it names an object that is not part of a model.
+        UnknownError: If it names an object that is not registered or not allowed.
+        Exception: If it is not a `.keras` file; the class depends on the library that reads it.
     """
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():
@@ -57,7 +57,7 @@ def check_file(path: Path, *, registered: bool, compiled: bool = True) -> None:
 
 
 def check_objects(values: Any, *, registered: bool) -> None:
-    """Check what a description by `keras.saving.serialize_keras_object` names; see `check_file`."""
+    """Check the objects named in the result of `keras.saving.serialize_keras_object`; see `check_file`."""
     waiting = [values]
     while waiting:
         value = waiting.pop()
@@ -72,7 +72,7 @@ def check_objects(values: Any, *, registered: bool) -> None:
 
 
 def _check_text(text: str, registered: bool) -> None:
-    """A name of something registered, such as a function, may stand for it."""
+    """Check a string, which may be the name of a registered object such as a function."""
     if ">" in text and not registered and (found := _registered(text)) is not None and not _is_ours(found):
         raise UnknownError(f"Could not locate class {text!r}")
 
@@ -142,5 +142,5 @@ def _is_class(module: str, name: str) -> bool:
 
 
 def _attribute(module: str, name: str) -> Any:
-    """What a module of Keras has; one that is not imported is no module of models."""
+    """Return an attribute of an imported module of Keras; None where the module is not imported."""
     return getattr(sys.modules.get(module), name, None)

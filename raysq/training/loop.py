@@ -1,4 +1,4 @@
-"""The one loop: a generator over a plain state that yields one record an epoch."""
+"""Training loop: a generator over a plain state that yields one record per epoch."""
 
 import math
 import time
@@ -9,11 +9,11 @@ from raysq.errors import TrainingError
 from raysq.training.state import TrainState
 from raysq.training.trainer import Trainer
 
-# A call of compiled steps should last about this long: short enough for Ctrl-C and the progress bar.
+# Target duration of a call of compiled steps: short enough for Ctrl-C and the progress bar.
 _CALL_SECONDS = 0.5
 _MOST_STEPS = 256
-# Workers of a group must make the same calls: a collective in a loop is known by its iteration within the call, and
-# workers with calls of different length wait for each other for ever.
+# Workers of a group must make the same calls. A collective in a loop is identified by its iteration within the call,
+# so workers with calls of different lengths would wait for each other forever.
 _GROUP_STEPS = 16
 
 
@@ -22,21 +22,21 @@ def fit(
     state: TrainState,
     on_chunk: Callable[[TrainState, float], None] = lambda state, loss: None,
 ) -> Iterator[dict[str, Any]]:
-    """Trains from `state` to the end of the last epoch, or until early stopping.
+    """Train from `state` to the end of the last epoch, or until early stopping.
 
     Args:
-        program: the compiled model.
-        state: where to go on; changed in place. A record is yielded after the state has moved past its epoch, so
-            a checkpoint taken then continues with the next.
-        on_chunk: called after every call of compiled steps with the state and the mean loss over this worker's
-            examples in it. The values of `program` and `state` are consistent there: it may save them, or raise.
+        program: Trainer of the model.
+        state: State to continue from; changed in place. A record is yielded after the state has moved past its epoch,
+            so a checkpoint saved then continues with the next epoch.
+        on_chunk: Called after every call of compiled steps with the state and the mean loss over this worker's
+            examples of the call. `program` and `state` are consistent there, so the function may save them, or raise.
 
     Yields:
-        epoch, step, seconds, learning_rate, loss and metrics, val_loss and metrics, and `best`: whether val_loss is
-        the lowest so far.
+        A record per epoch: `epoch`, `step`, `seconds`, `learning_rate`, the loss and metrics of training, those of
+        validation with the prefix `val_`, and `best`, which is True where `val_loss` is the lowest so far.
 
     Raises:
-        TrainingError: the loss is not finite.
+        TrainingError: If the loss is not finite.
     """
     settings = program.settings
     trainable = bool(program.model.trainable_variables)
@@ -54,10 +54,10 @@ def fit(
             spent = time.perf_counter() - started
             state.seconds += spent
             if program.replicas == 1:
-                # The number of steps in a call does not touch the numbers.
+                # The number of steps in a call does not change the results.
                 if steps == chunk:
                     chunk = max(1, min(_MOST_STEPS, 2 * chunk, int(steps * _CALL_SECONDS / spent)))
-                # In a group every worker has to see the same loss to end together: after the epoch.
+                # In a group all workers must see the same loss to end together, so the check follows the epoch.
                 _check_finite(loss, state, program)
             on_chunk(state, loss)
         started = time.perf_counter()
@@ -82,7 +82,7 @@ def fit(
 
 
 def _judge(state: TrainState, value: float, program: Trainer) -> bool:
-    """Early stopping, the plateau schedule, and whether this epoch is the best."""
+    """Update early stopping and the plateau schedule; return whether this epoch is the best so far."""
     settings = program.settings
     better = value < state.best
     if better:
