@@ -22,7 +22,7 @@ def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None
 
     Returns:
         A dictionary with the run's id, task, model, data set and settings, the number of examples in each split, the
-        number of parameters and steps, `estimated_seconds`, and `remarks` on the data.
+        number of parameters and steps, `estimated_seconds`, and `remarks` on the resolved settings.
     """
     from pathlib import Path
 

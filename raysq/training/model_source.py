@@ -1,7 +1,7 @@
-"""The source of a model of a person's own: what it consists of, whether it has changed, and importing it.
+"""Source of a user's own model: its files, their digest, changes, and import.
 
-Only the module that is asked for is looked up in the current folder first. Its folder then stands at the end of
-`sys.path`, for the modules that it imports from there: nothing in it takes the place of an installed package.
+Only the requested module is looked up in the current folder first. Its folder is then added at the end of `sys.path`
+for the modules that it imports from there, so no file of the folder shadows an installed package.
 """
 
 import ast
@@ -21,27 +21,30 @@ from typing import Any
 
 from raysq.errors import UsageError
 
-# Digest of the source that a module of this process was imported with.
+# Source digests of the modules that this process has imported, by name.
 _imported: dict[str, str] = {}
 
 
 class SourceChanged(UsageError):
-    """A model's source is no longer that which a run was trained with."""
+    """Raised where a model's source differs from the source that a run was trained with."""
 
 
 def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
-    """Imports a module with the source that lies on disk, or with that of a digest.
+    """Import a module with its present source on disk, or with the source of a given digest.
 
-    A module that this process has imported before, as a notebook has, is imported anew once its source was edited.
+    A module that this process has imported before, as in a notebook, is imported again after its source was edited.
 
     Args:
-        name: `package.module`; the current folder is searched first.
-        digest: of the source that is wanted; whatever is there if empty.
-        folder: where to look for that source too.
+        name: `package.module`. The current folder is searched first.
+        digest: Digest of the required source. Defaults to empty, which accepts any source.
+        folder: Another folder to search for the required source.
+
+    Returns:
+        The imported module.
 
     Raises:
-        ModuleNotFoundError: there is none.
-        SourceChanged: there is one, of another source.
+        ModuleNotFoundError: If there is no such module.
+        SourceChanged: If the module exists with another source only.
     """
     if _is_raysqs(name):
         return importlib.import_module(name)
@@ -56,7 +59,7 @@ def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
         if digest in ("", here):
             return _import(name, file)
     elif file is None and not (digest and folder):
-        return _import(name, None)  # found in another way than by files, or missing
+        return _import(name, None)  # missing, or found by another import hook
     elif file is not None and digest in ("", source_digest(name, file)):
         return _import(name, file)
     for place in [*_places(), *([folder] if folder else [])]:
@@ -69,19 +72,31 @@ def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
 
 
 def import_changed(name: str, folder: str) -> ModuleType:
-    """Imports a module whose source is not the one that was written down: from the folder where it lay, or installed.
+    """Import a module whose source differs from the recorded one, from its recorded folder or an installed package.
 
-    Not from the current folder, where another's module of that name may lie.
+    The current folder is not searched, since it may hold an unrelated module of that name.
+
+    Args:
+        name: `package.module`.
+        folder: Folder from which the module was imported when the run was begun, or empty.
+
+    Returns:
+        The imported module.
 
     Raises:
-        ModuleNotFoundError: there is none.
+        ModuleNotFoundError: If there is no such module.
     """
     file = _locate(name, [folder] if folder else [])
     return importlib.import_module(name) if file is None else _import(name, file)
 
 
 def find_module(name: str, *folders: str) -> Path | None:
-    """The file of a module in the current folder, where Python looks, or in other folders; nothing is imported."""
+    """Return the file of a module without importing it; None where there is none.
+
+    Args:
+        name: `package.module`.
+        folders: Folders to search after the current folder and `sys.path`.
+    """
     return _locate(name, [*_places(), *folders])
 
 
@@ -90,7 +105,7 @@ def _places() -> list[str]:
 
 
 def is_of_python(name: str) -> bool:
-    """Whether a module is of Python's own library, which may do something as soon as it is imported."""
+    """Return whether a module is part of Python's standard library, whose import may have side effects."""
     if name.partition(".")[0] not in sys.stdlib_module_names:
         return False
     file = find_module(name)
@@ -98,15 +113,18 @@ def is_of_python(name: str) -> bool:
 
 
 def has_changed(name: str, digest: str, folder: str) -> bool:
-    """Whether a module lies on disk, and nowhere with the source of that digest; nothing is imported."""
+    """Return whether a module exists on disk, but nowhere with the source of that digest; nothing is imported."""
     found = [_locate(name, [one]) for one in (*_places(), folder)]
     digests = {source_digest(name, file) for file in found if file is not None}
     return bool(digest) and bool(digests) and digest not in digests
 
 
 def imported_digest(name: str, function: str) -> str:
-    """The digest of the source with which this process imported a module; empty for raysq's own and where it is not
-    known. A notebook has no file: there it is the function's."""
+    """Return the digest of the source with which this process imported a module.
+
+    For a notebook, which has no file, it is the digest of the function's source. It is empty for raysq's own modules
+    and where the source is unknown.
+    """
     module = sys.modules[name]
     if _file_of(module) is None and name == "__main__":
         try:
@@ -117,16 +135,23 @@ def imported_digest(name: str, function: str) -> str:
 
 
 def folder_of(name: str) -> str:
-    """The folder from which a module was imported by its name; empty where there is none."""
+    """Return the folder in which an imported module's name is looked up; empty for a module without a file."""
     file = _file_of(sys.modules[name])
     return "" if file is None else str(_base(name, file))
 
 
 def source_digest(name: str, file: Path | None) -> str:
-    """A digest of a module's source and that of the modules of its folder or package that it imports, directly or by
-    others; empty for raysq's own models, which its version tells, and for modules without a file.
+    """Return a digest of the source of a module and of the modules of its folder or package that it imports.
 
-    Imports are read, not carried out: those that a program computes are not seen.
+    Indirect imports are included. Import statements are parsed and not executed, so dynamic imports are not found.
+
+    Args:
+        name: `package.module`.
+        file: File of the module, or None where it has none.
+
+    Returns:
+        The digest in hexadecimal. It is empty for raysq's own models, which raysq's version identifies, and for
+        modules without a file.
     """
     if file is None or _is_raysqs(name):
         return ""
@@ -138,31 +163,31 @@ def source_digest(name: str, file: Path | None) -> str:
 
 
 def _import(name: str, file: Path | None) -> ModuleType:
-    """Imports a module and its own from disk, whatever was imported before under these names.
+    """Import a module and the modules that belong to it from disk, replacing earlier imports of these names.
 
     Args:
-        name: of the module.
-        file: its own; None where it is found in another way.
+        name: Name of the module.
+        file: File of the module, or None where another import hook finds it.
     """
     for one in [name, *_held_files(name)]:
         sys.modules.pop(one, None)
     importlib.invalidate_caches()
-    digest = source_digest(name, file)  # before: an edit while it is imported is noticed the next time
+    digest = source_digest(name, file)  # before the import, so that an edit meanwhile is detected the next time
     with contextlib.nullcontext() if file is None else _found_in(_base(name, file), name.partition(".")[0]):
         module = importlib.import_module(name)
     _imported[name] = digest if file is not None else source_digest(name, _file_of(module))
     return module
 
 
-# Folders of modules that stand at the end of sys.path, the latest first.
+# Folders of modules that were added at the end of sys.path; in sys.path the latest comes first.
 _folders: list[str] = []
 
 
 @contextlib.contextmanager
 def _found_in(base: Path, top: str) -> Iterator[None]:
-    """Lets Python find a module or package in a folder before all others, and what it imports from there after them.
+    """Let Python find one module or package in a folder first, and all other modules of the folder last.
 
-    The folder stays at the end of `sys.path`: functions of the module may import when they are called.
+    The folder stays at the end of `sys.path`, since functions of the module may import when they are called.
     """
     folder = str(base)
     if folder in _folders or not any(Path(one).absolute() == base for one in sys.path):
@@ -179,18 +204,18 @@ def _found_in(base: Path, top: str) -> Iterator[None]:
 
 
 class _Finder:
-    """Finds one module or package in a folder."""
+    """Import finder of one top-level module or package in a folder."""
 
     def __init__(self, top: str, folder: str) -> None:
         self.top, self.folder = top, folder
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> importlib.machinery.ModuleSpec | None:
-        """As the import system asks."""
+        """Return the spec of the module; None for any other name."""
         return importlib.machinery.PathFinder.find_spec(name, [self.folder]) if name == self.top else None
 
 
 def _held_files(name: str) -> list[str]:
-    """The modules of this process that belong to one, by the files that were imported."""
+    """Return the imported modules that a module's source consists of, matched by file."""
     module = sys.modules.get(name)
     file = None if module is None else _file_of(module)
     if file is None or not file.exists():
@@ -200,10 +225,10 @@ def _held_files(name: str) -> list[str]:
 
 
 def _files(name: str, file: Path) -> dict[str, Path]:
-    """The files of a module and of those that it imports, by module."""
+    """Return the files of a module and of the modules that it imports, by module name."""
     base = _base(name, file)
     top = name.partition(".")[0]
-    # Beside an installed package lie all others, whose versions are not a model's source.
+    # An installed package lies beside all other packages, which are not part of the model's source.
     alone = _is_installed(base)
     found: dict[str, Path] = {}
     waiting = [(name, file), *_packages(name, base)]
@@ -222,7 +247,7 @@ def _files(name: str, file: Path) -> dict[str, Path]:
 
 
 def _packages(name: str, base: Path) -> Iterator[tuple[str, Path]]:
-    """The packages that a module lies in; importing it runs them."""
+    """Yield the packages that contain a module, since importing it runs their `__init__.py`."""
     parts = name.split(".")
     for end in range(1, len(parts)):
         path = base.joinpath(*parts[:end], "__init__.py")
@@ -231,13 +256,13 @@ def _packages(name: str, base: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _imports(name: str, path: Path) -> Iterator[str]:
-    """The modules that a file imports; of `from a import b` both a and a.b, whichever is one."""
+    """Yield the modules that a file imports; `from a import b` yields both a and a.b, since b may be a module."""
     if path.suffix != ".py":
         return
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError):
-        return  # importing it will say so
+        return  # the import raises the error
     package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -251,7 +276,7 @@ def _imports(name: str, path: Path) -> Iterator[str]:
 
 
 def _is_found_before(name: str, base: Path) -> bool:
-    """Whether Python finds another module of that name before it comes to a folder."""
+    """Return whether Python finds another module of that name before it searches a folder."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names:
         return True
@@ -266,7 +291,7 @@ def _is_found_before(name: str, base: Path) -> bool:
 
 def _resolve(name: str, base: Path) -> Path | None:
     if not all(part.isidentifier() for part in name.split(".")):
-        return None  # no module's name, but maybe a path
+        return None  # not a module name, possibly a path
     path = base.joinpath(*name.split("."))
     for file in (path / "__init__.py", path.with_name(f"{path.name}.py")):
         if file.is_file():
@@ -275,13 +300,13 @@ def _resolve(name: str, base: Path) -> Path | None:
 
 
 def _locate(name: str, folders: list[str]) -> Path | None:
-    """The file of a module that is not imported yet."""
+    """Return the file of a module in the first folder that has it, without importing it."""
     found = (_resolve(name, Path(folder or ".").absolute()) for folder in folders)
     return next((file for file in found if file is not None), None)
 
 
 def _base(name: str, file: Path) -> Path:
-    """The folder in which a module's name is looked up."""
+    """Return the folder in which a module's name is looked up."""
     return file.parents[name.count(".") + (file.name == "__init__.py")]
 
 
@@ -301,7 +326,7 @@ def _is_installed(folder: Path) -> bool:
 
 
 def _is_older_than_this_process(module: ModuleType) -> bool:
-    """Whether no file of a module that others imported was changed since, as far as can be told."""
+    """Return whether the files of a module that other code imported are all older than this process."""
     file = _file_of(module)
     if file is None:
         return True
@@ -309,7 +334,7 @@ def _is_older_than_this_process(module: ModuleType) -> bool:
 
 
 def _started() -> float:
-    """When this process began."""
+    """Return the start time of this process in seconds since the epoch; elsewhere than on Linux, of this module."""
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
         age = time.clock_gettime(time.CLOCK_BOOTTIME) - int(fields[19]) / os.sysconf("SC_CLK_TCK")

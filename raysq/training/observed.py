@@ -1,4 +1,4 @@
-"""Means over the outputs that were observed, for losses and metrics that know nothing of missing targets."""
+"""Means over observed outputs, for losses and metrics without support for missing targets."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,16 +7,16 @@ import tensorflow as tf
 
 
 def per_example(loss: Callable[[Any, Any], Any], y: Any, prediction: Any, observed: Any) -> Any:
-    """Mean the loss of each example over its observed outputs.
+    """Return the mean loss of each example over its observed outputs.
 
     Args:
-        loss: from y and predictions to unreduced losses.
-        y: targets, shape (batch, outputs) where `observed` is given.
-        prediction: of the model, shape (batch, outputs * values of an output).
-        observed: 1 and 0, shape (batch, outputs), or None where all outputs were observed.
+        loss: Function `(y, prediction)` that returns unreduced losses.
+        y: Targets, of shape (batch, outputs) where `observed` is given.
+        prediction: Predictions of the model, of shape (batch, outputs * values per output).
+        observed: Mask of 1 and 0, of shape (batch, outputs), or None where all outputs were observed.
 
     Returns:
-        float32 of shape (batch,); 0 for an example of which nothing was observed.
+        A float32 tensor of shape (batch,); 0 for an example without an observed output.
     """
     if observed is None:
         return _means(loss(y, prediction))
@@ -25,14 +25,17 @@ def per_example(loss: Callable[[Any, Any], Any], y: Any, prediction: Any, observ
 
 
 def for_metric(y: Any, prediction: Any, observed: Any, weights: Any, output: int | None = None) -> tuple[Any, Any, Any]:
-    """Arguments for a metric's `update_state`, so that it is a mean over observed outputs.
+    """Return arguments for a metric's `update_state` that make it a mean over observed outputs.
 
     Args:
-        y: as for `per_example`.
-        prediction: as for `per_example`.
-        observed: as for `per_example`.
-        weights: of the examples, 0 for padding, shape (batch,).
-        output: the output that the metric is of; all when None.
+        y: See `per_example`.
+        prediction: See `per_example`.
+        observed: See `per_example`.
+        weights: Weights of the examples, 0 for padding, of shape (batch,).
+        output: Index of the output to measure. Defaults to all outputs.
+
+    Returns:
+        y, predictions and sample weights. Where `observed` is given, each output is an example of its own.
     """
     if output is not None:
         size = prediction.shape[-1] // y.shape[-1]
@@ -41,13 +44,13 @@ def for_metric(y: Any, prediction: Any, observed: Any, weights: Any, output: int
         observed = None if observed is None else observed[:, output : output + 1]
     if observed is None:
         return y, prediction, weights
-    # The weight of an example is the share of its outputs that was observed: each of these counts as one.
+    # `weights` holds the share of observed outputs of each example; here each observed output has weight 1.
     counted = observed * tf.cast(weights > 0, observed.dtype)[:, None]
     return _apart(y, y), _apart(prediction, y), tf.reshape(counted, (-1,))
 
 
 def _apart(values: Any, y: Any) -> Any:
-    """Every output as an example of its own."""
+    """Reshape values so that every output is an example of its own."""
     return tf.reshape(values, (-1, values.shape[-1] // y.shape[-1]))
 
 

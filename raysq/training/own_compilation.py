@@ -1,4 +1,4 @@
-"""Loss, optimizer and metrics that a user's model brings: `compile(...)`, `compute_loss`."""
+"""Loss, optimizer and metrics of a user's model, from `compile(...)` and `compute_loss`."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from raysq.training.settings import TrainSettings
 from raysq.training.user_code import is_own, user_errors
 from raysq.training.validation import overridden, sample
 
-# Names of an epoch's record that a metric cannot have.
+# Keys of an epoch's record, which a metric's name must not repeat.
 _TAKEN = ("loss", "epoch", "step", "seconds", "learning_rate", "best")
 _PREFIXES = ("train_", "val_", "test_")
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
@@ -31,20 +31,20 @@ def compilation_of(
     splits: Mapping[str, BatchSource],
     replicas: int,
 ) -> Compilation:
-    """The compilation of a model: the objective and the settings where it says nothing of its own.
+    """Return the compilation of a model; the objective and the settings complete what the model does not define.
 
     Args:
-        model: a Keras model.
-        name: of the model, for messages.
-        objective: what it is trained for where it says nothing.
-        settings: of training.
-        total_steps: of all epochs.
-        splits: of whose examples some are given to the loss and the metrics of a user's model, to try them.
-        replicas: of all workers.
+        model: A Keras model.
+        name: Name of the model, for messages.
+        objective: Loss and metrics of a model that defines none.
+        settings: Training settings.
+        total_steps: Number of steps of all epochs.
+        splits: Batch sources by split. The loss and metrics of a user's model are tried on some of their examples.
+        replicas: Number of replicas over all workers.
 
     Raises:
-        UsageError: what a user's model brings cannot be trained here, or not by several replicas, or not where some
-            targets were not observed.
+        UsageError: If raysq cannot train with the user's loss, optimizer or metrics, or not with several replicas, or
+            not where targets are unobserved.
     """
     if replicas > 1 and settings.batch_size % replicas:
         _validate_penalties(model, name, settings.batch_size, replicas)
@@ -52,7 +52,7 @@ def compilation_of(
     if not compiled and overridden(model, "compute_loss") is None:
         return compile_objective(objective, settings, total_steps)
     x, y = sample(splits["train"])
-    # Why loss and metrics have to do with weights, and parts of what there is to see; empty where they need not.
+    # Why loss and metrics see weighted parts of a batch, for messages; empty where they see whole batches.
     parts = f"{replicas} workers or devices" if replicas > 1 else ""
     if any(getattr(examples, "shares", None) is not None for examples in splits.values()):
         parts = "data with targets that were not observed"
@@ -86,14 +86,22 @@ def compilation_of(
 
 
 def whole_loss(model: keras.Model, x: Any, y: Any, prediction: Any, *, training: bool) -> Any:
-    """The loss of a batch by the model's own `compute_loss`, as Keras calls it."""
+    """Return the loss of a batch from the model's own `compute_loss`, called as Keras calls it.
+
+    Args:
+        model: A Keras model.
+        x: Inputs of the batch.
+        y: Targets of the batch.
+        prediction: Predictions of the model for `x`.
+        training: Passed on where `compute_loss` takes it.
+    """
     takes = inspect.signature(model.compute_loss).parameters
     named = "training" in takes or any(one.kind is one.VAR_KEYWORD for one in takes.values())
     return model.compute_loss(x, y, prediction, None, **({"training": training} if named else {}))
 
 
 def _arguments(model: keras.Model, name: str) -> Mapping[str, Any]:
-    """What `compile` was called with, as it was given; `get_compile_config` has it serialized."""
+    """Return the arguments that `compile` was called with; `get_compile_config` returns them serialized only."""
     config = getattr(model, "_compile_config", None)
     if config is None:
         raise UsageError(f"model {name!r} says that it is compiled and was never: call compile(), or leave it out")
@@ -116,9 +124,9 @@ def _arguments(model: keras.Model, name: str) -> Mapping[str, Any]:
 
 
 def _validate_penalties(model: keras.Model, name: str, size: int, replicas: int) -> None:
-    """Refuse penalties on what a batch gives, which rows that fill up the part of a replica would have a share in."""
+    """Refuse penalties on activations, to which the padding rows of a replica's part would contribute."""
     on_weights = sum(getattr(variable, "regularizer", None) is not None for variable in model.trainable_variables)
-    if is_own(name) and len(model.losses) > on_weights:  # it was called with a batch when it was built
+    if is_own(name) and len(model.losses) > on_weights:  # `build_own_model` has called it with a batch
         raise UsageError(
             f"model {name!r} has penalties on activations (add_loss or activity_regularizer), which are exact only "
             f"where batch_size divides over the {replicas} workers or devices, received {size}"
@@ -142,7 +150,7 @@ def _validate_optimizer(optimizer: keras.Optimizer, name: str, replicas: int) ->
 
 
 def _own_loss(given: Any, name: str, y: Any, prediction: Any, mask: bool) -> Callable[[Any, Any], Any]:
-    """The values of each example, as `keras.losses.Loss` would compute them before it takes their mean."""
+    """Return the user's loss as a function that returns unreduced values, as `keras.losses.Loss` computes them."""
     with user_errors(name, "has a loss that Keras does not know", everything=True):
         loss = keras.losses.get(_resolve(given, y, prediction, "crossentropy", ("crossentropy", "ce")))
     if isinstance(loss, keras.losses.Loss) and loss.reduction not in _MEANS:
@@ -183,7 +191,7 @@ def _validate_whole_loss(value: Any, name: str) -> None:
 
 
 def _same_rank(y: Any, prediction: Any) -> tuple[Any, Any]:
-    """Both with the same number of axes where one has a last axis of 1 more, as Keras brings them for a function."""
+    """Drop an extra last axis of size 1 from y or the prediction, as Keras does for functions."""
     if len(y.shape) == len(prediction.shape) + 1 and y.shape[-1] == 1:
         return ops.squeeze(y, -1), prediction
     if len(prediction.shape) == len(y.shape) + 1 and prediction.shape[-1] == 1:
@@ -192,7 +200,7 @@ def _same_rank(y: Any, prediction: Any) -> tuple[Any, Any]:
 
 
 def _resolve(identifier: Any, y: Any, prediction: Any, what: str, names: tuple[str, ...]) -> Any:
-    """The name of the function that Keras takes for "accuracy" and "crossentropy", by the shapes."""
+    """Return the function name that Keras selects by shape for "accuracy" and "crossentropy"."""
     if str(identifier).lower() not in names:
         return identifier
     if prediction.shape[-1] == 1:
@@ -202,7 +210,7 @@ def _resolve(identifier: Any, y: Any, prediction: Any, what: str, names: tuple[s
 
 
 def _validate_shapes(what: Any, title: str, name: str, y: Any, prediction: Any, part: str) -> None:
-    """Refuse one of Keras's own that would broadcast y over predictions of another shape."""
+    """Refuse a Keras loss or metric that would broadcast y over predictions of another shape."""
     module = getattr(what, "__module__", "") or ""
     of_keras = module.partition(".")[0] == "keras" and type(what) is not keras.metrics.MeanMetricWrapper
     if not of_keras or "sparse" in title.lower() or "iou" in title.lower():
@@ -219,7 +227,7 @@ def _validate_shapes(what: Any, title: str, name: str, y: Any, prediction: Any, 
 
 
 def _own_metrics(given: Any, name: str, y: Any, prediction: Any) -> dict[str, Any]:
-    """Metrics by the name that they are shown under."""
+    """Return the user's metrics by displayed name."""
     found: dict[str, Any] = {}
     for identifier in given or ():
         if identifier is None:
@@ -242,13 +250,13 @@ def _validate_metric(metric: Any, key: str, name: str, y: Any, prediction: Any, 
     """Try a metric on a batch.
 
     Raises:
-        UsageError: it fails, gives no number, or would not be exact where it sees parts of what there is to see.
+        UsageError: If it fails, returns no number, or would not be exact on weighted parts of a batch.
     """
     title = getattr(metric, "__name__", None) or type(metric).__name__
     with user_errors(name, f"fails in its metric {title}", everything=True):
         one = metric if isinstance(metric, keras.Metric) else keras.metrics.MeanMetricWrapper(metric, name=key)
         after = one.stateless_update_state(_fresh(one), y, prediction)
-        if len(after) != len(one.variables):  # one that gets its variables with the first batch
+        if len(after) != len(one.variables):  # its variables are created with the first batch
             after = one.stateless_update_state(_fresh(one), y, prediction)
         shapes = [tuple(value.shape) for value in _results(one, after)]
     if any(shapes):
@@ -260,7 +268,7 @@ def _validate_metric(metric: Any, key: str, name: str, y: Any, prediction: Any, 
 
 
 def _validate_sums(metric: keras.Metric, title: str, name: str, y: Any, prediction: Any, parts: str) -> None:
-    """Refuse a metric that is not made of sums over the rows of a batch, each times its weight."""
+    """Refuse a metric whose variables are not weighted sums over the rows of a batch."""
     fresh, half = _fresh(metric), y.shape[0] // 2
 
     def added(rows: slice, *weights: float) -> list[Any]:
@@ -288,12 +296,15 @@ def _validate_sums(metric: keras.Metric, title: str, name: str, y: Any, predicti
 
 
 def _fresh(metric: keras.Metric) -> list[Any]:
-    """The values of a metric's variables before the first batch."""
+    """Return the initial values of a metric's variables."""
     return [tf.convert_to_tensor(variable.value) for variable in metric.variables]
 
 
 def _results(metric: keras.Metric, values: list[Any]) -> list[Any]:
-    """What a metric gives with these values of its variables; `stateless_result` may give a variable itself."""
+    """Return a metric's results for given values of its variables.
+
+    `stateless_result` is not used, since it may return a variable itself.
+    """
     with keras.StatelessScope(state_mapping=list(zip(metric.variables, values, strict=True))):
         found = metric.result()
         scalars = found.values() if isinstance(found, dict) else [found]

@@ -1,4 +1,4 @@
-"""What a person sees of training: a progress bar and a line an epoch, on standard error."""
+"""Progress display of training on standard error: a progress bar, and a line per epoch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,11 +13,13 @@ _MOST = 8  # figures on a line
 
 
 class TrainProgress:
-    """A bar for the epoch under way, and a line for each that has ended.
+    """Progress bar of the current epoch, and a line for each finished epoch.
+
+    Use it as a context manager. The bar is shown on a terminal only.
 
     Args:
-        epochs: of the run.
-        quiet: show nothing.
+        epochs: Number of epochs of the run.
+        quiet: Whether to show nothing. Defaults to False.
     """
 
     def __init__(self, epochs: int, quiet: bool = False):
@@ -35,7 +37,7 @@ class TrainProgress:
         self._task = self._bar.add_task("", total=1, epoch=1, note="starting")
 
     def __enter__(self) -> "TrainProgress":
-        # Without a terminal a bar is noise; the lines remain.
+        # Without a terminal only the lines are printed.
         if self.console.is_terminal:
             self._bar.start()
         return self
@@ -45,22 +47,33 @@ class TrainProgress:
             self._bar.stop()
 
     def step(self, state: TrainState, loss: float, steps_per_epoch: int) -> None:
-        """After a call of compiled steps."""
+        """Update the bar after a call of compiled steps."""
         self.show(state.epoch, state.step, loss, steps_per_epoch)
 
     def show(self, epoch: int, step: int, loss: float, steps_per_epoch: int) -> None:
-        """Moves the bar: finished epochs, finished steps over all, the latest loss, steps of an epoch."""
+        """Update the bar.
+
+        Args:
+            epoch: Number of finished epochs.
+            step: Number of finished steps over all epochs.
+            loss: Latest loss.
+            steps_per_epoch: Number of steps of an epoch.
+        """
         done = step - epoch * steps_per_epoch
         note = "validating" if done == steps_per_epoch else f"loss {metric(loss)}"
         self._bar.update(self._task, completed=done, total=steps_per_epoch, epoch=epoch + 1, note=note)
 
     def epoch(self, record: Mapping[str, Any]) -> None:
-        """Prints the line of an epoch."""
+        """Print the line of a finished epoch.
+
+        Args:
+            record: Record of the epoch, as yielded by `raysq.training.loop.fit`.
+        """
         skipped = ("epoch", "step", "seconds", "learning_rate", "best")
         names = [name for name, value in record.items() if name not in skipped and isinstance(value, float)]
-        if len(names) > _MOST:  # a metric for each output: those of all outputs are enough here
+        if len(names) > _MOST:  # with a metric per output, show only those over all outputs
             names = [name for name in names if "_" not in name.removeprefix("val_")]
         figures = "  ".join(f"{name} {metric(record[name])}" for name in names)
         star = "  *" if record["best"] else ""
         line = f"epoch {record['epoch']:>3}/{self.epochs}  {figures}  {record['seconds']:.0f} s{star}"
-        self.console.print(line, soft_wrap=not self.console.is_terminal)  # a log's lines stay whole
+        self.console.print(line, soft_wrap=not self.console.is_terminal)  # do not wrap lines in a log file

@@ -1,4 +1,4 @@
-"""Which examples a worker takes at a step, and where they come from: the device, or the map on disk ahead of time."""
+"""Batches of one worker at each step, from arrays on the device or prefetched from memory-mapped files."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,18 +14,18 @@ from raysq.training.batch_feed import BatchFeed
 
 # Above this the arrays stay on disk and batches are gathered on the host.
 HOST_BYTES = 256 * 2**20
-_EVALUATED = 16  # batches of one call in evaluation
+_EVALUATED = 16  # batches per call in evaluation
 
 
 @dataclass(frozen=True)
 class ReplicaInfo:
-    """Where a worker stands among all.
+    """Position of a worker in its group.
 
     Attributes:
-        replicas: of all workers.
-        rank: of this worker.
-        local: replicas of this worker.
-        device: that holds arrays which fit.
+        replicas: Number of replicas over all workers.
+        rank: Rank of this worker.
+        local: Number of replicas of this worker.
+        device: Device that holds the arrays of batch sources of at most `HOST_BYTES`.
     """
 
     replicas: int
@@ -34,10 +34,19 @@ class ReplicaInfo:
     device: str
 
     def part(self, rows: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """This worker's part of global batches of shape (steps, batch), padded with rows that weigh nothing."""
+        """Return this worker's part of global batches, padded with rows of weight 0.
+
+        Args:
+            rows: Example indices of shape (steps, batch).
+            weights: Weights of the same shape.
+
+        Returns:
+            The indices and weights of this worker, of shape (steps, part * local), where a part is the share of one
+            replica.
+        """
         part = shuffle.replica_slice(rows.shape[1], self.replicas)
         short = part * self.replicas - rows.shape[1]
-        # Padding repeats a row of the batch, so that nothing unusual enters the model.
+        # Padding repeats a row of the batch, so that the model sees valid values only.
         rows = np.concatenate([rows, np.repeat(rows[:, :1], short, 1)], 1)
         weights = np.pad(weights, ((0, 0), (0, short)))
         begin = self.rank * self.local * part
@@ -46,19 +55,19 @@ class ReplicaInfo:
 
 
 class ReplicaBatches:
-    """The batches of all splits, as one worker takes them.
+    """Batches of all splits for one worker.
 
     Args:
-        splits: examples by split.
-        place: of the worker.
-        size: examples of a global training batch.
-        seed: of the order and of what is drawn at a step.
-        generators: random generators of the model, which are seeded anew at every step.
+        splits: Batch sources by split.
+        place: Position of the worker in its group.
+        size: Number of examples of a global training batch.
+        seed: Seed of the order and of the random generators.
+        generators: Number of random generators of the model. Each is seeded at every step.
 
     Attributes:
-        feeds: of each split that has examples.
-        size: as given; another may be set.
-        seed: as given; another may be set with `renew`.
+        feeds: Batch feed of each split that has examples.
+        size: Number of examples of a global training batch. It may be set, or changed with `renew`.
+        seed: Seed of the order and of the random generators. Change it with `renew`.
     """
 
     def __init__(
@@ -69,14 +78,19 @@ class ReplicaBatches:
         self._splits = splits
         self._place = place
         self._generators = generators
-        # What several splits share is placed once. The array is kept with its copy: another could be given its id.
+        # Arrays shared by several splits are placed once. The array is kept with its copy, so that its id stays unique.
         self._placed: dict[int, tuple[np.ndarray, tf.Tensor]] = {}
         self.feeds = {name: self._feed(examples) for name, examples in splits.items() if len(examples)}
         self._pool = ThreadPoolExecutor(1)
         self._ahead: tuple[tuple[int, int], Future] | None = None
 
     def renew(self, size: int, seed: int) -> None:
-        """Makes these the batches of another run over the same examples."""
+        """Switch to another run over the same examples.
+
+        Args:
+            size: Number of examples of a global training batch.
+            seed: Seed of the order and of the random generators.
+        """
         self.size, self.seed, self._ahead = size, seed, None
 
     def _feed(self, examples: BatchSource) -> BatchFeed:
@@ -91,8 +105,14 @@ class ReplicaBatches:
         return BatchFeed(examples, placed)
 
     def train(self, first_step: int, steps: int) -> tuple:
-        """Batches of global steps `[first_step, first_step + steps)`, their weights, the weight of each global batch,
-        and the seeds of each step and replica; those that follow are gathered meanwhile where the host does it."""
+        """Return the batches of global steps `[first_step, first_step + steps)`.
+
+        Where batches are gathered on the host, those of the next steps are gathered in the background.
+
+        Returns:
+            The batches, their weights of shape (steps, batch), the total weight of each global batch of shape
+            (steps,), and the seeds of each step and replica.
+        """
         ahead, self._ahead = self._ahead, None
         asked = (first_step, steps)
         found = ahead[1].result() if ahead is not None and ahead[0] == asked else self._train(*asked)
@@ -104,7 +124,7 @@ class ReplicaBatches:
     def _train(self, first_step: int, steps: int) -> tuple:
         rows = shuffle.batch_order(self.seed, len(self._splits["train"]), self.size, first_step, steps)
         weights = self._weights("train", rows)
-        totals = weights.sum(1)  # over the batches of all workers, the same on each of them
+        totals = weights.sum(1)  # over the batches of all workers, so equal on each of them
         rows, weights = self._place.part(rows, weights)
         first = self._place.rank * self._place.local
         replicas = range(first, first + self._place.local)
@@ -112,13 +132,21 @@ class ReplicaBatches:
         return self.feeds["train"].batch(rows), weights, totals, seeds
 
     def _weights(self, split: str, rows: np.ndarray) -> np.ndarray:
-        """The weight of each example: the share of its outputs that were observed."""
+        """Return the weight of each example: the share of its outputs that were observed."""
         shares = getattr(self._splits[split], "shares", None)
         return np.ones(rows.shape, np.float32) if shares is None else shares[rows].astype(np.float32)
 
     def evaluation(self, split: str, size: int, *, padded: bool = True) -> Iterator[tuple[Any, np.ndarray, float]]:
-        """All examples of a split once, some batches of `size` at a time, with their weights and the share that is done
-        with them; the last batch is filled up with rows that weigh nothing, or is shorter where not `padded`."""
+        """Iterate once over all examples of a split, up to 16 batches at a time.
+
+        Args:
+            split: Name of the split.
+            size: Number of examples of a global batch.
+            padded: Whether to fill the last batch with rows of weight 0. If False, the last batch may be shorter.
+
+        Yields:
+            Batches, their weights, and the share of the split that is done after them.
+        """
         count = len(self._splits[split])
         size = min(size, count)
         batches = -(-count // size)
@@ -136,9 +164,18 @@ class ReplicaBatches:
                 yield self.feeds[split].batch(part), weights, done
 
     def single(self, split: str, size: int) -> Iterator[tuple[Any, int]]:
-        """All examples of a split in their order, a batch at a time, for one replica, and how many of it count."""
+        """Iterate over all examples of a split in order, one batch at a time, for one replica.
+
+        Args:
+            split: Name of the split.
+            size: Number of examples of a batch.
+
+        Yields:
+            A batch, and the number of examples from its first one to the end of the split. If that number is below
+            `size`, the rows after it are padding.
+        """
         count = len(self._splits[split])
         size = min(size, count)
         for first in range(0, count, size):
-            rows = np.minimum(np.arange(first, first + size), count - 1)  # always as many: compiled once
+            rows = np.minimum(np.arange(first, first + size), count - 1)  # one batch size, compiled once
             yield tf.nest.map_structure(lambda part: part[0], self.feeds[split].batch(rows[None])), count - first

@@ -1,4 +1,4 @@
-"""A run's directory: what lies in it, and where the run stands."""
+"""Directory of a run: its files, and the state of the run."""
 
 import contextlib
 import difflib
@@ -25,7 +25,7 @@ _PURPOSE = "run"  # of the signature
 
 
 class EpochRecord(TypedDict):
-    """A line of `metrics.jsonl`; losses and metrics of all splits are further keys."""
+    """Schema of a line of `metrics.jsonl`; the losses and metrics of training and validation are further keys."""
 
     epoch: int
     step: int
@@ -34,7 +34,7 @@ class EpochRecord(TypedDict):
 
 
 class RunResult(TypedDict):
-    """What `result.json` holds."""
+    """Schema of `result.json`."""
 
     metrics: dict[str, float]
     steps: int
@@ -45,18 +45,20 @@ class RunResult(TypedDict):
 
 
 class Failure(TypedDict):
-    """What `failure.json` holds: why training ended."""
+    """Schema of `failure.json`: the reason why training ended."""
 
     message: str
 
 
 class Run:
-    """A run's directory: `config.json`, `metrics.jsonl`, `checkpoints/`, `result.json`, `model.keras`, `history.png`,
-    and `assets/` where its problem has such.
+    """A training run, stored in a directory.
+
+    The directory holds `config.json`, `metrics.jsonl`, `checkpoints/`, `result.json`, `model.keras`, `history.png`,
+    and `assets/` where its problem has assets.
 
     Attributes:
-        directory: where it is.
-        config: what it was asked to do.
+        directory: Path of the run's directory.
+        config: Configuration of the run.
     """
 
     def __init__(self, directory: Path, config: RunConfig):
@@ -82,7 +84,7 @@ class Run:
         return notebook.card(f"Run {self.name}", {**fields, "directory": self.directory})
 
     def _figures(self) -> dict[str, Any]:
-        """Where the run stands and what it has reached, for people."""
+        """Return the run's state and metrics for display."""
         result = self.result()
         if result is not None:
             best = f"{result['best_epoch']} of {result['epochs']}"
@@ -101,18 +103,23 @@ class Run:
         folder: Path | None = None,
         trust: bool = False,
     ) -> "Run":
-        """The run of a configuration: a new one, or the one that is there, to be continued. One of the same name that
-        has not trained a step is replaced.
+        """Create the run of a configuration, or return the existing run to continue it.
+
+        An existing run of the same name with another configuration is replaced if it has not trained a step.
 
         Args:
-            config: what to do.
-            name: of its directory, instead of the configuration's id.
-            fresh: remove what is there.
-            folder: where runs are kept; RAYSQ_HOME/runs if left out.
-            trust: as for `open`, of one that is there.
+            config: Configuration of the run.
+            name: Name of its directory. Defaults to the configuration's id.
+            fresh: Whether to remove an existing run of that name.
+            folder: Parent directory of the run. Defaults to RAYSQ_HOME/runs.
+            trust: See `open`; applies to an existing run.
+
+        Returns:
+            The new or existing run.
 
         Raises:
-            UsageError: a run of that name has another configuration, and steps.
+            UsageError: If a run of that name has another configuration and has trained steps.
+            RaysqError: If the directory cannot be written.
         """
         if name is not None:
             check_name(name, "run")
@@ -122,9 +129,9 @@ class Run:
                 there = cls.open(directory, trust=trust)
                 if there.config.id == config.id:
                     if is_own(config.model) and not there.config.may_import:
-                        return cls._write(directory, config)  # what was asked for here is the same: it is of this home
+                        return cls._write(directory, config)  # same model, named here: sign it
                     return there
-                if there.state() != "new":  # of a new one nothing is lost: its model may not have been built
+                if there.state() != "new":  # replacing a new run loses nothing: its model may not have been built
                     raise UsageError(
                         f"run {directory.name} exists with other settings ({there.config.differences(config)}): choose "
                         "another --name, or --fresh to start anew"
@@ -147,16 +154,20 @@ class Run:
 
     @classmethod
     def open(cls, run: str | Path, *, trust: bool = False) -> "Run":
-        """An existing run by directory, id, or an unambiguous beginning of its id.
+        """Open an existing run.
 
         Args:
-            run: the run.
-            trust: whether the module of a user's model may be imported though this home has not made the run, and
-                links may lead out of its folder.
+            run: Directory, id, or an unambiguous prefix of the id.
+            trust: Whether to trust a run that this home did not create. If True, the module of a user's model may be
+                imported, and links may lead out of the directory.
+
+        Returns:
+            The run.
 
         Raises:
-            DataError: there is none (names those that are spelled alike), a newer raysq wrote it, or a link leads out.
-            UsageError: an empty name.
+            DataError: If there is no such run (the error lists similar names), if a newer raysq wrote it, or if a link
+                leads out of its directory.
+            UsageError: If the name is empty.
         """
         directory = find(run)
         if not trust:
@@ -173,22 +184,22 @@ class Run:
             **values, trusted=trust or (is_own(values["model"]) and is_signed(_PURPOSE, values, signature))
         )
         if trust and not Path(config.source_folder).is_dir():
-            config = replace(config, source_folder=os.getcwd())  # it is another machine's
+            config = replace(config, source_folder=os.getcwd())  # the recorded folder is on another machine
         return cls(directory, config)
 
     @classmethod
     def of(cls, run: "Run | str | Path", *, trust: bool = False) -> "Run":
-        """A run that is open already, or `open`."""
+        """Return an open run as it is, or open a run by directory or id; see `open`."""
         if isinstance(run, Run):
             return cls.open(run.directory, trust=True) if trust and not run.config.may_import else run
         return cls.open(run, trust=trust)
 
     def named(self, model: str, source: tuple[str, str]) -> "Run":
-        """The same run, with its model trusted where it is the one that the user has named for a whole search.
+        """Return the same run, with its model trusted if it is the one that the user named for a search.
 
         Args:
-            model: that was named.
-            source: digest and folder of its source.
+            model: Model that the user named.
+            source: Digest and folder of its source.
         """
         digest, folder = source
         if (self.config.model, self.config.source_digest) != (model, digest):
@@ -196,38 +207,42 @@ class Run:
         return Run(self.directory, replace(self.config, source_folder=folder, trusted=True))
 
     def resolved(self) -> "Run":
-        """The same run for another process, which does not ask again whether it is trusted."""
+        """Return the same run with an absolute path, for another process; it keeps its trust."""
         return Run(self.directory.resolve(), self.config)
 
     @property
     def name(self) -> str:
-        """The directory's name."""
+        """Name of the run's directory."""
         return self.directory.name
 
     @property
     def last(self) -> Path:
-        """The checkpoint to continue from."""
+        """Directory of the checkpoint to continue from."""
         return self.directory / "checkpoints" / "last"
 
     @property
     def best(self) -> Path:
-        """The checkpoint of the lowest val_loss."""
+        """Directory of the checkpoint with the lowest val_loss."""
         return self.directory / "checkpoints" / "best"
 
     @property
     def assets(self) -> Path:
-        """The folder of what predictions need beside the model and the facts, where the problem has such."""
+        """Directory of files that predictions need besides the model and the metadata, where the problem has any."""
         return self.directory / "assets"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the run for this process; another that trains it meets an error instead of mixing its lines."""
+        """Lock the run for this process, so that two processes never train it at the same time.
+
+        Raises:
+            RaysqError: If another process holds the lock.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         with locked_run(self.directory):
             yield
 
     def state(self) -> str:
-        """ "finished", "running", "interrupted" or "new"."""
+        """Return the run's state: "finished", "running", "interrupted" or "new"."""
         if self.result() is not None:
             return "finished"
         try:
@@ -235,17 +250,20 @@ class Run:
                 return self._left()
         except RaysqError:
             return "running"
-        except OSError:  # a disk that cannot be written, on which nobody trains
+        except OSError:  # no process trains on a read-only disk
             return self._left()
 
     def _left(self) -> str:
         return "interrupted" if self.metrics() or self.last.exists() else "new"
 
     def metrics(self, epochs: int | None = None) -> list[dict[str, Any]]:
-        """One record an epoch; only those of the first `epochs` where that is given.
+        """Return one record per epoch from `metrics.jsonl`.
+
+        Args:
+            epochs: Number of records to read. Defaults to all.
 
         Raises:
-            DamagedError: a line is cut or changed, or epochs are missing.
+            DamagedError: If a line is truncated or changed, or if epochs are missing.
         """
         path = self.directory / "metrics.jsonl"
         hint = "train the run again with --fresh"
@@ -259,21 +277,24 @@ class Run:
         return records
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Adds an epoch's record; those of this epoch and later ones, from before a crash, are replaced."""
+        """Append an epoch's record to `metrics.jsonl`.
+
+        Records of this epoch and later ones, written before a crash, are removed.
+        """
         write_json_lines(self.directory / "metrics.jsonl", [*self.metrics(record["epoch"] - 1), record])
 
     def result(self) -> dict[str, Any] | None:
-        """What a finished run reached, or None.
+        """Return the content of `result.json`, or None if the run is not finished.
 
         Raises:
-            DamagedError: the file is cut or changed.
+            DamagedError: If the file is truncated or changed.
         """
         hint = "remove it, and the same `raysq train` command measures the run again"
         found = read_json(self.directory / "result.json", RunResult, hint, missing=None)
         return None if found is None else dict(found)
 
     def failure(self) -> str | None:
-        """Why a worker group, or a trial, has ended without a result; None where it has not."""
+        """Return the reason why a trial or a worker group ended without a result, or None."""
         path = self.directory / "failure.json"
         try:
             found = read_json(path, Failure, "what it said is lost", missing=None)
@@ -282,7 +303,7 @@ class Run:
         return None if found is None else found["message"]
 
     def still_improving(self) -> str | None:
-        """A line that says that a finished run's val_loss still fell in its last epoch; None where it did not."""
+        """Return a message if a finished run trained all epochs and its last val_loss is the lowest, else None."""
         losses = [record["val_loss"] for record in self.metrics()]
         epochs = self.config.training["epochs"]
         result = self.result()
@@ -293,7 +314,11 @@ class Run:
         return f"val_loss still fell in the last epoch: train longer, such as with --epochs {2 * epochs} (a new run)"
 
     def finish(self, result: Mapping[str, Any]) -> None:
-        """Marks the run as finished."""
+        """Write `result.json`, which marks the run as finished.
+
+        Args:
+            result: Content of the file; see `RunResult`.
+        """
         write_json(self.directory / "result.json", result)
 
 
@@ -302,11 +327,14 @@ class _Best(TypedDict):
 
 
 def find(run: str | Path) -> Path:
-    """The directory of a run, damaged or not, by directory, id, or an unambiguous beginning of its id.
+    """Return the directory of a run; the run may be damaged.
+
+    Args:
+        run: Directory, id, or an unambiguous prefix of the id.
 
     Raises:
-        DataError: there is none (names those that are spelled alike).
-        UsageError: an empty name.
+        DataError: If there is no such run (the error lists similar names), or if several runs match the prefix.
+        UsageError: If the name is empty.
     """
     directory = Path(run)
     if not str(run).strip():
@@ -327,10 +355,10 @@ def find(run: str | Path) -> Path:
 
 
 def remove(directory: Path) -> None:
-    """Remove the directory of a run, damaged or not.
+    """Remove the directory of a run; the run may be damaged.
 
     Raises:
-        RaysqError: another process trains it.
+        RaysqError: If another process trains the run.
     """
     with locked_run(directory):
         shutil.rmtree(directory)
@@ -338,14 +366,18 @@ def remove(directory: Path) -> None:
 
 @contextmanager
 def locked_run(directory: Path) -> Iterator[None]:
-    """Hold a run's directory for this process."""
+    """Lock a run's directory for this process.
+
+    Raises:
+        RaysqError: If another process holds the lock.
+    """
     said = f"run {directory.name} is being trained by another process; wait for it, or use --name"
     with is_locked(directory / ".lock", said):
         yield
 
 
 def _missing(run: str, names: Sequence[str]) -> NotFoundError:
-    """The error for a name that no run has: it is another thing's, or like those of some runs, or like none."""
+    """Return the error for an unknown run, with a hint where a search, a data set or a similar run has the name."""
     for directory in (Path(run), home() / "experiments" / run):
         if (directory / "experiment.json").exists():
             its = ""
@@ -361,11 +393,16 @@ def _missing(run: str, names: Sequence[str]) -> NotFoundError:
 
 
 def alike(typed: str, names: Iterable[str]) -> list[str]:
-    """The names, at most three, of runs or searches that are spelled like one that was typed, or that begin so."""
+    """Return up to three names of runs or searches that are similar to a typed name or to its beginning.
+
+    Args:
+        typed: Name that the user typed.
+        names: Existing names.
+    """
     typed = typed.lower()
 
     def likeness(name: str) -> float:
-        # Ids end in a hash that nobody types.
+        # Ids end in a hash that users rarely type, so the beginning is compared too.
         parts = (name.lower(), name.lower()[: len(typed)])
         return max(difflib.SequenceMatcher(None, typed, part).ratio() for part in parts)
 
@@ -374,11 +411,11 @@ def alike(typed: str, names: Iterable[str]) -> list[str]:
 
 
 def runs(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Run]:
-    """All runs, newest first.
+    """Return all runs, newest first.
 
     Args:
-        on_damaged: called with the directory of each run that cannot be read, which is left out, and the error; a
-            warning if left out.
+        on_damaged: Called with the directory and the error of each run that cannot be read. Such runs are left out.
+            Defaults to a warning.
 
     Example:
         >>> [run.name for run in raysq.runs() if run.state() == "finished"]

@@ -1,4 +1,4 @@
-"""The configuration of a run: every setting resolved, and the model it builds."""
+"""Configuration of a run: all settings, resolved, and the model that they build."""
 
 import functools
 import hashlib
@@ -30,30 +30,30 @@ from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 from raysq.training.user_code import describe, is_own, place_of
 
 _SHOWN = 4  # differences in a message
-_LONG = 40  # characters of one value
+_LONG = 40  # characters of one value in a message
 
 
 @dataclass(frozen=True)
 class RunConfig:
-    """Everything needed to repeat a run; the number of workers is not among it.
+    """All values needed to repeat a run; the number of workers is not one of them.
 
     Attributes:
-        task: its name.
-        problem: its problem's name.
-        model: a model's name, or `package.module:function`.
-        data: the data set's directory.
-        fingerprint: of the data set.
-        synthetic: whether the data are the built-in sample.
-        seed: of weights, order and dropout.
-        examples: batch-time settings.
-        builder: the model's settings.
-        training: settings of training.
-        facts: what the problem needs for prediction and for the metrics' own unit.
-        versions: of what made the numbers; not part of the run's id.
-        source_digest: of the source of a person's own model; empty for raysq's, and where it is not known.
-        source_folder: where that model was imported from; not part of the run's id.
-        given: settings of the optimizer that were given for a user's model, which decides them if it comes compiled.
-        trusted: whether the module of a user's model may be imported: see `may_import`. It is never read from a file.
+        task: Name of the task.
+        problem: Name of the task's problem.
+        model: Name of a model, or `package.module:function`.
+        data: Directory of the data set.
+        fingerprint: Fingerprint of the data set.
+        synthetic: Whether the data are the built-in sample.
+        seed: Seed of weights, order and dropout.
+        examples: Batch-time settings of the problem.
+        builder: Settings of the model.
+        training: Training settings.
+        facts: Metadata that the problem needs to predict and to denormalize metrics.
+        versions: Versions of the packages that affect the numbers. Not part of the run's id.
+        source_digest: Digest of the source of the user's own model. Empty for raysq's models and unknown sources.
+        source_folder: Folder from which that model was imported. Not part of the run's id.
+        given: Names of optimizer settings that the user set for their own model. A compiled model decides them itself.
+        trusted: Whether the module of a user's model may be imported; see `may_import`. Never read from a file.
     """
 
     task: str
@@ -78,19 +78,23 @@ class RunConfig:
 
     @property
     def may_import(self) -> bool:
-        """Whether the user has named the model, or this home has, and its module may be imported."""
+        """Whether the module of the user's model may be imported: the user or this home has named it."""
         return bool(vars(self)["trusted"])
 
     @property
     def id(self) -> str:
-        """Task, model and a hash of the data's fingerprint, settings, seed and the source of a person's own model."""
+        """Id of the run: task, model, and a hash of data fingerprint, settings, seed and the user's model source."""
         parts = [self.fingerprint, self.model, self.examples, self.builder, self.training, self.seed]
         parts += [one for one in (self.source_digest, self.given) if one]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.task}-{self.model.split(':')[-1]}-{digest}"
 
     def differences(self, now: "RunConfig") -> str:
-        """What another configuration has otherwise, for a message."""
+        """Return the differences of another configuration as text for a message.
+
+        Args:
+            now: The other configuration.
+        """
         found = []
         if self.fingerprint != now.fingerprint:
             found.append("the data have changed")
@@ -110,7 +114,7 @@ class RunConfig:
         return "; ".join(found[:_SHOWN]) + ("; ..." if len(found) > _SHOWN else "")
 
     def settings(self) -> dict[str, Any]:
-        """All settings by name, from which `plan` makes this configuration again."""
+        """Return all settings by name, from which `resolve_config` makes this configuration again."""
         if not is_own(self.model):
             return {**self.examples, **self.builder, **self.training}
         left = {name for name in OPTIMIZER_SETTINGS if name not in self.given and name not in self.builder}
@@ -118,36 +122,39 @@ class RunConfig:
         return {**self.examples, **self.builder, **training}
 
     def train_settings(self) -> TrainSettings:
-        """The settings of training."""
+        """Return the training settings."""
         return make_settings(TrainSettings, self.training)
 
     def example_settings(self) -> Any:
-        """The problem's batch-time settings."""
+        """Return the problem's batch-time settings."""
         return make_settings(problems.get(self.problem).examples, self.examples)
 
     def model_spec(self) -> ModelSpec:
-        """The model's entry in its problem, or one for a person's own builder."""
+        """Return the model's entry in its problem, or a new one for the user's own builder."""
         return find_model(self.problem, self.model)
 
     def load_builder(self) -> Callable[..., Any]:
-        """The function that builds the model, imported.
+        """Import and return the function that builds the model.
 
         Raises:
-            UsageError: there is no such function.
-            SourceChanged: the model's source is another by now.
-            TrustError: the model is a user's own, and the configuration is from elsewhere.
+            UsageError: If there is no such function.
+            SourceChanged: If the model's source has changed.
+            TrustError: If the model is a user's own and the configuration is from elsewhere.
         """
         path = self.model_spec().build
         trusted = self.may_import or not is_own(self.model)
         return load_builder(path, self.source_digest, self.source_folder, trusted=trusted)
 
     def build(self, dataset: Dataset) -> Any:
-        """Builds the Keras model.
+        """Build the Keras model.
+
+        Args:
+            dataset: Data set of the run.
 
         Raises:
-            UsageError: the builder refuses its settings, or returns what cannot be trained.
-            SourceChanged: the model's source is another by now.
-            TrustError: the model is a user's own, and the configuration is from elsewhere.
+            UsageError: If the builder refuses its settings, or returns a model that cannot be trained.
+            SourceChanged: If the model's source has changed.
+            TrustError: If the model is a user's own and the configuration is from elsewhere.
         """
         builder = self.load_builder()
         values = _typed(self.builder, _keywords(builder, self.model), self.model)
@@ -179,28 +186,39 @@ def _said(value: Any) -> str:
 
 
 def find_model(problem: str, model: str) -> ModelSpec:
-    """A model of a problem by name, or a person's own by `package.module:function`."""
+    """Return the entry of a problem's model, or a new one for the user's own model.
+
+    Args:
+        problem: Name of the problem.
+        model: Name of a model, or `package.module:function`.
+
+    Raises:
+        UsageError: If the problem has no model of that name.
+    """
     models = problems.get(problem).models
     if is_own(model):
-        return ModelSpec(model, xla=False)  # whether it pays is not known: --set xla=true
+        return ModelSpec(model, xla=False)  # unknown whether XLA is faster; --set xla=true enables it
     if model not in models:
         raise UsageError(f"unknown model {model!r}: {nearest_name(model, models)}, or package.module:function")
     return models[model]
 
 
 def load_builder(path: str, digest: str = "", folder: str = "", *, trusted: bool) -> Callable[..., Any]:
-    """Imports a model builder named `package.module:function`; the current folder is searched as well.
+    """Import a model builder; the current folder is searched as well.
 
     Args:
-        path: its name.
-        digest: of the source that it must have; empty for the one that is there now.
-        folder: where to look for that source too.
-        trusted: whether the user has named it, or this home has written the name down, or it is raysq's own.
+        path: Name of the builder, `package.module:function`.
+        digest: Digest of the required source. Defaults to empty, which accepts the present source.
+        folder: Another folder to search for the required source.
+        trusted: Whether the builder may be imported: the user named it, this home signed the name, or it is raysq's.
+
+    Returns:
+        The function or model class.
 
     Raises:
-        UsageError: there is no such function.
-        SourceChanged: it has another source.
-        TrustError: it is not trusted.
+        UsageError: If there is no such function.
+        SourceChanged: If the function has another source.
+        TrustError: If the builder is not trusted.
     """
     module, _, name = path.partition(":")
     if not trusted:
@@ -212,7 +230,7 @@ def load_builder(path: str, digest: str = "", folder: str = "", *, trusted: bool
         imported = import_source(module, digest, folder)
     except RaysqError:
         raise
-    except Exception as error:  # what a module does when it is imported is the user's
+    except Exception as error:  # the user's module may raise anything
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
             raise UsageError(f"model {path!r}: there is no module {error.name!r} in {os.getcwd()}") from None
         place = place_of(error, path)
@@ -224,7 +242,7 @@ def load_builder(path: str, digest: str = "", folder: str = "", *, trusted: bool
         raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}")
     if not _is_builder(builder):
         raise UsageError(f"model {path!r} is not a function written in Python, nor a class of Keras models")
-    if digest and imported_digest(module, name) != digest:  # a function of a notebook, defined anew
+    if digest and imported_digest(module, name) != digest:  # a notebook's function that was redefined
         raise SourceChanged(f"the source of {path} has changed since the run was begun: train another run of it")
     return builder
 
@@ -240,10 +258,10 @@ def _is_builder(value: Any) -> bool:
 
 
 def _typed(values: Mapping[str, Any], known: Mapping[str, Setting], model: str) -> dict[str, Any]:
-    """The settings of a builder out of a configuration, which may be written by hand: each is one, and of its type.
+    """Return the builder's settings of a configuration, converted to their types; the file may be edited by hand.
 
     Raises:
-        UsageError: one is not.
+        UsageError: If a setting is unknown or has a wrong type.
     """
     for name in values:
         if name not in known:
@@ -255,20 +273,25 @@ def _typed(values: Mapping[str, Any], known: Mapping[str, Setting], model: str) 
 
 
 def _source(path: str) -> tuple[str, str]:
-    """Digest and folder of the source that a builder was loaded from; empty where they are not known."""
+    """Return digest and folder of the source that a builder was imported from; empty where they are unknown."""
     module, _, name = path.partition(":")
     digest = imported_digest(module, name)
     return (digest, folder_of(module)) if digest else ("", "")
 
 
 def import_place() -> tuple[str, tuple[str, ...], str]:
-    """Where this process imports from, and its home, for `import_from` in a process of Ray's."""
+    """Return this process's folder, its `sys.path` and its home, for `import_from` in a Ray process."""
     return os.getcwd(), tuple(sys.path), str(home())
 
 
 def import_from(place: tuple[str, tuple[str, ...], str]) -> None:
-    """Lets this process find the modules that the driver finds: models of a person's own lie where the command was
-    given, and Ray gives its processes a folder of their own. Runs that it makes are of the driver's home."""
+    """Let this process find the driver's modules and home.
+
+    A user's model lies in the driver's current folder, and Ray starts its processes in another folder.
+
+    Args:
+        place: Result of `import_place` in the driver.
+    """
     folder, paths, home = place
     if os.path.isdir(home):
         os.environ["RAYSQ_HOME"] = home
@@ -287,21 +310,26 @@ def resolve_config(
     *,
     trusted: bool = True,
 ) -> RunConfig:
-    """Resolves every setting: the problem's defaults, the task's, the data set's, the model's, then the person's.
+    """Resolve all settings of a run.
+
+    Later layers override earlier ones: the problem's defaults, the task, the data set, the model, then the user.
 
     Args:
-        task_name: the task.
-        model: the model's name, or `package.module:function`.
-        dataset: what it is trained on.
-        seed: of weights, order and dropout.
-        overrides: what the person gave.
-        source: digest and folder of the source that the model must have, if any.
-        trusted: whether the model is named by the user, or by this home, and not by a folder from elsewhere.
+        task_name: Name of the task.
+        model: Name of the model, or `package.module:function`.
+        dataset: Data set to train on.
+        seed: Seed of weights, order and dropout, from 0 to 2**32 - 1.
+        overrides: Settings that the user gave, by name.
+        source: Digest and folder of the source that the model must have. Defaults to empty, which accepts any source.
+        trusted: Whether the user or this home named the model. False where a folder from elsewhere names it.
+
+    Returns:
+        The configuration.
 
     Raises:
-        UsageError: an unknown model or setting (names the nearest), or a wrong type.
-        SourceChanged: the model's source is another by now.
-        TrustError: the model is a user's own, and not trusted.
+        UsageError: If a model or setting is unknown (the error names the nearest), or if a value has a wrong type.
+        SourceChanged: If the model's source has changed.
+        TrustError: If the model is a user's own and not trusted.
     """
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed must be from 0 to {2**32 - 1}, received {seed}")
@@ -314,7 +342,7 @@ def resolve_config(
         "examples": setting_fields(problem.examples),
         "training": setting_fields(TrainSettings),
     }
-    # Keywords of a builder with the name of another section's setting: one name is one value.
+    # A builder's keyword with the name of another section's setting takes the value of that setting.
     shared = [name for name in sections["builder"] if name in sections["examples"] or name in sections["training"]]
     defaults = {name: setting.default for name, setting in sections["builder"].items()}
     known = {name: section for section, settings in sections.items() for name in settings}
@@ -332,7 +360,7 @@ def resolve_config(
                 hint = _hint(builder, key) or nearest_name(key, known)
                 raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {hint}")
             section = known[key]
-            if section == "examples":  # they may be spans of time: the problem reads them, at the data set's cadence
+            if section == "examples":  # may be durations, which the problem converts at the data set's cadence
                 of_examples[key] = value
             else:
                 values[section][key] = coerce(value, sections[section][key].type, key)
@@ -368,26 +396,26 @@ def resolve_config(
         source_digest=source_digest,
         source_folder=source_folder,
     )
-    # As it will be read back: tuples become lists, so that an id is the same before and after the disk.
+    # Convert tuples to lists, as JSON does, so that the id is the same before and after the configuration is saved.
     return RunConfig(**json.loads(json.dumps(asdict(config))), trusted=trusted)
 
 
 def _keywords(builder: Callable[..., Any], model: str) -> dict[str, Setting]:
-    """The settings of a builder.
+    """Return the settings of a builder, which are its keyword arguments.
 
     Raises:
-        UsageError: its signature cannot be read.
+        UsageError: If the signature of a user's builder cannot be read.
     """
     try:
         return setting_fields(builder)
-    except Exception as error:  # annotations that cannot be resolved, classes of C
+    except Exception as error:  # unresolvable annotations, classes written in C
         if not is_own(model):
             raise
         raise UsageError(f"model {model!r}: the arguments of its function cannot be read: {describe(error)}") from error
 
 
 def _hint(builder: Callable[..., Any], key: str) -> str | None:
-    """What to do where a setting is an argument of a user's builder, but no keyword-only one."""
+    """Return a hint where a setting is an argument of the builder that is not keyword-only, else None."""
     parameter = inspect.signature(builder).parameters.get(key)
     if parameter is None or parameter.kind is parameter.VAR_KEYWORD:
         return None
@@ -395,7 +423,7 @@ def _hint(builder: Callable[..., Any], key: str) -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that decide the numbers."""
+    """Return the versions of the packages that affect the numbers."""
     from importlib.metadata import version
 
     others = {name: version(name) for name in ("tensorflow", "keras", "numpy", "pyarrow", "ray")}

@@ -1,4 +1,4 @@
-"""The model file of a run: whether a model can be saved at all, and reading it back."""
+"""Model file of a run: check that a model can be saved, and load it."""
 
 import random
 import re
@@ -20,21 +20,23 @@ _REGISTER = "put @keras.saving.register_keras_serializable() above it"
 
 
 def check_saveable(model: Any, name: str) -> None:
-    """Makes sure, before the first step, that a model could be read back from its file.
+    """Check, before the first step, that a model could be loaded from its file.
 
-    What Keras would write of it, all but the weights, is read at once. The model and the seeds stay as they are.
+    The configuration that Keras would save is deserialized at once, without weights. The model and the random seeds
+    are not changed.
 
     Args:
-        model: built.
-        name: of the model, for messages.
+        model: A built Keras model.
+        name: Name of the model, for messages.
 
     Raises:
-        UsageError: Keras cannot read it, or what is read has other weights; names the class and what to do.
+        UsageError: If Keras cannot load the model, or if the loaded model has weights of other shapes. The error names
+            the class and the remedy.
     """
     import keras
     import tensorflow as tf
 
-    state = random.getstate()  # Keras draws the seeds of layers from it
+    state = random.getstate()  # Keras draws layer seeds from this generator
     refused = f"model {name!r} could not be loaded once it is trained"
     try:
         with warnings.catch_warnings(), _device(tf):
@@ -43,7 +45,7 @@ def check_saveable(model: Any, name: str) -> None:
             written.pop("compile_config", None)  # predictions need no loss
             again = keras.saving.deserialize_keras_object(written)
             check_objects(written, registered=True)
-    except Exception as error:  # whatever a person's get_config, from_config, __init__ and build raise
+    except Exception as error:  # the user's get_config, from_config, __init__ and build may raise anything
         raise UsageError(f"{refused}: {_reason(error)}") from None
     finally:
         random.setstate(state)
@@ -60,12 +62,12 @@ def check_saveable(model: Any, name: str) -> None:
 
 
 def _device(tf: Any) -> Any:
-    """Beside a model that fills a GPU there is no room for another."""
+    """Return the device of the copy: the CPU, since a GPU may have no memory for a second model."""
     return tf.device(None if tf.distribute.has_strategy() else "/CPU:0")
 
 
 def _own_classes(model: Any) -> str:
-    """The classes of a model that are not Keras's."""
+    """Return the names of a model's classes that are not from Keras."""
     classes = dict.fromkeys(type(layer) for layer in model._flatten_layers())
     return ", ".join(one.__name__ for one in classes if not one.__module__.startswith("keras.")) or "its classes"
 
@@ -78,7 +80,7 @@ def _weights(shapes: list[tuple[int, ...]]) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Why Keras cannot read a model, out of a message that holds its whole configuration."""
+    """Return the reason why Keras cannot load a model, from an error message that holds the whole configuration."""
     text = str(error)
     if found := re.search(r"Could not locate (class|function) '([^']+)'", text):
         return f"Keras does not know its {found[1]} {found[2]}: {_REGISTER}"
@@ -94,17 +96,21 @@ def _reason(error: BaseException) -> str:
 
 
 def load_saved(run: Run, *, as_trained: bool = False) -> Any:
-    """Reads a run's `model.keras`, with its best weights.
+    """Load a run's `model.keras`, which has its best weights.
 
-    The module of a person's own model is imported for its classes, from where it was when the run was trained.
+    The module of a user's own model is imported for its classes, from its recorded folder if necessary.
 
     Args:
-        run: it has such a file.
-        as_trained: also the loss and metrics that the model was compiled with, which predictions do not need.
+        run: A run with a model file.
+        as_trained: Whether the loss and metrics that the model was compiled with are required. Predictions do not
+            need them. Defaults to False.
+
+    Returns:
+        The Keras model.
 
     Raises:
-        DataError: the file cannot be read.
-        TrustError: it needs classes of a module that may not be imported.
+        DataError: If the file cannot be read.
+        TrustError: If the file needs classes of a module that may not be imported.
     """
     backend.load()
     import keras
@@ -120,13 +126,13 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
         return keras.models.load_model(path)
     except ForbiddenError as error:
         raise DataError(f"run {run.name} has a model.keras that is not loaded: {error}") from None
-    except Exception as error:  # zipfile, h5py and Keras have each their own
+    except Exception as error:  # zipfile, h5py and Keras raise different classes
         if not as_trained:
             try:
                 check_file(path, registered=config.may_import, compiled=False)
                 return keras.models.load_model(path, compile=False)
             except Exception:
-                pass  # the first one says why
+                pass  # report the first error
         unknown = re.search(r"Could not locate (class|function) '([^']+)'", str(error))
         if foreign and unknown:
             raise foreign_model(run) from None
@@ -136,12 +142,17 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
 
 
 def build_as_trained(run: Run, dataset: Dataset) -> Any:
-    """The run's model, built by its builder; the saved one where the builder's source has changed since, or may not be
-    imported.
+    """Return the run's model, built by its builder.
+
+    The saved model is returned where the builder's source has changed, or where its module may not be imported.
+
+    Args:
+        run: The run.
+        dataset: Data set of the run.
 
     Raises:
-        TrustError: it may not be imported, and the saved one needs it.
-        SourceChanged: it has changed, and the run has no `model.keras` yet.
+        TrustError: If the module may not be imported, and the saved model needs it or does not exist.
+        SourceChanged: If the source has changed, and the run has no `model.keras` yet.
     """
     try:
         return run.config.build(dataset)
@@ -159,17 +170,17 @@ def build_as_trained(run: Run, dataset: Dataset) -> Any:
 
 
 def foreign_model(run: Run) -> TrustError:
-    """The error where a user's own model, of a run from elsewhere, would have to be imported."""
+    """Return the error for a run from elsewhere that would need an import of the user's own model."""
     config = run.config
     file = find_module(config.model.partition(":")[0], config.source_folder)
     return refusal(f"run {run.name}", config.model, file, config.source_folder)
 
 
 def _import_classes(run: Run) -> str:
-    """Imports the module of a person's own model, which may register classes.
+    """Import the module of the user's own model, which may register classes.
 
     Returns:
-        What to add to a message about classes that are missing.
+        An addition to the message about missing classes; empty where the import succeeded.
     """
     config = run.config
     module = config.model_spec().build.partition(":")[0]
@@ -183,13 +194,13 @@ def _import_classes(run: Run) -> str:
     except ModuleNotFoundError as error:
         where = f" or {config.source_folder}" if config.source_folder else ""
         return f"; module {error.name} is not found here{where}: go to the folder that has it"
-    except Exception as error:  # a person's own code: the model may do without
+    except Exception as error:  # the user's code; the model may load without it
         return f"; importing {module} failed: {_first_line(error)}"
     return ""
 
 
 def tell_if_changed(run: Run) -> None:
-    """Says on standard error where the source of a person's own model has changed; for runs that actors load."""
+    """Print a message if the source of the user's own model has changed; for runs that actors load."""
     module = run.config.model.partition(":")[0]
     if run.config.may_import and has_changed(module, run.config.source_digest, run.config.source_folder):
         _tell_changed(run)

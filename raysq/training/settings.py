@@ -1,37 +1,37 @@
-"""Settings of training, the same for every problem."""
+"""Training settings, which are the same for all problems."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from raysq.errors import UsageError
 
-# What the optimizer of a model that comes compiled decides. `clipnorm` is not among them: the loop clips gradients,
-# whatever the optimizer.
+# Settings that the optimizer of a compiled model decides. `clipnorm` is not one of them, since the trainer clips
+# gradients for any optimizer.
 OPTIMIZER_SETTINGS = ("optimizer", "learning_rate", "epsilon", "schedule", "plateau_patience")
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a model is trained.
+    """Settings of the training loop and the optimizer.
 
     Attributes:
-        epochs: an epoch only triggers evaluation.
-        steps_per_epoch: steps of an epoch; none for one pass over the training examples.
-        batch_size: examples of a global step, over all workers.
-        eval_batch_size: examples of an evaluation step, over all workers.
-        optimizer: a Keras optimizer's name.
-        learning_rate: at the first step.
-        epsilon: what the optimizer adds where it divides; none for its own. Keras 3's RMSprop adds 1e-7 under the root,
-            Keras 2's beside it: 1e-14 does what that did.
-        schedule: "constant", "cosine" (to zero at the last step), "exponential" (a tenth at the last step) or
-            "plateau" (halved after `plateau_patience` epochs without a better val_loss).
-        plateau_patience: epochs.
-        clipnorm: largest global norm of the gradient, after it is summed over the workers; none for no clipping.
-        patience: epochs without a better val_loss after which training stops; 0 to train all epochs.
-        precision: Keras dtype policy; the mixed ones are for GPUs.
-        xla: compile the gradient function with XLA; "auto" where it pays.
-        deterministic: the same numbers every time, for some speed.
-        checkpoint_steps: a checkpoint every so many steps besides that of every epoch; 0 for none.
+        epochs: Number of epochs. An epoch ends with evaluation on the validation split.
+        steps_per_epoch: Number of steps of an epoch; None for one pass over the training examples.
+        batch_size: Number of examples of a global step, over all workers.
+        eval_batch_size: Number of examples of an evaluation step, over all workers.
+        optimizer: Name of a Keras optimizer.
+        learning_rate: Learning rate at the first step.
+        epsilon: Constant that the optimizer adds to its denominator; None for the optimizer's default. Keras 3's
+            RMSprop adds 1e-7 inside the root, Keras 2's outside of it. 1e-14 gives the behavior of Keras 2.
+        schedule: "constant", "cosine" (to zero at the last step), "exponential" (to a tenth at the last step) or
+            "plateau" (halved after `plateau_patience` epochs without a lower val_loss).
+        plateau_patience: Number of epochs; see `schedule`.
+        clipnorm: Largest global norm of the gradient, after it is summed over the workers; None for no clipping.
+        patience: Number of epochs without a lower val_loss after which training stops; 0 to train all epochs.
+        precision: Keras dtype policy. The mixed policies are for GPUs.
+        xla: Whether to compile the gradient function with XLA; "auto" to compile it where that is faster.
+        deterministic: Whether to use deterministic ops, which give the same numbers every time at some cost in speed.
+        checkpoint_steps: Number of steps between checkpoints within an epoch; 0 for one checkpoint per epoch.
     """
 
     epochs: int = 20

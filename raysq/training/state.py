@@ -1,4 +1,4 @@
-"""Where a training run stands, besides the values of variables."""
+"""State of a training run besides the values of its variables."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 
 @dataclass
 class TrainState:
-    """What the loop needs to go on exactly where it was.
+    """State from which the training loop continues exactly.
 
     Attributes:
-        epoch: finished epochs.
-        step: finished steps, over all epochs.
-        seconds: time spent in training and validation so far.
-        best: lowest val_loss so far.
-        best_epoch: its epoch, counted from 1; 0 before the first.
-        wait: epochs since then.
-        plateau_wait: epochs since then or since the learning rate was last lowered.
-        rate_scale: factor on the learning rate ("plateau").
-        stopped: whether early stopping ended it.
+        epoch: Number of finished epochs.
+        step: Number of finished steps over all epochs.
+        seconds: Time spent in training and validation so far.
+        best: Lowest val_loss so far.
+        best_epoch: Epoch of the lowest val_loss, counted from 1; 0 before the first.
+        wait: Number of epochs since `best_epoch`.
+        plateau_wait: Number of epochs since `best_epoch` or since the learning rate was last lowered.
+        rate_scale: Factor on the learning rate (schedule "plateau").
+        stopped: Whether training ended before the last epoch, by early stopping or for lack of trainable weights.
     """
 
     epoch: int = 0
@@ -31,11 +31,11 @@ class TrainState:
     stopped: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON-ready dictionary; the infinity before the first epoch becomes None."""
+        """Return a dictionary ready for JSON, in which `best` is None before the first epoch."""
         return {**asdict(self), "best": None if self.best_epoch == 0 else self.best}
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TrainState":
-        """The inverse of `to_json`."""
+        """Return the state of a dictionary made by `to_json`."""
         best = values["best"]
         return cls(**{**values, "best": float("inf") if best is None else best})

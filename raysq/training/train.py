@@ -1,4 +1,4 @@
-"""Training and evaluation as Python functions; the command line calls the same."""
+"""Training and evaluation functions of the Python API, which the command line calls too."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -31,33 +31,36 @@ def train(
     quiet: bool = True,
     trust: bool = False,
 ) -> Run:
-    """Trains a model, or continues its training, or returns at once where it is finished.
+    """Train a model, continue an interrupted run, or return a finished run at once.
 
     Args:
-        task: name of a task.
-        data: name or directory of a prepared data set; the task's newest if left out, prepared if there is none.
-        model: name of a model, or `package.module:function`, a function from `InputSpec` and keyword settings to a
-            Keras model. A compiled model brings its own loss, optimizer and metrics.
-        workers: 1 trains in this process; more start a Ray Train worker group.
-        gpu: one GPU for each worker.
-        seed: of weights, order and dropout.
-        settings: of examples, model and training, by name; others keep the model's, the task's or the problem's
-            defaults.
-        name: of the run, instead of an id made of task, model, data, settings and seed.
-        fresh: forget what the run reached before.
-        threads: TensorFlow's threads in each worker; all cores if left out.
-        quiet: show no progress.
-        trust: whether links may lead out of the folder of a run that is there and is continued.
+        task: Name of a task.
+        data: Name or directory of a prepared data set. Defaults to the task's newest, which is prepared if there is
+            none.
+        model: Name of a model, or `package.module:function`. The function takes an `InputSpec` and keyword settings,
+            and returns a Keras model. A compiled model keeps its own loss, optimizer and metrics. Defaults to the
+            problem's default model.
+        workers: Number of workers. One worker trains in this process where the hardware allows it. Several train in
+            a Ray Train worker group. Defaults to 1.
+        gpu: Whether to use one GPU per worker. Defaults to False.
+        seed: Seed of weights, order and dropout. Defaults to 0.
+        settings: Settings of examples, model and training, by name. Others keep the defaults of the model, the data
+            set, the task or the problem.
+        name: Name of the run. Defaults to an id made of task, model, data, settings and seed.
+        fresh: Whether to discard the run's earlier progress. Defaults to False.
+        threads: TensorFlow's threads in each worker. Defaults to all cores.
+        quiet: Whether to hide progress. Defaults to True.
+        trust: Whether links may lead out of the directory of an existing run. Defaults to False.
 
     Returns:
         The finished run.
 
     Raises:
-        UsageError: an unknown name or a wrong value.
-        DataError: the data set cannot be used.
-        ResourceError: more workers or GPUs than there are.
-        TrainingError: the loss is not finite.
-        Interrupted: stopped by a signal; the same call continues.
+        UsageError: If a name is unknown or a value is wrong.
+        DataError: If the data set cannot be used.
+        ResourceError: If more workers or GPUs are requested than exist.
+        TrainingError: If the loss is not finite.
+        Interrupted: If a signal stops training. The same call continues it.
 
     Example:
         >>> run = raysq.train("jena", model="gru", settings={"units": 32, "epochs": 10})
@@ -81,9 +84,20 @@ def resolve(
     fits: bool = True,
     quiet: bool = True,
 ) -> RunConfig:
-    """The configuration of a run, everything looked up and checked; prepares the task's data if there are none.
+    """Return the validated configuration of a run; the task's data are prepared if there are none.
 
-    With `fits`, the data set must have examples to train and to validate on with these settings.
+    Args:
+        task: See `train`.
+        data: See `train`.
+        model: See `train`.
+        seed: See `train`.
+        settings: See `train`.
+        fits: Whether to check that the data set has training and validation examples with these settings.
+        quiet: Whether to hide the progress of preparation.
+
+    Raises:
+        UsageError: If a name is unknown or a value is wrong.
+        DataError: If the data set cannot be used.
     """
     model = model or problems.get(tasks.get(task).problem).default_model
     found = dataset(task, data, quiet=quiet)
@@ -94,11 +108,16 @@ def resolve(
 
 
 def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) -> Dataset:
-    """The data set asked for, the task's newest, or the task's public one, prepared now.
+    """Return the requested data set, the task's newest one, or the task's public data, prepared now.
+
+    Args:
+        task: Name of a task.
+        data: Name or directory of a prepared data set. Defaults to the task's newest.
+        quiet: Whether to hide the progress of preparation.
 
     Raises:
-        UsageError: a task for data of one's own, of which none are prepared.
-        DataError: there is no such data set, or it is damaged.
+        UsageError: If the task is for the user's own data, and none are prepared.
+        DataError: If there is no such data set, or if it is damaged.
     """
     found = tasks.get(task)
     if data is None and not datasets.dataset_directories(task):
@@ -112,7 +131,20 @@ def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) ->
 
 
 def execute(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | None = None, quiet: bool = True) -> None:
-    """Trains a run where it belongs: in this process if it can, else in a worker group."""
+    """Train a run in this process if possible, else in a Ray Train worker group.
+
+    Several workers, or a GPU that this machine does not have, need a worker group.
+
+    Args:
+        run: The run.
+        workers: See `train`.
+        gpu: See `train`.
+        threads: See `train`.
+        quiet: See `train`.
+
+    Raises:
+        UsageError: If `workers` or `threads` is below 1.
+    """
     if workers < 1:
         raise UsageError(f"--workers must be at least 1, received {workers}")
     if threads is not None and threads < 1:
@@ -135,21 +167,22 @@ def evaluate(
     threads: int | None = None,
     trust: bool = False,
 ) -> dict[str, dict[str, float]]:
-    """Evaluates a run's best weights, the untrained references beside it, on the data set it was trained on.
+    """Evaluate a run's best weights and the problem's untrained baselines on the run's data set.
 
     Args:
-        run: a run, its directory or its id.
-        splits: among "train", "val" and "test"; a test split without examples is left out beside others.
-        gpu: evaluate on a GPU.
-        threads: TensorFlow's threads.
-        trust: as for `raysq.load`.
+        run: A run, its directory or its id.
+        splits: Splits to evaluate, among "train", "val" and "test". An empty test split is skipped if other splits
+            are requested.
+        gpu: Whether to evaluate on a GPU. Defaults to False.
+        threads: TensorFlow's threads. Defaults to all cores.
+        trust: See `raysq.load`.
 
     Returns:
-        Metrics (`val_loss`, `val_mae`, `val_mae_original`, ...) by model: the run's own, "baseline", and what else
-        the problem compares with ("seasonal" for a forecast).
+        Metrics (`val_loss`, `val_mae`, `val_mae_original`, ...) by model: the run's own, "baseline", and further
+        baselines of the problem ("seasonal" for a forecast).
 
     Raises:
-        DataError: the run has no finished epoch, or its data set has changed or gone.
+        DataError: If the run has no finished epoch, or if its data set has changed or is missing.
 
     Example:
         >>> raysq.evaluate(run, splits=("test",))
@@ -168,24 +201,25 @@ def examine(
     trust: bool = False,
     on_message: Callable[[str], None] = warnings.warn,
 ) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Any]]]:
-    """Evaluates as `evaluate` does, and looks closer at the run's own model.
+    """Evaluate as `evaluate` does, with a detailed report of the run's own model.
 
     Args:
-        run: as for `evaluate`.
-        splits: as for `evaluate`.
-        gpu: as for `evaluate`.
-        threads: as for `evaluate`.
-        detailed: whether to look closer, which takes a second pass over the splits.
-        trust: as for `evaluate`.
-        on_message: called with what cannot be measured and why, such as that BLEU needs a package, and what is damaged;
-            a warning if left out.
+        run: See `evaluate`.
+        splits: See `evaluate`.
+        gpu: See `evaluate`.
+        threads: See `evaluate`.
+        detailed: Whether to compute the details, which takes a second pass over the splits. Defaults to True.
+        trust: See `evaluate`.
+        on_message: Called with a message for each metric that cannot be computed, such as BLEU without its package,
+            and for a damaged checkpoint. Defaults to a warning.
 
     Returns:
-        The metrics by model, and by split the problem's details of the run's model (for a classifier the confusion
-        matrix, and precision, recall, F1 and support of each class); no details where the problem has none.
+        The metrics by model, and the problem's details of the run's model by split. For a classifier the details are
+        the confusion matrix, and precision, recall, F1 and support of each class. They are empty where the problem
+        has none.
 
     Raises:
-        DataError: as for `evaluate`.
+        DataError: See `evaluate`.
     """
     from raysq.training.worker import configure, open_program
 
@@ -207,7 +241,7 @@ def examine(
         metrics: dict[str, float] = {}
         for split in splits:
             if split == "test" and len(splits) > 1 and not len(program.splits["test"]):
-                continue  # a data set without a test part
+                continue  # a data set without a test split
             if problem.scores is not None:
                 about = (run.config.facts, run.config.example_settings(), split, program.model)
                 try:
