@@ -1,4 +1,4 @@
-"""The `raysq` command. Imports are inside the commands: `raysq --help` must feel instant."""
+"""The `raysq` command. Commands import what they need lazily, so that `raysq --help` is fast."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,14 @@ from raysq.cli.stop import INTERRUPTED, LINE, StopSignals
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command line.
+    """Run the command line.
 
     Args:
-        arguments: those of the process if left out.
+        arguments: The arguments. Defaults to those of the process.
 
     Returns:
-        0 on success, 1 on a failure with one line on standard error, 2 on a usage error, 130 when interrupted.
+        The exit status: 0 on success, 1 on a failure with one line on standard error, 2 on a usage error, and 130 when
+        interrupted.
     """
     stops = StopSignals()
     stops.install()
@@ -35,5 +36,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         stops.raising = False
-        if arguments is not None:  # the process goes on with something else
+        if arguments is not None:  # called from Python: the process continues after the command
             stops.restore()

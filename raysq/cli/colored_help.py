@@ -1,10 +1,10 @@
-"""Help in colors, where a terminal shows it. Imports rich, so it is imported where help is printed."""
+"""Colored help for terminals. It imports rich, so it is imported only where help is printed."""
 
 from rich_argparse import RichHelpFormatter
 
 
 class ColoredHelp(RichHelpFormatter):
-    """The same words as argparse's own help, options and metavars in colors; brackets in texts are no markup."""
+    """Format argparse's help with colored options and metavars. Brackets in texts are not treated as markup."""
 
     group_name_formatter = str
     text_markup = False

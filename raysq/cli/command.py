@@ -1,4 +1,4 @@
-"""One command, from its arguments to the status with which it ends."""
+"""Run one command, from its arguments to its exit status."""
 
 import contextlib
 import errno
@@ -18,8 +18,15 @@ from raysq.storage.uris import redact_text
 def run(arguments: Sequence[str] | None, stops: StopSignals) -> int:
     """Run a command.
 
+    Args:
+        arguments: The arguments. Defaults to those of the process where None.
+        stops: The signal handlers of the process.
+
+    Returns:
+        The exit status, as for `raysq.cli.main`.
+
     Raises:
-        KeyboardInterrupt: a signal ended it.
+        KeyboardInterrupt: If a signal ended the command.
     """
     whole = parser()
     refuse_renamed_command(whole, sys.argv[1:] if arguments is None else arguments)
@@ -28,18 +35,18 @@ def run(arguments: Sequence[str] | None, stops: StopSignals) -> int:
         os.environ["RAYSQ_DEBUG"] = "1"
     options.stdout = sys.stdout
     try:
-        # What a user's own model prints must not come between the lines of a result that a program reads.
+        # Output of a user's own model must not mix with a result that a program reads.
         with contextlib.redirect_stdout(sys.stderr if getattr(options, "json", False) else sys.stdout):
             return options.run(options) or 0
     except Interrupted as error:
         stops.said = True
         return _fail(error, INTERRUPTED)
     except BrokenPipeError:
-        # The reader (`| head`) has gone; keep Python from complaining when it flushes at exit.
+        # The reader, such as `| head`, has closed the pipe. Prevent an error when Python flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if stops.received:  # what a library made of it
+        if stops.received:  # a library has replaced the KeyboardInterrupt
             raise KeyboardInterrupt from None
         if isinstance(error, RaysqError):
             return _fail(error, 2 if isinstance(error, UsageError) else 1)
@@ -48,7 +55,10 @@ def run(arguments: Sequence[str] | None, stops: StopSignals) -> int:
 
 
 def _system_line(error: Exception) -> str | None:
-    """The line for what the system refuses, whichever library met it: room, leave, a name; None for another error."""
+    """Return the message for an error of the operating system, whichever library raised it.
+
+    Covers full or read-only disks, missing permissions and names that are too long. Returns None for other errors.
+    """
     if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
         return f"{str(error.filename)[:60]}... is longer than the name of a file can be; take a shorter one"
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
@@ -56,13 +66,13 @@ def _system_line(error: Exception) -> str | None:
         return f"{where}: {error.strerror}; make room or set RAYSQ_HOME, and the same command goes on"
     if isinstance(error, PermissionError) and error.filename:
         return f"{error.filename} cannot be opened: {error.strerror}; take another file, or another RAYSQ_HOME"
-    if "No space left on device" in str(error):  # TensorFlow's and Arrow's own errors
+    if "No space left on device" in str(error):  # errors of TensorFlow and Arrow
         return "no space left on the disk: make room or set RAYSQ_HOME, and the same command goes on"
     return None
 
 
 def _fail_unforeseen(error: Exception) -> int:
-    """The traceback of an error that nobody foresaw."""
+    """Print the traceback of an unexpected error and return the exit status 1."""
     print_message(redact_text("".join(traceback.format_exception(error)).rstrip()), lines=True)
     return 1
 

@@ -1,4 +1,4 @@
-"""`raysq --print-completion SHELL`: a script by which a shell completes commands, options, tasks and files."""
+"""`raysq --print-completion SHELL`: shell completion of commands, options, tasks and files."""
 
 import argparse
 from typing import Any
@@ -10,7 +10,7 @@ _FILES = ("FILE", "PATH")  # metavars
 
 
 class PrintCompletion(argparse.Action):
-    """Print the script and exit with 0. shtab is imported only then.
+    """Print the completion script of a shell and exit with status 0. shtab is imported lazily.
 
     Example:
         $ raysq --print-completion bash > ~/.local/share/bash-completion/completions/raysq
@@ -21,7 +21,7 @@ class PrintCompletion(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, choices=SHELLS, metavar="SHELL", help=about)
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:
-        """Print the script of a shell."""
+        """Print the script of the shell and exit."""
         import shtab
 
         _describe(parser)
@@ -30,7 +30,7 @@ class PrintCompletion(argparse.Action):
 
 
 def _describe(parser: argparse.ArgumentParser) -> None:
-    """Say which arguments are files and which are tasks, in all commands."""
+    """Mark the arguments of all commands that are files or tasks."""
     import shtab
 
     from raysq import tasks

@@ -1,4 +1,4 @@
-"""Commands about data, and about this machine."""
+"""Commands about data and about this machine: `tasks`, `prepare`, `verify` and `doctor`."""
 
 import argparse
 import glob
@@ -59,19 +59,19 @@ def prepare(options: argparse.Namespace) -> None:
         "settings": manifest.settings,
         "told": manifest.preparation.get("told", []),
     }
-    # The pipeline has said all of it on standard error; a script that reads this line wants the folder.
+    # The pipeline has reported on standard error. Standard output holds only the directory, for scripts.
     say(options, result, lambda console: print_result(str(data.directory)))
 
 
-# Options whose setting has another name.
+# Settings whose name differs from that of the option.
 _SETTINGS = {"--target": "targets", "--category": "categories", "--from": "source", "--to": "target"}
 
 
 def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
-    """The settings that the options about a person's own data stand for.
+    """Return the settings given by the options for the user's own data.
 
     Raises:
-        UsageError: an option of another problem of data than the task's.
+        UsageError: If an option belongs to another problem than the task's.
     """
     from raysq import problems
     from raysq.cli.parser import IMAGES, PAIRS, RUNNING, SERIES, TEXTS
@@ -84,10 +84,10 @@ def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
     groups["images"] = [*(one for one, _, _ in IMAGES), "--test", "--label"]
     groups["pairs of sentences"] = [*(one for one, _, _ in PAIRS), "--test"]
     values: dict[str, Any] = {}
-    taken: set[str] = set()  # an option may be of two groups, such as --test
+    taken: set[str] = set()  # an option may be in two groups, such as --test
     for about, group in sorted(groups.items(), key=lambda item: not _fits(item[1], known)):
         names = {option: _SETTINGS.get(option, option.removeprefix("--")) for option in group}
-        # A name may mean one thing of series and another of texts, so it is the whole group that fits or not.
+        # A name may differ in meaning between series and texts, so a group fits only as a whole.
         fits = _fits(group, known)
         for option, setting in names.items():
             value = getattr(options, option.removeprefix("--"))
@@ -101,7 +101,7 @@ def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
 
 
 def _fits(group: list[str], known: Mapping[str, Any]) -> bool:
-    """Whether a task has all settings that a group of options stands for."""
+    """Whether a problem has the settings of all options in a group."""
     return all(_SETTINGS.get(option, option.removeprefix("--")) in known for option in group)
 
 
@@ -121,10 +121,10 @@ def verify(options: argparse.Namespace) -> None:
 
 
 def _prepared(named: str) -> Path:
-    """The directory of a data set: one that is given, or that of TASK/NAME, or of NAME where one task has it.
+    """Return the directory of a data set given as a path, as TASK/NAME, or as NAME if only one task has it.
 
     Raises:
-        UsageError: several tasks have a data set of that name.
+        UsageError: If several tasks have a data set of that name.
     """
     from raysq.data.dataset import MANIFEST
     from raysq.storage.paths import home

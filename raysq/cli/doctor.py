@@ -1,4 +1,4 @@
-"""What a person should look at first when something does not work."""
+"""Checks of this machine for `raysq doctor`: versions, disk, devices and Ray."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ _LEAST_DISK = 2 * 2**30
 
 
 def examine(*, start_ray: bool = True) -> dict[str, tuple[bool, str]]:
-    """Examines this machine.
+    """Check this machine.
 
     Args:
-        start_ray: connect to Ray, or start it, and let it run a task.
+        start_ray: Whether to connect to Ray, or start it, and run a task. Defaults to True.
 
     Returns:
-        For each thing looked at, whether it is well and what was found.
+        For each check by name, whether it passed and a text that describes the finding.
     """
     from raysq.training.run_config import versions
 
@@ -59,5 +59,5 @@ def _ray() -> tuple[bool, str]:
         total = ray.cluster_resources()
         gpus = f"{total.get('GPU', 0):g} GPUs"
         return True, f"answers from {node}: {len(ray.nodes())} nodes, {total.get('CPU', 0):g} CPUs, {gpus}"
-    except Exception as error:  # whatever is wrong with the cluster is the finding
+    except Exception as error:  # any error of the cluster is reported as the finding
         return False, f"does not answer: {error!r}"

@@ -1,4 +1,4 @@
-"""The command that writes text."""
+"""`raysq generate`: generate text with a language model."""
 
 import argparse
 from typing import Any
@@ -9,7 +9,7 @@ from raysq.errors import UsageError
 
 
 def add(sub: argparse.ArgumentParser) -> None:
-    """The options of `raysq generate`."""
+    """Add the options of `raysq generate` to its parser."""
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
     sub.add_argument("--prompt", default="", metavar="TEXT", help="the beginning (default: that of a sentence)")
     sub.add_argument("--words", type=int, default=30, metavar="N", help="how many to add; of a char run characters")
@@ -32,7 +32,7 @@ def generate(options: argparse.Namespace) -> None:
     if options.greedy and options.temperature:
         raise UsageError(f"--greedy is temperature 0, and --temperature is {options.temperature:g}: give one of them")
     run = Run.open(options.run_name, trust=options.trust)
-    check(run, "generate")  # before TensorFlow is loaded
+    check(run, "generate")  # reject a run that cannot generate before TensorFlow is loaded
     found = generate(
         run,
         options.prompt,

@@ -1,4 +1,4 @@
-"""An argument parser whose options may stand anywhere among the positional arguments."""
+"""Argument parser that accepts options anywhere among the positional arguments."""
 
 import argparse
 import os
@@ -11,21 +11,21 @@ from raysq.storage.uris import redact_text
 
 
 class IntermixedParser(argparse.ArgumentParser):
-    """Parse options before, between and behind positional arguments of any number.
+    """Parse options before, between and after positional arguments.
 
-    Plain argparse consumes a positional argument of `nargs="*"` at the first one that it meets, so that
-    `neighbors RUN --top 3 WORD` leaves WORD over. `parse_intermixed_args` mends that, but not for the parsers of
-    subcommands, which are called by `parse_known_args` alone.
+    argparse itself consumes a positional argument of `nargs="*"` at the first positional it meets, so that
+    `neighbors RUN --top 3 WORD` leaves WORD unparsed. `parse_intermixed_args` solves this for a single parser. It does
+    not apply to subcommands, which are called by `parse_known_args` only.
 
-    What stands behind `--` is positional, whatever it begins with.
+    Arguments after `--` are positional, whatever they begin with.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._behind: list[str] | None = None  # what stands behind "--", while the two passes run
+        self._behind: list[str] | None = None  # arguments after "--", during the two passes
 
     def format_help(self) -> str:
-        """The help, in colors on a terminal that shows them."""
+        """Return the help text, colored on a terminal that supports colors."""
         if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
             from raysq.cli.colored_help import ColoredHelp
 
@@ -33,17 +33,17 @@ class IntermixedParser(argparse.ArgumentParser):
         return super().format_help()
 
     def error(self, message: str) -> NoReturn:
-        """Exit with a line that repeats what was typed, secrets in URLs aside."""
+        """Exit with status 2 and the message, without secrets in URLs."""
         super().error(visible(redact_text(message)))
 
-    def parse_known_args(  # type: ignore[override]  # argparse's overloads say the same of any namespace
+    def parse_known_args(  # type: ignore[override]  # argparse's overloads are generic in the namespace
         self, args: Sequence[str] | None = None, namespace: Any = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """Parse the options first and then the positional arguments that are left."""
+        """Parse the options first, then the remaining positional arguments."""
         if args is None or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         if self._behind is not None:
-            # The first pass has all positional arguments switched off, the second takes them.
+            # In the first pass argparse suppresses all positional arguments. The second pass parses them.
             positionals = [action for action in self._get_positional_actions() if action.nargs != argparse.SUPPRESS]
             behind = ["--", *self._behind] if positionals and self._behind else []
             return super().parse_known_args([*args, *behind], namespace)

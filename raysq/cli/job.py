@@ -1,4 +1,4 @@
-"""A search as a job script: the same options for every task, for `ray job submit` and alone."""
+"""Run a search as a script, with the same options for every task, under `ray job submit` or alone."""
 
 import argparse
 from collections.abc import Mapping
@@ -23,21 +23,24 @@ def search_job(
     refit: int = 0,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Reads the command line of a job, searches, and prints what was found and where it is.
+    """Parse the command line of a job script, search, and print the results and their path.
+
+    Options of the command line override the arguments named below.
 
     Args:
-        task: name of the task; `--task` names another one, which is searched in its own space with its own model.
-        about: the script's docstring, for `--help`.
-        model: that is searched.
-        space: setting -> choices, or ("uniform" | "loguniform" | "randint", low, high).
-        trials: how many; `--trials`.
-        time: of all sessions together; `--time`.
-        epochs: the most that a trial gets; `--epochs`.
-        steps: of an epoch, None for a pass over the training examples; `--steps`.
-        workers: of a trial.
-        gpu: of a worker; `--gpu`.
-        refit: seeds with which the best and the defaults are trained at the end; `--refit`.
-        settings: fixed for all trials.
+        task: Name of the task. With `--task`, another task is searched in its own space with its own model.
+        about: The script's docstring, for `--help`.
+        model: Name of the model to search.
+        space: The search space: setting -> choices, or ("uniform" | "loguniform" | "randint", low, high).
+        trials: Number of trials; `--trials`.
+        time: Time limit over all sessions, such as "30m", or "none"; `--time`.
+        epochs: Maximum number of epochs of a trial; `--epochs`.
+        steps: Steps per epoch, or None for a pass over the training examples; `--steps`.
+        workers: Number of workers of a trial. Defaults to 1.
+        gpu: GPUs of a worker, may be a fraction; `--gpu`. Defaults to 0.
+        refit: Number of seeds with which the best settings and the defaults are trained at the end; `--refit`.
+            Defaults to 0.
+        settings: Settings fixed for all trials. Defaults to none.
     """
     import raysq
 

@@ -1,4 +1,4 @@
-"""`raysq neighbors`: words that a model has put close to each other."""
+"""`raysq neighbors`: nearest words, analogies and export of word vectors."""
 
 import argparse
 from typing import Any

@@ -1,15 +1,15 @@
-"""What the commands print: one JSON result, or tables for people."""
+"""Output of commands: one JSON result, or tables on the terminal."""
 
 import argparse
 import json
 from collections.abc import Callable
 from typing import Any
 
-WIDEST = 6  # metrics that a table has room for as columns
+WIDEST = 6  # maximum number of metrics shown as columns of a table
 
 
 def overrides(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings of `--set` and of the options that stand for one."""
+    """Return the settings given by `--set` and by `--epochs`."""
     from raysq.config import parse_pairs
 
     values: dict[str, Any] = parse_pairs(options.set)
@@ -19,7 +19,13 @@ def overrides(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def say(options: argparse.Namespace, result: dict[str, Any] | list[Any], show: Callable[[Any], None]) -> None:
-    """One JSON result on standard output, or what people read."""
+    """Print the result as JSON with `--json`, or else show it on the terminal.
+
+    Args:
+        options: The parsed command line.
+        result: The JSON-ready result.
+        show: Called with a console where the result is not printed as JSON.
+    """
     if options.json:
         print(json.dumps(result), file=options.stdout)
     else:
@@ -29,14 +35,20 @@ def say(options: argparse.Namespace, result: dict[str, Any] | list[Any], show: C
 
 
 def headings(names: list[str], config: Any) -> list[str]:
-    """Metrics' names for people: `_original` is the target's own unit."""
+    """Return the column headings of metrics. The suffix `_original` becomes the target's own unit."""
     unit = config.facts.get("unit") or "own unit"
     shown = (name.removeprefix("test_") for name in names)
     return [f"{name.removesuffix('_original')} ({unit})" if name.endswith("_original") else name for name in shown]
 
 
 def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any) -> None:
-    """A row a model and split: metrics as the model sees them, then in the target's own unit."""
+    """Print a table of metrics by model and split, normalized and in the target's own unit.
+
+    Args:
+        console: The console to print on.
+        found: Metrics by model, with names that begin with the split, such as "val_mae".
+        config: The run's configuration.
+    """
     from rich.table import Table
 
     from raysq.display.console import lines
@@ -61,7 +73,7 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
         table = Table("model", "split", *titles, title=title)
         for model, split in pairs:
             table.add_row(model, split, *(figure(model, split, name) for name in names))
-    else:  # several outputs: a line a metric reads better
+    else:  # many metrics, as with several outputs, are more readable as rows
         table = Table("", title=title)
         for model, split in pairs:
             table.add_column(lines(model, split))
@@ -71,7 +83,7 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
 
 
 def plain_item(console: Any, item: Any) -> None:
-    """A table or a paragraph of a problem's, on a terminal."""
+    """Print a table or a paragraph of a problem's report on the terminal."""
     from rich.table import Table
 
     from raysq.problems import charts

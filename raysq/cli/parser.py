@@ -1,4 +1,4 @@
-"""What the command line takes."""
+"""Argument parser of the command line: commands, options and their help."""
 
 import argparse
 from collections.abc import Callable
@@ -47,7 +47,7 @@ IMAGES = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line; each command sets `run`."""
+    """Build the parser of the command line. Each command sets `run` to the function that runs it."""
     from raysq import __version__
 
     whole = IntermixedParser(

@@ -1,4 +1,4 @@
-"""Options and commands that were renamed: the old name is a usage error that gives the new one."""
+"""Report renamed options and commands: the old name is a usage error that states the new name."""
 
 import argparse
 from collections.abc import Sequence
@@ -8,19 +8,24 @@ COMMANDS = {"neighbours": "neighbors"}
 
 
 def refuse_renamed_command(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Exit with 2 and one line where the command is given by its old name."""
+    """Exit with status 2 and one line if the command is given by its old name.
+
+    Args:
+        parser: The parser that reports the error.
+        arguments: The command line's arguments.
+    """
     command = next((argument for argument in arguments if not argument.startswith("-")), None)
     if command in COMMANDS:
         parser.error(f"{command} is now {COMMANDS[command]}")
 
 
 class Renamed(argparse.Action):
-    """Refuse an option under its old name. Help does not show it.
+    """Reject an option under its old name, which is hidden from help.
 
     Args:
-        option_strings: the old name.
-        dest: set by argparse.
-        new: the present name.
+        option_strings: The old name.
+        dest: Set by argparse.
+        new: The present name.
 
     Example:
         >>> parser.add_argument("--budget", action=Renamed, new="--time")
@@ -31,5 +36,5 @@ class Renamed(argparse.Action):
         self.new = new
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        """Exit with 2 and one line."""
+        """Exit with status 2 and one line that states the new name."""
         parser.error(f"{self.option_strings[0]} is now {self.new}")

@@ -1,4 +1,4 @@
-"""Commands that use what was trained."""
+"""Commands that use runs: `predict`, `report`, `export`, `runs` and `rm`."""
 
 import argparse
 import sys
@@ -13,8 +13,8 @@ from raysq.errors import DataError, UsageError
 if TYPE_CHECKING:
     from raysq.training.run import Run
 
-_SHOWN = 60  # characters of a text
-_COLUMNS = 12  # that a terminal has room for
+_SHOWN = 60  # maximum number of characters shown of a text
+_COLUMNS = 12  # maximum number of columns on a terminal
 
 
 def predict(options: argparse.Namespace) -> None:
@@ -49,7 +49,7 @@ def _predict_texts(options: argparse.Namespace) -> None:
         if getattr(options, name):
             raise UsageError(f"--{name} goes with --input; what --text gives is printed")
     run = Run.open(options.run_name, trust=options.trust)
-    texts_column(run)  # before TensorFlow is loaded
+    texts_column(run)  # reject a run without texts before TensorFlow is loaded
     rows = load(run).predict(options.text).to_pylist()
     found = [{"text": text, **row} for text, row in zip(options.text, rows, strict=True)]
 
@@ -57,9 +57,9 @@ def _predict_texts(options: argparse.Namespace) -> None:
         from rich.table import Table
 
         names = ["label", "probability", "remark"]
-        if "label" not in found[0]:  # not of a classifier
+        if "label" not in found[0]:  # the run is no classifier
             names = [name for name in found[0] if name not in ("text", "row", "source")]
-        if len(names) > _COLUMNS:  # the numbers of a vector are for files
+        if len(names) > _COLUMNS:  # the components of vectors are written to files only
             names = [name for name in names if not name[-1].isdigit()]
         table = Table("text", *names)
         for row in found:
@@ -128,7 +128,7 @@ def runs(options: argparse.Namespace) -> None:
 
 
 def _run_row(run: "Run") -> dict[str, Any]:
-    """What the list of runs says of one."""
+    """Return a run's row in the list of runs."""
     row = {**_damaged_row(run.directory, ""), "synthetic": run.config.synthetic}
     try:
         records = run.metrics()
@@ -139,13 +139,13 @@ def _run_row(run: "Run") -> dict[str, Any]:
 
 
 def _damaged_row(directory: Path, error: object) -> dict[str, Any]:
-    """What the list of runs says of a damaged one: where it is, and what to do."""
+    """Return a damaged run's row in the list of runs: its directory and the error."""
     row = {"run": directory.name, "state": "damaged", "epochs": None, "val_loss": None, "synthetic": None}
     return {**row, "directory": str(directory), "error": str(error)}
 
 
 def _searches() -> tuple[Any, list[str]]:
-    """The table of searches, and a line about each that is damaged."""
+    """Return the table of searches, and a message about each damaged search."""
     from rich.table import Table
 
     from raysq.tuning.experiment import experiments

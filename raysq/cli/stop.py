@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM end a command with one line and status 130, at any moment. Imports little, as it comes first."""
+"""Handlers of Ctrl-C and SIGTERM: a command ends with one line and status 130.
+
+The module is imported first, so it imports only the standard library.
+"""
 
 import contextlib
 import os
@@ -12,16 +15,16 @@ LINE = "raysq: interrupted; the same command continues"
 
 
 class StopSignals:
-    """The handlers of both signals while a command runs.
+    """Signal handlers of SIGINT and SIGTERM while a command runs.
 
-    In our own code a signal raises KeyboardInterrupt, so that what is under way is put away. During an import it ends
-    the process at once: there is nothing to put away, libraries lose or replace an exception that comes between, and
-    standard error may be closed meanwhile (see `raysq.backend`). So does a second signal, and one after the command.
+    A signal in raysq's own code raises KeyboardInterrupt, so that the command can clean up. A signal during an import
+    ends the process at once: libraries lose or replace an exception raised there, and standard error may be closed
+    meanwhile (see `raysq.backend`). A second signal, or one after the command, also ends the process at once.
 
     Attributes:
-        raising: whether a signal raises, rather than ending the process.
-        received: whether there was one.
-        said: whether the person knows that the command is interrupted.
+        raising: Whether a signal raises KeyboardInterrupt instead of ending the process.
+        received: Whether a signal was received.
+        said: Whether the interruption was reported to the user.
     """
 
     def __init__(self) -> None:
@@ -31,7 +34,7 @@ class StopSignals:
         self._unraisable = sys.unraisablehook
 
     def install(self) -> None:
-        """Take the signals, where this is the main thread; one that is ignored stays so."""
+        """Install the handlers if this is the main thread. An ignored signal stays ignored."""
         with contextlib.suppress(OSError):
             self._stderr = os.dup(2)
         with contextlib.suppress(ValueError):  # another thread
@@ -43,7 +46,7 @@ class StopSignals:
         sys.unraisablehook = self._lost
 
     def restore(self) -> None:
-        """Give the signals back to those who had them before."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
             if handler is not None:
                 signal.signal(number, handler)
@@ -60,14 +63,14 @@ class StopSignals:
         raise KeyboardInterrupt
 
     def _lost(self, unraisable: Any) -> None:
-        """An exception that Python drops, as in a finalizer: if it is ours, the command ends nevertheless."""
+        """End the command if Python drops its KeyboardInterrupt, as in a finalizer."""
         if self.received and issubclass(unraisable.exc_type, KeyboardInterrupt):
             self._end()
         self._unraisable(unraisable)
 
     def _end(self) -> None:
         if not self.said:
-            # A bar that was under way has hidden the cursor.
+            # A progress bar may have hidden the cursor.
             cursor = "\x1b[?25h" if os.isatty(self._stderr) else ""
             with contextlib.suppress(OSError):
                 os.write(self._stderr, f"{cursor}{LINE}\n".encode())

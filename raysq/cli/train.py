@@ -1,4 +1,4 @@
-"""Commands that train and measure."""
+"""Commands that train and evaluate: `train`, `tune`, `evaluate` and `backtest`."""
 
 import argparse
 from typing import Any
@@ -180,7 +180,7 @@ def backtest(options: argparse.Namespace) -> None:
 
         config = Run.open(found.folds[0]["run"], trust=options.trust).config
         names = list(summary[found.models[0]])
-        if len(names) > WIDEST:  # the outputs of a fold are in its run, and in --json
+        if len(names) > WIDEST:  # metrics of single outputs are in the fold's run and in --json
             names = [name for name in names if "_" not in name.removeprefix("test_").removesuffix("_original")]
         table = Table("fold", "model", *headings(names, config))
         for number, fold in enumerate(found.folds, 1):

@@ -1,4 +1,4 @@
-"""The command that translates."""
+"""`raysq translate`: translate texts or a file."""
 
 import argparse
 import contextlib
@@ -13,7 +13,7 @@ from raysq.errors import UsageError
 
 
 def add(sub: argparse.ArgumentParser) -> None:
-    """The options of `raysq translate`."""
+    """Add the options of `raysq translate` to its parser."""
     sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
     given = sub.add_mutually_exclusive_group(required=True)
     given.add_argument("--text", action="append", metavar="TEXT", help="a sentence; may be given repeatedly")
@@ -41,7 +41,7 @@ def translate(options: argparse.Namespace) -> None:
     if not math.isfinite(options.penalty):
         raise UsageError(f"--penalty must be a number, received {options.penalty}")
     run = Run.open(options.run_name, trust=options.trust)
-    check(run, "translate")  # before TensorFlow is loaded
+    check(run, "translate")  # reject a run that cannot translate before TensorFlow is loaded
     chosen = {"beam": options.beam, "penalty": options.penalty, "unknown": options.unknown}
     return _texts(options, run, chosen) if options.text is not None else _file(options, run, chosen)
 
@@ -104,7 +104,7 @@ def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None
 
 @contextlib.contextmanager
 def _counter(quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A function that adds to the lines that are done, and shows them on a terminal."""
+    """Yield a function that advances the number of translated lines, shown as a progress bar on a terminal."""
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from raysq.display.console import Console

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Format numbers, settings, durations and dates for display."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ DASH = "\u2013"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number with so many significant digits: 2.318, 0.2032, 1,234, 3.2e-05; a dash for None."""
+    """Format a number with `digits` significant digits, such as 2.318, 0.2032, 1,234 or 3.2e-05; None is a dash."""
     if value is None:
         return DASH
     if isinstance(value, bool):
@@ -26,7 +26,10 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def metric(value: float | None) -> str:
-    """A metric for a terminal: four decimals where they say enough, else four significant digits; "-" for None."""
+    """Format a metric for the terminal with four decimals, or four significant digits where small or large.
+
+    None becomes "-".
+    """
     if value is None:
         return "-"
     size = abs(value)
@@ -34,7 +37,7 @@ def metric(value: float | None) -> str:
 
 
 def short(value: Any, digits: int = 4) -> str:
-    """A setting's value: floats without needless zeros, lists with commas."""
+    """Format a setting's value: floats without trailing zeros, lists separated by commas."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -47,7 +50,7 @@ def short(value: Any, digits: int = 4) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration: 48 s, 3 min 20 s, 2 h 05 min."""
+    """Format a duration in seconds, such as 48 s, 3 min 20 s or 2 h 05 min."""
     if value < 9.95:
         return f"{value:.1f} s"
     whole = round(value)
@@ -59,5 +62,5 @@ def seconds(value: float) -> str:
 
 
 def utc(value: float) -> datetime:
-    """Return seconds since 1970 as a date, also those before it."""
+    """Convert seconds since 1970, which may be negative, to a date in UTC."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=value)

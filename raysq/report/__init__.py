@@ -1,1 +1,1 @@
-"""The HTML page about runs and searches, and its charts. `raysq.write_report(run)` writes one."""
+"""HTML reports about runs and searches, and their charts. `raysq.write_report(run)` writes a report."""

@@ -1,4 +1,4 @@
-"""Everything a page says of a run, computed once and kept beside it."""
+"""Collect the content of a run's report, computed once and cached in the run's directory."""
 
 import contextlib
 import hashlib
@@ -30,21 +30,21 @@ _FILE, _PREDICTIONS = "report-cache.json", "report-predictions.npz"
 
 @dataclass
 class Analysis:
-    """What is known of a run.
+    """Content of a run's report.
 
     Attributes:
-        run: the run.
-        state: "finished", "running", "interrupted" or "new".
-        records: one an epoch.
-        result: what a finished run reached.
-        dataset: what it was trained on, or None where that has changed or gone.
-        evaluation: metrics by model, the run's own and its references; empty where it could not be measured.
-        defaults: settings that nobody changed, by section of the configuration.
-        graph: the model's layers.
-        sections: what its problem shows.
-        examples: how many there are in each split.
-        missing: what is left out, and why.
-        refused: why code of a run from elsewhere was not run; empty where nothing asked for it.
+        run: The run.
+        state: One of "finished", "running", "interrupted" and "new".
+        records: One record per epoch, as in `metrics.jsonl`.
+        result: The content of `result.json`, or None for an unfinished run.
+        dataset: The data set the run was trained on, or None if it has changed or is gone.
+        evaluation: Metrics by model, the run's own and the baselines. Empty if the run could not be evaluated.
+        defaults: Default settings by section of the configuration.
+        graph: The model's layers.
+        sections: The problem's sections.
+        examples: Number of examples by split.
+        missing: A message for each part that is left out.
+        refused: Why the code of an untrusted run was not imported. Empty if none was needed.
     """
 
     run: Run
@@ -62,12 +62,12 @@ class Analysis:
 
     @property
     def config(self) -> RunConfig:
-        """What the run was asked to do."""
+        """The run's configuration."""
         return self.run.config
 
     @property
     def metrics(self) -> dict[str, float]:
-        """Of the best weights: as measured, else what the run wrote down."""
+        """Metrics of the best weights: the evaluated ones, or those that the run recorded."""
         measured = self.evaluation.get(self.config.model, {})
         if self.result is not None:
             return {**measured, **self.result["metrics"]}
@@ -77,20 +77,25 @@ class Analysis:
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The record of the best epoch."""
+        """The record of the epoch with the lowest validation loss, or None before the first epoch."""
         return min(self.records, key=lambda record: record["val_loss"]) if self.records else None
 
 
 def analyze(run: Run, *, detailed: bool = True, week: str | None = None) -> Analysis:
-    """Reads, measures and predicts what a page shows of a run; a second call finds most of it in the run's directory.
+    """Read, evaluate and predict the content of a run's report.
+
+    Most of it is cached in the run's directory, so a second call is quick.
 
     Args:
-        run: the run; any state.
-        detailed: also the problem's sections, which predict.
-        week: as the problem's sections understand it.
+        run: The run, in any state.
+        detailed: Whether to include the problem's sections, which need predictions. Defaults to True.
+        week: As for `write_report`, passed to the problem's report.
+
+    Returns:
+        The content. Parts that fail are described in `missing`.
 
     Raises:
-        UsageError: a week that the problem refuses.
+        UsageError: If the problem rejects `week`.
     """
     found = Analysis(run, run.state(), run.metrics(), run.result())
     cache = _Cache(run)
@@ -136,7 +141,7 @@ def analyze(run: Run, *, detailed: bool = True, week: str | None = None) -> Anal
 
 
 def _evaluated(run: Run) -> dict[str, Any]:
-    """The metrics of a run, and messages about what cannot be measured."""
+    """Return the metrics of a run, and messages about metrics that cannot be measured."""
     messages: list[str] = []
     metrics, _ = train.examine(run, detailed=False, on_message=messages.append)
     return {"metrics": metrics, "messages": messages}
@@ -150,7 +155,7 @@ def _dataset(config: RunConfig) -> Dataset:
 
 
 def _defaults(config: RunConfig, dataset: Dataset | None) -> dict[str, dict[str, Any]]:
-    """Each section's settings as they are where nobody says otherwise: the task's, else the problem's."""
+    """Return the default settings by section: those of the task, or else those of the problem."""
     source = config.source_digest, config.source_folder
     if dataset is not None:
         try:
@@ -159,9 +164,9 @@ def _defaults(config: RunConfig, dataset: Dataset | None) -> dict[str, dict[str,
             )
             return {"examples": unchanged.examples, "builder": unchanged.builder, "training": unchanged.training}
         except RaysqError:
-            pass  # a task that cannot do without what the person said, such as the target of their own series
+            pass  # a task with required settings, such as the target of the user's own series
     owners: dict[str, Any] = {"examples": problems.get(config.problem).examples, "training": TrainSettings}
-    with contextlib.suppress(UsageError, TrustError):  # a user's own model: gone, another one by now, or from elsewhere
+    with contextlib.suppress(UsageError, TrustError):  # a user's model that is gone, has changed, or is untrusted
         owners["builder"] = config.load_builder()
     plain = {
         section: {name: setting.default for name, setting in setting_fields(owner).items()}
@@ -172,7 +177,7 @@ def _defaults(config: RunConfig, dataset: Dataset | None) -> dict[str, dict[str,
 
 
 class _Weights:
-    """The run's model with its best weights, built when it is first needed: most reports find all in the cache."""
+    """The run's model with its best weights, built lazily: most reports find everything in the cache."""
 
     def __init__(self, run: Run, dataset: Dataset):
         self._run = run
@@ -193,13 +198,13 @@ class _Weights:
         return np.asarray(self.keras.predict_on_batch(x), np.float32)
 
     def embedding(self) -> np.ndarray | None:
-        """The values of the first Embedding layer, if there is one."""
+        """Return the weights of the first Embedding layer, or None if there is none."""
         tables = (getattr(layer, "embeddings", None) for layer in self.keras.layers)
         found = next((table for table in tables if table is not None), None)
         return None if found is None else np.asarray(found.numpy(), np.float32)
 
     def activations(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """What each layer gives for x, by its name, in their order; nothing of a model that is no graph of layers."""
+        """Return each layer's output for x by the layer's name, in order; empty for a subclassed model."""
         import keras
 
         try:
@@ -219,7 +224,7 @@ class _Weights:
 
 
 class _Cache:
-    """What was computed for a run, in its directory; forgotten when the run goes on or raysq changes."""
+    """Cache of computed values in the run's directory, invalidated when the run continues or raysq changes."""
 
     def __init__(self, run: Run):
         self._directory = run.directory
@@ -227,7 +232,7 @@ class _Cache:
         for name in ("config.json", "metrics.jsonl", "result.json"):
             path = run.directory / name
             digest.update(path.read_bytes() if path.exists() else b"-")
-        self._key = keyed_digest(digest.digest())  # what came with a folder from elsewhere is not taken
+        self._key = keyed_digest(digest.digest())  # a cache that another home wrote is not used
         self._values = self._read()
         self._predictions: dict[str, np.ndarray] = {}
         self._changed = False
@@ -236,23 +241,23 @@ class _Cache:
         try:
             values = read_json(self._directory / _FILE, dict[str, Any], "", missing={})
         except DamagedError:
-            return {}  # it is only made again
+            return {}  # the cache is rebuilt
         return values if values.get("key") == self._key else {}
 
     def keep(self, name: str, compute: Callable[[], Any]) -> Any:
-        """What was kept under the name, or what is computed now."""
+        """Return the cached value of the name, computing it if needed."""
         if name not in self._values:
             self._put(name, compute())
         return self._values[name]
 
     def _put(self, name: str, value: Any) -> None:
         self._values = {**self._values, "key": self._key, name: value}
-        # A directory may be one that cannot be written: another's, a read-only share.
+        # The directory may not be writable: another user's, or a read-only share.
         with contextlib.suppress(SourceError):
             write_json(self._directory / _FILE, self._values, durable=False)
 
     def remembered(self, predict: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-        """The function, with what it gave for the same x before."""
+        """Wrap a function so that its results are cached by input."""
         if isinstance(sha256 := self._values.get(_PREDICTIONS), str):
             with contextlib.suppress(DamagedError):
                 self._predictions = read_arrays(self._directory / _PREDICTIONS, sha256)
@@ -267,7 +272,7 @@ class _Cache:
         return call
 
     def array(self, name: str, compute: Callable[[], np.ndarray | None]) -> np.ndarray | None:
-        """What was kept under the name, or what is computed now; after `remembered`."""
+        """Return the cached array of the name, computing it if needed. Call `remembered` first."""
         if name not in self._predictions:
             value = compute()
             self._predictions[name] = np.empty(0) if value is None else value
@@ -278,7 +283,10 @@ class _Cache:
     def every(
         self, name: str, compute: Callable[[np.ndarray], dict[str, np.ndarray]]
     ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
-        """The function, with the arrays that it gave for the same x before; after `remembered`."""
+        """Wrap a function that returns named arrays so that its results are cached by input.
+
+        Call `remembered` first.
+        """
 
         def call(x: np.ndarray) -> dict[str, np.ndarray]:
             prefix = f"{name}-{hashlib.sha256(np.ascontiguousarray(x).view(np.uint8).data).hexdigest()}"
@@ -292,7 +300,7 @@ class _Cache:
         return call
 
     def save_predictions(self) -> None:
-        """Keeps what was predicted."""
+        """Write the cached predictions to the run's directory."""
         if not self._changed:
             return
 
@@ -303,5 +311,5 @@ class _Cache:
 
 
 def differs(section: Mapping[str, Any], defaults: Mapping[str, Any], name: str) -> bool:
-    """Whether a setting is not its default."""
+    """Whether a setting differs from its default."""
     return name in defaults and section[name] != defaults[name]

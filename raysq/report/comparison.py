@@ -1,4 +1,4 @@
-"""Several runs beside each other: their curves on one chart, their figures in one table, then each by itself."""
+"""Comparison of several runs: a table, the settings that differ, the curves on one chart, then each run."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,15 +14,18 @@ from raysq.report.style import PALETTE
 from raysq.report.tables import draw_table
 
 _STYLES: tuple[Style, ...] = ("solid", "dashed", "dotted")
-_DRAWN = 12  # runs at most that are drawn by themselves, and in color
+_DRAWN = 12  # maximum number of runs with a color and a section of their own
 
 
 def comparison(studies: Sequence[Analysis], left_out: Sequence[str] = ()) -> tuple[str, Markup, list[Markup]]:
-    """Title, heading and parts of a page over several runs, best first.
+    """Build the report of several runs, best first.
 
     Args:
-        studies: of the runs.
-        left_out: a sentence for each run that cannot be shown.
+        studies: Report content of each run.
+        left_out: A sentence for each run that cannot be shown. Defaults to none.
+
+    Returns:
+        The page's title, heading and sections.
     """
     every = {key: value for one in studies for key, value in one.metrics.items()}
     metric = primary(every, None)
@@ -79,7 +82,7 @@ def _table(ranked: Sequence[Analysis]) -> Markup:
             ]
         )
     marked = [0] if ranked[0].best else []
-    # References are the same for all runs of one data set and window; those of others stand below their own run.
+    # Baselines are equal for all runs of one data set and window. Others are shown in the section of their run.
     references = {
         name: values
         for name, values in ranked[0].evaluation.items()
@@ -97,7 +100,7 @@ def _close(one: dict[str, float], other: dict[str, float] | None) -> bool:
 
 
 def _differences(ranked: Sequence[Analysis]) -> Markup | None:
-    """The settings in which the runs differ."""
+    """Return a table of the settings in which the runs differ, or None if all are equal."""
     flat = [
         {"data": one.config.data, **one.config.examples, **one.config.builder, **one.config.training} for one in ranked
     ]
@@ -114,7 +117,7 @@ def _differences(ranked: Sequence[Analysis]) -> Markup | None:
 
 
 def _curves(ranked: Sequence[Analysis]) -> Markup | None:
-    """The validation curves of all runs; the best ones in color."""
+    """Return the validation curves of all runs on one chart, the best runs in color."""
     lines = []
     key, words = _curve(ranked)
     for place, one in enumerate(ranked):
@@ -123,7 +126,7 @@ def _curves(ranked: Sequence[Analysis]) -> Markup | None:
         x = [record["epoch"] for record in one.records]
         y = [record[key] for record in one.records]
         if place < _DRAWN:
-            # Two turns through the palette: the second one has other dashes.
+            # The palette is used twice, the second time with other dashes.
             style = _STYLES[(place + place // PALETTE) % len(_STYLES)]
             lines.append(Line(one.run.name, x, y, style, place % PALETTE))
         else:
@@ -135,7 +138,7 @@ def _curves(ranked: Sequence[Analysis]) -> Markup | None:
 
 
 def _curve(ranked: Sequence[Analysis]) -> tuple[str, str]:
-    """What is drawn: the metric that all runs have, as their losses may be of different sorts, else the loss."""
+    """Return key and name of the metric to draw: one that all runs share, since losses may differ in kind."""
     metric = primary({key: value for one in ranked for record in one.records for key, value in record.items()}, None)
     if metric is not None and all(f"val_{metric.name}" in record for one in ranked for record in one.records):
         return f"val_{metric.name}", f"validation {metric.words}"
@@ -143,7 +146,7 @@ def _curve(ranked: Sequence[Analysis]) -> tuple[str, str]:
 
 
 def _essentials(study: Analysis) -> Markup:
-    """A run by itself: verdict, figures, curve, and what its kind shows first."""
+    """Return the section of one run: summary, key figures, curves, and the first section of its problem."""
     shown = [history_part(study, level=3)]
     shown += [draw_section(section, level=3) for section in study.sections[:1]]
     metric = primary(study.metrics, study.config.facts.get("unit"))

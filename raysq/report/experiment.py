@@ -1,4 +1,4 @@
-"""A search as its directory tells it: trials, best settings, refits, finished or not."""
+"""Read a search, finished or not, from its directory: trials, best settings and refit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,17 +14,17 @@ from raysq.training.run_config import RunConfig
 
 @dataclass
 class Experiment:
-    """A search as its directory tells it; what is not there yet is empty.
+    """A search as stored in its directory.
 
     Attributes:
-        directory: where it is.
-        about: `experiment.json`: task, model, data, space, defaults, what was asked.
-        trials: best first.
-        best: `best.json`, or None before the search has ended.
-        refit: `refit.json`, or None.
-        records: those of each trial's run, by its number.
-        missing: what is left out because a file is damaged.
-        trust: whether its runs are trusted though this home has not made them.
+        directory: The directory.
+        about: Content of `experiment.json`: task, model, data, space, defaults and requested options.
+        trials: One mapping per trial, best first.
+        best: Content of `best.json`, or None before the search has ended.
+        refit: Content of `refit.json`, or None.
+        records: Records by epoch of each trial's run, by the trial's number.
+        missing: A message for each part that is left out because a file is damaged.
+        trust: Whether runs that this home has not made are trusted. Defaults to False.
     """
 
     directory: Path
@@ -43,7 +43,7 @@ class Experiment:
 
     @property
     def space(self) -> Mapping[str, Any]:
-        """What was searched: setting -> choices, or ("uniform" | "loguniform" | "randint", low, high)."""
+        """The search space: setting -> choices, or ("uniform" | "loguniform" | "randint", low, high)."""
         space: Mapping[str, Any] = self.about["space"]
         return space
 
@@ -53,28 +53,30 @@ class Experiment:
         return [trial for trial in self.trials if score_of(trial) is not None]
 
     def run_of(self, trial: Mapping[str, Any]) -> Run | None:
-        """The trial's run, also when the experiment's directory was moved; None where it is gone or damaged."""
+        """Return the trial's run, even if the search's directory was moved; None if the run is gone or damaged."""
         try:
             return _open_run(self, trial.get("run"))
         except DamagedError:
             return None
 
     def is_default(self, trial: Mapping[str, Any]) -> bool:
-        """Whether a trial has the defaults."""
+        """Whether all settings of a trial are the defaults."""
         defaults = self.about.get("defaults") or {}
         settings = trial["settings"]
         return bool(settings) and all(name in defaults and defaults[name] == settings[name] for name in settings)
 
 
 def score_of(trial: Mapping[str, Any]) -> float | None:
-    """A trial's lowest validation loss; None for one without, or one that failed later: its loss was no result."""
+    """Return a trial's lowest validation loss, or None for a trial without one or that failed."""
     score: float | None = trial["val_loss"]
     return None if trial["state"] == "failed" else score
 
 
 def _open_run(experiment: Experiment, path: str | None) -> Run | None:
-    """A run that an experiment's files name; None where it is gone. It lies in the experiment's own folder, wherever
-    that was when they were written."""
+    """Open a run named in a search's files, or return None if it is gone.
+
+    Only the last part of `path` is used: the run is always in the search's own directory, which may have moved.
+    """
     directory = None if not path else experiment.directory / "trials" / Path(path).name
     if directory is None or not (directory / "config.json").exists():
         return None
@@ -82,15 +84,22 @@ def _open_run(experiment: Experiment, path: str | None) -> Run | None:
 
 
 def is_experiment(directory: Path) -> bool:
-    """Whether a directory is that of a search."""
+    """Whether a directory holds a search."""
     return (directory / "experiment.json").exists()
 
 
 def open_experiment(directory: Path, *, trust: bool = False) -> Experiment:
-    """Reads a search, finished or not.
+    """Read a search, finished or not.
+
+    Args:
+        directory: The search's directory.
+        trust: Whether to trust the search and its runs. Defaults to False.
+
+    Returns:
+        The search. Damaged parts are left out and described in `missing`.
 
     Raises:
-        DataError: a newer raysq wrote it, or a file cannot be read.
+        DataError: If the directory holds no search, a newer raysq wrote it, or a file cannot be read.
     """
     if not is_experiment(directory):
         raise DataError(f"no search in {directory} (it has no experiment.json)")
@@ -120,7 +129,7 @@ def open_experiment(directory: Path, *, trust: bool = False) -> Experiment:
 
 
 def _from_runs(experiment: Experiment) -> list[dict[str, Any]]:
-    """The trials of a search whose `trials.json` is not written yet or damaged, from their runs."""
+    """Rebuild the trials from their runs where `trials.json` is missing or damaged."""
     trials = []
     for number, path in enumerate(sorted((experiment.directory / "trials").glob("*/config.json"))):
         try:

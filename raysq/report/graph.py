@@ -1,24 +1,24 @@
-"""A Keras model as a graph of plain data: layers, their shapes and parameters, and what flows into what."""
+"""A Keras model as a graph of plain data: layers, their shapes, parameters and connections."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-INPUT = "(input)"  # name of the input of a sequential model, which has no layer for it
+INPUT = "(input)"  # name of a sequential model's input, which has no layer of its own
 
 
 @dataclass(frozen=True)
 class Node:
-    """A layer.
+    """A layer of a model.
 
     Attributes:
-        name: its name in the model.
-        kind: its class, with the wrapped one for wrappers.
-        detail: what the class does not say: units, filters, rates.
-        shape: of its output, such as "120 × 32"; empty where it is not known.
-        parameters: trained and other weights.
-        inputs: names of the layers that it reads.
-        inner: the graph inside, of a model used as a layer.
+        name: The layer's name in the model.
+        kind: The layer's class, with the wrapped layer's class for wrappers.
+        detail: Settings such as units, filters and rates. Defaults to "".
+        shape: The output's shape without the batch, such as "120 × 32". Empty if unknown.
+        parameters: Number of weights, trainable or not. Defaults to 0.
+        inputs: Names of the layers whose outputs the layer reads.
+        inner: The nested graph of a model used as a layer.
     """
 
     name: str
@@ -30,21 +30,27 @@ class Node:
     inner: tuple["Node", ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """JSON-ready, for `node_of`."""
+        """Return the node as JSON-ready values, for `node_of`."""
         return {**self.__dict__, "inputs": list(self.inputs), "inner": [node.to_json() for node in self.inner]}
 
 
 def node_of(values: Mapping[str, Any]) -> Node:
-    """A node from its JSON."""
+    """Return a node from the values of `Node.to_json`."""
     inner = tuple(node_of(one) for one in values["inner"])
     return Node(**{**values, "inputs": tuple(values["inputs"]), "inner": inner})
 
 
 def read_graph(model: Any) -> tuple[Node, ...]:
-    """The layers of a built Keras model, in its order.
+    """Read the graph of a built Keras model.
 
-    A sequential and a functional model give their graph; of a subclassed one only the parts are known, and they are
-    given without what flows between them.
+    Sequential and functional models give their graph. The connections of a subclassed model are unknown, so its layers
+    have no inputs.
+
+    Args:
+        model: A built Keras model.
+
+    Returns:
+        The layers, in the model's order.
     """
     import keras
 
@@ -61,9 +67,9 @@ def read_graph(model: Any) -> tuple[Node, ...]:
 
 
 def _flows(entries: Any, layers: set[str]) -> dict[str, tuple[str, ...]]:
-    """What each layer reads. Operations, slices say, are no layers: what they read flows through them."""
+    """Return the input layers of each layer. Operations such as slices pass on their own inputs."""
     found: dict[str, tuple[str, ...]] = {}
-    for entry in entries:  # what is read comes before what reads it
+    for entry in entries:  # inputs are listed before the layers that read them
         names: list[str] = []
         for name in _sources(entry["inbound_nodes"]):
             names += [name] if name in layers else found.get(name, ())
@@ -72,7 +78,7 @@ def _flows(entries: Any, layers: set[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _subclassed(model: Any) -> bool:
-    """Whether a model is a class of a person's own, whose config says nothing of its layers."""
+    """Whether a model is a subclass whose config does not list its layers."""
     try:
         config = model.get_config()
     except NotImplementedError:
@@ -81,7 +87,7 @@ def _subclassed(model: Any) -> bool:
 
 
 def _sources(value: Any) -> Iterator[str]:
-    """Names of the layers in the nest of arguments of a functional model's config."""
+    """Yield the names of the layers in the nested arguments of a functional model's config."""
     if isinstance(value, Mapping):
         history = (
             value.get("config", {}).get("keras_history") if value.get("class_name") == "__keras_tensor__" else None
@@ -113,7 +119,7 @@ def _node(layer: Any, inputs: tuple[str, ...]) -> Node:
     return Node(layer.name, kind, detail, _output(layer), int(layer.count_params()), inputs, inner)
 
 
-# What tells layers of a class apart, in the order it is said.
+# Settings that distinguish layers of a class, in the order of display.
 _DETAILS = (
     ("units", "{} units"),
     ("filters", "{} filters"),
@@ -134,7 +140,7 @@ def _detail(layer: Any) -> str:
         value = config.get(key)
         if isinstance(value, (list, tuple)):
             value = " \u00d7 ".join(str(one) for one in value)
-        # What every layer has says nothing.
+        # Values that most layers share are left out.
         if value in (None, 0, 0.0, "linear") or (key == "activation" and value == "tanh") or isinstance(value, dict):
             continue
         said.append(form.format(value).replace("1 units", "1 unit") if value == 1 else form.format(value))
@@ -143,7 +149,7 @@ def _detail(layer: Any) -> str:
 
 def _output(layer: Any) -> str:
     try:
-        output = layer.output  # a layer that is used twice has none of its own
+        output = layer.output  # undefined for a layer that is used twice
     except (AttributeError, ValueError):
         return ""
     outputs = output if isinstance(output, (list, tuple)) else [output]
@@ -151,7 +157,7 @@ def _output(layer: Any) -> str:
 
 
 def _shape(shape: Any) -> str:
-    """Without the batch, which is of any size: "120 × 6"."""
+    """Format a shape without the batch dimension, such as "120 × 6"."""
     if shape is None:
         return ""
     sizes = ["?" if size is None else f"{size:,}" for size in tuple(shape)[1:]]

@@ -1,4 +1,4 @@
-"""The picture of a run's history."""
+"""Plot of a run's training history."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,13 +10,13 @@ _WIDTH, _HEIGHT, _SCALE = 640, 330, 1.2
 
 
 def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str, synthetic: bool = False) -> None:
-    """Draw training and validation loss by epoch, the best epoch marked.
+    """Plot training and validation loss by epoch, with the best epoch marked.
 
     Args:
-        records: one an epoch, as in metrics.jsonl.
-        path: the PNG to write.
-        title: above the picture.
-        synthetic: whether to say that the data are the built-in sample.
+        records: One record per epoch, as in `metrics.jsonl`.
+        path: Path of the PNG file to write.
+        title: Title above the plot.
+        synthetic: Whether the title states that the data are the synthetic sample. Defaults to False.
     """
     from raysq.report.charts.vega import TICKS, Drawing, png, rounded
 
@@ -62,5 +62,5 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
 
 
 def _by_name(names: Sequence[str], *looks: Any, **more: Any) -> dict[str, Any]:
-    """Encode the name of a line by a look; the first is that of the training loss, which a run may not have."""
+    """Encode line names by a visual channel. The first value is dropped for a run without training loss."""
     return {"field": "name", "type": "nominal", "scale": {"domain": names, "range": looks[-len(names) :]}, **more}

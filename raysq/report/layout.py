@@ -1,4 +1,4 @@
-"""Where the boxes of a model's graph go: in rows from top to bottom, inner graphs inside their box."""
+"""Layout of a model's graph: boxes in rows from top to bottom, with nested models inside their box."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -9,14 +9,14 @@ from raysq.report.graph import INPUT, Node
 
 GAP, ROW_GAP, PAD = 18.0, 26.0, 12.0
 LINE = 16.0
-_WIDEST = 320.0  # of a box that holds text; longer texts are cut
-_LANE = 14.0  # width kept free for an arrow that passes a row
+_WIDEST = 320.0  # width of a box of text; longer texts are truncated
+_LANE = 14.0  # width reserved for an arrow that passes a row
 _SWEEPS = 4
 
 
 @dataclass(frozen=True)
 class Box:
-    """A placed node; x and y are its left upper corner."""
+    """A placed node. `x` and `y` are its upper left corner, in pixels."""
 
     node: Node
     x: float
@@ -29,7 +29,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Plan:
-    """A placed graph: boxes, and the arrows as points from box to box."""
+    """A placed graph: its size, its boxes, and its arrows as points from box to box."""
 
     width: float
     height: float
@@ -38,7 +38,10 @@ class Plan:
 
 
 def place(nodes: Sequence[Node]) -> Plan:
-    """Places a graph. Nodes without known inputs stand below each other in their order."""
+    """Place the nodes of a graph in rows.
+
+    Nodes without known inputs are placed below each other in order.
+    """
     if not nodes:
         return Plan(0.0, 0.0, (), ())
     drafts = {node.name: _draft(node) for node in nodes}
@@ -69,7 +72,7 @@ def place(nodes: Sequence[Node]) -> Plan:
 
 
 def _draft(node: Node) -> Box:
-    """A box of the size its texts, or its inner graph, need."""
+    """Return a box at the origin, as large as its texts and its nested graph need."""
     given = node.name != INPUT and not node.name.replace("_", "").startswith(node.kind.split(" ")[0].lower())
     title = f"{node.kind}: {node.name}" if given else node.kind
     size = [f"out {node.shape}"] if node.shape else []
@@ -90,10 +93,14 @@ def _cut(text: str) -> str:
 
 
 def _rows(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> tuple[list[list[str]], list[tuple[str, ...]]]:
-    """Rows by the longest way from an input, with a lane in every row that an edge passes, and each edge's way."""
+    """Assign nodes to rows by their longest path from an input.
+
+    Returns:
+        The rows, with a lane for each edge that passes, and the chain of nodes and lanes of each edge.
+    """
     depth: dict[str, int] = {}
     if edges:
-        for node in nodes:  # Keras gives layers in an order in which inputs come first
+        for node in nodes:  # Keras lists layers after their inputs
             depth[node.name] = max((depth[name] + 1 for name in node.inputs if name in depth), default=0)
     else:
         depth = {node.name: number for number, node in enumerate(nodes)}
@@ -104,7 +111,7 @@ def _rows(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> tuple[list
     for source, target in edges:
         chain = [source]
         for row in range(depth[source] + 1, depth[target]):
-            lane = f"\0{source}\0{target}\0{row}"  # no layer has such a name
+            lane = f"\0{source}\0{target}\0{row}"  # cannot be a layer's name
             rows[row].append(lane)
             chain.append(lane)
         chains.append((*chain, target))
@@ -112,7 +119,7 @@ def _rows(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> tuple[list
 
 
 def _order(rows: list[list[str]], chains: Sequence[tuple[str, ...]]) -> None:
-    """Sorts each row by the mean place of its neighbors, downwards and upwards: fewer arrows cross."""
+    """Sort each row by the mean position of its neighbors, in sweeps down and up, to reduce crossing arrows."""
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     for chain in chains:
@@ -138,7 +145,7 @@ def _order(rows: list[list[str]], chains: Sequence[tuple[str, ...]]) -> None:
 
 
 def _arrow(stops: Sequence[tuple[float, float, float]]) -> tuple[tuple[float, float], ...]:
-    """From the bottom of the first to the top of the last, straight through the lanes between."""
+    """Return the points from the bottom of the first stop to the top of the last, straight through lanes."""
     points = [(stops[0][0], stops[0][2])]
     for center, top, bottom in stops[1:-1]:
         points += [(center, top), (center, bottom)]

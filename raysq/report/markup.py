@@ -1,38 +1,42 @@
-"""HTML and SVG as text: everything that is not markup already is escaped."""
+"""Build HTML and SVG as text, escaping everything that is not markup."""
 
 import re
 from typing import Any
 
-# XML 1.0 has no way to write these, and no browser shows them.
+# Characters that XML 1.0 cannot represent and browsers do not show.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _VOID = frozenset({"meta", "link", "br", "hr", "img", "input", "col", "wbr"})
 _SIGNS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
 class Markup(str):
-    """Text that is markup and is not escaped again."""
+    """Text that is already markup and is not escaped again."""
 
     __slots__ = ()
 
 
 def escape(text: object) -> Markup:
-    """The text as it is written in HTML, in an attribute or between tags."""
+    """Escape text for an attribute or element content. `Markup` is returned unchanged."""
     return text if isinstance(text, Markup) else Markup(FORBIDDEN.sub("\ufffd", str(text)).translate(_SIGNS))
 
 
 def join(*parts: object) -> Markup:
-    """The parts one after another; None is left out."""
+    """Concatenate parts, escaping text and leaving out None."""
     return Markup("".join(escape(part) for part in parts if part is not None))
 
 
 def tag(name: str, /, *children: object, **attributes: Any) -> Markup:
-    """An element, well-formed as XML too.
+    """Build an element that is well-formed HTML and XML.
 
     Args:
-        name: of the element.
-        children: texts, which are escaped, and markup; None is left out.
-        attributes: None and False are left out; an underscore at the end is dropped (`class_`), others become
-            hyphens (`stroke_width`); numbers are written with at most one decimal.
+        name: Name of the element.
+        children: Markup, and texts, which are escaped. None is left out.
+        attributes: Attributes by name. None and False are left out. A trailing underscore is dropped (`class_`), other
+            underscores become hyphens (`stroke_width`). Floats have at most one decimal.
+
+    Example:
+        >>> tag("p", "a < b", class_="note")
+        '<p class="note">a &lt; b</p>'
     """
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_value(key, value))}"'
@@ -45,7 +49,7 @@ def tag(name: str, /, *children: object, **attributes: Any) -> Markup:
     return Markup(f"<{name}{written}>{inner}</{name}>")
 
 
-# Drawn elements that are nothing but attributes.
+# Elements that have attributes only.
 _EMPTY = frozenset({"path", "line", "rect", "circle", "polyline", "polygon"})
 
 
@@ -56,6 +60,6 @@ def _value(key: str, value: Any) -> Any:
 
 
 def coordinate(value: float) -> str:
-    """A number for SVG: one decimal is a tenth of a pixel."""
+    """Format a coordinate in pixels with at most one decimal."""
     text = f"{value:.1f}"
     return text[:-2] if text.endswith(".0") else text

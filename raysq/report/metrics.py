@@ -1,4 +1,4 @@
-"""What metrics are called, which one a verdict speaks of, and how models compare by it."""
+"""Names and units of metrics, the primary metric, and comparisons of models by it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ _HIGHER = ("accuracy", "auc", "precision", "recall", "f1", "coverage", "bleu", "
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric of a split.
+    """A metric, independent of the split.
 
     Attributes:
-        name: as in metrics.jsonl, without the split: "mae", "mae_original".
-        unit: in which it is, may be empty.
-        normalized: whether it is of normalized values, and there is one in the target's own unit too.
+        name: The name as in `metrics.jsonl`, without the split, such as "mae" or "mae_original".
+        unit: The unit of the value. Defaults to "".
+        normalized: Whether the metric is computed on normalized values and a denormalized one exists as well.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Metric:
 
     @property
     def words(self) -> str:
-        """As a person says it: "mean absolute error", "mean absolute error, 24h"."""
+        """The full name, such as "mean absolute error" or "mean absolute error, 24h"."""
         base, _, output = self.name.removesuffix("_original").partition("_")
         if base not in _WORDS:
             return self.name.removesuffix("_original").replace("_", " ")
@@ -41,7 +41,7 @@ class Metric:
 
     @property
     def brief(self) -> str:
-        """For the head of a column: "MAE (°C)", "MAE (normalized)", "MAE 24h"."""
+        """The short name for a column heading, such as "MAE (°C)", "MAE (normalized)" or "MAE 24h"."""
         base, _, output = self.name.removesuffix("_original").partition("_")
         said = f"{base.upper()} {output}".strip() if base in _BRIEF else self.words
         unit = "normalized" if self.normalized else self.unit
@@ -49,16 +49,24 @@ class Metric:
 
     @property
     def higher_is_better(self) -> bool:
-        """As for accuracy; errors and losses are better when lower."""
+        """Whether higher values are better, as for accuracy. False for errors and losses."""
         return any(word in self.name for word in _HIGHER)
 
     def say(self, value: float) -> str:
-        """The value with its unit."""
+        """Format a value with its unit."""
         return f"{number(value)}{f' {self.unit}' if self.unit else ''}"
 
 
 def metrics_of(metrics: Mapping[str, float], unit: str | None) -> list[Metric]:
-    """The metrics of models: the main one in the target's own unit and as the model sees it, the others, the loss."""
+    """List the metrics found in a mapping from names to values.
+
+    Args:
+        metrics: Values by name with the split, such as "val_mae".
+        unit: The target's own unit, for denormalized metrics.
+
+    Returns:
+        The main metric, denormalized first, then the other metrics, then the loss.
+    """
     names: list[str] = []
     for key in metrics:
         split, _, name = key.partition("_")
@@ -74,13 +82,13 @@ def metrics_of(metrics: Mapping[str, float], unit: str | None) -> list[Metric]:
 
 
 def primary(metrics: Mapping[str, float], unit: str | None) -> Metric | None:
-    """The metric that a verdict speaks of: in the target's own unit if there is one."""
+    """Return the primary metric, denormalized if possible; None where `metrics` holds none."""
     found = metrics_of(metrics, unit)
     return found[0] if found else None
 
 
 def compare(value: float, other: float, metric: Metric) -> str:
-    """How a value stands to another one: "21.3 % below", "0.12 above", "equal to"."""
+    """Describe a value relative to another, such as "21.3 % below", "0.12 above" or "equal to"."""
     if value == other:
         return "equal to"
     side = "below" if value < other else "above"
@@ -93,7 +101,16 @@ def compare(value: float, other: float, metric: Metric) -> str:
 def verdict(
     name: str, metrics: Mapping[str, float], references: Mapping[str, Mapping[str, float]], unit: str | None
 ) -> str:
-    """One sentence: the test metric, how it stands to each reference."""
+    """Summarize a model's primary metric and its relation to each baseline in one sentence.
+
+    The test split is used, or the validation split where the test split was not measured.
+
+    Args:
+        name: The model's or run's name.
+        metrics: Values by name with the split, such as "test_mae".
+        references: Metrics of the baselines by name.
+        unit: The target's own unit.
+    """
     metric = primary(metrics, unit)
     if metric is None:
         return "Nothing has been measured yet."
@@ -111,15 +128,24 @@ def verdict(
 
 
 def leaderboards(evaluation: Mapping[str, Mapping[str, float]], own: str, unit: str | None) -> list[Table]:
-    """A row for each model, best first by validation, the run's own marked; then the single outputs."""
+    """Build the leaderboard tables of a run.
+
+    Args:
+        evaluation: Metrics by model, the run's own and the baselines.
+        own: Name of the run's model, whose row is highlighted.
+        unit: The target's own unit.
+
+    Returns:
+        A table with a row per model, best first by validation, and a table by output where a model has several.
+    """
     every = {key: value for metrics in evaluation.values() for key, value in metrics.items()}
     metrics = metrics_of(every, unit)
     first = metrics[0]
     main = first.name.removesuffix("_original")
-    # Single outputs have a table of their own.
+    # Metrics of single outputs are shown in a separate table.
     single = [m for m in metrics if m.name.startswith(f"{main}_") and m.name != f"{main}_original"]
     single = [m for m in single if m.name.endswith("_original")] or single
-    # A loss that only repeats the metric says nothing, and one of another sort cannot be compared.
+    # A loss that repeats the metric adds no information, and losses of different kinds cannot be compared.
     with_loss = not any(repeats(values, main) for values in evaluation.values())
     shown = [m for m in metrics if not m.name.startswith(f"{main}_") or m.name == f"{main}_original"]
     shown = [m for m in shown if m.name != "loss" or with_loss or main == "loss"]
@@ -144,7 +170,7 @@ def leaderboards(evaluation: Mapping[str, Mapping[str, float]], own: str, unit: 
 
 
 def rank(metrics: Mapping[str, float], metric: Metric | None) -> float:
-    """A number that is lower for the better of two models, by validation; infinite for one without a score."""
+    """Return a sort key that is lower for better models by validation, and infinite for a model without a score."""
     if metric is None or f"val_{metric.name}" not in metrics:
         return float("inf")
     value = metrics[f"val_{metric.name}"]
@@ -152,6 +178,6 @@ def rank(metrics: Mapping[str, float], metric: Metric | None) -> float:
 
 
 def repeats(metrics: Mapping[str, float], name: str) -> bool:
-    """Whether a model's loss is the same number as its metric."""
+    """Whether a model's validation loss equals its metric."""
     loss, value = metrics.get("val_loss"), metrics.get(f"val_{name}")
     return loss is not None and value is not None and abs(loss - value) <= 1e-5 * abs(loss)

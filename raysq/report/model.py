@@ -1,4 +1,4 @@
-"""The picture of a model: layers as boxes from top to bottom, with output shapes and parameters."""
+"""Diagram of a model: layers as boxes from top to bottom, with output shapes and parameter counts."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,15 @@ _MARGIN = 4.0
 
 
 def draw_model(nodes: Sequence[Node], title: str) -> Markup:
-    """The whole model as one picture."""
+    """Draw the model as one SVG diagram.
+
+    Args:
+        nodes: The model's layers, from `read_graph`.
+        title: The model's name, used in the text alternative.
+
+    Returns:
+        A scrollable `div` that holds the SVG.
+    """
     plan = place(nodes)
     layers = "; ".join(_say(node) for node in nodes)
     label = f"Model {title}, {number(total(nodes))} parameters: {layers}."
@@ -23,7 +31,7 @@ def draw_model(nodes: Sequence[Node], title: str) -> Markup:
 
 
 def total(nodes: Sequence[Node]) -> int:
-    """The parameters of all layers."""
+    """Return the number of parameters of all layers."""
     return sum(node.parameters for node in nodes)
 
 
@@ -66,7 +74,7 @@ def _draw(plan: Plan, x: float, y: float) -> Markup:
 
 
 def _draw_arrow(points: list[tuple[float, float]]) -> Markup:
-    """A curve through the points with a head at its end."""
+    """Draw a curve through the points, with an arrowhead at its end."""
     (x, y), *others = points
     path = [f"M{coordinate(x)} {coordinate(y)}"]
     end = len(others) - 1

@@ -1,4 +1,4 @@
-"""`raysq report`: one self-contained HTML file about a run, several runs, or a search."""
+"""Write the self-contained HTML file of `raysq report` about a run, several runs, or a search."""
 
 import hashlib
 import warnings
@@ -20,7 +20,7 @@ from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import home
 from raysq.training.run import Run, alike
 
-# The page's script shows it.
+# Hidden until the page's script has drawn an interactive chart.
 _HELP = tag(
     "span",
     " Charts tell the values below the pointer; Ctrl and the wheel zooms lines and points, dragging moves them, a "
@@ -36,29 +36,31 @@ def write_report(
     trust: bool = False,
     on_message: Callable[[str], None] = warnings.warn,
 ) -> Path:
-    """Write one HTML file that needs nothing else: no network, no fonts.
+    """Write a report as one self-contained HTML file that loads no scripts or fonts from the network.
 
-    Where scripts run its charts are interactive. What was evaluated and predicted is kept in the run's directory, so
-    that a second report is quick.
+    Charts are interactive where JavaScript is enabled. Metrics and predictions are cached in the run's directory, so a
+    second report is quick.
 
     Args:
-        targets: runs (or ids, beginnings of ids, directories), or one search (its name or directory). A run that is
-            not finished, and a search that has not ended, is shown as far as it is.
-        output: the file; `report.html` in the run's or the search's directory if left out, or, of several runs, in
-            `RAYSQ_HOME/reports`.
-        week: for forecasts, the day from which a week is shown beside the truth.
-        trust: as for `raysq.load`, of all of them.
-        on_message: called with what of several runs, or of a search, is left out because it is damaged; a warning if
-            left out.
+        targets: Runs (objects, ids, prefixes of ids, or directories), or one search (its name or directory).
+            Unfinished runs and searches are reported up to their current state.
+        output: Path of the file, ending in `.html` or `.htm`. Defaults to `report.html` in the directory of the run or
+            search, or to a file in `RAYSQ_HOME/reports` for several runs.
+        week: For forecasting, the first day of the week whose forecasts are shown beside the true values, such as
+            "2014-05-05".
+        trust: Whether to trust all targets, as for `raysq.load`. Defaults to False.
+        on_message: Called with a message about each part that is left out, such as a damaged run. Defaults to
+            `warnings.warn`.
 
     Returns:
-        The file.
+        The path of the file.
 
     Raises:
-        DataError: there is no such run or search.
-        DamagedError: a file of the one run, or of all of them, is damaged.
-        UsageError: several searches, or runs and searches together; a week that is none; an output of another form.
-        SourceError: the file cannot be written.
+        DataError: If a target is no run and no search.
+        DamagedError: If a file of the only run, or of every run, is damaged.
+        UsageError: If `targets` holds several searches or mixes runs and searches, if `week` is invalid, or if
+            `output` has another suffix.
+        SourceError: If the file cannot be written.
 
     Example:
         >>> raysq.write_report(run, output="run.html")
@@ -106,7 +108,7 @@ def write_report(
 
 
 def _find_all(targets: Sequence[Run | str | Path], trust: bool) -> tuple[list[Run | Path], list[DamagedError]]:
-    """Runs and directories of searches, and the errors of damaged ones where others can be shown."""
+    """Return the runs and search directories, and the errors of damaged targets if others can be shown."""
     found: list[Run | Path] = []
     damaged: list[DamagedError] = []
     for target in targets:
@@ -120,7 +122,7 @@ def _find_all(targets: Sequence[Run | str | Path], trust: bool) -> tuple[list[Ru
 
 
 def _find(target: Run | str | Path, trust: bool) -> Run | Path:
-    """A run, or the directory of a search."""
+    """Return the target's run, or the directory of its search."""
     if isinstance(target, Run):
         return Run.of(target, trust=trust)
     folder = home() / "experiments"
@@ -144,7 +146,7 @@ def _find(target: Run | str | Path, trust: bool) -> Run | Path:
 
 
 def _name(runs: Sequence[Run]) -> str:
-    """Of a file about several runs: the same for the same runs."""
+    """Return the file name of a report about several runs, the same for the same runs."""
     if len(runs) <= 3 and sum(len(run.name) for run in runs) < 120:
         return "-and-".join(run.name for run in runs)
     digest = hashlib.sha256("\n".join(str(run.directory.resolve()) for run in runs).encode()).hexdigest()[:10]
@@ -152,7 +154,13 @@ def _name(runs: Sequence[Run]) -> str:
 
 
 def page(title: str, heading: Markup, parts: Sequence[Markup]) -> str:
-    """The whole file."""
+    """Return the complete HTML file.
+
+    Args:
+        title: The page's title, as plain text.
+        heading: The content of the page's header.
+        parts: The page's sections, in order. Their `h2` headings become the table of contents.
+    """
     links = [tag("a", text, href=f"#{name}") for name, text in _headings(parts)]
     now = datetime.now(UTC)
     main = tag(

@@ -1,4 +1,4 @@
-"""Pictures in the page: each is part of the file, as a PNG, or a WebP where that is much smaller."""
+"""Images of a report, embedded in the page as PNG, or as WebP where that is smaller."""
 
 import base64
 import io
@@ -9,13 +9,13 @@ import numpy as np
 from raysq.problems.charts import Picture, Pictures
 from raysq.report.markup import Markup, tag
 
-_LARGE = 24_000  # bytes from which a picture in colors is written with losses
+_LARGE = 24_000  # bytes above which a color image may be compressed with loss
 _QUALITY = 88
-_TILE = 112  # pixels; pictures up to so wide stand in columns
+_TILE = 112  # pixels; images of at most this width are arranged in columns
 
 
 def draw_pictures(item: Pictures) -> Markup:
-    """The pictures beside each other, each with its caption below it; of rows, each below the other."""
+    """Draw images side by side, or below each other for `item.rows`, each with its caption below it."""
     small = len(item.pictures) > 1 and all((one.width or one.pixels.shape[1]) <= _TILE for one in item.pictures)
     form = "pictures rows" if item.rows else "pictures tiles" if small else "pictures"
     drawn = tag("div", *map(_draw, item.pictures), class_=form)
@@ -38,7 +38,7 @@ def _draw(picture: Picture) -> Markup:
 
 
 def uri(picture: Picture) -> str:
-    """The bytes of the picture, for a `data:` address."""
+    """Return the encoded image as the content of a `data:` URL."""
     from PIL import Image
 
     pixels = np.ascontiguousarray(picture.pixels)
@@ -47,7 +47,7 @@ def uri(picture: Picture) -> str:
         image.putpalette(_palette())
         return _written(image, "png", optimize=True, transparency=0)
     if pixels.ndim == 3 and pixels.shape[2] in (2, 4) and (pixels[..., -1] == 255).all():
-        pixels = np.ascontiguousarray(pixels[..., :-1])  # nothing of it is transparent
+        pixels = np.ascontiguousarray(pixels[..., :-1])  # fully opaque
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
     image = Image.fromarray(pixels)
@@ -64,7 +64,7 @@ def _written(image: Any, form: str, **options: Any) -> str:
         return f"image/{form};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-# Viridis, from dark to bright: it is read in print and by the color-blind too.
+# Viridis, from dark to bright: readable in print and for color-blind readers.
 _VIRIDIS = (
     "440154",
     "482475",
@@ -81,7 +81,7 @@ _VIRIDIS = (
 
 
 def _palette() -> bytes:
-    """Return the colors of 256 numbers."""
+    """Return the RGB palette of the 256 values, as bytes."""
     stops = np.array([list(bytes.fromhex(stop)) for stop in _VIRIDIS])
     at = np.linspace(0, len(stops) - 1, 256)
     colors = [np.interp(at, np.arange(len(stops)), stops[:, channel]) for channel in range(3)]

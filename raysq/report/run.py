@@ -1,4 +1,4 @@
-"""The parts of the page that every run has, whatever its problem."""
+"""Parts of a run's report that all problems share."""
 
 import json
 import shlex
@@ -19,7 +19,7 @@ from raysq.report.tables import draw_table
 
 
 def run_heading(study: Analysis) -> Markup:
-    """What the run is, in one sentence what it reached, and its figures."""
+    """Return the heading: the run's name and task, its result in a sentence, and its key figures."""
     config = study.config
     return join(
         tag("h1", study.run.name),
@@ -32,14 +32,14 @@ def run_heading(study: Analysis) -> Markup:
 
 
 def banner(synthetic: bool) -> Markup | None:
-    """Says that data are made up."""
+    """Return a notice that the data are synthetic, or None for real data."""
     if not synthetic:
         return None
     return tag("p", "Synthetic sample data: made by raysq for trying things out, not measured.", class_="banner")
 
 
 def remarks(study: Analysis) -> Markup | None:
-    """What is not there, and why."""
+    """Return remarks on an unfinished run and on parts that are left out, or None without any."""
     said = {
         "running": [f"Training goes on while this is written: {len(study.records)} epochs are done."],
         "interrupted": [f"The run was interrupted after {len(study.records)} epochs; the same command continues it."],
@@ -56,7 +56,7 @@ def _title(task: str) -> str:
 
 
 def run_verdict(study: Analysis) -> str:
-    """One sentence or two: the test metric beside the references, and the best epoch."""
+    """Summarize the test metric beside the baselines, the best epoch, and whether the loss was still improving."""
     config = study.config
     references = {name: values for name, values in study.evaluation.items() if name != config.model}
     said = verdict(config.model, study.metrics, references, config.facts.get("unit"))
@@ -69,7 +69,7 @@ def run_verdict(study: Analysis) -> str:
 
 
 def run_figures(study: Analysis) -> list[Figure]:
-    """The numbers to see first."""
+    """Return the key figures: metrics, best epoch, parameters and training time."""
     metrics, unit = study.metrics, study.config.facts.get("unit")
     figures = []
     metric = primary(metrics, unit)
@@ -90,7 +90,12 @@ def run_figures(study: Analysis) -> list[Figure]:
 
 
 def run_parts(study: Analysis, *, level: int = 2) -> list[Markup]:
-    """The sections of a run, in the order in which they are read."""
+    """Return the sections of a run in reading order.
+
+    Args:
+        study: Content of the run's report.
+        level: Level of the headings. Defaults to 2.
+    """
     found = [history_part(study, level=level), leaderboard_part(study, level=level)]
     found += [draw_section(section, level=level) for section in study.sections]
     found += [model_part(study, level=level), settings_part(study, level=level), data_part(study, level=level)]
@@ -99,11 +104,14 @@ def run_parts(study: Analysis, *, level: int = 2) -> list[Markup]:
 
 
 def history_part(study: Analysis, *, level: int = 2) -> Markup | None:
-    """Training and validation loss by epoch, and accuracy where it was measured, the best epoch marked; None where
-    nothing was trained."""
+    """Return charts of loss and, if measured, accuracy by epoch, with the best epoch marked.
+
+    Returns:
+        The section, or None if nothing was trained.
+    """
     best = study.best
     if best is None or (study.result is not None and not study.result["steps"]):
-        return None  # nothing is trained yet, or there is nothing to train
+        return None  # not trained yet, or a model without training
     records = study.records
     base = _comparable_loss(study)
     charts = [
@@ -118,7 +126,7 @@ def history_part(study: Analysis, *, level: int = 2) -> Markup | None:
         )
     ]
     if all("val_accuracy" in record for record in records):
-        # The loss chooses the epoch; this one may not have the highest accuracy.
+        # The best epoch has the lowest loss, which may not be the highest accuracy.
         reached = best["val_accuracy"]
         share = study.evaluation.get("baseline", {}).get("val_accuracy")
         charts.append(
@@ -137,7 +145,7 @@ def history_part(study: Analysis, *, level: int = 2) -> Markup | None:
 
 
 def _by_epoch(records: Sequence[dict[str, Any]], name: str) -> list[Line]:
-    """A metric of training, where it was measured, and of validation."""
+    """Return lines of a metric by epoch for validation and, if recorded, for training."""
     epochs = [record["epoch"] for record in records]
     lines = [Line("validation", epochs, [record[f"val_{name}"] for record in records], "dashed", 1)]
     if all(name in record for record in records):
@@ -146,7 +154,7 @@ def _by_epoch(records: Sequence[dict[str, Any]], name: str) -> list[Line]:
 
 
 def _comparable_loss(study: Analysis) -> float | None:
-    """The baseline's validation loss, unless it is another sort of loss than the run's."""
+    """Return the baseline's validation loss, or None if it is another kind of loss than the run's."""
     own, base = study.evaluation.get(study.config.model), study.evaluation.get("baseline")
     metric = primary(own, None) if own else None
     if own is None or base is None or metric is None or own is base:
@@ -156,7 +164,7 @@ def _comparable_loss(study: Analysis) -> float | None:
 
 
 def leaderboard_part(study: Analysis, *, level: int = 2) -> Markup | None:
-    """The run's model beside its references."""
+    """Return the metrics of the run's model beside those of the baselines."""
     config = study.config
     if not study.evaluation:
         return None
@@ -170,7 +178,7 @@ def _any_higher(study: Analysis) -> bool:
 
 
 def model_part(study: Analysis, *, level: int = 2) -> Markup | None:
-    """The picture of the model."""
+    """Return the diagram of the model, or None if its layers are unknown."""
     if not study.graph:
         return None
     note = f"{number(total(study.graph))} parameters. Shapes are without the batch."
@@ -183,11 +191,11 @@ _SECTIONS = (("examples", "examples"), ("builder", "model"), ("training", "train
 
 
 def settings_part(study: Analysis, *, level: int = 2) -> Markup:
-    """Every setting; those that differ from the defaults are marked."""
+    """Return all settings with the `raysq train` command. Settings that differ from the defaults are marked."""
     config = study.config
     rows: list[list[Any]] = []
     marked = []
-    # What the optimizer of a model that came compiled decided.
+    # Settings that the optimizer of a compiled model decides.
     left = (study.result or {}).get("left_to_model", ())
     for section, name in _SECTIONS:
         values, defaults = getattr(config, section), study.defaults.get(section, {})
@@ -209,7 +217,7 @@ def settings_part(study: Analysis, *, level: int = 2) -> Markup:
 
 
 def train_command(study: Analysis) -> str:
-    """The command that makes the run again."""
+    """Return the `raysq train` command that repeats the run."""
     config = study.config
     parts = ["raysq", "train", config.task, "--data", config.data, "--model", config.model]
     if config.seed:
@@ -223,7 +231,7 @@ def train_command(study: Analysis) -> str:
 
 
 def _typed(value: Any) -> str:
-    """A setting as `--set` takes it."""
+    """Format a setting's value for `--set`."""
     if isinstance(value, list):
         return json.dumps(value) if any("," in str(item) for item in value) else ",".join(map(str, value))
     return "none" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
@@ -235,7 +243,7 @@ def _setting(value: Any) -> str:
 
 
 def data_part(study: Analysis, *, level: int = 2) -> Markup:
-    """Where the data come from, how many there are, and what was found in them."""
+    """Return the data's source, size and splits, and the findings of preparation."""
     config = study.config
     rows: list[tuple[str, Any]] = [("directory", config.data)]
     found: list[Markup] = []
@@ -268,7 +276,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _findings(study: Analysis) -> Sequence[str]:
-    """Return what preparation found, in lines."""
+    """Return the findings of preparation, one line each."""
     assert study.dataset is not None
     manifest = study.dataset.manifest
     if not manifest.report:
@@ -279,7 +287,7 @@ def _findings(study: Analysis) -> Sequence[str]:
 
 
 def environment_part(study: Analysis, *, level: int = 2) -> Markup:
-    """What made the numbers, and how long it took."""
+    """Return the versions of the packages, the training time and the run's directory."""
     rows: list[tuple[str, Any]] = [(name, version) for name, version in study.config.versions.items()]
     if study.records:
         each = [record["seconds"] for record in study.records if "seconds" in record]

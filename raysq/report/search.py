@@ -1,4 +1,4 @@
-"""The page of a search: its trials, how each setting bears on the score, and what the best reached."""
+"""Report of a search: its trials, the effect of each setting on the score, and the best run."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,15 @@ from raysq.report.trials import (
 
 
 def search_page(experiment: Experiment, *, week: str | None = None) -> tuple[str, Markup, list[Markup]]:
-    """Title, heading and parts of the page."""
+    """Build the report of a search.
+
+    Args:
+        experiment: The search. What cannot be shown is added to `experiment.missing`.
+        week: As for `write_report`, for the best trial's run.
+
+    Returns:
+        The page's title, heading and sections.
+    """
     run = experiment.run_of(experiment.best) if experiment.best else None
     if run is None and experiment.scored:
         run = experiment.run_of(experiment.scored[0])
@@ -110,7 +118,7 @@ def _states(trials: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _best_settings(experiment: Experiment) -> Markup | None:
-    """What was found, beside the defaults, and how to train it."""
+    """Return the best settings beside the defaults, with the command that trains them."""
     if not experiment.scored:
         return None
     best = experiment.scored[0]
@@ -131,7 +139,7 @@ def _best_settings(experiment: Experiment) -> Markup | None:
 
 
 def _refit(experiment: Experiment) -> Markup | None:
-    """The best settings and the defaults over several seeds: means, deviations and every value."""
+    """Return metrics of the best settings and the defaults over several seeds: mean, deviation and each value."""
     refit = experiment.refit
     if not refit:
         return None

@@ -1,4 +1,4 @@
-"""From a problem's sections, which are plain data, to the page's HTML."""
+"""Render the sections of a problem, which are plain data, as HTML."""
 
 import re
 from collections.abc import Sequence
@@ -30,29 +30,36 @@ from raysq.report.markup import Markup, join, tag
 from raysq.report.pictures import draw_pictures
 from raysq.report.tables import draw_table
 
-_WIDE, _HALF, _NARROW = 920, 440, 360  # pixels of charts of the whole and half the width, and on narrow screens
+_WIDE, _HALF, _NARROW = 920, 440, 360  # chart widths in pixels: full width, half width, narrow screens
 _TALL, _LOW = 270, 230
-_DATA_ROWS = 60  # charts of at most so many places have their numbers in a table below
+_DATA_ROWS = 60  # charts with at most this many positions have their values in a table below
 
 
 def draw_section(section: Section, *, level: int = 2) -> Markup:
-    """A section with its heading, remark and items; charts of half width stand beside each other."""
+    """Draw a section with its heading, note and items. Charts of half width are placed side by side."""
     return part(section.title, draw_items(section.items), note=section.note, level=level)
 
 
 def part(title: str, *content: object, note: str = "", level: int = 2) -> Markup:
-    """A section of the page."""
+    """Wrap content in a section of the page.
+
+    Args:
+        title: The heading.
+        content: Markup or text of the section.
+        note: A remark below the heading. Defaults to none.
+        level: Level of the heading. Headings of level 2 appear in the table of contents.
+    """
     remark = tag("p", note, class_="note") if note else None
     return tag("section", tag(f"h{level}", title, id=anchor(title) if level == 2 else None), remark, *content)
 
 
 def anchor(title: str) -> str:
-    """The name of a heading in the page's address."""
+    """Return the id of a heading, for links within the page."""
     return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "part"
 
 
 def draw_items(items: Sequence[Item]) -> Markup:
-    """The items in order; charts that follow each other in a grid."""
+    """Draw items in order, with consecutive charts in a grid."""
     parts: list[Markup] = []
     row: list[Markup] = []
 
@@ -86,7 +93,7 @@ def _draw_plain(item: Item) -> Markup:
 
 
 def draw_figures(item: Figures) -> Markup:
-    """Single numbers in a row."""
+    """Draw key figures in a row."""
     boxes = [
         tag(
             "div",
@@ -100,7 +107,7 @@ def draw_figures(item: Figures) -> Markup:
 
 
 def draw_chart(chart: Chart) -> Markup:
-    """Draw a chart with its caption, legend and, where they are few, its numbers."""
+    """Draw a chart with its caption, its legend and, where they are few, its values as a table."""
     legend = note = None
     if isinstance(chart, LineChart):
         legend = lines_legend(chart)
@@ -114,7 +121,13 @@ def draw_chart(chart: Chart) -> Markup:
 
 
 def draw_responsive(drawing: Drawing, wide: bool, *, width: int = _HALF) -> Markup:
-    """Draw a chart for screens of all widths, with what the page's script makes of it."""
+    """Draw a chart for wide and narrow screens, with its specification for the page's script.
+
+    Args:
+        drawing: The chart.
+        wide: Whether the chart has the page's full width; then it has a second version for narrow screens.
+        width: Width of a chart that is not wide, in pixels.
+    """
     if not wide:
         return tag("div", static_svg(drawing, width), live_chart(drawing, width), class_="chart")
     pictures = (
@@ -127,7 +140,7 @@ def draw_responsive(drawing: Drawing, wide: bool, *, width: int = _HALF) -> Mark
 def figure(
     title: str, *pictures: Markup, legend: Markup | None = None, below: Sequence[object] = (), wide: bool = False
 ) -> Markup:
-    """Put a caption, a legend and pictures together."""
+    """Combine a caption, a legend, pictures and what is shown below them in one figure."""
     caption = tag("figcaption", title) if title else None
     rest = (part or None for part in below)
     return tag("figure", caption, legend, *pictures, *rest, class_="wide" if wide else None)
@@ -147,7 +160,7 @@ def _draw(chart: Chart) -> Drawing:
 
 
 def _data(chart: Chart) -> Markup | None:
-    """The chart's numbers as a table to unfold."""
+    """Return the chart's values as a collapsed table, or None where there are too many or none to list."""
     columns: list[list[Any]]
     if isinstance(chart, Bars):
         heads = [chart.x_label or "label", chart.name or chart.y_label or "value", *chart.references]

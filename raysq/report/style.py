@@ -1,7 +1,7 @@
-"""The page's style: one sheet for screens wide and narrow, light and dark, and for paper.
+"""The report's style sheet for wide and narrow screens, light and dark mode, and print.
 
-Series are told apart by dashes and markers as well as by color. The colors are those of Okabe and Ito (2008),
-darkened on white and lightened on black until they stand out by at least 3 to 1.
+Series differ in dashes and markers as well as in color. The colors are those of Okabe and Ito (2008), darkened on white
+and lightened on black to a contrast of at least 3 to 1.
 """
 
 from raysq.report.markup import Markup
@@ -142,7 +142,7 @@ td.w{overflow-wrap:anywhere}
 
 
 def sheet() -> Markup:
-    """The style sheet. Colors are variables, so that the drawings follow the page."""
+    """Return the style sheet. Colors are CSS variables, so that charts follow the page's color scheme."""
 
     def variables(number: int) -> str:
         return "".join(f"--{name}:{pair[number]};" for name, pair in _COLORS.items())

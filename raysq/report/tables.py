@@ -1,4 +1,4 @@
-"""Tables, with numbers of a column aligned and of one precision."""
+"""Tables as HTML, with the numbers of a column aligned and formatted to one precision."""
 
 import math
 import re
@@ -9,11 +9,11 @@ from raysq.display.numbers import number, short
 from raysq.problems.charts import Table
 from raysq.report.markup import Markup, join, tag
 
-_LONG = 44  # characters, above which a cell may be broken into lines
+_LONG = 44  # characters above which a cell may wrap
 
 
 def draw_table(table: Table) -> Markup:
-    """The table, in a box that scrolls sideways by itself where the page is too narrow for it."""
+    """Draw a table in a box that scrolls horizontally on narrow pages."""
     columns = [[row[place] for row in table.rows] for place in range(len(table.columns))]
     numeric = [_numeric(cells) for cells in columns]
     texts = [column_texts(cells) for cells in columns]
@@ -36,19 +36,19 @@ def draw_table(table: Table) -> Markup:
                 cells.append(tag("td", text, class_=css))
         body.append(tag("tr", *cells, class_="best" if place in table.highlight else None))
     caption = tag("caption", table.title) if table.title else None
-    # A box that scrolls is to be reached with the keyboard too.
+    # A scrolling box must be reachable with the keyboard.
     attributes: dict[str, Any] = {"role": "region", "aria_label": table.title or "table", "tabindex": "0"}
     return tag("div", tag("table", caption, tag("thead", head), tag("tbody", *body)), class_="scroll", **attributes)
 
 
 def _breakable(name: str) -> Markup:
-    """A heading that may go on in another line after an underscore."""
+    """Allow line breaks in a heading after underscores."""
     first, *others = name.split("_")
     return join(first, *(join("_", tag("wbr"), other) for other in others))
 
 
 def column_texts(cells: Sequence[Any]) -> list[Any]:
-    """The cells as texts: floats of a column with the same number of decimals where their sizes allow it."""
+    """Format the cells of a column, floats with the same number of decimals where their magnitudes allow it."""
     floats = [abs(cell) for cell in cells if isinstance(cell, float) and math.isfinite(cell) and cell]
     decimals = None
     if floats and max(floats) / min(floats) < 1000 and 1e-4 <= max(floats) < 1e9:
@@ -68,7 +68,7 @@ _WRITTEN = re.compile(r"[-+\u2212]?[\d.,]+(e[-+]?\d+)?([\u202f ]?%)?")
 
 
 def _numeric(cells: Sequence[Any]) -> bool:
-    """Whether a column is aligned at the right: numbers, also those that are written already."""
+    """Whether a column holds only numbers, formatted ones included, and is aligned to the right."""
     some = [cell for cell in cells if cell is not None]
     return bool(some) and all(
         _WRITTEN.fullmatch(cell) is not None

@@ -1,4 +1,4 @@
-"""The trials of a search: their table, their settings together and one by one, their curves, and what was searched."""
+"""Trials of a search: table, parallel coordinates, each setting against the score, curves, and the search space."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,13 +20,13 @@ _RANGES = ("uniform", "loguniform", "randint")
 
 
 def setting_text(value: Any) -> str:
-    """A setting as it stands in tables and on axes."""
+    """Format a setting's value for tables and axes."""
     text = short(value)
     return text if text else "(none)"
 
 
 def trials_part(experiment: Experiment) -> Markup | None:
-    """All trials, best first; failures with their reason."""
+    """Return a table of all trials, best first, and the reasons of failed trials."""
     if not experiment.trials:
         return None
     names = list(experiment.space)
@@ -72,7 +72,7 @@ def parallel_part(experiment: Experiment) -> Markup | None:
 
 
 def _with_all(experiment: Experiment) -> list[dict[str, Any]]:
-    """The trials that have a value for every searched setting."""
+    """Return the trials that have a value for every searched setting."""
     return [trial for trial in experiment.trials if all(name in trial["settings"] for name in experiment.space)]
 
 
@@ -81,7 +81,7 @@ def _is_log(domain: Sequence[Any]) -> bool:
 
 
 def _choices(experiment: Experiment, name: str) -> list[str]:
-    """The choices of a setting as texts, in their order; none for a range."""
+    """Return the choices of a setting as texts, in order; empty for a range."""
     domain = experiment.space[name]
     if domain and domain[0] in _RANGES:
         return []
@@ -95,13 +95,13 @@ def _choices(experiment: Experiment, name: str) -> list[str]:
 
 
 def _place(experiment: Experiment, trial: Mapping[str, Any], name: str) -> Any:
-    """A trial's setting as it stands on its axis: a text where it is one of several choices."""
+    """Return a trial's setting for an axis, as text if it is one of several choices."""
     value = trial["settings"][name]
     return setting_text(value) if _choices(experiment, name) else value
 
 
 def each_setting_part(experiment: Experiment) -> Markup | None:
-    """Each setting against the score."""
+    """Return a scatter chart of the score for each setting, or None without a scored trial."""
     if not experiment.scored:
         return None
     trials = _with_all(experiment)
@@ -130,7 +130,7 @@ def each_setting_part(experiment: Experiment) -> Markup | None:
 
 
 def curves_part(experiment: Experiment) -> Markup | None:
-    """The validation loss of all trials by epoch; the best and the defaults in front."""
+    """Return the trials' validation loss by epoch, with the best trial and the defaults in front."""
     quiet, front = [], []
     for trial in reversed(experiment.scored):
         records = experiment.records.get(trial["number"], [])
@@ -151,7 +151,7 @@ def curves_part(experiment: Experiment) -> Markup | None:
 
 
 def space_part(experiment: Experiment) -> Markup:
-    """What was searched, and how."""
+    """Return the search space and the options of the search."""
     rows = []
     for name, domain in experiment.space.items():
         if domain and domain[0] in _RANGES:

@@ -1,4 +1,4 @@
-"""The tasks, found by name; one short module each."""
+"""Tasks by name, each defined in a short module."""
 
 import importlib
 
@@ -26,10 +26,13 @@ TASKS = (
 
 
 def get(name: str) -> Task:
-    """The task of that name.
+    """Return the task of a name.
+
+    Args:
+        name: One of `TASKS`.
 
     Raises:
-        UsageError: there is none.
+        UsageError: If there is no task of that name.
     """
     if name not in TASKS:
         raise UsageError(f"unknown task {name!r}: {nearest_name(name, TASKS)}")

@@ -1,4 +1,4 @@
-"""Alice's Adventures in Wonderland: the next word from all words before it in the sentence."""
+"""Alice's Adventures in Wonderland: predict the next word from all words before it in the sentence."""
 
 from raysq.tasks.spaces import LANGUAGE
 from raysq.tasks.task import Source, Task

@@ -1,4 +1,4 @@
-"""Beijing weather: Jena's task at Jena's sampling on an hourly series (UCI "Beijing PM2.5 Data", CC BY 4.0)."""
+"""Beijing weather: the forecast of the Jena task on an hourly series (UCI "Beijing PM2.5 Data", CC BY 4.0)."""
 
 from raysq.problems.forecasting.sample import hourly_sample
 from raysq.tasks.spaces import RECURRENT
@@ -24,7 +24,7 @@ TASK = Task(
         "step": 1,
         "anchor": "oldest",
         "delay": 24,
-        # Rows of the published file; on any other, the default shares.
+        # Splits by rows apply to the published file only. Other files have the default shares.
         "known_splits": ("43824:24000/10000/rest",),
         "unit": "degC",
         "steps_per_epoch": 200,

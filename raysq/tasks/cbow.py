@@ -1,4 +1,4 @@
-"""Continuous bag of words: a word from those around it (Mikolov et al. 2013), on texts of one's own."""
+"""Continuous bag of words on the user's own texts: predict a word from its context (Mikolov et al. 2013)."""
 
 from raysq.tasks.spaces import VECTORS
 from raysq.tasks.task import Task

@@ -1,4 +1,4 @@
-"""CIFAR-10: small photographs of ten sorts of things (Krizhevsky 2009)."""
+"""CIFAR-10: small photographs of ten classes (Krizhevsky 2009)."""
 
 from raysq.tasks.spaces import IMAGES
 from raysq.tasks.task import Source, Task

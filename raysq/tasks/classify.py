@@ -1,4 +1,4 @@
-"""A person's own texts: a csv, JSONL or Parquet file with texts and labels, or a folder of files for each class."""
+"""The user's own labeled texts: a csv, JSONL or Parquet file, or a folder of files for each class."""
 
 from raysq.tasks.spaces import TEXT
 from raysq.tasks.task import Task

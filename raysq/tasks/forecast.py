@@ -1,4 +1,4 @@
-"""A person's own series: csv or Parquet, what is not said is found in the files."""
+"""The user's own time series: csv or Parquet, with settings inferred from the files where left out."""
 
 from raysq.tasks.spaces import RECURRENT
 from raysq.tasks.task import Task
@@ -10,13 +10,13 @@ TASK = Task(
     preparation={
         "layout": "infer",
         "time": (),
-        # What makes most real files usable; each is told with its counts, and can be changed with --set.
+        # Repairs that make most real files usable. Each is reported with its count and can be changed with --set.
         "order": "sort",
-        "missing": "previous",  # "interpolate" looks at what comes after
+        "missing": "previous",  # "interpolate" would use later values
         "bad_cells": "missing",
         "sentinel": "missing",
     },
-    # Lookback, step, horizon and season follow from the cadence of the series
+    # Lookback, step, horizon and season are inferred from the frequency of the series
     # (raysq.problems.forecasting.row_durations.defaults).
     settings={"split": "0.5/0.25/0.25", "patience": 5},
     search_model="rnn",

@@ -1,4 +1,4 @@
-"""A person's own images: a folder of files for each class, an archive of such folders, npz, IDX or csv."""
+"""The user's own images: a folder of files for each class, an archive of such folders, npz, IDX or csv."""
 
 from raysq.tasks.spaces import IMAGES
 from raysq.tasks.task import Task

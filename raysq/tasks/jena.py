@@ -1,4 +1,4 @@
-"""Jena weather: the temperature 24 hours ahead ("Deep Learning with Python", section 6.3)."""
+"""Jena weather: forecast the temperature 24 hours ahead ("Deep Learning with Python", section 6.3)."""
 
 from raysq.tasks.spaces import RECURRENT
 from raysq.tasks.task import Source, Task
@@ -37,7 +37,7 @@ TASK = Task(
         "step": 6,
         "anchor": "oldest",
         "delay": 144,
-        # The book's rows on the published file; on any other, the default shares.
+        # The book's splits by rows apply to the published file only. Other files have the default shares.
         "known_splits": ("420551:200000/100000/rest",),
     },
     # Validation MAE in normalized units (listings 6.36 to 6.48; gru_dropout and gru_stacked are read off plots).

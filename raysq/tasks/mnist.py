@@ -19,8 +19,8 @@ TASK = Task(
         "batch_size": 64,
         "optimizer": "adam",
     },
-    # Accuracy: of mlp on the test images, of cnn on validation; of autoencoder the squared error after 19 epochs on
-    # 7,000 digits.
+    # Accuracy: mlp on the test split, cnn on the validation split. For autoencoder, the squared error after 19 epochs
+    # on 7,000 digits.
     published={"mlp": 0.972, "cnn": 0.9855, "autoencoder": 0.047},
     search_model="cnn",
     search=IMAGES,

@@ -12,7 +12,7 @@ TASK = Task(
         about="Ken Lang, CMU: 19,997 posts of 20 groups, with their headers",
     ),
     preparation={
-        # As the example does: no test posts, and words counted over all posts.
+        # As in the example: no test split, and a vocabulary from all posts.
         "test": 0.0,
         "counted": "all",
         "encoding": "latin-1",
@@ -27,7 +27,7 @@ TASK = Task(
         "steps_per_epoch": None,
         "batch_size": 128,
     },
-    # Accuracy on validation after two epochs; 0.90 with vectors=false, which learns the embedding from these posts.
+    # Validation accuracy after two epochs. With vectors=false, which learns the embedding from these posts, 0.90.
     published={"conv1d_glove": 0.95},
     search_model="rnn",
     search={**TEXT, "embedding": [50, 100], "units": [32, 64, 128], "max_features": [10000, 20000]},

@@ -1,4 +1,4 @@
-"""A person's own pairs of sentences: two line-aligned files, or a file with two columns."""
+"""The user's own pairs of sentences: two line-aligned files, or a file with two columns."""
 
 from raysq.tasks.spaces import TRANSLATION
 from raysq.tasks.task import Task
@@ -10,7 +10,7 @@ TASK = Task(
     settings={
         "epochs": 20,
         "steps_per_epoch": None,
-        # Of two thousand pairs, larger batches or less patience end before anything but the commonest words is learned.
+        # On two thousand pairs, larger batches or less patience stop when only the most common words are learned.
         "patience": 5,
         "batch_size": 32,
         "optimizer": "adam",

@@ -1,4 +1,4 @@
-"""Prepare a task's data: raw files to a data set on disk, unless the same was prepared before."""
+"""Prepare a task's data: convert raw files to a data set on disk, unless an equal data set exists."""
 
 import json
 import os
@@ -35,27 +35,28 @@ def prepare(
     shard_rows: int | None = None,
     quiet: bool = False,
 ) -> Dataset:
-    """Prepares a task's data, unless the same was prepared before.
+    """Prepare a task's data, unless an equal data set exists.
 
     Args:
-        task: a task or its name.
-        source: `sample[:LENGTH]`, a file, a folder, a URL, or rows in memory (a DataFrame, a pyarrow Table, a dict of
-            columns); the task's published data when None.
-        name: the data set's name; the beginning of its fingerprint when None.
-        settings: of the preparation, over those of the task; and of the examples (targets, lookback, ...), which
-            are kept with the data set as the defaults of what is trained on it. Changing only these prepares
-            nothing again.
-        fresh: prepare again even if nothing has changed, and replace what has the name.
-        shard_rows: rows of a shard; what fits the problem's rows when None.
-        quiet: print nothing.
+        task: A task or its name.
+        source: `sample[:LENGTH]`, a file, a folder, a URL, or rows in memory (a DataFrame, a pyarrow Table, or a dict
+            of columns). Defaults to the task's published data.
+        name: Name of the data set. Defaults to the beginning of its fingerprint.
+        settings: Settings of the preprocessor, which override those of the task, and of the batch source (targets,
+            lookback, ...). The latter are stored with the data set as defaults of training; changing only these
+            does not prepare the data again.
+        fresh: Whether to prepare again even if nothing has changed, replacing a data set of the same name. Defaults to
+            False.
+        shard_rows: Number of rows of a shard. Defaults to a number that suits the problem's rows.
+        quiet: Whether to print nothing. Defaults to False.
 
     Returns:
         The data set.
 
     Raises:
-        UsageError: an unknown setting, one that does not fit the data, or a name that cannot be one.
-        SourceError: raw data that cannot be had.
-        DataError: raw data that cannot be used as they are, or a name that other data have.
+        UsageError: If a setting is unknown or does not fit the data, or `name` is not a valid name.
+        SourceError: If the raw data cannot be obtained.
+        DataError: If the raw data cannot be used as they are, or other data have the name.
 
     Example:
         >>> raysq.prepare("jena", source="sample:60d", name="small").rows
@@ -115,7 +116,7 @@ def prepare(
 
 
 def _divided(problem: Problem, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The settings of the preparation and those of the examples."""
+    """Divide settings into those of the preprocessor and those of the batch source."""
     before, after = setting_fields(problem.preparation), setting_fields(problem.examples)
     for key in settings:
         if key not in before and key not in after:
@@ -127,7 +128,11 @@ def _divided(problem: Problem, settings: Mapping[str, Any]) -> tuple[dict[str, A
 
 
 def _with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """The settings of the examples with what the columns decide, ready for JSON."""
+    """Add defaults inferred from the columns to the settings of the batch source.
+
+    Returns:
+        The settings, ready for JSON, and messages about the defaults.
+    """
     known = setting_fields(problems.get(task.problem).examples)
     theirs = {key: value for key, value in task.settings.items() if key in known}
     more, lines = preprocessor.infer_defaults(chosen, theirs)
@@ -135,7 +140,7 @@ def _with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any
 
 
 def _check_settings(task: Task, dataset: Dataset, settings: Mapping[str, Any]) -> None:
-    """That examples can be made of the data set with these settings."""
+    """Validate that examples can be made from the data set with these settings."""
     examples = problems.get(task.problem).examples
     known = setting_fields(examples)
     of_task = {key: value for key, value in task.settings.items() if key in known}
@@ -145,12 +150,12 @@ def _check_settings(task: Task, dataset: Dataset, settings: Mapping[str, Any]) -
 
 
 def _again(say: Any, task: Task, dataset: Dataset, chosen: dict[str, Any], source: ResolvedSource) -> Dataset:
-    """A data set that is there already, with the settings of its examples as they are asked for now."""
+    """Return an existing data set, updating its stored settings to those requested."""
     before = dataset.manifest.settings
     changed = [key for key in {**before, **chosen} if before.get(key) != chosen.get(key)]
     if not changed:
         say(f"{dataset.manifest.name}: {source.label} is prepared already, nothing to do ({dataset.directory})")
-        os.utime(dataset.directory / MANIFEST)  # now it is the task's newest
+        os.utime(dataset.directory / MANIFEST)  # makes it the task's newest data set
         return dataset
     _check_settings(task, dataset, chosen)
     write_manifest(dataset.directory, replace(dataset.manifest, settings=chosen))
@@ -168,7 +173,11 @@ def _shown(value: Any) -> str:
 def _same(
     task: Task, target: Path | None, preprocessor: Preprocessor, source: ResolvedSource, shard_rows: int
 ) -> Dataset | None:
-    """A data set that is what would be made. Raises DataError where the target's name stands for something else."""
+    """Return an existing data set equal to the one requested, or None.
+
+    Raises:
+        DataError: If the target's name belongs to other data.
+    """
     sizes = [file.bytes for file in source.raw]
     for directory in (
         [dataset.directory for dataset in datasets.open_datasets(task.name)] if target is None else [target]
@@ -183,7 +192,7 @@ def _same(
                 dataset.check()
                 return dataset
         except DataError:
-            continue  # damaged: it is made again
+            continue  # a damaged data set is prepared again
         if target is not None:
             raise DataError(
                 f"data set {target.name} of {task.name} was made from other data or settings "

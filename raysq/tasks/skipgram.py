@@ -1,4 +1,4 @@
-"""Skip-gram: the words around a word from the word (Mikolov et al. 2013), on texts of one's own."""
+"""Skip-gram on the user's own texts: predict the context of a word (Mikolov et al. 2013)."""
 
 from raysq.tasks.spaces import VECTORS
 from raysq.tasks.task import Task

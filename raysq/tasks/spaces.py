@@ -1,6 +1,6 @@
 """Search spaces that several tasks share."""
 
-RECURRENT = {  # of the model `rnn`
+RECURRENT = {  # for the model `rnn`
     "cell": ["gru", "lstm"],
     "units": [16, 32, 64],
     "layers": [1, 2],
@@ -8,32 +8,32 @@ RECURRENT = {  # of the model `rnn`
     "recurrent_dropout": [0.0, 0.2],
     "learning_rate": ("loguniform", 3e-4, 3e-3),
 }
-TEXT = {  # the same over words
+TEXT = {  # for the model `rnn` over words
     **RECURRENT,
     "embedding": [16, 32, 64],
     "max_features": [5000, 10000, 20000],
     "maxlen": [100, 200, 400],
 }
-LANGUAGE = {  # of language models
+LANGUAGE = {  # for language models
     "embedding": [32, 64, 128],
     "units": [32, 64, 128],
     "layers": [1, 2],
     "dropout": [0.0, 0.2, 0.4, 0.6],
     "learning_rate": ("loguniform", 5e-4, 5e-3),
 }
-TRANSLATION = {  # of the model `encoder_decoder`
+TRANSLATION = {  # for the model `encoder_decoder`
     "attention": ["none", "dot"],
     "embedding": [64, 128, 256],
     "units": [64, 128, 256],
     "dropout": [0.0, 0.1, 0.2, 0.3],
     "learning_rate": ("loguniform", 5e-4, 5e-3),
 }
-VECTORS = {  # of word vectors with negative sampling; window, negatives and subsample change what the loss measures
+VECTORS = {  # for word vectors with negative sampling; window, negatives and subsample would change the loss itself
     "dimension": [50, 100, 200],
     "batch_size": [64, 256, 1024],
     "learning_rate": ("loguniform", 5e-3, 1e-1),
 }
-IMAGES = {  # of the model `cnn`
+IMAGES = {  # for the model `cnn`
     "filters": [8, 16, 32],
     "convolutions": [1, 2],
     "blocks": [1, 2],

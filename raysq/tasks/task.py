@@ -1,4 +1,4 @@
-"""A task: a short description over a problem."""
+"""Task: a problem, a data source, settings, published figures and a search space."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Source:
-    """Where a task's raw data are published.
+    """Published raw data of a task.
 
     Attributes:
-        url: http(s) address of the file.
-        sha256: checksum of the published file, or None where it is not known.
-        about: what it is, whose, and its license.
+        url: HTTP(S) URL of the file.
+        sha256: SHA-256 checksum of the published file, or None if unknown. Defaults to None.
+        about: Content, authors and license of the data. Defaults to "".
     """
 
     url: str
@@ -23,21 +23,21 @@ class Source:
 
 @dataclass(frozen=True)
 class Task:
-    """A task names a problem, a source, settings, and what was published of it.
+    """A problem with a data source, settings, published figures and a search space.
 
     Attributes:
-        name: as on the command line.
-        problem: name of the problem.
-        title: one line for people.
-        source: the public data set, or None for a person's own data.
-        preparation: preparation settings that differ from the problem's.
-        settings: example, model and training settings that differ from the problem's.
-        sample: `sample(directory, spec) -> Path` writes synthetic raw data in the layout of the source; the problem's
-            if left out.
-        published: published figures by model, in words.
-        search_model: the model that `raysq tune` searches where none is named; the problem's default if left out.
-        search: the space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"
-            | "randint", low, high).
+        name: Name on the command line.
+        problem: Name of the problem.
+        title: Description in one line.
+        source: The public data set, or None for the user's own data. Defaults to None.
+        preparation: Preprocessor settings that differ from the problem's. Defaults to none.
+        settings: Batch source, model and training settings that differ from the problem's. Defaults to none.
+        sample: A function `sample(directory, spec) -> Path` that writes synthetic raw data in the layout of the source.
+            Defaults to the problem's.
+        published: Published figures by model. Defaults to none.
+        search_model: The model that `raysq tune` searches if none is named. Defaults to the problem's default model.
+        search: The space that `raysq tune` searches: setting -> list of choices, or ("uniform" | "loguniform"
+            | "randint", low, high). Defaults to empty.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A person's own texts: any .txt file or folder of them, or a column of a csv, JSONL or Parquet file."""
+"""The user's own running text: a .txt file or folder of them, or a column of a csv, JSONL or Parquet file."""
 
 from raysq.tasks.spaces import LANGUAGE
 from raysq.tasks.task import Task

@@ -1,4 +1,4 @@
-"""Translation, Japanese to English: 50,000 short pairs of the Tanaka Corpus."""
+"""Translation from Japanese to English: 50,000 short sentence pairs of the Tanaka Corpus."""
 
 from raysq.tasks.spaces import TRANSLATION
 from raysq.tasks.task import Task
@@ -8,7 +8,7 @@ TASK = Task(
     problem="translation",
     title="translation of short sentences, such as the 50,000 pairs of small_parallel_enja",
     settings={
-        # What is left out is one word in two hundred; the softmax over the target's words takes most of the time.
+        # Leaves out one word in two hundred. The softmax over the target words takes most of the training time.
         "target_words": 5000,
         "epochs": 6,
         "steps_per_epoch": None,

@@ -1,1 +1,1 @@
-"""Charts of the report: from the plain data of `raysq.problems.charts` to Vega-Lite, and from there to the page."""
+"""Charts of a report: the plain data of `raysq.problems.charts` become Vega-Lite, and Vega-Lite becomes SVG."""

@@ -11,11 +11,11 @@ from raysq.report.charts.line_styles import DASHES, LineStyle, area_sample, colo
 from raysq.report.charts.vega import HOVER, ONCE, TICKS, Drawing, places, rounded
 from raysq.report.markup import Markup
 
-_THICKEST = 56  # pixels of a bar where there are few
+_THICKEST = 56  # maximum width of a bar in pixels
 
 
 def draw_bars(chart: Bars, height: int) -> Drawing:
-    """Write the chart in Vega-Lite."""
+    """Convert a bar chart to Vega-Lite."""
     columns: dict[str, Any] = {"y": np.asarray(chart.values, np.float64).tolist()}
     for place, values in enumerate(chart.references.values()):
         columns[f"r{place}"] = np.asarray(values, np.float64).tolist()
@@ -48,7 +48,7 @@ def _reference(place: int) -> LineStyle:
 
 
 def bars_legend(chart: Bars) -> Markup | None:
-    """Say what the bars and the lines across them are."""
+    """Return the legend of the bars and their reference lines, or None without reference lines."""
     if not chart.references:
         return None
     lines = [(name, _reference(place).sample()) for place, name in enumerate(chart.references)]
@@ -56,7 +56,7 @@ def bars_legend(chart: Bars) -> Markup | None:
 
 
 def counts_note(counts: Sequence[int] | None) -> str:
-    """Say how many examples are behind the bars."""
+    """Return a note on the number of examples behind each bar; empty without counts."""
     if counts is None or not len(counts):
         return ""
     few, many = min([count for count in counts if count], default=0), max(counts)
@@ -75,7 +75,7 @@ def _describe(chart: Bars) -> str:
 
 
 def draw_histogram(chart: Histogram, height: int) -> Drawing:
-    """Write the chart in Vega-Lite."""
+    """Convert a histogram to Vega-Lite."""
     edges = [rounded(edge) for edge in np.asarray(chart.edges, np.float64).tolist()]
     counts = np.asarray(chart.counts, np.float64)
     rows = [
@@ -101,7 +101,7 @@ def draw_histogram(chart: Histogram, height: int) -> Drawing:
 
 
 def _mark_styles(chart: Histogram) -> list[LineStyle]:
-    """A dash for each label; a line without one belongs to the last."""
+    """Return a line style for each mark. A mark without a label has the style of the last label."""
     names = [mark.label for mark in chart.marks if mark.label]
     dashes = ((), (6, 3), (2, 3))
     order = [names.index(mark.label) if mark.label else len(names) - 1 for mark in chart.marks]
@@ -109,6 +109,6 @@ def _mark_styles(chart: Histogram) -> list[LineStyle]:
 
 
 def histogram_legend(chart: Histogram) -> Markup | None:
-    """Say what the upright lines are."""
+    """Return the legend of the vertical lines, or None without labels."""
     styles = zip(chart.marks, _mark_styles(chart), strict=True)
     return legend([(mark.label, style.sample()) for mark, style in styles if mark.label])

@@ -1,4 +1,4 @@
-"""Heat maps: counts of pairs of labels, such as a confusion matrix, and weights of pairs of words."""
+"""Heat maps of counts, such as a confusion matrix, and of weights, such as attention."""
 
 import math
 from collections.abc import Sequence
@@ -10,21 +10,21 @@ from raysq.problems.charts import Matrix, Weights
 from raysq.report.charts.line_styles import color
 from raysq.report.charts.vega import HOVER, Drawing, text_width
 
-_LONGEST = 110  # pixels of a label
-_DARKEST = 0.55  # opacity at which the page's ink still stands out by 4.5 to 1, on white and on black
-_DARKEST_WEIGHT = 0.85  # where no numbers stand on the cells
-_UPRIGHT = 3  # characters up to which labels of columns are not turned
+_LONGEST = 110  # maximum width of a label in pixels
+_DARKEST = 0.55  # opacity at which text keeps a contrast of 4.5 to 1, in light and dark mode
+_DARKEST_WEIGHT = 0.85  # opacity of cells without text
+_UPRIGHT = 3  # maximum number of characters of column labels that are not rotated
 
 
 def draw_matrix(chart: Matrix) -> Drawing:
-    """Write a matrix of counts in Vega-Lite: the larger its share of the row, the stronger a cell's color."""
+    """Convert a matrix of counts to Vega-Lite. The color of a cell shows its share of the row."""
     counts = np.asarray(chart.counts, np.int64)
     sums = counts.sum(1)
     cells = []
     for row, column in np.argwhere(counts > 0).tolist():
         count = int(counts[row, column])
         share = count / int(sums[row])
-        # The root makes rare confusions visible beside the diagonal.
+        # The square root makes rare confusions visible beside the diagonal.
         shade = round(_DARKEST * math.sqrt(share), 2)
         told = f"{count:,} of {int(sums[row]):,} ({100 * share:.1f} %)"
         cells.append({"r": row, "c": column, "n": f"{count:,}", "o": shade, "told": told})
@@ -34,7 +34,7 @@ def draw_matrix(chart: Matrix) -> Drawing:
 
 
 def draw_weights(chart: Weights) -> Drawing:
-    """Write a matrix of weights in Vega-Lite: the larger the weight, the stronger a cell's color."""
+    """Convert a matrix of weights from 0 to 1 to Vega-Lite. The color of a cell shows its weight."""
     values = np.clip(np.asarray(chart.values, np.float64), 0.0, 1.0)
     cells = [
         {
@@ -67,7 +67,7 @@ def _heatmap(
         {**axis, **across, "title": f"{chart.column_label} \u2192"},
     )
     title = {"title": f"{chart.row_label} \u2193", "titleAngle": 0, "titleAlign": "right", "titleAnchor": "start"}
-    # Above the labels of the rows, at the left of those of the columns.
+    # The title is above the row labels and to the left of the column labels.
     corner = {"titleX": -8, "titleY": -8, "titleBaseline": "bottom"}
     y = _axis("r", "rows", len(rows), 12, band, {**axis, **title, **corner})
     opacity = {"field": "o", "type": "quantitative", "scale": None}
@@ -78,7 +78,7 @@ def _heatmap(
     layers: list[dict[str, Any]] = [{"mark": {"type": "rect", **HOVER}, "encoding": encoding}]
     room = max((text_width(one["n"]) for one in cells if "n" in one), default=0.0) + 4
     if isinstance(chart, Matrix):
-        # Counts that do not fit are left to the tables, and to the pointer.
+        # Counts that do not fit are shown in tables and on hover.
         fits = [{"filter": f"width / {max(1, len(columns))} >= {room}"}]
         layers.append(
             {"transform": fits, "mark": {"type": "text"}, "encoding": {"x": x, "y": y, "text": {"field": "n"}}}
@@ -92,7 +92,7 @@ def _heatmap(
 def _axis(
     field: str, names: str, count: int, room: float, band: dict[str, Any], axis: dict[str, Any]
 ) -> dict[str, Any]:
-    """Encode rows or columns; labels that need more pixels than there are leave out others, evenly."""
+    """Encode rows or columns. Labels are left out at even intervals where they do not all fit."""
     every = f"max(1, ceil({room} * {count} / {'width' if field == 'c' else 'height'}))"
     labels = {"labelExpr": f"datum.value % {every} ? '' : {names}[datum.value]", "labelOverlap": False}
     scale = {**band, "domain": list(range(count))}

@@ -1,4 +1,4 @@
-"""How lines and points look, told apart by dash and shape as well as by color, and the legend that explains them."""
+"""Styles of lines and points, distinguished by dash and shape as well as by color, and the legend."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from raysq.report.markup import Markup, tag
 from raysq.report.style import PALETTE
 
 DASHES: tuple[tuple[float, ...], ...] = ((), (7, 4), (2, 3), (9, 3, 2, 3), (12, 4), (4, 2))
-# Vega's names, and the outline of each for the legend.
+# Vega's names of shapes, and their outlines for the legend.
 _SHAPES = {
     "circle": "M11 6a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z",
     "square": "M11.5 2.5h7v7h-7Z",
@@ -20,20 +20,20 @@ _SHAPES = {
 
 
 def color(place: int) -> str:
-    """Return a color of the palette, as the page's variable."""
+    """Return a color of the palette as a CSS variable. Indices wrap around."""
     return f"var(--k{place % PALETTE})"
 
 
 @dataclass(frozen=True)
 class LineStyle:
-    """The look of a line.
+    """Style of a line.
 
     Attributes:
-        color: in CSS.
-        dash: lengths of dashes and gaps in pixels.
-        width: in pixels.
-        shape: of its points, which are drawn; None for a line without.
-        opacity: from 0 to 1.
+        color: A CSS color.
+        dash: Lengths of dashes and gaps in pixels. Defaults to a solid line.
+        width: Width in pixels. Defaults to 2.0.
+        shape: Shape of the line's points, or None for no points. Defaults to None.
+        opacity: Opacity from 0 to 1. Defaults to 1.0.
     """
 
     color: str
@@ -43,13 +43,13 @@ class LineStyle:
     opacity: float = 1.0
 
     def mark(self, kind: str = "line") -> dict[str, Any]:
-        """Return the style as that of a Vega-Lite mark."""
+        """Return the style as a Vega-Lite mark of the type `kind`."""
         mark = {"type": kind, "stroke": self.color, "strokeWidth": self.width, "strokeCap": "round"}
         mark |= {"strokeDash": list(self.dash)} if self.dash else {}
         return mark | ({"opacity": self.opacity} if self.opacity < 1 else {})
 
     def sample(self) -> Markup:
-        """Draw a short line of the style."""
+        """Draw a short line of the style for the legend."""
         dash = " ".join(map(str, self.dash)) or None
         line = {"stroke": self.color, "stroke_width": self.width, "stroke_dasharray": dash, "opacity": self.opacity}
         shape = tag("path", d=_SHAPES[self.shape], fill=self.color) if self.shape else None
@@ -57,7 +57,7 @@ class LineStyle:
 
 
 def shape(place: int) -> str:
-    """Return the shape of a line's points, the same for the same color."""
+    """Return the shape of a line's points, which is the same for lines of the same color index."""
     return tuple(_SHAPES)[place % len(_SHAPES)]
 
 
@@ -67,7 +67,7 @@ def area_sample(place: int, opacity: float = 1.0) -> Markup:
 
 
 def ring_sample() -> Markup:
-    """Draw the ring that marks a point."""
+    """Draw the ring that marks a point, for the legend."""
     return _sample(tag("circle", cx=15, cy=6, r=5, fill="none", stroke="var(--ink)", stroke_width=1.5))
 
 
@@ -76,5 +76,5 @@ def _sample(*parts: Markup | None) -> Markup:
 
 
 def legend(entries: Sequence[tuple[str, Markup]]) -> Markup | None:
-    """Write a list of names with a sample of each; None where there is nothing to tell apart."""
+    """Return a list of names with a sample of each, or None without entries."""
     return tag("ul", *(tag("li", sample, name) for name, sample in entries), class_="legend") if entries else None

@@ -13,14 +13,14 @@ from raysq.report.charts.vega import HOVER, ONCE, TICKS, ZOOM, Drawing, rounded,
 from raysq.report.markup import Markup
 
 _DASH_OF = {"solid": 0, "dashed": 1, "dotted": 2, "fine": 0, "quiet": 0}
-_MARKED = 40  # lines of at most so many points show each of them
-_POINTS = 1400  # of a line; more cannot be told apart
+_MARKED = 40  # lines of at most this many points show each point
+_POINTS = 1400  # maximum number of points of a line; more cannot be distinguished
 _LEVEL = LineStyle("var(--soft)", DASHES[2], 1.25)
 _UPRIGHT = LineStyle("var(--soft)", (3, 3), 1.25)
 
 
 def draw_lines(chart: LineChart, height: int) -> Drawing:
-    """Write the chart in Vega-Lite."""
+    """Convert a line chart to Vega-Lite."""
     rows: dict[tuple[float, int], dict[str, Any]] = {}
     curves = [_add(rows, f"l{place}", line.x, line.y, chart.log_y) for place, line in enumerate(chart.lines)]
     for place, band in enumerate(chart.bands):
@@ -76,7 +76,7 @@ def draw_lines(chart: LineChart, height: int) -> Drawing:
 
 
 def _whole_ticks(low: float, high: float) -> dict[str, Any]:
-    """Return ticks at whole numbers, at most some twenty."""
+    """Return about twenty ticks or fewer, at whole numbers."""
     step = next(
         step for power in range(16) for step in (10**power, 2 * 10**power, 5 * 10**power) if high - low <= 20 * step
     )
@@ -85,7 +85,14 @@ def _whole_ticks(low: float, high: float) -> dict[str, Any]:
 
 
 def axis_values(x: Any) -> tuple[np.ndarray, bool]:
-    """Return values for an axis as float64, and whether they are moments (milliseconds since 1970 then)."""
+    """Convert values to float64 for an axis.
+
+    Args:
+        x: Numbers, or moments of dtype datetime64.
+
+    Returns:
+        The values, and whether they are moments. Moments become milliseconds since 1970.
+    """
     values = np.asarray(x)
     if values.dtype.kind == "M":
         return values.astype("datetime64[us]").astype(np.int64) / 1e3, True
@@ -93,15 +100,15 @@ def axis_values(x: Any) -> tuple[np.ndarray, bool]:
 
 
 def _add(rows: dict[tuple[float, int], dict[str, Any]], name: str, x: Any, y: Any, log: bool) -> int:
-    """Add a curve to the rows of the chart, one for each x; a value that no axis has a place for is None.
+    """Add a curve to the rows of the chart, one row per x. Values that the axis cannot show become None.
 
     Returns:
-        How many points it has.
+        The number of points.
     """
     values = np.asarray(y, np.float64)
     values = np.where(np.isfinite(values) & ((values > 0) | (not log)), values, np.nan)
     at, values = thinned(axis_values(x)[0], values, _POINTS)
-    times: dict[float, int] = {}  # of an x that comes twice, such as the hour when clocks are set back
+    times: dict[float, int] = {}  # an x may repeat, such as the hour when clocks are set back
     for across, value in zip(at.tolist(), values.tolist(), strict=True):
         count = times[across] = times.get(across, -1) + 1
         rows.setdefault((across, count), {"x": rounded(across, 15)})[name] = rounded(value)
@@ -109,14 +116,23 @@ def _add(rows: dict[tuple[float, int], dict[str, Any]], name: str, x: Any, y: An
 
 
 def _known(rows: dict[tuple[float, int], dict[str, Any]], name: str) -> dict[str, Any]:
-    """Leave out the rows of other curves; what a curve itself has no value for remains, as a gap."""
+    """Return a filter that leaves out the rows of other curves. Missing values of the curve remain as gaps."""
     if all(name in row for row in rows.values()):
         return {}
     return {"transform": [{"filter": f"isDefined(datum.{name})"}]}
 
 
 def thinned(x: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Keep about `most` points that look the same: of each stretch the lowest and the highest, in order."""
+    """Thin a curve to about `most` points that look the same.
+
+    Args:
+        x: Positions, of shape (points,).
+        y: Values, of shape (points,). NaN is a gap.
+        most: Approximate number of points to keep.
+
+    Returns:
+        Positions and values of the points kept: the lowest and highest of each stretch, in order, and gaps.
+    """
     if len(x) <= most:
         return x, y
     kept = {0, len(x) - 1}
@@ -131,7 +147,7 @@ def thinned(x: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.nda
 
 
 def _range(chart: LineChart) -> tuple[tuple[float, float], list[float]]:
-    """Return the range of y, and the levels within it: one far away would leave the curves no room."""
+    """Return the range of y and the levels to draw. Levels far away are left out, as they would flatten the curves."""
     curves = [line.y for line in chart.lines] + [side for band in chart.bands for side in (band.low, band.high)]
     every = np.concatenate([np.empty(0), *(np.asarray(y, np.float64) for y in curves)])
     every = every[np.isfinite(every) & ((every > 0) | (not chart.log_y))]
@@ -158,7 +174,7 @@ def _style(line: Line, place: int, points: int) -> LineStyle:
 
 
 def _mark(mark: Mark, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
-    """A ring around a point, or a vertical line; the legend has its label, where it covers no curve."""
+    """Return a ring around a point, or a vertical line. Its label is in the legend, so that it covers no curve."""
     across = {**x, "datum": rounded(float(axis_values([mark.x])[0][0]), 15)}
     del across["field"]
     if mark.y is None:
@@ -168,7 +184,7 @@ def _mark(mark: Mark, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
 
 
 def lines_legend(chart: LineChart) -> Markup | None:
-    """Say what each line, band, level and mark is."""
+    """Return the legend of lines, bands, levels and marks, or None for a single plain line."""
     entries = []
     for place, line in enumerate(chart.lines):
         if line.name:
@@ -185,7 +201,7 @@ def lines_legend(chart: LineChart) -> Markup | None:
 
 
 def _describe(chart: LineChart) -> str:
-    """The chart in words: what is drawn, and each named line's range."""
+    """Describe the chart in words, with the range of each named line."""
     parts = []
     for line in chart.lines:
         y = np.asarray(line.y, np.float64)

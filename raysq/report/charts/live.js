@@ -1,5 +1,5 @@
-// Draw the page's charts with Vega where scripts run: hover shows values, Ctrl and the wheel zoom, dragging moves.
-// Written without ampersands and less-than signs: the page is well-formed XML as well.
+// Draw the page's charts with Vega where scripts run: hovering shows values, Ctrl and the wheel zoom, dragging moves.
+// No ampersands or less-than signs are used, so that the page is well-formed XML.
 (async () => {
   if (!window.DecompressionStream) return;
   const packed = atob(document.getElementById("vega").textContent);
@@ -41,7 +41,7 @@
       actions: false,
       tooltip: tooltipOf(spec.usermeta),
     });
-    // Vega says of itself that it is a document.
+    // Vega gives the element the role of a document.
     live.setAttribute("role", "img");
     live.setAttribute("aria-label", chart.querySelector("svg").getAttribute("aria-label"));
     chart.classList.add("drawn");

@@ -1,4 +1,4 @@
-"""Parallel coordinates: a line for each trial of a search, an axis for each setting, the score last."""
+"""Parallel coordinates: a line per trial of a search and an axis per setting, with the score last."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from raysq.report.charts.scatter import is_text
 from raysq.report.charts.vega import CROSS, HALO, HOVER, Drawing, text_width
 from raysq.report.markup import Markup
 
-_HEIGHT = 290  # of upright axes
-_BETWEEN = 74  # from axis to axis where they lie below each other
-_FAILED = -0.07  # where lines of trials without a score end, below the axis of scores
-# From axis to axis along a curve that leaves both at a right angle: lines that meet on one can be told apart.
+_HEIGHT = 290  # pixels, of vertical axes
+_BETWEEN = 74  # pixels between horizontal axes
+_FAILED = -0.07  # position below the score axis where lines of trials without a score end
+# Curves that leave both axes at a right angle, so that lines that meet on an axis can be distinguished.
 _CURVE = [
     {"calculate": "sequence(0, 1.01, 0.0625)", "as": "u"},
     {"flatten": ["u"]},
@@ -31,15 +31,15 @@ _STYLES = {
 
 @dataclass(frozen=True)
 class Parallel:
-    """What is drawn.
+    """Data of a parallel coordinates chart.
 
     Attributes:
-        names: of the settings.
-        rows: their values, a row for each trial, the best first.
-        scores: of the trials, lower is better; None for those without one.
-        log: names of settings with a logarithmic axis.
-        choices: the choices of settings that have some, in order.
-        score: name of the score.
+        names: Names of the settings.
+        rows: Values of the settings, one row per trial, best first.
+        scores: Scores of the trials; lower is better, None for a trial without a score.
+        log: Names of settings with a logarithmic axis. Defaults to none.
+        choices: Choices by setting, in order, for settings that have them. Defaults to none.
+        score: Name of the score. Defaults to "validation loss".
     """
 
     names: Sequence[str]
@@ -52,7 +52,7 @@ class Parallel:
 
 @dataclass(frozen=True)
 class _Axis:
-    """An axis: where each trial stands on it, from 0 to 1, None for one without a value; and its ticks."""
+    """An axis: the position of each trial from 0 to 1, None for a trial without a value, and the ticks."""
 
     name: str
     at: Sequence[float | None]
@@ -60,7 +60,12 @@ class _Axis:
 
 
 def draw_parallel(chart: Parallel, *, upright: bool) -> Drawing:
-    """Write the chart in Vega-Lite: axes upright for wide screens, lying below each other for narrow ones."""
+    """Convert the chart to Vega-Lite.
+
+    Args:
+        chart: The data.
+        upright: Whether axes are vertical, for wide screens, or horizontal, for narrow screens.
+    """
     axes = _axes(chart)
     groups = _groups(chart)
     at = [[_FAILED if one is None else one for one in axis.at] for axis in axes]
@@ -103,7 +108,7 @@ def _scale(low: float, high: float) -> dict[str, Any]:
 
 
 def parallel_legend(chart: Parallel) -> Markup | None:
-    """Say what the lines are."""
+    """Return the legend of the lines."""
     entries = [(name, style.sample()) for name, style in reversed(_STYLES.items()) if name != "failed: no score"]
     if None in chart.scores:
         entries.append(("failed: no score", _STYLES["failed: no score"].sample()))
@@ -115,7 +120,7 @@ def _in_turns(axes: Sequence[_Axis]) -> bool:
 
 
 def _axis_layers(axes: Sequence[_Axis], along: Any, values: Any, upright: bool) -> list[dict[str, Any]]:
-    """Draw the axes with their names and ticks above the lines, so that their labels can be read."""
+    """Return the layers of axes, names and ticks. They are drawn over the lines to stay readable."""
     a, v = ("x", "y") if upright else ("y", "x")
     lines = [{"a": place, "from": 0, "to": 1} for place in range(len(axes))]
     turns = 2 if upright and _in_turns(axes) else 1

@@ -1,4 +1,4 @@
-"""Scatter charts: one value against another, numbers or texts."""
+"""Scatter charts of one value against another, which may be numbers or texts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,12 +8,12 @@ from raysq.problems.charts import Points
 from raysq.report.charts.line_styles import color
 from raysq.report.charts.vega import CROSS, HALO, HOVER, TICKS, ZOOM, Drawing, places, rounded, text_width
 
-_SIZES = {"broad": 840, "narrow": 300}  # pixels about, of the space that points have on wide and on narrow screens
+_SIZES = {"broad": 840, "narrow": 300}  # approximate width of the plot in pixels, on wide and narrow screens
 _BROAD = 500
 
 
 def draw_points(chart: Points, height: int) -> Drawing:
-    """Write the chart in Vega-Lite."""
+    """Convert a scatter chart to Vega-Lite."""
     params, x, across = _axis(chart)
     rows = []
     for place, (at, value) in enumerate(zip(across, chart.y, strict=True)):
@@ -22,13 +22,13 @@ def draw_points(chart: Points, height: int) -> Drawing:
         told += f"{short(chart.x[place])}, {'no score' if value is None else number(value)}"
         best = {"best": True} if place == chart.highlight else {}
         rows.append({"x": at, "y": None if value is None else rounded(value), "name": name, "told": told, **best})
-    rows.sort(key=lambda row: "best" in row)  # the best one on top
+    rows.sort(key=lambda row: "best" in row)  # draws the best point on top
     known = [value for value in chart.y if value is not None]
     failed = len(chart.y) - len(known)
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     margin = 0.0 if high > low else abs(low) * 0.1 or 1.0
     low, high = low - margin, high + margin
-    # Those without a value stand above the others, outside the range.
+    # Points without a value are drawn above the others, outside the range.
     scale = {"domain": [low, high + (high - low) * 0.12 * bool(failed)], "zero": False, "nice": TICKS}
     y = {"field": "y", "type": "quantitative", "scale": scale, "axis": {"title": None, "tickCount": TICKS}}
     fill = {"condition": {"test": "datum.best", "value": color(1)}, "value": color(0)}
@@ -65,14 +65,14 @@ def draw_points(chart: Points, height: int) -> Drawing:
 
 
 def _choose_names(rows: Sequence[dict[str, Any]], height: int) -> None:
-    """Say on which screens a point has its name beside it, right (1) or left (-1): where it covers no earlier one."""
+    """Choose the side of each point's name by screen: right (1), left (-1), or none where it overlaps another."""
     known = [row for row in rows if row["y"] is not None]
     shares = []
     for axis in "xy":
         values = [row[axis] for row in known]
         low, span = min(values, default=0), (max(values, default=0) - min(values, default=0)) or 1
         shares.append([(value - low) / span for value in values])
-    gap = 3.0  # so that two names in a row do not read as one
+    gap = 3.0  # keeps adjacent names apart
     for screen, width in _SIZES.items():
         taken: list[tuple[float, float, float, float]] = []
         for row, across, up in zip(known, *shares, strict=True):
@@ -87,7 +87,7 @@ def _choose_names(rows: Sequence[dict[str, Any]], height: int) -> None:
 
 
 def _axis(chart: Points) -> tuple[list[dict[str, Any]], dict[str, Any], list[Any]]:
-    """Return parameters, the x encoding that suits the values, and the values on it: texts get a place each."""
+    """Return parameters, the x encoding, and the values as positions on it. Texts have one position each."""
     if chart.order or is_text(chart.x):
         texts = [short(value) for value in chart.x]
         labels = list(dict.fromkeys([*chart.order, *texts]))
@@ -105,7 +105,7 @@ def _without_zero(scale: dict[str, Any], log: bool) -> dict[str, Any]:
 
 
 def is_text(values: Sequence[Any]) -> bool:
-    """Whether values have places of their own on an axis, as they are no numbers."""
+    """Whether values are categorical on an axis, since some are not numbers."""
     return any(isinstance(value, (str, bool, list, tuple)) or value is None for value in values)
 
 

@@ -1,7 +1,7 @@
-"""Vega-Lite to what the page holds: a static SVG that needs no scripts, and a specification for the browser.
+"""Render Vega-Lite as a static SVG that needs no scripts and as a specification for the browser.
 
-The charts are written in Vega-Lite and compiled here to Vega, so that the page carries Vega's runtime alone. Colors are
-the page's CSS variables: the drawings follow it into dark mode and onto paper.
+Charts are compiled from Vega-Lite to Vega, so that the page embeds only Vega's runtime. Colors are the page's CSS
+variables, so that charts follow dark mode and print.
 """
 
 import hashlib
@@ -14,16 +14,16 @@ from typing import Any
 from raysq.report.markup import FORBIDDEN, Markup, escape, tag
 from raysq.report.style import LIGHT
 
-VEGA_LITE = "6.4"  # the version of the specifications below; vl-convert brings several
-_CHARACTER = 6.9  # pixels, of 12 px text; generous, as fonts differ
-TICKS = 6  # of a y axis, about; its range ends at them
-# What vl-convert measures texts with, and most systems have a font of the same widths for.
+VEGA_LITE = "6.4"  # version of the specifications; vl-convert includes several
+_CHARACTER = 6.9  # pixels per character of 12 px text; an upper estimate, as fonts differ
+TICKS = 6  # approximate number of ticks of a y axis, whose range ends at ticks
+# vl-convert measures texts with Arial, and most systems have a font of the same widths.
 _FONT = "Arial, Liberation Sans, Helvetica, sans-serif"
-_DIGITS = 6  # significant ones of a value
+_DIGITS = 6  # significant digits of a value
 
 _TEXT = {"labelFontSize": 12, "titleFontSize": 12, "labelColor": "var(--soft)", "titleColor": "var(--soft)"}
 _CONFIG: dict[str, Any] = {
-    "aria": False,  # the picture as a whole is described
+    "aria": False,  # the chart is described as a whole
     "background": None,
     "font": _FONT,
     "padding": 2,
@@ -35,10 +35,10 @@ _CONFIG: dict[str, Any] = {
     "text": {"fontSize": 12, "color": "var(--ink)"},
 }
 
-# What the pointer rests on is told by the page's script: the fields that `usermeta.hover` of the specification names.
+# The page's script shows the hovered mark's fields that `usermeta.hover` of the specification names.
 HOVER = {"tooltip": {"content": "data"}}
-HALO = {"stroke": "var(--paper)", "strokeWidth": 3, "strokeJoin": "round"}  # the page's sheet puts it below the text
-CROSS = {  # what has no value
+HALO = {"stroke": "var(--paper)", "strokeWidth": 3, "strokeJoin": "round"}  # the style sheet paints it below the text
+CROSS = {  # a point without a value
     "type": "point",
     "shape": "M-1,-1L1,1M1,-1L-1,1",
     "stroke": "var(--soft)",
@@ -47,7 +47,7 @@ CROSS = {  # what has no value
     "opacity": 1,
     **HOVER,
 }
-ONCE: dict[str, Any] = {"data": {"values": [{}]}}  # for a mark that no row of the chart's data stands for
+ONCE: dict[str, Any] = {"data": {"values": [{}]}}  # for a mark without a row in the chart's data
 ZOOM = {
     "name": "zoom",
     "select": {
@@ -74,9 +74,9 @@ class Drawing:
     """A chart in Vega-Lite.
 
     Attributes:
-        spec: the specification, of layers, without its width.
-        label: the chart in words, for those who do not see it.
-        live: further layers where scripts run, such as what follows the pointer.
+        spec: The layered specification, without its width.
+        label: Description of the chart for screen readers.
+        live: Additional layers of the interactive chart, such as a line at the pointer. Defaults to none.
     """
 
     spec: Mapping[str, Any]
@@ -85,12 +85,12 @@ class Drawing:
 
 
 def text_width(text: str) -> float:
-    """Estimate the width of a text of the charts' size, in pixels."""
+    """Estimate the width of a text in a chart, in pixels."""
     return _CHARACTER * len(text)
 
 
 def rounded(value: float, digits: int = _DIGITS) -> float | int | None:
-    """Round a value to what a chart can show; None where it is not finite."""
+    """Round a value to `digits` significant digits, or return None if it is not finite."""
     value = float(f"{value:.{digits}g}")
     if value != value or value in (float("inf"), float("-inf")):
         return None
@@ -98,23 +98,36 @@ def rounded(value: float, digits: int = _DIGITS) -> float | int | None:
 
 
 def time_labels() -> dict[str, Any]:
-    """Return the labels of an axis over time, as calendars and clocks show it."""
+    """Return the labels of a time axis as dates and times of day."""
     return {"labelExpr": f"utcFormat(datum.value, {json.dumps(_MOMENTS)})"}
 
 
 def places(labels: Sequence[Any], title: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return parameters and x encoding of an axis with a place for each label; the field `x` is its number."""
+    """Build a categorical x axis.
+
+    Args:
+        labels: The labels, in order.
+        title: Title of the axis, may be empty.
+
+    Returns:
+        The parameters and the x encoding. The field `x` of a row is the label's index.
+    """
     axis = {"title": title or None, "labelExpr": "labels[datum.value]", "labelAngle": 0, "ticks": False}
     x = {"field": "x", "type": "ordinal", "scale": {"domain": list(range(len(labels)))}, "axis": axis}
     return [{"name": "labels", "value": [str(label) for label in labels]}], x
 
 
 def static_svg(drawing: Drawing, width: int) -> Markup:
-    """Draw the chart as an `svg` element that shrinks with the page."""
+    """Render the chart as an `svg` element that shrinks with the page.
+
+    Args:
+        drawing: The chart.
+        width: Width in pixels.
+    """
     import vl_convert
 
     svg = vl_convert.vega_to_svg(_compile(drawing, width))
-    # Ids of clip paths are counted through the process: make them those of the drawing.
+    # vl-convert numbers clip paths per process. Derive their ids from the drawing, so that equal charts are equal.
     name = hashlib.sha256(f"{width}{drawing.spec}".encode()).hexdigest()[:8]
     found = {old: f"c{name}-{place}" for place, old in enumerate(dict.fromkeys(re.findall(r' id="(\w+)"', svg)))}
     svg = re.sub(r'( id="|url\(#)(\w+)', lambda match: match[1] + found.get(match[2], match[2]), svg)
@@ -122,7 +135,7 @@ def static_svg(drawing: Drawing, width: int) -> Markup:
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(drawing.label)}"', 1))
 
 
-# Labels for which there was no room.
+# Labels that had no room, and empty paths.
 _UNSEEN = re.compile(r'<text(?: [^>]*)? opacity="0"[^>]*>[^<]*</text>|<text[^>]*/>|<path d="M0,0h0v0h0Z"[^>]*/>')
 _NEEDLESS = re.compile(
     r' (?:xmlns(?::\w+)?|version|class|role|aria-\w+|pointer-events|font-family|stroke-miterlimit)="[^"]*"'
@@ -131,12 +144,12 @@ _NEEDLESS = re.compile(
 
 
 def _shortened(element: re.Match[str]) -> str:
-    """Leave out what the page does not need of a tag, and digits below a hundredth of a pixel."""
+    """Remove needless attributes of an element, and digits below a hundredth of a pixel."""
     return re.sub(r"(\.\d\d)\d+", r"\1", _NEEDLESS.sub("", element[0]))
 
 
 def live_chart(drawing: Drawing, width: int) -> Markup:
-    """Write the specification that the page's script draws in place of the static picture."""
+    """Return the specification that the page's script draws in place of the static chart."""
     text = json.dumps(_compile(drawing, width, live=True), separators=(",", ":"))
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -144,7 +157,13 @@ def live_chart(drawing: Drawing, width: int) -> Markup:
 
 
 def png(drawing: Drawing, width: int, scale: float) -> bytes:
-    """Draw the chart as a PNG, in the light colors."""
+    """Render the chart as a PNG in the light colors.
+
+    Args:
+        drawing: The chart.
+        width: Width in pixels, before scaling.
+        scale: Factor of the image's resolution.
+    """
     import vl_convert
 
     spec = json.dumps({**_compile(drawing, width), "background": LIGHT["paper"]})
@@ -173,7 +192,7 @@ def _compile(drawing: Drawing, width: int, *, live: bool = False) -> dict[str, A
 
 
 def _clip(group: dict[str, Any], when: dict[str, Any] | None) -> None:
-    """Clip marks to the frame only while they are zoomed: else points on its edge would be cut."""
+    """Clip marks to the frame only while zoomed, since points on its edge would be cut otherwise."""
     for mark in group["marks"]:
         if "marks" in mark:
             _clip(mark, when)
@@ -182,7 +201,7 @@ def _clip(group: dict[str, Any], when: dict[str, Any] | None) -> None:
 
 
 def _cleaned(value: Any) -> Any:
-    """Replace characters in texts of the data that neither JSON nor XML has signs for."""
+    """Replace characters of texts that XML cannot represent."""
     if isinstance(value, str):
         return FORBIDDEN.sub("\ufffd", value)
     if isinstance(value, Mapping):
