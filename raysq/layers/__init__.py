@@ -1,4 +1,4 @@
-"""Model parts that several problems share."""
+"""Layers that several problems share."""
 
 from raysq.layers.attention import DotAttention, attention_weights
 from raysq.layers.bag import BagDense

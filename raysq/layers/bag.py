@@ -1,4 +1,4 @@
-"""A dense layer over bags of ids: a sum over the ids that are there, not a product as wide as the vocabulary."""
+"""Dense layer over bags of ids, computed as a sparse product."""
 
 from typing import Any
 
@@ -12,20 +12,27 @@ WEIGHTS = ("multi_hot", "count", "freq", "tfidf")
 
 @keras.saving.register_keras_serializable(package="raysq")
 class BagDense(keras.layers.Layer):
-    """Equals `Dense(units, activation)` on the vector of `features` numbers that a bag of ids stands for.
+    """Equivalent of `Dense(units, activation)` on bag-of-words vectors, which are given by their ids.
 
-    That vector is nought but for a hundred ids or so, and most of the time of the dense product goes into the noughts.
+    A bag-of-words vector has `features` elements, of which all but about a hundred are zero. The sparse product skips
+    the zeros, which take most of the time of a dense product.
 
-    Input shape `(batch, width)`, ids, or `(batch, 2, width)`, ids and their counts; 0 stands for no id, and the width
-    may differ from batch to batch. Output shape `(batch, units)`. Weights: kernel `(features, units)`, bias `(units,)`
-    and, for "tfidf", the weight of each id `(features,)`, which does not train.
+    Input shape `(batch, width)`, ids, or `(batch, 2, width)`, ids and their counts. 0 is padding, and the width may
+    vary between batches. Output shape `(batch, units)`.
+
+    Weights: kernel `(features, units)`, bias `(units,)` and, for "tfidf", the weight of each id `(features,)`, which is
+    not trainable.
 
     Args:
-        units: outputs.
-        features: ids in all, 0 among them.
-        weights: what stands at an id: "multi_hot" 1, "count" its count in the document, "freq" its share of the
-            document's, "tfidf" `(1 + log(count)) * idf` (as Keras's `Tokenizer.sequences_to_matrix`).
-        activation: as `Dense` has it.
+        units: number of outputs.
+        features: number of ids, including 0.
+        weights: element of an id in the bag-of-words vector. "multi_hot": 1. "count": its count in the document.
+            "freq": its count divided by that of all ids in the document. "tfidf": `(1 + log(count)) * idf`, as in
+            `Tokenizer.sequences_to_matrix` of Keras.
+        activation: as for `Dense`.
+
+    Raises:
+        ValueError: `weights` is none of these.
     """
 
     def __init__(self, units: int, features: int, weights: str = "multi_hot", activation: Any = None, **kwargs: Any):
@@ -50,10 +57,10 @@ class BagDense(keras.layers.Layer):
         batch = tf.shape(ids, out_type=tf.int64)[0]
         values = self._values(inputs, places, found)
         at = tf.stack([places[:, 0], tf.cast(found, tf.int64)], 1)
-        # float32 whatever the precision: a document's sum is long.
+        # float32 at any precision policy, since the sum over a document has many terms.
         kernel = tf.cast(self.kernel, tf.float32)
         if tf.config.list_logical_devices("GPU"):
-            # The sparse product has no deterministic kernel there, and the dense one costs little.
+            # The sparse product has no deterministic GPU kernel, and the dense product is cheap there.
             outputs = tf.matmul(tf.scatter_nd(at, values, (batch, self.features)), kernel)
         else:
             sparse = tf.SparseTensor(at, values, (batch, self.features))
@@ -72,11 +79,11 @@ class BagDense(keras.layers.Layer):
         return here
 
     def as_keras(self, inputs):
-        """See `raysq.layers.portable`."""
+        """Apply the layer with layers of Keras; see `raysq.layers.portable`."""
         ops = keras.ops
         ids = inputs if self.weighting == "multi_hot" else inputs[:, 0]
         kernel = ops.convert_to_numpy(self.kernel).astype("float32")
-        kernel[0] = 0.0  # stands for no id
+        kernel[0] = 0.0  # id 0 is padding
         found = table(kernel, f"{self.name}_kernel")(ids)
         if self.weighting != "multi_hot":
             counts = ops.cast(inputs[:, 1], "float32")

@@ -1,4 +1,4 @@
-"""Next words from the last one: a table of pairs with a back-off."""
+"""Bigram language model with back-off, as a lookup table."""
 
 from typing import Any
 
@@ -8,11 +8,12 @@ import tensorflow as tf
 
 @keras.saving.register_keras_serializable(package="raysq")
 class BigramTable(keras.layers.Layer):
-    """The probability of each id given the last one: `shares` of the pairs that are known, and for all ids `backoff` of
-    the last one times `lower`.
+    """Layer that returns the probability of each id, given the last id of the input.
 
-    Input `(batch, steps)` of ids, of which the last step is looked at; output `(batch, features)`, float32. The table
-    takes memory for the pairs that are known alone.
+    The probability is `lower` times the `backoff` of the last id, plus the entry of `shares` if the pair is known.
+
+    Input `(batch, steps)`, ids, of which only the last step is used. Output `(batch, features)`, float32. The memory
+    for the table grows with the number of known pairs.
 
     Args:
         features: number of ids.

@@ -1,4 +1,4 @@
-"""A prediction that looks at nothing."""
+"""Layer with a constant output, for baselines."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,16 @@ import numpy as np
 
 @keras.saving.register_keras_serializable(package="raysq")
 class Constant(keras.layers.Layer):
-    """Gives the same values for every example: the share of each class, say.
+    """Layer that returns the same values for every example, such as the share of each class.
 
     Input shape `(batch, ...)`, output shape `(batch, len(values))`, float32.
 
     Args:
-        values: what it gives.
+        values: output for each example.
+
+    Example:
+        >>> Constant([0.9, 0.1])(np.zeros((2, 8))).shape
+        TensorShape([2, 2])
     """
 
     def __init__(self, values: Sequence[float], **kwargs: Any):
@@ -26,7 +30,7 @@ class Constant(keras.layers.Layer):
         return keras.ops.tile(values, (keras.ops.shape(inputs)[0], 1))
 
     def as_keras(self, inputs):
-        """See `raysq.layers.portable`."""
+        """Apply the layer with operations of Keras; see `raysq.layers.portable`."""
         ops = keras.ops
         nothing = ops.sum(ops.zeros_like(inputs), axis=tuple(range(1, len(inputs.shape))))
         return ops.add(ops.expand_dims(ops.cast(nothing, "float32"), -1), np.asarray([self.values], np.float32))

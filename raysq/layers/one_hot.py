@@ -1,4 +1,4 @@
-"""A convolution over one-hot vectors, which picks rows of its kernel instead of multiplying by noughts."""
+"""Convolution over one-hot vectors, computed by looking up rows of the kernel."""
 
 from typing import Any
 
@@ -9,19 +9,25 @@ from raysq.layers.portable import table
 
 @keras.saving.register_keras_serializable(package="raysq")
 class OneHotConv1D(keras.layers.Layer):
-    """Equals `Conv1D(filters, kernel_size, activation)` on the one-hot vectors of ids.
+    """Equivalent of `Conv1D(filters, kernel_size, activation)` on one-hot vectors, which are given by their ids.
 
-    The vectors (listings 6.1 to 6.3) are not made: a document of 500 words of 10,000 would be 20 MB of them.
+    The one-hot vectors (listings 6.1 to 6.3) are never materialized. For a document of 500 words and a vocabulary of
+    10,000, they would take 20 MB.
 
-    Input shape `(batch, steps)`, ids, of which 0 is padding and has a vector of noughts. Output shape
-    `(batch, steps - kernel_size + 1, filters)`. Weights: kernel `(kernel_size, features, filters)` and bias
-    `(filters,)`, as those of `Conv1D`.
+    Input shape `(batch, steps)`, ids; 0 is padding and stands for a vector of zeros. Output shape
+    `(batch, steps - kernel_size + 1, filters)`.
+
+    Weights: kernel `(kernel_size, features, filters)` and bias `(filters,)`, as in `Conv1D`.
 
     Args:
-        filters: outputs of a step.
-        kernel_size: steps that an output looks at.
-        features: ids in all, 0 among them.
-        activation: as `Conv1D` has it.
+        filters: number of outputs per step.
+        kernel_size: number of input steps per output.
+        features: number of ids, including 0.
+        activation: as for `Conv1D`.
+
+    Example:
+        >>> OneHotConv1D(32, 7, features=10_000)(np.ones((2, 500), "int32")).shape
+        TensorShape([2, 494, 32])
     """
 
     def __init__(self, filters: int, kernel_size: int, features: int, activation: Any = None, **kwargs: Any):
@@ -46,7 +52,7 @@ class OneHotConv1D(keras.layers.Layer):
         return self.activation(outputs)
 
     def as_keras(self, inputs):
-        """See `raysq.layers.portable`."""
+        """Apply the layer with layers of Keras; see `raysq.layers.portable`."""
         steps = inputs.shape[1] - self.kernel_size + 1
         outputs = None
         for place in range(self.kernel_size):

@@ -1,4 +1,4 @@
-"""The common-sense reference of a series: what was seen comes again."""
+"""Common-sense baseline of time series: past values repeat."""
 
 from typing import Any
 
@@ -7,14 +7,18 @@ import keras
 
 @keras.saving.register_keras_serializable(package="raysq")
 class Persistence(keras.layers.Layer):
-    """Predicts that what was seen at some steps comes again: the common-sense references of a series.
+    """Layer that predicts that past values repeat, as a common-sense baseline of time series.
 
     Input shape `(batch, steps, features)`, output shape `(batch, len(positions) * len(targets) * copies)`.
 
     Args:
         targets: indices of the features to predict.
-        positions: for each horizon the index of the step to repeat, -1 for the latest.
-        copies: of each value, beside each other: where quantiles are forecast, all of them are the one value.
+        positions: for each horizon, the index of the step to repeat; -1 for the latest.
+        copies: number of adjacent copies of each value. In quantile forecasts all quantiles equal the one value.
+
+    Example:
+        >>> Persistence(targets=(1,))(np.zeros((4, 120, 14))).shape
+        TensorShape([4, 1])
     """
 
     def __init__(self, targets: tuple[int, ...], positions: tuple[int, ...] = (-1,), copies: int = 1, **kwargs: Any):
@@ -28,7 +32,7 @@ class Persistence(keras.layers.Layer):
         found = seen[0] if len(seen) == 1 else keras.ops.concatenate(seen, axis=-1)
         return keras.ops.repeat(found, self.copies, axis=-1) if self.copies > 1 else found
 
-    as_keras = call  # of operations alone
+    as_keras = call  # consists of Keras operations only
 
     def get_config(self):
         own = {"targets": list(self.targets), "positions": list(self.positions), "copies": self.copies}

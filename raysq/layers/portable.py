@@ -1,4 +1,4 @@
-"""A model of Keras's own layers that computes what one with raysq's layers does."""
+"""Conversion of models with layers of raysq to layers of Keras."""
 
 from typing import Any
 
@@ -6,13 +6,17 @@ import keras
 
 
 def to_keras(model: keras.Model) -> keras.Model:
-    """A model for people who have Keras and not raysq: the same predictions, by Keras's own layers and operations.
+    """Convert a model so that it loads without raysq: same predictions, with layers and operations of Keras only.
 
-    A layer of raysq's says by `as_keras`, called as the layer is, how. One that does not say it, and any other layer,
-    is copied with its weights. A model without such layers is returned as it is.
+    A layer of raysq defines its conversion in `as_keras`, which is called with the arguments of the layer. Layers
+    without `as_keras` are copied with their weights.
 
     Args:
-        model: a sequential or functional model with its weights; others are returned as they are.
+        model: a built model.
+
+    Returns:
+        The converted model. A model without such layers, or that is neither sequential nor functional, is returned
+        unchanged.
     """
     if not any(hasattr(layer, "as_keras") for layer in model.layers) or not getattr(model, "inputs", None):
         return model
@@ -20,7 +24,7 @@ def to_keras(model: keras.Model) -> keras.Model:
 
     def copied(layer: Any) -> Any:
         if hasattr(layer, "as_keras") or not isinstance(layer, keras.layers.Layer):
-            return layer  # an operation has no weights
+            return layer  # operations have no weights to copy
         copy = type(layer).from_config(layer.get_config())
         copies.append((layer, copy))
         return copy
@@ -44,7 +48,13 @@ def to_keras(model: keras.Model) -> keras.Model:
 
 
 def table(values: Any, name: str, trainable: bool = True) -> keras.layers.Embedding:
-    """A table `(rows, columns)` of a layer's weights, looked up by ids."""
+    """Return an Embedding layer whose rows are the given weights.
+
+    Args:
+        values: weights `(rows, columns)`.
+        name: of the layer.
+        trainable: whether the weights are trainable.
+    """
     layer = keras.layers.Embedding(*values.shape, trainable=trainable, dtype="float32", name=name)
     layer.build(None)
     layer.embeddings.assign(values)
@@ -52,5 +62,12 @@ def table(values: Any, name: str, trainable: bool = True) -> keras.layers.Embedd
 
 
 def vector(values: Any, name: str, like: Any, trainable: bool = True) -> Any:
-    """A vector of a layer's weights for each example, `(batch, len(values))`; `like` are ids `(batch, any)`."""
+    """Return a weight vector repeated for each example, `(batch, len(values))`.
+
+    Args:
+        values: weights, one dimension.
+        name: of the layer that holds them.
+        like: ids `(batch, ...)`, for the batch size.
+        trainable: whether the weights are trainable.
+    """
     return table(values[None], name, trainable)(keras.ops.zeros_like(like[:, 0]))

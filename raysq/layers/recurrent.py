@@ -1,4 +1,4 @@
-"""LSTM, GRU and SimpleRNN that compute what Keras's layers do, in less time on a CPU."""
+"""LSTM, GRU and SimpleRNN equivalent to the layers of Keras, and faster on a CPU."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ class _LSTMCell:
     states = 2
 
     def kept(self, units):
-        return 4 * units, units, units  # the gates, c before, tanh of c after
+        return 4 * units, units, units  # gates, previous c, tanh of the next c
 
     def merge(self, kernel, recurrent, bias):
         return tf.concat([kernel, recurrent], 0), bias
@@ -23,7 +23,7 @@ class _LSTMCell:
     def step(self, pre, states):
         _, c = states
         units = c.shape[-1]
-        # A sigmoid is a tanh of half its argument: one function for all gates, which XLA makes one quick pass of.
+        # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2. With one function for all gates, XLA fuses them into a single fast pass.
         half = tf.repeat(tf.constant([0.5, 0.5, 1.0, 0.5]), units)
         gates = tf.tanh(pre * half) * half + (1 - half)
         i, f, g, o = tf.split(gates, 4, 1)
@@ -41,12 +41,15 @@ class _LSTMCell:
 
 
 class _GRUCell:
-    """With `reset_after`: the reset gate multiplies the candidate's recurrent part, which has columns of its own."""
+    """GRU with `reset_after`.
+
+    The reset gate multiplies the recurrent part of the candidate, so that this part needs columns of its own.
+    """
 
     states = 1
 
     def kept(self, units):
-        return (4 * units,)  # update, reset, candidate, its recurrent part
+        return (4 * units,)  # update gate, reset gate, candidate, recurrent part of the candidate
 
     def merge(self, kernel, recurrent, bias):
         units = recurrent.shape[0]
@@ -82,7 +85,7 @@ class _SimpleCell:
     states = 1
 
     def kept(self, units):
-        return (units,)  # h after
+        return (units,)  # next h
 
     def merge(self, kernel, recurrent, bias):
         return tf.concat([kernel, recurrent], 0), bias
@@ -99,7 +102,7 @@ class _SimpleCell:
 
 
 class FastRNN(keras.layers.Layer):
-    """What the three layers share: when the quick loop can do it, and the call."""
+    """Base class of the three layers. It uses the fast loop where the arguments and the device allow it."""
 
     arithmetic: Any
     cell: Any
@@ -112,21 +115,24 @@ class FastRNN(keras.layers.Layer):
     unroll: bool
 
     def call(self, sequences, initial_state=None, mask=None, training=False, starts=None):
-        """As the Keras layer's, with one more argument.
+        """Apply the layer, as in Keras, with the additional argument `starts`.
 
         Args:
             sequences: `(batch, steps, features)`.
-            initial_state: as Keras has it.
-            mask: as Keras has it.
-            training: as Keras has it.
-            starts: int32 `(batch,)` or None: as many steps at the front of each row are the same vectors in every
-                row, as those of the padding in front are. Saves their time; the result is the same.
+            initial_state: as in Keras.
+            mask: as in Keras.
+            training: as in Keras.
+            starts: int32 `(batch,)` or None. Number of steps at the front of each row whose vectors are the same in
+                every row, such as padding. These steps are computed once. The result does not change.
+
+        Returns:
+            `(batch, steps, units)` with `return_sequences`, else `(batch, units)`.
         """
         initial = () if initial_state is None else tuple(keras.tree.flatten(initial_state))
         if (initial and starts is not None) or mask is not None or not self.is_quick():
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         if training and self.dropout:
-            # One mask for all steps of a row, so that the rows differ in their padding.
+            # The dropout mask differs between rows, so that their padding does too.
             sequences = sequences * keras.ops.expand_dims(self.cell.get_dropout_mask(sequences[:, 0, :]), 1)
             self.cell.reset_dropout_mask()
             starts = None
@@ -137,7 +143,7 @@ class FastRNN(keras.layers.Layer):
         return scan(self.arithmetic, sequences, starts, weights, sequences=self.return_sequences, initial=initial)
 
     def as_keras(self, sequences, initial_state=None, mask=None, training=None, starts=None):
-        """See `raysq.layers.portable`."""
+        """Apply the Keras layer with the same weights; see `raysq.layers.portable`."""
         usual: Any = next(one for one in type(self).__mro__ if one.__module__.startswith("keras."))
         layer = usual.from_config(self.get_config())
         outputs = layer(sequences, initial_state=initial_state, mask=mask)
@@ -146,7 +152,7 @@ class FastRNN(keras.layers.Layer):
         return outputs
 
     def is_quick(self) -> bool:
-        """Whether the quick loop does what is asked of the layer here; if not, Keras's own does."""
+        """Return whether the fast loop supports the arguments and the device. Otherwise the Keras layer is used."""
         gates = getattr(self.cell, "recurrent_activation", keras.activations.sigmoid)
         return (
             self.cell.activation is keras.activations.tanh
@@ -155,17 +161,23 @@ class FastRNN(keras.layers.Layer):
             and getattr(self.cell, "reset_after", True)
             and not (self.recurrent_dropout or self.stateful or self.unroll or self.return_state)
             and self.compute_dtype == "float32"
-            # cuDNN is quicker there.
+            # cuDNN is faster on GPUs.
             and not tf.config.list_logical_devices("GPU")
         )
 
 
 @keras.saving.register_keras_serializable(package="raysq")
 class LSTM(FastRNN, keras.layers.LSTM):
-    """`keras.layers.LSTM` with a quick loop on a CPU: same arguments, weights, outputs and gradients (to 1e-5).
+    """`keras.layers.LSTM` with a fast loop on a CPU: same arguments, weights, outputs and gradients (to 1e-5).
 
-    Other activations than Keras's defaults, recurrent dropout, masks, `stateful`, `unroll`, `return_state`, other types
-    than float32 and GPUs take Keras's own way. Call it with `starts` to save the time of padding in front.
+    The implementation of Keras is used for activations other than the defaults, `use_bias=False`, recurrent dropout,
+    masks, `stateful`, `unroll`, `return_state`, types other than float32, and on GPUs. Pass `starts` to skip the
+    computation of padding in front.
+
+    Example:
+        >>> layer = LSTM(32)
+        >>> layer(np.zeros((8, 500, 16), "float32")).shape
+        TensorShape([8, 32])
     """
 
     arithmetic = _LSTMCell()
@@ -173,13 +185,16 @@ class LSTM(FastRNN, keras.layers.LSTM):
 
 @keras.saving.register_keras_serializable(package="raysq")
 class GRU(FastRNN, keras.layers.GRU):
-    """`keras.layers.GRU` with a quick loop on a CPU; see `LSTM`. `reset_after=False` takes Keras's own way."""
+    """`keras.layers.GRU` with a fast loop on a CPU; see `LSTM`.
+
+    The implementation of Keras is also used for `reset_after=False`.
+    """
 
     arithmetic = _GRUCell()
 
 
 @keras.saving.register_keras_serializable(package="raysq")
 class SimpleRNN(FastRNN, keras.layers.SimpleRNN):
-    """`keras.layers.SimpleRNN` with a quick loop on a CPU; see `LSTM`."""
+    """`keras.layers.SimpleRNN` with a fast loop on a CPU; see `LSTM`."""
 
     arithmetic = _SimpleCell()

@@ -1,15 +1,15 @@
-"""Recurrent layers as one forward and one backward loop that XLA compiles, with gradients written by hand.
+"""Recurrent layers as a forward and a backward loop, compiled by XLA, with hand-written gradients.
 
-Automatic differentiation of a loop keeps every intermediate value of every step and adds up the gradients of the
-weights through it. Here the forward loop keeps what the gradient needs and no more, and both matrices of a cell are
-one product of `[x, h]`. On a CPU that is where the time goes.
+Automatic differentiation of a loop stores every intermediate value of every step, and accumulates the gradients of the
+weights inside the loop. This implementation stores only the values that the gradient needs. Both matrices of a cell
+are merged into one product with `[x, h]`. Both save most of the time on a CPU.
 
-Rows that all begin with the same steps (padding in front) need them once only: rows are sorted by the length of
-that beginning, and the loop starts with the few rows that begin first, one of which is still in its padding. Its
-state is that of all rows that have not begun. The arithmetic of a row is that of the plain loop.
+Rows that begin with the same steps, such as padding in front, share the computation of these steps. Rows are sorted by
+the length of this prefix. The loop starts with the few rows with the shortest prefix. The last of them is still in its
+prefix, and its state is that of all waiting rows. The arithmetic of each row is that of a plain loop.
 
-XLA runs a loop in one thread. Where it is no part of a larger program, there is one for each of several groups of
-rows, and TensorFlow runs them at the same time.
+XLA runs a loop in one thread. If the loop is not part of a larger XLA program, rows are split into groups with one
+loop each, and TensorFlow runs these in parallel.
 """
 
 import functools
@@ -17,68 +17,68 @@ from typing import Any, Protocol
 
 import tensorflow as tf
 
-# Slices whose place is known in the loop only have no public name in TensorFlow; JAX's jax2tf uses these as well.
+# TensorFlow has no public API for slices at a dynamic position. JAX's jax2tf uses this module as well.
 from tensorflow.compiler.tf2xla.python import xla
 
-# Nor has whether what is traced becomes part of a program of XLA.
+# There is no public API to find out whether the traced function becomes part of an XLA program.
 from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
 from raysq.distributed.cluster import cores
 
-# Widths of the loop. Each is a loop of its own to compile: more of them save less and less.
+# Number of loop widths. Each needs a compiled loop of its own, with diminishing savings.
 PARTS = 6
-_ROWS = 32  # fewest rows of a group
+_ROWS = 32  # minimum rows of a group
 
 
 class Cell(Protocol):
-    """The arithmetic of one step. All tensors have rows first; u is the number of units."""
+    """Arithmetic of one step. The first axis of all tensors is the rows; u is the number of units."""
 
-    states: int  # h is the first
+    states: int  # number of states, of which h is the first
 
     def __hash__(self) -> int: ...
 
     def kept(self, units: int) -> tuple[int, ...]:
-        """Widths of what `step` keeps for `back`."""
+        """Return the widths of the values that `step` stores for `back`."""
         ...
 
     def merge(self, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
-        """One matrix `(features + u, k)` and bias `(k,)` for `[x, h]`."""
+        """Return one matrix `(features + u, k)` and one bias `(k,)` for `[x, h]`."""
         ...
 
     def split(self, matrix: Any, bias: Any, features: int) -> tuple[Any, Any, Any]:
-        """Gradients of kernel, recurrent kernel and bias from those of the merged ones."""
+        """Return the gradients of kernel, recurrent kernel and bias from those of the merged matrix and bias."""
         ...
 
     def step(self, pre: Any, states: tuple) -> tuple[tuple, tuple]:
-        """The next states, and what to keep, from `[x, h] @ matrix + bias`."""
+        """Return the next states and the values to store, from `pre = [x, h] @ matrix + bias`."""
         ...
 
     def back(self, gradients: tuple, kept: tuple, h: Any) -> tuple[Any, tuple]:
-        """The gradient of `pre`, and those of the states as far as they do not come through it (None: not at all)."""
+        """Return the gradient of `pre`, and the gradients of the states that do not pass through it (None for zero)."""
         ...
 
 
 def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, initial: tuple = ()) -> Any:
-    """The cell over all steps, from zero states or given ones.
+    """Run a cell over all steps.
 
     Args:
-        cell: its arithmetic.
+        cell: arithmetic of one step.
         x: float32 `(batch, steps, features)`.
-        starts: int32 `(batch,)`: as many steps at the front of a row are the same in all rows that have as many;
-            or None. The gradient of these steps is put into one row only, and is right for whatever made them alike
-            (the vector of the padding, say).
-        weights: kernel, recurrent kernel and bias as Keras has them.
-        sequences: whether the outputs of all steps are wanted.
-        initial: the states before the first step, each `(batch, units)`; without `starts` only.
+        starts: int32 `(batch,)` or None. Number of steps at the front of each row that are the same in all rows with at
+            least as many. The gradient of these steps is assigned to a single row. It is correct for the shared source
+            of these steps, such as the vector of the padding.
+        weights: kernel, recurrent kernel and bias, as in Keras.
+        sequences: whether to return the outputs of all steps.
+        initial: states before the first step, each `(batch, units)`; zeros when empty. Not supported with `starts`.
 
     Returns:
-        `(batch, steps, units)` where sequences are wanted, else `(batch, units)`.
+        `(batch, steps, units)` with `sequences`, else `(batch, units)`.
     """
     batch = x.shape[0]
     groups = 1 if batch is None else _groups(batch)
     size = 0 if batch is None else batch // groups
     widths: tuple = (size or None,)
-    if size < 2 * PARTS:  # too few rows to part
+    if size < 2 * PARTS:  # too few rows for several widths
         starts = None
     if starts is not None:
         widths = tuple(size * (part + 1) // PARTS for part in range(PARTS))
@@ -94,7 +94,7 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, in
             order = ends = None
             if starts is not None:
                 order = tf.argsort(fronts[group], stable=True)
-                # Rows at the end of every loop but the last: the first row that waits begins then.
+                # Each loop but the last ends where the first waiting row begins its own steps.
                 ends = tf.gather(tf.gather(fronts[group], order), [width - 1 for width in widths[:-1]])
             output, found = forward(rows[group], *weights, order, ends, tuple(one[group] for one in first))
             outputs.append(output)
@@ -112,8 +112,11 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, in
 
 
 def _groups(batch: int) -> int:
-    """Groups of rows that are worked on at the same time, since XLA's loop has one thread: equal ones, so that one
-    program does for all. One where the loop is part of a larger program, which would work on them in turn."""
+    """Return the number of groups of rows to run in parallel, since XLA runs a loop in one thread.
+
+    Groups have equal sizes, so that one compiled program serves all. Inside a larger XLA program, groups would run
+    sequentially, so there is one group.
+    """
     if GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
         return 1
     threading = tf.config.threading
@@ -124,7 +127,7 @@ def _groups(batch: int) -> int:
 
 @functools.cache
 def _compiled(cell: Cell, widths: tuple, sequences: bool) -> tuple:
-    """The two loops. Compiled by XLA wherever they are called, since they are slow without."""
+    """Return the forward and backward loops. They are always compiled by XLA, since they are slow otherwise."""
 
     def forward(x, kernel, recurrent, bias, order, ends, initial):
         return _forward(cell, widths, sequences, x, cell.merge(kernel, recurrent, bias), order, ends, initial)
@@ -168,7 +171,7 @@ def _forward(cell, widths, sequences, x, merged, order, ends, initial):
     if sequences:
         *buffers, output = buffers
         if ends is not None:
-            # What waits has the state of the last row that runs.
+            # Waiting rows have the state of the last running row.
             running = _running(widths, ends, steps)
             at = tf.minimum(tf.range(batch)[None], running[:, None] - 1)
             output = tf.gather(output, at, axis=1, batch_dims=1)
@@ -179,7 +182,7 @@ def _forward(cell, widths, sequences, x, merged, order, ends, initial):
 
 
 def _running(widths, ends, steps):
-    """How many rows run in each step, shape (steps,)."""
+    """Return the number of running rows in each step, shape (steps,)."""
     over = tf.cast(tf.range(steps)[:, None] >= ends[None], tf.int32)
     return tf.gather(tf.constant(widths), tf.reduce_sum(over, 1))
 
@@ -210,7 +213,7 @@ def _backward(cell, widths, sequences, gradient, buffers, features, matrix, orde
     for number in reversed(range(len(widths))):
         width = widths[number] or batch
         if number < len(widths) - 1:
-            # The rows that waited have passed their gradient to the one whose state they took.
+            # Rows that waited pass their gradient to the row whose state they copied.
             gradients = tuple(
                 tf.concat([one[: width - 1], tf.reduce_sum(one[width - 1 :], 0, keepdims=True)], 0) for one in gradients
             )
@@ -237,7 +240,7 @@ def _backward(cell, widths, sequences, gradient, buffers, features, matrix, orde
 
 
 def _take(buffer, time, width):
-    """The first rows of one step."""
+    """Return the first `width` rows of one step."""
     size = buffer.shape[-1]
     return tf.ensure_shape(
         xla.dynamic_slice(buffer, tf.stack([time, 0, 0]), tf.stack([1, width, size]))[0],
@@ -246,5 +249,5 @@ def _take(buffer, time, width):
 
 
 def _put(buffer, value, time):
-    """The buffer with the first rows of one step replaced; XLA does it in place."""
+    """Return the buffer with the first rows of one step replaced. XLA does this in place."""
     return xla.dynamic_update_slice(buffer, value[None], tf.stack([time, 0, 0]))

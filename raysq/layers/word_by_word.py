@@ -1,4 +1,4 @@
-"""A translation by a dictionary, as probabilities of the words at every position."""
+"""Baseline that translates with a dictionary and returns probabilities of the words at every position."""
 
 from typing import Any
 
@@ -10,20 +10,23 @@ from raysq.layers.portable import table, vector
 
 @keras.saving.register_keras_serializable(package="raysq")
 class WordByWord(keras.layers.Layer):
-    """Translates a sentence word by word, in its own order; nothing in it trains.
+    """Layer that translates a sentence word by word, keeping the word order.
 
-    The word at a place is the dictionary's with the probability that the dictionary gives it, else any word by how
-    often it occurs. Where the sentence has no further word, it ends with the probability `ending`.
+    It has no trainable weights. At each position, the dictionary's translation has the probability that the dictionary
+    assigns to it. The remaining probability is spread over all words by their frequency. After the last word of the
+    sentence, the end mark has the probability `ending`.
 
-    Input shape `(batch, source ids)`, filled up with 0 in front. Output shape `(batch, positions, target_words)`,
-    logarithms of probabilities. Weights: `best` and `share` `(source_words,)`, the dictionary's target word (0 for
-    none) and its probability; `unigrams` `(target_words,)`.
+    Input shape `(batch, source ids)`, padded with 0 in front. Output shape `(batch, positions, target_words)`, log
+    probabilities.
+
+    Weights: `best` and `share` `(source_words,)`, the dictionary's target word (0 for none) and its probability;
+    `unigrams` `(target_words,)`, the frequencies of the target words.
 
     Args:
         source_words: number of source ids.
         target_words: number of target ids.
-        positions: words of the output.
-        ending: see above.
+        positions: number of output positions.
+        ending: probability of the end mark at each position after the last word.
         end: id of the end mark.
     """
 
@@ -54,7 +57,7 @@ class WordByWord(keras.layers.Layer):
         )
 
     def as_keras(self, inputs):
-        """See `raysq.layers.portable`."""
+        """Apply the layer with layers of Keras; see `raysq.layers.portable`."""
         ops = keras.ops
         weights = {name: ops.convert_to_numpy(getattr(self, name)) for name in ("best", "share", "unigrams")}
         best = table(weights["best"][:, None].astype("float32"), f"{self.name}_best", False)
@@ -71,7 +74,7 @@ class WordByWord(keras.layers.Layer):
         ops = keras.ops
         width = inputs.shape[1]
         there = best_of(inputs) > 0
-        # Words with a translation first, in their order.
+        # Move words with a translation to the front, keeping their order.
         order = ops.argsort(ops.where(there, 0, width) + np.arange(width, dtype=np.int32), axis=1)
         words = ops.take_along_axis(ops.where(there, inputs, 0), order, axis=1)
         words = words[:, : self.positions]

@@ -1,4 +1,4 @@
-"""Skip-gram and continuous bag of words with negative sampling, over blocks of words (Mikolov et al. 2013)."""
+"""Skip-gram and continuous bag of words (CBOW) with negative sampling, over blocks of words (Mikolov et al. 2013)."""
 
 from typing import Any
 
@@ -9,34 +9,42 @@ import tensorflow as tf
 from raysq.layers.portable import table
 
 ARCHITECTURES = ("cbow", "skipgram")
-ALWAYS = 1 << 30  # the threshold of an id that always stays
-_PROBES = 256  # words that stand for all in evaluation
+ALWAYS = 1 << 30  # threshold of an id that is always kept
+_PROBES = 256  # number of fixed negative words in evaluation
 
 
 @keras.saving.register_keras_serializable(package="raysq")
 class WordSampling(keras.layers.Layer):
-    """The loss of all pairs of words in blocks of text, each against drawn words.
+    """Negative sampling loss of all pairs of words in blocks of text.
 
-    For a pair of a word's vector v and another word c it is -log sigmoid(v . c) - K E[log sigmoid(-v . n)], with n
-    drawn from the words' counts to a power. The pairs of a block are one matrix product, so that a word's vectors are
-    looked up once for all its pairs; n are drawn for the block as a whole, and each counts like K / shared of those
-    that word2vec draws for each pair. Unlike there, a drawn word that happens to be c counts too, as in the expectation
-    above. Each worker of a group draws words of its own, as with dropout. In evaluation n are always the same words,
-    evenly spaced over the distribution.
+    The loss of a word's vector v and another word c is -log sigmoid(v . c) - K E[log sigmoid(-v . n)]. The negative
+    words n are drawn from the word counts to a power.
 
-    Inputs: ids `(batch, block + 2 * window)`, 0 where a text ends, and the vectors that are seen: of cbow those of all
-    these ids, of skip-gram those of the `block` in the middle, `(batch, ., dimension)`. Output `(batch, 1)`, the sum of
-    the losses of a block's pairs (skip-gram) or words (cbow). Weights: the vectors of the predicted words
-    `(features, dimension)`, and what draws them (Walker's alias table), which does not train.
+    The pairs of a block are computed as one matrix product, so that the vector of a word is looked up once for all its
+    pairs. Negative words are drawn once per block; each is weighted K / shared relative to those that word2vec draws
+    for each pair. Unlike in word2vec, a negative word that equals c counts too, as in the expectation above. Each
+    worker of a group draws its own words, as with dropout. In evaluation the negative words are fixed, evenly spaced
+    over the distribution.
+
+    Inputs: ids `(batch, block + 2 * window)`, 0 where a text ends, and vectors `(batch, ids, dimension)`. For CBOW
+    these are the vectors of all ids, for skip-gram those of the `block` ids in the middle. Output `(batch, 1)`: the sum
+    of the losses of a block's pairs (skip-gram) or words (CBOW).
+
+    Weights: vectors of the predicted words `(features, dimension)`, and Walker's alias table to draw words, which is
+    not trainable.
 
     Args:
-        architecture: "skipgram" predicts each word around from a word, "cbow" a word from the mean of those around it.
-        features: number of ids, 0 among them, which is never drawn.
-        window: words on either side.
-        block: words in a row.
+        architecture: "skipgram" predicts each surrounding word from a word, "cbow" predicts a word from the mean of the
+            surrounding words.
+        features: number of ids, including 0, which is never drawn.
+        window: number of words on either side.
+        block: number of consecutive words.
         negatives: K.
-        shared: words drawn for a block.
-        shrink: whether a pair at distance d weighs (window + 1 - d) / window instead of 1.
+        shared: number of negative words drawn per block.
+        shrink: whether a pair at distance d is weighted (window + 1 - d) / window instead of 1.
+
+    Raises:
+        ValueError: unknown architecture.
     """
 
     def __init__(
@@ -74,10 +82,10 @@ class WordSampling(keras.layers.Layer):
         self.probes = self.add_weight(shape=(_PROBES,), name="probes", **own)
 
     def set_distribution(self, chances: np.ndarray) -> None:
-        """Sets which words are drawn how often, once the layer is built.
+        """Set the distribution of the negative words, after the layer is built.
 
         Args:
-            chances: of each id, `(features,)`, of any sum; 0 for id 0.
+            chances: unnormalized probability of each id, `(features,)`; 0 for id 0.
         """
         threshold, alias = alias_table(chances)
         self.threshold.assign(threshold)
@@ -96,10 +104,10 @@ class WordSampling(keras.layers.Layer):
         return self._loss(ids, seen, lambda some: tf.gather(vectors, some), scores_of_drawn)
 
     def as_keras(self, inputs):
-        """See `raysq.layers.portable`; the loss as evaluation has it."""
+        """Apply the layer with layers of Keras, with the loss of evaluation; see `raysq.layers.portable`."""
         ops = keras.ops
         ids, seen = inputs
-        # The words' own vectors are those that train: see `raysq.text.neighbors.embedding_of`.
+        # Not trainable, since `raysq.text.neighbors.embedding_of` finds the word vectors as the trainable ones.
         vectors = table(ops.convert_to_numpy(self.vectors), self.name, trainable=False)
         probes = ops.convert_to_numpy(self.probes)[None]
 
@@ -127,7 +135,7 @@ class WordSampling(keras.layers.Layer):
         return ops.sum(loss, -1, keepdims=True)
 
     def _draw(self, batch):
-        """Ids for each block, `(batch, shared)`."""
+        """Draw ids for each block, `(batch, shared)`."""
         shape = (batch, self.shared)
         words = keras.random.randint(shape, 1, self.features, seed=self.seed_generator)
         chance = keras.random.randint(shape, 0, ALWAYS, seed=self.seed_generator)
@@ -135,9 +143,12 @@ class WordSampling(keras.layers.Layer):
         return tf.where(stays, words, tf.gather(tf.convert_to_tensor(self.alias), words))
 
     def _pair_weights(self, ids):
-        """What the pair of each word of a block and the word at each distance counts, `(batch, block, 2 window + 1)`,
-        from the farthest before to the farthest behind; nothing with a word of another text, or with itself."""
-        # Two words are of the same text if as many ends of texts stand before both.
+        """Return the weight of each pair of a word and a word within the window, `(batch, block, 2 window + 1)`.
+
+        Distances run from the farthest preceding word to the farthest following word. The weight is 0 for words
+        of different texts, and for a word with itself.
+        """
+        # Two words belong to the same text if the same number of text ends precede both.
         ops = keras.ops
         texts = ops.cumsum(ops.cast(ops.equal(ids, 0), "int32"), axis=1)
         text = ops.where(ids > 0, texts, -1)
@@ -149,15 +160,18 @@ class WordSampling(keras.layers.Layer):
         return ops.multiply(ops.cast(ops.stack(same, -1), "float32"), self._weights)
 
     def _diagonals(self, scores):
-        """The scores of words at most a window apart: of `(batch, block, block + 2 window)`, where word i stands at
-        place i + window of the row, `(batch, block, 2 window + 1)`."""
+        """Return the scores of words within the window, `(batch, block, 2 window + 1)`.
+
+        Args:
+            scores: `(batch, block, block + 2 window)`. Word i of the block is at position i + window of the last axis.
+        """
         ops, width = keras.ops, self.block + 2 * self.window
-        # Rows one place longer than they are: each is shifted by one against the one above.
+        # Reshaping to rows that are one element longer shifts each row by one against the previous row.
         flat = ops.pad(ops.reshape(scores, (-1, self.block * width)), ((0, 0), (0, self.block)))
         return ops.reshape(flat, (-1, self.block, width + 1))[:, :, : 2 * self.window + 1]
 
     def _banded(self, weights):
-        """The inverse of `_diagonals`, nought elsewhere."""
+        """Invert `_diagonals`, with zeros elsewhere."""
         ops, width = keras.ops, self.block + 2 * self.window
         wide = ops.pad(weights, ((0, 0), (0, 0), (0, width + 1 - (2 * self.window + 1))))
         flat = ops.reshape(wide, (-1, self.block * (width + 1)))[:, : self.block * width]
@@ -172,14 +186,15 @@ class WordSampling(keras.layers.Layer):
 
 
 def alias_table(chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Walker's alias table for ids from 1 on: an id drawn evenly stays with probability `threshold`, else its alias is
-    taken.
+    """Build Walker's alias table for ids from 1.
+
+    An id drawn uniformly is kept with probability `threshold`, and otherwise replaced by its alias.
 
     Args:
-        chances: of each id, of any sum; that of id 0 is not looked at.
+        chances: unnormalized probability of each id. That of id 0 is ignored.
 
     Returns:
-        `threshold`, of `ALWAYS`, and `alias`, both int32 of the shape of `chances`.
+        `threshold`, in units of 1 / `ALWAYS`, and `alias`, both int32 of the shape of `chances`.
     """
     size = len(chances) - 1
     scaled = np.asarray(chances[1:], np.float64)
@@ -198,7 +213,12 @@ def alias_table(chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def evenly_drawn(chances: np.ndarray, count: int) -> np.ndarray:
-    """So many ids that stand for the distribution: those in the middle of as many parts of equal chance, int32."""
+    """Return ids that are evenly spaced over the distribution, int32 of shape (count,).
+
+    Args:
+        chances: unnormalized probability of each id. That of id 0 is ignored.
+        count: number of ids. They are the medians of as many parts of equal probability.
+    """
     total = np.cumsum(np.asarray(chances[1:], np.float64))
     middles = (np.arange(count) + 0.5) / count * total[-1]
     return (np.searchsorted(total, middles, side="right") + 1).astype(np.int32)

@@ -155,7 +155,7 @@ class DocumentPreprocessor(Documents, Tokens):
 
 @dataclass(frozen=True)
 class DocumentPredictionPreprocessor(Documents):
-    """Reads raw documents for predictions like those a run was trained on, without labels or vocabulary."""
+    """Preprocessor of raw documents for predictions, read like the training data, without labels or vocabulary."""
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """Infer the columns from the files, and the delimiter if it is not that of the run's files.

@@ -187,7 +187,7 @@ def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: P
 
 @dataclass(frozen=True)
 class WordNumbers:
-    """Maps words and labels of chunks to the numbers of the data set.
+    """Transform of the words and labels of chunks to the numbers of the data set.
 
     Attributes:
         scratch: folder given to `fit_vocabulary`.

@@ -17,7 +17,9 @@ def words_table(words: pa.Array, counts: np.ndarray, first: np.ndarray) -> pa.Ta
 
 
 class VocabularyFit:
-    """Merges the words of chunks, in order, and writes the positions of each chunk's words in the vocabulary to disk.
+    """Fit of a vocabulary to the words of chunks, which are merged in order.
+
+    The positions of the words of each chunk in the vocabulary are written to disk.
 
     Args:
         prefix: prefix of table names, where chunks have words of several vocabularies.

@@ -45,7 +45,8 @@ def split(
         table: documents with texts, as `raysq.text.readers` yields them.
         note: statistics of the table.
         unit: "sentence", "line" or "paragraph"; "document" does not split.
-        longest: maximum number of characters of a unit. Longer units are cut at a space before it. 0 cuts none.
+        longest: maximum number of characters of a unit. Longer units are cut at the last space within
+            it, or at it. 0 cuts none.
         starts: how sentences begin: with a "capital" letter, or with "any" letter.
 
     Returns:
