@@ -1,1 +1,1 @@
-"""Reading raw files as series: what is found in them, cells as numbers and stamps, findings, and repairs."""
+"""Readers of raw files as series: inference of settings, parsing of numbers and timestamps, validation, and repairs."""

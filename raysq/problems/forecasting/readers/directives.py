@@ -1,11 +1,11 @@
-"""What a time format may hold: only directives that are applied, and enough of them to name a moment."""
+"""Validation of time formats: every directive must be applied, and together they must define a time."""
 
 import re
 from collections.abc import Mapping
 
 from raysq.errors import UsageError
 
-# Directives that stand for others, or differ from them only in how they pad.
+# Directives that abbreviate others, or differ from them only in padding.
 _SAME = {
     "%F": "%Y-%m-%d",
     "%D": "%m/%d/%y",
@@ -20,7 +20,7 @@ _SAME = {
     "%t": " ",
     **{f"%-{letter}": f"%{letter}" for letter in "ymdjHIMS"},
 }
-# What each directive says of a moment.
+# The part of a time that each directive gives.
 _PARTS = {
     "%Y": "year",
     "%y": "year",
@@ -52,22 +52,26 @@ _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
 
 
 def expanded(form: str) -> str:
-    """The format with directives that stand for others, such as %F, written out."""
+    """Replace directives that abbreviate others, such as %F."""
     return _DIRECTIVE.sub(lambda match: _SAME.get(match[0], match[0]), form)
 
 
 def directives(form: str) -> list[str]:
-    """The directives of an expanded format, in its order."""
+    """Return the directives of an expanded format, in order."""
     return _DIRECTIVE.findall(form)
 
 
 def is_fast(form: str) -> bool:
-    """Whether Arrow reads all directives of an expanded format as Python does."""
+    """Return whether Arrow reads all directives of an expanded format as Python does."""
     return _FAST.issuperset(directives(form))
 
 
 def completed(form: str) -> tuple[str, str]:
-    """An expanded format, with a day put behind ISO weeks that have none, and what its cells need for Monday."""
+    """Append a day of the week to an expanded format with ISO weeks but no days.
+
+    Returns:
+        The format, and the text to append to cells so that they mean Monday; empty if nothing is appended.
+    """
     held = directives(form)
     if "%V" in held and not any(_PARTS.get(one) == "day of the week" for one in held):
         return f"{form} %u", " 1"
@@ -75,23 +79,28 @@ def completed(form: str) -> tuple[str, str]:
 
 
 def pattern(form: str, marked: Mapping[str, str]) -> str:
-    """The expression for cells of an expanded format, with others for some directives."""
+    """Return the regular expression for cells of an expanded format.
+
+    Args:
+        form: the expanded format.
+        marked: regular expressions to use for some directives.
+    """
     parts = re.split(r"(%.)", form)
     known = {"%%": "%", **marked}
     return f"^{''.join(known.get(one, '.+?') if one.startswith('%') else re.escape(one) for one in parts)}$"
 
 
 def names_weekday(form: str) -> bool:
-    """Whether cells name the day of the week beside a date that says it already."""
+    """Return whether cells name the day of the week in addition to a complete date."""
     held = directives(form)
     return ("%a" in held or "%A" in held) and not {"%V", "%U", "%W"} & set(held)
 
 
 def check(form: str) -> None:
-    """Refuses a format of which something would not be applied, or that names no moment.
+    """Validate a time format: all directives must be applied, and they must define a time.
 
     Raises:
-        UsageError: it says which directive, and what to do.
+        UsageError: the format is invalid; the message names the directive and the remedy.
     """
 
     def wrong(why: str) -> UsageError:

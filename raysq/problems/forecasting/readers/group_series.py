@@ -1,4 +1,4 @@
-"""Several series in one table: each sorted and repaired for itself, then one after the other."""
+"""Several series in one table: group the rows by series, and repair each series by itself."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from raysq.problems.forecasting.readers.repair import repair
 
 
 def key_columns(count: int) -> list[str]:
-    """Names of the columns that hold a row's series, on its way from the pieces to `assemble`."""
+    """Return the names of the columns that hold the keys of a row's series until `group_series` removes them."""
     return [f"__series {number}" for number in range(count)]
 
 
@@ -30,12 +30,12 @@ def group_series(
     numbered: bool = False,
     count: bool = False,
 ) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
-    """Puts the rows of each series together, the series in the order in which they first appear.
+    """Group the rows by series, in order of first appearance, and repair each series.
 
     Args:
         table: `time`, `key_columns` (text) and float columns, NaN where a cell is missing.
-        keys: how many columns name the series.
-        sort: as for `repair`, which each series goes through; so are the others.
+        keys: number of columns that identify the series.
+        sort: as for `repair`, which is applied to each series.
         duplicates: see `repair`.
         missing: see `repair`.
         fill: see `repair`.
@@ -45,12 +45,13 @@ def group_series(
         count: see `repair`.
 
     Returns:
-        The table without the keys; the stretches without values of the source, as `repair`; and what was done:
-        `repairs` over all series, `series` with `id`, `keys`, `rows`, `from` and `to` of each, and for each the summary
-        of its stamps as `clocks`.
+        The table without the keys; the table of ranges without observed values, as from `repair`; and a summary. The
+        summary has `repairs` over all series, `series` with `id`, `keys`, `rows`, `from` and `to` of each, `clocks`
+        with the timestamp statistics of each, and the numbers of steps `backwards` and of rows in hours that occur
+        `twice`.
 
     Raises:
-        DataError: as `repair`, with the series named.
+        DataError: as for `repair`, with the series named.
     """
     names, codes = _series(table.select(key_columns(keys)))
     order = np.argsort(codes, kind="stable")
@@ -92,9 +93,9 @@ def group_series(
 
 
 def _series(keys: pa.Table) -> tuple[list[tuple[str, ...]], np.ndarray]:
-    """The series in the order in which they appear, each with the values of its keys, and the series of each row."""
+    """Return the series in order of first appearance, each with its key values, and the index of each row's series."""
     encoded = [column.combine_chunks().dictionary_encode() for column in keys.columns]
-    if len(encoded) == 1:  # Arrow numbers values in the order in which they appear
+    if len(encoded) == 1:  # Arrow's dictionaries are in order of first appearance
         return [(value,) for value in encoded[0].dictionary.to_pylist()], encoded[0].indices.to_numpy()
     codes = np.zeros(keys.num_rows, np.int64)
     for part in encoded:
@@ -106,7 +107,7 @@ def _series(keys: pa.Table) -> tuple[list[tuple[str, ...]], np.ndarray]:
 
 
 def _add(total: dict[str, Any], more: dict[str, Any]) -> None:
-    """Adds counts, also those by column."""
+    """Add counts to a total, including counts by column."""
     for key, value in more.items():
         if key == "longest_filled":
             longest = total.setdefault(key, {})

@@ -1,4 +1,4 @@
-"""How raw files are written: encoding, delimiter, decimals and thousands, found in their cells."""
+"""Notation of raw files, inferred from their cells: encoding, delimiter, decimal and thousands separators."""
 
 import dataclasses
 import json
@@ -24,11 +24,11 @@ _DIGITS = rf"^[+-]?\d[\d.,{parsing.SPACES}]*$"
 
 
 def written(settings: "SeriesPreprocessor", path: Path, lines: list[str]) -> "SeriesPreprocessor":
-    """The settings with how a csv is written, where it was not said; what was found goes to `lines`.
+    """Infer the csv settings that the user left out, and append messages about them to `lines`.
 
     Raises:
-        DataError: a csv without names in its first line.
-        UsageError: settings of csv files, for others.
+        DataError: a csv without column names in its first line.
+        UsageError: csv settings for other files.
     """
     if path.suffix.lower() == ".parquet":
         settings.refuse_for(path.name)
@@ -45,7 +45,7 @@ def written(settings: "SeriesPreprocessor", path: Path, lines: list[str]) -> "Se
 
 
 def numbers_written(settings: "SeriesPreprocessor", few: pa.Table) -> parsing.Notation:
-    """Find how numbers are written, by the cells that are no plain numbers."""
+    """Infer the number format from the cells that are not plain numbers."""
     if settings.notation != parsing.PLAIN:
         return settings.notation
     named = {*settings.time, *settings.categories, *settings.id}
@@ -75,7 +75,7 @@ def numbers_written(settings: "SeriesPreprocessor", few: pa.Table) -> parsing.No
 
 
 def _sign(text: pa.ChunkedArray) -> str | None:
-    """The one sign that stands beside the number in each cell, or None."""
+    """Return the only sign that stands next to the number in each cell, or None."""
     first = text[0].as_py()
     found = [sign for sign in parsing.SIGNS if sign in first]
     if len(found) != 1:
@@ -87,7 +87,7 @@ def _sign(text: pa.ChunkedArray) -> str | None:
 
 
 def _all_grouped(text: pa.ChunkedArray, sign: str) -> bool:
-    """Whether all cells that hold a character have it between groups of three digits, and some do."""
+    """Return whether cells contain the character, and always between groups of three digits."""
     text = text.filter(pc.match_substring(text, sign))
     return (
         bool(len(text)) and _share_of(text, rf"^[+-]?[1-9]\d{{0,2}}({parsing.literal(sign)}\d{{3}})+([.,]\d+)?$") == 1
@@ -99,18 +99,18 @@ def _share_of(text: pa.ChunkedArray, pattern: str) -> float:
 
 
 def there(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The cells of text that are not missing, without the spaces around them."""
+    """Return the text cells that are not missing, with surrounding whitespace removed."""
     text = pc.utf8_trim_whitespace(column)
     return text.filter(pc.invert(pc.fill_null(pc.is_in(text, pa.array(MISSING, text.type)), True)))
 
 
 def shown(values: Sequence[Any], most: int) -> str:
-    """The first of the values, for people."""
+    """Join the first values for a message."""
     return ", ".join(" ".join(str(one).split()) for one in values[:most]) + (", ..." if len(values) > most else "")
 
 
 def typed(names: Sequence[str], setting: str = "") -> str:
-    """Names of columns as they are typed in a shell, after `setting=` where it is named."""
+    """Quote column names for a shell, preceded by `setting=` if it is given."""
     joined = json.dumps(list(names)) if any("," in name for name in names) else ",".join(names)
     return shlex.quote(f"{setting}={joined}" if setting else joined)
 

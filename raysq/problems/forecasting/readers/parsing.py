@@ -1,4 +1,4 @@
-"""From cells to numbers and labels, column-wise, with the cells that are neither marked."""
+"""Parsing of columns of cells to numbers and labels, with a mask of bad cells."""
 
 from dataclasses import dataclass
 
@@ -10,19 +10,19 @@ from raysq.data.readers.tables import MISSING
 from raysq.errors import DataError
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-SIGNS = "$€£¥₹₽₩₺₴₫₪฿%‰"  # that may stand beside a number
-SPACES = " \u00a0\u202f\u2009'\u2019"  # that may part thousands
-LARGEST = 1e150  # the squares of larger numbers, of which deviations are made, overflow
+SIGNS = "$€£¥₹₽₩₺₴₫₪฿%‰"  # may stand next to a number
+SPACES = " \u00a0\u202f\u2009'\u2019"  # may separate thousands
+LARGEST = 1e150  # squares of larger numbers, as in standard deviations, overflow
 
 
 @dataclass(frozen=True)
 class Notation:
-    """How numbers are written where they are text.
+    """Format of numbers in text.
 
     Attributes:
-        decimal: before the decimals.
-        thousands: between groups of three digits.
-        signs: characters before or after a number that are no part of it.
+        decimal: decimal separator.
+        thousands: separator between groups of three digits.
+        signs: characters before or after a number that are not part of it.
     """
 
     decimal: str = "."
@@ -34,23 +34,23 @@ PLAIN = Notation()
 
 
 def is_text(column: pa.ChunkedArray) -> bool:
-    """Whether the column holds text."""
+    """Return whether the column holds text."""
     return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
 
 
 def literal(text: str) -> str:
-    """The expression that matches a text as it is, for Arrow's engine."""
+    """Return the regular expression that matches a text literally in Arrow's engine."""
     return rf"\Q{text}\E"
 
 
 def grouped(thousands: str) -> str:
-    """The expression for a number whose thousands are parted by that character, before its decimals."""
+    """Return the regular expression of a number whose thousands are separated by this character, up to its decimals."""
     sign = literal(thousands)
     return rf"^[+-]?\d{{1,3}}({sign}\d{{3}})+(\D|$)"
 
 
 def plain(text: pa.ChunkedArray, notation: Notation) -> pa.ChunkedArray:
-    """Numbers as text with a decimal point and nothing between thousands; other cells become no numbers."""
+    """Convert numbers in text to a decimal point without thousands separators; other cells become no numbers."""
     if notation == PLAIN:
         return text
     if notation.signs:
@@ -59,26 +59,26 @@ def plain(text: pa.ChunkedArray, notation: Notation) -> pa.ChunkedArray:
         together = pc.replace_substring(text, notation.thousands, "")
         text = pc.if_else(pc.match_substring_regex(text, grouped(notation.thousands)), together, text)
     if notation.decimal == ",":
-        # A point that is left is none of this way of writing: 1.5 would be read as 1.5, where 1,5 is meant.
+        # A point that is left does not belong to this notation, in which 1.5 would be written 1,5: mark the cell bad.
         text = pc.replace_substring(pc.replace_substring(text, ".", "?"), ",", ".")
     return text
 
 
 def unsigned(text: pa.ChunkedArray, signs: tuple[str, ...]) -> pa.ChunkedArray:
-    """Cells without the signs before or after them; a minus may stand on either side of the sign."""
+    """Remove the signs before or after numbers; a minus may stand on either side of the sign."""
     one, space = f"(?:{'|'.join(map(literal, signs))})", "[\\s\u00a0\u202f]*"
     return pc.replace_substring_regex(text, f"^([+-]?){one}{space}|{space}{one}$", r"\1")
 
 
 def labels(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Cells as names: text without the spaces around it, whole numbers without ".0", null where one is missing."""
+    """Convert cells to labels: text without surrounding whitespace, whole numbers without ".0", null where missing."""
     text = pc.utf8_trim_whitespace(column.cast(pa.string()))
     text = pc.replace_substring_regex(text, r"^([+-]?\d+)\.0*$", r"\1")
     return pc.if_else(pc.is_in(text, pa.array(MISSING)), None, text)
 
 
 def fault(value: str) -> str:
-    """Why a cell is none of `numbers`."""
+    """Return why `numbers` marks a cell as bad."""
     try:
         large = LARGEST < abs(float(value)) < np.inf
     except ValueError:
@@ -87,18 +87,19 @@ def fault(value: str) -> str:
 
 
 def numbers(column: pa.ChunkedArray, name: str, notation: Notation = PLAIN) -> tuple[np.ndarray, np.ndarray]:
-    """Cells as float64.
+    """Convert cells to float64.
 
     Args:
         column: text or numbers.
-        name: for the message.
-        notation: how numbers are written in text.
+        name: name of the column, for the message.
+        notation: format of numbers in text.
 
     Returns:
-        The values, NaN where a cell is missing or bad; and where it is bad: no number, or one beyond `LARGEST`.
+        The values, NaN where a cell is missing or bad, and the mask of bad cells: those that hold no number, or one
+        beyond `LARGEST`.
 
     Raises:
-        DataError: a Parquet column of a type that is not numbers.
+        DataError: a Parquet column whose type is not numeric.
     """
     if is_text(column):
         text = pc.utf8_trim_whitespace(column)

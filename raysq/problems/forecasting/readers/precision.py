@@ -1,27 +1,27 @@
-"""Which columns float32 would damage: measured piece by piece, decided from all rows."""
+"""Columns that float32 would damage: measured chunk by chunk, decided from all rows."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-TOLERATED = 1e-6  # rounding, as a share of a column's spread
-_STEP = 1e-2  # rounding, as a share of a usual step from one row to the next
-_SAMPLED = 1024  # steps that tell what is usual
-_DIGITS = 7  # significant digits that every float32 gives back
+TOLERATED = 1e-6  # largest rounding error, as a share of a column's range
+_STEP = 1e-2  # largest rounding error, as a share of the usual step from one row to the next
+_SAMPLED = 1024  # rows at which the usual step is measured
+_DIGITS = 7  # significant digits to preserve in float32
 
 Rounding = dict[str, float]
 
 
 def rounding(values: np.ndarray, sentinels: Sequence[float] = ()) -> Rounding | None:
-    """Measure what float32 would change in the values of a column.
+    """Measure the rounding error of a column in float32.
 
     Args:
-        values: float64, NaN where a cell is missing.
-        sentinels: numbers that are no values; they do not widen the spread.
+        values: values in float64, NaN where a cell is missing.
+        sentinels: numbers that stand for missing values; they do not widen the range.
 
     Returns:
-        JSON-ready: `loss`, the largest rounding error (infinite for what float32 cannot hold), `low` and `high`, and
-        `step`, the median distance of neighboring rows that differ. None where nothing is lost.
+        JSON-ready: `loss`, the largest rounding error (infinite for values that overflow float32), `low` and `high`,
+        and `step`, the median distance of neighboring rows that differ. None if nothing is lost.
     """
     known = values[~np.isnan(values)] if np.isnan(values.min(initial=0.0)) else values
     with np.errstate(over="ignore"):
@@ -42,14 +42,14 @@ def rounding(values: np.ndarray, sentinels: Sequence[float] = ()) -> Rounding | 
 
 
 def wide_columns(measured: Sequence[Mapping[str, Rounding]]) -> tuple[str, ...]:
-    """Name the columns that float64 has to hold.
+    """Return the columns that must be stored as float64.
 
-    A column is kept as float32 where rounding stays below a millionth of its spread and below a hundredth of its
-    usual steps: the spread alone says little where a meter starts anew from 0. Of a constant, float32 is to give all
-    digits back.
+    A column is stored as float32 if rounding stays below a millionth of its range and below a hundredth of its usual
+    step. The range alone is not enough for a meter that restarts from 0. For a constant column, float32 must preserve
+    all digits.
 
     Args:
-        measured: for each part of the rows, in order, what `rounding` found by column.
+        measured: results of `rounding` by column, for each part of the rows, in order.
     """
     found: dict[str, Rounding] = {}
     stepped: set[str] = set()

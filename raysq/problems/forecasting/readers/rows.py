@@ -1,4 +1,4 @@
-"""From the cells of a chunk to rows of the series, and a note of what was seen in them."""
+"""Parse the cells of a chunk into rows of the series, and record statistics of them."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def rows(settings: "SeriesPreprocessor", piece: tables.Piece, chunk: tables.Chunk) -> tuple[pa.Table, dict[str, Any]]:
-    """The rows of a chunk: stamps, values, columns of the categories, and the series where there are several.
+    """Return the rows of a chunk: timestamps, values, columns of the categories, and keys of several series.
 
     Args:
-        settings: how they are read.
-        piece: that the chunk is of.
+        settings: preprocessor whose settings apply.
+        piece: partition of the chunk.
         chunk: csv cells, or Parquet columns.
 
     Returns:
-        The table, without any row where something cannot be used; and the note of what was seen, ready for JSON.
+        The table, which is empty if the settings refuse any cell, and JSON-ready statistics of the chunk.
     """
     kept = settings.kept(piece.header)
     used = {*kept, *settings.time, *settings.categories, *settings.id}
@@ -55,7 +55,7 @@ def rows(settings: "SeriesPreprocessor", piece: tables.Piece, chunk: tables.Chun
         values[name], bad[name] = parsing.numbers(chunk.table.column(name), name, settings.notation)
         empty &= np.isnan(values[name]) & ~bad[name]
     if empty.any():
-        # A line without a stamp and without any value is a blank line, most often the last one.
+        # A line without a timestamp and without any value is a blank line, most often the last one.
         note["blank_lines"] = int(empty.sum())
         rows = np.flatnonzero(~empty)
         chunk = dataclasses.replace(chunk, table=chunk.table.take(pa.array(rows)))
@@ -108,12 +108,12 @@ def rows(settings: "SeriesPreprocessor", piece: tables.Piece, chunk: tables.Chun
         or (note["missing"] and settings.missing == "error")
         or (note["sentinels"] and settings.sentinel == "error")
     )
-    count = 0 if refused else len(stamps)  # the note says why; nothing of this will be kept
+    count = 0 if refused else len(stamps)  # the statistics hold the error that will be raised
     note["rows"] = count
     note["clock"] = timestamp_stats.note(stamps[:count], lines[:count], zone) if count and not settings.id else None
     measured = {name: rounding(column[:count], settings.sentinels) for name, column in values.items() if count}
     note["rounding"] = {name: one for name, one in measured.items() if one is not None}
-    with np.errstate(over="ignore"):  # such a column is read once more
+    with np.errstate(over="ignore"):  # a column that overflows float32 is read again as float64
         columns = {
             settings.stored(name): pa.array(
                 column[:count].astype(np.float64 if name in settings.float64 else np.float32)

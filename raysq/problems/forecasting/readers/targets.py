@@ -1,4 +1,4 @@
-"""Targets and features of a series: checked against its columns, and chosen where there is only one choice."""
+"""Targets and features of a series: validated against its columns, and inferred where there is only one choice."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 def infer_defaults(
     preparation: "SeriesPreprocessor", settings: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """What settings of windows lack or leave open, as far as the columns tell.
+    """Return window settings that follow from the columns, and messages.
 
     Args:
-        preparation: with its columns known; where they are not, nothing is checked.
-        settings: as a person wrote them; only these are checked.
-        defaults: what holds where they are silent.
+        preparation: preprocessor with its columns known; if they are not, nothing is checked.
+        settings: window settings as the user gave them; only these are checked.
+        defaults: values of the settings that the user left out.
 
     Returns:
-        The settings to add or to replace, and what to tell, in lines.
+        The settings to add or to replace, and messages.
 
     Raises:
         UsageError: targets or features that are no columns, or no target where there are several columns.
@@ -61,7 +61,7 @@ def infer_defaults(
         expanded += [column for column in levels or [name] if column not in expanded]
     unnamed = [column for column in preparation.category_columns if column not in expanded]
     if unnamed and not any(column in expanded for column in preparation.category_columns):
-        expanded += unnamed  # who names a category wants it seen
+        expanded += unnamed  # a user who sets categories expects the model to see them
         lines.append(f"features: {', '.join(features)}, and the categories {', '.join(preparation.levels)}")
     if tuple(expanded) != _names(settings, "features"):
         chosen["features"] = expanded
@@ -73,7 +73,7 @@ def _names(settings: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def _stored(preparation: "SeriesPreprocessor", names: Sequence[str]) -> tuple[str, ...]:
-    """Columns of values as the data set calls them."""
+    """Return column names as the data set stores them."""
     return tuple(preparation.stored(name) if name in preparation.columns else name for name in names)
 
 

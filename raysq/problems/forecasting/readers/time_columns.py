@@ -1,4 +1,4 @@
-"""Which columns tell the time, and how it is written in them, found in the cells."""
+"""Time columns and their format, inferred from names and cells."""
 
 import datetime
 import itertools
@@ -38,8 +38,8 @@ _SAID = {
 }
 _MIDNIGHT = re.compile(r"([T \-,])24([:.]?00\b|$)")
 _ZONE = re.compile(r"\d ?([A-Z]{3,5})$")
-_SERIALS = (20_000, 80_000)  # days since 1899-12-30 that are likely: 1954 to 2119
-_ENOUGH = 0.9  # share of the cells that a format must read: a few may be damaged, and are named later
+_SERIALS = (20_000, 80_000)  # plausible days since 1899-12-30: 1954 to 2119
+_ENOUGH = 0.9  # share of the cells that a format must read; a few damaged cells are reported later
 _NAMES = (
     *("time", "datetime", "date time", "date_time", "timestamp", "date", "ds", "ts", "datum", "zeit", "utc", "day"),
     "epoch",
@@ -49,13 +49,13 @@ _HOURS = ("time", "hour", "hours", "uhrzeit", "zeit", "heure", "hora", "hr")
 
 @dataclass(frozen=True)
 class Clock:
-    """Where the time stands.
+    """Time columns of raw files, and their format.
 
     Attributes:
-        columns: as the preparation's setting `time`.
-        form: as its setting `time_format`.
-        said: how a person is told of the format.
-        share: of the cells seen, how many it reads.
+        columns: value of the preprocessor's setting `time`.
+        form: value of its setting `time_format`.
+        said: description of the format, for messages.
+        share: share of the sampled cells that the format reads.
     """
 
     columns: tuple[str, ...]
@@ -65,14 +65,14 @@ class Clock:
 
 
 def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
-    """The columns of the time, by their names and their cells.
+    """Infer the time columns from their names and cells.
 
     Args:
         sample: rows of the raw files.
         numeric: columns of numbers.
 
     Raises:
-        DataError: there is none, or its days and months cannot be told apart.
+        DataError: there is no time column, or its days and months cannot be told apart.
     """
     names = sample.column_names
     lower = {name.lower(): name for name in reversed(names)}
@@ -98,7 +98,7 @@ def find(sample: pa.Table, numeric: Sequence[str]) -> Clock:
 
 
 def _first(sample: pa.Table, names: Sequence[str]) -> Clock | None:
-    """The first of the columns that is time; where none is, the first that numbers the rows."""
+    """Return the first of the columns that holds times; if none does, the first that numbers the rows."""
     numbered = None
     for name in names:
         found = read(sample, (name,))
@@ -109,10 +109,10 @@ def _first(sample: pa.Table, names: Sequence[str]) -> Clock | None:
 
 
 def _by_order(sample: pa.Table) -> Clock:
-    """The column of numbers that counts the rows, in steps of one length; the order of the rows where none does.
+    """Return the column of numbers that counts the rows in equal steps, or the order of the rows if none does.
 
     Raises:
-        DataError: several do.
+        DataError: several columns do.
     """
     counting = []
     for name in sample.column_names if len(sample.column_names) > 1 and sample.num_rows > 2 else ():
@@ -130,10 +130,10 @@ def _by_order(sample: pa.Table) -> Clock:
 
 
 def find_by(sample: pa.Table, form: str) -> Clock:
-    """The column of a time whose format is known.
+    """Return the time column of a known format.
 
     Raises:
-        DataError: no column is written so.
+        DataError: no column has this format.
     """
     for name in sorted(sample.column_names, key=lambda name: not _looks(name)):
         if not pa.types.is_temporal(sample.column(name).type) and _tested(sample, (name,), [form]):
@@ -145,11 +145,14 @@ def find_by(sample: pa.Table, form: str) -> Clock:
 
 
 def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
-    """How the time is written in these columns; None where it is not time.
+    """Infer the format of the time in these columns.
 
     Args:
         sample: rows of the raw files.
-        names: one column, year, month, ..., or several to be joined by spaces.
+        names: one column; year, month, ...; or several to be joined by spaces.
+
+    Returns:
+        The columns and their format, or None if they do not hold times.
 
     Raises:
         DataError: days and months cannot be told apart.
@@ -183,7 +186,7 @@ def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
     best = max(share for _, share in found)
     forms = [str(form) for form, share in found if share == best and form is not None]
     if len(forms) > 1 and _swapped(forms):
-        table = pa.table({"text": text})  # any row may decide
+        table = pa.table({"text": text})  # any row may decide, so test all of them
         again = _tested(table, ("text",), list(forms))
         best = max(share for _, share in again)
         forms = [str(form) for form, share in again if share == best]
@@ -201,7 +204,7 @@ def read(sample: pa.Table, names: tuple[str, ...]) -> Clock | None:
 
 
 def about_zone(sample: pa.Table, names: Sequence[str]) -> str | None:
-    """What to say of times that end in the name of a zone; None where they do not."""
+    """Return the error message for times that end in the name of a time zone, or None if they do not."""
     last = next((cell for cell in sample.column(names[-1]).to_pylist() if cell), "")
     match = _ZONE.search(last.strip()) if isinstance(last, str) else None
     if match is None or match[1] in ("PM", "AM"):
@@ -213,7 +216,7 @@ def about_zone(sample: pa.Table, names: Sequence[str]) -> str | None:
 
 
 def said(form: str) -> str:
-    """A format as people write it: "%d.%m.%Y %H:%M" is "DD.MM.YYYY hh:mm"."""
+    """Describe a format in readable form: "%d.%m.%Y %H:%M" is "DD.MM.YYYY hh:mm"."""
     if form in _SAID:
         return _SAID[form]
     if form in timestamps.NUMBERED:
@@ -227,11 +230,11 @@ def said(form: str) -> str:
 
 
 def reads_any(cell: str) -> bool:
-    """Whether a cell is a time in some format."""
+    """Return whether a cell is a time in any known format."""
     return bool(_forms(cell)) or not timestamps.stamps(pa.table({"text": [cell]}), ("text",), None)[1][0]
 
 
-# Names of columns that are days, months, quarters, weeks or years.
+# Column names that are days, months, quarters, weeks or years.
 _DATED = re.compile(
     r"(19|20)\d\d([-/.]?\d\d?([-/.]?\d\d?)?([ T].*)?|[- ]?[QW]\d\d?)?|\d\d?[-/.]\d\d?[-/.](\d\d){1,2}|"
     r"(\d\d?[-/. ]+)?(Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*[-/., ]*(\d\d?[-/., ]+)?(\d\d){1,2}",
@@ -240,7 +243,7 @@ _DATED = re.compile(
 
 
 def _no_time(names: Sequence[str]) -> DataError:
-    """The error for columns without a time; of a wide table, whose columns are the times, it says so."""
+    """Return the error for columns without a time; it says so if the table is wide, with times as column names."""
     dated = _dated(names)
     if dated:
         return DataError(
@@ -256,7 +259,7 @@ def _no_time(names: Sequence[str]) -> DataError:
 
 
 def _dated(names: Sequence[str]) -> list[str]:
-    """The columns that are called as times, where most are."""
+    """Return the columns that are named as times, if most are."""
     dated = [name for name in names if _DATED.fullmatch(name.strip())]
     return dated if len(dated) > max(2, len(names) // 2) else []
 
@@ -267,7 +270,7 @@ def _looks(name: str) -> bool:
 
 
 def _tested(table: pa.Table, names: tuple[str, ...], forms: Sequence[str | None]) -> list[tuple[str | None, float]]:
-    """The formats that read enough of the cells, each with its share."""
+    """Return the formats that read at least `_ENOUGH` of the cells, each with its share."""
     found = []
     for form in forms:
         _, bad = timestamps.stamps(table, names, form)
@@ -278,7 +281,7 @@ def _tested(table: pa.Table, names: tuple[str, ...], forms: Sequence[str | None]
 
 
 def _forms(cell: str) -> list[str]:
-    """The formats that read a cell."""
+    """Return the formats that read a cell."""
     whole = [date + sign + time for date in _DATES for sign in _BETWEEN for time in _TIMES]
     return [form for form in (*_DATES, *_MONTHS, *_WEEKS, *whole) if _reads(cell, form)]
 
@@ -299,7 +302,7 @@ def _swapped(forms: Sequence[str]) -> bool:
 
 
 def _is_regular(table: pa.Table, form: str) -> bool:
-    """Whether nearly all steps in time are the same, as they are when days and months are not swapped."""
+    """Return whether nearly all steps in time are equal, as they are if days and months are not swapped."""
     stamps, bad = timestamps.stamps(table, ("text",), form)
     seen = timestamp_stats.merge(
         [(timestamp_stats.note(np.unique(stamps[~bad]), np.arange(len(np.unique(stamps[~bad])))), "", 0)]
@@ -309,7 +312,7 @@ def _is_regular(table: pa.Table, form: str) -> bool:
 
 
 def _numbered(names: tuple[str, ...], text: pa.ChunkedArray) -> Clock | None:
-    """Times that are numbers: YYYYMMDD, years, or units since 1970."""
+    """Return the format of times that are numbers: YYYYMMDD, years, or units since 1970; None if there is none."""
     values = text.cast(pa.float64()).to_numpy()
     whole = bool((values == np.floor(values)).all())
     low, high = float(values.min()), float(values.max())
@@ -333,7 +336,7 @@ def _numbered(names: tuple[str, ...], text: pa.ChunkedArray) -> Clock | None:
 
 
 def _with_hours(sample: pa.Table, found: Clock) -> Clock | None:
-    """The date's column joined with that of the time of the day, where they are two."""
+    """Return the date column joined with a time-of-day column, or None if there is no such column."""
     if len(found.columns) > 1 or found.form in timestamps.NUMBERED:
         return None
     stamps, bad = timestamps.stamps(sample, found.columns, found.form)
@@ -341,7 +344,7 @@ def _with_hours(sample: pa.Table, found: Clock) -> Clock | None:
         return None
     date = _date_form(sample, found)
     days = len(np.unique(stamps[~bad]))
-    # Another name is that of a time of the day only if it tells rows of one day apart: not that of a sunrise.
+    # A column of another name is joined only if it distinguishes rows of a day, as a time of sunrise does not.
     repeated = days < 0.5 * len(stamps)
     for name in sorted(sample.column_names, key=lambda name: name.lower() not in _HOURS):
         named = name.lower() in _HOURS
@@ -360,13 +363,13 @@ def _with_hours(sample: pa.Table, found: Clock) -> Clock | None:
 
 
 def _moments(sample: pa.Table, names: tuple[str, ...], form: str) -> int:
-    """How many different stamps there are."""
+    """Return the number of distinct timestamps."""
     stamps, bad = timestamps.stamps(sample, names, form)
     return len(np.unique(stamps[~bad]))
 
 
 def _date_form(sample: pa.Table, found: Clock) -> str | None:
-    """The format of a date's text; that of ISO 8601 is spelled out. None where it is no text."""
+    """Return the format of a date in text, with ISO 8601 spelled out; None if the column is not text."""
     column = sample.column(found.columns[0])
     if pa.types.is_temporal(column.type):
         return None

@@ -1,4 +1,4 @@
-"""What the stamps of a whole series show: its time zone, changes of clocks, and what the settings refuse."""
+"""Validation of the timestamps of a whole series: time zone, daylight saving time, order, duplicates and gaps."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 Note = dict[str, Any]
 
 READ_LOCAL = "--timezone ZONE, such as Europe/Berlin, reads local time with summer time"
-_CENTURY = 60 * 366 * 86_400_000_000  # microseconds; no log of these years is as long
-_OFF = 0.05  # share of the rows that may lie on days that a given frequency has not
+_CENTURY = 60 * 366 * 86_400_000_000  # microseconds; longer than any series with two-digit years is expected to be
+_OFF = 0.05  # share of the rows that may lie on days without rows in the given frequency
 
 
 def refuse(settings: "SeriesPreprocessor", received: Note, seen: Note, unit: str, zone: str | None) -> None:
-    """Refuses stamps that the settings call errors.
+    """Raise an error for timestamps that the settings do not allow.
 
     Args:
-        settings: say which.
-        received: the summary of the stamps as they came.
-        seen: that of the stamps in the order that they are kept in.
+        settings: settings that state what is an error.
+        received: merged statistics of the timestamps in the order of the files.
+        seen: merged statistics of the timestamps in the order in which they are stored.
         unit: "row" or "line".
-        zone: of the series, or how else stamps are shown.
+        zone: time zone of the series, or `NUMBERED`; used to format timestamps.
 
     Raises:
-        DataError: it names the first.
+        DataError: the first timestamp that is not allowed.
     """
     if "%y" in (settings.time_format or "") and seen["last"] - seen["first"] > _CENTURY:
         raise DataError(
@@ -44,7 +44,7 @@ def refuse(settings: "SeriesPreprocessor", received: Note, seen: Note, unit: str
         return f"; it looks like a clock change, and {READ_LOCAL}" if changed and likely else ""
 
     def where(place: dict[str, Any]) -> str:
-        # After sorting there are no lines, only stamps.
+        # After sorting, only timestamps are known, no lines.
         line = f"{place['file']}, {unit} {place['line']}: " if place["file"] else ""
         return f"{line}stamp {timestamp_stats.iso(place['stamp'], zone)}"
 
@@ -71,9 +71,11 @@ def refuse(settings: "SeriesPreprocessor", received: Note, seen: Note, unit: str
 
 
 def clock_changes(received: Note, seen: Note, zone: str | None) -> dict[str, int]:
-    """How many stamps are odd as those of local time are where clocks are changed, by what else they would be called.
+    """Count irregular timestamps that a change to or from daylight saving time explains, by kind of irregularity.
 
-    Nothing where there is a zone, nor where more stamps are as odd elsewhere.
+    Returns:
+        Counts by "backwards", "repeated" and "gaps". Empty if there is a zone, or if most irregular timestamps of each
+        kind occur at other times.
     """
     if zone is not None:
         return {}
@@ -84,14 +86,14 @@ def clock_changes(received: Note, seen: Note, zone: str | None) -> dict[str, int
 
 
 def check_zones(settings: "SeriesPreprocessor", placed: Iterable[tuple[Note, int]]) -> None:
-    """Refuses stamps with a time zone among others without one.
+    """Raise an error if only some timestamps have a time zone.
 
     Args:
-        settings: name the columns of the time.
-        placed: notes, each with the lines of its file above it.
+        settings: settings that name the time columns.
+        placed: statistics of the chunks, each with the number of lines above it in its file.
 
     Raises:
-        DataError: it names one of each.
+        DataError: names one timestamp with a zone and one without.
     """
     first: dict[bool, tuple[str, Note]] = {}
     for note, above in placed:
@@ -107,16 +109,16 @@ def check_zones(settings: "SeriesPreprocessor", placed: Iterable[tuple[Note, int
 
 
 def zone_of(settings: "SeriesPreprocessor", notes: list[Note]) -> str | None:
-    """The series' time zone: as given, or the one that all stamps have; UTC for several, None for none."""
+    """Return the series' time zone: as set, else the only one in the timestamps, UTC for several, None for none."""
     found = sorted({zone for note in notes for zone in note["zones"] if zone})
     return settings.timezone or (found[0] if len(found) == 1 else "UTC" if found else None)
 
 
 def check_frequency(settings: "SeriesPreprocessor", seen: Note, rows: int) -> None:
-    """Refuses stamps that do not lie as a given frequency says.
+    """Raise an error if the timestamps do not fit the frequency that is set.
 
     Raises:
-        DataError: it says how they lie.
+        DataError: describes how they do not fit.
     """
     if settings.freq is None:
         return
