@@ -1,4 +1,4 @@
-"""What can be done with a run, and what is said where something else is asked of it."""
+"""Commands that a run supports, and the errors for those that it does not."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from raysq.training.run import Run
 
 @dataclass(frozen=True)
 class Ability:
-    """Something that a command does with a run.
+    """A command on runs.
 
     Attributes:
-        command: as on the command line.
-        does: the same in words, after "cannot".
-        part: the field of `Problem` without which it cannot be done; None for what every run can.
+        command: name on the command line.
+        does: description to follow "cannot" in messages.
+        part: field of `Problem` that the command needs; None for commands that every run supports.
     """
 
     command: str
@@ -35,10 +35,10 @@ ABILITIES = (
 
 
 def check(run: Run, command: str) -> None:
-    """Whether a run is of a problem that a command can use.
+    """Raise an error unless the run's problem supports a command.
 
     Raises:
-        UsageError: it is not; names what the run can do, and tasks whose runs can do what was asked for.
+        UsageError: if it does not. The message names what the run can do, and the tasks whose runs support the command.
     """
     ability = next(one for one in ABILITIES if one.command == command)
     if not _offers(run, ability):
@@ -49,7 +49,13 @@ def check(run: Run, command: str) -> None:
 
 
 def refusal(run: Run, command: str, why: str) -> UsageError:
-    """The error where a run cannot do what a command asks of it: what it is, what it can do, and why not."""
+    """Return the error for a command that a run does not support, with the commands that it does support.
+
+    Args:
+        run: the run.
+        command: the command.
+        why: reason, for the message.
+    """
     config = run.config
     refused = next(one for one in ABILITIES if one.command == command)
     can = [one.command for one in ABILITIES if one is not refused and _offers(run, one) and _has_words(run, one)]
@@ -60,10 +66,10 @@ def refusal(run: Run, command: str, why: str) -> UsageError:
 
 
 def finished(run: Run) -> None:
-    """Whether a run has a model to use.
+    """Raise an error unless a run has a model.
 
     Raises:
-        DataError: it has none; says where it stands and what to do.
+        DataError: if it has none; the message names the state of the run and the next step.
     """
     if (run.directory / "model.keras").exists():
         return
@@ -81,7 +87,7 @@ def _offers(run: Run, ability: Ability) -> bool:
 
 
 def _has_words(run: Run, ability: Ability) -> bool:
-    """Whether a run's own model has vectors of words, which not all models of a problem have."""
+    """Return whether the run's own model has word vectors; not every model of a problem has."""
     if ability.part != "words":
         return True
     from raysq.inference.neighbors import word_vectors
@@ -90,6 +96,6 @@ def _has_words(run: Run, ability: Ability) -> bool:
         word_vectors(run)
     except UsageError:
         return False
-    except DataError:  # not trained yet
+    except DataError:  # the model exists only after training
         return True
     return True

@@ -1,4 +1,4 @@
-"""Predictions for a file: in this process where it is small, else by a pool of actors on Ray Data."""
+"""Predict for a file: in this process if it is small, else with a pool of actors on Ray Data."""
 
 import contextlib
 import dataclasses
@@ -28,8 +28,8 @@ from raysq.training.saved import tell_if_changed
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SMALL = 64 << 20  # bytes of input up to which starting Ray would take longer than predicting
-_ROWS = 1 << 16  # that an actor is given at a time
+SMALL = 64 << 20  # bytes of input up to which starting Ray takes longer than predicting
+_ROWS = 1 << 16  # rows that an actor gets at a time
 
 
 def predict_file(
@@ -43,21 +43,21 @@ def predict_file(
     quiet: bool = True,
     trust: bool = False,
 ) -> dict[str, Any]:
-    """Predicts for the rows of a raw file like those that the run's data were prepared from.
+    """Predict for the rows of a raw file in the format of the run's own source.
 
     A file of up to 64 MB is read and predicted in this process. A larger one is predicted by a pool of actors on Ray
-    Data, in order, with a bounded number of rows in memory: row by row as it is read where each row is predicted by
-    itself, else from a temporary data set on disk.
+    Data, in order and with a bounded number of rows in memory. Problems that predict each row by itself stream the rows
+    as they are read. The others use a temporary data set on disk.
 
     Args:
         run: a run, its directory or its id.
-        source: what `prepare` takes: a csv, a Parquet file, a folder, a URL, ...
-        output: a .csv or .parquet file to write, replaced if it is there; csv on standard output if left out.
-        settings: how csv files are written, where that is otherwise than in the run's source; see
+        source: a source as for `prepare`: a csv, a Parquet file, a folder, a URL, ...
+        output: a .csv or .parquet file to write, replaced if it exists; csv on standard output if None.
+        settings: format of csv files where it differs from the run's source; see
             `raysq.data.readers.csv.format.CsvFormat`.
-        actors: of the pool, one CPU each; as many as the cluster has CPUs if left out. Given, the pool is used for
-            small files too.
-        gpu: one GPU for each actor.
+        actors: number of actors of the pool, with one CPU each; None for as many as the cluster has CPUs. If given, the
+            pool is used for small files too.
+        gpu: use one GPU per actor.
         quiet: show no progress.
         trust: as for `raysq.load`.
 
@@ -65,10 +65,10 @@ def predict_file(
         `run`, `output` and `rows`, the number of predictions.
 
     Raises:
-        UsageError: an output of another form, or one that is the input; other settings than those of csv files.
-        SourceError: the input cannot be read, or the output not written.
-        DataError: rows that cannot be used, or too few; a run that has not finished.
-        ResourceError: no cluster, or too few CPUs or GPUs.
+        UsageError: if the output has another ending or is the input, or a setting is not one of csv files.
+        SourceError: if the input cannot be read or the output cannot be written.
+        DataError: if rows cannot be used, there are too few rows, or the run has not finished.
+        ResourceError: if there is no cluster, or too few CPUs or GPUs.
 
     Example:
         >>> raysq.predict_file(run, "new.csv", "predictions.parquet")
@@ -102,11 +102,11 @@ def predict_file(
             validate_output(path, found.files)
         _say(found.messages, quiet)
         if problems.get(run.config.problem).history is None:
-            # What a run of another form leaves open, such as the column of the text, is found now, and told.
+            # Infer settings that the run's own source leaves open, such as the text column, and report them.
             preprocessor, messages = preprocessor.infer(found.files)
             _say(messages, quiet)
     small = actors is None and sum(file.bytes for file in found.raw) <= SMALL and not gpu
-    if not small:  # the actors that load the model are not heard
+    if not small:  # messages of the actors that load the model are not shown
         tell_if_changed(run)
     if small:
         tables = _here(run, preprocessor, found, quiet)
@@ -140,7 +140,7 @@ def _here(run: Run, preprocessor: Any, found: sources.ResolvedSource, quiet: boo
 
 
 def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -> None:
-    """What was found in the input and what was repaired, and which series give no prediction."""
+    """Print what was inferred and repaired in the input, the series without predictions, and the unknown series."""
     if quiet:
         return
     lines = list(preprocessor.describe(report))
@@ -157,7 +157,7 @@ def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -
 
 
 def _say(lines: Sequence[str], quiet: bool) -> None:
-    """Print lines for people."""
+    """Print lines for the user."""
     for line in () if quiet else lines:
         print_message(f"  {without_options(line)}")
 
@@ -193,7 +193,7 @@ def _pool(
         _tell(run, preprocessor, dataset.manifest.report, quiet)
         parts = _parts(run, dataset)
         with ray_errors("predicting"), ordered() as context, _bar(len(parts), quiet) as advance:
-            # One part a block, so that an actor holds one at a time.
+            # One part per block, so that an actor holds one at a time.
             context.target_max_block_size = None
             results = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
                 _Actor,
@@ -211,15 +211,15 @@ def _pool(
 
 
 def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
-    """Ranges of rows, none across two series, each with what a prediction looks at before and after it."""
+    """Return ranges of rows within one series, each with the rows before and after it that its predictions use."""
     config = run.config
     history = problems.get(config.problem).history
-    assert history is not None  # else rows are predicted as they are read
+    assert history is not None  # other problems use `_stream`
     before, after = history(config.facts, config.example_settings())
     parts, begin = [], 0
     for one in dataset.manifest.report.get("series") or [{"id": None, "rows": dataset.rows}]:
         end = begin + one["rows"]
-        last = end + 1  # a prediction may stand at the row after the last one; a short series has none
+        last = end + 1  # the row after the last one can be predicted too; a short series has no predictions
         for low in range(begin + before, last, _ROWS):
             high = min(low + _ROWS, last)
             parts.append(
@@ -240,7 +240,7 @@ def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
 
 
 class _Actor:
-    """Holds the model, and predicts for ranges of rows of a data set on disk."""
+    """Actor that holds the model and predicts for ranges of rows of a data set on disk."""
 
     def __init__(self, run: Run, data: str, gpu: bool):
         self._predictor = pool.open_predictor(run, gpu)
@@ -273,7 +273,7 @@ class _Actor:
 
 @contextlib.contextmanager
 def _writer(path: Path | None) -> "Iterator[Any]":
-    """A function that appends tables to the output, which is in place only when all is written."""
+    """Yield a function that appends tables to the output. The file is moved into place when all tables are written."""
     import pyarrow.csv
     import pyarrow.parquet
 
@@ -318,7 +318,7 @@ def _writer(path: Path | None) -> "Iterator[Any]":
 
 @contextlib.contextmanager
 def _bar(total: int, quiet: bool) -> "Iterator[Any]":
-    """A function that adds to what is done, and shows it on a terminal."""
+    """Yield a function that advances a progress bar, which is shown on a terminal only."""
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     from raysq.display.console import Console

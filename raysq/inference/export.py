@@ -1,4 +1,4 @@
-"""A trained model in the forms that other programs read, each of them read back before it is put in place."""
+"""Export a trained model to the formats of other programs. Every export is read back and compared before it is kept."""
 
 import warnings
 from collections.abc import Callable
@@ -16,32 +16,33 @@ from raysq.training.run import Run
 
 Form = Literal["keras", "json", "saved_model", "onnx"]
 _NAMES = {"keras": "model.keras", "json": "model", "saved_model": "saved_model", "onnx": "model.onnx"}
-_SIGNS = {"json": "architecture.json", "saved_model": "saved_model.pb"}  # of a folder that an export has made
+_SIGNS = {"json": "architecture.json", "saved_model": "saved_model.pb"}  # files that mark an earlier export's folder
 _TOLERANCE = 1e-4
-_ROWS, _WIDTH = 2, 8  # of the input that is tried; the width where the model takes any
+_ROWS, _WIDTH = 2, 8  # shape of the test input; the width applies to dimensions of any size
 
 
 def export(
     run: Run | str | Path, form: str = "keras", output: str | Path | None = None, *, trust: bool = False
 ) -> dict[str, Any]:
-    """Writes the model of a finished run in another form.
+    """Export the model of a finished run.
 
     Args:
         run: a run, its directory or its id.
         form: "keras" (one file, as in the run), "json" (a folder with `architecture.json` and `model.weights.h5`),
             "saved_model" (a folder, TensorFlow's SavedModel with an endpoint `serve`) or "onnx" (one file).
-        output: where to; RUN/exports/NAME if left out. A file, and a folder of an earlier export, is replaced.
+        output: path to write to; RUN/exports/NAME if None. An existing file or a folder of an earlier export is
+            replaced.
         trust: as for `raysq.load`.
 
     Returns:
-        `run`, `form`, `output`, `bytes`, and `layers`: raysq's own layers in it. Of "keras" and "json" these need
-        `import raysq.layers` before they are loaded; without any, Keras alone does.
+        `run`, `form`, `output`, `bytes` and `layers`, the names of raysq's own layers in the model. If there are any,
+        "keras" and "json" exports need `import raysq.layers` before they are loaded; otherwise Keras alone loads them.
 
     Raises:
-        UsageError: an unknown form, or an output that cannot be taken.
-        ResourceError: packages for ONNX are missing.
-        DataError: the run has no model, or a form cannot say what the model computes.
-        SourceError: the output cannot be written.
+        UsageError: if the form is unknown, or the output cannot be used.
+        ResourceError: if packages for ONNX are missing.
+        DataError: if the run has no model, or the form cannot express the model.
+        SourceError: if the output cannot be written.
 
     Example:
         >>> raysq.export(run, "onnx", "model.onnx")["output"]
@@ -68,7 +69,7 @@ def export(
         _need_onnx()
     model = Predictor(run).model
     x = _some_input(model)
-    wanted = np.asarray(model(x), np.float32)  # first: Keras writes some forms only of models that were called
+    wanted = np.asarray(model(x), np.float32)  # first: Keras exports to some forms only models that were called
     with atomic_write(target, "choose another --output") as partial:
         _check(_WRITERS[form](model, partial), x, wanted, form)
     files = [target] if target.is_file() else [path for path in target.rglob("*") if path.is_file()]
@@ -107,11 +108,11 @@ def _saved_model(model: Any, path: Path) -> Call:
 
     model.export(path, format="tf_saved_model", verbose=False)
     again = tf.saved_model.load(path)
-    return lambda x: again.serve(x)  # which holds the variables
+    return lambda x: again.serve(x)  # the lambda keeps `again` alive, which owns the variables
 
 
 def _onnx(model: Any, path: Path) -> Call:
-    # The converter logs what it cannot convert and goes on; the checker says it.
+    # The converter only logs what it cannot convert; the checker below raises.
     import logging
 
     import onnx
@@ -119,12 +120,12 @@ def _onnx(model: Any, path: Path) -> Call:
 
     logging.getLogger("tf2onnx").setLevel(logging.CRITICAL + 1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of Keras itself
+        warnings.simplefilter("ignore", FutureWarning)  # from Keras's own code
         model.export(path, format="onnx", verbose=False)
     try:
         onnx.checker.check_model(str(path), full_check=True)
         session = onnxruntime.InferenceSession(str(path))
-    except Exception as error:  # each of the two has its own
+    except Exception as error:  # onnx and onnxruntime raise classes of their own
         said = str(error).strip().splitlines()[0]
         raise DataError(f"ONNX cannot say what this model computes ({said}); --format saved_model can") from None
     names = [one.name for one in session.get_inputs()]
@@ -156,7 +157,7 @@ def _some_input(model: Any) -> Any:
 
 
 def _check(again: Call, x: Any, wanted: np.ndarray, form: str) -> None:
-    """Raises DataError where what was read back computes something else."""
+    """Raise DataError if the model that was read back computes something else."""
     try:
         found = np.asarray(again(x), np.float32)
     except (TypeError, ValueError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""Text that goes on from a beginning, by a finished run."""
+"""Generate text with a finished run."""
 
 from pathlib import Path
 from typing import Any
@@ -8,22 +8,22 @@ from raysq.training.run import Run
 
 
 def generate(run: Run | str | Path, prompt: str = "", *, trust: bool = False, **chosen: Any) -> dict[str, Any]:
-    """Goes on with a text.
+    """Continue a text.
 
     Args:
         run: a finished run of a language model, its directory or its id.
-        prompt: the beginning.
+        prompt: beginning of the text.
         trust: as for `raysq.load`.
-        chosen: how long, how many, and how: as the problem's generator takes it (`words`, `temperature`, `top_k`,
-            `top_p`, `seed`, `samples`, `stop`).
+        chosen: options of the problem's generator: `words`, `temperature`, `top_k`, `top_p`, `seed`, `samples` and
+            `stop`.
 
     Returns:
-        As the problem's generator says: for a language model `prompt`, `samples`, `unknown`, `seconds` and
+        The result of the problem's generator; for a language model `prompt`, `samples`, `unknown`, `seconds` and
         `words_per_second`.
 
     Raises:
-        DataError: no such run, or one that has not finished.
-        UsageError: a run of another problem, or a value out of its range.
+        DataError: if there is no such run, or it has not finished.
+        UsageError: if the run's problem does not generate text, or a value is out of range.
 
     Example:
         >>> raysq.generate("alice-lstm", "the queen", words=20, temperature=0.7)["samples"]

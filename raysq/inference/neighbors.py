@@ -1,4 +1,4 @@
-"""The words' vectors of a run: nearest words, analogies, test sets and word2vec's text format, without TensorFlow."""
+"""Word vectors of a run: nearest words, analogies, test sets and word2vec's text format, without TensorFlow."""
 
 import gzip
 import re
@@ -17,19 +17,19 @@ from raysq.text.neighbors import WordVectors, nearest, rank_correlation
 from raysq.training.best import best_weights
 from raysq.training.run import Run
 
-_BATCH = 512  # questions that are asked together
+_BATCH = 512  # number of questions per batch
 
 
 def word_vectors(run: Run | str | Path, *, trust: bool = False) -> WordVectors:
-    """The vectors that a run's best weights give to words, its most frequent words first.
+    """Return the word vectors of a run's best weights, the most frequent words first.
 
     Args:
-        run: a run, its directory or its id; any whose model has an Embedding of words.
+        run: a run, its directory or its id; any run whose model has an Embedding of words.
         trust: as for `raysq.load`.
 
     Raises:
-        DataError: the run has no finished epoch.
-        UsageError: its model has no vectors of words.
+        DataError: if the run has no finished epoch, or was not trained to its end.
+        UsageError: if the model has no word vectors.
 
     Example:
         >>> raysq.word_vectors("skipgram").neighbors("king", 3)
@@ -54,7 +54,7 @@ def word_vectors(run: Run | str | Path, *, trust: bool = False) -> WordVectors:
 
 
 def _table(values: Mapping[str, np.ndarray], rows: int) -> np.ndarray | None:
-    """The first of a model's tables with so many rows."""
+    """Return the first matrix of a model with `rows` rows and more than one column, or None."""
     numbers = sorted(int(name.split("/")[1]) for name in values if name.startswith("model/"))
     for number in numbers:
         value = values[f"model/{number}"]
@@ -64,12 +64,15 @@ def _table(values: Mapping[str, np.ndarray], rows: int) -> np.ndarray | None:
 
 
 def parse_analogy(text: str) -> tuple[list[str], list[str]]:
-    """The words that are added and those that are taken away in `king - man + woman`.
+    """Parse an analogy such as `king - man + woman`.
 
-    Words and signs are parted by spaces, for words may hold a hyphen.
+    Words and signs are separated by spaces, because words may contain hyphens.
+
+    Returns:
+        The words to add and the words to subtract.
 
     Raises:
-        UsageError: it is not of this form.
+        UsageError: if the text has another form.
     """
     parts = text.split()
     found: tuple[list[str], list[str]] = ([], [])
@@ -88,12 +91,12 @@ def parse_analogy(text: str) -> tuple[list[str], list[str]]:
 
 @dataclass(frozen=True)
 class TestSet:
-    """Pairs of words with people's judgment of how alike they are, or questions "a is to b as c is to d".
+    """A test set: word pairs with human similarity ratings, or questions "a is to b as c is to d".
 
     Attributes:
-        name: of the file.
-        pairs: word, word, judgment.
-        sections: name of each section and its questions, four words each.
+        name: name of the file.
+        pairs: two words and their rating.
+        sections: name of each section and its questions of four words.
     """
 
     name: str
@@ -102,12 +105,14 @@ class TestSet:
 
 
 def read_test_set(path: str | Path) -> TestSet:
-    """Reads WordSim-353 and its like (two words and a number a line), or word2vec's questions (four words a line, with
-    ": name" above each section). Lines that begin with # are left out.
+    """Read a test set of word vectors.
+
+    A line holds two words and a number, as in WordSim-353, or four words, as in word2vec's questions. A line ": name"
+    starts a section of questions. Lines that begin with # are ignored.
 
     Raises:
-        SourceError: the file cannot be read.
-        DataError: it has neither form.
+        SourceError: if the file cannot be read.
+        DataError: if the file has neither form.
     """
     path = Path(path)
     try:
@@ -131,7 +136,7 @@ def read_test_set(path: str | Path) -> TestSet:
         value = _number(parts[2]) if len(parts) == 3 else None
         if value is not None:
             pairs.append((parts[0], parts[1], value))
-        elif number != numbered[0][0]:  # else headings
+        elif number != numbered[0][0]:  # an invalid first line is taken for column names
             raise DataError(
                 f"line {number} of {path.name} is neither two words and a number nor four words: {line[:60]!r}"
             )
@@ -142,14 +147,18 @@ def read_test_set(path: str | Path) -> TestSet:
 
 
 def evaluate(vectors: WordVectors, tests: TestSet) -> dict[str, Any]:
-    """How well vectors agree with a test set, counted as gensim's `evaluate_word_pairs` and `evaluate_word_analogies`.
+    """Evaluate word vectors on a test set, as gensim's `evaluate_word_pairs` and `evaluate_word_analogies` do.
 
-    What has an unknown word is left out and counted. Capitals make no difference.
+    Entries with an unknown word are left out, and `covered` counts the others. Case is ignored.
+
+    Args:
+        vectors: the word vectors.
+        tests: the test set.
 
     Returns:
-        Of pairs: `set`, `pairs`, `covered` and `spearman`, the rank correlation of cosines and judgments (None below
-        three pairs). Of questions: `set`, `questions`, `covered`, `accuracy` (None where none is covered) and
-        `sections`, a list with `name`, `questions`, `covered` and `accuracy`.
+        For pairs: `set`, `pairs`, `covered` and `spearman`, the rank correlation of cosines and ratings (None for fewer
+        than three covered pairs). For questions: `set`, `questions`, `covered`, `accuracy` (None if none is covered)
+        and `sections`, a list with `name`, `questions`, `covered` and `accuracy`.
     """
     if tests.pairs:
         found = [
@@ -199,20 +208,20 @@ def _number(text: str) -> float | None:
 
 
 def write_word2vec(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
-    """Writes word2vec's text format, which gensim and most other tools read.
+    """Write word vectors in word2vec's text format, which gensim and most other tools read.
 
-    Words that hold a space or a line break, which the format has no way to write, are left out.
+    Words with a space or a line break are left out, because the format cannot express them.
 
     Args:
-        vectors: what is written, in order.
-        path: a file; packed where its name ends in .gz.
+        vectors: the word vectors, written in their order.
+        path: path of the file; compressed if it ends in .gz.
 
     Returns:
-        `output`, `words` (written), `left_out` and `dimension`.
+        `output`, `words` (number of words written), `left_out` and `dimension`.
 
     Raises:
-        SourceError: the file cannot be written.
-        UsageError: another ending.
+        SourceError: if the file cannot be written.
+        UsageError: if the path has another ending than .txt, .txt.gz, .vec or .vec.gz.
     """
     path = Path(path)
     if not path.name.endswith((".txt", ".txt.gz", ".vec", ".vec.gz")):
@@ -222,12 +231,12 @@ def write_word2vec(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
     rows = [row for row, word in enumerate(vectors.words) if not re.search(r"[ \t\r\n\v\f]", word)]
     dimension = vectors.vectors.shape[1]
     with atomic_write(path, "choose another --output", parents=False) as partial, open(partial, "wb") as raw:
-        # No name and no time in the header: the same vectors are the same bytes.
+        # No name and no time in the gzip header: the same vectors give the same bytes.
         packed = gzip.GzipFile("", "wb", 6, raw, 0) if path.name.endswith(".gz") else None
         file = cast(IO[bytes], packed or raw)
         file.write(f"{len(rows)} {dimension}\n".encode())
         for row in rows:
-            # Nine digits give every float32 back.
+            # Nine significant digits restore every float32 exactly.
             numbers = " ".join([f"{value:.9g}" for value in vectors.vectors[row].tolist()])
             file.write(f"{vectors.words[row]} {numbers}\n".encode())
         if packed is not None:

@@ -1,4 +1,4 @@
-"""What the pools of actors share: their size, a folder for the time of a prediction, the model, and errors."""
+"""Shared parts of the actor pools: size, temporary folder, loading of the model, and errors across processes."""
 
 import contextlib
 import pickle
@@ -16,19 +16,23 @@ from raysq.training.run import Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ERROR = "__error"  # no column of predictions is called so
+_ERROR = "__error"  # not the name of any column of predictions
 
 
 def needs(gpu: bool) -> dict[str, float]:
-    """Ray resources of an actor."""
+    """Return the Ray resources of an actor."""
     return {"CPU": 1.0, "GPU": 1.0 if gpu else 0.0}
 
 
 def size(asked: int | None, gpu: bool) -> int:
-    """The number of actors, once there is a cluster that can hold them: as asked for, or what fits.
+    """Return the number of actors, after checking that the cluster can hold them.
+
+    Args:
+        asked: the requested number; None for as many as the cluster has CPUs or GPUs.
+        gpu: whether each actor takes a GPU.
 
     Raises:
-        ResourceError: no cluster, or too few CPUs or GPUs.
+        ResourceError: if there is no cluster, or too few CPUs or GPUs.
     """
     from raysq.distributed.cluster import check_resources, ensure_ray
 
@@ -42,10 +46,10 @@ def size(asked: int | None, gpu: bool) -> int:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder that all nodes see, until the prediction is done.
+    """Yield a temporary folder that all nodes can access, and delete it at the end.
 
     Raises:
-        ResourceError: a node does not see RAYSQ_HOME.
+        ResourceError: if a node cannot access RAYSQ_HOME.
     """
     from raysq.distributed.placement import validate_shared_runs
 
@@ -60,7 +64,12 @@ def scratch() -> Iterator[Path]:
 
 
 def open_predictor(run: Run, gpu: bool) -> Predictor:
-    """The model of a run that the driver has opened, in an actor."""
+    """Load the model of a run in an actor, with one thread.
+
+    Args:
+        run: a run that the driver has opened.
+        gpu: whether the actor predicts on a GPU.
+    """
     from raysq.training.worker import configure
 
     # As many actors as CPUs: one thread each.
@@ -69,14 +78,14 @@ def open_predictor(run: Run, gpu: bool) -> Predictor:
 
 
 def failed(error: RaysqError) -> "pa.Table":
-    """An error as an actor gives it back: Ray would wrap it in its own words."""
+    """Return an error as a table, because Ray would wrap a raised exception in its own."""
     import pyarrow as pa
 
     return pa.table({_ERROR: [pickle.dumps(error)]})
 
 
 def check(table: "pa.Table") -> "pa.Table":
-    """What an actor gave. Raises the error that it met."""
+    """Return a table of an actor, or raise the error that it holds."""
     if _ERROR in table.column_names:
         raise pickle.loads(table.column(_ERROR)[0].as_py())
     return table

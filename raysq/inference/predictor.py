@@ -1,4 +1,4 @@
-"""Loading a run for prediction in Python, without Ray and without its data set."""
+"""Load a run for prediction in Python, without Ray and without its data set."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class Predictor:
-    """A trained model with everything it needs to read raw rows.
+    """A trained model with everything it needs to predict for raw rows.
 
     Attributes:
-        run: the run it comes from.
-        model: the Keras model with the best epoch's weights.
+        run: the run.
+        model: the Keras model with the weights of the best epoch.
     """
 
     def __init__(self, run: Run):
@@ -33,32 +33,35 @@ class Predictor:
         self.model = best_model(run)
         self.settings = run.config.example_settings()
         self.problem = problems.get(run.config.problem)
-        self._generator: Callable[..., dict[str, Any]] | None = None  # keeps what it has compiled
+        self._generator: Callable[..., dict[str, Any]] | None = None  # cached, because it holds compiled functions
 
     def predict(self, frame: Any) -> Any:
-        """Predicts for raw rows.
+        """Predict for raw rows.
 
         Args:
             frame: a pandas or Polars DataFrame, a pyarrow Table, or a mapping from column names to arrays, with the
-                columns of the files that the run's data were prepared from; for models of texts also a list of texts,
-                for models of images an array of them (whole numbers from 0 to 255).
+                columns of the files that the run's data were prepared from. Models of texts also take a list of texts.
+                Models of images also take an array of images (whole numbers from 0 to 255).
 
         Returns:
-            What the problem predicts, as a pandas DataFrame where one was given, else as a pyarrow Table. For a
-            forecast what `predict_file` gives for a file of the same rows, which are sorted, repaired and refused
-            alike: for every row with enough history, and the one after the last, the columns that name its series
-            (where there are several), `row` and `time` of what is forecast, `from`, the latest stamp that was seen,
-            `horizon` (where there are several), and each target in its own unit. For texts, for every one: `row`, the
-            class (`label`), its `probability`, that of each class (`p_CLASS`), and a `remark`.
+            The predictions, as a pandas DataFrame if one was given, else as a pyarrow Table.
+
+            A forecast is that of `predict_file` for a file of the same rows, which are sorted, repaired and validated
+            in the same way. It has a row for each input row with enough history and for the row after the last. The
+            columns are those that name the series (if there are several), `row` and `time` of the forecast, `from` (the
+            latest time stamp of the input), `horizon` (if there are several), and each target in its own unit.
+
+            Text classification returns for every text `row`, the class (`label`), its `probability`, the probability of
+            each class (`p_CLASS`), and a `remark`.
 
         Raises:
-            DataError: columns are missing, cells cannot be used, or there are too few rows.
-            UsageError: what was given is none of these, or texts where the run takes none.
+            DataError: if columns are missing, cells cannot be used, or there are too few rows.
+            UsageError: if the argument has another type, or is a list of texts and the run takes none.
         """
         import pyarrow as pa
 
         pandas = hasattr(frame, "iloc")
-        if pandas and self.problem.texts and not hasattr(frame, "columns"):  # a Series of texts
+        if pandas and self.problem.texts and not hasattr(frame, "columns"):  # a pandas Series of texts
             return self.predict(frame.tolist())
         if frames.is_frame(frame):
             table = frames.to_table(frame)
@@ -73,7 +76,7 @@ class Predictor:
         return found.to_pandas() if pandas else found
 
     def _predict_series(self, frame: "pa.Table") -> "pa.Table":
-        """Predict for rows in memory that belong together, prepared as those of a file are."""
+        """Predict for rows in memory of one or more series, prepared in the same way as the rows of a file."""
         from raysq.data.pipeline import read_table
 
         with for_predict("frames"):
@@ -81,10 +84,11 @@ class Predictor:
             return self.predict_table(table, report=report)
 
     def generate(self, prompt: str = "", **chosen: Any) -> dict[str, Any]:
-        """Goes on with a text; what it takes and gives is that of `raysq.inference.generate.generate`.
+        """Continue a text; see `raysq.inference.generate.generate` for arguments and result.
 
         Raises:
-            UsageError: the run's problem writes no text (names what it can do), or a value is out of its range.
+            UsageError: if the run's problem does not generate text (the message lists what the run can do), or a value
+                is out of range.
         """
         check(self.run, "generate")
         if self._generator is None:
@@ -94,19 +98,21 @@ class Predictor:
         return self._generator(prompt, **chosen)
 
     def translate(self, texts: Sequence[str], **chosen: Any) -> list[Any]:
-        """Translates sentences.
+        """Translate sentences.
 
         Args:
             texts: source sentences.
-            chosen: as the problem's translator takes it: `beam` (4), `penalty` (1.0), `unknown` ("never" or "copy"),
-                and `progress`.
+            chosen: options of the problem's translator: `beam` (4), `penalty` (1.0), `unknown` ("never" or "copy") and
+                `progress`.
 
         Returns:
-            For each sentence an object with `text`, the translation, `score`, the mean logarithm of the probability of
-            a word, `remark`, `source` and `words`, and `looked`, how much each word looked at each source word.
+            For each sentence an object with `text` (the translation), `score` (mean log probability of a word),
+            `remark`, `source` and `words` (the words of both sentences), and `looked` (attention weights over the
+            source words).
 
         Raises:
-            UsageError: the run's problem does not translate (names what it can do), or a value is out of its range.
+            UsageError: if the run's problem does not translate (the message lists what the run can do), or a value is
+                out of range.
         """
         check(self.run, "translate")
         make = self.problem.translator
@@ -119,45 +125,50 @@ class Predictor:
 
     @cached_property
     def word_vectors(self) -> WordVectors:
-        """The words that the model knows and their vectors.
+        """The words that the model knows, and their vectors.
 
         Raises:
-            UsageError: the model has no vectors of words; names what the run can do.
+            UsageError: if the model has no word vectors; the message lists what the run can do.
         """
         return word_vectors(self.run)
 
     def neighbors(self, word: str, top: int = 10, among: int | None = None) -> list[tuple[str, float]]:
-        """The words nearest to a word, of the `among` most frequent ones, and the cosine of the angle between vectors.
+        """Return the words nearest to a word, with the cosine similarity of their vectors.
+
+        Args:
+            word: a word that the model knows.
+            top: number of neighbors.
+            among: consider only so many of the most frequent words; None for all.
 
         Raises:
-            UsageError: an unknown word, or a model without vectors of words.
+            UsageError: if the word is unknown or the model has no word vectors.
         """
         return self.word_vectors.neighbors(word, top, among)
 
     def predict_table(self, table: "pa.Table", **part: Any) -> "pa.Table":
-        """The problem's predictions for rows that are read already; `part` as for `Problem.predict`."""
+        """Return the problem's predictions for rows that are already read; for `part` see `Problem.predict`."""
         return self.problem.predict(
             self.run.config.facts, self.settings, self.model, table, assets=self.run.assets, **part
         )
 
 
 def without_options(error: RaysqError) -> str:
-    """An error about a raw file, without a hint that names options of `prepare`."""
+    """Return the text of an error about a raw file, without a hint that names options of `prepare`."""
     return error.message if _names_options(error) else str(error)
 
 
 @contextlib.contextmanager
 def for_predict(given: str = "files") -> Iterator[None]:
-    """Leave out of what preparation says the options that predict does not have: the run says how rows are read.
+    """Replace the hints of errors that name options of `prepare`, which `predict` does not have.
 
     Args:
-        given: what the rows come in, for the message.
+        given: noun for the input, for the message.
     """
     try:
         yield
     except (DataError, SourceError) as error:
         if not _names_options(error) or (given == "files" and isinstance(error, FormatError)):
-            raise  # predict takes the settings of csv files too
+            raise  # predict has the options of csv files too
         raise type(error)(error.message, f"{given} for predict have the form of the run's own source") from None
 
 
@@ -166,10 +177,10 @@ def _names_options(error: RaysqError) -> bool:
 
 
 def _texts(values: Sequence[Any]) -> "pa.Array":
-    """Texts as Arrow has them; None, and the NaN that pandas has for it, is an empty one.
+    """Convert texts to an Arrow array; None and NaN, the missing value of pandas, become null.
 
     Raises:
-        UsageError: one that is no text.
+        UsageError: if an element is not a text.
     """
     import pyarrow as pa
 
@@ -179,15 +190,15 @@ def _texts(values: Sequence[Any]) -> "pa.Array":
             raise UsageError(f"predict takes a list of texts, and number {place} of it is {value!r}")
     try:
         return pa.array(values, pa.large_string())
-    except UnicodeEncodeError:  # half a surrogate pair, which files may not hold either
+    except UnicodeEncodeError:  # a lone surrogate, which files cannot hold either
         return pa.array([value and value.encode("utf-8", "replace").decode() for value in values], pa.large_string())
 
 
 def texts_column(run: Run) -> str:
-    """The column that texts given one by one are.
+    """Return the name of the column for texts given one by one.
 
     Raises:
-        UsageError: the run's problem does not predict for texts.
+        UsageError: if the run's problem does not predict for texts.
     """
     check(run, "predict --text")
     column = problems.get(run.config.problem).texts
@@ -196,16 +207,19 @@ def texts_column(run: Run) -> str:
 
 
 def load(run: Run | str | Path, *, trust: bool = False) -> Predictor:
-    """Loads a finished run by directory or id.
+    """Load a finished run.
 
     Args:
         run: a run, its directory or its id.
-        trust: whether its folder is trusted though this home has not made it: the module of a user's own model is
+        trust: whether to trust a folder that was not made in this home. If True, the module of a user's own model is
             imported, and links may lead out of the folder.
 
+    Returns:
+        A `Predictor`.
+
     Raises:
-        TrustError: it needs code of a folder from elsewhere.
-        DataError: no such run, or one that has no model yet.
+        TrustError: if the run needs code from a folder that is not trusted.
+        DataError: if there is no such run, or it has no model yet.
 
     Example:
         >>> predictor = raysq.load("jena-gru")

@@ -1,4 +1,4 @@
-"""Predictions row by row on Ray Data: read tasks hand rows to a pool of actors, and nothing is kept on disk."""
+"""Predict row by row on Ray Data: read tasks pass rows to a pool of actors, and nothing is stored on disk."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,8 @@ from raysq.training.run import Run
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 8 << 20  # of rows that an actor is given at a time
-_WAITING = 256 << 20  # bytes of blocks, at least, that may wait between the files and the output
+BLOCK_BYTES = 8 << 20  # bytes of rows that an actor gets at a time
+_WAITING = 256 << 20  # lower bound of the bytes of blocks that may wait between input and output
 
 
 def stream(
@@ -28,22 +28,22 @@ def stream(
     gpu: bool,
     advance: Callable[[int], None],
 ) -> "Iterator[pa.Table | dict[str, Any]]":
-    """Predictions for the rows of raw files, in their order, whatever the number of actors.
+    """Predict for the rows of raw files, in their order, whatever the number of actors.
 
     Args:
-        run: of a problem whose rows are predicted each by itself.
-        preprocessor: of the problem, reads the files; nothing is left to be inferred.
+        run: a run of a problem that predicts each row by itself.
+        preprocessor: the problem's preprocessor for predictions, with all settings inferred.
         found: the files.
-        actors: of the pool.
-        gpu: whether they predict on GPUs.
-        advance: called with the bytes of the partitions whose rows are predicted.
+        actors: number of actors of the pool.
+        gpu: whether the actors predict on GPUs.
+        advance: called with the bytes of each partition whose rows are predicted.
 
     Yields:
         Tables of predictions, and at the end the report of the preprocessor.
 
     Raises:
-        DataError: rows that cannot be read or used.
-        ResourceError: Ray fails.
+        DataError: if rows cannot be read or used.
+        ResourceError: if Ray fails.
     """
     import pyarrow as pa
     from ray.data import ActorPoolStrategy
@@ -61,7 +61,7 @@ def stream(
             limits = context.execution_options.resource_limits
             waiting = max(_WAITING, 4 * actors * BLOCK_BYTES)
             context.execution_options.resource_limits = limits.copy(object_store_memory=waiting)
-            # Reading takes no CPU from the pool: actors that hold all of them would wait for rows for ever.
+            # Read tasks reserve no CPU: where the actors hold all CPUs, they would wait for rows forever.
             read = keyed_rows(
                 ReadPartition(preprocessor, scratch),
                 list(enumerate(partitions)),
@@ -82,7 +82,7 @@ def stream(
                 if not block.num_rows:
                     continue
                 last = check_order(block.column(KEY).to_numpy(), last)
-                while done < last // STRIDE:  # those before the partition at hand
+                while done < last // STRIDE:  # partitions before the current one
                     advance(getattr(partitions[done], "size", 0))
                     done += 1
                 place = block.column_names.index("row")
@@ -98,7 +98,7 @@ def stream(
 
 
 class _Actor:
-    """Holds the model, and predicts for blocks of rows."""
+    """Actor that holds the model and predicts for blocks of rows."""
 
     def __init__(self, run: Run, gpu: bool):
         self._predictor = pool.open_predictor(run, gpu)

@@ -1,4 +1,4 @@
-"""Sentences and files translated by a finished run."""
+"""Translate sentences and files with a finished run."""
 
 import contextlib
 import dataclasses
@@ -22,7 +22,7 @@ from raysq.storage.paths import validate_output
 from raysq.training.run import Run
 
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
-_LINES = 8192  # of a file that are read at a time
+_LINES = 8192  # number of lines read at a time
 _LONGEST = LIMITS.max_record_bytes
 
 
@@ -39,28 +39,28 @@ def translate_file(
     trust: bool = False,
     **chosen: Any,
 ) -> dict[str, Any]:
-    """Translates a text file line by line, or the sentences in a column of a table; an empty line stays one.
+    """Translate a text file line by line, or the sentences in a column of a table. Empty lines stay empty.
 
     Args:
-        run: a finished run of pairs of sentences, its directory or its id.
-        source: the file, a sentence a line; "-" for standard input; or a table, such as a csv.
-        output: where the translations go, as many lines in the same order; standard output if left out.
-        reference: a file of translations to compare with, line by line; then the result has `bleu`.
-        encoding: of the files.
-        column: of a table, the one of the sentences; found when None.
-        on_line: called with the number of lines that were translated since.
-        on_message: called with what was found in a table, and what is damaged in it, a line at a time.
+        run: a finished run of a translation model, its directory or its id.
+        source: a text file with one sentence per line, "-" for standard input, or a table such as a csv.
+        output: file for the translations, one line per sentence in the same order; standard output if None.
+        reference: a file of reference translations, line by line. If given, the result has `bleu`.
+        encoding: encoding of the files.
+        column: column of the sentences in a table; inferred if None.
+        on_line: called with the number of lines translated since the last call.
+        on_message: called with each message about settings inferred from a table and about damaged rows.
         trust: as for `raysq.load`.
-        chosen: `beam`, `penalty` and `unknown`, as the problem's translator takes them.
+        chosen: options of the problem's translator: `beam`, `penalty` and `unknown`.
 
     Returns:
-        `run`, `output`, `lines`, `seconds` (of translating, without loading), and `bleu` where there is a reference.
+        `run`, `output`, `lines`, `seconds` (of translation, without loading), and `bleu` if there is a reference.
 
     Raises:
-        DataError: bytes that are not of the encoding, a reference of another number of lines, or a table of which no
-            column, or several, can be the sentences.
-        SourceError: a file that cannot be read or written.
-        UsageError: the run does not translate, or a value is out of its range.
+        DataError: if bytes do not match the encoding, the reference has another number of lines, or the column of a
+            table cannot be inferred.
+        SourceError: if a file cannot be read or written.
+        UsageError: if the run does not translate, or a value is out of range.
 
     Example:
         >>> raysq.translate_file("translation-attention", "in.txt", "out.txt", reference="reference.txt")["bleu"]
@@ -79,7 +79,7 @@ def translate_file(
     graded = predictor.problem.graded
     if wanted is not None:
         assert graded is not None
-        graded(run.config.facts, [""], [""])  # that it cannot be computed is said before the work, not behind it
+        graded(run.config.facts, [""], [""])  # fail before the translation if BLEU cannot be computed
     count, seconds = 0, 0.0
     written: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -94,7 +94,7 @@ def translate_file(
             found = predictor.translate(block, progress=on_line, **chosen)
             seconds += time.perf_counter() - began
             count += len(found)
-            # A translation is a line, also where the pairs of a table had line breaks in them.
+            # One line per translation, even if the sentences of the run's tables contain line breaks.
             sink.write("".join(" ".join(one.text.split("\n")) + "\n" for one in found))
             sink.flush()
             if wanted is not None:
@@ -117,20 +117,20 @@ def translate_file(
 
 
 def translate(run: Run | str | Path, texts: Sequence[str], *, trust: bool = False, **chosen: Any) -> list[Any]:
-    """Translates sentences.
+    """Translate sentences.
 
     Args:
-        run: a finished run of pairs of sentences, its directory or its id.
+        run: a finished run of a translation model, its directory or its id.
         texts: source sentences.
         trust: as for `raysq.load`.
         chosen: as for `Predictor.translate`: `beam`, `penalty` and `unknown`.
 
     Returns:
-        For each sentence an object with `text`, the translation, `score` and more, as for `Predictor.translate`.
+        For each sentence an object with `text` (the translation), `score` and more, as for `Predictor.translate`.
 
     Raises:
-        DataError: no such run, or one that has not finished.
-        UsageError: a run of another problem, or a value out of its range.
+        DataError: if there is no such run, or it has not finished.
+        UsageError: if the run's problem does not translate, or a value is out of range.
 
     Example:
         >>> [found.text for found in raysq.translate("translation-attention", ["how are you ?"])]
@@ -143,12 +143,12 @@ def translate(run: Run | str | Path, texts: Sequence[str], *, trust: bool = Fals
 
 
 def _is_table(path: Path) -> bool:
-    """Whether a file has columns, by the end of its name."""
+    """Return whether a file has columns, by its ending."""
     return path.name.lower().removesuffix(".gz").endswith(_TABLES)
 
 
 def _cells(run: Run, path: Path, encoding: str, column: str | None, on_message: Callable[[str], None]) -> list[str]:
-    """The sentences of a table, read as those of the run's own tables are."""
+    """Return the sentences of a table, read in the same way as the run's own tables."""
     reading = problems.get(run.config.problem).reading(run.config.facts)
     reading = dataclasses.replace(reading, encoding=encoding, **({} if column is None else {"source": column}))
     check_file(path)
@@ -163,13 +163,13 @@ def _cells(run: Run, path: Path, encoding: str, column: str | None, on_message: 
 
 
 def _lines(path: Path | None, encoding: str) -> Iterator[str]:
-    """The lines of a file, or of standard input, without their ends."""
+    """Yield the lines of a file, or of standard input, without line ends."""
     name = "standard input" if path is None else path.name
     number = 0
     try:
         with contextlib.ExitStack() as stack:
             raw: IO[bytes] = sys.stdin.buffer if path is None else stack.enter_context(open_file(path))
-            if "16" in encoding or "32" in encoding:  # a line's end is no single byte there
+            if "16" in encoding or "32" in encoding:  # line ends take more than one byte there
                 yield from (line.removesuffix("\r") for line in raw.read().decode(encoding).split("\n"))
                 return
             for number, data in enumerate(iter(lambda: raw.readline(_LONGEST + 1), b""), 1):

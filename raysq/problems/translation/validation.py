@@ -21,7 +21,7 @@ def validate(settings: "TranslationPreprocessor", notes: list[Note]) -> None:
         notes: the statistics of all chunks.
 
     Raises:
-        DataError: if there are no usable pairs, none to train on, or if only some pairs specify a part.
+        DataError: if there are no usable pairs, there are none to train on, or only some pairs specify a part.
     """
     rows, said = total(notes, "rows"), total(notes, "said")
     if not rows:

@@ -78,7 +78,7 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
         """Raise the first error of the statistics.
 
         Raises:
-            DataError: if there are no texts or words, none to train on, or if only some texts specify a part.
+            DataError: if there are no texts or words, there are none to train on, or only some texts specify a part.
         """
         super().validate_stats(stats)
         texts, said = total(stats, "documents"), total(stats, "said")
