@@ -1,4 +1,4 @@
-"""What a person did not say of their files, found in them, and told."""
+"""Infer settings the user left out from the files, and report what was inferred."""
 
 import dataclasses
 import re
@@ -21,20 +21,27 @@ from raysq.problems.forecasting.readers.notation import numbers_written, shown, 
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 
-_SEEN = 64 << 20  # bytes of raw files that are read through before the pipeline starts
-_PACKED = {".gz": 6, ".zip": 6, ".parquet": 4}  # how many times larger they are likely to be unpacked
+_SEEN = 64 << 20  # bytes of raw files up to which all rows are read before the pipeline starts
+_PACKED = {".gz": 6, ".zip": 6, ".parquet": 4}  # typical ratio of unpacked to packed size
 _MOST_LEVELS = 50
-_TOLD = 5  # columns that an error gives the reason of
-_FEW = 20_000  # rows that tell numbers from text
-_MEASURE = re.compile(r"[^\d\w]{0,4}\d[\d.,\s'\u2019]*[^\d:/-]{0,8}")  # digits with something beside them
+_TOLD = 5  # columns whose reasons an error lists
+_FEW = 20_000  # rows sampled to distinguish columns of numbers from columns of text
+_MEASURE = re.compile(r"[^\d\w]{0,4}\d[\d.,\s'\u2019]*[^\d:/-]{0,8}")  # digits with other characters around them
 _COUNTERS = ("no", "nr", "index", "idx", "row", "rownames", "row_id", "unnamed: 0", "level_0", "__index_level_0__")
 
 
 def infer(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
-    """The settings with what was not said filled in, and what was found, in lines.
+    """Infer the settings that the user left out.
+
+    Args:
+        settings: preprocessor with the settings that were given.
+        files: raw files.
+
+    Returns:
+        The preprocessor with all settings, and messages about what was inferred.
 
     Raises:
-        DataError: it cannot be found out, or the person must decide; the message says what to say.
+        DataError: a setting cannot be inferred, or the user must decide; the message names it.
     """
     lines: list[str] = []
     left_out: dict[str, str] = {}
@@ -43,7 +50,7 @@ def infer(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPre
         pieces = tables.plan(files, settings.csv)
         _check_named(settings, pieces[0])
         small = _size(files) <= _SEEN
-        # Of many pieces those apart from each other: a file may hold one series after the other.
+        # Sample partitions that are far apart, because a file may hold one series after the other.
         sample = _text(
             pieces if small else [pieces[n] for n in sorted({0, len(pieces) // 2, len(pieces) - 1})], settings
         )
@@ -71,7 +78,7 @@ def _size(files: Sequence[Path]) -> int:
 
 
 def _check_named(settings: "SeriesPreprocessor", piece: tables.Piece) -> None:
-    """That the columns which the person named are there."""
+    """Raise DataError if a column that the user named is missing."""
     columns = piece.columns
     named = (
         [("--time", name) for name in settings.time if settings.layout == "infer"]
@@ -86,10 +93,10 @@ def _check_named(settings: "SeriesPreprocessor", piece: tables.Piece) -> None:
 
 
 def _text(pieces: Sequence[tables.Piece], settings: "SeriesPreprocessor") -> pa.Table:
-    """The rows of the pieces: csv cells as text, Parquet columns as they are.
+    """Read the rows of the partitions: csv cells as text, Parquet columns unchanged.
 
     Raises:
-        DataError: there is none.
+        DataError: there are no rows.
     """
     first, names = pieces[0], pieces[0].columns
     chunks = [chunk for piece in pieces for chunk in tables.read(piece, names, [], settings.csv)]
@@ -111,7 +118,7 @@ def _text(pieces: Sequence[tables.Piece], settings: "SeriesPreprocessor") -> pa.
 def _columns(
     settings: "SeriesPreprocessor", sample: pa.Table, lines: list[str], out: dict[str, str]
 ) -> "SeriesPreprocessor":
-    """The columns of the time and of the values, and how numbers are written; why others are left out goes to `out`."""
+    """Infer time columns, value columns and number format; reasons for leaving out columns are added to `out`."""
     few = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), _FEW).astype(int))))
     notation = numbers_written(settings, few)
     if notation != settings.notation:
@@ -137,7 +144,7 @@ def _columns(
             continue
         nameless = name.startswith("column ")
         if shares[name] is None:
-            if not nameless:  # the end of lines that end with a delimiter
+            if not nameless:  # lines that end with a delimiter give an empty column without a name
                 out[name] = f"{name}, it is empty"
         elif name not in numeric:
             out[name] = _about_text(name, few.column(name), settings)
@@ -157,7 +164,7 @@ def _columns(
 
 
 def _zoned(settings: "SeriesPreprocessor", sample: pa.Table, lines: list[str]) -> "SeriesPreprocessor":
-    """The settings with the zone that is written in the stamps, where none was said."""
+    """Set the time zone written in the timestamps if none was given."""
     if settings.timezone is not None:
         return settings
     few = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), 2000).astype(int))))
@@ -201,7 +208,7 @@ def _time(settings: "SeriesPreprocessor", sample: pa.Table, numeric: Sequence[st
 
 
 def _share(column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> float | None:
-    """The share of numbers among the cells that are there, or None where none is."""
+    """Return the share of numbers among the cells that are not missing, or None if all are missing."""
     if parsing.is_text(column):
         text = there(column)
         if not len(text):
@@ -216,7 +223,7 @@ def _share(column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> float | N
 
 
 def _about_text(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> str:
-    """Why a column that holds no numbers is left out."""
+    """Return why a column without numbers is left out."""
     if pa.types.is_temporal(column.type):
         return f"{name} holds times"
     try:
@@ -234,7 +241,7 @@ def _about_text(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocesso
 
 
 def _counts(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> bool:
-    """Whether the column only numbers the rows."""
+    """Return whether the column only numbers the rows."""
     if not (name.lower() in _COUNTERS or name.startswith("column ")) or len(column) < 2:
         return False
     values, _ = parsing.numbers(column, name, settings.notation)
@@ -242,7 +249,7 @@ def _counts(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") 
 
 
 def _levels(settings: "SeriesPreprocessor", pieces: Sequence[tables.Piece]) -> dict[str, list[str]]:
-    """The values of each category, sorted: as numbers where all are, else as text."""
+    """Return the sorted values of each category: in numeric order if all are numbers, else as text."""
     found: dict[str, set[str]] = {name: set() for name in settings.categories}
     for piece in pieces:
         for chunk in tables.read(piece, settings.categories, [], settings.csv):
@@ -266,7 +273,7 @@ def _levels(settings: "SeriesPreprocessor", pieces: Sequence[tables.Piece]) -> d
 
 
 def _looked_through(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
-    """Settings and lines that the rows themselves give, before the pipeline reads them again."""
+    """Infer settings and messages from the rows themselves, before the pipeline reads them again."""
     loaded = load(settings, files)
     settings = loaded.preprocessor
     lines = list(_oddities(settings, loaded.table))
@@ -275,7 +282,7 @@ def _looked_through(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple
 
 
 def _oddities(settings: "SeriesPreprocessor", table: pa.Table) -> Iterator[str]:
-    """Columns that never change, and numbers that look as if they stood for missing values."""
+    """Yield messages about columns that never change, and numbers that may stand for missing values."""
     constant = []
     for name in table.column_names:
         if name == "time" or not pa.types.is_floating(table.schema.field(name).type) or "=" in name:

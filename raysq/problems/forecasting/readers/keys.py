@@ -1,4 +1,4 @@
-"""Find the columns that part the rows of a file into several series."""
+"""Infer the columns that separate the rows of a file into several series."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
@@ -15,35 +15,35 @@ from raysq.problems.forecasting.readers.notation import shown, typed
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 
-_OFTEN = 0.5  # share of rows whose stamp another row has: there must be several series
-_BESIDE = 0.5  # share of the stamps that series have in common, while they overlap
-_LEFT = 0.1  # share of the repeated stamps that may be true duplicates, inside of one series
+_OFTEN = 0.5  # share of rows with repeated timestamps from which there must be several series
+_BESIDE = 0.5  # least share of timestamps that series have in common while they overlap
+_LEFT = 0.1  # share of the repeated timestamps that may be true duplicates within a series
 _MOST_KEYS = 3
-_CANDIDATES = 10  # columns that are combined
+_CANDIDATES = 10  # most columns to combine
 _DECIMAL = r"^[+-]?\d*[.,]\d+$"
-_MEASURED = 0.1  # share of distinct cells with decimals in a column of measurements
-_BLOCK = 20_000  # rows that candidates are tried on
+_MEASURED = 0.1  # share of distinct cells with decimals above which a column holds measurements
+_BLOCK = 20_000  # rows on which candidates are tried first
 
 
 def check_keys(settings: "SeriesPreprocessor", sample: pa.Table) -> None:
-    """Refuse rows of several series where `id` does not name the columns that tell them apart.
+    """Raise an error for rows of several series if `id` lacks columns that tell them apart.
 
     Args:
-        settings: with the columns of the time; those in `id` are taken as keys that are known.
+        settings: preprocessor with its time columns known; columns in `id` are known keys.
         sample: rows as they are in the files.
 
     Raises:
-        DataError: rows share stamps and further columns tell them apart; names the fewest that do.
+        DataError: rows share timestamps and further columns tell them apart; the message names the fewest such columns.
     """
     if settings.duplicates != "keep" or sample.num_rows < 4 or settings.time_format == timestamps.ROWS:
         return
     stamps, unread = timestamps.stamps(sample, settings.time, settings.time_format)
-    # What is not read is refused, or blank; hours that come twice as clocks are put back are no sign of a key.
+    # Leave out unread timestamps, and hours that occur twice when daylight saving time ends: they indicate no key.
     without = unread | timestamp_stats.at_change(stamps)
     if without.any() and not without.all():
         sample, stamps = sample.filter(pa.array(~without)), stamps[~without]
     if not settings.id and (np.diff(stamps) > 0).all():
-        return  # the usual case, at once
+        return  # fast path for the usual case
     _, ranks = np.unique(stamps, return_inverse=True)
     known = _grouped([_encoded(sample.column(name))[0] for name in settings.id], len(stamps))
     points = _pairs(known, ranks)
@@ -59,7 +59,7 @@ def check_keys(settings: "SeriesPreprocessor", sample: pa.Table) -> None:
     tried = [name for name in codes if _varies(codes[name][block], points[block])]
     tried = sorted(tried, key=lambda name: len(np.unique(codes[name])))[:_CANDIDATES]
     order = {name: place for place, name in enumerate(sample.column_names)}
-    # Where most stamps are repeated, columns may do whose series do not run beside each other: few rows of each.
+    # If most timestamps repeat, series need not run in parallel: each may have few rows.
     for beside in (True, False) if repeated >= _OFTEN * len(points) else (True,):
         for count in range(1, _MOST_KEYS + 1):
             sets = list(_parting(tried, count, codes, known, ranks, block, beside))
@@ -77,9 +77,12 @@ def _parting(
     block: np.ndarray,
     beside: bool,
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Sets of so many columns that part the rows into series, which run beside each other if asked for."""
+    """Yield sets of `count` columns that separate the rows into series, with their number of series.
+
+    If `beside` is set, the series must run in parallel.
+    """
     for names in combinations(tried, count):
-        # On a block of rows first: most sets fall there.
+        # Try a block of rows first, which rules out most sets.
         for rows in (block, slice(None)):
             stamps, series = ranks[rows], _grouped([known[rows], *(codes[name][rows] for name in names)])
             points = _pairs(known[rows], stamps)
@@ -92,10 +95,10 @@ def _parting(
 
 
 def _beside(known: np.ndarray, series: np.ndarray, stamps: np.ndarray) -> float:
-    """How far series have the same stamps while they overlap: 1 for all, 0 where no two ever meet.
+    """Return how often series that overlap in time share timestamps: 1 if always, 0 if no two ever meet.
 
-    A column that only differs between two rows of a stamp that was logged twice, or the weather of the hour, is no key:
-    rows with its other values lie between, and not beside.
+    A column that only differs between two rows logged at the same time is no key, nor is the weather of the hour. Rows
+    with other values of such a column lie between its rows in time, and rarely at the same times.
     """
     span = int(stamps.max()) + 1
     firsts, lasts = (np.full(int(series.max()) + 1, edge, np.int64) for edge in (span, -1))
@@ -113,7 +116,7 @@ def _beside(known: np.ndarray, series: np.ndarray, stamps: np.ndarray) -> float:
 
 
 def _codes(column: pa.ChunkedArray) -> np.ndarray | None:
-    """A number for each distinct cell, or None for a column that cannot name series."""
+    """Return an integer for each cell, equal for equal cells; None for a column that cannot identify series."""
     if pa.types.is_floating(column.type) or pa.types.is_temporal(column.type):
         return None
     try:
@@ -127,18 +130,18 @@ def _codes(column: pa.ChunkedArray) -> np.ndarray | None:
 
 
 def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
-    """A number for each distinct cell, -1 for those that are missing; and these cells."""
+    """Return an integer for each cell, -1 for missing cells, and the distinct cells."""
     found = parsing.labels(column).combine_chunks().dictionary_encode()
     return pc.fill_null(found.indices, -1).to_numpy().astype(np.int64), found.dictionary
 
 
 def _pairs(high: np.ndarray, low: np.ndarray) -> np.ndarray:
-    """One number for each pair of numbers from 0 on."""
+    """Return one integer for each pair of integers from 0."""
     return high * (int(low.max()) + 1) + low
 
 
 def _grouped(parts: Sequence[np.ndarray], rows: int | None = None) -> np.ndarray:
-    """A number from 0 on for each combination of codes; all 0 where there are none."""
+    """Return an integer from 0 for each combination of codes; all 0 if there are none."""
     if not parts:
         return np.zeros(rows or 0, np.int64)
     grouped = parts[0] - parts[0].min()  # -1 stands for a missing cell
@@ -148,14 +151,14 @@ def _grouped(parts: Sequence[np.ndarray], rows: int | None = None) -> np.ndarray
 
 
 def _varies(codes: np.ndarray, points: np.ndarray) -> bool:
-    """Whether rows of the same stamp, and of the same known series, differ in a column."""
+    """Return whether a column differs between rows of the same timestamp and the same known series."""
     order = np.lexsort((codes, points))
     same = points[order][1:] == points[order][:-1]
     return bool((codes[order][1:] != codes[order][:-1])[same].any())
 
 
 def _block(points: np.ndarray, ranks: np.ndarray) -> np.ndarray:
-    """Rows of neighboring stamps around the middle one of those that occur several times."""
+    """Return rows of neighboring timestamps around the middle one of those that repeat."""
     if len(points) <= _BLOCK:
         return np.arange(len(points))
     order = np.lexsort((points, ranks))

@@ -1,6 +1,6 @@
-"""Repairs of a series that need all of its rows at once: sorting, repeated stamps, missing cells, gaps.
+"""Repairs of a series that need all of its rows at once: order, duplicate timestamps, missing cells, gaps.
 
-Values that the repairs make up are kept apart from those of the source: they may be seen, but never forecast.
+Ranges of filled values are recorded in a table of their own: a model may see such values but never forecasts them.
 """
 
 from typing import Any
@@ -13,12 +13,12 @@ from raysq.errors import DataError
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.readers import timestamp_stats
 
-FILLED = "filled"  # the table of stretches without values of the source
-# What a cell is: of the source, made of earlier values alone, or of later values too.
+FILLED = "filled"  # the table of ranges without observed values
+# Origin of a cell: observed, filled from earlier values only, or filled from later values too.
 _OBSERVED, _KNOWN, _AHEAD = 0, 1, 2
-# A grid that is longer than this many times the rows is a wrong stamp, not a gap.
+# Grid rows per row of the series; a longer grid indicates a wrong timestamp instead of a gap.
 _LONGEST_GRID = 100
-LOCAL = "__local"  # the column that says whether a stamp is a local time, on its way from the pieces to here
+LOCAL = "__local"  # column that tells whether a timestamp is a local time; `repair` removes it
 
 
 def repair(
@@ -33,29 +33,30 @@ def repair(
     numbered: bool = False,
     count: bool = False,
 ) -> tuple[pa.Table, pa.Table, dict[str, Any]]:
-    """Repairs a series.
+    """Repair a series.
 
     Args:
-        table: `time` and float columns, NaN where a cell is missing; with a zone, `LOCAL`.
-        sort: order the rows by time; rows of one stamp stay in their order.
-        duplicates: of rows with the same stamp keep the "first" or the "last"; anything else keeps all.
-        missing: fill missing cells with the "previous" value, or "interpolate" linearly in time. What comes after
-            the last value takes that one; what comes before the first stays NaN, for nothing was known then.
-        fill: put the series on a regular grid at its frequency, from its first stamp to its last, interpolated
-            linearly in time. Of rows with the same stamp the first is taken.
-        frequency: of the series; found in its stamps if left out.
-        zone: of the series. Local times are turned into moments first.
-        numbered: the rows have numbers and no times.
-        count: the numbers are those of the rows in their order.
+        table: `time` and float columns, NaN where a cell is missing; if there is a zone, also `LOCAL`.
+        sort: whether to order the rows by time; rows with equal timestamps keep their order.
+        duplicates: which of the rows with equal timestamps to keep, "first" or "last"; anything else keeps all.
+        missing: how to fill missing cells: with the "previous" value, or "interpolate" linearly in time. Cells after
+            the last value take that value. Cells before the first value stay NaN, because nothing was known then.
+        fill: whether to put the series on a regular grid at its frequency, from its first timestamp to its last,
+            interpolated linearly in time. The first of the rows with equal timestamps is kept.
+        frequency: frequency of the series; None infers it from the timestamps.
+        zone: time zone of the series. Local times are converted to UTC first.
+        numbered: whether rows have numbers instead of times.
+        count: whether to number the rows in their order.
 
     Returns:
-        The table; the stretches of it that the source has no values for, with their `column`, `begin`, `end` and
-        whether their values look `ahead` at what follows; and what was done, with the stamps' summary before rows were
-        dropped or put in (`clock`), that of the rows in their own order (`received`), and how many rows lie in hours
-        that come twice (`twice`).
+        The repaired table, a table of ranges without observed values, and a summary. Ranges have a `column`, `begin`,
+        `end`, and `ahead`: whether their values were computed from later values. The summary has counts of `repairs`,
+        the timestamp statistics before rows were dropped or added (`clock`) and in the original order (`received`),
+        and the number of rows in hours that occur twice (`twice`).
 
     Raises:
-        DataError: a column without any value, or a grid that would be absurdly long.
+        DataError: a column has no value, or gaps cannot be filled: the rows are out of order, have no cadence, or the
+            grid would be too long.
     """
     stamps = table.column("time").cast(pa.int64()).to_numpy()
     names = [name for name in table.column_names if name not in ("time", LOCAL)]
@@ -87,7 +88,7 @@ def repair(
         kept = ~np.concatenate([same, edge] if duplicates == "last" else [edge, same])
         done["repeated_rows_dropped"] = int((~kept).sum())
         keep(kept)
-    origin: dict[str, np.ndarray] = {}  # of the cells of a column, where some are not of the source
+    origin: dict[str, np.ndarray] = {}  # origin of each cell, for columns with unobserved cells
     if missing in ("previous", "interpolate"):
         done["cells_filled"], done["longest_filled"] = {}, {}
         for name in names:
@@ -109,13 +110,13 @@ def repair(
 
 
 def _filled(stamps: np.ndarray, values: np.ndarray, there: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray]:
-    """The values with missing cells filled, and where each cell comes from."""
+    """Return the values with missing cells filled, and the origin of each cell."""
     rows = np.arange(len(values))
     place = np.maximum.accumulate(np.where(there, rows, -1))
     if how == "previous":
         filled, source = values[place], _KNOWN
     else:
-        # Only the missing cells are computed: the others keep their bits.
+        # Compute missing cells only, so that the others are unchanged to the bit.
         filled, source = values.copy(), _AHEAD
         points, known = stamps[there] - stamps[0], values[there].astype(np.float64)
         filled[~there] = np.interp(stamps[~there] - stamps[0], points, known)
@@ -126,7 +127,7 @@ def _filled(stamps: np.ndarray, values: np.ndarray, there: np.ndarray, how: str)
 
 
 def _stretches(values: dict[str, np.ndarray], origin: dict[str, np.ndarray], done: dict[str, Any]) -> pa.Table:
-    """The stretches of cells that are not of the source, by column and row; their numbers go to `done`."""
+    """Return the ranges of unobserved cells by column and row; their counts are added to `done`."""
     found: dict[str, list[Any]] = {"column": [], "begin": [], "end": [], "ahead": []}
     for name, cells in origin.items():
         cells[np.isnan(values[name])] = _KNOWN
@@ -156,7 +157,7 @@ def _to_grid(
     zone: str | None,
     numbered: bool,
 ) -> np.ndarray:
-    """Replaces the values, and where they come from, by those on the grid, and returns its stamps."""
+    """Replace the values and their origin by those on the grid, and return its timestamps."""
     steps = np.diff(stamps)
     if steps.min() <= 0:
         raise DataError("gaps=fill needs rows in the order of time", hint="--set order=sort sorts them")

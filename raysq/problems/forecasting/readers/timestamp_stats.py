@@ -1,7 +1,7 @@
-"""What is seen in the time stamps of a series: its frequency, its order, repeated stamps and gaps.
+"""Statistics of a series' timestamps: frequency, order, duplicates and gaps.
 
-A piece of the series is summed up in a few numbers; the sums of neighboring pieces are merged, so that nothing
-ever needs all stamps at once. Stamps are int64 microseconds since 1970.
+The statistics of a part of the series are a few numbers. Those of neighboring parts are merged, so that no step needs
+all timestamps at once. Timestamps are int64 microseconds since 1970.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,33 +14,38 @@ from raysq.data.durations import MONTH, WEEK
 from raysq.problems.forecasting.frequency import NUMBERED, WEEKDAYS, Frequency
 
 Place = dict[str, Any]  # file, line, stamp
-Steps = Mapping[tuple[int, int], int]  # (microseconds, day of the week before) -> how many
+Steps = Mapping[tuple[int, int], int]  # (microseconds, day of the week before) -> count
 
-ANY = 7  # stands for the day of the week before a step that takes less than a day
-_MOST_STEPS = 10_000  # different steps that a note lists; a series with more has no cadence
+ANY = 7  # in place of the day of the week before a step of less than a day
+_MOST_STEPS = 10_000  # most distinct steps in the statistics; a series with more has no cadence
 _HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
-_LONG = 22 * _HOUR  # a day, also where clocks are put forward
-# Sundays on which clocks are changed in most zones, as month, first and last day that they may be.
+_LONG = 22 * _HOUR  # the least that counts as a day, also when daylight saving time begins
+# Sundays on which daylight saving time begins or ends in most zones: month, earliest and latest day.
 _CHANGES = ((3, 8, 14), (3, 25, 31), (4, 1, 7), (9, 24, 30), (10, 1, 7), (10, 25, 31), (11, 1, 7))
 _PLACED = 0.9  # share of the rows that lie on the first, or last, days of their months
 _NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
 def note(stamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict[str, Any]:
-    """Sums up the stamps of neighboring rows.
+    """Return the statistics of the timestamps of neighboring rows.
 
     Args:
-        stamps: of each row, at least one; in UTC where there is a zone.
-        lines: of each row.
-        zone: of the series: its days are those of steps of a day or more.
+        stamps: timestamp of each row, at least one; in UTC if there is a zone.
+        lines: line of each row.
+        zone: time zone of the series, whose days count for steps of a day or more.
 
     Returns:
-        JSON-ready: first and last stamp with their lines, and on clocks in the zone as `wall`; every step between
-        neighbors, with the day of the week before it (`ANY` for less than a day), how often it occurs, and the stamp
-        and the line after its first occurrence. Where most steps take a day or more, how many rows lie on each day of
-        the week; where they take a month, how many on the first, last, first business and last business day of one.
-        Unusual steps to where clocks are changed, and how often each, as `changes`.
+        JSON-ready statistics:
+
+        - `first` and `last`: the first and the last timestamp, with their lines.
+        - `wall`: the same two timestamps, as local times where most steps take a day or more.
+        - `steps`: each distinct step between neighbors, with the day of the week before it (`ANY` for less than a day),
+          its count, and the timestamp and line after its first occurrence.
+        - `changes`: unusual steps to hours in which daylight saving time may begin or end, with their counts.
+        - `weekdays`: rows on each day of the week, if most steps take a day or more.
+        - `month_days`: rows on the first, last, first business and last business day of a month, if most steps take a
+          month.
     """
     moments, steps = stamps, np.diff(stamps)
     long = steps >= _LONG
@@ -53,7 +58,7 @@ def note(stamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict
     )
     if len(keys) > _MOST_STEPS:
         keep = np.sort(np.argsort(-counts, kind="stable")[:_MOST_STEPS])
-        # Whatever is kept, steps backwards and repeated stamps are.
+        # Steps backwards and repeated timestamps are always kept.
         keep = np.union1d(keep, np.flatnonzero(keys < 8)[:_MOST_STEPS])
         keys, first, counts = keys[keep], first[keep], counts[keep]
     after = first + 1
@@ -81,7 +86,7 @@ def note(stamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict
 
 
 def at_change(stamps: np.ndarray) -> np.ndarray:
-    """Where stamps lie in the hours in which most zones change to summer time and back: early on Sundays."""
+    """Return the mask of timestamps at which daylight saving time begins or ends in most zones: early on Sundays."""
     hours = stamps // _HOUR
     found = ((hours // 24 + 3) % 7 == 6) & (hours % 24 < 5)
     places = np.flatnonzero(found)
@@ -99,30 +104,30 @@ def frequency_of(
     span: tuple[int, int] = (0, 0),
     numbered: bool = False,
 ) -> Frequency | None:
-    """How a series goes on from row to row.
+    """Infer the frequency of a series.
 
     Args:
-        steps: between neighboring stamps, and how often each occurs.
-        weekdays: rows on each day of the week, as in a note.
+        steps: steps between neighboring timestamps, and their counts.
+        weekdays: rows on each day of the week, as from `note`.
         month_days: rows on the first, last, first business and last business day of their months.
-        span: first and last stamp.
-        numbered: the rows have numbers and no times.
+        span: first and last timestamp.
+        numbered: whether rows have numbers instead of times.
 
     Returns:
-        That of calendar months or of some days of the week where the stamps lie so, else the most common step; None
-        where fewer than half of the steps forward are it.
+        The frequency of calendar months or of some days of the week if the timestamps fit it, else the most common
+        step. None if fewer than half of the forward steps are equal to it.
     """
     forward = _forward(steps)
     if not forward:
         return None
     half = sum(forward.values()) / 2
-    # Of equally common steps the shortest.
+    # Among equally common steps, take the shortest.
     step = max(forward, key=lambda step: (forward[step], -step))
     if numbered:
         return Frequency(step / 1e6, NUMBERED) if forward[step] >= half else None
     for months, least, most, doubtful in _MONTHS:
         inside = {step: count for step, count in forward.items() if _days(least) <= step <= _days(most, 2)}
-        # Weeks and even months are not calendar months: 28 days on end are four weeks.
+        # Steps of equal length are not calendar months: 28 days every time are four weeks.
         if sum(inside.values()) > half:
             anchor = _anchor(months, month_days, sum(weekdays), span[1])
             sure = len(inside) > 1 or round(min(inside) / _DAY) not in doubtful
@@ -132,7 +137,7 @@ def frequency_of(
     if len(opened) == 1 and step == WEEK * 1e6:
         return Frequency.of_week([day in opened for day in range(7)])
     if len(opened) > 1 and span[1] - span[0] >= 14 * _DAY:
-        # A day on which few weeks have a row may be an exception: as many of the most frequent days as fit best.
+        # A day with rows in few weeks may be an exception: take as many of the most frequent days as fit best.
         weekly = [Frequency.of_week([day in opened[:count] for day in range(7)]) for count in range(2, len(opened) + 1)]
         best = max(weekly, key=lambda one: fitting(steps, one))
         if best.days is not None and fitting(steps, best) > max(forward[step], half):
@@ -141,7 +146,7 @@ def frequency_of(
 
 
 def _forward(steps: Steps) -> dict[int, int]:
-    """The steps forward, whatever the day of the week."""
+    """Return the forward steps and their counts, summed over the days of the week."""
     forward: dict[int, int] = {}
     for (step, _), count in steps.items():
         if step > 0:
@@ -150,7 +155,7 @@ def _forward(steps: Steps) -> dict[int, int]:
 
 
 def fitting(steps: Steps, frequency: Frequency) -> int:
-    """How many steps are those of the frequency."""
+    """Return the number of steps that fit the frequency."""
     longest, shortest, tolerance = frequency.longest, frequency.shortest, frequency.tolerance
     return sum(
         count
@@ -159,17 +164,17 @@ def fitting(steps: Steps, frequency: Frequency) -> int:
     )
 
 
-# Months, the fewest and most days they have, and days that on their own are more likely no months.
+# Number of months, their fewest and most days, and day counts that are more likely no months if all steps have them.
 _MONTHS = ((1, 28, 31, (28, 30)), (3, 89, 92, (91,)), (6, 181, 184, (182,)), (12, 365, 366, ()))
 
 
 def _days(count: int, hours: int = -2) -> int:
-    """Microseconds of so many days, and a few hours for clocks that are put forward and back."""
+    """Return the microseconds of so many days, adjusted by some hours for daylight saving time."""
     return (count * 24 + (hours if count > 1 else 0)) * _HOUR
 
 
 def _month_days(stamps: np.ndarray) -> list[int]:
-    """How many stamps lie on the first, last, first business and last business day of their months."""
+    """Count the timestamps on the first, last, first business and last business day of their months."""
     days = stamps.astype("datetime64[us]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     first, last = months.astype("datetime64[D]"), (months + 1).astype("datetime64[D]") - 1
@@ -178,13 +183,13 @@ def _month_days(stamps: np.ndarray) -> list[int]:
 
 
 def _anchor(months: int, month_days: Sequence[int], rows: int, last: int) -> str | None:
-    """pandas' alias for rows on the first or last (business) days of months; None where they lie elsewhere."""
+    """Return pandas' alias for rows on the first or last (business) days of months; None for other days."""
     for kind, count in zip(("{}S", "{}E", "B{}S", "B{}E"), month_days, strict=False):
         if count >= _PLACED * rows:
             month = int(np.datetime64(last, "us").astype("datetime64[M]").astype(int)) % 12
             if months == 12:
                 return f"{kind.format('Y')}-{_NAMES[month]}"
-            if months == 3:  # named by their first month of a year, or the last
+            if months == 3:  # quarters are named by the first or last month of their year
                 return f"{kind.format('Q')}-{_NAMES[month % 3 if 'S' in kind else 9 + month % 3]}"
             return f"{'' if months == 1 else months}{kind.format('M')}"
     return None
@@ -196,20 +201,25 @@ def merge(
     frequency: Frequency | None = None,
     numbered: bool = False,
 ) -> dict[str, Any]:
-    """The summary of a series from the notes of its pieces in order.
+    """Merge the statistics of a series from those of its parts, in order.
 
     Args:
-        notes: for each piece its note, its file, and the lines of that file above it.
-        apart: the pieces are series of their own: there is no step from one to the next.
-        frequency: of the series; found in its stamps if left out.
-        numbered: the rows have numbers and no times.
+        notes: for each part its statistics, its file, and the number of lines of that file above it.
+        apart: whether the parts are separate series, without a step from one to the next.
+        frequency: frequency of the series; None infers it from the timestamps.
+        numbered: whether rows have numbers instead of times.
 
     Returns:
-        `first`, `last` (int microseconds), `frequency` (as of `frequency_of`), `steps` (how many forward), `common`
-        (the most common of them, 0 for none), `fitting` (how many are the frequency's), `off` (day of the week ->
-        rows, for days that the frequency has not), `changes` (how many of the backwards, repeated and gaps look like
-        changes of clocks), and for `backwards`, `repeated` and `gaps` a dict of `count`,
-        `longest` and `place` (the first), or None.
+        A dict of merged statistics:
+
+        - `first`, `last`: timestamps in int microseconds.
+        - `frequency`: as from `frequency_of`.
+        - `steps`: number of forward steps.
+        - `common`: the most common forward step, 0 for none.
+        - `fitting`: number of steps that fit the frequency.
+        - `off`: rows by day of the week, for days that the frequency leaves out.
+        - `changes`: how many of `backwards`, `repeated` and `gaps` a change of daylight saving time explains.
+        - `backwards`, `repeated`, `gaps`: dict of `count`, `longest` and `place` (of the first), or None.
     """
     steps: dict[tuple[int, int], list[Any]] = {}  # step -> [count, place]
     sums = {"weekdays": [0] * 7, "month_days": [0] * 4}
@@ -224,7 +234,7 @@ def merge(
             stamp, line = piece["first"]
             step = piece["wall"][0] - wall
             add((step, (wall // _DAY + 3) % 7 if step >= _LONG else ANY), 1, _place(file, above + line, stamp))
-        # In the order of lines, so that the first place is the first.
+        # In order of lines, so that the first occurrence is recorded.
         for step, day, count, stamp, line in sorted(piece["steps"], key=lambda entry: entry[4]):
             add((step, day), count, _place(file, above + line, stamp))
         begin, end = piece["first"][0], piece["last"][0]
@@ -244,7 +254,7 @@ def merge(
     forward = _forward(counts)
 
     def seen(which: Iterable[tuple[int, int]]) -> dict[str, Any] | None:
-        # `steps` keeps the order in which steps were first met.
+        # `steps` is in order of first occurrence.
         met = list(which)
         if not met:
             return None
@@ -276,7 +286,7 @@ def merge(
 
 
 def _changes(steps: Mapping[int, int], frequency: Frequency | None) -> dict[str, int]:
-    """Of unusual steps to where clocks are changed, those that a change explains."""
+    """Count the unusual steps that a change of daylight saving time explains."""
     usual = 0 if frequency is None else round(frequency.seconds * 1e6)
     return {
         "backwards": sum(count for step, count in steps.items() if -_HOUR <= step < 0),
@@ -290,7 +300,7 @@ def _place(file: str, line: int, stamp: int) -> Place:
 
 
 def iso(stamp: int, zone: str | None = None) -> str:
-    """A stamp for people, in the zone and with its offset there, if it has one; `NUMBERED` for numbers."""
+    """Format a timestamp, with its offset if there is a zone; `NUMBERED` formats it as a row's number."""
     if zone == NUMBERED:
         return str(stamp // 1_000_000)
     if zone is not None:

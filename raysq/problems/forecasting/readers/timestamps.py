@@ -1,4 +1,4 @@
-"""From cells to time stamps, column-wise, with the cells that are none marked."""
+"""Parsing of columns of cells to timestamps, with a mask of bad cells."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,9 +11,9 @@ import pyarrow.compute as pc
 from raysq.problems.forecasting.readers import directives
 from raysq.problems.forecasting.readers.parsing import is_text, numbers
 
-# Units in which a time may be spread over columns, largest first; "quarter" may stand for "month" as the last.
+# Parts of a time in columns of their own, largest first; "quarter" may replace "month" as the last part.
 PARTS = ("year", "month", "day", "hour", "minute", "second")
-# Times that are numbers, by the name of their format: microseconds of one unit, or None for others.
+# Formats of times that are numbers: microseconds in a unit since 1970, or None for formats without such a unit.
 NUMBERED = {
     "epoch_s": 1e6,
     "epoch_ms": 1e3,
@@ -24,8 +24,8 @@ NUMBERED = {
     "excel": None,
     "number": None,
 }
-NUMBER, ROWS = "number", "rows"  # the formats of rows that are numbered, by a column or by their order
-NO_TIME = "none"  # in the place of a column, where there is none
+NUMBER, ROWS = "number", "rows"  # formats of numbered rows: numbered by a column, or by their order
+NO_TIME = "none"  # given instead of a column if there is none
 QUARTER = "quarter"  # the format of quarters
 QUARTERS = (r"^(?P<year>\d{4})\s*[-/]?\s*[Qq](?P<quarter>[1-4])$", r"^[Qq](?P<quarter>[1-4])[\s/-]*(?P<year>\d{4})$")
 _ZONE = r"(?P<zone>[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)"
@@ -37,21 +37,20 @@ _EXCEL = int(np.datetime64("1899-12-30", "s").astype(np.int64))
 
 
 def is_parts(names: Sequence[str]) -> bool:
-    """Whether the columns are year, month, day, ... in this order, as far down as they go."""
+    """Return whether the columns are year, month, day, ... in this order, as far down as they go."""
     lower = [name.lower() for name in names]
     return len(lower) > 1 and lower in (list(PARTS[: len(lower)]), ["year", "quarter"])
 
 
 @dataclass(frozen=True)
 class Stamps:
-    """Time stamps that were read.
+    """Timestamps read from cells.
 
     Attributes:
         values: int64 microseconds since 1970, in UTC where cells have a zone.
-        bad: where a cell is none.
-        zones: the zones and offsets that are written in cells, each with the first row that has it; "" for none.
-        local: whether the values are what clocks show somewhere; they are moments where cells have a zone, and where
-            they are seconds since 1970.
+        bad: mask of cells that are no timestamps.
+        zones: zones and offsets written in cells, each with the first row that has it; "" for none.
+        local: whether the values are local times. They are UTC if cells have a zone or count from 1970.
     """
 
     values: np.ndarray
@@ -61,19 +60,19 @@ class Stamps:
 
 
 def stamps(table: pa.Table, names: Sequence[str], form: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """The values of `read_stamps`, and where a cell is none."""
+    """Return `values` and `bad` of `read_stamps`."""
     found = read_stamps(table, names, form)
     return found.values, found.bad
 
 
 def read_stamps(table: pa.Table, names: Sequence[str], form: str | None) -> Stamps:
-    """Reads the columns of the time.
+    """Read the time columns.
 
     Args:
-        table: holds the columns.
-        names: one column; or year, month, day, ... ; or several to be joined by spaces.
-        form: as for `strptime`, or one of `NUMBERED` or `QUARTER`; ISO 8601 when None. 24:00 is midnight of the next
-            day in all. `ROWS` reads nothing: the rows are counted when all are there.
+        table: table that holds the columns.
+        names: one column; year, month, day, ...; or several to be joined by spaces.
+        form: format as for `strptime`, or one of `NUMBERED` or `QUARTER`; None for ISO 8601. In all of them 24:00 is
+            midnight of the next day. `ROWS` reads nothing: rows are counted once all of them are present.
     """
     if form == ROWS:
         return Stamps(np.zeros(table.num_rows, np.int64), np.zeros(table.num_rows, bool), {}, False)
@@ -88,7 +87,7 @@ def read_stamps(table: pa.Table, names: Sequence[str], form: str | None) -> Stam
         return Stamps(values, bad, {_zone(zone): 0}, False) if zone else _local(values, bad)
     if form in NUMBERED:
         column = columns[0]
-        if is_text(column) and form != NUMBER:  # spreadsheets write 44927,5 where a comma stands before the decimals
+        if is_text(column) and form != NUMBER:  # spreadsheets with a decimal comma write 44927,5
             column = pc.replace_substring(column, ",", ".")
         values, bad = _from_numbers(numbers(column, names[0])[0], form)
         return Stamps(values, bad, {}, False) if NUMBERED[form] else _local(values, bad)
@@ -116,7 +115,7 @@ def _local(values: np.ndarray, bad: np.ndarray) -> Stamps:
 
 
 def _zones(text: pa.ChunkedArray, pattern: str, bad: np.ndarray) -> dict[str, int]:
-    """The offsets that cells end in, each with the first row that has it."""
+    """Return the offsets that cells contain, each with the first row that has it."""
     found = pc.struct_field(pc.extract_regex(pc.utf8_trim_whitespace(text), pattern), "zone")
     encoded = pc.fill_null(found, "").combine_chunks().dictionary_encode()
     codes = encoded.indices.to_numpy()
@@ -129,7 +128,7 @@ def _zones(text: pa.ChunkedArray, pattern: str, bad: np.ndarray) -> dict[str, in
 
 
 def _zone(name: str) -> str:
-    """An offset as +02:00, UTC for none; the name of a zone as it is."""
+    """Normalize an offset to +02:00 and the zero offset to UTC; names of zones are unchanged."""
     if name in ("Z", "z", "UTC", "GMT") or name.strip("+-0:") == "" != name:
         return "UTC"
     digits = re.fullmatch(r"([+-]\d\d):?(\d\d)?", name)
@@ -137,13 +136,13 @@ def _zone(name: str) -> str:
 
 
 def _iso(text: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Stamps, where a cell is none, and whether cells may have an offset."""
+    """Return the timestamps, the mask of bad cells, and whether cells may have an offset."""
     for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
         try:
             return *_split(text.cast(kind)), kind.tz is not None
         except pa.ArrowInvalid:
             continue
-    text = pc.replace_substring_regex(text, r"\s*(UTC|GMT)\s*$", "Z")  # the only names that are offsets everywhere
+    text = pc.replace_substring_regex(text, r"\s*(UTC|GMT)\s*$", "Z")  # the only unambiguous zone names
     return *_slowly(text, "ISO8601"), True
 
 
@@ -153,8 +152,8 @@ def _formatted(text: pa.ChunkedArray, form: str) -> tuple[np.ndarray, np.ndarray
         return _slowly(pc.binary_join_element_wise(text, end, "") if end else text, form)
     parsed = pc.strptime(text, format=form, unit="us", error_is_null=True)
     values, bad = _split(parsed)
-    # Arrow takes 31 April for 1 May, and 23 for the year 23. Only these can have come about so; they, and what it
-    # could not read, are read again by the slow way, which is strict.
+    # Arrow reads 31 April as 1 May, and 23 as the year 23. Dates that may result from this, and cells that Arrow
+    # could not read, are read again by pandas, which is slower and strict.
     month, day = pc.month(parsed).to_numpy(), pc.day(parsed).to_numpy()
     rolled = ((month == 3) & (day <= 3)) | (np.isin(month, (5, 7, 10, 12)) & (day == 1))
     again = np.flatnonzero(bad | rolled | (values < _YEAR_1000))
@@ -176,7 +175,7 @@ def _slowly(text: pa.ChunkedArray, form: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _weekday(text: pa.ChunkedArray) -> np.ndarray:
-    """The day of the week, from 0 for Monday, that is named in each cell; -1 for none."""
+    """Return the day of the week named in each cell, from 0 for Monday; -1 for none."""
     found = np.full(len(text), -1)
     for number, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun")):
         there = pc.match_substring_regex(text, rf"\b{name}(day|sday|nesday|rsday|urday)?\b", ignore_case=True)
@@ -185,7 +184,7 @@ def _weekday(text: pa.ChunkedArray) -> np.ndarray:
 
 
 def _add_midnights(text: pa.ChunkedArray, form: str | None, values: np.ndarray, bad: np.ndarray) -> None:
-    """Reads cells in which midnight is written as 24 hours of the day before."""
+    """Read bad cells that write midnight as 24 hours of the day before, and update `values` and `bad`."""
     rows = np.flatnonzero(bad)
     if form is not None and "%H" not in directives.directives(form):
         return
@@ -203,7 +202,7 @@ def _add_midnights(text: pa.ChunkedArray, form: str | None, values: np.ndarray, 
 
 
 def _from_quarters(text: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
-    """The first days of quarters such as 2008Q1, 2008-Q1 and Q1 2008."""
+    """Return the first days of quarters such as 2008Q1, 2008-Q1 and Q1 2008."""
     trimmed = pc.utf8_trim_whitespace(text)
     found = [pc.extract_regex(trimmed, pattern) for pattern in QUARTERS]
     year, quarter = (
@@ -219,10 +218,10 @@ def _split(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _from_numbers(values: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray]:
-    """Stamps from the numbers of one column."""
+    """Return timestamps from the numbers of one column, and the mask of bad cells."""
     if form == "year":
         return _from_parts({"year": values})
-    if form == "decimal_year":  # 1949.0833 is February: months, and so quarters, survive the rounding
+    if form == "decimal_year":  # 1949.0833 is February: months and quarters survive the rounding
         months = np.rint((values - 1970) * 12)
         odd = ~(np.abs((values - 1970) * 12 - months) < 0.06)
         stamps = np.where(odd, 0, months).astype(np.int64).astype("datetime64[M]").astype("datetime64[us]")
@@ -231,17 +230,17 @@ def _from_numbers(values: np.ndarray, form: str) -> tuple[np.ndarray, np.ndarray
         odd = ~((values == np.floor(values)) & (np.abs(values) < 1e12))
         return np.where(odd, 0, values).astype(np.int64) * 1_000_000, odd
     if form == "excel":
-        odd = ~((values >= 61) & (values < 2_958_466))  # from March 1900, before which there is a day too many, to 9999
+        odd = ~((values >= 61) & (values < 2_958_466))  # March 1900, before which Excel counts a day too many, to 9999
         seconds = np.rint(np.where(odd, 0, values) * 86_400).astype(np.int64) + _EXCEL
         return np.where(odd, 0, seconds * 1_000_000), odd
     unit = NUMBERED[form]
     assert unit is not None
-    odd = ~(np.abs(values * unit) < 2.5e17)  # some 8,000 years
+    odd = ~(np.abs(values * unit) < 2.5e17)  # about 8,000 years
     return np.rint(np.where(odd, 0, values) * unit).astype(np.int64), odd
 
 
 def _from_parts(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Stamps from numbers for year, month, ...; what is not given begins its unit."""
+    """Return timestamps from numbers for year, month, ..., and the mask of bad cells; missing parts are lowest."""
     bad = np.zeros(len(parts["year"]), bool)
     whole = {}
     for name, values in parts.items():
@@ -257,7 +256,7 @@ def _from_parts(parts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     days = months.astype("datetime64[D]") + (whole.get("day", np.ones_like(bad, np.int64)) - 1)
     bad |= days.astype("datetime64[M]") != months
     values = days.astype("datetime64[us]").astype(np.int64)
-    midnight = whole.get("hour", np.zeros_like(bad, np.int64)) == 24  # of the next day
+    midnight = whole.get("hour", np.zeros_like(bad, np.int64)) == 24  # midnight of the next day
     for name, limit, length in (("hour", 25, 3600), ("minute", 60, 60), ("second", 60, 1)):
         if name in whole:
             bad |= (whole[name] < 0) | (whole[name] >= limit) | (midnight & (name != "hour") & (whole[name] > 0))

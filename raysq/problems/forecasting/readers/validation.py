@@ -19,10 +19,14 @@ Note = dict[str, Any]
 
 
 def validate(settings: "SeriesPreprocessor", notes: list[Note]) -> None:
-    """Raise the error of the first line that cannot be used as the settings are.
+    """Raise the error of the first line that cannot be used with these settings.
+
+    Args:
+        settings: preprocessor whose settings apply.
+        notes: statistics of all chunks, in order.
 
     Raises:
-        DataError: with file, line, column, value, and the setting that repairs it.
+        DataError: a line cannot be used; the message names file, line, column, value, and the setting to repair it.
     """
     for note, above in _placed(notes):
         found = sorted(_errors(settings, note), key=lambda error: error[0])
@@ -44,7 +48,7 @@ def require_rows(notes: list[Note]) -> None:
 
 
 def _errors(settings: "SeriesPreprocessor", note: Note) -> Iterator[tuple[int, str | None, str | None]]:
-    """Line within the piece, message and hint of the first error of each sort."""
+    """Yield line within the partition, message and hint of the first error of each kind."""
     if note["undecodable"]:
         yield note["undecodable"][0], None, None
     if note["ragged"]:
@@ -91,10 +95,15 @@ def _errors(settings: "SeriesPreprocessor", note: Note) -> Iterator[tuple[int, s
 
 
 def summarize(settings: "SeriesPreprocessor", notes: list[Note], repaired: Note | None) -> dict[str, Any]:
-    """The report of a data set.
+    """Return the report of a data set.
+
+    Args:
+        settings: preprocessor whose settings apply.
+        notes: statistics of all chunks, in order.
+        repaired: summary of the repair, if there was one.
 
     Raises:
-        DataError: stamps that the settings refuse.
+        DataError: the settings refuse the timestamps.
     """
     placed = _placed(notes)
     rows = sum(note["rows"] for note in notes)
@@ -102,7 +111,7 @@ def summarize(settings: "SeriesPreprocessor", notes: list[Note], repaired: Note 
     if settings.id and repaired is not None:
         received = seen = timestamp_stats.merge([(each, "", 0) for each in repaired["clocks"]], True, *known)
     elif repaired is not None and (settings.timezone or settings.time_format == ROWS):
-        # Local times are moments, and rows are numbered, only when all are seen in their order.
+        # Local times are converted to UTC, and rows are numbered, only once all rows are in order.
         received = timestamp_stats.merge([(repaired["received"], "", 0)], False, *known)
         seen = timestamp_stats.merge([(repaired["clock"], "", 0)], False, *known)
     else:
@@ -154,7 +163,7 @@ def summarize(settings: "SeriesPreprocessor", notes: list[Note], repaired: Note 
 
 
 def describe(settings: "SeriesPreprocessor", report: Mapping[str, Any]) -> list[str]:
-    """What a person should know of a report, in lines."""
+    """Return the lines that describe a report to the user."""
     frequency = Frequency.of(report)
     every = ", without a cadence: steps differ from row to row"
     if report.get("numbered"):
@@ -206,7 +215,7 @@ def describe(settings: "SeriesPreprocessor", report: Mapping[str, Any]) -> list[
     ):
         for name, found in report.get(key, {}).items():
             if key == "missing" and found["count"] == report["not_numbers"].get(name, {}).get("count"):
-                continue  # said as cells without a number
+                continue  # reported as cells without a number
             first = found["first"]
             value = "" if first["value"] in ("", "None") else f" {first['value']!r},"
             of = f" of {report['rows_read']:,}"
@@ -216,13 +225,13 @@ def describe(settings: "SeriesPreprocessor", report: Mapping[str, Any]) -> list[
         lines.append(f"float64: {', '.join(report['float64'])}, whose values float32 would change")
     if report["rows_dropped"]:
         lines.append(f"{report['rows_dropped']:,} rows dropped")
-    if report["ignored_columns"] and settings.layout == "given":  # else each was told with its reason
+    if report["ignored_columns"] and settings.layout == "given":  # otherwise each was reported with its reason
         lines.append(f"ignored columns: {', '.join(report['ignored_columns'])}")
     return lines
 
 
 def _series(settings: "SeriesPreprocessor", series: list[dict[str, Any]], frequency: Frequency | None) -> Iterator[str]:
-    """How many series there are and how long, and which of them are too short."""
+    """Yield the number and the lengths of the series, and name those that are too short."""
     rows = sorted(entry["rows"] for entry in series)
     shown = ", ".join(entry["id"] for entry in series[:6]) + (", ..." if len(series) > 6 else "")
     length = f"{rows[0]:,}" if rows[0] == rows[-1] else f"{rows[0]:,} to {rows[-1]:,}"
@@ -236,7 +245,7 @@ def _series(settings: "SeriesPreprocessor", series: list[dict[str, Any]], freque
 
 
 def _repairs(done: Mapping[str, Any], frequency: Frequency | None) -> Iterator[str]:
-    """What the repairs changed beyond the cells that were missing."""
+    """Yield messages about repairs other than filled missing cells."""
     if done.get("gap_rows_filled"):
         yield f"{_say(done['gap_rows_filled'], 'row{s}')} put into gaps"
     if done.get("rows_off_the_grid"):
@@ -256,7 +265,7 @@ def _repairs(done: Mapping[str, Any], frequency: Frequency | None) -> Iterator[s
 
 
 def _day(stamp: str) -> str:
-    """A stamp without an offset, and without a time of day that says nothing."""
+    """Return a timestamp in short form: without its offset, a time of day of midnight, or seconds of 0."""
     stamp = re.sub(r"[+-]\d\d:\d\d$", "", stamp) if "T" in stamp else stamp
     return stamp.removesuffix("T00:00:00").replace("T", " ").removesuffix(":00")
 
@@ -265,9 +274,9 @@ def _span(seconds: float) -> str:
     return row_durations.say(1, Frequency(seconds))
 
 
-# What is said of stamps where clocks are changed.
+# Nouns for irregular timestamps at changes of daylight saving time.
 _CHANGED = {"backwards": "step{s} back", "repeated": "repeated stamp{s}", "gaps": "hour{s} left out"}
-_LONG = 24  # rows: a stretch that is filled and longer than this is worth a word
+_LONG = 24  # rows; longer filled ranges are reported
 
 
 def _say(count: int, noun: str) -> str:
@@ -275,7 +284,7 @@ def _say(count: int, noun: str) -> str:
 
 
 def _placed(notes: list[Note]) -> list[tuple[Note, int]]:
-    """Each note with what is to be added to its lines, which count from 0 in each piece, to count in the file."""
+    """Pair each chunk's statistics with the number to add to its lines, so that they count within the file from 1."""
     placed: list[tuple[Note, int]] = []
     above = 1
     for note in notes:
@@ -297,7 +306,7 @@ def _count(found: Note | None, zone: str | None) -> dict[str, Any]:
 
 
 def _cells(placed: list[tuple[Note, int]], sort: str) -> dict[str, Any]:
-    """For each column how many cells there were of a sort, and the first."""
+    """Count the cells of a kind by column, with the first of each."""
     found: dict[str, Any] = {}
     for note, above in placed:
         for name, seen in note[sort].items():
