@@ -70,6 +70,9 @@ class Documents(CsvFormat, Preprocessor):
     def partition(self, files: list[Path]) -> list[Piece]:
         """Return the partitions of the files.
 
+        Args:
+            files: the raw files.
+
         Raises:
             DataError: a file cannot be read as documents.
         """
@@ -121,7 +124,14 @@ class DocumentPreprocessor(Documents, Tokens):
         return found, [*told, *messages]
 
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
-        """Return the preprocessor with settings inferred from the first texts, and messages about them."""
+        """Infer settings from the first texts.
+
+        Args:
+            texts: the first texts of the files.
+
+        Returns:
+            The preprocessor with the inferred settings, and messages about the texts.
+        """
         if self.level == "word" and script.is_unspaced(texts):
             return self, [script.UNSPACED]
         return self, []
@@ -143,14 +153,22 @@ class DocumentPreprocessor(Documents, Tokens):
         from raysq.text.fit_vocabulary import tokenize_chunk
 
         for table, note in self.documents(partition):
-            yield tokenize_chunk(self, table, note)  # type: ignore[arg-type]  # a problem's own class is a whole `Corpus`
+            yield tokenize_chunk(self, table, note)  # type: ignore[arg-type]  # subclasses implement `Corpus`
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
-        """Merge the words of all chunks into one vocabulary, and validate the statistics."""
+        """Merge the words of all chunks into one vocabulary, and validate the statistics.
+
+        Args:
+            stats: statistics of each partition.
+            scratch: folder that all nodes can access.
+
+        Raises:
+            DataError: the documents cannot be used.
+        """
         from raysq.text.fit_vocabulary import fit_vocabulary
 
         assert scratch is not None
-        return fit_vocabulary(self, stats, scratch)  # type: ignore[arg-type]  # likewise
+        return fit_vocabulary(self, stats, scratch)  # type: ignore[arg-type]  # as above
 
 
 @dataclass(frozen=True)
@@ -178,7 +196,11 @@ class DocumentPredictionPreprocessor(Documents):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """Create the preprocessor from the settings of the preprocessor that prepared the training data."""
+        """Create the preprocessor from the settings of the one that prepared the training data.
+
+        Args:
+            settings: settings by name. Those that this class does not have are ignored.
+        """
         return cls(**{field.name: settings[field.name] for field in dataclasses.fields(cls) if field.name in settings})
 
     def read(self, partition: Piece) -> Iterator[Chunk]:
@@ -279,7 +301,12 @@ def damages(report: Mapping[str, Any], one: str, more: str) -> list[str]:
 
 
 def parts_said(train: int, test: int, validation: int = 0) -> str:
-    """Return the sizes of the splits for messages, including the validation split only where the source has one."""
+    """Return the sizes of the splits for messages, including the validation split only where the source has one.
+
+    Example:
+        >>> parts_said(25000, 25000)
+        'train part 25,000, test part 25,000'
+    """
     middle = f"validation part {validation:,}, " if validation else ""
     return f"train part {train:,}, {middle}test part {test:,}"
 
@@ -287,7 +314,9 @@ def parts_said(train: int, test: int, validation: int = 0) -> str:
 def named(notes: list[Note], name: str) -> Note:
     """Return the `count` and the first `names` of an entry over all statistics.
 
-    An entry is a list of names from the reader, or already shortened to `count` and `names`.
+    Args:
+        notes: statistics.
+        name: key of the entry. Its value is a list of names, or already shortened to `count` and `names`.
     """
     entries = [note[name] for note in notes]
     counts = [len(entry) if isinstance(entry, list) else entry["count"] for entry in entries]
@@ -301,10 +330,15 @@ def listed(entry: Note) -> str:
 
 
 def many(count: int, one: str, more: str) -> str:
-    """Return a count with its noun in the singular or plural."""
+    """Return a count with its noun in the singular or plural.
+
+    Example:
+        >>> many(1200, "document", "documents")
+        '1,200 documents'
+    """
     return f"{count:,} {one if count == 1 else more}"
 
 
 def total(notes: list[Note], name: str) -> int:
-    """Return the sum of a count over statistics. Where it is missing it counts as 0."""
+    """Return the sum of a count over statistics. Missing counts are 0."""
     return sum(note.get(name, 0) for note in notes)

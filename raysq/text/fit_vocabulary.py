@@ -263,7 +263,19 @@ def _nothing(note: Note) -> Note:
 
 
 def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return the rows, in order, whose key also occurs with another label."""
+    """Return the rows, in order, whose key also occurs with another label.
+
+    Args:
+        key: key of each row, `(rows,)`.
+        label: label of each row, `(rows,)`.
+
+    Returns:
+        int64 of shape (found,).
+
+    Example:
+        >>> in_conflict(np.array([7, 8, 7]), np.array([0, 0, 1]))
+        array([0, 2])
+    """
     if not len(key):
         return np.empty(0, np.int64)
     order = np.argsort(key, kind="stable")
@@ -274,7 +286,12 @@ def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def in_order(classes: Iterable[str]) -> list[str]:
-    """Return the sorted class names, by value if all of them are numbers, so that 10 follows 9."""
+    """Return the sorted class names, by value if all of them are numbers.
+
+    Example:
+        >>> in_order(["10", "9"])
+        ['9', '10']
+    """
     names = sorted(classes)
     if all(_NUMBER.fullmatch(name) for name in names):
         names.sort(key=float)

@@ -19,7 +19,14 @@ _HINTED = 20_000  # most frequent words, among which similar spellings are searc
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """Normalize rows to length one, float32. Rows of zeros stay zero."""
+    """Normalize rows to length one. Rows of zeros stay zero.
+
+    Args:
+        vectors: `(rows, dimension)`.
+
+    Returns:
+        `(rows, dimension)` float32.
+    """
     vectors = np.asarray(vectors, np.float32)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
 
@@ -95,7 +102,14 @@ class WordVectors:
         return unit_rows(self.vectors)
 
     def find(self, word: str) -> int | None:
-        """Return the row of a word, or None. The word may also differ in Unicode normal form, or have capitals."""
+        """Find the row of a word, or of its other Unicode normal form, or of its lower-case form.
+
+        Args:
+            word: any text.
+
+        Returns:
+            The row, or None if the word is unknown.
+        """
         # Terminal input may have decomposed accents (NFD), as in file names on macOS.
         forms = (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
         for spelling in (*forms, *(form.lower() for form in forms)):
@@ -104,7 +118,10 @@ class WordVectors:
         return None
 
     def place(self, word: str) -> int:
-        """Return the row of a word.
+        """Return the row of a word, as `find` does.
+
+        Args:
+            word: a known word.
 
         Raises:
             UsageError: unknown word. The message suggests similar spellings.
@@ -163,12 +180,26 @@ class WordVectors:
         return [(self.words[row], cosine) for row, cosine in found]
 
     def similarity(self, one: str, other: str) -> float:
-        """Return the cosine similarity of two words."""
+        """Return the cosine similarity of two words.
+
+        Raises:
+            UsageError: unknown word.
+        """
         return float(self.unit[self.place(one)] @ self.unit[self.place(other)])
 
 
 def rank_correlation(one: Iterable[float], other: Iterable[float]) -> float:
-    """Return Spearman's rank correlation. Ties get their mean rank. NaN if one side is constant."""
+    """Return Spearman's rank correlation of two sequences of equal length.
+
+    Ties get their mean rank.
+
+    Returns:
+        A number from -1 to 1, or NaN if one sequence is constant.
+
+    Example:
+        >>> rank_correlation([1, 2, 3], [10, 30, 20])
+        0.5
+    """
     a, b = (_ranks(np.asarray(list(values), np.float64)) for values in (one, other))
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.sqrt((a * a).sum() * (b * b).sum()))

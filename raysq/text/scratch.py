@@ -12,7 +12,13 @@ from raysq.text.vocabulary import Vocabulary, look_up
 
 
 def words_table(words: pa.Array, counts: np.ndarray, first: np.ndarray) -> pa.Table:
-    """Return the distinct words of a chunk and the result of `tally` as a table for `VocabularyFit`."""
+    """Return the distinct words of a chunk and the result of `tally` as a table for `VocabularyFit`.
+
+    Args:
+        words: distinct strings or ranks.
+        counts: int64, as `tally` returns.
+        first: int64, as `tally` returns.
+    """
     return pa.table({"word": words, "count": counts, "first": first})
 
 

@@ -22,7 +22,12 @@ UNSPACED = Message(
 
 
 def is_unspaced(texts: Sequence[str]) -> bool:
-    """Return whether most letters are of scripts without spaces between words, such as Thai and Chinese."""
+    """Return whether most letters are of scripts without spaces between words, such as Thai and Chinese.
+
+    Example:
+        >>> is_unspaced(["今日は良い天気です。"])
+        True
+    """
     letters = sum(len(_LETTER.findall(text)) for text in texts)
     return letters > 0 and 2 * sum(len(_UNSPACED.findall(text)) for text in texts) > letters
 

@@ -71,6 +71,11 @@ def split(
 def infer_starts(unit: Unit, starts: Starts, texts: list[str]) -> tuple[Starts, list[str]]:
     """Infer how sentences begin from the first texts of a corpus, if `starts` is "find".
 
+    Args:
+        unit: unit of segmentation. Texts are examined only for "sentence".
+        starts: the setting of the user.
+        texts: the first texts.
+
     Returns:
         "capital" or "any", and messages.
     """
@@ -82,7 +87,12 @@ def infer_starts(unit: Unit, starts: Starts, texts: list[str]) -> tuple[Starts, 
 
 
 def sentences(text: str, starts: Starts = "capital") -> list[str]:
-    """Return the sentences of a text."""
+    """Return the sentences of a text.
+
+    Example:
+        >>> sentences("Mr. Hare was late. Why?")
+        ['Mr. Hare was late.', 'Why?']
+    """
     found, _ = _parts(pa.array([text], pa.large_string()), "sentence", starts == "any")
     return [one for one in found.to_pylist() if one]
 

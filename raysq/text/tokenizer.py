@@ -42,7 +42,11 @@ class Tokens:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Tokens":
-        """Create from the settings of a preprocessor."""
+        """Create from the settings of a preprocessor.
+
+        Args:
+            settings: settings by name. Those that this class does not have are ignored.
+        """
         return cls(**{field.name: settings[field.name] for field in fields(cls) if field.name in settings})
 
     def __post_init__(self) -> None:
@@ -56,13 +60,19 @@ def tokenize(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
     Texts are lower-cased, every character of `filters` is replaced by `split`, and empty words are dropped.
 
     Args:
-        texts: Arrow array of strings, or a chunked array, whose chunks are never joined. A null is an empty text.
+        texts: Arrow array of strings, or a chunked array. A null is an empty text. Chunks are joined only at level
+            "char".
         form: settings of tokenization, such as a `TextClassificationPreprocessor`.
 
     Returns:
         Three arrays: codes of all words, int32 of shape (words,), which are rows of the third array; offsets of each
         text in the codes, int64 of shape (texts + 1,); and the distinct words, large_string, in order of first
         appearance.
+
+    Example:
+        >>> codes, offsets, words = tokenize(pa.array(["The cat.", "the dog"]), Tokens())
+        >>> codes, offsets, words.to_pylist()
+        (array([0, 1, 0, 2], dtype=int32), array([0, 2, 4]), ['the', 'cat', 'dog'])
     """
     chunks = [_filled(chunk) for chunk in (texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts])]
     wide = "".join(character for character in form.filters if not character.isascii()) if form.level == "word" else ""
@@ -120,7 +130,14 @@ def _size(texts: pa.Array) -> int:
 
 
 def offsets_of(texts: pa.Array) -> np.ndarray:
-    """Return the offset of each text in the bytes of an array, and the end of the last one."""
+    """Return the offset of each text in the bytes of an array, and the end of the last one.
+
+    Args:
+        texts: large_string.
+
+    Returns:
+        int64 of shape (texts + 1,).
+    """
     return np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
 
 

@@ -80,7 +80,13 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
 
 
 def documents(path: Path, found: Layout, limits: Limits) -> Iterator[bytes]:
-    """Yield the bytes of each document in an archive."""
+    """Yield the bytes of each document in an archive.
+
+    Args:
+        path: the archive.
+        found: layout of the archive.
+        limits: maximum size of a document.
+    """
 
     def wanted(name: str) -> bool:
         return found.place(name) is not None and not is_hidden(name)

@@ -63,12 +63,21 @@ class Classes:
 
 
 def of_tree(tree: Tree, labels: bool = True) -> Classes:
-    """Return the classes of a folder tree. If `labels` is false, return its documents to predict."""
+    """Return the classes of a folder tree.
+
+    Args:
+        tree: files of the tree.
+        labels: whether labels are needed. If false, every file is a document to predict.
+    """
     return _classes([file.name for file in tree.files], labels, tree.empty)
 
 
 def of_archive(path: Path, labels: bool = True) -> Classes:
-    """Return the classes of an archive. If `labels` is false, return its documents to predict.
+    """Return the classes of an archive.
+
+    Args:
+        path: the archive.
+        labels: whether labels are needed. If false, every file is a document to predict.
 
     Raises:
         DataError: the archive cannot be read.

@@ -84,7 +84,16 @@ def choose(name: str, few: Head, form: Form) -> Columns:
 
 
 def documents(read: Read, piece: Piece, form: Form) -> tuple[pa.Table, dict[str, Any]]:
-    """Return rows as a table of documents, with its statistics."""
+    """Return rows as a table of documents, with its statistics.
+
+    Args:
+        read: rows of a file.
+        piece: partition of the rows.
+        form: how documents are read.
+
+    Raises:
+        DataError: a label or a split cannot be interpreted.
+    """
     assert piece.columns is not None
     columns = dict(zip(piece.columns.wanted, read.columns, strict=True))
     ids = numbered(piece.name, read.numbers)
@@ -99,7 +108,12 @@ def documents(read: Read, piece: Piece, form: Form) -> tuple[pa.Table, dict[str,
 
 
 def column_named(name: str, columns: Sequence[str]) -> str:
-    """Return the column with a name or number, or the only nested column whose last part is the name."""
+    """Return the column with a name or number, or the only nested column whose last part is the name.
+
+    Args:
+        name: name or number of a column, or last part of a nested one.
+        columns: names of all columns.
+    """
     inner = [column for column in columns if column.endswith(f".{name}")]
     return inner[0] if name not in columns and len(inner) == 1 else column_by_number(name, columns)
 

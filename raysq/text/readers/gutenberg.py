@@ -28,7 +28,7 @@ def body(data: "bytes | mmap.mmap", begin: int = 0, end: int | None = None) -> t
 
 
 def end(data: bytes) -> int | None:
-    """Return the position of the license after a book, or None."""
+    """Return the position of the license after a book, or None if there is none."""
     stop = _END.search(data)
     return None if stop is None else stop.start()
 

@@ -32,7 +32,18 @@ class Layout:
     root: str = ""
 
     def place(self, path: str) -> tuple[str | None, int, str] | None:
-        """Return label, split and id of the file at a path with forward slashes, or None if it is not a document."""
+        """Return label, split and id of a file, or None if it is not a document.
+
+        Args:
+            path: relative path with forward slashes.
+
+        Returns:
+            Label or None, split (0 train, 1 test, 2 validation, -1 unspecified), and id.
+
+        Example:
+            >>> Layout("parts", "aclImdb/").place("aclImdb/test/pos/0_10.txt")
+            ('pos', 1, 'test/pos/0_10.txt')
+        """
         if not path.startswith(self.root):
             return None
         inner = path[len(self.root) :]
@@ -55,7 +66,14 @@ class Layout:
 
 
 def has_parts(path: str) -> Layout | None:
-    """Return the layout if a single path determines it: a folder named train or test that holds folders. Else None."""
+    """Return the layout if a single path determines it: a folder named train or test that holds folders.
+
+    Args:
+        path: relative path with forward slashes.
+
+    Returns:
+        The layout, or None if more paths are needed.
+    """
     folders = path.split("/")
     if len(folders) > 2 and folders[0].lower() in PARTS:
         return Layout("parts")
@@ -69,6 +87,10 @@ def find(paths: Iterable[str]) -> Layout:
 
     Args:
         paths: paths of all files, relative and with forward slashes.
+
+    Example:
+        >>> find(["20_newsgroup/alt.atheism/49960", "20_newsgroup/sci.med/57110"])
+        Layout(name='classes', root='20_newsgroup/')
     """
     tops, deep = set(), False
     for path in paths:
@@ -92,6 +114,6 @@ def are_parts(labels: Iterable[str | None]) -> bool:
 def for_predictions(found: Layout) -> Layout:
     """Return the layout where labels are not needed.
 
-    Every file is a document, except for files beside train/ and test/.
+    Every file is a document. In the layout "parts", files beside train/ and test/ are still left out.
     """
     return found if found.name == "parts" else Layout("files")

@@ -28,6 +28,10 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
 
     Both are described in `raysq.text.readers`.
 
+    Args:
+        piece: a partition from `plan`.
+        form: how documents are read.
+
     Raises:
         DataError: the partition cannot be read. The message names the file, and the line where there is one.
         SourceError: a file cannot be opened.

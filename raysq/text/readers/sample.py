@@ -13,7 +13,7 @@ from raysq.text.readers.format import Form
 from raysq.text.readers.partition import sort_of
 
 _FILES = 64  # maximum files of a folder or an archive
-_BYTES = 1 << 17  # of texts in a sample
+_BYTES = 1 << 17  # bytes of text in a sample
 
 
 def sample(files: Sequence[Path], form: Form) -> list[str]:

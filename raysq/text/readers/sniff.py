@@ -67,9 +67,13 @@ def is_csv(path: Path) -> bool:
 
 
 def head(path: Path, form: Form) -> Head:
-    """Return the columns of a file with the values in its first rows.
+    """Return the columns of a file with the values in its first rows, at most `ROWS`.
 
     All columns have the same number of values. A missing value is None.
+
+    Args:
+        path: a csv, JSON or Parquet file.
+        form: how it is read.
 
     Raises:
         DataError: the file cannot be read, or has no rows.
@@ -104,6 +108,11 @@ def csv_begin(path: Path, form: Form, size: int = _BYTES) -> tuple[Beginning, bo
     """Return the beginning of a csv file, and whether it is the whole file.
 
     Sizes are in bytes of the encoding that `streams.chunks` yields.
+
+    Args:
+        path: the file.
+        form: how it is read.
+        size: minimum number of bytes to read.
     """
     data, whole = _begin(path, form, size)
     streams.refuse_utf16(path.name, data, form.encoding)
@@ -111,7 +120,15 @@ def csv_begin(path: Path, form: Form, size: int = _BYTES) -> tuple[Beginning, bo
 
 
 def sniffed(path: Path, form: Form) -> tuple[Form, list[str]]:
-    """Return the settings with the csv format inferred where it is not specified, and messages."""
+    """Infer the format of a csv file where it is not specified. Other files leave the settings unchanged.
+
+    Args:
+        path: the file.
+        form: how it is read, as far as the user specified it.
+
+    Returns:
+        The completed settings, and messages that report what was inferred.
+    """
     if family(path) != "csv":
         return form, []
     encoded, messages = sniff_encoding(_begin(path, replace(form, encoding="utf-8"))[0], form.csv)

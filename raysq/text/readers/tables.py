@@ -34,7 +34,17 @@ class Documents:
         self._not_text: list[str] = []
 
     def add(self, raw: bytes | None, label: str | None, part: int, name: str) -> bool:
-        """Add a document, and return whether the table is full."""
+        """Add a document.
+
+        Args:
+            raw: bytes in the encoding of `form`, or None where the text is missing.
+            label: its label, or None.
+            part: its split: 0 train, 1 test, 2 validation, -1 unspecified.
+            name: its id.
+
+        Returns:
+            Whether the table is full.
+        """
         self._raw.append(raw)
         self._labels.append(label)
         self._parts.append(part)
@@ -148,6 +158,11 @@ def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array
 def as_parts(values: pa.Array, ids: pa.Array, column: str) -> pa.Array:
     """Convert a column of split names to their codes, int8: 0 train, 1 test, 2 validation.
 
+    Args:
+        values: split names.
+        ids: ids of the rows, for errors.
+        column: name of the column, for errors.
+
     Raises:
         DataError: unknown split name. The message names the row.
     """
@@ -163,7 +178,15 @@ def as_parts(values: pa.Array, ids: pa.Array, column: str) -> pa.Array:
 
 
 def numbered(name: str, numbers: np.ndarray) -> pa.Array:
-    """Return ids of rows: the file name, a colon and a number."""
+    """Return ids of rows, which join the file name and a number by a colon.
+
+    Args:
+        name: of the file.
+        numbers: integers of shape (rows,).
+
+    Returns:
+        large_string.
+    """
     text = pa.array(numbers, pa.int64()).cast(pa.large_string())
     return pc.binary_join_element_wise(
         pa.scalar(_printable(name), pa.large_string()), text, pa.scalar(":", pa.large_string())
