@@ -67,7 +67,7 @@ def of_tree(tree: Tree, labels: bool = True) -> Classes:
 
     Args:
         tree: files of the tree.
-        labels: whether labels are needed. If false, every file is a document to predict.
+        labels: whether labels are needed. If false, the layout is that of `layout.for_predictions`.
     """
     return _classes([file.name for file in tree.files], labels, tree.empty)
 
@@ -77,7 +77,7 @@ def of_archive(path: Path, labels: bool = True) -> Classes:
 
     Args:
         path: the archive.
-        labels: whether labels are needed. If false, every file is a document to predict.
+        labels: whether labels are needed. If false, the layout is that of `layout.for_predictions`.
 
     Raises:
         DataError: the archive cannot be read.
