@@ -106,10 +106,6 @@ class Sentences:
 
     If the validation sentences are the first or last rows, equal sentences are removed from the training split.
 
-    Args:
-        dataset: prepared text.
-        settings: batch-time settings of the run.
-
     Attributes:
         dataset: prepared text.
         settings: batch-time settings of the run.

@@ -1,4 +1,4 @@
-"""How likely texts are to a trained model, and how they are likely to go on."""
+"""Predict the log-probability and perplexity of raw texts, and their likely next words."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +15,9 @@ from raysq.problems.language_modeling.settings import END, FIRST, UNKNOWN, Langu
 from raysq.problems.language_modeling.vocabulary import Vocabulary
 from raysq.text.documents import texts_of
 
-BATCH = 256  # examples that the model is given at a time
-NEXT = 5  # likely next words that are named
-_CHUNK = 2048  # texts that are read at a time
+BATCH = 256  # examples per call of the model
+NEXT = 5  # next words per text
+_CHUNK = 2048  # texts read at a time
 
 
 def predict(
@@ -30,29 +30,34 @@ def predict(
     origin: int = 0,
     assets: Path | None = None,
 ) -> pa.Table:
-    """The probability of every text, and what is likely to follow it.
+    """Predict the log-probability of every text and its most likely next words.
 
-    The words of a text are counted, from the start of each of its sentences; the ends of sentences are not, since a
-    text may be a beginning.
+    The log-probability covers the words of each sentence from its start token on. Ends of sentences are excluded,
+    because a text may be incomplete.
 
     Args:
-        facts: the run's facts.
-        settings: the run's text settings.
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
         model: the Keras model.
-        table: the texts in the column that the run was trained on, or in `text`; a column `id` is kept.
-        report: of the preparation that read them; not needed.
-        stands: not for texts, each of which is predicted by itself.
-        origin: number of the table's first row.
+        table: texts in the column that the run was trained on, or in `text`; a column `id` is kept.
+        report: report of the preprocessor that read the table; unused.
+        stands: unused, because each text is predicted on its own.
+        origin: row number of the table's first row.
         assets: folder with the run's vocabulary.
 
     Returns:
-        A table with `row`, `id` where there is one, `words` (characters, where the model is one of characters),
-        `unknown` (how many of them the model does not know), `log_probability` (natural logarithm), `perplexity` (of a
-        word; unknown words count as one word of the vocabulary), `next` (the likeliest words after the text, each with
-        its probability), and `remark`: null, or why the figures say little.
+        A table with the columns
+
+        - `row`, and `id` if the input has it
+        - `words`: number of words; of characters for models of characters
+        - `unknown`: number of words outside of the vocabulary
+        - `log_probability`: natural logarithm
+        - `perplexity`: per word; unknown words count as one word of the vocabulary
+        - `next`: the most likely words after the text, each with its probability
+        - `remark`: null, or the reason why the values are unreliable
 
     Raises:
-        DataError: there is no column of texts, or no vocabulary.
+        DataError: the table has no column of texts, or the vocabulary is missing.
     """
     texts = texts_of(table, facts["reading"].get("text"), "text")
     if assets is None:
@@ -98,12 +103,12 @@ def _scored(
 
 
 def _positions(found: Read, settings: LanguageModelingSettings, model: Any) -> Any:
-    """Sentence, id and log-probability of all positions, a batch at a time."""
+    """Yield the sentence, id and log-probability of all positions, one batch at a time."""
     lengths = np.diff(found.offsets)
     begins = found.offsets[:-1] + 2 * np.arange(len(lengths)) + 1
     arrays = {"ids": np.append(np.int32(0), packed(found.ids, found.offsets)), **layout(begins, lengths, settings)}
     total = int(arrays["firsts"][-1])
-    for low in range(0, total, BATCH):  # not all numbers at once: there may be many
+    for low in range(0, total, BATCH):  # in slices, because there may be many positions
         part = np.arange(low, min(low + BATCH, total))
         filled = padded(part, BATCH)
         x, y = gather(filled, arrays, lambda array, at: array.take(at), settings)
@@ -115,14 +120,15 @@ def _positions(found: Read, settings: LanguageModelingSettings, model: Any) -> A
 
 
 def log_probabilities(y: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ids that follow, 0 where there is nothing to predict, and the logarithms of their probabilities.
+    """Return the next ids and their log-probabilities.
 
     Args:
-        y: as `raysq.problems.language_modeling.batches.gather` makes it, for n examples.
-        prediction: what the model gives for them.
+        y: targets of n examples, as returned by `raysq.problems.language_modeling.batches.gather`.
+        prediction: output of the model for these examples.
 
     Returns:
-        Two arrays of shape (n, 1), or (n, maxlen) where every position is predicted: int64, and float64.
+        Two arrays of shape (n, 1), or (n, maxlen) if every position is predicted: the ids, int64, 0 where there is
+        nothing to predict, and the natural logarithms of their probabilities, float64.
     """
     ids = y.astype(np.int64) if y.ndim == 2 else y[..., 0].astype(np.int64)
     of_rows = prediction[:, None] if y.ndim == 2 else prediction
@@ -131,9 +137,9 @@ def log_probabilities(y: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray
 
 
 def _next(found: Read, count: int, settings: LanguageModelingSettings, model: Any, vocabulary: Vocabulary) -> list[str]:
-    """The likeliest words after each text."""
+    """Return the most likely next words of each text."""
     last = np.full(count, -1)
-    last[found.texts] = np.arange(len(found.texts))  # the last value given to a place stays: its last sentence
+    last[found.texts] = np.arange(len(found.texts))  # NumPy keeps the last assignment: the last sentence
     empty = np.empty(0, np.int32)
     left = windows([found.sentence(row) if row >= 0 else empty for row in last.tolist()], settings)
     named: list[str] = []
@@ -144,17 +150,19 @@ def _next(found: Read, count: int, settings: LanguageModelingSettings, model: An
 
 
 def likeliest(shares: np.ndarray, terms: list[str], count: int = NEXT) -> str:
-    """The words that are most likely to follow, each with its probability; ends are named, unknown words are not.
+    """Return the most likely next words, each with its probability, as one line.
+
+    Ends of sentences are included; unknown words are left out.
 
     Args:
         shares: probability of each id.
-        terms: what each id stands for.
-        count: how many.
+        terms: text of each id.
+        count: number of words.
     """
     order = [number for number in np.argsort(-shares, kind="stable")[: count + FIRST].tolist() if number >= END]
     return ", ".join(f"{shown(terms[number])} {shares[number]:.3f}" for number in order[:count])
 
 
 def shown(term: str) -> str:
-    """A word or a character for people: blank ones are named."""
+    """Return a word or a character for display, with names for blank characters."""
     return {" ": "<space>", "\n": "<line>", "\t": "<tab>"}.get(term, term)

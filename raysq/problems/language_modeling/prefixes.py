@@ -1,4 +1,4 @@
-"""Texts from outside as ids: the sentences of a text, and beginnings that a model is to continue."""
+"""Encode raw texts as ids: the sentences of a text, and prefixes for a model to continue."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ from raysq.text.tokenizer import Tokens, tokenize
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """Sentences as ids.
+    """Sentences encoded as ids.
 
     Attributes:
-        ids: int32 of shape (words,), without marks.
+        ids: int32 of shape (words,), without special tokens for start and end.
         offsets: int64 of shape (sentences + 1,), where the words of each sentence begin.
-        texts: int64 of shape (sentences,), the text that each sentence comes from.
-        unknown: the unknown words, as they are spelled after tokenizing, in order of appearance, each once.
+        texts: int64 of shape (sentences,), index of the text that each sentence comes from.
+        unknown: distinct unknown words in order of first appearance, as spelled after tokenization.
     """
 
     ids: np.ndarray
@@ -32,17 +32,17 @@ class Read:
     unknown: list[str]
 
     def sentence(self, number: int) -> np.ndarray:
-        """The ids of one sentence."""
+        """Return the ids of one sentence."""
         return self.ids[self.offsets[number] : self.offsets[number + 1]]
 
 
 def read(texts: pa.Array, facts: Mapping[str, Any], vocabulary: Vocabulary) -> Read:
-    """Parts texts into sentences (or what the run's unit is) and words as the run's data were.
+    """Split texts into sentences, or the run's unit, and encode their words like the run's data.
 
     Args:
-        texts: large_string without nulls.
-        facts: of the run.
-        vocabulary: of the run.
+        texts: large_string array without nulls.
+        facts: metadata of the run.
+        vocabulary: vocabulary of the run.
     """
     settings = facts["reading"]
     form = Tokens.of(settings)
@@ -58,11 +58,14 @@ def read(texts: pa.Array, facts: Mapping[str, Any], vocabulary: Vocabulary) -> R
 
 
 def windows(beginnings: Sequence[np.ndarray], settings: LanguageModelingSettings) -> np.ndarray:
-    """Start marks and the words behind them, padded with 0 in front, int32 of shape (beginnings, maxlen).
+    """Return windows of the start token and the words of each prefix, padded with 0 in front.
 
     Args:
-        beginnings: the ids of the words of each.
-        settings: how many ids a model sees; of a longer beginning the last ones.
+        beginnings: ids of the words of each prefix.
+        settings: batch-time settings of the run; a longer prefix keeps its last `maxlen` ids.
+
+    Returns:
+        int32 of shape (beginnings, maxlen).
     """
     out = np.zeros((len(beginnings), settings.maxlen), np.int32)
     for row, ids in enumerate(beginnings):
@@ -72,11 +75,15 @@ def windows(beginnings: Sequence[np.ndarray], settings: LanguageModelingSettings
 
 
 def fitted(left: np.ndarray, settings: LanguageModelingSettings) -> tuple[np.ndarray, np.ndarray]:
-    """The windows as the model takes them, and in which position of its output what follows stands.
+    """Convert windows to model inputs, and return the output position of each next id.
 
     Args:
-        left: windows, padded in front.
-        settings: of the run.
+        left: windows, padded in front, `(windows, maxlen)`.
+        settings: batch-time settings of the run.
+
+    Returns:
+        x, padded at the end for `positions="every"`, and int64 of shape (windows,), the index of the position whose
+        output predicts the next id.
     """
     if not settings.every:
         return left, np.zeros(len(left), np.int64)
@@ -87,12 +94,12 @@ def fitted(left: np.ndarray, settings: LanguageModelingSettings) -> tuple[np.nda
 
 
 def following(predict: Any, left: np.ndarray, settings: LanguageModelingSettings) -> np.ndarray:
-    """How likely each id is to follow, `(windows, features)`.
+    """Return the probability of each next id, `(windows, features)`.
 
     Args:
-        predict: the model, from x to probabilities.
-        left: windows, padded in front.
-        settings: of the run.
+        predict: maps x to the model's probabilities.
+        left: windows, padded in front, `(windows, maxlen)`.
+        settings: batch-time settings of the run.
     """
     x, places = fitted(left, settings)
     found = np.asarray(predict(x))

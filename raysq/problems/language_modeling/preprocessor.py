@@ -1,4 +1,4 @@
-"""From running text in raw files to sentences of the words of one vocabulary."""
+"""Preprocessor of language modeling: running text to sentences of word codes of one vocabulary."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -18,19 +18,20 @@ from raysq.text.readers import text as plain
 from raysq.text.tokenizer import FILTERS
 
 SUFFIXES = (*plain.SUFFIXES, *(suffix for suffix in readers.SUFFIXES if suffix != ".npz"))
-# Keras's filters, and the marks of printed books: quotes, dashes, dots. An apostrophe inside of a word stays.
+# Keras's filters and the typographic punctuation of books: quotes, dashes, ellipsis. The plain apostrophe is not a
+# filter, so it stays inside of words.
 BOOK_FILTERS = FILTERS + "\u201c\u201d\u201e\u00ab\u00bb\u2018\u2019\u201a\u2013\u2014\u2026"
 
 
 @dataclass(frozen=True)
 class _Units(Documents):
-    """Documents that are parted into units.
+    """Settings that split documents into units.
 
     Attributes:
-        unit: what is learned one by one, "sentence", "line", "paragraph", or "document" (a file of plain text, a row of
-            a table). A model sees nothing before its beginning.
-        starts: what a sentence begins with: a "capital" letter, or "any", so that small letters begin one too; found
-            by what follows the first full stops when "find".
+        unit: segment that forms one training sequence: "sentence", "line", "paragraph", or "document" (a file of plain
+            text, a row of a table). No context crosses the beginning of a unit.
+        starts: first letter of a sentence: "capital", or "any" to accept small letters too; "find" infers it from the
+            letters after the first full stops.
     """
 
     unit: segment.Unit = "sentence"
@@ -41,24 +42,25 @@ class _Units(Documents):
 
     @property
     def form(self) -> Form:
-        """How the documents are read."""
+        """Format of the documents in the raw files."""
         whole = self.unit == "document"
         return Form(self.text, None, self.headers, labels=False, whole=whole, **self.csv_settings())
 
 
 @dataclass(frozen=True)
 class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
-    """How running text becomes sentences of words. The fields are settings.
+    """Settings that turn running text into sentences of word codes.
 
     Attributes:
-        filters: characters that part words; Keras's, and typographic quotes and dashes.
-        cut: characters after which a longer unit is cut at a space, so that a text without sentences, lines or
-            paragraphs can be learned too.
-        counted: "train" counts the vocabulary over the units that are not of the test part; "all" over all.
+        filters: characters that separate words; by default those of Keras and typographic quotes and dashes.
+        cut: longest unit, in characters. Longer units are cut at a space, so that text without sentences, lines or
+            paragraphs can be used too.
+        counted: units in which the vocabulary is counted: "train" excludes the test part, "all" counts all.
+        excerpt: characters of every unit to keep for reports.
 
-    The others are those of `_Units`, `DocumentPreprocessor` and `Tokens`; the test part and the excerpts are of
-    units, and the checksum is of a unit's letters and digits. Of words, a typographic apostrophe between two letters
-    counts as a plain one.
+    The other fields are those of `_Units`, `DocumentPreprocessor` and `Tokens`. The test part is drawn from units, by a
+    checksum of their letters and digits. At `level="word"`, a typographic apostrophe between two letters is replaced by
+    a plain one.
     """
 
     filters: str = BOOK_FILTERS
@@ -75,13 +77,23 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
             raise UsageError(f"setting cut must be at least 1 character, received {self.cut}")
 
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
-        """Return the same with what sentences begin with, and messages about the first texts."""
+        """Infer how sentences begin from the first texts.
+
+        Args:
+            texts: the first texts of the source.
+
+        Returns:
+            The completed settings, and messages about the texts.
+        """
         found, messages = super().infer_from_texts(texts)
         starts, more = segment.infer_starts(self.unit, self.starts, texts)
         return dataclasses.replace(found, starts=starts), [*messages, *more]
 
     def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """Yield the units of one partition: `text`, `part`, `id` and `key`, with statistics of each table."""
+        """Yield the units of one partition as tables, with the statistics of each table.
+
+        The tables have the columns `text`, `part`, `id` and `key`.
+        """
         for table, note in super().documents(partition):
             found, told = segment.split(table, note, self.unit, self.cut, self.starts)
             text = contiguous_array(found.column("text"))
@@ -94,10 +106,13 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
             yield found.append_column("key", pa.array(keys)), told
 
     def validate_stats(self, stats: list[Note]) -> None:
-        """Raise the first error of all chunks.
+        """Validate the statistics of all chunks.
+
+        Args:
+            stats: statistics of each chunk.
 
         Raises:
-            DataError: no texts, none to train on, or some that say what is test while others do not.
+            DataError: there are no texts or words, no unit to train on, or the source gives a part for only some units.
         """
         from raysq.problems.language_modeling.validation import validate
 
@@ -111,7 +126,7 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
         return summarize(self, stats, summary or {})
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Return messages that describe a report."""
         from raysq.problems.language_modeling.validation import describe
 
         return describe(report)
@@ -119,25 +134,25 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
 
 @dataclass(frozen=True)
 class LanguageModelingPredictionPreprocessor(_Units, DocumentPredictionPreprocessor):
-    """How raw texts are read for predictions: plain text in units, while a row of a table stays one text."""
+    """Preprocessor of raw texts for prediction: splits plain text into units and keeps table rows whole."""
 
     def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
-        """Yield the texts of one partition: `text` and `id`."""
+        """Yield the texts of one partition as tables with `text` and `id`, with the statistics of each table."""
         plain = partition.kind == "plain"
         for table, note in super().documents(partition):
             yield segment.split(table, note, self.unit, starts=self.starts) if plain else (table, note)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Return messages that describe a report."""
         return [many(report["documents"], "text", "texts"), *damages(report, "place", "places")]
 
 
 def spelled(texts: pa.Array, level: str) -> pa.Array:
-    """Texts with plain apostrophes inside of words; of characters all stay as they are.
+    """Replace typographic apostrophes between two letters by plain ones.
 
     Args:
-        texts: large_string.
-        level: "word" or "char".
+        texts: large_string array.
+        level: "word", or "char", which leaves the texts unchanged.
     """
     if level == "char":
         return texts

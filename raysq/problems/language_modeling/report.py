@@ -1,4 +1,4 @@
-"""What a report shows of a language model: what surprises it and where, what it writes, and what it takes for alike."""
+"""Report of a language model: perplexity by group and position, example sentences, generated text, neighbors."""
 
 import itertools
 from collections.abc import Callable, Mapping
@@ -19,23 +19,23 @@ from raysq.problems.language_modeling.settings import END, FIRST, UNKNOWN, Langu
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
-SAMPLED = 50_000  # positions at most behind the figures
+SAMPLED = 50_000  # approximate number of positions that the report evaluates
 _QUOTED = 8
-_LEAST_WORDS = 5  # of a quoted sentence
-_GROUPS = 12  # bars of positions
+_LEAST_WORDS = 5  # fewest words of a quoted sentence
+_GROUPS = 12  # bars of the chart of positions
 
 
 @dataclass(frozen=True, eq=False)
 class Surprises:
-    """What the model says of all positions of some sentences.
+    """Log-probabilities of all positions of a sample of sentences.
 
     Attributes:
-        rows: of the data set, of each position, `(n,)`; rising.
-        places: number of the position in its sentence, `(n,)`; 0 is the first word.
-        ids: that follow, `(n,)`.
-        before: the id before each, `(n,)`.
-        values: logarithm of the probability, `(n,)`.
-        right: whether the likeliest id is the one, `(n,)`.
+        rows: data set row of each position, `(n,)`, in ascending order.
+        places: index of each position in its sentence, `(n,)`; 0 is the first word.
+        ids: id to predict at each position, `(n,)`.
+        before: previous id of each position, `(n,)`.
+        values: natural log-probability of `ids`, `(n,)`.
+        right: whether the most likely id is the correct one, `(n,)`.
     """
 
     rows: np.ndarray
@@ -55,18 +55,20 @@ def report(
     embedding: Callable[[], np.ndarray | None] | None = None,
     week: str | None = None,
 ) -> list[Section]:
-    """The sections of a run of a language model.
+    """Return the report sections of a language modeling run.
+
+    The report covers the test split, or the validation split if the data set has no test part.
 
     Args:
-        dataset: what the run was trained on.
-        facts: the run's facts.
-        settings: the run's text settings.
-        predict: the model, from x as `gather` makes it to probabilities.
-        embedding: gives the values of the model's first Embedding layer, `(features, dimension)`, or None.
-        week: for forecasts only.
+        dataset: data set that the run was trained on.
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
+        predict: maps x, as returned by `gather`, to probabilities.
+        embedding: returns the weights of the model's first Embedding layer, `(features, dimension)`, or None.
+        week: applies to forecasts only.
 
     Raises:
-        UsageError: a week is asked for.
+        UsageError: `week` is given.
     """
     if week is not None:
         raise UsageError("--week is for forecasts; the sentences of a text run have no time")
@@ -90,14 +92,21 @@ def report(
 
 
 def surprises(positions: Positions, predict: Predict) -> Surprises:
-    """The logarithm of the probability of every position of a split, of a large one of sentences spread over it."""
+    """Return the log-probability of every position of a split.
+
+    A split of more than `SAMPLED` positions is sampled: every k-th sentence is evaluated.
+
+    Args:
+        positions: batch source of the split.
+        predict: maps x, as returned by `gather`, to probabilities.
+    """
     settings, firsts = positions.settings, positions.layout["firsts"]
     rows = np.arange(len(positions.rows))
     share = max(1, -(-positions.targets // SAMPLED))
     chosen = rows[::share]
     indices = np.concatenate([np.arange(firsts[row], firsts[row + 1]) for row in chosen.tolist()])
     mapped = positions.mapped()
-    # Probabilities of all ids in all positions take memory.
+    # Smaller batches for every position: the probabilities of all ids at all positions need much memory.
     size = max(8, BATCH // settings.maxlen) if settings.every else BATCH
     parts: list[list[np.ndarray]] = [[] for _ in range(6)]
     for filled, count in fixed_batches(indices, size):
@@ -128,7 +137,13 @@ def surprises(positions: Positions, predict: Predict) -> Surprises:
 
 
 def pair_values(bigrams: Bigrams, before: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """The logarithm of the bigrams' probability of each id behind another."""
+    """Return the natural log-probability of each id after the previous id under the bigram model.
+
+    Args:
+        bigrams: bigrams of the training sentences.
+        before: previous ids, `(n,)`.
+        ids: ids to predict, `(n,)`.
+    """
     found = bigrams.backoff[before].astype(np.float64) * bigrams.lower[ids]
     keys = np.repeat(np.arange(len(bigrams.begins) - 1), np.diff(bigrams.begins)) * len(bigrams.lower) + bigrams.nexts
     asked = before.astype(np.int64) * len(bigrams.lower) + ids

@@ -1,4 +1,4 @@
-"""Built-in synthetic stories: a plain text file, for trying things out without any data."""
+"""Built-in synthetic stories: a plain text file, for a first run without data."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import numpy as np
 from raysq.problems.sample_size import sample_length
 from raysq.storage.atomic import atomic_write
 
-VERSION = 1  # raised when the same number would give other texts
+VERSION = 1  # incremented when the same count would give other texts
 DEFAULT = "2000"
 
 _FEWEST, _MOST = 50, 200_000
@@ -19,8 +19,8 @@ def _listed(words: str) -> tuple[str, ...]:
     return tuple(words.split())
 
 
-# Who, the pronoun, what they have, where they come from: what is said late in a sentence follows from its beginning, so
-# that a model that remembers is better than one that knows the last word alone.
+# Person, pronoun, possession, home. Late words of a sentence depend on its beginning, so that a model with memory
+# outperforms one that uses the last word only.
 _PEOPLE = (
     ("queen", "her", "crown", "palace"),
     ("king", "his", "sword", "castle"),
@@ -43,17 +43,19 @@ _QUESTIONS = ("Who has seen", "Where is", "Who will carry", "What became of", "W
 
 
 def sample(directory: Path, spec: str = "") -> Path:
-    """Writes synthetic stories, the same for the same number everywhere, or finds them written.
+    """Write synthetic stories, or return the existing file.
+
+    The same number of sentences gives the same file on every machine.
 
     Args:
-        directory: where the file goes.
-        spec: how many sentences, such as "1000"; two thousand when empty.
+        directory: folder for the file.
+        spec: number of sentences, such as "1000"; 2000 if empty.
 
     Returns:
-        A plain text file, a paragraph for every five sentences.
+        Path of a plain text file with five sentences per paragraph.
 
     Raises:
-        UsageError: not a number of sentences.
+        UsageError: `spec` is not a number of sentences in the allowed range.
         SourceError: the directory cannot be written.
     """
     count = sample_length(spec, DEFAULT, "sentences", _FEWEST, _MOST)
@@ -68,7 +70,12 @@ def sample(directory: Path, spec: str = "") -> Path:
 
 
 def stories(count: int, seed: int = 0) -> list[str]:
-    """Synthetic sentences; the first ones are the same for any count."""
+    """Return synthetic sentences.
+
+    Args:
+        count: number of sentences; a smaller count gives a prefix of a larger one.
+        seed: random seed.
+    """
     random = np.random.RandomState(seed)
 
     def one(words: tuple) -> str:
@@ -77,7 +84,7 @@ def stories(count: int, seed: int = 0) -> list[str]:
 
     found = []
     for _ in range(count):
-        # Some are met more often than others.
+        # The power makes the first people more frequent than the last.
         who, whose, thing, home = _PEOPLE[int(len(_PEOPLE) * random.random_sample() ** 1.4)]
         way = f"{one(_MANNERS)} {one(_VERBS)} to the {one(_PLACES)}"
         form = random.randint(4)

@@ -1,4 +1,4 @@
-"""What a model sees of a text: the batch-time settings of language models."""
+"""Batch-time settings of language modeling."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,30 +13,32 @@ if TYPE_CHECKING:
     from raysq.problems.language_modeling.batches import Positions
 
 START, UNKNOWN, END, FIRST = 1, 2, 3, 4  # ids; 0 is padding, words begin at FIRST
-_SEEN = {"word": 40, "char": 120}  # ids that a model sees at most, where nobody says
+_SEEN = {"word": 40, "char": 120}  # default maxlen by level
 
 
 @dataclass(frozen=True)
 class LanguageModelingSettings:
-    """What a model sees of a text. All of it is applied at batch time: changing it prepares nothing again.
+    """Batch-time settings of language modeling: how sentences become model inputs, and how they are split.
 
-    A sentence (or what the unit is) of n words has n + 1 positions to predict: each word from a start mark and the
-    words before it, and the end mark from all of them.
+    The settings apply at batch time, so a data set need not be prepared again when they change. A sentence (or other
+    unit) of n words has n + 1 positions to predict: each word, given the start token and the words before it, and the
+    end token, given all words.
 
     Attributes:
-        max_features: ids in all, padding and the three marks (start, unknown word, end) among them; fewer where the
-            training sentences have fewer words.
-        min_count: a word that the training sentences have fewer times is unknown there as elsewhere, so that models
-            learn how likely an unknown word is.
-        maxlen: ids that a model sees at most, the start mark among them; longer beginnings lose their first words. 40
-            of words, 120 of characters when left out.
-        positions: "last" has an example for each position, all words before it padded in front, and the model predicts
-            the one that follows; "every" has an example for each sentence (for each `maxlen` of a longer one), and the
-            model predicts all positions at once, from the words before each.
-        val: share of the sentences to validate on, of those that are not of the test part; or a number of them.
-        pick: which ones: "hash" by a checksum of the text (equal sentences stay together), or the "first" or "last"
-            rows; then sentences to train on that equal one of them are left out.
-        train_samples: train on so many sentences only; none for all.
+        max_features: upper bound of the number of ids, padding and the three special tokens (start, unknown word, end)
+            included. Training sentences with fewer words give fewer ids.
+        min_count: words with fewer occurrences in the training sentences are unknown, in training too, so that models
+            learn the probability of an unknown word.
+        maxlen: ids per input, start token included; longer contexts lose their first words. By default 40 for words
+            and 120 for characters.
+        positions: "last" has one example per position: the words before it, padded in front, from which the model
+            predicts the next id. "every" has one example per sentence (per `maxlen` ids of a longer sentence), and the
+            model predicts all positions at once, each from the words before it.
+        val: validation share of the sentences outside of the test part, such as "0.1", or a number of sentences.
+        pick: selection of the validation sentences: "hash" by a checksum of the text, so that equal sentences stay
+            together, or the "first" or "last" rows. With "first" and "last", training sentences that equal a validation
+            sentence are left out.
+        train_samples: number of sentences to train on; None for all.
     """
 
     max_features: int = 20_000
@@ -56,26 +58,28 @@ class LanguageModelingSettings:
 
     @property
     def every(self) -> bool:
-        """Whether a model predicts all positions of its input at once."""
+        """Whether the model predicts all positions of its input at once."""
         return self.positions == "every"
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """The settings, `val` also where it was given as a number, and `maxlen` for words or characters.
+        """Convert values the user gave to values of the fields.
+
+        A numeric `val` becomes text, and `maxlen` defaults to the value for words or characters.
 
         Args:
-            values: settings as a person may give them.
-            dataset: prepared texts.
+            values: settings by name, as the user may give them.
+            dataset: prepared text.
         """
         resolved = splits.with_val_text(values)
         resolved.setdefault("maxlen", _SEEN[dataset.manifest.report["level"]])
         return resolved
 
     def open(self, dataset: Dataset) -> "dict[str, Positions]":
-        """The positions of each split of a data set.
+        """Return the batch source of each split of a data set.
 
         Raises:
-            DataError: a split does not fit.
+            DataError: a split does not fit the data set.
         """
         from raysq.problems.language_modeling.batches import Positions, sentences
 
@@ -83,9 +87,9 @@ class LanguageModelingSettings:
         return {name: Positions(found, name) for name in splits.SPLITS}
 
     def inputs(self, dataset: Dataset) -> InputSpec:
-        """What a model builder is told.
+        """Return the input spec for model builders.
 
-        `extra` has "features" (number of ids), "positions", "maxlen", and a function: "bigrams" gives the
+        `extra` has "features" (number of ids), "positions", "maxlen", and a function "bigrams", which returns the
         `raysq.problems.language_modeling.bigrams.Bigrams` of the training sentences.
         """
         from raysq.problems.language_modeling.batches import sentences

@@ -1,4 +1,4 @@
-"""Validate the statistics of all chunks, and summarize them in the data set's report."""
+"""Validate the partition statistics of running text, and summarize them in the data set's report."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,10 +14,14 @@ _ONCE = "most words occur once: of texts without spaces between words, take the 
 
 
 def validate(settings: "LanguageModelingPreprocessor", notes: list[Note]) -> None:
-    """Raise the error of what cannot be used.
+    """Validate the statistics of all chunks.
+
+    Args:
+        settings: settings of the preprocessor.
+        notes: statistics of each chunk.
 
     Raises:
-        DataError: no words, none to train on, some that say what is test while others do not.
+        DataError: there are no words or no unit to train on, or the source gives a part for only some units.
     """
     count, given = total(notes, "documents"), total(notes, "given")
     if 0 < given < count:
@@ -38,7 +42,7 @@ def validate(settings: "LanguageModelingPreprocessor", notes: list[Note]) -> Non
 
 
 def _undivided(unit: str) -> str:
-    """Why a source is one unit, and what parts it."""
+    """Return the message why a source is a single unit, with settings that split it."""
     ends = {
         "sentence": "no full stop that another sentence follows",
         "line": "no line break",
@@ -54,7 +58,16 @@ def _undivided(unit: str) -> str:
 
 
 def summarize(settings: "LanguageModelingPreprocessor", notes: list[Note], found: Mapping[str, Any]) -> Note:
-    """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
+    """Summarize the statistics in the data set's report.
+
+    Args:
+        settings: settings of the preprocessor.
+        notes: statistics of each chunk.
+        found: results of fitting the vocabulary.
+
+    Returns:
+        The report. Its `share` is the requested share of the test part, None if the source gives the parts.
+    """
     given, found_in = total(notes, "given"), seen(notes)
     return {
         "units": found_in.pop("documents"),
@@ -74,8 +87,8 @@ def summarize(settings: "LanguageModelingPreprocessor", notes: list[Note], found
 
 
 def describe(report: Mapping[str, Any]) -> list[str]:
-    """Return a report in lines for people."""
-    unit, (train, test, *validation) = report["unit"], report["parts"]  # data of version 1 have two parts
+    """Return messages that describe a report."""
+    unit, (train, test, *validation) = report["unit"], report["parts"]  # preprocessor version 1 has no validation part
     what = "characters" if report["level"] == "char" else "words"
     lines: list[str] = [
         Message(

@@ -1,4 +1,4 @@
-"""The vocabulary of a run: which words have an id, and what an id stands for."""
+"""Vocabulary of a language modeling run: map words to ids."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,28 +26,32 @@ class Vocabulary:
     """Words and their ids.
 
     Attributes:
-        words: string array of the words that have an id, the most frequent first; the first has `FIRST`.
+        words: string array of the words that have an id, the most frequent first; the first word has the id `FIRST`.
     """
 
     words: pa.Array
 
     @property
     def features(self) -> int:
-        """Number of ids, padding and marks among them: every id is below it."""
+        """Number of ids, padding and special tokens included; every id is below it."""
         return FIRST + len(self.words)
 
     @cached_property
     def terms(self) -> list[str]:
-        """What each id stands for: a word, or a mark such as "<end>"."""
+        """Text of each id: "" for padding, a special token such as "<end>", or a word."""
         return [*MARKS, *self.words.to_pylist()]
 
     def ids(self, words: pa.Array) -> np.ndarray:
-        """The id of each of the words, int32; that of unknown words where it has none."""
+        """Return the id of each word, int32; the id of unknown words for words outside of the vocabulary.
+
+        Args:
+            words: string array.
+        """
         places = pc.index_in(words.cast(self.words.type), self.words).fill_null(UNKNOWN - FIRST)
         return places.to_numpy().astype(np.int32) + np.int32(FIRST)
 
     def content(self) -> bytes:
-        """The words, a line each, backslash and line breaks escaped; `read` takes it."""
+        """Return the contents of `vocabulary.txt`: one word per line, with backslashes and line breaks escaped."""
         lines = []
         for word in self.words.to_pylist():
             for char, short in _ESCAPES:
@@ -57,14 +61,14 @@ class Vocabulary:
 
     @classmethod
     def read(cls, folder: Path, facts: Mapping[str, Any]) -> "Vocabulary":
-        """The vocabulary of a run, from its assets.
+        """Read the vocabulary of a run from its assets.
 
         Args:
-            folder: of the assets.
-            facts: of the run.
+            folder: folder of the assets.
+            facts: metadata of the run.
 
         Raises:
-            DamagedError: the file is not there, or is not that of the run.
+            DamagedError: the file is missing or belongs to another run.
         """
         try:
             lines = read_asset(Path(folder), FILE).decode("utf-8").split("\n")[:-1]

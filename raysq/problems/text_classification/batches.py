@@ -69,6 +69,9 @@ class Documents:
         split: rows of each split.
         tokens: codes of the words of each document.
         labels: int32 of shape (documents,), class indices.
+
+    Raises:
+        DataError: a split does not fit the data set, or a class index is out of range.
     """
 
     def __init__(self, dataset: Dataset, settings: TextClassificationSettings):
