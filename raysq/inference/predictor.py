@@ -39,17 +39,17 @@ class Predictor:
         """Predict for raw rows.
 
         Args:
-            frame: a pandas or Polars DataFrame, a pyarrow Table, or a mapping from column names to arrays, with the
-                columns of the files that the run's data were prepared from. Models of texts also take a list of texts.
-                Models of images also take an array of images (whole numbers from 0 to 255).
+            frame: a pandas or Polars DataFrame, a pyarrow Table, or a mapping from column names to arrays. Its columns
+                are those of the files that the run's data were prepared from. Models of texts also take a list of
+                texts. Models of images also take an array of images (whole numbers from 0 to 255).
 
         Returns:
             The predictions, as a pandas DataFrame if one was given, else as a pyarrow Table.
 
             A forecast is that of `predict_file` for a file of the same rows, which are sorted, repaired and validated
-            in the same way. It has a row for each input row with enough history and for the row after the last. The
-            columns are those that name the series (if there are several), `row` and `time` of the forecast, `from` (the
-            latest time stamp of the input), `horizon` (if there are several), and each target in its own unit.
+            in the same way. It has a row for each input row with enough history and for the row after the last. Several
+            series are named by their key columns. `row` and `time` are those of the forecast, and `from` is the latest
+            time stamp of the input. `horizon` is present if there are several. Each target is in its own unit.
 
             Text classification returns for every text `row`, the class (`label`), its `probability`, the probability of
             each class (`p_CLASS`), and a `remark`.
@@ -106,9 +106,9 @@ class Predictor:
                 `progress`.
 
         Returns:
-            For each sentence an object with `text` (the translation), `score` (mean log probability of a word),
-            `remark`, `source` and `words` (the words of both sentences), and `looked` (attention weights over the
-            source words).
+            For each sentence an object with `text`, `score`, `remark`, `source`, `words` and `looked`. `text` is the
+            translation and `score` the mean log probability of a word. `source` and `words` are the words of the two
+            sentences. `looked` holds the attention weights over the source words.
 
         Raises:
             UsageError: if the run's problem does not translate (the message lists what the run can do), or a value is

@@ -152,9 +152,9 @@ def plan_tabbed(
 def read(piece: LinePiece, form: CsvFormat) -> Iterator[tuple[pa.Table, Note]]:
     """Yield the pairs of a partition in one table, with its statistics.
 
-    The table has the columns `source`, `target` (large_string), `part` (int8) and `id`. The statistics are the number
-    of `pairs`, and the ids of lines with bytes outside the encoding (`undecodable`) or with an unusual number of cells
-    (`uneven`), as a tab within a sentence gives.
+    The table has the columns `source`, `target` (large_string), `part` (int8) and `id`. The statistics hold the number
+    of `pairs` and two lists of ids. `undecodable` lists lines with bytes outside the encoding. `uneven` lists lines
+    with an unusual number of cells, the effect of a tab within a sentence.
 
     Args:
         piece: the partition.

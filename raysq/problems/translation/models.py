@@ -51,8 +51,8 @@ def encoder_decoder(
     """Build an encoder-decoder of two GRUs (Cho et al. 2014).
 
     The last state of the encoder is the initial state of the decoder. With `attention="dot"` every target word attends
-    to all source words: the softmax of the dot products of decoder and encoder outputs weights the encoder outputs
-    (Luong et al. 2015). A dense layer with tanh combines the weighted sum with the decoder output.
+    to all source words (Luong et al. 2015). The softmax of the dot products of decoder and encoder outputs weights the
+    encoder outputs. A dense layer with tanh combines the weighted sum with the decoder output.
 
     Args:
         inputs: the input spec.
@@ -62,7 +62,7 @@ def encoder_decoder(
         dropout: dropout rate of the embeddings and of the output, from 0 to below 1.
 
     Raises:
-        UsageError: if a setting is out of range, or `form` is not "all".
+        UsageError: if a setting is out of range, or the setting form is not "all".
     """
     _form(inputs, "all")
     _check(dropout, embedding=embedding, units=units)
@@ -93,7 +93,7 @@ def repeat(inputs: InputSpec, *, embedding: int = 128, units: int = 128, dropout
         dropout: dropout rate of the embeddings and of the output, from 0 to below 1.
 
     Raises:
-        UsageError: if a setting is out of range, or `form` is not "next".
+        UsageError: if a setting is out of range, or the setting form is not "next".
     """
     _form(inputs, "next")
     _check(dropout, embedding=embedding, units=units)
@@ -132,7 +132,7 @@ def _embedding(inputs: InputSpec, side: str, size: int, dropout: float) -> Any:
 
 
 def _encoder(inputs: InputSpec, source: Any, embedding: int, units: int, dropout: float) -> Any:
-    """Return the encoder's outputs at all source words; the last one comes last."""
+    """Return the encoder's outputs at all source words, in the order of x."""
     words = _embedding(inputs, "source", embedding, dropout)(source)
     # The fast RNN loop treats the leading padding of all rows as equal, which dropout would break.
     starts = {} if dropout else {"starts": quick.LeadingZeros(name="padding")(source)}

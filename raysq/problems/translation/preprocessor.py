@@ -236,7 +236,7 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         """Return the preprocessor for predictions that matches the settings of a `TranslationPreprocessor`."""
         named = settings["source"] if settings["layout"] == "table" else None
         tabs = settings["layout"] in ("tabbed", "named")
-        # The delimiter is inferred for each file; so are column names where the run's pairs came from no table.
+        # The delimiter is inferred for each file. So is the header, unless the pairs came from a table.
         limits = [field.name for field in dataclasses.fields(Limits)]
         names = ("encoding", "quoting", "escape", *limits, *(("header", "skip") if named is not None else ()))
         csv = {name: settings[name] for name in names if name in settings}

@@ -22,17 +22,16 @@ class TranslationSettings:
 
     All settings are applied at batch time: changing them does not require preparing the data again.
 
-    x holds `max_source` ids of the source sentence, padded with 0 in front. They are followed by `max_target` + 1 ids
-    of the target sentence known so far ("teacher forcing"): 2 ("gos"), the target's words and padding. y holds the
-    words that
-    follow: the target's words and 3 ("eos"), or only the next word.
+    x holds `max_source` ids of the source sentence, padded with 0 in front, and then `max_target` + 1 ids of the target
+    sentence known so far ("teacher forcing"). These are 2 ("gos"), the target's words and padding. y holds the
+    words that follow (the target's words and 3, "eos"), or only the next word.
 
     Attributes:
         form: "all" makes an example of each pair, with the next word at every position as y. "next" makes an example of
             each target word (the tutorial's form), with that word as y.
         max_source: maximum length of a source sentence; longer ones are truncated at the end. None takes the length of
             the longest sentence of the train part, at most 40 words or 120 characters.
-        max_target: the same for target sentences. A truncated sentence may end without 3 ("eos").
+        max_target: the same for target sentences. A truncated sentence has no 3 ("eos") at its end.
         source_words: maximum number of source ids, padding and special tokens included.
         target_words: the same for target ids.
         reversed: reverse the order of the source words (Sutskever et al. 2014).

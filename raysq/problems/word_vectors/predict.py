@@ -41,10 +41,10 @@ def predict(
         assets: folder with the run's words.
 
     Returns:
-        A table with `row`, `id` (if given), `nearest` (the words nearest to the vector, separated by spaces), `known`
-        (share of the text's words that have a vector), the components `v1`, `v2`, ..., and `remark` (null, or the
-        reason for a zero
-        vector: "no words" or "no known words").
+        A table with `row`, `id` (if given), `nearest`, `known`, `v1`, `v2`, ... and `remark`. `nearest` holds the words
+        nearest to the vector, separated by spaces. `known` is the share of the text's words that have a vector. `v1`,
+        `v2`, ... are the components of the vector. `remark` is null, or "no words" or "no known words" for a zero
+        vector.
 
     Raises:
         DataError: if the table has no column of texts, or the run's words are missing.
