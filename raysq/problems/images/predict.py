@@ -1,4 +1,4 @@
-"""Classes for raw images, or how well an autoencoder gives them again."""
+"""Predictions for raw images: classes, or the reconstruction errors of an autoencoder."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +16,7 @@ from raysq.problems.images.readers.format import WHITE, Form
 from raysq.problems.images.readers.npz import as_images, shape_of
 from raysq.problems.images.settings import ImageSettings
 
-BATCH = 128  # images that the model is given at a time
+BATCH = 128  # images in a batch of predictions
 
 
 def predict(
@@ -29,26 +29,26 @@ def predict(
     origin: int = 0,
     assets: Path | None = None,
 ) -> pa.Table:
-    """A class for every image, and how probable each class is; of an autoencoder, its error on each image.
+    """Return the class probabilities of each image, or the reconstruction error of an autoencoder.
 
-    An image's answer does not depend on the images beside it, bit for bit.
+    The prediction of an image does not depend on the other images, bit for bit.
 
     Args:
-        facts: the run's facts.
-        settings: the run's image settings.
-        model: the Keras model.
-        table: the images in a column `pixels` of fixed-size lists of uint8; a column `id` is kept.
-        report: of the preparation that read them; not needed.
-        stands: not for images, each of which is predicted by itself.
+        facts: metadata of the run.
+        settings: image settings of the run.
+        model: Keras model.
+        table: images in a column `pixels` of fixed-size lists of uint8. A column `id` is kept.
+        report: not used.
+        stands: not used; each image is predicted by itself.
         origin: number of the table's first row.
-        assets: not needed.
+        assets: not used.
 
     Returns:
-        A table with `row`, `id` where there is one, and `label`, its `probability`, and `p_CLASS` for each class; of
-        an autoencoder with `error`, the mean squared error of the image's pixels, from 0 to 1.
+        A table with `row`, and `id` if `table` has it. Classifiers add `label`, its `probability`, and `p_CLASS` for
+        each class. Autoencoders add `error`, the mean squared error of the image's pixels, which are from 0 to 1.
 
     Raises:
-        DataError: there is no column of pixels, or it is of another size than the run's images.
+        DataError: `table` has no column of pixels, or its images differ in size from those of the run.
     """
     shape = tuple(facts["shape"])
     pixels = _pixels(table, shape)
@@ -75,17 +75,21 @@ def predict(
 
 
 def rows(facts: Mapping[str, Any], given: Any) -> pa.Table:
-    """The table of images that were given in Python.
+    """Return the table of images given as an array in Python.
+
+    Images of another size or color than those of the run are converted as the run's data were.
 
     Args:
-        facts: the run's facts.
-        given: whole numbers from 0 to 255, or numbers up to what white is in the run's data, of shape (height, width),
-            (n, height, width), or either with 1 or 3 channels at the end; of another size or color than the run's
-            images, they are brought to it as its data were.
+        facts: metadata of the run.
+        given: pixels of shape (height, width) or (n, height, width), or either with 1 or 3 channels at the end. The
+            values are whole numbers from 0 to 255, or numbers from 0 to the setting `white` of the run's data.
+
+    Returns:
+        A table with a column `pixels` of fixed-size lists of uint8.
 
     Raises:
-        UsageError: no array of images.
-        DataError: values that are not 0 to 255.
+        UsageError: `given` does not have the shape of images.
+        DataError: values outside the range.
     """
     array = np.asarray(given)
     height, width, channels = facts["shape"]
@@ -105,7 +109,7 @@ def rows(facts: Mapping[str, Any], given: Any) -> pa.Table:
 
 
 def _pixels(table: pa.Table, shape: tuple[int, ...]) -> np.ndarray:
-    """The pixels of a table's images, uint8 of shape (n, pixels)."""
+    """Return the pixels of a table's images, uint8 of shape (n, pixels)."""
     if "pixels" not in table.column_names:
         raise DataError(f"the rows lack a column 'pixels'; there are {', '.join(table.column_names)}")
     column = table.column("pixels").combine_chunks()

@@ -1,4 +1,4 @@
-"""From images in raw files to pixels of one size and the numbers of their classes."""
+"""Preprocessors of images: raw files to pixels of one size, and class indices."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -16,13 +16,13 @@ from raysq.problems.images.readers.format import IMAGES, TABLES, WHITE, Fit, siz
 
 Note = dict[str, Any]
 
-SHARD_BYTES = 64 << 20  # of pixels, at most, in a shard
+SHARD_BYTES = 64 << 20  # most bytes of pixels in a shard
 _MOST_ROWS = 16384
 
 
 @dataclass(frozen=True)
 class _Pixels(CsvFormat, Preprocessor):
-    """What a preparation and a reading for predictions share: the size and color that every image gets."""
+    """Settings that preprocessors for training and for prediction share: the size and color of every image."""
 
     size: str | None = None
     color: Literal["gray", "rgb"] | None = None
@@ -35,7 +35,7 @@ class _Pixels(CsvFormat, Preprocessor):
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
     trees: ClassVar[bool] = True
-    zip_member: ClassVar[str | None] = None  # a zip is an archive of images
+    zip_member: ClassVar[str | None] = None  # a zip is an archive of any number of images
     listing: ClassVar[Listing | None] = Listing(TABLES, IMAGES)
 
     def __post_init__(self) -> None:
@@ -47,7 +47,7 @@ class _Pixels(CsvFormat, Preprocessor):
 
     @property
     def form(self) -> Form:
-        """What every image becomes."""
+        """The format of every image."""
         width, height = size_of(self.size) if self.size is not None else (0, 0)
         return Form(
             width=width,
@@ -64,14 +64,14 @@ class _Pixels(CsvFormat, Preprocessor):
 
     @property
     def shard_rows(self) -> int:  # type: ignore[override]
-        """Images of a shard, a power of two: as many as have 64 MB of pixels, and at most 16,384."""
+        """Images in a shard: the largest power of two with at most 64 MiB of pixels, and at most 16,384."""
         most = max(1, SHARD_BYTES // max(self.form.bytes, 1))
         return min(_MOST_ROWS, 1 << (most.bit_length() - 1))
 
     def to_config(self) -> dict[str, Any]:
-        """The settings, for the manifest and the fingerprint."""
+        """Return the settings for the manifest and the fingerprint."""
         found = dataclasses.asdict(self)
-        # So that what was prepared before there were these settings is still the same.
+        # Later settings are left out at their defaults, so that fingerprints of earlier data sets stay the same.
         defaults = {"label": None, "white": WHITE, **CsvFormat().csv_settings()}
         unsaid = [name for name, value in defaults.items() if found[name] == value]
         return {name: value for name, value in found.items() if name not in unsaid}
@@ -80,33 +80,37 @@ class _Pixels(CsvFormat, Preprocessor):
         """Return the partitions of the files.
 
         Raises:
-            DataError: files that cannot be read as images.
+            DataError: files cannot be read as images.
         """
         return plan(files, self.form)
 
     def read(self, partition: Piece) -> Iterator[Chunk]:
-        """Yield the images of one partition; see `raysq.problems.images.readers`."""
+        """Yield the images of one partition in chunks; see `raysq.problems.images.readers` for the columns."""
         for table, note in read(partition, self.form):
             yield Chunk(table, note)
 
 
 @dataclass(frozen=True)
 class ImagePreprocessor(_Pixels):
-    """How raw images become pixels of one size and color. The fields are settings.
+    """Convert raw images to pixels of one size and color, with labels. The fields are settings.
 
     Attributes:
-        size: "WIDTHxHEIGHT" in pixels; found in the files when none, if nearly all have the same.
-        color: "gray" or "rgb"; found in the files when none.
-        fit: how an image of other proportions is brought to the size: "stretch" it, "crop" the middle, or "pad" it.
-        background: what lies behind transparent pixels and beside padded images, "white" or "black".
-        damaged: "error", or "drop" leaves out images that cannot be read, and tells them.
-        label: the column of a csv file that has the classes, by name, or by number from 1; found when none. The csv
-            file has the pixels, or names the images of the folder in which it lies.
-        white: the value of a white pixel in arrays and csv files, such as 1 of fractions and 16 of scikit-learn's
-            digits; they are scaled to 0 to 255.
-        test: share of the images that are drawn for the test part where the source does not say which they are; by
-            a checksum of the pixels, so that equal images never lie on both sides. 0 for none.
-        classes: names of the classes in the order of their numbers; found in the files when empty.
+        size: "WIDTHxHEIGHT" in pixels. None to infer it from the files, if nearly all images have the same size.
+        color: "gray" or "rgb". None to infer it from the files.
+        fit: treatment of images with other proportions: "stretch" the image, "crop" to its center, or "pad" it.
+        background: "white" or "black", the color behind transparent pixels and of padding.
+        damaged: "error", or "drop" to leave out images that cannot be read, and report them.
+        label: column of a csv file with the classes, by name or by number from 1. None to infer it. The csv file holds
+            the pixels, or names the images of the folder it is in.
+        white: value of a white pixel in arrays and csv files, such as 1 for fractions and 16 for scikit-learn's digits.
+            Values are scaled to 0 to 255.
+        test: share of the images to draw for the test part if the source has no parts. The draw is by a checksum of
+            the pixels, so that equal images are in the same part. 0 for no test part.
+        classes: names of the classes by index. Empty to infer them from the files.
+
+    Example:
+        >>> ImagePreprocessor(size="64x48", color="gray").form.shape
+        (48, 64, 1)
     """
 
     test: float = 0.1
@@ -123,24 +127,27 @@ class ImagePreprocessor(_Pixels):
 
     @property
     def form(self) -> Form:
-        """What every image becomes."""
+        """The format of every image."""
         return dataclasses.replace(super().form, classes=self.classes, test=self.test, labels=True)
 
     def infer(self, files: list[Path]) -> "tuple[ImagePreprocessor, list[str]]":
-        """These settings with what was not said found in the files, and what was found, in lines.
+        """Infer settings the user left out from the files, and report what was inferred.
+
+        Returns:
+            The preprocessor with size, color and classes set, of a csv file also the label, and messages.
 
         Raises:
-            DataError: something cannot be found out; the message says what to say.
+            DataError: a setting cannot be inferred; the message says which to give.
         """
         found = infer(files, self.form)
         settings = dataclasses.replace(self, **_known(found.form), classes=found.form.classes)
         return settings, [*found.told, *found.left_out]
 
     def validate_stats(self, stats: list[Note]) -> None:
-        """Raise the first error of all chunks.
+        """Validate the statistics of all chunks.
 
         Raises:
-            DataError: no images, one class only, none to train on.
+            DataError: no images, a single class, no training images, or parts for some of the images only.
         """
         validation.validate(self, stats)
 
@@ -149,28 +156,33 @@ class ImagePreprocessor(_Pixels):
         return validation.summarize(self, stats)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Return a report as lines for the user."""
         return validation.describe(report)
 
 
 @dataclass(frozen=True)
 class ImagePredictionPreprocessor(_Pixels):
-    """How raw images are read for predictions: as those that a run was trained on, without labels.
+    """Read raw images for predictions as those a run was trained on, without labels.
 
-    Attributes are those of `ImagePreprocessor`; an image that cannot be read is left out and told.
+    The fields are those of `ImagePreprocessor` without `test` and `classes`. Images that cannot be read are left out
+    and reported.
     """
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "ImagePredictionPreprocessor":
-        """That which reads files as a preparation with these settings does."""
+        """Return the preprocessor that reads files as an `ImagePreprocessor` with these settings does.
+
+        Args:
+            settings: settings in the manifest of the run's data set.
+        """
         names = ("size", "color", "fit", "background", "label", "white", *CsvFormat().csv_settings())
         return cls(**{name: settings[name] for name in names if name in settings}, damaged="drop")
 
     def infer(self, files: list[Path]) -> "tuple[ImagePredictionPreprocessor, list[str]]":
-        """The same: the run says all.
+        """Return the preprocessor itself, since the run determines all settings, and messages about files not read.
 
         Raises:
-            DataError: files without images.
+            DataError: no images in the files.
         """
         return self, infer(files, self.form).left_out
 
@@ -179,15 +191,15 @@ class ImagePredictionPreprocessor(_Pixels):
         validation.validate_images(stats)
 
     def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
-        """Return `images`, `resized`, `frames`, `damaged` and `ignored`."""
+        """Return `images`, `resized`, `frames`, `ignored`, `damaged` and `brightest`; see `validation.seen`."""
         return validation.seen(stats)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Return a report as lines for the user."""
         return [validation.counted(report["images"]), *validation.repairs(report)]
 
 
 def _known(form: Form) -> dict[str, Any]:
-    """The settings that a form stands for."""
+    """Return the settings `size`, `color` and `label` of a form."""
     size = {"size": f"{form.width}x{form.height}", "color": "gray" if form.channels == 1 else "rgb"}
     return {**size, "label": form.label or None}

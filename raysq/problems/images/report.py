@@ -1,4 +1,4 @@
-"""What a report shows of a model of images: what it sees, takes for what, and what its layers make of an image."""
+"""Report sections of image models: sample inputs, confusion, confidence, mistakes, activations, reconstructions."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,14 +19,14 @@ from raysq.problems.images.settings import ImageSettings
 Predict = Callable[[np.ndarray], np.ndarray]
 Activations = Callable[[np.ndarray], dict[str, np.ndarray]]
 
-SAMPLED = 10_000  # images at most behind the figures
-_AGAIN = 1_000  # of those that an autoencoder gives again, which are kept
+SAMPLED = 10_000  # most images behind the figures of a classifier
+_AGAIN = 1_000  # most images behind the figures of an autoencoder
 _MISTAKES = 24
-_CLASSES, _EACH = 20, 12  # at most so many classes are shown, each by so many images
-_TILE = 96  # pixels of a side of a picture on the page, at most
-_ROW = 880  # pixels of a row of pictures
-_SHOWN = 10  # reconstructions
-_CHANNELS, _COLUMNS = 64, 16
+_CLASSES, _EACH = 20, 12  # most classes to show, and most images of each
+_TILE = 96  # largest side of a picture in pixels
+_ROW = 880  # width of a row of pictures in pixels
+_SHOWN = 10  # reconstructions to show
+_CHANNELS, _COLUMNS = 64, 16  # most channels to show of a layer, and most in a row
 
 
 def report(
@@ -39,19 +39,21 @@ def report(
     activations: Activations | None = None,
     week: str | None = None,
 ) -> list[Section]:
-    """The sections of a run on images.
+    """Return the report's sections on a run with images.
 
     Args:
-        dataset: what the run was trained on.
-        facts: the run's facts.
-        settings: the run's image settings.
-        predict: the model, from x as `gather` makes it to `(n, classes)` or images.
-        embedding: not for images.
-        activations: from x to what each layer gives, by the layer's name; nothing for models that are no graph.
-        week: for forecasts only.
+        dataset: the data set of the run.
+        facts: metadata of the run.
+        settings: image settings of the run.
+        predict: function that applies the model to x as `gather` returns it. It returns probabilities of shape
+            `(n, classes)`, or images.
+        embedding: not used.
+        activations: function from x to the output of each layer by name; empty for models that are not a graph of
+            layers.
+        week: must be None; only forecasts have weeks.
 
     Raises:
-        UsageError: a week is asked for.
+        UsageError: `week` is given.
     """
     if week is not None:
         raise UsageError("--week is for forecasts; images have no time")
@@ -91,12 +93,12 @@ def _answers(examples: Images, indices: np.ndarray, predict: Predict) -> ClassPr
 
 
 def _samples_section(examples: Images, classes: Sequence[str]) -> Section:
-    """Some training images of each class, a row each."""
+    """Return the section of sample training images, a strip for each class."""
     labels = examples.pictures.labels[examples.rows]
     counts = np.bincount(labels, minlength=len(classes))
     each = max(3, min(_EACH, 160 // max(1, min(len(classes), _CLASSES))))
     if examples.pictures.shape[2] == 3:
-        each = min(each, 8)  # colors take more bytes
+        each = min(each, 8)  # color images take more bytes of the page
     shown = []
     for number in np.flatnonzero(counts)[:_CLASSES].tolist():
         places = np.flatnonzero(labels == number)
@@ -142,7 +144,7 @@ def _layers_section(
     classes: Sequence[str],
     split: str,
 ) -> Section | None:
-    """What each layer makes of one image."""
+    """Return the section with the activations of each layer for one image."""
     if activations is None:
         return None
     x, y, _ = next(example_batches(examples, np.zeros(1, np.int64), BATCH))
@@ -158,7 +160,7 @@ def _layers_section(
     for name, values in layers.items():
         one = np.asarray(values[0], np.float32)
         if before is not None and one.size == before.size and np.array_equal(one.ravel(), before.ravel()):
-            continue  # flattened, or dropout, which does nothing now
+            continue  # Flatten, or Dropout, which is the identity in inference
         if not (one.shape == probability.shape and np.allclose(one, probability, atol=1e-6)):
             items.append(_layer(name, one))
         before = one
@@ -209,7 +211,7 @@ def _again_sections(
     where: str,
     split: str,
 ) -> list[Section]:
-    """Images, codes and reconstructions; the errors, and the images that are given again worst."""
+    """Return the sections of an autoencoder: images with codes and reconstructions, errors, worst reconstructions."""
     errors: list[np.ndarray] = []
     mean = examples.pictures.mean()
     base = 0.0
@@ -250,7 +252,7 @@ def _again_sections(
 
 
 def _again(examples: Images, indices: np.ndarray, predict: Predict, activations: Activations | None) -> list[Item]:
-    """Rows of images, of their codes, and of what is made of these."""
+    """Return rows of images, their codes and their reconstructions."""
     x, _, count = next(example_batches(examples, indices, BATCH))
     again = np.clip(np.asarray(predict(x))[:count] * 255, 0, 255).round().astype(np.uint8)
     before = shrunk(_pixels(examples, examples.rows[indices]), _TILE)
@@ -262,7 +264,7 @@ def _again(examples: Images, indices: np.ndarray, predict: Predict, activations:
         flat = np.asarray(codes, np.float32).reshape(count, -1)
         high = float(flat.max())
         cells = [vector_sheet(one, high) for one in flat]
-        # As large as the images, so that each stands below its own.
+        # As wide as the images, so that each code is below its image.
         side = max(1, before.shape[2] // cells[0].shape[1])
         room = np.zeros((count, cells[0].shape[0] * side, before.shape[2]), np.uint8)
         for place, cell in enumerate(cells):
@@ -277,7 +279,7 @@ def _again(examples: Images, indices: np.ndarray, predict: Predict, activations:
 
 
 def _pixels(examples: Images, rows: np.ndarray) -> np.ndarray:
-    """The images of some rows, uint8 of shape (n, height, width, channels)."""
+    """Return the images of some rows, uint8 of shape (n, height, width, channels)."""
     return examples.pictures.pixels.take(rows).reshape(-1, *examples.pictures.shape)
 
 
@@ -287,6 +289,6 @@ def _ids(dataset: Dataset, rows: np.ndarray) -> list[str]:
 
 
 def _width(side: int, count: int, most: int) -> int:
-    """Pixels of a strip of so many tiles on the page: larger than life where there is room."""
+    """Return the width of a strip of tiles on the page in pixels, enlarged by a whole factor where there is room."""
     own = count * (side + GAP)
     return min(most, own * max(1, round(min(72, most / count) / side)))

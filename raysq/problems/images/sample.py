@@ -1,4 +1,4 @@
-"""Built-in synthetic images: an npz file of drawn shapes, for trying things out without any data."""
+"""Built-in synthetic images: an npz file of drawn shapes, for first steps without data."""
 
 import zipfile
 from pathlib import Path
@@ -8,29 +8,29 @@ import numpy as np
 from raysq.problems.sample_size import sample_length
 from raysq.storage.atomic import atomic_write
 
-VERSION = 1  # raised when the same number would give other images
+VERSION = 1  # raised when the same length would give other images
 DEFAULT = "3000"
 SIDE = 28
 CLASSES = ("bar", "cross", "ring", "square", "wave")
 
 _FEWEST, _MOST = 100, 200_000
-_TESTED = 5  # one image in so many is of the test part
+_TESTED = 5  # every fifth image is in the test part
 _BLOCK = 1000
 
 
 def sample(directory: Path, spec: str = "") -> Path:
-    """Writes synthetic images, the same for the same number everywhere, or finds them written.
+    """Write synthetic images, unless the file exists. The same length gives the same images everywhere.
 
     Args:
-        directory: where the file goes.
-        spec: how many, such as "2000"; three thousand when empty.
+        directory: folder of the file.
+        spec: number of images, such as "2000"; 3,000 if empty.
 
     Returns:
-        An npz file with `x_train`, `y_train`, `x_test` and `y_test` (a fifth of the images): uint8 of shape
-        (n, 28, 28), and the name of the shape.
+        Path of an npz file with `x_train`, `y_train`, `x_test` and `y_test`. The test part is a fifth of the images.
+        x is uint8 of shape (n, 28, 28), and y holds the name of each shape.
 
     Raises:
-        UsageError: not a number of images.
+        UsageError: `spec` is no number of images.
         SourceError: the directory cannot be written.
     """
     count = sample_length(spec, DEFAULT, "images", _FEWEST, _MOST)
@@ -48,16 +48,24 @@ def sample(directory: Path, spec: str = "") -> Path:
     }
     with atomic_write(path) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, array in arrays.items():
-            # `np.savez` writes the time of day into the file.
+            # `np.savez` writes the current time into the file, so that its bytes would differ.
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as file:
                 np.lib.format.write_array(file, array, (1, 0), allow_pickle=False)
     return path
 
 
 def shapes(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Synthetic images, and the numbers of their classes; the first ones are the same for any count.
+    """Draw synthetic images.
 
-    Each has one shape, of some size, place, thickness and turn, on a ground of noise; some are half hidden.
+    Each image has one shape of random size, place, thickness and rotation on a background of noise. Some shapes are
+    partly hidden. The first images are the same for any count.
+
+    Args:
+        count: number of images.
+        seed: seed of the random numbers.
+
+    Returns:
+        Pixels, uint8 of shape (count, 28, 28), and class indices, int64 of shape (count,).
     """
     pixels = np.empty((count, SIDE, SIDE), np.uint8)
     labels = np.empty(count, np.int64)
@@ -79,7 +87,7 @@ def _block(random: np.random.RandomState, count: int) -> tuple[np.ndarray, np.nd
     down, across = np.mgrid[:SIDE, :SIDE]
     y, x = down - uniform(11, 16), across - uniform(11, 16)
     u, v = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    inside = np.maximum(abs(u), abs(v)) - radius  # negative in a square of that half side
+    inside = np.maximum(abs(u), abs(v)) - radius  # negative inside a square with this half side
     far = [
         np.maximum(abs(v), abs(u) - radius),
         np.maximum(np.minimum(abs(u), abs(v)), inside),

@@ -1,4 +1,4 @@
-"""What a model sees of images, and what it is to give: the batch-time settings."""
+"""Batch-time settings of image problems: target, validation split and loss."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,19 +12,20 @@ from raysq.problems.base import InputSpec
 if TYPE_CHECKING:
     from raysq.problems.images.batches import Images
 
-SAME = ("image", "image")  # what an example is called, and what is the same in equal ones
+SAME = ("image", "image")  # nouns for an example, and for the content that equal examples share
 
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """What a model sees of images, and what it is to give. Changing it prepares nothing again.
+    """Batch-time settings of image problems. A change does not require the data to be prepared again.
 
     Attributes:
-        target: what a model is trained to give: the "label", or the "image" itself, as an autoencoder.
-        val: share of the images to validate on, of those that are not of the test part; or a number of them.
-        pick: which ones: "hash" by a checksum of the pixels (equal images stay together), or the "first" or "last".
-        train_samples: train on so many images only; none for all.
-        loss: "crossentropy", of the classes or of each pixel, or "mse", of the probabilities or of the pixels.
+        target: value to predict: the "label", or the "image" itself for an autoencoder.
+        val: share or number of the images outside the test part to validate on.
+        pick: selection of the validation images: "hash" by a checksum of the pixels, which keeps equal images
+            together, or the "first" or "last" images.
+        train_samples: number of images to train on; None for all.
+        loss: "crossentropy" of the classes or of each pixel, or "mse" of the probabilities or of the pixels.
     """
 
     target: Literal["label", "image"] = "label"
@@ -40,19 +41,22 @@ class ImageSettings:
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """The settings, `val` also where it was given as a number.
+        """Return the settings with `val` as text, also if it was given as a number.
 
         Args:
-            values: settings as a person may give them.
+            values: settings as the user gives them.
             dataset: prepared images.
         """
         return splits.with_val_text(values)
 
     def open(self, dataset: Dataset) -> "dict[str, Images]":
-        """The images of each split of a data set.
+        """Return the batch source of each split of a data set.
+
+        Args:
+            dataset: prepared images.
 
         Raises:
-            DataError: a split does not fit.
+            DataError: too few images for the splits.
         """
         from raysq.problems.images.batches import Images, pictures
 
@@ -60,11 +64,14 @@ class ImageSettings:
         return {name: Images(found, name) for name in splits.SPLITS}
 
     def inputs(self, dataset: Dataset) -> InputSpec:
-        """What a model builder is told.
+        """Return the input spec for model builders.
 
-        x is float32 of shape (height, width, channels), from 0 to 1. `outputs` is the number of classes, whatever the
-        target. `extra` has "classes" (names), "target", "priors" (share of each class in the training images), and
-        "mean", a function that gives the mean of the training images, float32 of the shape of x.
+        x is float32 from 0 to 1, of shape (height, width, channels). `outputs` is the number of classes for either
+        target. `extra` has "classes" (names), "target", "priors" (share of each class among the training images), and
+        "mean", a function that returns the mean of the training images, float32 of the shape of x.
+
+        Args:
+            dataset: prepared images.
         """
         from raysq.problems.images.batches import pictures
 

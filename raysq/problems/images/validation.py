@@ -17,20 +17,24 @@ Note = dict[str, Any]
 
 _NAMED = 5
 _LISTED = 20
-_DARK = 64  # of 255: no image has a pixel as bright as that
+_DARK = 64  # of 255; data whose brightest pixel is darker may have another value for white
 
 
 def validate_images(notes: list[Note]) -> None:
-    """Raises DataError where there are no images."""
+    """Raise DataError if there are no images."""
     if not any(note["images"] for note in notes):
         raise DataError("the source has no images that can be read", hint="give another --source")
 
 
 def validate(settings: "ImagePreprocessor", notes: list[Note]) -> None:
-    """Raises the error of what cannot be used.
+    """Validate the statistics of all chunks.
+
+    Args:
+        settings: the preprocessor.
+        notes: statistics of all chunks, in order.
 
     Raises:
-        DataError: no images, some that say what is test while others do not, one class, none to train on.
+        DataError: no images, a single class, no training images, or parts for some of the images only.
     """
     validate_images(notes)
     total, said = _total(notes, "images"), _total(notes, "said")
@@ -55,7 +59,17 @@ def validate(settings: "ImagePreprocessor", notes: list[Note]) -> None:
 
 
 def summarize(settings: "ImagePreprocessor", notes: list[Note]) -> Note:
-    """The data set's report. Its `share` is what was to be drawn for the test part, None where the source says."""
+    """Return the data set's report.
+
+    Args:
+        settings: the preprocessor.
+        notes: statistics of all chunks, in order.
+
+    Returns:
+        `classes`, `counts` (images of each class by part), `shape`, `contradictions` (see `duplicates.find`), `parts`
+        ("none", "given" by the source, or "drawn"), and `share`, the share of the test part to draw, or None if the
+        source has parts. The entries of `seen` are added.
+    """
     counts = dict(zip(SIDES, _counts(notes), strict=True))
     test, said = counts["test"], _total(notes, "said")
     form = settings.form
@@ -71,7 +85,11 @@ def summarize(settings: "ImagePreprocessor", notes: list[Note]) -> Note:
 
 
 def seen(notes: list[Note]) -> Note:
-    """`images`, `resized`, `frames`, `ignored`, `damaged` (`count`, and the first `names`) and `brightest`."""
+    """Return totals of the statistics of all chunks.
+
+    Returns:
+        `images`, `resized`, `frames`, `ignored`, `damaged` (`count`, and the first `names`) and `brightest`.
+    """
     names = [name for note in notes for name in note["damaged"]["names"]]
     return {
         **{name: _total(notes, name) for name in ("images", "resized", "frames", "ignored")},
@@ -81,7 +99,7 @@ def seen(notes: list[Note]) -> Note:
 
 
 def describe(report: Mapping[str, Any]) -> list[str]:
-    """Return a report in lines for people."""
+    """Return a data set's report as lines for the user."""
     train, test, validation = parts_by_class(report["counts"])
     names = report["classes"]
     both = [f"{name} {sum(counts):,}" for name, *counts in zip(names, train, test, validation, strict=True)]
@@ -102,7 +120,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         drawn = Message(f"{parts} drawn by the images' checksums", "--test SHARE")
         lines.append(drawn if report["parts"] == "drawn" else f"{parts}, as the source says")
     lines += class_messages(names, train, test, validation, "image")
-    twins = report.get("contradictions", {"count": 0})  # data that were prepared earlier do not say it
+    twins = report.get("contradictions", {"count": 0})  # reports of earlier versions lack it
     if twins["count"]:
         lines.append(
             f"{counted(twins['count'])} have the same pixels as one of another class ({', '.join(twins['names'])}"
@@ -112,9 +130,9 @@ def describe(report: Mapping[str, Any]) -> list[str]:
 
 
 def repairs(report: Mapping[str, Any]) -> list[str]:
-    """What was done to images that are not like the others, in lines."""
+    """Return messages about dark, resized, multi-frame and damaged images."""
     lines = []
-    if report.get("brightest", _DARK) < _DARK:  # data that were prepared earlier do not say it
+    if report.get("brightest", _DARK) < _DARK:  # reports of earlier versions lack it
         lines.append(
             f"the brightest pixel of all is {report['brightest']} of 255: if that is white, --set "
             f"white={report['brightest'] or 1} scales pixels"
@@ -134,7 +152,7 @@ def repairs(report: Mapping[str, Any]) -> list[str]:
 
 
 def counted(count: int, noun: str = "image") -> str:
-    """A number of things, with a plural where it takes one."""
+    """Return a count with its noun, such as "1 image" or "2 images"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
@@ -143,7 +161,7 @@ def _were(count: int) -> str:
 
 
 def _counts(notes: list[Note]) -> list[list[int]]:
-    """Images of each class in the train, the test and the validation part."""
+    """Return the number of images of each class in the train, the test and the validation part."""
     return [
         [sum(counts) for counts in zip(*(note["counts"][side] for note in notes), strict=True)]
         for side in range(len(SIDES))

@@ -1,13 +1,13 @@
-"""Reading raw files as images: pixels, label, part and name, whatever they are stored in.
+"""Readers of images: files of any supported format to tables of pixels, labels, parts and ids.
 
     form = Form(width=28, height=28, channels=1, classes=("cat", "dog"))
     for piece in plan(files, form):
         for table, note in read(piece, form):
             ...
 
-Every table has the column `pixels` (fixed-size lists of uint8, row by row, the channels of a pixel beside each other)
-and `id` (large_string); where labels are read also `label` (int32, a place among the classes), `part` (int8: 0 train, 1
-test, 2 validation) and `key` (uint64, a checksum of the pixels). What its note holds is said at `rows.Rows`.
+Every table has the columns `pixels` (fixed-size lists of uint8 in the order height, width, channels) and `id`
+(large_string). If labels are read, it also has `label` (int32, index of the class), `part` (int8: 0 train, 1 test, 2
+validation) and `key` (uint64, checksum of the pixels). `rows.Rows` describes the statistics of a table.
 """
 
 from raysq.problems.images.readers.format import SUFFIXES, Form, Piece

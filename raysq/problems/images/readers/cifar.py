@@ -1,4 +1,4 @@
-"""The "python version" of CIFAR-10 and CIFAR-100: pickled batches in a folder or a tar (Krizhevsky 2009)."""
+"""Reader of the "python version" of CIFAR-10 and CIFAR-100: pickled batches in a folder or a tar (Krizhevsky 2009)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,11 @@ _META = {"batches.meta": "label_names", "meta": "fine_label_names"}
 
 
 def batches(names: Iterable[str]) -> list[str]:
-    """Which of these paths are batches of CIFAR, those to train on first; none where it is something else."""
+    """Return the paths that are batches of CIFAR, training batches first. Empty if the files are not CIFAR.
+
+    Args:
+        names: paths of all files of the folder or archive.
+    """
     names = list(names)
     ends = {name.rpartition("/")[2]: name for name in names}
     found = sorted(name for end, name in ends.items() if _TEN.fullmatch(end))
@@ -33,18 +37,26 @@ def batches(names: Iterable[str]) -> list[str]:
 
 
 def part_of(name: str) -> int:
-    """0 for a batch to train on, 1 for one to test on."""
+    """Return 0 for a training batch and 1 for a test batch."""
     return int(name.rpartition("/")[2].startswith("test"))
 
 
 def plan(path: Path) -> list[Piece]:
-    """A piece for each batch."""
+    """Return a partition for each batch."""
     sizes = _sizes(path)
     return [Piece(str(path), "cifar", sizes[name], (name,), part=part_of(name)) for name in batches(sizes)]
 
 
 def classes(path: Path, limits: Limits) -> list[str]:
-    """The names of the classes, in the publisher's order; their numbers where the file with the names is not there."""
+    """Return the names of the classes in the publisher's order, or their numbers if the file of names is missing.
+
+    Args:
+        path: folder or archive.
+        limits: limits of memory.
+
+    Raises:
+        DataError: a file is damaged or is not of CIFAR.
+    """
     for name in _sizes(path):
         key = _META.get(name.rpartition("/")[2])
         if key is not None:
@@ -57,7 +69,7 @@ def classes(path: Path, limits: Limits) -> list[str]:
 
 
 def missing(path: Path) -> list[str]:
-    """Which of the publisher's batches to train on are not there."""
+    """Return the names of CIFAR-10's training batches that are missing."""
     there = {name.rpartition("/")[2] for name in batches(_sizes(path))}
     if not any(_TEN.fullmatch(name) for name in there):
         return []
@@ -65,14 +77,14 @@ def missing(path: Path) -> list[str]:
 
 
 def others(path: Path) -> list[str]:
-    """The files that are neither batches nor names of classes."""
+    """Return the paths of files that are neither batches nor names of classes."""
     names = _sizes(path)
     taken = set(batches(names)) | {name for name in names if name.rpartition("/")[2] in _META}
     return [name for name in names if name not in taken]
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """The images of a batch; their ids are its name and their number in it, from 1."""
+    """Yield the images of a batch. Ids are the name of the batch and the image's number in it, from 1."""
     pixels, labels = _batch(piece, form)
     name = piece.names[0].rpartition("/")[2]
     rows = Rows(form)
@@ -87,7 +99,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
 
 
 def _batch(piece: Piece, limits: Limits) -> tuple[np.ndarray, list[Any]]:
-    """Pixels of shape (n, 3072) and labels."""
+    """Return pixels, uint8 of shape (n, 3072), and labels of a batch."""
     name = piece.names[0]
     found = unpickle(_bytes(Path(piece.path), name, limits), name)
     pixels, labels = found.get("data"), found.get("labels", found.get("fine_labels"))

@@ -1,4 +1,4 @@
-"""Images in csv files, a row each: a label and the pixels, as Kaggle's digit recognizer has them."""
+"""Reader of images in csv files with a label and the pixels in each row, such as Kaggle's digit recognizer."""
 
 import contextlib
 import math
@@ -21,10 +21,10 @@ from raysq.problems.images.readers.format import WHITE, Form, Piece
 from raysq.problems.images.readers.npz import as_images, labels
 from raysq.problems.images.readers.rows import Note, Rows
 
-_BLOCK = 8 << 20  # bytes of a file that are read at a time
+_BLOCK = 8 << 20  # bytes read at a time
 _LABELS = ("label", "class", "target", "y")
-_HEAD = 8 << 20  # bytes, of which so many columns take many
-_LOOKED_AT = 1000  # rows of a file without names in which the labels are looked for
+_HEAD = 8 << 20  # bytes to infer the format from; large, since rows of pixels are long
+_LOOKED_AT = 1000  # rows to infer the column of labels from if columns have no names
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Columns:
     """The columns of a file.
 
     Attributes:
-        names: of all, in their order; their numbers where the first line has none.
-        label: the one of the labels, "" where there is none.
-        csv: how the file is written.
-        size: bytes above the first row.
-        lines: lines above the first row.
-        messages: what was found of how the file is written.
+        names: names of all columns, in order; their numbers if the file has no header.
+        label: column of the labels, "" if there is none.
+        csv: format of the file.
+        size: bytes before the first row.
+        lines: lines before the first row.
+        messages: messages about the inferred format.
     """
 
     names: tuple[str, ...]
@@ -49,15 +49,20 @@ class Columns:
 
     @property
     def pixels(self) -> tuple[str, ...]:
-        """The names of those that are not the label."""
+        """The names of all columns except the label."""
         return tuple(name for name in self.names if name != self.label)
 
 
 def columns_of(path: Path, form: Form) -> Columns:
-    """The columns of a file, by its first line, and by some more where the columns have no names.
+    """Return the columns of a file, inferred from its header, or from the first rows if it has none.
+
+    Args:
+        path: csv file.
+        form: format of every image; its `label` and csv settings are used.
 
     Raises:
-        DataError: there is no label where the form asks for labels, or no square number of pixels.
+        DataError: the file is empty, has no column of labels although `form` needs one, or has a number of pixels that
+            is no square.
     """
     csv, messages = sniff_encoding(tables.head(path, CsvFormat())[0], form.csv)
     data, whole = tables.head(path, csv, _HEAD)
@@ -79,7 +84,8 @@ def columns_of(path: Path, form: Form) -> Columns:
     elif headed:
         label = next((name for name in names if name.lower() in _LABELS), "")
     elif _is_square(len(names) - 1):
-        # As Kaggle and most have it the first; as UCI's digits have it the last, beside which a corner's pixels.
+        # Kaggle and most others put the label first. UCI's digits put it last; the first column is then a corner pixel,
+        # which is constant.
         first, last = ({cells[place] for cells in found.rows if cells} for place in (0, -1))
         label = names[-1 if len(first) == 1 < len(last) else 0]
     columns = Columns(names, label, csv, found.size, found.lines, (*messages, *more))
@@ -97,14 +103,23 @@ def columns_of(path: Path, form: Form) -> Columns:
 
 
 def plan(paths: list[Path], parts: list[int], form: Form) -> list[Piece]:
-    """A piece for each file."""
+    """Return a partition for each file.
+
+    Args:
+        paths: csv files.
+        parts: part of each file: 0 train, 1 test, 2 validation, -1 unknown.
+        form: format of every image.
+
+    Raises:
+        DataError: the columns of a file are not those of images.
+    """
     for path in paths:
         columns_of(path, form)
     return [Piece(str(path), "csv", path.stat().st_size, part=part) for path, part in zip(paths, parts, strict=True)]
 
 
 def labels_in(path: Path, form: Form) -> set[Any]:
-    """The labels that occur in a file."""
+    """Return the labels that occur in a file."""
     columns = columns_of(path, form)
     found: set[Any] = set()
     for batch in _batches(path, columns, [columns.label], form):
@@ -113,7 +128,7 @@ def labels_in(path: Path, form: Form) -> set[Any]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """The images of a file; their ids are its name and the number of the row, from 1."""
+    """Yield the images of a file. Ids are the name of the file and the number of the row, from 1."""
     path, rows = Path(piece.path), Rows(form)
     columns = columns_of(path, form)
     side = math.isqrt(len(columns.pixels))

@@ -1,4 +1,4 @@
-"""From the bytes of an image file, or the pixels of an array, to pixels of the wanted size and color."""
+"""Decode image files, and convert arrays of pixels, to the target size and color."""
 
 import contextlib
 import io
@@ -14,23 +14,23 @@ from raysq.data.readers.files import open_file
 from raysq.errors import DataError
 from raysq.problems.images.readers.format import Form
 
-# What is asked for at a time: a file is never handed to a reader of another format than these.
+# Pillow tries only these formats: no other decoder ever reads a file.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
-MOST_PIXELS = 100_000_000  # of an image that is unpacked: a small file can claim any size
+MOST_PIXELS = 100_000_000  # most pixels of an image to decode, since a small file can claim any size
 _GRAY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-_TURNED = (5, 6, 7, 8)  # EXIF orientations in which width and height are exchanged
-_STRIP = 1 << 24  # pixels of a large image that are made flat at a time
-_REDUCED = 2  # a JPEG is unpacked at this many times the wanted size, or more
+_TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+_STRIP = 1 << 24  # pixels of a large image to flatten at a time
+_REDUCED = 2  # a larger JPEG is decoded at this multiple of the target size, or more
 
 
 @dataclass(frozen=True)
 class Head:
-    """What an image file says before its pixels are unpacked.
+    """Size and color of an image file, known before its pixels are decoded.
 
     Attributes:
-        width: pixels, as it is to be seen.
-        height: pixels, as it is to be seen.
-        gray: whether it has no colors.
+        width: width in pixels, after the EXIF rotation.
+        height: height in pixels, after the EXIF rotation.
+        gray: whether the image has no colors.
     """
 
     width: int
@@ -40,12 +40,12 @@ class Head:
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image as it was asked for.
+    """An image of the target size and color.
 
     Attributes:
         pixels: uint8 of shape (height, width, channels).
-        resized: whether it had another size.
-        frames: how many pictures the file holds; the first one is taken.
+        resized: whether the file had another size.
+        frames: number of frames in the file, of which the first is used.
     """
 
     pixels: np.ndarray
@@ -54,10 +54,14 @@ class Decoded:
 
 
 def head(source: bytes | Path, name: str) -> Head:
-    """Size and color of an image file.
+    """Return size and color of an image file.
+
+    Args:
+        source: path of the file, or its bytes, of which the beginning is enough.
+        name: name of the file, for errors.
 
     Raises:
-        DataError: no image.
+        DataError: the file is no image.
     """
     with contextlib.ExitStack() as stack, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -66,7 +70,7 @@ def head(source: bytes | Path, name: str) -> Head:
             width, height = image.size
             try:
                 turned = image.getexif().get(ExifTags.Base.Orientation) in _TURNED
-            except Exception:  # what is in the tags is the file's own; without them it stands as it lies
+            except Exception:  # unreadable tags are ignored: the image is not rotated
                 turned = False
             palette = image.palette if image.mode == "P" else None
             gray = image.mode in _GRAY or (palette is not None and _is_gray(palette))
@@ -74,13 +78,18 @@ def head(source: bytes | Path, name: str) -> Head:
 
 
 def decode(raw: bytes, name: str, form: Form) -> Decoded:
-    """The pixels of an image file.
+    """Decode an image file to the pixels that a viewer shows.
 
-    As a viewer shows them: turned as EXIF says, 16 bits scaled to 8, transparent pixels over the background, the
-    first picture of several.
+    The image is rotated as EXIF states, 16 bits are scaled to 8, transparent pixels are laid over the background, and
+    the first of several frames is used.
+
+    Args:
+        raw: content of the file.
+        name: name of the file, for errors.
+        form: target size and color.
 
     Raises:
-        DataError: no image, a damaged one, or one that is too large.
+        DataError: the file is no image, is damaged, or is too large.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -89,7 +98,7 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
             frames = int(getattr(opened, "n_frames", 1)) if opened.format in ("GIF", "TIFF", "WEBP") else 1
             original = opened.size
             if opened.format == "JPEG" and form.width:
-                side = _REDUCED * max(form.width, form.height)  # the image may still be turned
+                side = _REDUCED * max(form.width, form.height)  # of both sides, since EXIF may exchange them
                 opened.draft(None, (side, side))
             try:
                 image.load()
@@ -100,7 +109,7 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
                 ) from None
             try:
                 image = ImageOps.exif_transpose(image)
-            except Exception:  # tags that cannot be read turn nothing
+            except Exception:  # unreadable tags are ignored: the image is not rotated
                 image = opened
             turned = (image.size[0] > image.size[1]) != (opened.size[0] > opened.size[1])
             plain = image.mode in ("L", "RGB") and "transparency" not in image.info
@@ -112,11 +121,11 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
 
 
 def convert(pixels: np.ndarray, form: Form) -> np.ndarray:
-    """Images of an array as they are asked for.
+    """Convert images of an array to the target size and color.
 
     Args:
-        pixels: uint8 of shape (n, height, width, channels), channels 1 or 3.
-        form: the wanted size and color.
+        pixels: uint8 of shape (n, height, width, channels) with 1 or 3 channels.
+        form: target size and color.
 
     Returns:
         uint8 of shape (n, *form.shape).
@@ -131,10 +140,10 @@ def convert(pixels: np.ndarray, form: Form) -> np.ndarray:
 
 
 def _opened(file: IO[bytes], name: str) -> Any:
-    """The image file, its pixels not unpacked yet."""
+    """Open an image file without decoding its pixels."""
     try:
         image = Image.open(file, formats=FORMATS)
-        width, height = image.size  # which a damaged TIFF may lack
+        width, height = image.size  # raises for a damaged TIFF without a size
     except Image.DecompressionBombError:
         raise DataError(f"{name} claims more pixels than any image of a data set has; take it out") from None
     except Exception as error:
@@ -152,7 +161,7 @@ def _opened(file: IO[bytes], name: str) -> Any:
 
 
 def _flat(image: Image.Image, background: int, name: str) -> Image.Image:
-    """The image as "L" or "RGB", nothing of it transparent; made in strips, so that a large one is not held thrice."""
+    """Convert an image to opaque "L" or "RGB", in strips, so that memory does not hold three copies of a large one."""
     width, height = image.size
     rows = max(1, _STRIP // width)
     if height <= rows:
@@ -185,7 +194,7 @@ def _flat_strip(image: Image.Image, background: int, name: str) -> Image.Image:
 
 
 def _narrowed(image: Image.Image, name: str) -> Image.Image:
-    """16 bits as 8."""
+    """Scale 16 bits to 8."""
     wide = np.asarray(image)
     if image.mode == "F" or wide.min(initial=0) < 0 or wide.max(initial=0) > 65535:
         raise DataError(f"{name} has pixels of {image.mode} beyond 16 bits; write it with 8 or 16 bits")
@@ -211,7 +220,7 @@ def _fitted(image: Image.Image, form: Form) -> Image.Image:
 
 
 def _is_gray(palette: Any) -> bool:
-    """Whether a palette has no colors."""
+    """Whether all colors of a palette are gray."""
     if palette.mode != "RGB":
         return False
     colors = np.frombuffer(bytes(palette.palette), np.uint8)
@@ -220,6 +229,6 @@ def _is_gray(palette: Any) -> bool:
 
 
 def _said(error: Exception) -> str:
-    """The beginning of what a reader says, in one line."""
+    """Return the first line of an error, at most 100 characters."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:100]

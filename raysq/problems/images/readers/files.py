@@ -1,4 +1,4 @@
-"""Image files: in a folder for each class, given one by one, or in a zip archive."""
+"""Reader of image files: in a folder for each class, in a zip archive, or given one by one."""
 
 import functools
 import stat
@@ -17,12 +17,18 @@ from raysq.problems.images.readers.format import IMAGES, Form, Piece
 from raysq.problems.images.readers.rows import Note, Rows
 from raysq.text.readers.layout import Layout
 
-_MOST = 2000  # files of a piece
-_RAW, _HELD = 64 << 20, 64 << 20  # bytes of files, and of pixels, of a piece
+_MOST = 2000  # most files of a partition
+_RAW, _HELD = 64 << 20, 64 << 20  # most bytes of files, and of pixels, of a partition
 
 
 def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
-    """The pieces of a folder tree or a zip archive: in the order of the names, of a zip in its own."""
+    """Return the partitions of a folder tree, in the order of names, or of a zip archive, in its own order.
+
+    Args:
+        path: folder or zip archive.
+        found: location of the classes in the paths.
+        form: format of every image, for the size of a partition.
+    """
     kind = "tree" if path.is_dir() else "zip"
     most = max(1, min(_MOST, _HELD // max(form.bytes, 1)))
     pieces: list[Piece] = []
@@ -47,7 +53,7 @@ def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
 
 
 def plan_files(paths: Sequence[Path]) -> list[Piece]:
-    """The pieces of image files that were given themselves."""
+    """Return the partitions of image files that were given one by one."""
     return [
         Piece(
             str(paths[0].parent), "files", sum(path.stat().st_size for path in some), tuple(path.name for path in some)
@@ -57,16 +63,16 @@ def plan_files(paths: Sequence[Path]) -> list[Piece]:
 
 
 def names_of(path: Path) -> list[str]:
-    """The paths of all files in a folder tree or a zip archive.
+    """Return the paths of all files in a folder tree or a zip archive.
 
     Raises:
-        DataError: a zip archive that is damaged, encrypted, or not to be trusted.
+        DataError: the zip archive is damaged or encrypted, or has links or paths that lead out of it.
     """
     return [name for name, _ in _sizes(path)]
 
 
 def hidden_in(path: Path) -> tuple[str, ...]:
-    """The files of a zip archive that are hidden or the system's own; those of a folder are told by its source."""
+    """Return the hidden and system files of a zip archive. Empty for a folder, whose source reports them."""
     if path.is_dir():
         return ()
     about = path.stat()
@@ -74,7 +80,7 @@ def hidden_in(path: Path) -> tuple[str, ...]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """The images of a piece; their ids are their paths."""
+    """Yield the images of a partition. Ids are the paths."""
     rows = Rows(form)
     where = piece.layout or Layout("files")
     if piece.kind == "zip":
@@ -89,7 +95,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
 
 
 def content(path: Path, name: str, limits: Limits) -> bytes:
-    """The bytes of one file of a zip archive."""
+    """Return the content of one file of a zip archive."""
     with open_zip(path) as archive:
         return _member(archive, path, name, limits)
 
@@ -105,7 +111,7 @@ def _one(
 
 
 def _sizes(path: Path) -> Sequence[tuple[str, int]]:
-    """Name and bytes of each file, those that are hidden left out."""
+    """Return name and size in bytes of each file that is not hidden."""
     if path.is_dir():
         return [(file.name, file.size) for file in walk_tree(path).files]
     about = path.stat()
@@ -114,7 +120,7 @@ def _sizes(path: Path) -> Sequence[tuple[str, int]]:
 
 @functools.lru_cache(maxsize=16)
 def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
-    """Name and bytes of each file of a zip archive, and the names of those that are hidden or the system's own."""
+    """Return name and size of each file of a zip archive, and the names of its hidden and system files."""
     found, hidden = [], []
     with open_zip(path) as archive:
         for info in archive.infolist():
@@ -134,7 +140,7 @@ def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int],
 
 
 def _member(archive: zipfile.ZipFile, path: Path, name: str, limits: Limits) -> bytes:
-    """The bytes of a member: no more than an image can have, whatever the archive says."""
+    """Return the content of a member, up to the limit for one object, whatever size the archive claims."""
     with open_member(archive, name, path) as file:
         raw = file.read(limits.max_object_bytes + 1)
     limits.check_object(f"{path.name}: {name}", len(raw))

@@ -1,4 +1,4 @@
-"""What every image becomes, and the pieces in which raw files are read."""
+"""The format of every image, and the partitions of the raw files."""
 
 import os
 import re
@@ -12,11 +12,11 @@ from raysq.text.readers.layout import Layout
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 TARS = (".tar.gz", ".tgz", ".tar")
 IDX = ("-ubyte", "-ubyte.gz")
-TABLES = (".csv", ".csv.gz", ".tsv", ".jsonl")  # that may name the images of a folder and their classes
+TABLES = (".csv", ".csv.gz", ".tsv", ".jsonl")  # tables that may name the images of a folder and their classes
 SUFFIXES = (".npz", *IDX, ".csv", ".csv.gz", ".zip", *TARS, *IMAGES)
 
-LARGEST = 4096  # pixels of a side
-WHITE = 255.0  # the value of a white pixel, where nobody says
+LARGEST = 4096  # most pixels of a side
+WHITE = 255.0  # default value of a white pixel
 
 Fit = Literal["stretch", "crop", "pad"]
 Kind = Literal["tree", "zip", "tar", "files", "listed", "npz", "idx", "cifar", "csv"]
@@ -24,20 +24,20 @@ Kind = Literal["tree", "zip", "tar", "files", "listed", "npz", "idx", "cifar", "
 
 @dataclass(frozen=True)
 class Form(CsvFormat):
-    """What every image becomes.
+    """The format of every image: size, color, classes, and how to read them.
 
     Attributes:
-        width: pixels; 0 where it is not known yet.
-        height: pixels; 0 where it is not known yet.
-        channels: 1 gray, 3 red, green and blue; 0 where it is not known yet.
-        fit: how an image of other proportions is brought to the size: "stretch" it, "crop" the middle, or "pad" it.
-        background: 0 to 255: what lies behind transparent pixels and beside padded images.
-        classes: their names, in the order of their numbers.
-        test: share of the images that are drawn for the test part where the source does not say which they are.
-        damaged: "error", or "drop" leaves out images that cannot be read.
-        labels: whether labels are read; without, as for predictions, the source may lack them.
-        label: the column of a csv file that has the labels, by name or number from 1; "" where it is not known.
-        white: the value of a white pixel in arrays and csv files; such pixels are scaled to 0 to 255.
+        width: width in pixels; 0 if not known yet.
+        height: height in pixels; 0 if not known yet.
+        channels: 1 for gray, 3 for red, green and blue; 0 if not known yet.
+        fit: treatment of images with other proportions: "stretch" the image, "crop" to its center, or "pad" it.
+        background: gray level from 0 to 255 behind transparent pixels and of padding.
+        classes: names of the classes by index.
+        test: share of the images to draw for the test part if the source has no parts.
+        damaged: "error", or "drop" to leave out images that cannot be read.
+        labels: whether to read labels. Predictions need none.
+        label: column of a csv file with the labels, by name or by number from 1; "" if not known.
+        white: value of a white pixel in arrays and csv files. Pixels are scaled to 0 to 255.
     """
 
     width: int = 0
@@ -59,26 +59,26 @@ class Form(CsvFormat):
 
     @property
     def bytes(self) -> int:
-        """Bytes of an image."""
+        """Bytes of the pixels of one image."""
         return self.height * self.width * self.channels
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What can be read independently of the rest.
+    """Partition: a part of the raw files that can be read independently of the others.
 
     Attributes:
-        path: the file or the folder.
-        kind: what it is.
-        size: bytes that it covers, for progress.
-        names: files of a folder or a zip, or the one member of a tar or a folder that is a CIFAR batch; of an npz the
-            names of the images and of the labels.
-        layout: where the classes are in a folder tree or an archive.
-        said: class and part of each of `names`, where a table of the folder says them.
-        part: what the source says of all its images: 0 train, 1 test, -1 nothing.
-        begin: number of the first image of an array, or among the images of a tar.
-        end: number after the last; None for all.
-        offset: where the first image's header is in a tar that is not packed.
+        path: file or folder.
+        kind: format of the file or folder.
+        size: size in bytes, for progress.
+        names: files of a folder or zip archive; the CIFAR batch in a folder or tar archive; the names of the arrays of
+            images and of labels in an npz file; or the path of the IDX file of labels.
+        layout: location of the classes in a folder tree or an archive.
+        said: class and part of each of `names`, if a table in the folder gives them.
+        part: part of all images of the partition: 0 train, 1 test, 2 validation, -1 unknown.
+        begin: index of the first image in an array or a tar archive.
+        end: index after the last image; None for all.
+        offset: position in bytes of the first image's header in an uncompressed tar archive.
     """
 
     path: str
@@ -94,15 +94,18 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """The file's name, for messages and ids."""
+        """The name of the file, for messages and ids."""
         return os.path.basename(self.path)
 
 
 def size_of(text: str) -> tuple[int, int]:
-    """Width and height, from "64x48" or "64".
+    """Parse a size such as "64x48", or "64" for a square.
+
+    Returns:
+        Width and height in pixels.
 
     Raises:
-        UsageError: neither.
+        UsageError: `text` is no size, or a side is not from 1 to `LARGEST`.
     """
     match = re.fullmatch(r"([0-9]{1,5})(?:[xX]([0-9]{1,5}))?", text.strip())
     width = int(match[1]) if match else 0

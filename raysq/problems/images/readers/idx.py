@@ -1,4 +1,4 @@
-"""Images in IDX files, the form in which MNIST is published: `train-images-idx3-ubyte` and its like, also .gz."""
+"""Reader of images in IDX files, the format of MNIST: `train-images-idx3-ubyte` and similar names, optionally .gz."""
 
 import contextlib
 import math
@@ -18,19 +18,27 @@ from raysq.problems.images.readers.format import IDX, Form, Piece
 from raysq.problems.images.readers.rows import Note, Rows
 
 _UBYTE = 0x08
-_BLOCK, _HELD = 4096, 64 << 20  # images, and bytes of them, that are read at a time
+_BLOCK, _HELD = 4096, 64 << 20  # most images, and most bytes, read at a time
 
 
 def pairs(paths: Iterable[Path], wanted: bool = True) -> list[tuple[Path, Path | None, int]]:
-    """Files of images, the files of their labels, and their parts; those to train on first.
+    """Pair files of images with their files of labels.
+
+    Args:
+        paths: IDX files.
+        wanted: whether labels are needed.
+
+    Returns:
+        File of images, file of labels or None, and part (0 train, 1 test, -1 unknown) of each pair, with test files
+        last.
 
     Raises:
-        DataError: images without labels, where these are wanted.
+        DataError: there is no file of images, or one without labels although `wanted`.
     """
     files: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: path.name.endswith(".gz"), reverse=True):
         if path.name.lower().endswith(IDX):
-            files[re.sub(r"\.gz$", "", path.name)] = path  # one that is not packed stands for both
+            files[re.sub(r"\.gz$", "", path.name)] = path  # an uncompressed file replaces a packed one of the same name
     found = []
     for name, path in sorted(files.items()):
         if _sides(path) == 1:
@@ -51,10 +59,10 @@ def pairs(paths: Iterable[Path], wanted: bool = True) -> list[tuple[Path, Path |
 
 
 def shape_of(path: Path, limits: Limits = LIMITS) -> tuple[int, int, int]:
-    """Images, height and width.
+    """Return the number of images, the height and the width.
 
     Raises:
-        DataError: no IDX file of images.
+        DataError: the file is no IDX file of images.
     """
     with _opened(path) as file:
         shape = _head(file, path)
@@ -65,7 +73,7 @@ def shape_of(path: Path, limits: Limits = LIMITS) -> tuple[int, int, int]:
 
 
 def plan(paths: Iterable[Path], form: Form) -> list[Piece]:
-    """A piece for each file of images."""
+    """Return a partition for each file of images."""
     return [
         Piece(str(path), "idx", path.stat().st_size, ("" if other is None else str(other),), part=part)
         for path, other, part in pairs(paths, form.labels)
@@ -73,10 +81,10 @@ def plan(paths: Iterable[Path], form: Form) -> list[Piece]:
 
 
 def labels_of(path: Path, limits: Limits = LIMITS) -> list[int]:
-    """The labels in a file.
+    """Return the labels in a file.
 
     Raises:
-        DataError: no IDX file of labels.
+        DataError: the file is no IDX file of labels.
     """
     with _opened(path) as file:
         shape = _head(file, path)
@@ -89,7 +97,7 @@ def labels_of(path: Path, limits: Limits = LIMITS) -> list[int]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """The images of a file; their ids are its name and their number in it, from 0."""
+    """Yield the images of a file. Ids are the name of the file and the image's index, from 0."""
     path, rows = Path(piece.path), Rows(form)
     count, height, width = shape_of(path, form)
     labels = labels_of(Path(piece.names[0]), form) if form.labels else None
@@ -116,7 +124,7 @@ def _sides(path: Path) -> int:
 
 
 def _head(file: IO[bytes], path: Path) -> tuple[int, ...]:
-    """The sides of the array in a file."""
+    """Read the header of a file, and return the shape of its array."""
     magic = _exactly(file, 4, path)
     if magic[:2] != b"\0\0" or magic[2] != _UBYTE or not 1 <= magic[3] <= 4:
         raise DataError(f"{path.name} is not an IDX file of bytes: it begins with {magic.hex(' ')}, not with 00 00 08")

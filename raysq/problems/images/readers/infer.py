@@ -1,4 +1,4 @@
-"""What a person did not say of their images, found in the files, and told."""
+"""Infer settings of images that the user left out from the files, and report what was inferred."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -19,14 +19,20 @@ from raysq.problems.images.readers.partition import found_layout, hidden_in, idx
 from raysq.text.fit_vocabulary import in_order
 from raysq.text.readers import layout
 
-_LOOKED_AT = 200  # image files
-_NEARLY_ALL = 0.95
-_SHOWN = 8
+_LOOKED_AT = 200  # image files to read the size and color of
+_NEARLY_ALL = 0.95  # share of the images that must agree in size
+_SHOWN = 8  # names in a message
 
 
 @dataclass(frozen=True)
 class Found:
-    """A form with nothing left open, what was found, and which files are not read, in lines."""
+    """Result of `infer`.
+
+    Attributes:
+        form: format of every image, with all settings known.
+        told: messages about what was inferred.
+        left_out: messages about files that are not read.
+    """
 
     form: Form
     told: list[str]
@@ -34,10 +40,15 @@ class Found:
 
 
 def infer(paths: Sequence[Path], form: Form) -> Found:
-    """Finds size, color and classes where they are not said.
+    """Infer size, color, label and classes from the files if they are not set.
+
+    Args:
+        paths: raw files.
+        form: format of every image as far as the user set it.
 
     Raises:
-        DataError: something cannot be found; the message says what to say.
+        DataError: a setting cannot be inferred, and the message says which to give; or there is a single class.
+        UsageError: csv settings are set, and the files are no csv files.
     """
     kind = sort_of(paths, form)
     told: list[str] = []
@@ -65,7 +76,7 @@ def infer(paths: Sequence[Path], form: Form) -> Found:
 
 
 def _heads(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> Counter[Head]:
-    """Sizes and colors of the images that are looked at, with their numbers."""
+    """Count the sizes and colors of the images, or of a sample of image files."""
     found: Counter[Head] = Counter()
     if kind == "npz":
         for path in paths:
@@ -100,7 +111,7 @@ def _heads(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> Co
 
 
 def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
-    """The heads of some image files, evenly spaced."""
+    """Count the sizes and colors of some image files, evenly spaced."""
     found: Counter[Head] = Counter()
     if kind == "files":
         if form.labels:
@@ -125,7 +136,7 @@ def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
         try:
             found[head(source, name)] += 1
         except DataError:
-            if form.damaged == "error" and kind != "tar":  # of a tar only the beginning of each was read
+            if form.damaged == "error" and kind != "tar":  # of a file in a tar only the beginning was read
                 raise
     if not found:
         raise DataError(
@@ -136,13 +147,13 @@ def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
 
 
 def _spaced(names: Sequence[str]) -> list[str]:
-    """Some names, evenly spaced."""
+    """Return at most `_LOOKED_AT` names, evenly spaced."""
     places = np.unique(np.linspace(0, max(len(names) - 1, 0), min(_LOOKED_AT, len(names))).astype(int))
     return [names[place] for place in places.tolist()]
 
 
 def _sized(form: Form, heads: Counter[Head], told: list[str], name: str) -> Form:
-    """The form with size and color."""
+    """Return the form with size and color set, and add messages to `told`."""
     sizes: Counter[tuple[int, int]] = Counter()
     for about, count in heads.items():
         sizes[about.width, about.height] += count
@@ -171,7 +182,7 @@ def _sized(form: Form, heads: Counter[Head], told: list[str], name: str) -> Form
 
 
 def _label(path: Path, form: Form, told: list[str]) -> str:
-    """The column of the labels of a csv file, by name, or by number where columns have no names."""
+    """Return the column of labels of a csv file, by name, or by number if columns have no names."""
     columns = table.columns_of(path, form)
     if columns.csv.header:
         told.append(Message(f"label: column {columns.label!r}", "--label NAME names another"))
@@ -181,7 +192,7 @@ def _label(path: Path, form: Form, told: list[str]) -> str:
 
 
 def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> list[str]:
-    """The names of the classes."""
+    """Return the names of the classes, and add messages to `told`."""
     if kind in ("npz", "idx", "csv"):
         labels: set[Any] = set()
         if kind == "npz":
@@ -219,7 +230,7 @@ def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> 
 
 
 def _left_out(paths: Sequence[Path], kind: Kind, form: Form) -> list[str]:
-    """The messages about what of folders and archives is not read."""
+    """Return the messages about files of folders and archives that are not read."""
     messages: list[str] = []
     for path in paths:
         if kind == "listed":

@@ -1,4 +1,4 @@
-"""Images in a folder whose classes stand in a table beside them: labels.csv, train.csv, or metadata.csv of the Hub."""
+"""Reader of images in a folder with a table of their classes: labels.csv, train.csv, or metadata.csv of the Hub."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,19 +16,19 @@ from raysq.text.readers.layout import PARTS
 from raysq.text.readers.partition import parts_by_name
 
 _NAMES = ("file_name", "filename", "file", "image", "image_id", "path", "image_path", "id", "name")
-_MOST = 2000  # files of a piece
-_RAW, _HELD = 64 << 20, 64 << 20  # bytes of files, and of pixels, of a piece
-_NEARLY_ALL = 0.9  # of the first rows name a file of their own, in the column that names the files
+_MOST = 2000  # most files of a partition
+_RAW, _HELD = 64 << 20, 64 << 20  # most bytes of files, and of pixels, of a partition
+_NEARLY_ALL = 0.9  # least share of distinct values among the first rows of the column of file names
 
 
 @dataclass(frozen=True)
 class Row:
-    """An image, and what a table says of it.
+    """An image listed in a table.
 
     Attributes:
         file: path in the folder.
         label: name of the class.
-        part: 0 train, 1 test, 2 validation, -1 not said.
+        part: 0 train, 1 test, 2 validation, -1 unknown.
     """
 
     file: str
@@ -38,13 +38,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Listing:
-    """The images that tables of a folder name.
+    """The images listed in the tables of a folder.
 
     Attributes:
-        rows: in the order of the tables.
-        sizes: bytes of each file of the folder.
-        missing: ids of the rows that name no file of the folder.
-        messages: which columns were taken, and what is left out.
+        rows: listed images, in the order of the tables.
+        sizes: size in bytes of each file in the folder, by path.
+        missing: ids of the rows that name no file in the folder.
+        messages: messages about the columns used and the files left out.
     """
 
     rows: tuple[Row, ...]
@@ -55,13 +55,13 @@ class Listing:
 
 @dataclass(frozen=True)
 class _Table:
-    """A table that names images.
+    """A table that lists images.
 
     Attributes:
-        path: where it lies in the folder.
-        file: column of the names.
-        label: column of the classes, "" where none is called so.
-        columns: all columns.
+        path: path in the folder.
+        file: column of file names.
+        label: column of classes, "" if no column can be identified.
+        columns: names of all columns.
     """
 
     path: str
@@ -71,7 +71,7 @@ class _Table:
 
 
 class _Files:
-    """The images of a folder, by whatever a table may call them."""
+    """The images of a folder, found by path, by file name, or by file name without suffix."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._paths = set(names)
@@ -79,10 +79,10 @@ class _Files:
         for name in names:
             last = PurePosixPath(name)
             for end in {last.name, last.stem}:
-                self._ends[end] = None if end in self._ends else name  # two files of that name are none
+                self._ends[end] = None if end in self._ends else name  # a name of two files identifies neither
 
     def find(self, value: str, folder: str) -> str | None:
-        """The file that a table in a folder names, or None."""
+        """Return the path of the file that a table in `folder` names by `value`, or None."""
         value = value.strip().replace("\\", "/").removeprefix("./")
         for path in (f"{folder}/{value}" if folder else value, value):
             if path in self._paths:
@@ -92,16 +92,20 @@ class _Files:
 
 
 def is_listed(path: Path, form: Form) -> bool:
-    """Whether tables of a folder name its images and their classes."""
+    """Whether tables in a folder list its images and their classes."""
     return any(table.label or form.label in table.columns for table in _tables(path, form)[0])
 
 
 def read_listing(path: Path, form: Form) -> Listing:
-    """Read the tables of a folder that name its images.
+    """Read the tables in a folder that list its images.
+
+    Args:
+        path: folder.
+        form: format of every image; its `label`, `damaged` and csv settings are used.
 
     Raises:
-        DataError: no column of classes, several tables that do not say which part they are of, rows without a class,
-            or an image that is named twice with different classes.
+        DataError: no column of classes, several tables of which one has no known part, rows without a class, rows that
+            name no image (unless these are dropped), or an image listed twice with different classes or parts.
     """
     tables, files, sizes = _tables(path, form)
     tables = [table for table in tables if table.label or form.label in table.columns]
@@ -148,7 +152,7 @@ def read_listing(path: Path, form: Form) -> Listing:
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
-    """The pieces of a folder: so many images each that files and pixels fit in memory."""
+    """Return the partitions of a folder, each with as many images as fit into memory with files and pixels."""
     listing = read_listing(path, form)
     most = max(1, min(_MOST, _HELD // max(form.bytes, 1)))
     pieces: list[Piece] = []
@@ -172,7 +176,7 @@ def plan(path: Path, form: Form) -> list[Piece]:
 
 
 def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int]]:
-    """The tables of a folder with a column that names its images, the images, and the bytes of all files."""
+    """Return the tables of a folder with a column of image names, its images, and the sizes of all files."""
     sizes = {file.name: file.size for file in walk_tree(path).files}
     files = _Files([name for name in sizes if name.lower().endswith(IMAGES)])
     found = []
@@ -182,7 +186,7 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
         try:
             head = sniff.head(path / name, _sniffed(path / name, form))
         except DataError:
-            continue  # a table of something else; it is told among what is left out
+            continue  # no table of images; it is reported among the files left out
         folder = name.rpartition("/")[0]
         column = _file_column(head, files, folder)
         if column is not None:
@@ -193,12 +197,12 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
 
 
 def _sniffed(path: Path, form: Form) -> readers.Form:
-    """How a table is written."""
+    """Infer the format of a table."""
     return sniff.sniffed(path, readers.Form(**form.csv_settings()))[0]
 
 
 def _file_column(head: sniff.Head, files: _Files, folder: str) -> str | None:
-    """The column whose values are names of images, each of its own; of several the one that is called so."""
+    """Return the column of distinct image names; of several, the one with a usual name, else the first."""
     found = []
     for column, values in head.items():
         texts = [str(value) for value in values if value is not None]
@@ -209,14 +213,14 @@ def _file_column(head: sniff.Head, files: _Files, folder: str) -> str | None:
 
 
 def _parts(paths: Sequence[str]) -> list[int]:
-    """The part of all rows of each table, by its folder or, of several, by its name; -1 for none."""
+    """Return the part of each table by its folder or, of several tables, by its name; -1 if unknown."""
     folders = [PARTS.get(path.split("/")[0].lower(), -1) if "/" in path else -1 for path in paths]
     by_name = parts_by_name([Path(path) for path in paths])
     return [own if own >= 0 else other for own, other in zip(folders, by_name, strict=True)]
 
 
 def _read(path: Path, file: str, label: str, images: Form) -> list[tuple[str, str, int, str]]:
-    """Name, class, part and id of each row of a table.
+    """Return image name, class, part and id of each row of a table.
 
     Raises:
         DataError: a row without a name or a class, or a damaged table.

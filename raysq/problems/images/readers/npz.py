@@ -1,4 +1,4 @@
-"""Images in an npz file of NumPy: arrays of pixels and of labels, such as Keras's mnist.npz; never unpickled."""
+"""Reader of images in NumPy's npz files: arrays of pixels and labels, such as Keras's mnist.npz. Never unpickles."""
 
 import contextlib
 import math
@@ -17,9 +17,9 @@ from raysq.errors import DataError
 from raysq.problems.images.readers.format import WHITE, Form, Piece
 from raysq.problems.images.readers.rows import Note, Rows
 
-_BLOCK = 16 << 20  # bytes of an array that are read at a time
-_HELD = 128 << 20  # bytes of pixels of a piece
-# Names of images and labels, and their part: as Keras and as MedMNIST name them, or all in one.
+_BLOCK = 16 << 20  # bytes of an array read at a time
+_HELD = 128 << 20  # most bytes of pixels of a partition
+# Names of images and labels, and their part: those of Keras, those of MedMNIST, and those of a single pair.
 _NAMES = (
     ("x_train", "y_train", 0),
     ("x_val", "y_val", 2),
@@ -35,10 +35,18 @@ _NAMES = (
 
 
 def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, NpyHeader]]:
-    """The arrays of images in a file: names of the images and the labels, part, and the images' head.
+    """Pair the arrays of images in a file with the arrays of labels.
+
+    Args:
+        path: npz file.
+        labels: whether labels are needed.
+
+    Returns:
+        Name of the images, name of the labels or "", part (0 train, 1 test, 2 validation, -1 unknown), and header of
+        the images, for each pair.
 
     Raises:
-        DataError: there are none, or they are none of images.
+        DataError: no arrays of images, an array that does not have the shape of images, or no labels although needed.
     """
     heads = _heads(path)
     found = [(x, y if y in heads else "", part, heads[x]) for x, y, part in _NAMES if x in heads]
@@ -55,14 +63,14 @@ def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, NpyHeade
 
 
 def others(path: Path) -> list[str]:
-    """The names of the arrays that are neither images nor labels."""
+    """Return the names of the arrays that are neither images nor labels."""
     heads = _heads(path)
     taken = {name for x, y, _ in _NAMES if x in heads for name in (x, y)}
     return [name for name in heads if name not in taken]
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
-    """Pieces of at most 128 MB of pixels."""
+    """Return partitions of at most 128 MiB of pixels, counted as a byte each."""
     pieces = []
     found = pairs(path, form.labels)
     total = max(1, sum(math.prod(head.shape) for _, _, _, head in found))
@@ -77,10 +85,15 @@ def plan(path: Path, form: Form) -> list[Piece]:
 
 
 def labels_of(path: Path, name: str, limits: Limits = LIMITS) -> list[Any]:
-    """The labels of an array, as whole numbers or texts.
+    """Return the labels of an array, as integers or strings.
+
+    Args:
+        path: npz file.
+        name: name of the array.
+        limits: limits of memory.
 
     Raises:
-        DataError: something else, or another number than there are images.
+        DataError: the array holds other values, or is no vector, or is larger than the limit for one object.
     """
     with _opened(path, name) as (file, head):
         if head.dtype.hasobject:
@@ -98,10 +111,14 @@ def labels_of(path: Path, name: str, limits: Limits = LIMITS) -> list[Any]:
 
 
 def labels(values: np.ndarray, what: str) -> list[Any]:
-    """The values of an array as whole numbers or texts.
+    """Return the values of an array as integers or strings.
+
+    Args:
+        values: integers, booleans, whole floats, or strings, shape (n,).
+        what: name of the array, for errors.
 
     Raises:
-        DataError: they are neither.
+        DataError: the values are neither whole numbers nor strings.
     """
     if values.dtype.kind in "iub":
         return values.astype(np.int64).tolist()
@@ -115,7 +132,7 @@ def labels(values: np.ndarray, what: str) -> list[Any]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """The images of a piece; their ids are the array's name and their number in it, from 0."""
+    """Yield the images of a partition. Ids are the name of the array and the image's index, from 0."""
     path, (x, y) = Path(piece.path), piece.names
     assert piece.end is not None
     rows = Rows(form)
@@ -138,20 +155,20 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
 
 
 def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
-    """Pixels as uint8 of shape (n, height, width, channels).
+    """Convert an array to pixels, uint8 of shape (n, height, width, channels).
 
     Args:
-        block: of shape (n, height, width), (n, height, width, channels) or (n, pixels).
-        what: its name, for messages.
-        form: says what white is.
+        block: array of shape (n, height, width), (n, height, width, channels) or (n, pixels of a square).
+        what: name of the array, for errors.
+        form: format of every image, of which `white` is used.
 
     Raises:
-        DataError: values that are not 0 to 255, or to white.
+        DataError: values that are not whole numbers from 0 to 255, or, with another `white`, not from 0 to `white`.
     """
     if form.white != WHITE:
         block = _scaled(block, what, form.white)
     if block.dtype.kind == "f" and block.size and block.max() > 1 and (block == np.rint(block)).all():
-        block = block.astype(np.int64)  # whole numbers, written as others
+        block = block.astype(np.int64)  # whole numbers stored as floats
     if block.dtype != np.uint8:
         if block.dtype.kind not in "iub" or (block.size and (block.min() < 0 or block.max() > 255)):
             raise DataError(
@@ -166,7 +183,7 @@ def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
 
 
 def _scaled(block: np.ndarray, what: str, white: float) -> np.ndarray:
-    """Pixels from 0 to `white` as whole numbers from 0 to 255."""
+    """Scale pixels from 0 to `white` to uint8 from 0 to 255."""
     if block.dtype.kind not in "iubf" or (block.size and not (block.min() >= 0 and block.max() <= white)):
         said = f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""
         raise DataError(
@@ -177,7 +194,11 @@ def _scaled(block: np.ndarray, what: str, white: float) -> np.ndarray:
 
 
 def shape_of(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """Height, width and channels of an array of images, or None where it is none."""
+    """Return height, width and channels of an array of images, or None if the shape is not that of images.
+
+    Args:
+        shape: shape of the array: (n, height, width), (n, height, width, 1 or 3), or (n, pixels of a square).
+    """
     if len(shape) == 2:
         side = math.isqrt(shape[1])
         return (side, side, 1) if side * side == shape[1] and side else None
@@ -197,7 +218,7 @@ def _check(path: Path, name: str, head: NpyHeader) -> None:
 
 
 def _heads(path: Path) -> dict[str, NpyHeader]:
-    """The heads of all arrays, by name."""
+    """Return the headers of all arrays by name."""
     with open_zip(path) as archive:
         found = {}
         for name in archive.namelist():
@@ -208,9 +229,9 @@ def _heads(path: Path) -> dict[str, NpyHeader]:
 
 
 def _blocks(file: IO[bytes], head: NpyHeader, begin: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Rows `begin` to `end` of an array, some at a time, each with the number of its first."""
+    """Yield rows `begin` to `end` of an array in blocks, each with the index of its first row."""
     each = math.prod(head.shape[1:]) * head.dtype.itemsize
-    if head.fortran:  # its rows do not lie together
+    if head.fortran:  # rows are not contiguous
         yield begin, np.ascontiguousarray(read_values(file, head)[begin:end])
         return
     left = begin * each
@@ -228,13 +249,13 @@ def _label_name(images: str) -> str:
 
 @contextlib.contextmanager
 def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], NpyHeader]]:
-    """An array in a file, at its values, and its head."""
+    """Open an array in a file, positioned at its values, and yield it with its header."""
     with open_zip(path) as archive, open_member(archive, f"{name}.npy", path) as file:
         yield file, _head(archive, f"{name}.npy", file)
 
 
 def _head(archive: zipfile.ZipFile, member: str, file: IO[bytes]) -> NpyHeader:
-    """The head of an array, which says no more than there is."""
+    """Read the header of an array, and check that the file has as many bytes as it claims."""
     head = read_header(file)
     left = archive.getinfo(member).file_size - file.tell()
     if min(head.shape, default=0) < 0 or (not head.dtype.hasobject and head.bytes > left):

@@ -1,4 +1,4 @@
-"""What the raw files are, the pieces in which they are read, and reading one."""
+"""Detect the format of the raw files, partition them, and read one partition."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,10 +18,14 @@ from raysq.text.readers.partition import parts_by_name
 
 
 def plan(paths: Sequence[Path], form: Form) -> list[Piece]:
-    """The pieces, in row order: that of the names in a folder tree, else that of the source.
+    """Return the partitions in row order: the order of names in a folder tree, else the order of the source.
+
+    Args:
+        paths: raw files.
+        form: format of every image.
 
     Raises:
-        DataError: files of several sorts, or what cannot be read as images.
+        DataError: the files have different formats, or cannot be read as images.
     """
     kind = sort_of(paths, form)
     if kind == "listed":
@@ -42,17 +46,29 @@ def plan(paths: Sequence[Path], form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """The images of one piece."""
+    """Yield tables of the images of one partition, with statistics.
+
+    Args:
+        piece: partition.
+        form: format of every image.
+
+    Raises:
+        DataError: a file is damaged, or has values or labels that cannot be used.
+    """
     readers = {"npz": npz.read, "cifar": cifar.read, "idx": idx.read, "csv": table.read, "tar": tar.read}
     with damages(piece.path):
         yield from readers.get(piece.kind, files.read)(piece, form)
 
 
 def sort_of(paths: Sequence[Path], form: Form) -> Kind:
-    """What the raw files are; "listed" where labels are read, and a table of the folder has them.
+    """Return the format of the raw files. It is "listed" if labels are read and a table in the folder has them.
+
+    Args:
+        paths: raw files.
+        form: format of every image.
 
     Raises:
-        DataError: several sorts, which are different data sets.
+        DataError: the files have different formats, and so belong to different data sets.
     """
     sorts = {_sort(path, form): path.name for path in reversed(paths)}
     if len(sorts) > 1:
@@ -61,32 +77,42 @@ def sort_of(paths: Sequence[Path], form: Form) -> Kind:
 
 
 def names_of(path: Path) -> list[str]:
-    """The paths of all files in a folder tree or an archive, with forward slashes."""
+    """Return the paths of all files in a folder tree or an archive, with forward slashes."""
     if path.is_file() and path.name.lower().endswith(TARS):
         return [name for name, _ in tar.look(path).sizes]
     return files.names_of(path)
 
 
 def hidden_in(path: Path) -> tuple[str, ...]:
-    """The files of an archive that are hidden or the system's own."""
+    """Return the hidden and system files of an archive."""
     if path.is_file() and path.name.lower().endswith(TARS):
         return tar.look(path).hidden
     return files.hidden_in(path)
 
 
 def layout_of(path: Path, labels: bool) -> Layout:
-    """Where the classes are among the images of a folder tree or an archive."""
+    """Return the layout of a folder tree or an archive: the location of the classes in the paths of its images.
+
+    Args:
+        path: folder or archive.
+        labels: whether labels are read; without them, the layout may have no classes.
+    """
     return found_layout([name for name in names_of(path) if name.lower().endswith(IMAGES)], labels)
 
 
 def found_layout(images: Sequence[str], labels: bool) -> Layout:
-    """Where the classes are among images, by their paths."""
+    """Return the layout of images by their paths.
+
+    Args:
+        images: paths of the images.
+        labels: whether labels are read; without them, the layout may have no classes.
+    """
     found = layout.find(images)
     return found if labels else layout.for_predictions(found)
 
 
 def idx_files(paths: Sequence[Path]) -> list[Path]:
-    """The IDX files among the raw files, or in the one folder that they are."""
+    """Return the IDX files in a folder if `paths` is a single folder, else `paths`."""
     if len(paths) == 1 and paths[0].is_dir():
         return [paths[0] / file.name for file in walk_tree(paths[0]).files if file.name.lower().endswith(IDX)]
     return list(paths)
@@ -109,7 +135,7 @@ def _sort(path: Path, form: Form) -> Kind:
 
 
 def _has_classes(names: Sequence[str]) -> bool:
-    """Whether the folders of images are classes to tell apart, by the paths of a tree's files."""
+    """Whether the folders of a tree are two classes or more, by the paths of its files."""
     images = [name for name in names if name.lower().endswith(IMAGES)]
     where = found_layout(images, True)
     placed = (where.place(name) for name in images)

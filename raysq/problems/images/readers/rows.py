@@ -1,4 +1,4 @@
-"""Images as rows of tables, and the notes about them."""
+"""Tables of images and their statistics."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,17 +15,21 @@ from raysq.text.fit_vocabulary import SIDES
 
 Note = dict[str, Any]
 
-FULL = 16 << 20  # bytes of pixels of a table
+FULL = 16 << 20  # bytes of pixels that make a table full
 _NAMED = 5
 
 
 class Rows:
-    """Gathers images until there is a table full of them.
+    """Collect images until a table is full.
 
-    Its notes have `images`, `counts` (by part, then by class), `said` (how many the source says to be of a part),
-    `first_unsaid` (the id of the first of which it does not), `resized`, `frames` (files with several pictures),
-    `damaged` (`count`, and the first `names`), `ignored` (files that are no images by their name), `brightest`
-    (the largest value of a pixel) and `marks` (what `raysq.problems.images.duplicates` finds equal images by).
+    The statistics of a table have `images`, `resized`, `frames` (files with several frames), `damaged` (`count`, and
+    the first `names`), `ignored` (files that are no images by their name) and `brightest` (the largest pixel value). If
+    labels are read, they also have `counts` (by part, then by class), `said` (number of images whose part the source
+    gives), `first_unsaid` (id of the first image whose part it does not give, or None) and `marks` (checksums for
+    `raysq.problems.images.duplicates`).
+
+    Args:
+        form: format of every image.
     """
 
     def __init__(self, form: Form) -> None:
@@ -42,14 +46,20 @@ class Rows:
 
     @property
     def full(self) -> bool:
-        """Whether a table should be taken."""
+        """Whether the images make a full table, so that `take` should be called."""
         return self._bytes >= FULL
 
     def add_file(self, raw: bytes, label: str | None, part: int, name: str) -> None:
-        """Adds an image file.
+        """Add an image file.
+
+        Args:
+            raw: content of the file.
+            label: name of the class; None if unknown.
+            part: 0 train, 1 test, 2 validation, -1 unknown.
+            name: id of the image.
 
         Raises:
-            DataError: a damaged one, unless such are dropped.
+            DataError: the file is damaged and `form.damaged` is "error", or its label is none of the classes.
         """
         try:
             found = decode(raw, name, self.form)
@@ -63,14 +73,31 @@ class Rows:
         self._add(found.pixels[None], [self.number(label, name)], part, [name])
 
     def add_array(self, pixels: np.ndarray, labels: Sequence[Any] | None, part: int, ids: list[str]) -> None:
-        """Adds images of an array: uint8 of shape (n, height, width, channels)."""
+        """Add images of an array.
+
+        Args:
+            pixels: uint8 of shape (n, height, width, channels).
+            labels: label of each image; None if unknown.
+            part: part of all images: 0 train, 1 test, 2 validation, -1 unknown.
+            ids: id of each image.
+
+        Raises:
+            DataError: a label is none of the classes.
+        """
         numbers = [self.number(label, name) for label, name in zip(labels or [None] * len(ids), ids, strict=True)]
         if pixels.shape[1:3] != self.form.shape[:2]:
             self._resized += len(pixels)
         self._add(convert(pixels, self.form), numbers, part, ids)
 
     def number(self, label: Any, name: str) -> int:
-        """The number of a class, by its name, or by itself where classes were named by the person.
+        """Return the index of a class.
+
+        Args:
+            label: name of the class, or its index if the user named the classes of integer labels.
+            name: id of the image, for errors.
+
+        Returns:
+            The index, or -1 if labels are not read.
 
         Raises:
             DataError: there is no such class.
@@ -89,7 +116,7 @@ class Rows:
         return number
 
     def take(self) -> tuple[pa.Table, Note]:
-        """A table of what was gathered, and its note."""
+        """Return a table of the collected images and its statistics, and start a new table."""
         form = self.form
         count = len(self._ids)
         pixels = np.concatenate(self._pixels) if self._pixels else np.empty((0, *form.shape), np.uint8)
@@ -134,6 +161,13 @@ class Rows:
 
 
 def checksums(flat: np.ndarray) -> np.ndarray:
-    """A checksum of each row of bytes, uint64: BLAKE2b of eight bytes."""
+    """Return the checksum of each row: BLAKE2b with a digest of eight bytes.
+
+    Args:
+        flat: uint8 of shape (n, bytes).
+
+    Returns:
+        uint64 of shape (n,).
+    """
     digests = [hashlib.blake2b(row, digest_size=8).digest() for row in flat]
     return np.frombuffer(b"".join(digests), "<u8").astype(np.uint64)

@@ -1,4 +1,4 @@
-"""Images in a tar archive; nothing of it is unpacked to disk."""
+"""Reader of images in a tar archive, without unpacking to disk."""
 
 import contextlib
 import functools
@@ -17,20 +17,20 @@ from raysq.problems.images.readers.format import IMAGES, Form, Piece
 from raysq.problems.images.readers.rows import Note, Rows
 from raysq.text.readers.layout import Layout
 
-_HEADS = 65536  # bytes of an image in which its head is looked for
-_ALL, _EVERY = 64, 100  # so many images are looked at from the beginning, then one in so many
-_HELD = 128 << 20  # bytes of pixels of a piece
+_HEADS = 65536  # bytes of an image to read size and color from
+_ALL, _EVERY = 64, 100  # sample the first 64 images, then every hundredth
+_HELD = 128 << 20  # most bytes of pixels of a partition
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of an archive before its images are read.
+    """Index of an archive.
 
     Attributes:
-        sizes: path and bytes of each regular file, in order.
-        offsets: where its header begins, for archives that are not packed.
-        heads: the beginnings of some images, by path.
-        hidden: paths of what is hidden or the system's own.
+        sizes: path and size in bytes of each regular file, in order.
+        offsets: position of each file's header in bytes, for uncompressed archives.
+        heads: path and first bytes of some images.
+        hidden: paths of hidden and system files.
     """
 
     sizes: tuple[tuple[str, int], ...]
@@ -40,20 +40,25 @@ class Seen:
 
 
 def look(path: Path) -> Seen:
-    """Looks through an archive, unless it has been looked through since it changed.
+    """Index an archive. The index is cached until the file changes.
 
     Raises:
-        DataError: a damaged archive, or one with links, devices, or paths that lead out of it.
+        DataError: the archive is damaged, or has links, devices, or paths that lead out of it.
     """
     stat = path.stat()
     return _look(path.absolute(), stat.st_size, stat.st_mtime_ns)
 
 
 def content(path: Path, name: str, limits: Limits) -> bytes:
-    """The bytes of one file.
+    """Return the content of one file.
+
+    Args:
+        path: archive.
+        name: path of the file in the archive.
+        limits: limits of memory.
 
     Raises:
-        DataError: it is not there.
+        DataError: the archive has no such file, or the file is larger than the limit.
     """
     with _opened(path) as stream:
         for member in tar.members(stream, path, lambda one: one == name, limits.check_object):
@@ -63,7 +68,13 @@ def content(path: Path, name: str, limits: Limits) -> bytes:
 
 
 def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
-    """The pieces of an archive: so many images each that their pixels fit in memory."""
+    """Return the partitions of an archive, each with as many images as fit into memory.
+
+    Args:
+        path: archive.
+        found: location of the classes in the paths.
+        form: format of every image, for the size of a partition.
+    """
     seen = look(path)
     most = max(1, _HELD // max(form.bytes, 1))
     images = [
@@ -79,10 +90,10 @@ def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """The images of a piece."""
+    """Yield the images of a partition."""
     assert piece.layout is not None and piece.end is not None
     path, where, rows = Path(piece.path), piece.layout, Rows(form)
-    # From the first image of the piece on, or through all that is packed before it.
+    # Start at the first image of the partition. A compressed archive is read from its beginning.
     number = piece.begin if piece.offset else 0
 
     def mine(name: str) -> bool:

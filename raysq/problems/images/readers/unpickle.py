@@ -1,4 +1,4 @@
-"""The pickles of CIFAR: bytes, numbers, lists, dictionaries and arrays of bytes."""
+"""Safe reader of the pickles of CIFAR: bytes, numbers, lists, dictionaries and arrays of bytes."""
 
 import io
 import math
@@ -11,17 +11,17 @@ from raysq.errors import DataError
 
 
 def read(raw: bytes, name: str) -> dict[str, Any]:
-    """The dictionary of a pickle.
+    """Read the dictionary of a pickle without running code.
 
     Args:
-        raw: the file.
-        name: its name, for messages.
+        raw: content of the file.
+        name: name of the file, for errors.
 
     Returns:
-        Its entries, the names and other short bytes as text; arrays are uint8.
+        The entries of the dictionary, with bytes as text and arrays as uint8.
 
     Raises:
-        DataError: a pickle that asks for anything else, which is not done, or no pickle.
+        DataError: the file is no pickle of a dictionary, is damaged, or asks for any other type or function.
     """
     try:
         found = load(io.BytesIO(raw), encoding="bytes")
@@ -32,14 +32,14 @@ def read(raw: bytes, name: str) -> dict[str, Any]:
             f"{name} is a pickle that asks for {error}, which the batches of CIFAR do not; nothing of it was run, do "
             "not trust it"
         ) from None
-    except Exception as error:  # whatever a damaged pickle makes of its reader
+    except Exception as error:  # a damaged pickle may raise anything
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise DataError(f"{name} is damaged or not a batch of CIFAR ({said[:80]}); fetch it again") from None
     raise DataError(f"{name} is not a batch of CIFAR: it holds a {type(found).__name__}, not a dictionary")
 
 
 def _values(array: Array) -> np.ndarray:
-    """The array, once it is sure that it is one of bytes and has as many as it says."""
+    """Return the NumPy array, after checking that it holds bytes and has the size it claims."""
     raw = array.values.encode("latin-1") if isinstance(array.values, str) else array.values
     shape, kind = array.shape, array.type
     if not isinstance(kind, Type) or kind.code not in ("u1", "uint8", "B", "|u1"):
