@@ -82,7 +82,7 @@ class Translator:
             texts: source sentences. The translation of a sentence without words is empty.
             beam: number of hypotheses per sentence; 1 takes the most probable word at every step.
             penalty: hypotheses are ranked by their log probability divided by `length ** penalty`.
-            unknown: "never" writes no unknown words. "copy" replaces an unknown word by the source word with the
+            unknown: "never" excludes unknown words. "copy" replaces an unknown word by the source word with the
                 highest attention weight. It requires a model with attention or the word-by-word baseline.
             progress: called with the number of sentences translated since the last call.
 
