@@ -64,6 +64,13 @@ def references(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> 
     """Return the baselines: bigrams with interpolated Kneser-Ney smoothing.
 
     The bigrams use the same vocabulary and predict the same positions as the model.
+
+    Args:
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
+
+    Returns:
+        Batch-time settings by name of the baseline model.
     """
     return {"baseline": dict(_PAIRS)}
 

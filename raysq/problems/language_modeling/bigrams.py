@@ -17,6 +17,10 @@ class Bigrams:
         shares: float32 of shape (pairs,), the discounted share of the pair among the pairs of its word.
         backoff: float32 of shape (features,), the weight of the lower order.
         lower: float32 of shape (features,), the probability of an id after any word.
+
+    Example:
+        >>> bigrams = Bigrams.of(before, after, features)
+        >>> bigrams.backoff[word] * bigrams.lower[next]  # of a pair that the training sentences lack
     """
 
     begins: np.ndarray

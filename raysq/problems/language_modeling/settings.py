@@ -39,6 +39,13 @@ class LanguageModelingSettings:
             together, or the "first" or "last" rows. With "first" and "last", training sentences that equal a validation
             sentence are left out.
         train_samples: number of sentences to train on; None for all.
+
+    Raises:
+        UsageError: a setting is out of range.
+
+    Example:
+        >>> LanguageModelingSettings(positions="every", maxlen=60).every
+        True
     """
 
     max_features: int = 20_000

@@ -82,7 +82,15 @@ def objective(facts: Mapping[str, Any], settings: TextClassificationSettings) ->
 
 
 def references(facts: Mapping[str, Any], settings: TextClassificationSettings) -> dict[str, dict[str, Any]]:
-    """Return the baselines: the `baseline` model, which predicts the class priors, with the settings it needs."""
+    """Return the baselines: the model `baseline`, which predicts the class priors.
+
+    Args:
+        facts: metadata of the run.
+        settings: batch-time settings of the run.
+
+    Returns:
+        Batch-time settings by name of the baseline model.
+    """
     return {"baseline": {"vectorization": "sequence", "ngrams": 1, "hashing": 0, "maxlen": 1}}
 
 

@@ -66,7 +66,15 @@ def multihot(
 
 
 def embedding(inputs: InputSpec, *, embedding: int = 8) -> keras.Model:
-    """Build an embedding that is flattened into the output layer (listing 6.7)."""
+    """Build an embedding that is flattened into the output layer (listing 6.7).
+
+    Args:
+        inputs: spec of sequences.
+        embedding: dimension of the embedding.
+
+    Raises:
+        UsageError: the input is a bag, or `embedding` is below 1.
+    """
     parts = (_embedding(inputs, embedding), keras.layers.Flatten())
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="embedding")
 
@@ -93,7 +101,15 @@ def glove(
 
 
 def average(inputs: InputSpec, *, embedding: int = 16) -> keras.Model:
-    """Build an embedding averaged over all positions, padding included, into the output layer."""
+    """Build an embedding averaged over all positions, padding included, into the output layer.
+
+    Args:
+        inputs: spec of sequences.
+        embedding: dimension of the embedding.
+
+    Raises:
+        UsageError: the input is a bag, or `embedding` is below 1.
+    """
     parts = (_embedding(inputs, embedding), keras.layers.GlobalAveragePooling1D())
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="average")
 
@@ -102,6 +118,14 @@ def one_hot(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 7) -> ke
     """Build a convolution over one-hot vectors (listings 6.1 to 6.3) with global max pooling.
 
     The model takes words or characters.
+
+    Args:
+        inputs: spec of sequences.
+        filters: filters of the convolution.
+        kernel_size: kernel size of the convolution.
+
+    Raises:
+        UsageError: the input is a bag, or `maxlen` is below `kernel_size`.
     """
     _shrinks(inputs, kernel_size)
     parts = (
@@ -120,7 +144,19 @@ def simple_rnn(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and simple recurrent layers (listing 6.23)."""
+    """Build an embedding and simple recurrent layers (listing 6.23).
+
+    Args:
+        inputs: spec of sequences.
+        embedding: dimension of the embedding.
+        units: units of each recurrent layer.
+        layers: number of recurrent layers.
+        dropout: dropout rate of the inputs of each recurrent layer.
+        recurrent_dropout: dropout rate of the recurrent state.
+
+    Raises:
+        UsageError: the input is a bag, or a setting is out of range.
+    """
     return _recurrent("simple_rnn", inputs, embedding, units, layers, dropout, recurrent_dropout)
 
 
@@ -133,7 +169,10 @@ def lstm(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and LSTM layers (listing 6.27)."""
+    """Build an embedding and LSTM layers (listing 6.27).
+
+    Arguments and errors are those of `simple_rnn`.
+    """
     return _recurrent("lstm", inputs, embedding, units, layers, dropout, recurrent_dropout)
 
 
@@ -145,7 +184,18 @@ def lstm_bidirectional(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and a bidirectional LSTM (listing 6.43)."""
+    """Build an embedding and a bidirectional LSTM (listing 6.43).
+
+    Args:
+        inputs: spec of sequences.
+        embedding: dimension of the embedding.
+        units: units of the LSTM of each direction.
+        dropout: dropout rate of the inputs of each LSTM.
+        recurrent_dropout: dropout rate of the recurrent state.
+
+    Raises:
+        UsageError: the input is a bag, or a setting is out of range.
+    """
     drop = _rate(dropout=dropout, recurrent_dropout=recurrent_dropout)
     words = _words(inputs)
     seen = _embedding(inputs, embedding)(words)
@@ -164,7 +214,10 @@ def gru(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and GRU layers."""
+    """Build an embedding and GRU layers.
+
+    Arguments and errors are those of `simple_rnn`.
+    """
     return _recurrent("gru", inputs, embedding, units, layers, dropout, recurrent_dropout)
 
 
@@ -176,7 +229,10 @@ def gru_stacked(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and two stacked GRU layers."""
+    """Build an embedding and two stacked GRU layers.
+
+    Arguments and errors are those of `simple_rnn`.
+    """
     return _recurrent("gru", inputs, embedding, units, 2, dropout, recurrent_dropout, name="gru_stacked")
 
 
@@ -193,6 +249,18 @@ def rnn(
     """Build recurrent layers whose cell is a setting, so that a search can select it.
 
     The result equals `lstm`, `gru` or `simple_rnn` with the same settings.
+
+    Args:
+        inputs: spec of sequences.
+        cell: "lstm", "gru" or "simple_rnn".
+        embedding: dimension of the embedding.
+        units: units of each recurrent layer.
+        layers: number of recurrent layers.
+        dropout: dropout rate of the inputs of each recurrent layer.
+        recurrent_dropout: dropout rate of the recurrent state.
+
+    Raises:
+        UsageError: the input is a bag, or a setting is out of range.
     """
     return _recurrent(cell, inputs, embedding, units, layers, dropout, recurrent_dropout, name="rnn")
 
@@ -204,6 +272,16 @@ def conv1d(
 
     The listing has no activation on the output layer, so its cross-entropy is computed on values that are not
     probabilities. This model has the intended sigmoid.
+
+    Args:
+        inputs: spec of sequences.
+        embedding: dimension of the embedding.
+        filters: filters of each convolution.
+        kernel_size: kernel size of each convolution.
+        pool: pool size between the convolutions.
+
+    Raises:
+        UsageError: the input is a bag, `maxlen` is too short for the convolutions, or `embedding` is below 1.
     """
     _shrinks(inputs, kernel_size * (1 + pool) - 1)
     conv: dict[str, Any] = {"kernel_size": kernel_size, "activation": "relu"}

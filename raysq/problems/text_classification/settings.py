@@ -46,6 +46,14 @@ class TextClassificationSettings:
             together, or the "first" or "last" rows.
         train_samples: number of documents to train on; None for all.
         loss: "crossentropy", or "mse" (squared error of the probabilities) for an exercise.
+
+    Raises:
+        UsageError: a setting is out of range or contradicts another setting.
+
+    Example:
+        >>> TextClassificationSettings(maxlen=100, val="10000", pick="first")
+        >>> TextClassificationSettings(vectorization="tfidf", ngrams=2).bag
+        True
     """
 
     max_features: int = 10_000
