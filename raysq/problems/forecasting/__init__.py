@@ -21,7 +21,15 @@ _MOST_OUTPUTS = 12  # with more outputs, none has a metric of its own
 
 
 def facts(dataset: Dataset, settings: ForecastingSettings) -> dict[str, Any]:
-    """Return a run's metadata: training statistics, horizons, and preprocessor settings to read similar raw files."""
+    """Return a run's metadata: training statistics, horizons, and preprocessor settings to read similar raw files.
+
+    Args:
+        dataset: a prepared series.
+        settings: resolved window settings.
+
+    Returns:
+        A JSON-ready dict. It suffices to predict and to denormalize metrics without the data set.
+    """
     series = Series(dataset, settings, settings.bounds(dataset))
     manifest = dataset.manifest
     named = re.search(r"\(([^()]+)\)\s*$", settings.targets[0])
@@ -56,6 +64,10 @@ def objective(facts: Mapping[str, Any], settings: ForecastingSettings) -> Object
 
     The loss is the mean absolute error, or the pinball loss where quantiles are forecast. Several outputs, up to
     `_MOST_OUTPUTS`, also have a metric each. Two or more quantiles also have their coverage.
+
+    Args:
+        facts: metadata of the run.
+        settings: resolved window settings.
     """
     count = max(1, len(settings.quantiles))
     middle = median_place(settings.quantiles) if settings.quantiles else 0
@@ -70,7 +82,15 @@ def objective(facts: Mapping[str, Any], settings: ForecastingSettings) -> Object
 
 
 def references(facts: Mapping[str, Any], settings: ForecastingSettings) -> dict[str, dict[str, Any]]:
-    """Return the settings of the baselines: persistence, and seasonal-naive where a window holds a whole season."""
+    """Return the baselines: persistence, and seasonal-naive where a window holds a whole season.
+
+    Args:
+        facts: metadata of the run.
+        settings: resolved window settings.
+
+    Returns:
+        For each baseline model the settings that it changes.
+    """
     plain: dict[str, Any] = {"reversed": False, "calendar": ()}
     if not set(settings.targets) <= set(facts["columns"]):
         plain["features"] = settings.targets
@@ -83,7 +103,12 @@ def references(facts: Mapping[str, Any], settings: ForecastingSettings) -> dict[
 def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
     """Denormalize mean absolute errors by the targets' standard deviations.
 
-    Denormalized metrics are named `..._original`. With several targets, their common mean is left out.
+    Args:
+        facts: metadata of the run.
+        metrics: normalized metrics by name.
+
+    Returns:
+        Denormalized metrics, named `..._original`. With several targets, their common mean is left out.
     """
     outputs = dict(zip(_outputs(facts), facts["target_std"] * len(facts["horizons"]), strict=True))
     scaled = {}
@@ -99,6 +124,13 @@ def remarks(facts: Mapping[str, Any], settings: ForecastingSettings) -> list[str
     """Describe the windows, renamed output columns, unobserved targets and a missing seasonal baseline.
 
     Numbers of rows are also given as time where the series has a frequency.
+
+    Args:
+        facts: metadata of the run.
+        settings: resolved window settings.
+
+    Returns:
+        Messages for the user.
     """
 
     def said(rows: int) -> str:
@@ -130,7 +162,16 @@ def remarks(facts: Mapping[str, Any], settings: ForecastingSettings) -> list[str
 
 
 def folds(dataset: Dataset, settings: ForecastingSettings, count: int) -> list[dict[str, Any]]:
-    """Return the splits of a rolling-origin backtest over the test rows, as settings."""
+    """Return the splits of a rolling-origin backtest over the test rows.
+
+    Args:
+        dataset: a prepared series.
+        settings: resolved window settings.
+        count: number of folds.
+
+    Returns:
+        For each fold the setting `split`: in rows, or in shares if there are several series.
+    """
     found = settings.bounds(dataset)
     ranges = segments(dataset)
     lengths = [end - begin for begin, end in ranges]
@@ -165,7 +206,12 @@ def reading(facts: Mapping[str, Any]) -> SeriesPreprocessor:
 
 
 def history(facts: Mapping[str, Any], settings: ForecastingSettings) -> tuple[int, int]:
-    """Return how many rows before and after its position a window needs for its forecast and its timestamp."""
+    """Return how many rows before and after its position a window needs for its forecast and its timestamp.
+
+    Args:
+        facts: metadata of the run; unused.
+        settings: resolved window settings.
+    """
     return settings.lookback, max(settings.ahead)
 
 

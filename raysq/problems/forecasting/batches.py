@@ -88,7 +88,14 @@ class Windows:
         return None if known.min() == outputs else (known / outputs).astype(np.float32)
 
     def observed(self, indices: np.ndarray) -> np.ndarray:
-        """Return the mask of observed outputs of windows, bool of shape `(n, horizons * targets)`."""
+        """Return the mask of observed outputs of windows.
+
+        Args:
+            indices: int vector of n window numbers.
+
+        Returns:
+            bool of shape `(n, horizons * targets)`.
+        """
         ahead = self.rows(indices)[:, None] + np.array(self.settings.ahead)
         if self.series.observed is None:
             return np.ones((len(indices), ahead.shape[1] * len(self.settings.targets)), bool)
@@ -125,7 +132,11 @@ class Windows:
         return {"series": self.series.view("series"), "targets": self.series.view("targets"), **beside}
 
     def rows(self, indices: Any) -> np.ndarray:
-        """Return the row of each window."""
+        """Return the row of each window.
+
+        Args:
+            indices: window numbers.
+        """
         if self._standing is not None:
             return self._standing[indices]
         return np.asarray(indices) * self.settings.stride + self._first

@@ -98,7 +98,11 @@ class Frequency:
 
     @classmethod
     def of_week(cls, days: "list[bool] | tuple[bool, ...]") -> "Frequency":
-        """Return the frequency of rows on these days of the week, from Monday to Sunday."""
+        """Return the frequency of rows on some days of the week.
+
+        Args:
+            days: whether each day has rows, from Monday to Sunday.
+        """
         opened = [number for number, there in enumerate(days) if there]
         if len(opened) == 7:
             return cls(DAY)
@@ -224,7 +228,13 @@ class Frequency:
         return int((last - first) // round(seconds * 1e6)) + (2 if self.of_calendar else 1)
 
     def grid(self, first: int, last: int, zone: str | None = None) -> np.ndarray:
-        """Return the timestamps of all rows from `first` to at most `last`."""
+        """Return the timestamps of all rows from `first` to at most `last`.
+
+        Args:
+            first: timestamp of the first row.
+            last: upper bound of the timestamps.
+            zone: time zone of the series.
+        """
         stamps = self.after(first, np.arange(self.count(first, last)), zone)
         return stamps[stamps <= last]
 

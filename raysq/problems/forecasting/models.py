@@ -58,7 +58,16 @@ def _persistence(inputs: InputSpec, positions: str, name: str) -> keras.Model:
 
 
 def dense(inputs: InputSpec, *, units: int = 32, dropout: float = 0.0) -> keras.Model:
-    """Build a model that flattens the window into one hidden layer (listing 6.37)."""
+    """Build a model that flattens the window into one hidden layer (listing 6.37).
+
+    Args:
+        inputs: input spec, with windows of shape `(steps, features)`.
+        units: units of the hidden layer.
+        dropout: dropout rate after the hidden layer; 0 for no dropout layer.
+
+    Raises:
+        UsageError: a dropout rate outside [0, 1).
+    """
     _drops(dropout=dropout)
     hidden = [keras.layers.Flatten(), keras.layers.Dense(units, activation="relu")]
     return _sequential(inputs, *hidden, *([keras.layers.Dropout(dropout)] if dropout else []), name="dense")
@@ -102,7 +111,21 @@ def rnn(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build recurrent layers of a given cell type, for searches: the same as `gru` or `lstm` with the same settings."""
+    """Build recurrent layers with a choice of cell, for searches.
+
+    It is the same model as `gru` or `lstm` with the same settings.
+
+    Args:
+        inputs: input spec, with windows of shape `(steps, features)`.
+        cell: type of the recurrent cell.
+        units: units of each layer.
+        layers: number of layers, at least 1.
+        dropout: dropout rate of the inputs of each layer.
+        recurrent_dropout: dropout rate of the recurrent state.
+
+    Raises:
+        UsageError: a dropout rate outside [0, 1), or no layer.
+    """
     kinds = {"gru": keras.layers.GRU, "lstm": keras.layers.LSTM, "simple_rnn": keras.layers.SimpleRNN}
     build = _recurrent(kinds[cell], f"rnn_{cell}")
     return build(inputs, units=units, layers=layers, dropout=dropout, recurrent_dropout=recurrent_dropout)
@@ -116,7 +139,18 @@ def gru_stacked(
     dropout: float = 0.1,
     recurrent_dropout: float = 0.5,
 ) -> keras.Model:
-    """Build two stacked GRUs, the upper one with relu (listing 6.41)."""
+    """Build two stacked GRUs, the upper one with relu (listing 6.41).
+
+    Args:
+        inputs: input spec, with windows of shape `(steps, features)`.
+        units: units of the lower layer.
+        top_units: units of the upper layer.
+        dropout: dropout rate of the inputs of each layer.
+        recurrent_dropout: dropout rate of the recurrent state.
+
+    Raises:
+        UsageError: a dropout rate outside [0, 1).
+    """
     drop = _drops(dropout=dropout, recurrent_dropout=recurrent_dropout)
     return _sequential(
         inputs,
@@ -129,7 +163,17 @@ def gru_stacked(
 def gru_bidirectional(
     inputs: InputSpec, *, units: int = 32, dropout: float = 0.0, recurrent_dropout: float = 0.0
 ) -> keras.Model:
-    """Build a GRU over the window in each direction (listing 6.44)."""
+    """Build a GRU over the window in each direction (listing 6.44).
+
+    Args:
+        inputs: input spec, with windows of shape `(steps, features)`.
+        units: units of the GRU in each direction.
+        dropout: dropout rate of the inputs.
+        recurrent_dropout: dropout rate of the recurrent state.
+
+    Raises:
+        UsageError: a dropout rate outside [0, 1).
+    """
     cell = keras.layers.GRU(units, **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout))
     return _sequential(inputs, keras.layers.Bidirectional(cell), name="gru_bidirectional")
 
@@ -143,7 +187,17 @@ def _shrinks(inputs: InputSpec, kernel_size: int, needed: int) -> None:
 
 
 def conv1d(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 5, pool: int = 3) -> keras.Model:
-    """Build three convolutions with pooling between them, then the maximum over time (listing 6.47)."""
+    """Build three convolutions with pooling between them, then the maximum over time (listing 6.47).
+
+    Args:
+        inputs: input spec, with windows of shape `(steps, features)`.
+        filters: filters of each convolution.
+        kernel_size: steps of each convolution's kernel.
+        pool: steps of each pooling window.
+
+    Raises:
+        UsageError: the window is too short.
+    """
     _shrinks(inputs, kernel_size, kernel_size * (1 + pool + pool * pool) - pool - 1)
     conv = {"kernel_size": kernel_size, "activation": "relu"}
     return _sequential(
@@ -168,7 +222,20 @@ def conv1d_gru(
     dropout: float = 0.1,
     recurrent_dropout: float = 0.5,
 ) -> keras.Model:
-    """Build convolutions that shorten the window before a GRU (listing 6.49)."""
+    """Build convolutions that shorten the window before a GRU (listing 6.49).
+
+    Args:
+        inputs: input spec, with windows of shape `(steps, features)`.
+        filters: filters of each convolution.
+        kernel_size: steps of each convolution's kernel.
+        pool: steps of the pooling window between the convolutions.
+        units: units of the GRU.
+        dropout: dropout rate of the GRU's inputs.
+        recurrent_dropout: dropout rate of the GRU's recurrent state.
+
+    Raises:
+        UsageError: the window is too short, or a dropout rate is outside [0, 1).
+    """
     _shrinks(inputs, kernel_size, kernel_size * (1 + pool) - 1)
     conv = {"kernel_size": kernel_size, "activation": "relu"}
     return _sequential(

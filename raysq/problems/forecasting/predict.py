@@ -163,6 +163,10 @@ def _forecasts(
 def output_names(facts: Mapping[str, Any], settings: ForecastingSettings) -> dict[str, str]:
     """Name the columns of a forecast other than the targets.
 
+    Args:
+        facts: metadata of the run.
+        settings: window settings of the run.
+
     Returns:
         For each of `OUTPUT` its name. It is prefixed with `forecast_` where a target, one of its quantiles or a key of
         the series has that name.

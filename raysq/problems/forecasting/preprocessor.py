@@ -181,11 +181,14 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
     def infer(self, files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
         """Infer settings that the user left out from the files.
 
+        Args:
+            files: raw files.
+
         Returns:
             The preprocessor with these settings, and messages about what was inferred.
 
         Raises:
-            DataError: a setting cannot be inferred; the message names it.
+            DataError: a setting cannot be inferred; the message tells which one to give.
         """
         if self.layout != "infer" and (self.levels is not None or not self.categories):
             return self, []
@@ -237,7 +240,10 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         return settings
 
     def partition(self, files: "Sequence[Path | pa.Table]") -> list[tables.Piece]:
-        """Return the partitions of the files, or of tables in memory, after checking their headers.
+        """Return the partitions of raw data, after checking their columns.
+
+        Args:
+            files: raw files, or tables in memory.
 
         Raises:
             DataError: an empty file, files of different layouts, or a missing column.

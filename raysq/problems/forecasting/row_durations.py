@@ -73,6 +73,10 @@ def say(count: int, frequency: Frequency | None) -> str:
     """Format a number of rows as a duration: "24h", "5d", "90min", "12mo", or "10 rows".
 
     `rows` converts it back.
+
+    Args:
+        count: number of rows.
+        frequency: frequency of the series; None if it has none.
     """
     if frequency is None or frequency.numbered:
         return _rows(count)
@@ -190,6 +194,9 @@ def wave_names(names: Sequence[str]) -> list[str]:
 
 def check_calendar(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names as a tuple if all are in `CALENDAR`.
+
+    Args:
+        names: names of cyclical features.
 
     Raises:
         UsageError: an unknown name, or a name given twice.

@@ -188,7 +188,10 @@ class ForecastingSettings:
         return tuple(rows - self.last for rows in self.ahead)
 
     def bounds(self, dataset: Dataset) -> list[splits.Bounds]:
-        """Return the first row and the end row of each split, for each series of a data set.
+        """Return the first row and the end row of each split, for each series.
+
+        Args:
+            dataset: a prepared series.
 
         Raises:
             DataError: the split does not fit.
@@ -207,7 +210,10 @@ class ForecastingSettings:
         return found
 
     def open(self, dataset: Dataset) -> "dict[str, Windows]":
-        """Return the windows of each split of a data set.
+        """Return the windows of each split.
+
+        Args:
+            dataset: a prepared series.
 
         Raises:
             DataError: a column is missing, no window fits into a split or has an observed target, or a target's

@@ -53,6 +53,9 @@ def check(text: str) -> None:
 def dates(text: str) -> tuple[np.datetime64, np.datetime64] | None:
     """Return the timestamps at which val and test begin, or None if the split is in rows or shares.
 
+    Args:
+        text: a split, as in the setting `split`.
+
     Raises:
         UsageError: a date does not exist, or val does not begin before test.
     """

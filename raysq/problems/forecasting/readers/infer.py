@@ -41,7 +41,7 @@ def infer(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPre
         The preprocessor with all settings, and messages about what was inferred.
 
     Raises:
-        DataError: a setting cannot be inferred, or the user must decide; the message names it.
+        DataError: a setting cannot be inferred, or the user must decide; the message tells which one to give.
     """
     lines: list[str] = []
     left_out: dict[str, str] = {}

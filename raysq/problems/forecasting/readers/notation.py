@@ -24,7 +24,12 @@ _DIGITS = rf"^[+-]?\d[\d.,{parsing.SPACES}]*$"
 
 
 def written(settings: "SeriesPreprocessor", path: Path, lines: list[str]) -> "SeriesPreprocessor":
-    """Infer the csv settings that the user left out, and append messages about them to `lines`.
+    """Infer the csv settings that the user left out.
+
+    Args:
+        settings: preprocessor with the settings that were given.
+        path: the first raw file.
+        lines: messages, to which those about the settings are appended.
 
     Raises:
         DataError: a csv without column names in its first line.
@@ -45,7 +50,12 @@ def written(settings: "SeriesPreprocessor", path: Path, lines: list[str]) -> "Se
 
 
 def numbers_written(settings: "SeriesPreprocessor", few: pa.Table) -> parsing.Notation:
-    """Infer the number format from the cells that are not plain numbers."""
+    """Infer the number format from the cells that are not plain numbers.
+
+    Args:
+        settings: preprocessor; its own format is kept if it has one.
+        few: sample of the rows.
+    """
     if settings.notation != parsing.PLAIN:
         return settings.notation
     named = {*settings.time, *settings.categories, *settings.id}
@@ -105,7 +115,12 @@ def there(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def shown(values: Sequence[Any], most: int) -> str:
-    """Join the first values for a message."""
+    """Join the first values for a message.
+
+    Args:
+        values: values to show.
+        most: largest number of values to show.
+    """
     return ", ".join(" ".join(str(one).split()) for one in values[:most]) + (", ..." if len(values) > most else "")
 
 

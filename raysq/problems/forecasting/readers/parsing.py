@@ -50,7 +50,15 @@ def grouped(thousands: str) -> str:
 
 
 def plain(text: pa.ChunkedArray, notation: Notation) -> pa.ChunkedArray:
-    """Convert numbers in text to a decimal point without thousands separators; other cells become no numbers."""
+    """Convert numbers in text to a decimal point without thousands separators.
+
+    Args:
+        text: text cells.
+        notation: format of the numbers.
+
+    Returns:
+        The converted cells. Cells of another format may be changed to text that is no number.
+    """
     if notation == PLAIN:
         return text
     if notation.signs:

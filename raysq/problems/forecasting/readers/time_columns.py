@@ -132,6 +132,10 @@ def _by_order(sample: pa.Table) -> Clock:
 def find_by(sample: pa.Table, form: str) -> Clock:
     """Return the time column of a known format.
 
+    Args:
+        sample: rows of the raw files.
+        form: value of the setting `time_format`.
+
     Raises:
         DataError: no column has this format.
     """

@@ -86,7 +86,13 @@ def note(stamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict
 
 
 def at_change(stamps: np.ndarray) -> np.ndarray:
-    """Return the mask of timestamps at which daylight saving time begins or ends in most zones: early on Sundays."""
+    """Return a mask of timestamps at which daylight saving time may begin or end.
+
+    These are early hours of Sundays on which most zones change it.
+
+    Args:
+        stamps: int64 microseconds since 1970, shape `(n,)`.
+    """
     hours = stamps // _HOUR
     found = ((hours // 24 + 3) % 7 == 6) & (hours % 24 < 5)
     places = np.flatnonzero(found)
@@ -155,7 +161,12 @@ def _forward(steps: Steps) -> dict[int, int]:
 
 
 def fitting(steps: Steps, frequency: Frequency) -> int:
-    """Return the number of steps that fit the frequency."""
+    """Return the number of steps that fit the frequency.
+
+    Args:
+        steps: steps between neighboring timestamps, and their counts.
+        frequency: frequency to compare them with.
+    """
     longest, shortest, tolerance = frequency.longest, frequency.shortest, frequency.tolerance
     return sum(
         count
@@ -300,7 +311,12 @@ def _place(file: str, line: int, stamp: int) -> Place:
 
 
 def iso(stamp: int, zone: str | None = None) -> str:
-    """Format a timestamp, with its offset if there is a zone; `NUMBERED` formats it as a row's number."""
+    """Format a timestamp for messages.
+
+    Args:
+        stamp: int microseconds since 1970.
+        zone: time zone in which to format it, with its offset. `NUMBERED` formats it as a row's number.
+    """
     if zone == NUMBERED:
         return str(stamp // 1_000_000)
     if zone is not None:

@@ -71,7 +71,12 @@ def refuse(settings: "SeriesPreprocessor", received: Note, seen: Note, unit: str
 
 
 def clock_changes(received: Note, seen: Note, zone: str | None) -> dict[str, int]:
-    """Count irregular timestamps that a change to or from daylight saving time explains, by kind of irregularity.
+    """Count irregular timestamps that a change to or from daylight saving time explains.
+
+    Args:
+        received: merged statistics of the timestamps in the order of the files.
+        seen: merged statistics of the timestamps in the order in which they are stored.
+        zone: time zone of the series.
 
     Returns:
         Counts by "backwards", "repeated" and "gaps". Empty if there is a zone, or if most irregular timestamps of each
@@ -109,7 +114,15 @@ def check_zones(settings: "SeriesPreprocessor", placed: Iterable[tuple[Note, int
 
 
 def zone_of(settings: "SeriesPreprocessor", notes: list[Note]) -> str | None:
-    """Return the series' time zone: as set, else the only one in the timestamps, UTC for several, None for none."""
+    """Return the series' time zone.
+
+    Args:
+        settings: preprocessor whose `timezone` is returned if it is set.
+        notes: statistics of all chunks.
+
+    Returns:
+        The zone that is set, else the only one in the timestamps; UTC for several, None for none.
+    """
     found = sorted({zone for note in notes for zone in note["zones"] if zone})
     return settings.timezone or (found[0] if len(found) == 1 else "UTC" if found else None)
 
@@ -117,8 +130,13 @@ def zone_of(settings: "SeriesPreprocessor", notes: list[Note]) -> str | None:
 def check_frequency(settings: "SeriesPreprocessor", seen: Note, rows: int) -> None:
     """Raise an error if the timestamps do not fit the frequency that is set.
 
+    Args:
+        settings: preprocessor with the setting `freq`; nothing is checked without it.
+        seen: merged statistics of the timestamps.
+        rows: number of rows.
+
     Raises:
-        DataError: describes how they do not fit.
+        DataError: the timestamps do not fit; the message describes how.
     """
     if settings.freq is None:
         return

@@ -60,7 +60,13 @@ class Stamps:
 
 
 def stamps(table: pa.Table, names: Sequence[str], form: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return `values` and `bad` of `read_stamps`."""
+    """Return `values` and `bad` of `read_stamps`.
+
+    Args:
+        table: see `read_stamps`.
+        names: see `read_stamps`.
+        form: see `read_stamps`.
+    """
     found = read_stamps(table, names, form)
     return found.values, found.bad
 

@@ -40,7 +40,14 @@ def validate(settings: "SeriesPreprocessor", notes: list[Note]) -> None:
 
 
 def require_rows(notes: list[Note]) -> None:
-    """Raise DataError if there are no rows."""
+    """Raise an error if there are no rows.
+
+    Args:
+        notes: statistics of all chunks.
+
+    Raises:
+        DataError: there are no rows; the message states whether `missing=drop` dropped them.
+    """
     if not any(note["rows"] for note in notes):
         dropped = sum(note.get("rows_dropped", 0) for note in notes)
         why = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
@@ -163,7 +170,12 @@ def summarize(settings: "SeriesPreprocessor", notes: list[Note], repaired: Note 
 
 
 def describe(settings: "SeriesPreprocessor", report: Mapping[str, Any]) -> list[str]:
-    """Return the lines that describe a report to the user."""
+    """Return the lines that describe a report to the user.
+
+    Args:
+        settings: preprocessor whose settings apply.
+        report: report of a data set, as from `summarize`.
+    """
     frequency = Frequency.of(report)
     every = ", without a cadence: steps differ from row to row"
     if report.get("numbered"):
