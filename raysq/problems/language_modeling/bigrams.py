@@ -20,7 +20,7 @@ class Bigrams:
 
     Example:
         >>> bigrams = Bigrams.of(before, after, features)
-        >>> bigrams.backoff[word] * bigrams.lower[next]  # of a pair that the training sentences lack
+        >>> bigrams.backoff[word] * bigrams.lower[next]  # probability of a pair without counts
     """
 
     begins: np.ndarray

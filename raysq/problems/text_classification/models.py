@@ -231,7 +231,7 @@ def gru_stacked(
 ) -> keras.Model:
     """Build an embedding and two stacked GRU layers.
 
-    Arguments and errors are those of `simple_rnn`.
+    Arguments and errors are those of `simple_rnn`, without `layers`.
     """
     return _recurrent("gru", inputs, embedding, units, 2, dropout, recurrent_dropout, name="gru_stacked")
 

@@ -51,7 +51,6 @@ class TextClassificationSettings:
         UsageError: a setting is out of range or contradicts another setting.
 
     Example:
-        >>> TextClassificationSettings(maxlen=100, val="10000", pick="first")
         >>> TextClassificationSettings(vectorization="tfidf", ngrams=2).bag
         True
     """
