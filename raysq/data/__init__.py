@@ -1,1 +1,1 @@
-"""Raw files to data sets on disk: the protocols of preprocessing, and the pipeline that runs them."""
+"""Convert raw files to data sets on disk: the preprocessing protocols and the pipeline that runs them."""

@@ -1,4 +1,4 @@
-"""Columns, read where they lie: of a table, and of a shard set in the memory-mapped shards."""
+"""Columns of tables and of memory-mapped shard sets, read without a copy where possible."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,26 +8,29 @@ import pyarrow as pa
 
 from raysq.errors import DamagedError
 
-# Above this many shards in one request, sorting the rows is cheaper than one mask per shard.
+# For requests that span more shards than this, sorting the rows is cheaper than one mask per shard.
 _MASKED_SHARDS = 16
 
 
 def contiguous_array(column: pa.ChunkedArray) -> pa.Array:
-    """A table's column as one array; copied only where it lies in several, unlike with Arrow's `combine_chunks`."""
+    """Return a table's column as one array.
+
+    Unlike Arrow's `combine_chunks`, this copies only if there are several chunks.
+    """
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def validate_range(values: np.ndarray, low: int, end: int, what: str) -> None:
-    """Check whole numbers that stand for something, such as words, before arrays are made as long as they ask for.
+    """Check integers that are used as indices, such as word numbers, before arrays are allocated from them.
 
     Args:
-        values: the numbers.
-        low: the lowest there may be.
-        end: one more than the highest.
-        what: they are, for the message.
+        values: the integers.
+        low: lowest valid value.
+        end: one more than the highest valid value.
+        what: what a value stands for, such as "word number", for the message.
 
     Raises:
-        DamagedError: one is lower or higher.
+        DamagedError: a value is out of range.
     """
     if values.size and (values.min() < low or values.max() >= end):
         odd = values[(values < low) | (values >= end)][0]
@@ -40,28 +43,28 @@ def count_codes(codes: np.ndarray, chosen: np.ndarray, words: int) -> np.ndarray
     """Count how often each word of a vocabulary occurs.
 
     Args:
-        codes: numbers of words, -1 for an unknown one.
-        chosen: which of them are counted, bool.
-        words: of the vocabulary.
+        codes: word numbers; -1 for unknown words.
+        chosen: bool mask of the codes to count.
+        words: size of the vocabulary.
 
     Returns:
-        int64 of shape (words + 1,), the unknown one first.
+        int64 array of shape (words + 1,). The first entry counts unknown words.
 
     Raises:
-        DamagedError: a code is of no word.
+        DamagedError: a code is out of range.
     """
     validate_range(codes, -1, words, "word number")
     return np.bincount(codes[chosen] + 1, minlength=words + 1)
 
 
 class Column:
-    """One column over all shards, read where it lies on disk; nothing is concatenated.
+    """Column over all shards, read from memory-mapped files. Shards are not concatenated.
 
     Args:
-        views: the column's memory-mapped array in each shard; all of `shard_rows` rows but the last.
-        shard_rows: rows of a shard.
-        rows: rows of all shards.
-        dtype: of the values.
+        views: memory-mapped array of the column in each shard. All have `shard_rows` rows except the last.
+        shard_rows: rows per shard.
+        rows: total number of rows.
+        dtype: data type of the values.
         inner: shape of a row's value; () for a number.
     """
 
@@ -78,10 +81,16 @@ class Column:
         return self._rows
 
     def take(self, rows: Any) -> np.ndarray:
-        """The values of the given rows, an int array of any shape.
+        """Return the values of the given rows.
+
+        Args:
+            rows: integer array of any shape.
+
+        Returns:
+            Array of shape `rows.shape + inner`.
 
         Raises:
-            IndexError: a row below 0 or beyond the end.
+            IndexError: a row is negative or beyond the end.
         """
         rows = np.asarray(rows)
         if not rows.size:
@@ -107,7 +116,7 @@ class Column:
         return out
 
     def slice(self, begin: int, end: int) -> np.ndarray:
-        """The values of rows `begin` to `end`: the map itself inside one shard, else a copy."""
+        """Return the values of rows `begin` to `end`: a view of the map within one shard, else a copy."""
         begin, end, _ = slice(begin, end).indices(self._rows)
         parts = [view[low:high] for _, view, low, high in self.parts(begin, end)]
         if len(parts) == 1:
@@ -115,7 +124,11 @@ class Column:
         return np.concatenate(parts) if parts else np.empty((0, *self.inner), self.dtype)
 
     def parts(self, begin: int, end: int) -> list[tuple[int, np.ndarray, int, int]]:
-        """For each shard that `[begin, end)` meets: its number, its view, and the rows in it."""
+        """Return the parts of the shards that overlap rows `begin` to `end`.
+
+        Returns:
+            For each shard its number, its view, and the first row and the row after the last within the view.
+        """
         parts = []
         for index in range(begin // self._shard_rows, -(-end // self._shard_rows) if end > begin else 0):
             base = index * self._shard_rows
@@ -124,14 +137,14 @@ class Column:
 
 
 class Ragged:
-    """A column whose rows are lists of numbers, read where they lie on disk.
+    """Column whose rows are lists of numbers, read from memory-mapped files.
 
     Args:
-        arrays: the column's `large_list` array in each shard.
+        arrays: `large_list` array of the column in each shard.
 
     Attributes:
-        offsets: int64 of shape (rows + 1,): where the numbers of each row begin, counted over all shards.
-        dtype: of the numbers.
+        offsets: int64 array of shape (rows + 1,): start of each row's numbers, counted over all shards.
+        dtype: data type of the numbers.
     """
 
     def __init__(self, arrays: Sequence[pa.Array]) -> None:
@@ -149,11 +162,11 @@ class Ragged:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Numbers of each row."""
+        """Length of each row."""
         return np.diff(self.offsets)
 
     def slice(self, begin: int, end: int) -> np.ndarray:
-        """Numbers `begin` to `end`, counted over all rows: the map itself inside one shard, else a copy."""
+        """Return numbers `begin` to `end`, counted over all rows: a view of the map within one shard, else a copy."""
         parts = [
             view[max(begin - base, 0) : end - base]
             for view, base in zip(self._views, self._begins, strict=False)
@@ -164,5 +177,5 @@ class Ragged:
         return np.concatenate(parts) if parts else np.empty(0, self.dtype)
 
     def row(self, number: int) -> np.ndarray:
-        """The numbers of one row."""
+        """Return the numbers of one row."""
         return self.slice(int(self.offsets[number]), int(self.offsets[number + 1]))

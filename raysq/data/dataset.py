@@ -1,7 +1,7 @@
-"""The shard set on disk: fixed-row Arrow IPC files, a manifest written last, and a memory-mapped reader.
+"""Data sets on disk: Arrow IPC shards with a fixed number of rows, a manifest written last, and a memory-mapped reader.
 
-A shard is one Arrow IPC file with one record batch and no compression, so that its columns are read where
-they lie. All shards of a data set have `shard_rows` rows except the last: the shard of a row is a division.
+A shard is an Arrow IPC file with one uncompressed record batch, so that columns are read in place. All shards have
+`shard_rows` rows except the last, so the shard of a row follows from a division.
 """
 
 import dataclasses
@@ -27,24 +27,24 @@ from raysq.storage.atomic import write_text
 from raysq.storage.json_files import Version, read_json, seal
 from raysq.storage.trust import check_file_links
 
-FORMAT_VERSION = 3  # 3: `problem`
+FORMAT_VERSION = 3  # version 3 introduced the field `problem`
 MANIFEST = "manifest.json"
 SHARD_ROWS = 131072
-_SHOWN = 12  # columns in a notebook
-_PIECE = 256 << 10  # bytes that are written at once
+_SHOWN = 12  # columns listed in a notebook
+_PIECE = 256 << 10  # bytes per write
 _FRESH = "prepare the data set again with --fresh"
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One file of a shard set.
+    """File of a data set.
 
     Attributes:
-        file: name inside the data set's directory.
+        file: name within the data set's directory.
         rows: number of rows.
         bytes: size of the file.
         sha256: checksum of the file.
-        statistics: for each numeric column its `count`, `mean` and `m2` (squared deviations), in float64.
+        statistics: `count`, `mean` and `m2` (sum of squared deviations) of each numeric column, in float64.
     """
 
     file: str
@@ -56,26 +56,26 @@ class Shard:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a data set consists of and where it comes from; `manifest.json` holds its fields.
+    """Contents and origin of a data set. `manifest.json` holds these fields.
 
     Attributes:
-        task: name of the task it was prepared for.
+        task: name of the task that the data set was prepared for.
         problem: name of the problem.
-        name: the data set's own name.
-        rows: number of rows in all shards.
-        bytes: size of all shards.
+        name: name of the data set.
+        rows: total number of rows.
+        bytes: total size of all shards.
         schema: `{"name", "type"}` of each column, in order.
         shard_rows: rows of every shard but the last.
-        shards: the files, in row order.
+        shards: the shards, in row order.
         source: `label`, `synthetic`, and `files` with `name`, `bytes` and `sha256` of each raw file.
-        preparation: `version` and `settings` of the problem's preparation.
-        report: what the preparation saw and repaired.
-        fingerprint: sha256 over the raw files' checksums, the preparation's settings and its version.
-        settings: of examples, as the person gave them when preparing: defaults for training on this data set. They
-            are no part of the fingerprint.
-        versions: of raysq and pyarrow.
-        extras: tables beside the rows, one file each (a vocabulary, word vectors).
-        format_version: of this format.
+        preparation: `version` and `settings` of the problem's preprocessor.
+        report: statistics of the raw data and of repairs, from the preprocessor.
+        fingerprint: sha256 over the raw files' checksums and the preprocessor's settings and version.
+        settings: example settings that the user gave during preparation. They are the defaults for training on this
+            data set, and are not part of the fingerprint.
+        versions: versions of raysq and pyarrow.
+        extras: tables stored beside the rows, one file each, such as a vocabulary or word vectors.
+        format_version: version of this format.
     """
 
     task: str
@@ -97,32 +97,32 @@ class Manifest:
 
     @property
     def files(self) -> list[Shard]:
-        """All files of the data set, the shards first."""
+        """All files of the data set, shards first."""
         return [*self.shards, *self.extras]
 
 
 def write_shard(directory: Path, index: int, table: pa.Table, *, synced: bool = True) -> Shard:
-    """Writes one shard and returns its entry for the manifest. The same rows always give the same bytes.
+    """Write a shard and return its manifest entry. The same rows always give the same bytes.
 
     Args:
-        directory: of the data set.
-        index: the shard's number.
-        table: its rows.
-        synced: wait until the disk has them; if not, call `raysq.storage.atomic.sync` before the manifest is written.
+        directory: directory of the data set.
+        index: number of the shard.
+        table: rows of the shard.
+        synced: wait until the rows are on disk. If False, call `raysq.storage.atomic.sync` before writing the manifest.
     """
     return _write(directory, f"shard-{index:05d}.arrow", table, synced)
 
 
 def write_extra(directory: Path, name: str, table: pa.Table) -> Shard:
-    """Writes a table beside the rows, to be read with `Dataset.extra`, and returns its entry for the manifest."""
+    """Write a table beside the rows and return its manifest entry. `Dataset.extra` reads the table."""
     return _write(directory, f"{name}.arrow", table, True)
 
 
 class _Hashed(io.FileIO):
-    """A file that is written in pieces, each hashed while it is in the processor's cache.
+    """File that writes in pieces and hashes each piece while it is in the CPU cache.
 
-    For a piece of this size Linux takes memory that was used a moment before. For as much as a shard at once it takes
-    memory that nothing has used, which a virtual machine first has to ask for: writing was four times as slow.
+    For writes of this size Linux reuses recently freed memory. For a write as large as a shard it uses fresh memory,
+    which a virtual machine must first request from its host: this was four times as slow.
     """
 
     def __init__(self, path: Path) -> None:
@@ -140,13 +140,13 @@ class _Hashed(io.FileIO):
 
 
 def _write(directory: Path, file: str, table: pa.Table, synced: bool) -> Shard:
-    # Metadata (of pandas, of a Parquet writer) and chunking would otherwise leak into the bytes.
+    # Without this, metadata of pandas or Parquet writers, and the chunking, would affect the bytes.
     table = table.replace_schema_metadata(None).combine_chunks()
     (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
     with _Hashed(directory / file) as handle:
         with pa.ipc.new_file(handle, table.schema) as writer:
             writer.write_batch(batch)
-        if hasattr(os, "posix_fadvise"):  # the disk begins to write
+        if hasattr(os, "posix_fadvise"):  # start writing to disk
             os.posix_fadvise(handle.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         statistics = {}
         for column in table.schema:
@@ -159,23 +159,23 @@ def _write(directory: Path, file: str, table: pa.Table, synced: bool) -> Shard:
 
 
 def schema_entries(schema: pa.Schema) -> list[dict[str, str]]:
-    """The manifest's form of an Arrow schema."""
+    """Return the manifest's representation of an Arrow schema."""
     return [{"name": column.name, "type": str(column.type)} for column in schema]
 
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
-    """Writes `manifest.json` atomically; to be called last, for it is what makes a directory a data set."""
+    """Write `manifest.json` atomically. Call this last, because the manifest makes a directory a data set."""
     values = dataclasses.asdict(dataclasses.replace(manifest, format_version=FORMAT_VERSION))
     text = json.dumps(seal(values), indent=1, ensure_ascii=False, allow_nan=False)
     write_text(directory / MANIFEST, text + "\n")
 
 
 def read_manifest(directory: Path) -> Manifest:
-    """Reads `manifest.json`.
+    """Read `manifest.json`.
 
     Raises:
-        DamagedError: it is cut or changed.
-        DataError: there is none, or a newer raysq wrote it.
+        DamagedError: the manifest is truncated or changed.
+        DataError: there is no manifest, or its format version is not supported.
     """
     path = Path(directory) / MANIFEST
     check_file_links(path.parent, [MANIFEST])
@@ -188,7 +188,7 @@ def read_manifest(directory: Path) -> Manifest:
     if any(Path(file.file).name != file.file or file.file in ("", "..") for file in manifest.files):
         raise DamagedError(f"{path} is damaged (a file in it is none of this folder); {_FRESH}")
     check_file_links(path.parent, [file.file for file in manifest.files])
-    # The shard of a row is a division.
+    # The shard of a row is computed by a division, which relies on these counts.
     rows = [shard.rows for shard in manifest.shards]
     if sum(rows) != manifest.rows or any(count != manifest.shard_rows for count in rows[:-1]):
         raise DamagedError(f"{path} is damaged (its shards have other rows than it says); {_FRESH}")
@@ -196,7 +196,7 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 class Dataset:
-    """A prepared data set: its manifest and its memory-mapped columns. Open one with `Dataset.open`."""
+    """Prepared data set: a manifest and memory-mapped columns. Open one with `Dataset.open`."""
 
     def __init__(
         self, directory: Path, manifest: Manifest, buffers: Sequence[Any] | None = None, *, checked: bool = False
@@ -208,7 +208,7 @@ class Dataset:
         self.fingerprint = manifest.fingerprint
         self.synthetic = bool(manifest.source.get("synthetic", False))
         self._batches: list[pa.RecordBatch] | None = None
-        self._checked = checked  # whether the files are known to be as they were written
+        self._checked = checked  # whether the files are known to be unchanged
         self._held = None if buffers is None else [pa.py_buffer(buffer) for buffer in buffers]
 
     def __repr__(self) -> str:
@@ -231,20 +231,23 @@ class Dataset:
         return notebook.card(f"Data set {manifest.name}", fields)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Another process maps the files itself.
+        # The receiving process maps the files itself.
         if self._held is None:
             return Dataset.open, (self.directory,)
         return Dataset.from_buffers, (self.manifest, self._held, self.directory)
 
     @classmethod
     def open(cls, directory: str | Path) -> "Dataset":
-        """Opens a data set; its files' sizes are checked.
+        """Open a data set and check the sizes of its files.
 
-        Their checksums are when a column is first read: those of small tables always, those of shards once after
-        they were made, moved or changed.
+        Checksums are verified when a column is first read. Those of small extra tables are verified every time, all
+        others once after the files were created, moved or changed.
+
+        Args:
+            directory: directory of the data set.
 
         Raises:
-            DataError: no manifest, a newer format, or a damaged file.
+            DataError: there is no manifest, its format version is not supported, or a file is damaged.
         """
         directory = Path(directory)
         manifest = read_manifest(directory)
@@ -253,15 +256,15 @@ class Dataset:
 
     @classmethod
     def from_buffers(cls, manifest: Manifest, buffers: Sequence[Any], directory: str | Path) -> "Dataset":
-        """A data set whose shards lie in memory, such as Ray's object store, and are read there without a copy.
+        """Create a data set on buffers in memory, such as Ray's object store. They are read without a copy.
 
         Args:
-            manifest: what they consist of.
-            buffers: the bytes of each file, in the order of `manifest.files`; anything with Python's buffer protocol.
-            directory: where the data set was prepared; nothing is read there.
+            manifest: manifest of the data set.
+            buffers: bytes of each file, in the order of `manifest.files`, as objects with Python's buffer protocol.
+            directory: directory where the data set was prepared. It is not read.
 
         Raises:
-            DataError: a buffer that is not of its shard's size.
+            DataError: the number or the size of the buffers does not match the manifest.
         """
         if len(buffers) != len(manifest.files):
             raise DataError(f"data set {manifest.name} has {len(manifest.files)} files, received {len(buffers)}")
@@ -272,17 +275,21 @@ class Dataset:
         return dataset
 
     def buffers(self) -> list[pa.Buffer]:
-        """The bytes of each file, where they lie: mapped from disk, or held in memory."""
+        """Return the bytes of each file, mapped from disk or held in memory."""
         return [self._buffer(index) for index in range(len(self.manifest.files))]
 
     def check(self) -> None:
-        """Checks files against their checksums as `open` says. Raises DamagedError where one was changed."""
+        """Verify checksums as described for `open`.
+
+        Raises:
+            DamagedError: a file was changed.
+        """
         if self._held is None and not self._checked:
             check_files(self.directory, self.manifest.shards, self.manifest.extras)
             self._checked = True
 
     def verify(self) -> None:
-        """Checks every file against its checksum.
+        """Verify the checksum of every file.
 
         Raises:
             DamagedError: a file was changed.
@@ -295,20 +302,20 @@ class Dataset:
                 raise changed(self.directory / file.file, file, found)
 
     def column(self, name: str) -> Column:
-        """A column over all shards.
+        """Return a column over all shards.
 
         Raises:
-            DataError: there is none of that name.
+            DataError: there is no such column.
         """
         views = [array.to_numpy(zero_copy_only=True) for array in self.arrow(name)]
         dtype = views[0].dtype if views else np.dtype(np.float32)
         return Column(views, self.manifest.shard_rows, self.rows, dtype)
 
     def matrix(self, name: str) -> Column:
-        """A column of lists of one length over all shards; each row's value is such a list.
+        """Return a column of fixed-length lists over all shards. Each row's value is an array of that length.
 
         Raises:
-            DataError: there is none of that name.
+            DataError: there is no such column.
         """
         arrays = self.arrow(name)
         width = arrays[0].type.list_size
@@ -319,18 +326,18 @@ class Dataset:
         return Column(views, self.manifest.shard_rows, self.rows, views[0].dtype, (width,))
 
     def ragged(self, name: str) -> Ragged:
-        """A column of lists of numbers over all shards.
+        """Return a column of lists of numbers over all shards.
 
         Raises:
-            DataError: there is none of that name.
+            DataError: there is no such column.
         """
         return Ragged(self.arrow(name))
 
     def arrow(self, name: str) -> list[pa.Array]:
-        """A column's array in each shard, where it lies on disk.
+        """Return a column as one Arrow array per shard, without a copy.
 
         Raises:
-            DataError: there is none of that name.
+            DataError: there is no such column.
         """
         if name not in self.columns:
             raise DataError(f"data set {self.manifest.name} has no column {name!r}: {nearest_name(name, self.columns)}")
@@ -347,22 +354,27 @@ class Dataset:
         return tuple(entry.file.removesuffix(".arrow") for entry in self.manifest.extras)
 
     def extra(self, name: str) -> pa.Table:
-        """A table beside the rows, read where it lies on disk.
+        """Return a table stored beside the rows, without a copy.
 
         Raises:
-            DataError: there is none of that name.
+            DataError: there is no such table.
         """
         if name not in self.extras:
             raise DataError(f"data set {self.manifest.name} has no {name}; prepare it with one")
         return pa.Table.from_batches([self._map(len(self.manifest.shards) + self.extras.index(name))])
 
     def statistics(self, name: str, begin: int = 0, end: int | None = None) -> tuple[float, float]:
-        """Mean and population standard deviation of a column over rows `begin` to `end`, in float64.
+        """Return the mean and population standard deviation of a column over rows `begin` to `end`, in float64.
 
-        Whole shards are taken from the manifest; only the shards that the range cuts are read.
+        Whole shards are covered by the manifest. Only shards that the range cuts are read.
+
+        Args:
+            name: name of the column.
+            begin: first row.
+            end: row after the last (default: the number of rows).
 
         Raises:
-            DataError: no such column, a column without numbers, or an empty range.
+            DataError: there is no such column, it is not numeric, or the range is empty.
         """
         column = self.column(name)
         if column.dtype.kind not in "fiu":

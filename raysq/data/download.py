@@ -1,4 +1,4 @@
-"""Fetching a file over http(s): cached, resumed after a break, checked."""
+"""Download a file over HTTP(S), with a cache, resumption and checksum verification."""
 
 import contextlib
 import hashlib
@@ -19,42 +19,45 @@ from raysq.storage.json_files import read_json
 from raysq.storage.paths import file_lock, home
 from raysq.storage.uris import file_path, identity, redact, redact_text, request_parts
 
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+Progress = Callable[[int, int | None], None]  # bytes so far, total bytes if known
 
 ATTEMPTS = 4
-TIMEOUT = 30.0  # seconds without an answer or a byte
-PAUSE = 1.0  # seconds before the second attempt, doubled for each further one
+TIMEOUT = 30.0  # seconds to wait for a response or for more data
+PAUSE = 1.0  # seconds before the second attempt; doubled for each further attempt
 _BLOCK = 1 << 18
 _LONGEST_NAME = 100  # characters
-_RESERVE = 64 << 20  # bytes of disk left alone
+_RESERVE = 64 << 20  # bytes of disk space to keep free
 
 
 class _Mark(TypedDict):
-    """What is kept beside a download that broke: by what the server knows whether the file is still the same."""
+    """Validator stored beside an interrupted download, by which the server can tell whether the file is unchanged."""
 
     validator: str | None
 
 
 class _Broken(Exception):
-    """An attempt that may succeed when it is made again."""
+    """Attempt that failed but may succeed when repeated."""
 
 
 def fetch(url: str, sha256: str | None = None, progress: Progress | None = None) -> Path:
-    """Fetches a file once and keeps it under `home()/sources`.
+    """Download a file once and keep it under `home()/sources`.
 
-    A connection that breaks is taken up again where it broke, from `.part`, also by a later call; a server
-    that cannot do this, or whose file has changed since, is asked for the whole file.
+    An interrupted download is resumed from its `.part` file, also by a later call. If the server cannot resume it, or
+    the file has changed since, the whole file is downloaded.
 
-    What proves who asks (a user and password, a token, a signature) is never kept nor shown, and the file is the same
-    one under another proof.
+    Credentials (a user and password, a token, a signature) are never stored or shown. The cached file is the same for
+    all credentials.
 
     Args:
-        url: http or https.
-        sha256: the file's checksum, where it is known.
-        progress: is told how many bytes have come.
+        url: HTTP or HTTPS URL.
+        sha256: expected checksum, if known.
+        progress: called with the number of bytes received.
+
+    Returns:
+        Path of the downloaded file.
 
     Raises:
-        SourceError: not reachable, refused, too large for the disk, or not the file that was meant.
+        SourceError: the URL is unreachable or refused, the disk is too small, or the checksum does not match.
     """
     shown = redact(url)
     try:
@@ -94,16 +97,16 @@ def fetch(url: str, sha256: str | None = None, progress: Progress | None = None)
 
 
 def file_name(url: str) -> str:
-    """The name under which a download is kept: that of the URL's path, where it can be a file's."""
+    """Return the name under which a download is stored: that of the URL's path, made a valid file name."""
     name = os.path.basename(file_path(url))
-    # Names that begin with a dot are our own; the end tells the sort of file.
+    # Leading dots are reserved for raysq's own files. The end of the name is kept for its suffix.
     return re.sub(r"[\x00-\x1f\x7f]", "_", name).lstrip(".")[-_LONGEST_NAME:] or "download"
 
 
 def _attempt(url: str, authorization: str | None, shown: str, part: Path, progress: Progress | None) -> None:
-    """One request, which begins where the last one broke.
+    """Make one request that resumes an interrupted download.
 
-    Messages are in words of our own: those of the libraries, and what a server sends, may repeat the request.
+    Messages use raysq's own words, because those of libraries and servers may repeat the request.
     """
     have = part.stat().st_size if part.exists() else 0
     mark = part.with_name(part.name + ".json")
@@ -111,14 +114,14 @@ def _attempt(url: str, authorization: str | None, shown: str, part: Path, progre
     if have:
         with contextlib.suppress(DamagedError):
             validator = read_json(mark, _Mark, "")["validator"]
-        if validator is None:  # nothing says that it is still the same file
+        if validator is None:  # nothing proves that the file is unchanged
             have = 0
     headers = {"User-Agent": "raysq", "Accept-Encoding": "identity"}
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": str(validator)}
     request = urllib.request.Request(url, headers=headers)
     if authorization is not None:
-        request.add_unredirected_header("Authorization", authorization)  # for this server alone
+        request.add_unredirected_header("Authorization", authorization)  # not sent to other servers on a redirect
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
@@ -150,7 +153,7 @@ def _attempt(url: str, authorization: str | None, shown: str, part: Path, progre
                 f"{shown} has {total:,} bytes, {part.parent} has {free:,} bytes free: make room or set RAYSQ_HOME"
             )
         validator = response.headers.get("ETag")
-        if validator is None or validator.startswith("W/"):  # a weak one says nothing about bytes
+        if validator is None or validator.startswith("W/"):  # a weak validator does not guarantee identical bytes
             validator = response.headers.get("Last-Modified")
         write_json(mark, {"validator": validator}, durable=False)
         _copy(response, part, have, total, progress)
@@ -179,11 +182,11 @@ def _copy(
 
 
 def _reason(error: object) -> str:
-    """Why there is no connection, or no answer that can be read."""
+    """Return why there is no connection or no valid response."""
     if isinstance(error, OSError) and not isinstance(error, http.client.HTTPException):
-        # Of a certificate `verify_message` has no more than names of hosts.
+        # For certificate errors, `verify_message` contains host names at most.
         return redact_text(str(getattr(error, "verify_message", "") or error.strerror or error or repr(error)))
-    if isinstance(error, str):  # urllib's own
+    if isinstance(error, str):  # a message of urllib
         return redact_text(error)
     return f"the server's answer is not one of HTTP ({type(error).__name__})"
 
@@ -195,7 +198,7 @@ def _forget(part: Path) -> None:
 
 @contextlib.contextmanager
 def progress_bar(url: str) -> Iterator[Progress]:
-    """A progress bar on standard error, where that is a terminal."""
+    """Show a progress bar on standard error if that is a terminal."""
     from rich.progress import BarColumn, DownloadColumn, TextColumn, TransferSpeedColumn
     from rich.progress import Progress as Bar
 

@@ -1,4 +1,4 @@
-"""Durations as people write them: "90s", "30min", "1h30m", "5d", "2w", "3mo", "1y"."""
+"""Durations in the notation of users: "90s", "30min", "1h30m", "5d", "2w", "3mo", "1y"."""
 
 import re
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from raysq.errors import UsageError
 
 MINUTE, HOUR = 60.0, 3600.0
 DAY, WEEK = 86_400.0, 604_800.0
-MONTH = 2_629_746.0  # seconds, a twelfth of the mean Gregorian year
+MONTH = 2_629_746.0  # seconds, one twelfth of the mean Gregorian year
 YEAR = 12 * MONTH
 
 UNITS = {
@@ -23,11 +23,11 @@ _PART = r"(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)"
 
 
 class Duration(NamedTuple):
-    """A number and its unit.
+    """Number with a time unit.
 
     Attributes:
-        number: how many.
-        unit: length of one in seconds, a value of `UNITS`; None for a bare number.
+        number: number of units.
+        unit: length of the unit in seconds, a value of `UNITS`; None for a bare number.
     """
 
     number: float
@@ -35,19 +35,19 @@ class Duration(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """The length in seconds; a bare number counts them."""
+        """Length in seconds. A bare number counts seconds."""
         return self.number * (1.0 if self.unit is None else self.unit)
 
 
 def parse(text: str) -> Duration | None:
-    """Parse a duration. Capitals count as small letters, except that "M" is refused: it is pandas' month.
+    """Parse a duration. Case is ignored, except that "M" is rejected because it means months in pandas.
 
     Args:
-        text: a number with or without a unit ("90", "1.5h"), or several with units ("1h30m"), which add up to one of
-            the longest unit. Months and years do not add up with units of fixed length.
+        text: a number with or without a unit ("90", "1.5h"), or several numbers with units ("1h30m"), which are added
+            in the longest unit. Months and years cannot be added to units of fixed length.
 
     Returns:
-        The duration, or None where the text is none.
+        The duration, or None if the text is not a duration.
 
     Example:
         >>> parse("30m")
@@ -72,14 +72,14 @@ def parse(text: str) -> Duration | None:
 
 
 def seconds(value: float | str, option: str) -> float:
-    """Read an option that limits time.
+    """Parse an option that limits time.
 
     Args:
         value: seconds, or text such as "90", "30m", "2h" or "1h30m".
-        option: its name, for the message.
+        option: name of the option, for the message.
 
     Raises:
-        UsageError: the value is no duration, or not above 0.
+        UsageError: the value is not a duration, or not above 0.
     """
     duration = parse(str(value))
     if duration is None:

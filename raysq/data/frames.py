@@ -1,4 +1,4 @@
-"""Rows that are given in Python: pandas, Polars, Arrow, or a dict of arrays, as a table or as a file."""
+"""Rows passed in Python (pandas, Polars, Arrow, or a dict of arrays), converted to a table or a file."""
 
 import hashlib
 from pathlib import Path
@@ -10,24 +10,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TAKEN = "a DataFrame, a pyarrow Table or a dict of columns"
-_ROW_GROUP = 1 << 17  # rows that one task reads
+_ROW_GROUP = 1 << 17  # rows per task
 
 
 def is_frame(value: Any) -> bool:
-    """Whether a value is rows with named columns, and no path."""
+    """Whether a value holds rows with named columns, in contrast to a path."""
     return isinstance(value, dict) or hasattr(value, "iloc") or hasattr(value, "__arrow_c_stream__")
 
 
 def to_table(value: Any) -> "pa.Table":
-    """Rows as an Arrow table, with what a csv or Parquet file of them would hold.
+    """Convert rows to an Arrow table with the contents that a csv or Parquet file of them would have.
 
     Args:
-        value: a DataFrame or Series of pandas, whose index is a column if it has a name or tells the time; a DataFrame
-            of Polars, or anything else that speaks Arrow's stream interface; or a dict of columns. Columns of pandas
-            that mix types become text, categories what they stand for, periods the moments at which they begin.
+        value: a pandas DataFrame or Series, a Polars DataFrame or another object with Arrow's stream interface, or a
+            dict of columns. A pandas index becomes a column if it has a name or holds times. pandas columns of mixed
+            types become text, categories become their values, and periods become their start times.
 
     Raises:
-        UsageError: not of these, columns of different lengths, or two of the same name.
+        UsageError: unsupported type, columns of different lengths, or two columns of the same name.
     """
     import pyarrow as pa
 
@@ -51,11 +51,14 @@ def to_table(value: Any) -> "pa.Table":
 
 
 def to_file(value: Any, folder: Path) -> Path:
-    """Rows as a Parquet file, which is written once and named after what it holds.
+    """Write rows to a Parquet file named after a digest of its contents. An existing file is reused.
 
     Args:
-        value: as for `to_table`.
-        folder: that keeps such files.
+        value: rows, as for `to_table`.
+        folder: folder of such files.
+
+    Returns:
+        Path of the file.
 
     Raises:
         UsageError: as for `to_table`.
@@ -78,7 +81,7 @@ def to_file(value: Any, folder: Path) -> Path:
 
 
 def _of_pandas(frame: Any) -> "list[tuple[str, pa.Array]]":
-    """The columns of a pandas DataFrame, those of its index first where they say something."""
+    """Return the columns of a pandas DataFrame, preceded by index levels that have a name or hold times."""
     import pandas as pd
 
     levels = [frame.index.get_level_values(number) for number in range(frame.index.nlevels)]
@@ -101,7 +104,7 @@ def _of_series(column: Any) -> "pa.Array | pa.ChunkedArray":
     try:
         return pa.array(column, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
-        # Numbers and text side by side, as in a csv.
+        # A column that mixes numbers and text becomes text, as in a csv file.
         return pa.array([None if pd.api.types.is_scalar(one) and pd.isna(one) else str(one) for one in column])
 
 
@@ -117,7 +120,7 @@ def _array(name: Any, column: Any) -> "pa.Array | pa.ChunkedArray":
 
 
 def _plain(column: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray":
-    """A column without dictionaries, views and extension types, which files do not bring."""
+    """Convert a column to a type without dictionaries, views and extensions, which files do not have either."""
     import pyarrow as pa
 
     kind = column.type

@@ -1,4 +1,4 @@
-"""Whether the files of a data set are as they were written: their sizes, checksums, and what they tell Arrow."""
+"""Integrity of the files of a data set: sizes, checksums, and validity of their Arrow data."""
 
 import contextlib
 import hashlib
@@ -17,17 +17,17 @@ from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.storage.paths import home
 
-_SMALL = 4 << 20  # bytes of a file whose checksum is found whenever it is opened
-_LARGE = 2 << 30  # bytes whose checksums take some seconds
+_SMALL = 4 << 20  # bytes up to which a file's checksum is verified at every opening
+_LARGE = 2 << 30  # bytes for which checksums take some seconds
 _THREADS = 4
 _FRESH = "prepare the data set again with --fresh"
 
-# Checksum as in the manifest, size, time of change in nanoseconds, inode.
+# Checksum as in the manifest, size, modification time in nanoseconds, inode.
 _Entry = tuple[str, int, int, int]
 
 
 class _File(Protocol):
-    """An entry of the manifest."""
+    """Manifest entry of a file."""
 
     @property
     def file(self) -> str: ...
@@ -40,10 +40,10 @@ class _File(Protocol):
 
 
 def check_sizes(directory: Path, files: Iterable[_File]) -> None:
-    """Check that files are there and have their sizes.
+    """Check that files exist and have their expected sizes.
 
     Raises:
-        DamagedError: one is missing or has another size.
+        DamagedError: a file is missing or has another size.
     """
     for file in files:
         try:
@@ -57,16 +57,16 @@ def check_sizes(directory: Path, files: Iterable[_File]) -> None:
 
 
 def check_files(directory: Path, shards: Sequence[_File], extras: Sequence[_File], *, again: bool = False) -> None:
-    """Check files against their checksums: small extras always, others once after they were made, moved or changed.
+    """Verify checksums: of small extras always, of other files once after they were created, moved or changed.
 
     Args:
-        directory: of the data set. What was checked is remembered in the home, if that can be written.
-        shards: of its rows.
-        extras: tables beside them.
-        again: check all of them, whatever is remembered.
+        directory: directory of the data set. Verified files are recorded in the home, if that can be written.
+        shards: entries of the shards.
+        extras: entries of the tables beside the rows.
+        again: verify all files, even if recorded as verified.
 
     Raises:
-        DamagedError: one was changed.
+        DamagedError: a file was changed.
     """
     known = {} if again else _read_stamp(directory)
     unknown = [file for file in [*shards, *extras] if known.get(file.file) != _entry(directory, file)]
@@ -88,12 +88,12 @@ def check_files(directory: Path, shards: Sequence[_File], extras: Sequence[_File
 
 
 def stamp(directory: Path, files: Sequence[_File], checked: dict[str, _Entry] | None = None) -> None:
-    """Remember that files are as their checksums say; they are told apart by size, time of change, and inode.
+    """Record that files match their checksums. Files are identified by size, modification time and inode.
 
     Args:
-        directory: of the data set. Where its folder cannot be written nothing is remembered.
-        files: all of the data set.
-        checked: those that were checked, as they were then; all as they are now if left out.
+        directory: directory of the data set. If its folder cannot be written, nothing is recorded.
+        files: entries of all files of the data set.
+        checked: entries of the verified files as of their verification. By default all files, as they are now.
     """
     if checked is None:
         checked = {file.file: _entry(directory, file) for file in files}
@@ -104,16 +104,16 @@ def stamp(directory: Path, files: Sequence[_File], checked: dict[str, _Entry] | 
 
 
 def open_batch(path: Path, buffer: pa.Buffer, file: _File, *, full: bool) -> pa.RecordBatch:
-    """The one record batch of a file, whose buffers are as long as its rows ask for.
+    """Return the single record batch of a file, after checking that its buffers match its number of rows.
 
     Args:
-        path: of the file, for messages.
-        buffer: its bytes.
-        file: its entry.
-        full: check every offset, code and text too, and not only lengths.
+        path: path of the file, for messages.
+        buffer: bytes of the file.
+        file: manifest entry of the file.
+        full: also validate all offsets, codes and texts, and not only lengths.
 
     Raises:
-        DamagedError: it is none, or has another number of rows.
+        DamagedError: the file is not a valid shard, or has another number of rows.
     """
     try:
         reader = pa.ipc.open_file(pa.BufferReader(buffer))
@@ -121,7 +121,7 @@ def open_batch(path: Path, buffer: pa.Buffer, file: _File, *, full: bool) -> pa.
             raise ValueError(f"it has {reader.num_record_batches} batches of rows instead of one")
         batch = reader.get_batch(0)
         batch.validate(full=full)
-        _ = [(column.name, str(column.type)) for column in batch.schema]  # which are texts
+        _ = [(column.name, str(column.type)) for column in batch.schema]  # decode all texts
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:
         raise DamagedError(f"{path} is not a shard ({error}); {_FRESH}") from None
     if batch.num_rows != file.rows:
@@ -130,10 +130,10 @@ def open_batch(path: Path, buffer: pa.Buffer, file: _File, *, full: bool) -> pa.
 
 
 def check_offsets(array: pa.Array, path: Path) -> None:
-    """Check that the values of a column's rows lie in their order inside of its buffers.
+    """Check that the offsets of a column are non-decreasing and lie within its buffers.
 
     Raises:
-        DamagedError: an offset is wrong.
+        DamagedError: an offset is invalid.
     """
     kind = array.type
     wide = pa.types.is_large_list(kind) or pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
@@ -158,12 +158,12 @@ def _check_file(path: Path, file: _File) -> None:
         raise DamagedError(f"{path} cannot be read ({error.strerror}); {_FRESH}") from None
     if found != file.sha256:
         raise changed(path, file, found)
-    # It may be from elsewhere: its checksum says nothing about who made it.
+    # The file may come from elsewhere, and a matching checksum says nothing about its author.
     open_batch(path, pa.memory_map(str(path)).read_buffer(), file, full=True)
 
 
 def changed(path: Path, file: _File, found: str) -> DamagedError:
-    """The error for a file with another checksum."""
+    """Return the error for a file with another checksum."""
     return DamagedError(
         f"{path} was changed: sha256 is {found[:12]}..., its manifest says {file.sha256[:12]}...; {_FRESH}"
     )
@@ -178,8 +178,8 @@ def _entry(directory: Path, file: _File) -> _Entry:
 
 
 def _stamp_path(directory: Path) -> Path:
-    # Not inside: the same rows give the same folder. Nor beside one from elsewhere, where nothing of ours is to be
-    # written, and another's stamp may lie.
+    # The record must not lie inside the directory, whose contents depend on the rows only. Beside a directory from
+    # elsewhere nothing must be written, and somebody else's record may lie there.
     directory = directory.resolve()
     if not directory.is_relative_to(home().resolve()):
         return home() / "verified" / f"{hashlib.sha256(str(directory).encode()).hexdigest()[:32]}.json"
@@ -190,5 +190,5 @@ def _read_stamp(directory: Path) -> dict[str, _Entry]:
     try:
         found = read_json(_stamp_path(directory), dict[str, tuple[str, int, int, int]], "", missing={})
     except DamagedError:
-        return {}  # it is only made again
+        return {}  # the files are then verified again
     return {name: (sha256, size, time, inode) for name, (sha256, size, time, inode) in found.items()}

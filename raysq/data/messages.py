@@ -1,14 +1,14 @@
-"""Lines for people about raw files: what was found in them and what was repaired."""
+"""Messages to the user about raw files: inferred settings and repairs."""
 
 from typing import Self
 
 
 class Message(str):
-    """A line, and the options of `prepare` that change what it tells. As text it is all of it, options in brackets.
+    """Message with the options of `prepare` that change what it reports. As a string, it includes them in parentheses.
 
     Attributes:
-        text: the line without the options, for a command that does not have these.
-        options: in words; empty for none.
+        text: the message without the options, for commands that lack them.
+        options: description of the options; empty for none.
 
     Example:
         >>> Message("text: column 'review'", "--text NAME names another")
@@ -25,5 +25,5 @@ class Message(str):
 
 
 def without_options(message: str) -> str:
-    """A line, without the options that it names."""
+    """Return a message without its options."""
     return message.text if isinstance(message, Message) else message

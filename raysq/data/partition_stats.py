@@ -1,4 +1,7 @@
-"""What reading a partition leaves for `fit_stats`: statistics, tables that wait on disk, or the error it ended with."""
+"""Partition statistics: what reading a partition leaves for `fit_stats`.
+
+This includes statistics of its chunks, tables that wait on disk, and the error that ended reading.
+"""
 
 import base64
 import contextlib
@@ -25,13 +28,13 @@ _ROWS = "rows"
 
 @dataclass(frozen=True)
 class ChunkRecord:
-    """What was recorded of a chunk.
+    """Record of a chunk.
 
     Attributes:
-        name: of the chunk, unique in its folder.
+        name: name of the chunk, unique in its folder.
         rows: number of rows.
-        stats: JSON-ready statistics.
-        folder: where its tables lie, if they wait on disk.
+        stats: JSON-serializable statistics.
+        folder: folder of the chunk's tables, if they wait on disk.
     """
 
     name: str
@@ -40,7 +43,7 @@ class ChunkRecord:
     folder: Path
 
     def read(self, table: str = _ROWS) -> pa.Table:
-        """Return a table of the chunk, mapped into memory; without a batch where it has no rows."""
+        """Return a table of the chunk, memory-mapped. It has no batch if there are no rows."""
         return read_table(self._path(table))
 
     def write(self, name: str, table: pa.Table) -> None:
@@ -51,9 +54,9 @@ class ChunkRecord:
             raise no_room(error) from None
 
     def pop(self, table: str) -> pa.Table:
-        """Return a table and remove it from disk."""
+        """Return a table of the chunk and remove it from disk."""
         values = self.read(table)
-        self._path(table).unlink()  # what is mapped stays readable
+        self._path(table).unlink()  # mapped data stay readable
         return values
 
     def _path(self, table: str) -> Path:
@@ -62,12 +65,12 @@ class ChunkRecord:
 
 @dataclass(frozen=True)
 class PartitionStats:
-    """What was recorded while a partition was read.
+    """Statistics recorded while a partition was read.
 
     Attributes:
         partition: the partition.
-        chunks: the record of each chunk, in order.
-        error: the error with which reading ended.
+        chunks: records of its chunks, in order.
+        error: the error that ended reading, if any.
     """
 
     partition: Any
@@ -76,7 +79,7 @@ class PartitionStats:
 
 
 class Recorder:
-    """Takes the chunks of a partition while they are read."""
+    """Collect the chunks of a partition while they are read."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self._folder = folder
@@ -89,7 +92,7 @@ class Recorder:
         self.chunks.append((chunk.table.num_rows, chunk.stats))
 
     def store(self, chunk: "Chunk") -> None:
-        """Record a chunk and leave its tables on disk."""
+        """Record a chunk and write its tables to disk."""
         self.add(chunk)
         if not chunk.table.num_rows:
             return
@@ -100,14 +103,14 @@ class Recorder:
 
 @contextlib.contextmanager
 def record_stats(folder: Path, number: int, partition: Any) -> Iterator[Recorder]:
-    """Record the chunks of a partition, or the error that ends reading it, in a file.
+    """Record the chunks of a partition, or the error that ends reading, in a file.
 
-    Statistics go past Ray, which has no place for them, and so do errors, which it would wrap in its own words.
+    Files are used because Ray Data cannot return statistics besides rows, and would wrap errors in messages of its own.
 
     Args:
-        folder: a folder that all nodes see.
-        number: of the partition.
-        partition: that is read.
+        folder: folder that all nodes see.
+        number: number of the partition.
+        partition: the partition.
     """
     recorder = Recorder(folder, number)
     try:
@@ -117,12 +120,12 @@ def record_stats(folder: Path, number: int, partition: Any) -> Iterator[Recorder
     except OSError as error:
         recorder.error = unreadable(getattr(partition, "path", partition), error)
     failure = base64.b64encode(pickle.dumps(recorder.error)).decode() if recorder.error else None
-    # A task that Ray runs again writes the same.
+    # A task that Ray retries writes the same contents.
     write_text(stats_file(folder, number), json.dumps({"chunks": recorder.chunks, "error": failure}), durable=False)
 
 
 def load_stats(folder: Path, number: int, partition: Any) -> PartitionStats:
-    """Return what `record_stats` recorded of a partition."""
+    """Return the statistics that `record_stats` recorded for a partition."""
     values = json.loads(stats_file(folder, number).read_text(encoding="utf-8"))
     chunks = [
         ChunkRecord(_name(number, index), rows, stats, folder) for index, (rows, stats) in enumerate(values["chunks"])
@@ -135,13 +138,13 @@ def load_stats(folder: Path, number: int, partition: Any) -> PartitionStats:
 def all_stats(
     folder: Path, partitions: Sequence[Any], records: list[ChunkRecord], results: Iterator[Any] | None = None
 ) -> Iterator[PartitionStats]:
-    """Yield what was recorded of each partition in order, and raise the error of the first that could not be read.
+    """Yield the statistics of each partition in order, and raise the error of the first that could not be read.
 
     Args:
-        folder: that of `record_stats`.
-        partitions: in order.
-        records: a list to which the records of all chunks are added.
-        results: of reading each, waited for one by one; None where all are read already.
+        folder: the folder given to `record_stats`.
+        partitions: partitions in order.
+        records: list that receives the records of all chunks.
+        results: results of reading each partition, awaited one by one; None if all partitions have been read.
     """
     for number, partition in enumerate(partitions):
         if results is not None:
@@ -154,7 +157,7 @@ def all_stats(
 
 
 def stats_file(folder: Path, number: int) -> Path:
-    """The file of a partition's statistics, there when the partition is read."""
+    """Return the path of a partition's statistics. The file exists once the partition has been read."""
     return folder / f"{number:06d}.json"
 
 
@@ -171,12 +174,12 @@ class Slice:
     end: int
 
     def read(self) -> pa.Table:
-        """Return the rows, mapped into memory."""
+        """Return the rows, memory-mapped."""
         return self.chunk.read().slice(self.begin, self.end - self.begin)
 
 
 def share_out(chunks: Iterable[ChunkRecord], shard_rows: int) -> list[list[Slice]]:
-    """Return the slices of shards of exactly so many rows; the last may have fewer."""
+    """Divide chunks into shards of `shard_rows` rows (the last may have fewer), and return the slices of each."""
     shards: list[list[Slice]] = []
     room = 0
     for chunk in chunks:
@@ -193,12 +196,12 @@ def share_out(chunks: Iterable[ChunkRecord], shard_rows: int) -> list[list[Slice
 
 
 class Cleanup:
-    """Removes the tables of chunks when all shards that read them are written; called after each, in order."""
+    """Remove the tables of chunks once all shards that read them are written. Call it after each shard, in order."""
 
     def __init__(self, folder: Path, shards: list[list[Slice]]) -> None:
         last = {part.chunk.name: number for number, shard in enumerate(shards) for part in shard}
         self._files: list[list[Path]] = [[] for _ in shards]
-        for path in folder.iterdir():  # once: a folder of many tables is long
+        for path in folder.iterdir():  # list the folder once, because it may have many tables
             number = last.get(path.name.partition(".")[0])
             if number is not None:
                 self._files[number].append(path)
@@ -211,18 +214,18 @@ class Cleanup:
 def write_table(path: Path, table: pa.Table) -> None:
     """Write a table as one batch.
 
-    Not as NumPy's own file, whose head threads cannot parse at once; see `raysq.data.readers.npy`.
+    NumPy's format is not used, because threads cannot parse its headers concurrently; see `raysq.data.readers.npy`.
     """
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table.combine_chunks())
 
 
 def read_table(path: Path) -> pa.Table:
-    """Return a table, mapped into memory; without a batch where it has no rows."""
+    """Return a table, memory-mapped. It has no batch if there are no rows."""
     with pa.memory_map(str(path)) as file:
         return pa.ipc.open_file(file).read_all()
 
 
 def no_room(error: OSError) -> ResourceError:
-    """Return the error of a data set that cannot be written."""
+    """Return the error for a data set that cannot be written."""
     return ResourceError(f"the data set cannot be written: {error.strerror or error}; make room or set RAYSQ_HOME")

@@ -1,8 +1,8 @@
-"""The preparation pipeline: partition -> read -> fit -> transform -> write, by threads or on Ray Data.
+"""Preparation pipeline: partition -> read -> fit -> transform -> write, in threads or on Ray Data.
 
-Tasks leave their statistics, and rows that wait for the transform, in files: nothing large but rows on their way goes
-through Ray's object store. Statistics are taken in the order of the partitions, and shards are cut at fixed row counts,
-so that the result does not depend on the executor, nor on the number of CPUs.
+Tasks write their statistics, and rows that wait for the transform, to files. Only rows in transit pass through Ray's
+object store. Statistics are processed in the order of the partitions, and shards are cut at fixed row counts. The
+result therefore does not depend on the executor or the number of CPUs.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ UNFINISHED = ".unfinished-"
 
 @dataclass(frozen=True)
 class Written:
-    """The files of a data set, the schema of its rows, and its report."""
+    """Files of a data set, the schema of its rows, and its report."""
 
     shards: list[Shard]
     extras: list[Shard]
@@ -65,27 +65,27 @@ def build(
     quiet: bool = True,
     check: Callable[[Dataset], None] | None = None,
 ) -> Dataset:
-    """Run a preprocessor over raw files and put the data set in place, all of it or nothing.
+    """Run a preprocessor over raw files and create the data set atomically.
 
     Args:
-        preprocessor: of the files, with nothing left to infer.
+        preprocessor: preprocessor of the files, with all settings inferred.
         source: raw files.
-        target: the data set's directory; one that is there is replaced. Not named, the folder to put it into, under the
-            beginning of its fingerprint, which is not asked for before the end: the checksums of large files are found
-            while they are prepared.
-        identity: `task` and `problem` for the manifest, and `name` where it is not the directory's.
-        named: what the target is.
-        settings: of examples, to be kept with the data set.
-        messages: of `infer`, to be kept too.
-        shard_rows: rows of a shard; the preprocessor's when None.
-        cpus: run at most so many Ray tasks at once; as many as there are CPUs when None. Changes nothing in the result.
+        target: directory of the data set, which is replaced if it exists. If `named` is False, `target` is the parent
+            folder, and the directory is named after the beginning of the fingerprint. The fingerprint is computed at
+            the end, because checksums of large files are computed during preparation.
+        identity: `task` and `problem` for the manifest, and `name` if it differs from the directory's.
+        named: whether `target` is the directory of the data set.
+        settings: example settings to store with the data set.
+        messages: messages of `infer` to store with the data set.
+        shard_rows: rows per shard; None for the preprocessor's default.
+        cpus: maximum number of concurrent Ray tasks; None for the number of CPUs. Does not affect the result.
         quiet: show no progress.
         check: called with the data set before it is put in place.
 
     Raises:
-        DataError: raw data that cannot be used.
-        ResourceError: no cluster, or no room.
-        SourceError: raw data that cannot be read, or a folder that cannot be written.
+        DataError: the raw data cannot be used.
+        ResourceError: there is no cluster, or not enough disk space.
+        SourceError: the raw data cannot be read, or a folder cannot be written.
     """
     folder = target.parent if named else target
     shard_rows = rows_of_shard(preprocessor, shard_rows)
@@ -123,7 +123,7 @@ def build(
         if check is not None:
             check(Dataset(staging, manifest, checked=True))
         replace_directory(staging, target, folder / f"{UNFINISHED}old-{target.name}-{os.getpid()}")
-        stamp(target, manifest.files)  # they were hashed as they were written
+        stamp(target, manifest.files)  # the files were hashed while they were written
     except OSError as error:
         if isinstance(error, SourceError):
             raise
@@ -136,7 +136,10 @@ def build(
 
 
 def fingerprint(preprocessor: Preprocessor, source: ResolvedSource) -> str:
-    """Return what decides a data set's rows: the raw files' bytes and order, the settings, the version."""
+    """Return a digest of everything that determines a data set's rows.
+
+    It covers the bytes and order of the raw files, and the preprocessor's name, settings and version.
+    """
     identity = {
         "files": [file.sha256 for file in source.raw],
         "settings": preprocessor.to_config(),
@@ -146,10 +149,10 @@ def fingerprint(preprocessor: Preprocessor, source: ResolvedSource) -> str:
 
 
 def rows_of_shard(preprocessor: Preprocessor, rows: int | None = None) -> int:
-    """Return the rows of a shard: as asked for, or those of the preprocessor.
+    """Return the rows per shard: the given number, or the preprocessor's default.
 
     Raises:
-        UsageError: none.
+        UsageError: the number is less than 1.
     """
     rows = preprocessor.shard_rows if rows is None else rows
     if rows < 1:
@@ -166,19 +169,19 @@ def run(
     *,
     quiet: bool = True,
 ) -> Written:
-    """Write shards of exactly `shard_rows` rows (the last may have fewer) and what lies beside them.
+    """Write shards of exactly `shard_rows` rows (the last may have fewer) and the tables beside them.
 
     Args:
-        preprocessor: reads the partitions.
-        partitions: in the order of their rows.
-        directory: empty, and seen by all nodes.
-        shard_rows: rows of a shard.
-        executor: of `choose_executor`.
+        preprocessor: preprocessor that reads the partitions.
+        partitions: partitions in the order of their rows.
+        directory: empty directory that all nodes see.
+        shard_rows: rows per shard.
+        executor: executor from `choose_executor`.
         quiet: show no progress.
 
     Raises:
-        DataError: raw data that cannot be used.
-        ResourceError: no cluster, or no room.
+        DataError: the raw data cannot be used.
+        ResourceError: there is no cluster, or not enough disk space.
     """
     scratch = directory / "scratch"
     scratch.mkdir()
@@ -213,18 +216,18 @@ def run(
 
 @dataclass(frozen=True)
 class ReadPartition:
-    """Reads a partition and records its statistics. Runs on workers.
+    """Read a partition and record its statistics. Runs on workers.
 
     Attributes:
-        preprocessor: of the partition.
-        scratch: a folder that all nodes see, for `raysq.data.partition_stats.load_stats`.
+        preprocessor: preprocessor of the partition.
+        scratch: folder that all nodes see, for `raysq.data.partition_stats.load_stats`.
     """
 
     preprocessor: Preprocessor
     scratch: Path
 
     def __call__(self, number: int, partition: Partition) -> Iterator[pa.Table]:
-        """Yield the rows."""
+        """Yield the rows of a partition."""
         with record_stats(self.scratch, number, partition) as recorder:
             for chunk in self.preprocessor.read(partition):
                 recorder.add(chunk)
@@ -233,7 +236,7 @@ class ReadPartition:
             raise Halt
 
     def store(self, number: int, partition: Partition) -> None:
-        """Leave the rows on disk."""
+        """Write the rows of a partition to disk."""
         with record_stats(self.scratch, number, partition) as recorder:
             for chunk in self.preprocessor.read(partition):
                 recorder.store(chunk)
@@ -244,12 +247,12 @@ _Entry = tuple[Shard, pa.Schema] | ResourceError
 
 @dataclass(frozen=True)
 class _Write:
-    """Writes rows as a shard, and returns its entry and schema. Runs on workers.
+    """Write rows as a shard, and return its entry and schema. Runs on workers.
 
     Attributes:
-        directory: of the shards.
-        raises: raise an error, or return it: one that is raised in a task Ray would wrap.
-        synced: wait until the disk has the rows.
+        directory: directory of the shards.
+        raises: raise errors; if False, return them, because Ray would wrap an error raised in a task.
+        synced: wait until the rows are on disk.
     """
 
     directory: Path
@@ -268,7 +271,7 @@ class _Write:
 
 @dataclass(frozen=True)
 class _WriteSlices:
-    """Transforms rows that wait on disk, and writes them as a shard. Runs on workers."""
+    """Transform rows that wait on disk, and write them as a shard. Runs on workers."""
 
     transform: Callable[[list[Slice]], pa.Table] | None
     write: _Write
@@ -282,7 +285,7 @@ class _WriteSlices:
 def _write_chunks(
     transform: Transform, records: list[ChunkRecord], scratch: Path, shard_rows: int, executor: Executor
 ) -> list[_Entry]:
-    """Transform the chunks that wait on disk, and write their rows."""
+    """Transform the chunks that wait on disk, and write their rows as shards."""
     shards = share_out(records, shard_rows)
     cleanup = Cleanup(scratch, shards)
     write = _WriteSlices(transform.rows, _Write(scratch, raises=executor.local, synced=not executor.local))
@@ -291,15 +294,15 @@ def _write_chunks(
         for number, entry in enumerate(results):
             entries.append(entry)
             if executor.local and not isinstance(entry, ResourceError):
-                sync(scratch / entry[0].file)  # while the threads write the next
-                cleanup(number)  # not with Ray, which may run a task again
+                sync(scratch / entry[0].file)  # while threads write the next shards
+                cleanup(number)  # not with Ray, which may retry a task
     return entries
 
 
 def _place(
     entries: list[_Entry], rows: int, shard_rows: int, scratch: Path, directory: Path
 ) -> tuple[list[Shard], pa.Schema]:
-    """Check that the shards are all rows, and move them to where they belong, under their numbers."""
+    """Check that the shards cover all rows, number them in order, and move them to the directory."""
     shards: list[Shard] = []
     schema = None
     for entry in entries:
@@ -322,10 +325,10 @@ class Loaded(Generic[P]):
     """Rows in memory before their transform.
 
     Attributes:
-        preprocessor: that read them.
-        table: rows.
-        stats: of all chunks.
-        transform: of the rows.
+        preprocessor: preprocessor that read the rows.
+        table: the rows.
+        stats: statistics of all chunks.
+        transform: transform of the rows.
     """
 
     preprocessor: P
@@ -334,7 +337,7 @@ class Loaded(Generic[P]):
     transform: Transform
 
     def finish(self) -> tuple[pa.Table, Stats]:
-        """Return the transformed rows, and the report."""
+        """Return the transformed rows and the report."""
         table, summary = self.table, self.transform.summary
         if self.transform.all_rows is not None:
             table, _, summary = self.transform.all_rows(table)
@@ -342,14 +345,14 @@ class Loaded(Generic[P]):
 
 
 def load(preprocessor: P, files: "Sequence[Path | pa.Table]") -> Loaded[P]:
-    """Read raw files in this process and into memory.
+    """Read raw files into memory, in this process.
 
     Args:
-        preprocessor: whose rows do not wait on disk, with nothing left to infer.
-        files: raw files, or rows in memory where the preprocessor takes them.
+        preprocessor: preprocessor whose rows do not wait on disk, with all settings inferred.
+        files: raw files, or rows in memory if the preprocessor accepts them.
 
     Raises:
-        DataError: raw data that cannot be used.
+        DataError: the raw data cannot be used.
     """
     tables, stats = [], []
     for number, partition in enumerate(preprocessor.partition(list(files))):
@@ -369,15 +372,15 @@ def load(preprocessor: P, files: "Sequence[Path | pa.Table]") -> Loaded[P]:
 def read_table(
     preprocessor: Preprocessor, files: "Sequence[Path | pa.Table]", *, inferred: bool = False
 ) -> tuple[pa.Table, Stats]:
-    """Return the rows and the report of raw files, in this process and in memory, as for predictions.
+    """Return the rows and the report of raw files, read into memory in this process, as for predictions.
 
     Args:
-        preprocessor: as for `load`.
-        files: likewise.
-        inferred: whether `infer` was called already.
+        preprocessor: preprocessor, as for `load`.
+        files: files, as for `load`.
+        inferred: whether `infer` has already been called.
 
     Raises:
-        DataError: raw data that cannot be used.
+        DataError: the raw data cannot be used.
     """
     if not inferred:
         preprocessor, _ = preprocessor.infer(list(files))

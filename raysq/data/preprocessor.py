@@ -1,4 +1,4 @@
-"""The protocol of preprocessing: partition -> read -> fit -> transform, run by `raysq.data.pipeline`."""
+"""Preprocessing protocol: partition -> read -> fit -> transform, run by `raysq.data.pipeline`."""
 
 import dataclasses
 from abc import ABC, abstractmethod
@@ -23,12 +23,12 @@ Attributes `path` (for errors) and `size` (bytes, for progress and the choice of
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of a partition, a bounded number at a time.
+    """Bounded number of rows of a partition.
 
     Attributes:
-        table: rows.
-        stats: JSON-ready statistics of them: what was counted, found damaged or repaired.
-        tables: statistics too large for JSON, by name. They are kept on disk where rows wait.
+        table: the rows.
+        stats: JSON-serializable statistics of the rows, such as counts, damage and repairs.
+        tables: statistics too large for JSON, by name. They are stored on disk if the rows wait there.
     """
 
     table: pa.Table
@@ -38,15 +38,15 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Transform:
-    """Rows as they are read to rows of the data set, as `fit_stats` decided. `Transform()` is the identity.
+    """Transform from rows as read to rows of the data set, chosen by `fit_stats`. `Transform()` is the identity.
 
     Attributes:
-        rows: `rows(slices) -> table` transforms the rows of a shard, which wait on disk as slices of chunks. Picklable,
-            for it runs on workers.
+        rows: `rows(slices) -> table` transforms the rows of a shard, given as slices of chunks on disk. It runs on
+            workers and must be picklable.
         all_rows: `all_rows(table) -> (table, extras, summary)` transforms all rows at once, in memory.
         extras: tables to store beside the rows, by name.
-        summary: JSON-ready, for `Preprocessor.summarize`.
-        preprocessor: reads the partitions again instead, where the statistics show that this one lost something.
+        summary: JSON-serializable argument of `Preprocessor.summarize`.
+        preprocessor: preprocessor that reads the partitions again, if the statistics show that this one lost data.
     """
 
     rows: Callable[[list[Slice]], pa.Table] | None = None
@@ -57,21 +57,21 @@ class Transform:
 
 
 class Preprocessor(ABC):
-    """Raw files to the rows of a data set. Subclasses are frozen dataclasses whose fields are settings.
+    """Base class of preprocessors, which convert raw files to the rows of a data set.
 
-    `partition` and `fit_stats` run in the driver, `read` on workers, one partition at a time and in any order. Damage
-    in the data is recorded in the statistics and not raised, so that the first damage in the files is reported,
-    whichever worker meets its own first.
+    Subclasses are frozen dataclasses whose fields are settings. `partition` and `fit_stats` run in the driver. `read`
+    runs on workers, one partition at a time and in any order. It records damage in the statistics instead of raising an
+    error. The error then names the first damage in the files, regardless of the order of the workers.
 
     Attributes:
-        version: raised when the same input and settings would give other bytes.
-        suffixes: of the raw files that it can read.
+        version: increased when the same input and settings would give other bytes.
+        suffixes: suffixes of supported raw files.
         trees: whether a folder of folders is one source.
-        zip_member: suffix of the one file in a zip; None where a zip is an archive of any files.
+        zip_member: suffix of the single file in a zip; None if a zip is an archive of any files.
         listing: tables that may describe the other files of their folder.
-        shard_rows: rows of a shard by default.
-        one_pass: whether the transform is the identity, so that rows go into shards as they are read. Else they wait on
-            disk until all partitions are read and `fit_stats` decides about them.
+        shard_rows: default number of rows per shard.
+        one_pass: whether the transform is the identity, so that rows are written to shards as they are read. Otherwise
+            they wait on disk until all partitions are read and `fit_stats` returns a transform.
     """
 
     version: ClassVar[int]
@@ -87,49 +87,49 @@ class Preprocessor(ABC):
         return without_defaults(dataclasses.asdict(self))  # type: ignore[call-overload]  # subclasses are dataclasses
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
-        """Return the preprocessor with settings that the user left out inferred from the files, and messages."""
+        """Infer settings that the user left out from the files. Return the completed preprocessor and messages."""
         return self, []
 
     def infer_defaults(
         self, settings: Mapping[str, Any], defaults: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
-        """Return settings of examples that follow from the columns (a target, say), and messages.
+        """Infer example settings from the columns, such as a target. Return them and messages.
 
         Raises:
-            UsageError: a setting that does not fit the columns.
+            UsageError: a setting does not fit the columns.
         """
         return {}, []
 
     @abstractmethod
     def partition(self, files: list[Path]) -> list[Partition]:
-        """Return the partitions of the files, in the order of their rows.
+        """Divide the files into partitions, in the order of their rows.
 
         Raises:
-            DataError: files that cannot be read.
+            DataError: a file cannot be read.
         """
 
     @abstractmethod
     def read(self, partition: Partition) -> Iterator[Chunk]:
-        """Yield the rows of one partition in chunks."""
+        """Yield the rows of a partition in chunks."""
 
     @abstractmethod
     def validate_stats(self, stats: list[Stats]) -> None:
-        """Raise DataError for the first thing that cannot be used.
+        """Raise DataError for the first unusable data.
 
         Args:
-            stats: of all chunks, in order.
+            stats: statistics of all chunks, in order.
         """
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
-        """Validate the statistics and decide about the transform.
+        """Validate the statistics and return the transform.
 
         Args:
-            stats: of each partition in order, while later ones are being read; raises the error of a partition that
-                could not be read after its statistics.
-            scratch: a folder that all nodes see, for what the transform needs and is large.
+            stats: statistics of each partition in order, available while later partitions are read. The iterator raises
+                the error of a partition that could not be read, after its statistics.
+            scratch: folder that all nodes see, for large data of the transform.
 
         Raises:
-            DataError: raw data that cannot be used.
+            DataError: the raw data cannot be used.
         """
         self.validate_stats([record.stats for partition in stats for record in partition.chunks])
         return Transform()
@@ -139,13 +139,13 @@ class Preprocessor(ABC):
         """Return the data set's report.
 
         Args:
-            stats: of all chunks, in order.
-            summary: of the transform.
+            stats: statistics of all chunks, in order.
+            summary: summary of the transform.
 
         Raises:
-            DataError: raw data that cannot be used.
+            DataError: the raw data cannot be used.
         """
 
     @abstractmethod
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report in lines for people."""
+        """Return a report as lines of text."""

@@ -9,11 +9,11 @@ from typing import Any
 
 @contextlib.contextmanager
 def progress(partitions: Sequence[Any], folder: Path, quiet: bool) -> Iterator[None]:
-    """Show on standard error, in one line, how many bytes have been read.
+    """Show the number of bytes read so far, in one line on standard error.
 
     Args:
-        partitions: that are being read.
-        folder: of `raysq.data.partition_stats.record_stats`.
+        partitions: partitions that are being read.
+        folder: the folder given to `raysq.data.partition_stats.record_stats`.
         quiet: show nothing.
     """
     from raysq.display.console import Console
@@ -31,9 +31,9 @@ def progress(partitions: Sequence[Any], folder: Path, quiet: bool) -> Iterator[N
         stop = threading.Event()
 
         def watch() -> None:
-            # Ray Data reports nothing that is cheap to ask for; a partition is read when its statistics are there.
+            # Ray Data offers no cheap progress query. A partition has been read once its statistics file exists.
             while not stop.wait(0.2):
-                # Names that begin with a digit: the others are being written.
+                # Finished files have names that begin with a digit; others are still being written.
                 done = [int(path.stem) for path in folder.glob("[0-9]*.json")]
                 bar.update(line, completed=sum(sizes[number] for number in done))
 

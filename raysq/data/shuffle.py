@@ -1,19 +1,19 @@
-"""The order of examples and the seeds of randomness, as pure functions of seed, step and position.
+"""Order of examples and random seeds, as pure functions of seed, step and position.
 
-A permutation is evaluated position by position (a keyed Feistel network, walked along its cycle until it
-falls inside the range), so nothing is materialized, any step can be asked for at once, and the stream will
-never change under us: the arithmetic is on this page.
+A permutation is evaluated position by position with a keyed Feistel network, which is iterated until the value falls
+inside the range. No permutation is materialized, and any step can be computed directly. The order depends only on the
+arithmetic in this module.
 """
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-_ROUNDS = 6  # an even number, so that halves of different width end where they began
+_ROUNDS = 6  # even, so that halves of different widths return to their positions
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def mix_bits(value: ArrayLike) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a bijection that scatters 64-bit words."""
+    """Apply the finalizer of SplitMix64 (Steele, Lea and Flood 2014), a bijection that scatters 64-bit words."""
     with np.errstate(over="ignore"):
         z = np.asarray(value, np.uint64) + _GOLDEN
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -22,12 +22,15 @@ def mix_bits(value: ArrayLike) -> NDArray[np.uint64]:
 
 
 def permute(positions: ArrayLike, size: int, key: ArrayLike) -> NDArray[np.int64]:
-    """The values of a keyed permutation of `range(size)` at the given positions.
+    """Return the values of a keyed permutation of `range(size)` at the given positions.
 
     Args:
-        positions: ints in `range(size)`, any shape.
+        positions: integers in `range(size)`, of any shape.
         size: length of the permuted range, up to 2**62.
-        key: uint64, one for all positions or one for each: every key is another permutation.
+        key: uint64 key, shared or one per position. Each key selects another permutation.
+
+    Returns:
+        int64 array of the shape of `positions`.
     """
     bits = max(2, int(size - 1).bit_length())
     shape = np.shape(positions)
@@ -52,12 +55,20 @@ def _feistel(x: NDArray[np.uint64], bits: int, key: NDArray[np.uint64]) -> NDArr
 
 
 def batch_order(seed: int, examples: int, batch_size: int, first_step: int, steps: int) -> NDArray[np.int64]:
-    """The examples of `steps` global batches from `first_step` on, of an endless stream of shuffled passes.
+    """Return the examples of `steps` global batches of an endless stream of shuffled passes.
 
-    Global step t takes positions `[t*B, (t+1)*B)` of the stream; a batch may straddle two passes.
+    Global step t takes positions `[t*B, (t+1)*B)` of the stream, where B is the batch size. A batch may span two
+    passes.
+
+    Args:
+        seed: seed of the order.
+        examples: number of examples.
+        batch_size: global batch size.
+        first_step: first global step.
+        steps: number of steps.
 
     Returns:
-        Example numbers, shape `(steps, batch_size)`.
+        Example numbers, int64 array of shape `(steps, batch_size)`.
     """
     positions = np.arange(first_step * batch_size, (first_step + steps) * batch_size, dtype=np.int64)
     passes, within = np.divmod(positions, examples)
@@ -66,15 +77,22 @@ def batch_order(seed: int, examples: int, batch_size: int, first_step: int, step
 
 
 def replica_slice(batch_size: int, replicas: int) -> int:
-    """Rows of a batch that each replica takes; the last replicas' rows beyond the batch weigh nothing."""
+    """Return the number of rows of a batch per replica. The last replicas' rows beyond the batch have weight zero."""
     return -(-batch_size // replicas)
 
 
 def seeds(seed: int, first_step: int, steps: int, replicas: range, generators: int) -> NDArray[np.int64]:
-    """Seeds for each step, replica and random generator of a model: masks differ between all of them.
+    """Return seeds for each step, replica and random generator of a model, so that all masks differ.
+
+    Args:
+        seed: seed of the run.
+        first_step: first global step.
+        steps: number of steps.
+        replicas: range of replica numbers.
+        generators: number of random generators of the model.
 
     Returns:
-        Shape `(steps, len(replicas), generators, 2)`, values below 2**31.
+        int64 array of shape `(steps, len(replicas), generators, 2)`, with values below 2**31.
     """
     step = np.arange(first_step, first_step + steps, dtype=np.uint64)[:, None, None, None]
     replica = np.arange(replicas.start, replicas.stop, dtype=np.uint64)[None, :, None, None]

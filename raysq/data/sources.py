@@ -1,4 +1,4 @@
-"""Where raw data come from: the built-in sample, a path, or a URL that is cached with its checksum."""
+"""Sources of raw data: the built-in sample, a path, rows in memory, or a URL. Downloads and checksums are cached."""
 
 import contextlib
 import functools
@@ -24,19 +24,19 @@ from raysq.storage.uris import redact
 
 TABULAR = (".csv", ".csv.gz", ".zip", ".parquet")
 SAMPLE = "sample"
-_SHOWN = 20  # suffixes that an error names
-_FEW = 4  # suffixes that a message names
+_SHOWN = 20  # suffixes listed in an error
+_FEW = 4  # suffixes listed in a message
 
 
 @dataclass(frozen=True)
 class RawFile:
-    """One raw file.
+    """Raw file.
 
     Attributes:
-        path: where it lies.
-        name: its name in manifests and messages, without the machine's folders.
-        bytes: its size.
-        checksum: its sha256, once it is known.
+        path: path of the file.
+        name: name in manifests and messages, without the machine's folders.
+        bytes: size of the file.
+        checksum: future of the file's sha256.
     """
 
     path: Path
@@ -46,21 +46,21 @@ class RawFile:
 
     @property
     def sha256(self) -> str:
-        """Its checksum; waits until the file has been read through.
+        """Checksum of the file. Waits until the file has been read completely.
 
         Raises:
-            SourceError: it cannot be read.
+            SourceError: the file cannot be read.
         """
         return self.checksum.result()
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Tables that may say what the other files of their folder are.
+    """Tables that may describe the other files of their folder.
 
     Attributes:
-        tables: what their names end in.
-        files: what the names of the files end in that they are about.
+        tables: suffixes of the tables' names.
+        files: suffixes of the names of the files they may describe.
     """
 
     tables: tuple[str, ...]
@@ -69,13 +69,13 @@ class Listing:
 
 @dataclass(frozen=True)
 class ResolvedSource:
-    """Raw data that were found and can be prepared; their checksums are found meanwhile.
+    """Raw data ready for preparation. Their checksums are computed in the background.
 
     Attributes:
-        label: what it is, for people: a file name, a URL without its secrets, or the sample and its length.
-        raw: the files in reading order.
-        synthetic: whether raysq made the data up.
-        messages: which files of the folder or archive are left out, and why.
+        label: name of the source for display: a file name, a URL without its secrets, or the sample and its length.
+        raw: files in reading order.
+        synthetic: whether raysq generated the data.
+        messages: which files of the folder or archive are ignored, and why.
     """
 
     label: str
@@ -85,11 +85,11 @@ class ResolvedSource:
 
     @property
     def files(self) -> list[Path]:
-        """The files' paths in reading order."""
+        """Paths of the files in reading order."""
         return [file.path for file in self.raw]
 
     def entry(self) -> dict[str, Any]:
-        """The manifest's form."""
+        """Return the manifest entry of the source."""
         files = [{"name": file.name, "bytes": file.bytes, "sha256": file.sha256} for file in self.raw]
         return {"label": self.label, "synthetic": self.synthetic, "files": files}
 
@@ -106,24 +106,24 @@ def resolve(
     listing: Listing | None = None,
     quiet: bool = True,
 ) -> ResolvedSource:
-    """Finds raw data.
+    """Find raw data.
 
     Args:
-        source: `sample[:SPEC]`, a file, a folder of files, a URL, rows in memory, which become a file in the home, or
-            None for the published data. A file of one's own that is called "sample" is given as `./sample`.
-        url: where the published data are.
-        sha256: the published file's checksum, where it is known.
-        sample: writes synthetic raw data of a given SPEC and returns the path.
-        suffixes: what the files may be.
-        trees: whether a folder without such files is one source with all that is in it, as a folder for each class.
-        zip_member: how the one file ends that a zip must hold; None where a zip is an archive of any files.
-        listing: tables with which a folder is one source too, where files that they may be about lie in it.
-        quiet: whether a download shows no progress.
+        source: `sample[:SPEC]`, a file, a folder of files, a URL, rows in memory, which are written to a file in the
+            home, or None for the published data. A user's file called "sample" is given as `./sample`.
+        url: URL of the published data.
+        sha256: checksum of the published file, if known.
+        sample: writes synthetic raw data for a given SPEC and returns the path.
+        suffixes: suffixes of supported files.
+        trees: whether a folder without such files is one source together with its subfolders, such as one per class.
+        zip_member: suffix of the single file that a zip must contain; None if a zip is an archive of any files.
+        listing: tables that also make a folder one source, if it contains files that they may describe.
+        quiet: show no progress of a download.
 
     Raises:
-        SourceError: not there, not readable, or not fetched. Nothing is ever put in its place.
-        DataError: a zip file that is damaged.
-        UsageError: no source was given and the task has none, or there is no sample.
+        SourceError: the source is missing, unreadable, or cannot be downloaded. No other data are substituted.
+        DataError: a zip file is damaged.
+        UsageError: no source is given and the task has no published data, or there is no sample.
     """
     if source is None:
         if url is None:
@@ -159,7 +159,7 @@ def resolve(
 
 
 def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
-    """`fetch` with a progress bar on standard error, and with the way out when it fails."""
+    """Call `fetch` with a progress bar on standard error, and add a hint to its errors."""
     from raysq.data.download import fetch, progress_bar
 
     try:
@@ -174,8 +174,8 @@ def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
 def _source(
     label: str, path: Path, suffixes: tuple[str, ...], trees: bool, member: str | None, listing: Listing | None
 ) -> ResolvedSource:
-    """The files at a path, checked, and what of a folder or a zip is left out."""
-    if not os.path.exists(path):  # which takes names that are too long, too
+    """Check the files at a path, and describe the ignored files of a folder or zip."""
+    if not os.path.exists(path):  # unlike `Path.exists`, accepts names that are too long
         raise SourceError(
             f"{redact(shortened(path))} does not exist",
             hint="--source takes sample[:LENGTH], a file, a folder or a URL",
@@ -213,18 +213,18 @@ def _source(
 
 
 def _is_listed(tree: Tree, listing: Listing) -> bool:
-    """Whether a folder has both tables and files that they may be about."""
+    """Whether a folder has both tables and files that they may describe."""
     names = [file.name.lower() for file in tree.files]
     return any(name.endswith(listing.tables) for name in names) and any(name.endswith(listing.files) for name in names)
 
 
 def _is_read(name: str) -> bool:
-    """Whether a file of a folder can be a person's: Spark and its like mark what is not with an underscore."""
+    """Whether a file of a folder may be user data: Spark and similar tools mark other files with an underscore."""
     return not is_hidden(name) and not name.startswith("_")
 
 
 def _others(there: list[Path], files: list[Path], suffixes: tuple[str, ...]) -> list[str]:
-    """The messages about what lies in a folder beside the files that are read."""
+    """Return the messages about entries of a folder that are ignored."""
     groups: dict[str, list[str]] = {}
     taken = set(files)
     endings = ", ".join(suffixes[:_FEW]) + (" and so on" if len(suffixes) > _FEW else "")
@@ -248,7 +248,7 @@ def _others(there: list[Path], files: list[Path], suffixes: tuple[str, ...]) -> 
 def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
     stats = []
     for path in paths:
-        with open_file(path, buffering=0) as file:  # what cannot be read is told at once
+        with open_file(path, buffering=0) as file:  # unreadable files are reported at once
             stats.append(os.fstat(file.fileno()))
         if not stats[-1].st_size:
             out = "give another --source" if len(paths) == 1 else "take it out of the folder, or write it again"
@@ -262,7 +262,7 @@ def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
 
 
 def _raw_tree(path: Path, tree: Tree) -> RawFile:
-    """A folder tree as one raw file."""
+    """Return a folder tree as one raw file."""
     path = path.absolute()
     if not tree.bytes:
         raise SourceError(f"all {len(tree.files):,} files of folder {path.name} are empty (0 bytes); give another")
@@ -272,10 +272,14 @@ def _raw_tree(path: Path, tree: Tree) -> RawFile:
 
 
 def file_checksum(path: Path, hint: str | None = None) -> str:
-    """SHA-256 of a file's bytes.
+    """Return the sha256 of a file's bytes.
+
+    Args:
+        path: path of the file.
+        hint: remedy for the error message.
 
     Raises:
-        SourceError: it cannot be read; the hint says what to do.
+        SourceError: the file cannot be read.
     """
     with open_file(path, buffering=0, hint=hint) as handle:
         try:
@@ -285,14 +289,14 @@ def file_checksum(path: Path, hint: str | None = None) -> str:
 
 
 class _Asked(NamedTuple):
-    """A checksum that is wanted.
+    """Request for a checksum.
 
     Attributes:
-        path: of a file or a folder.
-        bytes: its size.
-        stamp: what changes with it.
-        changed: when it was changed last, in ns.
-        read: finds the checksum.
+        path: path of a file or folder.
+        bytes: size.
+        stamp: value that changes when the file or folder does.
+        changed: modification time in nanoseconds.
+        read: computes the checksum.
     """
 
     path: Path
@@ -303,7 +307,7 @@ class _Asked(NamedTuple):
 
 
 def _found_meanwhile(asked: list[_Asked]) -> list[Future[str]]:
-    """Checksums: as they were found before, or by a thread that reads one file after the other."""
+    """Return futures of checksums, taken from the cache or computed by a thread that reads one file after the other."""
     cache = home() / "sources" / "checksums.json"
     known = _known(cache)
     futures: list[Future[str]] = [Future() for _ in asked]
@@ -325,30 +329,30 @@ def _found_meanwhile(asked: list[_Asked]) -> list[Future[str]]:
                 tell = functools.partial(future.set_exception, error)
             else:
                 tell = functools.partial(future.set_result, digest)
-                # What was written just now may change again within the clock's resolution.
+                # A file written just now may change again within the clock's resolution.
                 if time.time_ns() - one.changed > 2e9:
                     found[str(one.path)] = [one.bytes, one.stamp, digest]
             if number == len(missing):
-                _remember(cache, found)  # before the last is told, after which the process may end
+                _remember(cache, found)  # before the last result is set, after which the process may end
             tell()
 
     if missing:
-        # A daemon: who does not need the checksums does not wait for it.
+        # A daemon thread, so that a process that does not need the checksums need not wait for it.
         threading.Thread(target=find, name="checksums", daemon=True).start()
     return futures
 
 
 def _known(cache: Path) -> dict[str, list[Any]]:
-    """Checksums by path, with size and time of change, kept so that an unchanged file is not read again."""
+    """Return cached checksums by path, with size and stamp, so that unchanged files are not read again."""
     try:
         found: dict[str, Any] = read_json(cache, dict[str, tuple[int, Any, str]], "", missing={})
         return found
     except DamagedError:
-        return {}  # they are only found again
+        return {}  # they are then computed again
 
 
 def _remember(cache: Path, found: dict[str, list[Any]]) -> None:
-    """Keeps checksums."""
-    # A cache only: a home that cannot be written is reported by whoever needs it.
+    """Cache checksums."""
+    # This is only a cache. Code that needs to write to the home reports errors itself.
     with contextlib.suppress(SourceError):
         write_json(cache, _known(cache) | found, durable=False)

@@ -1,4 +1,4 @@
-"""Time zones: moments in UTC as clocks on the wall show them, and back.
+"""Time zones: conversion of moments in UTC to local times and back.
 
 Moments are int64 microseconds since 1970. A zone is a name of the IANA database such as Europe/Berlin, or an offset
 such as +02:00.
@@ -15,14 +15,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _OFFSET = re.compile(r"[+-]\d\d:\d\d")
-_APART = 6 * 3_600_000_000  # two hours that come twice are further apart
+_APART = 6 * 3_600_000_000  # microseconds; repeated hours of different clock changes are further apart
 
 
 def validate_zone(zone: str, setting: str) -> None:
-    """Refuses what is no zone.
+    """Check the name of a time zone.
+
+    Args:
+        zone: IANA name or offset.
+        setting: name of the setting, for the message.
 
     Raises:
-        UsageError: it says what is one.
+        UsageError: the zone is unknown. The message describes valid zones.
     """
     import pandas as pd
 
@@ -38,7 +42,7 @@ def validate_zone(zone: str, setting: str) -> None:
 
 
 def utc_to_local(moments: np.ndarray, zone: str | None) -> np.ndarray:
-    """What clocks in the zone show; the moments themselves where there is no zone."""
+    """Convert moments to local times in the zone. Without a zone, return the moments unchanged."""
     if zone is None or zone == "UTC":
         return np.asarray(moments, np.int64)
     import pandas as pd
@@ -48,12 +52,12 @@ def utc_to_local(moments: np.ndarray, zone: str | None) -> np.ndarray:
 
 
 def local_to_utc(wall: np.ndarray, zone: str | None, second: bool = False) -> np.ndarray:
-    """The moments at which clocks in the zone show these times.
+    """Convert local times in the zone to moments.
 
     Args:
-        wall: times; of one that the clocks skip, the first after it is taken.
-        zone: as for `to_wall`.
-        second: of a time that comes twice, take the second moment.
+        wall: local times. A time skipped by a clock change maps to the first moment after it.
+        zone: zone, as for `utc_to_local`.
+        second: for repeated times, return the second moment.
     """
     wall = np.asarray(wall, np.int64)
     if zone is None or zone == "UTC":
@@ -61,22 +65,22 @@ def local_to_utc(wall: np.ndarray, zone: str | None, second: bool = False) -> np
     import pandas as pd
 
     index = pd.DatetimeIndex(wall.astype("datetime64[us]"))
-    ambiguous = np.full(len(wall), not second)  # pandas asks whether it is summer time, which comes first
+    ambiguous = np.full(len(wall), not second)  # for pandas: whether it is daylight saving time, which comes first
     return np.asarray(index.tz_localize(zone, ambiguous=ambiguous, nonexistent="shift_forward").tz_convert("UTC").asi8)
 
 
 def localized(wall: np.ndarray, zone: str) -> tuple[np.ndarray, int]:
-    """The moments of rows whose times are local, the hours that come twice told apart by the order of the rows.
+    """Convert the local times of rows to moments. The order of the rows disambiguates repeated hours.
 
     Args:
-        wall: times of rows, in the order of a file.
-        zone: that they are times of.
+        wall: local times of rows, in the order of a file.
+        zone: zone of the times.
 
     Returns:
-        The moments, and how many of the rows lie in hours that come twice.
+        The moments, and the number of rows in repeated hours.
 
     Raises:
-        DataError: a time that clocks in the zone never show.
+        DataError: a time does not exist in the zone.
     """
     first, second = local_to_utc(wall, zone), local_to_utc(wall, zone, second=True)
     never = np.flatnonzero(utc_to_local(first, zone) != wall)
@@ -90,12 +94,12 @@ def localized(wall: np.ndarray, zone: str) -> tuple[np.ndarray, int]:
     moments = first
     if not len(twice):
         return moments, 0
-    falling = len(wall) > 1 and np.median(np.diff(wall)) < 0  # the latest row comes first
+    falling = len(wall) > 1 and np.median(np.diff(wall)) < 0  # rows are sorted from latest to earliest
     usual = float(np.median(np.abs(np.diff(wall)))) if len(wall) > 1 else 0.0
     by_time = twice[np.argsort(wall[twice], kind="stable")]
     for hour in np.split(by_time, np.flatnonzero(np.diff(wall[by_time]) > _APART) + 1):
         rows = np.sort(hour)[::-1] if falling else np.sort(hour)
-        again = np.flatnonzero(np.diff(wall[rows]) <= 0)  # the clock is put back above that row
+        again = np.flatnonzero(np.diff(wall[rows]) <= 0)  # the clock is set back before that row
         if len(again):
             rows = rows[again[0] + 1 :]
         elif not _is_second(moments, second, rows, -1 if falling else 1, usual):
@@ -105,7 +109,7 @@ def localized(wall: np.ndarray, zone: str) -> tuple[np.ndarray, int]:
 
 
 def _is_second(first: np.ndarray, second: np.ndarray, rows: np.ndarray, ahead: int, usual: float) -> bool:
-    """Whether rows that are there once lie in the second of two hours, by the step from the row before."""
+    """Whether rows that occur once lie in the second of two hours, judged by the step from the neighboring row."""
     for row, beside in ((rows[0], rows[0] - ahead), (rows[-1], rows[-1] + ahead)):
         if 0 <= beside < len(first):
             early, late = (abs(abs(float(one[row] - first[beside])) - usual) for one in (first, second))
@@ -114,7 +118,7 @@ def _is_second(first: np.ndarray, second: np.ndarray, rows: np.ndarray, ahead: i
 
 
 def written(table: "pa.Table") -> "pa.Table":
-    """The table with stamps of a time zone as texts that have their offsets, which csv files do not give them."""
+    """Return the table with zoned timestamps as text with offsets, which csv files would otherwise lack."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -128,7 +132,7 @@ def written(table: "pa.Table") -> "pa.Table":
 
 
 def texts(moments: np.ndarray, zone: str, separator: str = " ") -> "pa.Array":
-    """Moments as ISO 8601 writes them in the zone, with their offsets."""
+    """Format moments as ISO 8601 local times in the zone, with offsets."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -40,8 +40,9 @@ def text(value: Any) -> str:
 
 
 def readable(read: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return fields read from files, or a state "damaged" if a file is damaged or missing: a representation must not
-    fail.
+    """Return fields read from files, or a state "damaged" if a file is damaged or missing.
+
+    A representation must never raise an error.
     """
     try:
         return read()

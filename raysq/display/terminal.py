@@ -32,8 +32,9 @@ def print_message(message: object, *, lines: bool = False) -> None:
 
 
 def print_result(text: str) -> None:
-    """Print a result, such as a generated text or a path, on standard output. Control characters are escaped on a
-    terminal.
+    """Print a result, such as a generated text or a path, on standard output.
+
+    The text is printed exactly, except that control characters are escaped on a terminal.
     """
     output = results()
     output.write(text + "\n")

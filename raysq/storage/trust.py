@@ -26,12 +26,14 @@ _COPY = "copy what it leads to in its place"
 
 
 def sign(purpose: str, values: Mapping[str, Any]) -> str | None:
-    """Sign values that this home writes. Return None if its key can neither be read nor created, as in another user's
-    home.
+    """Sign values that this home writes.
 
     Args:
         purpose: purpose of the values, such as "run". A signature is valid for one purpose only.
         values: JSON-serializable values.
+
+    Returns:
+        The signature; None if the home's key can neither be read nor created, as in another user's home.
     """
     try:
         key = _read_key() or _make_key()

@@ -1,1 +1,1 @@
-"""Readers of raw files that several problems share."""
+"""Readers of raw files, shared by several problems."""

@@ -1,4 +1,4 @@
-"""Open files of any origin: regular ones only, and what a library finds wrong with them becomes one clear line."""
+"""Open untrusted files: regular files only, with one clear line for any error of a library."""
 
 import contextlib
 import errno
@@ -29,31 +29,31 @@ _DAMAGE = (
     EOFError,
     struct.error,
     pickle.UnpicklingError,
-    NotImplementedError,  # a version, or a way of packing, that the library does not know
+    NotImplementedError,  # a version or compression method that the library does not support
     UnicodeError,
     OverflowError,
     MemoryError,
 )
-_LONGEST = 160  # characters of what a library says
+_LONGEST = 160  # characters shown of a library's message
 
 
 def open_file(path: Path | str, *, buffering: int = -1, hint: str | None = None) -> IO[bytes]:
-    """Open a regular file to read its bytes.
+    """Open a regular file for reading bytes.
 
-    A pipe would be waited for without end, and a device may do anything, so that they are refused at once.
+    Other kinds of files are rejected, because a pipe may block forever and a device may do anything.
 
     Args:
-        path: of the file.
+        path: path of the file.
         buffering: as for `open`.
-        hint: what to do where the file cannot be read, for the message.
+        hint: remedy for the error message if the file cannot be read.
 
     Raises:
-        SourceError: it is no regular file, or cannot be read.
+        SourceError: the path is not a regular file, or cannot be read.
     """
     try:
         file: IO[bytes] = open(path, "rb", buffering, opener=_open_at_once)  # noqa: SIM115 - the caller closes it
     except (OSError, ValueError) as error:
-        check_file(path, hint)  # sockets and folders cannot be opened, and the system does not say why
+        check_file(path, hint)  # sockets and folders cannot be opened, and the system's error does not say why
         raise unreadable(path, error, hint) from None
     try:
         _refuse_others(path, os.fstat(file.fileno()).st_mode)
@@ -64,16 +64,16 @@ def open_file(path: Path | str, *, buffering: int = -1, hint: str | None = None)
 
 
 def read_file(path: Path | str, name: str, check: Callable[[str, int], None]) -> bytes:
-    """Read a regular file as a whole.
+    """Read a regular file completely.
 
     Args:
-        path: of the file.
-        name: for messages.
-        check: refuses the file by its name and its bytes where it is too large, before any memory is taken.
+        path: path of the file.
+        name: name of the file for messages.
+        check: called with name and size before memory is allocated, and raises DataError if the file is too large.
 
     Raises:
-        SourceError: it is no regular file, or cannot be read.
-        DataError: it is too large.
+        SourceError: the path is not a regular file, or cannot be read.
+        DataError: the file is too large.
     """
     with open_file(path, buffering=0) as file:
         check(name, os.fstat(file.fileno()).st_size)
@@ -81,10 +81,10 @@ def read_file(path: Path | str, name: str, check: Callable[[str, int], None]) ->
 
 
 def check_file(path: Path | str, hint: str | None = None) -> None:
-    """Check that a path leads to a regular file, for libraries that open files themselves.
+    """Check that a path is a regular file, for libraries that open files themselves.
 
     Raises:
-        SourceError: it does not.
+        SourceError: the path is not a regular file.
     """
     try:
         _refuse_others(path, os.stat(path).st_mode)
@@ -101,7 +101,7 @@ def unreadable(path: Path | str, error: Exception, hint: str | None = None) -> S
 
 
 def shortened(path: Path | str) -> str:
-    """Return a path for a message; of one that is longer than any file's name the beginning."""
+    """Return a path for a message. A path longer than any valid one is truncated."""
     text = str(path)
     return text if len(text) <= 1000 and max(map(len, text.split(os.sep))) <= 255 else f"{text[:60]}..."
 
@@ -110,19 +110,25 @@ def shortened(path: Path | str) -> str:
 def damages(
     path: Path | str, also: tuple[type[Exception], ...] = (), hint: str = "fetch or write it again"
 ) -> Iterator[None]:
-    """Turn what libraries raise while they read a damaged file into a `DataError` that names it.
+    """Convert errors that libraries raise for a damaged file to a `DataError` that names the file.
 
     Args:
-        path: of the file.
-        also: what else its library raises of damaged files, beside what no sound code raises.
-        hint: what to do.
+        path: path of the file.
+        also: further exceptions that the library raises for damaged files, besides those that correct code never
+            raises.
+        hint: remedy for the error message.
+
+    Raises:
+        DataError: the file is damaged.
+        SourceError: the file cannot be read.
     """
     try:
         yield
     except RaysqError:
         raise
     except OSError as error:
-        # Libraries raise it with words of their own; a seek to before the beginning of a file is a wrong directory.
+        # Libraries raise OSError without an errno for damage. EINVAL means a seek before the beginning of the file,
+        # caused by a wrong directory in an archive.
         if error.errno is not None and error.errno != errno.EINVAL:
             raise unreadable(path, error) from None
         raise damaged(path, error, hint) from None
@@ -133,14 +139,14 @@ def damages(
 
 
 def damaged(path: Path | str, error: object, hint: str = "fetch or write it again") -> DataError:
-    """Return the error for a file whose content cannot be read."""
+    """Return the error for a file whose contents cannot be read."""
     said = "it claims more than there is memory for" if isinstance(error, MemoryError) else str(error)
     lines = said.strip().splitlines() or [type(error).__name__]
     return DataError(f"{os.path.basename(path)} is damaged or cut short ({lines[0][:_LONGEST]})", hint)
 
 
 def _open_at_once(path: str, flags: int) -> int:
-    """Open without waiting for somebody at the other end of a pipe."""
+    """Open a file without waiting for the other end of a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
@@ -151,6 +157,6 @@ def _refuse_others(path: Path | str, mode: int) -> None:
 
 
 def _is_arrow(error: Any) -> bool:
-    import pyarrow as pa  # not before there is an error: few commands need it at once
+    import pyarrow as pa  # imported only after an error, because few commands need it at start-up
 
     return isinstance(error, pa.ArrowException)

@@ -1,4 +1,4 @@
-"""Objects in JSON: one a line, a list of them, a column a key, or one inside another."""
+"""Rows in JSON: one object per line, a list of objects, an object with one key per column, or nested objects."""
 
 import itertools
 import json
@@ -8,15 +8,22 @@ from typing import Any
 
 from raysq.errors import DataError
 
-_OPEN = re.compile(r'\s*\{\s*(?:\}?$|"(?:[^"\\]|\\.)*"\s*:\s*[\[{])')  # an object that holds lists or objects
+# The beginning of an object whose first value is a list or an object, or that continues on the next line.
+_OPEN = re.compile(r'\s*\{\s*(?:\}?$|"(?:[^"\\]|\\.)*"\s*:\s*[\[{])')
 _FORMS = "give one object a line, a list of objects, or an object with a list for each column"
 
 
 def parsed_object(name: str, number: int, line: bytes, encoding: str) -> dict[str, Any]:
-    """The object in a line of JSON.
+    """Parse a line of JSON that holds an object.
+
+    Args:
+        name: name of the file.
+        number: line number.
+        line: bytes of the line.
+        encoding: encoding of the file.
 
     Raises:
-        DataError: it is none; file and line are named.
+        DataError: the line is not an object. The message names file and line.
     """
     try:
         value = json.loads(line.decode(encoding, errors="surrogateescape"))
@@ -29,11 +36,11 @@ def parsed_object(name: str, number: int, line: bytes, encoding: str) -> dict[st
 
 
 def is_whole(beginning: bytes, ended: bool) -> bool:
-    """Whether a file that begins with an object is one object with columns, and not an object a line.
+    """Whether a file that begins with an object is one object with columns, in contrast to one object per line.
 
     Args:
-        beginning: of the file, in UTF-8.
-        ended: whether it is all of the file.
+        beginning: beginning of the file, in UTF-8.
+        ended: whether `beginning` is the complete file.
     """
     lines = beginning.decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n")
     first = next((line for line in lines if line.strip()), "")
@@ -43,20 +50,20 @@ def is_whole(beginning: bytes, ended: bool) -> bool:
     try:
         value = json.loads(first)
     except (ValueError, RecursionError):
-        return others or not ended  # an object over several lines, or a line that is longer than what was read
+        return others or not ended  # the object spans several lines, or its line is longer than `beginning`
     return not others and ended and _rows_of(value) is not None
 
 
 def items(name: str, text: str, whole: bool = True) -> Iterator[dict[str, Any]]:
-    """The rows of a JSON list of objects, or of an object with columns, one after the other.
+    """Yield the rows of a JSON list of objects, or of an object with columns.
 
     Args:
-        name: of the file.
-        text: its text, or the beginning.
-        whole: whether it is all of it; of the beginning of an object with columns nothing is known.
+        name: name of the file.
+        text: text of the file, or its beginning.
+        whole: whether `text` is complete. The beginning of an object with columns yields no rows.
 
     Raises:
-        DataError: neither of them; the item is named.
+        DataError: the text is neither of them. The message names the invalid item.
     """
     text = text.removeprefix("\ufeff")
     begin = _space(text, 0)
@@ -67,7 +74,7 @@ def items(name: str, text: str, whole: bool = True) -> Iterator[dict[str, Any]]:
 
 def _in_list(name: str, text: str, begin: int, whole: bool) -> Iterator[dict[str, Any]]:
     decoder = json.JSONDecoder()
-    place, number = begin + 1, 0  # past the bracket
+    place, number = begin + 1, 0  # after the bracket
     try:
         place = _space(text, place)
         while text[place : place + 1] != "]":
@@ -107,13 +114,13 @@ def _in_columns(name: str, text: str) -> Iterator[dict[str, Any]]:
 
 
 def _rows_of(value: Mapping[str, Any]) -> Sequence[dict[str, Any]] | None:
-    """The rows of an object as pandas and others write tables; None where it is none."""
+    """Return the rows of an object in a table layout of pandas or similar tools; None if it has no such layout."""
     columns = list(value.values())
     if _is_split(value):
         return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
     lists = [column for column in columns if isinstance(column, list)]
     tables = [one for one in lists if one and all(isinstance(item, dict) for item in one)]
-    if len(tables) == 1 and len(lists) == 1:  # beside a version, say
+    if len(tables) == 1 and len(lists) == 1:  # beside scalars such as a version
         return tables[0]
     if columns and len(lists) == len(columns) and len({len(column) for column in lists}) == 1:
         return [dict(zip(value, row, strict=True)) for row in zip(*lists, strict=True)]
@@ -122,13 +129,13 @@ def _rows_of(value: Mapping[str, Any]) -> Sequence[dict[str, Any]] | None:
     keys = list(columns[0])
     if any(list(column) != keys for column in columns) or not keys:
         return None
-    if all(key.isdecimal() for key in keys):  # a column a key, and in it a row a number
+    if all(key.isdecimal() for key in keys):  # one key per column, and in each column one numbered key per row
         return [dict(zip(value, row, strict=True)) for row in zip(*(one.values() for one in columns), strict=True)]
     return columns if all(key.isdecimal() for key in value) else None
 
 
 def _is_split(value: Mapping[str, Any]) -> bool:
-    """Whether an object has the names of the columns in one list and the rows in another."""
+    """Whether an object lists column names and rows separately (orientation "split" of pandas)."""
     return (
         isinstance(value.get("columns"), list)
         and isinstance(value.get("data"), list)
@@ -137,7 +144,7 @@ def _is_split(value: Mapping[str, Any]) -> bool:
 
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose objects are columns of their own: `{"a": {"b": 1}}` has the column `a.b`."""
+    """Flatten nested objects of a row into columns: `{"a": {"b": 1}}` gives the column `a.b`."""
     found: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict):
@@ -149,7 +156,7 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cell(row: Mapping[str, Any], name: str) -> Any:
-    """The value of a column of `flat`, None where there is none."""
+    """Return the value of a column named as by `flat`; None if the row lacks it."""
     if name in row or "." not in name:
         return row.get(name)
     for end in range(len(name) - 1, 0, -1):
@@ -159,7 +166,7 @@ def cell(row: Mapping[str, Any], name: str) -> Any:
 
 
 def table(rows: Iterator[dict[str, Any]], most: int) -> dict[str, list[Any]]:
-    """The first rows as columns, as many values in each, None where one is missing."""
+    """Return the first `most` rows as columns of equal length. Missing values are None."""
     some = [flat(row) for row in itertools.islice(rows, most)]
     names = dict.fromkeys(name for row in some for name in row)
     return {name: [row.get(name) for row in some] for name in names}

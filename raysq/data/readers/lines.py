@@ -1,20 +1,20 @@
-"""Line ends in bytes. Other threads run meanwhile, unlike with `bytes.count`."""
+"""Line ends in bytes. Unlike `bytes.count`, these functions let other threads run."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-_CHUNK = 1 << 20  # bytes that are compared at a time
+_CHUNK = 1 << 20  # bytes compared at a time
 _LINE_END = ord("\n")
 
 
 def lines_in(data: bytes | bytearray | memoryview) -> int:
-    """How many line ends the bytes have."""
+    """Return the number of line ends."""
     return sum(int(np.count_nonzero(part)) for part in _parts(data))
 
 
 def line_ends(data: bytes) -> np.ndarray:
-    """Places of the line ends."""
+    """Return the positions of the line ends, as an int64 array."""
     found = [np.flatnonzero(part) + number * _CHUNK for number, part in enumerate(_parts(data))]
     return np.concatenate(found) if found else np.zeros(0, np.int64)
 

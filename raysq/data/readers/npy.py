@@ -1,4 +1,4 @@
-"""Arrays in NumPy's own format, read by several threads at once."""
+"""Arrays in NumPy's .npy format, read by several threads concurrently."""
 
 import math
 import threading
@@ -7,13 +7,13 @@ from typing import IO, NamedTuple
 import numpy as np
 
 _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-# NumPy parses heads with `ast`. Before Python 3.11.8 and 3.12.2 two threads that parse at once may end in a SystemError
-# (gh-106905 of CPython), so that threads must not call `np.load` either.
+# NumPy parses headers with `ast`. Before Python 3.11.8 and 3.12.2, parsing in two threads at once may raise SystemError
+# (gh-106905 of CPython). For the same reason threads must not call `np.load`.
 _PARSING = threading.Lock()
 
 
 class NpyHeader(NamedTuple):
-    """What an array says of itself."""
+    """Shape, memory order and data type of an array, from its header."""
 
     shape: tuple[int, ...]
     fortran: bool
@@ -21,15 +21,15 @@ class NpyHeader(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """Of all values."""
+        """Size of all values."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_header(file: IO[bytes]) -> NpyHeader:
-    """The head of an array; leaves the file at its values.
+    """Read the header of an array and leave the file position at its values.
 
     Raises:
-        ValueError: it is none, or one of a version of the format that has field names beyond Latin-1.
+        ValueError: there is no valid header, or its format version (for field names beyond Latin-1) is unsupported.
     """
     version = np.lib.format.read_magic(file)
     if version not in _READERS:
@@ -39,20 +39,20 @@ def read_header(file: IO[bytes]) -> NpyHeader:
 
 
 def read_values(file: IO[bytes], head: NpyHeader) -> np.ndarray:
-    """The values behind a head that names no Python objects.
+    """Read the values after a header. The data type must not contain Python objects.
 
     Raises:
-        EOFError: there are fewer.
+        EOFError: there are too few bytes.
     """
     data = read_exactly(file, head.bytes)
     return np.ndarray(head.shape, head.dtype, data, order="F" if head.fortran else "C")
 
 
 def read_exactly(file: IO[bytes], size: int) -> bytes:
-    """So many bytes of an array.
+    """Read exactly `size` bytes of an array.
 
     Raises:
-        EOFError: there are fewer.
+        EOFError: there are too few bytes.
     """
     data = file.read(size)
     if len(data) < size:

@@ -1,4 +1,4 @@
-"""Parquet files: opened, and their text checked, which Arrow's reader does not."""
+"""Parquet files: opening, and validation of text, which Arrow's reader omits."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ def open_parquet(path: Path | str) -> Iterator[pa.parquet.ParquetFile]:
     """Open a Parquet file.
 
     Raises:
-        SourceError: no file, or one that cannot be read.
-        DataError: no Parquet file, or a damaged one, also where that shows as it is read.
+        SourceError: the file is missing or cannot be read.
+        DataError: the file is not a Parquet file, or is damaged, also if this is noticed during reading.
     """
     path = Path(path)
     check_file(path)
@@ -33,7 +33,7 @@ def open_parquet(path: Path | str) -> Iterator[pa.parquet.ParquetFile]:
 
 
 def replaced_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-    """Return text with signs of replacement for bytes that are not UTF-8; other values as they are."""
+    """Replace bytes that are not UTF-8 by replacement characters. Columns other than text are returned unchanged."""
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         return values
     try:
@@ -48,7 +48,7 @@ def check_text(table: pa.Table, name: str) -> None:
     """Check that all text of a table is UTF-8.
 
     Raises:
-        DataError: it is not; names the file and the column.
+        DataError: some text is not. The message names the file and the column.
     """
     for column in table.column_names:
         try:

@@ -1,8 +1,8 @@
-"""Pickles of other people, read without running what a pickle could run.
+"""Untrusted pickles, read without running code that they name.
 
-A pickle names functions and classes that its reader calls. Here each name is looked up among those that the caller
-allows. For arrays these are stand-ins that keep what they are given: nothing of NumPy's own is built before the caller
-has looked at it.
+A pickle names functions and classes for its reader to call. This reader looks up each name among those that the caller
+allows. For arrays these are stand-ins that store their arguments. No NumPy object is created before the caller has
+checked them.
 """
 
 import codecs
@@ -12,33 +12,33 @@ from typing import IO, Any
 
 
 class Refused(Exception):
-    """A pickle asks for something that it may not have; its text says what."""
+    """Raised for a pickle that names something not allowed. The message says what."""
 
 
 class Type:
-    """Stands for `numpy.dtype`.
+    """Stand-in for `numpy.dtype`.
 
     Attributes:
-        code: such as "u1" or "O8".
+        code: type code such as "u1" or "O8".
     """
 
     def __init__(self, code: Any = None, *_: Any) -> None:
         self.code = _text(code)
 
     def __setstate__(self, state: Any) -> None:
-        """The byte order, which the caller refuses by `code`, and the parts of a structure, which there must not be."""
+        """Reject structured types. The caller checks the byte order through `code`."""
         if not isinstance(state, tuple) or any(part is not None for part in state[2:5]):
             raise Refused("an array with fields")
 
 
 class Array:
-    """Stands for `numpy.ndarray`: what the pickle says of one, none of it checked.
+    """Stand-in for `numpy.ndarray` that stores the pickle's values unchecked.
 
     Attributes:
-        shape: a tuple, if the pickle is sound.
-        type: a `Type`, if the pickle is sound.
+        shape: a tuple, if the pickle is valid.
+        type: a `Type`, if the pickle is valid.
         order: "C" or "F".
-        values: bytes or text, or of an array of objects a list.
+        values: bytes or text; a list for an array of objects.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class Array:
 
 
 class _Call:
-    """A function that a pickle may name: to call it is all that can be done with it."""
+    """Wrapper of a function that a pickle may name. It supports calling only."""
 
     __slots__ = ("_function",)
 
@@ -70,7 +70,7 @@ class _Call:
 
 
 def _class(*_: Any) -> Any:
-    """Stands for `numpy.ndarray` where it is named alone, as what is to be made."""
+    """Stand-in for `numpy.ndarray` named as a class to instantiate, which is rejected."""
     raise Refused("an array of an unknown form")
 
 
@@ -79,14 +79,14 @@ def _reconstruct(*_: Any) -> Array:
 
 
 def _from_buffer(raw: Any, kind: Any, shape: Any, order: Any) -> Array:
-    """Stands for NumPy's own, by which pickles of protocol 5 make arrays."""
+    """Stand-in for `numpy.core.numeric._frombuffer`, which creates arrays in pickles of protocol 5."""
     array = Array()
     array.shape, array.type, array.order, array.values = shape, kind, _text(order), raw
     return array
 
 
 def _encode(text: Any, encoding: Any = "latin1") -> bytes:
-    """Python 3 writes bytes so in pickles that Python 2 can read."""
+    """Stand-in for `codecs.encode`, by which Python 3 stores bytes in pickles for Python 2."""
     if not isinstance(text, str) or _text(encoding) not in ("latin1", "latin-1"):
         raise Refused("text in an unknown encoding")
     return codecs.encode(text, "latin-1")
@@ -108,7 +108,7 @@ _ARRAYS: dict[tuple[str, str], _Call] = {
 
 
 def arrays(module: str, name: str) -> Any:
-    """The stand-ins of what arrays are made of, for `load`."""
+    """Return the stand-in for a name that pickled arrays use, for `load`."""
     return _ARRAYS.get((module, name))
 
 
@@ -131,14 +131,14 @@ def load(stream: IO[bytes], allowed: Callable[[str, str], Any] = arrays, *, enco
     """Read a pickle.
 
     Args:
-        stream: at the pickle's beginning.
-        allowed: gives the object that stands for a name of a module, or None to refuse it; `arrays` by default, which
-            allows `Array` and `Type` beside numbers, text, bytes, lists and dictionaries.
-        encoding: of text that Python 2 wrote; "bytes" leaves it as it is.
+        stream: stream positioned at the beginning of the pickle.
+        allowed: returns the object for a module and a name, or None to reject the name. The default `arrays` allows
+            `Array` and `Type` besides numbers, text, bytes, lists and dictionaries.
+        encoding: encoding of text written by Python 2; "bytes" keeps it as bytes.
 
     Raises:
         Refused: the pickle names something else.
-        Exception: whatever a damaged pickle makes of its reader.
+        Exception: any error that a damaged pickle causes.
     """
     return _Reader(stream, allowed, encoding).load()
 

@@ -1,4 +1,4 @@
-"""The bytes of a raw file, unpacked, as chunks; unpacking runs in a thread ahead of what reads them."""
+"""Decompressed bytes of raw files, as chunks. Decompression runs ahead in a thread."""
 
 import codecs
 import contextlib
@@ -19,28 +19,28 @@ from raysq.errors import FormatError
 
 CHUNK = 1 << 20  # bytes
 _AHEAD = 8  # chunks
-_LOOKED_AT = 1 << 12  # bytes of a file in which a NUL is looked for
-_COUNTING = 4  # threads that count lines
+_LOOKED_AT = 1 << 12  # bytes of a file that are searched for a NUL
+_COUNTING = 4  # number of threads that count lines
 
 
 def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | None = None) -> Generator[bytes]:
-    """The file's bytes, unpacked, in the encoding it has, or in UTF-8 where its line ends are not single bytes.
+    """Yield the decompressed bytes of a file, in its encoding, or in UTF-8 if its encoding is not `plain`.
 
     Args:
         path: a file, a `.gz` file, or a `.zip` file that holds one csv.
-        encoding: as Python names it.
-        begin: first byte of a plain file.
-        end: byte after the last.
+        encoding: Python's name of the encoding.
+        begin: first byte of an uncompressed file.
+        end: byte after the last, of an uncompressed file.
 
     Raises:
-        DataError: a damaged archive; it names the file.
+        DataError: the archive is damaged. The message names the file.
     """
     stream = _threaded(_raw(path)) if packing(path) == "gzip" else _raw(path, begin, end)
     with contextlib.closing(stream):
         if plain(encoding):
             yield from stream
             return
-        # Bytes that are not of the encoding stay as they are, which is not UTF-8 either.
+        # Bytes that are invalid in the encoding are kept unchanged. They are not valid UTF-8 either.
         decoder = codecs.getincrementaldecoder(encoding)(errors="surrogateescape")
         try:
             for chunk in stream:
@@ -53,7 +53,7 @@ def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | No
 
 
 def below(stream: Iterator[bytes], header: int) -> Generator[bytes]:
-    """The stream without the bytes of its header."""
+    """Yield the stream without its first `header` bytes."""
     for chunk in stream:
         if len(chunk) > header:
             yield chunk[header:]
@@ -63,7 +63,7 @@ def below(stream: Iterator[bytes], header: int) -> Generator[bytes]:
 
 
 def plain(encoding: str) -> bool:
-    """Whether every byte that looks like a line end, a quote or a delimiter is one: UTF-8 and one-byte encodings."""
+    """Whether bytes of line ends, quotes and delimiters are unambiguous: true for UTF-8 and single-byte encodings."""
     if is_utf8(encoding):
         return True
     low = bytes(range(128))
@@ -74,35 +74,35 @@ def plain(encoding: str) -> bool:
 
 
 def given(encoding: str) -> str:
-    """The encoding of what `chunks` gives for a file in another."""
+    """Return the encoding of the bytes that `chunks` yields for a file in the given encoding."""
     return encoding if plain(encoding) else "utf-8"
 
 
 def refuse_utf16(name: str, begin: bytes, encoding: str) -> None:
-    """Refuses a file that begins as UTF-16 does where it would be read as another encoding.
+    """Reject a file that begins with a UTF-16 byte order mark but would be read in another encoding.
 
     Raises:
-        DataError: it does; says which setting reads it.
+        DataError: it does. The hint names the setting to use.
     """
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and plain(encoding):
         raise FormatError(f"{name} begins as UTF-16 does, not {encoding}", hint="--set encoding=utf-16 reads it")
 
 
 def is_text(name: str, raw: bytes, encoding: str) -> bool:
-    """Whether a whole file can be a text: a NUL at its beginning says that it is none.
+    """Whether a complete file may be text: a NUL near its beginning means that it is not.
 
     Raises:
-        DataError: it begins as UTF-16 does and would be read as another encoding.
+        DataError: the file begins as UTF-16 but would be read in another encoding.
     """
     refuse_utf16(name, raw, encoding)
     return b"\0" not in raw[:_LOOKED_AT] or not plain(encoding)
 
 
 def whole(path: Path, limits: Limits, encoding: str = "utf-8") -> bytes:
-    """All bytes of a file, as `chunks` gives them.
+    """Return all bytes of a file, as yielded by `chunks`.
 
     Raises:
-        DataError: a damaged archive, or one that is unpacked to more than the limit.
+        DataError: the archive is damaged, or larger than the limit when decompressed.
     """
     packed, size, found = packing(path) is not None, 0, []
     with contextlib.closing(chunks(path, encoding)) as stream:
@@ -115,16 +115,16 @@ def whole(path: Path, limits: Limits, encoding: str = "utf-8") -> bytes:
 
 
 def blocks(stream: Iterator[bytes], size: int, limits: Limits, name: str) -> Iterator[bytes]:
-    """Chunks joined to blocks of at least `size` bytes that end at line ends (the last may not).
+    """Join chunks to blocks of at least `size` bytes that end at line ends. The last block may not.
 
     Args:
-        stream: of chunks.
-        size: of a block.
-        limits: of a line.
-        name: of the file, for errors.
+        stream: chunks of bytes.
+        size: minimum size of a block in bytes.
+        limits: limits of a line.
+        name: name of the file, for errors.
 
     Raises:
-        DataError: a line that is longer than the limit.
+        DataError: a line is longer than the limit.
     """
     held: list[bytes] = []
     length = 0
@@ -142,26 +142,26 @@ def blocks(stream: Iterator[bytes], size: int, limits: Limits, name: str) -> Ite
             length = len(left)
         else:
             limits.check_record(f"{name}: a line", length)
-    chunk = b""  # whoever receives a block can let go of it
+    chunk = b""  # drop this reference, so that the consumer can free a block
     if length:
         yield _joined(held)
 
 
 def _joined(held: list[bytes]) -> bytes:
-    """The bytes together, which the list does not hold any longer."""
+    """Join the parts and clear the list, which frees its references."""
     joined = b"".join(held)
     held.clear()
     return joined
 
 
 def ranges(path: Path, size: int, limits: Limits) -> list[tuple[int, int, int]]:
-    """Byte ranges of a plain file, of at least `size` bytes, that end at line ends (the last may not).
+    """Divide an uncompressed file into byte ranges of at least `size` bytes that end at line ends. The last may not.
 
     Returns:
-        Of each the first byte, the byte after the last, and how many lines stand above.
+        For each range the first byte, the byte after the last, and the number of lines above it.
 
     Raises:
-        DataError: a line that is longer than the limit.
+        DataError: a line is longer than the limit.
     """
     begins = [0]
     with open_file(path, buffering=0) as file:
@@ -196,7 +196,7 @@ def _raw(path: Path, begin: int = 0, end: int | None = None) -> Generator[bytes]
     with unpacked(path, how := packing(path), buffering=0) as stream:
         if how is None:
             stream.seek(begin)
-        # A range is what a task holds at a time: read at once it need not be joined.
+        # A task holds a whole range in memory. Reading it in one call avoids joining chunks.
         if end is None:
             yield from iter(lambda: stream.read(CHUNK), b"")
         else:
@@ -204,7 +204,7 @@ def _raw(path: Path, begin: int = 0, end: int | None = None) -> Generator[bytes]
 
 
 def _threaded(stream: Iterator[bytes]) -> Generator[bytes]:
-    """The same chunks, made ahead by a thread."""
+    """Yield the same chunks, produced ahead by a thread."""
     ready: queue.Queue[bytes | Exception | None] = queue.Queue(_AHEAD)
     stopped = threading.Event()
 
@@ -238,5 +238,5 @@ def _threaded(stream: Iterator[bytes]) -> Generator[bytes]:
 
 
 def is_utf8(encoding: str) -> bool:
-    """Return whether an encoding is UTF-8."""
+    """Whether an encoding is UTF-8."""
     return encoding.lower().replace("_", "-") in ("utf-8", "utf8", "utf-8-sig")

@@ -1,7 +1,7 @@
-"""Reading csv and Parquet files piece by piece, with every row's line number kept so that errors can name it.
+"""Read csv and Parquet files in partitions, with the line number of every row for error messages.
 
-Plain csv files are planned as byte ranges that end where rows do, so that several CPUs read one file; compressed
-ones are streamed.
+Uncompressed csv files are divided into byte ranges that end at row ends, so that several CPUs can read one file.
+Compressed files are streamed.
 """
 
 import codecs
@@ -28,24 +28,24 @@ from raysq.data.readers.parquet import check_text, open_parquet
 from raysq.data.readers.unpack import packing, unpacked
 from raysq.errors import DataError, FormatError
 
-RANGE = 8 << 20  # bytes that one task parses at a time
-_STREAMED = 16 << 20  # bytes of a stream that are parsed at a time
-_CHUNK = 1 << 20  # bytes that are unpacked at a time
+RANGE = 8 << 20  # bytes per range, which a task parses at once
+_STREAMED = 16 << 20  # bytes of a stream parsed at a time
+_CHUNK = 1 << 20  # bytes decompressed at a time
 MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What can be read independently of the rest.
+    """Partition: part of a file that can be read independently.
 
     Attributes:
-        path: the file.
+        path: path of the file.
         form: bytes `begin` to `end` of a csv, a csv as one stream, row group number `begin` of a Parquet file, or rows
             in memory.
         header: all column names of the file.
-        first: whether it is the file's first piece.
-        above: lines of the file above its first row.
-        size: bytes of the file that it covers, for progress.
+        first: whether this is the file's first partition.
+        above: number of lines of the file above the first row.
+        size: bytes of the file that the partition covers, for progress.
         table: the rows in memory.
     """
 
@@ -61,32 +61,32 @@ class Piece:
 
     @property
     def unit(self) -> str:
-        """What its places are counted in, for messages."""
+        """Unit in which messages count positions."""
         return "row" if self.form in ("parquet", "table") else "line"
 
     @property
     def name(self) -> str:
-        """The file's name, for messages."""
+        """Name of the file, for messages."""
         return os.path.basename(self.path)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns by which they are asked for: one without a name (an index that pandas wrote) by its place."""
+        """Names of the columns. A column without a name, such as an index written by pandas, is named by position."""
         return columns(self.header)
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Rows of a piece.
+    """Rows of a partition.
 
     Attributes:
-        table: the wanted columns. Csv cells are float64 where all of a number column's cells are numbers or
-            missing, else text; Parquet columns have their own types.
+        table: the requested columns. Csv columns requested as numbers are float64 if all their cells are numbers or
+            missing, else text. Parquet columns keep their types.
         lines: for each row, the number of lines of this chunk above it.
-        count: lines of this chunk.
-        ragged: the first row with another number of cells than the header: its line, cells found and wanted.
-        dropped: how many such rows there are; they are not in the table.
-        undecodable: the line and the byte that are not of the encoding; nothing is read after them.
+        count: number of lines in this chunk.
+        ragged: for the first row with a wrong number of cells, its line, and the numbers of actual and expected cells.
+        dropped: number of such rows. They are not in the table.
+        undecodable: line and value of a byte that is invalid in the encoding. Nothing is read after it.
     """
 
     table: pa.Table
@@ -98,10 +98,10 @@ class Chunk:
 
 
 def plan(files: Sequence[Path | pa.Table], form: CsvFormat) -> list[Piece]:
-    """The pieces of all files, in row order; also of rows in memory.
+    """Return the partitions of all files and tables, in row order.
 
     Raises:
-        DataError: a file without header or rows, or files with different headers.
+        DataError: a file has no header or no rows, or files have different headers.
     """
     pieces: list[Piece] = []
     for path in files:
@@ -120,16 +120,16 @@ def plan(files: Sequence[Path | pa.Table], form: CsvFormat) -> list[Piece]:
 
 
 def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: CsvFormat) -> Iterator[Chunk]:
-    """The rows of a piece, a bounded number at a time.
+    """Yield the rows of a partition, a bounded number at a time.
 
     Args:
-        piece: from `plan`.
+        piece: partition from `plan`.
         text: columns to read as text.
         numbers: columns to read as numbers.
-        form: how the csv is written.
+        form: format of the csv.
 
     Raises:
-        DataError: a file that is damaged.
+        DataError: the file is damaged.
     """
     if piece.table is not None:
         columns = piece.table.select([*text, *numbers])
@@ -142,7 +142,7 @@ def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: CsvFor
         stream.seek(piece.begin)
         size = _STREAMED
         if piece.form == "range":
-            # A byte more than there are: one block. Its quotes were looked at when it was planned.
+            # One byte more than the range has, to read it as one block. Its quotes were checked by `plan`.
             size, form = piece.end - piece.begin + 1, form.trusted
         columns, chunks = len(piece.header), _chunks(stream, piece)
         for block in blocks(chunks, size, form, piece.name, columns=columns, line=piece.above):
@@ -179,7 +179,7 @@ def _plan_csv(path: Path, form: CsvFormat) -> list[Piece]:
         chunks = iter(lambda: stream.read(RANGE), b"")
         for block in blocks(chunks, RANGE, form, path.name, columns=len(found.names), line=found.lines):
             cuts.append(cuts[-1] + len(block.data))
-    if len(cuts) > 2 and cuts[-1] - cuts[-2] < RANGE // 2:  # no short last piece
+    if len(cuts) > 2 and cuts[-1] - cuts[-2] < RANGE // 2:  # avoid a short last range
         del cuts[-2]
     return [
         replace(piece, form="range", begin=low, end=high, first=low == found.size, size=high - low)
@@ -188,7 +188,7 @@ def _plan_csv(path: Path, form: CsvFormat) -> list[Piece]:
 
 
 def _check_decodes(name: str, data: bytes, form: CsvFormat) -> None:
-    """Refuse a first line that is not of the encoding."""
+    """Raise an error if the first line is not in the encoding."""
     line = data.split(b"\n", 1)[0]
     try:
         line.decode(form.encoding if form.splittable else "utf-8")
@@ -198,22 +198,22 @@ def _check_decodes(name: str, data: bytes, form: CsvFormat) -> None:
 
 
 def head(path: Path, form: CsvFormat, count: int = HEADER_BYTES) -> tuple[bytes, bool]:
-    """The first bytes of a csv, unpacked, and whether they are all.
+    """Return the first decompressed bytes of a csv, and whether they are the complete file.
 
     Args:
-        path: the file.
-        form: bytes in an encoding whose line ends are no single bytes become UTF-8.
-        count: of the bytes.
+        path: path of the file.
+        form: format of the csv. Bytes in an encoding with multi-byte line ends are converted to UTF-8.
+        count: maximum number of bytes.
 
     Raises:
-        DataError: a damaged archive, or another encoding.
+        DataError: the archive is damaged, or the file is in another encoding.
     """
     with _open(path, form) as stream:
         return stream.read(count), not stream.read(1)
 
 
 def wrong_encoding(where: str, form: CsvFormat, byte: int, hint: str = "latin-1") -> FormatError:
-    """The error for a byte that is not of the encoding."""
+    """Return the error for a byte that is invalid in the encoding."""
     return FormatError(
         f"{where} is not {form.encoding} (byte 0x{byte:02x})", hint=f"--set encoding={hint}, or what the file is in"
     )
@@ -221,13 +221,13 @@ def wrong_encoding(where: str, form: CsvFormat, byte: int, hint: str = "latin-1"
 
 @contextlib.contextmanager
 def _open(path: Path, form: CsvFormat) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked, with broken archives as errors that name it."""
+    """Open the decompressed bytes of a file. Errors of damaged archives name the file."""
     with unpacked(path, packing(path)) as stream:
         yield stream if form.splittable else cast("IO[bytes]", _Recoded(stream, form.encoding, path.name))
 
 
 class _Recoded:
-    """A file in an encoding whose line ends are not single bytes (UTF-16, ...), as UTF-8, read from its beginning."""
+    """File in an encoding with multi-byte line ends (such as UTF-16), read from its beginning as UTF-8."""
 
     def __init__(self, raw: IO[bytes], encoding: str, name: str) -> None:
         self._raw, self._encoding, self._name = raw, encoding, name
@@ -236,7 +236,7 @@ class _Recoded:
         self._ended = False
 
     def read(self, size: int) -> bytes:
-        """The next bytes; fewer at the end."""
+        """Return the next `size` bytes, or fewer at the end."""
         parts = [self._held]
         length = len(self._held)
         while length < size and not self._ended:
@@ -255,12 +255,12 @@ class _Recoded:
         return found[:size]
 
     def seek(self, place: int) -> None:
-        """Passes over the first bytes."""
+        """Skip the first bytes."""
         self.read(place)
 
 
 def _chunks(stream: IO[bytes], piece: Piece) -> Iterator[bytes]:
-    """The piece's bytes; those of a range at once."""
+    """Yield the bytes of a partition; those of a range in one chunk."""
     if piece.form == "range":
         return iter([stream.read(piece.end - piece.begin)])
     return iter(lambda: stream.read(_CHUNK), b"")
@@ -270,7 +270,7 @@ def _read_block(block: Block, piece: Piece, text: Sequence[str], numbers: Sequen
     form = block.form
     encoding = form.encoding if form.splittable else "utf-8"
     try:
-        # Also where it already is UTF-8: Arrow would report a wrong byte without its line.
+        # Decode UTF-8 too, because Arrow would report an invalid byte without its line.
         decoded = block.data.decode(encoding)
     except UnicodeDecodeError as error:
         line = block.data.count(b"\n", 0, error.start)
@@ -317,7 +317,7 @@ def _parse(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[st
 
 
 def _read_parquet(piece: Piece, columns: list[str]) -> Iterator[Chunk]:
-    most = max(_STREAMED // (8 * max(len(columns), 1)), 1)  # rows, which may be many in few bytes
+    most = max(_STREAMED // (8 * max(len(columns), 1)), 1)  # rows: few bytes may hold many of them
     with open_parquet(piece.path) as file:
         for batch in file.iter_batches(most, [piece.begin], columns, use_threads=False):
             table = pa.Table.from_batches([batch]).select(columns)

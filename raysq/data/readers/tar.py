@@ -1,6 +1,7 @@
-"""A streaming reader of tar archives (ustar, pax and GNU): regular files and folders only, nothing is unpacked to disk.
+"""Streaming reader of tar archives (ustar, pax and GNU).
 
-Python's `tarfile` takes several times as long as unpacking itself for tens of thousands of small members.
+It accepts regular files and folders only, and extracts nothing to disk. For tens of thousands of small members,
+Python's `tarfile` takes several times as long as decompression itself.
 """
 
 import os
@@ -25,19 +26,19 @@ _REFUSED = {
 
 
 class Input(Protocol):
-    """What an archive is read from."""
+    """Protocol of byte streams that archives are read from."""
 
     def read(self, size: int) -> bytes:
-        """The next bytes; fewer at the end."""
+        """Return the next `size` bytes, or fewer at the end."""
         ...
 
     def skip(self, size: int) -> None:
-        """Passes over the next bytes."""
+        """Skip the next `size` bytes."""
         ...
 
 
 class Chunks:
-    """An input made of chunks, such as those of `streams.chunks`."""
+    """Input made of chunks, such as those of `streams.chunks`."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -71,7 +72,7 @@ class Chunks:
 
 
 class File:
-    """An input that is a plain file, in which skipping costs nothing."""
+    """Input that is an uncompressed file, in which skipping is cheap."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -85,13 +86,13 @@ class File:
 
 
 class Member(NamedTuple):
-    """A regular file in an archive.
+    """Regular file in an archive.
 
     Attributes:
-        name: its path, without a "./" at the beginning.
+        name: path of the file, without a leading "./".
         size: bytes.
-        begin: first byte of its headers.
-        data: its content, where it was wanted.
+        begin: position of the first byte of its headers.
+        data: contents, if requested.
     """
 
     name: str
@@ -103,17 +104,17 @@ class Member(NamedTuple):
 def members(
     stream: Input, path: Path, wanted: Callable[[str], bool], check: Callable[[str, int], None], begin: int = 0
 ) -> Iterator[Member]:
-    """The regular files of an archive, in its order.
+    """Yield the regular files of an archive, in order.
 
     Args:
-        stream: the unpacked archive.
-        path: its name, for messages.
-        wanted: says by its name whether a member's content is read.
-        check: refuses by its name and its bytes a member that is wanted and too large.
-        begin: the place of the stream's first byte, a header's, in the archive.
+        stream: the decompressed archive.
+        path: path of the archive, for messages.
+        wanted: called with a member's name; whether to read its contents.
+        check: called with the name and size of each wanted member, and raises an error if it is too large.
+        begin: position in the archive of the stream's first byte, which must begin a header.
 
     Raises:
-        DataError: a damaged or shortened archive; a link, a device, or a path that leads out of the archive.
+        DataError: the archive is damaged or truncated, or contains a link, a device, or a path that leads out of it.
     """
     place = began = begin
     long: dict[str, str] = {}
@@ -157,7 +158,7 @@ def members(
             _skip(stream, padded, size, path)
             yield Member(name, size, began, None)
         began = place
-    while rest := stream.read(1 << 20):  # to the end, so that the checksum of what was packed is verified
+    while rest := stream.read(1 << 20):  # read to the end, so that the checksum of the compressed data is verified
         if rest.count(0) != len(rest):
             raise DataError(
                 f"{path.name} goes on after the mark of its end; archives that were joined must be given one by one"
@@ -165,10 +166,10 @@ def members(
 
 
 def _checked(header: bytes, path: Path, place: int) -> tuple[int, bytes]:
-    """Size and type of a member whose header's checksum is right."""
+    """Verify a header's checksum, and return the size and type of its member."""
     said = _number(header[148:156])
     if said != sum(header) - sum(header[148:156]) + 256:
-        # Some old writers summed signed bytes.
+        # Some old tar programs sum signed bytes.
         signed = sum(byte - 256 if byte > 127 else byte for byte in header[:148] + header[156:]) + 256
         if said != signed:
             raise _broken(path, f"no header of a tar member at byte {place:,}")
@@ -179,7 +180,7 @@ def _checked(header: bytes, path: Path, place: int) -> tuple[int, bytes]:
 
 
 def _number(field: bytes) -> int | None:
-    """A number, octal or base 256."""
+    """Parse a number, octal or base 256."""
     if field[0] in (0x80, 0xFF):
         return int.from_bytes(field[1:], "big") - (0 if field[0] == 0x80 else 256 ** (len(field) - 1))
     try:
@@ -196,7 +197,7 @@ def _name(header: bytes) -> str:
 
 
 def _pax(data: bytes, path: Path) -> dict[str, str]:
-    """What matters of a pax header: records of "LENGTH KEY=VALUE\\n"."""
+    """Parse the relevant records "LENGTH KEY=VALUE\\n" of a pax header."""
     found = {}
     while data:
         length, _, _ = data.partition(b" ")
@@ -232,7 +233,7 @@ def _exactly(stream: Input, size: int, path: Path) -> bytes:
 
 
 def _skip(stream: Input, padded: int, size: int, path: Path) -> None:
-    """Passes over a member; its last block is read, since a plain file can be sought beyond its end."""
+    """Skip a member. Its last block is read, because a seek beyond the end of a file does not fail."""
     if size:
         stream.skip(padded - _BLOCK)
         _exactly(stream, _BLOCK, path)

@@ -1,4 +1,4 @@
-"""Packed files: gzip as a stream, and the members of zip archives, never more of them than was asked for."""
+"""Compressed files: gzip streams and members of zip archives, decompressed only as far as they are read."""
 
 import contextlib
 import gzip
@@ -13,29 +13,29 @@ from raysq.errors import DataError, SourceError
 
 Packing = Literal["gzip", "zip"]
 
-_MOST = 1100  # bytes that deflate makes of one, at most: some 1032
-_ZIP = (ValueError, KeyError, RuntimeError)  # what `zipfile` raises of wrong directories, beside its own
+_MOST = 1100  # upper bound of the compression ratio of deflate, which is about 1032
+_ZIP = (ValueError, KeyError, RuntimeError)  # raised by `zipfile` for invalid directories, besides its own errors
 
 
 def packing(path: Path | str) -> Packing | None:
-    """Return how a file is packed, by its name; None where it is not."""
+    """Return the compression of a file, judged by its name; None for an uncompressed file."""
     name = str(path).lower()
     return "gzip" if name.endswith((".gz", ".tgz")) else "zip" if name.endswith(".zip") else None
 
 
 @contextlib.contextmanager
 def unpacked(path: Path, how: Packing | None, member: str = ".csv", buffering: int = -1) -> Iterator[IO[bytes]]:
-    """Open a file, and unpack it as it is read.
+    """Open a file and decompress it while it is read.
 
     Args:
-        path: of the file.
-        how: it is packed.
-        member: how the name of the one file ends that a zip must hold.
-        buffering: of a file that is not packed, as for `open`.
+        path: path of the file.
+        how: compression of the file, from `packing`.
+        member: suffix of the single file that a zip must contain.
+        buffering: buffering of an uncompressed file, as for `open`.
 
     Raises:
-        SourceError: no file, one that cannot be read, or a zip of other files.
-        DataError: a damaged file, also where that shows as it is read.
+        SourceError: the file is missing or cannot be read, or a zip does not contain exactly one such file.
+        DataError: the file is damaged, also if this is noticed during reading.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(damages(path))
@@ -53,8 +53,8 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip archive.
 
     Raises:
-        SourceError: no file, or one that cannot be read.
-        DataError: no archive, or a damaged one, also where that shows as it is read.
+        SourceError: the file is missing or cannot be read.
+        DataError: the file is not a zip archive, or is damaged, also if this is noticed during reading.
     """
     with damages(path, _ZIP), open_file(path) as file, _archive(file, path) as archive:
         yield archive
@@ -65,7 +65,7 @@ def open_member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[
     """Open a member of a zip archive.
 
     Raises:
-        DataError: it is encrypted, is not there, or claims more than can be packed in its bytes.
+        DataError: the member is encrypted or missing, or claims a size that its compressed bytes cannot hold.
     """
     with damages(path, _ZIP):
         info = archive.getinfo(name)
@@ -80,11 +80,11 @@ def open_member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[
 
 
 def zip_member(path: Path, suffix: str = ".csv") -> str:
-    """The name of the one member with that suffix in a zip file.
+    """Return the name of the single member with a suffix in a zip file.
 
     Raises:
-        SourceError: none or several such members, or an encrypted one.
-        DataError: not a zip file, or a damaged one.
+        SourceError: there are no or several such members, or the member is encrypted.
+        DataError: the file is not a zip file, or is damaged.
     """
     members = [info for info in zip_members(path) if not is_hidden(info.filename)]
     found = [info for info in members if info.filename.lower().endswith(suffix)]
@@ -99,10 +99,10 @@ def zip_member(path: Path, suffix: str = ".csv") -> str:
 
 
 def zip_members(path: Path) -> list[zipfile.ZipInfo]:
-    """The files in a zip file.
+    """Return the files in a zip file.
 
     Raises:
-        DataError: not a zip file, or a damaged one.
+        DataError: the file is not a zip file, or is damaged.
     """
     with open_zip(path) as archive:
         return [info for info in archive.infolist() if not info.is_dir()]

@@ -1,4 +1,4 @@
-"""Csv files: how they are written, found in their beginning, and where their rows end.
+"""Csv files: detection of their format, and of the ends of their rows.
 
-All that read csv files share these: series, texts, pairs, tables of images, and predictions.
+All readers of csv files share these modules: series, texts, pairs, tables of images, and predictions.
 """

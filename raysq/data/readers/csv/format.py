@@ -1,4 +1,4 @@
-"""How csv files are written: encoding, delimiter, quoting, header."""
+"""Format of csv files: encoding, delimiter, quoting, header."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
@@ -7,25 +7,25 @@ from raysq.data.readers.limits import Limits
 from raysq.errors import UsageError
 
 _LIMITS = tuple(field.name for field in fields(Limits))
-_NAMED = {"tab": "\t", "backslash": "\\"}  # characters that shells and terminals take for themselves
+_NAMED = {"tab": "\t", "backslash": "\\"}  # names of characters that shells and terminals interpret
 
 
 @dataclass(frozen=True, kw_only=True)
 class CsvFormat(Limits):
-    """How csv files are written. The fields are settings of everything that reads csv files.
+    """Format of csv files. The fields are settings of everything that reads csv files.
 
     Attributes:
-        encoding: as Python names it. A byte order mark is skipped.
-        delimiter: one character between cells, or "tab"; found when none, else a comma.
-        quoting: "minimal" takes quotes around a cell for marks of the cell, which may hold delimiters, line breaks and
-            doubled quotes; "none" takes quotes for text. "find" is "minimal", but refuses a cell that runs over several
-            lines each of which would be a row without its quotes.
-        escape: the character before quotes, delimiters and line breaks that are text, or "backslash".
-        header: whether the first row names the columns; without, they are called by their numbers, from 1. Found when
-            none.
-        skip: rows below the header that are left out, such as one of units.
+        encoding: Python's name of the encoding. A byte order mark is skipped.
+        delimiter: one character between cells, or "tab". If None, it is detected, else a comma.
+        quoting: "minimal" interprets quotes around a cell, which may then contain delimiters, line breaks and doubled
+            quotes. "none" treats quotes as text. "find" is "minimal", but rejects a cell that spans several lines each
+            of which would be a row without its quotes.
+        escape: character before quotes, delimiters and line breaks that are text, or "backslash".
+        header: whether the first row names the columns. Without a header, columns are named by their numbers, from 1.
+            If None, it is detected.
+        skip: number of rows to skip below the header, such as a row of units.
 
-    The others are those of `Limits`.
+    The other fields are those of `Limits`.
     """
 
     encoding: str = "utf-8"
@@ -37,52 +37,52 @@ class CsvFormat(Limits):
 
     @property
     def separator(self) -> str:
-        """The character between cells."""
+        """Character between cells."""
         return _NAMED.get(self.delimiter or "", self.delimiter or ",")
 
     @property
     def escape_character(self) -> str:
-        """The character before those that are text, "" where there is none."""
+        """Escape character; "" if there is none."""
         return _NAMED.get(self.escape or "", self.escape or "")
 
     @property
     def splittable(self) -> bool:
-        """Whether a byte that looks like a line end is one."""
+        """Whether every byte that looks like a line end is one."""
         return "\n,1".encode(self.encoding) == b"\n,1"
 
     @property
     def trusted(self) -> "CsvFormat":
-        """The same for rows that were looked at: cells that hold line breaks do."""
+        """Format for rows that were already checked: cells may contain line breaks."""
         return replace(self.csv, quoting="minimal") if self.quoting == "find" else self.csv
 
     @property
     def csv(self) -> "CsvFormat":
-        """These fields alone, of a class that has more."""
+        """Format with only the fields of this class, for instances of subclasses."""
         return CsvFormat(**self.csv_settings())
 
     def csv_settings(self) -> dict[str, Any]:
-        """These fields by their names."""
+        """Return the fields of this class as a dictionary."""
         return {field.name: getattr(self, field.name) for field in fields(CsvFormat)}
 
     def refuse_for(self, name: str, *known: str) -> None:
-        """Refuse settings that a file which is no csv would leave without effect.
+        """Reject csv settings for a file that is not a csv and would ignore them.
 
         Args:
-            name: of the file.
-            known: settings that the file has nonetheless, beside the encoding.
+            name: name of the file.
+            known: settings that apply to the file nonetheless, besides the encoding.
 
         Raises:
-            UsageError: names the first that was set.
+            UsageError: a setting was given. The message names the first.
         """
         for setting, default in CsvFormat().csv_settings().items():
             if setting not in ("encoding", *_LIMITS, *known) and getattr(self, setting) != default:
                 raise UsageError(f"setting {setting} says how a csv is written, and {name} is none; leave it out")
 
     def validate(self) -> Self:
-        """The same, if all fields can be.
+        """Return this format after checking all fields.
 
         Raises:
-            UsageError: a delimiter, an escape or an encoding that is none.
+            UsageError: invalid delimiter, escape, encoding, limit or number of rows to skip.
         """
         if len(self.separator) != 1 or self.separator in '"\r\n':
             raise UsageError(f"setting delimiter must be one character or the word tab, received {self.delimiter!r}")

@@ -1,7 +1,7 @@
-"""Quoted cells that swallow rows: a quote that is text opens, and one some lines below closes.
+"""Detect quoted cells that swallow rows, because a quote meant as text opens a cell that a later quote closes.
 
-Cells may hold line breaks, and lines of text may look like rows by chance; what their lines look like elsewhere in the
-file says how often.
+Cells may contain line breaks, and lines of text may look like rows by chance. How often this happens is estimated from
+the lines of other cells in the file.
 """
 
 import contextlib
@@ -20,24 +20,24 @@ from raysq.errors import FormatError
 
 
 def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, line: int, columns: int) -> None:
-    """Refuse a quoted cell that runs over lines each of which would be a row if its quotes were text.
+    """Reject a quoted cell that spans lines each of which would be a row if its quotes were text.
 
     Args:
-        data: whole rows.
-        found: in these bytes, or in some that go on behind them.
-        form: the format of the file.
-        name: of the file.
-        line: lines of the file above the rows.
-        columns: of the file.
+        data: bytes of whole rows.
+        found: scan of these bytes, or of longer bytes that begin with them.
+        form: format of the file.
+        name: name of the file.
+        line: number of lines of the file above the rows.
+        columns: number of columns of the file.
 
     Raises:
-        DataError: names the line in which the quote opens.
+        DataError: there is such a cell. The message names the line in which the quote opens.
     """
     lines = found.lines[found.lines < len(data)]
     inside = lines[np.searchsorted(found.marks, lines) % 2 == 1]
     if not len(inside):
         return
-    # The lines of the rows that have several, row after row.
+    # The lines of multi-line rows, row after row.
     rows = np.append(found.ends[found.ends < len(data)], len(data))
     several = np.unique(np.searchsorted(rows, inside))
     ends = np.append(lines, len(data))
@@ -45,7 +45,7 @@ def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, 
     starts, ends = np.concatenate([[0], ends[:-1] + 1])[of_several], ends[of_several]
     first = np.searchsorted(ends, np.concatenate([[0], rows[:-1] + 1])[several])
     last = np.append(first[1:], len(ends))
-    # Most are no rows by their delimiters; quotes can only make those fewer.
+    # Their delimiters rule out most lines as rows. Quotes can only reduce the number of delimiters that count.
     values = np.frombuffer(found.data, np.uint8, len(data))
     delimiters, quotes = (_between(values == ord(sign), starts, ends) for sign in (form.separator, '"'))
     possible = (delimiters == columns - 1) | ((delimiters >= columns) & (quotes > 0))
@@ -55,7 +55,7 @@ def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, 
     look = _Look(data, form, columns)
 
     def rows_in(number: int) -> Iterator[bool]:
-        """Of the lines of a row, of very many of some, whether each looks like a row."""
+        """Yield whether each line of a multi-line row looks like a row. Long rows are sampled."""
         lines = np.linspace(first[number], last[number] - 1, min(last[number] - first[number], _LINES)).astype(int)
         return (bool(possible[one]) and look.like_a_row(data[starts[one] : ends[one]]) for one in lines)
 
@@ -75,18 +75,20 @@ def refuse_rows_in_quotes(data: bytes, found: Scan, form: CsvFormat, name: str, 
 
 
 def refuse_open_quote(data: bytes, found: Scan, form: CsvFormat, name: str, line: int, columns: int) -> None:
-    """Refuse a quote that has not closed after many lines each of which would be a row, before all of a file is read.
+    """Reject a quote that is not closed after many lines each of which would be a row.
+
+    This avoids reading a complete file in search of the closing quote.
 
     Args:
-        data: bytes from the beginning of a row on.
-        found: in these bytes.
-        form: the format of the file.
-        name: of the file.
-        line: lines of the file above the bytes.
-        columns: of the file.
+        data: bytes that start at the beginning of a row.
+        found: scan of these bytes.
+        form: format of the file.
+        name: name of the file.
+        line: number of lines of the file above the bytes.
+        columns: number of columns of the file.
 
     Raises:
-        DataError: names the line in which the quote opens.
+        DataError: there is such a quote. The message names the line in which it opens.
     """
     if found.open is None or columns == 1:
         return
@@ -101,26 +103,26 @@ def refuse_open_quote(data: bytes, found: Scan, form: CsvFormat, name: str, line
         )
 
 
-_OPEN = 1000  # lines
-_LINES = 100  # of a cell that are looked at
-_SURE = 200  # cells with line breaks that tell what lines of such cells look like
-_BY_CHANCE = 0.01  # cells, of all that hold line breaks, that may look like rows by chance
-_ONE_COLUMN = 0.7  # share of the lines of any text that look like the rows of a file with one column
+_OPEN = 1000  # lines without a closing quote
+_LINES = 100  # lines sampled per cell
+_SURE = 200  # multi-line cells sampled to estimate how often their lines look like rows
+_BY_CHANCE = 0.01  # accepted expected number of multi-line cells in a block that look like rows by chance
+_ONE_COLUMN = 0.7  # fraction of text lines that look like rows of a file with one column
 
 
 def _between(where: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """How many places lie between each start and end."""
+    """Count the true positions between each start and end."""
     places = np.flatnonzero(where)
     return np.searchsorted(places, ends) - np.searchsorted(places, starts)
 
 
 class _Chance:
-    """How many cells of text are to be expected, in a block, whose lines all look like rows.
+    """Expected number of text cells in a block whose lines all look like rows.
 
     Args:
-        looks: for some cells that are text beyond doubt, whether each line looks like a row.
-        count: of such cells in the block.
-        look: of the columns. Where it tells nothing but the number of cells, a few cells say little.
+        looks: for a sample of cells that are certainly text, whether each line looks like a row.
+        count: number of such cells in the block.
+        look: appearance of the columns. If only the number of cells distinguishes rows, small samples are smoothed.
     """
 
     def __init__(self, looks: Sequence[Sequence[bool]], count: int, look: "_Look") -> None:
@@ -137,12 +139,12 @@ class _Chance:
             self._first = self._last = self._inner
 
     def of(self, lines: int) -> float:
-        """The expected number of cells of so many lines."""
+        """Return the expected number of cells with this many lines."""
         return float(self._count * self._first * self._inner ** (lines - 2) * self._last)
 
 
 class _Look:
-    """What the cells of each column look like, in a sample of the rows."""
+    """Appearance of each column's cells, from a sample of the rows."""
 
     def __init__(self, data: bytes, form: CsvFormat, columns: int) -> None:
         self._separator, self.columns = form.separator, columns
@@ -154,31 +156,31 @@ class _Look:
 
     @property
     def tells(self) -> bool:
-        """Whether there is a column whose cells look alike."""
+        """Whether any column has cells of uniform appearance."""
         return any(known is not None for known in self._known)
 
     def like_a_row(self, line: bytes) -> bool:
-        """Whether a line has as many cells as there are columns, and they look like those."""
+        """Whether a line has the right number of cells, and they look like those of their columns."""
         text = line.decode(errors="replace")
         text = self._quoted.sub(lambda cell: cell[1].replace('""', "").replace(self._separator, " "), text)
         cells = text.split(self._separator)
-        # A doubled quote inside of a cell was written by who quotes cells.
+        # A doubled quote within a cell shows that the writer of the file quotes cells.
         if len(cells) != self.columns or '""' in text:
             return False
-        # A cell with a quote tells nothing, and one that is new may stand beside two that are not.
+        # A cell with a quote is ignored. One cell of new appearance is allowed for every two of known appearance.
         like = [known(cell) for cell, known in zip(cells, self._known, strict=True) if known and '"' not in cell]
         return sum(like) >= 2 * like.count(False)
 
 
 _SAMPLE = 1 << 20  # bytes
 _SAMPLED = 500  # rows
-_LOOKED_AT = 60  # characters of a cell
+_LOOKED_AT = 60  # characters of a cell that are compared
 _ENOUGH = 10
 _LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"\d+")
 
 
 def _known(cells: Sequence[str]) -> Callable[[str], bool] | None:
-    """Whether a cell is of a column's values, or of their shapes; None where these are as different as texts are."""
+    """Return a test whether a cell has a known value or shape of its column; None if these are as diverse as texts."""
     counts = Counter(cell.strip() for cell in cells)
     if len(counts) <= len(cells) // 20 and min(counts.values()) > 1:
         return lambda cell: cell.strip() in counts
@@ -187,12 +189,12 @@ def _known(cells: Sequence[str]) -> Callable[[str], bool] | None:
 
 
 def _shape(cell: str) -> str:
-    """What a cell looks like: a letter for each word, a zero for each number."""
+    """Return the shape of a cell: "a" for each word, "0" for each number."""
     return _LETTERS.sub("a", _DIGITS.sub("0", cell[:_LOOKED_AT].strip()))
 
 
 def _cells(data: bytes, form: CsvFormat) -> Iterator[list[str]]:
-    """The cells of the first rows, as Python's reader parts them."""
+    """Yield the cells of the first rows, as split by Python's reader."""
     text = io.StringIO(data[:_SAMPLE].decode(errors="replace"), newline="")
     with contextlib.suppress(csv.Error):  # a cell of more than 128 kB
         yield from csv.reader(text, delimiter=form.separator, escapechar=form.escape_character or None)

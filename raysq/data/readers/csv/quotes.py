@@ -1,7 +1,7 @@
-"""Which quotes of a csv are around cells, and where its rows end.
+"""Find the quotes around the cells of a csv, and the ends of its rows.
 
-A quote opens a cell at its first byte only, and closes it where a delimiter or the line's end follows; elsewhere it is
-text, as for Arrow and Python.
+A quote opens a cell only at the cell's first byte. It closes the cell if a delimiter or the line's end follows. Any
+other quote is text, as for Arrow and Python.
 """
 
 import re
@@ -18,14 +18,14 @@ _QUOTE, _LINE_END, _RETURN, _SPACE = 34, 10, 13, 32
 
 @dataclass(frozen=True)
 class Scan:
-    """The quotes and rows of some bytes.
+    """Quotes and rows of some bytes.
 
     Attributes:
-        data: the bytes, with escaped ones as signs that mean nothing.
-        lines: places of all line ends.
-        ends: places of the line ends that end a row.
-        marks: places of the quotes around cells, opening and closing in turn.
-        broken: places of the first two quotes of a cell that goes on behind the second; nothing is known behind them.
+        data: the bytes, with escape sequences replaced by neutral characters.
+        lines: positions of all line ends.
+        ends: positions of the line ends that end a row.
+        marks: positions of the quotes around cells, opening and closing in turn.
+        broken: positions of the first two quotes of a cell that continues after its closing quote. The scan ends there.
     """
 
     data: bytes
@@ -35,10 +35,10 @@ class Scan:
     broken: tuple[int, int] | None = None
 
     def around(self, place: int) -> tuple[int, int]:
-        """The first and the last quote of the cell in which a byte lies."""
+        """Return the positions of the first and last quote of the cell that contains a byte."""
         first = int(np.searchsorted(self.marks, place)) - 1
         last = first + 1
-        while first > 1 and self.marks[first - 1] == self.marks[first] - 1:  # two that stand for one
+        while first > 1 and self.marks[first - 1] == self.marks[first] - 1:  # a doubled quote
             first -= 2
         while last + 2 < len(self.marks) and self.marks[last + 1] == self.marks[last] + 1:
             last += 2
@@ -46,7 +46,7 @@ class Scan:
 
     @property
     def open(self) -> int | None:
-        """The place of a quote that no other closes."""
+        """Position of a quote that is not closed, or None."""
         return int(self.marks[-1]) if len(self.marks) % 2 else None
 
 
@@ -54,8 +54,8 @@ def scan(data: bytes, form: CsvFormat) -> Scan:
     """Find the rows and the quotes around cells.
 
     Args:
-        data: bytes from the beginning of a row on.
-        form: the format of the file.
+        data: bytes that start at the beginning of a row.
+        form: format of the file.
     """
     data = _without_escaped(data, form)
     lines = line_ends(data)
@@ -67,17 +67,17 @@ def scan(data: bytes, form: CsvFormat) -> Scan:
 
 
 def check(found: Scan, data: bytes, name: str, line: int, last: bool) -> None:
-    """Refuse a quote that closes inside a cell, or one that does not close.
+    """Reject a quote that closes within a cell, or is not closed.
 
     Args:
-        found: in the bytes.
+        found: scan of the bytes.
         data: the bytes.
-        name: of the file.
-        line: lines of the file above them.
-        last: whether they are the last of the file, which close every quote.
+        name: name of the file.
+        line: number of lines of the file above the bytes.
+        last: whether the bytes end the file, so that every quote must be closed.
 
     Raises:
-        DataError: names the line in which the quote opens.
+        DataError: there is such a quote. The message names the line in which it opens.
     """
     if found.broken is not None:
         opening, closing = found.broken
@@ -101,20 +101,20 @@ def check(found: Scan, data: bytes, name: str, line: int, last: bool) -> None:
 
 
 def _shown(data: bytes, place: int) -> str:
-    """What stands around a byte, of its line."""
+    """Return the text around a byte, within its line."""
     begin = max(data.rfind(b"\n", 0, place) + 1, place - 20)
     end = data.find(b"\n", place)
     return data[begin : min(end if end >= 0 else len(data), place + 20)].decode(errors="replace").strip()
 
 
 def _without_escaped(data: bytes, form: CsvFormat) -> bytes:
-    """The bytes with those that are escaped, and what escapes them, as signs that mean nothing."""
+    """Return the bytes with escape sequences replaced by neutral characters of the same length."""
     escape = form.escape_character.encode()
     return re.sub(re.escape(escape) + rb"[\s\S]", b"__", data) if escape and escape in data else data
 
 
 def _around_cells(data: bytes, delimiter: int) -> tuple[np.ndarray, tuple[int, int] | None]:
-    """Places of the quotes around cells, and the first cell that goes on behind its closing quote."""
+    """Return the positions of the quotes around cells, and the first two quotes of a cell that continues after them."""
     values = np.frombuffer(data, np.uint8)
     quotes = np.flatnonzero(values == _QUOTE)
     opening, closing = quotes[0::2], quotes[1::2]
@@ -124,14 +124,14 @@ def _around_cells(data: bytes, delimiter: int) -> tuple[np.ndarray, tuple[int, i
     stops = closing == len(data) - 1
     for sign in (delimiter, _LINE_END, _RETURN, _QUOTE):
         stops |= after == sign
-    # Each quote opens or closes a cell, or is one of two that stand for one.
+    # Each quote opens or closes a cell, or is part of a doubled quote.
     if begins.all() and stops.all():
         return quotes, None
     return _around_cells_by_turns(data, quotes.tolist(), delimiter)
 
 
 def _around_cells_by_turns(data: bytes, quotes: list[int], delimiter: int) -> tuple[np.ndarray, tuple[int, int] | None]:
-    """The same where some quotes are text: one quote after the other."""
+    """Do the same quote by quote, for data in which some quotes are text."""
     marks: list[int] = []
     place, count = 0, len(quotes)
     while place < count:

@@ -1,4 +1,4 @@
-"""Blocks of whole rows of a csv. Those without a quote are cut at line ends and not looked at any further."""
+"""Blocks of whole rows of a csv. Blocks without quotes are cut at line ends and not examined further."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,9 +20,9 @@ class Block:
     """Whole rows of a file.
 
     Attributes:
-        data: their bytes.
-        form: the format of the file.
-        found: what is known of their quotes and line ends; of bytes without quotes nothing before it is asked for.
+        data: bytes of the rows.
+        form: format of the file.
+        found: scan of their quotes and line ends; None for bytes without quotes.
     """
 
     data: bytes
@@ -36,7 +36,7 @@ class Block:
 
     @cached_property
     def ends(self) -> np.ndarray:
-        """Places of the rows' last bytes."""
+        """Positions of the rows' last bytes."""
         ends = line_ends(self.data) if self.found is None else self.found.ends
         last = len(self.data) - 1
         ends = ends[: np.searchsorted(ends, last, "right")]
@@ -44,12 +44,12 @@ class Block:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Places of the rows' first bytes."""
+        """Positions of the rows' first bytes."""
         return np.concatenate([[0], self.ends[:-1] + 1])
 
     @cached_property
     def lines(self) -> np.ndarray:
-        """For each row the number of lines of the block above it."""
+        """For each row, the number of lines of the block above it."""
         if self.found is None or len(self.found.lines) == len(self.found.ends):
             return np.arange(len(self.starts))
         return np.searchsorted(self.found.lines, self.starts)
@@ -58,22 +58,22 @@ class Block:
 def blocks(
     stream: Iterator[bytes], size: int, form: CsvFormat, name: str, *, columns: int, line: int = 0
 ) -> Iterator[Block]:
-    """The stream's bytes in blocks of whole rows, about `size` bytes or longer.
+    """Yield a stream in blocks of whole rows, of about `size` bytes or longer.
 
     Args:
         stream: bytes of a csv below its header.
-        size: of a block.
-        form: the format of the file.
-        name: of the file, for errors.
-        columns: of the file.
-        line: lines of the file above the stream.
+        size: size of a block in bytes.
+        form: format of the file.
+        name: name of the file, for errors.
+        columns: number of columns of the file.
+        line: number of lines of the file above the stream.
 
     Raises:
-        DataError: a quote that does not close, closes inside a cell, or runs over several rows.
+        DataError: a quote is not closed, closes within a cell, or spans several rows.
     """
     rest, wanted = b"", size
     while True:
-        # Twice as much each time, so that a long row is not looked through again and again.
+        # Doubling the size keeps the total cost of rescanning a long row linear.
         more = b"".join(_some(stream, max(wanted - len(rest), 1)))
         data = rest + more
         if not data:
@@ -94,11 +94,11 @@ def blocks(
 def parse_options(
     block: Block, handler: Callable[[pyarrow.csv.InvalidRow], str] | None, empty: bool
 ) -> pyarrow.csv.ParseOptions:
-    """Arrow's options that read a block.
+    """Return Arrow's options for parsing a block.
 
     Args:
         block: whole rows.
-        handler: of rows with another number of cells than there are columns; they are errors where there is none.
+        handler: called for rows with a wrong number of cells. If None, such rows are errors.
         empty: whether an empty line is a row.
     """
     form = block.form
@@ -113,12 +113,12 @@ def parse_options(
 
 
 def ragged(where: str, found: int, wanted: int, text: str) -> FormatError:
-    """The error for a row of another number of cells than the header.
+    """Return the error for a row whose number of cells differs from the header.
 
     Args:
-        where: its file and line.
-        found: its cells.
-        wanted: those of the header.
+        where: file and line of the row.
+        found: number of its cells.
+        wanted: number of cells in the header.
         text: the row, or its beginning.
     """
     if re.search("(^|[,;|\t]) *'", text):
@@ -138,13 +138,15 @@ def ragged(where: str, found: int, wanted: int, text: str) -> FormatError:
 
 
 def other_rows(name: str, line: int, block: Block, rows: int) -> Exception:
-    """The error where Arrow found other rows than there are: for it, a carriage return alone ends a line.
+    """Return the error for a block in which Arrow found another number of rows.
+
+    The usual cause is a carriage return alone, which ends a row for Arrow.
 
     Args:
-        name: of the file.
-        line: lines of the file above the block.
+        name: name of the file.
+        line: number of lines of the file above the block.
         block: whole rows.
-        rows: that Arrow found.
+        rows: number of rows that Arrow found.
     """
     alone = re.search(rb"\r(?!\n)", block.data)
     if alone is None:
@@ -159,7 +161,7 @@ def other_rows(name: str, line: int, block: Block, rows: int) -> Exception:
 def _whole_rows(
     data: bytes, form: CsvFormat, name: str, line: int, last: bool, columns: int
 ) -> tuple[Block | None, int]:
-    """The whole rows at the beginning of the bytes, and how many bytes they have; all where they are the last."""
+    """Return the whole rows at the beginning of the bytes and their size. The last bytes of a file are all taken."""
     if not form.escape_character and (form.quoting == "none" or b'"' not in data):
         cut = len(data) if last else data.rfind(b"\n") + 1
         return (Block(data[:cut], form) if cut else None), cut

@@ -1,4 +1,4 @@
-"""How a csv file is written, found in its beginning."""
+"""Detect the format of a csv file from its beginning."""
 
 import codecs
 import contextlib
@@ -16,22 +16,22 @@ from raysq.data.readers.csv.quotes import check, scan
 from raysq.errors import DataError, FormatError
 
 DELIMITERS = (",", "\t", ";", "|")
-HEADER_BYTES = 1 << 20  # no header is longer
-_SNIFFED, _SNIFFED_BYTES = 100, 8 << 20  # rows, and bytes, by which the delimiter is found
-_LONGEST_NAME = 100  # characters: what is longer names no column
+HEADER_BYTES = 1 << 20  # maximum size of a header
+_SNIFFED, _SNIFFED_BYTES = 100, 8 << 20  # rows and bytes from which the delimiter is detected
+_LONGEST_NAME = 100  # characters: a longer text is not a column name
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """The beginning of a csv.
+    """Beginning of a csv file.
 
     Attributes:
-        names: of the columns, "" where one has none; their numbers where the file has no header.
-        rows: the first rows, as cells.
-        size: bytes above the first row.
-        lines: lines above the first row.
+        names: names of the columns, "" for a column without one. In files without a header, these are numbers.
+        rows: cells of the first rows.
+        size: number of bytes above the first row.
+        lines: number of lines above the first row.
     """
 
     names: tuple[str, ...]
@@ -41,21 +41,21 @@ class Beginning:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns by which they are asked for: one without a name (an index that pandas wrote) by its place."""
+        """Names of the columns. A column without a name, such as an index written by pandas, is named by position."""
         return columns(self.names)
 
 
 def columns(names: Sequence[str]) -> tuple[str, ...]:
-    """Names of columns, for one without a name its place."""
+    """Return column names, with the position in place of an empty name."""
     return tuple(name or f"column {place}" for place, name in enumerate(names, 1))
 
 
 def sniff_encoding(data: bytes, known: CsvFormat) -> tuple[CsvFormat, list[str]]:
-    """Find the encoding by a file's first bytes, where it is the default and they are not of it.
+    """Detect the encoding from a file's first bytes, if the setting is the default and the bytes are not UTF-8.
 
     Args:
-        data: the first bytes, as they are.
-        known: what is known of the format.
+        data: first bytes of the file, not decoded.
+        known: the known part of the format.
 
     Returns:
         The format, and messages.
@@ -72,20 +72,20 @@ def sniff_encoding(data: bytes, known: CsvFormat) -> tuple[CsvFormat, list[str]]
 def sniff(
     data: bytes, whole: bool, known: CsvFormat, numbered: Sequence[str] = (), *, numbers: bool = False
 ) -> tuple[CsvFormat, list[str]]:
-    """Find what is not known of a csv's format: the delimiter, and whether there is a header.
+    """Detect the unknown parts of a csv's format: the delimiter, and whether there is a header.
 
     Args:
-        data: the first bytes of a file; of encodings whose line ends are no single bytes as UTF-8.
-        whole: whether they are all.
-        known: the encoding, and what else is known.
-        numbered: columns that were asked for; where all are numbers, the file may have no header.
-        numbers: whether a first line of numbers alone is a row, as of pixels.
+        data: first bytes of the file. Encodings with multi-byte line ends must be converted to UTF-8.
+        whole: whether `data` is the complete file.
+        known: the encoding, and other known parts of the format.
+        numbered: requested columns. If all are numbers, the file may have no header.
+        numbers: whether a first line that consists of numbers is a row, as for pixels.
 
     Returns:
-        The format with nothing left open but the quoting, and messages.
+        The format, complete except for the quoting, and messages.
 
     Raises:
-        DataError: no csv.
+        DataError: the file is not a csv.
     """
     messages: list[str] = []
     found = known
@@ -112,17 +112,17 @@ def sniff(
 
 
 def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNIFFED) -> Beginning:
-    """The names of the columns and the first rows.
+    """Return the column names and the first rows.
 
     Args:
-        name: of the file, for errors.
-        data: its first bytes; of encodings whose line ends are no single bytes as UTF-8.
-        whole: whether they are all.
-        form: the format of the file.
-        most: rows at most.
+        name: name of the file, for errors.
+        data: first bytes of the file. Encodings with multi-byte line ends must be converted to UTF-8.
+        whole: whether `data` is the complete file.
+        form: format of the file.
+        most: maximum number of rows.
 
     Raises:
-        DataError: no header, two columns of one name, or quotes that do not close.
+        DataError: there is no header, two columns have the same name, or a quote is not closed.
     """
     mark, _ = _above(data)
     if not data[mark:].split(b"\n", 1)[0].strip():
@@ -158,7 +158,7 @@ def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNI
 
 
 def is_value(cell: str) -> bool:
-    """Whether a cell of the first line is no name: a number, or a whole text."""
+    """Whether a cell of the first line is a value, and not a name: a number or a long text."""
     return is_number(cell) or len(cell) > _LONGEST_NAME
 
 
@@ -172,13 +172,13 @@ def is_number(cell: str) -> bool:
 
 
 def no_header(name: str, cells: Sequence[str], example: str, options: str) -> DataError:
-    """The error for a csv whose first line is a row.
+    """Return the error for a csv whose first line is a row.
 
     Args:
-        name: of the file.
-        cells: of its first line.
-        example: names that the line could have.
-        options: by which columns are named.
+        name: name of the file.
+        cells: cells of its first line.
+        example: example of a header line.
+        options: options that select columns by number.
     """
     shown = ", ".join(cell if len(cell) < 30 else cell[:30] + "..." for cell in cells[:4])
     more = ", ..." if len(cells) > 4 else ""
@@ -190,20 +190,20 @@ def no_header(name: str, cells: Sequence[str], example: str, options: str) -> Da
 
 
 def column_by_number(name: str, columns: Sequence[str]) -> str:
-    """The column that is meant: of that name, or with that number, from 1, where none has the name."""
+    """Return the column with this name, or with this number (from 1) if there is no such name."""
     if name not in columns and name.isdecimal() and 1 <= int(name) <= len(columns):
         return columns[int(name) - 1]
     return name
 
 
 def _encoding(data: bytes) -> str:
-    """UTF-8, UTF-16 or UTF-32 by the mark, or Windows' code page where hardly anything is UTF-8."""
+    """Detect UTF-8, UTF-16 or UTF-32, or Windows code page 1252 if most bytes beyond ASCII are not UTF-8."""
     if data.startswith(_UTF32):
         return "utf-32"
     if data.startswith(_UTF16):
         return "utf-16"
     if b"\0" in data[:HEADER_BYTES]:
-        # Letters of western scripts have a zero byte each.
+        # In UTF-16, each letter of western scripts has one zero byte.
         sample = data[: 2 * (len(data[:4096]) // 2)]
         for encoding, zeros in (("utf-16-le", sample[1::2]), ("utf-16-be", sample[0::2])):
             if zeros.count(0) > 0.7 * len(zeros):
@@ -214,10 +214,10 @@ def _encoding(data: bytes) -> str:
         return "utf-8"
     except UnicodeDecodeError:
         pass
-    # A few broken bytes among letters of UTF-8 are damage.
+    # A few invalid bytes among UTF-8 letters are damage.
     good = len(_MULTIBYTE.findall(data))
     high = len(_HIGH.findall(_MULTIBYTE.sub(b"", data)))
-    # Western text is mostly of letters that ASCII has; of another code page nothing is guessed.
+    # Western text consists mostly of ASCII letters. Other code pages are not guessed.
     if good >= high or high > 0.4 * (high + len(_LETTER.findall(data))):
         return "utf-8"
     try:
@@ -233,7 +233,9 @@ _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf
 
 
 def _above(data: bytes) -> tuple[int, str]:
-    """Bytes above the header: the mark of UTF-8, and the line by which Excel knows the delimiter; and that, or ""."""
+    """Return the size of the byte order mark and Excel's "sep=" line above the header, and the delimiter that line
+    names.
+    """
     found = re.match(rb"(?:\xef\xbb\xbf)?(?:\"?sep=([^\r\n\"])\"?\r?\n)?", data, re.IGNORECASE)
     assert found is not None
     return found.end(), (found[1] or b"").decode("latin-1")
@@ -245,7 +247,7 @@ def _decoded(data: bytes, form: CsvFormat) -> str:
 
 
 def _delimiter(text: str, form: CsvFormat, whole: bool) -> str:
-    """The sign with which most rows have as many cells as the first, and most cells."""
+    """Return the delimiter that gives most cells, among those with which most rows have as many cells as the first."""
     best, most = ",", 1
     for sign in DELIMITERS:
         rows = _rows(text, replace(form, delimiter=sign), whole, _SNIFFED)
@@ -256,14 +258,14 @@ def _delimiter(text: str, form: CsvFormat, whole: bool) -> str:
 
 
 def _is_row(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether the cells of the first line are values: a number, a long text, or what others of their column are too."""
+    """Whether the first line holds values: a number, a long text, or a cell that occurs again in its column."""
     if any(is_value(cell.strip()) for cell in cells):
         return True
     return any(cell in row[place : place + 1] for place, cell in enumerate(cells) if cell for row in rows)
 
 
 def _names(header: bytes, form: CsvFormat, name: str) -> tuple[str, ...]:
-    """The cells of a header."""
+    """Return the cells of a header."""
     if re.search(rb"\r(?!\n)", header.rstrip(b"\r\n")):
         raise DataError(
             f"{name}: its lines end in carriage returns alone, as those of old Macs do: save it with line feeds, "
@@ -278,7 +280,7 @@ def _names(header: bytes, form: CsvFormat, name: str) -> tuple[str, ...]:
 
 
 def _rows(text: str, form: CsvFormat, whole: bool, most: int) -> list[list[str]]:
-    """The first rows of a text; the last is left out where it may be cut."""
+    """Return the first rows of a text. The last one is dropped if it may be incomplete."""
     rows: list[list[str]] = []
     try:
         with _long_cells():
@@ -290,7 +292,7 @@ def _rows(text: str, form: CsvFormat, whole: bool, most: int) -> list[list[str]]
 
 @contextlib.contextmanager
 def _long_cells() -> Iterator[None]:
-    """Lets Python read cells of any length."""
+    """Allow Python's reader to read cells of any length."""
     before = csv.field_size_limit(sys.maxsize)
     try:
         yield
@@ -299,7 +301,7 @@ def _long_cells() -> Iterator[None]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The lines of a text with their ends, as `io.StringIO` gives them, which holds four bytes of each character."""
+    """Yield the lines of a text with their ends. `io.StringIO` would do so too, but uses four bytes per character."""
     return (found.group() for found in _LINE.finditer(text))
 
 
