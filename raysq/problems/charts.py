@@ -33,7 +33,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Band:
-    """The area between two lines, such as between two quantiles."""
+    """The area between two lines, such as between two quantiles.
+
+    Attributes:
+        name: label in the legend.
+        x: numbers, or datetime64 in a chart over time.
+        low: y of the lower line.
+        high: y of the upper line.
+        color: index in the palette.
+    """
 
     name: str
     x: Any
@@ -44,7 +52,13 @@ class Band:
 
 @dataclass(frozen=True)
 class Mark:
-    """A labeled point, or a labeled vertical line if `y` is left out."""
+    """A labeled point, or a labeled vertical line if `y` is left out.
+
+    Attributes:
+        x: number, or datetime64 in a chart over time.
+        label: text of the label.
+        y: y of the point; None for a vertical line.
+    """
 
     x: Any
     label: str
@@ -231,7 +245,11 @@ class Text:
 
 @dataclass(frozen=True)
 class Quotes:
-    """Texts from the data, each below a line that describes it."""
+    """Texts from the data, each below a line that describes it.
+
+    Attributes:
+        quotes: description and text of each quote.
+    """
 
     quotes: Sequence[tuple[str, str]]
 
@@ -274,7 +292,13 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Figure:
-    """A single number in large type."""
+    """A single number in large type.
+
+    Attributes:
+        label: name of the number.
+        value: formatted number.
+        note: remark on the number.
+    """
 
     label: str
     value: str
@@ -308,7 +332,14 @@ class Section:
 
 
 def digits3(value: float) -> str:
-    """Format a number with three significant digits: 2.69, 12.0, 1,340, 2.10e-09."""
+    """Format a number with three significant digits.
+
+    Magnitudes below 1e-5 and from 1e13 are in scientific notation. Elsewhere the minus sign is U+2212.
+
+    Example:
+        >>> [digits3(value) for value in (2.6912, 12, 1340, 2.1e-9)]
+        ['2.69', '12.0', '1,340', '2.10e-09']
+    """
     decimals = 2 - math.floor(math.log10(abs(value))) if value and math.isfinite(value) else 2
     if decimals > 7 or decimals < -10:
         return f"{value:.2e}"
@@ -319,5 +350,10 @@ _UNITS = {"degc": "°C", "deg c": "°C", "celsius": "°C", "degf": "°F", "degk"
 
 
 def unit_name(unit: str | None) -> str:
-    """Return the common spelling of a unit: "°C" for "degC". Empty if there is no unit."""
+    """Return the common spelling of a unit, or "" if there is no unit.
+
+    Example:
+        >>> unit_name("degC")
+        '°C'
+    """
     return _UNITS.get(unit.strip().lower(), unit) if unit else ""

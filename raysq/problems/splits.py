@@ -40,6 +40,10 @@ def split_amount(val: str, noun: str = "document") -> float | int:
 
     Raises:
         UsageError: `val` is neither.
+
+    Example:
+        >>> split_amount("0.2"), split_amount("10000")
+        (0.2, 10000)
     """
     try:
         number = float(val)

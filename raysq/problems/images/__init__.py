@@ -21,7 +21,18 @@ _NAMED = 12  # most classes that a message names
 
 
 def facts(dataset: Dataset, settings: ImageSettings) -> dict[str, Any]:
-    """Return the metadata of a run: classes, priors, image shape, preprocessor settings and sizes of the splits."""
+    """Return the metadata of a run.
+
+    Args:
+        dataset: prepared images.
+        settings: image settings of the run.
+
+    Returns:
+        JSON-ready `classes`, `priors` (share of each class among the training images), `own_validation` (number of
+        images in the source's validation part), `shape` (height, width, channels), `reading` (settings of the
+        preprocessor), `unit` (None), `examples` (number of train, validation and test images), `shared` (number of
+        validation and test images that are also training images), and `single` (splits with a single class).
+    """
     found = pictures(dataset, settings)
     return {
         "classes": list(dataset.manifest.report["classes"]),
@@ -64,7 +75,12 @@ def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, f
 
 
 def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
-    """Return messages about the input, the target and the splits of a run."""
+    """Return messages about the input, the target and the splits of a run.
+
+    Args:
+        facts: metadata of the run.
+        settings: image settings of the run.
+    """
     classes = facts["classes"]
     height, width, channels = facts["shape"]
     train, val, test = facts["examples"]

@@ -44,7 +44,12 @@ def details(facts: Mapping[str, Any], settings: ImageSettings, y: np.ndarray, pr
 
 
 def show(details: Mapping[str, Any], split: str) -> list[Table | Text]:
-    """Return the result of `details` as tables and text."""
+    """Return the figures of a split as tables and text.
+
+    Args:
+        details: result of `details`.
+        split: name of the split, for the titles.
+    """
     if "confusion" in details:
         return classification_report.report_tables(details, split)
     heads = [

@@ -99,7 +99,11 @@ def seen(notes: list[Note]) -> Note:
 
 
 def describe(report: Mapping[str, Any]) -> list[str]:
-    """Return a data set's report as lines for the user."""
+    """Return a data set's report as lines for the user.
+
+    Args:
+        report: result of `summarize`.
+    """
     train, test, validation = parts_by_class(report["counts"])
     names = report["classes"]
     both = [f"{name} {sum(counts):,}" for name, *counts in zip(names, train, test, validation, strict=True)]
@@ -130,7 +134,11 @@ def describe(report: Mapping[str, Any]) -> list[str]:
 
 
 def repairs(report: Mapping[str, Any]) -> list[str]:
-    """Return messages about dark, resized, multi-frame and damaged images."""
+    """Return messages about dark, resized, multi-frame and damaged images.
+
+    Args:
+        report: result of `summarize` or `seen`.
+    """
     lines = []
     if report.get("brightest", _DARK) < _DARK:  # reports of earlier versions lack it
         lines.append(

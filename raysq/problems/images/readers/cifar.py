@@ -84,7 +84,17 @@ def others(path: Path) -> list[str]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """Yield the images of a batch. Ids are the name of the batch and the image's number in it, from 1."""
+    """Yield tables of the images of a batch, with statistics.
+
+    Ids are the name of the batch and the image's number in it, from 1.
+
+    Args:
+        piece: partition of kind "cifar".
+        form: format of every image.
+
+    Raises:
+        DataError: the batch is damaged, or has a label that is none of the classes.
+    """
     pixels, labels = _batch(piece, form)
     name = piece.names[0].rpartition("/")[2]
     rows = Rows(form)

@@ -119,7 +119,7 @@ def plan(paths: list[Path], parts: list[int], form: Form) -> list[Piece]:
 
 
 def labels_in(path: Path, form: Form) -> set[Any]:
-    """Return the labels that occur in a file."""
+    """Return the labels that occur in a file, as integers if all labels of a block are digits, else as strings."""
     columns = columns_of(path, form)
     found: set[Any] = set()
     for batch in _batches(path, columns, [columns.label], form):
@@ -128,7 +128,15 @@ def labels_in(path: Path, form: Form) -> set[Any]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """Yield the images of a file. Ids are the name of the file and the number of the row, from 1."""
+    """Yield tables of the images of a file, with statistics. Ids are the name of the file and the row, from 1.
+
+    Args:
+        piece: partition of kind "csv".
+        form: format of every image.
+
+    Raises:
+        DataError: empty cells, no rows, pixels that are no numbers in range, or a label that is none of the classes.
+    """
     path, rows = Path(piece.path), Rows(form)
     columns = columns_of(path, form)
     side = math.isqrt(len(columns.pixels))

@@ -80,7 +80,15 @@ def hidden_in(path: Path) -> tuple[str, ...]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """Yield the images of a partition. Ids are the paths."""
+    """Yield tables of the images of a partition, with statistics. Ids are the paths.
+
+    Args:
+        piece: partition of kind "tree", "zip", "files" or "listed".
+        form: format of every image.
+
+    Raises:
+        DataError: a file is larger than the limit for one object; or is damaged, unless `form` drops such files.
+    """
     rows = Rows(form)
     where = piece.layout or Layout("files")
     if piece.kind == "zip":
@@ -95,7 +103,16 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
 
 
 def content(path: Path, name: str, limits: Limits) -> bytes:
-    """Return the content of one file of a zip archive."""
+    """Return the content of one file of a zip archive.
+
+    Args:
+        path: zip archive.
+        name: path of the file in the archive.
+        limits: limits of memory.
+
+    Raises:
+        DataError: the file is larger than the limit for one object.
+    """
     with open_zip(path) as archive:
         return _member(archive, path, name, limits)
 
@@ -140,7 +157,7 @@ def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int],
 
 
 def _member(archive: zipfile.ZipFile, path: Path, name: str, limits: Limits) -> bytes:
-    """Return the content of a member, up to the limit for one object, whatever size the archive claims."""
+    """Return the content of a member. The limit for one object applies to the bytes read, not to the claimed size."""
     with open_member(archive, name, path) as file:
         raw = file.read(limits.max_object_bytes + 1)
     limits.check_object(f"{path.name}: {name}", len(raw))

@@ -106,6 +106,10 @@ def size_of(text: str) -> tuple[int, int]:
 
     Raises:
         UsageError: `text` is no size, or a side is not from 1 to `LARGEST`.
+
+    Example:
+        >>> size_of("64x48"), size_of("64")
+        ((64, 48), (64, 64))
     """
     match = re.fullmatch(r"([0-9]{1,5})(?:[xX]([0-9]{1,5}))?", text.strip())
     width = int(match[1]) if match else 0

@@ -97,7 +97,15 @@ def labels_of(path: Path, limits: Limits = LIMITS) -> list[int]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """Yield the images of a file. Ids are the name of the file and the image's index, from 0."""
+    """Yield tables of the images of a file, with statistics. Ids are the name of the file and the index, from 0.
+
+    Args:
+        piece: partition of kind "idx".
+        form: format of every image.
+
+    Raises:
+        DataError: a file is damaged, the numbers of images and labels differ, or a label is none of the classes.
+    """
     path, rows = Path(piece.path), Rows(form)
     count, height, width = shape_of(path, form)
     labels = labels_of(Path(piece.names[0]), form) if form.labels else None

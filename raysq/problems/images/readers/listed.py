@@ -202,7 +202,7 @@ def _sniffed(path: Path, form: Form) -> readers.Form:
 
 
 def _file_column(head: sniff.Head, files: _Files, folder: str) -> str | None:
-    """Return the column of distinct image names; of several, the one with a usual name, else the first."""
+    """Return the column of distinct image names. Of several, prefer a column with a usual name, else the first."""
     found = []
     for column, values in head.items():
         texts = [str(value) for value in values if value is not None]

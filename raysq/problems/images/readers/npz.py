@@ -70,7 +70,15 @@ def others(path: Path) -> list[str]:
 
 
 def plan(path: Path, form: Form) -> list[Piece]:
-    """Return partitions of at most 128 MiB of pixels, counted as a byte each."""
+    """Return partitions of at most 128 MiB of pixels, counted as a byte each.
+
+    Args:
+        path: npz file.
+        form: format of every image, of which `labels` is used.
+
+    Raises:
+        DataError: the file has no arrays of images, or none of labels although `form` needs them.
+    """
     pieces = []
     found = pairs(path, form.labels)
     total = max(1, sum(math.prod(head.shape) for _, _, _, head in found))
@@ -132,7 +140,16 @@ def labels(values: np.ndarray, what: str) -> list[Any]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """Yield the images of a partition. Ids are the name of the array and the image's index, from 0."""
+    """Yield tables of the images of a partition, with statistics. Ids are the name of the array and the index, from 0.
+
+    Args:
+        piece: partition of kind "npz".
+        form: format of every image.
+
+    Raises:
+        DataError: pixels outside the range, numbers of images and labels that differ, a label that is none of the
+            classes, or an image or array larger than the limit for one object.
+    """
     path, (x, y) = Path(piece.path), piece.names
     assert piece.end is not None
     rows = Rows(form)

@@ -90,7 +90,15 @@ def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
 
 
 def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
-    """Yield the images of a partition."""
+    """Yield tables of the images of a partition, with statistics.
+
+    Args:
+        piece: partition of kind "tar".
+        form: format of every image.
+
+    Raises:
+        DataError: the archive is damaged, or an image is damaged and `form` does not drop such images.
+    """
     assert piece.layout is not None and piece.end is not None
     path, where, rows = Path(piece.path), piece.layout, Rows(form)
     # Start at the first image of the partition. A compressed archive is read from its beginning.
