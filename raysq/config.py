@@ -48,14 +48,28 @@ def _type_of(default: Any) -> Any:
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str:
-    """Return a hint that suggests the closest valid names, or lists the valid names if none is close."""
+    """Return a hint that suggests the closest valid names, or lists the valid names if none is close.
+
+    Args:
+        name: the unknown name.
+        valid: the valid names.
+
+    Example:
+        >>> nearest_name("unit", ["units", "layers"])
+        'did you mean units?'
+    """
     names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"valid: {join_names(names)}"
 
 
 def join_names(names: Sequence[str], most: int = _LISTED) -> str:
-    """Join names for a message, shortening long names and counting the names beyond the first `most`."""
+    """Join names for a message, shortening long names and counting the names beyond the first `most`.
+
+    Args:
+        names: the names.
+        most: maximum number of names to list (default 24).
+    """
     shown = ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:most])
     return shown + (f", and {len(names) - most:,} more" if len(names) > most else "")
 
@@ -149,6 +163,10 @@ def _say(wanted: Any) -> str:
 def make_settings(owner: Callable[..., T], values: Mapping[str, Any]) -> T:
     """Build a settings dataclass from values.
 
+    Args:
+        owner: the settings dataclass.
+        values: values by setting name. Strings are parsed.
+
     Raises:
         UsageError: unknown key (the message suggests the nearest), wrong type, or a value that the class rejects.
     """
@@ -176,6 +194,10 @@ def merge_settings(
 
 def resolve_names(values: Mapping[str, Any], known: Mapping[str, Setting]) -> dict[str, Any]:
     """Return the values coerced to the types of their settings.
+
+    Args:
+        values: values by setting name. Strings are parsed.
+        known: the valid settings by name.
 
     Raises:
         UsageError: unknown key or wrong type.

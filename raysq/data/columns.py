@@ -116,7 +116,12 @@ class Column:
         return out
 
     def slice(self, begin: int, end: int) -> np.ndarray:
-        """Return the values of rows `begin` to `end`: a view of the map within one shard, else a copy."""
+        """Return the values of a range of rows: a view of the map within one shard, else a copy.
+
+        Args:
+            begin: first row.
+            end: row after the last.
+        """
         begin, end, _ = slice(begin, end).indices(self._rows)
         parts = [view[low:high] for _, view, low, high in self.parts(begin, end)]
         if len(parts) == 1:
@@ -166,7 +171,12 @@ class Ragged:
         return np.diff(self.offsets)
 
     def slice(self, begin: int, end: int) -> np.ndarray:
-        """Return numbers `begin` to `end`, counted over all rows: a view of the map within one shard, else a copy."""
+        """Return a range of numbers, counted over all rows: a view of the map within one shard, else a copy.
+
+        Args:
+            begin: position of the first number.
+            end: position after the last number.
+        """
         parts = [
             view[max(begin - base, 0) : end - base]
             for view, base in zip(self._views, self._begins, strict=False)

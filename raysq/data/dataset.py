@@ -114,7 +114,13 @@ def write_shard(directory: Path, index: int, table: pa.Table, *, synced: bool = 
 
 
 def write_extra(directory: Path, name: str, table: pa.Table) -> Shard:
-    """Write a table beside the rows and return its manifest entry. `Dataset.extra` reads the table."""
+    """Write a table beside the rows and return its manifest entry.
+
+    Args:
+        directory: directory of the data set.
+        name: name of the table, for `Dataset.extra`.
+        table: the table.
+    """
     return _write(directory, f"{name}.arrow", table, True)
 
 

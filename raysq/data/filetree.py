@@ -149,6 +149,10 @@ def _walk(
 def tree_checksum(root: Path, tree: Tree) -> str:
     """Return the sha256 of the names, sizes and contents of a tree's files.
 
+    Args:
+        root: the folder.
+        tree: its contents from `walk_tree`.
+
     Raises:
         SourceError: a file cannot be read, or changes while it is read.
     """

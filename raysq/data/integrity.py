@@ -42,6 +42,10 @@ class _File(Protocol):
 def check_sizes(directory: Path, files: Iterable[_File]) -> None:
     """Check that files exist and have their expected sizes.
 
+    Args:
+        directory: directory of the data set.
+        files: manifest entries of the files.
+
     Raises:
         DamagedError: a file is missing or has another size.
     """
@@ -131,6 +135,10 @@ def open_batch(path: Path, buffer: pa.Buffer, file: _File, *, full: bool) -> pa.
 
 def check_offsets(array: pa.Array, path: Path) -> None:
     """Check that the offsets of a column are non-decreasing and lie within its buffers.
+
+    Args:
+        array: array of the column. Types without offsets are accepted as they are.
+        path: path of the file, for the message.
 
     Raises:
         DamagedError: an offset is invalid.

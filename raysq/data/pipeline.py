@@ -139,6 +139,10 @@ def fingerprint(preprocessor: Preprocessor, source: ResolvedSource) -> str:
     """Return a digest of everything that determines a data set's rows.
 
     It covers the bytes and order of the raw files, and the preprocessor's name, settings and version.
+
+    Args:
+        preprocessor: preprocessor of the files, with all settings inferred.
+        source: raw files. Waits for their checksums.
     """
     identity = {
         "files": [file.sha256 for file in source.raw],

@@ -93,7 +93,14 @@ class Preprocessor(ABC):
     def infer_defaults(
         self, settings: Mapping[str, Any], defaults: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
-        """Infer example settings from the columns, such as a target. Return them and messages.
+        """Infer example settings from the columns, such as a target.
+
+        Args:
+            settings: example settings that the user gave.
+            defaults: values of the settings that the user left out.
+
+        Returns:
+            The settings to add or to replace, and messages.
 
         Raises:
             UsageError: a setting does not fit the columns.

@@ -77,7 +77,12 @@ def batch_order(seed: int, examples: int, batch_size: int, first_step: int, step
 
 
 def replica_slice(batch_size: int, replicas: int) -> int:
-    """Return the number of rows of a batch per replica. The last replicas' rows beyond the batch have weight zero."""
+    """Return the number of rows of a batch per replica. The last replicas' rows beyond the batch have weight zero.
+
+    Args:
+        batch_size: global batch size.
+        replicas: number of replicas.
+    """
     return -(-batch_size // replicas)
 
 

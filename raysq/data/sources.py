@@ -108,9 +108,11 @@ def resolve(
 ) -> ResolvedSource:
     """Find raw data.
 
+    A user's file called "sample" is given as `./sample`.
+
     Args:
-        source: `sample[:SPEC]`, a file, a folder of files, a URL, rows in memory, which are written to a file in the
-            home, or None for the published data. A user's file called "sample" is given as `./sample`.
+        source: `sample[:SPEC]`, a file, a folder of files, a URL, rows in memory, or None for the published data. Rows
+            in memory are written to a file in the home.
         url: URL of the published data.
         sha256: checksum of the published file, if known.
         sample: writes synthetic raw data for a given SPEC and returns the path.
@@ -159,7 +161,16 @@ def resolve(
 
 
 def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
-    """Call `fetch` with a progress bar on standard error, and add a hint to its errors."""
+    """Call `fetch` with a progress bar on standard error, and add a hint to its errors.
+
+    Args:
+        url: as for `fetch`.
+        sha256: as for `fetch`.
+        quiet: show no progress.
+
+    Raises:
+        SourceError: the file cannot be downloaded.
+    """
     from raysq.data.download import fetch, progress_bar
 
     try:

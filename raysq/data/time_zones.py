@@ -42,7 +42,15 @@ def validate_zone(zone: str, setting: str) -> None:
 
 
 def utc_to_local(moments: np.ndarray, zone: str | None) -> np.ndarray:
-    """Convert moments to local times in the zone. Without a zone, return the moments unchanged."""
+    """Convert moments to local times in a zone.
+
+    Args:
+        moments: int64 array of microseconds since 1970 in UTC.
+        zone: IANA name or offset; None returns the moments unchanged.
+
+    Returns:
+        int64 array of microseconds, as shown by local clocks.
+    """
     if zone is None or zone == "UTC":
         return np.asarray(moments, np.int64)
     import pandas as pd
@@ -132,7 +140,13 @@ def written(table: "pa.Table") -> "pa.Table":
 
 
 def texts(moments: np.ndarray, zone: str, separator: str = " ") -> "pa.Array":
-    """Format moments as ISO 8601 local times in the zone, with offsets."""
+    """Format moments as ISO 8601 local times in the zone, with offsets.
+
+    Args:
+        moments: int64 array of microseconds since 1970 in UTC.
+        zone: IANA name or offset.
+        separator: text between date and time.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -10,6 +10,11 @@ from raysq.errors import RaysqError
 def line(kind: str, name: str, fields: Mapping[str, Any]) -> str:
     """Return an object's `repr`: its class, its name, and its fields that are not None.
 
+    Args:
+        kind: name of the class.
+        name: name of the object.
+        fields: values by field name.
+
     Example:
         >>> line("Run", "jena-gru", {"state": "finished", "val_mae": 0.2871})
         "Run('jena-gru', state=finished, val_mae=0.2871)"

@@ -1,4 +1,4 @@
-"""Memory of this machine: what is available, what processes use, and what other searches have reserved."""
+"""Memory of this machine: available memory, memory of processes, and reservations of other searches."""
 
 import contextlib
 import os

@@ -47,8 +47,8 @@ class DatasetRef:
 def broadcast(dataset: Dataset, nodes: Sequence[str] | None = None) -> DatasetRef | None:
     """Make a data set readable on every node. Call this in the driver, after it has joined Ray.
 
-    On a cluster that may grow, the shards are put into the object store even if all present nodes see the folder,
-    because new nodes may not. If the shards do not fit there, new nodes must see the folder.
+    New nodes of a cluster that may grow may not see the folder. On such a cluster the shards are put into the object
+    store even if all present nodes see the folder. If the shards do not fit there, new nodes must see the folder.
 
     Args:
         dataset: data set opened from its folder.

@@ -14,7 +14,15 @@ from raysq.errors import DamagedError
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
-    """Write an .npz file without pickle and return its checksum for `read_arrays`."""
+    """Write an .npz file without pickle.
+
+    Args:
+        path: the file.
+        arrays: arrays by name.
+
+    Returns:
+        The checksum of the file, for `read_arrays`.
+    """
     with open(path, "wb+") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
         file.seek(0)

@@ -61,6 +61,11 @@ def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True, parents
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Write a UTF-8 text file atomically.
 
+    Args:
+        path: the file.
+        text: its contents.
+        durable: as for `atomic_write`.
+
     Raises:
         SourceError: `path` cannot be written.
     """
@@ -71,6 +76,11 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
 def write_json(path: Path, values: Any, *, durable: bool = True) -> None:
     """Write a JSON file atomically, with a checksum that `raysq.storage.json_files.read_json` verifies.
 
+    Args:
+        path: the file.
+        values: JSON-serializable values.
+        durable: as for `atomic_write`.
+
     Raises:
         SourceError: `path` cannot be written.
     """
@@ -79,6 +89,10 @@ def write_json(path: Path, values: Any, *, durable: bool = True) -> None:
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     """Write a file with one JSON object per line atomically, each with a checksum, for `read_json_lines`.
+
+    Args:
+        path: the file.
+        records: JSON-serializable objects.
 
     Raises:
         SourceError: `path` cannot be written.

@@ -67,7 +67,11 @@ def newest_first(
 
 
 def validate_folder(path: Path) -> None:
-    """Raise UsageError if the parent folder of an output path does not exist."""
+    """Check that the parent folder of an output path given by the user exists.
+
+    Raises:
+        UsageError: the parent folder does not exist.
+    """
     if not path.parent.is_dir():
         raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
 

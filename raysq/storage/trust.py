@@ -43,7 +43,13 @@ def sign(purpose: str, values: Mapping[str, Any]) -> str | None:
 
 
 def is_signed(purpose: str, values: Mapping[str, Any], signature: object) -> bool:
-    """Whether this home has signed values that were read from a file."""
+    """Whether this home has signed values that were read from a file.
+
+    Args:
+        purpose: purpose given to `sign`.
+        values: the values without their signature.
+        signature: the signature in the file, of any type.
+    """
     try:
         key = _read_key()
     except OSError:
@@ -113,7 +119,15 @@ def check_links(folder: Path) -> None:
 
 
 def check_file_links(folder: Path, names: Iterable[str]) -> None:
-    """Check that none of the named files of a folder is a symbolic link that leads out of it. See `check_links`."""
+    """Check that none of the named files of a folder is a symbolic link that leads out of it. See `check_links`.
+
+    Args:
+        folder: the folder.
+        names: names of files in it.
+
+    Raises:
+        DataError: a link leads out. The message names it.
+    """
     for name in names:
         path = os.path.join(folder, name)
         if os.path.islink(path):

@@ -83,6 +83,10 @@ def read_file(path: Path | str, name: str, check: Callable[[str, int], None]) ->
 def check_file(path: Path | str, hint: str | None = None) -> None:
     """Check that a path is a regular file, for libraries that open files themselves.
 
+    Args:
+        path: path of the file.
+        hint: remedy for the error message if the file cannot be read.
+
     Raises:
         SourceError: the path is not a regular file.
     """

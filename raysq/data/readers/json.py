@@ -156,7 +156,12 @@ def flat(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cell(row: Mapping[str, Any], name: str) -> Any:
-    """Return the value of a column named as by `flat`; None if the row lacks it."""
+    """Return the value of a column named as by `flat`; None if the row lacks it.
+
+    Args:
+        row: row that may contain nested objects.
+        name: name of the column, such as "a.b".
+    """
     if name in row or "." not in name:
         return row.get(name)
     for end in range(len(name) - 1, 0, -1):
@@ -166,7 +171,12 @@ def cell(row: Mapping[str, Any], name: str) -> Any:
 
 
 def table(rows: Iterator[dict[str, Any]], most: int) -> dict[str, list[Any]]:
-    """Return the first `most` rows as columns of equal length. Missing values are None."""
+    """Return the first `most` rows as columns of equal length. Missing values are None.
+
+    Args:
+        rows: rows that may contain nested objects.
+        most: maximum number of rows.
+    """
     some = [flat(row) for row in itertools.islice(rows, most)]
     names = dict.fromkeys(name for row in some for name in row)
     return {name: [row.get(name) for row in some] for name in names}

@@ -10,8 +10,8 @@ from raysq.errors import FormatError, UsageError
 class Limits:
     """Limits of memory use. The fields are settings of everything that reads files.
 
-    Real data stay far below these limits. However, a file of a megabyte may decompress to a gigabyte, and a missing
-    quote or line end may turn a whole file into one record.
+    Real data stay far below these limits. However, a file of a megabyte may decompress to a gigabyte. A missing quote
+    or line end may turn a whole file into one record.
 
     Attributes:
         max_record_bytes: maximum size of a record: a row, a line, a document.
@@ -66,7 +66,14 @@ LIMITS = Limits()
 
 
 def too_large(where: str, what: str, setting: str, limit: int) -> FormatError:
-    """Return the error for data larger than a limit allows."""
+    """Return the error for data larger than a limit allows.
+
+    Args:
+        where: file, and line or member.
+        what: name of the data that the limit applies to, such as "one record".
+        setting: name of the limit.
+        limit: its value in bytes.
+    """
     return FormatError(
         f"{where} has more than {limit:,} bytes, the most that setting {setting} allows for {what}",
         hint=f"mend the file, or allow more with --set {setting}=NUMBER",

@@ -41,6 +41,10 @@ def read_header(file: IO[bytes]) -> NpyHeader:
 def read_values(file: IO[bytes], head: NpyHeader) -> np.ndarray:
     """Read the values after a header. The data type must not contain Python objects.
 
+    Args:
+        file: file positioned after the header.
+        head: header from `read_header`.
+
     Raises:
         EOFError: there are too few bytes.
     """

@@ -47,8 +47,12 @@ def replaced_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedAr
 def check_text(table: pa.Table, name: str) -> None:
     """Check that all text of a table is UTF-8.
 
+    Args:
+        table: the table.
+        name: name of the file, for the message.
+
     Raises:
-        DataError: some text is not. The message names the file and the column.
+        DataError: some text is not UTF-8. The message names the file and the column.
     """
     for column in table.column_names:
         try:

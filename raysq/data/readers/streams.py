@@ -81,8 +81,13 @@ def given(encoding: str) -> str:
 def refuse_utf16(name: str, begin: bytes, encoding: str) -> None:
     """Reject a file that begins with a UTF-16 byte order mark but would be read in another encoding.
 
+    Args:
+        name: name of the file.
+        begin: first bytes of the file.
+        encoding: encoding in which the file would be read.
+
     Raises:
-        DataError: it does. The hint names the setting to use.
+        DataError: the file begins with such a mark. The hint names the setting to use.
     """
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and plain(encoding):
         raise FormatError(f"{name} begins as UTF-16 does, not {encoding}", hint="--set encoding=utf-16 reads it")
@@ -91,8 +96,13 @@ def refuse_utf16(name: str, begin: bytes, encoding: str) -> None:
 def is_text(name: str, raw: bytes, encoding: str) -> bool:
     """Whether a complete file may be text: a NUL near its beginning means that it is not.
 
+    Args:
+        name: name of the file.
+        raw: all bytes of the file.
+        encoding: encoding in which the file would be read.
+
     Raises:
-        DataError: the file begins as UTF-16 but would be read in another encoding.
+        DataError: the file begins with a UTF-16 byte order mark but would be read in another encoding.
     """
     refuse_utf16(name, raw, encoding)
     return b"\0" not in raw[:_LOOKED_AT] or not plain(encoding)
@@ -100,6 +110,11 @@ def is_text(name: str, raw: bytes, encoding: str) -> bool:
 
 def whole(path: Path, limits: Limits, encoding: str = "utf-8") -> bytes:
     """Return all bytes of a file, as yielded by `chunks`.
+
+    Args:
+        path: as for `chunks`.
+        limits: limits of the size of a compressed file's contents.
+        encoding: as for `chunks`.
 
     Raises:
         DataError: the archive is damaged, or larger than the limit when decompressed.
@@ -156,6 +171,11 @@ def _joined(held: list[bytes]) -> bytes:
 
 def ranges(path: Path, size: int, limits: Limits) -> list[tuple[int, int, int]]:
     """Divide an uncompressed file into byte ranges of at least `size` bytes that end at line ends. The last may not.
+
+    Args:
+        path: path of the file.
+        size: minimum size of a range in bytes.
+        limits: limits of a line.
 
     Returns:
         For each range the first byte, the byte after the last, and the number of lines above it.

@@ -100,6 +100,10 @@ class Chunk:
 def plan(files: Sequence[Path | pa.Table], form: CsvFormat) -> list[Piece]:
     """Return the partitions of all files and tables, in row order.
 
+    Args:
+        files: csv or Parquet files, or tables in memory.
+        form: format of the csv files.
+
     Raises:
         DataError: a file has no header or no rows, or files have different headers.
     """

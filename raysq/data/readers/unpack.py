@@ -64,6 +64,11 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 def open_member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[bytes]]:
     """Open a member of a zip archive.
 
+    Args:
+        archive: the open archive.
+        name: name of the member.
+        path: path of the archive.
+
     Raises:
         DataError: the member is encrypted or missing, or claims a size that its compressed bytes cannot hold.
     """
@@ -81,6 +86,10 @@ def open_member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[
 
 def zip_member(path: Path, suffix: str = ".csv") -> str:
     """Return the name of the single member with a suffix in a zip file.
+
+    Args:
+        path: path of the zip file.
+        suffix: suffix of the member's name, in lower case.
 
     Raises:
         SourceError: there are no or several such members, or the member is encrypted.

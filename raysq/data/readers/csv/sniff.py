@@ -190,7 +190,12 @@ def no_header(name: str, cells: Sequence[str], example: str, options: str) -> Da
 
 
 def column_by_number(name: str, columns: Sequence[str]) -> str:
-    """Return the column with this name, or with this number (from 1) if there is no such name."""
+    """Return the column with this name, or with this number (from 1) if there is no such name.
+
+    Args:
+        name: name or number of a column.
+        columns: names of all columns.
+    """
     if name not in columns and name.isdecimal() and 1 <= int(name) <= len(columns):
         return columns[int(name) - 1]
     return name
