@@ -68,7 +68,7 @@ class Manifest:
         shard_rows: rows of every shard but the last.
         shards: the shards, in row order.
         source: `label`, `synthetic`, and `files` with `name`, `bytes` and `sha256` of each raw file.
-        preparation: `version` and `settings` of the problem's preprocessor.
+        preparation: `version` and `settings` of the problem's preprocessor, and its messages in `told`.
         report: statistics of the raw data and of repairs, from the preprocessor.
         fingerprint: sha256 over the raw files' checksums and the preprocessor's settings and version.
         settings: example settings that the user gave during preparation. They are the defaults for training on this

@@ -16,7 +16,7 @@ class CsvFormat(Limits):
 
     Attributes:
         encoding: Python's name of the encoding. A byte order mark is skipped.
-        delimiter: one character between cells, or "tab". If None, it is detected, else a comma.
+        delimiter: one character between cells, or "tab". If None, it is detected, with a comma as the fallback.
         quoting: "minimal" interprets quotes around a cell, which may then contain delimiters, line breaks and doubled
             quotes. "none" treats quotes as text. "find" is "minimal", but rejects a cell that spans several lines each
             of which would be a row without its quotes.
