@@ -311,5 +311,11 @@ class _Cache:
 
 
 def differs(section: Mapping[str, Any], defaults: Mapping[str, Any], name: str) -> bool:
-    """Whether a setting differs from its default."""
+    """Whether a setting differs from its default.
+
+    Args:
+        section: Settings of a section of the configuration.
+        defaults: Defaults of the section. A setting without a default never differs.
+        name: Name of the setting.
+    """
     return name in defaults and section[name] != defaults[name]

@@ -10,7 +10,7 @@ _WIDTH, _HEIGHT, _SCALE = 640, 330, 1.2
 
 
 def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str, synthetic: bool = False) -> None:
-    """Plot training and validation loss by epoch, with the best epoch marked.
+    """Plot training and validation loss by epoch as a PNG, with the best epoch marked.
 
     Args:
         records: One record per epoch, as in `metrics.jsonl`.

@@ -40,7 +40,7 @@ class Plan:
 def place(nodes: Sequence[Node]) -> Plan:
     """Place the nodes of a graph in rows.
 
-    Nodes without known inputs are placed below each other in order.
+    If no connections are known, nodes are placed below each other in order.
     """
     if not nodes:
         return Plan(0.0, 0.0, (), ())

@@ -82,13 +82,31 @@ def metrics_of(metrics: Mapping[str, float], unit: str | None) -> list[Metric]:
 
 
 def primary(metrics: Mapping[str, float], unit: str | None) -> Metric | None:
-    """Return the primary metric, denormalized if possible; None where `metrics` holds none."""
+    """Return the primary metric, denormalized if possible.
+
+    Args:
+        metrics: Values by name with the split, such as "val_mae".
+        unit: The target's own unit.
+
+    Returns:
+        The metric, or None if `metrics` holds none.
+    """
     found = metrics_of(metrics, unit)
     return found[0] if found else None
 
 
 def compare(value: float, other: float, metric: Metric) -> str:
-    """Describe a value relative to another, such as "21.3 % below", "0.12 above" or "equal to"."""
+    """Describe a value relative to another, such as "21.3 % below", "0.12 above" or "equal to".
+
+    Args:
+        value: The value to describe.
+        other: The value to compare with.
+        metric: The metric of both values. The difference is relative for errors, and absolute where higher is better.
+
+    Example:
+        >>> compare(0.5, 0.5, Metric("mae"))
+        'equal to'
+    """
     if value == other:
         return "equal to"
     side = "below" if value < other else "above"
@@ -170,7 +188,15 @@ def leaderboards(evaluation: Mapping[str, Mapping[str, float]], own: str, unit: 
 
 
 def rank(metrics: Mapping[str, float], metric: Metric | None) -> float:
-    """Return a sort key that is lower for better models by validation, and infinite for a model without a score."""
+    """Return a sort key that is lower for better models by validation.
+
+    Args:
+        metrics: A model's values by name with the split.
+        metric: The metric to rank by.
+
+    Returns:
+        The key, which is infinite without a metric or a validation score.
+    """
     if metric is None or f"val_{metric.name}" not in metrics:
         return float("inf")
     value = metrics[f"val_{metric.name}"]

@@ -140,7 +140,15 @@ def draw_responsive(drawing: Drawing, wide: bool, *, width: int = _HALF) -> Mark
 def figure(
     title: str, *pictures: Markup, legend: Markup | None = None, below: Sequence[object] = (), wide: bool = False
 ) -> Markup:
-    """Combine a caption, a legend, pictures and what is shown below them in one figure."""
+    """Combine pictures with a caption, a legend and further content in one figure.
+
+    Args:
+        title: The caption, may be empty.
+        pictures: The pictures, in order.
+        legend: The legend above the pictures. Defaults to none.
+        below: Content below the pictures; empty parts are left out. Defaults to none.
+        wide: Whether the figure has the page's full width. Defaults to False.
+    """
     caption = tag("figcaption", title) if title else None
     rest = (part or None for part in below)
     return tag("figure", caption, legend, *pictures, *rest, class_="wide" if wide else None)

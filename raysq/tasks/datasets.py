@@ -1,4 +1,4 @@
-"""The data sets that were prepared for a task: listed, and found by name or directory."""
+"""List a task's prepared data sets, and find one by name or directory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,17 +11,20 @@ from raysq.tasks.task import Task
 
 
 def dataset_directories(task_name: str) -> list[Path]:
-    """Return the directories of a task's data sets, newest first, damaged ones too."""
+    """Return the directories of a task's data sets, including damaged ones, newest first."""
     manifests = (home() / "data" / task_name).glob(f"[!.]*/{MANIFEST}")
     return [path.parent for path in sorted(manifests, key=lambda path: -path.stat().st_mtime_ns)]
 
 
 def open_datasets(task_name: str, on_damaged: Callable[[DataError], None] = lambda error: None) -> list[Dataset]:
-    """A task's data sets, newest first.
+    """Open a task's data sets, newest first.
 
     Args:
-        task_name: of the task.
-        on_damaged: called with the error of each that cannot be opened, which is left out.
+        task_name: Name of the task.
+        on_damaged: Called with the error of each data set that cannot be opened. Defaults to ignoring it.
+
+    Returns:
+        The data sets, without damaged ones.
     """
     found = []
     for directory in dataset_directories(task_name):
@@ -33,22 +36,25 @@ def open_datasets(task_name: str, on_damaged: Callable[[DataError], None] = lamb
 
 
 def find_dataset(task: Task | str, data: str | Path | None = None) -> Dataset:
-    """A prepared data set.
+    """Open a prepared data set.
 
     Args:
-        task: a task or its name.
-        data: name, also of one that was prepared for another task of the problem, or directory; the task's newest when
-            None.
+        task: A task or its name.
+        data: The data set's name or directory. A name may also be that of a data set of another task with the same
+            problem. Defaults to the task's newest data set.
+
+    Returns:
+        The data set.
 
     Raises:
-        DataError: there is none, it is damaged, or it is of another problem.
+        DataError: If there is no such data set, it is damaged, or it is for another problem.
     """
     task = tasks.get(task) if isinstance(task, str) else task
     if data is None:
         newest = dataset_directories(task.name)
         if not newest:
             raise DataError(f"nothing is prepared for {task.name}; `raysq prepare {task.name}` does it")
-        # Where it is damaged, an older one would be data or settings that nobody asked for.
+        # If the newest is damaged, opening fails: an older one may have other data or settings.
         return Dataset.open(newest[0])
     alike = [task.name, *(one for one in tasks.TASKS if one != task.name and tasks.get(one).problem == task.problem)]
     named = [folder for one in alike if (folder := home() / "data" / one / str(data)).is_dir()]

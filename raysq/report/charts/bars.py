@@ -15,7 +15,12 @@ _THICKEST = 56  # maximum width of a bar in pixels
 
 
 def draw_bars(chart: Bars, height: int) -> Drawing:
-    """Convert a bar chart to Vega-Lite."""
+    """Convert a bar chart to Vega-Lite.
+
+    Args:
+        chart: The chart's data.
+        height: Height of the plot in pixels.
+    """
     columns: dict[str, Any] = {"y": np.asarray(chart.values, np.float64).tolist()}
     for place, values in enumerate(chart.references.values()):
         columns[f"r{place}"] = np.asarray(values, np.float64).tolist()
@@ -75,7 +80,12 @@ def _describe(chart: Bars) -> str:
 
 
 def draw_histogram(chart: Histogram, height: int) -> Drawing:
-    """Convert a histogram to Vega-Lite."""
+    """Convert a histogram to Vega-Lite.
+
+    Args:
+        chart: The chart's data.
+        height: Height of the plot in pixels.
+    """
     edges = [rounded(edge) for edge in np.asarray(chart.edges, np.float64).tolist()]
     counts = np.asarray(chart.counts, np.float64)
     rows = [

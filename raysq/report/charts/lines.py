@@ -20,7 +20,12 @@ _UPRIGHT = LineStyle("var(--soft)", (3, 3), 1.25)
 
 
 def draw_lines(chart: LineChart, height: int) -> Drawing:
-    """Convert a line chart to Vega-Lite."""
+    """Convert a line chart to Vega-Lite.
+
+    Args:
+        chart: The chart's data.
+        height: Height of the plot in pixels.
+    """
     rows: dict[tuple[float, int], dict[str, Any]] = {}
     curves = [_add(rows, f"l{place}", line.x, line.y, chart.log_y) for place, line in enumerate(chart.lines)]
     for place, band in enumerate(chart.bands):

@@ -13,7 +13,12 @@ _BROAD = 500
 
 
 def draw_points(chart: Points, height: int) -> Drawing:
-    """Convert a scatter chart to Vega-Lite."""
+    """Convert a scatter chart to Vega-Lite.
+
+    Args:
+        chart: The chart's data.
+        height: Height of the plot in pixels.
+    """
     params, x, across = _axis(chart)
     rows = []
     for place, (at, value) in enumerate(zip(across, chart.y, strict=True)):
