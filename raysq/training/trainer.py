@@ -1,6 +1,7 @@
-"""The compiled part of training: chunks of steps in one `tf.function` call, under any strategy.
+"""Compiled training and evaluation: many steps in one `tf.function` call, under any distribution strategy.
 
-Keras 3 public APIs only. `Model.fit` is not used: it fails under MultiWorkerMirroredStrategy (keras issue 20585).
+`Model.fit` is not used, since it fails under MultiWorkerMirroredStrategy (keras issue 20585). Of Keras 3, only public
+APIs are used.
 """
 
 from collections.abc import Mapping
@@ -18,24 +19,27 @@ from raysq.training.own_compilation import compilation_of, whole_loss
 from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo
 from raysq.training.settings import TrainSettings
 
-# Numbers that train from which on XLA pays for the optimizer too.
+# Number of trainable parameters from which XLA also speeds up the optimizer.
 LARGE = 1 << 20
 
 
 class Trainer:
-    """A model with its loss, optimizer and metrics, and the functions that train and evaluate it.
+    """A model with its loss, optimizer and metrics, and the compiled functions that train and evaluate it.
 
-    Must be made inside `strategy.scope()`, like the model.
+    Create it inside `strategy.scope()`, like the model.
 
     Args:
-        model: a Keras model with one input and one output. If it is compiled, its loss, optimizer and metrics
-            are used; else those given. A `compute_loss` of its class is used too.
-        splits: examples by split; "train" and "val" at least.
-        settings: how to train.
-        seed: of the order and of dropout.
-        objective: loss and metrics.
-        xla: whether XLA pays for this model on a CPU, as `raysq.problems.base.ModelSpec` says it.
-        name: of the model, for messages.
+        model: A Keras model with one input and one output. If it is compiled, its loss, optimizer and metrics are
+            used, else those of `objective` and `settings`. A `compute_loss` of its class is used too.
+        splits: Batch sources by split; at least "train" and "val".
+        settings: Training settings.
+        seed: Seed of the order and of dropout.
+        objective: Loss and metrics.
+        xla: Whether XLA is faster for this model on a CPU; see `raysq.problems.base.ModelSpec`.
+        name: Name of the model, for messages. Defaults to "model".
+
+    Raises:
+        UsageError: If raysq cannot train with the loss, optimizer or metrics of the user's model.
     """
 
     def __init__(
@@ -56,10 +60,10 @@ class Trainer:
         self.replicas = self.strategy.num_replicas_in_sync
         resolver = self.strategy.cluster_resolver
         self.rank = resolver.task_id or 0 if resolver else 0
-        # The default strategy knows no devices.
+        # The default strategy lists no devices.
         self.local_replicas = len(self.strategy.extended.worker_devices) if tf.distribute.has_strategy() else 1
         on_gpu = bool(tf.config.list_logical_devices("GPU"))
-        # On a GPU cuDNN's recurrent layers beat XLA's loop.
+        # On a GPU, cuDNN's recurrent layers are faster than XLA's loop.
         pays = (has_keras_loop(model) if xla == "keras_loop" else xla) and not on_gpu
         pays = pays and not (settings.deterministic and has_max_pooling(model))
         self.xla = {"auto": pays, "true": True, "false": False}[settings.xla]
@@ -70,7 +74,7 @@ class Trainer:
         measured = self.compilation.metrics
         self._outputs = {name: one.output for name, one in measured.items() if isinstance(one, OutputMetric)}
         self.metrics = {mode: make_metrics(measured) for mode in ("train", "eval")}
-        # Random generators are seeded from (seed, step, replica), so their own state is never used.
+        # Random generators are seeded from (seed, step, replica) at every step, so their own state is never used.
         self._generators = [
             number for number, v in enumerate(model.non_trainable_variables) if "seed_generator_state" in v.path
         ]
@@ -79,23 +83,23 @@ class Trainer:
         self._functions: dict[tuple[str, str, int], Any] = {}
         self._gradients = tf.function(self._loss_and_gradients, jit_compile=self.xla)
         self._forward = tf.function(self._predict, jit_compile=self.xla)
-        # An optimizer goes over its variables a dozen times, XLA once: three times quicker where they leave the caches.
-        # With several replicas its sums between them stay outside of XLA, and a person's own may not compile.
+        # An optimizer passes over its variables a dozen times, XLA once: three times faster beyond the CPU caches.
+        # With several replicas the optimizer's all-reduce must stay outside of XLA. A user's own may not compile.
         fused = self.replicas == 1 and not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
         fused = fused and not self.compilation.own_optimizer and settings.precision == "float32"
         large = sum(int(np.prod(v.shape)) for v in model.trainable_variables) >= LARGE
         self._apply = tf.function(self._change_weights, jit_compile=True) if fused and large else self._change_weights
 
     def renew(self, model: keras.Model, settings: TrainSettings, seed: int) -> None:
-        """Makes this the program of another run of the same graph, with the numbers that a fresh one would give.
+        """Reset this trainer for another run of the same graph; the results equal those of a new trainer.
 
-        Only for one replica. What is traced and compiled stays, so `settings` may differ from the present ones in
-        what the graph does not hold: see `raysq.training.compiled_cache`.
+        Only for one replica. Traced and compiled functions are kept. So `settings` may differ from the present ones
+        only where they are not part of the graph; see `raysq.training.compiled_cache`.
 
         Args:
-            model: built anew by the same builder with the same settings, after the seeds were set.
-            settings: of the other run.
-            seed: of the other run.
+            model: Model newly built by the same builder with the same settings, after the seeds were set.
+            settings: Training settings of the other run.
+            seed: Seed of the other run.
         """
         self.settings, self.seed = settings, seed
         self._batches.renew(settings.batch_size, seed)
@@ -113,21 +117,21 @@ class Trainer:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch: as set, or one pass."""
+        """Number of steps of an epoch: the setting, or one pass over the training examples."""
         return self.settings.steps_per_epoch or -(-len(self.splits["train"]) // self.settings.batch_size)
 
     @property
     def total_steps(self) -> int:
-        """Steps of all epochs."""
+        """Number of steps of all epochs."""
         return self.steps_per_epoch * self.settings.epochs
 
     # ---- training
 
     def train(self, first_step: int, steps: int) -> float:
-        """Runs global steps `[first_step, first_step + steps)`.
+        """Run the global steps `[first_step, first_step + steps)` in one compiled call.
 
         Returns:
-            The mean loss over this worker's examples in them.
+            The mean loss over this worker's examples of these steps.
         """
         return float(self._call(self._train_chunk, "train", self._batches.train(first_step, steps)))
 
@@ -142,7 +146,7 @@ class Trainer:
         return loss / weight
 
     def _slice(self, batch, weights):
-        """A replica's rows of this worker's part of the batch."""
+        """Return the local replica index, and its rows of this worker's part of the batch."""
         if self.local_replicas == 1:
             return 0, batch, weights
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group - self.rank * self.local_replicas
@@ -158,7 +162,7 @@ class Trainer:
         gradients = clip_whole(gradients, self.optimizer, self.settings.clipnorm, self._loss_scale(), context)
         self._apply(gradients)
         if moving:
-            # Batch normalization's moving statistics: the mean over replicas, so that every rank has the same.
+            # Average moving statistics of batch normalization over replicas, so that they are equal on every rank.
             if self.replicas > 1:
                 moving = context.all_reduce(tf.distribute.ReduceOp.MEAN, moving)
             context.merge_call(_assign_all, ([variable.value for variable in self._moving()], list(moving)))
@@ -173,7 +177,7 @@ class Trainer:
         return self.optimizer.loss_scale_factor or 1.0 if scale is None else tf.convert_to_tensor(scale)
 
     def _moving(self) -> list:
-        """Variables that may change without a gradient: neither a generator's nor whole numbers, which are tables."""
+        """Return float variables that change without a gradient; integer variables are tables, and generators apart."""
         generators = set(self._generators)
         others = self.model.non_trainable_variables
         return [v for number, v in enumerate(others) if number not in generators and "float" in str(v.dtype)]
@@ -190,7 +194,7 @@ class Trainer:
                 losses = self._per_example(y, prediction, observed)
                 loss = tf.reduce_sum(losses * weights) / total
                 if extra:
-                    # Every replica adds the same penalty, and gradients are summed over replicas.
+                    # Every replica adds the same penalty and gradients are summed over replicas, so divide it.
                     loss += tf.add_n([tf.cast(one, loss.dtype) for one in extra]) / self.replicas
             else:
                 losses = tf.fill(tf.shape(weights), loss)
@@ -202,13 +206,14 @@ class Trainer:
         return losses, prediction, gradients, moving
 
     def _stateless(self, trainable, others, x, y):
-        """Calls the model with these values of its variables.
+        """Call the model with given values of its variables.
 
-        `Model.stateless_call` passes by `__call__`: dropout in a subclassed model would not learn that it is training.
+        `Model.stateless_call` bypasses `__call__`, so dropout in a subclassed model would not see `training=True`.
 
         Returns:
-            The predictions, the new values of variables that are not trained, the penalties, and the loss where the
-            model's `compute_loss` gives it, penalties among it: it may look at any variable.
+            The predictions, the new values of non-trainable variables, the penalties, and the loss if the model's
+            `compute_loss` computes it, else None. That loss includes the penalties. It is computed here since
+            `compute_loss` may read any variable.
         """
         model, loss = self.model, None
         held = [*model.trainable_variables, *model.non_trainable_variables]
@@ -221,18 +226,29 @@ class Trainer:
         return prediction, [scope.get_current_value(v) for v in model.non_trainable_variables], penalties, loss
 
     def _per_example(self, y, prediction, observed):
-        """The loss of each example, shape (batch,): unreduced, so that padding can weigh nothing."""
+        """Return the loss of each example, of shape (batch,); unreduced, so that padding can have weight 0."""
         assert self.compilation.loss is not None
         return per_example(self.compilation.loss, y, prediction, observed)
 
     def take_train_metrics(self) -> dict[str, float]:
-        """Metrics of all training steps since the last call, over all workers."""
+        """Return the metrics of all training steps since the last call, over all workers, and reset them."""
         return _take(self.metrics["train"], "")
 
     # ---- evaluation
 
     def evaluate(self, split: str, on_chunk=None) -> dict[str, float]:
-        """Exact metrics over all observed outputs of all examples of a split, named `SPLIT_loss`, `SPLIT_mae`, ..."""
+        """Compute exact metrics over all observed outputs of all examples of a split.
+
+        Args:
+            split: Name of the split.
+            on_chunk: Called after every compiled call with the share of the split that is done, up to 1.
+
+        Returns:
+            Metrics by name: `SPLIT_loss`, `SPLIT_mae`, ...
+
+        Raises:
+            DataError: If the split has no examples.
+        """
         self._check(split)
         for metric in self.metrics["eval"].values():
             metric.reset_state()
@@ -244,7 +260,17 @@ class Trainer:
         return _take(self.metrics["eval"], f"{split}_")
 
     def predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
-        """y and the predictions of all examples of a split, in their order; for one replica."""
+        """Predict all examples of a split, in order. Only for one replica.
+
+        Args:
+            split: Name of the split.
+
+        Returns:
+            y and the predictions, each with one row per example.
+
+        Raises:
+            DataError: If the split has no examples.
+        """
         self._check(split)
         found = []
         for batch, count in self._batches.single(split, self.settings.eval_batch_size):
@@ -280,7 +306,7 @@ class Trainer:
         return self._per_example(y, prediction, observed), prediction
 
     def _update(self, mode, y, prediction, observed, losses, weights):
-        """Adds a batch to the metrics, which are means over the observed outputs."""
+        """Update the metrics with a batch; metrics are means over the observed outputs."""
         for name, metric in self.metrics[mode].items():
             if name == "loss":
                 metric.update_state(losses, sample_weight=weights)
@@ -289,12 +315,12 @@ class Trainer:
                 metric.update_state(*(arguments[:2] if self.compilation.whole_batches else arguments))
 
     def _call(self, body, split: str, arguments: tuple):
-        """Calls the body as a `tf.function`, traced once for any number of steps.
+        """Call the body as a `tf.function`, traced once for any number of steps.
 
-        Once, because collectives are numbered when they are traced: workers that trace another number of times wait
-        for each other for ever.
+        Collectives are numbered when they are traced. Workers that trace a different number of times would wait for
+        each other forever.
         """
-        # Batches that are not padded have two lengths: only where there is one replica.
+        # Batches without padding have two lengths; they occur with one replica only.
         key = (body.__name__, split, np.shape(arguments[1])[-1] if len(arguments) > 1 else 0)
         if key not in self._functions:
             feed = self._batches.feeds[split]
@@ -304,7 +330,7 @@ class Trainer:
             )
             inner = (getattr(self.model, "input_shape", None) or (None,))[1:]
             if feed.placed is None and None in inner:
-                # x is as wide as the widest of its batch.
+                # The width of x is that of the longest example of its batch.
                 (x, *targets), *others = signature
                 outer = x.shape[: x.shape.rank - len(inner)]
                 signature = ((tf.TensorSpec((*outer, *inner), x.dtype), *targets), *others)
@@ -319,7 +345,7 @@ class Trainer:
             ) from None
 
     def barrier(self) -> None:
-        """Returns when every worker has come here."""
+        """Wait until every worker has called this method."""
         if self.replicas > 1:
             self._barrier()
 
@@ -333,12 +359,15 @@ class Trainer:
     # ---- learning rate
 
     def scale_rate(self, scale: float) -> None:
-        """Sets the learning rate to `scale` times its start ("plateau")."""
+        """Set the learning rate to `scale` times its initial value.
+
+        This has no effect with other schedules than "plateau", or with the optimizer of the user's model.
+        """
         if self.settings.schedule == "plateau" and not self.compilation.own_optimizer:
             self.optimizer.learning_rate = self.settings.learning_rate * scale
 
     def learning_rate(self) -> float:
-        """The learning rate of the next step."""
+        """Return the learning rate of the next step."""
         rate = self.optimizer.learning_rate
         return float(tf.convert_to_tensor(getattr(rate, "value", rate)))
 
@@ -350,18 +379,24 @@ class Trainer:
             "optimizer": self.optimizer.variables,
             "metrics": [v for metric in self.metrics["train"].values() for v in metric.variables],
         }
-        # By number: Keras numbers the names of layers anew for every model that a process makes.
+        # Key variables by index, since Keras gives layers other names in every further model of a process.
         return {f"{group}/{number}": v for group, variables in groups.items() for number, v in enumerate(variables)}
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """All values by name. Every worker must call it at the same step: metrics are summed over workers."""
+        """Return the values of all variables by name.
+
+        Every worker must call it at the same step, since metrics are summed over workers.
+        """
         return {name: np.asarray(tf.convert_to_tensor(v.value)) for name, v in self._variables().items()}
 
     def restore(self, values: Mapping[str, np.ndarray]) -> None:
-        """Sets all values.
+        """Assign the values of all variables.
+
+        Args:
+            values: Values by name, as returned by `snapshot`.
 
         Raises:
-            DataError: the names or shapes are those of another model.
+            DataError: If names or shapes differ from those of this model.
         """
         variables = self._variables()
         if set(variables) != set(values):
@@ -387,7 +422,7 @@ def _take(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
 
 
 def _assign_all(strategy, variables: list, values: list) -> None:
-    """Assigns values that are equal on all replicas; in cross-replica context, where mirrored variables allow it."""
+    """Assign values that are equal on all replicas, in cross-replica context, as mirrored variables require."""
     for variable, value in zip(variables, values, strict=True):
         strategy.extended.update(
             variable, lambda one, new: one.assign(tf.cast(new, one.dtype)), args=(value,), group=False

@@ -1,4 +1,4 @@
-"""Errors of a user's own model code, told in one line that names the place in the code."""
+"""Errors of a user's own model code, reported in one line that names the place in the code."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from typing import Any
 from raysq.errors import RaysqError, UsageError
 
 _LONGEST = 400  # characters of a message
-# TensorFlow's: memory that ran out, and another worker of the group that is gone.
+# TensorFlow errors that are not caused by a model: out of memory, or the loss of another worker of the group.
 _NOT_OF_MODELS = (
     "ResourceExhaustedError",
     "UnavailableError",
@@ -28,22 +28,23 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
 def is_own(model: str) -> bool:
-    """Whether a model is named `package.module:function`, and none of raysq's."""
+    """Return whether a model is the user's own, which is named `package.module:function`."""
     return ":" in model
 
 
 @contextmanager
 def user_errors(model: str, doing: str, *, everything: bool = False) -> Iterator[None]:
-    """Turn an error of a user's own model into one line; errors of raysq's own models pass.
+    """Convert an error of a user's own model to a one-line `UsageError`; errors of raysq's models are not converted.
 
     Args:
-        model: a model's name, or `package.module:function`.
-        doing: the part of the sentence that follows the model's name: "cannot be built".
-        everything: whether errors are turned that no line of the user's code is part of, too. Where the only thing
-            that happens is that the model is built and called, these are the model's as well.
+        model: Name of a model, or `package.module:function`.
+        doing: Part of the message after the model's name, such as "cannot be built".
+        everything: Whether to convert errors without a line of the user's code in their traceback too. Set it where
+            the block only builds or calls the model. Defaults to False.
 
     Raises:
-        UsageError: instead of any other error but raysq's own.
+        UsageError: In place of the user's error. Errors of raysq, out-of-memory errors and the loss of another worker
+            are raised unchanged.
     """
     try:
         yield
@@ -61,7 +62,14 @@ def user_errors(model: str, doing: str, *, everything: bool = False) -> Iterator
 
 
 def user_loop(model: str, records: Iterator[Any]) -> Iterator[Any]:
-    """Iterate over what training a model yields, with its errors turned into one line; those of the caller pass."""
+    """Iterate over the records of training a model, converting its errors as `user_errors` does.
+
+    Errors that the caller raises between two records are not converted.
+
+    Args:
+        model: Name of a model, or `package.module:function`.
+        records: Iterator of records that are never None, such as `raysq.training.loop.fit`.
+    """
     while True:
         with user_errors(model, "fails when it is trained"):
             record = next(records, None)
@@ -71,10 +79,10 @@ def user_loop(model: str, records: Iterator[Any]) -> Iterator[Any]:
 
 
 def describe(error: BaseException) -> str:
-    """The problem and the message of an error, in one line."""
+    """Return the class and the message of an error in one line."""
     text = _COLORS.sub("", str(error))
     if "in user code:" in text or text.startswith("Graph execution error"):
-        # TensorFlow has a traceback in the message, and a line of code after each of its frames.
+        # TensorFlow's message holds a traceback with a line of code after each frame.
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         frames = [number for number, line in enumerate(lines) if _FRAME.match(line)]
         rest = lines[frames[-1] + 2 :] if frames else lines[1:]
@@ -82,7 +90,7 @@ def describe(error: BaseException) -> str:
         if rest:
             text = rest[0] if text.startswith("Graph") else " ".join(rest)
             return _short(text)
-    # Keras appends the arguments of the call, which hold whole tensors.
+    # Keras appends the arguments of the call, which may be whole tensors.
     text = re.split(r"\s+Arguments received by ", text)[0]
     text = " ".join(re.sub(r"\{\{.*?\}\}|\[Op:\w+\]", "", text).split())
     return _short(f"{type(error).__name__}: {text}" if text else type(error).__name__)
@@ -93,11 +101,19 @@ def _short(text: str) -> str:
 
 
 def place_of(error: BaseException, model: str) -> str | None:
-    """The innermost line of the user's code that an error passed: "model.py:12, in build"; None where there is none."""
+    """Return the innermost line of the user's code in an error's traceback, such as "model.py:12, in build".
+
+    Args:
+        error: The error.
+        model: Name of a model, `package.module:function`.
+
+    Returns:
+        The place, or None where no line of the user's code is in the traceback.
+    """
     if isinstance(error, SyntaxError) and error.filename and _is_users(error.filename, model):
         return f"{_shown(error.filename)}:{error.lineno}"
     frames = [(one.filename, one.lineno, one.name) for one in traceback.extract_tb(error.__traceback__)]
-    # Code that TensorFlow has rewritten is named in the message only.
+    # Frames of code that TensorFlow has rewritten are named in the message only.
     frames += [(file, int(line), name) for file, line, name in _FRAME.findall(str(error))]
     found = [frame for frame in frames if _is_users(frame[0], model)]
     if not found:
@@ -107,7 +123,7 @@ def place_of(error: BaseException, model: str) -> str | None:
 
 
 def _is_users(file: str, model: str) -> bool:
-    """Whether a file is neither of Python, nor an installed package other than the model's, nor of raysq."""
+    """Return whether a file is user code: not of Python, raysq, or installed packages other than the model's."""
     if not os.path.isabs(file):
         return not file.startswith("<")
     if "__autograph_generated_file" in file:
@@ -133,6 +149,6 @@ def _others() -> tuple[str, ...]:
 
 
 def _shown(file: str) -> str:
-    """A path relative to the current folder where it lies in it."""
+    """Return a path relative to the current folder if it lies inside of it, else unchanged."""
     relative = os.path.relpath(file)
     return file if relative.startswith("..") else relative

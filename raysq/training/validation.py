@@ -1,4 +1,4 @@
-"""Build a user's own model, and refuse before the first step what raysq's loop would not train as the user means it."""
+"""Build a user's own model, and refuse it before the first step where raysq's loop would not train it as intended."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from raysq.training.compilation import parts
 from raysq.training.user_code import user_errors
 
 _ROWS = 4
-# Hooks of `keras.Model` for loops of Keras's own, none of which run here; `compute_loss` does.
+# Methods of `keras.Model` that only Keras's own loops call. raysq's trainer calls `compute_loss` alone.
 _HOOKS = ("train_step", "test_step", "predict_step", "compute_metrics", "fit", "evaluate")
 
 
@@ -21,13 +21,16 @@ def call_builder(name: str, builder: Callable[..., Any], inputs: InputSpec, sett
     """Call a user's builder.
 
     Args:
-        name: `package.module:function`.
-        builder: that function.
-        inputs: its argument.
-        settings: its keyword arguments.
+        name: Name of the builder, `package.module:function`.
+        builder: The function or model class.
+        inputs: Input spec, the builder's positional argument.
+        settings: Keyword arguments of the builder.
+
+    Returns:
+        The Keras model.
 
     Raises:
-        UsageError: it fails, or returns no model.
+        UsageError: If the builder fails or does not return a Keras model.
     """
     with user_errors(name, "cannot be built", everything=True):
         model = builder(inputs, **settings)
@@ -47,14 +50,18 @@ def build_own_model(
     """Build a user's model with all its weights.
 
     Args:
-        name: as for `call_builder`.
-        builder: as for `call_builder`.
-        inputs: as for `call_builder`.
-        settings: as for `call_builder`.
-        examples: of which some are given to the model, so that one without an input shape gets its weights.
+        name: See `call_builder`.
+        builder: See `call_builder`.
+        inputs: See `call_builder`.
+        settings: See `call_builder`.
+        examples: Batch source. The model is called with some examples, which creates the weights of a model without
+            an input shape.
+
+    Returns:
+        The Keras model.
 
     Raises:
-        UsageError: the builder fails, or the model cannot be trained by raysq.
+        UsageError: If the builder fails, or if raysq cannot train the model.
     """
     model = call_builder(name, builder, inputs, settings)
     _validate_inputs(model, name, inputs)
@@ -72,14 +79,24 @@ def build_own_model(
 
 
 def sample(examples: BatchSource, rows: int = _ROWS) -> tuple[Any, Any]:
-    """x and y of the first examples, some of them twice where there are few."""
+    """Return x and y of the first examples of a split; examples repeat where there are fewer than `rows`.
+
+    Args:
+        examples: Batch source of the split.
+        rows: Number of rows. Defaults to 4.
+    """
     indices = np.arange(rows) % len(examples)
     x, y, *_ = examples.gather(indices, examples.mapped(), lambda array, at: array.take(at))
     return tf.convert_to_tensor(x), tf.convert_to_tensor(y)
 
 
 def overridden(model: keras.Model, name: str) -> str | None:
-    """The class that replaces a method of `keras.Model`; None where it is Keras's own."""
+    """Return the name of the class that overrides a method of `keras.Model`; None where the method is Keras's own.
+
+    Args:
+        model: A Keras model.
+        name: Name of the method.
+    """
     if name in vars(model):
         return type(model).__name__
     for owner in type(model).__mro__:
@@ -126,7 +143,7 @@ def _validate_class(model: keras.Model, name: str) -> None:
                 f"call: write compute_loss(x, y, y_pred, sample_weight, training) instead, or compile the model with "
                 f"a loss and metrics"
             )
-    # Those of compile() have places of their own.
+    # Metrics given to compile() are handled in `own_compilation`.
     kept = [one.name for one in model.metrics if type(one).__name__ != "CompileMetrics" and one.name != "loss"]
     if kept:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""What every worker of a run does, alone or in a group: build, continue, train, keep, conclude."""
+"""Work of each worker of a run, alone or in a group: build, restore, train, save, export."""
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -23,15 +23,17 @@ from raysq.training.user_code import is_own, user_errors, user_loop
 
 @dataclass
 class Hooks:
-    """What an adapter adds.
+    """Callbacks of a training backend.
 
     Attributes:
-        on_progress: called after every call of compiled steps: state, loss, steps of an epoch.
-        on_epoch: called with each epoch's record.
-        should_stop: asked after every call of compiled steps; true saves and ends with `Interrupted`.
-        whole: asked at the end: whether the run gets its figures on the test split and its `model.keras`. A trial that
-            is not the best of its search needs neither. All workers of a group must say the same.
-        board: whether scalars are written for TensorBoard.
+        on_progress: Called after every call of compiled steps with the state, the loss, and the steps of an epoch.
+        on_epoch: Called with each epoch's record.
+        should_stop: Called after every call of compiled steps. If it returns True, the state is saved and
+            `Interrupted` is raised.
+        whole: Called at the end of training. If it returns True, the run is evaluated on the test split and
+            `model.keras` is exported. A trial that is not the best of its search needs neither. The result must be
+            the same on all workers of a group.
+        board: Whether to write scalars for TensorBoard.
     """
 
     on_progress: Callable[[TrainState, float, int], None] = lambda state, loss, steps: None
@@ -42,11 +44,17 @@ class Hooks:
 
 
 def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | None = None) -> None:
-    """Prepares TensorFlow in this process: devices, threads, determinism, precision, seeds.
+    """Configure TensorFlow in this process: devices, threads, determinism, precision, seeds.
+
+    Args:
+        settings: Training settings.
+        seed: Seed of Keras, NumPy and Python's random generators.
+        gpu: Whether to use GPUs; if False, they are hidden from TensorFlow.
+        threads: TensorFlow's threads. Defaults to all cores.
 
     Raises:
-        ResourceError: GPUs were asked for and TensorFlow sees none.
-        UsageError: threads differ from those TensorFlow already runs with.
+        ResourceError: If a GPU is requested and TensorFlow finds none.
+        UsageError: If TensorFlow already runs in this process with another number of threads.
     """
     backend.load()
     import keras
@@ -74,7 +82,12 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
 
 
 def strategy(workers: int, gpu: bool) -> Any:
-    """The strategy of this worker, or None for a plain process with one device."""
+    """Return the distribution strategy of this worker, or None for a single process with one device.
+
+    Args:
+        workers: Number of workers of the group.
+        gpu: Whether workers use GPUs.
+    """
     import tensorflow as tf
 
     if workers > 1:
@@ -85,10 +98,17 @@ def strategy(workers: int, gpu: bool) -> Any:
 
 
 def open_program(run: Run, dataset: Dataset) -> Any:
-    """Builds the run's model and its compiled program; inside the strategy's scope.
+    """Build the run's model and its trainer. Call it inside the strategy's scope.
+
+    Args:
+        run: The run.
+        dataset: Data set of the run.
+
+    Returns:
+        A `raysq.training.trainer.Trainer`.
 
     Raises:
-        UsageError: the model cannot be built or trained, or settings were given that cannot act on it.
+        UsageError: If the model cannot be built or trained, or if settings were given that have no effect on it.
     """
     from raysq.training.trainer import Trainer
 
@@ -105,18 +125,18 @@ def open_program(run: Run, dataset: Dataset) -> Any:
 
 
 def idle_settings(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
-    """Name the settings of training that cannot act on a model, since it comes compiled and its optimizer decides them.
+    """Return the names of training settings without effect on a model, because it is compiled with its own optimizer.
 
-    A search leaves them out of its space, and refuses them where they are asked for. The function of a user's model is
-    called for this, in this process and on the CPU; of raysq's own models none comes compiled.
+    A search leaves them out of its space and refuses them if the user requests them. To find out, the function of the
+    user's model is called in this process on the CPU. No model of raysq is compiled.
 
     Args:
-        config: of any run of the model.
-        dataset: its data set.
+        config: Configuration of any run of the model.
+        dataset: Data set of the run.
 
     Returns:
-        Their names; none where the model cannot be built with these settings, as with others it may be. Each trial
-        refuses them too.
+        The names. They are empty if the model cannot be built with these settings, since it may be built with others.
+        Each trial refuses such settings too.
     """
     if not is_own(config.model):
         return ()
@@ -132,12 +152,27 @@ def idle_settings(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
 
 
 def left_to_optimizer(config: RunConfig, own: bool) -> tuple[str, ...]:
-    """The settings that a model's own optimizer decides, if it has one; keywords of its builder do act."""
+    """Return the names of settings that a model's own optimizer decides.
+
+    Keywords of the builder are excluded, since they do have an effect.
+
+    Args:
+        config: Configuration of the run.
+        own: Whether the model is compiled with its own optimizer. If False, the result is empty.
+    """
     return tuple(name for name in OPTIMIZER_SETTINGS if own and name not in config.builder)
 
 
 def refuse_idle(config: RunConfig, own: bool) -> None:
-    """Raises UsageError where settings were given that a model's own optimizer decides."""
+    """Refuse given settings that a model's own optimizer decides.
+
+    Args:
+        config: Configuration of the run.
+        own: Whether the model is compiled with its own optimizer.
+
+    Raises:
+        UsageError: If such settings were given.
+    """
     idle = [name for name in left_to_optimizer(config, own) if name in config.given]
     if idle:
         raise UsageError(
@@ -156,22 +191,23 @@ def work(
     dataset: Dataset | None = None,
     opener: Callable[[Run, Dataset], Any] = open_program,
 ) -> dict[str, float]:
-    """Trains a run to its end, from its last checkpoint if it has one. `configure` comes first.
+    """Train a run to its end, from its last checkpoint if it has one. Call `configure` first.
 
     Args:
-        run: what to train.
-        distribution: the strategy, or None.
-        hooks: what the adapter adds.
-        chief: whether this worker writes.
-        dataset: the run's data set, where it does not lie in `config.data` on this node.
-        opener: makes the run's program, `open_program` or one that keeps programs.
+        run: The run.
+        distribution: Distribution strategy, or None.
+        hooks: Callbacks of the training backend.
+        chief: Whether this worker writes files. Defaults to True.
+        dataset: Data set of the run. Defaults to the one at `config.data`, which may not exist on this node.
+        opener: Function that returns the run's trainer. Defaults to `open_program`; `CompiledCache.open` reuses
+            trainers.
 
     Returns:
         The metrics of the best epoch's weights.
 
     Raises:
-        Interrupted: `should_stop` said so; the state is saved.
-        TrainingError: the loss is not finite.
+        Interrupted: If `should_stop` returned True. The state is saved.
+        TrainingError: If the loss is not finite.
     """
     from raysq.training.loop import fit
 
@@ -186,7 +222,7 @@ def work(
         if saved is not None:
             program.restore(saved[0])
             state = TrainState.from_json(saved[1])
-            run.metrics(state.epoch)  # before the first step: nobody wants to hear at the end that they are damaged
+            run.metrics(state.epoch)  # raise an error of damaged metrics now, before hours of training
 
         def save(*places: Path) -> None:
             values = program.snapshot()  # on every worker: metrics are summed over them
@@ -205,7 +241,7 @@ def work(
                 save(run.last)
 
         if lost:
-            save(run.last)  # in the place of the damaged one
+            save(run.last)  # replace the damaged checkpoint
             if chief:
                 checkpoint.say(lost[0])
         log = _TensorBoard(run) if chief and hooks.board else None
@@ -214,11 +250,11 @@ def work(
                 run.append(record)
             if log is not None:
                 log.write(record)
-            # The best one first: after a crash between the two the epoch is repeated and compared again.
+            # Save the best checkpoint first: after a crash between the two, the epoch is repeated and compared again.
             save(*([run.best] if record["best"] else []), run.last)
             hooks.on_epoch(record)
 
-        program.barrier()  # the chief has written
+        program.barrier()  # wait until the chief has written the checkpoints
         whole = hooks.whole()
         with user_errors(run.config.model, "fails when it is evaluated"):
             metrics, epoch, values = _measure(run, program, whole, chief)
@@ -228,20 +264,20 @@ def work(
 
 
 def conclude(run: Run, *, ended: str, dataset: Dataset | None = None) -> dict[str, float]:
-    """Makes a whole run of one that did not train to its end: `model.keras`, figures of all splits, `result.json`.
+    """Export a run that was stopped early: write `model.keras`, evaluate the test split, and write `result.json`.
 
-    `configure` comes first.
+    Call `configure` first.
 
     Args:
-        run: it has finished an epoch.
-        ended: why training ended, such as "stopped early".
-        dataset: as for `work`.
+        run: A run with at least one finished epoch.
+        ended: Reason why training ended, such as "stopped early".
+        dataset: See `work`.
 
     Returns:
         The metrics of the best epoch's weights.
 
     Raises:
-        DataError: the run has no finished epoch.
+        DataError: If the run has no finished epoch.
     """
     last = checkpoint.load_last(run)
     if last is None:
@@ -254,11 +290,11 @@ def conclude(run: Run, *, ended: str, dataset: Dataset | None = None) -> dict[st
 
 
 def _keep_quiet(message: str) -> None:
-    """Another worker says it."""
+    """Ignore a message that the chief prints."""
 
 
 def _measure(run: Run, program: Any, whole: bool, chief: bool) -> tuple[dict[str, float], int, Mapping[str, Any]]:
-    """The figures of the best epoch's weights, its number, and these weights; every worker takes part."""
+    """Return the metrics of the best epoch's weights, its number, and the weights; call it on every worker."""
     config = run.config
     best = checkpoint.load_best(run, checkpoint.say if chief else _keep_quiet)
     if best is None:
@@ -266,7 +302,7 @@ def _measure(run: Run, program: Any, whole: bool, chief: bool) -> tuple[dict[str
     program.restore(best[0])
     epoch, step = best[1]["epoch"], best[1]["step"]
     record = next((one for one in run.metrics(epoch) if one["epoch"] == epoch and one["step"] == step), None)
-    if record is None:  # the last checkpoint, in the place of a damaged one
+    if record is None:  # the last checkpoint replaces a damaged best one
         raise DataError(f"the best checkpoint of run {run.name} is damaged, the last is of no epoch's end; use --fresh")
     metrics = {key: value for key, value in record.items() if isinstance(value, float) and key not in _NOT_METRICS}
     if whole and len(program.splits["test"]):
@@ -285,7 +321,7 @@ def _finish(
     *,
     ended: str = "finished",
 ) -> None:
-    """What the chief writes at the end, outside of the strategy's scope; no model where no weights are given."""
+    """Write the result and, if weights are given, the model; on the chief, outside of the strategy's scope."""
     if values is not None:
         _export(run, dataset, values)
     run.finish(
@@ -306,23 +342,23 @@ _NOT_METRICS = ("seconds", "learning_rate")
 
 
 def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
-    """Writes `model.keras` with the best weights, the problem's assets, and the picture of the history."""
+    """Write `model.keras` with the best weights, the problem's assets, and the chart of the history."""
     from raysq import layers
     from raysq.report.history import plot_history
 
-    # Built outside of the strategy's scope: plain variables, and nothing that other workers would have to do too.
+    # Build the model outside of the strategy's scope, so that it has plain variables and needs no other worker.
     model = run.config.build(dataset)
     assign(model, values)
     with atomic_write(run.directory / "model.keras") as partial:
         layers.to_keras(model).save(partial)
         make = problems.get(run.config.problem).assets
-        if make is not None:  # first: a model that is there can be used
+        if make is not None:  # before `model.keras` appears, so that an existing model can always be used
             write_assets(run.assets, make(dataset, run.config.example_settings()))
     plot_history(run.metrics(), run.directory / "history.png", title=run.name, synthetic=run.config.synthetic)
 
 
 class _TensorBoard:
-    """Scalars of every epoch for TensorBoard, in RUN/tensorboard."""
+    """Writer of each epoch's scalars for TensorBoard, in RUN/tensorboard."""
 
     def __init__(self, run: Run):
         import tensorflow as tf

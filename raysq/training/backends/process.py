@@ -1,4 +1,4 @@
-"""Training in this process: one worker, no worker group."""
+"""Training backend in this process: one worker, no worker group."""
 
 import signal
 import threading
@@ -11,12 +11,18 @@ from raysq.training.worker import Hooks, configure, strategy, work
 
 
 def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: bool = False) -> None:
-    """Trains a run to its end in this process.
+    """Train a run to its end in this process.
 
-    The first Ctrl-C (or SIGTERM) saves the exact step and ends; a second one ends at once.
+    The first Ctrl-C (or SIGTERM) saves the state at the current step and ends training. A second one ends at once.
+
+    Args:
+        run: The run.
+        gpu: Whether to use the GPUs of this machine. Defaults to False.
+        threads: TensorFlow's threads. Defaults to all cores.
+        quiet: Whether to hide progress. Defaults to False.
 
     Raises:
-        Interrupted: it was stopped; the same call continues.
+        Interrupted: If a signal stopped training. The same call continues it.
     """
     settings = run.config.train_settings()
     configure(settings, run.config.seed, gpu=gpu, threads=threads)

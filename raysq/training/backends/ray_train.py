@@ -1,4 +1,4 @@
-"""Training on a Ray Train worker group, under MultiWorkerMirroredStrategy."""
+"""Training backend on a Ray Train worker group, under MultiWorkerMirroredStrategy."""
 
 import json
 import os
@@ -35,33 +35,34 @@ def train(
     max_failures: int = 3,
     data: placement.DatasetRef | None = None,
 ) -> None:
-    """Trains a run to its end on `workers` Ray workers, one CPU (and `gpu` GPUs) each, on one node or several.
+    """Train a run to its end on a Ray Train worker group, on one node or several.
 
-    A worker or a node that dies is replaced and the group continues from the last checkpoint, as often as it happens:
-    `max_failures` bounds how often in a row, without a step between. It may be called in a thread and inside a Ray
-    actor, such as a trial; the group ends with its process.
+    Each worker has one CPU and `gpu` GPUs. A lost worker or node is replaced, and the group continues from the last
+    checkpoint. The number of restarts is unlimited as long as training progresses between them; `max_failures` limits
+    restarts without progress. The function may be called in a thread, and inside a Ray actor such as a trial. The
+    group ends with the calling process.
 
     Args:
-        run: what to train; its directory has to be seen by all nodes, its data set need not.
-        workers: how many.
-        gpu: GPUs of each worker.
-        threads: TensorFlow's threads in each worker.
-        quiet: show no progress.
-        max_failures: how often in a row the group is started again without getting further.
-        data: what `nodes.provide` gave, where the caller has asked already; asked here if left out.
+        run: The run. All nodes must see its directory; they need not see its data set.
+        workers: Number of workers.
+        gpu: GPUs of each worker. Defaults to 0.
+        threads: TensorFlow's threads in each worker. Defaults to all cores.
+        quiet: Whether to hide progress. Defaults to False.
+        max_failures: Maximum number of consecutive restarts without progress. Defaults to 3.
+        data: Reference to the data set from `raysq.distributed.placement.broadcast`. Defaults to a new one.
 
     Raises:
-        ResourceError: too few CPUs or GPUs, or nodes that do not see the run's directory.
-        LostError: workers were lost again and again, without a step between.
-        TrainingError: the loss is not finite, or workers failed otherwise.
-        UsageError: the model cannot be built or trained; not tried again.
-        Interrupted: Ctrl-C; the same call continues.
+        ResourceError: If there are too few CPUs or GPUs, or if a node does not see the run's directory.
+        LostError: If workers were lost repeatedly without progress.
+        TrainingError: If the loss is not finite, or if workers failed for another reason.
+        UsageError: If the model cannot be built or trained. Training is not retried.
+        Interrupted: If Ctrl-C stopped training. The same call continues it.
     """
     ensure_ray()
     check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
     placement.validate_shared_runs(run.directory)
-    # A node that vanished may be replaced: wait for it as long as for the first ones, in three tries. Elsewhere too
-    # Ray's minute is short where a busy machine starts the processes.
+    # On an autoscaling cluster, wait for a replacement node as long as for the first nodes, in three attempts. On
+    # other clusters, Ray's default of one minute is too short for a busy machine to start the processes.
     patience = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
     os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{patience:g}")
     failures.clear(run.directory)
@@ -79,16 +80,16 @@ def train(
                 _fit(run, arguments, workers, gpu, max_failures)
                 break
             except LostError:
-                # Ray Train counts all losses of one fit: those that come after progress are none too many.
+                # Ray Train counts all failures of one fit, but failures after progress should not count.
                 if checkpoint.reached(run.directory) <= before:
                     raise
 
 
 def _fit(run: Run, arguments: dict[str, Any], workers: int, gpu: float, max_failures: int) -> None:
-    """Train with one controller of Ray Train, which starts the group again up to `max_failures` times.
+    """Train with one Ray Train controller, which restarts the group up to `max_failures` times.
 
     Raises:
-        RaysqError: the group failed; `LostError` where it was lost.
+        RaysqError: If the group failed; a `LostError` if workers were lost.
     """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
@@ -107,9 +108,9 @@ def _fit(run: Run, arguments: dict[str, Any], workers: int, gpu: float, max_fail
     )
     try:
         trainer.fit()
-    except (KeyboardInterrupt, SystemExit):  # Ray Train answers Ctrl-C by leaving the process
+    except (KeyboardInterrupt, SystemExit):  # Ray Train exits the process on Ctrl-C
         if threading.current_thread() is not threading.main_thread():
-            raise  # not Ctrl-C: whoever runs this thread ends it
+            raise  # not Ctrl-C: the owner of this thread ends it
         raise Interrupted("stopped; the same command continues from the last checkpoint") from None
     except Exception as error:
         raise failures.noted(run.directory) or _explain(error, run, workers, gpu) from error
@@ -123,8 +124,11 @@ def _trainer_class() -> Any:
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
     class Trainer(DataParallelTrainer):
-        """Ends when training ends. Ray's cleaner asks the state API whether the controller lives, and without a
-        dashboard waits 10 s for an answer, at the end too: ask for one second."""
+        """Trainer that ends without delay.
+
+        Ray's placement group cleaner queries the state API for the controller. Without a dashboard it waits 10 s for
+        an answer, at the end of training too. The time-out here is one second.
+        """
 
         def _create_default_callbacks(self) -> list[Any]:
             return [
@@ -138,12 +142,12 @@ def _trainer_class() -> Any:
 
 
 def _backend_config() -> Any:
-    # Ray's own TensorFlow backend imports TensorFlow in the driver and the controller, and switches Keras 3 off in
-    # the workers.
+    # Ray's own TensorFlow backend imports TensorFlow in the driver and the controller, and switches the workers to
+    # legacy Keras.
     from ray.train.backend import Backend, BackendConfig
 
     class TFConfigBackend(Backend):
-        """Tells every worker the addresses of all, in TF_CONFIG."""
+        """Ray Train backend that sets TF_CONFIG on each worker."""
 
         def on_start(self, worker_group: Any, backend_config: Any) -> None:
             from ray._common.network_utils import build_address
@@ -168,7 +172,7 @@ def _set_tf_config(addresses: list[str], index: int) -> None:
 
 
 def _train_worker(arguments: dict[str, Any]) -> None:
-    """What each worker of the group runs."""
+    """Train on one worker of the group."""
     import ray.train
 
     context = ray.train.get_context()
@@ -180,7 +184,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             f"node {os.uname().nodename} does not see {run.directory}: put RAYSQ_HOME on storage that all nodes share"
         )
     if failures.is_noted(run.directory):
-        return  # only some had met it, and the group was started again
+        return  # only some workers recorded an error, and the group was restarted
     workers = max(1, context.get_world_size())
     if workers == 1:
         os.environ.pop("TF_CONFIG", None)
@@ -194,7 +198,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             write_json(board, [state.epoch, state.step, loss, steps_per_epoch], durable=False)
 
     def on_epoch(record: dict[str, Any]) -> None:
-        # Ray's own record of the run; ours is already on disk.
+        # This is Ray's record of the run; raysq's record is already on disk.
         ray.train.report({key: value for key, value in record.items() if key != "best"})
 
     try:
@@ -213,14 +217,14 @@ def _train_worker(arguments: dict[str, Any]) -> None:
 
 
 def _peer_errors() -> tuple[type[Exception], ...]:
-    """The errors of a collective operation in which another worker no longer takes part."""
+    """Return the errors of a collective operation in which another worker no longer takes part."""
     from tensorflow import errors
 
     return (errors.UnavailableError, errors.AbortedError, errors.CancelledError, errors.DeadlineExceededError)
 
 
 class _watch:
-    """Shows what the chief writes into the run's directory while the group trains."""
+    """Context manager that displays the progress files of the chief while the group trains."""
 
     def __init__(self, run: Run, progress: TrainProgress):
         self.run, self.progress = run, progress
@@ -249,11 +253,11 @@ class _watch:
             values = read_json(self.run.directory / "progress.json", tuple[int, int, float, int], "")
             self.progress.show(*values)
         except DamagedError:
-            pass  # not there yet; shown next time
+            pass  # not written yet; shown next time
 
 
 def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError:
-    """One clear line from Ray Train's nested errors."""
+    """Return a one-line error from Ray Train's nested errors."""
     if type(getattr(error, "controller_failure", None)).__name__ == "WorkerGroupStartupTimeoutError":
         needs = "a CPU" + (f" and {gpu:g} GPU" if gpu else "")
         return LostError(
@@ -271,7 +275,7 @@ def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError
     lines = [line.strip() for line in str(detail).splitlines() if line.strip()] or [repr(error)]
     log = run.directory / "failure.log"
     Path(log).write_text(f"{error}\n")
-    # The others of a worker that fails by itself lose it, too.
+    # If one worker fails by itself, the others report its loss, so the group was lost only if all report a loss.
     if all(is_loss(one) for one in failures.values() or [error]):
         return LostError(
             f"workers were lost again and again ({lines[-1]}; all of it in {log}): the "
