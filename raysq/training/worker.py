@@ -294,7 +294,7 @@ def _keep_quiet(message: str) -> None:
 
 
 def _measure(run: Run, program: Any, whole: bool, chief: bool) -> tuple[dict[str, float], int, Mapping[str, Any]]:
-    """Return the metrics of the best epoch's weights, its number, and the weights; call it on every worker."""
+    """Return the best epoch's metrics, its number and its weights; every worker must call this."""
     config = run.config
     best = checkpoint.load_best(run, checkpoint.say if chief else _keep_quiet)
     if best is None:

@@ -1,4 +1,4 @@
-"""What `raysq train --config` takes from a file that a search wrote."""
+"""Settings that `raysq train --config` reads from a file written by a search."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from raysq.training.user_code import is_own
 
 @dataclass(frozen=True)
 class BestConfig:
-    """What a search chose; empty where none is asked.
+    """Best configuration of a search; empty where no `--config` is given.
 
     Attributes:
-        file: where it was read.
-        model: the model searched.
-        data: the data set it was searched on.
-        seed: of the search.
-        settings: all of the best trial's.
-        trusted: whether this home has written the file.
+        file: path of the file.
+        model: model of the search.
+        data: directory of the data set of the search.
+        seed: seed of the search.
+        settings: all settings of the best trial.
+        trusted: whether this home wrote the file.
     """
 
     file: str = ""
@@ -35,10 +35,14 @@ class BestConfig:
 
     @classmethod
     def read(cls, file: str | Path, task: str) -> "BestConfig":
-        """Reads a search's `best.json`, or that of the experiment whose folder is given.
+        """Read the `best.json` of a search.
+
+        Args:
+            file: path of the file, or of the experiment's directory.
+            task: name of the task to train.
 
         Raises:
-            UsageError: the file is none, or of another task.
+            UsageError: the file is not a `best.json`, or it is of another task.
         """
         path = Path(file)
         path = path / "best.json" if path.is_dir() else path
@@ -53,15 +57,18 @@ class BestConfig:
         return found
 
     def model_for(self, asked: str | None, *, trust: bool = False) -> str | None:
-        """The model to train.
+        """Return the model to train.
 
         Args:
-            asked: the model that the user names.
-            trust: whether the file is trusted though this home has not written it.
+            asked: model that the user named, or None.
+            trust: whether to trust the file even if this home did not write it.
+
+        Returns:
+            The user's model, else the model of the search, which may be None.
 
         Raises:
-            TrustError: it is a user's own, nobody has named it, and the file is from elsewhere.
-            UsageError: another one was asked for than the settings are of.
+            TrustError: the file is from elsewhere and names a user's own model that the user of this home did not name.
+            UsageError: the user named another model than that of the search.
         """
         if asked and self.model and asked != self.model:
             raise UsageError(

@@ -1,4 +1,4 @@
-"""The folder of an experiment: what was asked, what every trial reached, the best of them, and who holds it."""
+"""Directory of an experiment: its request, its trials, the best trial, and a lock."""
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -17,17 +17,19 @@ from raysq.training import experiment_files as files
 if TYPE_CHECKING:
     import pandas as pd
 
-# States of a trial that has ended; any other is still to be trained.
+# States of a trial that has ended. A trial in any other state still has to be trained.
 ENDED = ("finished", "stopped early", "out of time", "failed")
 
 
 class Experiment:
-    """An experiment's folder: `experiment.json`, `trials.json`, `best.json`, `refit.json`, and a run for each trial.
+    """A hyperparameter search, stored in a directory.
+
+    The directory holds `experiment.json`, `trials.json`, `best.json`, `refit.json`, and a run for each trial.
 
     Attributes:
-        directory: where it is.
-        about: what was asked: task, model, data, space, and so on.
-        trust: whether links may lead out of the folder.
+        directory: path of the experiment's directory.
+        about: request of the search: task, model, data, space, and so on; see `raysq.training.experiment_files.About`.
+        trust: whether links may lead out of the directory.
     """
 
     def __init__(self, directory: Path, about: dict[str, Any], *, trust: bool = False):
@@ -47,7 +49,7 @@ class Experiment:
         return notebook.card(f"Experiment {self.name}", {**fields, **figures, "directory": self.directory})
 
     def _figures(self) -> dict[str, Any]:
-        """How many trials have ended and the best of them, for people."""
+        """Return the number of ended trials and the best val_loss for display."""
         return {"trials": f"{self.done}/{(self.about.get('asked') or {}).get('trials')}", "val_loss": self.lowest}
 
     def _best_settings(self) -> dict[str, Any] | None:
@@ -55,15 +57,16 @@ class Experiment:
         return None if first is None or first["state"] == "failed" else first["settings"]
 
     def dataframe(self) -> "pd.DataFrame":
-        """The trials as a table, for analysis of one's own.
+        """Return the trials as a table, for custom analysis.
 
         Returns:
-            A pandas DataFrame with a row a trial, best first, indexed by the trial's number (`trial`): its `state`,
-            `epochs`, `seconds` of training, `val_loss` and the other metrics of its best epoch, each setting that was
-            searched as `config/NAME`, `run` (its directory) and `error` (why it failed). No rows before a trial began.
+            A pandas DataFrame with one row per trial, best first, indexed by the trial's number (`trial`). The columns
+            are `state`, `epochs`, `seconds` of training, `val_loss` and the other metrics of the best epoch, each
+            searched setting as `config/NAME`, `run` (the trial's directory) and `error` (why the trial failed). The
+            table is empty before the first trial.
 
         Raises:
-            DamagedError: `trials.json` is cut or changed.
+            DamagedError: `trials.json` is truncated or changed.
 
         Example:
             >>> frame = raysq.tune("jena", trials=16).dataframe()
@@ -84,11 +87,17 @@ class Experiment:
 
     @classmethod
     def create(cls, folder: Path, name: str, about: Mapping[str, Any], *, trust: bool = False) -> "Experiment":
-        """The experiment of that name, a new one or the one that is there.
+        """Create the experiment of a name, or return the existing one.
+
+        Args:
+            folder: parent directory of experiments.
+            name: name of the experiment.
+            about: request of the search.
+            trust: whether links may lead out of an existing directory.
 
         Raises:
-            UsageError: it cannot be a name.
-            RaysqError: the folder cannot be written.
+            UsageError: the name is not valid.
+            RaysqError: the directory cannot be written.
         """
         check_name(name, "search")
         directory = folder / name
@@ -100,10 +109,13 @@ class Experiment:
 
     @classmethod
     def open(cls, experiment: str | Path) -> "Experiment":
-        """An existing experiment by directory or name.
+        """Open an existing experiment.
+
+        Args:
+            experiment: directory, or name in RAYSQ_HOME/experiments.
 
         Raises:
-            DataError: there is none, or a newer raysq wrote it.
+            DataError: there is no such experiment, or a newer raysq wrote it.
         """
         for directory in (Path(experiment), home() / "experiments" / str(experiment)):
             if (directory / "experiment.json").exists():
@@ -111,10 +123,13 @@ class Experiment:
         raise NotFoundError(f"no experiment {str(experiment)!r}", "`raysq runs` lists them")
 
     def begin(self, fresh: bool = False) -> None:
-        """Takes the folder for this search, or goes on with it; to be called under the lock.
+        """Begin or continue the search in this directory. Call this while holding the lock.
+
+        Args:
+            fresh: whether to remove all earlier files first.
 
         Raises:
-            UsageError: another search is there.
+            UsageError: the directory holds another search.
         """
         path = self.directory / "experiment.json"
         if fresh:
@@ -133,66 +148,70 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """The directory's name."""
+        """Name of the experiment's directory."""
         return self.directory.name
 
     @property
     def trials(self) -> list[dict[str, Any]]:
-        """One record a trial, best first."""
+        """One record per trial, best first."""
         return files.read_trials(self.directory) or []
 
     @property
     def best(self) -> dict[str, Any] | None:
-        """The best trial's settings and metrics, or None before a search has ended."""
+        """Settings and metrics of the best trial, or None before the search has ended."""
         return files.read_best(self.directory)
 
     @property
     def refit(self) -> dict[str, Any] | None:
-        """Mean and deviation of the best settings over several seeds, if they were asked for."""
+        """Mean and standard deviation over several seeds of the best settings and the defaults, if requested."""
         return files.read_refit(self.directory)
 
     @cached_property
     def best_config(self) -> dict[str, Any]:
-        """The best trial's settings, all of them."""
+        """All settings of the best trial."""
         return (self.best or {})["settings"]
 
     @cached_property
     def best_metrics(self) -> dict[str, float]:
-        """Of the best trial's best epoch."""
+        """Metrics of the best trial's best epoch."""
         return (self.best or {})["metrics"]
 
     @property
     def done(self) -> int:
-        """How many trials have ended."""
+        """Number of trials that have ended."""
         return sum(record["state"] in ENDED for record in self.trials)
 
     @property
     def lowest(self) -> float | None:
-        """The lowest val_loss so far."""
+        """Lowest val_loss so far, or None."""
         return min((record["val_loss"] for record in self.trials if record["val_loss"] is not None), default=None)
 
     @property
     def seconds(self) -> float:
-        """How long the search has taken, over all its sessions."""
+        """Duration of the search in seconds, over all its sessions."""
         return files.read_seconds(self.directory)
 
     def spend(self, seconds: float) -> None:
-        """Notes how long the search has taken."""
+        """Record the duration of the search.
+
+        Args:
+            seconds: duration over all sessions.
+        """
         write_json(self.directory / "clock.json", {"seconds": round(seconds, 1)})
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Holds the experiment for this process.
+        """Lock the experiment for this process.
 
         Raises:
-            RaysqError: another process holds it.
+            RaysqError: another process holds the lock.
         """
         said = f"experiment {self.name} is being searched by another process; wait for it, or use --name"
         with is_locked(self.directory / ".lock", said):
             yield
 
     def state(self) -> str:
-        """ "running", "finished", "out of time", "failed" or "interrupted"."""
+        """Return the search's state: "running", "finished", "out of time", "failed" or "interrupted"."""
         try:
             with self.lock():
                 pass
@@ -208,18 +227,18 @@ class Experiment:
         return "interrupted" if self.best is None else "finished"
 
     def show(self, console: Any) -> None:
-        """Prints the trials, the best of them, and what to do with it."""
+        """Print the trials, the best settings, and commands for the next steps."""
         from raysq.tuning.results import show
 
         show(self, console)
 
 
 def experiments(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Experiment]:
-    """All experiments of RAYSQ_HOME, newest first.
+    """Return all experiments of RAYSQ_HOME, newest first.
 
     Args:
-        on_damaged: called with the folder of each that cannot be read, which is left out, and the error; a warning if
-            left out.
+        on_damaged: called with the directory and the error of each experiment that cannot be read. Such experiments are
+            left out. Defaults to a warning.
 
     Example:
         >>> [experiment.name for experiment in raysq.experiments()]

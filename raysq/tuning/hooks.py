@@ -1,7 +1,7 @@
-"""Where Ray Tune calls us: the searcher that hands out a session's trials, and the callback that hears of them.
+"""Ray Tune hooks of a session: the searcher that supplies its trials, and the callback that receives their events.
 
-Ray Tune writes both to disk now and then, to restore them; what a search has reached is in its own folder, so they are
-written empty. They are importable classes for that reason: those inside a function would take all they see with them.
+Ray Tune regularly pickles both to restore them later. The state of a search is kept in its own directory, so they are
+pickled without state. They are module-level classes, since local classes would be pickled with their closures.
 """
 
 from pathlib import Path
@@ -16,64 +16,67 @@ from raysq.tuning.session import Session
 
 
 class Trials(Searcher):
-    """Hands out the trials of a session."""
+    """Ray Tune searcher that supplies the trials of a session."""
 
     def __init__(self, session: Session):
         super().__init__()
         self._session = session
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial."""
+        """Return the next trial's configuration, None for none yet, or `Searcher.FINISHED`."""
         found = self._session.begin()
         if found is None:
             return None
         if found == "finished":
             return Searcher.FINISHED
-        # One value: Ray Tune would look into a mapping for searches of its own.
+        # A list, because Ray Tune would resolve search spaces inside a mapping.
         return {"trial": [found.name, found.seed, dict(found.every)]}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Told by the callback."""
+        """Do nothing; `Events` handles the end of a trial."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save."""
+        """Create an empty file, since there is no state to save."""
         Path(checkpoint_path).touch()
 
     def restore(self, checkpoint_path: str) -> None:
-        """Never restored."""
+        """Do nothing; raysq never restores a searcher."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
 class Events(Callback):
-    """Tells a session what happens to its trials."""
+    """Ray Tune callback that passes the events of trials to a session."""
 
     def __init__(self, session: Session):
         self._session = session
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """A process works on it."""
+        """Handle the start of a trial in a process."""
         self._session.board.begin(_name(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        """An epoch."""
+        """Handle the report of a finished epoch."""
         if "score" in result:
             self._session.epoch(_name(trial), result["epoch"], result["score"], result.get("memory", 0))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """It came to its end, or the scheduler ended it."""
+        """Handle the end of a trial, by itself or by the scheduler."""
         self._session.end(_name(trial), None)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Its process was lost, and Ray Tune starts it again."""
+        """Handle the loss of a trial's process that Ray Tune restarts."""
         if self._session.lose(_name(trial), is_out_of_memory(_last_error(trial))) <= 1:
             trial.max_failures = 0  # the next loss goes to `on_trial_error`
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """Its process was lost, and Ray Tune does not start it again: told not to, or since it was just begun."""
+        """Handle the loss of a trial's process that Ray Tune does not restart.
+
+        Ray Tune does not restart a trial that has no failures left, or one that has just begun.
+        """
         ran_out = is_out_of_memory(_last_error(trial))
         if self._session.lose(_name(trial), ran_out):
             self._session.again(_name(trial))
@@ -89,7 +92,7 @@ def _name(trial: Any) -> str:
 
 
 def _last_error(trial: Any) -> str:
-    """What Ray Tune wrote of the last failure; its own getters look where it is copied to later."""
+    """Return the text of a trial's last failure; Ray Tune's getters read a path that is copied later."""
     path = trial.error_file
     text = Path(path).read_text(errors="replace") if path and Path(path).exists() else ""
     return text.rpartition("Failure # ")[2]

@@ -1,4 +1,4 @@
-"""Memory for the trials of a search: how many fit beside each other, whether another may begin, and running out."""
+"""Memory of the trials of a search: number of concurrent trials, delay of new ones, and out-of-memory errors."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,37 +7,39 @@ from contextlib import contextmanager
 from raysq.distributed import memory
 from raysq.errors import ResourceError
 
-# The same of all trials: those that fail for one cause end a search.
+# The text is equal for all trials, since a search ends when trials fail for the same cause.
 OUT_OF_MEMORY = (
     "out of memory: its process was ended again and again; a smaller batch_size, or --max-concurrent 1, needs less"
 )
 LOST = "its process was killed again and again (out of memory, by its own code, or from outside)"
-# Of a trial's process with TensorFlow in it, measured with small models.
+# Memory of a trial's process with TensorFlow, measured with small models.
 _PROCESS_BYTES = 600_000_000
 
 
 def estimate(known: int, dataset_bytes: int, workers: int) -> int:
-    """Bytes that a trial takes: what earlier ones took, else TensorFlow and the examples on their way to it.
+    """Estimate the memory of a trial in bytes.
+
+    The estimate is the memory of earlier trials, else that of TensorFlow and twice the size of the data set.
 
     Args:
-        known: the most that a trial has taken; 0 where none has told.
-        dataset_bytes: of the data set.
-        workers: processes of a trial.
+        known: largest memory of an earlier trial's process in bytes; 0 where none is known.
+        dataset_bytes: size of the data set in bytes.
+        workers: number of processes of a trial.
     """
     return (known or _PROCESS_BYTES + 2 * dataset_bytes) * workers
 
 
 @contextmanager
 def reserve(need: int, fit: int, say: Callable[[str], None]) -> Iterator[int]:
-    """Reserves memory, so that another search sees it, until the block ends.
+    """Reserve memory until the block ends, visibly to other searches.
 
     Args:
-        need: bytes of a trial.
-        fit: trials beside each other that there are processors for.
-        say: is told what a trial needs and has.
+        need: memory of a trial in bytes.
+        fit: number of concurrent trials for which there are CPUs or GPUs.
+        say: called with a message on the memory that a trial needs and that is left.
 
     Yields:
-        How many trials are to run beside each other, at least one.
+        The number of concurrent trials, at least 1.
     """
     with memory.reserve(need, fit) as room:
         if room.left is not None:
@@ -46,7 +48,13 @@ def reserve(need: int, fit: int, say: Callable[[str], None]) -> Iterator[int]:
 
 
 def describe(need: int, room: memory.MemoryReservation, fit: int) -> str:
-    """What a trial needs and has."""
+    """Return a message on the memory that a trial needs and that is left.
+
+    Args:
+        need: memory of a trial in bytes.
+        room: reservation of the search.
+        fit: number of concurrent trials for which there are CPUs or GPUs.
+    """
     said = f"memory: a trial takes about {memory.gigabytes(need)}, {memory.gigabytes(room.left or 0)} are left"
     if (room.left or 0) < need:
         return f"{said}: one at a time, which may be too much; end other work, or lower batch_size"
@@ -54,12 +62,12 @@ def describe(need: int, room: memory.MemoryReservation, fit: int) -> str:
 
 
 class Throttle:
-    """Holds trials back where there is no memory for another process; one that runs may leave some.
+    """Delay of new trials while there is no memory for another process.
 
     Args:
-        need: bytes that a trial is thought to take; 0 where memory is not looked at.
-        concurrent: processes beside each other.
-        say: is told once that trials wait.
+        need: estimated memory of a trial in bytes; 0 to ignore memory.
+        concurrent: maximum number of concurrent processes.
+        say: called with a message once trials have to wait, and whenever the limit is lowered.
     """
 
     def __init__(self, need: int, concurrent: int, say: Callable[[str], None]):
@@ -68,28 +76,40 @@ class Throttle:
         self._say, self._said = say, False
 
     def began(self, handed: int) -> None:
-        """A trial was handed out; so many are on their way."""
+        """Register that a trial was handed out.
+
+        Args:
+            handed: number of trials that are handed out now.
+        """
         self._processes = max(self._processes, min(handed, self.concurrent))
 
     def learn(self, taken: int) -> None:
-        """A trial has taken so many bytes."""
+        """Raise the estimate to the memory that a trial has taken.
+
+        Args:
+            taken: memory of the trial in bytes.
+        """
         if self.need:
             self.need = max(self.need, taken)
 
     def lower(self) -> None:
-        """Memory ran out: from now on a trial less runs beside the others."""
+        """Lower the limit of concurrent trials by one after memory ran out; at least one remains."""
         before, self._limit = self._limit, max(1, min(self._limit, self._processes) - 1)
         if self._limit < before:
             self._say(f"a trial ran out of memory: {self._limit} at a time from now on")
 
     def must_wait(self, handed: int) -> bool:
-        """Whether the next trial waits while so many are on their way."""
+        """Return whether the next trial has to wait.
+
+        Args:
+            handed: number of trials that are handed out now.
+        """
         if not handed:
             return False
         if self._limit < self.concurrent:
             return handed >= self._limit
         if not self.need or handed < self._processes or self._processes == self.concurrent:
-            return False  # a process is there, and has its memory
+            return False  # an existing process, which has its memory, takes the trial
         left = memory.unreserved()
         if left is None:
             return False
@@ -103,7 +123,11 @@ class Throttle:
         return True
 
     def explain(self, error: BaseException) -> ResourceError | None:
-        """One line in place of an error of Ray's that memory is the cause of; None for any other."""
+        """Return a one-line error in place of a Ray error caused by lack of memory; None for any other error.
+
+        Args:
+            error: error that Ray raised.
+        """
         left = memory.unreserved()
         if not memory.is_out_of_memory(error) and (not self.need or left is None or left >= self.need):
             return None

@@ -1,4 +1,4 @@
-"""What a person sees of a search under way, on standard error: a live table, or without a terminal a line a trial."""
+"""Progress display of a search on standard error: a live table, or a line per trial where there is no terminal."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ _SHOWN_ENDED = 5
 
 @dataclass
 class Row:
-    """A trial on the board."""
+    """A trial's row of the table."""
 
     name: str
     settings: Mapping[str, Any]
@@ -32,14 +32,14 @@ class Row:
 
 
 def value_text(value: Any) -> str:
-    """A setting's value in a table."""
+    """Return a setting's value as text for a table."""
     if isinstance(value, float):
         return f"{value:.4g}"
     return "none" if value is None else str(value) or "-"
 
 
 def duration_text(seconds: float) -> str:
-    """Such as "45s", "3m 20s" or "2h 05m"."""
+    """Return a duration as text, such as "45s", "3m 20s" or "2h 05m"."""
     seconds = int(seconds)
     if seconds < 60:
         return f"{seconds}s"
@@ -50,17 +50,21 @@ def duration_text(seconds: float) -> str:
 
 @dataclass
 class ProgressTable:
-    """The trials of a session and how they stand. Used from the driver's main thread and from its watcher.
+    """Table of a session's trials and their states.
+
+    Use it as a context manager. It may be called from the driver's main thread and from its watcher thread.
 
     Attributes:
-        title: such as "search jena-rnn-search-0123456789".
-        total: trials asked for.
-        epochs: the most that a trial gets.
-        quiet: show nothing.
-        budget: seconds in all, or None.
-        spent: seconds of earlier sessions.
-        done: trials that had ended before.
-        best: lowest val_loss before.
+        title: title, such as "search jena-rnn-search-0123456789".
+        total: number of requested trials.
+        epochs: maximum number of epochs of a trial.
+        quiet: whether to show nothing. Defaults to True.
+        budget: time limit of the search in seconds, or None.
+        spent: duration of earlier sessions in seconds.
+        done: number of trials that have ended, those of earlier sessions included.
+        best: lowest val_loss so far, that of earlier sessions included, or None.
+        note: text at the end of the header.
+        rows: rows by the name of the trial.
     """
 
     title: str
@@ -91,50 +95,72 @@ class ProgressTable:
             self._live.stop()
 
     def start_clock(self) -> None:
-        """Trials begin to run."""
+        """Start the clock of this session, when the trials begin to run."""
         self._started = time.monotonic()
         self.note = "starting trials"
         if self._live is None:
             self._console.print(f"{self.title}: {self.total - self.done} to train")
 
     def say(self, line: str) -> None:
-        """A line beside the table."""
+        """Print a line above the table.
+
+        Args:
+            line: text of the line.
+        """
         console = self._console if self._live is None else self._live.console
         if not self.quiet:
             console.print(line)
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the clock was started, with those of earlier sessions."""
+        """Seconds since the clock was started, those of earlier sessions included."""
         return self.spent + time.monotonic() - self._started
 
     def add(self, name: str, settings: Mapping[str, Any]) -> None:
-        """A trial that waits for its turn."""
+        """Add a waiting trial.
+
+        Args:
+            name: name of the trial.
+            settings: searched settings of the trial.
+        """
         with self._lock:
             self.rows[name] = Row(name, settings)
 
     def begin(self, name: str) -> None:
-        """A trial's process works on it."""
+        """Mark a trial as running."""
         with self._lock:
             self.note = ""
             row = self.rows[name]
             row.state, row.began = "running", time.monotonic()
 
     def epoch(self, name: str, epoch: int, score: float) -> None:
-        """A trial has finished an epoch."""
+        """Update a trial that has finished an epoch.
+
+        Args:
+            name: name of the trial.
+            epoch: number of finished epochs.
+            score: lowest val_loss of the trial so far.
+        """
         with self._lock:
             row = self.rows[name]
             row.epoch, row.val_loss = epoch, score
             self.best = score if self.best is None else min(self.best, score)
 
     def lost(self, name: str) -> None:
-        """A trial's process was lost: it waits for another one."""
+        """Mark a trial as waiting after its process was lost."""
         with self._lock:
             self.rows[name].state = "waiting"
         self.say(f"{name}: its process was lost; it goes on from its last epoch")
 
     def end(self, name: str, state: str, error: str | None = None, *, seconds: float = 0.0) -> None:
-        """A trial has ended; without a terminal its line is printed."""
+        """Mark a trial as ended; without a terminal its line is printed.
+
+        Args:
+            name: name of the trial.
+            state: state of the trial, such as "finished".
+            error: why the trial failed, or None.
+            seconds: duration of its training.
+        """
         with self._lock:
             row = self.rows[name]
             row.state, row.error, row.seconds = state, error, seconds
@@ -149,12 +175,12 @@ class ProgressTable:
         self._console.print(f"{self.done:>3}/{self.total} {name} {figures}{reason}  {settings}")
 
     def withdraw(self, name: str) -> None:
-        """A trial that was never begun is no longer waited for."""
+        """Remove a trial that was never begun."""
         with self._lock:
             self.rows.pop(name, None)
 
     def header(self) -> str:
-        """One line: how far the search is."""
+        """Return a line with the progress of the search."""
         running = sum(row.state == "running" for row in self.rows.values())
         parts = [f"{self.done} of {self.total} ended", f"{running} running"]
         if self.best is not None:

@@ -1,4 +1,4 @@
-"""The best settings and the defaults, trained with several seeds: does the winner win beyond its one seed?"""
+"""Refit of a search: train the best settings and the defaults with several seeds, to compare them beyond one seed."""
 
 import statistics
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from raysq.tuning.session import TrialResult, TrialSpec
 
 
 class RefitScheduler:
-    """A run for each seed of each row, in the experiment's `refit/`.
+    """Scheduler of a refit: one run per seed and row of settings, in the experiment's `refit/` directory.
 
     Args:
         experiment: a search that has ended.
-        seeds: how many, from 0.
-        fixed: settings of all trials of the search.
+        seeds: number of seeds, which are counted from 0.
+        fixed: settings that are fixed for all trials of the search.
     """
 
     def __init__(self, experiment: Experiment, seeds: int, fixed: Mapping[str, Any]):
@@ -28,7 +28,7 @@ class RefitScheduler:
         trials = experiment.trials
         defaults = next((trial for trial in trials if trial["number"] == 1), trials[0])
         self.rows = {"best": trials[0]["settings"], "defaults": defaults["settings"]}
-        # Where the defaults won they are trained once.
+        # If the defaults are the best settings, train them once.
         same = self.rows["best"] == self.rows["defaults"]
         self._prefix = {"best": f"trial-{trials[0]['number']:02}", "defaults": "trial-01"}
         problems = ["defaults"] if same else ["best", "defaults"]
@@ -50,11 +50,11 @@ class RefitScheduler:
             (self.folder / one.name / "failure.json").unlink(missing_ok=True)
 
     def _name(self, row: str, seed: int) -> str:
-        # By trial, not by rank: more trials may bring another winner.
+        # Named by the trial's number, since further trials may change the rank.
         return f"{self._prefix[row]}-seed-{seed}"
 
     def next(self) -> TrialSpec | Literal["finished"] | None:
-        """The next run."""
+        """Return the next run, or "finished"."""
         if not self._waiting:
             return "finished"
         run = self._waiting.pop(0)
@@ -62,14 +62,20 @@ class RefitScheduler:
         return run
 
     def again(self, name: str) -> None:
-        """Put a run first that was handed out and lost, without an end of its own."""
+        """Put a lost run at the front of the queue."""
         self._waiting.insert(0, self._handed.pop(name))
 
     def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
-        """Nothing is kept beside the run's own record."""
+        """Do nothing; the run keeps its own record."""
 
     def ended(self, name: str, reason: str | None, error: str | None) -> TrialResult:
-        """A run that failed ends the refit: a mean over fewer seeds would be another figure."""
+        """Return the result of a run; a failed run stops the refit, since a mean over fewer seeds is not comparable.
+
+        Args:
+            name: name of the run.
+            reason: why the session stops, or None.
+            error: how the run's process was lost, or None.
+        """
         run = Run(self.folder / name, None)  # type: ignore[arg-type]
         if (message := error or run.failure()) is not None:
             self.failures[name] = message
@@ -78,7 +84,10 @@ class RefitScheduler:
         return TrialResult("finished" if result else "interrupted", seconds=result["seconds"] if result else 0.0)
 
     def conclude(self, reason: str | None) -> None:
-        """Writes `refit.json`.
+        """Write `refit.json`.
+
+        Args:
+            reason: why the session was stopped, or None.
 
         Raises:
             Interrupted: the session was stopped.
@@ -103,11 +112,11 @@ class RefitScheduler:
 
 
 def is_done(experiment: Experiment, seeds: int) -> bool:
-    """Whether `refit.json` has these seeds of the present best settings."""
+    """Return whether `refit.json` has this number of seeds of the present best settings."""
     try:
         refit = experiment.refit
     except DamagedError:
-        return False  # it is written again: its runs are there
+        return False  # the file is written again from its runs
     if not refit or len(refit["seeds"]) != seeds:
         return False
     return bool(refit["rows"][0]["settings"] == experiment.trials[0]["settings"])
@@ -121,7 +130,7 @@ def _metrics(directory: Path, trust: bool) -> dict[str, float]:
 
 
 def _summary(found: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
-    """Mean and sample deviation (0 for one seed) of each metric, and its values."""
+    """Return mean, sample standard deviation (0 for one seed) and values of each metric."""
     summary = {}
     for name in found[0]:
         values = [metrics[name] for metrics in found]

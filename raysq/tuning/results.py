@@ -1,4 +1,4 @@
-"""What a search leaves: the best trial as a whole run, `best.json`, and the tables that people read."""
+"""Results of a search: the exported best trial, `best.json`, and the printed tables."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,14 +18,24 @@ from raysq.tuning.scheduler import SearchScheduler, trial_directory
 
 
 def is_exported(directory: Path) -> bool:
-    """Whether a run has its result and its model file."""
+    """Return whether a run has its result and its model file."""
     return (directory / "result.json").exists() and (directory / "model.keras").exists()
 
 
 def export_best(order: TrialContext, directory: Path, ended: str) -> None:
-    """Gives a trial that was not trained to its end, or was not the best then, its model file and test figures.
+    """Export the best trial: write its model file and evaluate the test split.
 
-    In a Ray task, where trials ran: TensorFlow stays out of the driver, and a GPU is used where trials had one.
+    Needed where the trial was stopped early, or was not the best when it ended. It is done in a Ray task, so that the
+    driver does not import TensorFlow, and so that a GPU is used if the trials had one.
+
+    Args:
+        order: context of the trials.
+        directory: directory of the trial's run.
+        ended: state of the trial, such as "stopped early".
+
+    Raises:
+        ResourceError: the machine ran out of memory.
+        RaysqError: the trial cannot be evaluated.
     """
     import ray
 
@@ -56,7 +66,13 @@ def _conclude(order: TrialContext, directory: str, ended: str) -> None:
 
 
 def write_best(experiment: Experiment, agenda: SearchScheduler, seconds: float) -> None:
-    """Writes `trials.json` and, last, `best.json`."""
+    """Write `trials.json` and then `best.json`.
+
+    Args:
+        experiment: the search.
+        agenda: scheduler of the search, which has a best trial.
+        seconds: duration of the search.
+    """
     record = agenda.best()
     assert record is not None
     run = Run.open(trial_directory(experiment, record), trust=experiment.trust)
@@ -79,7 +95,12 @@ def write_best(experiment: Experiment, agenda: SearchScheduler, seconds: float) 
 
 
 def show(experiment: Experiment, console: Any) -> None:
-    """Prints the trials, why some failed, the best of them, and what to do with it."""
+    """Print the trials, the reasons of failures, the best settings, and commands for the next steps.
+
+    Args:
+        experiment: a search that has ended.
+        console: console to print on.
+    """
     trials, best = experiment.trials, experiment.best or {}
     names = list(trials[0]["settings"])
     title = "synthetic sample data" if best.get("synthetic") else None
@@ -119,7 +140,12 @@ def show(experiment: Experiment, console: Any) -> None:
 
 
 def show_refit(refit: Mapping[str, Any], console: Any) -> None:
-    """Prints mean and deviation of every test metric, the best settings beside the defaults."""
+    """Print mean and standard deviation of each test metric, for the best settings and the defaults.
+
+    Args:
+        refit: content of `refit.json`.
+        console: console to print on.
+    """
     rows = refit["rows"]
     names = [name for name in rows[0]["metrics"] if name.startswith("test_")] or list(rows[0]["metrics"])
     seeds = len(refit["seeds"])
@@ -139,7 +165,7 @@ def _table(*columns: str, title: str | None) -> Any:
         title=title, box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", header_style="bold"
     )
     for column in columns:
-        # A long name in two lines: a search has many columns, a terminal may be narrow.
+        # Break long names into lines, since a search has many columns and a terminal may be narrow.
         heading = lines(*column.replace("_", "_ ").split(" ")) if len(column) > 9 else column
         table.add_column(heading, overflow="fold")
     return table
@@ -148,7 +174,7 @@ def _table(*columns: str, title: str | None) -> Any:
 def _print(console: Any, table: Any) -> None:
     from raysq.display.console import Console
 
-    # Without a terminal there is no width to keep to.
+    # Without a terminal there is no width limit.
     wide = console if console.is_terminal else Console(file=console.file, width=240)
     wide.print(table, soft_wrap=False)
 
@@ -158,5 +184,11 @@ def _pairs(settings: Mapping[str, Any]) -> str:
 
 
 def with_folder(order: TrialContext, folder: Path, *, whole: bool) -> TrialContext:
-    """The same order for runs in another folder."""
+    """Return a copy of the context for runs in another folder.
+
+    Args:
+        order: context of the trials.
+        folder: folder of the runs.
+        whole: whether every run is exported.
+    """
     return replace(order, folder=str(folder), whole=whole)

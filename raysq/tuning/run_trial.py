@@ -1,4 +1,4 @@
-"""What runs in a trial's process: one run of a search, from its checkpoint if it has one."""
+"""Work of a trial's process: train one run of a search, from its checkpoint if it has one."""
 
 import contextlib
 import threading
@@ -18,7 +18,7 @@ from raysq.training.compiled_cache import CompiledCache
 from raysq.training.run import Run
 from raysq.training.run_config import import_from, resolve_config
 
-# Kept between the trials of one process.
+# Shared by the trials of one process.
 _programs = CompiledCache()
 _POLL_SECONDS = 0.5
 _LOCK_SECONDS = 60.0
@@ -26,21 +26,22 @@ _LOCK_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class TrialContext:
-    """What the trials of a session have in common; small, it travels to every process.
+    """Values shared by the trials of a session. It is small and is sent to every process.
 
     Attributes:
-        task: its name.
-        model: the model.
-        data: the data set's directory.
-        handle: for nodes that do not see that directory.
-        folder: where the runs lie.
-        stop: a file; while it is there, trials save where they are and end.
-        workers: of a trial; more than 1 are a worker group.
+        task: name of the task.
+        model: name of the model, or `package.module:function`.
+        data: directory of the data set.
+        handle: reference to the data set for nodes that do not see that directory, from
+            `raysq.distributed.placement.broadcast`.
+        folder: folder of the runs.
+        stop: path of a file. While the file exists, trials save their state and end.
+        workers: number of workers of a trial. More than one form a worker group.
         gpu: GPUs of a worker.
-        whole: whether every run gets its model file and test figures, or only one that is the best so far.
-        place: where models of a person's own are found, from `import_place`.
-        source: digest and folder of the source of such a model, which an edit during the search does not change.
-        trust: whether links may lead out of runs that are there.
+        whole: whether every run is exported and evaluated on the test split, or only the best one so far.
+        place: where the user's own models are found; result of `import_place`.
+        source: digest and folder of the source of such a model, so that an edit during the search has no effect.
+        trust: whether links may lead out of existing runs.
     """
 
     task: str
@@ -58,10 +59,16 @@ class TrialContext:
 
 
 def run_trial(order: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
-    """Train one run and report each of its epochs to Ray Tune; its own failure is noted in the run's folder.
+    """Train one run and report each epoch to Ray Tune; a failure of the run is recorded in its directory.
+
+    Args:
+        order: context of the trials.
+        name: name of the run.
+        seed: seed of the run.
+        settings: all settings of the run that are given.
 
     Raises:
-        Exception: what Ray says of a process, a node or an object that was lost.
+        Exception: Ray lost a process, a node or an object.
     """
     directory = Path(order.folder) / name
     import_from(order.place)
@@ -70,24 +77,28 @@ def run_trial(order: TrialContext, name: str, seed: int, settings: Mapping[str, 
             raise Interrupted("stopped before it began")
         _train(order, name, seed, settings)
     except Interrupted:
-        # It has saved its state, and the driver knows why it had to stop. Of a trial without any result Ray Tune
-        # would print a line.
+        # The run has saved its state, and the driver knows why it stopped. Report a result, since Ray Tune prints a
+        # line for a trial without one.
         _report({"name": name, "epoch": 0})
     except Exception as error:
         if is_loss(error):
-            raise  # no fault of the trial: the driver has it tried again
+            raise  # not caused by the trial: the driver retries it
         _programs.drop()
         message = explain(error)
         directory.mkdir(parents=True, exist_ok=True)
         if not isinstance(error, RaysqError):
             (directory / "failure.log").write_text(traceback.format_exc())
-        # Messages that differ only in the run's own folder have the same cause.
+        # Messages that differ only in the run's directory have the same cause.
         write_failure(directory, message.replace(str(directory), name))
         _report({"name": name, "epoch": 0})
 
 
 def explain(error: BaseException) -> str:
-    """One line that says why a trial failed."""
+    """Return the reason of a trial's failure in one line.
+
+    Args:
+        error: error that ended the trial.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else ""
     problem = type(error).__name__
@@ -97,7 +108,12 @@ def explain(error: BaseException) -> str:
 
 
 def write_failure(directory: Path, message: str) -> None:
-    """Notes why a run failed, where a worker group notes it too."""
+    """Write `failure.json`, the reason why a run failed.
+
+    Args:
+        directory: directory of the run.
+        message: the reason.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "failure.json", {"message": message})
 
@@ -108,7 +124,7 @@ def _train(order: TrialContext, name: str, seed: int, settings: Mapping[str, Any
     run = Run.create(config, name=name, folder=Path(order.folder), trust=order.trust)
     reporter = _Reporter(name, lowest(run.metrics()))
     for record in run.metrics()[-1:]:
-        reporter.epoch(record)  # reached before an interruption
+        reporter.epoch(record)  # trained before an interruption
     if run.result() is not None:
         return
     with _locked(run):
@@ -117,7 +133,7 @@ def _train(order: TrialContext, name: str, seed: int, settings: Mapping[str, Any
             return
         from raysq.training.worker import Hooks, configure, strategy, work
 
-        # A trial has one CPU: as many threads as cores would only push the other trials aside.
+        # A trial has one CPU; more threads would only slow down the other trials.
         configure(run.config.train_settings(), seed, gpu=order.gpu > 0, threads=1)
         stop = Path(order.stop)
         hooks = Hooks(
@@ -135,7 +151,7 @@ def _train(order: TrialContext, name: str, seed: int, settings: Mapping[str, Any
 
 
 def _train_group(order: TrialContext, run: Run, reporter: "_Reporter") -> None:
-    """Starts a worker group and reports what its chief writes. When this process ends, so does the group."""
+    """Train in a worker group and report the records that its chief writes. The group ends with this process."""
     from raysq.training.backends import ray_train
 
     failures: list[BaseException] = []
@@ -164,8 +180,11 @@ def _train_group(order: TrialContext, run: Run, reporter: "_Reporter") -> None:
 
 
 class _Reporter:
-    """Tells Ray Tune of every epoch: its val_loss, as `score` the lowest so far, by which trials are judged, and as
-    `memory` the most bytes that this process held; 0 of a worker group, whose processes are others."""
+    """Reporter of epochs to Ray Tune.
+
+    A report holds `val_loss`, `score` (the lowest val_loss so far, which the scheduler compares) and `memory` (the
+    largest memory of this process in bytes). `memory` is 0 for a worker group, which runs in other processes.
+    """
 
     def __init__(self, name: str, score: float):
         self.name = name
@@ -173,7 +192,7 @@ class _Reporter:
         self.memory = 0
 
     def progress(self, state: Any, loss: float, steps: int) -> None:
-        """Some steps have been trained."""
+        """Update the memory after a call of compiled steps."""
         self.memory = max(self.memory, memory.resident())
 
     def epoch(self, record: Mapping[str, Any]) -> None:
@@ -189,23 +208,27 @@ def _report(values: Mapping[str, Any]) -> None:
 
 
 def _is_best(run: Run) -> bool:
-    """Whether no other run of the folder has a lower val_loss."""
+    """Return whether no other run of the folder has a lower val_loss."""
     mine = lowest(run.metrics())
     for path in run.directory.parent.glob("*/metrics.jsonl"):
-        with contextlib.suppress(DamagedError):  # the driver says that this trial failed
+        with contextlib.suppress(DamagedError):  # the driver reports that trial as failed
             if path.parent != run.directory and lowest(Run(path.parent, run.config).metrics()) < mine:
                 return False
     return True
 
 
 def lowest(records: list[dict[str, Any]]) -> float:
-    """The lowest val_loss of an epoch."""
+    """Return the lowest val_loss of an epoch; infinity where there are no records.
+
+    Args:
+        records: records of a run's epochs.
+    """
     return min((record["val_loss"] for record in records), default=float("inf"))
 
 
 @contextmanager
 def _locked(run: Run) -> Iterator[None]:
-    """Holds the run; a process of it that was just killed, or told to stop, may need a moment to let go."""
+    """Lock the run; wait up to a minute for an earlier process that was killed or is stopping."""
     deadline = time.monotonic() + _LOCK_SECONDS
     while True:
         lock = run.lock()
