@@ -75,7 +75,7 @@ class Events(Callback):
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Handle the loss of a trial's process that Ray Tune does not restart.
 
-        Ray Tune does not restart a trial that has no failures left, or one that has just begun.
+        Ray Tune does not restart a trial whose `max_failures` is 0, or one that has just begun.
         """
         ran_out = is_out_of_memory(_last_error(trial))
         if self._session.lose(_name(trial), ran_out):

@@ -1,4 +1,4 @@
-"""The trials of a search: which come next, what was reached, and when the search should stop."""
+"""Scheduler of a search: its next trials, their records, and when the search should stop."""
 
 import contextlib
 from collections.abc import Mapping
@@ -13,24 +13,28 @@ from raysq.tuning.run_trial import lowest
 from raysq.tuning.session import TrialResult, TrialSpec
 from raysq.tuning.space import Space, rounded
 
-# So many trials that failed for the same cause, and none that did better, end a search.
+# A search ends if its first trials, this many, failed for the same cause and no trial did better.
 _ALIKE = 3
 
 
 def run_name(number: int) -> str:
-    """The folder of a trial's run."""
+    """Return the name of a trial's run.
+
+    Args:
+        number: number of the trial, counted from 1.
+    """
     return f"trial-{number:02}"
 
 
 class SearchScheduler:
-    """The trials of an experiment, kept in its `trials.json` from the moment they are drawn.
+    """Scheduler of an experiment's trials, which are recorded in `trials.json` as soon as they are drawn.
 
     Args:
-        experiment: whose trials they are; the search holds its lock.
-        space: what is searched.
-        trials: how many are asked for.
-        seed: of the search and of every trial.
-        fixed: settings of all trials.
+        experiment: the experiment, whose lock the search holds.
+        space: search space.
+        trials: number of requested trials.
+        seed: seed of the search and of every trial.
+        fixed: settings that are fixed for all trials.
         searcher: "random" or "optuna".
     """
 
@@ -43,7 +47,7 @@ class SearchScheduler:
         self.trials = trials if self.points is None else len(self.points)
         self.records: dict[int, dict[str, Any]] = {record["number"]: record for record in experiment.trials}
         for record in self.records.values():
-            if record["state"] == "interrupted":  # it may have ended just before the driver did
+            if record["state"] == "interrupted":  # it may have ended shortly before the driver
                 self._look(record, "interrupted")
         self.optuna = _Optuna(space, seed, self.records.values()) if searcher == "optuna" else None
         self._waiting: list[int] = []
@@ -51,19 +55,19 @@ class SearchScheduler:
     # ---- before a session
 
     def unfinished(self) -> list[dict[str, Any]]:
-        """Trials that were interrupted."""
+        """Return the records of interrupted trials."""
         return [record for record in self.records.values() if record["state"] not in ENDED]
 
     def out_of_time(self) -> list[dict[str, Any]]:
-        """Trials that a budget ended."""
+        """Return the records of trials that ended because the time limit was reached."""
         return [record for record in self.records.values() if record["state"] == "out of time"]
 
     def missing(self) -> int:
-        """How many are still to be drawn."""
+        """Return the number of trials that are not drawn yet."""
         return max(0, self.trials - len(self.records))
 
     def prepare(self) -> None:
-        """Lets the unfinished ones, and those that a budget ended, be trained on."""
+        """Queue the interrupted trials and those that are out of time, to continue them."""
         self._waiting = sorted(record["number"] for record in [*self.unfinished(), *self.out_of_time()])
         for number in self._waiting:
             for name in ("result.json", "model.keras"):
@@ -71,22 +75,25 @@ class SearchScheduler:
             self.records[number]["state"] = "interrupted"
 
     def left(self) -> int:
-        """How many this session is to train."""
+        """Return the number of trials for this session."""
         return len(self._waiting) + self.missing()
 
     def past(self) -> dict[str, list[dict[str, Any]]]:
-        """The epochs of the trials that have ended, by name: a scheduler should know them."""
+        """Return the epoch records of ended trials by name, for Ray Tune's scheduler."""
         found = {}
         for number, record in sorted(self.records.items()):
             if record["state"] in ("finished", "stopped early"):
-                with contextlib.suppress(DamagedError):  # the scheduler then knows of one trial fewer
+                with contextlib.suppress(DamagedError):  # leave out a damaged trial
                     found[run_name(number)] = Run(self.folder / run_name(number), None).metrics()  # type: ignore[arg-type]
         return found
 
     # ---- during a session
 
     def next(self) -> TrialSpec | Literal["finished"] | None:
-        """The next trial: those that are continued, then new ones, the defaults first."""
+        """Return the next trial, or "finished".
+
+        Queued trials come first, then new ones. The first new trial has the default settings.
+        """
         if self._waiting:
             number = self._waiting.pop(0)
         elif not self.missing():
@@ -100,7 +107,7 @@ class SearchScheduler:
         return TrialSpec(run_name(number), settings, {**self.fixed, **settings}, self.seed)
 
     def again(self, name: str) -> None:
-        """Put a trial first that was handed out and lost, without an end of its own."""
+        """Put a lost trial at the front of the queue."""
         self._waiting.insert(0, self._record(name)["number"])
 
     def _draw(self, number: int) -> dict[str, Any]:
@@ -110,24 +117,27 @@ class SearchScheduler:
         return dict(self.space.defaults) if number == 1 else self.optuna.suggest(number)
 
     def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
-        """A trial has finished an epoch; its process has held so many bytes."""
+        """Record a finished epoch of a trial; see `raysq.tuning.session.TrialScheduler.reported`."""
         record = self._record(name)
         record["epochs"], record["val_loss"] = epoch, score
         record["memory"] = max(record.get("memory", 0), memory)
 
     def memory(self) -> int:
-        """The most bytes that the process of a trial has held; 0 where none has told."""
+        """Return the largest memory of a trial's process in bytes; 0 where none is known."""
         return max((record.get("memory", 0) for record in self.records.values()), default=0)
 
     def ended(self, name: str, reason: str | None, error: str | None) -> TrialResult:
-        """A trial has ended: notes what it reached; `stop` where the first trials all failed for the same cause."""
+        """Record the end of a trial; see `raysq.tuning.session.TrialScheduler.ended`.
+
+        The result asks the session to stop where the first trials all failed for the same cause.
+        """
         record = self._record(name)
         if error is not None:
             record["error"] = error
         stopped = {None: "stopped early", "out of time": "out of time"}.get(reason, "interrupted")
         self._look(record, stopped)
         if record["state"] in ("interrupted", "out of time") and not (self.folder / name / "config.json").exists():
-            del self.records[record["number"]]  # it was drawn and not begun
+            del self.records[record["number"]]  # drawn, but never begun
         elif self.optuna is not None and record["state"] in ENDED:
             self.optuna.tell(record)
         self.save()
@@ -139,7 +149,7 @@ class SearchScheduler:
         return self.records[int(name.removeprefix("trial-"))]
 
     def _look(self, record: dict[str, Any], state: str) -> None:
-        """Reads what the run's folder says of a trial."""
+        """Update a trial's record from its run's directory."""
         directory = self.folder / run_name(record["number"])
         run = Run(directory, None)  # type: ignore[arg-type]
         history: list[dict[str, Any]] = []
@@ -163,15 +173,16 @@ class SearchScheduler:
     # ---- after a session
 
     def cause(self) -> str | None:
-        """The one reason for which all trials that have ended or reported failed, or None."""
+        """Return the common cause if all trials that have ended or reported an epoch failed for it, else None."""
         known = self._known()
         reasons = {record["error"] for record in known}
         return reasons.pop() if len(reasons) == 1 and all(record["state"] == "failed" for record in known) else None
 
     def fails_alike(self) -> bool:
-        """Whether the first trials failed for the same cause, and none did better: others would fail too.
+        """Return whether the first trials failed for the same cause and no trial did better.
 
-        The first that were drawn, not the first that ended: a wrong value fails while the defaults still train.
+        The remaining trials would then fail too. The first trials are those drawn first, since a trial with a wrong
+        value may fail while the defaults are still training.
         """
         first = [self.records[number]["state"] for number in sorted(self.records)[:_ALIKE]]
         return first == ["failed"] * _ALIKE and self.cause() is not None
@@ -180,19 +191,19 @@ class SearchScheduler:
         return [record for record in self.records.values() if record["state"] in ENDED or record["epochs"]]
 
     def ranked(self) -> list[dict[str, Any]]:
-        """The records, best first; those that failed last."""
+        """Return the records of all trials, best first and failed ones last."""
         return sorted(
             self.records.values(),
             key=lambda one: (one["state"] == "failed", one["val_loss"] is None, one["val_loss"], one["number"]),
         )
 
     def best(self) -> dict[str, Any] | None:
-        """The record with the lowest val_loss, if any trial has one and did not fail."""
+        """Return the record with the lowest val_loss among trials that did not fail, or None."""
         first = next(iter(self.ranked()), None)
         return first if first and first["state"] != "failed" and first["val_loss"] is not None else None
 
     def give_up(self) -> None:
-        """A budget is spent: what was interrupted ends where it is."""
+        """Mark interrupted trials as out of time, and remove those that were never begun."""
         for record in self.unfinished():
             if record["run"]:
                 record["state"] = "out of time"
@@ -201,12 +212,12 @@ class SearchScheduler:
         self.save()
 
     def save(self) -> None:
-        """Writes `trials.json`."""
+        """Write `trials.json`."""
         write_json(self.experiment.directory / "trials.json", self.ranked())
 
 
 class _Optuna:
-    """Optuna's proposals, through Ray Tune's searcher."""
+    """Optuna's suggestions, through Ray Tune's searcher."""
 
     def __init__(self, space: Space, seed: int, records: Any):
         require_optuna()
@@ -237,7 +248,11 @@ class _Optuna:
 
 
 def require_optuna() -> None:
-    """Raises UsageError where Optuna is not installed."""
+    """Check that Optuna is installed, and silence its log.
+
+    Raises:
+        UsageError: Optuna is not installed.
+    """
     try:
         import optuna
 
@@ -247,5 +262,10 @@ def require_optuna() -> None:
 
 
 def trial_directory(experiment: Experiment, record: Mapping[str, Any]) -> Path:
-    """Where a trial's run lies."""
+    """Return the directory of a trial's run.
+
+    Args:
+        experiment: the experiment.
+        record: record of the trial.
+    """
     return experiment.directory / "trials" / run_name(record["number"])

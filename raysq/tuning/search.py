@@ -1,4 +1,4 @@
-"""A search over a task's settings on Ray Tune; every trial is a run of its own."""
+"""Hyperparameter search over a task's settings on Ray Tune; every trial is a separate run."""
 
 import contextlib
 import hashlib
@@ -54,38 +54,44 @@ def tune(
     quiet: bool = True,
     trust: bool = False,
 ) -> Experiment:
-    """Searches a task's space, the defaults first; the same call continues a search, or shows what it found.
+    """Search a task's space of settings; the first trial has the default settings.
 
-    More `trials` or a longer `time` continue a search that has ended.
+    The same call continues an interrupted search, or returns a finished one. More `trials` or a longer `time` continue
+    a search that has ended.
 
     Args:
         task: name of a task.
-        data: name or directory of a prepared data set; the task's newest if left out.
-        model: as for `train`; the task's model for searches if left out.
-        trials: how many.
-        workers_per_trial: 1 trains in the trial's process; more are a Ray Train worker group for each trial.
-        gpu: GPUs of a worker; may be a fraction for one worker.
-        scheduler: "asha" ends the worse trials early (asynchronous successive halving), "hyperband" is asynchronous
-            too, ASHA with three brackets of different patience, "none" trains all to their end.
+        data: name or directory of a prepared data set. Defaults to the task's newest.
+        model: name of a model, or `package.module:function`; see `train`. Defaults to the task's model for searches.
+        trials: number of trials. Defaults to 16.
+        workers_per_trial: number of workers of a trial. One worker trains in the trial's process. Several form a Ray
+            Train worker group for each trial. Defaults to 1.
+        gpu: GPUs of a worker. It may be a fraction below 1 if a trial has one worker. Defaults to 0.
+        scheduler: "asha" stops worse trials early (asynchronous successive halving). "hyperband" is ASHA with three
+            brackets of different patience. "none" trains all trials to their end.
         searcher: "random", or "optuna" for Bayesian optimization (needs `raysq[optuna]`).
-        time: seconds, or text such as "30m", "2h" or "1h30m", after which trials are ended; counted over all sessions.
-        max_concurrent: trials beside each other; as many as the cluster holds if left out.
-        refit: train the best settings and the defaults with so many seeds at the end.
-        storage: folder of experiments; RAYSQ_HOME/experiments if left out.
-        seed: of the search and of every trial.
-        settings: fixed for all trials.
-        search: what is searched instead of the task's space: setting -> choices, ("uniform" | "loguniform" |
-            "randint", low, high), or text such as "uniform(0,0.5)".
-        name: of the experiment.
-        fresh: forget what it reached before.
-        quiet: show no progress.
-        trust: whether links may lead out of the folder of a search that is there and is continued.
+        time: time limit in seconds, or text such as "30m", "2h" or "1h30m". It is counted over all sessions. Defaults
+            to no limit.
+        max_concurrent: maximum number of concurrent trials. Defaults to as many as the cluster's resources allow.
+        refit: number of seeds with which the best settings and the defaults are trained at the end. Defaults to 0.
+        storage: folder of experiments. Defaults to RAYSQ_HOME/experiments.
+        seed: seed of the search and of every trial. Defaults to 0.
+        settings: settings that are fixed for all trials, by name.
+        search: domains by setting, which replace the task's space. A domain is a list of choices, a range
+            ("uniform" | "loguniform" | "randint", low, high), or text such as "uniform(0,0.5)".
+        name: name of the experiment. Defaults to an id made of task, model, data, settings and space.
+        fresh: whether to discard the experiment's earlier progress. Defaults to False.
+        quiet: whether to hide progress. Defaults to True.
+        trust: whether links may lead out of the directory of an existing experiment. Defaults to False.
+
+    Returns:
+        The experiment, with its best trial exported.
 
     Raises:
-        UsageError: a wrong name or value, or nothing to search.
-        ResourceError: a trial needs more than the cluster has.
-        RaysqError: every trial failed, or another process searches there.
-        Interrupted: stopped by a signal; the same call continues.
+        UsageError: a name or value is wrong, or there is nothing to search.
+        ResourceError: a trial needs more resources than the cluster has.
+        RaysqError: every trial failed, or another process runs the same search.
+        Interrupted: a signal stopped the search. The same call continues it.
 
     Example:
         >>> experiment = raysq.tune("jena", trials=16, time="2h", search={"units": [16, 32]})
@@ -98,7 +104,7 @@ def tune(
     dataset = train.dataset(task, data, quiet=quiet)
     config = train.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, fits=False)
     idle: tuple[str, ...] = ()
-    with contextlib.suppress(RaysqError):  # the defaults may be what cannot be built: each trial says it for itself
+    with contextlib.suppress(RaysqError):  # the model may not build with the defaults; each trial reports its own error
         idle = idle_settings(config, dataset)
     if refused := [key for key in idle if key in fixed]:
         raise UsageError(
@@ -170,14 +176,14 @@ def _check(
 
 
 def _identity(config: RunConfig, space: Space, scheduler: str, searcher: str, workers: int) -> str:
-    """Not of the number of trials and the time: asking for more continues."""
+    """Return the id of a search; the number of trials and the time limit are left out, so that both may be raised."""
     parts = [config.id, dict(space.domains), scheduler, searcher, workers]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:10]
     return f"{config.task}-{config.model.split(':')[-1]}-search-{digest}"
 
 
 class _Search:
-    """One call of `tune`, under the experiment's lock."""
+    """State of one call of `tune`, which holds the experiment's lock."""
 
     def __init__(
         self,
@@ -196,7 +202,7 @@ class _Search:
 
     @property
     def order(self) -> TrialContext:
-        """What trials have in common; joins or starts Ray, and checks what it can hold."""
+        """Context of the trials; the first access joins or starts Ray and checks its resources."""
         if self._order is None:
             ensure_ray()
             what = "a trial" if self.workers == 1 else "a worker"
@@ -219,7 +225,13 @@ class _Search:
         return self._order
 
     def is_over(self, budget: float | None) -> bool:
-        """Whether nothing is left to be done: all trials have ended, the budget is spent, or all failed alike."""
+        """Return whether nothing is left to train.
+
+        All trials have ended, the time limit is reached, or the first trials failed for the same cause.
+
+        Args:
+            budget: time limit in seconds, or None.
+        """
         if budget is not None and self.experiment.seconds >= budget:
             self.agenda.give_up()
             return True
@@ -228,10 +240,14 @@ class _Search:
         return not (self.agenda.missing() or self.agenda.unfinished() or self.agenda.out_of_time())
 
     def run(self, scheduler: str, budget: float | None) -> None:
-        """Trains what is to be trained.
+        """Train the remaining trials.
+
+        Args:
+            scheduler: name of the scheduler.
+            budget: time limit in seconds, or None.
 
         Raises:
-            Interrupted: a signal stopped it.
+            Interrupted: a signal stopped the search.
         """
         epochs = self.config.train_settings().epochs
         self.agenda.prepare()
@@ -255,7 +271,7 @@ class _Search:
                     self.agenda,
                     board,
                     concurrent=concurrent,
-                    # A proposal is better when it knows more results.
+                    # Draw Optuna's trials as late as possible, when more results are known.
                     ahead=ahead if self.agenda.optuna is None else 0,
                     scheduler=lambda: make_scheduler(scheduler, epochs, self.agenda.past()),
                     need=need,
@@ -271,20 +287,20 @@ class _Search:
             self.agenda.give_up()
 
     def _concurrency(self, left: int) -> tuple[int, int]:
-        """Trials beside each other, and how many more may wait for a process of one that ends."""
+        """Return the number of concurrent trials, and the number of further trials that may wait for a process."""
         most = room_for({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
         fit = max(1, min(left, most if not can_grow() or self.workers > 1 else left))
         if self.max_concurrent and self.max_concurrent < fit:
             return self.max_concurrent, 0
-        # A group's trial holds no CPU: another that waits would start its group beside the others.
+        # A trial with a worker group holds no CPU itself, so a waiting trial would start its group at once.
         return fit, fit if self.workers == 1 else 0
 
     @contextlib.contextmanager
     def _room(self, left: int, board: ProgressTable) -> Iterator[tuple[int, int, int]]:
-        """As `_concurrency`, as far as the memory of this machine goes, and the bytes that a trial is thought to need.
+        """Reserve memory and yield the result of `_concurrency`, limited by memory, with a trial's estimated bytes.
 
-        The memory is reserved until the block ends, so that another search sees it. Of a cluster of several nodes
-        each watches over its own.
+        The memory is reserved until the block ends, visibly to other searches. On a cluster of several nodes nothing
+        is reserved, since each node monitors its own memory, and the estimate is 0.
         """
         fit, ahead = self._concurrency(left)
         if not is_alone():
@@ -295,7 +311,7 @@ class _Search:
             yield count, ahead if count == fit else 0, need
 
     def conclude(self) -> None:
-        """Makes the best trial a whole run and writes `best.json`.
+        """Export the best trial and write `best.json`.
 
         Raises:
             RaysqError: there is no best trial.
@@ -304,7 +320,7 @@ class _Search:
         if best is None:
             raise RaysqError(self._nothing())
         there = None
-        with contextlib.suppress(DamagedError):  # else it is written again
+        with contextlib.suppress(DamagedError):  # a damaged file is written again
             there = self.experiment.best
         directory = trial_directory(self.experiment, best)
         if there and there["run"] == best["run"] and results.is_exported(directory):
@@ -327,7 +343,7 @@ class _Search:
         return f"all {len(failed)} trials failed, the first with: {failed[0]['error']} ({self.experiment.directory})"
 
     def refit(self, seeds: int) -> None:
-        """Trains the best settings and the defaults with several seeds."""
+        """Train the best settings and the defaults with several seeds, and write `refit.json`."""
         agenda = RefitScheduler(self.experiment, seeds, self.agenda.fixed)
         reason = None
         if agenda.left:
@@ -341,7 +357,13 @@ class _Search:
 
 
 def make_scheduler(name: str, epochs: int, past: Mapping[str, list[dict[str, Any]]]) -> Any:
-    """Ray Tune's scheduler, told what the trials that have ended before had reached; None to train all to their end."""
+    """Return Ray Tune's scheduler, informed of earlier trials; None to train all trials to their end.
+
+    Args:
+        name: one of `SCHEDULERS`.
+        epochs: maximum number of epochs of a trial. With fewer than 2 there is no scheduler.
+        past: epoch records of trials that have ended, by name.
+    """
     if name == "none" or epochs < 2:
         return None
     from ray.tune.schedulers import ASHAScheduler
@@ -350,10 +372,10 @@ def make_scheduler(name: str, epochs: int, past: Mapping[str, list[dict[str, Any
         metric="score",
         mode="min",
         time_attr="epoch",
-        # No trial is stopped in its last epoch: it concludes by itself.
+        # A trial in its last epoch ends by itself and is not stopped.
         max_t=epochs - 1,
         stop_last_trials=False,
-        # One epoch says little.
+        # The first epoch alone is not informative.
         grace_period=max(min(2, epochs - 1), epochs // 8),
         reduction_factor=3,
         brackets=3 if name == "hyperband" else 1,
@@ -369,7 +391,7 @@ def make_scheduler(name: str, epochs: int, past: Mapping[str, list[dict[str, Any
 
 
 class _Past:
-    """All that ASHA asks of a trial."""
+    """Stand-in for a Ray Tune trial with the attributes that ASHA reads."""
 
     def __init__(self, trial_id: str):
         self.trial_id = trial_id

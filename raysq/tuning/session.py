@@ -1,4 +1,4 @@
-"""One session of Ray Tune: trials in processes that are used again, until they have ended or have to stop."""
+"""Session of Ray Tune: run trials in reused processes until all have ended or a stop is requested."""
 
 import logging
 import os
@@ -22,7 +22,7 @@ from raysq.tuning.memory import Throttle
 from raysq.tuning.progress import ProgressTable
 from raysq.tuning.run_trial import TrialContext, run_trial
 
-# Ray Tune's own output, records and signal handling: ours stand for them.
+# Switch off Ray Tune's own output, records and signal handling, which raysq replaces.
 _ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
@@ -37,13 +37,13 @@ _CLOCK_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """A trial to be trained.
+    """Specification of a trial to train.
 
     Attributes:
-        name: of its run.
-        settings: that differ between trials.
-        every: all settings that are given.
-        seed: of the run.
+        name: name of its run.
+        settings: settings that differ between trials.
+        every: all given settings, those that are fixed for all trials included.
+        seed: seed of the run.
     """
 
     name: str
@@ -54,12 +54,12 @@ class TrialSpec:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """How a trial has ended.
+    """Result of a trial that has ended.
 
     Attributes:
-        state: such as "finished"; empty if it was never begun.
-        error: why it failed.
-        seconds: of its training.
+        state: state, such as "finished"; empty if the trial was never begun.
+        error: why the trial failed, or None.
+        seconds: duration of its training.
         stop: why the session should stop now, or None.
     """
 
@@ -70,44 +70,56 @@ class TrialResult:
 
 
 class TrialScheduler(Protocol):
-    """Decides what is trained next, and keeps what was reached."""
+    """Protocol of a scheduler that chooses the next trial and records results."""
 
     def next(self) -> TrialSpec | Literal["finished"] | None:
-        """The next trial, None for none yet, or "finished" for no more."""
+        """Return the next trial, None if there is none yet, or "finished" if there are no more."""
         ...
 
     def again(self, name: str) -> None:
-        """A trial was handed out and lost; it is to be next."""
+        """Put a trial that was handed out and lost at the front of the queue.
+
+        Args:
+            name: name of the trial.
+        """
         ...
 
     def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
-        """A trial has finished an epoch; its process has held so many bytes."""
+        """Record a finished epoch of a trial.
+
+        Args:
+            name: name of the trial.
+            epoch: number of finished epochs.
+            score: lowest val_loss of the trial so far.
+            memory: largest memory of the trial's process in bytes; 0 if unknown.
+        """
         ...
 
     def ended(self, name: str, reason: str | None, error: str | None) -> TrialResult:
-        """A trial has ended.
+        """Record the end of a trial and return its result.
 
         Args:
-            name: of the trial.
-            reason: why the session stops, if it does.
-            error: how its process was lost, if it was.
+            name: name of the trial.
+            reason: why the session stops, or None.
+            error: how the trial's process was lost, or None.
         """
         ...
 
 
 class Session:
-    """Runs the trials of an agenda.
+    """Session that runs the trials of a trial scheduler on Ray Tune.
 
     Args:
-        order: what trials have in common.
-        agenda: the trials.
-        board: where they are shown.
-        concurrent: how many run beside each other.
-        ahead: how many more may wait for a process; each is kept warm for the next.
-        scheduler: makes a Ray Tune scheduler, or None to train all to their end.
-        need: bytes of memory that a trial is thought to take; 0 where memory is not looked at.
-        budget: seconds from now after which trials are ended, or None.
-        clock: called every few seconds with the seconds of the session.
+        order: context of the trials.
+        agenda: scheduler of the trials.
+        board: table that displays the trials.
+        concurrent: maximum number of concurrent trials.
+        ahead: number of further trials that may wait for a process. A process is reused for a waiting trial. Defaults
+            to 0.
+        scheduler: function that returns a Ray Tune scheduler, or None to train all trials to their end.
+        need: estimated memory of a trial in bytes; 0 to ignore memory.
+        budget: time limit of the session in seconds, or None.
+        clock: called every few seconds with the duration of the session in seconds.
     """
 
     def __init__(
@@ -128,7 +140,7 @@ class Session:
         self.scheduler = scheduler
         self.throttle = Throttle(need, concurrent, board.say)
         self._handed: set[str] = set()
-        self._returned: set[str] = set()  # lost, and to be handed out again
+        self._returned: set[str] = set()  # lost trials to hand out again
         self._patience: dict[str, Patience] = defaultdict(Patience)
         self._tune_patience = Patience()
         self._epochs: dict[str, int] = {}
@@ -137,20 +149,27 @@ class Session:
         self._stop = Path(order.stop)
 
     def stop(self, reason: str) -> None:
-        """Lets trials save where they are and end; the first reason counts."""
+        """Ask all trials to save their state and end; only the first reason is kept.
+
+        Args:
+            reason: why the session stops.
+        """
         if self.reason is None:
             self.reason = reason
             self.board.note = f"{reason}: trials save where they are"
             self._stop.write_text(reason)
 
     def run(self) -> str | None:
-        """Runs the trials.
+        """Run the trials.
 
         Returns:
-            Why they were stopped ("interrupted", "out of time", or what the agenda said), or None.
+            The reason why they were stopped ("interrupted", "out of time", or that of the trial scheduler), or None.
+
+        Raises:
+            RaysqError: Ray Tune failed.
         """
         self._stop.unlink(missing_ok=True)
-        for left in self._stop.parent.glob(".ray-*"):  # of a session that was killed
+        for left in self._stop.parent.glob(".ray-*"):  # left by a killed session
             shutil.rmtree(left, ignore_errors=True)
         try:
             with _environment(_ENVIRONMENT), _quiet_logs(), self._signals(), self._watch():
@@ -164,10 +183,10 @@ class Session:
         return self.reason
 
     def _tune(self) -> None:
-        """Run Ray Tune until it has no more trials. Where it is lost with a process, its trials are given back.
+        """Run Ray Tune until it has no more trials. If it ends with a lost process, its trials are queued again.
 
         Raises:
-            RaysqError: Ray Tune failed, or was lost again and again without an epoch between.
+            RaysqError: Ray Tune failed, or processes were lost repeatedly without a finished epoch between.
         """
         scratch = Path(tempfile.mkdtemp(prefix=".ray-", dir=self._stop.parent))
         try:
@@ -175,7 +194,7 @@ class Session:
         except (RaysqError, KeyboardInterrupt):
             raise
         except Exception as error:
-            # Of an actor that its memory monitor ended, and of some others, Ray Tune has no opinion, and ends.
+            # Ray Tune does not handle some lost actors, such as those killed by the memory monitor, and raises.
             self._tune_patience.progress(sum(self._epochs.values()))
             if not is_loss(error) or not self._tune_patience.lose():
                 raise self._explain(error) from error
@@ -202,7 +221,7 @@ class Session:
         def trial(config: dict[str, Any]) -> None:
             run_trial(order, *config["trial"])
 
-        # The trial that starts a worker group holds nothing itself; Ray wants it to ask for something.
+        # A trial that starts a worker group needs no resources itself, but Ray requires a request.
         alone = order.workers == 1
         needs = {"cpu": 1, **({"gpu": order.gpu} if order.gpu else {})} if alone else {"memory": 1_000_000}
         return tune.Tuner(
@@ -212,7 +231,7 @@ class Session:
                 search_alg=Trials(self),
                 scheduler=self.scheduler(),
                 max_concurrent_trials=self.concurrent + self.ahead,
-                # A process that started a group ends with its trial, and the group with it.
+                # A process that started a worker group is not reused, so that the group ends with its trial.
                 reuse_actors=alone,
                 trial_name_creator=lambda trial: trial.config["trial"][0],
                 trial_dirname_creator=lambda trial: trial.config["trial"][0],
@@ -221,18 +240,23 @@ class Session:
                 name="tune",
                 storage_path=str(scratch.resolve()),
                 callbacks=[Events(self)],
-                # What a trial raises, it notes and ends; a process that is lost is tried again, see `lose`.
+                # Trials record their own errors and return. Lost processes are retried without limit here; `lose`
+                # sets the limit.
                 failure_config=tune.FailureConfig(max_failures=-1),
                 verbose=0,
             ),
         )
 
     def is_spent(self, seconds: float) -> bool:
-        """Whether the budget is spent after so many seconds of this session."""
+        """Return whether the time limit is reached.
+
+        Args:
+            seconds: duration of this session.
+        """
         return self.budget is not None and seconds > self.budget
 
     def begin(self) -> TrialSpec | Literal["finished"] | None:
-        """The next trial to wait for a process."""
+        """Return the next trial to hand out, None to wait, or "finished"."""
         if self.reason is None and self.throttle.must_wait(len(self._handed)):
             return None
         found = "finished" if self.reason else self.agenda.next()
@@ -244,21 +268,21 @@ class Session:
         return found
 
     def epoch(self, name: str, epoch: int, score: float, memory: int = 0) -> None:
-        """A trial has finished an epoch; its process has held so many bytes."""
+        """Record a finished epoch of a trial; see `TrialScheduler.reported`."""
         self.throttle.learn(memory)
         self._epochs[name] = max(epoch, self._epochs.get(name, 0))
         self.board.epoch(name, epoch, score)
         self.agenda.reported(name, epoch, score, memory)
 
     def lose(self, name: str, ran_out: bool) -> int:
-        """Count a loss of a trial's process, or of the node it was on.
+        """Count the loss of a trial's process or node.
 
         Args:
-            name: of the trial.
-            ran_out: whether it was ended since memory ran out.
+            name: name of the trial.
+            ran_out: whether the process was killed because memory ran out.
 
         Returns:
-            How many more in a row are borne, without a step between them: 0 to give the trial up.
+            The number of further consecutive losses without progress that are allowed; 0 to give the trial up.
         """
         if ran_out:
             self.throttle.lower()
@@ -268,7 +292,11 @@ class Session:
         return patience.lose()
 
     def again(self, name: str) -> None:
-        """Give a lost trial back, to be handed out again."""
+        """Queue a lost trial again; if the session is stopping, end it.
+
+        Args:
+            name: name of the trial.
+        """
         if self.reason is not None:
             self.end(name, None)
             return
@@ -277,7 +305,12 @@ class Session:
         self.agenda.again(name)
 
     def end(self, name: str, error: str | None) -> None:
-        """A trial has ended; `error` says how its process was lost, if it was."""
+        """Record and display the end of a trial, and stop the session if its result asks for it.
+
+        Args:
+            name: name of the trial.
+            error: how the trial's process was lost, or None.
+        """
         self._handed.discard(name)
         self._returned.discard(name)
         ending = self.agenda.ended(name, self.reason, error)
@@ -290,7 +323,7 @@ class Session:
 
     @contextmanager
     def _watch(self) -> Iterator[None]:
-        """Keeps the time, beside Ray Tune's loop."""
+        """Watch the time limit in a thread beside Ray Tune's loop."""
         over = threading.Event()
         started = time.monotonic()
 
@@ -315,7 +348,7 @@ class Session:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        """The first Ctrl-C (or SIGTERM) lets trials save where they are; a second one ends at once."""
+        """Handle signals: the first Ctrl-C (or SIGTERM) lets trials save their state, a second one ends at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -323,7 +356,7 @@ class Session:
         def handle(number: int, frame: object) -> None:
             if self.reason == "interrupted":
                 raise KeyboardInterrupt
-            self.reason = None  # whatever else it was stopping for
+            self.reason = None  # replace any other reason
             self.stop("interrupted")
 
         before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -350,7 +383,7 @@ def _environment(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def _quiet_logs() -> Iterator[None]:
-    """Ray Tune says where its results are and that trials failed: we do so in our words."""
+    """Silence Ray's log messages about results and failed trials, which raysq reports itself."""
     loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray.air")]
     before = [logger.level for logger in loggers]
     for logger in loggers:

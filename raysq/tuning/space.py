@@ -1,4 +1,4 @@
-"""The space of a search: which settings it draws, from what, and the points that a random search tries."""
+"""Search space: domains of the searched settings, and the points of a random search."""
 
 import itertools
 import json
@@ -19,17 +19,18 @@ from raysq.training.settings import TrainSettings
 
 RANGES = ("uniform", "loguniform", "randint")
 _RANGE = re.compile(r"\s*(\w+)\s*\(([^(),]+),([^(),]+)\)\s*")
-# A finite space up to this size is shuffled as a whole; of a larger one points are drawn.
+# A finite space of at most this size is shuffled. From a larger space, points are drawn.
 _LISTED = 4096
 
 
 @dataclass(frozen=True)
 class Space:
-    """Settings to search.
+    """Search space.
 
     Attributes:
-        domains: setting -> list of choices, or (range, low, high) with a range of `RANGES`; `randint` excludes `high`.
-        defaults: the settings' values where nothing is searched, written like the choices.
+        domains: domains by setting. A domain is a list of choices, or (range, low, high) with a range of `RANGES`;
+            `randint` excludes `high`.
+        defaults: default values of the settings, in the notation of the choices.
     """
 
     domains: Mapping[str, list[Any] | tuple[str, Any, Any]]
@@ -37,11 +38,11 @@ class Space:
 
     @property
     def size(self) -> float:
-        """How many points there are."""
+        """Number of points; infinite if a domain is continuous."""
         return math.prod(_count(domain) for domain in self.domains.values())
 
     def describe(self) -> list[str]:
-        """A line for each setting: its domain, and the default, which the first trial has."""
+        """Return a line of text for each setting with its domain and default."""
         width = max(map(len, self.domains), default=0)
         lines = []
         for key, domain in self.domains.items():
@@ -50,14 +51,24 @@ class Space:
         return lines
 
     def contains(self, point: Mapping[str, Any]) -> bool:
-        """Whether every value lies in its domain."""
+        """Return whether every value of a point lies in its domain.
+
+        Args:
+            point: values by setting.
+        """
         return all(_inside(domain, point[key]) for key, domain in self.domains.items())
 
     def points(self, count: int, seed: int) -> list[dict[str, Any]]:
-        """The first points of a random search: the defaults, then others, none twice.
+        """Return the first points of a random search: the defaults, then distinct random points.
 
-        A pure function: more points of the same seed begin with the same ones. Fewer than `count` where the space
-        has no more.
+        The points are a pure function of the space and the seed. A larger `count` only appends points.
+
+        Args:
+            count: number of points.
+            seed: seed of the search.
+
+        Returns:
+            The points; fewer than `count` if the space has no more.
         """
         found = [dict(self.defaults)]
         seen = {_key(self.defaults)}
@@ -80,7 +91,7 @@ class Space:
             yield {key: _draw(domain, random) for key, domain in self.domains.items()}
 
     def for_ray(self) -> dict[str, Any]:
-        """The space as Ray Tune's domains."""
+        """Return the space as Ray Tune domains."""
         from ray import tune
 
         return {
@@ -90,7 +101,17 @@ class Space:
 
 
 def parse_search(pairs: Iterable[str]) -> dict[str, Any]:
-    """Domains from `key=v1,v2`, `key=["a,b","c"]`, or `key=uniform(0,0.5)`."""
+    """Parse domains from text.
+
+    Args:
+        pairs: text such as `key=v1,v2`, `key=["a,b","c"]`, or `key=uniform(0,0.5)`.
+
+    Returns:
+        Lists of choices and ranges by setting.
+
+    Raises:
+        UsageError: the text of a domain is not valid.
+    """
     return {key: _parse(key, text) for key, text in parse_pairs(pairs).items()}
 
 
@@ -117,21 +138,22 @@ def make_space(
     search: Mapping[str, Any] | None = None,
     idle: Collection[str] = (),
 ) -> Space:
-    """The domains that the person gave, and nothing else; where there are none the task's space, as far as this model
-    has the settings and they are not fixed.
+    """Return the search space: the user's domains, or the task's space if the user gave none.
+
+    Of the task's space, settings are left out that the model does not have, that are fixed, or that have no effect.
 
     Args:
-        config: of the defaults.
-        dataset: for settings that are spans of time.
-        fixed: settings that the person fixed.
-        search: domains that the person gave: a list of choices, (range, low, high), or text.
-        idle: settings that cannot act on the model, as `raysq.training.worker.idle_settings` names them.
+        config: configuration with the default settings.
+        dataset: data set, which converts settings that are durations.
+        fixed: settings that the user fixed.
+        search: domains that the user gave: lists of choices, (range, low, high), or text.
+        idle: settings without effect on the model, as returned by `raysq.training.worker.idle_settings`.
 
     Raises:
-        UsageError: an unknown setting, one that cannot act, a domain that does not suit its setting, or nothing to
+        UsageError: a setting is unknown or has no effect, a domain does not suit its setting, or there is nothing to
             search.
     """
-    sections = {  # a builder's keyword with the name of another section's setting is that one: see `plan`
+    sections = {  # a builder's keyword with the name of another section's setting is that setting: see `resolve_config`
         "builder": setting_fields(config.load_builder()),
         "examples": setting_fields(problems.get(config.problem).examples),
         "training": setting_fields(TrainSettings),
@@ -152,7 +174,7 @@ def make_space(
                 except (UsageError, DataError):
                     if given:
                         raise
-                    # The task's space is a proposal for any data: a span that does not suit these is left out.
+                    # The task's space is a proposal for any data set: leave out durations that do not suit this one.
             checked = [choice for choice in checked if _key(choice) in canonical]
             if not checked:
                 return
@@ -177,7 +199,7 @@ def make_space(
         for key, domain in search.items():
             add(key, domain, given=True)
         return Space(domains, defaults)
-    # What these settings leave without effect; a person may search it all the same.
+    # Settings without effect under the present settings; users may still search them explicitly.
     without = {*idle, *getattr(make_settings(problems.get(config.problem).examples, config.examples), "idle", ())}
     for key, domain in tasks.get(config.task).search.items():
         if key in known and key not in fixed and key not in without:
@@ -209,8 +231,8 @@ def _check(key: str, domain: Any, setting: Setting, spans: bool) -> list[Any] | 
         return (name, low, high)
     choices = []
     for value in domain:
-        # Searchers want text or numbers: lists stay as they are written, and so do spans of time, which the problem
-        # reads.
+        # Searchers accept text or numbers only, so lists stay text. Durations stay text too, since the problem
+        # parses them.
         written = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
         held = written if spans and not _takes(setting, value) else coerce(value, setting.type, key)
         choices.append(written if isinstance(held, tuple) else held)
@@ -229,7 +251,7 @@ def _takes(setting: Setting, value: Any) -> bool:
 
 
 def _canonical(config: RunConfig, dataset: Dataset, section: str, setting: Setting, value: Any) -> Any:
-    """A value as a run's configuration holds it."""
+    """Return a value in the form of a run's configuration."""
     if section == "examples":
         examples: Any = problems.get(config.problem).examples
         value = examples.resolve({**config.examples, setting.name: value}, dataset)[setting.name]
@@ -280,7 +302,12 @@ def _draw(domain: Any, random: np.random.RandomState) -> Any:
 
 
 def rounded(domain: Any, value: Any) -> Any:
-    """A value of a domain with four digits: what a person reads and types is what was trained."""
+    """Round a float of a range to four significant digits, so that the displayed value is the trained one.
+
+    Args:
+        domain: domain of the setting.
+        value: value to round. Choices and other types are returned unchanged.
+    """
     if isinstance(domain, list) or not isinstance(value, float):
         return value
     return min(max(float(f"{value:.4g}"), domain[1]), domain[2])
