@@ -17,10 +17,10 @@ class Backtest:
     """Result of a backtest.
 
     Attributes:
-        folds: One dictionary per fold with its `split`, its `run` directory, and its `metrics`. The metrics are those
+        folds: one dictionary per fold with its `split`, its `run` directory, and its `metrics`. The metrics are those
             of the test rows, by model: the run's model and the baselines.
-        models: The run's model, then the baselines.
-        synthetic: Whether the data are the built-in sample.
+        models: the run's model, then the baselines.
+        synthetic: whether the data are the built-in sample.
     """
 
     folds: list[dict[str, Any]]
@@ -62,18 +62,18 @@ def backtest(
     a separate run named `backtest-...`, so the same call continues an interrupted backtest.
 
     Args:
-        task: Name of a task.
-        folds: Number of folds, at least 1. Defaults to 4.
-        data, model, workers, gpu, seed, settings, threads, quiet, trust: See `train`.
-        fresh: Whether to discard earlier progress of the folds' runs.
-        on_fold: Called with each fold's number, counted from 1, and its entry of `Backtest.folds`.
+        task: name of a task.
+        folds: number of folds, at least 1. Defaults to 4.
+        data, model, workers, gpu, seed, settings, threads, quiet, trust: see `train`.
+        fresh: whether to discard earlier progress of the folds' runs.
+        on_fold: called with each fold's number, counted from 1, and its entry of `Backtest.folds`.
 
     Returns:
         The folds with their metrics.
 
     Raises:
-        UsageError: If the problem's examples have no order in time, or if a name is unknown.
-        DataError: If a fold is too short for a window.
+        UsageError: the problem's examples have no order in time, or a name is unknown.
+        DataError: a fold is too short for a window.
 
     Example:
         >>> raysq.backtest("jena", folds=4, model="gru").summary()["gru"]["test_mae"]

@@ -12,8 +12,8 @@ class BatchFeed:
     """Build batches from example indices.
 
     Args:
-        examples: Batch source of one split.
-        placed: Arrays of the batch source on the device, or None to gather batches on the host.
+        examples: batch source of one split.
+        placed: arrays of the batch source on the device, or None to gather batches on the host.
     """
 
     def __init__(self, examples: BatchSource, placed: dict[str, tf.Tensor] | None):

@@ -16,13 +16,13 @@ def best_weights(run: Run, on_fallback: Callable[[str], None] = checkpoint.say) 
     """Return the variables of the best epoch, keyed as in a checkpoint: `model/0` and so on.
 
     Args:
-        run: A run with at least one finished epoch.
-        on_fallback: Called with a message where a damaged checkpoint is replaced by another one. Defaults to printing
+        run: a run with at least one finished epoch.
+        on_fallback: called with a message where a damaged checkpoint is replaced by another one. Defaults to printing
             on standard error.
 
     Raises:
-        DataError: If no epoch has finished.
-        DamagedError: If the checkpoints are damaged.
+        DataError: no epoch has finished.
+        DamagedError: the checkpoints are damaged.
     """
     saved = checkpoint.load_best(run, on_fallback)
     if saved is None:
@@ -34,14 +34,14 @@ def best_model(run: Run, dataset: Dataset | None = None) -> Any:
     """Return the run's Keras model with the weights of its best epoch.
 
     Args:
-        run: The run.
-        dataset: Data set the run was trained on. With it, the model is built by its builder and takes the weights of
+        run: the run.
+        dataset: data set the run was trained on. With it, the model is built by its builder and takes the weights of
             the checkpoint, which exists after the first epoch. Without it, the model saved at the end of training is
             loaded from the run's directory alone.
 
     Raises:
-        DataError: If the run has no checkpoint or model file yet, or if the file cannot be read.
-        DamagedError: If the checkpoints are damaged.
+        DataError: the run has no checkpoint or model file yet, or the file cannot be read.
+        DamagedError: the checkpoints are damaged.
     """
     if dataset is None:
         return load_saved(run)
@@ -54,8 +54,8 @@ def assign(model: Any, weights: Mapping[str, np.ndarray]) -> None:
     """Assign the weights of a checkpoint to the same model.
 
     Args:
-        model: A built Keras model.
-        weights: Variables by name, as returned by `best_weights`.
+        model: a built Keras model.
+        weights: variables by name, as returned by `best_weights`.
     """
     for number, variable in enumerate(model.variables):
         variable.assign(weights[f"model/{number}"])

@@ -43,9 +43,9 @@ def save(directory: Path, variables: dict[str, np.ndarray], state: dict[str, Any
     At every moment, `directory` or its `.old` sibling is a complete checkpoint.
 
     Args:
-        directory: Directory of the checkpoint, such as RUN/checkpoints/last.
-        variables: Values by name.
-        state: State of the training loop, ready for JSON.
+        directory: directory of the checkpoint, such as RUN/checkpoints/last.
+        variables: values by name.
+        state: state of the training loop, ready for JSON.
     """
     new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
     shutil.rmtree(new, ignore_errors=True)
@@ -66,8 +66,8 @@ def load(directory: Path) -> Saved | None:
         The variables by name and the state, or None where there is no checkpoint.
 
     Raises:
-        DamagedError: If no checkpoint can be read.
-        DataError: If a newer raysq wrote it.
+        DamagedError: no checkpoint can be read.
+        DataError: a newer raysq wrote it.
     """
     errors: list[DamagedError] = []
     for place in (directory, directory.with_name(directory.name + ".old")):
@@ -103,14 +103,14 @@ def load_last(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | Non
     """Return the checkpoint to continue from: the last one, or the best one where the last is damaged.
 
     Args:
-        run: The run.
-        on_fallback: Called with a message that names the damage and the loss. Defaults to printing on standard error.
+        run: the run.
+        on_fallback: called with a message that names the damage and the loss. Defaults to printing on standard error.
 
     Returns:
         The variables by name and the state, or None where there is no checkpoint.
 
     Raises:
-        DamagedError: If both checkpoints are damaged.
+        DamagedError: both checkpoints are damaged.
     """
     lost = "training goes on from the best epoch, {epoch}, and what came after it is trained again"
     return _either(run.last, run.best, lost, on_fallback)
@@ -120,14 +120,14 @@ def load_best(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | Non
     """Return the checkpoint of the best epoch, or the last one where the best is damaged.
 
     Args:
-        run: The run.
-        on_fallback: Called with a message that names the damage and the loss. Defaults to printing on standard error.
+        run: the run.
+        on_fallback: called with a message that names the damage and the loss. Defaults to printing on standard error.
 
     Returns:
         The variables by name and the state, or None where there is no checkpoint.
 
     Raises:
-        DamagedError: If both checkpoints are damaged.
+        DamagedError: both checkpoints are damaged.
     """
     lost = "the weights of the best epoch are lost, those of the last one, {epoch}, stand in for them"
     return _either(run.best, run.last, lost, on_fallback)

@@ -17,13 +17,13 @@ class Compilation:
     """Loss, optimizer and metrics of a model.
 
     Attributes:
-        optimizer: Optimizer of all trainable variables.
-        loss: Function `(y, prediction)` that returns unreduced losses of shape `(batch, ...)`. None where the model's
+        optimizer: optimizer of all trainable variables.
+        loss: function `(y, prediction)` that returns unreduced losses of shape `(batch, ...)`. None where the model's
             `compute_loss` returns one number for a batch.
-        metrics: Metrics by name. A value is a Keras metric, its name, or a function `(y, prediction)` that returns
+        metrics: metrics by name. A value is a Keras metric, its name, or a function `(y, prediction)` that returns
             a value for each example.
-        own_optimizer: Whether the optimizer comes from a model that the user compiled.
-        whole_batches: Whether loss or metrics are the user's and may relate the rows of a batch to each other. They
+        own_optimizer: whether the optimizer comes from a model that the user compiled.
+        whole_batches: whether loss or metrics are the user's and may relate the rows of a batch to each other. They
             then receive batches without padding rows and without weights.
     """
 
@@ -85,7 +85,7 @@ def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
     """Return Keras metrics by name, the mean loss first.
 
     Args:
-        named: Metrics by name. A value is a Keras metric, its name, a function `(y, prediction)` that returns a value
+        named: metrics by name. A value is a Keras metric, its name, a function `(y, prediction)` that returns a value
             for each example, or an `OutputMetric` that holds any of these for one output.
     """
     made: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
@@ -104,11 +104,11 @@ def clip_whole(
     A norm is defined on the summed gradients. The optimizer would clip the gradients of each replica separately.
 
     Args:
-        gradients: Gradients of one replica's part of the batch.
-        optimizer: The optimizer. Its own clipping settings are applied here too; its second clipping has no effect.
-        clipnorm: Largest global norm, or None to apply the optimizer's clipping alone.
-        scale: Factor by which the loss was multiplied.
-        context: Replica context.
+        gradients: gradients of one replica's part of the batch.
+        optimizer: the optimizer. Its own clipping settings are applied here too; its second clipping has no effect.
+        clipnorm: largest global norm, or None to apply the optimizer's clipping alone.
+        scale: factor by which the loss was multiplied.
+        context: replica context.
 
     Returns:
         The clipped gradients divided by the number of replicas. With one replica and no `clipnorm`, or with nothing

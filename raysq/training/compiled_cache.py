@@ -32,7 +32,7 @@ class CompiledCache:
     """Cache of the most recently used trainers of this process.
 
     Args:
-        most: Maximum number of cached trainers. Each holds its compiled functions and its arrays on the device.
+        most: maximum number of cached trainers. Each holds its compiled functions and its arrays on the device.
     """
 
     def __init__(self, most: int = 3):

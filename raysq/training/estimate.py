@@ -16,8 +16,8 @@ def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None
     """Build the run's model and time a few of its steps in this process; nothing is written.
 
     Args:
-        config: Configuration of the run.
-        gpu: Whether to use a GPU.
+        config: configuration of the run.
+        gpu: whether to use a GPU.
         threads: TensorFlow's threads. Defaults to all cores.
 
     Returns:

@@ -83,8 +83,8 @@ def read_about(directory: Path) -> dict[str, Any]:
     """Read the request of a search from `experiment.json`.
 
     Raises:
-        DamagedError: If the file is missing, truncated or changed.
-        DataError: If a newer raysq wrote it.
+        DamagedError: the file is missing, truncated or changed.
+        DataError: a newer raysq wrote it.
     """
     about: dict[str, Any] = dict(read_json(directory / "experiment.json", About, _FRESH, version=_VERSION))
     del about["format_version"]
@@ -98,7 +98,7 @@ def read_trials(directory: Path) -> list[dict[str, Any]] | None:
         The records, or None where the file does not exist yet.
 
     Raises:
-        DamagedError: If the file is truncated or changed, or holds a trial twice.
+        DamagedError: the file is truncated or changed, or holds a trial twice.
     """
     path = directory / "trials.json"
     hint = f"remove it, and the same `raysq tune` command takes up the runs of its trials, or {_FRESH}"

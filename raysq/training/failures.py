@@ -38,10 +38,10 @@ def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
     """Record a worker's error and wait up to 20 seconds for the errors of the other workers.
 
     Args:
-        directory: Directory of the run.
-        rank: Rank of the worker.
-        workers: Number of workers of the group.
-        error: Error for the driver to raise.
+        directory: directory of the run.
+        rank: rank of the worker.
+        workers: number of workers of the group.
+        error: error for the driver to raise.
 
     Returns:
         Whether all workers have recorded an error in time.

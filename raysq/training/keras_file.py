@@ -35,14 +35,14 @@ def check_file(path: Path, *, registered: bool, compiled: bool = True) -> None:
     """Check the objects named in a `.keras` file.
 
     Args:
-        path: Path of the file.
-        registered: Whether to allow all objects registered in this process; if False, only those of raysq and Keras.
-        compiled: Whether to check the loss and metrics too. Pass False where Keras loads the model uncompiled.
+        path: path of the file.
+        registered: whether to allow all objects registered in this process; if False, only those of raysq and Keras.
+        compiled: whether to check the loss and metrics too. Pass False where Keras loads the model uncompiled.
 
     Raises:
-        ForbiddenError: If it names an object that is not part of a model.
-        UnknownError: If it names an object that is not registered or not allowed.
-        Exception: If it is not a `.keras` file; the class depends on the library that reads it.
+        ForbiddenError: it names an object that is not part of a model.
+        UnknownError: it names an object that is not registered or not allowed.
+        Exception: it is not a `.keras` file; the class depends on the library that reads it.
     """
     with zipfile.ZipFile(path) as archive:
         for name in archive.namelist():

@@ -25,10 +25,10 @@ def fit(
     """Train from `state` to the end of the last epoch, or until early stopping.
 
     Args:
-        program: Trainer of the model.
-        state: State to continue from; changed in place. A record is yielded after the state has moved past its epoch,
+        program: trainer of the model.
+        state: state to continue from; changed in place. A record is yielded after the state has moved past its epoch,
             so a checkpoint saved then continues with the next epoch.
-        on_chunk: Called after every call of compiled steps with the state and the mean loss over this worker's
+        on_chunk: called after every call of compiled steps with the state and the mean loss over this worker's
             examples of the call. `program` and `state` are consistent there, so the function may save them, or raise.
 
     Yields:
@@ -36,7 +36,7 @@ def fit(
         validation with the prefix `val_`, and `best`, which is True where `val_loss` is the lowest so far.
 
     Raises:
-        TrainingError: If the loss is not finite.
+        TrainingError: the loss is not finite.
     """
     settings = program.settings
     trainable = bool(program.model.trainable_variables)

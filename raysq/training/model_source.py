@@ -36,15 +36,15 @@ def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
 
     Args:
         name: `package.module`. The current folder is searched first.
-        digest: Digest of the required source. Defaults to empty, which accepts any source.
-        folder: Another folder to search for the required source.
+        digest: digest of the required source. Defaults to empty, which accepts any source.
+        folder: another folder to search for the required source.
 
     Returns:
         The imported module.
 
     Raises:
-        ModuleNotFoundError: If there is no such module.
-        SourceChanged: If the module exists with another source only.
+        ModuleNotFoundError: there is no such module.
+        SourceChanged: the module exists with another source only.
     """
     if _is_raysqs(name):
         return importlib.import_module(name)
@@ -78,13 +78,13 @@ def import_changed(name: str, folder: str) -> ModuleType:
 
     Args:
         name: `package.module`.
-        folder: Folder from which the module was imported when the run was begun, or empty.
+        folder: folder from which the module was imported when the run was begun, or empty.
 
     Returns:
         The imported module.
 
     Raises:
-        ModuleNotFoundError: If there is no such module.
+        ModuleNotFoundError: there is no such module.
     """
     file = _locate(name, [folder] if folder else [])
     return importlib.import_module(name) if file is None else _import(name, file)
@@ -95,7 +95,7 @@ def find_module(name: str, *folders: str) -> Path | None:
 
     Args:
         name: `package.module`.
-        folders: Folders to search after the current folder and `sys.path`.
+        folders: folders to search after the current folder and `sys.path`.
     """
     return _locate(name, [*_places(), *folders])
 
@@ -147,7 +147,7 @@ def source_digest(name: str, file: Path | None) -> str:
 
     Args:
         name: `package.module`.
-        file: File of the module, or None where it has none.
+        file: file of the module, or None where it has none.
 
     Returns:
         The digest in hexadecimal. It is empty for raysq's own models, which raysq's version identifies, and for
@@ -166,8 +166,8 @@ def _import(name: str, file: Path | None) -> ModuleType:
     """Import a module and the modules that belong to it from disk, replacing earlier imports of these names.
 
     Args:
-        name: Name of the module.
-        file: File of the module, or None where another import hook finds it.
+        name: name of the module.
+        file: file of the module, or None where another import hook finds it.
     """
     for one in [name, *_held_files(name)]:
         sys.modules.pop(one, None)

@@ -10,10 +10,10 @@ def per_example(loss: Callable[[Any, Any], Any], y: Any, prediction: Any, observ
     """Return the mean loss of each example over its observed outputs.
 
     Args:
-        loss: Function `(y, prediction)` that returns unreduced losses.
-        y: Targets, of shape (batch, outputs) where `observed` is given.
-        prediction: Predictions of the model, of shape (batch, outputs * values per output).
-        observed: Mask of 1 and 0, of shape (batch, outputs), or None where all outputs were observed.
+        loss: function `(y, prediction)` that returns unreduced losses.
+        y: targets, of shape (batch, outputs) where `observed` is given.
+        prediction: predictions of the model, of shape (batch, outputs * values per output).
+        observed: mask of 1 and 0, of shape (batch, outputs), or None where all outputs were observed.
 
     Returns:
         A float32 tensor of shape (batch,); 0 for an example without an observed output.
@@ -28,11 +28,11 @@ def for_metric(y: Any, prediction: Any, observed: Any, weights: Any, output: int
     """Return arguments for a metric's `update_state` that make it a mean over observed outputs.
 
     Args:
-        y: See `per_example`.
-        prediction: See `per_example`.
-        observed: See `per_example`.
-        weights: Weights of the examples, 0 for padding, of shape (batch,).
-        output: Index of the output to measure. Defaults to all outputs.
+        y: see `per_example`.
+        prediction: see `per_example`.
+        observed: see `per_example`.
+        weights: weights of the examples, 0 for padding, of shape (batch,).
+        output: index of the output to measure. Defaults to all outputs.
 
     Returns:
         y, predictions and sample weights. Where `observed` is given, each output is an example of its own.

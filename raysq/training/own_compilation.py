@@ -34,16 +34,16 @@ def compilation_of(
     """Return the compilation of a model; the objective and the settings complete what the model does not define.
 
     Args:
-        model: A Keras model.
-        name: Name of the model, for messages.
-        objective: Loss and metrics of a model that defines none.
-        settings: Training settings.
-        total_steps: Number of steps of all epochs.
-        splits: Batch sources by split. The loss and metrics of a user's model are tried on some of their examples.
-        replicas: Number of replicas over all workers.
+        model: a Keras model.
+        name: name of the model, for messages.
+        objective: loss and metrics of a model that defines none.
+        settings: training settings.
+        total_steps: number of steps of all epochs.
+        splits: batch sources by split. The loss and metrics of a user's model are tried on some of their examples.
+        replicas: number of replicas over all workers.
 
     Raises:
-        UsageError: If raysq cannot train with the user's loss, optimizer or metrics, or not with several replicas, or
+        UsageError: raysq cannot train with the user's loss, optimizer or metrics, or not with several replicas, or
             not where targets are unobserved.
     """
     if replicas > 1 and settings.batch_size % replicas:
@@ -89,11 +89,11 @@ def whole_loss(model: keras.Model, x: Any, y: Any, prediction: Any, *, training:
     """Return the loss of a batch from the model's own `compute_loss`, called as Keras calls it.
 
     Args:
-        model: A Keras model.
-        x: Inputs of the batch.
-        y: Targets of the batch.
-        prediction: Predictions of the model for `x`.
-        training: Passed on where `compute_loss` takes it.
+        model: a Keras model.
+        x: inputs of the batch.
+        y: targets of the batch.
+        prediction: predictions of the model for `x`.
+        training: passed on where `compute_loss` takes it.
     """
     takes = inspect.signature(model.compute_loss).parameters
     named = "training" in takes or any(one.kind is one.VAR_KEYWORD for one in takes.values())
@@ -250,7 +250,7 @@ def _validate_metric(metric: Any, key: str, name: str, y: Any, prediction: Any, 
     """Try a metric on a batch.
 
     Raises:
-        UsageError: If it fails, returns no number, or would not be exact on weighted parts of a batch.
+        UsageError: it fails, returns no number, or would not be exact on weighted parts of a batch.
     """
     title = getattr(metric, "__name__", None) or type(metric).__name__
     with user_errors(name, f"fails in its metric {title}", everything=True):

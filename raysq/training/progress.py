@@ -18,8 +18,8 @@ class TrainProgress:
     Use it as a context manager. The bar is shown on a terminal only.
 
     Args:
-        epochs: Number of epochs of the run.
-        quiet: Whether to show nothing. Defaults to False.
+        epochs: number of epochs of the run.
+        quiet: whether to show nothing. Defaults to False.
     """
 
     def __init__(self, epochs: int, quiet: bool = False):
@@ -54,10 +54,10 @@ class TrainProgress:
         """Update the bar.
 
         Args:
-            epoch: Number of finished epochs.
-            step: Number of finished steps over all epochs.
-            loss: Latest loss.
-            steps_per_epoch: Number of steps of an epoch.
+            epoch: number of finished epochs.
+            step: number of finished steps over all epochs.
+            loss: latest loss.
+            steps_per_epoch: number of steps of an epoch.
         """
         done = step - epoch * steps_per_epoch
         note = "validating" if done == steps_per_epoch else f"loss {metric(loss)}"
@@ -67,7 +67,7 @@ class TrainProgress:
         """Print the line of a finished epoch.
 
         Args:
-            record: Record of the epoch, as yielded by `raysq.training.loop.fit`.
+            record: record of the epoch, as yielded by `raysq.training.loop.fit`.
         """
         skipped = ("epoch", "step", "seconds", "learning_rate", "best")
         names = [name for name, value in record.items() if name not in skipped and isinstance(value, float)]

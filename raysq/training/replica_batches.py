@@ -22,10 +22,10 @@ class ReplicaInfo:
     """Position of a worker in its group.
 
     Attributes:
-        replicas: Number of replicas over all workers.
-        rank: Rank of this worker.
-        local: Number of replicas of this worker.
-        device: Device that holds the arrays of batch sources of at most `HOST_BYTES`.
+        replicas: number of replicas over all workers.
+        rank: rank of this worker.
+        local: number of replicas of this worker.
+        device: device that holds the arrays of batch sources of at most `HOST_BYTES`.
     """
 
     replicas: int
@@ -37,8 +37,8 @@ class ReplicaInfo:
         """Return this worker's part of global batches, padded with rows of weight 0.
 
         Args:
-            rows: Example indices of shape (steps, batch).
-            weights: Weights of the same shape.
+            rows: example indices of shape (steps, batch).
+            weights: weights of the same shape.
 
         Returns:
             The indices and weights of this worker, of shape (steps, part * local), where a part is the share of one
@@ -58,16 +58,16 @@ class ReplicaBatches:
     """Batches of all splits for one worker.
 
     Args:
-        splits: Batch sources by split.
-        place: Position of the worker in its group.
-        size: Number of examples of a global training batch.
-        seed: Seed of the order and of the random generators.
-        generators: Number of random generators of the model. Each is seeded at every step.
+        splits: batch sources by split.
+        place: position of the worker in its group.
+        size: number of examples of a global training batch.
+        seed: seed of the order and of the random generators.
+        generators: number of random generators of the model. Each is seeded at every step.
 
     Attributes:
-        feeds: Batch feed of each split that has examples.
-        size: Number of examples of a global training batch. It may be set, or changed with `renew`.
-        seed: Seed of the order and of the random generators. Change it with `renew`.
+        feeds: batch feed of each split that has examples.
+        size: number of examples of a global training batch. It may be set, or changed with `renew`.
+        seed: seed of the order and of the random generators. Change it with `renew`.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class ReplicaBatches:
         """Switch to another run over the same examples.
 
         Args:
-            size: Number of examples of a global training batch.
-            seed: Seed of the order and of the random generators.
+            size: number of examples of a global training batch.
+            seed: seed of the order and of the random generators.
         """
         self.size, self.seed, self._ahead = size, seed, None
 
@@ -140,9 +140,9 @@ class ReplicaBatches:
         """Iterate once over all examples of a split, up to 16 batches at a time.
 
         Args:
-            split: Name of the split.
-            size: Number of examples of a global batch.
-            padded: Whether to fill the last batch with rows of weight 0. If False, the last batch may be shorter.
+            split: name of the split.
+            size: number of examples of a global batch.
+            padded: whether to fill the last batch with rows of weight 0. If False, the last batch may be shorter.
 
         Yields:
             Batches, their weights, and the share of the split that is done after them.
@@ -167,8 +167,8 @@ class ReplicaBatches:
         """Iterate over all examples of a split in order, one batch at a time, for one replica.
 
         Args:
-            split: Name of the split.
-            size: Number of examples of a batch.
+            split: name of the split.
+            size: number of examples of a batch.
 
         Yields:
             A batch, and the number of examples from its first one to the end of the split. If that number is below

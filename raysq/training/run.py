@@ -57,8 +57,8 @@ class Run:
     and `assets/` where its problem has assets.
 
     Attributes:
-        directory: Path of the run's directory.
-        config: Configuration of the run.
+        directory: path of the run's directory.
+        config: configuration of the run.
     """
 
     def __init__(self, directory: Path, config: RunConfig):
@@ -108,18 +108,18 @@ class Run:
         An existing run of the same name with another configuration is replaced if it has not trained a step.
 
         Args:
-            config: Configuration of the run.
-            name: Name of its directory. Defaults to the configuration's id.
-            fresh: Whether to remove an existing run of that name.
-            folder: Parent directory of the run. Defaults to RAYSQ_HOME/runs.
-            trust: See `open`; applies to an existing run.
+            config: configuration of the run.
+            name: name of its directory. Defaults to the configuration's id.
+            fresh: whether to remove an existing run of that name.
+            folder: parent directory of the run. Defaults to RAYSQ_HOME/runs.
+            trust: see `open`; applies to an existing run.
 
         Returns:
             The new or existing run.
 
         Raises:
-            UsageError: If a run of that name has another configuration and has trained steps.
-            RaysqError: If the directory cannot be written.
+            UsageError: a run of that name has another configuration and has trained steps.
+            RaysqError: the directory cannot be written.
         """
         if name is not None:
             check_name(name, "run")
@@ -157,17 +157,17 @@ class Run:
         """Open an existing run.
 
         Args:
-            run: Directory, id, or an unambiguous prefix of the id.
-            trust: Whether to trust a run that this home did not create. If True, the module of a user's model may be
+            run: directory, id, or an unambiguous prefix of the id.
+            trust: whether to trust a run that this home did not create. If True, the module of a user's model may be
                 imported, and links may lead out of the directory.
 
         Returns:
             The run.
 
         Raises:
-            DataError: If there is no such run (the error lists similar names), if a newer raysq wrote it, or if a link
-                leads out of its directory.
-            UsageError: If the name is empty.
+            DataError: there is no such run (the error lists similar names), a newer raysq wrote it, or a link leads
+                out of its directory.
+            UsageError: the name is empty.
         """
         directory = find(run)
         if not trust:
@@ -198,8 +198,8 @@ class Run:
         """Return the same run, with its model trusted if it is the one that the user named for a search.
 
         Args:
-            model: Model that the user named.
-            source: Digest and folder of its source.
+            model: model that the user named.
+            source: digest and folder of its source.
         """
         digest, folder = source
         if (self.config.model, self.config.source_digest) != (model, digest):
@@ -235,7 +235,7 @@ class Run:
         """Lock the run for this process, so that two processes never train it at the same time.
 
         Raises:
-            RaysqError: If another process holds the lock.
+            RaysqError: another process holds the lock.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         with locked_run(self.directory):
@@ -260,10 +260,10 @@ class Run:
         """Return one record per epoch from `metrics.jsonl`.
 
         Args:
-            epochs: Number of records to read. Defaults to all.
+            epochs: number of records to read. Defaults to all.
 
         Raises:
-            DamagedError: If a line is truncated or changed, or if epochs are missing.
+            DamagedError: a line is truncated or changed, or epochs are missing.
         """
         path = self.directory / "metrics.jsonl"
         hint = "train the run again with --fresh"
@@ -287,7 +287,7 @@ class Run:
         """Return the content of `result.json`, or None if the run is not finished.
 
         Raises:
-            DamagedError: If the file is truncated or changed.
+            DamagedError: the file is truncated or changed.
         """
         hint = "remove it, and the same `raysq train` command measures the run again"
         found = read_json(self.directory / "result.json", RunResult, hint, missing=None)
@@ -317,7 +317,7 @@ class Run:
         """Write `result.json`, which marks the run as finished.
 
         Args:
-            result: Content of the file; see `RunResult`.
+            result: content of the file; see `RunResult`.
         """
         write_json(self.directory / "result.json", result)
 
@@ -330,11 +330,11 @@ def find(run: str | Path) -> Path:
     """Return the directory of a run; the run may be damaged.
 
     Args:
-        run: Directory, id, or an unambiguous prefix of the id.
+        run: directory, id, or an unambiguous prefix of the id.
 
     Raises:
-        DataError: If there is no such run (the error lists similar names), or if several runs match the prefix.
-        UsageError: If the name is empty.
+        DataError: there is no such run (the error lists similar names), or several runs match the prefix.
+        UsageError: the name is empty.
     """
     directory = Path(run)
     if not str(run).strip():
@@ -358,7 +358,7 @@ def remove(directory: Path) -> None:
     """Remove the directory of a run; the run may be damaged.
 
     Raises:
-        RaysqError: If another process trains the run.
+        RaysqError: another process trains the run.
     """
     with locked_run(directory):
         shutil.rmtree(directory)
@@ -369,7 +369,7 @@ def locked_run(directory: Path) -> Iterator[None]:
     """Lock a run's directory for this process.
 
     Raises:
-        RaysqError: If another process holds the lock.
+        RaysqError: another process holds the lock.
     """
     said = f"run {directory.name} is being trained by another process; wait for it, or use --name"
     with is_locked(directory / ".lock", said):
@@ -396,8 +396,8 @@ def alike(typed: str, names: Iterable[str]) -> list[str]:
     """Return up to three names of runs or searches that are similar to a typed name or to its beginning.
 
     Args:
-        typed: Name that the user typed.
-        names: Existing names.
+        typed: name that the user typed.
+        names: existing names.
     """
     typed = typed.lower()
 
@@ -414,7 +414,7 @@ def runs(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Ru
     """Return all runs, newest first.
 
     Args:
-        on_damaged: Called with the directory and the error of each run that cannot be read. Such runs are left out.
+        on_damaged: called with the directory and the error of each run that cannot be read. Such runs are left out.
             Defaults to a warning.
 
     Example:

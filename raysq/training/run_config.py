@@ -38,22 +38,22 @@ class RunConfig:
     """All values needed to repeat a run; the number of workers is not one of them.
 
     Attributes:
-        task: Name of the task.
-        problem: Name of the task's problem.
-        model: Name of a model, or `package.module:function`.
-        data: Directory of the data set.
-        fingerprint: Fingerprint of the data set.
-        synthetic: Whether the data are the built-in sample.
-        seed: Seed of weights, order and dropout.
-        examples: Batch-time settings of the problem.
-        builder: Settings of the model.
-        training: Training settings.
-        facts: Metadata that the problem needs to predict and to denormalize metrics.
-        versions: Versions of the packages that affect the numbers. Not part of the run's id.
-        source_digest: Digest of the source of the user's own model. Empty for raysq's models and unknown sources.
-        source_folder: Folder from which that model was imported. Not part of the run's id.
-        given: Names of optimizer settings that the user set for their own model. A compiled model decides them itself.
-        trusted: Whether the module of a user's model may be imported; see `may_import`. Never read from a file.
+        task: name of the task.
+        problem: name of the task's problem.
+        model: name of a model, or `package.module:function`.
+        data: directory of the data set.
+        fingerprint: fingerprint of the data set.
+        synthetic: whether the data are the built-in sample.
+        seed: seed of weights, order and dropout.
+        examples: batch-time settings of the problem.
+        builder: settings of the model.
+        training: training settings.
+        facts: metadata that the problem needs to predict and to denormalize metrics.
+        versions: versions of the packages that affect the numbers. Not part of the run's id.
+        source_digest: digest of the source of the user's own model. Empty for raysq's models and unknown sources.
+        source_folder: folder from which that model was imported. Not part of the run's id.
+        given: names of optimizer settings that the user set for their own model. A compiled model decides them itself.
+        trusted: whether the module of a user's model may be imported; see `may_import`. Never read from a file.
     """
 
     task: str
@@ -93,7 +93,7 @@ class RunConfig:
         """Return the differences of another configuration as text for a message.
 
         Args:
-            now: The other configuration.
+            now: the other configuration.
         """
         found = []
         if self.fingerprint != now.fingerprint:
@@ -137,9 +137,9 @@ class RunConfig:
         """Import and return the function that builds the model.
 
         Raises:
-            UsageError: If there is no such function.
-            SourceChanged: If the model's source has changed.
-            TrustError: If the model is a user's own and the configuration is from elsewhere.
+            UsageError: there is no such function.
+            SourceChanged: the model's source has changed.
+            TrustError: the model is a user's own and the configuration is from elsewhere.
         """
         path = self.model_spec().build
         trusted = self.may_import or not is_own(self.model)
@@ -149,12 +149,12 @@ class RunConfig:
         """Build the Keras model.
 
         Args:
-            dataset: Data set of the run.
+            dataset: data set of the run.
 
         Raises:
-            UsageError: If the builder refuses its settings, or returns a model that cannot be trained.
-            SourceChanged: If the model's source has changed.
-            TrustError: If the model is a user's own and the configuration is from elsewhere.
+            UsageError: the builder refuses its settings, or returns a model that cannot be trained.
+            SourceChanged: the model's source has changed.
+            TrustError: the model is a user's own and the configuration is from elsewhere.
         """
         builder = self.load_builder()
         values = _typed(self.builder, _keywords(builder, self.model), self.model)
@@ -189,11 +189,11 @@ def find_model(problem: str, model: str) -> ModelSpec:
     """Return the entry of a problem's model, or a new one for the user's own model.
 
     Args:
-        problem: Name of the problem.
-        model: Name of a model, or `package.module:function`.
+        problem: name of the problem.
+        model: name of a model, or `package.module:function`.
 
     Raises:
-        UsageError: If the problem has no model of that name.
+        UsageError: the problem has no model of that name.
     """
     models = problems.get(problem).models
     if is_own(model):
@@ -207,18 +207,18 @@ def load_builder(path: str, digest: str = "", folder: str = "", *, trusted: bool
     """Import a model builder; the current folder is searched as well.
 
     Args:
-        path: Name of the builder, `package.module:function`.
-        digest: Digest of the required source. Defaults to empty, which accepts the present source.
-        folder: Another folder to search for the required source.
-        trusted: Whether the builder may be imported: the user named it, this home signed the name, or it is raysq's.
+        path: name of the builder, `package.module:function`.
+        digest: digest of the required source. Defaults to empty, which accepts the present source.
+        folder: another folder to search for the required source.
+        trusted: whether the builder may be imported: the user named it, this home signed the name, or it is raysq's.
 
     Returns:
         The function or model class.
 
     Raises:
-        UsageError: If there is no such function.
-        SourceChanged: If the function has another source.
-        TrustError: If the builder is not trusted.
+        UsageError: there is no such function.
+        SourceChanged: the function has another source.
+        TrustError: the builder is not trusted.
     """
     module, _, name = path.partition(":")
     if not trusted:
@@ -261,7 +261,7 @@ def _typed(values: Mapping[str, Any], known: Mapping[str, Setting], model: str) 
     """Return the builder's settings of a configuration, converted to their types; the file may be edited by hand.
 
     Raises:
-        UsageError: If a setting is unknown or has a wrong type.
+        UsageError: a setting is unknown or has a wrong type.
     """
     for name in values:
         if name not in known:
@@ -290,7 +290,7 @@ def import_from(place: tuple[str, tuple[str, ...], str]) -> None:
     A user's model lies in the driver's current folder, and Ray starts its processes in another folder.
 
     Args:
-        place: Result of `import_place` in the driver.
+        place: result of `import_place` in the driver.
     """
     folder, paths, home = place
     if os.path.isdir(home):
@@ -315,21 +315,21 @@ def resolve_config(
     Later layers override earlier ones: the problem's defaults, the task, the data set, the model, then the user.
 
     Args:
-        task_name: Name of the task.
-        model: Name of the model, or `package.module:function`.
-        dataset: Data set to train on.
-        seed: Seed of weights, order and dropout, from 0 to 2**32 - 1.
-        overrides: Settings that the user gave, by name.
-        source: Digest and folder of the source that the model must have. Defaults to empty, which accepts any source.
-        trusted: Whether the user or this home named the model. False where a folder from elsewhere names it.
+        task_name: name of the task.
+        model: name of the model, or `package.module:function`.
+        dataset: data set to train on.
+        seed: seed of weights, order and dropout, from 0 to 2**32 - 1.
+        overrides: settings that the user gave, by name.
+        source: digest and folder of the source that the model must have. Defaults to empty, which accepts any source.
+        trusted: whether the user or this home named the model. False where a folder from elsewhere names it.
 
     Returns:
         The configuration.
 
     Raises:
-        UsageError: If a model or setting is unknown (the error names the nearest), or if a value has a wrong type.
-        SourceChanged: If the model's source has changed.
-        TrustError: If the model is a user's own and not trusted.
+        UsageError: a model or setting is unknown (the error names the nearest), or a value has a wrong type.
+        SourceChanged: the model's source has changed.
+        TrustError: the model is a user's own and not trusted.
     """
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed must be from 0 to {2**32 - 1}, received {seed}")
@@ -404,7 +404,7 @@ def _keywords(builder: Callable[..., Any], model: str) -> dict[str, Setting]:
     """Return the settings of a builder, which are its keyword arguments.
 
     Raises:
-        UsageError: If the signature of a user's builder cannot be read.
+        UsageError: the signature of a user's builder cannot be read.
     """
     try:
         return setting_fields(builder)

@@ -26,11 +26,11 @@ def check_saveable(model: Any, name: str) -> None:
     are not changed.
 
     Args:
-        model: A built Keras model.
-        name: Name of the model, for messages.
+        model: a built Keras model.
+        name: name of the model, for messages.
 
     Raises:
-        UsageError: If Keras cannot load the model, or if the loaded model has weights of other shapes. The error names
+        UsageError: Keras cannot load the model, or the loaded model has weights of other shapes. The error names
             the class and the remedy.
     """
     import keras
@@ -101,16 +101,16 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
     The module of a user's own model is imported for its classes, from its recorded folder if necessary.
 
     Args:
-        run: A run with a model file.
-        as_trained: Whether the loss and metrics that the model was compiled with are required. Predictions do not
+        run: a run with a model file.
+        as_trained: whether the loss and metrics that the model was compiled with are required. Predictions do not
             need them. Defaults to False.
 
     Returns:
         The Keras model.
 
     Raises:
-        DataError: If the file cannot be read.
-        TrustError: If the file needs classes of a module that may not be imported.
+        DataError: the file cannot be read.
+        TrustError: the file needs classes of a module that may not be imported.
     """
     backend.load()
     import keras
@@ -147,12 +147,12 @@ def build_as_trained(run: Run, dataset: Dataset) -> Any:
     The saved model is returned where the builder's source has changed, or where its module may not be imported.
 
     Args:
-        run: The run.
-        dataset: Data set of the run.
+        run: the run.
+        dataset: data set of the run.
 
     Raises:
-        TrustError: If the module may not be imported, and the saved model needs it or does not exist.
-        SourceChanged: If the source has changed, and the run has no `model.keras` yet.
+        TrustError: the module may not be imported, and the saved model needs it or does not exist.
+        SourceChanged: the source has changed, and the run has no `model.keras` yet.
     """
     try:
         return run.config.build(dataset)

@@ -15,23 +15,23 @@ class TrainSettings:
     """Settings of the training loop and the optimizer.
 
     Attributes:
-        epochs: Number of epochs. An epoch ends with evaluation on the validation split.
-        steps_per_epoch: Number of steps of an epoch; None for one pass over the training examples.
-        batch_size: Number of examples of a global step, over all workers.
-        eval_batch_size: Number of examples of an evaluation step, over all workers.
-        optimizer: Name of a Keras optimizer.
-        learning_rate: Learning rate at the first step.
-        epsilon: Constant that the optimizer adds to its denominator; None for the optimizer's default. Keras 3's
+        epochs: number of epochs. An epoch ends with evaluation on the validation split.
+        steps_per_epoch: number of steps of an epoch; None for one pass over the training examples.
+        batch_size: number of examples of a global step, over all workers.
+        eval_batch_size: number of examples of an evaluation step, over all workers.
+        optimizer: name of a Keras optimizer.
+        learning_rate: learning rate at the first step.
+        epsilon: constant that the optimizer adds to its denominator; None for the optimizer's default. Keras 3's
             RMSprop adds 1e-7 inside the root, Keras 2's outside of it. 1e-14 gives the behavior of Keras 2.
         schedule: "constant", "cosine" (to zero at the last step), "exponential" (to a tenth at the last step) or
             "plateau" (halved after `plateau_patience` epochs without a lower val_loss).
-        plateau_patience: Number of epochs; see `schedule`.
-        clipnorm: Largest global norm of the gradient, after it is summed over the workers; None for no clipping.
-        patience: Number of epochs without a lower val_loss after which training stops; 0 to train all epochs.
+        plateau_patience: number of epochs; see `schedule`.
+        clipnorm: largest global norm of the gradient, after it is summed over the workers; None for no clipping.
+        patience: number of epochs without a lower val_loss after which training stops; 0 to train all epochs.
         precision: Keras dtype policy. The mixed policies are for GPUs.
-        xla: Whether to compile the gradient function with XLA; "auto" to compile it where that is faster.
-        deterministic: Whether to use deterministic ops, which give the same numbers every time at some cost in speed.
-        checkpoint_steps: Number of steps between checkpoints within an epoch; 0 for one checkpoint per epoch.
+        xla: whether to compile the gradient function with XLA; "auto" to compile it where that is faster.
+        deterministic: whether to use deterministic ops, which give the same numbers every time at some cost in speed.
+        checkpoint_steps: number of steps between checkpoints within an epoch; 0 for one checkpoint per epoch.
     """
 
     epochs: int = 20

@@ -9,15 +9,15 @@ class TrainState:
     """State from which the training loop continues exactly.
 
     Attributes:
-        epoch: Number of finished epochs.
-        step: Number of finished steps over all epochs.
-        seconds: Time spent in training and validation so far.
-        best: Lowest val_loss so far.
-        best_epoch: Epoch of the lowest val_loss, counted from 1; 0 before the first.
-        wait: Number of epochs since `best_epoch`.
-        plateau_wait: Number of epochs since `best_epoch` or since the learning rate was last lowered.
-        rate_scale: Factor on the learning rate (schedule "plateau").
-        stopped: Whether training ended before the last epoch, by early stopping or for lack of trainable weights.
+        epoch: number of finished epochs.
+        step: number of finished steps over all epochs.
+        seconds: time spent in training and validation so far.
+        best: lowest val_loss so far.
+        best_epoch: epoch of the lowest val_loss, counted from 1; 0 before the first.
+        wait: number of epochs since `best_epoch`.
+        plateau_wait: number of epochs since `best_epoch` or since the learning rate was last lowered.
+        rate_scale: factor on the learning rate (schedule "plateau").
+        stopped: whether training ended before the last epoch, by early stopping or for lack of trainable weights.
     """
 
     epoch: int = 0

@@ -34,33 +34,33 @@ def train(
     """Train a model, continue an interrupted run, or return a finished run at once.
 
     Args:
-        task: Name of a task.
-        data: Name or directory of a prepared data set. Defaults to the task's newest, which is prepared if there is
+        task: name of a task.
+        data: name or directory of a prepared data set. Defaults to the task's newest, which is prepared if there is
             none.
-        model: Name of a model, or `package.module:function`. The function takes an `InputSpec` and keyword settings,
+        model: name of a model, or `package.module:function`. The function takes an `InputSpec` and keyword settings,
             and returns a Keras model. A compiled model keeps its own loss, optimizer and metrics. Defaults to the
             problem's default model.
-        workers: Number of workers. One worker trains in this process where the hardware allows it. Several train in
+        workers: number of workers. One worker trains in this process where the hardware allows it. Several train in
             a Ray Train worker group. Defaults to 1.
-        gpu: Whether to use one GPU per worker. Defaults to False.
-        seed: Seed of weights, order and dropout. Defaults to 0.
-        settings: Settings of examples, model and training, by name. Others keep the defaults of the model, the data
+        gpu: whether to use one GPU per worker. Defaults to False.
+        seed: seed of weights, order and dropout. Defaults to 0.
+        settings: settings of examples, model and training, by name. Others keep the defaults of the model, the data
             set, the task or the problem.
-        name: Name of the run. Defaults to an id made of task, model, data, settings and seed.
-        fresh: Whether to discard the run's earlier progress. Defaults to False.
+        name: name of the run. Defaults to an id made of task, model, data, settings and seed.
+        fresh: whether to discard the run's earlier progress. Defaults to False.
         threads: TensorFlow's threads in each worker. Defaults to all cores.
-        quiet: Whether to hide progress. Defaults to True.
-        trust: Whether links may lead out of the directory of an existing run. Defaults to False.
+        quiet: whether to hide progress. Defaults to True.
+        trust: whether links may lead out of the directory of an existing run. Defaults to False.
 
     Returns:
         The finished run.
 
     Raises:
-        UsageError: If a name is unknown or a value is wrong.
-        DataError: If the data set cannot be used.
-        ResourceError: If more workers or GPUs are requested than exist.
-        TrainingError: If the loss is not finite.
-        Interrupted: If a signal stops training. The same call continues it.
+        UsageError: a name is unknown or a value is wrong.
+        DataError: the data set cannot be used.
+        ResourceError: more workers or GPUs are requested than exist.
+        TrainingError: the loss is not finite.
+        Interrupted: a signal stops training. The same call continues it.
 
     Example:
         >>> run = raysq.train("jena", model="gru", settings={"units": 32, "epochs": 10})
@@ -87,17 +87,17 @@ def resolve(
     """Return the validated configuration of a run; the task's data are prepared if there are none.
 
     Args:
-        task: See `train`.
-        data: See `train`.
-        model: See `train`.
-        seed: See `train`.
-        settings: See `train`.
-        fits: Whether to check that the data set has training and validation examples with these settings.
-        quiet: Whether to hide the progress of preparation.
+        task: see `train`.
+        data: see `train`.
+        model: see `train`.
+        seed: see `train`.
+        settings: see `train`.
+        fits: whether to check that the data set has training and validation examples with these settings.
+        quiet: whether to hide the progress of preparation.
 
     Raises:
-        UsageError: If a name is unknown or a value is wrong.
-        DataError: If the data set cannot be used.
+        UsageError: a name is unknown or a value is wrong.
+        DataError: the data set cannot be used.
     """
     model = model or problems.get(tasks.get(task).problem).default_model
     found = dataset(task, data, quiet=quiet)
@@ -111,13 +111,13 @@ def dataset(task: str, data: str | Path | None = None, *, quiet: bool = True) ->
     """Return the requested data set, the task's newest one, or the task's public data, prepared now.
 
     Args:
-        task: Name of a task.
-        data: Name or directory of a prepared data set. Defaults to the task's newest.
-        quiet: Whether to hide the progress of preparation.
+        task: name of a task.
+        data: name or directory of a prepared data set. Defaults to the task's newest.
+        quiet: whether to hide the progress of preparation.
 
     Raises:
-        UsageError: If the task is for the user's own data, and none are prepared.
-        DataError: If there is no such data set, or if it is damaged.
+        UsageError: the task is for the user's own data, and none are prepared.
+        DataError: there is no such data set, or it is damaged.
     """
     found = tasks.get(task)
     if data is None and not datasets.dataset_directories(task):
@@ -136,14 +136,14 @@ def execute(run: Run, *, workers: int = 1, gpu: bool = False, threads: int | Non
     Several workers, or a GPU that this machine does not have, need a worker group.
 
     Args:
-        run: The run.
-        workers: See `train`.
-        gpu: See `train`.
-        threads: See `train`.
-        quiet: See `train`.
+        run: the run.
+        workers: see `train`.
+        gpu: see `train`.
+        threads: see `train`.
+        quiet: see `train`.
 
     Raises:
-        UsageError: If `workers` or `threads` is below 1.
+        UsageError: `workers` or `threads` is below 1.
     """
     if workers < 1:
         raise UsageError(f"--workers must be at least 1, received {workers}")
@@ -170,19 +170,19 @@ def evaluate(
     """Evaluate a run's best weights and the problem's untrained baselines on the run's data set.
 
     Args:
-        run: A run, its directory or its id.
-        splits: Splits to evaluate, among "train", "val" and "test". An empty test split is skipped if other splits
+        run: a run, its directory or its id.
+        splits: splits to evaluate, among "train", "val" and "test". An empty test split is skipped if other splits
             are requested.
-        gpu: Whether to evaluate on a GPU. Defaults to False.
+        gpu: whether to evaluate on a GPU. Defaults to False.
         threads: TensorFlow's threads. Defaults to all cores.
-        trust: See `raysq.load`.
+        trust: see `raysq.load`.
 
     Returns:
         Metrics (`val_loss`, `val_mae`, `val_mae_original`, ...) by model: the run's own, "baseline", and further
         baselines of the problem ("seasonal" for a forecast).
 
     Raises:
-        DataError: If the run has no finished epoch, or if its data set has changed or is missing.
+        DataError: the run has no finished epoch, or its data set has changed or is missing.
 
     Example:
         >>> raysq.evaluate(run, splits=("test",))
@@ -204,13 +204,13 @@ def examine(
     """Evaluate as `evaluate` does, with a detailed report of the run's own model.
 
     Args:
-        run: See `evaluate`.
-        splits: See `evaluate`.
-        gpu: See `evaluate`.
-        threads: See `evaluate`.
-        detailed: Whether to compute the details, which takes a second pass over the splits. Defaults to True.
-        trust: See `evaluate`.
-        on_message: Called with a message for each metric that cannot be computed, such as BLEU without its package,
+        run: see `evaluate`.
+        splits: see `evaluate`.
+        gpu: see `evaluate`.
+        threads: see `evaluate`.
+        detailed: whether to compute the details, which takes a second pass over the splits. Defaults to True.
+        trust: see `evaluate`.
+        on_message: called with a message for each metric that cannot be computed, such as BLEU without its package,
             and for a damaged checkpoint. Defaults to a warning.
 
     Returns:
@@ -219,7 +219,7 @@ def examine(
         has none.
 
     Raises:
-        DataError: See `evaluate`.
+        DataError: see `evaluate`.
     """
     from raysq.training.worker import configure, open_program
 

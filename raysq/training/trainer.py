@@ -29,17 +29,17 @@ class Trainer:
     Create it inside `strategy.scope()`, like the model.
 
     Args:
-        model: A Keras model with one input and one output. If it is compiled, its loss, optimizer and metrics are
+        model: a Keras model with one input and one output. If it is compiled, its loss, optimizer and metrics are
             used, else those of `objective` and `settings`. A `compute_loss` of its class is used too.
-        splits: Batch sources by split; at least "train" and "val".
-        settings: Training settings.
-        seed: Seed of the order and of dropout.
-        objective: Loss and metrics.
-        xla: Whether XLA is faster for this model on a CPU; see `raysq.problems.base.ModelSpec`.
-        name: Name of the model, for messages. Defaults to "model".
+        splits: batch sources by split; at least "train" and "val".
+        settings: training settings.
+        seed: seed of the order and of dropout.
+        objective: loss and metrics.
+        xla: whether XLA is faster for this model on a CPU; see `raysq.problems.base.ModelSpec`.
+        name: name of the model, for messages. Defaults to "model".
 
     Raises:
-        UsageError: If raysq cannot train with the loss, optimizer or metrics of the user's model.
+        UsageError: raysq cannot train with the loss, optimizer or metrics of the user's model.
     """
 
     def __init__(
@@ -97,9 +97,9 @@ class Trainer:
         only where they are not part of the graph; see `raysq.training.compiled_cache`.
 
         Args:
-            model: Model newly built by the same builder with the same settings, after the seeds were set.
-            settings: Training settings of the other run.
-            seed: Seed of the other run.
+            model: model newly built by the same builder with the same settings, after the seeds were set.
+            settings: training settings of the other run.
+            seed: seed of the other run.
         """
         self.settings, self.seed = settings, seed
         self._batches.renew(settings.batch_size, seed)
@@ -240,14 +240,14 @@ class Trainer:
         """Compute exact metrics over all observed outputs of all examples of a split.
 
         Args:
-            split: Name of the split.
-            on_chunk: Called after every compiled call with the share of the split that is done, up to 1.
+            split: name of the split.
+            on_chunk: called after every compiled call with the share of the split that is done, up to 1.
 
         Returns:
             Metrics by name: `SPLIT_loss`, `SPLIT_mae`, ...
 
         Raises:
-            DataError: If the split has no examples.
+            DataError: the split has no examples.
         """
         self._check(split)
         for metric in self.metrics["eval"].values():
@@ -263,13 +263,13 @@ class Trainer:
         """Predict all examples of a split, in order. Only for one replica.
 
         Args:
-            split: Name of the split.
+            split: name of the split.
 
         Returns:
             y and the predictions, each with one row per example.
 
         Raises:
-            DataError: If the split has no examples.
+            DataError: the split has no examples.
         """
         self._check(split)
         found = []
@@ -393,10 +393,10 @@ class Trainer:
         """Assign the values of all variables.
 
         Args:
-            values: Values by name, as returned by `snapshot`.
+            values: values by name, as returned by `snapshot`.
 
         Raises:
-            DataError: If names or shapes differ from those of this model.
+            DataError: names or shapes differ from those of this model.
         """
         variables = self._variables()
         if set(variables) != set(values):

@@ -37,13 +37,13 @@ def user_errors(model: str, doing: str, *, everything: bool = False) -> Iterator
     """Convert an error of a user's own model to a one-line `UsageError`; errors of raysq's models are not converted.
 
     Args:
-        model: Name of a model, or `package.module:function`.
-        doing: Part of the message after the model's name, such as "cannot be built".
-        everything: Whether to convert errors without a line of the user's code in their traceback too. Set it where
+        model: name of a model, or `package.module:function`.
+        doing: part of the message after the model's name, such as "cannot be built".
+        everything: whether to convert errors without a line of the user's code in their traceback too. Set it where
             the block only builds or calls the model. Defaults to False.
 
     Raises:
-        UsageError: In place of the user's error. Errors of raysq, out-of-memory errors and the loss of another worker
+        UsageError: in place of the user's error. Errors of raysq, out-of-memory errors and the loss of another worker
             are raised unchanged.
     """
     try:
@@ -67,8 +67,8 @@ def user_loop(model: str, records: Iterator[Any]) -> Iterator[Any]:
     Errors that the caller raises between two records are not converted.
 
     Args:
-        model: Name of a model, or `package.module:function`.
-        records: Iterator of records that are never None, such as `raysq.training.loop.fit`.
+        model: name of a model, or `package.module:function`.
+        records: iterator of records that are never None, such as `raysq.training.loop.fit`.
     """
     while True:
         with user_errors(model, "fails when it is trained"):
@@ -104,8 +104,8 @@ def place_of(error: BaseException, model: str) -> str | None:
     """Return the innermost line of the user's code in an error's traceback, such as "model.py:12, in build".
 
     Args:
-        error: The error.
-        model: Name of a model, `package.module:function`.
+        error: the error.
+        model: name of a model, `package.module:function`.
 
     Returns:
         The place, or None where no line of the user's code is in the traceback.

@@ -21,16 +21,16 @@ def call_builder(name: str, builder: Callable[..., Any], inputs: InputSpec, sett
     """Call a user's builder.
 
     Args:
-        name: Name of the builder, `package.module:function`.
-        builder: The function or model class.
-        inputs: Input spec, the builder's positional argument.
-        settings: Keyword arguments of the builder.
+        name: name of the builder, `package.module:function`.
+        builder: the function or model class.
+        inputs: input spec, the builder's positional argument.
+        settings: keyword arguments of the builder.
 
     Returns:
         The Keras model.
 
     Raises:
-        UsageError: If the builder fails or does not return a Keras model.
+        UsageError: the builder fails or does not return a Keras model.
     """
     with user_errors(name, "cannot be built", everything=True):
         model = builder(inputs, **settings)
@@ -50,18 +50,18 @@ def build_own_model(
     """Build a user's model with all its weights.
 
     Args:
-        name: See `call_builder`.
-        builder: See `call_builder`.
-        inputs: See `call_builder`.
-        settings: See `call_builder`.
-        examples: Batch source. The model is called with some examples, which creates the weights of a model without
+        name: see `call_builder`.
+        builder: see `call_builder`.
+        inputs: see `call_builder`.
+        settings: see `call_builder`.
+        examples: batch source. The model is called with some examples, which creates the weights of a model without
             an input shape.
 
     Returns:
         The Keras model.
 
     Raises:
-        UsageError: If the builder fails, or if raysq cannot train the model.
+        UsageError: the builder fails, or raysq cannot train the model.
     """
     model = call_builder(name, builder, inputs, settings)
     _validate_inputs(model, name, inputs)
@@ -82,8 +82,8 @@ def sample(examples: BatchSource, rows: int = _ROWS) -> tuple[Any, Any]:
     """Return x and y of the first examples of a split; examples repeat where there are fewer than `rows`.
 
     Args:
-        examples: Batch source of the split.
-        rows: Number of rows. Defaults to 4.
+        examples: batch source of the split.
+        rows: number of rows. Defaults to 4.
     """
     indices = np.arange(rows) % len(examples)
     x, y, *_ = examples.gather(indices, examples.mapped(), lambda array, at: array.take(at))
@@ -94,8 +94,8 @@ def overridden(model: keras.Model, name: str) -> str | None:
     """Return the name of the class that overrides a method of `keras.Model`; None where the method is Keras's own.
 
     Args:
-        model: A Keras model.
-        name: Name of the method.
+        model: a Keras model.
+        name: name of the method.
     """
     if name in vars(model):
         return type(model).__name__

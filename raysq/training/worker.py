@@ -26,14 +26,14 @@ class Hooks:
     """Callbacks of a training backend.
 
     Attributes:
-        on_progress: Called after every call of compiled steps with the state, the loss, and the steps of an epoch.
-        on_epoch: Called with each epoch's record.
-        should_stop: Called after every call of compiled steps. If it returns True, the state is saved and
+        on_progress: called after every call of compiled steps with the state, the loss, and the steps of an epoch.
+        on_epoch: called with each epoch's record.
+        should_stop: called after every call of compiled steps. If it returns True, the state is saved and
             `Interrupted` is raised.
-        whole: Called at the end of training. If it returns True, the run is evaluated on the test split and
+        whole: called at the end of training. If it returns True, the run is evaluated on the test split and
             `model.keras` is exported. A trial that is not the best of its search needs neither. The result must be
             the same on all workers of a group.
-        board: Whether to write scalars for TensorBoard.
+        board: whether to write scalars for TensorBoard.
     """
 
     on_progress: Callable[[TrainState, float, int], None] = lambda state, loss, steps: None
@@ -47,14 +47,14 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
     """Configure TensorFlow in this process: devices, threads, determinism, precision, seeds.
 
     Args:
-        settings: Training settings.
-        seed: Seed of Keras, NumPy and Python's random generators.
-        gpu: Whether to use GPUs; if False, they are hidden from TensorFlow.
+        settings: training settings.
+        seed: seed of Keras, NumPy and Python's random generators.
+        gpu: whether to use GPUs; if False, they are hidden from TensorFlow.
         threads: TensorFlow's threads. Defaults to all cores.
 
     Raises:
-        ResourceError: If a GPU is requested and TensorFlow finds none.
-        UsageError: If TensorFlow already runs in this process with another number of threads.
+        ResourceError: a GPU is requested and TensorFlow finds none.
+        UsageError: TensorFlow already runs in this process with another number of threads.
     """
     backend.load()
     import keras
@@ -85,8 +85,8 @@ def strategy(workers: int, gpu: bool) -> Any:
     """Return the distribution strategy of this worker, or None for a single process with one device.
 
     Args:
-        workers: Number of workers of the group.
-        gpu: Whether workers use GPUs.
+        workers: number of workers of the group.
+        gpu: whether workers use GPUs.
     """
     import tensorflow as tf
 
@@ -101,14 +101,14 @@ def open_program(run: Run, dataset: Dataset) -> Any:
     """Build the run's model and its trainer. Call it inside the strategy's scope.
 
     Args:
-        run: The run.
-        dataset: Data set of the run.
+        run: the run.
+        dataset: data set of the run.
 
     Returns:
         A `raysq.training.trainer.Trainer`.
 
     Raises:
-        UsageError: If the model cannot be built or trained, or if settings were given that have no effect on it.
+        UsageError: the model cannot be built or trained, or settings were given that have no effect on it.
     """
     from raysq.training.trainer import Trainer
 
@@ -131,8 +131,8 @@ def idle_settings(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
     user's model is called in this process on the CPU. No model of raysq is compiled.
 
     Args:
-        config: Configuration of any run of the model.
-        dataset: Data set of the run.
+        config: configuration of any run of the model.
+        dataset: data set of the run.
 
     Returns:
         The names. They are empty if the model cannot be built with these settings, since it may be built with others.
@@ -157,8 +157,8 @@ def left_to_optimizer(config: RunConfig, own: bool) -> tuple[str, ...]:
     Keywords of the builder are excluded, since they do have an effect.
 
     Args:
-        config: Configuration of the run.
-        own: Whether the model is compiled with its own optimizer. If False, the result is empty.
+        config: configuration of the run.
+        own: whether the model is compiled with its own optimizer. If False, the result is empty.
     """
     return tuple(name for name in OPTIMIZER_SETTINGS if own and name not in config.builder)
 
@@ -167,11 +167,11 @@ def refuse_idle(config: RunConfig, own: bool) -> None:
     """Refuse given settings that a model's own optimizer decides.
 
     Args:
-        config: Configuration of the run.
-        own: Whether the model is compiled with its own optimizer.
+        config: configuration of the run.
+        own: whether the model is compiled with its own optimizer.
 
     Raises:
-        UsageError: If such settings were given.
+        UsageError: such settings were given.
     """
     idle = [name for name in left_to_optimizer(config, own) if name in config.given]
     if idle:
@@ -194,20 +194,20 @@ def work(
     """Train a run to its end, from its last checkpoint if it has one. Call `configure` first.
 
     Args:
-        run: The run.
-        distribution: Distribution strategy, or None.
-        hooks: Callbacks of the training backend.
-        chief: Whether this worker writes files. Defaults to True.
-        dataset: Data set of the run. Defaults to the one at `config.data`, which may not exist on this node.
-        opener: Function that returns the run's trainer. Defaults to `open_program`; `CompiledCache.open` reuses
+        run: the run.
+        distribution: distribution strategy, or None.
+        hooks: callbacks of the training backend.
+        chief: whether this worker writes files. Defaults to True.
+        dataset: data set of the run. Defaults to the one at `config.data`, which may not exist on this node.
+        opener: function that returns the run's trainer. Defaults to `open_program`; `CompiledCache.open` reuses
             trainers.
 
     Returns:
         The metrics of the best epoch's weights.
 
     Raises:
-        Interrupted: If `should_stop` returned True. The state is saved.
-        TrainingError: If the loss is not finite.
+        Interrupted: `should_stop` returned True. The state is saved.
+        TrainingError: the loss is not finite.
     """
     from raysq.training.loop import fit
 
@@ -269,15 +269,15 @@ def conclude(run: Run, *, ended: str, dataset: Dataset | None = None) -> dict[st
     Call `configure` first.
 
     Args:
-        run: A run with at least one finished epoch.
-        ended: Reason why training ended, such as "stopped early".
-        dataset: See `work`.
+        run: a run with at least one finished epoch.
+        ended: reason why training ended, such as "stopped early".
+        dataset: see `work`.
 
     Returns:
         The metrics of the best epoch's weights.
 
     Raises:
-        DataError: If the run has no finished epoch.
+        DataError: the run has no finished epoch.
     """
     last = checkpoint.load_last(run)
     if last is None:

@@ -16,13 +16,13 @@ def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: boo
     The first Ctrl-C (or SIGTERM) saves the state at the current step and ends training. A second one ends at once.
 
     Args:
-        run: The run.
-        gpu: Whether to use the GPUs of this machine. Defaults to False.
+        run: the run.
+        gpu: whether to use the GPUs of this machine. Defaults to False.
         threads: TensorFlow's threads. Defaults to all cores.
-        quiet: Whether to hide progress. Defaults to False.
+        quiet: whether to hide progress. Defaults to False.
 
     Raises:
-        Interrupted: If a signal stopped training. The same call continues it.
+        Interrupted: a signal stopped training. The same call continues it.
     """
     settings = run.config.train_settings()
     configure(settings, run.config.seed, gpu=gpu, threads=threads)

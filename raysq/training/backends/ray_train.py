@@ -43,20 +43,20 @@ def train(
     group ends with the calling process.
 
     Args:
-        run: The run. All nodes must see its directory; they need not see its data set.
-        workers: Number of workers.
+        run: the run. All nodes must see its directory; they need not see its data set.
+        workers: number of workers.
         gpu: GPUs of each worker. Defaults to 0.
         threads: TensorFlow's threads in each worker. Defaults to all cores.
-        quiet: Whether to hide progress. Defaults to False.
-        max_failures: Maximum number of consecutive restarts without progress. Defaults to 3.
-        data: Reference to the data set from `raysq.distributed.placement.broadcast`. Defaults to a new one.
+        quiet: whether to hide progress. Defaults to False.
+        max_failures: maximum number of consecutive restarts without progress. Defaults to 3.
+        data: reference to the data set from `raysq.distributed.placement.broadcast`. Defaults to a new one.
 
     Raises:
-        ResourceError: If there are too few CPUs or GPUs, or if a node does not see the run's directory.
-        LostError: If workers were lost repeatedly without progress.
-        TrainingError: If the loss is not finite, or if workers failed for another reason.
-        UsageError: If the model cannot be built or trained. Training is not retried.
-        Interrupted: If Ctrl-C stopped training. The same call continues it.
+        ResourceError: there are too few CPUs or GPUs, or a node does not see the run's directory.
+        LostError: workers were lost repeatedly without progress.
+        TrainingError: the loss is not finite, or workers failed for another reason.
+        UsageError: the model cannot be built or trained. Training is not retried.
+        Interrupted: Ctrl-C stopped training. The same call continues it.
     """
     ensure_ray()
     check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
@@ -89,7 +89,7 @@ def _fit(run: Run, arguments: dict[str, Any], workers: int, gpu: float, max_fail
     """Train with one Ray Train controller, which restarts the group up to `max_failures` times.
 
     Raises:
-        RaysqError: If the group failed; a `LostError` if workers were lost.
+        RaysqError: the group failed; a `LostError` if workers were lost.
     """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
 
