@@ -62,6 +62,9 @@ Saved = tuple[dict[str, np.ndarray], dict[str, Any]]
 def load(directory: Path) -> Saved | None:
     """Return the variables and state of a checkpoint, or of the one it was replacing.
 
+    Args:
+        directory: directory of the checkpoint.
+
     Returns:
         The variables by name and the state, or None where there is no checkpoint.
 
@@ -82,7 +85,11 @@ def load(directory: Path) -> Saved | None:
 
 
 def reached(run_directory: Path) -> int:
-    """Return the step of a run's last checkpoint without reading its arrays; 0 where none can be read."""
+    """Return the step of a run's last checkpoint without reading its arrays; 0 where none can be read.
+
+    Args:
+        run_directory: directory of the run.
+    """
     last = run_directory / "checkpoints" / "last"
     for place in (last, last.with_name("last.old")):
         try:
@@ -95,7 +102,11 @@ def reached(run_directory: Path) -> int:
 
 
 def say(message: str) -> None:
-    """Print on standard error that another checkpoint is used in place of a damaged one."""
+    """Print on standard error that another checkpoint is used in place of a damaged one.
+
+    Args:
+        message: text that names the damage and the loss.
+    """
     print_message(message)
 
 

@@ -35,7 +35,13 @@ class Compilation:
 
 
 def compile_objective(objective: Objective, settings: TrainSettings, total_steps: int) -> Compilation:
-    """Return the compilation of a model that was not compiled, from the objective and the settings."""
+    """Return the compilation of a model that was not compiled, from the objective and the settings.
+
+    Args:
+        objective: loss and metrics.
+        settings: training settings.
+        total_steps: number of steps of all epochs.
+    """
     return Compilation(make_optimizer(settings, total_steps), keras.losses.get(objective.loss), dict(objective.metrics))
 
 
@@ -43,13 +49,20 @@ def has_max_pooling(model: keras.Model) -> bool:
     """Return whether the model has a max pooling layer.
 
     XLA has no deterministic gradient of max pooling (TensorFlow 2.21).
+
+    Args:
+        model: a built Keras model.
     """
     pooling = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
     return any(isinstance(layer, pooling) for layer in parts(model))
 
 
 def has_keras_loop(model: keras.Model) -> bool:
-    """Return whether a recurrent layer runs Keras's own loop, which is slow without XLA."""
+    """Return whether a recurrent layer runs Keras's own loop, which is slow without XLA.
+
+    Args:
+        model: a built Keras model.
+    """
     return any(
         isinstance(layer, keras.layers.RNN) and not (isinstance(layer, FastRNN) and layer.is_quick())
         for layer in parts(model)
@@ -57,7 +70,11 @@ def has_keras_loop(model: keras.Model) -> bool:
 
 
 def parts(layer: Any) -> Iterator[Any]:
-    """Iterate over the layers of a model, including nested layers."""
+    """Iterate over the layers of a model, including nested layers.
+
+    Args:
+        layer: a Keras model or layer.
+    """
     inside = [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
     for part in [*getattr(layer, "layers", []), *inside]:
         if isinstance(part, keras.layers.Layer):
@@ -66,7 +83,12 @@ def parts(layer: Any) -> Iterator[Any]:
 
 
 def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer:
-    """Return the optimizer of the settings, with its learning rate schedule and loss scaling."""
+    """Return the optimizer of the settings, with its learning rate schedule and loss scaling.
+
+    Args:
+        settings: training settings.
+        total_steps: number of steps of all epochs.
+    """
     rate: Any = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, total_steps)
@@ -85,8 +107,8 @@ def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
     """Return Keras metrics by name, the mean loss first.
 
     Args:
-        named: metrics by name. A value is a Keras metric, its name, a function `(y, prediction)` that returns a value
-            for each example, or an `OutputMetric` that holds any of these for one output.
+        named: metrics by name. A value is a Keras metric, its name, or a function `(y, prediction)` that returns a
+            value for each example. An `OutputMetric` holds one of these for one output.
     """
     made: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
     for name, what in named.items():

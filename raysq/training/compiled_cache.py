@@ -20,6 +20,9 @@ def graph_key(config: RunConfig) -> str:
     """Return a key of a run's compiled graph.
 
     Runs with the same key trace and compile the same graph on the same arrays. Their seeds may differ.
+
+    Args:
+        config: configuration of the run.
     """
     training = {key: value for key, value in config.training.items() if key not in _OUTSIDE}
     if config.training["schedule"] in ("cosine", "exponential"):
@@ -46,6 +49,10 @@ class CompiledCache:
         """Return the run's trainer, as `open_program` builds it: a cached one that is reset, or a new one.
 
         `configure` must be called first.
+
+        Args:
+            run: the run.
+            dataset: data set of the run.
         """
         key = graph_key(run.config)
         if key in self._kept:
@@ -59,7 +66,11 @@ class CompiledCache:
         return program
 
     def drop(self, keep: int = 0) -> None:
-        """Free the least recently used trainers, all but `keep`."""
+        """Free the least recently used trainers, all but `keep`.
+
+        Args:
+            keep: number of trainers to keep. Defaults to 0.
+        """
         if len(self._kept) <= keep:
             return
         while len(self._kept) > keep:

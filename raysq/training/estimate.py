@@ -21,8 +21,9 @@ def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None
         threads: TensorFlow's threads. Defaults to all cores.
 
     Returns:
-        A dictionary with the run's id, task, model, data set and settings, the number of examples in each split, the
-        number of parameters and steps, `estimated_seconds`, and `remarks` on the resolved settings.
+        A dictionary with the run's id, task, model, data set and settings. `examples` holds the number of examples by
+        split, `parameters` and `steps` are numbers, and `remarks` are lines on the resolved settings.
+        `estimated_seconds` is the duration of training and validation in this process.
     """
     from pathlib import Path
 
@@ -59,7 +60,12 @@ def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None
 
 
 def show_estimate(console: Any, found: dict[str, Any]) -> None:
-    """Print an estimate as text on the console."""
+    """Print an estimate as text on the console.
+
+    Args:
+        console: console to print on.
+        found: result of `estimate`.
+    """
     console.print(f"run         {found['run']}")
     console.print(f"data        {found['data']}{' (synthetic sample)' if found['synthetic'] else ''}")
     for number, (name, value) in enumerate(found["settings"].items()):

@@ -25,12 +25,20 @@ _WAIT_SECONDS = 20.0
 
 
 def clear(directory: Path) -> None:
-    """Remove the errors recorded before."""
+    """Remove the errors recorded before.
+
+    Args:
+        directory: directory of the run.
+    """
     shutil.rmtree(directory / _FOLDER, ignore_errors=True)
 
 
 def is_noted(directory: Path) -> bool:
-    """Return whether a worker has recorded an error since `clear`."""
+    """Return whether a worker has recorded an error since `clear`.
+
+    Args:
+        directory: directory of the run.
+    """
     return bool(_paths(directory))
 
 
@@ -63,7 +71,11 @@ def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
 
 
 def noted(directory: Path) -> RaysqError | None:
-    """Return the recorded error of the lowest rank, with its traceback among its notes; None where there is none."""
+    """Return the recorded error of the lowest rank, with its traceback among its notes; None where there is none.
+
+    Args:
+        directory: directory of the run.
+    """
     paths = _paths(directory)
     if not paths:
         return None

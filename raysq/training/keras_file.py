@@ -57,7 +57,12 @@ def check_file(path: Path, *, registered: bool, compiled: bool = True) -> None:
 
 
 def check_objects(values: Any, *, registered: bool) -> None:
-    """Check the objects named in the result of `keras.saving.serialize_keras_object`; see `check_file`."""
+    """Check the objects named in the result of `keras.saving.serialize_keras_object`; see `check_file`.
+
+    Args:
+        values: the serialized object.
+        registered: see `check_file`.
+    """
     waiting = [values]
     while waiting:
         value = waiting.pop()

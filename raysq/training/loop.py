@@ -32,8 +32,8 @@ def fit(
             examples of the call. `program` and `state` are consistent there, so the function may save them, or raise.
 
     Yields:
-        A record per epoch: `epoch`, `step`, `seconds`, `learning_rate`, the loss and metrics of training, those of
-        validation with the prefix `val_`, and `best`, which is True where `val_loss` is the lowest so far.
+        A record per epoch: `epoch`, `step`, `seconds`, `learning_rate`, losses and metrics, and `best`. Names of
+        validation metrics have the prefix `val_`. `best` is True where `val_loss` is the lowest so far.
 
     Raises:
         TrainingError: the loss is not finite.

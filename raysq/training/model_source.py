@@ -105,7 +105,11 @@ def _places() -> list[str]:
 
 
 def is_of_python(name: str) -> bool:
-    """Return whether a module is part of Python's standard library, whose import may have side effects."""
+    """Return whether a module is part of Python's standard library, whose import may have side effects.
+
+    Args:
+        name: `package.module`.
+    """
     if name.partition(".")[0] not in sys.stdlib_module_names:
         return False
     file = find_module(name)
@@ -113,7 +117,13 @@ def is_of_python(name: str) -> bool:
 
 
 def has_changed(name: str, digest: str, folder: str) -> bool:
-    """Return whether a module exists on disk, but nowhere with the source of that digest; nothing is imported."""
+    """Return whether a module exists on disk, but nowhere with the source of that digest; nothing is imported.
+
+    Args:
+        name: `package.module`.
+        digest: recorded digest; empty if unknown.
+        folder: recorded folder, which is searched last.
+    """
     found = [_locate(name, [one]) for one in (*_places(), folder)]
     digests = {source_digest(name, file) for file in found if file is not None}
     return bool(digest) and bool(digests) and digest not in digests
@@ -124,6 +134,10 @@ def imported_digest(name: str, function: str) -> str:
 
     For a notebook, which has no file, it is the digest of the function's source. It is empty for raysq's own modules
     and where the source is unknown.
+
+    Args:
+        name: name of an imported module.
+        function: name of the model's function, for a notebook.
     """
     module = sys.modules[name]
     if _file_of(module) is None and name == "__main__":
@@ -135,7 +149,11 @@ def imported_digest(name: str, function: str) -> str:
 
 
 def folder_of(name: str) -> str:
-    """Return the folder in which an imported module's name is looked up; empty for a module without a file."""
+    """Return the folder in which an imported module's name is looked up; empty for a module without a file.
+
+    Args:
+        name: name of an imported module.
+    """
     file = _file_of(sys.modules[name])
     return "" if file is None else str(_base(name, file))
 

@@ -47,7 +47,13 @@ class TrainProgress:
             self._bar.stop()
 
     def step(self, state: TrainState, loss: float, steps_per_epoch: int) -> None:
-        """Update the bar after a call of compiled steps."""
+        """Update the bar after a call of compiled steps.
+
+        Args:
+            state: state of training.
+            loss: latest loss.
+            steps_per_epoch: number of steps of an epoch.
+        """
         self.show(state.epoch, state.step, loss, steps_per_epoch)
 
     def show(self, epoch: int, step: int, loss: float, steps_per_epoch: int) -> None:

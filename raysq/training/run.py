@@ -189,7 +189,12 @@ class Run:
 
     @classmethod
     def of(cls, run: "Run | str | Path", *, trust: bool = False) -> "Run":
-        """Return an open run as it is, or open a run by directory or id; see `open`."""
+        """Return an open run as it is, or open a run by directory or id; see `open`.
+
+        Args:
+            run: a run, its directory or its id.
+            trust: see `open`.
+        """
         if isinstance(run, Run):
             return cls.open(run.directory, trust=True) if trust and not run.config.may_import else run
         return cls.open(run, trust=trust)
@@ -280,6 +285,9 @@ class Run:
         """Append an epoch's record to `metrics.jsonl`.
 
         Records of this epoch and later ones, written before a crash, are removed.
+
+        Args:
+            record: record of the epoch.
         """
         write_json_lines(self.directory / "metrics.jsonl", [*self.metrics(record["epoch"] - 1), record])
 
@@ -357,6 +365,9 @@ def find(run: str | Path) -> Path:
 def remove(directory: Path) -> None:
     """Remove the directory of a run; the run may be damaged.
 
+    Args:
+        directory: directory of the run.
+
     Raises:
         RaysqError: another process trains the run.
     """
@@ -367,6 +378,9 @@ def remove(directory: Path) -> None:
 @contextmanager
 def locked_run(directory: Path) -> Iterator[None]:
     """Lock a run's directory for this process.
+
+    Args:
+        directory: directory of the run.
 
     Raises:
         RaysqError: another process holds the lock.

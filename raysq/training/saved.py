@@ -170,7 +170,11 @@ def build_as_trained(run: Run, dataset: Dataset) -> Any:
 
 
 def foreign_model(run: Run) -> TrustError:
-    """Return the error for a run from elsewhere that would need an import of the user's own model."""
+    """Return the error for a run from elsewhere that would need an import of the user's own model.
+
+    Args:
+        run: the run.
+    """
     config = run.config
     file = find_module(config.model.partition(":")[0], config.source_folder)
     return refusal(f"run {run.name}", config.model, file, config.source_folder)
@@ -200,7 +204,11 @@ def _import_classes(run: Run) -> str:
 
 
 def tell_if_changed(run: Run) -> None:
-    """Print a message if the source of the user's own model has changed; for runs that actors load."""
+    """Print a message if the source of the user's own model has changed; for runs that actors load.
+
+    Args:
+        run: the run.
+    """
     module = run.config.model.partition(":")[0]
     if run.config.may_import and has_changed(module, run.config.source_digest, run.config.source_folder):
         _tell_changed(run)

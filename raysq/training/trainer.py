@@ -130,6 +130,10 @@ class Trainer:
     def train(self, first_step: int, steps: int) -> float:
         """Run the global steps `[first_step, first_step + steps)` in one compiled call.
 
+        Args:
+            first_step: first global step, counted from 0.
+            steps: number of steps.
+
         Returns:
             The mean loss over this worker's examples of these steps.
         """
@@ -362,6 +366,9 @@ class Trainer:
         """Set the learning rate to `scale` times its initial value.
 
         This has no effect with other schedules than "plateau", or with the optimizer of the user's model.
+
+        Args:
+            scale: factor on the learning rate.
         """
         if self.settings.schedule == "plateau" and not self.compilation.own_optimizer:
             self.optimizer.learning_rate = self.settings.learning_rate * scale

@@ -28,7 +28,11 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
 def is_own(model: str) -> bool:
-    """Return whether a model is the user's own, which is named `package.module:function`."""
+    """Return whether a model is the user's own, which is named `package.module:function`.
+
+    Args:
+        model: name of a model, or `package.module:function`.
+    """
     return ":" in model
 
 
@@ -43,8 +47,8 @@ def user_errors(model: str, doing: str, *, everything: bool = False) -> Iterator
             the block only builds or calls the model. Defaults to False.
 
     Raises:
-        UsageError: in place of the user's error. Errors of raysq, out-of-memory errors and the loss of another worker
-            are raised unchanged.
+        UsageError: the user's code raised an error. Errors of raysq, out-of-memory errors and the loss of another
+            worker are raised unchanged.
     """
     try:
         yield
@@ -79,7 +83,11 @@ def user_loop(model: str, records: Iterator[Any]) -> Iterator[Any]:
 
 
 def describe(error: BaseException) -> str:
-    """Return the class and the message of an error in one line."""
+    """Return the class and the message of an error in one line.
+
+    Args:
+        error: the error.
+    """
     text = _COLORS.sub("", str(error))
     if "in user code:" in text or text.startswith("Graph execution error"):
         # TensorFlow's message holds a traceback with a line of code after each frame.

@@ -60,10 +60,10 @@ class Experiment:
         """Return the trials as a table, for custom analysis.
 
         Returns:
-            A pandas DataFrame with one row per trial, best first, indexed by the trial's number (`trial`). The columns
-            are `state`, `epochs`, `seconds` of training, `val_loss` and the other metrics of the best epoch, each
-            searched setting as `config/NAME`, `run` (the trial's directory) and `error` (why the trial failed). The
-            table is empty before the first trial.
+            A pandas DataFrame with one row per trial, best first, indexed by the trial's number (`trial`). Its columns
+            are `state`, `epochs`, `seconds` of training, `val_loss` and the other metrics of the best epoch. Each
+            searched setting has a column `config/NAME`. The last columns are `run` (the trial's directory) and `error`
+            (why the trial failed). The table is empty before the first trial.
 
         Raises:
             DamagedError: `trials.json` is truncated or changed.
@@ -227,7 +227,11 @@ class Experiment:
         return "interrupted" if self.best is None else "finished"
 
     def show(self, console: Any) -> None:
-        """Print the trials, the best settings, and commands for the next steps."""
+        """Print the trials, the best settings, and commands for the next steps.
+
+        Args:
+            console: console to print on.
+        """
         from raysq.tuning.results import show
 
         show(self, console)

@@ -32,14 +32,22 @@ class Row:
 
 
 def value_text(value: Any) -> str:
-    """Return a setting's value as text for a table."""
+    """Return a setting's value as text for a table.
+
+    Args:
+        value: value of the setting.
+    """
     if isinstance(value, float):
         return f"{value:.4g}"
     return "none" if value is None else str(value) or "-"
 
 
 def duration_text(seconds: float) -> str:
-    """Return a duration as text, such as "45s", "3m 20s" or "2h 05m"."""
+    """Return a duration as text, such as "45s", "3m 20s" or "2h 05m".
+
+    Args:
+        seconds: duration in seconds.
+    """
     seconds = int(seconds)
     if seconds < 60:
         return f"{seconds}s"
@@ -127,7 +135,11 @@ class ProgressTable:
             self.rows[name] = Row(name, settings)
 
     def begin(self, name: str) -> None:
-        """Mark a trial as running."""
+        """Mark a trial as running.
+
+        Args:
+            name: name of the trial.
+        """
         with self._lock:
             self.note = ""
             row = self.rows[name]
@@ -147,7 +159,11 @@ class ProgressTable:
             self.best = score if self.best is None else min(self.best, score)
 
     def lost(self, name: str) -> None:
-        """Mark a trial as waiting after its process was lost."""
+        """Mark a trial as waiting after its process was lost.
+
+        Args:
+            name: name of the trial.
+        """
         with self._lock:
             self.rows[name].state = "waiting"
         self.say(f"{name}: its process was lost; it goes on from its last epoch")
@@ -175,7 +191,11 @@ class ProgressTable:
         self._console.print(f"{self.done:>3}/{self.total} {name} {figures}{reason}  {settings}")
 
     def withdraw(self, name: str) -> None:
-        """Remove a trial that was never begun."""
+        """Remove a trial that was never begun.
+
+        Args:
+            name: name of the trial.
+        """
         with self._lock:
             self.rows.pop(name, None)
 

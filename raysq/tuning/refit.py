@@ -62,7 +62,11 @@ class RefitScheduler:
         return run
 
     def again(self, name: str) -> None:
-        """Put a lost run at the front of the queue."""
+        """Put a lost run at the front of the queue.
+
+        Args:
+            name: name of the run.
+        """
         self._waiting.insert(0, self._handed.pop(name))
 
     def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
@@ -112,7 +116,12 @@ class RefitScheduler:
 
 
 def is_done(experiment: Experiment, seeds: int) -> bool:
-    """Return whether `refit.json` has this number of seeds of the present best settings."""
+    """Return whether `refit.json` has this number of seeds of the present best settings.
+
+    Args:
+        experiment: a search that has ended.
+        seeds: number of seeds.
+    """
     try:
         refit = experiment.refit
     except DamagedError:

@@ -18,7 +18,11 @@ from raysq.tuning.scheduler import SearchScheduler, trial_directory
 
 
 def is_exported(directory: Path) -> bool:
-    """Return whether a run has its result and its model file."""
+    """Return whether a run has its result and its model file.
+
+    Args:
+        directory: directory of the run.
+    """
     return (directory / "result.json").exists() and (directory / "model.keras").exists()
 
 

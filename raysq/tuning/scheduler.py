@@ -107,7 +107,11 @@ class SearchScheduler:
         return TrialSpec(run_name(number), settings, {**self.fixed, **settings}, self.seed)
 
     def again(self, name: str) -> None:
-        """Put a lost trial at the front of the queue."""
+        """Put a lost trial at the front of the queue.
+
+        Args:
+            name: name of the trial.
+        """
         self._waiting.insert(0, self._record(name)["number"])
 
     def _draw(self, number: int) -> dict[str, Any]:
