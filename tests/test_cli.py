@@ -130,8 +130,6 @@ def test_dry_run_writes_nothing(data, capsys, raysq_home):
             "--target is for series; task classify is for text_classification",
         ),
         # Both problems have a setting of that name, and mean another thing by it.
-        (["prepare", "images", "--colour", "gray"], 2, "--colour is now --color"),
-        (["neighbours", "run", "word"], 2, "neighbours is now neighbors"),
         (["prepare", "images", "--source", "sample", "--set", "colour=gray"], 2, "did you mean color?"),
         (["prepare", "classify", "--split", "0.5/0.25/0.25"], 2, "--split is for series"),
         (["prepare", "classify", "--source", "missing.csv", "--level", "line"], 2, "one of word, char"),
@@ -143,6 +141,20 @@ def test_failures_are_one_clear_line(data, cluster, capsys, arguments, code, mes
     assert message in error
     assert error.splitlines()[-1].startswith("raysq: ")
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["prepare", "images", "--colour", "gray"], "--colour is now --color"),
+        (["neighbours", "run", "word"], "neighbours is now neighbors"),
+        (["tune", "jena", "--budget", "30m"], "--budget is now --time"),
+    ],
+)
+def test_an_old_name_is_an_error_that_names_the_new_one(capsys, arguments, message):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2 and message in capsys.readouterr().err
 
 
 def test_an_interrupted_run_is_not_trained_with_other_settings(data, capsys):

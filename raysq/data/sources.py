@@ -137,7 +137,7 @@ def resolve(
     if frames.is_frame(source):
         if ".parquet" not in suffixes:
             raise UsageError(
-                f"this problem of data is not read from rows in memory ({type(source).__name__}): give a file or folder"
+                f"this problem is not read from rows in memory ({type(source).__name__}): give a file or folder"
             )
         path = frames.to_file(source, home() / "sources")
         return _source(f"{type(source).__name__} in memory", path, suffixes, trees, zip_member, listing)
@@ -146,7 +146,7 @@ def resolve(
     text = str(source)
     if isinstance(source, str) and (text == SAMPLE or text.startswith(SAMPLE + ":")):
         if sample is None:
-            raise UsageError("this problem of data has no built-in sample", hint="give --source PATH or --source URL")
+            raise UsageError("this problem has no built-in sample", hint="give --source PATH or --source URL")
         path = sample(text[len(SAMPLE) + 1 :])
         return replace(
             _source(f"built-in {path.stem} (synthetic)", path, suffixes, trees, zip_member, listing), synthetic=True

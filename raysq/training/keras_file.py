@@ -83,18 +83,18 @@ def _check_text(text: str, registered: bool) -> None:
 
 
 def _check_object(values: dict[str, Any], registered: bool) -> None:
-    problem = values["class_name"]
-    if problem in ("__lambda__", "__typespec__") or not isinstance(problem, str):
+    class_name = values["class_name"]
+    if class_name in ("__lambda__", "__typespec__") or not isinstance(class_name, str):
         raise ForbiddenError(
-            "it holds Python code (a lambda)" if problem == "__lambda__" else f"it holds a {problem!r}"
+            "it holds Python code (a lambda)" if class_name == "__lambda__" else f"it holds a {class_name!r}"
         )
-    if problem in _VALUES:
+    if class_name in _VALUES:
         return
-    is_function = problem == "function"
-    name = values.get("config") if is_function else problem
-    key = name if is_function else values.get("registered_name", problem)
+    is_function = class_name == "function"
+    name = values.get("config") if is_function else class_name
+    key = name if is_function else values.get("registered_name", class_name)
     if not isinstance(name, str) or not isinstance(key, (str, type(None))):
-        raise ForbiddenError(f"it holds a {problem} without a name")
+        raise ForbiddenError(f"it holds a {class_name} without a name")
     found = None if key is None else _registered(key)
     if found is not None:
         if registered or _is_ours(found):

@@ -31,7 +31,7 @@ class RefitScheduler:
         # If the defaults are the best settings, train them once.
         same = self.rows["best"] == self.rows["defaults"]
         self._prefix = {"best": f"trial-{trials[0]['number']:02}", "defaults": "trial-01"}
-        problems = ["defaults"] if same else ["best", "defaults"]
+        names = ["defaults"] if same else ["best", "defaults"]
         self._waiting = [
             TrialSpec(
                 self._name(row, seed),
@@ -40,7 +40,7 @@ class RefitScheduler:
                 seed,
             )
             for seed in range(seeds)
-            for row in problems
+            for row in names
         ]
         self._waiting = [one for one in self._waiting if not is_exported(self.folder / one.name)]
         self.left = len(self._waiting)

@@ -101,10 +101,10 @@ def explain(error: BaseException) -> str:
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else ""
-    problem = type(error).__name__
+    name = type(error).__name__
     if memory.is_out_of_memory(error):
-        return f"out of memory: {text or problem}"
-    return text if isinstance(error, RaysqError) else f"{problem}: {text}"
+        return f"out of memory: {text or name}"
+    return text if isinstance(error, RaysqError) else f"{name}: {text}"
 
 
 def write_failure(directory: Path, message: str) -> None:

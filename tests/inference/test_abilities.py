@@ -13,27 +13,32 @@ from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
 
 CAN = {
-    "forecast": "evaluate, predict, report, export",
-    "classify": "evaluate, predict, predict --text, neighbors, report, export",
-    "text": "evaluate, predict, predict --text, generate, neighbors, report, export",
-    "pairs": "evaluate, predict, predict --text, translate, report, export",
-    "vectors": "evaluate, predict, predict --text, neighbors, report, export",
+    "forecasting": "evaluate, predict, report, export",
+    "text_classification": "evaluate, predict, predict --text, neighbors, report, export",
+    "language_modeling": "evaluate, predict, predict --text, generate, neighbors, report, export",
+    "translation": "evaluate, predict, predict --text, translate, report, export",
+    "word_vectors": "evaluate, predict, predict --text, neighbors, report, export",
     "images": "evaluate, predict, report, export",
 }
-OWN = {"forecast": "jena", "classify": "imdb", "text": "alice", "pairs": "translation", "vectors": "cbow"}
+TASKS = {
+    "forecasting": "jena",
+    "text_classification": "imdb",
+    "language_modeling": "alice",
+    "translation": "translation",
+    "word_vectors": "cbow",
+    "images": "images",
+}
 
 
 def made(problem, name=None, folder=None, model="lstm"):
     """A run that was asked for and not trained."""
     parts = {"fingerprint": "", "synthetic": True, "seed": 0, "examples": {}, "builder": {}, "training": {}}
-    config = RunConfig(
-        task=OWN.get(problem, problem), problem=problem, model=model, data="", facts={}, versions={}, **parts
-    )
+    config = RunConfig(task=TASKS[problem], problem=problem, model=model, data="", facts={}, versions={}, **parts)
     return Run.create(config, name=name or f"some-{problem}", folder=folder)
 
 
 @pytest.mark.parametrize("problem", problems.PROBLEMS)
-def test_a_run_of_the_wrong_kind_is_told_what_it_can_do(problem):
+def test_a_run_of_the_wrong_problem_is_told_what_it_can_do(problem):
     run = made(problem)
     can = CAN[problem].split(", ")
     for ability in ABILITIES:
@@ -56,10 +61,10 @@ def test_a_run_of_the_wrong_kind_is_told_what_it_can_do(problem):
 @pytest.mark.parametrize(
     ("command", "problem"),
     [
-        (["generate", "RUN"], "classify"),
-        (["translate", "RUN", "--text", "a"], "text"),
+        (["generate", "RUN"], "text_classification"),
+        (["translate", "RUN", "--text", "a"], "language_modeling"),
         (["neighbors", "RUN", "a"], "images"),
-        (["predict", "RUN", "--text", "a"], "forecast"),
+        (["predict", "RUN", "--text", "a"], "forecasting"),
     ],
 )
 def test_the_commands_say_so_in_one_line(capsys, command, problem):
@@ -72,23 +77,24 @@ def test_the_commands_say_so_in_one_line(capsys, command, problem):
 @pytest.mark.parametrize(
     "command",
     [
-        ["generate", "some-text"],
-        ["predict", "some-text", "--text", "a"],
-        ["predict", "some-text", "--input", "missing.txt"],
-        ["export", "some-text"],
-        ["neighbors", "some-text", "a"],
-        ["evaluate", "some-text"],
+        ["generate", "some-language_modeling"],
+        ["predict", "some-language_modeling", "--text", "a"],
+        ["predict", "some-language_modeling", "--input", "missing.txt"],
+        ["export", "some-language_modeling"],
+        ["neighbors", "some-language_modeling", "a"],
+        ["evaluate", "some-language_modeling"],
     ],
 )
 def test_a_run_that_is_not_trained_yet(capsys, command):
-    made("text")
+    made("language_modeling")
     assert main(command) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "some-text has not been trained yet" in line or "some-text has no finished epoch yet" in line
+    name = "some-language_modeling"
+    assert f"{name} has not been trained yet" in line or f"{name} has no finished epoch yet" in line
 
 
 def test_a_run_says_where_it_stands():
-    run = made("text")
+    run = made("language_modeling")
     with run.lock(), pytest.raises(DataError, match="is being trained by another process: wait"):
         finished(run)
     (run.directory / "metrics.jsonl").write_text('{"epoch": 1, "step": 1, "val_loss": 1.0, "seconds": 1}\n')
@@ -101,13 +107,13 @@ def test_a_run_says_where_it_stands():
     finished(run)
     from raysq.inference.predictor import load
 
-    with pytest.raises(DataError, match="some-text has a model.keras that cannot be read"):
+    with pytest.raises(DataError, match="some-language_modeling has a model.keras that cannot be read"):
         load(run)
 
 
 def test_names_that_are_no_runs(raysq_home, tmp_path, capsys):
     for name in ("imdb-lstm-0123456789", "imdb-gru-abcdef0123", "alice-lstm"):
-        made("classify", name)
+        made("text_classification", name)
     for typed, code, said in (
         ("imbd-lstm", 1, "no run 'imbd-lstm': did you mean imdb-lstm-0123456789"),
         ("alise-lstm", 1, "did you mean alice-lstm? `raysq runs`"),
@@ -142,6 +148,6 @@ def test_a_search_or_a_data_set_in_the_place_of_a_run(raysq_home, tmp_path, caps
 def test_tasks_without_an_order_in_time_name_those_with_one(monkeypatch):
     from raysq.training import train
 
-    monkeypatch.setattr(train, "resolve", lambda task, **_: made("classify").config)
+    monkeypatch.setattr(train, "resolve", lambda task, **_: made("text_classification").config)
     with pytest.raises(UsageError, match="gives a text classifier.* tasks that have: jena, beijing, forecast"):
         backtest("imdb")

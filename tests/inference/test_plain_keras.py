@@ -34,19 +34,19 @@ assert not [name for name in sys.modules if name.startswith("raysq")]
 print(json.dumps(said))
 """
 # A table of pairs of words with gaps has no likeness among Keras's layers.
-OURS = ("text-baseline",)
+OURS = ("language_modeling-baseline",)
 TASKS = {
-    "forecast": "jena",
-    "classify": "classify",
-    "text": "text",
-    "pairs": "pairs",
-    "vectors": "cbow",
+    "forecasting": "jena",
+    "text_classification": "classify",
+    "language_modeling": "text",
+    "translation": "pairs",
+    "word_vectors": "cbow",
     "images": "images",
 }
 FURTHER = [
-    *(("classify", "multihot", {"vectorization": one}) for one in ("count", "freq", "tfidf")),
-    ("vectors", "negative_sampling", {"architecture": "skipgram", "shrink": True}),
-    ("vectors", "baseline", {"form": "blocks"}),
+    *(("text_classification", "multihot", {"vectorization": one}) for one in ("count", "freq", "tfidf")),
+    ("word_vectors", "negative_sampling", {"architecture": "skipgram", "shrink": True}),
+    ("word_vectors", "baseline", {"form": "blocks"}),
     ("images", "baseline", {"target": "image"}),
 ]
 
@@ -56,25 +56,25 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("problems")
     raw = pairs_corpus.write_tabbed(folder / "pairs.txt", pairs_corpus.sentences(200))
     return {
-        "forecast": write_series(folder / "waves"),
-        "classify": write_corpus(folder / "classify"),
-        "text": corpus.prepared(folder / "text", corpus.TEXT * 5),
-        "pairs": pairs_corpus.prepared(raw, folder / "pairs"),
-        "vectors": written.write(folder / "vectors", written.texts()),
+        "forecasting": write_series(folder / "waves"),
+        "text_classification": write_corpus(folder / "classify"),
+        "language_modeling": corpus.prepared(folder / "text", corpus.TEXT * 5),
+        "translation": pairs_corpus.prepared(raw, folder / "pairs"),
+        "word_vectors": written.write(folder / "vectors", written.texts()),
         "images": make_dataset(write_npz(folder / "x.npz"), folder / "images"),
     }
 
 
 def suited(problem, model):
     """Settings without which the model does not take these data."""
-    if problem == "forecast":
+    if problem == "forecasting":
         # Recurrent layers take their time, convolutions need a long input.
         return {**SMALL, "lookback": 122 if "conv" in model else 48, "step": 2, "season": 24}
-    if problem == "classify":
+    if problem == "text_classification":
         return {"maxlen": 150 if "conv" in model else 40, **({"vectors": False} if "glove" in model else {})}
-    if problem == "pairs":
+    if problem == "translation":
         return {"form": "next"} if model == "repeat" else {}
-    if problem == "vectors":
+    if problem == "word_vectors":
         return {"form": "windows" if model == "softmax" else "blocks", "min_count": 1}
     if problem == "images" and model == "autoencoder":
         return {"target": "image"}

@@ -223,7 +223,7 @@ def test_what_a_search_found_is_its_homes(tmp_path):
 
 
 def test_many_processes_make_one_key(raysq_home):
-    program = "from raysq import trust; print(trust.sign('run', {}))"
+    program = "from raysq.storage import trust; print(trust.sign('run', {}))"
     ran = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert len({one.communicate()[0] for one in ran}) == 1
     assert (raysq_home / "signing-key").stat().st_mode & 0o777 == 0o600
@@ -274,6 +274,7 @@ def test_modules_in_the_current_folder_do_not_run(elsewhere, kept, command):
 
 def test_processes_of_ray_do_not_search_the_current_folder(elsewhere, monkeypatch):
     began = []
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
     monkeypatch.setattr("ray.init", lambda **given: began.append(given["job_config"]))
     for address in (None, "auto"):
         monkeypatch.setenv("RAY_ADDRESS", address) if address else monkeypatch.delenv("RAY_ADDRESS", raising=False)

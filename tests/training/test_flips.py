@@ -48,7 +48,7 @@ def write(directory: Path) -> None:
         checkpoint.save(place, variables, TrainState(3, 36, 4.5, 0.31, 3).to_json())
     write_assets(run.assets, ASSETS)
     write_json(run.directory / "failure.json", {"message": "no memory"})
-    about = {key: getattr(config, key) for key in ("task", "kind", "model", "data", "synthetic", "seed")}
+    about = {key: getattr(config, key) for key in ("task", "problem", "model", "data", "synthetic", "seed")}
     about |= {"id": "s", "space": {"units": [4, 8]}, "fixed": {}, "defaults": {"units": 4}, "asked": {"trials": 2}}
     write_json(directory / "experiment.json", {"format_version": files.FORMAT_VERSION, **about})
     trial = {"settings": {"units": 4}, "state": "finished", "epochs": 3, "val_loss": 0.31, "metrics": METRICS}

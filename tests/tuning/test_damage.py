@@ -136,7 +136,7 @@ def test_what_follows_from_others_is_written_again(searched, damage, monkeypatch
     assert not is_done(searched, 2)
     damage("best.json")
     written = []
-    monkeypatch.setattr(results, "is_whole", lambda directory: True)
+    monkeypatch.setattr(results, "is_exported", lambda directory: True)
     monkeypatch.setattr(results, "write_best", lambda *_: written.append("best.json"))
     agenda = SearchScheduler(searched, SPACE, trials=2, seed=0, fixed={}, searcher="random")
     _Search(searched, agenda, SimpleNamespace(), None, 1, 0, None, True).conclude()

@@ -15,8 +15,8 @@ GIGABYTE = 1_000_000_000
 def machine(monkeypatch):
     """A machine whose memory the test sets: what is left, and what this search holds."""
     state = {"left": 10 * GIGABYTE, "taken": 0}
-    monkeypatch.setattr(memory, "left_by_others", lambda: state["left"])
-    monkeypatch.setattr(memory, "taken_by_all", lambda process: state["taken"])
+    monkeypatch.setattr(memory, "unreserved", lambda: state["left"])
+    monkeypatch.setattr(memory, "resident_total", lambda process: state["taken"])
     return state
 
 

@@ -220,7 +220,7 @@ def test_a_name_cannot_leave_the_folder_of_experiments(data, raysq_home, name):
     kept = raysq_home / "kept"
     kept.parent.mkdir(parents=True)
     kept.write_text("mine")
-    with pytest.raises(UsageError, match="plain name"):
+    with pytest.raises(UsageError, match="a search's name is letters, digits"):
         tune(data, trials=1, settings=FIXED, name=name, fresh=True)
     assert kept.read_text() == "mine"
 

@@ -29,12 +29,12 @@ _PEOPLE = (
     ("miller", "his", "flour", "mill"),
     ("gardener", "her", "roses", "garden"),
     ("shepherd", "his", "flock", "mountain"),
-    ("painter", "her", "colors", "city"),
+    ("painter", "her", "colours", "city"),
     ("smith", "his", "hammer", "forge"),
     ("sailor", "her", "compass", "sea"),
 )
 _MANNERS = _listed("slowly quietly early often never always sadly gladly suddenly alone")
-_VERBS = _listed("walked came went rode ran traveled")
+_VERBS = _listed("walked came went rode ran travelled")
 _PLACES = _listed("forest river bridge market church tower well crossroads meadow inn")
 _TIMES = ("in the morning", "at noon", "in the evening", "at night", "in winter", "in spring", "before the rain")
 _FEELINGS = _listed("tired happy hungry cold proud afraid lonely merry")

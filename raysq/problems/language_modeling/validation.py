@@ -88,7 +88,7 @@ def summarize(settings: "LanguageModelingPreprocessor", notes: list[Note], found
 
 def describe(report: Mapping[str, Any]) -> list[str]:
     """Return messages that describe a report."""
-    unit, (train, test, *validation) = report["unit"], report["parts"]  # preprocessor version 1 has no validation part
+    unit, (train, test, validation) = report["unit"], report["parts"]
     what = "characters" if report["level"] == "char" else "words"
     lines: list[str] = [
         Message(
@@ -98,7 +98,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         )
     ]
     if report["share"] is None:
-        lines.append(f"{parts_said(train, test, *validation)}, as the source says")
+        lines.append(f"{parts_said(train, test, validation)}, as the source says")
     elif test:
         lines.append(Message(f"{parts_said(train, test)} drawn by the texts' checksums", "--test SHARE"))
     else:

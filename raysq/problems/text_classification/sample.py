@@ -35,7 +35,7 @@ _ASPECTS = _listed("""acting script plot music ending cast camera dialogue story
 _ADVERBS = ("", "", "", "really", "quite", "so", "rather", "very", "truly", "surprisingly")
 _NEGATIONS = ("not", "never", "hardly")
 _PEOPLE = _listed("""director writer actor actress captain doctor detective teacher soldier farmer brother sister mother
-    father stranger neighbor friend lawyer driver singer painter thief king child""")
+    father stranger neighbour friend lawyer driver singer painter thief king child""")
 _VERBS = _listed("""follows meets leaves finds loses forgets visits helps fights marries watches hears saves betrays
     remembers drives calls blames joins teaches calms cheats hires invites misses paints""")
 _PLACES = _listed("""city village island forest hospital school station harbour castle theatre desert kitchen garden

@@ -94,7 +94,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
             f"{many(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
             f"{'is' if report['empty']['count'] == 1 else 'are'} left out: {listed(report['empty'])}"
         )
-    uneven = report.get("uneven", {"count": 0})  # absent from the reports of data sets of version 1
+    uneven = report["uneven"]
     if uneven["count"]:
         lines.append(
             f"{many(uneven['count'], 'line has', 'lines have')} more or fewer cells than most, as a tab within a "

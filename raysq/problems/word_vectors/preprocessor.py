@@ -115,12 +115,12 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
     def describe(self, report: Mapping[str, Any]) -> list[str]:
         """Describe a report in lines for the user."""
         units = {"document": "texts", "sentence": "sentences", "line": "lines", "paragraph": "paragraphs"}
-        train, test, *validation = report["parts"]  # reports of data sets of version 1 have two parts
+        train, test, validation = report["parts"]
         lines = [f"{report['documents']:,} {units[report['unit']]}"]
-        if test or any(validation):
+        if test or validation:
             how = "as the source says" if report["said"] else "drawn by their checksums"
             option = "--set parts=join takes all" if report["said"] else ""
-            lines.append(Message(f"{parts_said(train, test, *validation)}, {how}", option))
+            lines.append(Message(f"{parts_said(train, test, validation)}, {how}", option))
         if report["empty"]:
             lines.append(f"{report['empty']:,} without words")
         lines += damages(report, "text", "texts")

@@ -23,7 +23,7 @@ def _listed(words: str) -> tuple[str, ...]:
 CLASSES = {
     "animal": _listed("dog cat horse cow sheep goat fox wolf bear rabbit"),
     "food": _listed("bread cheese soup rice apple cake honey fish pie salad"),
-    "color": _listed("red blue green yellow black white brown gray"),
+    "color": _listed("red blue green yellow black white brown grey"),
     "place": _listed("garden forest kitchen market river castle village meadow"),
     "season": _listed("spring summer autumn winter"),
     "tool": _listed("hammer saw shovel rope ladder needle knife bucket"),
