@@ -1,11 +1,13 @@
 """What all tests share: one Ray cluster for the session, a home of their own, and the real data where they are."""
 
+import functools
 import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import vl_convert
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -22,6 +24,14 @@ def cluster() -> Iterator[None]:
     ensure_ray(num_cpus=6, object_store_memory=256 << 20)
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_bundle() -> Iterator[None]:
+    """Bundle the library that draws charts once: it takes a second, and every test has a home without it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vl_convert, "javascript_bundle", functools.cache(vl_convert.javascript_bundle))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
