@@ -41,7 +41,8 @@ def test_control_characters_are_written_out():
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_whatever_is_laid_out_is_harmless(terminal):
+def test_whatever_is_laid_out_is_harmless(monkeypatch, terminal):
+    monkeypatch.setenv("TERM", "xterm")  # on a dumb terminal rich takes no width
     out = io.StringIO()
     console = Console(file=out, width=400, force_terminal=terminal, color_system=None, legacy_windows=False)
     console.print(HOSTILE)

@@ -1,5 +1,6 @@
 """Executors: results in the order of the calls, tables of exact size, by threads and on Ray alike."""
 
+import sys
 import threading
 import time
 
@@ -16,8 +17,12 @@ def executor(request):
     if request.param == "threads":
         return ThreadExecutor(3)
     request.getfixturevalue("cluster")
+    from ray import cloudpickle
+
     from raysq.distributed.ray_data import RayExecutor
 
+    # Ray's workers need not find this module.
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
     return RayExecutor(2)
 
 
@@ -34,7 +39,6 @@ CALLS = [(0, [3, 0, 5]), (8, []), (8, [1]), (9, [40, 2]), (51, [9])]
 
 @pytest.mark.parametrize("rows", [1, 7, 60, 100])
 def test_tables_of_exact_size_in_order(executor, rows):
-    # Local functions, which Ray's workers need not import.
     with executor.session():
         written = executor.rechunk(
             lambda *call: numbers(*call), CALLS, rows, lambda number, table: (number, table["number"].to_pylist())
