@@ -134,3 +134,19 @@ def test_an_image_that_claims_a_huge_size_is_not_unpacked(side):
         decode(raw, "bomb.png", GRAY)
     with pytest.raises(DataError, match="pixels"):
         head(raw, "bomb.png")
+
+
+def test_a_frame_behind_the_first_that_is_damaged():
+    """Pillow reads it where frames are counted, with errors of its own."""
+    file = io.BytesIO()
+    Image.new("L", (4, 4)).save(file, "TIFF", save_all=True, append_images=[Image.new("L", (4, 4))])
+    raw = bytearray(file.getvalue())
+    (first,) = struct.unpack_from("<I", raw, 4)
+    (tags,) = struct.unpack_from("<H", raw, first)
+    (second,) = struct.unpack_from("<I", raw, first + 2 + 12 * tags)
+    (tags,) = struct.unpack_from("<H", raw, second)
+    for tag in range(second + 2, second + 2 + 12 * tags, 12):
+        if struct.unpack_from("<H", raw, tag)[0] in (256, 257):  # width and height
+            struct.pack_into("<H", raw, tag, 65000)
+    with pytest.raises(DataError, match=r"x\.tif is damaged or cut short"):
+        decode(bytes(raw), "x.tif", Form(4, 4, 1))

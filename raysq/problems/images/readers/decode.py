@@ -95,12 +95,13 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
         warnings.simplefilter("ignore")
         with _opened(io.BytesIO(raw), name) as opened:
             image: Image.Image = opened
-            frames = int(getattr(opened, "n_frames", 1)) if opened.format in ("GIF", "TIFF", "WEBP") else 1
             original = opened.size
-            if opened.format == "JPEG" and form.width:
-                side = _REDUCED * max(form.width, form.height)  # of both sides, since EXIF may exchange them
-                opened.draft(None, (side, side))
             try:
+                # Counting the frames reads the file to its end, as far as that is not damaged.
+                frames = int(getattr(opened, "n_frames", 1)) if opened.format in ("GIF", "TIFF", "WEBP") else 1
+                if opened.format == "JPEG" and form.width:
+                    side = _REDUCED * max(form.width, form.height)  # of both sides, since EXIF may exchange them
+                    opened.draft(None, (side, side))
                 image.load()
             except Exception as error:
                 raise DataError(
