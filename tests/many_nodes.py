@@ -1,4 +1,4 @@
-"""Several Ray nodes on this machine, and what a person meets on them. Run by test_nodes.py in a process of its own.
+"""Several Ray nodes on this machine, and what users meet on them. Run by test_placement.py in a process of its own.
 
 Usage: many_nodes.py fixed|growing FOLDER TEMPORARY SECONDS: FOLDER/data holds a data set, TEMPORARY is for Ray, and
 SECONDS are the most it may take. What was found is written to FOLDER/found.json.

@@ -21,6 +21,8 @@ from raysq.distributed import placement
 from raysq.distributed.cluster import ensure_ray, nodes_timeout
 from raysq.errors import DataError, ResourceError, UsageError
 
+TESTS = Path(__file__).parents[1]
+
 
 def run(part: str, folder: Path, seconds: float) -> dict:
     """Runs a part of many_nodes.py and ends whatever it leaves behind."""
@@ -36,13 +38,13 @@ def run(part: str, folder: Path, seconds: float) -> dict:
         "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "PYTHONPATH": f"{Path(__file__).parents[1]}:{Path(__file__).parent}",
+        "PYTHONPATH": f"{TESTS.parent}:{TESTS}",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     log = folder / "log"
     with open(log, "w") as output:
         process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).parent / "many_nodes.py"), part, str(folder), temporary, str(seconds)],
+            [sys.executable, str(TESTS / "many_nodes.py"), part, str(folder), temporary, str(seconds)],
             env=environment,
             stdout=output,
             stderr=output,
