@@ -354,6 +354,11 @@ class Dataset:
             check_offsets(array, self.directory / shard.file)
         return arrays
 
+    def texts(self, name: str, rows: np.ndarray) -> list[str]:
+        """Return the values of a text column in the given rows, "" for null."""
+        shards, size = self.arrow(name), self.manifest.shard_rows
+        return [shards[row // size][row % size].as_py() or "" for row in np.asarray(rows).tolist()]
+
     @property
     def extras(self) -> tuple[str, ...]:
         """Names of the tables beside the rows."""

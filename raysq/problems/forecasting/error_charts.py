@@ -8,6 +8,7 @@ import numpy as np
 from raysq.data.durations import DAY
 from raysq.problems.charts import Bars, Figure, Figures, Histogram, Item, Mark, Table, digits3
 from raysq.problems.forecasting.frequency import Frequency
+from raysq.problems.forecasting.quantiles import median_place
 
 if TYPE_CHECKING:
     from raysq.problems.forecasting.report import Forecasts
@@ -38,7 +39,7 @@ def error_items(
         frequency: frequency of the rows; None if there is none.
         series: ids of the series, if there are several.
     """
-    middle = int(np.argmin([abs(quantile - 0.5) for quantile in quantiles])) if quantiles else 0
+    middle = median_place(quantiles) if quantiles else 0
     truth = found.truth[:, :, target]
     error = found.values[:, :, target, middle] - truth
     naive = np.abs(found.now[:, None, target] - truth)

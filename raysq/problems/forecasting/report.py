@@ -12,6 +12,7 @@ from raysq.errors import UsageError
 from raysq.problems.charts import Band, Item, Line, LineChart, Section, Text, digits3, unit_name
 from raysq.problems.forecasting.error_charts import error_items, known_mean
 from raysq.problems.forecasting.frequency import Frequency
+from raysq.problems.forecasting.quantiles import median_place
 from raysq.problems.forecasting.settings import ForecastingSettings, segments
 
 if TYPE_CHECKING:
@@ -236,7 +237,7 @@ def _picture(
     times, cut = _parted(shown.times[:, horizon], frequency)
     x = _numbers if facts.get("numbered") else np.asarray
     values = shown.values[:, horizon, target]
-    middle = values[:, _median(quantiles)]
+    middle = values[:, median_place(quantiles) if quantiles else 0]
     truth, now = shown.truth[:, horizon, target], shown.now[:, target]
     mae, naive = (float(known_mean(np.abs(one - truth))) for one in (middle, now))
     bands = []
@@ -257,11 +258,6 @@ def _picture(
         whole_x=bool(facts.get("numbered")),
         y_label=f"{name} ({unit})" if unit and f"({facts['unit']})" not in name else name,
     )
-
-
-def _median(quantiles: tuple[float, ...]) -> int:
-    """Return the index of the quantile nearest to one half."""
-    return int(np.argmin([abs(quantile - 0.5) for quantile in quantiles])) if quantiles else 0
 
 
 def _numbers(times: np.ndarray) -> np.ndarray:

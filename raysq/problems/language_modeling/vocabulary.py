@@ -13,12 +13,12 @@ import pyarrow.compute as pc
 from raysq.errors import DamagedError
 from raysq.problems.language_modeling.settings import FIRST, UNKNOWN
 from raysq.storage.assets import damaged_asset, read_asset
+from raysq.text.escapes import Escapes
 
 FILE = "vocabulary.txt"
 MARKS = ("", "<start>", "<unknown>", "<end>")
 
-_ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"))
-_UNESCAPED = {"\\": "\\", "n": "\n", "r": "\r"}
+_ESCAPES = Escapes((("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +52,7 @@ class Vocabulary:
 
     def content(self) -> bytes:
         """Return the contents of `vocabulary.txt`: one word per line, with backslashes and line breaks escaped."""
-        lines = []
-        for word in self.words.to_pylist():
-            for char, short in _ESCAPES:
-                word = word.replace(char, short)
-            lines.append(f"{word}\n")
-        return "".join(lines).encode()
+        return "".join(f"{_ESCAPES.escape(word)}\n" for word in self.words.to_pylist()).encode()
 
     @classmethod
     def read(cls, folder: Path, facts: Mapping[str, Any]) -> "Vocabulary":
@@ -74,15 +69,8 @@ class Vocabulary:
             lines = read_asset(Path(folder), FILE).decode("utf-8").split("\n")[:-1]
             if len(lines) != facts["words"]:
                 raise ValueError(f"it has {len(lines):,} words, its run was trained with {facts['words']:,}")
-            return cls(pa.array([_unescaped(line) for line in lines], pa.large_string()))
+            return cls(pa.array([_ESCAPES.unescape(line) for line in lines], pa.large_string()))
         except (ValueError, KeyError, RuntimeError) as error:
             if isinstance(error, DamagedError):
                 raise
             raise damaged_asset(Path(folder), FILE, error) from None
-
-
-def _unescaped(word: str) -> str:
-    if "\\" not in word:
-        return word
-    chars = iter(word)
-    return "".join(_UNESCAPED[next(chars)] if char == "\\" else char for char in chars)

@@ -86,7 +86,7 @@ def _mistakes_section(dataset: Dataset, found: ClassPredictions, classes: Sequen
     if not len(wrong):
         return None
     worst = wrong[np.argsort(-found.confidence[wrong], kind="stable")][:_MISTAKES]
-    names = texts_of(dataset, "id", found.rows[worst])
+    names = dataset.texts("id", found.rows[worst])
     shown = excerpts(dataset, found.rows[worst])
     quotes = [
         (f"{name}: {classes[true]}, taken for {classes[taken]} ({100 * sure:.1f} %)", text)
@@ -130,12 +130,6 @@ def _length_section(
     return Section("Short and long documents", [bars], note)
 
 
-def texts_of(dataset: Dataset, column: str, rows: np.ndarray) -> list[str]:
-    """Return the values of a text column in the given rows, "" for null."""
-    shards, size = dataset.arrow(column), dataset.manifest.shard_rows
-    return [shards[row // size][row % size].as_py() or "" for row in np.asarray(rows).tolist()]
-
-
 def excerpts(dataset: Dataset, rows: np.ndarray) -> list[str]:
     """Return an excerpt from the beginning of each document.
 
@@ -144,7 +138,7 @@ def excerpts(dataset: Dataset, rows: np.ndarray) -> list[str]:
     shown = []
     tokens = dataset.ragged("tokens")
     words = dataset.extra("vocabulary").column("word")
-    for row, text in zip(np.asarray(rows).tolist(), texts_of(dataset, "text", rows), strict=True):
+    for row, text in zip(np.asarray(rows).tolist(), dataset.texts("text", rows), strict=True):
         if not text:
             first = tokens.row(row)[: _EXCERPT // 4].tolist()
             text = " ".join(words[word].as_py() if word >= 0 else "\u2026" for word in first)

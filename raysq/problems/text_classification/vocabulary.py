@@ -15,11 +15,11 @@ from raysq.errors import DamagedError
 from raysq.problems.text_classification import ngrams
 from raysq.problems.text_classification.settings import UNKNOWN, TextClassificationSettings
 from raysq.storage.assets import damaged_asset, read_asset
+from raysq.text.escapes import Escapes
 
 FILE = "vocabulary.txt"
 
-_ESCAPES = (("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), (" ", "\\s"))
-_UNESCAPED = {short[1]: char for char, short in _ESCAPES}
+_ESCAPES = Escapes((("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), (" ", "\\s")))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,9 @@ class Vocabulary:
     def lines(self) -> Iterator[str]:
         """Yield each term in order of rank as a line of `vocabulary.txt`, its escaped words separated by spaces."""
         used = np.unique(self.terms[self.terms >= 0])
-        escaped = dict(zip(used.tolist(), map(_escaped, self.words.take(pa.array(used)).to_pylist()), strict=True))
+        escaped = dict(
+            zip(used.tolist(), map(_ESCAPES.escape, self.words.take(pa.array(used)).to_pylist()), strict=True)
+        )
         for term in self.terms.tolist():
             yield " ".join(escaped[code] for code in term if code >= 0)
 
@@ -134,7 +136,7 @@ class Vocabulary:
             for rank, line in enumerate(lines):
                 for number, word in enumerate(line.split(" ")):
                     terms[rank, number] = places.setdefault(word, len(places))
-            return cls(pa.array([_unescaped(word) for word in places], pa.large_string()), terms, settings)
+            return cls(pa.array([_ESCAPES.unescape(word) for word in places], pa.large_string()), terms, settings)
         except (ValueError, LookupError, RuntimeError) as error:
             if isinstance(error, DamagedError):
                 raise
@@ -207,16 +209,3 @@ def _hashes(words: pa.Array, dimension: int) -> np.ndarray:
     by = np.uint64(dimension - 1)
     high = halves[:, 0] % by * np.uint64(2**64 % (dimension - 1)) % by
     return ((high + halves[:, 1] % by) % by).astype(np.int64) + 1
-
-
-def _escaped(word: str) -> str:
-    for char, short in _ESCAPES:
-        word = word.replace(char, short)
-    return word
-
-
-def _unescaped(word: str) -> str:
-    if "\\" not in word:
-        return word
-    chars = iter(word)
-    return "".join(_UNESCAPED[next(chars)] if char == "\\" else char for char in chars)

@@ -33,7 +33,7 @@ def scores(
     if not len(rows):
         return {}
     found = translated(dataset, facts, settings, model, rows)
-    return {"bleu": bleu_of(facts, [one.text for one in found], texts_of(dataset, "target", rows))}
+    return {"bleu": bleu_of(facts, [one.text for one in found], dataset.texts("target", rows))}
 
 
 def chosen(dataset: Dataset, settings: TranslationSettings, split: str, most: int = SAMPLED) -> np.ndarray:
@@ -53,16 +53,10 @@ def translated(
     """Translate the source sentences of some rows with a beam of 1."""
     found = corpus(dataset, settings)
     made = Translator(facts, settings, model, (found.source.words, found.target.words))
-    return made.translate(texts_of(dataset, "source", rows), beam=1, progress=progress)
+    return made.translate(dataset.texts("source", rows), beam=1, progress=progress)
 
 
 def bleu_of(facts: Mapping[str, Any], translations: list[str], references: list[str]) -> float:
     """Return the BLEU with the level and case of a run."""
     reading = facts["reading"]
     return bleu(translations, references, level=reading["target_level"], lower=reading["lower"])
-
-
-def texts_of(dataset: Dataset, column: str, rows: np.ndarray) -> list[str]:
-    """Return the values of a text column in some rows."""
-    shards, size = dataset.arrow(column), dataset.manifest.shard_rows
-    return [shards[row // size][row % size].as_py() or "" for row in np.asarray(rows).tolist()]

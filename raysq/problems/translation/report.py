@@ -11,7 +11,7 @@ from raysq.errors import UsageError
 from raysq.problems.charts import Bars, Figure, Figures, Item, Section, Table, Text, Weights
 from raysq.problems.translation.batches import corpus
 from raysq.problems.translation.bleu import chrf
-from raysq.problems.translation.generation_metrics import bleu_of, chosen, texts_of, translated
+from raysq.problems.translation.generation_metrics import bleu_of, chosen, translated
 from raysq.problems.translation.sentences import Language
 from raysq.problems.translation.settings import TranslationSettings
 
@@ -39,7 +39,7 @@ def study(dataset: Dataset, facts: Mapping[str, Any], settings: TranslationSetti
     split = "test" if len(found.split.test) else "val"
     rows = chosen(dataset, settings, split)
     made = translated(dataset, facts, settings, model, rows)
-    references = texts_of(dataset, "target", rows)
+    references = dataset.texts("target", rows)
     texts = [one.text for one in made]
     by_words = _by_words(dataset, facts, settings, rows)
     lower = facts["reading"]["lower"]
@@ -50,7 +50,7 @@ def study(dataset: Dataset, facts: Mapping[str, Any], settings: TranslationSetti
         "pairs": len(getattr(found.split, split)),
         "bleu": {"model": bleu_of(facts, texts, references), "baseline": bleu_of(facts, by_words, references)},
         "groups": _groups(facts, lengths, texts, by_words, references),
-        "sentences": _sentences(texts_of(dataset, "source", rows), references, texts, by_words, quality),
+        "sentences": _sentences(dataset.texts("source", rows), references, texts, by_words, quality),
         "looked": [
             {"source": one.source, "words": one.words, "weights": np.asarray(one.looked, np.float64).round(4).tolist()}
             for one in _shown([one for one in made if one.looked is not None])
