@@ -1,4 +1,8 @@
-"""Sections of a report as plain data: charts, tables, pictures and text. `raysq.report` draws them."""
+"""Sections of a report as plain data: charts, tables, pictures and text. `raysq.report` draws them.
+
+All charts have a `title`, labels of their axes (`x_label` and `y_label`, with the unit, or `row_label` and
+`column_label`), and `wide`: whether the chart has the full width of the page. Colors are indices in the palette.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -36,11 +40,7 @@ class Band:
     """The area between two lines, such as between two quantiles.
 
     Attributes:
-        name: label in the legend.
         x: numbers, or datetime64 in a chart over time.
-        low: y of the lower line.
-        high: y of the upper line.
-        color: index in the palette.
     """
 
     name: str
@@ -56,8 +56,6 @@ class Mark:
 
     Attributes:
         x: number, or datetime64 in a chart over time.
-        label: text of the label.
-        y: y of the point; None for a vertical line.
     """
 
     x: Any
@@ -70,16 +68,10 @@ class LineChart:
     """Lines over numbers or over time.
 
     Attributes:
-        title: title above the chart.
-        lines: lines; later ones are drawn over earlier ones.
         x_label: label of the x axis. Empty over time, where the ticks are enough.
-        y_label: label of the y axis, with the unit.
-        bands: areas drawn below the lines.
-        marks: labeled points and vertical lines.
         levels: horizontal lines by name, such as the score of the baseline.
-        log_y: whether the y axis is logarithmic.
+        marks: labeled points and vertical lines.
         whole_x: whether all x are whole numbers.
-        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -99,15 +91,10 @@ class Bars:
     """A bar for each label.
 
     Attributes:
-        title: title above the chart.
-        labels: label of each bar.
         values: height of each bar; NaN for no bar.
-        x_label: label of the x axis.
-        y_label: label of the y axis, with the unit.
         name: name of the values in the legend.
         counts: number of examples behind each bar.
         references: other values of each bar by name, drawn as a line across the bar.
-        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -126,13 +113,9 @@ class Histogram:
     """Counts of values in bins.
 
     Attributes:
-        title: title above the chart.
         edges: edges of the bins, ascending; one more than `counts`.
-        counts: number of values in each bin.
-        x_label: label of the x axis, with the unit.
         marks: labeled vertical lines.
         y_label: label of the y axis: the noun of the things counted.
-        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -145,20 +128,15 @@ class Histogram:
 
 
 @dataclass(frozen=True)
-class Points:
+class Scatter:
     """A point for each pair of values.
 
     Attributes:
-        title: title above the chart.
         x: numbers, or strings for a categorical axis.
         y: numbers. None for a point with an unknown y, which is drawn as a cross at the upper edge.
-        x_label: label of the x axis.
-        y_label: label of the y axis.
-        log_x: whether the x axis is logarithmic.
         order: categories of x from left to right. Defaults to the order of occurrence.
         highlight: index of the point to mark.
         names: name of each point, shown when the pointer rests on it.
-        wide: whether the chart has the full width of the page.
         named: whether names are drawn beside their points where they cover no earlier name.
     """
 
@@ -180,12 +158,7 @@ class Matrix:
     """Counts of pairs of labels, such as true and predicted class, with a cell for each pair.
 
     Attributes:
-        title: title above the chart.
-        labels: labels of the rows and of the columns.
         counts: counts by row and column, of shape (labels, labels).
-        row_label: label of the vertical axis.
-        column_label: label of the horizontal axis.
-        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -201,13 +174,8 @@ class Weights:
     """Weights of pairs of words, such as attention weights of a translation, with a cell for each pair.
 
     Attributes:
-        title: title above the chart.
-        rows: label of each row.
         columns: label of each column; labels may repeat.
         values: weights from 0 to 1, of shape (rows, columns).
-        row_label: label of the vertical axis.
-        column_label: label of the horizontal axis.
-        wide: whether the chart has the full width of the page.
     """
 
     title: str
@@ -224,9 +192,7 @@ class Table:
     """A table.
 
     Attributes:
-        columns: heading of each column.
         rows: cells of each row. Numbers are aligned and formatted; None is shown as a dash.
-        title: title above the table.
         highlight: indices of the rows to mark.
     """
 
@@ -261,8 +227,7 @@ class Picture:
     Attributes:
         pixels: uint8 of shape (height, width), or (height, width, channels) with 1 to 4 channels: gray or RGB, and an
             optional alpha channel.
-        caption: caption below the picture.
-        says: alternative text, also shown when the pointer rests on the picture.
+        alt: alternative text, also shown when the pointer rests on the picture.
         width: width on the page in pixels; 0 for the width of `pixels`.
         colored: whether to draw pixels of shape (height, width) with a color map from dark (1) to bright (255). Pixels
             of value 0 are transparent.
@@ -270,7 +235,7 @@ class Picture:
 
     pixels: np.ndarray
     caption: str = ""
-    says: str = ""
+    alt: str = ""
     width: int = 0
     colored: bool = False
 
@@ -280,8 +245,6 @@ class Pictures:
     """Pictures side by side, as many as fit into a line.
 
     Attributes:
-        title: title above the pictures.
-        pictures: the pictures, in order.
         rows: whether to place each picture on a row of its own, with the caption at its side.
     """
 
@@ -292,13 +255,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Figure:
-    """A single number in large type.
-
-    Attributes:
-        label: name of the number.
-        value: formatted number.
-        note: remark on the number.
-    """
+    """A single number in large type."""
 
     label: str
     value: str
@@ -312,7 +269,7 @@ class Figures:
     figures: Sequence[Figure]
 
 
-Chart = LineChart | Bars | Histogram | Points | Matrix | Weights
+Chart = LineChart | Bars | Histogram | Scatter | Matrix | Weights
 Item = Chart | Table | Text | Quotes | Figures | Pictures
 
 
@@ -321,8 +278,6 @@ class Section:
     """A part of a report.
 
     Attributes:
-        title: heading.
-        items: contents, in order.
         note: remark below the heading: how to read the section, or what it omits.
     """
 

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from raysq.problems.charts import Bars, Figure, Figures, Histogram, Item, Matrix, Section, Text, digits3
-from raysq.problems.classification_report import LISTED, NAMED, class_table, confusion, confusions, figures
+from raysq.problems.classification_report import (
+    LISTED,
+    NAMED,
+    class_table,
+    confused_pairs,
+    confusion_matrix,
+    matrix_report,
+)
 
 _BINS = 10
 
@@ -19,71 +26,73 @@ class ClassPredictions:
     Attributes:
         rows: rows of the data set, shape `(n,)`.
         truth: index of the true class, shape `(n,)`.
-        taken: index of the predicted class, shape `(n,)`.
+        predicted: index of the predicted class, shape `(n,)`.
         confidence: probability of the predicted class, shape `(n,)`.
     """
 
     rows: np.ndarray
     truth: np.ndarray
-    taken: np.ndarray
+    predicted: np.ndarray
     confidence: np.ndarray
 
     @property
     def right(self) -> np.ndarray:
         """Whether each prediction is correct, bool of shape `(n,)`."""
-        return self.taken == self.truth
+        right: np.ndarray = self.predicted == self.truth
+        return right
 
 
 def confusion_section(
-    found: ClassPredictions, classes: Sequence[str], where: str, priors: Sequence[float] | None = None
+    predictions: ClassPredictions, classes: Sequence[str], where: str, priors: Sequence[float] | None = None
 ) -> Section:
     """Return the section with accuracy, confusion matrix, and precision, recall and F1 of each class.
 
     Args:
-        found: predictions.
+        predictions: predictions of some examples.
         classes: names of the classes.
         where: a sentence that describes the examples.
         priors: share of each class among the training examples.
     """
-    counts = confusion(found.truth, found.taken, len(classes))
-    about = figures(counts, classes, priors)
+    counts = confusion_matrix(predictions.truth, predictions.predicted, len(classes))
+    report = matrix_report(counts, classes, priors)
+    right = f"{int(predictions.right.sum()):,} of {len(predictions.rows):,}"
     many = len(classes) > NAMED
     items: list[Item] = [
         Figures(
             [
-                Figure("Accuracy", f"{about['accuracy']:.4f}", f"{int(found.right.sum()):,} of {len(found.rows):,}"),
-                Figure("Macro F1", f"{about['macro']['f1']:.4f}", "mean over the classes"),
+                Figure("Accuracy", f"{report['accuracy']:.4f}", right),
+                Figure("Macro F1", f"{report['macro']['f1']:.4f}", "mean over the classes"),
             ]
         ),
-        *(Text(f"{line[0].upper()}{line[1:]}.") for line in about["caveats"]),
+        *(Text(f"{line[0].upper()}{line[1:]}.") for line in report["caveats"]),
         *([Matrix("Confusion matrix", list(classes), counts, wide=many)] if len(classes) <= LISTED else []),
-        class_table(about),
+        class_table(report),
     ]
     if many:
-        items.append(confusions(about, "Largest confusions"))
+        items.append(confused_pairs(report, "Largest confusions"))
     note = f"{where} A row for each true class; the stronger a cell's color, the larger its share of the row."
     if len(classes) > LISTED:
         note = f"{where} {len(classes):,} classes are too many for a matrix; `raysq evaluate --json` has all of it."
     return Section("Right and wrong", items, note)
 
 
-def confidence_section(found: ClassPredictions, where: str, what: str) -> Section:
+def confidence_section(predictions: ClassPredictions, where: str, what: str) -> Section:
     """Return the section with the histogram of confidence, the accuracy by confidence and the calibration error.
 
     Args:
-        found: predictions.
+        predictions: predictions of some examples.
         where: a sentence that describes the examples.
         what: plural noun for the examples, such as "images".
     """
-    low = float(np.floor(found.confidence.min() * _BINS) / _BINS)
+    low = float(np.floor(predictions.confidence.min() * _BINS) / _BINS)
     edges = np.linspace(min(low, 1.0 - 1.0 / _BINS), 1.0, _BINS + 1)
-    place = np.clip(np.searchsorted(edges, found.confidence, side="right") - 1, 0, _BINS - 1)
-    counts = np.bincount(place, minlength=_BINS)
-    accuracy, said = (
-        np.bincount(place, weights, _BINS) / np.maximum(counts, 1) for weights in (found.right, found.confidence)
-    )
+    bins = np.clip(np.searchsorted(edges, predictions.confidence, side="right") - 1, 0, _BINS - 1)
+    counts = np.bincount(bins, minlength=_BINS)
+    divisors = np.maximum(counts, 1)
+    accuracy = np.bincount(bins, predictions.right, _BINS) / divisors
+    confidence = np.bincount(bins, predictions.confidence, _BINS) / divisors
     # Expected calibration error, Naeini et al. 2015: the mean distance between confidence and accuracy.
-    distance = float((counts * np.abs(accuracy - said)).sum() / counts.sum())
+    distance = float((counts * np.abs(accuracy - confidence)).sum() / counts.sum())
     labels = [f"{begin * 100:.0f}\u2013{end * 100:.0f} %" for begin, end in itertools.pairwise(edges)]
     items: list[Item] = [
         Histogram("How sure the model is", edges, counts, "probability of the class it names", y_label=what),
@@ -95,7 +104,7 @@ def confidence_section(found: ClassPredictions, where: str, what: str) -> Sectio
             "accuracy",
             "accuracy",
             counts.tolist(),
-            {"probability, mean": np.where(counts > 0, said, np.nan)},
+            {"probability, mean": np.where(counts > 0, confidence, np.nan)},
         ),
         Text(
             f"Mean distance between probability and accuracy (expected calibration error): {digits3(distance)}. Where "

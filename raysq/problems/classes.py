@@ -5,19 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from raysq.problems.splits import SplitSettings
+from raysq.problems.splits import SplitRows
 
 Counts = Sequence[int]
 
 _NAMED = 5
 
 
-def parts_by_class(counts: Mapping[str, list[int]]) -> tuple[list[int], list[int], list[int]]:
-    """Return the number of examples of each class in the train, the test and the validation part.
-
-    Args:
-        counts: `counts` of a data set's report. Reports of earlier versions have no validation part.
-    """
+def counts_by_part(counts: Mapping[str, list[int]]) -> tuple[list[int], list[int], list[int]]:
+    """Return the number of examples of each class in the train, the test and the validation part of a data set."""
     return counts["train"], counts["test"], counts.get("validation", [0] * len(counts["train"]))
 
 
@@ -26,9 +22,7 @@ def class_messages(names: Sequence[str], train: Counts, test: Counts, validation
 
     Args:
         names: names of the classes.
-        train: number of examples of each class in the train part.
-        test: number of examples of each class in the test part.
-        validation: number of examples of each class in the validation part of the source.
+        train, test, validation: number of examples of each class in the part.
         noun: noun for an example, such as "image".
     """
     messages = []
@@ -45,34 +39,26 @@ def class_messages(names: Sequence[str], train: Counts, test: Counts, validation
             has = "class has" if len(untested) == 1 else "classes have"
             messages.append(f"{len(untested):,} {has} no {noun} in the {part} part: {_listed(untested)}")
         if len(present) == 1:
-            messages.append(f"the {part} part has {one_class(present[0])}")
+            messages.append(f"the {part} part has {single_class_message(present[0])}")
     return messages
 
 
-def one_class(name: str) -> str:
+def single_class_message(name: str) -> str:
     """Return the message about a part or split that has examples of one class only."""
     return f"one class only, {name}: accuracy on it says nothing of how well classes are told apart"
 
 
-def single_classes(labels: np.ndarray, split: SplitSettings, classes: Sequence[str]) -> dict[str, str]:
-    """Return the validation and test splits that have a single class, with the name of that class.
-
-    Args:
-        labels: class index of each row.
-        split: rows of each split.
-        classes: names of the classes.
-
-    Returns:
-        The name of the class by "val" and "test".
-    """
-    found = {name: np.unique(labels[getattr(split, name)]) for name in ("val", "test")}
-    return {name: classes[int(there[0])] for name, there in found.items() if len(there) == 1}
+def single_classes(labels: np.ndarray, split: SplitRows, classes: Sequence[str]) -> dict[str, str]:
+    """Return the name of the class by split, "val" or "test", for each of these that has a single class."""
+    present = {name: np.unique(labels[getattr(split, name)]) for name in ("val", "test")}
+    return {name: classes[int(labels[0])] for name, labels in present.items() if len(labels) == 1}
 
 
-def single_messages(facts: Mapping[str, Any]) -> list[str]:
+def single_class_messages(facts: Mapping[str, Any]) -> list[str]:
     """Return the messages about splits with a single class. The `facts` of earlier runs do not record them."""
     words = {"val": "validation", "test": "test"}
-    return [f"the {words[split]} split has {one_class(name)}" for split, name in facts.get("single", {}).items()]
+    single = facts.get("single", {})
+    return [f"the {words[split]} split has {single_class_message(name)}" for split, name in single.items()]
 
 
 def _listed(names: Sequence[str]) -> str:

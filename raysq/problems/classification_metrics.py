@@ -1,4 +1,4 @@
-"""Accuracy and squared error of each example, as functions for Keras's losses and metrics."""
+"""Accuracy and squared error of each example, of shape `(batch,)`, as functions for Keras's losses and metrics."""
 
 from typing import Any
 
@@ -9,9 +9,6 @@ def binary_accuracy(y: Any, prediction: Any) -> Any:
     Args:
         y: class 0 or 1, shape (batch, 1).
         prediction: probability of class 1, shape (batch, 1).
-
-    Returns:
-        float32 of shape (batch,), 0 or 1.
     """
     from keras import ops
 
@@ -24,14 +21,11 @@ def accuracy(y: Any, prediction: Any) -> Any:
     Args:
         y: class index, shape (batch, 1).
         prediction: probabilities, shape (batch, classes).
-
-    Returns:
-        float32 of shape (batch,), 0 or 1.
     """
     from keras import ops
 
-    found = ops.argmax(prediction, axis=-1)
-    return ops.cast(ops.equal(found, ops.cast(y[:, 0], found.dtype)), "float32")
+    predicted = ops.argmax(prediction, axis=-1)
+    return ops.cast(ops.equal(predicted, ops.cast(y[:, 0], predicted.dtype)), "float32")
 
 
 def image_error(y: Any, prediction: Any) -> Any:
@@ -40,9 +34,6 @@ def image_error(y: Any, prediction: Any) -> Any:
     Args:
         y: images, shape (batch, height, width, channels).
         prediction: predicted images of the same shape.
-
-    Returns:
-        Values of shape (batch,).
     """
     from keras import ops
 
@@ -55,9 +46,6 @@ def squared_error(y: Any, prediction: Any) -> Any:
     Args:
         y: class index, shape (batch, 1).
         prediction: probabilities, shape (batch, classes).
-
-    Returns:
-        Values of shape (batch,).
     """
     from keras import ops
 

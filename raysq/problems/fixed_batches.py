@@ -11,24 +11,12 @@ import numpy as np
 
 
 def padded(rows: np.ndarray, size: int) -> np.ndarray:
-    """Pad rows to a batch size by repeating the last row.
-
-    Args:
-        rows: shape `(n, ...)` with 1 <= n <= size.
-        size: batch size.
-
-    Returns:
-        Array of shape `(size, ...)` and the type of `rows`.
-    """
+    """Pad 1 to `size` rows to `size` rows by repeating the last one."""
     return np.concatenate([rows, np.repeat(rows[-1:], size - len(rows), 0)])
 
 
 def fixed_batches(rows: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, int]]:
     """Cut rows, or their indices, into batches of a fixed size.
-
-    Args:
-        rows: shape `(n, ...)`.
-        size: batch size.
 
     Yields:
         A batch of shape `(size, ...)`, and the number of its rows that are not padding.

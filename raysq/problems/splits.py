@@ -14,14 +14,8 @@ SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
-class SplitSettings:
-    """Rows of each split.
-
-    Attributes:
-        train: row numbers of the training split, int64, ascending.
-        val: row numbers of the validation split, int64, ascending.
-        test: row numbers of the test split, int64, ascending.
-    """
+class SplitRows:
+    """Row numbers of each split, int64, ascending."""
 
     train: np.ndarray
     val: np.ndarray
@@ -32,7 +26,7 @@ def split_amount(val: str, noun: str = "document") -> float | int:
     """Parse the setting `val`.
 
     Args:
-        val: text of the setting.
+        val: the setting.
         noun: noun for an example, for the error.
 
     Returns:
@@ -67,7 +61,7 @@ def with_val_text(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def split_rows(
     dataset: Dataset, val: str, pick: str, train_samples: int | None, noun: str = "document", content: str = "text"
-) -> SplitSettings:
+) -> SplitRows:
     """Return the rows of each split.
 
     Args:
@@ -89,10 +83,10 @@ def split_rows(
     if len(validating):
         if pick == "hash":
             rows = rows[np.argsort(dataset.column("key").take(rows), kind="stable")]
-        return SplitSettings(np.sort(_some(rows, train_samples, noun, "there are")), validating, test)
+        return SplitRows(np.sort(_some(rows, train_samples, noun, "there are")), validating, test)
     if len(rows) < 2:
         raise DataError(
-            f"data set {dataset.manifest.name} has {_said(len(rows), noun)} to train and to validate on, and 2 are "
+            f"data set {dataset.manifest.name} has {_counted(len(rows), noun)} to train and to validate on, and 2 are "
             "needed"
         )
     share = split_amount(val, noun)
@@ -102,23 +96,23 @@ def split_rows(
         order = np.argsort(keys, kind="stable")
         rows, keys = rows[order], keys[order]
         if 0 < count < len(rows):
-            asked, count = count, int(np.searchsorted(keys, keys[count - 1], side="right"))
+            requested, count = count, int(np.searchsorted(keys, keys[count - 1], side="right"))
             if count == len(rows):
+                equal = _counted(count - requested + 1, noun)
                 raise DataError(
-                    f"val={val} leaves no {noun} to train on: {_said(count - asked + 1, noun)} or more of data set "
-                    f"{dataset.manifest.name} have one and the same {content}, and equal {content}s stay together; "
-                    "lower val, or set pick=first"
+                    f"val={val} leaves no {noun} to train on: {equal} or more of data set {dataset.manifest.name} have "
+                    f"one and the same {content}, and equal {content}s stay together; lower val, or set pick=first"
                 )
     elif pick == "last":
         rows = np.roll(rows, min(count, len(rows)))
     if count >= len(rows):
         raise DataError(
-            f"val={val} leaves no {noun} to train on: data set {dataset.manifest.name} has {_said(len(rows), noun)} "
+            f"val={val} leaves no {noun} to train on: data set {dataset.manifest.name} has {_counted(len(rows), noun)} "
             "that are not of the test part; lower val"
         )
     validating, training = rows[:count], rows[count:]
     training = _some(training, train_samples, noun, f"that val={val} leaves")
-    return SplitSettings(np.sort(training), np.sort(validating), test)
+    return SplitRows(np.sort(training), np.sort(validating), test)
 
 
 def has_own_validation(dataset: Dataset) -> int:
@@ -130,21 +124,20 @@ def validation_messages(facts: Mapping[str, Any], noun: str) -> list[str]:
     """Return the message that the source has its own validation part. The `facts` of earlier runs do not record it.
 
     Args:
-        facts: metadata of the run.
         noun: noun for an example.
     """
     count = facts.get("own_validation", 0)
-    return [f"validates on the {_said(count, noun)} that the source has for it: val does not act"] if count else []
+    return [f"validates on the {_counted(count, noun)} that the source has for it: val does not act"] if count else []
 
 
-def _some(training: np.ndarray, train_samples: int | None, noun: str, there: str) -> np.ndarray:
+def _some(training: np.ndarray, train_samples: int | None, noun: str, available: str) -> np.ndarray:
     """Return the first `train_samples` training rows."""
     if train_samples is not None and train_samples > len(training):
         raise DataError(
-            f"train_samples={train_samples} is more than the {_said(len(training), noun)} {there} to train on"
+            f"train_samples={train_samples} is more than the {_counted(len(training), noun)} {available} to train on"
         )
     return training[:train_samples]
 
 
-def _said(count: int, noun: str) -> str:
+def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -28,8 +28,8 @@ def _draw(picture: Picture) -> Markup:
     image = tag(
         "img",
         src=f"data:{uri(picture)}",
-        alt=picture.says,
-        title=picture.says,
+        alt=picture.alt,
+        title=picture.alt,
         width=shown,
         height=max(1, round(shown * height / width)),
         class_="small" if shown >= width else None,

@@ -6,7 +6,7 @@ from typing import Any
 
 from raysq.display.numbers import number, seconds
 from raysq.errors import DamagedError
-from raysq.problems.charts import Figure, Figures, Points, Table
+from raysq.problems.charts import Figure, Figures, Scatter, Table
 from raysq.report.analysis import Analysis, analyze
 from raysq.report.experiment import Experiment
 from raysq.report.markup import Markup, join, tag
@@ -168,7 +168,7 @@ def _last(path: str) -> str:
     return path.rstrip("/").rsplit("/", 1)[-1]
 
 
-def _seeds(refit: Mapping[str, Any], split: str, metric: Metric) -> Points:
+def _seeds(refit: Mapping[str, Any], split: str, metric: Metric) -> Scatter:
     x, y, names = [], [], []
     for row in refit["rows"]:
         values = row["metrics"][f"{split}_{metric.name}"]["values"]
@@ -176,7 +176,7 @@ def _seeds(refit: Mapping[str, Any], split: str, metric: Metric) -> Points:
         y += values
         names += [f"seed {seed}" for seed in refit["seeds"][: len(values)]]
     words = "test" if split == "test" else "validation"
-    return Points("Each seed", x, y, x_label="settings", y_label=f"{words} {metric.brief}", names=names)
+    return Scatter("Each seed", x, y, x_label="settings", y_label=f"{words} {metric.brief}", names=names)
 
 
 def _unit(experiment: Experiment) -> str | None:

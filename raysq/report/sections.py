@@ -24,7 +24,7 @@ from raysq.problems.charts import (
 from raysq.report.charts.bars import bars_legend, counts_note, draw_bars, draw_histogram, histogram_legend
 from raysq.report.charts.heatmap import draw_matrix, draw_weights
 from raysq.report.charts.lines import axis_values, draw_lines, lines_legend
-from raysq.report.charts.scatter import draw_points
+from raysq.report.charts.scatter import draw_scatter
 from raysq.report.charts.vega import Drawing, live_chart, static_svg
 from raysq.report.markup import Markup, join, tag
 from raysq.report.pictures import draw_pictures
@@ -164,7 +164,7 @@ def _draw(chart: Chart) -> Drawing:
         return draw_histogram(chart, height)
     if isinstance(chart, Matrix):
         return draw_matrix(chart)
-    return draw_weights(chart) if isinstance(chart, Weights) else draw_points(chart, height)
+    return draw_weights(chart) if isinstance(chart, Weights) else draw_scatter(chart, height)
 
 
 def _data(chart: Chart) -> Markup | None:

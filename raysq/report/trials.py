@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raysq.display.numbers import short
-from raysq.problems.charts import Line, LineChart, Points, Table
+from raysq.problems.charts import Line, LineChart, Scatter, Table
 from raysq.report.charts.parallel import Parallel, draw_parallel, parallel_legend
-from raysq.report.charts.scatter import draw_points
+from raysq.report.charts.scatter import draw_scatter
 from raysq.report.charts.vega import live_chart, static_svg
 from raysq.report.experiment import Experiment, score_of
 from raysq.report.markup import Markup, tag
@@ -110,7 +110,7 @@ def each_setting_part(experiment: Experiment) -> Markup | None:
     pictures = []
     for name in experiment.space:
         choices = _choices(experiment, name)
-        chart = Points(
+        chart = Scatter(
             title=name,
             x=[_place(experiment, trial, name) for trial in trials],
             y=scores,
@@ -121,7 +121,7 @@ def each_setting_part(experiment: Experiment) -> Markup | None:
             highlight=best,
             names=[f"trial {trial['number']}" for trial in trials],
         )
-        pictures.append(figure(name, draw_responsive(draw_points(chart, _SMALL[1]), False, width=_SMALL[0])))
+        pictures.append(figure(name, draw_responsive(draw_scatter(chart, _SMALL[1]), False, width=_SMALL[0])))
     failed = sum(score is None for score in scores)
     note = "A point for each trial, the best one ringed."
     if failed:

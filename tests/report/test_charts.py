@@ -21,8 +21,8 @@ from raysq.problems.charts import (
     LineChart,
     Mark,
     Matrix,
-    Points,
     Quotes,
+    Scatter,
     Section,
     Table,
     Text,
@@ -35,7 +35,7 @@ from raysq.report.charts import vega
 from raysq.report.charts.line_styles import legend
 from raysq.report.charts.lines import draw_lines, thinned
 from raysq.report.charts.parallel import Parallel, draw_parallel, parallel_legend
-from raysq.report.charts.scatter import draw_points
+from raysq.report.charts.scatter import draw_scatter
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.report.layout import place
 from raysq.report.markup import join
@@ -85,7 +85,7 @@ def test_texts_stay_texts_in_every_chart():
         Quotes([(BAD, BAD)]),
         Bars(BAD, [BAD, "b"], [1.0, 2.0], BAD, BAD, BAD, [3, 4], {BAD: [1.0, 2.0]}),
         Histogram(BAD, [0.0, 1.0, 2.0], [3, 4], BAD, [Mark(1.0, BAD)], BAD),
-        Points(BAD, [BAD, "b"], [1.0, None], BAD, BAD, highlight=0, names=[BAD, BAD]),
+        Scatter(BAD, [BAD, "b"], [1.0, None], BAD, BAD, highlight=0, names=[BAD, BAD]),
         Table([BAD, BAD], [[BAD, 1.0], [BAD, None]], BAD),
         Text(BAD),
         Figures([Figure(BAD, BAD, BAD)]),
@@ -395,8 +395,8 @@ def test_words_that_come_twice_have_a_column_each():
 def test_names_in_a_picture_keep_a_gap():
     """Else two in a row read as one word."""
     places = np.random.RandomState(0).random_sample((150, 2))
-    chart = Points("", places[:, 0].tolist(), places[:, 1].tolist(), "", "", names=["word"] * 150, named=True)
-    drawing = draw_points(chart, 300)
+    chart = Scatter("", places[:, 0].tolist(), places[:, 1].tolist(), "", "", names=["word"] * 150, named=True)
+    drawing = draw_scatter(chart, 300)
     for width, least in ((920, 20), (360, 8)):
         shown = [(x, y) for text, x, y in texts(ET.fromstring(vega.static_svg(drawing, width))) if text == "word"]
         assert least < len(shown) < 150
@@ -405,10 +405,10 @@ def test_names_in_a_picture_keep_a_gap():
 
 
 def test_points_without_a_value_are_crosses_and_the_best_one_is_on_top():
-    chart = Points(
+    chart = Scatter(
         "t", [1e-4, 1e-3, 1e-2], [0.5, None, 0.3], "rate", "loss", log_x=True, highlight=0, names=list("abc")
     )
-    drawing = draw_points(chart, 200)
+    drawing = draw_scatter(chart, 200)
     assert [row["told"] for row in drawing.spec["data"]["values"]] == [
         "b: 0.001, no score",
         "c: 0.01, 0.3000",

@@ -6,7 +6,7 @@ from typing import Any
 from raysq.data.dataset import Dataset
 from raysq.problems import classification_metrics
 from raysq.problems.base import ModelSpec, Objective, Problem
-from raysq.problems.classes import single_classes, single_messages
+from raysq.problems.classes import single_class_messages, single_classes
 from raysq.problems.images.batches import pictures
 from raysq.problems.images.evaluation import details, show
 from raysq.problems.images.predict import predict, rows
@@ -98,7 +98,7 @@ def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
         if absent:
             more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
             lines.append(f"has no training image of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
-        lines += single_messages(facts)
+        lines += single_class_messages(facts)
     for split, words in (("val", "validation"), ("test", "test")):
         if facts["shared"][split]:
             lines.append(f"{facts['shared'][split]:,} {words} images are also among those to train on, pixel for pixel")

@@ -125,7 +125,7 @@ def _mistakes_section(
     names = _ids(dataset, found.rows[worst])
     shown = []
     for tile, name, place in zip(tiles, names, worst.tolist(), strict=True):
-        true, taken = classes[found.truth[place]], classes[found.taken[place]]
+        true, taken = classes[found.truth[place]], classes[found.predicted[place]]
         sure = f"{100 * found.confidence[place]:.1f}\u202f%"
         says = f"{name}: {true}, taken for {taken} ({sure})"
         shown.append(Picture(tile, f"{true} \u2192 {taken}, {sure}", says, max(72, min(_TILE, tile.shape[1]))))

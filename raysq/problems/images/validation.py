@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.data.messages import Message
 from raysq.errors import DataError
-from raysq.problems.classes import class_messages, parts_by_class
+from raysq.problems.classes import class_messages, counts_by_part
 from raysq.problems.images import duplicates
 from raysq.text.documents import parts_said
 from raysq.text.fit_vocabulary import SIDES
@@ -104,7 +104,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     Args:
         report: result of `summarize`.
     """
-    train, test, validation = parts_by_class(report["counts"])
+    train, test, validation = counts_by_part(report["counts"])
     names = report["classes"]
     both = [f"{name} {sum(counts):,}" for name, *counts in zip(names, train, test, validation, strict=True)]
     more = ", ..." if len(both) > _LISTED else ""

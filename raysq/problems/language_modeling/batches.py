@@ -125,7 +125,7 @@ class Sentences:
         if settings.pick != "hash":
             keys = dataset.column("key")
             repeated = np.isin(keys.take(found.train), keys.take(found.val))
-            found = splits.SplitSettings(found.train[~repeated], found.val, found.test)
+            found = splits.SplitRows(found.train[~repeated], found.val, found.test)
         self.split = found
         for name in ("train", "val"):
             if not self.tokens.lengths[getattr(found, name)].any():

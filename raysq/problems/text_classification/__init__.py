@@ -8,7 +8,7 @@ import numpy as np
 from raysq.data.dataset import Dataset
 from raysq.problems import classification_metrics
 from raysq.problems.base import ModelSpec, Objective, Problem
-from raysq.problems.classes import single_classes, single_messages
+from raysq.problems.classes import single_class_messages, single_classes
 from raysq.problems.classification_report import classification_report, report_tables
 from raysq.problems.splits import has_own_validation, validation_messages
 from raysq.problems.text_classification import assets
@@ -109,7 +109,7 @@ def remarks(facts: Mapping[str, Any], settings: TextClassificationSettings) -> l
     if absent:
         more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
         lines.append(f"has no training document of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
-    lines += [*validation_messages(facts, "document"), *single_messages(facts)]
+    lines += [*validation_messages(facts, "document"), *single_class_messages(facts)]
     if not settings.bag:
         end = "last" if (settings.truncation == "pre") != settings.reversed else "first"
         longer = f"; {100 * facts['longer']:.0f} % are longer" if facts["longer"] else ""

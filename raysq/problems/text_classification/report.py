@@ -91,7 +91,7 @@ def _mistakes_section(dataset: Dataset, found: ClassPredictions, classes: Sequen
     quotes = [
         (f"{name}: {classes[true]}, taken for {classes[taken]} ({100 * sure:.1f} %)", text)
         for name, true, taken, sure, text in zip(
-            names, found.truth[worst], found.taken[worst], found.confidence[worst], shown, strict=True
+            names, found.truth[worst], found.predicted[worst], found.confidence[worst], shown, strict=True
         )
     ]
     note = f"The {len(worst)} of {len(wrong):,} mistakes on the {split} split in which the model is surest."

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.data.messages import Message
 from raysq.errors import DataError
-from raysq.problems.classes import class_messages, parts_by_class
+from raysq.problems.classes import class_messages, counts_by_part
 from raysq.text.documents import Note, damages, many, named, parts_said, seen, total
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def summarize(settings: "TextClassificationPreprocessor", notes: list[Note], fou
 
 def describe(report: Mapping[str, Any]) -> list[str]:
     """Return messages that describe a report."""
-    train, test, validation = parts_by_class(report["counts"])
+    train, test, validation = counts_by_part(report["counts"])
     both = [sum(counts) for counts in zip(train, test, validation, strict=True)]
     names = [_brief(name) for name in report["classes"]]
     counted = [f"{name} {count:,}" for name, count in zip(names, both, strict=True)]

@@ -4,10 +4,10 @@ import numpy as np
 
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError
-from raysq.problems.splits import SplitSettings, split_amount
+from raysq.problems.splits import SplitRows, split_amount
 
 
-def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitSettings:
+def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitRows:
     """Return the rows of each split.
 
     Args:
@@ -43,4 +43,4 @@ def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitSettings:
                 f"train_pairs={train_pairs:,} is more than the {len(training):,} pairs there are to train on"
             )
         training = training[:train_pairs]
-    return SplitSettings(np.sort(training), np.sort(validating), test)
+    return SplitRows(np.sort(training), np.sort(validating), test)

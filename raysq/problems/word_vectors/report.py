@@ -7,7 +7,7 @@ import numpy as np
 
 from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
-from raysq.problems.charts import Bars, Figure, Figures, Item, Points, Section, Table
+from raysq.problems.charts import Bars, Figure, Figures, Item, Scatter, Section, Table
 from raysq.problems.word_vectors.settings import WordVectorsSettings
 from raysq.problems.word_vectors.stream import Streams, streams
 from raysq.text.neighbors import nearest, principal, unit_rows
@@ -69,7 +69,7 @@ def telling(counts: np.ndarray, count: int) -> np.ndarray:
 def _picture_section(found: Streams, values: np.ndarray) -> Section:
     ids = telling(found.counts, _PICTURED)
     plane, shares = principal(unit_rows(values[ids]))
-    points = Points(
+    points = Scatter(
         "Words in a plane",
         plane[:, 0].tolist(),
         plane[:, 1].tolist(),

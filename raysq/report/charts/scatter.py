@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from raysq.display.numbers import number, short
-from raysq.problems.charts import Points
+from raysq.problems.charts import Scatter
 from raysq.report.charts.line_styles import color
 from raysq.report.charts.vega import CROSS, HALO, HOVER, TICKS, ZOOM, Drawing, places, rounded, text_width
 
@@ -12,7 +12,7 @@ _SIZES = {"broad": 840, "narrow": 300}  # approximate width of the plot in pixel
 _BROAD = 500
 
 
-def draw_points(chart: Points, height: int) -> Drawing:
+def draw_scatter(chart: Scatter, height: int) -> Drawing:
     """Convert a scatter chart to Vega-Lite.
 
     Args:
@@ -91,7 +91,7 @@ def _choose_names(rows: Sequence[dict[str, Any]], height: int) -> None:
             row[screen] = side
 
 
-def _axis(chart: Points) -> tuple[list[dict[str, Any]], dict[str, Any], list[Any]]:
+def _axis(chart: Scatter) -> tuple[list[dict[str, Any]], dict[str, Any], list[Any]]:
     """Return parameters, the x encoding, and the values as positions on it. Texts have one position each."""
     if chart.order or is_text(chart.x):
         texts = [short(value) for value in chart.x]
@@ -114,7 +114,7 @@ def is_text(values: Sequence[Any]) -> bool:
     return any(isinstance(value, (str, bool, list, tuple)) or value is None for value in values)
 
 
-def _describe(chart: Points, known: int, failed: int) -> str:
+def _describe(chart: Scatter, known: int, failed: int) -> str:
     label = f"Scatter chart: {chart.title}. {known} points of {chart.y_label} against {chart.x_label}"
     if failed:
         label += f", {failed} without a value at the upper edge"

@@ -9,7 +9,7 @@ from raysq.problems.charts import Text
 from raysq.problems.class_predictions import ClassPredictions, confusion_section
 from raysq.problems.classification_report import (
     classification_report,
-    confusions,
+    confused_pairs,
     predicted_classes,
     probabilities,
     report_tables,
@@ -59,7 +59,7 @@ def test_many_classes_are_shown_by_their_largest_confusions():
     taken[30:37] = 5  # seven of group 3
     taken[0] = 1
     found = classification_report({"classes": names}, None, truth[:, None], np.eye(20)[taken])
-    table = confusions(found)
+    table = confused_pairs(found)
     assert table.rows == [["group 3", "group 5", 7, 0.7], ["group 0", "group 1", 1, 0.1]]
     each, listed = report_tables(found, "test")
     assert len(each.rows) == 21 and each.rows[-1][-1] == 200
