@@ -58,8 +58,8 @@ def write_job(options: argparse.Namespace, cores: int, home: Path) -> dict:
 
     dataset = raysq.prepare("jena", source=options.source, quiet=True)
     config = resolve_config("jena", "gru", dataset, 0, settings(options))
-    windows = config.example_settings().open(dataset)
-    inputs = config.example_settings().inputs(dataset)
+    windows = config.make_problem().splits(dataset)
+    inputs = config.make_problem().input_spec(dataset)
     parts = {name: windows[name].arrays()["series"][slice(*windows[name].bounds[0])] for name in ("train", "val")}
     np.savez(home / "series.npz", **parts)
     return {

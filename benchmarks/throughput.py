@@ -42,10 +42,10 @@ def keras_side(config, dataset):
     """A function that trains so many steps of the same model by `fit`."""
     import keras
 
-    windows = config.example_settings().open(dataset)["train"]
+    windows = config.make_problem().splits(dataset)["train"]
     ((begin, end),) = windows.bounds
     series = windows.arrays()["series"][begin:end]
-    target = config.example_settings().inputs(dataset).targets[0]
+    target = config.make_problem().input_spec(dataset).targets[0]
     batches = keras.utils.timeseries_dataset_from_array(
         series[:-DELAY],
         series[LOOKBACK + DELAY :, target],

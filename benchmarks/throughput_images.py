@@ -46,7 +46,7 @@ def keras_side(config, dataset):
     import keras
     from keras.layers import Conv2D, Dense, Dropout, Flatten, MaxPooling2D
 
-    images = config.example_settings().open(dataset)["train"]
+    images = config.make_problem().splits(dataset)["train"]
     x, y = images.gather(np.arange(len(images)), images.arrays(), lambda array, at: array[at])
     if config.model == "mlp":
         layers = [Flatten(), Dense(128, activation="relu"), Dropout(0.2)]

@@ -62,7 +62,7 @@ def keras_side(config, dataset):
     import keras
     from keras.layers import LSTM, Conv1D, Dense, Embedding, GlobalMaxPooling1D, MaxPooling1D
 
-    texts = config.example_settings().open(dataset)["train"]
+    texts = config.make_problem().splits(dataset)["train"]
     x, y = texts.gather(np.arange(len(texts)), texts.arrays(), lambda array, at: array[at])
     if config.model == "multihot":
         ids, x = x, np.zeros((len(x), 10_000), np.float32)

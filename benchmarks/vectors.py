@@ -121,14 +121,14 @@ def run_raysq(options: argparse.Namespace) -> dict:
     data = Path(os.environ["RAYSQ_HOME"]) / "data" / "skipgram" / "reviews"
     run = raysq.train(options.task, data=data, settings=settings)
     seconds = run.result()["seconds"]
-    facts = run.config.facts
+    facts = run.config.metadata
     write_word2vec(word_vectors(run), options.export)
     return {
         "seconds": seconds,
         "words": facts["tokens"],
         "vocabulary": facts["words"],
         "words_per_second": facts["tokens"] * options.epochs / seconds,
-        "settings": {**run.config.examples, **run.config.builder, **run.config.training},
+        "settings": {**run.config.settings["data"], **run.config.settings["model"], **run.config.settings["training"]},
     }
 
 

@@ -26,6 +26,29 @@ class Setting:
     default: Any
 
 
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """A command-line option that a problem declares for its settings or its report.
+
+    Attributes:
+        name: name with its dashes, "--target".
+        metavar: placeholder of its value in help texts.
+        help: description for help texts.
+        setting: setting that the option sets. Defaults to the name without dashes.
+        repeated: whether the option may be given several times.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    setting: str = ""
+    repeated: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.setting:
+            object.__setattr__(self, "setting", self.name.removeprefix("--").replace("-", "_"))
+
+
 def setting_fields(owner: type | Callable[..., Any]) -> dict[str, Setting]:
     """Return the settings of a dataclass (its fields) or of a model builder (its keyword-only arguments).
 
@@ -190,6 +213,45 @@ def merge_settings(
         if any(layer.get(name) not in (None, "none", "", (), []) for name in group):
             aside.update(group)
     return {name: value for name, value in values.items() if name not in aside} | dict(layer)
+
+
+def find_setting(
+    key: str,
+    sections: Mapping[str, Mapping[str, Setting]],
+    owner: str,
+    hint: Callable[[str], str | None] = lambda name: None,
+) -> tuple[str, str]:
+    """Return the section and the name of a setting that the user gave by its name or as `section.name`.
+
+    Args:
+        key: the user's text.
+        sections: settings by section and name.
+        owner: what has these settings, for messages.
+        hint: returns a better hint than the nearest name for an unknown name, or None.
+
+    Raises:
+        UsageError: the setting is unknown, or several sections have its name.
+
+    Example:
+        >>> sections = {"model": {"units": ...}, "training": {"epochs": ...}}
+        >>> find_setting("units", sections, "model 'gru'")
+        ('model', 'units')
+    """
+    section, dot, name = key.rpartition(".")
+    if dot and section not in sections:
+        raise UsageError(f"setting {key!r}: unknown section {section!r}: {nearest_name(section, sections)}")
+    owners = [section] if dot else [part for part, settings in sections.items() if name in settings]
+    if len(owners) > 1:
+        ways = " or ".join(f"{part}.{name}" for part in owners)
+        raise UsageError(f"setting {name!r} is in {len(owners)} sections: write {ways}")
+    if owners and name in sections[owners[0]]:
+        return owners[0], name
+    others = [f"{part}.{name}" for part, settings in sections.items() if name in settings]
+    valid = sections[section] if dot else {each: None for settings in sections.values() for each in settings}
+    raise UsageError(
+        f"{owner} has no setting {key!r}: "
+        + (hint(name) or (f"did you mean {' or '.join(others)}?" if others else nearest_name(name, valid)))
+    )
 
 
 def resolve_names(values: Mapping[str, Any], known: Mapping[str, Setting]) -> dict[str, Any]:

@@ -28,8 +28,9 @@ def run(arguments: Sequence[str] | None, stops: StopSignals) -> int:
     Raises:
         KeyboardInterrupt: If a signal ended the command.
     """
-    whole = parser()
-    refuse_renamed_command(whole, sys.argv[1:] if arguments is None else arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    whole = parser(arguments[0] if arguments else "")
+    refuse_renamed_command(whole, arguments)
     options = whole.parse_args(arguments)
     if options.debug:
         os.environ["RAYSQ_DEBUG"] = "1"

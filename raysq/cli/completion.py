@@ -40,6 +40,6 @@ def _describe(parser: argparse.ArgumentParser) -> None:
             for command in action.choices.values():
                 _describe(command)
         elif action.dest == "task" and not action.option_strings:
-            action.choices = tasks.TASKS
+            action.choices = tasks.names()
         elif action.metavar in _FILES or action.dest == "source":
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks for it

@@ -2,7 +2,6 @@
 
 import argparse
 import glob
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ def tasks(options: argparse.Namespace) -> None:
 
     rows: list[dict[str, Any]] = []
     damaged: list[DataError] = []
-    for name in tasks.TASKS:
+    for name in tasks.names():
         task = tasks.get(name)
         prepared = [data.manifest.name for data in datasets.open_datasets(name, damaged.append)]
         models = list(problems.get(task.problem).models)
@@ -36,6 +35,7 @@ def tasks(options: argparse.Namespace) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     from raysq import tasks
+    from raysq.cli.problem_options import given_options
     from raysq.config import parse_pairs
     from raysq.tasks.prepare import prepare as prepare_task
 
@@ -44,7 +44,7 @@ def prepare(options: argparse.Namespace) -> None:
         task,
         options.source,
         name=options.name,
-        settings={**_own(options, task), **parse_pairs(options.set)},
+        settings={**given_options(options, "prepare", task.problem), **parse_pairs(options.set)},
         fresh=options.fresh,
         quiet=options.json,
     )
@@ -61,48 +61,6 @@ def prepare(options: argparse.Namespace) -> None:
     }
     # The pipeline has reported on standard error. Standard output holds only the directory, for scripts.
     say(options, result, lambda console: print_result(str(data.directory)))
-
-
-# Settings whose name differs from that of the option.
-_SETTINGS = {"--target": "targets", "--category": "categories", "--from": "source", "--to": "target"}
-
-
-def _own(options: argparse.Namespace, task: Any) -> dict[str, Any]:
-    """Return the settings given by the options for the user's own data.
-
-    Raises:
-        UsageError: If an option belongs to another problem than the task's.
-    """
-    from raysq import problems
-    from raysq.cli.parser import IMAGES, PAIRS, RUNNING, SERIES, TEXTS
-    from raysq.config import setting_fields
-
-    problem = problems.get(task.problem)
-    known = {**setting_fields(problem.preparation), **setting_fields(problem.examples)}
-    groups = {"series": [*(option for option, _, _ in SERIES), "--category"], "texts": [one for one, _, _ in TEXTS]}
-    groups["running text"] = [*(one for one, _, _ in RUNNING), "--text", "--test", "--level"]
-    groups["images"] = [*(one for one, _, _ in IMAGES), "--test", "--label"]
-    groups["pairs of sentences"] = [*(one for one, _, _ in PAIRS), "--test"]
-    values: dict[str, Any] = {}
-    taken: set[str] = set()  # an option may be in two groups, such as --test
-    for about, group in sorted(groups.items(), key=lambda item: not _fits(item[1], known)):
-        names = {option: _SETTINGS.get(option, option.removeprefix("--")) for option in group}
-        # A name may differ in meaning between series and texts, so a group fits only as a whole.
-        fits = _fits(group, known)
-        for option, setting in names.items():
-            value = getattr(options, option.removeprefix("--"))
-            if value is None or option in taken:
-                continue
-            if not fits:
-                raise UsageError(f"{option} is for {about}; task {task.name} is for {problem.name}: leave it out")
-            values[setting] = value
-            taken.add(option)
-    return values
-
-
-def _fits(group: list[str], known: Mapping[str, Any]) -> bool:
-    """Whether a problem has the settings of all options in a group."""
-    return all(_SETTINGS.get(option, option.removeprefix("--")) in known for option in group)
 
 
 def verify(options: argparse.Namespace) -> None:

@@ -25,14 +25,14 @@ def add(sub: argparse.ArgumentParser) -> None:
 
 
 def generate(options: argparse.Namespace) -> None:
-    from raysq.inference.abilities import check
+    from raysq.inference.commands import require
     from raysq.inference.generate import generate
     from raysq.training.run import Run
 
     if options.greedy and options.temperature:
         raise UsageError(f"--greedy is temperature 0, and --temperature is {options.temperature:g}: give one of them")
     run = Run.open(options.run_name, trust=options.trust)
-    check(run, "generate")  # reject a run that cannot generate before TensorFlow is loaded
+    require(run, "generate")  # reject a run that cannot generate before TensorFlow is loaded
     found = generate(
         run,
         options.prompt,
@@ -49,7 +49,7 @@ def generate(options: argparse.Namespace) -> None:
         print_message(f"the model does not know {names} of the prompt")
 
     def show(console: Any) -> None:
-        level = run.config.facts["reading"].get("level")
+        level = run.config.metadata["preprocessor"].get("level")
         for number, text in enumerate(found["samples"]):
             space = "" if level == "char" or not options.prompt else " "
             print_result(f"{chr(10) * bool(number)}{options.prompt}{space}{text}")

@@ -14,7 +14,7 @@ def overrides(options: argparse.Namespace) -> dict[str, Any]:
 
     values: dict[str, Any] = parse_pairs(options.set)
     if getattr(options, "epochs", None) is not None:
-        values["epochs"] = options.epochs
+        values["training.epochs"] = options.epochs
     return values
 
 
@@ -36,7 +36,7 @@ def say(options: argparse.Namespace, result: dict[str, Any] | list[Any], show: C
 
 def headings(names: list[str], config: Any) -> list[str]:
     """Return the column headings of metrics. The suffix `_original` becomes the target's own unit."""
-    unit = config.facts.get("unit") or "own unit"
+    unit = config.metadata.get("unit") or "own unit"
     shown = (name.removeprefix("test_") for name in names)
     return [f"{name.removesuffix('_original')} ({unit})" if name.endswith("_original") else name for name in shown]
 

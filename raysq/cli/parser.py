@@ -6,48 +6,17 @@ from collections.abc import Callable
 from raysq.cli import data, generate, neighbors, results, train, translate
 from raysq.cli.completion import PrintCompletion
 from raysq.cli.intermixed import IntermixedParser
+from raysq.cli.problem_options import add_problem_options
 from raysq.cli.renamed import Renamed
 
-SERIES = (
-    ("--time", "COLUMN[,..]", "column that tells the time; or year,month,day,hour"),
-    ("--timezone", "ZONE", "in which the times are local, such as Europe/Berlin (default: what they say)"),
-    ("--freq", "ALIAS", "pandas' alias of the frequency, such as h, ME or B; C:Tue,Wed,Thu,Fri,Sat (default: found)"),
-    ("--target", "COLUMN[,..]", "what to forecast"),
-    ("--features", "COLUMN[,..]", "what the model sees (default: all columns)"),
-    ("--calendar", "NAME[,..]", "hour, weekday, monthday, yearday, month as features"),
-    ("--id", "COLUMN[,..]", "columns that name the series a row belongs to, where a file holds several"),
-    (
-        "--horizon",
-        "SPAN",
-        "rows (24) or time (6h, 5d, 3mo) from the last row seen to that to forecast, several parted by commas",
-    ),
-    ("--delay", "SPAN", "the same from the first row not seen, as the book counts; instead of --horizon"),
-    ("--lookback", "SPAN", "how far back the model sees"),
-    ("--step", "SPAN", "one row in so many is seen"),
-    ("--split", "SPLIT", "train/val/test as shares (0.5/0.25/0.25), rows or dates"),
-)
-TEXTS = (
-    ("--text", "COLUMN", "column that holds the texts, by name or number"),
-    ("--label", "COLUMN", "column that holds the class of each, by name or number"),
-    ("--test", "SHARE", "drawn for the test part where the source has none (default: 0.1); 0 for none"),
-    ("--level", "LEVEL", "word or char: what a token is (default: word)"),
-    ("--vectors", "FILE", "word vectors, GloVe or word2vec as text, also .gz or .zip"),
-)
-RUNNING = (
-    ("--unit", "UNIT", "of running text: sentence (default), line, paragraph or document is learned one by one"),
-)
-PAIRS = (
-    ("--from", "SIDE", "source sentences: ending of their files (ja of train.ja), or name or number of their column"),
-    ("--to", "SIDE", "target sentences, as --from"),
-)
-IMAGES = (
-    ("--size", "WxH", "to which images are brought, such as 64x48 (default: theirs, where all have the same)"),
-    ("--color", "NAME", "gray or rgb (default: as the images are)"),
-)
 
+def parser(requested: str = "") -> argparse.ArgumentParser:
+    """Build the parser of the command line. Each command sets `run` to the function that runs it.
 
-def parser() -> argparse.ArgumentParser:
-    """Build the parser of the command line. Each command sets `run` to the function that runs it."""
+    Args:
+        requested: command that the user gave. Problems of other packages, which are slow to find, add their options to
+            this command only.
+    """
     from raysq import __version__
 
     whole = IntermixedParser(
@@ -92,28 +61,8 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--name", help="name of the data set")
     sub.add_argument("--fresh", action="store_true", help="prepare again even if nothing has changed")
-    own = sub.add_argument_group("your own series", "what is not said is found in the files, and told")
-    for option, metavar, about in SERIES:
-        own.add_argument(option, metavar=metavar, help=about)
-    own.add_argument(
-        "--category",
-        action="append",
-        metavar="COLUMN",
-        help="column of text or whole numbers, each value a feature of 0 and 1; may be given repeatedly",
-    )
-    about = "csv, jsonl, json, Parquet, a folder of files for each class, tar.gz; what is not said is found, and told"
-    texts = sub.add_argument_group("your own texts", about)
-    for option, metavar, about in (*TEXTS, *RUNNING):
-        texts.add_argument(option, metavar=metavar, help=about)
-    about = "a folder of files of both languages, line by line, or a file with two columns"
-    pairs = sub.add_argument_group("your own pairs of sentences", about)
-    for option, metavar, about in PAIRS:
-        pairs.add_argument(option, metavar=metavar, help=about)
-    about = "a folder of PNG or JPEG files for each class, a zip or tar of such, npz, IDX, csv; --test, --label: above"
-    images = sub.add_argument_group("your own images", about)
-    for option, metavar, about in IMAGES:
-        images.add_argument(option, metavar=metavar, help=about)
-    images.add_argument("--colour", action=Renamed, new="--color")
+    add_problem_options(sub, "prepare", requested)
+    sub.add_argument("--colour", action=Renamed, new="--color")
     settings(sub)
 
     sub = command("train", train.train, "train a model, or continue its training")
@@ -164,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
     sub = command("report", results.report, "write one self-contained HTML page about a run, several runs, or a search")
     sub.add_argument("targets", metavar="RUN|EXPERIMENT", nargs="+", help="runs, or one search: name or directory")
     sub.add_argument("--output", metavar="FILE", help="default: report.html in its directory; of several, in reports/")
-    sub.add_argument("--week", metavar="DAY", help="for forecasts: show the week from this day, such as 2014-05-05")
+    add_problem_options(sub, "report", requested)
     sub.add_argument("--open", action="store_true", help="show it in the browser")
     trust(sub)
 

@@ -73,13 +73,19 @@ def _predict_texts(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace) -> None:
+    from raysq.cli.problem_options import given_options
     from raysq.report.page import write_report
 
     def tell(message: str) -> None:
         print_message(message)
 
-    given = {"output": options.output, "week": options.week, "trust": options.trust}
-    path = write_report(*options.targets, **given, on_message=tell).absolute()
+    path = write_report(
+        *options.targets,
+        output=options.output,
+        trust=options.trust,
+        on_message=tell,
+        **given_options(options, "report"),
+    ).absolute()
     if options.open:
         import webbrowser
 

@@ -9,7 +9,6 @@ from raysq.display.terminal import print_message
 
 
 def train(options: argparse.Namespace) -> None:
-    from raysq import problems
     from raysq.training import train as api
     from raysq.training.run import Run
     from raysq.tuning.best_config import BestConfig
@@ -28,7 +27,7 @@ def train(options: argparse.Namespace) -> None:
 
         found = estimate(config, gpu=options.gpu, threads=options.threads)
         return say(options, found, lambda console: show_estimate(console, found))
-    remarks = problems.get(config.problem).remarks(config.facts, config.example_settings())
+    remarks = config.make_problem().describe()
     run = Run.create(config, name=options.name, fresh=options.fresh, trust=options.trust)
     if not options.json:
         print_message(f"data {config.data}{' (synthetic sample)' if config.synthetic else ''}")
@@ -105,7 +104,7 @@ def tune(options: argparse.Namespace) -> None:
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    from raysq import problems
+    from raysq.problems.capabilities import EvaluationDetails
     from raysq.training.run import Run
     from raysq.training.train import examine
 
@@ -115,7 +114,8 @@ def evaluate(options: argparse.Namespace) -> None:
     splits = tuple(options.split or ("val", "test"))
     found, details = examine(run, splits, gpu=options.gpu, on_message=messages.append)
     config = run.config
-    remarks = problems.get(config.problem).remarks(config.facts, config.example_settings())
+    problem = config.make_problem()
+    remarks = problem.describe()
     result = {
         "run": str(run.directory),
         "task": config.task,
@@ -139,10 +139,10 @@ def evaluate(options: argparse.Namespace) -> None:
         metrics_table(console, found, config)
         for message in messages:
             console.print(message)
-        tell = problems.get(config.problem).show
-        for split, about in details.items():
-            for item in tell(about, split) if tell is not None else ():
-                plain_item(console, item)
+        if isinstance(problem, EvaluationDetails):
+            for split, figures in details.items():
+                for item in problem.evaluation_tables(figures, split):
+                    plain_item(console, item)
         if said := run.still_improving():
             console.print(said)
 

@@ -33,7 +33,7 @@ def add(sub: argparse.ArgumentParser) -> None:
 
 
 def translate(options: argparse.Namespace) -> None:
-    from raysq.inference.abilities import check
+    from raysq.inference.commands import require
     from raysq.training.run import Run
 
     if options.beam < 1:
@@ -41,7 +41,7 @@ def translate(options: argparse.Namespace) -> None:
     if not math.isfinite(options.penalty):
         raise UsageError(f"--penalty must be a number, received {options.penalty}")
     run = Run.open(options.run_name, trust=options.trust)
-    check(run, "translate")  # reject a run that cannot translate before TensorFlow is loaded
+    require(run, "translate")  # reject a run that cannot translate before TensorFlow is loaded
     chosen = {"beam": options.beam, "penalty": options.penalty, "unknown": options.unknown}
     return _texts(options, run, chosen) if options.text is not None else _file(options, run, chosen)
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysq import problems
 from raysq.config import resolve_names, setting_fields
 from raysq.data import sources, time_zones
 from raysq.data.dataset import Dataset
@@ -18,8 +17,10 @@ from raysq.data.readers.csv.format import CsvFormat
 from raysq.display.terminal import print_message, results
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.inference import pool
-from raysq.inference.abilities import finished
+from raysq.inference.commands import require_finished
 from raysq.inference.predictor import Predictor, for_predict
+from raysq.problems.base import RowContext
+from raysq.problems.capabilities import Windowed
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import validate_output
 from raysq.training.run import Run
@@ -82,8 +83,9 @@ def predict_file(
         validate_output(path)
     if actors is not None and actors < 1:
         raise UsageError(f"--actors must be at least 1, received {actors}")
-    finished(run)
-    preprocessor = problems.get(run.config.problem).reading(run.config.facts)
+    require_finished(run)
+    problem = run.problem
+    preprocessor = problem.prediction_preprocessor()
     if settings:
         preprocessor = dataclasses.replace(preprocessor, **resolve_names(settings, setting_fields(CsvFormat)))
     with for_predict():
@@ -101,7 +103,7 @@ def predict_file(
         if path is not None:
             validate_output(path, found.files)
         _say(found.messages, quiet)
-        if problems.get(run.config.problem).history is None:
+        if not isinstance(problem, Windowed):
             # Infer settings that the run's own source leaves open, such as the text column, and report them.
             preprocessor, messages = preprocessor.infer(found.files)
             _say(messages, quiet)
@@ -110,7 +112,7 @@ def predict_file(
         tell_if_changed(run)
     if small:
         tables = _here(run, preprocessor, found, quiet)
-    elif problems.get(run.config.problem).history is None:
+    elif not isinstance(problem, Windowed):
         tables = _stream(run, preprocessor, found, actors, gpu, quiet)
     else:
         tables = _pool(run, preprocessor, found, actors, gpu, quiet)
@@ -133,10 +135,10 @@ def _here(run: Run, preprocessor: Any, found: sources.ResolvedSource, quiet: boo
     from raysq.data.pipeline import read_table
 
     predictor = Predictor(run)
-    inferred = problems.get(run.config.problem).history is None
+    inferred = not isinstance(predictor.problem, Windowed)
     table, report = read_table(preprocessor, found.files, inferred=inferred)
     _tell(run, preprocessor, report, quiet)
-    yield predictor.predict_table(table, report=report)
+    yield predictor.predict_table(table, RowContext(report))
 
 
 def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -> None:
@@ -144,12 +146,12 @@ def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -
     if quiet:
         return
     lines = list(preprocessor.describe(report))
-    history = problems.get(run.config.problem).history
-    before = history(run.config.facts, run.config.example_settings())[0] if history is not None else 0
+    problem = run.problem
+    before = problem.history()[0] if isinstance(problem, Windowed) else 0
     short = [str(one["id"]) for one in report.get("series") or [] if one["rows"] < before]
     if short:
         lines.append(f"no prediction for {', '.join(short[:10])}: fewer than {before:,} rows of history")
-    known = run.config.facts.get("series")
+    known = run.config.metadata.get("series")
     new = [str(one["id"]) for one in report.get("series") or [] if known is not None and one["id"] not in known]
     if new:
         lines.append(f"not among the series that the run was trained on: {', '.join(new[:10])}")
@@ -212,10 +214,9 @@ def _pool(
 
 def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
     """Return ranges of rows within one series, each with the rows before and after it that its predictions use."""
-    config = run.config
-    history = problems.get(config.problem).history
-    assert history is not None  # other problems use `_stream`
-    before, after = history(config.facts, config.example_settings())
+    problem = run.problem
+    assert isinstance(problem, Windowed)  # other problems use `_stream`
+    before, after = problem.history()
     parts, begin = [], 0
     for one in dataset.manifest.report.get("series") or [{"id": None, "rows": dataset.rows}]:
         end = begin + one["rows"]
@@ -259,12 +260,12 @@ class _Actor:
                 "series": [{"id": part["series"], "keys": part["keys"], "rows": part["to"] - part["from"]}],
             }
             try:
-                table = self._predictor.predict_table(
-                    pa.table(columns),
-                    report=report,
-                    stands=(part["low"] - part["from"], part["high"] - part["from"]),
-                    origin=part["from"] - part["begin"],
+                context = RowContext(
+                    report,
+                    positions=(part["low"] - part["from"], part["high"] - part["from"]),
+                    offset=part["from"] - part["begin"],
                 )
+                table = self._predictor.predict_table(pa.table(columns), context)
             except RaysqError as error:
                 return pool.failed(error)
             tables.append(table)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from raysq.inference.abilities import check
+from raysq.inference.commands import require
 from raysq.training.run import Run
 
 
@@ -31,5 +31,5 @@ def generate(run: Run | str | Path, prompt: str = "", *, trust: bool = False, **
     from raysq.inference.predictor import load
 
     run = Run.of(run, trust=trust)
-    check(run, "generate")
+    require(run, "generate")
     return load(run).generate(prompt, **chosen)

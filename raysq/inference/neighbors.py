@@ -9,9 +9,9 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from raysq import problems
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.inference.abilities import check, refusal
+from raysq.inference.commands import refusal, require
+from raysq.problems.capabilities import WordEmbedder
 from raysq.storage.atomic import atomic_write
 from raysq.text.neighbors import WordVectors, nearest, rank_correlation
 from raysq.training.best import best_weights
@@ -36,14 +36,13 @@ def word_vectors(run: Run | str | Path, *, trust: bool = False) -> WordVectors:
         [('queen', 0.71), ...]
     """
     run = Run.of(run, trust=trust)
-    config = run.config
-    words_of = problems.get(config.problem).words
-    check(run, "neighbors")
-    assert words_of is not None
+    require(run, "neighbors")
+    problem = run.problem
+    assert isinstance(problem, WordEmbedder)
     weights = best_weights(run)
     if not run.assets.exists():
         raise DataError(f"run {run.name} has not trained to its end: the same `raysq train` command continues it")
-    words = words_of(config.facts, config.example_settings(), run.assets)
+    words = problem.embedded_words()
     table = _table(weights, len(words))
     if table is None:
         raise refusal(run, "neighbors", "this model has no vectors of words")

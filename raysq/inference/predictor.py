@@ -6,11 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysq import problems
 from raysq.data import frames
 from raysq.errors import DataError, FormatError, RaysqError, SourceError, UsageError
-from raysq.inference.abilities import check, finished
+from raysq.inference.commands import require, require_finished
 from raysq.inference.neighbors import word_vectors
+from raysq.problems.base import RowContext
+from raysq.problems.capabilities import ArrayInput, TextGenerator, TextInput, Translator, Windowed
 from raysq.text.neighbors import WordVectors
 from raysq.training.best import best_model
 from raysq.training.run import Run
@@ -28,11 +29,10 @@ class Predictor:
     """
 
     def __init__(self, run: Run):
-        finished(run)
+        require_finished(run)
         self.run = run
         self.model = best_model(run)
-        self.settings = run.config.example_settings()
-        self.problem = problems.get(run.config.problem)
+        self.problem = run.problem
         self._generator: Callable[..., dict[str, Any]] | None = None  # cached, because it holds compiled functions
 
     def predict(self, frame: Any) -> Any:
@@ -61,18 +61,21 @@ class Predictor:
         import pyarrow as pa
 
         pandas = hasattr(frame, "iloc")
-        if pandas and self.problem.texts and not hasattr(frame, "columns"):  # a pandas Series of texts
+        takes_texts = isinstance(self.problem, TextInput)
+        if pandas and takes_texts and not hasattr(frame, "columns"):  # a pandas Series of texts
             return self.predict(frame.tolist())
         if frames.is_frame(frame):
             table = frames.to_table(frame)
-        elif isinstance(frame, (list, tuple)) and (self.problem.texts or all(isinstance(one, str) for one in frame)):
+        elif isinstance(frame, (list, tuple)) and (
+            isinstance(self.problem, TextInput) or all(isinstance(one, str) for one in frame)
+        ):
             table = pa.table({texts_column(self.run): _texts(frame)})
-        elif self.problem.rows is not None:
-            table = self.problem.rows(self.run.config.facts, frame)
+        elif isinstance(self.problem, ArrayInput):
+            table = self.problem.array_rows(frame)
         else:
-            takes = frames.TAKEN + (", or a list of texts" if self.problem.texts else "")
+            takes = frames.TAKEN + (", or a list of texts" if takes_texts else "")
             raise UsageError(f"predict takes {takes}, received {type(frame).__name__}")
-        found = self.predict_table(table) if self.problem.history is None else self._predict_series(table)
+        found = self._predict_series(table) if isinstance(self.problem, Windowed) else self.predict_table(table)
         return found.to_pandas() if pandas else found
 
     def _predict_series(self, frame: "pa.Table") -> "pa.Table":
@@ -80,8 +83,8 @@ class Predictor:
         from raysq.data.pipeline import read_table
 
         with for_predict("frames"):
-            table, report = read_table(self.problem.reading(self.run.config.facts), [frame])
-            return self.predict_table(table, report=report)
+            table, report = read_table(self.problem.prediction_preprocessor(), [frame])
+            return self.predict_table(table, RowContext(report))
 
     def generate(self, prompt: str = "", **chosen: Any) -> dict[str, Any]:
         """Continue a text; see `raysq.inference.generate.generate` for arguments and result.
@@ -90,11 +93,10 @@ class Predictor:
             UsageError: if the run's problem does not generate text (the message lists what the run can do), or a value
                 is out of range.
         """
-        check(self.run, "generate")
+        require(self.run, "generate")
         if self._generator is None:
-            make = self.problem.generate
-            assert make is not None
-            self._generator = make(self.run.config.facts, self.settings, self.model, self.run.assets)
+            assert isinstance(self.problem, TextGenerator)
+            self._generator = self.problem.text_generator(self.model)
         return self._generator(prompt, **chosen)
 
     def translate(self, texts: Sequence[str], **chosen: Any) -> list[Any]:
@@ -114,14 +116,12 @@ class Predictor:
             UsageError: if the run's problem does not translate (the message lists what the run can do), or a value is
                 out of range.
         """
-        check(self.run, "translate")
-        make = self.problem.translator
-        assert make is not None
+        require(self.run, "translate")
+        assert isinstance(self.problem, Translator)
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise UsageError(f"translate takes a list of sentences, received {texts!r}")
-        made = make(self.run.config.facts, self.settings, self.model, self.run.assets)
-        found: list[Any] = made.translate(list(texts), **chosen)
-        return found
+        translations: list[Any] = self.problem.translator(self.model).translate(list(texts), **chosen)
+        return translations
 
     @cached_property
     def word_vectors(self) -> WordVectors:
@@ -145,11 +145,9 @@ class Predictor:
         """
         return self.word_vectors.neighbors(word, top, among)
 
-    def predict_table(self, table: "pa.Table", **part: Any) -> "pa.Table":
-        """Return the problem's predictions for rows that are already read; for `part` see `Problem.predict`."""
-        return self.problem.predict(
-            self.run.config.facts, self.settings, self.model, table, assets=self.run.assets, **part
-        )
+    def predict_table(self, table: "pa.Table", context: RowContext | None = None) -> "pa.Table":
+        """Return the problem's predictions for rows that are already read; see `Problem.predict`."""
+        return self.problem.predict(self.model, table, context)
 
 
 def without_options(error: RaysqError) -> str:
@@ -200,10 +198,10 @@ def texts_column(run: Run) -> str:
     Raises:
         UsageError: if the run's problem does not predict for texts.
     """
-    check(run, "predict --text")
-    column = problems.get(run.config.problem).texts
-    assert column is not None
-    return column
+    require(run, "predict --text")
+    problem = run.problem
+    assert isinstance(problem, TextInput)
+    return problem.text_column()
 
 
 def load(run: Run | str | Path, *, trust: bool = False) -> Predictor:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from raysq import problems
 from raysq.data.pipeline import read_table
 from raysq.data.readers.files import check_file, open_file, unreadable
 from raysq.data.readers.limits import LIMITS
 from raysq.display.terminal import TextOutput, results
 from raysq.errors import DataError, UsageError
-from raysq.inference.abilities import check
+from raysq.inference.commands import require
 from raysq.inference.predictor import without_options
+from raysq.problems.capabilities import Translator
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import validate_output
 from raysq.training.run import Run
@@ -68,7 +68,7 @@ def translate_file(
     from raysq.inference.predictor import load
 
     run = Run.of(run, trust=trust)
-    check(run, "translate")
+    require(run, "translate")
     tabular = str(source) != "-" and _is_table(Path(source))
     if column is not None and not tabular:
         raise UsageError(f"--column is for tables, such as a csv, and {source} is read line by line: leave it out")
@@ -76,10 +76,10 @@ def translate_file(
         raise UsageError(f"--reference takes a text file, a translation a line; received {reference}")
     wanted = None if reference is None else list(_lines(Path(reference), encoding))
     predictor = load(run)
-    graded = predictor.problem.graded
+    problem = predictor.problem
+    assert isinstance(problem, Translator)
     if wanted is not None:
-        assert graded is not None
-        graded(run.config.facts, [""], [""])  # fail before the translation if BLEU cannot be computed
+        problem.bleu([""], [""])  # fail before the translation if BLEU cannot be computed
     count, seconds = 0, 0.0
     written: list[str] = []
     with contextlib.ExitStack() as stack:
@@ -111,8 +111,7 @@ def translate_file(
         "seconds": round(seconds, 3),
     }
     if wanted is not None:
-        assert graded is not None
-        result["bleu"] = graded(run.config.facts, written, wanted)
+        result["bleu"] = problem.bleu(written, wanted)
     return result
 
 
@@ -138,7 +137,7 @@ def translate(run: Run | str | Path, texts: Sequence[str], *, trust: bool = Fals
     from raysq.inference.predictor import load
 
     run = Run.of(run, trust=trust)
-    check(run, "translate")
+    require(run, "translate")
     return load(run).translate(texts, **chosen)
 
 
@@ -149,7 +148,7 @@ def _is_table(path: Path) -> bool:
 
 def _cells(run: Run, path: Path, encoding: str, column: str | None, on_message: Callable[[str], None]) -> list[str]:
     """Return the sentences of a table, read in the same way as the run's own tables."""
-    reading = problems.get(run.config.problem).reading(run.config.facts)
+    reading = run.problem.prediction_preprocessor()
     reading = dataclasses.replace(reading, encoding=encoding, **({} if column is None else {"source": column}))
     check_file(path)
     try:

@@ -1,10 +1,15 @@
 """The protocol between the core and a problem; the core never names a problem."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 import numpy as np
+
+from raysq.config import Option, make_settings
+from raysq.errors import DataError, UsageError
+from raysq.storage.json_files import check_form
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from raysq.data.dataset import Dataset
-    from raysq.problems.charts import Section, Table, Text
+    from raysq.problems.charts import Section
 
 
 class BatchSource(Protocol):
@@ -22,8 +27,15 @@ class BatchSource(Protocol):
     of observed outputs of each example, above 0. Losses and metrics are means over observed outputs.
     """
 
-    batch_bytes: int  # bytes of one example's x and y, for estimates
-    nbytes: int  # bytes that `arrays` would take on the device
+    @property
+    def batch_bytes(self) -> int:
+        """Bytes of one example's x and y, for estimates."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that `arrays` would take on the device."""
+        ...
 
     def __len__(self) -> int: ...
 
@@ -87,14 +99,14 @@ class ModelSpec:
             compiled only where a recurrent layer uses Keras's own loop. Layers of `raysq.layers.recurrent` are
             otherwise compiled one by one and work on parts of the batch in parallel, which is faster for many steps or
             a large layer after them.
-        sized: `sized(dataset, settings) -> settings` returns further defaults that depend on the size of the data set
-            and on the other settings. None if no setting depends on the size.
+        size_defaults: `size_defaults(dataset, settings) -> settings` returns further defaults that depend on the size
+            of the data set and on the other settings. None if no setting depends on the size.
     """
 
     build: str
     defaults: Mapping[str, Any] = field(default_factory=dict)
     xla: bool | Literal["keras_loop"] = True
-    sized: "Callable[[Dataset, Mapping[str, Any]], Mapping[str, Any]] | None" = None
+    size_defaults: "Callable[[Dataset, Mapping[str, Any]], Mapping[str, Any]] | None" = None
 
 
 @dataclass(frozen=True)
@@ -124,99 +136,243 @@ class Objective:
     metrics: Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Metadata:
+    """What a run needs to know of its data to predict and to denormalize metrics without them.
+
+    Subclasses add fields of JSON types: numbers, texts, None, lists, and dicts with texts as keys.
+
+    Attributes:
+        preprocessor: settings of the preprocessor that prepared the data.
+        unit: unit of the target for display, or None.
+    """
+
+    preprocessor: dict[str, Any]
+    unit: str | None = None
+
+
 @dataclass(frozen=True)
-class Problem:
-    """A problem: how raw records become examples, which models fit, how to predict, and what a report shows.
+class RowContext:
+    """Place of rows to predict for, where they come from a file or are a part of a longer table.
+
+    Attributes:
+        report: report of the preprocessor that read the rows, or None.
+        positions: first row and end row to predict at, or None for all.
+        offset: number of the table's first row in the longer table.
+    """
+
+    report: Mapping[str, Any] | None = None
+    positions: tuple[int, int] | None = None
+    offset: int = 0
+
+
+class ReportModel(Protocol):
+    """A run's model, as reports see it. Results are stored, so that a second report does not build the model."""
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the predictions for a batch of inputs."""
+        ...
+
+    def embedding(self) -> np.ndarray | None:
+        """Return the weights of the model's first Embedding layer, or None."""
+        ...
+
+    def activations(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Return the output of each layer for a batch of inputs, by the layer's name."""
+        ...
+
+    def analysis(self) -> dict[str, Any]:
+        """Return the result of `Analyzed.analysis`."""
+        ...
+
+
+S = TypeVar("S")
+M = TypeVar("M")
+
+
+class Problem(ABC, Generic[S, M]):
+    """Base class of problems: how raw records become examples, which models fit, how to predict, what a report shows.
+
+    An object is bound to settings and to the metadata of a data set, so it predicts without the data set. What only
+    some problems can do is declared by the protocols of `raysq.problems.capabilities`.
 
     Attributes:
         name: "forecasting", "images", ...
         noun: a trained model of the problem in words, with its article: "a language model".
-        preparation: the `raysq.data.preprocessor.Preprocessor` dataclass.
-        examples: a frozen dataclass of batch-time settings with `open(dataset) -> {split: BatchSource}` and
-            `inputs(dataset) -> InputSpec`. Its class method `resolve(values, dataset) -> values` turns settings as the
-            user writes them (a duration, for example) into the values of the fields. A property `idle` may name
-            fields that have no effect, which a search leaves out. A class variable `either` may hold groups of
-            settings that replace one another.
+        Settings: frozen dataclass of the batch-time settings (section `data`).
+        Metadata: frozen dataclass, a subclass of `Metadata`.
+        Preprocessor: frozen dataclass, a subclass of `raysq.data.preprocessor.Preprocessor`.
         models: models by name; "baseline" is always among them.
         default_model: the model to train if none is named.
-        sample: `sample(directory, spec) -> Path` writes the built-in synthetic raw data.
-        facts: `facts(dataset, settings) -> dict` returns the JSON-ready metadata that a run needs to predict and to
-            denormalize its metrics, so that the run does not depend on its data set.
-        objective: `objective(facts, settings) -> Objective`.
-        references: `references(facts, settings) -> {model: settings}` returns the baselines: untrained models whose
-            metrics are shown with every result, and the settings that they change. "baseline" comes first.
-        scale: `scale(facts, metrics) -> dict` denormalizes metrics: it returns them in the unit of the target, to be
-            shown in addition.
-        remarks: `remarks(facts, settings) -> list of lines` describes the resolved settings to the user before
-            training.
-        folds: `folds(dataset, settings, count) -> settings of each fold` of a rolling-origin backtest. None if the
-            examples have no order in time.
-        reading: `reading(facts) -> Preprocessor` that reads raw files for predictions.
-        history: `history(facts, settings) -> (int, int)` returns how many rows before and after its own row a
-            prediction uses. None if each row is predicted by itself.
-        predict: `predict(facts, settings, model, table, report=None, stands=None, origin=0, assets=None) ->
-            pyarrow.Table` returns predictions for raw rows. `report` is the report of the preprocessor that read the
-            rows, if any. Where the table is a part of a longer one, `stands` is the first row and the end row to
-            predict at, and `origin` the number of the table's first row. `assets` is the folder of the run's assets.
-            A column `remark` of the result, if present, holds a message about each row, or null.
-        report: `report(dataset, facts, settings, predict, embedding=..., week=...) -> list[Section]` returns the
-            sections of the HTML report that are particular to the problem. `predict` applies the model to x in memory.
-            `embedding` is a function that returns the weights of the model's first Embedding layer, or None. `week`
-            is the week that the user asked to see.
-        assets: `assets(dataset, settings) -> {file name: bytes}` returns the files that predictions need in addition
-            to the metadata (a vocabulary). They are written to RUN/assets. None if predictions need no files.
-        details: `details(facts, settings, y, prediction) -> dict` returns JSON-ready figures of a split beyond the
-            metrics, computed from y and the predictions of all its examples. None if there are none.
-        show: `show(details, split) -> list of charts.Table and charts.Text` returns these figures as tables and text.
-            None where `details` is None.
-        texts: column of the raw rows that holds a text, for problems that predict for single texts. None for others.
-        rows: `rows(facts, given) -> pyarrow.Table` returns the raw rows of an array given in Python (of images, for
-            example). None for problems that take only tables.
-        activations: whether `report` takes a function `activations`, which returns the output of each layer for x.
-        generate: `generate(facts, settings, model, assets) -> function` returns a function that continues texts. It
-            takes a prompt and keyword options (length, number of samples, temperature, seed) and returns a JSON-ready
-            dict with `samples` and `unknown` (words of the prompt that are not in the vocabulary). None for problems
-            that generate no text.
-        words: `words(facts, settings, assets) -> list of str` returns the word of each row of the model's first
-            Embedding layer, "" for rows without a word. The list must cover all rows. None for problems whose models
-            have no word vectors.
-        scores: `scores(dataset, facts, settings, split, model) -> dict` returns the generation metrics of a split:
-            those that need the model itself in addition to x and y (BLEU of its output). None if there are none.
-        study: `study(dataset, facts, settings, model) -> dict` returns a JSON-ready analysis of the model for the
-            report. It is saved with the run and passed to `report` as `studied`. None where `predict` is enough.
-        translator: `translator(facts, settings, model, assets) -> object` whose method `translate(texts, beam=...,
-            penalty=..., unknown=..., progress=...)` returns for each sentence an object with `text`, `score` and
-            `remark`. None for problems that do not translate.
-        graded: `graded(facts, translations, references) -> float` returns the BLEU score of translations. None where
-            `translator` is None.
+        exclusive_settings: groups of settings that replace one another.
+        prepare_options: options of `raysq prepare` for a person's own data.
+        report_options: options of `raysq report`.
+        settings: the settings.
+        metadata: the metadata.
+        assets: folder of the run's assets, or None.
     """
 
-    name: str
-    noun: str
-    preparation: Any
-    examples: Any
-    models: Mapping[str, ModelSpec]
-    default_model: str
-    sample: Callable[..., "Path"]
-    facts: "Callable[[Dataset, Any], dict[str, Any]]"
-    objective: Callable[[Mapping[str, Any], Any], Objective]
-    references: Callable[[Mapping[str, Any], Any], dict[str, dict[str, Any]]]
-    scale: Callable[[Mapping[str, Any], Mapping[str, float]], dict[str, float]]
-    remarks: Callable[[Mapping[str, Any], Any], list[str]]
-    folds: "Callable[[Dataset, Any, int], list[dict[str, Any]]] | None"
-    reading: Callable[[Mapping[str, Any]], Any]
-    history: Callable[[Mapping[str, Any], Any], tuple[int, int]] | None
-    predict: "Callable[..., pa.Table]"
-    report: "Callable[..., list[Section]]"
-    assets: "Callable[[Dataset, Any], dict[str, bytes]] | None" = None
-    details: "Callable[[Mapping[str, Any], Any, np.ndarray, np.ndarray], dict[str, Any]] | None" = None
-    show: "Callable[[Mapping[str, Any], str], list[Table | Text]] | None" = None
-    texts: str | None = None
-    rows: "Callable[[Mapping[str, Any], Any], pa.Table] | None" = None
-    activations: bool = False
-    generate: "Callable[..., Callable[..., dict[str, Any]]] | None" = None
-    words: "Callable[[Mapping[str, Any], Any, Path], list[str]] | None" = None
-    scores: "Callable[[Dataset, Mapping[str, Any], Any, str, Any], dict[str, float]] | None" = None
-    study: "Callable[[Dataset, Mapping[str, Any], Any, Any], dict[str, Any]] | None" = None
-    translator: "Callable[..., Any] | None" = None
-    graded: "Callable[[Mapping[str, Any], list[str], list[str]], float] | None" = None
+    name: ClassVar[str]
+    noun: ClassVar[str]
+    Settings: ClassVar[type[Any]]
+    Metadata: ClassVar[type[Any]] = Metadata
+    Preprocessor: ClassVar[type[Any]]
+    models: ClassVar[Mapping[str, ModelSpec]]
+    default_model: ClassVar[str]
+    exclusive_settings: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    prepare_options: ClassVar[tuple[Option, ...]] = ()
+    report_options: ClassVar[tuple[Option, ...]] = ()
+
+    def __init__(self, settings: S, metadata: M, assets: "Path | None" = None):
+        self.settings = settings
+        self.metadata = metadata
+        self.assets = assets
+
+    @classmethod
+    def from_dataset(cls, dataset: "Dataset", values: Mapping[str, Any]) -> Self:
+        """Bind the problem to a data set.
+
+        Args:
+            dataset: a prepared data set.
+            values: settings as the user writes them. Strings are parsed.
+
+        Raises:
+            UsageError: a setting is unknown or has a wrong value.
+            DataError: the settings do not fit the data set.
+        """
+        settings = make_settings(cls.Settings, cls.resolve_settings(values, dataset))
+        return cls(settings, cls.make_metadata(dataset, settings))
+
+    @classmethod
+    def from_config(
+        cls, settings: Mapping[str, Any], metadata: Mapping[str, Any], assets: "Path | None" = None
+    ) -> Self:
+        """Bind the problem to the settings and the metadata that a run's configuration holds.
+
+        Args:
+            settings: resolved settings.
+            metadata: result of `metadata_values`.
+            assets: folder of the run's assets.
+
+        Raises:
+            UsageError: a setting is unknown or has a wrong value.
+            DataError: the metadata are not of the type `Metadata`.
+        """
+        try:
+            check_form(metadata, cls.Metadata)
+        except ValueError as error:
+            raise DataError(f"the metadata of a run of {cls.name} cannot be used: {error}") from None
+        return cls(make_settings(cls.Settings, settings), cls.Metadata(**metadata), assets)
+
+    @classmethod
+    def resolve_settings(cls, values: Mapping[str, Any], dataset: "Dataset") -> dict[str, Any]:
+        """Convert settings as the user writes them, such as durations, to the values of the fields of `Settings`.
+
+        Defaults that depend on the data set are added. By default the settings are returned unchanged.
+        """
+        return dict(values)
+
+    @classmethod
+    @abstractmethod
+    def make_metadata(cls, dataset: "Dataset", settings: S) -> M:
+        """Return the metadata of a data set under the given settings.
+
+        Raises:
+            DataError: the settings do not fit the data set.
+        """
+
+    @classmethod
+    def write_sample(cls, directory: "Path", spec: str) -> "Path":
+        """Write synthetic raw data, and return their path.
+
+        Args:
+            directory: folder to write to.
+            spec: size as the user wrote it after "sample:", or "".
+
+        Raises:
+            UsageError: the problem has no sample, or the size cannot be parsed.
+        """
+        raise UsageError(f"problem {cls.name} has no built-in sample: give --source PATH")
+
+    def metadata_values(self) -> dict[str, Any]:
+        """Return the metadata as JSON-ready values, for `from_config`."""
+        return asdict(self.metadata) if is_dataclass(self.metadata) else dict(self.metadata)  # type: ignore
+
+    @property
+    def unit(self) -> str | None:
+        """Unit of the target for display, or None."""
+        unit: str | None = getattr(self.metadata, "unit", None)
+        return unit
+
+    @property
+    def idle_settings(self) -> tuple[str, ...]:
+        """Names of settings that have no effect under the others. A search leaves them out."""
+        return ()
+
+    @abstractmethod
+    def splits(self, dataset: "Dataset") -> Mapping[str, BatchSource]:
+        """Return the batch sources of "train", "val" and "test"; "test" may be empty.
+
+        Raises:
+            DataError: a split does not fit the data set.
+        """
+
+    @abstractmethod
+    def input_spec(self, dataset: "Dataset") -> InputSpec:
+        """Return the input spec for model builders."""
+
+    @abstractmethod
+    def objective(self) -> Objective:
+        """Return the loss and the metrics."""
+
+    def baselines(self) -> dict[str, Mapping[str, Any]]:
+        """Return the untrained models whose metrics are shown with every result, and the settings that they change.
+
+        "baseline" comes first. By default it is the only one, and it changes nothing.
+        """
+        return {"baseline": {}}
+
+    def denormalize_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return metrics in the unit of the target, to be shown in addition. By default there are none."""
+        return {}
+
+    def describe(self) -> list[str]:
+        """Return messages about the resolved settings, for the user before training. By default there are none."""
+        return []
+
+    def asset_files(self, dataset: "Dataset") -> dict[str, bytes]:
+        """Return files by name that predictions need in addition to the metadata, such as a vocabulary.
+
+        They are written to RUN/assets. By default there are none.
+        """
+        return {}
+
+    def prediction_preprocessor(self) -> Any:
+        """Return the preprocessor that reads raw files for predictions. By default it is the data set's."""
+        return self.Preprocessor(**self.metadata_values()["preprocessor"])
+
+    @abstractmethod
+    def predict(self, model: Any, rows: "pa.Table", context: RowContext | None = None) -> "pa.Table":
+        """Return predictions for raw rows.
+
+        Args:
+            model: Keras model.
+            rows: rows as `prediction_preprocessor` reads them.
+            context: place of the rows, for problems that are `Windowed`.
+
+        Returns:
+            A table. A column `remark`, if present, holds a message about each row, or null.
+        """
+
+    def report(self, dataset: "Dataset", model: ReportModel, options: Mapping[str, Any]) -> "list[Section]":
+        """Return the sections of the HTML report that are particular to the problem. By default there are none.
+
+        Args:
+            dataset: data set of the run.
+            model: the run's model.
+            options: values of `report_options` that the user gave, by setting.
+
+        Raises:
+            UsageError: an option has a wrong value.
+        """
+        return []

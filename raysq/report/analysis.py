@@ -13,6 +13,7 @@ from raysq import __version__, problems
 from raysq.config import setting_fields
 from raysq.data.dataset import Dataset
 from raysq.errors import DamagedError, DataError, RaysqError, SourceError, TrustError, UsageError
+from raysq.problems.capabilities import Analyzed
 from raysq.problems.charts import Section
 from raysq.report.graph import Node, node_of, read_graph
 from raysq.storage.array_files import read_arrays, write_arrays
@@ -81,7 +82,7 @@ class Analysis:
         return min(self.records, key=lambda record: record["val_loss"]) if self.records else None
 
 
-def analyze(run: Run, *, detailed: bool = True, week: str | None = None) -> Analysis:
+def analyze(run: Run, *, detailed: bool = True, options: Mapping[str, Any] | None = None) -> Analysis:
     """Read, evaluate and predict the content of a run's report.
 
     Most of it is cached in the run's directory, so a second call is quick.
@@ -89,20 +90,23 @@ def analyze(run: Run, *, detailed: bool = True, week: str | None = None) -> Anal
     Args:
         run: The run, in any state.
         detailed: Whether to include the problem's sections, which need predictions. Defaults to True.
-        week: As for `write_report`, passed to the problem's report.
+        options: Options of the problem's report.
 
     Returns:
         The content. Parts that fail are described in `missing`.
 
     Raises:
-        UsageError: If the problem rejects `week`.
+        UsageError: If the problem rejects an option.
     """
     found = Analysis(run, run.state(), run.metrics(), run.result())
+    valid = [option.setting for option in problems.get(run.config.problem).report_options]
+    for name in options or {}:
+        if name not in valid:
+            raise UsageError(f"the report of run {run.name}, {run.problem.noun}, has no option {name!r}: leave it out")
     cache = _Cache(run)
     try:
         found.dataset = _dataset(run.config)
-        settings = run.config.example_settings()
-        found.examples = {name: len(examples) for name, examples in settings.open(found.dataset).items()}
+        found.examples = {name: len(source) for name, source in run.problem.splits(found.dataset).items()}
     except RaysqError as error:
         found.missing.append(f"What needs the data set is left out: {error}")
     found.defaults = cache.keep("defaults", lambda: _defaults(run.config, found.dataset))
@@ -120,17 +124,7 @@ def analyze(run: Run, *, detailed: bool = True, week: str | None = None) -> Anal
         graph = cache.keep("graph", lambda: [node.to_json() for node in read_graph(model.keras)])
         found.graph = tuple(node_of(node) for node in graph)
         if detailed:
-            predict = cache.remembered(model.predict)
-            report = problems.get(run.config.problem).report
-            further: dict[str, Any] = {} if week is None else {"week": week}
-            further["embedding"] = lambda: cache.array("embedding", model.embedding)
-            if problems.get(run.config.problem).activations:
-                further["activations"] = cache.every("activations", model.activations)
-            look = problems.get(run.config.problem).study
-            if look is not None:
-                about = (dataset, run.config.facts, run.config.example_settings())
-                further["studied"] = cache.keep("studied", lambda: look(*about, model.keras))
-            found.sections = report(dataset, run.config.facts, run.config.example_settings(), predict, **further)
+            found.sections = run.problem.report(dataset, _CachedModel(model, cache), options or {})
             cache.save_predictions()
     except UsageError:
         raise
@@ -162,12 +156,12 @@ def _defaults(config: RunConfig, dataset: Dataset | None) -> dict[str, dict[str,
             unchanged = resolve_config(
                 config.task, config.model, dataset, config.seed, {}, source, trusted=config.may_import
             )
-            return {"examples": unchanged.examples, "builder": unchanged.builder, "training": unchanged.training}
+            return dict(unchanged.sections())
         except RaysqError:
             pass  # a task with required settings, such as the target of the user's own series
-    owners: dict[str, Any] = {"examples": problems.get(config.problem).examples, "training": TrainSettings}
+    owners: dict[str, Any] = {"data": problems.get(config.problem).Settings, "training": TrainSettings}
     with contextlib.suppress(UsageError, TrustError):  # a user's model that is gone, has changed, or is untrusted
-        owners["builder"] = config.load_builder()
+        owners["model"] = config.load_builder()
     plain = {
         section: {name: setting.default for name, setting in setting_fields(owner).items()}
         for section, owner in owners.items()
@@ -203,6 +197,11 @@ class _Weights:
         found = next((table for table in tables if table is not None), None)
         return None if found is None else np.asarray(found.numpy(), np.float32)
 
+    def analysis(self) -> dict[str, Any]:
+        problem = self._run.problem
+        assert isinstance(problem, Analyzed)
+        return problem.analysis(self._dataset, self.keras)
+
     def activations(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Return each layer's output for x by the layer's name, in order; empty for a subclassed model."""
         import keras
@@ -221,6 +220,23 @@ class _Weights:
         found = keras.Model(inputs, list(outputs.values())).predict_on_batch(x)
         each = found if isinstance(found, list) else [found]
         return {name: np.asarray(values, np.float32) for name, values in zip(outputs, each, strict=True)}
+
+
+class _CachedModel:
+    """A run's model for its problem's report; see `raysq.problems.base.ReportModel`."""
+
+    def __init__(self, weights: _Weights, cache: "_Cache"):
+        self._weights = weights
+        self._cache = cache
+        self.predict = cache.remembered(weights.predict)
+        self.activations = cache.every("activations", weights.activations)
+
+    def embedding(self) -> np.ndarray | None:
+        return self._cache.array("embedding", self._weights.embedding)
+
+    def analysis(self) -> dict[str, Any]:
+        analysis: dict[str, Any] = self._cache.keep("analysis", self._weights.analysis)
+        return analysis
 
 
 class _Cache:

@@ -49,7 +49,7 @@ def _verdict(ranked: Sequence[Analysis]) -> str:
     best = ranked[0]
     if best.best is None:
         return "No run has a finished epoch yet."
-    unit = best.config.facts.get("unit")
+    unit = best.config.metadata.get("unit")
     others = {one.run.name: one.metrics for one in ranked[1:2]}
     references = {name: values for name, values in best.evaluation.items() if name != best.config.model}
     said = verdict(best.run.name, best.metrics, {**others, **references}, unit)
@@ -58,7 +58,7 @@ def _verdict(ranked: Sequence[Analysis]) -> str:
 
 def _table(ranked: Sequence[Analysis]) -> Markup:
     every = {key: value for one in ranked for key, value in one.metrics.items()}
-    unit = ranked[0].config.facts.get("unit")
+    unit = ranked[0].config.metadata.get("unit")
     metrics = [metric for metric in metrics_of(every, unit) if metric.name != "loss"]
     columns = [(split, m) for m in metrics[:2] for split in ("val", "test") if f"{split}_{m.name}" in every]
     heads = ["run", "model", "seed", *([] if columns else ["val loss"])]
@@ -101,9 +101,7 @@ def _close(one: dict[str, float], other: dict[str, float] | None) -> bool:
 
 def _differences(ranked: Sequence[Analysis]) -> Markup | None:
     """Return a table of the settings in which the runs differ, or None if all are equal."""
-    flat = [
-        {"data": one.config.data, **one.config.examples, **one.config.builder, **one.config.training} for one in ranked
-    ]
+    flat = [{"data": one.config.data, **one.config.by_name()} for one in ranked]
     names = list(dict.fromkeys(name for settings in flat for name in settings))
     differing = [name for name in names if len({short(settings.get(name), 8) for settings in flat}) > 1]
     if not differing:
@@ -149,7 +147,7 @@ def _essentials(study: Analysis) -> Markup:
     """Return the section of one run: summary, key figures, curves, and the first section of its problem."""
     shown = [history_part(study, level=3)]
     shown += [draw_section(section, level=3) for section in study.sections[:1]]
-    metric = primary(study.metrics, study.config.facts.get("unit"))
+    metric = primary(study.metrics, study.config.metadata.get("unit"))
     return tag(
         "section",
         tag("h2", study.run.name, id=anchor(study.run.name)),

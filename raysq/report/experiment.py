@@ -9,7 +9,6 @@ from raysq.errors import DamagedError, DataError, RaysqError
 from raysq.storage.trust import check_links
 from raysq.training import experiment_files as files
 from raysq.training.run import Run
-from raysq.training.run_config import RunConfig
 
 
 @dataclass
@@ -138,7 +137,7 @@ def _from_runs(experiment: Experiment) -> list[dict[str, Any]]:
         except RaysqError as error:
             experiment.missing.append(f"A trial is left out: {error}")
             continue
-        settings = _flat(run.config)
+        settings = run.config.by_name()
         trials.append(
             {
                 "number": number,
@@ -152,7 +151,3 @@ def _from_runs(experiment: Experiment) -> list[dict[str, Any]]:
             }
         )
     return sorted(trials, key=lambda trial: (trial["val_loss"] is None, trial["val_loss"] or 0.0))
-
-
-def _flat(config: RunConfig) -> dict[str, Any]:
-    return {**config.examples, **config.builder, **config.training}

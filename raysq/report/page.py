@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from raysq import __version__
 from raysq.errors import DamagedError, DataError, NotFoundError, UsageError
@@ -32,9 +33,9 @@ _HELP = tag(
 def write_report(
     *targets: Run | str | Path,
     output: str | Path | None = None,
-    week: str | None = None,
     trust: bool = False,
     on_message: Callable[[str], None] = warnings.warn,
+    **options: Any,
 ) -> Path:
     """Write a report as one self-contained HTML file that loads no scripts or fonts from the network.
 
@@ -46,11 +47,11 @@ def write_report(
             Unfinished runs and searches are reported up to their current state.
         output: Path of the file, ending in `.html` or `.htm`. Defaults to `report.html` in the directory of the run or
             search, or to a file in `RAYSQ_HOME/reports` for several runs.
-        week: For forecasting, the first day of the week whose forecasts are shown beside the true values, such as
-            "2014-05-05".
         trust: Whether to trust all targets, as for `raysq.load`. Defaults to False.
         on_message: Called with a message about each part that is left out, such as a damaged run. Defaults to
             `warnings.warn`.
+        options: Options of the problem's report. Forecasting has `week`, the first day of the week whose forecasts are
+            shown beside the true values, such as "2014-05-05".
 
     Returns:
         The path of the file.
@@ -58,8 +59,8 @@ def write_report(
     Raises:
         DataError: If a target is no run and no search.
         DamagedError: If a file of the only run, or of every run, is damaged.
-        UsageError: If `targets` holds several searches or mixes runs and searches, if `week` is invalid, or if
-            `output` has another suffix.
+        UsageError: If `targets` holds several searches or mixes runs and searches, if an option is unknown or
+            invalid, or if `output` has another suffix.
         SourceError: If the file cannot be written.
 
     Example:
@@ -78,11 +79,11 @@ def write_report(
         raise UsageError("report takes runs, or one search by itself: give each search its own report")
     if folders:
         experiment = open_experiment(folders[0], trust=trust)
-        title, heading, parts = search_page(experiment, week=week)
+        title, heading, parts = search_page(experiment, options)
         messages = list(dict.fromkeys(experiment.missing))
         path = folders[0] / "report.html"
     elif len(targets) == 1:
-        only = analyze(runs[0], week=week)
+        only = analyze(runs[0], options=options)
         title, heading, parts = runs[0].name, run_heading(only), run_parts(only)
         messages = [only.refused] if only.refused else []
         path = runs[0].directory / "report.html"
@@ -91,7 +92,7 @@ def write_report(
         studies = []
         for run in unique:
             try:
-                studies.append(analyze(run, week=week))
+                studies.append(analyze(run, options=options))
             except DamagedError as error:
                 damaged.append(error)
         if not studies:

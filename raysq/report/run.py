@@ -59,7 +59,7 @@ def run_verdict(study: Analysis) -> str:
     """Summarize the test metric beside the baselines, the best epoch, and whether the loss was still improving."""
     config = study.config
     references = {name: values for name, values in study.evaluation.items() if name != config.model}
-    said = verdict(config.model, study.metrics, references, config.facts.get("unit"))
+    said = verdict(config.model, study.metrics, references, config.metadata.get("unit"))
     best = study.best
     if best is not None:
         said += f" Best validation loss {number(best['val_loss'])}, in epoch {best['epoch']} of {len(study.records)}."
@@ -70,7 +70,7 @@ def run_verdict(study: Analysis) -> str:
 
 def run_figures(study: Analysis) -> list[Figure]:
     """Return the key figures: metrics, best epoch, parameters and training time."""
-    metrics, unit = study.metrics, study.config.facts.get("unit")
+    metrics, unit = study.metrics, study.config.metadata.get("unit")
     figures = []
     metric = primary(metrics, unit)
     for split, words in (("test", "Test"), ("val", "Validation")):
@@ -168,7 +168,7 @@ def leaderboard_part(study: Analysis, *, level: int = 2) -> Markup | None:
     config = study.config
     if not study.evaluation:
         return None
-    tables = leaderboards(study.evaluation, config.model, config.facts.get("unit"))
+    tables = leaderboards(study.evaluation, config.model, config.metadata.get("unit"))
     note = "Errors and losses: lower is better." if not _any_higher(study) else ""
     return part("Leaderboard", *map(draw_table, tables), note=note, level=level)
 
@@ -187,9 +187,6 @@ def model_part(study: Analysis, *, level: int = 2) -> Markup | None:
     return part("Model", draw_model(study.graph, study.config.model), note=note, level=level)
 
 
-_SECTIONS = (("examples", "examples"), ("builder", "model"), ("training", "training"))
-
-
 def settings_part(study: Analysis, *, level: int = 2) -> Markup:
     """Return all settings with the `raysq train` command. Settings that differ from the defaults are marked."""
     config = study.config
@@ -197,22 +194,22 @@ def settings_part(study: Analysis, *, level: int = 2) -> Markup:
     marked = []
     # Settings that the optimizer of a compiled model decides.
     left = (study.result or {}).get("left_to_model", ())
-    for section, name in _SECTIONS:
-        values, defaults = getattr(config, section), study.defaults.get(section, {})
+    for section, values in config.sections():
+        defaults = study.defaults.get(section, {})
         for key, value in values.items():
             if key in left:
-                rows.append([key, "decided by the model", "", name])
+                rows.append([key, "decided by the model", "", section])
                 continue
             changed = differs(values, defaults, key)
             if changed:
                 marked.append(len(rows))
             default = _setting(defaults[key]) if key in defaults else ""
-            rows.append([key, _setting(value), default if changed else "same", name])
+            rows.append([key, _setting(value), default if changed else "same", section])
     rows.append(["seed", str(config.seed), "", "run"])
     count = f"{len(marked)} differ" if len(marked) != 1 else "1 differs"
     note = f"{count} from the defaults of task {config.task} and model {config.model}{' (marked)' if marked else ''}."
     command = tag("pre", tag("code", train_command(study)))
-    table = draw_table(Table(["setting", "value", "default", "part"], rows, highlight=marked))
+    table = draw_table(Table(["setting", "value", "default", "section"], rows, highlight=marked))
     return part("Settings", command, table, note=note, level=level)
 
 
@@ -222,11 +219,11 @@ def train_command(study: Analysis) -> str:
     parts = ["raysq", "train", config.task, "--data", config.data, "--model", config.model]
     if config.seed:
         parts += ["--seed", str(config.seed)]
-    for section, _ in _SECTIONS:
-        values, defaults = getattr(config, section), study.defaults.get(section, {})
+    for section, values in config.sections():
+        defaults = study.defaults.get(section, {})
         for key in values:
             if differs(values, defaults, key):
-                parts += ["--set", f"{key}={_typed(values[key])}"]
+                parts += ["--set", f"{section}.{key}={_typed(values[key])}"]
     return shlex.join(parts)
 
 
@@ -281,7 +278,7 @@ def _findings(study: Analysis) -> Sequence[str]:
     manifest = study.dataset.manifest
     if not manifest.report:
         return []
-    preparation = make_settings(problems.get(manifest.problem).preparation, manifest.preparation["settings"])
+    preparation = make_settings(problems.get(manifest.problem).Preprocessor, manifest.preparation["settings"])
     lines = [*manifest.preparation.get("told", []), *preparation.describe(manifest.report)]
     return list(dict.fromkeys(lines))
 

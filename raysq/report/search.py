@@ -25,12 +25,12 @@ from raysq.report.trials import (
 )
 
 
-def search_page(experiment: Experiment, *, week: str | None = None) -> tuple[str, Markup, list[Markup]]:
+def search_page(experiment: Experiment, options: Mapping[str, Any]) -> tuple[str, Markup, list[Markup]]:
     """Build the report of a search.
 
     Args:
         experiment: The search. What cannot be shown is added to `experiment.missing`.
-        week: As for `write_report`, for the best trial's run.
+        options: Options of the report of the best trial's run.
 
     Returns:
         The page's title, heading and sections.
@@ -41,7 +41,7 @@ def search_page(experiment: Experiment, *, week: str | None = None) -> tuple[str
     best = None
     if run is not None:
         try:
-            best = analyze(run, week=week)
+            best = analyze(run, options=options)
         except DamagedError as error:
             experiment.missing.append(f"What needs the best trial's run is left out: {error}")
     title = f"Search: {experiment.name}"
@@ -183,7 +183,7 @@ def _unit(experiment: Experiment) -> str | None:
     for trial in experiment.trials:
         run = experiment.run_of(trial)
         if run is not None:
-            unit: str | None = run.config.facts.get("unit")
+            unit: str | None = run.config.metadata.get("unit")
             return unit
     return None
 

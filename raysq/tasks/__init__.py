@@ -1,12 +1,9 @@
 """Tasks by name, each defined in a short module."""
 
-import importlib
-
-from raysq.config import nearest_name
-from raysq.errors import UsageError
+from raysq.registry import Registry
 from raysq.tasks.task import Task
 
-TASKS = (
+_BUILTIN = (
     "jena",
     "beijing",
     "forecast",
@@ -23,18 +20,29 @@ TASKS = (
     "cifar10",
     "images",
 )
+REGISTRY: Registry[Task] = Registry("task", "raysq.tasks", {name: f"raysq.tasks.{name}:TASK" for name in _BUILTIN})
 
 
 def get(name: str) -> Task:
     """Return the task of a name.
 
-    Args:
-        name: One of `TASKS`.
-
     Raises:
-        UsageError: If there is no task of that name.
+        UsageError: there is no task of that name.
     """
-    if name not in TASKS:
-        raise UsageError(f"unknown task {name!r}: {nearest_name(name, TASKS)}")
-    task: Task = importlib.import_module(f"raysq.tasks.{name}").TASK
-    return task
+    return REGISTRY.get(name)
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all tasks: built in, declared by other packages, and registered."""
+    return REGISTRY.names()
+
+
+def names_with(capability: type) -> list[str]:
+    """Return the names of the tasks whose problems have a capability.
+
+    Args:
+        capability: a protocol of `raysq.problems.capabilities`.
+    """
+    from raysq import problems
+
+    return [name for name in names() if issubclass(problems.get(get(name).problem), capability)]

@@ -65,7 +65,7 @@ def prepare(
     task = tasks.get(task) if isinstance(task, str) else task
     problem = problems.get(task.problem)
     ours, chosen = _divided(problem, settings or {})
-    preprocessor = make_settings(problem.preparation, {**task.preparation, **ours})
+    preprocessor = make_settings(problem.Preprocessor, {**task.preparation, **ours})
     if name is not None:
         check_name(name, "data set")
     published = task.source
@@ -73,7 +73,7 @@ def prepare(
         source,
         url=published.url if published else None,
         sha256=published.sha256 if published else None,
-        sample=lambda spec: (task.sample or problem.sample)(home() / "sources" / f"sample-{problem.name}", spec),
+        sample=lambda spec: (task.sample or problem.write_sample)(home() / "sources" / f"sample-{problem.name}", spec),
         suffixes=preprocessor.suffixes,
         trees=preprocessor.trees,
         zip_member=preprocessor.zip_member,
@@ -115,9 +115,9 @@ def prepare(
     return dataset
 
 
-def _divided(problem: Problem, settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _divided(problem: type[Problem[Any, Any]], settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Divide settings into those of the preprocessor and those of the batch source."""
-    before, after = setting_fields(problem.preparation), setting_fields(problem.examples)
+    before, after = setting_fields(problem.Preprocessor), setting_fields(problem.Settings)
     for key in settings:
         if key not in before and key not in after:
             raise UsageError(f"unknown setting {key!r} of prepare: {nearest_name(key, {**before, **after})}")
@@ -133,7 +133,7 @@ def _with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any
     Returns:
         The settings, ready for JSON, and messages about the defaults.
     """
-    known = setting_fields(problems.get(task.problem).examples)
+    known = setting_fields(problems.get(task.problem).Settings)
     theirs = {key: value for key, value in task.settings.items() if key in known}
     more, lines = preprocessor.infer_defaults(chosen, theirs)
     return json.loads(json.dumps({**chosen, **more})), lines
@@ -141,12 +141,11 @@ def _with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any
 
 def _check_settings(task: Task, dataset: Dataset, settings: Mapping[str, Any]) -> None:
     """Validate that examples can be made from the data set with these settings."""
-    examples = problems.get(task.problem).examples
-    known = setting_fields(examples)
-    of_task = {key: value for key, value in task.settings.items() if key in known}
-    values = merge_settings(of_task, settings, getattr(examples, "either", ()))
-    resolved = examples.resolve(values, dataset)
-    make_settings(examples, {key: coerce(value, known[key].type, key) for key, value in resolved.items()})
+    problem = problems.get(task.problem)
+    fields = setting_fields(problem.Settings)
+    of_task = {key: value for key, value in task.settings.items() if key in fields}
+    resolved = problem.resolve_settings(merge_settings(of_task, settings, problem.exclusive_settings), dataset)
+    make_settings(problem.Settings, {key: coerce(value, fields[key].type, key) for key, value in resolved.items()})
 
 
 def _again(say: Any, task: Task, dataset: Dataset, chosen: dict[str, Any], source: ResolvedSource) -> Dataset:

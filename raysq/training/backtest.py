@@ -6,9 +6,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from raysq import problems, tasks
+from raysq import tasks
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
+from raysq.problems.capabilities import Backtestable
 from raysq.training import train
 
 
@@ -82,9 +83,9 @@ def backtest(
     if folds < 1:
         raise UsageError(f"--folds must be at least 1, received {folds}")
     config = train.resolve(task, data=data, model=model, seed=seed, settings=settings, fits=False, quiet=quiet)
-    problem = problems.get(config.problem)
-    if problem.folds is None:
-        able = [name for name in tasks.TASKS if problems.get(tasks.get(name).problem).folds is not None]
+    problem = config.make_problem()
+    if not isinstance(problem, Backtestable):
+        able = tasks.names_with(Backtestable)
         raise UsageError(
             f"task {task!r} gives {problem.noun}, whose examples have no order in time to backtest on; tasks "
             "that have: "
@@ -92,12 +93,12 @@ def backtest(
         )
     dataset = Dataset.open(config.data)
     found = []
-    planned = problem.folds(dataset, config.example_settings(), folds)
+    planned = problem.folds(dataset, folds)
     for number, split in enumerate(planned, 1):
         # Validate all folds before the first one is trained.
         every = {**(settings or {}), **split}
         one = train.resolve(task, data=config.data, model=config.model, seed=seed, settings=every, fits=False)
-        if not len(one.example_settings().open(dataset)["test"]):
+        if not len(one.make_problem().splits(dataset)["test"]):
             raise DataError(f"fold {number} of {folds} ({split['split']}) has no room for a window: lower --folds")
     for number, split in enumerate(planned, 1):
         run = train.train(

@@ -24,11 +24,11 @@ def graph_key(config: RunConfig) -> str:
     Args:
         config: configuration of the run.
     """
-    training = {key: value for key, value in config.training.items() if key not in _OUTSIDE}
-    if config.training["schedule"] in ("cosine", "exponential"):
-        training |= {key: config.training[key] for key in _INSIDE}
+    training = {key: value for key, value in config.settings["training"].items() if key not in _OUTSIDE}
+    if config.settings["training"]["schedule"] in ("cosine", "exponential"):
+        training |= {key: config.settings["training"][key] for key in _INSIDE}
     parts = [config.problem, config.model, config.source_digest, config.data, config.fingerprint]
-    return json.dumps([*parts, config.examples, config.builder, training], sort_keys=True)
+    return json.dumps([*parts, config.settings["data"], config.settings["model"], training], sort_keys=True)
 
 
 class CompiledCache:

@@ -3,7 +3,6 @@
 import time
 from typing import Any
 
-from raysq import problems
 from raysq.data.dataset import Dataset
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
@@ -42,7 +41,7 @@ def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None
     started = time.perf_counter()
     program.evaluate("val")
     seconds += (time.perf_counter() - started) * program.settings.epochs
-    settings = {**config.examples, **config.builder, **config.training, "seed": config.seed}
+    settings = {**config.by_name(), "seed": config.seed}
     idle = left_to_optimizer(config, program.compilation.own_optimizer)
     return {
         "run": config.id,
@@ -55,7 +54,7 @@ def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None
         "parameters": int(program.model.count_params()),
         "steps": program.total_steps,
         "estimated_seconds": round(seconds, 1),
-        "remarks": problems.get(config.problem).remarks(config.facts, config.example_settings()),
+        "remarks": config.make_problem().describe(),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 from raysq.display import notebook
 from raysq.errors import DamagedError, DataError, NotFoundError, RaysqError, UsageError
+from raysq.problems.base import Problem
 from raysq.storage.atomic import write_json, write_json_lines
 from raysq.storage.json_files import Version, check_form, read_json, read_json_lines
 from raysq.storage.paths import check_name, home, is_locked, newest_first
@@ -19,8 +20,8 @@ from raysq.storage.trust import SIGNATURE, check_links, is_signed, sign
 from raysq.training.run_config import RunConfig
 from raysq.training.user_code import is_own
 
-FORMAT_VERSION = 5  # 5: `problem`
-_VERSION = Version(FORMAT_VERSION, oldest=5)
+FORMAT_VERSION = 6  # 6: `settings` by section, `metadata`
+_VERSION = Version(FORMAT_VERSION, oldest=6)
 _PURPOSE = "run"  # of the signature
 
 
@@ -235,6 +236,11 @@ class Run:
         """Directory of files that predictions need besides the model and the metadata, where the problem has any."""
         return self.directory / "assets"
 
+    @property
+    def problem(self) -> Problem[Any, Any]:
+        """The run's problem, bound to its settings, metadata and assets."""
+        return self.config.make_problem(self.assets)
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Lock the run for this process, so that two processes never train it at the same time.
@@ -313,7 +319,7 @@ class Run:
     def still_improving(self) -> str | None:
         """Return a message if a finished run trained all epochs and its last val_loss is the lowest, else None."""
         losses = [record["val_loss"] for record in self.metrics()]
-        epochs = self.config.training["epochs"]
+        epochs = self.config.settings["training"]["epochs"]
         result = self.result()
         if result is None or not result["steps"] or len(losses) < 2 or len(losses) < epochs:
             return None

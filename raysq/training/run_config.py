@@ -1,36 +1,45 @@
 """Configuration of a run: all settings, resolved, and the model that they build."""
 
-import functools
 import hashlib
-import inspect
 import json
-import os
-import sys
-from collections import ChainMap
-from collections.abc import Callable, Mapping
+from collections import ChainMap, Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import InitVar, asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, TypedDict
 
-from raysq import __version__, backend, problems, tasks
-from raysq.config import REQUIRED, Setting, coerce, make_settings, merge_settings, nearest_name, setting_fields
+from raysq import __version__, problems, tasks
+from raysq.config import REQUIRED, Setting, coerce, find_setting, make_settings, merge_settings, setting_fields
 from raysq.data.dataset import Dataset
 from raysq.errors import RaysqError, UsageError
-from raysq.problems.base import ModelSpec
-from raysq.storage import trust
-from raysq.storage.paths import home
-from raysq.training.model_source import (
-    SourceChanged,
-    find_module,
-    folder_of,
-    import_source,
-    imported_digest,
-    is_of_python,
+from raysq.problems.base import ModelSpec, Problem
+from raysq.training.builder import (
+    builder_settings,
+    builder_source,
+    find_model,
+    keyword_hint,
+    load_builder,
+    typed_settings,
 )
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
-from raysq.training.user_code import describe, is_own, place_of
+from raysq.training.user_code import is_own
 
 _SHOWN = 4  # differences in a message
 _LONG = 40  # characters of one value in a message
+
+
+class Sections(TypedDict):
+    """Settings by section.
+
+    Attributes:
+        data: batch-time settings of the problem.
+        model: keyword arguments of the model's builder.
+        training: fields of `TrainSettings`.
+    """
+
+    data: dict[str, Any]
+    model: dict[str, Any]
+    training: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,10 +54,8 @@ class RunConfig:
         fingerprint: fingerprint of the data set.
         synthetic: whether the data are the built-in sample.
         seed: seed of weights, order and dropout.
-        examples: batch-time settings of the problem.
-        builder: settings of the model.
-        training: training settings.
-        facts: metadata that the problem needs to predict and to denormalize metrics.
+        settings: all settings by section.
+        metadata: metadata of the data set that the problem needs to predict and to denormalize metrics.
         versions: versions of the packages that affect the numbers. Not part of the run's id.
         source_digest: digest of the source of the user's own model. Empty for raysq's models and unknown sources.
         source_folder: folder from which that model was imported. Not part of the run's id.
@@ -63,10 +70,8 @@ class RunConfig:
     fingerprint: str
     synthetic: bool
     seed: int
-    examples: dict[str, Any]
-    builder: dict[str, Any]
-    training: dict[str, Any]
-    facts: dict[str, Any]
+    settings: Sections
+    metadata: dict[str, Any]
     versions: dict[str, str]
     source_digest: str = ""
     source_folder: str = ""
@@ -84,8 +89,9 @@ class RunConfig:
     @property
     def id(self) -> str:
         """Id of the run: task, model, and a hash of data fingerprint, settings, seed and the user's model source."""
-        parts = [self.fingerprint, self.model, self.examples, self.builder, self.training, self.seed]
-        parts += [one for one in (self.source_digest, self.given) if one]
+        sections = (self.settings["data"], self.settings["model"], self.settings["training"])
+        parts = [self.fingerprint, self.model, *sections, self.seed]
+        parts += [part for part in (self.source_digest, self.given) if part]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
         return f"{self.task}-{self.model.split(':')[-1]}-{digest}"
 
@@ -95,39 +101,68 @@ class RunConfig:
         Args:
             now: the other configuration.
         """
-        found = []
+        lines = []
         if self.fingerprint != now.fingerprint:
-            found.append("the data have changed")
+            lines.append("the data have changed")
+        before, after = self.settings, now.settings
         if self.model != now.model:
-            found.append(f"model {self.model}, now {now.model}")
+            lines.append(f"model {self.model}, now {now.model}")
         else:
             if self.source_digest != now.source_digest:
-                known = bool(self.source_digest)
-                found.append("the model's source has changed" if known else "its model's source was not written down")
-            for there, here in ((self.examples, now.examples), (self.builder, now.builder)):
-                found += _differences(there, here)
-        found += _differences({**self.training, "seed": self.seed}, {**now.training, "seed": now.seed})
-        if not found and self.given != now.given:
-            found.append(f"{', '.join(sorted({*self.given} ^ {*now.given}))} left to the model or not")
-        if not found:
+                recorded = bool(self.source_digest)
+                lines.append(
+                    "the model's source has changed" if recorded else "its model's source was not written down"
+                )
+            lines += _differences(before["data"], after["data"]) + _differences(before["model"], after["model"])
+        lines += _differences({**before["training"], "seed": self.seed}, {**after["training"], "seed": now.seed})
+        if not lines and self.given != now.given:
+            lines.append(f"{', '.join(sorted({*self.given} ^ {*now.given}))} left to the model or not")
+        if not lines:
             return "those of another version of raysq"
-        return "; ".join(found[:_SHOWN]) + ("; ..." if len(found) > _SHOWN else "")
+        return "; ".join(lines[:_SHOWN]) + ("; ..." if len(lines) > _SHOWN else "")
 
-    def settings(self) -> dict[str, Any]:
-        """Return all settings by name, from which `resolve_config` makes this configuration again."""
-        if not is_own(self.model):
-            return {**self.examples, **self.builder, **self.training}
-        left = {name for name in OPTIMIZER_SETTINGS if name not in self.given and name not in self.builder}
-        training = {name: value for name, value in self.training.items() if name not in left}
-        return {**self.examples, **self.builder, **training}
+    def overrides(self) -> dict[str, Any]:
+        """Return all settings as `section.name`, from which `resolve_config` makes this configuration again."""
+        left = {name for name in OPTIMIZER_SETTINGS if name not in self.given} if is_own(self.model) else set()
+        return {
+            f"{section}.{name}": value
+            for section, values in self.sections()
+            for name, value in values.items()
+            if section != "training" or name not in left
+        }
+
+    def by_name(self) -> dict[str, Any]:
+        """Return all settings by name for display, as `section.name` where several sections have the name."""
+        counts = Counter(name for _, values in self.sections() for name in values)
+        return {
+            name if counts[name] == 1 else f"{section}.{name}": value
+            for section, values in self.sections()
+            for name, value in values.items()
+        }
+
+    def sections(self) -> Iterable[tuple[str, dict[str, Any]]]:
+        """Return the name and the settings of each section."""
+        return (
+            ("data", self.settings["data"]),
+            ("model", self.settings["model"]),
+            ("training", self.settings["training"]),
+        )
 
     def train_settings(self) -> TrainSettings:
         """Return the training settings."""
-        return make_settings(TrainSettings, self.training)
+        return make_settings(TrainSettings, self.settings["training"])
 
-    def example_settings(self) -> Any:
-        """Return the problem's batch-time settings."""
-        return make_settings(problems.get(self.problem).examples, self.examples)
+    def make_problem(self, assets: Path | None = None) -> Problem[Any, Any]:
+        """Return the problem, bound to the settings and the metadata.
+
+        Args:
+            assets: folder of the run's assets, which predictions need.
+
+        Raises:
+            UsageError: a setting is unknown or has a wrong value.
+            DataError: the metadata have wrong types.
+        """
+        return problems.get(self.problem).from_config(self.settings["data"], self.metadata, assets)
 
     def model_spec(self) -> ModelSpec:
         """Return the model's entry in its problem, or a new one for the user's own builder."""
@@ -157,147 +192,47 @@ class RunConfig:
             TrustError: the model is a user's own and the configuration is from elsewhere.
         """
         builder = self.load_builder()
-        values = _typed(self.builder, _keywords(builder, self.model), self.model)
-        settings = self.example_settings()
-        inputs = settings.inputs(dataset)
+        values = typed_settings(self.settings["model"], builder_settings(builder, self.model), self.model)
+        problem = self.make_problem()
+        inputs = problem.input_spec(dataset)
         if is_own(self.model):
             from raysq.training.validation import build_own_model
 
-            return build_own_model(self.model, builder, inputs, values, settings.open(dataset)["train"])
+            return build_own_model(self.model, builder, inputs, values, problem.splits(dataset)["train"])
         try:
             return builder(inputs, **values)
         except (TypeError, ValueError) as error:
             if isinstance(error, RaysqError):
                 raise
-            given = " ".join(f"{name}={value}" for name, value in self.builder.items())
+            shown = " ".join(f"{name}={value}" for name, value in self.settings["model"].items())
             raise UsageError(
-                f"model {self.model!r} cannot be built with {given or 'its settings'}: {error} (--debug shows where)"
+                f"model {self.model!r} cannot be built with {shown or 'its settings'}: {error} (--debug shows where)"
             ) from error
 
 
-def _differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    names = [name for name in {**there, **now} if there.get(name) != now.get(name)]
-    return [f"{name} {_said(there.get(name))}, now {_said(now.get(name))}" for name in names]
+def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return [f"{name} {_shown(before.get(name))}, now {_shown(after.get(name))}" for name in names]
 
 
-def _said(value: Any) -> str:
+def _shown(value: Any) -> str:
     text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
     return text if len(text) <= _LONG else text[:_LONG] + "..."
 
 
-def find_model(problem: str, model: str) -> ModelSpec:
-    """Return the entry of a problem's model, or a new one for the user's own model.
+def setting_sections(problem: str, builder: Callable[..., Any], model: str) -> dict[str, dict[str, Setting]]:
+    """Return the settings of a model by section and name.
 
     Args:
         problem: name of the problem.
-        model: name of a model, or `package.module:function`.
-
-    Raises:
-        UsageError: the problem has no model of that name.
+        builder: function that builds the model.
+        model: name of the model, for messages.
     """
-    models = problems.get(problem).models
-    if is_own(model):
-        return ModelSpec(model, xla=False)  # unknown whether XLA is faster; --set xla=true enables it
-    if model not in models:
-        raise UsageError(f"unknown model {model!r}: {nearest_name(model, models)}, or package.module:function")
-    return models[model]
-
-
-def load_builder(path: str, digest: str = "", folder: str = "", *, trusted: bool) -> Callable[..., Any]:
-    """Import a model builder; the current folder is searched as well.
-
-    Args:
-        path: name of the builder, `package.module:function`.
-        digest: digest of the required source. Defaults to empty, which accepts the present source.
-        folder: another folder to search for the required source.
-        trusted: whether the builder may be imported: the user named it, this home signed the name, or it is raysq's.
-
-    Returns:
-        The function or model class.
-
-    Raises:
-        UsageError: there is no such function.
-        SourceChanged: the function has another source.
-        TrustError: the builder is not trusted.
-    """
-    module, _, name = path.partition(":")
-    if not trusted:
-        raise trust.refusal("the configuration", path, find_module(module), folder)
-    if is_of_python(module):
-        raise UsageError(f"model {path!r}: module {module!r} is part of Python and builds no models")
-    backend.load()
-    try:
-        imported = import_source(module, digest, folder)
-    except RaysqError:
-        raise
-    except Exception as error:  # the user's module may raise anything
-        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
-            raise UsageError(f"model {path!r}: there is no module {error.name!r} in {os.getcwd()}") from None
-        place = place_of(error, path)
-        raise UsageError(
-            f"model {path!r}: its module cannot be imported: {describe(error)}{f' ({place})' if place else ''}"
-        ) from error
-    builder = getattr(imported, name, None)
-    if builder is None:
-        raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}")
-    if not _is_builder(builder):
-        raise UsageError(f"model {path!r} is not a function written in Python, nor a class of Keras models")
-    if digest and imported_digest(module, name) != digest:  # a notebook's function that was redefined
-        raise SourceChanged(f"the source of {path} has changed since the run was begun: train another run of it")
-    return builder
-
-
-def _is_builder(value: Any) -> bool:
-    import keras
-
-    if isinstance(value, functools.partial):
-        return _is_builder(value.func)
-    if inspect.isclass(value):
-        return issubclass(value, keras.Model)
-    return inspect.isfunction(inspect.unwrap(value))
-
-
-def _typed(values: Mapping[str, Any], known: Mapping[str, Setting], model: str) -> dict[str, Any]:
-    """Return the builder's settings of a configuration, converted to their types; the file may be edited by hand.
-
-    Raises:
-        UsageError: a setting is unknown or has a wrong type.
-    """
-    for name in values:
-        if name not in known:
-            raise UsageError(f"model {model!r} has no setting {name!r}: {nearest_name(name, known)}")
     return {
-        name: value if value == known[name].default else coerce(value, known[name].type, name)
-        for name, value in values.items()
+        "data": setting_fields(problems.get(problem).Settings),
+        "model": builder_settings(builder, model),
+        "training": setting_fields(TrainSettings),
     }
-
-
-def _source(path: str) -> tuple[str, str]:
-    """Return digest and folder of the source that a builder was imported from; empty where they are unknown."""
-    module, _, name = path.partition(":")
-    digest = imported_digest(module, name)
-    return (digest, folder_of(module)) if digest else ("", "")
-
-
-def import_place() -> tuple[str, tuple[str, ...], str]:
-    """Return this process's folder, its `sys.path` and its home, for `import_from` in a Ray process."""
-    return os.getcwd(), tuple(sys.path), str(home())
-
-
-def import_from(place: tuple[str, tuple[str, ...], str]) -> None:
-    """Let this process find the driver's modules and home.
-
-    A user's model lies in the driver's current folder, and Ray starts its processes in another folder.
-
-    Args:
-        place: result of `import_place` in the driver.
-    """
-    folder, paths, home = place
-    if os.path.isdir(home):
-        os.environ["RAYSQ_HOME"] = home
-    if os.path.isdir(folder):
-        os.chdir(folder)
-    sys.path += [path for path in paths if path not in sys.path and os.path.isdir(path)]
 
 
 def resolve_config(
@@ -319,7 +254,7 @@ def resolve_config(
         model: name of the model, or `package.module:function`.
         dataset: data set to train on.
         seed: seed of weights, order and dropout, from 0 to 2**32 - 1.
-        overrides: settings that the user gave, by name.
+        overrides: settings that the user gave, by name or as `section.name`.
         source: digest and folder of the source that the model must have. Defaults to empty, which accepts any source.
         trusted: whether the user or this home named the model. False where a folder from elsewhere names it.
 
@@ -327,7 +262,8 @@ def resolve_config(
         The configuration.
 
     Raises:
-        UsageError: a model or setting is unknown (the error names the nearest), or a value has a wrong type.
+        UsageError: a model or setting is unknown (the error names the nearest), a name is a setting of two sections,
+            or a value has a wrong type.
         SourceChanged: the model's source has changed.
         TrustError: the model is a user's own and not trusted.
     """
@@ -337,46 +273,41 @@ def resolve_config(
     problem = problems.get(task.problem)
     spec = find_model(task.problem, model)
     builder = load_builder(spec.build, *source, trusted=trusted or not is_own(model))
-    sections = {
-        "builder": _keywords(builder, model),
-        "examples": setting_fields(problem.examples),
-        "training": setting_fields(TrainSettings),
-    }
-    # A builder's keyword with the name of another section's setting takes the value of that setting.
-    shared = [name for name in sections["builder"] if name in sections["examples"] or name in sections["training"]]
-    defaults = {name: setting.default for name, setting in sections["builder"].items()}
-    known = {name: section for section, settings in sections.items() for name in settings}
+    sections = setting_sections(task.problem, builder, model)
+    # The task, the data set and raysq's models know nothing of the keywords of a user's builder.
+    own_sections = {name: fields for name, fields in sections.items() if name != "model" or not is_own(model)}
+    defaults = (task.settings, dataset.manifest.settings, spec.defaults)
+    by_size: Mapping[str, Any] = {}
+    if spec.size_defaults is not None:
+        by_size = spec.size_defaults(dataset, ChainMap(dict(overrides), *map(dict, reversed(defaults))))
     values: dict[str, dict[str, Any]] = {section: {} for section in sections}
-    given = (task.settings, dataset.manifest.settings, spec.defaults)
-    sized = {} if spec.sized is None else spec.sized(dataset, ChainMap(dict(overrides), *map(dict, reversed(given))))
-    either = getattr(problem.examples, "either", ())
-    own = {name: defaults[name] for name in shared if defaults[name] not in (None, REQUIRED)}
-    for layer in (*given, sized, own, overrides):
-        of_examples: dict[str, Any] = {}
+    given = set()
+    for layer in (*defaults, by_size, overrides):
+        of_data: dict[str, Any] = {}
         for key, value in layer.items():
             if key == "seed":
                 raise UsageError("the seed is no setting of a part: give --seed NUMBER (in Python: seed=NUMBER)")
-            if key not in known:
-                hint = _hint(builder, key) or nearest_name(key, known)
-                raise UsageError(f"model {model!r} of task {task_name!r} has no setting {key!r}: {hint}")
-            section = known[key]
-            if section == "examples":  # may be durations, which the problem converts at the data set's cadence
-                of_examples[key] = value
-            else:
-                values[section][key] = coerce(value, sections[section][key].type, key)
-        values["examples"] = merge_settings(values["examples"], of_examples, either)
-    examples = make_settings(problem.examples, problem.examples.resolve(values["examples"], dataset))
+            section, name = find_setting(
+                key,
+                sections if layer is overrides else own_sections,
+                f"model {model!r} of task {task_name!r}",
+                lambda name: keyword_hint(builder, name),
+            )
+            if section == "data":  # may be durations, which the problem converts at the data set's cadence
+                of_data[name] = value
+                continue
+            values[section][name] = coerce(value, sections[section][name].type, name)
+            if layer is overrides and section == "training" and name in OPTIMIZER_SETTINGS:
+                given.add(name)
+        values["data"] = merge_settings(values["data"], of_data, problem.exclusive_settings)
+    bound = problem.from_dataset(dataset, values["data"])
     training = make_settings(TrainSettings, values["training"])
-    values["builder"] |= {
-        name: coerce(
-            getattr(training if known[name] == "training" else examples, name), sections["builder"][name].type, name
-        )
-        for name in shared
-    }
-    for name, default in defaults.items():
-        if default is REQUIRED and name not in values["builder"]:
+    built_with = {name: setting.default for name, setting in sections["model"].items()} | values["model"]
+    for name, value in built_with.items():
+        if value is REQUIRED:
             raise UsageError(f"model {model!r} needs a value for {name}: --set {name}=VALUE")
-    source_digest, source_folder = _source(spec.build)
+    source_digest, source_folder = builder_source(spec.build)
+    settings: Sections = {"data": asdict(bound.settings), "model": built_with, "training": asdict(training)}
     config = RunConfig(
         task=task_name,
         problem=task.problem,
@@ -385,41 +316,15 @@ def resolve_config(
         fingerprint=dataset.fingerprint,
         synthetic=dataset.synthetic,
         seed=seed,
-        examples=asdict(examples),
-        builder={**defaults, **values["builder"]},
-        training=asdict(training),
-        facts=problem.facts(dataset, examples),
+        settings=settings,
+        metadata=bound.metadata_values(),
         versions=versions(),
-        given=[name for name in OPTIMIZER_SETTINGS if name in overrides and name not in shared]
-        if is_own(model)
-        else [],
+        given=sorted(given, key=OPTIMIZER_SETTINGS.index) if is_own(model) else [],
         source_digest=source_digest,
         source_folder=source_folder,
     )
     # Convert tuples to lists, as JSON does, so that the id is the same before and after the configuration is saved.
     return RunConfig(**json.loads(json.dumps(asdict(config))), trusted=trusted)
-
-
-def _keywords(builder: Callable[..., Any], model: str) -> dict[str, Setting]:
-    """Return the settings of a builder, which are its keyword arguments.
-
-    Raises:
-        UsageError: the signature of a user's builder cannot be read.
-    """
-    try:
-        return setting_fields(builder)
-    except Exception as error:  # unresolvable annotations, classes written in C
-        if not is_own(model):
-            raise
-        raise UsageError(f"model {model!r}: the arguments of its function cannot be read: {describe(error)}") from error
-
-
-def _hint(builder: Callable[..., Any], key: str) -> str | None:
-    """Return a hint where a setting is an argument of the builder that is not keyword-only, else None."""
-    parameter = inspect.signature(builder).parameters.get(key)
-    if parameter is None or parameter.kind is parameter.VAR_KEYWORD:
-        return None
-    return f"write it after a `*` in the function's arguments, build(inputs, *, {key}=...), to make it a setting"
 
 
 def versions() -> dict[str, str]:

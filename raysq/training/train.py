@@ -9,6 +9,7 @@ from typing import Any
 from raysq import problems, tasks
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, MissingPackageError, UsageError
+from raysq.problems.capabilities import EvaluationDetails, GenerationMetrics
 from raysq.tasks import datasets
 from raysq.tasks.prepare import prepare
 from raysq.training.best import best_weights
@@ -103,7 +104,7 @@ def resolve(
     found = dataset(task, data, quiet=quiet)
     config = resolve_config(task, model, found, seed, settings or {})
     if fits:
-        config.example_settings().open(found)
+        config.make_problem().splits(found)
     return config
 
 
@@ -230,7 +231,7 @@ def examine(
     if dataset.fingerprint != config.fingerprint:
         raise DataError(f"data set {config.data} has changed since run {run.name} was trained on it")
     configure(config.train_settings(), config.seed, gpu=gpu, threads=threads)
-    problem = problems.get(config.problem)
+    problem = config.make_problem()
     details: dict[str, dict[str, Any]] = {}
     missing: set[str] = set()
 
@@ -242,24 +243,34 @@ def examine(
         for split in splits:
             if split == "test" and len(splits) > 1 and not len(program.splits["test"]):
                 continue  # a data set without a test split
-            if problem.scores is not None:
-                about = (run.config.facts, run.config.example_settings(), split, program.model)
+            bound = run.config.make_problem()  # a baseline has settings of its own
+            if isinstance(bound, GenerationMetrics):
                 try:
-                    own = problem.scores(dataset, *about)
+                    own = bound.generation_metrics(dataset, split, program.model)
                 except MissingPackageError as error:
                     missing.add(str(error))
                 else:
                     metrics |= {f"{split}_{name}": value for name, value in own.items()}
             metrics |= program.evaluate(split)
-            if detailed and values is not None and problem.details is not None:
-                details[split] = problem.details(config.facts, config.example_settings(), *program.predict(split))
-        return metrics | problem.scale(config.facts, metrics)
+            if detailed and values is not None and isinstance(problem, EvaluationDetails):
+                details[split] = problem.evaluation_details(*program.predict(split))
+        return metrics | problem.denormalize_metrics(metrics)
 
     found = {config.model: measure(run, weights)}
-    for name, settings in problem.references(config.facts, config.example_settings()).items():
+    own = {
+        f"{section}.{key}": value
+        for section, values in config.sections()
+        if section != "model"
+        for key, value in values.items()
+    }
+    for name, settings in problem.baselines().items():
         if name != config.model:
             reference = resolve_config(
-                config.task, name, dataset, config.seed, {**config.examples, **config.training, **settings}
+                config.task,
+                name,
+                dataset,
+                config.seed,
+                {**own, **settings},
             )
             found[name] = measure(Run(run.directory, reference), None)
     for message in sorted(missing):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from raysq import backend, problems
+from raysq import backend
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, Interrupted, ResourceError, UsageError
 from raysq.storage.assets import write_assets
@@ -113,13 +113,14 @@ def open_program(run: Run, dataset: Dataset) -> Any:
     from raysq.training.trainer import Trainer
 
     config = run.config
-    settings = config.example_settings()
+    problem = config.make_problem()
     with user_errors(config.model, "cannot be trained", everything=True):
         model = build_as_trained(run, dataset)
-        splits = settings.open(dataset)
-        objective = problems.get(config.problem).objective(config.facts, settings)
+        splits = problem.splits(dataset)
         spec = config.model_spec()
-        program = Trainer(model, splits, config.train_settings(), config.seed, objective, spec.xla, config.model)
+        program = Trainer(
+            model, splits, config.train_settings(), config.seed, problem.objective(), spec.xla, config.model
+        )
     refuse_idle(config, program.compilation.own_optimizer)
     return program
 
@@ -143,9 +144,9 @@ def idle_settings(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
     configure(config.train_settings(), config.seed, gpu=False)
     from raysq.training.validation import call_builder
 
-    inputs = config.example_settings().inputs(dataset)
+    inputs = config.make_problem().input_spec(dataset)
     try:
-        model = call_builder(config.model, config.load_builder(), inputs, config.builder)
+        model = call_builder(config.model, config.load_builder(), inputs, config.settings["model"])
     except UsageError:
         return ()
     return left_to_optimizer(config, bool(getattr(model, "compiled", False)))
@@ -154,13 +155,11 @@ def idle_settings(config: RunConfig, dataset: Dataset) -> tuple[str, ...]:
 def left_to_optimizer(config: RunConfig, own: bool) -> tuple[str, ...]:
     """Return the names of settings that a model's own optimizer decides.
 
-    Keywords of the builder are excluded, since they do have an effect.
-
     Args:
         config: configuration of the run.
         own: whether the model is compiled with its own optimizer. If False, the result is empty.
     """
-    return tuple(name for name in OPTIMIZER_SETTINGS if own and name not in config.builder)
+    return OPTIMIZER_SETTINGS if own else ()
 
 
 def refuse_idle(config: RunConfig, own: bool) -> None:
@@ -178,7 +177,7 @@ def refuse_idle(config: RunConfig, own: bool) -> None:
         raise UsageError(
             f"model {config.model!r} comes compiled, so its own optimizer decides {', '.join(idle)}: leave "
             f"{'it' if len(idle) == 1 else 'them'} out, or make a keyword of the function of {idle[0]} "
-            f"(build(inputs, *, {idle[0]}=...)), or do not compile the model"
+            f"(build(inputs, *, {idle[0]}=...), --set model.{idle[0]}=...), or do not compile the model"
         )
 
 
@@ -307,7 +306,7 @@ def _measure(run: Run, program: Any, whole: bool, chief: bool) -> tuple[dict[str
     metrics = {key: value for key, value in record.items() if isinstance(value, float) and key not in _NOT_METRICS}
     if whole and len(program.splits["test"]):
         metrics |= program.evaluate("test")
-    return metrics | problems.get(config.problem).scale(config.facts, metrics), epoch, best[0]
+    return metrics | config.make_problem().denormalize_metrics(metrics), epoch, best[0]
 
 
 def _finish(
@@ -351,9 +350,8 @@ def _export(run: Run, dataset: Dataset, values: Mapping[str, Any]) -> None:
     assign(model, values)
     with atomic_write(run.directory / "model.keras") as partial:
         layers.to_keras(model).save(partial)
-        make = problems.get(run.config.problem).assets
-        if make is not None:  # before `model.keras` appears, so that an existing model can always be used
-            write_assets(run.assets, make(dataset, run.config.example_settings()))
+        if files := run.problem.asset_files(dataset):  # before `model.keras`, so that an existing model can be used
+            write_assets(run.assets, files)
     plot_history(run.metrics(), run.directory / "history.png", title=run.name, synthetic=run.config.synthetic)
 
 

@@ -90,7 +90,7 @@ def write_best(experiment: Experiment, agenda: SearchScheduler, seconds: float) 
         "seed": config.seed,
         "data": config.data,
         "synthetic": config.synthetic,
-        "settings": config.settings(),
+        "settings": config.overrides(),
         "metrics": {key: value for key, value in metrics.items() if key.startswith(("val_", "test_"))},
         "run": str(run.directory),
         "seconds": round(seconds, 1),

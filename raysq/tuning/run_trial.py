@@ -15,8 +15,9 @@ from raysq.distributed.lost_work import is_loss
 from raysq.errors import DamagedError, Interrupted, LostError, RaysqError
 from raysq.storage.atomic import write_json
 from raysq.training.compiled_cache import CompiledCache
+from raysq.training.import_place import import_from
 from raysq.training.run import Run
-from raysq.training.run_config import import_from, resolve_config
+from raysq.training.run_config import resolve_config
 
 # Shared by the trials of one process.
 _programs = CompiledCache()

@@ -17,7 +17,8 @@ from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, is_
 from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
 from raysq.storage.paths import home
 from raysq.training import train
-from raysq.training.run_config import RunConfig, import_place
+from raysq.training.import_place import import_place
+from raysq.training.run_config import RunConfig
 from raysq.training.worker import idle_settings
 from raysq.tuning import memory, results
 from raysq.tuning.experiment import Experiment
@@ -106,7 +107,7 @@ def tune(
     idle: tuple[str, ...] = ()
     with contextlib.suppress(RaysqError):  # the model may not build with the defaults; each trial reports its own error
         idle = idle_settings(config, dataset)
-    if refused := [key for key in idle if key in fixed]:
+    if refused := [key for key in idle if key in config.given]:
         raise UsageError(
             f"model {config.model!r} comes compiled, so its own optimizer decides {', '.join(refused)}: leave "
             f"{'it' if len(refused) == 1 else 'them'} out"

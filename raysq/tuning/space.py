@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from raysq import problems, tasks
-from raysq.config import Setting, coerce, make_settings, nearest_name, parse_pairs, setting_fields
+from raysq.config import Setting, coerce, find_setting, nearest_name, parse_pairs
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
-from raysq.training.run_config import RunConfig
-from raysq.training.settings import TrainSettings
+from raysq.training.run_config import RunConfig, setting_sections
 
 RANGES = ("uniform", "loguniform", "randint")
 _RANGE = re.compile(r"\s*(\w+)\s*\(([^(),]+),([^(),]+)\)\s*")
@@ -153,19 +153,19 @@ def make_space(
         UsageError: a setting is unknown or has no effect, a domain does not suit its setting, or there is nothing to
             search.
     """
-    sections = {  # a builder's keyword with the name of another section's setting is that setting: see `resolve_config`
-        "builder": setting_fields(config.load_builder()),
-        "examples": setting_fields(problems.get(config.problem).examples),
-        "training": setting_fields(TrainSettings),
-    }
-    known = {key: (section, setting) for section, settings in sections.items() for key, setting in settings.items()}
+    sections = setting_sections(config.problem, config.load_builder(), config.model)
+    counts = Counter(name for fields in sections.values() for name in fields)
     domains: dict[str, Any] = {}
     defaults: dict[str, Any] = {}
 
-    def add(key: str, domain: Any, given: bool) -> None:
-        section, setting = known[key]
-        checked = _check(key, domain, setting, spans=section == "examples")
-        value = getattr(config, section)[key]
+    def find(key: str) -> tuple[str, str]:
+        return find_setting(key, sections, f"--search: model {config.model!r}")
+
+    def add(section: str, name: str, domain: Any, given: bool) -> None:
+        key = name if counts[name] == 1 else f"{section}.{name}"
+        setting = sections[section][name]
+        checked = _check(key, domain, setting, spans=section == "data")
+        value = dict(config.sections())[section][name]
         canonical = {}
         if isinstance(checked, list):
             for choice in checked:
@@ -183,27 +183,31 @@ def make_space(
         defaults[key] = same[0] if same else ",".join(map(str, value)) if isinstance(value, list) else value
 
     search = {key: _parse(key, domain) if isinstance(domain, str) else domain for key, domain in (search or {}).items()}
+    fixed_settings = {find(key) for key in fixed}
     for key in search:
-        if key not in known:
-            raise UsageError(f"--search: model {config.model!r} has no setting {key!r}: {nearest_name(key, known)}")
-        if key == "epochs":
+        section, name = find(key)
+        if (section, name) == ("training", "epochs"):
             raise UsageError("epochs is not searched: it is the most that a trial gets, --epochs N; ASHA shares them")
-        if key in idle:
+        if section == "training" and name in idle:
             raise UsageError(
-                f"--search {key}: model {config.model!r} comes compiled, so its own optimizer decides {key}, and every "
-                f"trial would be the same: make {key} a keyword of the function, or do not compile the model"
+                f"--search {key}: model {config.model!r} comes compiled, so its own optimizer decides {name}, and "
+                f"every trial would be the same: make {name} a keyword of the function and search model.{name}, or do "
+                "not compile the model"
             )
-        if key in fixed:
+        if (section, name) in fixed_settings:
             raise UsageError(f"setting {key} is both fixed (--set) and searched (--search): leave one out")
     if search:
         for key, domain in search.items():
-            add(key, domain, given=True)
+            add(*find(key), domain, given=True)
         return Space(domains, defaults)
     # Settings without effect under the present settings; users may still search them explicitly.
-    without = {*idle, *getattr(make_settings(problems.get(config.problem).examples, config.examples), "idle", ())}
-    for key, domain in tasks.get(config.task).search.items():
-        if key in known and key not in fixed and key not in without:
-            add(key, domain, given=False)
+    idle_names = {*idle, *config.make_problem().idle_settings}
+    for name, domain in tasks.get(config.task).search.items():
+        owners = [
+            section for section, fields in sections.items() if name in fields and (section, name) not in fixed_settings
+        ]
+        if owners and name not in idle_names:
+            add(owners[0], name, domain, given=False)
     if not domains:
         raise UsageError(
             f"there is nothing to search for model {config.model!r} of task {config.task!r}: "
@@ -252,9 +256,9 @@ def _takes(setting: Setting, value: Any) -> bool:
 
 def _canonical(config: RunConfig, dataset: Dataset, section: str, setting: Setting, value: Any) -> Any:
     """Return a value in the form of a run's configuration."""
-    if section == "examples":
-        examples: Any = problems.get(config.problem).examples
-        value = examples.resolve({**config.examples, setting.name: value}, dataset)[setting.name]
+    if section == "data":
+        problem = problems.get(config.problem)
+        value = problem.resolve_settings({**config.settings["data"], setting.name: value}, dataset)[setting.name]
     return json.loads(json.dumps(coerce(value, setting.type, setting.name)))
 
 

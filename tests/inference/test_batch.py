@@ -80,7 +80,7 @@ def test_the_same_rows_are_read_alike_from_a_csv_a_parquet_and_a_frame(run, tabl
     )
     pa.csv.write_csv(rows, tmp_path / "new.csv")
     pa.parquet.write_table(rows, tmp_path / "new.parquet", row_group_size=300)
-    preparation = problems.get(run.config.problem).reading(run.config.facts)
+    preparation = problems.get(run.config.problem).reading(run.config.metadata)
     sources = [tmp_path / "new.csv", tmp_path / "new.parquet", rows]
     first, *others = (read_table(preparation, [source])[0] for source in sources)
     assert first.num_rows == 700 and all(other.equals(first) for other in others)
@@ -117,7 +117,7 @@ def test_what_cannot_be_predicted_is_one_line_and_leaves_nothing(cluster, run, t
 
 
 def test_rows_out_of_order_or_of_another_cadence_are_refused(run, table, tmp_path, monkeypatch):
-    monkeypatch.setitem(run.config.facts, "cadence_seconds", 600.0)
+    monkeypatch.setitem(run.config.metadata, "cadence_seconds", 600.0)
     assert load(run).predict(table).num_rows
     other = table.take(np.arange(0, 700, 2))
     pa.csv.write_csv(other, tmp_path / "other.csv")

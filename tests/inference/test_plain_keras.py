@@ -89,7 +89,7 @@ def test_every_built_in_model_is_loaded_by_keras_alone(data, tmp_path):
         config = resolve_config(TASKS[problem], model, data[problem], 0, {**suited(problem, model), **settings})
         keras.utils.set_random_seed(len(names))
         built = config.build(data[problem])
-        source = config.example_settings().open(data[problem])["train"]
+        source = config.make_problem().splits(data[problem])["train"]
         x = source.gather(np.arange(6), source.arrays(), lambda array, at: array.take(at, axis=0))[0]
         layers.to_keras(built).save(tmp_path / f"{name}.keras")
         np.save(tmp_path / f"{name}.x.npy", x)

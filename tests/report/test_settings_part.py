@@ -10,6 +10,8 @@ def test_what_a_compiled_model_decided_is_not_shown_as_a_setting():
         task="jena", data="d", model="m:build", seed=0, examples={}, builder={}, training={"learning_rate": 0.001}
     )
     for left, wanted in (([], "0.001"), (["learning_rate"], "decided by the model")):
-        study = SimpleNamespace(config=config, defaults={"training": config.training}, result={"left_to_model": left})
+        study = SimpleNamespace(
+            config=config, defaults={"training": config.settings["training"]}, result={"left_to_model": left}
+        )
         page = str(settings_part(study))
         assert wanted in page and ("0.001" in page) == (not left)

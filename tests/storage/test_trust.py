@@ -26,10 +26,11 @@ from raysq.report.experiment import open_experiment
 from raysq.storage import trust
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import seal
+from raysq.training.builder import load_builder
 from raysq.training.experiment_files import write_best
 from raysq.training.keras_file import ForbiddenError, UnknownError, check_file, check_objects
 from raysq.training.run import FORMAT_VERSION, Run, runs
-from raysq.training.run_config import RunConfig, load_builder, resolve_config
+from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.worker import Hooks, configure, work
 
 SETTINGS = {**SMALL, "epochs": 1, "steps_per_epoch": 2, "units": 4, "xla": "false"}

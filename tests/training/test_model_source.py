@@ -10,8 +10,9 @@ from training.series import SMALL, write_series
 import raysq
 from raysq.errors import UsageError
 from raysq.inference.predictor import load
+from raysq.training.builder import load_builder
 from raysq.training.model_source import SourceChanged, import_source, source_digest
-from raysq.training.run_config import load_builder, resolve_config
+from raysq.training.run_config import resolve_config
 from raysq.training.saved import tell_if_changed
 
 MODEL = """

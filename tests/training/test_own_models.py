@@ -45,7 +45,7 @@ def train(data, tmp_path, model, **settings):
 
 
 def examples(config, data, split, rows=None):
-    found = config.example_settings().open(data)[split]
+    found = config.make_problem().splits(data)[split]
     rows = np.arange(len(found)) if rows is None else rows
     return found.gather(rows, found.mapped(), lambda array, at: array.take(at))
 
@@ -57,7 +57,7 @@ def fit(data, model):
     made = config.build(data)
     if not made.compiled:
         made.compile(keras.optimizers.SGD(0.05), "mae", metrics=["mae"])
-    settings, count = config.train_settings(), len(config.example_settings().open(data)["train"])
+    settings, count = config.train_settings(), len(config.make_problem().splits(data)["train"])
     for rows in shuffle.batch_order(0, count, settings.batch_size, 0, 24):
         made.train_on_batch(*examples(config, data, "train", rows))
     made.reset_metrics()
@@ -99,7 +99,7 @@ def test_dropout_in_a_subclassed_model_drops(data, tmp_path):
 )
 def test_what_several_workers_cannot_put_together_is_refused(data, model, message):
     config = config_of(data, model)
-    found = config.example_settings().open(data)
+    found = config.make_problem().splits(data)
     made = config.build(data)
     aim, settings = Objective("mae", {"mae": "mae"}), config.train_settings()
     compilation_of(made, OWN + model, aim, settings, 24, found, replicas=1)
@@ -109,7 +109,7 @@ def test_what_several_workers_cannot_put_together_is_refused(data, model, messag
 
 def test_penalties_on_activations_are_not_filled_up(data):
     config = config_of(data, "active")
-    splits, made = config.example_settings().open(data), config.build(data)
+    splits, made = config.make_problem().splits(data), config.build(data)
     for size, refused in ((16, False), (15, True)):
         settings = dataclasses.replace(config.train_settings(), batch_size=size)
         what = (made, OWN + "active", Objective("mae", {}), settings, 24, splits, 2)
@@ -129,7 +129,7 @@ def test_penalties_on_activations_are_not_filled_up(data):
 def test_what_cannot_leave_out_what_was_not_observed_is_refused(data, model, message):
     config = config_of(data, model, delay=[6, 12])
     masked = SimpleNamespace(shares=np.array([0.5, 1.0]))
-    splits = {"train": config.example_settings().open(data)["train"], "val": masked}
+    splits = {"train": config.make_problem().splits(data)["train"], "val": masked}
     made = config.build(data)
     what = (made, OWN + model, Objective("mae", {"mae": "mae"}), config.train_settings(), 24, splits, 1)
     with pytest.raises(UsageError, match=message) if message else nullcontext():
@@ -138,7 +138,7 @@ def test_what_cannot_leave_out_what_was_not_observed_is_refused(data, model, mes
 
 def test_what_several_workers_can_put_together_is_not_refused(data):
     config = config_of(data, "sums")
-    found = config.example_settings().open(data)
+    found = config.make_problem().splits(data)
     made = config.build(data)
     aim, settings = Objective("mae", {"mae": "mae"}), config.train_settings()
     assert len(compilation_of(made, OWN + "sums", aim, settings, 24, found, replicas=2).metrics) == 5
@@ -217,13 +217,13 @@ def test_settings_that_a_compiled_model_decides_are_named(data):
     assert idle_settings(plain(data, "clipping", lookback=720), data) == OPTIMIZER_SETTINGS
     # What a search writes of its best trial can be trained.
     config = plain(data, "clipping", clipnorm=0.5)
-    assert resolve_config("jena", config.model, data, 0, config.settings()) == config
+    assert resolve_config("jena", config.model, data, 0, config.overrides()) == config
 
 
 def test_a_keyword_with_the_name_of_a_setting_is_that_setting(data):
     config = resolve_config("jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "learning_rate": 0.5})
-    assert config.builder == {"learning_rate": 0.5, "batch_size": 8, "lookback": 10, "units": 4}
-    assert config.training["batch_size"] == 8 and config.examples["lookback"] == 10
+    assert config.settings["model"] == {"learning_rate": 0.5, "batch_size": 8, "lookback": 10, "units": 4}
+    assert config.settings["training"]["batch_size"] == 8 and config.settings["data"]["lookback"] == 10
     # The function is given what the setting means.
     other = resolve_config(
         "jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "batch_size": "32", "lookback": "24"}

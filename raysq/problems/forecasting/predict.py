@@ -191,7 +191,7 @@ def _significant(values: np.ndarray, deviation: float) -> np.ndarray:
 
 def _keys(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the columns that identify the series in the training data."""
-    return SeriesPreprocessor(**facts["reading"]).id if facts["series"] is not None else ()
+    return SeriesPreprocessor(**facts["preprocessor"]).id if facts["series"] is not None else ()
 
 
 def quantile_column(target: str, quantile: float) -> str:

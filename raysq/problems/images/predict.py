@@ -100,7 +100,7 @@ def rows(facts: Mapping[str, Any], given: Any) -> pa.Table:
             f"images are an array of whole numbers of shape (n, height, width) or (n, height, width, 1 or 3); received "
             f"shape {array.shape} of {array.dtype}"
         )
-    read = facts["reading"]
+    read = facts["preprocessor"]
     background = 255 if read["background"] == "white" else 0
     white = read.get("white", WHITE)
     form = Form(width, height, channels, read["fit"], background, labels=False, white=white)

@@ -193,7 +193,7 @@ def text(ids: Sequence[int], terms: Sequence[str], facts: Mapping[str, Any]) -> 
         terms: text of each id.
         facts: metadata of the run.
     """
-    chars = facts["reading"].get("level") == "char"
+    chars = facts["preprocessor"].get("level") == "char"
     found: list[list[str]] = [[]]
     for number in ids:
         if number == END:
@@ -201,7 +201,7 @@ def text(ids: Sequence[int], terms: Sequence[str], facts: Mapping[str, Any]) -> 
         elif number >= FIRST:
             found[-1].append(terms[number])
     if chars:
-        return _BETWEEN[facts["reading"]["unit"]].join("".join(part) for part in found).rstrip()
+        return _BETWEEN[facts["preprocessor"]["unit"]].join("".join(part) for part in found).rstrip()
     return "\n".join(" ".join(part) for part in found).rstrip("\n")
 
 

@@ -34,7 +34,7 @@ def written_section(positions: Positions, facts: Mapping[str, Any], predict: Pre
         facts: metadata of the run.
         predict: maps x, as returned by `gather`, to probabilities.
     """
-    level = facts["reading"].get("level", "word")
+    level = facts["preprocessor"].get("level", "word")
     length = _WRITTEN[level]
     random = np.random.RandomState(0)
     terms = positions.sentences.vocabulary.terms
@@ -43,7 +43,7 @@ def written_section(positions: Positions, facts: Mapping[str, Any], predict: Pre
         name = "0, always the likeliest" if not temperature else f"{temperature:g}"
         written = _write(predict, positions.settings, temperature, length, random)
         quotes.append((f"temperature {name}", text(written, terms, facts).replace("\n", " / ")))
-    unit = facts["reading"]["unit"]
+    unit = facts["preprocessor"]["unit"]
     note = f"Begun from nothing. The model ends a {unit} where a stroke stands. `raysq generate` writes more."
     return Section("What it writes", [Quotes(quotes)], note)
 
@@ -81,7 +81,7 @@ def next_section(positions: Positions, facts: Mapping[str, Any], predict: Predic
         None if all sentences are too short.
     """
     sentences, lengths = positions.sentences, positions.sentences.tokens.lengths
-    least = _BEGUN[facts["reading"].get("level", "word")]
+    least = _BEGUN[facts["preprocessor"].get("level", "word")]
     rows = [row for row in positions.rows.tolist() if lengths[row] > least]
     if not rows:
         return None
@@ -90,7 +90,7 @@ def next_section(positions: Positions, facts: Mapping[str, Any], predict: Predic
     begun = [sentences.lookup[sentences.tokens.row(row)] for row in chosen]
     left = windows([ids[:least] for ids in begun], positions.settings)
     shares = following(predict, padded(left, 8), positions.settings)
-    between = "" if facts["reading"].get("level") == "char" else " "
+    between = "" if facts["preprocessor"].get("level") == "char" else " "
     table = []
     for ids, share in zip(begun, shares, strict=False):
         last = int(ids[least - 1])

@@ -59,7 +59,7 @@ def predict(
     Raises:
         DataError: the table has no column of texts, or the vocabulary is missing.
     """
-    texts = texts_of(table, facts["reading"].get("text"), "text")
+    texts = texts_of(table, facts["preprocessor"].get("text"), "text")
     if assets is None:
         raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
     vocabulary = Vocabulary.read(assets, facts)

@@ -44,7 +44,7 @@ def read(texts: pa.Array, facts: Mapping[str, Any], vocabulary: Vocabulary) -> R
         facts: metadata of the run.
         vocabulary: vocabulary of the run.
     """
-    settings = facts["reading"]
+    settings = facts["preprocessor"]
     form = Tokens.of(settings)
     table = pa.table({"text": texts, "id": pa.array([str(row) for row in range(len(texts))], pa.large_string())})
     table = table.append_column("row", pa.array(np.arange(len(texts))))

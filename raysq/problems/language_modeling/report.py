@@ -153,12 +153,12 @@ def pair_values(bigrams: Bigrams, before: np.ndarray, ids: np.ndarray) -> np.nda
 
 def _surprise_section(found: Surprises, bigrams: Bigrams, facts: Mapping[str, Any], where: str) -> Section:
     base = pair_values(bigrams, found.before, found.ids)
-    what = "characters" if facts["reading"].get("level") == "char" else "words"
+    what = "characters" if facts["preprocessor"].get("level") == "char" else "words"
     groups = (
         ("all positions", np.ones(len(found.ids), bool)),
         (f"known {what}", found.ids >= FIRST),
         (f"unknown {what}", found.ids == UNKNOWN),
-        (f"ends of a {facts['reading']['unit']}", found.ids == END),
+        (f"ends of a {facts['preprocessor']['unit']}", found.ids == END),
     )
     rows: list[list[Any]] = [
         [
@@ -200,7 +200,7 @@ def _place_section(found: Surprises, bigrams: Bigrams, facts: Mapping[str, Any],
         f"{low + 1:,}" if high - low == 1 else f"{low + 1:,}\u2013{high:,}"
         for low, high in itertools.pairwise(edges.tolist())
     ]
-    unit = facts["reading"]["unit"]
+    unit = facts["preprocessor"]["unit"]
     bars = Bars(
         f"Perplexity by place in the {unit}",
         labels,
@@ -233,7 +233,7 @@ def _sentences_section(dataset: Dataset, found: Surprises, facts: Mapping[str, A
             for one in chosen.tolist()
         ]
         items += [Text(title + ":"), Quotes(quotes)]
-    unit = facts["reading"]["unit"]
+    unit = facts["preprocessor"]["unit"]
     note = (
         f"The {unit}s of the {split} split with the lowest and the highest perplexity, of {_LEAST_WORDS} words or more."
     )

@@ -52,11 +52,11 @@ def predict(
     Raises:
         DataError: the table has no column of texts, or the vocabulary is missing.
     """
-    texts = texts_of(table, facts["reading"].get("text"), "text")
+    texts = texts_of(table, facts["preprocessor"].get("text"), "text")
     if assets is None:
         raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
     vocabulary = Vocabulary.read(assets, settings, facts)
-    form = Tokens.of(facts["reading"])
+    form = Tokens.of(facts["preprocessor"])
     classes = facts["classes"]
     outputs, remarks = [np.empty((0, 1 if len(classes) == 2 else len(classes)), np.float32)], []
     for low in range(0, len(texts), _CHUNK):

@@ -58,5 +58,5 @@ def translated(
 
 def bleu_of(facts: Mapping[str, Any], translations: list[str], references: list[str]) -> float:
     """Return the BLEU with the level and case of a run."""
-    reading = facts["reading"]
+    reading = facts["preprocessor"]
     return bleu(translations, references, level=reading["target_level"], lower=reading["lower"])

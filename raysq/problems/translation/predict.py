@@ -41,7 +41,7 @@ def predict(
     Raises:
         DataError: if the table has no column of sentences, or the run's vocabularies are missing.
     """
-    texts = texts_of(table, "source", facts["reading"]["source"], what="sentences").to_pylist()
+    texts = texts_of(table, "source", facts["preprocessor"]["source"], what="sentences").to_pylist()
     found = translator(facts, settings, model, assets).translate(texts)
     scores = np.array([one.score for one in found], np.float32)
     out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(texts)))}

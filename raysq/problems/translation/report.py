@@ -42,7 +42,7 @@ def study(dataset: Dataset, facts: Mapping[str, Any], settings: TranslationSetti
     references = dataset.texts("target", rows)
     texts = [one.text for one in made]
     by_words = _by_words(dataset, facts, settings, rows)
-    lower = facts["reading"]["lower"]
+    lower = facts["preprocessor"]["lower"]
     quality = [chrf(text, reference, lower=lower) for text, reference in zip(texts, references, strict=True)]
     lengths = found.source.tokens.lengths[rows]
     return {
@@ -100,7 +100,7 @@ def report(
 def _by_words(dataset: Dataset, facts: Mapping[str, Any], settings: TranslationSettings, rows: np.ndarray) -> list[str]:
     """Translate word by word with the dictionary of the training pairs."""
     found = corpus(dataset, settings)
-    language = Language.of(facts["reading"], "target")
+    language = Language.of(facts["preprocessor"], "target")
     translations = []
     for row in rows.tolist():
         ids = found.source.codes[found.source.tokens.row(row)].tolist()

@@ -59,7 +59,7 @@ class Translator:
         from raysq.problems.translation.decoder import Decoder
 
         self._source, self._target = words
-        self._languages = [Language.of(facts["reading"], side) for side in ("source", "target")]
+        self._languages = [Language.of(facts["preprocessor"], side) for side in ("source", "target")]
         self._reversed = settings.reversed
         assert settings.max_source is not None
         assert settings.max_target is not None

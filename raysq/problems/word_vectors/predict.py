@@ -49,7 +49,7 @@ def predict(
     Raises:
         DataError: if the table has no column of texts, or the run's words are missing.
     """
-    texts = texts_of(table, facts["reading"].get("text"), "text")
+    texts = texts_of(table, facts["preprocessor"].get("text"), "text")
     if assets is None:
         raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
     words = files.words(facts, settings, assets)
@@ -57,7 +57,7 @@ def predict(
     unit = unit_rows(vectors)
     among = np.arange(len(words)) > 0
     places = pa.array(words[1:], pa.large_string())
-    form = Tokens.of(facts["reading"])
+    form = Tokens.of(facts["preprocessor"])
     means: list[np.ndarray] = [np.empty((0, vectors.shape[1]), np.float32)]
     shares: list[float] = []
     near: list[str] = []

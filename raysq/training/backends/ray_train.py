@@ -16,9 +16,9 @@ from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, Resou
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.training import checkpoint, failures
+from raysq.training.import_place import import_from, import_place
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
-from raysq.training.run_config import import_from, import_place
 from raysq.training.state import TrainState
 from raysq.training.worker import Hooks, configure, strategy, work
 

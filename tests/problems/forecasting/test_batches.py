@@ -7,7 +7,7 @@ from training.series import write_series
 from raysq import tasks
 from raysq.config import make_settings
 from raysq.errors import DataError, UsageError
-from raysq.problems.forecasting import facts, splits
+from raysq.problems.forecasting.problem import facts, splits
 from raysq.problems.forecasting.settings import ForecastingSettings
 from raysq.tasks.prepare import prepare
 from raysq.training.run_config import resolve_config
@@ -250,7 +250,7 @@ def test_a_horizon_counts_from_the_last_row_seen_and_a_delay_from_the_first_not_
 def test_a_horizon_takes_the_place_of_the_tasks_delay_and_back(tmp_path):
     dataset = write_series(tmp_path / "waves")
     config = resolve_config("jena", "baseline", dataset, 0, {"lookback": 24, "horizon": 12})
-    assert (config.examples["horizon"], config.examples["delay"]) == ([12], [])
+    assert (config.settings["data"]["horizon"], config.settings["data"]["delay"]) == ([12], [])
     dataset.manifest.settings["horizon"] = "12"
     assert resolve_config("jena", "baseline", dataset, 0, {"lookback": 24}).examples["horizon"] == [12]
     again = resolve_config("jena", "baseline", dataset, 0, {"lookback": 24, "delay": 3})

@@ -14,9 +14,9 @@ from raysq.distributed.executor import ThreadExecutor
 from raysq.distributed.ray_data import RayExecutor
 from raysq.errors import DataError
 from raysq.inference.batch import predict_file
-from raysq.problems.forecasting import remarks
 from raysq.problems.forecasting.observed import Stretches
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
+from raysq.problems.forecasting.problem import remarks
 from raysq.problems.forecasting.readers.repair import FILLED, repair
 from raysq.problems.forecasting.report import report
 from raysq.tasks.prepare import prepare
@@ -52,7 +52,7 @@ def prepared(tmp_path, monkeypatch):
 
 def windows_of(data, model="baseline", **settings):
     config = resolve_config("forecast", model, data, 0, {"lookback": 24, "horizon": 1, "step": 1, **settings})
-    return config, config.example_settings().open(data)
+    return config, config.make_problem().splits(data)
 
 
 def persistence_error(gaps, begin: int, end: int, ahead: int = 1) -> float:
@@ -75,7 +75,7 @@ def test_metrics_count_observed_targets_alone(prepared, gaps, empty):
         x, y = windows[split].gather(
             np.arange(len(windows[split])), windows[split].arrays(), lambda array, rows: array[rows]
         )
-        std = config.facts["std"][0]
+        std = config.metadata["std"][0]
         assert np.abs(y[:, 0] - x[:, -1, 0]).mean() * std == pytest.approx(
             persistence_error(gaps, begin, end), rel=1e-4
         )
@@ -99,7 +99,7 @@ def test_a_run_its_evaluation_and_its_report_count_them_alone(prepared, capsys):
     found = api.evaluate("run", ("val",))["baseline"]
     assert found["val_mae_original"] == pytest.approx(persistence_error(gaps, 300, 450), rel=1e-4)
     config = resolve_config("forecast", "baseline", data, 0, {"lookback": 24, "horizon": 1, "step": 1})
-    assert said in remarks(config.facts, config.example_settings())
+    assert said in remarks(config.metadata, config.make_problem().settings)
 
 
 def test_a_mask_for_each_output(prepared):
@@ -120,9 +120,9 @@ def test_a_mask_for_each_output(prepared):
     for here, there in zip((x, y, observed), on_disk, strict=True):
         np.testing.assert_array_equal(here, there)
     # Of all outputs temp alone is missing nowhere.
-    assert config.facts["unobserved"] == {"load": 41}
+    assert config.metadata["unobserved"] == {"load": 41}
     assert "41 of 600 targets of load are not observed: forecasts of them do not count" in remarks(
-        config.facts, config.example_settings()
+        config.metadata, config.make_problem().settings
     )
 
 
@@ -150,8 +150,8 @@ def test_statistics_are_of_observed_values(prepared):
     data = prepared(text([(100, 250)]))
     config, _ = windows_of(data)
     train = np.r_[LOAD[:100], LOAD[250:300]].astype(np.float32).astype(np.float64)
-    assert config.facts["mean"][0] == pytest.approx(train.mean(), rel=1e-12)
-    assert config.facts["std"][0] == pytest.approx(train.std(), rel=1e-12)
+    assert config.metadata["mean"][0] == pytest.approx(train.mean(), rel=1e-12)
+    assert config.metadata["std"][0] == pytest.approx(train.std(), rel=1e-12)
 
 
 def test_nothing_is_made_up_before_the_first_value(prepared, tmp_path):
@@ -241,7 +241,7 @@ def test_a_report_draws_observed_targets(prepared):
     def predict(x):
         return np.repeat(x[:, -1, :1], 2, axis=1)
 
-    sections = report(data, config.facts, config.example_settings(), predict)
+    sections = report(data, config.metadata, config.make_problem().settings, predict)
     figures = sections[1].items[0].figures
     last = test.rows(np.arange(len(test))) - 1
     observed = np.ones(ROWS, bool)

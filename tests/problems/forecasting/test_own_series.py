@@ -557,7 +557,7 @@ def test_a_source_is_needed(capsys):
 
 
 def test_other_tasks_keep_their_own_settings():
-    for name in tasks.TASKS:
+    for name in tasks.names():
         task: Task = tasks.get(name)
         if task.problem != "forecast":
             continue

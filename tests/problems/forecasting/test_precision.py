@@ -120,14 +120,14 @@ def test_what_is_told_and_what_a_run_knows(tmp_path, monkeypatch, capsys):
     assert "float64: load, whose values float32 would change" in told
     config = resolve_config("forecast", "baseline", data, 0, {"lookback": 24, "delay": 0})
     train = np.array(OFFSET[:200], np.float64)
-    assert config.facts["mean"] == pytest.approx([train.mean()], rel=1e-15)
-    assert config.facts["std"] == pytest.approx([train.std()], rel=1e-12)
-    windows = config.example_settings().open(data)["val"]
+    assert config.metadata["mean"] == pytest.approx([train.mean()], rel=1e-15)
+    assert config.metadata["std"] == pytest.approx([train.std()], rel=1e-12)
+    windows = config.make_problem().splits(data)["val"]
     _, y = windows.gather(np.arange(10), windows.arrays(), lambda array, rows: array[rows])
-    y = y.astype(np.float64)[:, 0] * config.facts["std"][0] + config.facts["mean"][0]
+    y = y.astype(np.float64)[:, 0] * config.metadata["std"][0] + config.metadata["mean"][0]
     np.testing.assert_allclose(y, OFFSET[224:234], rtol=0, atol=1e-5)
     # What is read for predictions is as it was written, whatever a few rows of it would say.
-    table, _ = read_table(forecasting.reading(config.facts), [tmp_path / "x.csv"])
+    table, _ = read_table(forecasting.reading(config.metadata), [tmp_path / "x.csv"])
     assert table.schema.field("load").type == pa.float64()
     assert table.column("load").to_pylist() == OFFSET
 

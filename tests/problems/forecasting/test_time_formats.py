@@ -10,9 +10,9 @@ from raysq import tasks
 from raysq.config import make_settings
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
-from raysq.problems.forecasting import facts, reading
 from raysq.problems.forecasting.predict import predict
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
+from raysq.problems.forecasting.problem import facts, reading
 from raysq.problems.forecasting.readers import timestamps
 from raysq.problems.forecasting.settings import ForecastingSettings
 from raysq.tasks.prepare import prepare

@@ -7,7 +7,7 @@ import pytest
 from problems.images.made import NAMES, make_dataset, marks, pixels_of, write_npz
 
 from raysq.errors import DataError, UsageError
-from raysq.problems.images import PROBLEM
+from raysq.problems.images.problem import Images as PROBLEM
 from raysq.problems.images.settings import ImageSettings
 
 
@@ -58,7 +58,7 @@ def test_splits(dataset):
 
 def test_facts_and_what_builders_are_told(dataset):
     settings = ImageSettings(val="60")
-    facts = PROBLEM.facts(dataset, settings)
+    facts = PROBLEM.make_metadata(dataset, settings)
     assert json.loads(json.dumps(facts)) == facts
     rows = settings.open(dataset)["train"].rows
     labels = dataset.column("label").take(rows)
@@ -67,11 +67,11 @@ def test_facts_and_what_builders_are_told(dataset):
     inputs = settings.inputs(dataset)
     assert inputs.shape == (8, 8, 1) and inputs.outputs == 3
     np.testing.assert_allclose(inputs.extra["mean"](), pixels_of(dataset)[rows].mean(0) / 255, atol=1e-6)
-    lines = PROBLEM.remarks(facts, settings)
+    lines = PROBLEM(settings, facts).describe()
     assert any("8 x 8 pixels, gray: 120 to train on, 60 to validate, 60 to test" in line for line in lines)
     assert any("tells 3 classes apart: bar, dash, dot" in line for line in lines)
     assert not any("pixel for pixel" in line for line in lines)
-    assert any("gives each image again" in line for line in PROBLEM.remarks(facts, ImageSettings(target="image")))
+    assert any("gives each image again" in line for line in PROBLEM(ImageSettings(target="image"), facts).describe())
 
 
 def test_images_that_stand_in_two_splits_are_told(tmp_path):
@@ -80,9 +80,9 @@ def test_images_that_stand_in_two_splits_are_told(tmp_path):
     np.savez(tmp_path / "x.npz", x_train=pixels, y_train=labels, x_test=test, y_test=np.arange(27) % 3)
     dataset = make_dataset(tmp_path / "x.npz", tmp_path / "out")
     settings = ImageSettings(val="20", pick="last")
-    facts = PROBLEM.facts(dataset, settings)
+    facts = PROBLEM.make_metadata(dataset, settings)
     assert facts["shared"] == {"val": 0, "test": 7}
-    assert "7 test images are also among those to train on, pixel for pixel" in PROBLEM.remarks(facts, settings)
+    assert "7 test images are also among those to train on, pixel for pixel" in PROBLEM(settings, facts).describe()
 
 
 @pytest.mark.parametrize("target", ["label", "image"])
@@ -91,7 +91,7 @@ def test_objective(target, loss):
     import keras
 
     random = np.random.RandomState(0)
-    objective = PROBLEM.objective({}, ImageSettings(target=target, loss=loss))
+    objective = PROBLEM(ImageSettings(target=target, loss=loss), {}).objective()
     if target == "label":
         y = random.randint(0, 3, (50, 1)).astype(np.int32)
         p = random.dirichlet(np.ones(3), 50).astype(np.float32)

@@ -6,7 +6,7 @@ from raysq.config import make_settings
 from raysq.data import sources
 from raysq.data.dataset import Dataset
 from raysq.data.pipeline import build
-from raysq.problems.language_modeling import PROBLEM
+from raysq.problems.language_modeling.problem import LanguageModeling as PROBLEM
 
 TEXT = """The cat sat on the mat. The dog sat on the log! The cat sat on the mat again.
 
@@ -29,7 +29,7 @@ def prepared(directory: Path, text: str = TEXT, *, shard_rows: int = 5, cpus: in
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / "some.txt"
     path.write_text(text, encoding="utf-8")
-    preparation, _ = make_settings(PROBLEM.preparation, {"test": 0.2, **settings}).infer([path])
+    preparation, _ = make_settings(PROBLEM.Preprocessor, {"test": 0.2, **settings}).infer([path])
     found = sources.resolve(str(path), suffixes=preparation.suffixes)
     identity = {"task": "text", "problem": "language_modeling", "name": "made"}
     return build(preparation, found, directory / "made", identity, shard_rows=shard_rows, cpus=cpus)

@@ -9,7 +9,7 @@ import pytest
 import raysq
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
-from raysq.problems.language_modeling import PROBLEM
+from raysq.problems.language_modeling.problem import LanguageModeling as PROBLEM
 from raysq.problems.language_modeling.report import surprises
 from raysq.problems.splits import SPLITS
 from raysq.training.train import examine
@@ -21,7 +21,7 @@ def evaluated(runs):
 
 
 def splits_of(run):
-    return run.config.example_settings().open(Dataset.open(run.config.data))
+    return run.config.make_problem().splits(Dataset.open(run.config.data))
 
 
 def test_it_beats_the_bigrams_by_remembering(evaluated):
@@ -45,7 +45,7 @@ def test_the_figures_are_those_of_the_exported_model_counted_by_hand(runs, name)
     positions = splits_of(run)["test"]
     found = surprises(positions, model.predict_on_batch)
     metrics = run.result()["metrics"]
-    assert len(found.ids) == positions.targets == run.config.facts["targets"]["test"]
+    assert len(found.ids) == positions.targets == run.config.metadata["targets"]["test"]
     assert -found.values.mean() == pytest.approx(metrics["test_loss"], rel=1e-4)
     assert found.right.mean() == pytest.approx(metrics["test_accuracy"], abs=2e-3)
 
@@ -101,7 +101,12 @@ def test_the_report_has_all_its_parts(runs):
     run = runs["every"]
     model = keras.models.load_model(run.directory / "model.keras")
     embedding = lambda: np.asarray(model.layers[1].embeddings)  # noqa: E731
-    arguments = Dataset.open(run.config.data), run.config.facts, run.config.example_settings(), model.predict_on_batch
+    arguments = (
+        Dataset.open(run.config.data),
+        run.config.metadata,
+        run.config.make_problem().settings,
+        model.predict_on_batch,
+    )
     found = PROBLEM.report(*arguments, embedding=embedding)
     assert [section.title for section in found] == [
         "How surprised it is",
@@ -112,7 +117,7 @@ def test_the_report_has_all_its_parts(runs):
         "Nearest in the embedding",
     ]
     table = found[0].items[1]
-    assert sum(row[1] for row in table.rows[1:]) == table.rows[0][1] == run.config.facts["targets"]["test"]
+    assert sum(row[1] for row in table.rows[1:]) == table.rows[0][1] == run.config.metadata["targets"]["test"]
     assert table.rows[0][2] == pytest.approx(run.result()["metrics"]["test_perplexity"], rel=1e-3)
     with pytest.raises(UsageError, match="--week is for forecasts"):
         PROBLEM.report(*arguments, week="2020-01-01")
@@ -125,8 +130,8 @@ def test_the_page_is_written(runs):
 
 def test_facts_and_remarks_say_what_is_counted(runs):
     config = runs["every"].config
-    facts = config.facts
-    lines = PROBLEM.remarks(facts, config.example_settings())
+    facts = config.metadata
+    lines = PROBLEM(config.make_problem().settings, facts).describe()
     assert any("unknown:" in line for line in lines) and any("positions to predict" in line for line in lines)
     for name in SPLITS:
         assert f"{facts['targets'][name]:,}" in lines[0]

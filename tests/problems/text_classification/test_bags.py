@@ -148,7 +148,7 @@ def test_training_from_disk_equals_training_from_memory(corpus, monkeypatch):
     """Batches of different widths go through one graph, whether they are gathered in it or on the host."""
     import keras
 
-    from raysq.problems.text_classification import objective
+    from raysq.problems.text_classification.problem import objective
     from raysq.training import replica_batches, trainer
     from raysq.training.settings import TrainSettings
 

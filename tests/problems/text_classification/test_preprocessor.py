@@ -14,8 +14,8 @@ from raysq.data.dataset import SHARD_ROWS, Dataset
 from raysq.data.pipeline import build, fingerprint, read_table
 from raysq.data.sources import resolve
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.problems.text_classification import PROBLEM
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
+from raysq.problems.text_classification.problem import TextClassification as PROBLEM
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.tasks.prepare import prepare
 from raysq.text.documents import DocumentPredictionPreprocessor
@@ -190,7 +190,9 @@ def test_a_validation_part_of_ones_own_is_kept(tmp_path):
         TextClassificationSettings(train_samples=13).open(dataset)
     assert len(TextClassificationSettings(train_samples=5).open(dataset)["train"]) == 5
     said = "validates on the 8 documents that the source has for it: val does not act"
-    assert said in PROBLEM.remarks(PROBLEM.facts(dataset, TextClassificationSettings()), TextClassificationSettings())
+    assert said in PROBLEM.remarks(
+        PROBLEM.make_metadata(dataset, TextClassificationSettings()), TextClassificationSettings()
+    )
 
 
 def test_documents_without_a_label_or_a_text_are_dropped_where_that_is_asked(tmp_path, monkeypatch):
@@ -229,10 +231,11 @@ def test_a_part_with_one_class_is_told(tmp_path):
     assert f"the test part has one class only, x: {says_nothing}" in lines
     assert f"the validation part has one class only, z: {says_nothing}" in lines
     assert "1 class has no document in the train part and cannot be learned: z" in lines
-    facts = PROBLEM.facts(dataset, TextClassificationSettings())
+    facts = PROBLEM.make_metadata(dataset, TextClassificationSettings())
     assert facts["single"] == {"val": "z", "test": "x"}
-    assert f"the test split has one class only, x: {says_nothing}" in PROBLEM.remarks(
-        facts, TextClassificationSettings()
+    assert (
+        f"the test split has one class only, x: {says_nothing}"
+        in PROBLEM(TextClassificationSettings(), facts).describe()
     )
 
 

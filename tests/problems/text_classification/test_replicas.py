@@ -7,7 +7,7 @@ import pytest
 from problems.text_classification.corpus import documents, write_corpus
 from training.workers import close, train_apart, train_here
 
-from raysq.problems.text_classification import PROBLEM
+from raysq.problems.text_classification.problem import TextClassification as PROBLEM
 from raysq.training.run_config import resolve_config
 
 # RMSprop hides a wrong scale of the gradient: SGD. 7 documents do not divide over 2 replicas.
@@ -60,7 +60,7 @@ def _both(tmp_path_factory, few):
 @pytest.mark.parametrize("name", SOME)
 def test_two_replicas_equal_one_process(both, name):
     one, two = (runs[name] for runs in both[name in FEW]())
-    assert not one.config.builder.get("dropout") and not one.config.builder.get("recurrent_dropout")
+    assert not one.config.settings["model"].get("dropout") and not one.config.settings["model"].get("recurrent_dropout")
     close(one, two)
     (mine,), (theirs,) = one.metrics(), two.metrics()
     assert mine["step"] == theirs["step"] == (0 if name == "baseline" else 2)

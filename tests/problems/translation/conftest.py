@@ -48,7 +48,7 @@ def pairs_run(pairs_folder, pairs_dataset):
             else:  # as `raysq.training.worker` exports a run
                 layers.to_keras(config.build(pairs_dataset)).save(run.directory / "model.keras")
                 run.assets.mkdir()
-                for file, content in assets(pairs_dataset, config.example_settings()).items():
+                for file, content in assets(pairs_dataset, config.make_problem().settings).items():
                     (run.assets / file).write_bytes(content)
             made[name] = run
         return made[name]

@@ -16,7 +16,8 @@ from raysq.inference.translate import translate_file
 from raysq.problems.translation.sample import pairs, sample
 from raysq.report.analysis import analyze
 from raysq.report.page import write_report
-from raysq.training.run_config import load_builder, resolve_config
+from raysq.training.builder import load_builder
+from raysq.training.run_config import resolve_config
 from raysq.training.settings import TrainSettings
 
 PROBLEM = problems.get("translation")
@@ -24,15 +25,15 @@ PROBLEM = problems.get("translation")
 
 def test_facts_and_remarks(pairs_dataset):
     chosen = {"target_words": 10, "max_source": 3, "reversed": True}
-    settings = PROBLEM.examples(**PROBLEM.examples.resolve(chosen, pairs_dataset))
-    facts = PROBLEM.facts(pairs_dataset, settings)
+    settings = PROBLEM.Settings(**PROBLEM.resolve_settings(chosen, pairs_dataset))
+    facts = PROBLEM.make_metadata(pairs_dataset, settings)
     assert json.loads(json.dumps(facts)) == facts
     assert facts["ids"] == [16, 10] and facts["unknown"][0] == 0 < facts["unknown"][1] and facts["longer"][1] == 0
     rows = settings.open(pairs_dataset)["train"].rows
     lengths = pairs_dataset.ragged("source_tokens").lengths[rows]
     assert facts["longer"][0] == pytest.approx(np.mean(lengths > 3))
     assert facts["words"] == pytest.approx(lengths.mean() + 1)
-    lines = PROBLEM.remarks(facts, settings)
+    lines = PROBLEM(settings, facts).describe()
     assert "source: up to 3 words, reversed" in lines[0] and "are longer and cut; knows 12 words" in lines[0]
 
 
@@ -53,7 +54,7 @@ def test_quick_layers_give_what_the_exported_ones_do(pairs_dataset, model):
     quick = config.build(pairs_dataset)
     exported = layers.to_keras(quick)
     assert [type(one.get_layer("decoder")).__module__.split(".")[0] for one in (exported, quick)] == ["keras", "raysq"]
-    examples = config.example_settings().open(pairs_dataset)["test"]
+    examples = config.make_problem().splits(pairs_dataset)["test"]
     x, _ = examples.gather(np.arange(24), examples.arrays(), lambda array, at: array.take(at))
     np.testing.assert_allclose(quick(x), exported(x), atol=1e-5)
 
@@ -62,7 +63,7 @@ def test_quick_layers_give_what_the_exported_ones_do(pairs_dataset, model):
 def test_the_first_word_depends_on_the_source_from_the_start(pairs_dataset, model):
     # With Keras's own embeddings it was a tenth of this, and the real pairs were learned as if there were no source.
     config = resolve_config("pairs", model, pairs_dataset, 0, {})
-    examples = config.example_settings().open(pairs_dataset)["test"]
+    examples = config.make_problem().splits(pairs_dataset)["test"]
     x, _ = examples.gather(np.arange(24), examples.arrays(), lambda array, at: array.take(at))
     logits = layers.to_keras(config.build(pairs_dataset))(x).numpy()
     assert logits[:, 0].std(0).mean() > 0.03
@@ -72,7 +73,7 @@ def test_the_first_word_depends_on_the_source_from_the_start(pairs_dataset, mode
 def test_the_tasks_spaces_are_settings_of_their_model(name):
     task = tasks.get(name)
     builder = load_builder(PROBLEM.models[task.search_model].build, trusted=True)
-    known = {**setting_fields(builder), **setting_fields(PROBLEM.examples), **setting_fields(TrainSettings)}
+    known = {**setting_fields(builder), **setting_fields(PROBLEM.Settings), **setting_fields(TrainSettings)}
     assert set(task.search) <= set(known) and set(task.settings) <= set(known)
 
 

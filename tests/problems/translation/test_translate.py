@@ -43,7 +43,7 @@ def predictors(pairs_run):
 def source_of(predictor, texts):
     """Ids as the model takes them."""
     settings = predictor.settings
-    source, _ = vocabulary.read(predictor.run.assets, predictor.run.config.facts)
+    source, _ = vocabulary.read(predictor.run.assets, predictor.run.config.metadata)
     rows = np.zeros((len(texts), settings.max_source), np.int32)
     for row, text in enumerate(texts):
         ids = source.ids(pa.array(text.split(), pa.large_string())).tolist()

@@ -58,12 +58,12 @@ def test_words_of_a_class_are_neighbors(run):
 def test_the_export_is_the_model_that_was_trained(run):
     """`raysq.load` reads the exported file, neighbors the checkpoint: they must be of one table."""
     loaded = raysq.load(run)
-    table = embedding_of(loaded.model, run.config.facts["features"])
+    table = embedding_of(loaded.model, run.config.metadata["features"])
     np.testing.assert_array_equal(table[1:], loaded.word_vectors.vectors)
 
 
 def _val(run):
-    examples = run.config.example_settings().open(raysq.Dataset.open(run.config.data))["val"]
+    examples = run.config.make_problem().splits(raysq.Dataset.open(run.config.data))["val"]
     return examples.gather(np.arange(len(examples)), examples.arrays(), lambda array, at: array.take(at, axis=0))
 
 
@@ -145,8 +145,8 @@ def test_softmax_learns_more_than_how_common_words_are(run, task):
     found = raysq.evaluate(trained)
     assert found["softmax"]["val_loss"] < 0.9 * found["baseline"]["val_loss"]
     dataset = raysq.Dataset.open(data)
-    counts = trained.config.example_settings().inputs(dataset).extra["counts"]
-    examples = trained.config.example_settings().open(dataset)["val"]
+    counts = trained.config.make_problem().input_spec(dataset).extra["counts"]
+    examples = trained.config.make_problem().splits(dataset)["val"]
     _, y = examples.gather(np.arange(len(examples)), examples.arrays(), lambda array, at: array.take(at, axis=0))
     share = counts / counts.sum()
     assert found["baseline"]["val_loss"] == pytest.approx(-np.log(share[y[:, 0]]).mean(), rel=1e-4)
@@ -190,14 +190,17 @@ def test_models_refuse_the_other_form(tmp_path):
 def test_facts_and_remarks_say_what_is_seen(tmp_path):
     dataset = write(tmp_path / "made", texts())
     settings = WordVectorsSettings(architecture="cbow", min_count=20, subsample=0.05, form="blocks", val=0.2)
-    facts = PROBLEM.facts(dataset, settings)
+    facts = PROBLEM.make_metadata(dataset, settings)
     assert json.loads(json.dumps(facts)) == facts
     assert 0 < facts["unknown"] < 1 and 0 < facts["dropped"] < 1 and facts["features"] == facts["words"] + 1
-    said = PROBLEM.remarks(facts, settings)
+    said = PROBLEM(settings, facts).describe()
     assert said[0] == "predicts a word from the 2 words on either side"
     assert "that occur 20 times or more" in said[1] and "(subsample=0.05)" in said[2]
     plain = WordVectorsSettings(window=1, val=0.2)
-    assert PROBLEM.remarks(PROBLEM.facts(dataset, plain), plain)[0] == "predicts the word on either side from a word"
+    assert (
+        PROBLEM.remarks(PROBLEM.make_metadata(dataset, plain), plain)[0]
+        == "predicts the word on either side from a word"
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,12 +227,18 @@ def test_the_default_model_is_told_what_suits_the_text(tmp_path):
     dataset = write(tmp_path / "made", texts())
     config = resolve_config("skipgram", PROBLEM.default_model, dataset, 0, {"epochs": 3})
     assert PROBLEM.default_model == "negative_sampling"
-    assert (config.examples["min_count"], config.examples["window"], config.training["epochs"]) == (1, 5, 3)
-    said = PROBLEM.remarks(config.facts, config.example_settings())[-1]
+    assert (
+        config.settings["data"]["min_count"],
+        config.settings["data"]["window"],
+        config.settings["training"]["epochs"],
+    ) == (1, 5, 3)
+    said = PROBLEM(config.make_problem().settings, config.metadata).describe()[-1]
     assert said.startswith("for so much text the defaults are batch_size=16 epochs=20 learning_rate=0.01 min_count=1")
     config = resolve_config("skipgram", "softmax", dataset, 0, {})
-    assert config.examples["window"] == 2 and config.examples["form"] == "windows"
-    assert not any("so much text" in line for line in PROBLEM.remarks(config.facts, config.example_settings()))
+    assert config.settings["data"]["window"] == 2 and config.settings["data"]["form"] == "windows"
+    assert not any(
+        "so much text" in line for line in PROBLEM(config.make_problem().settings, config.metadata).describe()
+    )
 
 
 def test_a_data_set_is_the_same_for_any_number_of_cpus(cluster, tmp_path):

@@ -119,7 +119,7 @@ def test_resume_at_random_steps_is_exact(data, uninterrupted, model, settings):
     config = uninterrupted.config if settings is None else config_of(data, model, **settings)
     whole = uninterrupted if settings is None else run_of(config, "whole")
     random = np.random.RandomState(len(model))
-    last = config.training["epochs"] * 12
+    last = config.settings["training"]["epochs"] * 12
     stops = sorted(random.choice(np.arange(1, last), 3, replace=False).tolist())
     reached = []
 
@@ -288,7 +288,7 @@ def test_the_seed_is_named_where_it_is_set_like_a_setting(data):
 
 def test_a_window_longer_than_a_split_is_an_error(data):
     with pytest.raises(DataError, match="no window fits"):
-        config_of(data, lookback=400).example_settings().open(Dataset.open(data.directory))
+        config_of(data, lookback=400).make_problem().splits(Dataset.open(data.directory))
 
 
 def test_a_name_is_free_until_a_step_is_trained(data, whole):

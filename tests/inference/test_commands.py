@@ -7,7 +7,7 @@ import pytest
 from raysq import problems, tasks
 from raysq.cli import main
 from raysq.errors import DataError, UsageError
-from raysq.inference.abilities import ABILITIES, check, finished
+from raysq.inference.commands import ABILITIES, check, finished
 from raysq.training.backtest import backtest
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
@@ -37,7 +37,7 @@ def made(problem, name=None, folder=None, model="lstm"):
     return Run.create(config, name=name or f"some-{problem}", folder=folder)
 
 
-@pytest.mark.parametrize("problem", problems.PROBLEMS)
+@pytest.mark.parametrize("problem", problems.REGISTRY.names())
 def test_a_run_of_the_wrong_problem_is_told_what_it_can_do(problem):
     run = made(problem)
     can = CAN[problem].split(", ")
@@ -53,9 +53,9 @@ def test_a_run_of_the_wrong_problem_is_told_what_it_can_do(problem):
         )
         assert said.endswith(f"; it can: {CAN[problem]}")
         able = said.split("(runs of ")[1].split(" can)")[0].split(", ")
-        assert able == [name for name in tasks.TASKS if ability.command in CAN[tasks.get(name).problem].split(", ")], (
-            "other tasks are named than those that can"
-        )
+        assert able == [
+            name for name in tasks.names() if ability.command in CAN[tasks.get(name).problem].split(", ")
+        ], "other tasks are named than those that can"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,129 @@
+"""Capabilities that only some problems have, as protocols that the core asks for by `isinstance` or `issubclass`."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from raysq.data.dataset import Dataset
+    from raysq.problems.charts import Table, Text
+
+
+@runtime_checkable
+class Backtestable(Protocol):
+    """Examples are ordered in time, so a model can be tested on a rolling origin."""
+
+    def folds(self, dataset: "Dataset", count: int) -> list[dict[str, Any]]:
+        """Return the settings of each of `count` folds of a rolling-origin backtest."""
+        ...
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """A prediction uses rows around its own. `predict` then takes a context."""
+
+    def history(self) -> tuple[int, int]:
+        """Return how many rows before and after its own row a prediction uses."""
+        ...
+
+
+@runtime_checkable
+class TextInput(Protocol):
+    """Predictions are made for single texts too."""
+
+    def text_column(self) -> str:
+        """Return the name of the raw column that holds the text."""
+        ...
+
+
+@runtime_checkable
+class ArrayInput(Protocol):
+    """Predictions are made for arrays too, such as an array of images."""
+
+    def array_rows(self, array: Any) -> "pa.Table":
+        """Return the raw rows of an array.
+
+        Raises:
+            UsageError: the array has the wrong shape or type.
+        """
+        ...
+
+
+@runtime_checkable
+class TextGenerator(Protocol):
+    """Models continue texts."""
+
+    def text_generator(self, model: Any) -> Callable[..., dict[str, Any]]:
+        """Return a function that continues texts.
+
+        The function takes a prompt and keyword options (length, number of samples, temperature, seed). It returns a
+        JSON-ready dict with `samples` and `unknown` (words of the prompt that are not in the vocabulary).
+        """
+        ...
+
+
+@runtime_checkable
+class Translator(Protocol):
+    """Models translate sentences."""
+
+    def translator(self, model: Any) -> Any:
+        """Return an object with the method `translate(texts, beam=, penalty=, unknown=, progress=)`.
+
+        The method returns for each sentence an object with `text`, `score` and `remark`.
+        """
+        ...
+
+    def bleu(self, translations: list[str], references: list[str]) -> float:
+        """Return the BLEU score of translations.
+
+        Raises:
+            MissingPackageError: the package that computes it is not installed.
+        """
+        ...
+
+
+@runtime_checkable
+class WordEmbedder(Protocol):
+    """Models may have word vectors, in their first Embedding layer."""
+
+    def embedded_words(self) -> list[str]:
+        """Return the word of each row of the first Embedding layer, "" for rows without a word."""
+        ...
+
+
+@runtime_checkable
+class EvaluationDetails(Protocol):
+    """An evaluation has figures beyond its metrics, such as a confusion matrix."""
+
+    def evaluation_details(self, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
+        """Return JSON-ready figures of a split, from y and the predictions of all its examples."""
+        ...
+
+    def evaluation_tables(self, details: Mapping[str, Any], split: str) -> "Sequence[Table | Text]":
+        """Return these figures as tables and texts."""
+        ...
+
+
+@runtime_checkable
+class GenerationMetrics(Protocol):
+    """An evaluation has metrics of the model's own output, such as BLEU, beside those of x and y."""
+
+    def generation_metrics(self, dataset: "Dataset", split: str, model: Any) -> dict[str, float]:
+        """Return the metrics of a split by name.
+
+        Raises:
+            MissingPackageError: a package that computes them is not installed.
+        """
+        ...
+
+
+@runtime_checkable
+class Analyzed(Protocol):
+    """A report shows an analysis that needs the model itself in addition to its predictions."""
+
+    def analysis(self, dataset: "Dataset", model: Any) -> dict[str, Any]:
+        """Return a JSON-ready analysis of a Keras model. It is stored with the run."""
+        ...

@@ -1,0 +1,5 @@
+"""Command-line options for labeled documents."""
+
+from raysq.text import options
+
+PREPARE = (options.TEXT, options.LABEL, options.TEST, options.LEVEL, options.VECTORS)

@@ -1,0 +1,138 @@
+"""Model builders: find the function that a run's model is built by, and read its settings."""
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from raysq import backend, problems
+from raysq.config import Setting, coerce, nearest_name, setting_fields
+from raysq.errors import RaysqError, UsageError
+from raysq.problems.base import ModelSpec
+from raysq.storage import trust
+from raysq.training.model_source import (
+    SourceChanged,
+    find_module,
+    folder_of,
+    import_source,
+    imported_digest,
+    is_of_python,
+)
+from raysq.training.user_code import describe, is_own, place_of
+
+
+def find_model(problem: str, model: str) -> ModelSpec:
+    """Return the entry of a problem's model, or a new one for the user's own model.
+
+    Args:
+        problem: name of the problem.
+        model: name of a model, or `package.module:function`.
+
+    Raises:
+        UsageError: the problem has no model of that name.
+    """
+    models = problems.get(problem).models
+    if is_own(model):
+        return ModelSpec(model, xla=False)  # unknown whether XLA is faster; --set xla=true enables it
+    if model not in models:
+        raise UsageError(f"unknown model {model!r}: {nearest_name(model, models)}, or package.module:function")
+    return models[model]
+
+
+def load_builder(path: str, digest: str = "", folder: str = "", *, trusted: bool) -> Callable[..., Any]:
+    """Import a model builder; the current folder is searched as well.
+
+    Args:
+        path: name of the builder, `package.module:function`.
+        digest: digest of the required source. Defaults to empty, which accepts the present source.
+        folder: another folder to search for the required source.
+        trusted: whether the builder may be imported: the user named it, this home signed the name, or it is raysq's.
+
+    Returns:
+        The function or model class.
+
+    Raises:
+        UsageError: there is no such function.
+        SourceChanged: the function has another source.
+        TrustError: the builder is not trusted.
+    """
+    module, _, name = path.partition(":")
+    if not trusted:
+        raise trust.refusal("the configuration", path, find_module(module), folder)
+    if is_of_python(module):
+        raise UsageError(f"model {path!r}: module {module!r} is part of Python and builds no models")
+    backend.load()
+    try:
+        imported = import_source(module, digest, folder)
+    except RaysqError:
+        raise
+    except Exception as error:  # the user's module may raise anything
+        if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+            raise UsageError(f"model {path!r}: there is no module {error.name!r} in {os.getcwd()}") from None
+        place = place_of(error, path)
+        raise UsageError(
+            f"model {path!r}: its module cannot be imported: {describe(error)}{f' ({place})' if place else ''}"
+        ) from error
+    builder = getattr(imported, name, None)
+    if builder is None:
+        raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}")
+    if not _is_builder(builder):
+        raise UsageError(f"model {path!r} is not a function written in Python, nor a class of Keras models")
+    if digest and imported_digest(module, name) != digest:  # a notebook's function that was redefined
+        raise SourceChanged(f"the source of {path} has changed since the run was begun: train another run of it")
+    return builder
+
+
+def _is_builder(value: Any) -> bool:
+    import keras
+
+    if isinstance(value, functools.partial):
+        return _is_builder(value.func)
+    if inspect.isclass(value):
+        return issubclass(value, keras.Model)
+    return inspect.isfunction(inspect.unwrap(value))
+
+
+def typed_settings(values: Mapping[str, Any], known: Mapping[str, Setting], model: str) -> dict[str, Any]:
+    """Return the builder's settings of a configuration, converted to their types; the file may be edited by hand.
+
+    Raises:
+        UsageError: a setting is unknown or has a wrong type.
+    """
+    for name in values:
+        if name not in known:
+            raise UsageError(f"model {model!r} has no setting {name!r}: {nearest_name(name, known)}")
+    return {
+        name: value if value == known[name].default else coerce(value, known[name].type, name)
+        for name, value in values.items()
+    }
+
+
+def builder_source(path: str) -> tuple[str, str]:
+    """Return digest and folder of the source that a builder was imported from; empty where they are unknown."""
+    module, _, name = path.partition(":")
+    digest = imported_digest(module, name)
+    return (digest, folder_of(module)) if digest else ("", "")
+
+
+def builder_settings(builder: Callable[..., Any], model: str) -> dict[str, Setting]:
+    """Return the settings of a builder, which are its keyword arguments.
+
+    Raises:
+        UsageError: the signature of a user's builder cannot be read.
+    """
+    try:
+        return setting_fields(builder)
+    except Exception as error:  # unresolvable annotations, classes written in C
+        if not is_own(model):
+            raise
+        raise UsageError(f"model {model!r}: the arguments of its function cannot be read: {describe(error)}") from error
+
+
+def keyword_hint(builder: Callable[..., Any], key: str) -> str | None:
+    """Return a hint where a setting is an argument of the builder that is not keyword-only, else None."""
+    parameter = inspect.signature(builder).parameters.get(key)
+    if parameter is None or parameter.kind is parameter.VAR_KEYWORD:
+        return None
+    return f"write it after a `*` in the function's arguments, build(inputs, *, {key}=...), to make it a setting"
