@@ -7,7 +7,7 @@ import pytest
 from raysq import problems, tasks
 from raysq.cli import main
 from raysq.errors import DataError, UsageError
-from raysq.inference.commands import ABILITIES, check, finished
+from raysq.inference.commands import COMMANDS, require, require_finished
 from raysq.training.backtest import backtest
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
@@ -32,8 +32,8 @@ TASKS = {
 
 def made(problem, name=None, folder=None, model="lstm"):
     """A run that was asked for and not trained."""
-    parts = {"fingerprint": "", "synthetic": True, "seed": 0, "examples": {}, "builder": {}, "training": {}}
-    config = RunConfig(task=TASKS[problem], problem=problem, model=model, data="", facts={}, versions={}, **parts)
+    parts = {"fingerprint": "", "synthetic": True, "seed": 0, "settings": {"data": {}, "model": {}, "training": {}}}
+    config = RunConfig(task=TASKS[problem], problem=problem, model=model, data="", metadata={}, versions={}, **parts)
     return Run.create(config, name=name or f"some-{problem}", folder=folder)
 
 
@@ -41,21 +41,21 @@ def made(problem, name=None, folder=None, model="lstm"):
 def test_a_run_of_the_wrong_problem_is_told_what_it_can_do(problem):
     run = made(problem)
     can = CAN[problem].split(", ")
-    for ability in ABILITIES:
-        if ability.command in can:
-            check(run, ability.command)
+    for command in COMMANDS:
+        if command.name in can:
+            require(run, command.name)
             continue
         with pytest.raises(UsageError) as refused:
-            check(run, ability.command)
+            require(run, command.name)
         said = str(refused.value)
         assert said.startswith(
             f"run some-{problem} ({run.config.task}, model lstm) is {problems.get(problem).noun} and cannot "
         )
         assert said.endswith(f"; it can: {CAN[problem]}")
         able = said.split("(runs of ")[1].split(" can)")[0].split(", ")
-        assert able == [
-            name for name in tasks.names() if ability.command in CAN[tasks.get(name).problem].split(", ")
-        ], "other tasks are named than those that can"
+        assert able == [name for name in tasks.names() if command.name in CAN[tasks.get(name).problem].split(", ")], (
+            "other tasks are named than those that can"
+        )
 
 
 @pytest.mark.parametrize(
@@ -96,15 +96,15 @@ def test_a_run_that_is_not_trained_yet(capsys, command):
 def test_a_run_says_where_it_stands():
     run = made("language_modeling")
     with run.lock(), pytest.raises(DataError, match="is being trained by another process: wait"):
-        finished(run)
+        require_finished(run)
     (run.directory / "metrics.jsonl").write_text('{"epoch": 1, "step": 1, "val_loss": 1.0, "seconds": 1}\n')
     with pytest.raises(DataError, match="the same `raysq train` command continues it"):
-        finished(run)
+        require_finished(run)
     run.finish({"metrics": {}, "steps": 1, "seconds": 1, "best_epoch": 1, "epochs": 1, "parameters": 1})
     with pytest.raises(DataError, match="has lost its model.keras: train it again with --fresh"):
-        finished(run)
+        require_finished(run)
     (run.directory / "model.keras").write_text("PK no model")
-    finished(run)
+    require_finished(run)
     from raysq.inference.predictor import load
 
     with pytest.raises(DataError, match="some-language_modeling has a model.keras that cannot be read"):

@@ -8,8 +8,8 @@ from problems.images.made import SMALL, make_dataset, write_npz
 from raysq import layers
 from raysq.errors import UsageError
 from raysq.problems.base import InputSpec
+from raysq.problems.images import models
 from raysq.problems.images.problem import Images as PROBLEM
-from raysq.problems.images.problem import models
 from raysq.problems.images.settings import ImageSettings
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config

@@ -11,8 +11,8 @@ from raysq import layers
 from raysq.errors import DataError, UsageError
 from raysq.problems import classification_metrics
 from raysq.problems.base import InputSpec, Objective
+from raysq.problems.text_classification import models
 from raysq.problems.text_classification.problem import TextClassification as PROBLEM
-from raysq.problems.text_classification.problem import models
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.training.settings import TrainSettings
 from raysq.training.trainer import Trainer

@@ -75,7 +75,7 @@ def test_objective(classes, loss):
     random = np.random.RandomState(0)
     y = random.randint(0, classes, (50, 1)).astype(np.int32)
     p = random.dirichlet(np.ones(classes), 50).astype(np.float32)
-    objective = PROBLEM("b", "c"][:classes]}, TextClassificationSettings(loss=loss), {"classes": ["a").objective()
+    objective = PROBLEM(TextClassificationSettings(loss=loss), {"classes": ["a", "b", "c"][:classes]}).objective()
     given = p[:, 1:] if classes == 2 else p
     values = np.asarray(keras.losses.get(objective.loss)(y, given))
     truth = np.eye(classes)[y[:, 0]]

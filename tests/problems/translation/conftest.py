@@ -3,7 +3,7 @@
 import pytest
 from problems.translation.pairs_corpus import SMALL, prepared, sentences, write_tabbed
 
-from raysq.problems.translation import assets
+from raysq.problems.translation.problem import assets
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 from raysq.training.worker import Hooks, configure, work
