@@ -18,7 +18,7 @@ LEVELS = (
     {"layers"},
     {"data", "distributed"},
     {"storage"},
-    {"config", "errors", "display", "backend"},
+    {"config", "errors", "display", "backend", "registry"},
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 # The rooms that import Ray, and those that know strategies of TensorFlow.
