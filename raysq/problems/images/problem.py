@@ -11,7 +11,7 @@ from raysq.data.dataset import Dataset
 from raysq.problems import classification_metrics
 from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
-from raysq.problems.classes import single_classes, single_class_messages
+from raysq.problems.classes import single_class_messages, single_classes
 from raysq.problems.images import options
 from raysq.problems.images.batches import pictures
 from raysq.problems.images.evaluation import details, show
