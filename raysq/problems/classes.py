@@ -1,7 +1,6 @@
 """Messages about the classes of each part: classes that cannot be learned, and parts with a single class."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -54,10 +53,9 @@ def single_classes(labels: np.ndarray, split: SplitRows, classes: Sequence[str])
     return {name: classes[int(labels[0])] for name, labels in present.items() if len(labels) == 1}
 
 
-def single_class_messages(facts: Mapping[str, Any]) -> list[str]:
-    """Return the messages about splits with a single class. The `facts` of earlier runs do not record them."""
+def single_class_messages(single: Mapping[str, str]) -> list[str]:
+    """Return the messages about splits with a single class, from the result of `single_classes`."""
     words = {"val": "validation", "test": "test"}
-    single = facts.get("single", {})
     return [f"the {words[split]} split has {single_class_message(name)}" for split, name in single.items()]
 
 

@@ -47,15 +47,15 @@ def confusion_matrix(truth: np.ndarray, predicted: np.ndarray, classes: int) -> 
 
 
 def classification_report(
-    facts: Mapping[str, Any], settings: Any, y: np.ndarray, prediction: np.ndarray
+    y: np.ndarray, prediction: np.ndarray, classes: Sequence[str], priors: Sequence[float] | None = None
 ) -> dict[str, Any]:
     """Return the classification report of a split.
 
     Args:
-        facts: metadata of the run: `classes`, and `priors` where recorded.
-        settings: batch-time settings of the run; not used.
         y: class index of each example, shape `(n, 1)`.
         prediction: output of the model, shape `(n, 1)` from a sigmoid or `(n, classes)` from a softmax.
+        classes: names of the classes.
+        priors: share of each class among the training examples.
 
     Returns:
         JSON-ready `classes`, `examples`, `accuracy`, `confusion` (a list of counts for each true class), and
@@ -63,8 +63,7 @@ def classification_report(
         examples to count is None. `macro` holds the means over the classes that occur or are predicted, with None
         counted as 0. `caveats` lists the limits of the figures, for example that the split has a single class.
     """
-    classes = facts["classes"]
-    return matrix_report(confusion_matrix(y, predicted_classes(prediction), len(classes)), classes, facts.get("priors"))
+    return matrix_report(confusion_matrix(y, predicted_classes(prediction), len(classes)), classes, priors)
 
 
 def matrix_report(counts: np.ndarray, classes: Sequence[str], priors: Sequence[float] | None = None) -> dict[str, Any]:

@@ -120,13 +120,13 @@ def has_own_validation(dataset: Dataset) -> int:
     return int((dataset.column("part").slice(0, dataset.rows) == 2).sum())
 
 
-def validation_messages(facts: Mapping[str, Any], noun: str) -> list[str]:
-    """Return the message that the source has its own validation part. The `facts` of earlier runs do not record it.
+def validation_messages(count: int, noun: str) -> list[str]:
+    """Return the message that the source has its own validation part, if it has.
 
     Args:
+        count: result of `has_own_validation`.
         noun: noun for an example.
     """
-    count = facts.get("own_validation", 0)
     return [f"validates on the {_counted(count, noun)} that the source has for it: val does not act"] if count else []
 
 

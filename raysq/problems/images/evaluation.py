@@ -27,7 +27,7 @@ def details(facts: Mapping[str, Any], settings: ImageSettings, y: np.ndarray, pr
         squared errors of the images.
     """
     if settings.target == "label":
-        return classification_report.classification_report(facts, settings, y, prediction)
+        return classification_report.classification_report(y, prediction, facts["classes"], facts["priors"])
     errors = np.empty(len(y))
     absolute = 0.0
     for begin in range(0, len(y), 4096):

@@ -107,7 +107,7 @@ def remarks(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> lis
         f"{unit}s (positions to predict: {what} {ends}): {counts}",
         f"sees at most {settings.maxlen:,} {what} before each position, from the beginning of the {unit} on{longer}",
         f"knows {facts['words']:,} {what}{least}; unknown: {unknown}",
-        *validation_messages(facts, unit),
+        *validation_messages(facts["own_validation"], unit),
         "perplexity is that of all positions; an unknown one counts as one entry of the vocabulary, in all models",
     ]
 

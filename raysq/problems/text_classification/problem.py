@@ -112,7 +112,7 @@ def remarks(facts: Mapping[str, Any], settings: TextClassificationSettings) -> l
     if absent:
         more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
         lines.append(f"has no training document of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
-    lines += [*validation_messages(facts, "document"), *single_class_messages(facts)]
+    lines += [*validation_messages(facts["own_validation"], "document"), *single_class_messages(facts["single"])]
     if not settings.bag:
         end = "last" if (settings.truncation == "pre") != settings.reversed else "first"
         longer = f"; {100 * facts['longer']:.0f} % are longer" if facts["longer"] else ""
@@ -234,7 +234,7 @@ class TextClassification(Problem[TextClassificationSettings, dict[str, Any]]):
         return assets.words(self.metadata, self.settings, self.assets)
 
     def evaluation_details(self, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
-        return classification_report(self.metadata, self.settings, y, prediction)
+        return classification_report(y, prediction, self.metadata["classes"], self.metadata["priors"])
 
     def evaluation_tables(self, details: Mapping[str, Any], split: str) -> list[Table | Text]:
         return report_tables(details, split)

@@ -72,7 +72,7 @@ def remarks(facts: Mapping[str, Any], settings: TranslationSettings) -> list[str
     """Describe in lines the pairs as the model gets them: sentence lengths, vocabulary sizes and shares of unknown
     words.
     """
-    lines = validation_messages(facts, "pair")
+    lines = validation_messages(facts["own_validation"], "pair")
     if settings.form == "next":
         lines.append("an example is one next word, given the source and the words before it")
     for side, most in enumerate((settings.max_source, settings.max_target)):

@@ -95,7 +95,7 @@ def remarks(facts: Mapping[str, Any], settings: WordVectorsSettings) -> list[str
     )
     whole = f"these are all of the {facts['tokens']:,} {words} of the training texts"
     lines = [f"predicts {what}", f"knows {facts['words']:,} {words}{least}; {unknown if facts['unknown'] else whole}"]
-    lines += validation_messages(facts, "text")
+    lines += validation_messages(facts["own_validation"], "text")
     if facts["dropped"]:
         lines.append(
             f"drops {100 * facts['dropped']:.1f} % of the others, occurrences of the most frequent {words} "

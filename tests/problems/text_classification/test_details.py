@@ -15,13 +15,13 @@ from raysq.problems.classification_report import (
     report_tables,
 )
 
-THREE = {"classes": ["a", "b", "c"]}
+THREE = ["a", "b", "c"]
 
 
 def test_three_classes_by_hand():
     truth = np.array([0, 0, 0, 0, 1, 1, 1, 2])[:, None]
     taken = np.array([0, 0, 1, 2, 1, 1, 0, 1])
-    found = classification_report(THREE, None, truth, np.eye(3)[taken] * 0.5 + 0.1)
+    found = classification_report(truth, np.eye(3)[taken] * 0.5 + 0.1, THREE)
     assert found["confusion"] == [[2, 1, 1], [1, 2, 0], [0, 1, 0]]
     assert found["examples"] == 8 and found["accuracy"] == 0.5
     a, b, c = (found["per_class"][name] for name in "abc")
@@ -34,7 +34,7 @@ def test_three_classes_by_hand():
 
 
 def test_a_class_that_is_never_named_has_no_precision_and_one_that_is_not_there_no_recall():
-    found = classification_report({"classes": list("abcd")}, None, np.array([[0], [1]]), np.eye(4)[[0, 2]])
+    found = classification_report(np.array([[0], [1]]), np.eye(4)[[0, 2]], list("abcd"))
     per_class = found["per_class"]
     assert per_class["b"] == {"precision": None, "recall": 0.0, "f1": 0.0, "support": 1}
     assert per_class["c"] == {"precision": 0.0, "recall": None, "f1": 0.0, "support": 0}
@@ -48,7 +48,7 @@ def test_of_two_classes_one_half_is_the_first():
     assert predicted_classes(prediction).tolist() == [0, 1, 0, 1]
     np.testing.assert_allclose(probabilities(prediction).sum(1), 1)
     assert probabilities(prediction)[3].tolist() == [0.0, 1.0]
-    found = classification_report({"classes": ["neg", "pos"]}, None, np.array([[0], [1], [1], [1]]), prediction)
+    found = classification_report(np.array([[0], [1], [1], [1]]), prediction, ["neg", "pos"])
     assert found["confusion"] == [[1, 0], [1, 2]]
 
 
@@ -58,29 +58,29 @@ def test_many_classes_are_shown_by_their_largest_confusions():
     taken = truth.copy()
     taken[30:37] = 5  # seven of group 3
     taken[0] = 1
-    found = classification_report({"classes": names}, None, truth[:, None], np.eye(20)[taken])
+    found = classification_report(truth[:, None], np.eye(20)[taken], names)
     table = confused_pairs(found)
     assert table.rows == [["group 3", "group 5", 7, 0.7], ["group 0", "group 1", 1, 0.1]]
     each, listed = report_tables(found, "test")
     assert len(each.rows) == 21 and each.rows[-1][-1] == 200
     assert listed.rows == table.rows
-    wide = classification_report({"classes": list(map(str, range(50)))}, None, truth[:, None], np.eye(50)[taken])
+    wide = classification_report(truth[:, None], np.eye(50)[taken], list(map(str, range(50))))
     each = report_tables(wide, "test")[0]
     assert each.title == "test: each class, the 40 of 50 with the lowest F1"
     assert [row[0] for row in each.rows[:2]] == ["3", "5"] and len(each.rows) == 21  # 20 classes are there at all
-    matrix = report_tables(classification_report(THREE, None, truth[:9, None] % 3, np.eye(3)[taken[:9] % 3]), "val")[-1]
+    matrix = report_tables(classification_report(truth[:9, None] % 3, np.eye(3)[taken[:9] % 3], THREE), "val")[-1]
     assert matrix.columns[1:] == ["a", "b", "c"] and len(matrix.rows) == 3
 
 
 def test_figures_that_cannot_tell_are_said_to_be_such():
-    both = {"classes": ["ham", "spam", "third"], "priors": [0.5, 0.5, 0.0]}
-    found = classification_report(both, None, np.zeros((4, 1), int), np.eye(3)[[0, 0, 0, 0]])
+    both = (["ham", "spam", "third"], [0.5, 0.5, 0.0])
+    found = classification_report(np.zeros((4, 1), int), np.eye(3)[[0, 0, 0, 0]], *both)
     assert found["accuracy"] == 1.0
     assert found["caveats"] == ["one class only, ham: accuracy on it says nothing of how well classes are told apart"]
     assert report_tables(found, "test")[0].text == f"test: {found['caveats'][0]}"
-    found = classification_report(both, None, np.array([[0], [1], [2], [2]]), np.eye(3)[[0, 1, 0, 1]])
+    found = classification_report(np.array([[0], [1], [2], [2]]), np.eye(3)[[0, 1, 0, 1]], *both)
     assert found["caveats"] == ["2 of third, which no training example has: no model can be right on them"]
-    assert classification_report(both, None, np.array([[0], [1]]), np.eye(3)[[0, 1]])["caveats"] == []
+    assert classification_report(np.array([[0], [1]]), np.eye(3)[[0, 1]], *both)["caveats"] == []
     section = confusion_section(
         ClassPredictions(np.arange(3), np.zeros(3, int), np.zeros(3, int), np.ones(3)), ["a", "b"], "On"
     )
