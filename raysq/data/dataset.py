@@ -9,10 +9,10 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,9 @@ SHARD_ROWS = 131072
 _SHOWN = 12  # columns listed in a notebook
 _PIECE = 256 << 10  # bytes per write
 _FRESH = "prepare the data set again with --fresh"
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -215,6 +218,7 @@ class Dataset:
         self.synthetic = bool(manifest.source.get("synthetic", False))
         self._batches: list[pa.RecordBatch] | None = None
         self._checked = checked  # whether the files are known to be unchanged
+        self._derived: dict[Any, tuple[Any, Any]] = {}  # last settings and result by function, for `derived`
         self._held = None if buffers is None else [pa.py_buffer(buffer) for buffer in buffers]
 
     def __repr__(self) -> str:
@@ -373,6 +377,17 @@ class Dataset:
         if name not in self.extras:
             raise DataError(f"data set {self.manifest.name} has no {name}; prepare it with one")
         return pa.Table.from_batches([self._map(len(self.manifest.shards) + self.extras.index(name))])
+
+    def derived(self, make: Callable[["Dataset", S], T], settings: S) -> T:
+        """Return `make(self, settings)`, computed again only if the settings differ from those of the last call.
+
+        A problem reads the data once in this way, although its metadata, examples and assets are requested one by one.
+        """
+        last = self._derived.get(make)
+        if last is None or last[0] != settings:
+            last = self._derived[make] = (settings, make(self, settings))
+        result: T = last[1]
+        return result
 
     def statistics(self, name: str, begin: int = 0, end: int | None = None) -> tuple[float, float]:
         """Return the mean and population standard deviation of a column over rows `begin` to `end`, in float64.

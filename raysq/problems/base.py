@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
 import numpy as np
@@ -298,6 +299,18 @@ class Problem(ABC, Generic[S, M]):
         """Return the metadata as JSON-ready values, for `from_config`."""
         return asdict(self.metadata) if is_dataclass(self.metadata) else dict(self.metadata)  # type: ignore
 
+    @cached_property
+    def preprocessor(self) -> Any:
+        """The preprocessor that prepared the data, of the class `Preprocessor`.
+
+        Raises:
+            DataError: the metadata are not those of a preprocessor.
+        """
+        try:
+            return make_settings(self.Preprocessor, self.metadata_values()["preprocessor"])
+        except UsageError as error:
+            raise DataError(f"the metadata of a run of {self.name} cannot be used: preprocessor: {error}") from None
+
     @property
     def unit(self) -> str | None:
         """Unit of the target for display, or None."""
@@ -349,7 +362,7 @@ class Problem(ABC, Generic[S, M]):
 
     def prediction_preprocessor(self) -> Any:
         """Return the preprocessor that reads raw files for predictions. By default it is the data set's."""
-        return self.Preprocessor(**self.metadata_values()["preprocessor"])
+        return self.preprocessor
 
     @abstractmethod
     def predict(self, model: Any, rows: "pa.Table", context: RowContext | None = None) -> "pa.Table":

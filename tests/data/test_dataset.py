@@ -138,6 +138,20 @@ def test_a_data_set_travels_by_its_directory(tmp_path, table):
     assert dataset.synthetic is True
 
 
+def test_derived_values_are_made_once_for_the_same_settings(tmp_path, table):
+    dataset, made = write(tmp_path, table), []
+
+    def rows_and(dataset, settings):
+        made.append(settings)
+        return [dataset.rows, settings]
+
+    first = dataset.derived(rows_and, "a")
+    assert first == [ROWS, "a"] and dataset.derived(rows_and, "a") is first
+    assert dataset.derived(rows_and, "b") == [ROWS, "b"] and made == ["a", "b"]
+    pickle.loads(pickle.dumps(dataset)).derived(rows_and, "b")
+    assert made == ["a", "b", "b"], "the values stay in this process"
+
+
 def test_unknown_column_names_the_nearest(tmp_path, table):
     with pytest.raises(DataError, match="no column 'tme': did you mean time"):
         write(tmp_path, table).column("tme")
