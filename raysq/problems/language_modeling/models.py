@@ -7,9 +7,10 @@ features)` for `positions="every"`.
 
 import keras
 
-from raysq import layers as quick
 from raysq.errors import UsageError
+from raysq.layers import LSTM, BigramTable, LeadingZeros
 from raysq.problems.base import InputSpec
+from raysq.problems.setting_ranges import check_at_least, check_rates
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
@@ -22,11 +23,11 @@ def baseline(inputs: InputSpec) -> keras.Model:
     """
     if inputs.extra["positions"] != "last":
         raise UsageError("the bigrams predict one position from the one before it: set positions=last")
-    found = inputs.extra["bigrams"]()
-    table = quick.BigramTable(inputs.extra["features"], len(found.nexts))
+    bigrams = inputs.extra["bigrams"]()
+    table = BigramTable(inputs.extra["features"], len(bigrams.nexts))
     model = keras.Sequential([keras.Input(inputs.shape, dtype="int32"), table], name="bigrams")
     for name in ("begins", "nexts", "shares", "backoff", "lower"):
-        getattr(table, name).assign(getattr(found, name))
+        getattr(table, name).assign(getattr(bigrams, name))
     return model
 
 
@@ -47,20 +48,17 @@ def lstm(
     Raises:
         UsageError: a setting is out of range.
     """
-    for name, value in (("embedding", embedding), ("units", units), ("layers", layers)):
-        if value < 1:
-            raise UsageError(f"setting {name} must be at least 1, received {value}")
-    if not 0 <= dropout < 1:
-        raise UsageError(f"setting dropout must be at least 0 and below 1, received {dropout}")
+    check_at_least(1, embedding=embedding, units=units, layers=layers)
+    check_rates(dropout=dropout)
     every = inputs.extra["positions"] == "every"
     words = keras.Input(inputs.shape, dtype="int32")
-    seen = keras.layers.Embedding(inputs.extra["features"], embedding)(words)
+    x = keras.layers.Embedding(inputs.extra["features"], embedding)(words)
     # With one position to predict, the padding is in front, and its steps are the same in all rows.
-    starts = {} if every else {"starts": quick.LeadingZeros()(words)}
+    starts = {} if every else {"starts": LeadingZeros()(words)}
     for number in range(layers):
-        seen = quick.LSTM(units, dropout=dropout, return_sequences=every or number < layers - 1)(seen, **starts)
+        x = LSTM(units, dropout=dropout, return_sequences=every or number < layers - 1)(x, **starts)
     if dropout:
-        seen = keras.layers.Dropout(dropout)(seen)
+        x = keras.layers.Dropout(dropout)(x)
     # float32 under every precision policy, because the loss takes the logarithm of the output.
     output = keras.layers.Dense(inputs.extra["features"], activation="softmax", dtype="float32")
-    return keras.Model(words, output(seen), name="lstm")
+    return keras.Model(words, output(x), name="lstm")

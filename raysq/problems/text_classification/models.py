@@ -3,28 +3,34 @@
 Every builder takes an `InputSpec` and keyword settings, and returns an uncompiled Keras model. The input is a sequence
 of ids of shape `(maxlen,)` or a bag, see `TextClassificationSettings`. The output has shape `(batch, outputs)`: one
 sigmoid for two classes, a softmax for more. As in the book, the padding id 0 is not masked.
+
+Several builders share keywords: `embedding` is the dimension of an embedding that is learned from scratch, and `units`
+the units of each hidden or recurrent layer, of which there are `layers`. `dropout` is the dropout rate of the inputs of
+each recurrent layer, and `recurrent_dropout` that of its state. `filters` and `kernel_size` are those of each
+convolution, and `pool` is the pool size between convolutions.
+
+Every builder raises UsageError if it does not take the input (a bag, a sequence, or one that is too short), or if a
+setting is out of range.
 """
 
 from typing import Any, Literal
 
 import keras
 
-from raysq import layers as quick
 from raysq.errors import DataError, UsageError
+from raysq.layers import GRU, LSTM, BagDense, Constant, LeadingZeros, OneHotConv1D, SimpleRNN
 from raysq.problems.base import InputSpec
+from raysq.problems.setting_ranges import check_at_least, check_rates
 
 Cell = Literal["lstm", "gru", "simple_rnn"]
-_CELLS = {"lstm": "LSTM", "gru": "GRU", "simple_rnn": "SimpleRNN"}
+_CELLS = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
-    """Build a model that predicts the class priors of the training documents for every text.
-
-    The model has no trainable weights.
-    """
+    """Build a model that predicts the class priors of the training documents for every text."""
     priors = [float(share) for share in inputs.extra["priors"]]
     values = priors[1:] if inputs.outputs == 1 else priors
-    return keras.Sequential([_input(inputs), quick.Constant(values)], name="baseline")
+    return keras.Sequential([_input(inputs), Constant(values)], name="baseline")
 
 
 def multihot(
@@ -35,24 +41,13 @@ def multihot(
     activation: Literal["relu", "tanh"] = "relu",
     dropout: float = 0.0,
 ) -> keras.Model:
-    """Build dense layers over a bag of words (listing 3.3).
-
-    Args:
-        inputs: spec of bags.
-        units: units of each hidden layer.
-        layers: number of hidden layers.
-        activation: activation of the hidden layers.
-        dropout: dropout rate after each hidden layer; 0 for no dropout.
-
-    Raises:
-        UsageError: the input is a sequence, or a setting is out of range.
-    """
+    """Build dense layers over a bag of words (listing 3.3), with dropout after each hidden layer."""
     if inputs.extra["vectorization"] == "sequence":
         raise UsageError("this model takes bags of words: set vectorization to multi_hot, count, freq or tfidf")
-    _at_least(1, units=units, layers=layers)
-    rate = _rate(dropout=dropout)["dropout"]
+    check_at_least(1, units=units, layers=layers)
+    rate = check_rates(dropout=dropout)["dropout"]
     weights = inputs.extra["vectorization"]
-    first = quick.BagDense(units, inputs.extra["features"], weights, activation=activation)
+    first = BagDense(units, inputs.extra["features"], weights, activation=activation)
     parts: list[keras.layers.Layer] = [first]
     for number in range(layers):
         if number:
@@ -66,15 +61,7 @@ def multihot(
 
 
 def embedding(inputs: InputSpec, *, embedding: int = 8) -> keras.Model:
-    """Build an embedding that is flattened into the output layer (listing 6.7).
-
-    Args:
-        inputs: spec of sequences.
-        embedding: dimension of the embedding.
-
-    Raises:
-        UsageError: the input is a bag, or `embedding` is below 1.
-    """
+    """Build an embedding that is flattened into the output layer (listing 6.7)."""
     parts = (_embedding(inputs, embedding), keras.layers.Flatten())
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="embedding")
 
@@ -86,14 +73,11 @@ def glove(
 
     Args:
         inputs: spec of sequences.
-        units: units of the hidden layer.
         vectors: use the data set's word vectors; False learns the embedding from scratch (listing 6.16).
         embedding_trainable: train the pretrained vectors too.
-        embedding: dimension of an embedding that is learned from scratch.
 
     Raises:
         DataError: `vectors` is true and the data set has no word vectors.
-        UsageError: the input is a bag, or `embedding` is below 1.
     """
     table = _vectors(inputs, embedding_trainable) if vectors else _embedding(inputs, embedding)
     parts = (table, keras.layers.Flatten(), keras.layers.Dense(units, activation="relu"))
@@ -101,35 +85,16 @@ def glove(
 
 
 def average(inputs: InputSpec, *, embedding: int = 16) -> keras.Model:
-    """Build an embedding averaged over all positions, padding included, into the output layer.
-
-    Args:
-        inputs: spec of sequences.
-        embedding: dimension of the embedding.
-
-    Raises:
-        UsageError: the input is a bag, or `embedding` is below 1.
-    """
+    """Build an embedding averaged over all positions, padding included, into the output layer."""
     parts = (_embedding(inputs, embedding), keras.layers.GlobalAveragePooling1D())
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="average")
 
 
 def one_hot(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 7) -> keras.Model:
-    """Build a convolution over one-hot vectors (listings 6.1 to 6.3) with global max pooling.
-
-    The model takes words or characters.
-
-    Args:
-        inputs: spec of sequences.
-        filters: filters of the convolution.
-        kernel_size: kernel size of the convolution.
-
-    Raises:
-        UsageError: the input is a bag, or `maxlen` is below `kernel_size`.
-    """
-    _shrinks(inputs, kernel_size)
+    """Build a convolution over one-hot vectors (listings 6.1 to 6.3) with global max pooling."""
+    _require_length(inputs, kernel_size)
     parts = (
-        quick.OneHotConv1D(filters, kernel_size, inputs.extra["features"], activation="relu"),
+        OneHotConv1D(filters, kernel_size, inputs.extra["features"], activation="relu"),
         keras.layers.GlobalMaxPooling1D(),
     )
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="one_hot")
@@ -144,19 +109,7 @@ def simple_rnn(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and simple recurrent layers (listing 6.23).
-
-    Args:
-        inputs: spec of sequences.
-        embedding: dimension of the embedding.
-        units: units of each recurrent layer.
-        layers: number of recurrent layers.
-        dropout: dropout rate of the inputs of each recurrent layer.
-        recurrent_dropout: dropout rate of the recurrent state.
-
-    Raises:
-        UsageError: the input is a bag, or a setting is out of range.
-    """
+    """Build an embedding and simple recurrent layers (listing 6.23)."""
     return _recurrent("simple_rnn", inputs, embedding, units, layers, dropout, recurrent_dropout)
 
 
@@ -169,10 +122,7 @@ def lstm(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and LSTM layers (listing 6.27).
-
-    Arguments and errors are those of `simple_rnn`.
-    """
+    """Build an embedding and LSTM layers (listing 6.27)."""
     return _recurrent("lstm", inputs, embedding, units, layers, dropout, recurrent_dropout)
 
 
@@ -184,23 +134,12 @@ def lstm_bidirectional(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and a bidirectional LSTM (listing 6.43).
-
-    Args:
-        inputs: spec of sequences.
-        embedding: dimension of the embedding.
-        units: units of the LSTM of each direction.
-        dropout: dropout rate of the inputs of each LSTM.
-        recurrent_dropout: dropout rate of the recurrent state.
-
-    Raises:
-        UsageError: the input is a bag, or a setting is out of range.
-    """
-    drop = _rate(dropout=dropout, recurrent_dropout=recurrent_dropout)
+    """Build an embedding and a bidirectional LSTM (listing 6.43), of `units` in each direction."""
+    rates = check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout)
     words = _words(inputs)
-    seen = _embedding(inputs, embedding)(words)
-    forward = quick.LSTM(units, **drop, name="forward")(seen, starts=quick.LeadingZeros()(words))
-    backward = quick.LSTM(units, **drop, go_backwards=True, name="backward")(seen)
+    x = _embedding(inputs, embedding)(words)
+    forward = LSTM(units, **rates, name="forward")(x, starts=LeadingZeros()(words))
+    backward = LSTM(units, **rates, go_backwards=True, name="backward")(x)
     both = keras.layers.Concatenate()([forward, backward])
     return keras.Model(words, _output(inputs)(both), name="lstm_bidirectional")
 
@@ -214,10 +153,7 @@ def gru(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and GRU layers.
-
-    Arguments and errors are those of `simple_rnn`.
-    """
+    """Build an embedding and GRU layers."""
     return _recurrent("gru", inputs, embedding, units, layers, dropout, recurrent_dropout)
 
 
@@ -229,10 +165,7 @@ def gru_stacked(
     dropout: float = 0.0,
     recurrent_dropout: float = 0.0,
 ) -> keras.Model:
-    """Build an embedding and two stacked GRU layers.
-
-    Arguments and errors are those of `simple_rnn`, without `layers`.
-    """
+    """Build an embedding and two stacked GRU layers."""
     return _recurrent("gru", inputs, embedding, units, 2, dropout, recurrent_dropout, name="gru_stacked")
 
 
@@ -249,18 +182,6 @@ def rnn(
     """Build recurrent layers whose cell is a setting, so that a search can select it.
 
     The result equals `lstm`, `gru` or `simple_rnn` with the same settings.
-
-    Args:
-        inputs: spec of sequences.
-        cell: "lstm", "gru" or "simple_rnn".
-        embedding: dimension of the embedding.
-        units: units of each recurrent layer.
-        layers: number of recurrent layers.
-        dropout: dropout rate of the inputs of each recurrent layer.
-        recurrent_dropout: dropout rate of the recurrent state.
-
-    Raises:
-        UsageError: the input is a bag, or a setting is out of range.
     """
     return _recurrent(cell, inputs, embedding, units, layers, dropout, recurrent_dropout, name="rnn")
 
@@ -272,18 +193,8 @@ def conv1d(
 
     The listing has no activation on the output layer, so its cross-entropy is computed on values that are not
     probabilities. This model has the intended sigmoid.
-
-    Args:
-        inputs: spec of sequences.
-        embedding: dimension of the embedding.
-        filters: filters of each convolution.
-        kernel_size: kernel size of each convolution.
-        pool: pool size between the convolutions.
-
-    Raises:
-        UsageError: the input is a bag, `maxlen` is too short for the convolutions, or `embedding` is below 1.
     """
-    _shrinks(inputs, kernel_size * (1 + pool) - 1)
+    _require_length(inputs, kernel_size * (1 + pool) - 1)
     conv: dict[str, Any] = {"kernel_size": kernel_size, "activation": "relu"}
     parts = (
         _embedding(inputs, embedding),
@@ -310,19 +221,13 @@ def conv1d_glove(
 
     Args:
         inputs: spec of sequences.
-        filters: filters of each convolution.
-        kernel_size: kernel size of each convolution.
-        pool: pool size between the convolutions.
-        units: units of the hidden layer.
         vectors: use the data set's word vectors; False learns the embedding from scratch.
         embedding_trainable: train the pretrained vectors too.
-        embedding: dimension of an embedding that is learned from scratch.
 
     Raises:
         DataError: `vectors` is true and the data set has no word vectors.
-        UsageError: the input is a bag, `maxlen` is too short for the convolutions, or `embedding` is below 1.
     """
-    _shrinks(inputs, kernel_size * (1 + pool + pool * pool) - pool - 1)
+    _require_length(inputs, kernel_size * (1 + pool + pool * pool) - pool - 1)
     conv: dict[str, Any] = {"kernel_size": kernel_size, "activation": "relu"}
     parts = (
         _vectors(inputs, embedding_trainable) if vectors else _embedding(inputs, embedding),
@@ -347,23 +252,22 @@ def _recurrent(
     recurrent_dropout: float,
     name: str | None = None,
 ) -> keras.Model:
-    _at_least(1, units=units, layers=layers)
-    drop = _rate(dropout=dropout, recurrent_dropout=recurrent_dropout)
+    check_at_least(1, units=units, layers=layers)
+    rates = check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout)
     words = _words(inputs)
-    seen = _embedding(inputs, embedding)(words)
-    make = getattr(quick, _CELLS[cell])
-    starts = quick.LeadingZeros()(words)
+    x = _embedding(inputs, embedding)(words)
+    layer_class = _CELLS[cell]
+    starts = LeadingZeros()(words)
     for number in range(layers):
-        seen = make(units, **drop, return_sequences=number < layers - 1)(seen, starts=starts)
-    return keras.Model(words, _output(inputs)(seen), name=name or cell)
+        x = layer_class(units, **rates, return_sequences=number < layers - 1)(x, starts=starts)
+    return keras.Model(words, _output(inputs)(x), name=name or cell)
 
 
 def _input(inputs: InputSpec) -> Any:
     return keras.Input(inputs.shape, dtype="int32")
 
 
-def _in_order(inputs: InputSpec) -> None:
-    """Raise UsageError if the input is a bag, for models that need word order."""
+def _require_order(inputs: InputSpec) -> None:
     if inputs.extra["vectorization"] != "sequence":
         raise UsageError(
             f"this model takes words in their order, and vectorization is {inputs.extra['vectorization']}: set "
@@ -372,8 +276,8 @@ def _in_order(inputs: InputSpec) -> None:
 
 
 def _words(inputs: InputSpec) -> Any:
-    """Return the input of a model that needs word order."""
-    _in_order(inputs)
+    """Return the input of a model that needs word order, or raise UsageError if it is a bag."""
+    _require_order(inputs)
     return _input(inputs)
 
 
@@ -384,7 +288,7 @@ def _output(inputs: InputSpec) -> keras.layers.Layer:
 
 
 def _embedding(inputs: InputSpec, dimension: int) -> keras.layers.Layer:
-    _at_least(1, embedding=dimension)
+    check_at_least(1, embedding=dimension)
     return keras.layers.Embedding(inputs.extra["features"], dimension)
 
 
@@ -402,26 +306,9 @@ def _vectors(inputs: InputSpec, trainable: bool) -> keras.layers.Layer:
     return layer
 
 
-def _at_least(least: int, **values: int) -> None:
-    for name, value in values.items():
-        if value < least:
-            raise UsageError(f"setting {name} must be at least {least}, received {value}")
-
-
-def _rate(**rates: float) -> dict[str, float]:
-    """Validate dropout rates and return them as keyword arguments.
-
-    Keras's recurrent layers silently clip a rate that is out of range.
-    """
-    for name, rate in rates.items():
-        if not 0 <= rate < 1:
-            raise UsageError(f"setting {name} must be at least 0 and below 1, received {rate}")
-    return rates
-
-
-def _shrinks(inputs: InputSpec, needed: int) -> None:
+def _require_length(inputs: InputSpec, needed: int) -> None:
     """Raise UsageError if `maxlen` is too short for a model's convolutions and pooling."""
-    _in_order(inputs)
+    _require_order(inputs)
     maxlen = inputs.extra["maxlen"]
     if maxlen < needed:
         raise UsageError(f"maxlen={maxlen} is too short for the model's convolutions: it needs {needed}; raise maxlen")
