@@ -281,5 +281,5 @@ def _same_day(stamp: int, months: np.ndarray) -> np.ndarray:
     month = moment.astype("datetime64[M]")
     first = (month + months.astype("timedelta64[M]")).astype("datetime64[M]")
     days = (moment - month).astype("timedelta64[us]")
-    last = (first + 1).astype("datetime64[us]") - np.timedelta64(1, "D")
+    last = (first + np.timedelta64(1, "M")).astype("datetime64[us]") - np.timedelta64(1, "D")
     return np.minimum(first.astype("datetime64[us]") + days, last + days % np.timedelta64(1, "D")).astype(np.int64)

@@ -211,7 +211,8 @@ def check_calendar(names: Sequence[str]) -> tuple[str, ...]:
 
 def _days_in(units: np.ndarray) -> np.ndarray:
     """Return the number of days in each month or year."""
-    return ((units + 1).astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
+    following = units + np.timedelta64(1, np.datetime_data(units.dtype)[0])
+    return (following.astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
 
 
 def _divides(unit: float, length: float) -> bool:

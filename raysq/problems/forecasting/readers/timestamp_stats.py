@@ -188,7 +188,8 @@ def _month_days(stamps: np.ndarray) -> list[int]:
     """Count the timestamps on the first, last, first business and last business day of their months."""
     days = stamps.astype("datetime64[us]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")
-    first, last = months.astype("datetime64[D]"), (months + 1).astype("datetime64[D]") - 1
+    first = months.astype("datetime64[D]")
+    last = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
     wanted = (first, last, np.busday_offset(first, 0, roll="forward"), np.busday_offset(last, 0, roll="backward"))
     return [int((days == day).sum()) for day in wanted]
 
