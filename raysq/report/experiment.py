@@ -16,14 +16,13 @@ class Experiment:
     """A search as stored in its directory.
 
     Attributes:
-        directory: The directory.
         about: Content of `experiment.json`: task, model, data, space, defaults and requested options.
         trials: One mapping per trial, best first.
         best: Content of `best.json`, or None before the search has ended.
         refit: Content of `refit.json`, or None.
         records: Records by epoch of each trial's run, by the trial's number.
         missing: A message for each part that is left out because a file is damaged.
-        trust: Whether runs that this home has not made are trusted. Defaults to False.
+        trust: Whether runs that this home has not made are trusted.
     """
 
     directory: Path
@@ -37,7 +36,6 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """The directory's name."""
         return self.directory.name
 
     @property
@@ -88,14 +86,7 @@ def is_experiment(directory: Path) -> bool:
 
 
 def open_experiment(directory: Path, *, trust: bool = False) -> Experiment:
-    """Read a search, finished or not.
-
-    Args:
-        directory: The search's directory.
-        trust: Whether to trust the search and its runs. Defaults to False.
-
-    Returns:
-        The search. Damaged parts are left out and described in `missing`.
+    """Read a search, finished or not. Damaged parts are left out and described in `missing`.
 
     Raises:
         DataError: If the directory holds no search, a newer raysq wrote it, or a file cannot be read.
@@ -105,26 +96,26 @@ def open_experiment(directory: Path, *, trust: bool = False) -> Experiment:
     if not trust:
         check_links(directory)
     about = files.read_about(directory)
-    found = Experiment(directory, about, [], trust=trust)
+    experiment = Experiment(directory, about, [], trust=trust)
     try:
         trials = files.read_trials(directory)
     except DamagedError as error:
         trials = None
-        found.missing.append(f"The trials are taken from their runs: {error}")
-    found.trials = _from_runs(found) if trials is None else trials
+        experiment.missing.append(f"The trials are taken from their runs: {error}")
+    experiment.trials = _from_runs(experiment) if trials is None else trials
     for name, read in (("best", files.read_best), ("refit", files.read_refit)):
         try:
-            setattr(found, name, read(directory))
+            setattr(experiment, name, read(directory))
         except DamagedError as error:
-            found.missing.append(f"What needs the file is left out: {error}")
-    for trial in found.trials:
+            experiment.missing.append(f"What needs the file is left out: {error}")
+    for trial in experiment.trials:
         try:
-            run = _open_run(found, trial.get("run"))
+            run = _open_run(experiment, trial.get("run"))
             if run is not None:
-                found.records[trial["number"]] = run.metrics()
+                experiment.records[trial["number"]] = run.metrics()
         except RaysqError as error:
-            found.missing.append(f"What needs the run of trial {trial['number']} is left out: {error}")
-    return found
+            experiment.missing.append(f"What needs the run of trial {trial['number']} is left out: {error}")
+    return experiment
 
 
 def _from_runs(experiment: Experiment) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ class Node:
 
 def node_of(values: Mapping[str, Any]) -> Node:
     """Return a node from the values of `Node.to_json`."""
-    inner = tuple(node_of(one) for one in values["inner"])
+    inner = tuple(node_of(node) for node in values["inner"])
     return Node(**{**values, "inputs": tuple(values["inputs"]), "inner": inner})
 
 
@@ -45,9 +45,6 @@ def read_graph(model: Any) -> tuple[Node, ...]:
 
     Sequential and functional models give their graph. The connections of a subclassed model are unknown, so its layers
     have no inputs.
-
-    Args:
-        model: A built Keras model.
 
     Returns:
         The layers, in the model's order.
@@ -68,13 +65,13 @@ def read_graph(model: Any) -> tuple[Node, ...]:
 
 def _flows(entries: Any, layers: set[str]) -> dict[str, tuple[str, ...]]:
     """Return the input layers of each layer. Operations such as slices pass on their own inputs."""
-    found: dict[str, tuple[str, ...]] = {}
+    inputs: dict[str, tuple[str, ...]] = {}
     for entry in entries:  # inputs are listed before the layers that read them
         names: list[str] = []
         for name in _sources(entry["inbound_nodes"]):
-            names += [name] if name in layers else found.get(name, ())
-        found[entry["config"]["name"]] = tuple(dict.fromkeys(names))
-    return found
+            names += [name] if name in layers else inputs.get(name, ())
+        inputs[entry["config"]["name"]] = tuple(dict.fromkeys(names))
+    return inputs
 
 
 def _subclassed(model: Any) -> bool:
@@ -135,16 +132,16 @@ _DETAILS = (
 
 def _detail(layer: Any) -> str:
     config = layer.get_config()
-    said = []
+    parts = []
     for key, form in _DETAILS:
         value = config.get(key)
         if isinstance(value, (list, tuple)):
-            value = " \u00d7 ".join(str(one) for one in value)
+            value = " \u00d7 ".join(str(size) for size in value)
         # Values that most layers share are left out.
         if value in (None, 0, 0.0, "linear") or (key == "activation" and value == "tanh") or isinstance(value, dict):
             continue
-        said.append(form.format(value).replace("1 units", "1 unit") if value == 1 else form.format(value))
-    return ", ".join(said)
+        parts.append(form.format(value).replace("1 units", "1 unit") if value == 1 else form.format(value))
+    return ", ".join(parts)
 
 
 def _output(layer: Any) -> str:
@@ -153,7 +150,7 @@ def _output(layer: Any) -> str:
     except (AttributeError, ValueError):
         return ""
     outputs = output if isinstance(output, (list, tuple)) else [output]
-    return ", ".join(_shape(getattr(one, "shape", None)) for one in outputs)
+    return ", ".join(_shape(getattr(output, "shape", None)) for output in outputs)
 
 
 def _shape(shape: Any) -> str:

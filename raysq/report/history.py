@@ -61,6 +61,7 @@ def plot_history(records: Sequence[Mapping[str, Any]], path: Path, *, title: str
     path.write_bytes(png(Drawing(spec, title), _WIDTH, _SCALE))
 
 
-def _by_name(names: Sequence[str], *looks: Any, **more: Any) -> dict[str, Any]:
+def _by_name(names: Sequence[str], *styles: Any, **properties: Any) -> dict[str, Any]:
     """Encode line names by a visual channel. The first value is dropped for a run without training loss."""
-    return {"field": "name", "type": "nominal", "scale": {"domain": names, "range": looks[-len(names) :]}, **more}
+    scale = {"domain": names, "range": styles[-len(names) :]}
+    return {"field": "name", "type": "nominal", "scale": scale, **properties}

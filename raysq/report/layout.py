@@ -37,7 +37,7 @@ class Plan:
     arrows: tuple[tuple[tuple[float, float], ...], ...]
 
 
-def place(nodes: Sequence[Node]) -> Plan:
+def arrange(nodes: Sequence[Node]) -> Plan:
     """Place the nodes of a graph in rows.
 
     If no connections are known, nodes are placed below each other in order.
@@ -81,7 +81,7 @@ def _draft(node: Node) -> Box:
     # The first line is bold.
     width = max(text_width(text) * (1 if row else 1.1) for row, text in enumerate(lines)) + 2 * PAD
     height = LINE * len(lines) + PAD
-    inner = place(node.inner) if node.inner else None
+    inner = arrange(node.inner) if node.inner else None
     if inner is not None:
         width, height = max(width, inner.width + 2 * PAD), height + inner.height + PAD
     return Box(node, 0.0, 0.0, max(width, 150.0), height, lines, inner)
@@ -128,12 +128,12 @@ def _order(rows: list[list[str]], chains: Sequence[tuple[str, ...]]) -> None:
             below.setdefault(source, []).append(target)
 
     def sort(row: list[str], neighbors: Mapping[str, list[str]], beside: list[str]) -> None:
-        place = {name: (number + 0.5) / len(beside) for number, name in enumerate(beside)}
+        position = {name: (number + 0.5) / len(beside) for number, name in enumerate(beside)}
         own = {name: (number + 0.5) / len(row) for number, name in enumerate(row)}
 
         def mean(name: str) -> float:
-            known = [place[other] for other in neighbors.get(name, []) if other in place]
-            return sum(known) / len(known) if known else own[name]
+            positions = [position[other] for other in neighbors.get(name, []) if other in position]
+            return sum(positions) / len(positions) if positions else own[name]
 
         row.sort(key=mean)
 

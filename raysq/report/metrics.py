@@ -43,16 +43,16 @@ class Metric:
     def brief(self) -> str:
         """The short name for a column heading, such as "MAE (°C)", "MAE (normalized)" or "MAE 24h"."""
         base, _, output = self.name.removesuffix("_original").partition("_")
-        said = f"{base.upper()} {output}".strip() if base in _BRIEF else self.words
+        name = f"{base.upper()} {output}".strip() if base in _BRIEF else self.words
         unit = "normalized" if self.normalized else self.unit
-        return f"{said} ({unit})" if unit else said
+        return f"{name} ({unit})" if unit else name
 
     @property
     def higher_is_better(self) -> bool:
         """Whether higher values are better, as for accuracy. False for errors and losses."""
         return any(word in self.name for word in _HIGHER)
 
-    def say(self, value: float) -> str:
+    def format(self, value: float) -> str:
         """Format a value with its unit."""
         return f"{number(value)}{f' {self.unit}' if self.unit else ''}"
 
@@ -82,26 +82,14 @@ def metrics_of(metrics: Mapping[str, float], unit: str | None) -> list[Metric]:
 
 
 def primary(metrics: Mapping[str, float], unit: str | None) -> Metric | None:
-    """Return the primary metric, denormalized if possible.
-
-    Args:
-        metrics: Values by name with the split, such as "val_mae".
-        unit: The target's own unit.
-
-    Returns:
-        The metric, or None if `metrics` holds none.
-    """
-    found = metrics_of(metrics, unit)
-    return found[0] if found else None
+    """Return the primary metric, denormalized if possible, or None if there is none. See `metrics_of`."""
+    return next(iter(metrics_of(metrics, unit)), None)
 
 
 def compare(value: float, other: float, metric: Metric) -> str:
     """Describe a value relative to another, such as "21.3 % below", "0.12 above" or "equal to".
 
-    Args:
-        value: The value to describe.
-        other: The value to compare with.
-        metric: The metric of both values. The difference is relative for errors, and absolute where higher is better.
+    The difference is relative for errors, and absolute where higher is better.
 
     Example:
         >>> compare(0.5, 0.5, Metric("mae"))
@@ -117,7 +105,7 @@ def compare(value: float, other: float, metric: Metric) -> str:
 
 
 def verdict(
-    name: str, metrics: Mapping[str, float], references: Mapping[str, Mapping[str, float]], unit: str | None
+    name: str, metrics: Mapping[str, float], baselines: Mapping[str, Mapping[str, float]], unit: str | None
 ) -> str:
     """Summarize a model's primary metric and its relation to each baseline in one sentence.
 
@@ -126,7 +114,7 @@ def verdict(
     Args:
         name: The model's or run's name.
         metrics: Values by name with the split, such as "test_mae".
-        references: Metrics of the baselines by name.
+        baselines: Metrics of the baselines by name.
         unit: The target's own unit.
     """
     metric = primary(metrics, unit)
@@ -135,14 +123,16 @@ def verdict(
     split = "test" if f"test_{metric.name}" in metrics else "val"
     key = f"{split}_{metric.name}"
     where = "on the test split" if split == "test" else "on the validation split"
-    sentence = f"The {metric.words} of {name} {where} is {metric.say(metrics[key])}"
-    said = [
-        f"{compare(metrics[key], other[key], metric)} {reference} ({metric.say(other[key])})"
-        for reference, other in references.items()
-        if key in other and reference != name
+    sentence = f"The {metric.words} of {name} {where} is {metric.format(metrics[key])}"
+    comparisons = [
+        f"{compare(metrics[key], other[key], metric)} {baseline} ({metric.format(other[key])})"
+        for baseline, other in baselines.items()
+        if key in other and baseline != name
     ]
-    listed = ", ".join(said[:-1]) + (" and " if said[1:] else "") + said[-1] if said else ""
-    return f"{sentence}: {listed}." if said else f"{sentence}."
+    if not comparisons:
+        return f"{sentence}."
+    *others, last = comparisons
+    return f"{sentence}: {', '.join(others)}{' and ' if others else ''}{last}."
 
 
 def leaderboards(evaluation: Mapping[str, Mapping[str, float]], own: str, unit: str | None) -> list[Table]:
@@ -188,15 +178,7 @@ def leaderboards(evaluation: Mapping[str, Mapping[str, float]], own: str, unit: 
 
 
 def rank(metrics: Mapping[str, float], metric: Metric | None) -> float:
-    """Return a sort key that is lower for better models by validation.
-
-    Args:
-        metrics: A model's values by name with the split.
-        metric: The metric to rank by.
-
-    Returns:
-        The key, which is infinite without a metric or a validation score.
-    """
+    """Return a sort key that is lower for better models by validation, and infinite without a validation score."""
     if metric is None or f"val_{metric.name}" not in metrics:
         return float("inf")
     value = metrics[f"val_{metric.name}"]

@@ -5,24 +5,16 @@ from collections.abc import Sequence
 
 from raysq.display.numbers import number
 from raysq.report.graph import Node
-from raysq.report.layout import LINE, PAD, Plan, place
+from raysq.report.layout import LINE, PAD, Plan, arrange
 from raysq.report.markup import Markup, coordinate, join, tag
 
 _MARGIN = 4.0
 
 
 def draw_model(nodes: Sequence[Node], title: str) -> Markup:
-    """Draw the model as one SVG diagram.
-
-    Args:
-        nodes: The model's layers, from `read_graph`.
-        title: The model's name, used in the text alternative.
-
-    Returns:
-        A scrollable `div` that holds the SVG.
-    """
-    plan = place(nodes)
-    layers = "; ".join(_say(node) for node in nodes)
+    """Draw the model as one SVG diagram in a scrollable `div`. The title is part of the text alternative."""
+    plan = arrange(nodes)
+    layers = "; ".join(_describe(node) for node in nodes)
     label = f"Model {title}, {number(total(nodes))} parameters: {layers}."
     size = {"width": math.ceil(plan.width + 2 * _MARGIN), "height": math.ceil(plan.height + 2 * _MARGIN)}
     box = f"0 0 {size['width']} {size['height']}"
@@ -35,7 +27,7 @@ def total(nodes: Sequence[Node]) -> int:
     return sum(node.parameters for node in nodes)
 
 
-def _say(node: Node) -> str:
+def _describe(node: Node) -> str:
     detail = f" ({node.detail})" if node.detail else ""
     shape = f", output {node.shape}" if node.shape else ""
     return f"{node.kind}{detail}{shape}, {number(node.parameters)} parameters"
@@ -58,17 +50,8 @@ def _draw(plan: Plan, x: float, y: float) -> Markup:
             head = PAD / 2 + LINE * len(box.lines) + PAD / 2
             across = left + (box.width - box.inner.width) / 2
             frame_x, frame_y = left + PAD / 2, top + head - PAD / 2
-            parts.append(
-                tag(
-                    "rect",
-                    class_="f",
-                    x=frame_x,
-                    y=frame_y,
-                    width=box.width - PAD,
-                    height=box.inner.height + PAD,
-                    rx=5,
-                )
-            )
+            size = {"width": box.width - PAD, "height": box.inner.height + PAD}
+            parts.append(tag("rect", class_="f", x=frame_x, y=frame_y, **size, rx=5))
             parts.append(_draw(box.inner, across, top + head))
     return join(*parts)
 
@@ -78,8 +61,8 @@ def _draw_arrow(points: list[tuple[float, float]]) -> Markup:
     (x, y), *others = points
     path = [f"M{coordinate(x)} {coordinate(y)}"]
     end = len(others) - 1
-    for place_, (across, down) in enumerate(others):
-        stop = down - 6 if place_ == end else down
+    for index, (across, down) in enumerate(others):
+        stop = down - 6 if index == end else down
         if abs(across - x) < 0.5:
             path.append(f"L{coordinate(across)} {coordinate(stop)}")
         else:

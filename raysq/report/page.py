@@ -1,6 +1,7 @@
 """Write the self-contained HTML file of `raysq report` about a run, several runs, or a search."""
 
 import hashlib
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -71,10 +72,10 @@ def write_report(
         raise UsageError(f"--output must end in .html, received {str(output)!r}")
     if not targets:
         raise UsageError("report needs a run or a search: `raysq runs` lists them")
-    found, damaged = _find_all(targets, trust)
+    sources, damaged = _find_all(targets, trust)
     messages: list[str] = []
-    folders = [one for one in found if isinstance(one, Path)]
-    runs = [one for one in found if isinstance(one, Run)]
+    folders = [source for source in sources if isinstance(source, Path)]
+    runs = [source for source in sources if isinstance(source, Run)]
     if folders and len(targets) > 1:
         raise UsageError("report takes runs, or one search by itself: give each search its own report")
     if folders:
@@ -83,26 +84,27 @@ def write_report(
         messages = list(dict.fromkeys(experiment.missing))
         path = folders[0] / "report.html"
     elif len(targets) == 1:
-        only = analyze(runs[0], options=options)
-        title, heading, parts = runs[0].name, run_heading(only), run_parts(only)
-        messages = [only.refused] if only.refused else []
+        analysis = analyze(runs[0], options=options)
+        title, heading, parts = runs[0].name, run_heading(analysis), run_parts(analysis)
+        messages = [analysis.refused] if analysis.refused else []
         path = runs[0].directory / "report.html"
     else:
         unique = list({run.directory.resolve(): run for run in runs}.values())
-        studies = []
+        analyses = []
         for run in unique:
             try:
-                studies.append(analyze(run, options=options))
+                analyses.append(analyze(run, options=options))
             except DamagedError as error:
                 damaged.append(error)
-        if not studies:
+        if not analyses:
             raise damaged[0]
         messages = [f"A run is left out: {error}" for error in damaged]
-        title, heading, parts = comparison(studies, messages)
-        messages += [one.refused for one in studies if one.refused]
+        title, heading, parts = comparison(analyses, messages)
+        messages += [analysis.refused for analysis in analyses if analysis.refused]
         path = home() / "reports" / f"{_name(unique)}.html"
     path = Path(output) if output is not None else path
-    _write(path, page(title, heading, parts))
+    with atomic_write(path, "choose another --output") as partial:
+        partial.write_text(page(title, heading, parts), encoding="utf-8")
     for message in messages:
         on_message(message)
     return path
@@ -110,16 +112,16 @@ def write_report(
 
 def _find_all(targets: Sequence[Run | str | Path], trust: bool) -> tuple[list[Run | Path], list[DamagedError]]:
     """Return the runs and search directories, and the errors of damaged targets if others can be shown."""
-    found: list[Run | Path] = []
+    sources: list[Run | Path] = []
     damaged: list[DamagedError] = []
     for target in targets:
         try:
-            found.append(_find(target, trust))
+            sources.append(_find(target, trust))
         except DamagedError as error:
             damaged.append(error)
-    if not found:
+    if not sources:
         raise damaged[0]
-    return found, damaged
+    return sources, damaged
 
 
 def _find(target: Run | str | Path, trust: bool) -> Run | Path:
@@ -155,19 +157,13 @@ def _name(runs: Sequence[Run]) -> str:
 
 
 def page(title: str, heading: Markup, parts: Sequence[Markup]) -> str:
-    """Return the complete HTML file.
-
-    Args:
-        title: The page's title, as plain text.
-        heading: The content of the page's header.
-        parts: The page's sections, in order. Their `h2` headings become the table of contents.
-    """
-    links = [tag("a", text, href=f"#{name}") for name, text in _headings(parts)]
+    """Return the complete HTML file. The `h2` headings of the parts become the table of contents."""
+    links = [join(tag("a", text, href=f"#{name}"), "\n") for name, text in _headings(parts)]
     now = datetime.now(UTC)
     main = tag(
         "main",
         tag("header", heading),
-        tag("nav", *_spaced(links), aria_label="Contents") if links else None,
+        tag("nav", *links, aria_label="Contents") if links else None,
         *parts,
         tag("footer", f"Written by raysq {__version__} on {now:%Y-%m-%d} at {now:%H:%M} UTC.", _HELP),
     )
@@ -186,16 +182,5 @@ def page(title: str, heading: Markup, parts: Sequence[Markup]) -> str:
     )
 
 
-def _spaced(links: Sequence[Markup]) -> list[Markup]:
-    return [join(link, "\n") for link in links]
-
-
 def _headings(parts: Sequence[Markup]) -> list[tuple[str, Markup]]:
-    import re
-
     return [(name, Markup(text)) for part in parts for name, text in re.findall(r'<h2 id="([^"]+)">(.*?)</h2>', part)]
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path, "choose another --output") as partial:
-        partial.write_text(text, encoding="utf-8")

@@ -16,7 +16,8 @@ _TILE = 112  # pixels; images of at most this width are arranged in columns
 
 def draw_pictures(item: Pictures) -> Markup:
     """Draw images side by side, or below each other for `item.rows`, each with its caption below it."""
-    small = len(item.pictures) > 1 and all((one.width or one.pixels.shape[1]) <= _TILE for one in item.pictures)
+    widest = max((picture.width or picture.pixels.shape[1] for picture in item.pictures), default=0)
+    small = len(item.pictures) > 1 and widest <= _TILE
     form = "pictures rows" if item.rows else "pictures tiles" if small else "pictures"
     drawn = tag("div", *map(_draw, item.pictures), class_=form)
     return tag("figure", tag("figcaption", item.title) if item.title else None, drawn, class_="wide")

@@ -26,14 +26,9 @@ from raysq.report.trials import (
 
 
 def search_page(experiment: Experiment, options: Mapping[str, Any]) -> tuple[str, Markup, list[Markup]]:
-    """Build the report of a search.
+    """Return the title, heading and sections of a search's report.
 
-    Args:
-        experiment: The search. What cannot be shown is added to `experiment.missing`.
-        options: Options of the report of the best trial's run.
-
-    Returns:
-        The page's title, heading and sections.
+    What cannot be shown is added to `experiment.missing`.
     """
     run = experiment.run_of(experiment.best) if experiment.best else None
     if run is None and experiment.scored:
@@ -70,32 +65,30 @@ def _verdict(experiment: Experiment) -> str:
     if not scored:
         return f"None of {len(experiment.trials)} trials has a score yet."
     best = scored[0]
-    said = f"Of {len(experiment.trials)} trials the best reached a {SCORE} of {number(best['val_loss'])}"
+    text = f"Of {len(experiment.trials)} trials the best reached a {SCORE} of {number(best['val_loss'])}"
     default = next((trial for trial in scored if experiment.is_default(trial)), None)
     if default is best:
-        return said + " with the defaults: nothing that was tried is better."
+        return text + " with the defaults: nothing that was tried is better."
     if default is not None:
         below = 100 * (1 - best["val_loss"] / default["val_loss"])
-        said += f", {below:.1f}\u202f% below the defaults ({number(default['val_loss'])})"
-    return said + ". It was chosen by the validation split; the test split took no part in the choice."
+        text += f", {below:.1f}\u202f% below the defaults ({number(default['val_loss'])})"
+    return text + ". It was chosen by the validation split; the test split took no part in the choice."
 
 
 def _unfinished(experiment: Experiment, best: Analysis | None) -> list[str]:
-    said = []
-    asked = (experiment.about.get("asked") or {}).get("trials")
+    messages = []
     if experiment.best is None:
-        of = f" of {asked}" if asked else ""
-        said.append(
-            f"The search has not ended: {len(experiment.trials)}{of} trials have begun. The same command continues it."
-        )
+        requested = (experiment.about.get("asked") or {}).get("trials")
+        begun = f"{len(experiment.trials)} of {requested}" if requested else f"{len(experiment.trials)}"
+        messages.append(f"The search has not ended: {begun} trials have begun. The same command continues it.")
     states = [trial["state"] for trial in experiment.trials]
     for state in ("failed", "interrupted", "out of time"):
         count = states.count(state)
         if count:
-            said.append(f"{count} of {len(states)} trials: {state}.")
+            messages.append(f"{count} of {len(states)} trials: {state}.")
     if experiment.trials and best is None and experiment.scored and not experiment.missing:
-        said.append("The best trial's run is gone: what needs it is left out.")
-    return [*said, *dict.fromkeys(experiment.missing)]
+        messages.append("The best trial's run is gone: what needs it is left out.")
+    return [*messages, *dict.fromkeys(experiment.missing)]
 
 
 def _figures(experiment: Experiment, best: Analysis | None) -> list[Figure]:
@@ -108,7 +101,7 @@ def _figures(experiment: Experiment, best: Analysis | None) -> list[Figure]:
     if experiment.best is not None:
         figures.append(Figure("The search took", seconds(experiment.best["seconds"])))
     if best is not None:
-        figures += [one for one in run_figures(best) if one.label.startswith("Test ")]
+        figures += [figure for figure in run_figures(best) if figure.label.startswith("Test ")]
     return figures
 
 
@@ -143,10 +136,9 @@ def _refit(experiment: Experiment) -> Markup | None:
     refit = experiment.refit
     if not refit:
         return None
-    unit = _unit(experiment)
-    every = {key: 0.0 for row in refit["rows"] for key in row["metrics"]}
-    metrics = [metric for metric in metrics_of(every, unit) if metric.name != "loss"]
-    columns = [(split, m) for m in metrics[:2] for split in ("test", "val") if f"{split}_{m.name}" in every]
+    measured = {key: 0.0 for row in refit["rows"] for key in row["metrics"]}
+    metrics = [metric for metric in metrics_of(measured, _unit(experiment)) if metric.name != "loss"]
+    columns = [(split, m) for m in metrics[:2] for split in ("test", "val") if f"{split}_{m.name}" in measured]
     rows: list[list[Any]] = []
     charts = []
     for row in refit["rows"]:
@@ -154,7 +146,7 @@ def _refit(experiment: Experiment) -> Markup | None:
         for split, metric in columns:
             figures = row["metrics"].get(f"{split}_{metric.name}")
             cells.append(f"{number(figures['mean'])} \u00b1 {number(figures['std'], 2)}" if figures else None)
-        rows.append([*cells, ", ".join(_last(path) for path in row["runs"])])
+        rows.append([*cells, ", ".join(path.rstrip("/").rsplit("/", 1)[-1] for path in row["runs"])])
     heads = ["settings", *(f"{split} {m.brief}" for split, m in columns), "runs"]
     if columns:
         charts.append(_seeds(refit, *columns[0]))
@@ -162,10 +154,6 @@ def _refit(experiment: Experiment) -> Markup | None:
         f"Trained with {len(refit['seeds'])} seeds: mean \u00b1 standard deviation, and below the value of each seed."
     )
     return part("Refit", draw_table(Table(heads, rows)), draw_items(charts), note=note)
-
-
-def _last(path: str) -> str:
-    return path.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _seeds(refit: Mapping[str, Any], split: str, metric: Metric) -> Scatter:

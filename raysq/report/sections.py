@@ -41,14 +41,7 @@ def draw_section(section: Section, *, level: int = 2) -> Markup:
 
 
 def part(title: str, *content: object, note: str = "", level: int = 2) -> Markup:
-    """Wrap content in a section of the page.
-
-    Args:
-        title: The heading.
-        content: Markup or text of the section.
-        note: A remark below the heading. Defaults to none.
-        level: Level of the heading. Headings of level 2 appear in the table of contents.
-    """
+    """Wrap markup or text in a section of the page. Headings of level 2 appear in the table of contents."""
     remark = tag("p", note, class_="note") if note else None
     return tag("section", tag(f"h{level}", title, id=anchor(title) if level == 2 else None), remark, *content)
 
@@ -94,15 +87,10 @@ def _draw_plain(item: Item) -> Markup:
 
 def draw_figures(item: Figures) -> Markup:
     """Draw key figures in a row."""
-    boxes = [
-        tag(
-            "div",
-            tag("dt", figure.label),
-            tag("dd", figure.value),
-            tag("dd", figure.note, class_="note") if figure.note else None,
-        )
-        for figure in item.figures
-    ]
+    boxes = []
+    for figure in item.figures:
+        note = tag("dd", figure.note, class_="note") if figure.note else None
+        boxes.append(tag("div", tag("dt", figure.label), tag("dd", figure.value), note))
     return tag("dl", *boxes, class_="figures")
 
 
@@ -121,12 +109,9 @@ def draw_chart(chart: Chart) -> Markup:
 
 
 def draw_responsive(drawing: Drawing, wide: bool, *, width: int = _HALF) -> Markup:
-    """Draw a chart for wide and narrow screens, with its specification for the page's script.
+    """Draw a chart with its specification for the page's script.
 
-    Args:
-        drawing: The chart.
-        wide: Whether the chart has the page's full width; then it has a second version for narrow screens.
-        width: Width of a chart that is not wide, in pixels.
+    A `wide` chart has the page's full width, and a second version for narrow screens. Others have a width in pixels.
     """
     if not wide:
         return tag("div", static_svg(drawing, width), live_chart(drawing, width), class_="chart")
@@ -140,15 +125,7 @@ def draw_responsive(drawing: Drawing, wide: bool, *, width: int = _HALF) -> Mark
 def figure(
     title: str, *pictures: Markup, legend: Markup | None = None, below: Sequence[object] = (), wide: bool = False
 ) -> Markup:
-    """Combine pictures with a caption, a legend and further content in one figure.
-
-    Args:
-        title: The caption, may be empty.
-        pictures: The pictures, in order.
-        legend: The legend above the pictures. Defaults to none.
-        below: Content below the pictures; empty parts are left out. Defaults to none.
-        wide: Whether the figure has the page's full width. Defaults to False.
-    """
+    """Combine pictures with a caption, a legend above them and further content below them in one figure."""
     caption = tag("figcaption", title) if title else None
     rest = (part or None for part in below)
     return tag("figure", caption, legend, *pictures, *rest, class_="wide" if wide else None)
@@ -178,15 +155,15 @@ def _data(chart: Chart) -> Markup | None:
             columns.append([int(count) for count in chart.counts])
     elif isinstance(chart, LineChart):
         named = [line for line in chart.lines if line.name]
-        places = [axis_values(line.x)[0] for line in named]
+        positions = [axis_values(line.x)[0] for line in named]
         moments = any(axis_values(line.x)[1] for line in named)
-        if not named or moments or max(map(len, places)) > _DATA_ROWS or len(named) > 8:
+        if not named or moments or max(map(len, positions)) > _DATA_ROWS or len(named) > 8:
             return None
-        x = sorted({float(value) for one in places for value in one})
+        x = sorted({float(value) for x in positions for value in x})
         heads = [chart.x_label or "x", *(line.name for line in named)]
         columns = [[int(value) if value == int(value) else value for value in x]]
-        for line, place in zip(named, places, strict=True):
-            at = dict(zip(place.tolist(), _cells(line.y), strict=True))
+        for line, x_values in zip(named, positions, strict=True):
+            at = dict(zip(x_values.tolist(), _cells(line.y), strict=True))
             columns.append([at.get(value) for value in x])
     elif isinstance(chart, Matrix):
         heads = [chart.row_label, *chart.labels]

@@ -14,7 +14,7 @@ _LONG = 44  # characters above which a cell may wrap
 
 def draw_table(table: Table) -> Markup:
     """Draw a table in a box that scrolls horizontally on narrow pages."""
-    columns = [[row[place] for row in table.rows] for place in range(len(table.columns))]
+    columns = [[row[index] for row in table.rows] for index in range(len(table.columns))]
     numeric = [_numeric(cells) for cells in columns]
     texts = [column_texts(cells) for cells in columns]
     head = tag(
@@ -25,16 +25,16 @@ def draw_table(table: Table) -> Markup:
         ),
     )
     body = []
-    for place in range(len(table.rows)):
+    for index in range(len(table.rows)):
         cells = []
-        for column, (right, written) in enumerate(zip(numeric, texts, strict=True)):
-            text = written[place]
+        for column, (right, column_text) in enumerate(zip(numeric, texts, strict=True)):
+            text = column_text[index]
             if column == 0 and not right:
                 cells.append(tag("th", text, scope="row"))
             else:
                 css = "d" if right else "w" if len(text) > _LONG else None
                 cells.append(tag("td", text, class_=css))
-        body.append(tag("tr", *cells, class_="best" if place in table.highlight else None))
+        body.append(tag("tr", *cells, class_="best" if index in table.highlight else None))
     caption = tag("caption", table.title) if table.title else None
     # A scrolling box must be reachable with the keyboard.
     attributes: dict[str, Any] = {"role": "region", "aria_label": table.title or "table", "tabindex": "0"}

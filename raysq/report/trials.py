@@ -21,8 +21,7 @@ _RANGES = ("uniform", "loguniform", "randint")
 
 def setting_text(value: Any) -> str:
     """Format a setting's value for tables and axes."""
-    text = short(value)
-    return text if text else "(none)"
+    return short(value) or "(none)"
 
 
 def trials_part(experiment: Experiment) -> Markup | None:
@@ -34,11 +33,10 @@ def trials_part(experiment: Experiment) -> Markup | None:
     reasons: dict[str, list[str]] = {}
     for trial in experiment.trials:
         settings = trial["settings"]
-        said = " (defaults)" if experiment.is_default(trial) else ""
-        chosen = [setting_text(settings[name]) if name in settings else None for name in names]
+        values = [setting_text(settings[name]) if name in settings else None for name in names]
         seconds = round(trial["seconds"] or 0.0)
-        name = f"{trial['number']}{said}"
-        rows.append([name, trial["val_loss"], trial["state"], trial["epochs"], seconds, *chosen])
+        label = f"{trial['number']}{' (defaults)' if experiment.is_default(trial) else ''}"
+        rows.append([label, trial["val_loss"], trial["state"], trial["epochs"], seconds, *values])
         if trial["error"]:
             reasons.setdefault(trial["error"], []).append(str(trial["number"]))
     heads = ["trial", SCORE, "state", "epochs", "seconds", *names]
@@ -50,13 +48,13 @@ def trials_part(experiment: Experiment) -> Markup | None:
 
 
 def parallel_part(experiment: Experiment) -> Markup | None:
-    shown = _with_all(experiment)
+    shown = _with_all_settings(experiment)
     if not experiment.scored or len(shown) < 2:
         return None
     names = list(experiment.space)
     chart = Parallel(
         names=names,
-        rows=[[_place(experiment, trial, name) for name in names] for trial in shown],
+        rows=[[_axis_value(experiment, trial, name) for name in names] for trial in shown],
         scores=[score_of(trial) for trial in shown],
         log=frozenset(name for name in names if _is_log(experiment.space[name])),
         choices={name: choices for name in names if (choices := _choices(experiment, name))},
@@ -71,7 +69,7 @@ def parallel_part(experiment: Experiment) -> Markup | None:
     return part("All settings together", figure(title, *pictures, legend=parallel_legend(chart), wide=True), note=note)
 
 
-def _with_all(experiment: Experiment) -> list[dict[str, Any]]:
+def _with_all_settings(experiment: Experiment) -> list[dict[str, Any]]:
     """Return the trials that have a value for every searched setting."""
     return [trial for trial in experiment.trials if all(name in trial["settings"] for name in experiment.space)]
 
@@ -94,7 +92,7 @@ def _choices(experiment: Experiment, name: str) -> list[str]:
     return [setting_text(value) for value in values]
 
 
-def _place(experiment: Experiment, trial: Mapping[str, Any], name: str) -> Any:
+def _axis_value(experiment: Experiment, trial: Mapping[str, Any], name: str) -> Any:
     """Return a trial's setting for an axis, as text if it is one of several choices."""
     value = trial["settings"][name]
     return setting_text(value) if _choices(experiment, name) else value
@@ -104,15 +102,15 @@ def each_setting_part(experiment: Experiment) -> Markup | None:
     """Return a scatter chart of the score for each setting, or None without a scored trial."""
     if not experiment.scored:
         return None
-    trials = _with_all(experiment)
+    trials = _with_all_settings(experiment)
     scores = [score_of(trial) for trial in trials]
-    best = next((place for place, trial in enumerate(trials) if trial is experiment.scored[0]), None)
+    best = next((index for index, trial in enumerate(trials) if trial is experiment.scored[0]), None)
     pictures = []
     for name in experiment.space:
         choices = _choices(experiment, name)
         chart = Scatter(
             title=name,
-            x=[_place(experiment, trial, name) for trial in trials],
+            x=[_axis_value(experiment, trial, name) for trial in trials],
             y=scores,
             x_label=name,
             y_label=SCORE,
@@ -155,13 +153,14 @@ def space_part(experiment: Experiment) -> Markup:
     rows = []
     for name, domain in experiment.space.items():
         if domain and domain[0] in _RANGES:
-            said = f"{domain[0]} from {short(domain[1])} to {short(domain[2])}"
+            text = f"{domain[0]} from {short(domain[1])} to {short(domain[2])}"
         else:
-            said = ", ".join(map(setting_text, domain))
-        rows.append([name, said])
-    asked = {name: value for name, value in (experiment.about.get("asked") or {}).items() if value not in (None, "")}
-    asked |= {"seed": experiment.about.get("seed"), "fixed": experiment.about.get("fixed") or "nothing"}
-    how = [[name, short(value) if not isinstance(value, dict) else _pairs(value)] for name, value in asked.items()]
+            text = ", ".join(map(setting_text, domain))
+        rows.append([name, text])
+    requested = experiment.about.get("asked") or {}
+    options = {name: value for name, value in requested.items() if value not in (None, "")}
+    options |= {"seed": experiment.about.get("seed"), "fixed": experiment.about.get("fixed") or "nothing"}
+    how = [[name, _pairs(value) if isinstance(value, dict) else short(value)] for name, value in options.items()]
     tables = draw_table(Table(["setting", "searched"], rows)), draw_table(Table(["asked for", ""], how))
     return part("What was searched", *tables)
 

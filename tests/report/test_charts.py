@@ -37,7 +37,7 @@ from raysq.report.charts.lines import draw_lines, thinned
 from raysq.report.charts.parallel import Parallel, draw_parallel, parallel_legend
 from raysq.report.charts.scatter import draw_scatter
 from raysq.report.graph import Node, node_of, read_graph
-from raysq.report.layout import place
+from raysq.report.layout import arrange
 from raysq.report.markup import join
 from raysq.report.model import draw_model
 from raysq.report.sections import draw_chart, draw_section
@@ -312,7 +312,7 @@ def test_graphs_of_models_with_branches_and_models_inside():
     assert found["shared"].detail == "5 units, relu" and found["shared"].parameters == 25
     assert sum(node.parameters for node in nodes) == model.count_params()
     assert tuple(node_of(node.to_json()) for node in nodes) == nodes
-    plan = place(nodes)
+    plan = arrange(nodes)
     boxes = {box.node.name: box for box in plan.boxes}
     for one in plan.boxes:
         assert one.x >= 0 and one.x + one.width <= plan.width + 0.1 and one.y + one.height <= plan.height + 0.1
@@ -343,14 +343,14 @@ def test_a_model_class_of_ones_own_shows_its_parts():
     model(keras.ops.ones((2, 3)))
     nodes = read_graph(model)
     assert [node.parameters for node in nodes] == [16, 5] and not any(node.inputs for node in nodes)
-    first, second = place(nodes).boxes
+    first, second = arrange(nodes).boxes
     assert first.y + first.height < second.y
 
 
 def test_a_matrix_says_its_counts_and_shades_by_the_share_of_the_row():
     markup = draw_chart(Matrix("Confusion", ["neg", "<pos>"], np.array([[90, 10], [0, 0]])))
     (spec,) = specs(markup)
-    assert [(row["n"], row["told"], row["o"]) for row in rows(spec)] == [
+    assert [(row["n"], row["text"], row["o"]) for row in rows(spec)] == [
         ("90", "90 of 100 (90.0 %)", 0.52),
         ("10", "10 of 100 (10.0 %)", 0.17),
     ], "the root of the share"
@@ -387,7 +387,7 @@ def test_words_that_come_twice_have_a_column_each():
     values = np.array([[0.9, 0.0, 0.1], [0.0, 1.0, 0.0]])
     markup = draw_chart(Weights("", ["le", "le"], ["the", "cat", "the"], values, "translation", "source"))
     (spec,) = specs(markup)
-    assert [(row["r"], row["c"], row["told"]) for row in rows(spec)] == [(0, 0, "0.90"), (0, 2, "0.10"), (1, 1, "1.00")]
+    assert [(row["r"], row["c"], row["text"]) for row in rows(spec)] == [(0, 0, "0.90"), (0, 2, "0.10"), (1, 1, "1.00")]
     shown = [text for picture in element(markup).iter("svg") for text, _, _ in texts(picture)]
     assert shown.count("the") == shown.count("le") == 2
 
@@ -409,7 +409,7 @@ def test_points_without_a_value_are_crosses_and_the_best_one_is_on_top():
         "t", [1e-4, 1e-3, 1e-2], [0.5, None, 0.3], "rate", "loss", log_x=True, highlight=0, names=list("abc")
     )
     drawing = draw_scatter(chart, 200)
-    assert [row["told"] for row in drawing.spec["data"]["values"]] == [
+    assert [row["text"] for row in drawing.spec["data"]["values"]] == [
         "b: 0.001, no score",
         "c: 0.01, 0.3000",
         "a: 0.0001, 0.5000",

@@ -8,55 +8,50 @@ import numpy as np
 from raysq.display.numbers import number
 from raysq.problems.charts import Bars, Histogram
 from raysq.report.charts.line_styles import DASHES, LineStyle, area_sample, color, legend
-from raysq.report.charts.vega import HOVER, ONCE, TICKS, Drawing, places, rounded
+from raysq.report.charts.vega import HOVER, ONCE, TICKS, Drawing, categorical_axis, rounded
 from raysq.report.markup import Markup
 
 _THICKEST = 56  # maximum width of a bar in pixels
 
 
 def draw_bars(chart: Bars, height: int) -> Drawing:
-    """Convert a bar chart to Vega-Lite.
-
-    Args:
-        chart: The chart's data.
-        height: Height of the plot in pixels.
-    """
+    """Convert a bar chart with a plot of a height in pixels to Vega-Lite."""
     columns: dict[str, Any] = {"y": np.asarray(chart.values, np.float64).tolist()}
-    for place, values in enumerate(chart.references.values()):
-        columns[f"r{place}"] = np.asarray(values, np.float64).tolist()
+    for index, values in enumerate(chart.references.values()):
+        columns[f"r{index}"] = np.asarray(values, np.float64).tolist()
     if chart.counts is not None:
         columns["n"] = [int(count) for count in chart.counts]
     rows = [
-        {"x": place} | {name: rounded(values[place]) for name, values in columns.items()}
-        for place in range(len(chart.labels))
+        {"x": index} | {name: rounded(values[index]) for name, values in columns.items()}
+        for index in range(len(chart.labels))
     ]
-    params, x = places(chart.labels, chart.x_label)
+    params, x = categorical_axis(chart.labels, chart.x_label)
     y = {"type": "quantitative", "scale": {"nice": TICKS}, "axis": {"title": None, "tickCount": TICKS}}
     thick = f"min({_THICKEST}, bandwidth('x') * 0.8)"
     bar = {"type": "bar", "fill": color(0), "width": {"expr": thick}, **HOVER}
     layers = [{"mark": bar, "encoding": {"x": x, "y": {**y, "field": "y"}}}]
-    for place in range(len(chart.references)):
-        style = _reference(place)
+    for index in range(len(chart.references)):
+        style = _reference(index)
         stroke = {**style.mark("point"), "shape": "stroke", "size": {"expr": f"pow({thick} * 1.2, 2)"}, "opacity": 1}
-        layers.append({"mark": stroke, "encoding": {"x": x, "y": {**y, "field": f"r{place}"}}})
+        layers.append({"mark": stroke, "encoding": {"x": x, "y": {**y, "field": f"r{index}"}}})
     hover: dict[str, Any] = {
         "x": [chart.x_label, list(map(str, chart.labels))],
         "y": chart.name or chart.y_label or "value",
     }
-    hover |= {f"r{place}": name for place, name in enumerate(chart.references)} | {"n": "examples"}
+    hover |= {f"r{index}": name for index, name in enumerate(chart.references)} | {"n": "examples"}
     spec = {"height": height, "params": params, "data": {"values": rows}, "title": chart.y_label, "layer": layers}
     return Drawing({**spec, "usermeta": {"hover": hover}}, _describe(chart))
 
 
-def _reference(place: int) -> LineStyle:
-    return LineStyle(color(place + 1), DASHES[5] if place else (), 2.5)
+def _reference(index: int) -> LineStyle:
+    return LineStyle(color(index + 1), DASHES[5] if index else (), 2.5)
 
 
 def bars_legend(chart: Bars) -> Markup | None:
     """Return the legend of the bars and their reference lines, or None without reference lines."""
     if not chart.references:
         return None
-    lines = [(name, _reference(place).sample()) for place, name in enumerate(chart.references)]
+    lines = [(name, _reference(index).sample()) for index, name in enumerate(chart.references)]
     return legend([(chart.name or chart.y_label, area_sample(0)), *lines])
 
 
@@ -80,12 +75,7 @@ def _describe(chart: Bars) -> str:
 
 
 def draw_histogram(chart: Histogram, height: int) -> Drawing:
-    """Convert a histogram to Vega-Lite.
-
-    Args:
-        chart: The chart's data.
-        height: Height of the plot in pixels.
-    """
+    """Convert a histogram with a plot of a height in pixels to Vega-Lite."""
     edges = [rounded(edge) for edge in np.asarray(chart.edges, np.float64).tolist()]
     counts = np.asarray(chart.counts, np.float64)
     rows = [
@@ -115,7 +105,7 @@ def _mark_styles(chart: Histogram) -> list[LineStyle]:
     names = [mark.label for mark in chart.marks if mark.label]
     dashes = ((), (6, 3), (2, 3))
     order = [names.index(mark.label) if mark.label else len(names) - 1 for mark in chart.marks]
-    return [LineStyle("var(--ink)", dashes[place % len(dashes)], 1.5) for place in order]
+    return [LineStyle("var(--ink)", dashes[index % len(dashes)], 1.5) for index in order]
 
 
 def histogram_legend(chart: Histogram) -> Markup | None:

@@ -26,8 +26,8 @@ def draw_matrix(chart: Matrix) -> Drawing:
         share = count / int(sums[row])
         # The square root makes rare confusions visible beside the diagonal.
         shade = round(_DARKEST * math.sqrt(share), 2)
-        told = f"{count:,} of {int(sums[row]):,} ({100 * share:.1f} %)"
-        cells.append({"r": row, "c": column, "n": f"{count:,}", "o": shade, "told": told})
+        text = f"{count:,} of {int(sums[row]):,} ({100 * share:.1f} %)"
+        cells.append({"r": row, "c": column, "n": f"{count:,}", "o": shade, "text": text})
     labels = [str(label) for label in chart.labels]
     height = 24 if len(labels) > 6 else 44
     return _heatmap(chart, labels, labels, cells, height, _describe_matrix(chart, counts))
@@ -41,7 +41,7 @@ def draw_weights(chart: Weights) -> Drawing:
             "r": row,
             "c": column,
             "o": round(_DARKEST_WEIGHT * values[row, column], 2),
-            "told": f"{values[row, column]:.2f}",
+            "text": f"{values[row, column]:.2f}",
         }
         for row, column in np.argwhere(values >= 0.005).tolist()
     ]
@@ -52,7 +52,7 @@ def draw_weights(chart: Weights) -> Drawing:
 
 
 def _heatmap(
-    chart: Matrix | Weights, rows: Sequence[str], columns: Sequence[str], cells: list[Any], cell: int, label: str
+    chart: Matrix | Weights, rows: Sequence[str], columns: Sequence[str], cells: list[Any], cell_height: int, label: str
 ) -> Drawing:
     turned = max(map(len, columns), default=0) > _UPRIGHT
     axis = {"labelColor": "var(--ink)", "labelLimit": _LONGEST, "domain": False, "ticks": False, "labelPadding": 4}
@@ -76,7 +76,7 @@ def _heatmap(
         fill = {"condition": {"test": "datum.r === datum.c", "value": color(0)}, "value": color(1)}
     encoding = {"x": x, "y": y, "fill": fill, "fillOpacity": opacity}
     layers: list[dict[str, Any]] = [{"mark": {"type": "rect", **HOVER}, "encoding": encoding}]
-    room = max((text_width(one["n"]) for one in cells if "n" in one), default=0.0) + 4
+    room = max((text_width(cell["n"]) for cell in cells if "n" in cell), default=0.0) + 4
     if isinstance(chart, Matrix):
         # Counts that do not fit are shown in tables and on hover.
         fits = [{"filter": f"width / {max(1, len(columns))} >= {room}"}]
@@ -84,8 +84,8 @@ def _heatmap(
             {"transform": fits, "mark": {"type": "text"}, "encoding": {"x": x, "y": y, "text": {"field": "n"}}}
         )
     params = [{"name": "rows", "value": list(rows)}, {"name": "columns", "value": list(columns)}]
-    hover = {"r": [chart.row_label, list(rows)], "c": [chart.column_label, list(columns)], "told": ""}
-    spec = {"height": cell * len(rows), "params": params, "data": {"values": cells}, "layer": layers}
+    hover = {"r": [chart.row_label, list(rows)], "c": [chart.column_label, list(columns)], "text": ""}
+    spec = {"height": cell_height * len(rows), "params": params, "data": {"values": cells}, "layer": layers}
     return Drawing({**spec, "view": {"fill": "var(--sheet)"}, "usermeta": {"hover": hover}}, label)
 
 

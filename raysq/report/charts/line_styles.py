@@ -19,22 +19,14 @@ _SHAPES = {
 }
 
 
-def color(place: int) -> str:
+def color(index: int) -> str:
     """Return a color of the palette as a CSS variable. Indices wrap around."""
-    return f"var(--k{place % PALETTE})"
+    return f"var(--k{index % PALETTE})"
 
 
 @dataclass(frozen=True)
 class LineStyle:
-    """Style of a line.
-
-    Attributes:
-        color: A CSS color.
-        dash: Lengths of dashes and gaps in pixels. Defaults to a solid line.
-        width: Width in pixels. Defaults to 2.0.
-        shape: Shape of the line's points, or None for no points. Defaults to None.
-        opacity: Opacity from 0 to 1. Defaults to 1.0.
-    """
+    """Style of a line: a CSS color, lengths of dashes and gaps and a width in pixels, and a shape of its points."""
 
     color: str
     dash: tuple[float, ...] = ()
@@ -56,14 +48,14 @@ class LineStyle:
         return _sample(tag("path", d="M1 6H29", fill="none", **line), shape)
 
 
-def shape(place: int) -> str:
+def shape(index: int) -> str:
     """Return the shape of a line's points, which is the same for lines of the same color index."""
-    return tuple(_SHAPES)[place % len(_SHAPES)]
+    return tuple(_SHAPES)[index % len(_SHAPES)]
 
 
-def area_sample(place: int, opacity: float = 1.0) -> Markup:
+def area_sample(index: int, opacity: float = 1.0) -> Markup:
     """Draw a small area for the legend."""
-    return _sample(tag("path", d="M2 1H28V11H2Z", fill=color(place), opacity=opacity))
+    return _sample(tag("path", d="M2 1H28V11H2Z", fill=color(index), opacity=opacity))
 
 
 def ring_sample() -> Markup:

@@ -20,17 +20,12 @@ _UPRIGHT = LineStyle("var(--soft)", (3, 3), 1.25)
 
 
 def draw_lines(chart: LineChart, height: int) -> Drawing:
-    """Convert a line chart to Vega-Lite.
-
-    Args:
-        chart: The chart's data.
-        height: Height of the plot in pixels.
-    """
+    """Convert a line chart with a plot of a height in pixels to Vega-Lite."""
     rows: dict[tuple[float, int], dict[str, Any]] = {}
-    curves = [_add(rows, f"l{place}", line.x, line.y, chart.log_y) for place, line in enumerate(chart.lines)]
-    for place, band in enumerate(chart.bands):
-        _add(rows, f"b{place}", band.x, band.low, chart.log_y)
-        _add(rows, f"c{place}", band.x, band.high, chart.log_y)
+    curves = [_add(rows, f"l{index}", line.x, line.y, chart.log_y) for index, line in enumerate(chart.lines)]
+    for index, band in enumerate(chart.bands):
+        _add(rows, f"b{index}", band.x, band.low, chart.log_y)
+        _add(rows, f"c{index}", band.x, band.high, chart.log_y)
     time = any(axis_values(line.x)[1] for line in chart.lines)
     (low, high), levels = _range(chart)
     every_x = [x for x, _ in rows] or [0.0, 1.0]
@@ -51,20 +46,19 @@ def draw_lines(chart: LineChart, height: int) -> Drawing:
     y_axis = {"title": None, "tickCount": TICKS, "grid": True}
     y = {"type": "quantitative", "scale": y_scale | ({"type": "log"} if chart.log_y else {}), "axis": y_axis}
     layers: list[dict[str, Any]] = []
-    for place, band in enumerate(chart.bands):
+    for index, band in enumerate(chart.bands):
         mark = {"type": "area", "fill": color(band.color), "opacity": 0.2, "clip": True}
-        sides = {"y": {**y, "field": f"b{place}"}, "y2": {"field": f"c{place}"}}
-        layers.append({**_known(rows, f"b{place}"), "mark": mark, "encoding": {"x": x, **sides}})
+        sides = {"y": {**y, "field": f"b{index}"}, "y2": {"field": f"c{index}"}}
+        layers.append({**_only_rows_of(rows, f"b{index}"), "mark": mark, "encoding": {"x": x, **sides}})
     layers += [{**ONCE, "mark": _LEVEL.mark("rule"), "encoding": {"y": {**y, "datum": level}}} for level in levels]
-    for place, (line, points) in enumerate(zip(chart.lines, curves, strict=True)):
-        style = _style(line, place, points)
+    for index, (line, count) in enumerate(zip(chart.lines, curves, strict=True)):
+        style = _style(line, index, count)
         mark = {**style.mark(), "clip": True}
         if style.shape:
             mark["point"] = {"shape": style.shape, "fill": style.color, "opacity": 1, "size": 50, "strokeWidth": 0}
-        encoding = {"x": x, "y": {**y, "field": f"l{place}"}}
-        layers.append({**_known(rows, f"l{place}"), "mark": mark, "encoding": encoding})
-    for at in chart.marks:
-        layers.append(_mark(at, x, y))
+        encoding = {"x": x, "y": {**y, "field": f"l{index}"}}
+        layers.append({**_only_rows_of(rows, f"l{index}"), "mark": mark, "encoding": encoding})
+    layers += [_mark(mark, x, y) for mark in chart.marks]
     hover = {"x": chart.x_label or "x"} | {f"l{n}": line.name for n, line in enumerate(chart.lines) if line.name}
     for n, band in enumerate(chart.bands):
         hover |= {f"b{n}": f"{band.name}, low", f"c{n}": f"{band.name}, high"}
@@ -90,14 +84,7 @@ def _whole_ticks(low: float, high: float) -> dict[str, Any]:
 
 
 def axis_values(x: Any) -> tuple[np.ndarray, bool]:
-    """Convert values to float64 for an axis.
-
-    Args:
-        x: Numbers, or moments of dtype datetime64.
-
-    Returns:
-        The values, and whether they are moments. Moments become milliseconds since 1970.
-    """
+    """Return values as float64 for an axis, and whether they are moments, which become milliseconds since 1970."""
     values = np.asarray(x)
     if values.dtype.kind == "M":
         return values.astype("datetime64[us]").astype(np.int64) / 1e3, True
@@ -105,10 +92,9 @@ def axis_values(x: Any) -> tuple[np.ndarray, bool]:
 
 
 def _add(rows: dict[tuple[float, int], dict[str, Any]], name: str, x: Any, y: Any, log: bool) -> int:
-    """Add a curve to the rows of the chart, one row per x. Values that the axis cannot show become None.
+    """Add a curve to the rows of the chart, one row per x, and return the number of its points.
 
-    Returns:
-        The number of points.
+    Values that the axis cannot show become None.
     """
     values = np.asarray(y, np.float64)
     values = np.where(np.isfinite(values) & ((values > 0) | (not log)), values, np.nan)
@@ -120,7 +106,7 @@ def _add(rows: dict[tuple[float, int], dict[str, Any]], name: str, x: Any, y: An
     return len(at)
 
 
-def _known(rows: dict[tuple[float, int], dict[str, Any]], name: str) -> dict[str, Any]:
+def _only_rows_of(rows: dict[tuple[float, int], dict[str, Any]], name: str) -> dict[str, Any]:
     """Return a filter that leaves out the rows of other curves. Missing values of the curve remain as gaps."""
     if all(name in row for row in rows.values()):
         return {}
@@ -128,16 +114,7 @@ def _known(rows: dict[tuple[float, int], dict[str, Any]], name: str) -> dict[str
 
 
 def thinned(x: np.ndarray, y: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Thin a curve to about `most` points that look the same.
-
-    Args:
-        x: Positions, of shape (points,).
-        y: Values, of shape (points,). NaN is a gap.
-        most: Approximate number of points to keep.
-
-    Returns:
-        Positions and values of the points kept: the lowest and highest of each stretch, in order, and gaps.
-    """
+    """Thin a curve to about `most` points that look the same: lowest and highest of each stretch, and gaps."""
     if len(x) <= most:
         return x, y
     kept = {0, len(x) - 1}
@@ -168,11 +145,11 @@ def _range(chart: LineChart) -> tuple[tuple[float, float], list[float]]:
     return (min([low, *shown]), max([high, *shown])), shown
 
 
-def _style(line: Line, place: int, points: int) -> LineStyle:
+def _style(line: Line, index: int, count: int) -> LineStyle:
     if line.style == "quiet":
         return LineStyle("var(--quiet)", width=1.0, opacity=0.7)
-    own = place if line.color is None else line.color
-    marked = points <= _MARKED
+    own = index if line.color is None else line.color
+    marked = count <= _MARKED
     if line.style == "fine":
         return LineStyle("var(--ink)", width=1.1, shape=shape(own) if marked else None)
     return LineStyle(color(own), DASHES[_DASH_OF[line.style]], 2.0 if marked else 1.75, shape(own) if marked else None)
@@ -191,9 +168,9 @@ def _mark(mark: Mark, x: dict[str, Any], y: dict[str, Any]) -> dict[str, Any]:
 def lines_legend(chart: LineChart) -> Markup | None:
     """Return the legend of lines, bands, levels and marks, or None for a single plain line."""
     entries = []
-    for place, line in enumerate(chart.lines):
+    for index, line in enumerate(chart.lines):
         if line.name:
-            entries.append((line.name, _style(line, place, len(np.asarray(line.x))).sample()))
+            entries.append((line.name, _style(line, index, len(np.asarray(line.x))).sample()))
     entries += [(band.name, area_sample(band.color, 0.2)) for band in chart.bands]
     if len(entries) < 2 and not chart.levels and not chart.marks:
         return None
@@ -206,7 +183,6 @@ def lines_legend(chart: LineChart) -> Markup | None:
 
 
 def _describe(chart: LineChart) -> str:
-    """Describe the chart in words, with the range of each named line."""
     parts = []
     for line in chart.lines:
         y = np.asarray(line.y, np.float64)

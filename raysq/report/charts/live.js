@@ -50,7 +50,7 @@
     }).observe(chart);
   };
   const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries.filter((one) => one.isIntersecting)) {
+    for (const entry of entries.filter((entry) => entry.isIntersecting)) {
       seen.unobserve(entry.target);
       draw(entry.target);
     }

@@ -37,9 +37,9 @@ class Parallel:
         names: Names of the settings.
         rows: Values of the settings, one row per trial, best first.
         scores: Scores of the trials; lower is better, None for a trial without a score.
-        log: Names of settings with a logarithmic axis. Defaults to none.
-        choices: Choices by setting, in order, for settings that have them. Defaults to none.
-        score: Name of the score. Defaults to "validation loss".
+        log: Names of settings with a logarithmic axis.
+        choices: Choices by setting, in order, for settings that have them.
+        score: Name of the score.
     """
 
     names: Sequence[str]
@@ -60,19 +60,14 @@ class _Axis:
 
 
 def draw_parallel(chart: Parallel, *, upright: bool) -> Drawing:
-    """Convert the chart to Vega-Lite.
-
-    Args:
-        chart: The data.
-        upright: Whether axes are vertical, for wide screens, or horizontal, for narrow screens.
-    """
+    """Convert the chart to Vega-Lite, with vertical axes for wide screens or horizontal ones for narrow screens."""
     axes = _axes(chart)
     groups = _groups(chart)
-    at = [[_FAILED if one is None else one for one in axis.at] for axis in axes]
+    at = [[_FAILED if value is None else value for value in axis.at] for axis in axes]
     rows = [
-        {"t": trial, "a": place, "from": at[place][trial], "to": at[place + 1][trial], "g": groups[trial]}
+        {"t": trial, "a": axis, "from": at[axis][trial], "to": at[axis + 1][trial], "g": groups[trial]}
         for trial in range(len(chart.rows))
-        for place in range(len(axes) - 1)
+        for axis in range(len(axes) - 1)
     ]
     count = len(axes)
     height = _HEIGHT if upright else _BETWEEN * (count - 1) + 1
@@ -90,15 +85,11 @@ def draw_parallel(chart: Parallel, *, upright: bool) -> Drawing:
     layers.append({"transform": [{"filter": f"datum.to === {_FAILED}"}], "mark": CROSS, "encoding": end})
     layers += _axis_layers(axes, along, values, upright)
     titles = [_title(chart, trial) for trial in range(len(chart.rows))]
-    spec = {
-        "height": height,
-        "data": {"values": rows},
-        "layer": layers,
-        "usermeta": {"hover": {"t": ["", titles]}},
-    }
+    hover = {"t": ["", titles]}
+    spec = {"height": height, "data": {"values": rows}, "layer": layers, "usermeta": {"hover": hover}}
     best = next((trial for trial, group in enumerate(groups) if group == "best"), None)
-    said = f"; best: {titles[best]}" if best is not None else ""
-    label = f"Parallel coordinates of {len(chart.rows)} trials over {', '.join(chart.names)} and {chart.score}{said}."
+    winner = f"; best: {titles[best]}" if best is not None else ""
+    label = f"Parallel coordinates of {len(chart.rows)} trials over {', '.join(chart.names)} and {chart.score}{winner}."
     return Drawing(spec, label)
 
 
@@ -122,9 +113,9 @@ def _in_turns(axes: Sequence[_Axis]) -> bool:
 def _axis_layers(axes: Sequence[_Axis], along: Any, values: Any, upright: bool) -> list[dict[str, Any]]:
     """Return the layers of axes, names and ticks. They are drawn over the lines to stay readable."""
     a, v = ("x", "y") if upright else ("y", "x")
-    lines = [{"a": place, "from": 0, "to": 1} for place in range(len(axes))]
+    lines = [{"a": index, "from": 0, "to": 1} for index in range(len(axes))]
     turns = 2 if upright and _in_turns(axes) else 1
-    names = [{"a": place, "name": axis.name, "turn": place % turns} for place, axis in enumerate(axes)]
+    names = [{"a": index, "name": axis.name, "turn": index % turns} for index, axis in enumerate(axes)]
     ticks = [{"a": n, "v": at, "name": label} for n, axis in enumerate(axes) for at, label in axis.ticks]
     ends = {a: {**along, "field": "a"}, v: {**values, "field": "from"}, f"{v}2": {"field": "to"}}
     rule = {"data": {"values": lines}, "mark": {"type": "rule", "color": "var(--soft)"}, "encoding": ends}
@@ -133,18 +124,18 @@ def _axis_layers(axes: Sequence[_Axis], along: Any, values: Any, upright: bool) 
     text = {"type": "text", "color": "var(--soft)", **HALO, **tick_at}
     parts = [rule, {"data": {"values": ticks}, "mark": text, "encoding": tick}]
     for turn in range(turns):
-        place = {"align": "center"} if upright else {"align": "left", "dy": -8}
-        look = {"type": "text", "fontWeight": "bold", "color": "var(--ink)", **HALO, **place}
+        alignment = {"align": "center"} if upright else {"align": "left", "dy": -8}
+        bold = {"type": "text", "fontWeight": "bold", "color": "var(--ink)", **HALO, **alignment}
         at = {a: {**along, "field": "a"}, v: {"value": -12 - 15 * turn if upright else 0}, "text": {"field": "name"}}
-        chosen = [row for row in names if row["turn"] == turn]
-        parts.append({"data": {"values": chosen}, "mark": look, "encoding": at})
+        shown = [row for row in names if row["turn"] == turn]
+        parts.append({"data": {"values": shown}, "mark": bold, "encoding": at})
     return parts
 
 
 def _axes(chart: Parallel) -> list[_Axis]:
     axes = []
-    for place, name in enumerate(chart.names):
-        values = [row[place] for row in chart.rows]
+    for index, name in enumerate(chart.names):
+        values = [row[index] for row in chart.rows]
         choices = (chart.choices or {}).get(name, ())
         if choices or is_text(values):
             axes.append(_choice_axis(name, [short(value) for value in values], choices))
@@ -156,14 +147,14 @@ def _axes(chart: Parallel) -> list[_Axis]:
 
 def _choice_axis(name: str, texts: Sequence[str], choices: Sequence[str]) -> _Axis:
     labels = list(dict.fromkeys([*choices, *texts]))
-    at = {label: (place + 0.5) / len(labels) for place, label in enumerate(labels)}
+    at = {label: (index + 0.5) / len(labels) for index, label in enumerate(labels)}
     every = max(1, math.ceil(len(labels) / 16))
     return _Axis(name, [at[text] for text in texts], [(at[label], label) for label in labels[::every]])
 
 
 def _number_axis(name: str, values: Sequence[float | None], log: bool) -> _Axis:
-    known = [value for value in values if value is not None] or [0.0, 1.0]
-    low, high = min(known), max(known)
+    numbers = [value for value in values if value is not None] or [0.0, 1.0]
+    low, high = min(numbers), max(numbers)
     log = log and low > 0
     if log:
         margin = (high / low) ** 0.05 if high > low else 2.0
@@ -172,35 +163,35 @@ def _number_axis(name: str, values: Sequence[float | None], log: bool) -> _Axis:
         margin = (high - low) * 0.05 or abs(low) * 0.1 or 0.5
         low, high = low - margin, high + margin
 
-    def place(value: float) -> float:
+    def position(value: float) -> float:
         if log:
             return math.log(value / low) / math.log(high / low)
         return (value - low) / (high - low)
 
-    at = [None if value is None else round(place(value), 4) for value in values]
+    at = [None if value is None else round(position(value), 4) for value in values]
     marks = [
         low * (high / low) ** share if log else low + (high - low) * share for share in (0.05, 0.275, 0.5, 0.725, 0.95)
     ]
     labels = {label: float(label) for value in marks if low <= float(label := f"{value:.3g}") <= high}
-    return _Axis(name, at, [(round(place(value), 4), label) for label, value in labels.items()])
+    return _Axis(name, at, [(round(position(value), 4), label) for label, value in labels.items()])
 
 
 def _groups(chart: Parallel) -> list[str]:
-    ranked = [place for place, score in enumerate(chart.scores) if score is not None]
+    ranked = [trial for trial, score in enumerate(chart.scores) if score is not None]
     better = set(ranked[: (len(ranked) + 1) // 2])
     return [
         "failed: no score"
         if score is None
         else "best"
-        if place == ranked[0]
+        if trial == ranked[0]
         else "better half"
-        if place in better
+        if trial in better
         else "others"
-        for place, score in enumerate(chart.scores)
+        for trial, score in enumerate(chart.scores)
     ]
 
 
-def _title(chart: Parallel, place: int) -> str:
-    settings = ", ".join(f"{name} {short(value)}" for name, value in zip(chart.names, chart.rows[place], strict=True))
-    score = chart.scores[place]
+def _title(chart: Parallel, trial: int) -> str:
+    settings = ", ".join(f"{name} {short(value)}" for name, value in zip(chart.names, chart.rows[trial], strict=True))
+    score = chart.scores[trial]
     return f"{settings}: {'no score' if score is None else number(score)}"

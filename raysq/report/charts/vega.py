@@ -76,7 +76,7 @@ class Drawing:
     Attributes:
         spec: The layered specification, without its width.
         label: Description of the chart for screen readers.
-        live: Additional layers of the interactive chart, such as a line at the pointer. Defaults to none.
+        live: Additional layers of the interactive chart, such as a line at the pointer.
     """
 
     spec: Mapping[str, Any]
@@ -102,35 +102,22 @@ def time_labels() -> dict[str, Any]:
     return {"labelExpr": f"utcFormat(datum.value, {json.dumps(_MOMENTS)})"}
 
 
-def places(labels: Sequence[Any], title: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Build a categorical x axis.
-
-    Args:
-        labels: The labels, in order.
-        title: Title of the axis, may be empty.
-
-    Returns:
-        The parameters and the x encoding. The field `x` of a row is the label's index.
-    """
+def categorical_axis(labels: Sequence[Any], title: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the parameters and the encoding of a categorical x axis. The field `x` of a row is the label's index."""
     axis = {"title": title or None, "labelExpr": "labels[datum.value]", "labelAngle": 0, "ticks": False}
     x = {"field": "x", "type": "ordinal", "scale": {"domain": list(range(len(labels)))}, "axis": axis}
     return [{"name": "labels", "value": [str(label) for label in labels]}], x
 
 
 def static_svg(drawing: Drawing, width: int) -> Markup:
-    """Render the chart as an `svg` element that shrinks with the page.
-
-    Args:
-        drawing: The chart.
-        width: Width in pixels.
-    """
+    """Render the chart as an `svg` element of a width in pixels that shrinks with the page."""
     import vl_convert
 
     svg = vl_convert.vega_to_svg(_compile(drawing, width))
     # vl-convert numbers clip paths per process. Derive their ids from the drawing, so that equal charts are equal.
     name = hashlib.sha256(f"{width}{drawing.spec}".encode()).hexdigest()[:8]
-    found = {old: f"c{name}-{place}" for place, old in enumerate(dict.fromkeys(re.findall(r' id="(\w+)"', svg)))}
-    svg = re.sub(r'( id="|url\(#)(\w+)', lambda match: match[1] + found.get(match[2], match[2]), svg)
+    ids = {old: f"c{name}-{index}" for index, old in enumerate(dict.fromkeys(re.findall(r' id="(\w+)"', svg)))}
+    svg = re.sub(r'( id="|url\(#)(\w+)', lambda match: match[1] + ids.get(match[2], match[2]), svg)
     svg = re.sub(r"<[^>]+>", _shortened, _UNSEEN.sub("", svg))
     return Markup(svg.replace("<svg", f'<svg role="img" aria-label="{escape(drawing.label)}"', 1))
 
@@ -157,13 +144,7 @@ def live_chart(drawing: Drawing, width: int) -> Markup:
 
 
 def png(drawing: Drawing, width: int, scale: float) -> bytes:
-    """Render the chart as a PNG in the light colors.
-
-    Args:
-        drawing: The chart.
-        width: Width in pixels, before scaling.
-        scale: Factor of the image's resolution.
-    """
+    """Render the chart as a PNG in the light colors, of a width in pixels before scaling."""
     import vl_convert
 
     spec = json.dumps({**_compile(drawing, width), "background": LIGHT["paper"]})
