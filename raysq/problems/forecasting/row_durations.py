@@ -177,9 +177,9 @@ def calendar_waves(stamps: np.ndarray, names: Sequence[str]) -> np.ndarray:
         elif name == "weekday":  # 1 January 1970 was a Thursday
             share = (days.astype(np.int64) + 3) % 7 / 7
         elif name == "monthday":
-            share = (days - months.astype("datetime64[D]")).astype(np.int64) / _days_in(months)
+            share = (days - months.astype("datetime64[D]")).astype(np.int64) / _days_in(months, np.timedelta64(1, "M"))
         elif name == "yearday":
-            share = (days - years.astype("datetime64[D]")).astype(np.int64) / _days_in(years)
+            share = (days - years.astype("datetime64[D]")).astype(np.int64) / _days_in(years, np.timedelta64(1, "Y"))
         else:
             share = months.astype(np.int64) % 12 / 12
         angle = 2 * np.pi * share
@@ -209,10 +209,9 @@ def check_calendar(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _days_in(units: np.ndarray) -> np.ndarray:
+def _days_in(units: np.ndarray, unit: np.timedelta64) -> np.ndarray:
     """Return the number of days in each month or year."""
-    following = units + np.timedelta64(1, np.datetime_data(units.dtype)[0])
-    return (following.astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
+    return ((units + unit).astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
 
 
 def _divides(unit: float, length: float) -> bool:

@@ -34,7 +34,7 @@ def draw_scatter(chart: Scatter, height: int) -> Drawing:
     fill = {"condition": {"test": "datum.best", "value": color(1)}, "value": color(0)}
     size = {"condition": {"test": "datum.best", "value": 80}, "value": 40}
     dot = {"type": "point", "filled": True, "opacity": 1, "clip": True, **HOVER}
-    encoding = {"x": x, "y": y, "fill": fill, "size": size}
+    encoding: dict[str, Any] = {"x": x, "y": y, "fill": fill, "size": size}
     layers: list[dict[str, Any]] = [{"transform": [{"filter": "isValid(datum.y)"}], "mark": dot, "encoding": encoding}]
     if chart.highlight is not None:
         ring = {"type": "point", "stroke": "var(--ink)", "strokeWidth": 1.5, "size": 220, "opacity": 1}
@@ -46,9 +46,9 @@ def draw_scatter(chart: Scatter, height: int) -> Drawing:
         _choose_names(rows, height)
         for side, align in ((1, "left"), (-1, "right")):
             fits = f"(width > {_BROAD} ? datum.broad : datum.narrow) === {side}"
-            text = {"type": "text", "align": align, "dx": 6 * side, "clip": True, **HALO}
+            name_mark = {"type": "text", "align": align, "dx": 6 * side, "clip": True, **HALO}
             named = {"x": x, "y": y, "text": {"field": "name"}}
-            layers.append({"transform": [{"filter": fits}], "mark": text, "encoding": named})
+            layers.append({"transform": [{"filter": fits}], "mark": name_mark, "encoding": named})
     live = {"mark": {"type": "point", "opacity": 0}, "params": [ZOOM], "encoding": {"x": x, "y": y}}
     numeric = x["type"] == "quantitative"
     spec = {"height": height, "params": params, "data": {"values": rows}, "title": chart.y_label, "layer": layers}
