@@ -1,15 +1,15 @@
-"""Charts are well-formed whatever their texts and numbers; the kind's sections hold what they say; models are drawn."""
+"""Charts are well-formed with any texts and numbers; a problem's sections hold what they say; models are drawn."""
 
 import itertools
 import json
 import re
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from training.series import write_series
 
-from raysq import problems
 from raysq.display.numbers import number
 from raysq.problems.charts import (
     Band,
@@ -30,6 +30,7 @@ from raysq.problems.charts import (
     digits3,
     unit_name,
 )
+from raysq.problems.forecasting.problem import Forecasting
 from raysq.problems.forecasting.settings import ForecastingSettings
 from raysq.report.charts import vega
 from raysq.report.charts.line_styles import legend
@@ -227,14 +228,14 @@ def data(tmp_path_factory):
     return write_series(tmp_path_factory.mktemp("charts") / "waves")
 
 
-def kind_sections(data, predict, **settings):
-    kind = problems.get("forecasting")
-    resolved = ForecastingSettings(targets=("T (degC)",), lookback=24, step=2, **settings)
-    return kind.report(data, kind.facts(data, resolved), resolved, predict)
+def forecasting_sections(data, predict, targets=("T (degC)",), **settings):
+    settings = ForecastingSettings(targets=targets, lookback=24, step=2, **settings)
+    problem = Forecasting(settings, Forecasting.make_metadata(data, settings))
+    return problem, problem.report(data, SimpleNamespace(predict=predict), {})
 
 
-def items_of(sections, kind):
-    return {item.title: item for section in sections for item in section.items if isinstance(item, kind)}
+def items_of(sections, item_type):
+    return {item.title: item for section in sections for item in section.items if isinstance(item, item_type)}
 
 
 def test_a_model_that_repeats_the_latest_value_is_as_good_as_as_now(data):
@@ -245,7 +246,7 @@ def test_a_model_that_repeats_the_latest_value_is_as_good_as_as_now(data):
         spread = [latest - 0.5, latest, latest + 0.5]
         return np.stack(spread * 2, 1)
 
-    sections = kind_sections(data, predict, delay=(6, 12), quantiles=(0.1, 0.5, 0.9))
+    _, sections = forecasting_sections(data, predict, delay=(6, 12), quantiles=(0.1, 0.5, 0.9))
     charts = items_of(sections, LineChart)
     assert len(charts) == 2 and all(len(chart.bands) == 1 for chart in charts.values())
     for chart in charts.values():
@@ -275,16 +276,13 @@ def test_a_model_that_repeats_the_latest_value_is_as_good_as_as_now(data):
 
 def test_several_targets_have_a_section_each_and_what_is_left_out_is_said(data):
     targets = tuple(name for name in data.columns if name != "time")[:4]
-    kind = problems.get("forecasting")
-    settings = ForecastingSettings(targets=targets, lookback=24, step=2, delay=(6,))
-    facts = kind.facts(data, settings)
-    sections = kind.report(data, facts, settings, lambda x: np.zeros((len(x), 4), np.float32))
+    problem, sections = forecasting_sections(data, lambda x: np.zeros((len(x), 4), np.float32), targets, delay=(6,))
     assert [section.title for section in sections[1:]] == [f"Errors: {name}" for name in targets[:3]]
     assert any("3 of 4 targets" in item.text for item in sections[0].items if isinstance(item, Text))
     # Zero is the mean of the training rows: the bias is that mean less the mean of what came.
     figures = next(item for item in sections[1].items if isinstance(item, Figures)).figures
     rows = np.arange(900 + 24 + 6, 1200)
-    bias = facts["target_mean"][0] - data.column(targets[0]).take(rows).astype(float).mean()
+    bias = problem.metadata["target_mean"][0] - data.column(targets[0]).take(rows).astype(float).mean()
     assert float(figures[1].value.replace("\u2212", "-")) == pytest.approx(bias, rel=0.06)
 
 

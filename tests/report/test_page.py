@@ -181,7 +181,7 @@ def test_the_page_of_a_run_has_its_numbers(trained):
         assert float(row[heads.index("test, ratio to baseline")]) == pytest.approx(ratio, abs=2e-3)
     curve = next(picture for picture in root.iter("svg") if "Loss by epoch" in picture.get("aria-label", ""))
     assert f"best: {number(best['val_loss'])} in epoch {best['epoch']}" in curve.get("aria-label")
-    # The kind's own sections, the model, the settings that were changed, and where all of it comes from.
+    # The problem's own sections, the model, the settings that were changed, and where all of it comes from.
     error = next(one for one in root.iter("div") if "".join(one.itertext()).startswith("Mean absolute error"))
     assert float(error[1].text.split()[0]) == pytest.approx(metrics["test_mae_original"], rel=5e-3)
     assert "Forecast against truth" in text and "Error by hour of day" in text and "Distribution of errors" in text
