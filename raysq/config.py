@@ -15,6 +15,14 @@ _LISTED = 24  # names listed in a message
 _LONGEST = 40  # characters shown of a name
 
 REQUIRED = inspect.Parameter.empty  # stands for the default of a keyword without one
+# Former names of settings.
+RENAMED = {
+    "counted": "vocabulary_from",
+    "marks": "special_tokens",
+    "pick": "val_selection",
+    "positions": "sequence_targets",
+    "white": "max_pixel",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,28 +79,21 @@ def _type_of(default: Any) -> Any:
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str:
-    """Return a hint that suggests the closest valid names, or lists the valid names if none is close.
-
-    Args:
-        name: the unknown name.
-        valid: the valid names.
+    """Return a hint: the present name of a renamed setting, else the closest valid names, or all of them.
 
     Example:
         >>> nearest_name("unit", ["units", "layers"])
         'did you mean units?'
     """
     names = sorted(valid)
+    if RENAMED.get(name) in names:
+        return f"{name} is now {RENAMED[name]}"
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     return f"did you mean {' or '.join(close)}?" if close else f"valid: {join_names(names)}"
 
 
 def join_names(names: Sequence[str], most: int = _LISTED) -> str:
-    """Join names for a message, shortening long names and counting the names beyond the first `most`.
-
-    Args:
-        names: the names.
-        most: maximum number of names to list (default 24).
-    """
+    """Join names for a message, shortening long names and counting the names beyond the first `most`."""
     shown = ", ".join(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..." for name in names[:most])
     return shown + (f", and {len(names) - most:,} more" if len(names) > most else "")
 
@@ -109,15 +110,9 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def coerce(value: Any, wanted: Any, name: str) -> Any:
-    """Convert a value to the annotated type. Strings are parsed and lossless numbers are accepted.
+    """Convert a value to the annotated type, or raise `UsageError`.
 
-    Args:
-        value: the value to convert.
-        wanted: the annotated type.
-        name: name of the setting, for the message.
-
-    Raises:
-        UsageError: the value cannot be converted.
+    Strings are parsed and lossless numbers are accepted.
     """
     try:
         return _coerce(value, wanted)
@@ -184,17 +179,13 @@ def _say(wanted: Any) -> str:
 
 
 def make_settings(owner: Callable[..., T], values: Mapping[str, Any]) -> T:
-    """Build a settings dataclass from values.
-
-    Args:
-        owner: the settings dataclass.
-        values: values by setting name. Strings are parsed.
+    """Build a settings dataclass from values, by name. Strings are parsed.
 
     Raises:
         UsageError: unknown key (the message suggests the nearest), wrong type, or a value that the class rejects.
     """
-    known = setting_fields(owner)
-    return owner(**resolve_names(values, known))
+    settings = setting_fields(owner)
+    return owner(**resolve_names(values, settings))
 
 
 def merge_settings(
@@ -254,17 +245,9 @@ def find_setting(
     )
 
 
-def resolve_names(values: Mapping[str, Any], known: Mapping[str, Setting]) -> dict[str, Any]:
-    """Return the values coerced to the types of their settings.
-
-    Args:
-        values: values by setting name. Strings are parsed.
-        known: the valid settings by name.
-
-    Raises:
-        UsageError: unknown key or wrong type.
-    """
+def resolve_names(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, Any]:
+    """Return the values coerced to the types of their settings. Raise `UsageError` for an unknown key or wrong type."""
     for key in values:
-        if key not in known:
-            raise UsageError(f"unknown setting {key!r}: {nearest_name(key, known)}")
-    return {key: coerce(value, known[key].type, key) for key, value in values.items()}
+        if key not in settings:
+            raise UsageError(f"unknown setting {key!r}: {nearest_name(key, settings)}")
+    return {key: coerce(value, settings[key].type, key) for key, value in values.items()}

@@ -57,7 +57,7 @@ def prepare(options: argparse.Namespace) -> None:
         "synthetic": data.synthetic,
         "report": manifest.report,
         "settings": manifest.settings,
-        "told": manifest.preparation.get("told", []),
+        "messages": manifest.preparation.get("messages", []),
     }
     # The pipeline has reported on standard error. Standard output holds only the directory, for scripts.
     say(options, result, lambda console: print_result(str(data.directory)))

@@ -13,24 +13,14 @@ _MASKED_SHARDS = 16
 
 
 def contiguous_array(column: pa.ChunkedArray) -> pa.Array:
-    """Return a table's column as one array.
-
-    Unlike Arrow's `combine_chunks`, this copies only if there are several chunks.
-    """
+    """Return a table's column as one array. Copies only if there are several chunks, unlike Arrow."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def validate_range(values: np.ndarray, low: int, end: int, what: str) -> None:
-    """Check integers that are used as indices, such as word numbers, before arrays are allocated from them.
+    """Raise `DamagedError` unless integers used as indices lie in `range(low, end)`.
 
-    Args:
-        values: the integers.
-        low: lowest valid value.
-        end: one more than the highest valid value.
-        what: what a value stands for, such as "word number", for the message.
-
-    Raises:
-        DamagedError: a value is out of range.
+    `what` names a value, such as "word number".
     """
     if values.size and (values.min() < low or values.max() >= end):
         odd = values[(values < low) | (values >= end)][0]
@@ -42,16 +32,8 @@ def validate_range(values: np.ndarray, low: int, end: int, what: str) -> None:
 def count_codes(codes: np.ndarray, chosen: np.ndarray, words: int) -> np.ndarray:
     """Count how often each word of a vocabulary occurs.
 
-    Args:
-        codes: word numbers; -1 for unknown words.
-        chosen: bool mask of the codes to count.
-        words: size of the vocabulary.
-
     Returns:
         int64 array of shape (words + 1,). The first entry counts unknown words.
-
-    Raises:
-        DamagedError: a code is out of range.
     """
     validate_range(codes, -1, words, "word number")
     return np.bincount(codes[chosen] + 1, minlength=words + 1)
@@ -62,9 +44,6 @@ class Column:
 
     Args:
         views: memory-mapped array of the column in each shard. All have `shard_rows` rows except the last.
-        shard_rows: rows per shard.
-        rows: total number of rows.
-        dtype: data type of the values.
         inner: shape of a row's value; () for a number.
     """
 
@@ -82,9 +61,6 @@ class Column:
 
     def take(self, rows: Any) -> np.ndarray:
         """Return the values of the given rows.
-
-        Args:
-            rows: integer array of any shape.
 
         Returns:
             Array of shape `rows.shape + inner`.
@@ -110,18 +86,13 @@ class Column:
             return out
         flat, flat_rows, shard = out.reshape(-1, *self.inner), rows.reshape(-1), shard.reshape(-1)
         order = np.argsort(shard, kind="stable")
-        found, begins = np.unique(shard[order], return_index=True)
-        for index, places in zip(found.tolist(), np.split(order, begins[1:]), strict=True):
+        shards, begins = np.unique(shard[order], return_index=True)
+        for index, places in zip(shards.tolist(), np.split(order, begins[1:]), strict=True):
             flat[places] = self._views[index].take(flat_rows[places] - index * self._shard_rows, axis=0)
         return out
 
     def slice(self, begin: int, end: int) -> np.ndarray:
-        """Return the values of a range of rows: a view of the map within one shard, else a copy.
-
-        Args:
-            begin: first row.
-            end: row after the last.
-        """
+        """Return the values of rows `begin` to `end`: a view of the map within one shard, else a copy."""
         begin, end, _ = slice(begin, end).indices(self._rows)
         parts = [view[low:high] for _, view, low, high in self.parts(begin, end)]
         if len(parts) == 1:
@@ -129,11 +100,7 @@ class Column:
         return np.concatenate(parts) if parts else np.empty((0, *self.inner), self.dtype)
 
     def parts(self, begin: int, end: int) -> list[tuple[int, np.ndarray, int, int]]:
-        """Return the parts of the shards that overlap rows `begin` to `end`.
-
-        Returns:
-            For each shard its number, its view, and the first row and the row after the last within the view.
-        """
+        """Return number, view, first row and end within the view of each shard that overlaps rows `begin` to `end`."""
         parts = []
         for index in range(begin // self._shard_rows, -(-end // self._shard_rows) if end > begin else 0):
             base = index * self._shard_rows
@@ -149,7 +116,6 @@ class Ragged:
 
     Attributes:
         offsets: int64 array of shape (rows + 1,): start of each row's numbers, counted over all shards.
-        dtype: data type of the numbers.
     """
 
     def __init__(self, arrays: Sequence[pa.Array]) -> None:
@@ -171,12 +137,7 @@ class Ragged:
         return np.diff(self.offsets)
 
     def slice(self, begin: int, end: int) -> np.ndarray:
-        """Return a range of numbers, counted over all rows: a view of the map within one shard, else a copy.
-
-        Args:
-            begin: position of the first number.
-            end: position after the last number.
-        """
+        """Return numbers `begin` to `end`, counted over all rows: a view of the map within one shard, else a copy."""
         parts = [
             view[max(begin - base, 0) : end - base]
             for view, base in zip(self._views, self._begins, strict=False)

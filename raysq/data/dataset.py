@@ -27,7 +27,7 @@ from raysq.storage.atomic import write_text
 from raysq.storage.json_files import Version, read_json, seal
 from raysq.storage.trust import check_file_links
 
-FORMAT_VERSION = 3  # version 3 introduced the field `problem`
+FORMAT_VERSION = 4  # version 4 renamed settings, and `told` to `messages`
 MANIFEST = "manifest.json"
 SHARD_ROWS = 131072
 _SHOWN = 12  # columns listed in a notebook
@@ -44,9 +44,6 @@ class Shard:
 
     Attributes:
         file: name within the data set's directory.
-        rows: number of rows.
-        bytes: size of the file.
-        sha256: checksum of the file.
         statistics: `count`, `mean` and `m2` (sum of squared deviations) of each numeric column, in float64.
     """
 
@@ -63,22 +60,15 @@ class Manifest:
 
     Attributes:
         task: name of the task that the data set was prepared for.
-        problem: name of the problem.
-        name: name of the data set.
-        rows: total number of rows.
-        bytes: total size of all shards.
         schema: `{"name", "type"}` of each column, in order.
         shard_rows: rows of every shard but the last.
-        shards: the shards, in row order.
         source: `label`, `synthetic`, and `files` with `name`, `bytes` and `sha256` of each raw file.
-        preparation: `version` and `settings` of the problem's preprocessor, and its messages in `told`.
+        preparation: `version` and `settings` of the problem's preprocessor, and its `messages`.
         report: statistics of the raw data and of repairs, from the preprocessor.
         fingerprint: sha256 over the raw files' checksums and the preprocessor's settings and version.
         settings: example settings that the user gave during preparation. They are the defaults for training on this
             data set, and are not part of the fingerprint.
-        versions: versions of raysq and pyarrow.
         extras: tables stored beside the rows, one file each, such as a vocabulary or word vectors.
-        format_version: version of this format.
     """
 
     task: str
@@ -108,30 +98,21 @@ def write_shard(directory: Path, index: int, table: pa.Table, *, synced: bool = 
     """Write a shard and return its manifest entry. The same rows always give the same bytes.
 
     Args:
-        directory: directory of the data set.
-        index: number of the shard.
-        table: rows of the shard.
         synced: wait until the rows are on disk. If False, call `raysq.storage.atomic.sync` before writing the manifest.
     """
     return _write(directory, f"shard-{index:05d}.arrow", table, synced)
 
 
 def write_extra(directory: Path, name: str, table: pa.Table) -> Shard:
-    """Write a table beside the rows and return its manifest entry.
-
-    Args:
-        directory: directory of the data set.
-        name: name of the table, for `Dataset.extra`.
-        table: the table.
-    """
+    """Write a table beside the rows, for `Dataset.extra`, and return its manifest entry."""
     return _write(directory, f"{name}.arrow", table, True)
 
 
 class _Hashed(io.FileIO):
     """File that writes in pieces and hashes each piece while it is in the CPU cache.
 
-    For writes of this size Linux reuses recently freed memory. For a write as large as a shard it uses fresh memory,
-    which a virtual machine must first request from its host: this was four times as slow.
+    For writes of this size Linux reuses freed memory. Fresh memory for a write as large as a shard must first be
+    requested from the host of a virtual machine: this was four times as slow.
     """
 
     def __init__(self, path: Path) -> None:
@@ -139,13 +120,13 @@ class _Hashed(io.FileIO):
         self.sha256 = hashlib.sha256()
 
     def write(self, data: Any) -> int:
-        view, place = memoryview(data).cast("B"), 0
-        while place < len(view):
-            piece = view[place : place + _PIECE]
+        view, written = memoryview(data).cast("B"), 0
+        while written < len(view):
+            piece = view[written : written + _PIECE]
             piece = piece[: super().write(piece)]
             self.sha256.update(piece)
-            place += len(piece)
-        return place
+            written += len(piece)
+        return written
 
 
 def _write(directory: Path, file: str, table: pa.Table, synced: bool) -> Shard:
@@ -190,7 +171,7 @@ def read_manifest(directory: Path) -> Manifest:
     check_file_links(path.parent, [MANIFEST])
     if not path.exists():
         raise DataError(f"no data set in {directory} (it has no {MANIFEST}); make one with `raysq prepare`")
-    values: Any = read_json(path, Manifest, _FRESH, version=Version(FORMAT_VERSION, oldest=3))
+    values: Any = read_json(path, Manifest, _FRESH, version=Version(FORMAT_VERSION, oldest=FORMAT_VERSION))
     for part in ("shards", "extras"):
         values[part] = [Shard(**shard) for shard in values.get(part, ())]
     manifest = Manifest(**values)
@@ -219,7 +200,7 @@ class Dataset:
         self._batches: list[pa.RecordBatch] | None = None
         self._checked = checked  # whether the files are known to be unchanged
         self._derived: dict[Any, tuple[Any, Any]] = {}  # last settings and result by function, for `derived`
-        self._held = None if buffers is None else [pa.py_buffer(buffer) for buffer in buffers]
+        self._buffers = None if buffers is None else [pa.py_buffer(buffer) for buffer in buffers]
 
     def __repr__(self) -> str:
         fields = {"task": self.manifest.task, "rows": self.rows, "columns": len(self.columns)}
@@ -228,12 +209,12 @@ class Dataset:
     def _repr_html_(self) -> str:
         manifest = self.manifest
         columns = [f"{column['name']} ({column['type']})" for column in manifest.schema]
-        more = f", and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else ""
+        others = f", and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else ""
         fields = {
             "task": manifest.task,
             "source": f"{manifest.source.get('label', '')}{' (synthetic)' if self.synthetic else ''}",
             "rows": self.rows,
-            "columns": ", ".join(columns[:_SHOWN]) + more,
+            "columns": ", ".join(columns[:_SHOWN]) + others,
             "size": f"{manifest.bytes / 1e6:,.1f} MB in {len(manifest.shards):,} shards",
             "settings": manifest.settings or None,
             "directory": self.directory,
@@ -242,9 +223,9 @@ class Dataset:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The receiving process maps the files itself.
-        if self._held is None:
+        if self._buffers is None:
             return Dataset.open, (self.directory,)
-        return Dataset.from_buffers, (self.manifest, self._held, self.directory)
+        return Dataset.from_buffers, (self.manifest, self._buffers, self.directory)
 
     @classmethod
     def open(cls, directory: str | Path) -> "Dataset":
@@ -252,9 +233,6 @@ class Dataset:
 
         Checksums are verified when a column is first read. Those of small extra tables are verified every time, all
         others once after the files were created, moved or changed.
-
-        Args:
-            directory: directory of the data set.
 
         Raises:
             DataError: there is no manifest, its format version is not supported, or a file is damaged.
@@ -269,7 +247,6 @@ class Dataset:
         """Create a data set on buffers in memory, such as Ray's object store. They are read without a copy.
 
         Args:
-            manifest: manifest of the data set.
             buffers: bytes of each file, in the order of `manifest.files`, as objects with Python's buffer protocol.
             directory: directory where the data set was prepared. It is not read.
 
@@ -289,27 +266,19 @@ class Dataset:
         return [self._buffer(index) for index in range(len(self.manifest.files))]
 
     def check(self) -> None:
-        """Verify checksums as described for `open`.
-
-        Raises:
-            DamagedError: a file was changed.
-        """
-        if self._held is None and not self._checked:
+        """Verify checksums as described for `open`, or raise `DamagedError`."""
+        if self._buffers is None and not self._checked:
             check_files(self.directory, self.manifest.shards, self.manifest.extras)
             self._checked = True
 
     def verify(self) -> None:
-        """Verify the checksum of every file.
-
-        Raises:
-            DamagedError: a file was changed.
-        """
-        if self._held is None:
-            check_files(self.directory, self.manifest.shards, self.manifest.extras, again=True)
+        """Verify the checksum of every file, or raise `DamagedError`."""
+        if self._buffers is None:
+            check_files(self.directory, self.manifest.shards, self.manifest.extras, every=True)
             return
-        for file, buffer in zip(self.manifest.files, self._held, strict=True):
-            if (found := hashlib.sha256(buffer).hexdigest()) != file.sha256:
-                raise changed(self.directory / file.file, file, found)
+        for file, buffer in zip(self.manifest.files, self._buffers, strict=True):
+            if (sha256 := hashlib.sha256(buffer).hexdigest()) != file.sha256:
+                raise changed(self.directory / file.file, file, sha256)
 
     def column(self, name: str) -> Column:
         """Return a column over all shards.
@@ -394,11 +363,6 @@ class Dataset:
 
         Whole shards are covered by the manifest. Only shards that the range cuts are read.
 
-        Args:
-            name: name of the column.
-            begin: first row.
-            end: row after the last (default: the number of rows).
-
         Raises:
             DataError: there is no such column, it is not numeric, or the range is empty.
         """
@@ -408,9 +372,9 @@ class Dataset:
         begin, stop, _ = slice(begin, end).indices(self.rows)
         total: Moments = (0, 0.0, 0.0)
         for index, view, low, high in column.parts(begin, stop):
-            known = self.manifest.shards[index].statistics.get(name)
-            if high - low == len(view) and known is not None:
-                total = merge(total, (int(known["count"]), float(known["mean"]), float(known["m2"])))
+            recorded = self.manifest.shards[index].statistics.get(name)
+            if high - low == len(view) and recorded is not None:
+                total = merge(total, (int(recorded["count"]), float(recorded["mean"]), float(recorded["m2"])))
             else:
                 total = merge(total, moments(view[low:high]))
         if not total[0]:
@@ -418,8 +382,8 @@ class Dataset:
         return total[1], float(np.sqrt(total[2] / total[0]))
 
     def _buffer(self, index: int) -> pa.Buffer:
-        if self._held is not None:
-            return self._held[index]
+        if self._buffers is not None:
+            return self._buffers[index]
         self.check()
         return pa.memory_map(str(self.directory / self.manifest.files[index].file)).read_buffer()
 

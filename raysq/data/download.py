@@ -49,8 +49,6 @@ def fetch(url: str, sha256: str | None = None, progress: Progress | None = None)
     all credentials.
 
     Args:
-        url: HTTP or HTTPS URL.
-        sha256: expected checksum, if known.
         progress: called with the number of bytes received.
 
     Returns:
@@ -106,7 +104,7 @@ def file_name(url: str) -> str:
 def _attempt(url: str, authorization: str | None, shown: str, part: Path, progress: Progress | None) -> None:
     """Make one request that resumes an interrupted download.
 
-    Messages use raysq's own words, because those of libraries and servers may repeat the request.
+    Messages do not quote libraries and servers, which may repeat the request.
     """
     have = part.stat().st_size if part.exists() else 0
     mark = part.with_name(part.name + ".json")
@@ -132,8 +130,8 @@ def _attempt(url: str, authorization: str | None, shown: str, part: Path, progre
         answer = f"{error.code} {http.client.responses.get(error.code, '')}".rstrip()
         if error.code in (408, 425, 429) or error.code >= 500:
             raise _Broken(f"the server answered {answer}") from None
-        more = "; is the user, password or token in the URL right?" if error.code in (401, 403) else ""
-        raise SourceError(f"{shown} was not fetched: the server answered {answer}{more}") from None
+        advice = "; is the user, password or token in the URL right?" if error.code in (401, 403) else ""
+        raise SourceError(f"{shown} was not fetched: the server answered {answer}{advice}") from None
     except urllib.error.URLError as error:
         raise _Broken(_reason(error.reason)) from None
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -26,7 +26,6 @@ class Duration(NamedTuple):
     """Number with a time unit.
 
     Attributes:
-        number: number of units.
         unit: length of the unit in seconds, a value of `UNITS`; None for a bare number.
     """
 
@@ -76,7 +75,6 @@ def seconds(value: float | str, option: str) -> float:
 
     Args:
         value: seconds, or text such as "90", "30m", "2h" or "1h30m".
-        option: name of the option, for the message.
 
     Raises:
         UsageError: the value is not a duration, or not above 0.

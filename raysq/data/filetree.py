@@ -23,19 +23,15 @@ def is_hidden(path: str) -> bool:
 
 def named_files(names: Sequence[str], most: int = _NAMED) -> str:
     """Format the first names of a list and the number of remaining ones."""
-    more = f", and {len(names) - most:,} more" if len(names) > most else ""
+    others = f", and {len(names) - most:,} more" if len(names) > most else ""
     shown = (name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace") for name in names[:most])
-    return ", ".join(shown) + more
+    return ", ".join(shown) + others
 
 
 def describe_ignored(names: Sequence[str], why: str) -> list[str]:
-    """Return the message about ignored files, in a list; an empty list if there are none.
+    """Return the message about ignored files, in a list that is empty if there are none.
 
-    All readers of folders and archives report ignored files with this message.
-
-    Args:
-        names: names of files, and of folders with a trailing slash.
-        why: the reason, such as "as they belong to no class".
+    `why` is a clause such as "as they belong to no class".
     """
     return [f"left out, {why}: {named_files(names)}"] if names else []
 
@@ -46,8 +42,6 @@ class TreeFile:
 
     Attributes:
         name: path relative to the tree's root, with forward slashes.
-        size: bytes.
-        changed: modification time in nanoseconds.
     """
 
     name: str
@@ -61,7 +55,6 @@ class Tree:
 
     Attributes:
         files: files sorted by the bytes of their names.
-        empty: names of folders without any file.
         hidden: names of hidden or system files, and of such folders with a trailing slash; not among `files`.
     """
 
@@ -101,8 +94,8 @@ def walk_tree(root: Path) -> Tree:
             raise
         raise SourceError(f"{error.filename or root} cannot be read: {error.strerror or error}") from None
     if astray:
-        more = len(astray) - 1
-        others = "" if not more else ", as is another" if more == 1 else f", as are {more:,} others"
+        count = len(astray) - 1
+        others = "" if not count else ", as is another" if count == 1 else f", as are {count:,} others"
         raise SourceError(
             f"{min(astray)} is a link that leads out of the folder, to a folder or nowhere{others}; put the files "
             f"themselves there, or take the links out"
@@ -121,7 +114,7 @@ def _walk(
     hidden: list[str],
 ) -> bool:
     """Append the files below a folder, and return whether there are any."""
-    found = False
+    has_files = False
     with os.scandir(folder) as entries:
         for entry in entries:
             name = prefix + entry.name
@@ -130,7 +123,7 @@ def _walk(
                 continue
             stat = entry.stat(follow_symlinks=False)
             if S_ISDIR(stat.st_mode):
-                found |= _walk(entry.path, name + "/", inside, files, empty, astray, hidden)
+                has_files |= _walk(entry.path, name + "/", inside, files, empty, astray, hidden)
                 continue
             if S_ISLNK(stat.st_mode):
                 if not os.path.realpath(entry.path).startswith(inside) or not os.path.isfile(entry.path):
@@ -140,22 +133,14 @@ def _walk(
             if not S_ISREG(stat.st_mode):
                 raise SourceError(f"{entry.path} is neither a file nor a folder; take it out")
             files.append(TreeFile(name, stat.st_size, stat.st_mtime_ns))
-            found = True
-    if not found and prefix:
+            has_files = True
+    if not has_files and prefix:
         empty.append(prefix.rstrip("/"))
-    return found
+    return has_files
 
 
 def tree_checksum(root: Path, tree: Tree) -> str:
-    """Return the sha256 of the names, sizes and contents of a tree's files.
-
-    Args:
-        root: the folder.
-        tree: its contents from `walk_tree`.
-
-    Raises:
-        SourceError: a file cannot be read, or changes while it is read.
-    """
+    """Return the sha256 of the names, sizes and contents of a tree's files, as `walk_tree` lists them."""
     digest = hashlib.sha256()
     try:
         for file in tree.files:

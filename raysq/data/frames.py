@@ -41,9 +41,9 @@ def to_table(value: Any) -> "pa.Table":
     else:
         raise UsageError(f"rows are {TAKEN}, received {type(value).__name__}")
     names = [name for name, _ in columns]
-    again = sorted({name for name in names if names.count(name) > 1})
-    if again:
-        raise UsageError(f"the frame has two columns named {again[0]!r}: rename one")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise UsageError(f"the frame has two columns named {repeated[0]!r}: rename one")
     if len({len(column) for _, column in columns}) > 1:
         lengths = ", ".join(f"{name} {len(column):,}" for name, column in columns[:5])
         raise UsageError(f"the columns of the frame have different lengths: {lengths}")
@@ -51,18 +51,9 @@ def to_table(value: Any) -> "pa.Table":
 
 
 def to_file(value: Any, folder: Path) -> Path:
-    """Write rows to a Parquet file named after a digest of its contents. An existing file is reused.
+    """Write rows, as for `to_table`, to a Parquet file named after a digest of its contents, and return its path.
 
-    Args:
-        value: rows, as for `to_table`.
-        folder: folder of such files.
-
-    Returns:
-        Path of the file.
-
-    Raises:
-        UsageError: as for `to_table`.
-        SourceError: the folder cannot be written.
+    An existing file is reused.
     """
     import pyarrow as pa
     import pyarrow.parquet
@@ -85,12 +76,12 @@ def _of_pandas(frame: Any) -> "list[tuple[str, pa.Array]]":
     import pandas as pd
 
     levels = [frame.index.get_level_values(number) for number in range(frame.index.nlevels)]
-    told = [
+    named_levels = [
         level for level in levels if level.name is not None or isinstance(level, (pd.DatetimeIndex, pd.PeriodIndex))
     ]
-    there = {str(name) for name in frame.columns}
-    columns = [(str("time" if level.name is None else level.name), level.to_series()) for level in told]
-    columns = [(name, column) for name, column in columns if name not in there]
+    names = {str(name) for name in frame.columns}
+    columns = [(str("time" if level.name is None else level.name), level.to_series()) for level in named_levels]
+    columns = [(name, column) for name, column in columns if name not in names]
     columns += [(str(name), frame.iloc[:, number]) for number, name in enumerate(frame.columns)]
     return [(name, _of_series(column)) for name, column in columns]
 
@@ -105,18 +96,18 @@ def _of_series(column: Any) -> "pa.Array | pa.ChunkedArray":
         return pa.array(column, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         # A column that mixes numbers and text becomes text, as in a csv file.
-        return pa.array([None if pd.api.types.is_scalar(one) and pd.isna(one) else str(one) for one in column])
+        return pa.array([None if pd.api.types.is_scalar(value) and pd.isna(value) else str(value) for value in column])
 
 
 def _array(name: Any, column: Any) -> "pa.Array | pa.ChunkedArray":
     import pyarrow as pa
 
     try:
-        found = column if isinstance(column, (pa.Array, pa.ChunkedArray)) else pa.array(column, from_pandas=True)
+        array = column if isinstance(column, (pa.Array, pa.ChunkedArray)) else pa.array(column, from_pandas=True)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError) as error:
-        said = str(error).splitlines()[0]
-        raise UsageError(f"column {str(name)!r} of the frame is no column of one type: {said}") from None
-    return found
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"column {str(name)!r} of the frame is no column of one type: {reason}") from None
+    return array
 
 
 def _plain(column: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray":

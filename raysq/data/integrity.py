@@ -40,15 +40,7 @@ class _File(Protocol):
 
 
 def check_sizes(directory: Path, files: Iterable[_File]) -> None:
-    """Check that files exist and have their expected sizes.
-
-    Args:
-        directory: directory of the data set.
-        files: manifest entries of the files.
-
-    Raises:
-        DamagedError: a file is missing or has another size.
-    """
+    """Raise `DamagedError` unless all files exist and have their expected sizes."""
     for file in files:
         try:
             size = (directory / file.file).stat().st_size
@@ -60,20 +52,18 @@ def check_sizes(directory: Path, files: Iterable[_File]) -> None:
             )
 
 
-def check_files(directory: Path, shards: Sequence[_File], extras: Sequence[_File], *, again: bool = False) -> None:
+def check_files(directory: Path, shards: Sequence[_File], extras: Sequence[_File], *, every: bool = False) -> None:
     """Verify checksums: of small extras always, of other files once after they were created, moved or changed.
 
     Args:
         directory: directory of the data set. Verified files are recorded in the home, if that can be written.
-        shards: entries of the shards.
-        extras: entries of the tables beside the rows.
-        again: verify all files, even if recorded as verified.
+        every: verify all files, even if recorded as verified.
 
     Raises:
         DamagedError: a file was changed.
     """
-    known = {} if again else _read_stamp(directory)
-    unknown = [file for file in [*shards, *extras] if known.get(file.file) != _entry(directory, file)]
+    verified = {} if every else _read_stamp(directory)
+    unknown = [file for file in [*shards, *extras] if verified.get(file.file) != _entry(directory, file)]
     small = [file for file in extras if file.bytes <= _SMALL and file not in unknown]
     size = sum(file.bytes for file in unknown)
     if size >= _LARGE:
@@ -95,25 +85,20 @@ def stamp(directory: Path, files: Sequence[_File], checked: dict[str, _Entry] | 
     """Record that files match their checksums. Files are identified by size, modification time and inode.
 
     Args:
-        directory: directory of the data set. If its folder cannot be written, nothing is recorded.
-        files: entries of all files of the data set.
         checked: entries of the verified files as of their verification. By default all files, as they are now.
     """
     if checked is None:
         checked = {file.file: _entry(directory, file) for file in files}
     names = {file.file for file in files}
-    known = {name: entry for name, entry in _read_stamp(directory).items() if name in names}
+    verified = {name: entry for name, entry in _read_stamp(directory).items() if name in names}
     with contextlib.suppress(SourceError):
-        write_json(_stamp_path(directory), {**known, **checked}, durable=False)
+        write_json(_stamp_path(directory), {**verified, **checked}, durable=False)
 
 
 def open_batch(path: Path, buffer: pa.Buffer, file: _File, *, full: bool) -> pa.RecordBatch:
     """Return the single record batch of a file, after checking that its buffers match its number of rows.
 
     Args:
-        path: path of the file, for messages.
-        buffer: bytes of the file.
-        file: manifest entry of the file.
         full: also validate all offsets, codes and texts, and not only lengths.
 
     Raises:
@@ -134,14 +119,8 @@ def open_batch(path: Path, buffer: pa.Buffer, file: _File, *, full: bool) -> pa.
 
 
 def check_offsets(array: pa.Array, path: Path) -> None:
-    """Check that the offsets of a column are non-decreasing and lie within its buffers.
-
-    Args:
-        array: array of the column. Types without offsets are accepted as they are.
-        path: path of the file, for the message.
-
-    Raises:
-        DamagedError: an offset is invalid.
+    """Raise `DamagedError` unless the offsets of a column, if its type has any, are non-decreasing and lie within its
+    buffers.
     """
     kind = array.type
     wide = pa.types.is_large_list(kind) or pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
@@ -161,28 +140,28 @@ def check_offsets(array: pa.Array, path: Path) -> None:
 def _check_file(path: Path, file: _File) -> None:
     try:
         with open(path, "rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise DamagedError(f"{path} cannot be read ({error.strerror}); {_FRESH}") from None
-    if found != file.sha256:
-        raise changed(path, file, found)
+    if sha256 != file.sha256:
+        raise changed(path, file, sha256)
     # The file may come from elsewhere, and a matching checksum says nothing about its author.
     open_batch(path, pa.memory_map(str(path)).read_buffer(), file, full=True)
 
 
-def changed(path: Path, file: _File, found: str) -> DamagedError:
+def changed(path: Path, file: _File, sha256: str) -> DamagedError:
     """Return the error for a file with another checksum."""
     return DamagedError(
-        f"{path} was changed: sha256 is {found[:12]}..., its manifest says {file.sha256[:12]}...; {_FRESH}"
+        f"{path} was changed: sha256 is {sha256[:12]}..., its manifest says {file.sha256[:12]}...; {_FRESH}"
     )
 
 
 def _entry(directory: Path, file: _File) -> _Entry:
     try:
-        found = (directory / file.file).stat()
+        stat = (directory / file.file).stat()
     except OSError:
         raise DamagedError(f"{directory} lacks {file.file}; {_FRESH}") from None
-    return file.sha256, found.st_size, found.st_mtime_ns, found.st_ino
+    return file.sha256, stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def _stamp_path(directory: Path) -> Path:
@@ -196,7 +175,7 @@ def _stamp_path(directory: Path) -> Path:
 
 def _read_stamp(directory: Path) -> dict[str, _Entry]:
     try:
-        found = read_json(_stamp_path(directory), dict[str, tuple[str, int, int, int]], "", missing={})
+        entries = read_json(_stamp_path(directory), dict[str, tuple[str, int, int, int]], "", missing={})
     except DamagedError:
         return {}  # the files are then verified again
-    return {name: (sha256, size, time, inode) for name, (sha256, size, time, inode) in found.items()}
+    return {name: (sha256, size, time, inode) for name, (sha256, size, time, inode) in entries.items()}

@@ -23,12 +23,7 @@ def moments(values: np.ndarray) -> Moments:
 
 
 def merge(a: Moments, b: Moments) -> Moments:
-    """Combine the moments of two sets (Chan, Golub & LeVeque 1979) without a pass over the values.
-
-    Args:
-        a: moments of the first set.
-        b: moments of the second set.
-    """
+    """Combine the moments of two sets (Chan, Golub & LeVeque 1979) without a pass over the values."""
     count = a[0] + b[0]
     if not a[0] or not b[0]:
         return a if a[0] else b

@@ -32,8 +32,6 @@ class ChunkRecord:
 
     Attributes:
         name: name of the chunk, unique in its folder.
-        rows: number of rows.
-        stats: JSON-serializable statistics.
         folder: folder of the chunk's tables, if they wait on disk.
     """
 
@@ -68,8 +66,6 @@ class PartitionStats:
     """Statistics recorded while a partition was read.
 
     Attributes:
-        partition: the partition.
-        chunks: records of its chunks, in order.
         error: the error that ended reading, if any.
     """
 
@@ -106,11 +102,6 @@ def record_stats(folder: Path, number: int, partition: Any) -> Iterator[Recorder
     """Record the chunks of a partition, or the error that ends reading, in a file.
 
     Files are used because Ray Data cannot return statistics besides rows, and would wrap errors in messages of its own.
-
-    Args:
-        folder: folder that all nodes see.
-        number: number of the partition.
-        partition: the partition.
     """
     recorder = Recorder(folder, number)
     try:
@@ -141,8 +132,6 @@ def all_stats(
     """Yield the statistics of each partition in order, and raise the error of the first that could not be read.
 
     Args:
-        folder: the folder given to `record_stats`.
-        partitions: partitions in order.
         records: list that receives the records of all chunks.
         results: results of reading each partition, awaited one by one; None if all partitions have been read.
     """
@@ -212,10 +201,7 @@ class Cleanup:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write a table as one batch.
-
-    NumPy's format is not used, because threads cannot parse its headers concurrently; see `raysq.data.readers.npy`.
-    """
+    """Write a table as one batch. It is not an .npy file, as threads cannot parse the headers of these concurrently."""
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table.combine_chunks())
 

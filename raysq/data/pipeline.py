@@ -68,19 +68,12 @@ def build(
     """Run a preprocessor over raw files and create the data set atomically.
 
     Args:
-        preprocessor: preprocessor of the files, with all settings inferred.
-        source: raw files.
         target: directory of the data set, which is replaced if it exists. If `named` is False, `target` is the parent
             folder, and the directory is named after the beginning of the fingerprint. The fingerprint is computed at
             the end, because checksums of large files are computed during preparation.
         identity: `task` and `problem` for the manifest, and `name` if it differs from the directory's.
-        named: whether `target` is the directory of the data set.
-        settings: example settings to store with the data set.
-        messages: messages of `infer` to store with the data set.
         shard_rows: rows per shard; None for the preprocessor's default.
         cpus: maximum number of concurrent Ray tasks; None for the number of CPUs. Does not affect the result.
-        quiet: show no progress.
-        check: called with the data set before it is put in place.
 
     Raises:
         DataError: the raw data cannot be used.
@@ -111,7 +104,7 @@ def build(
             preparation={
                 "version": preprocessor.version,
                 "settings": preprocessor.to_config(),
-                "told": list(messages),
+                "messages": list(messages),
             },
             report=written.report,
             fingerprint=key,
@@ -136,13 +129,9 @@ def build(
 
 
 def fingerprint(preprocessor: Preprocessor, source: ResolvedSource) -> str:
-    """Return a digest of everything that determines a data set's rows.
+    """Return a digest of everything that determines a data set's rows. Waits for the checksums of the raw files.
 
     It covers the bytes and order of the raw files, and the preprocessor's name, settings and version.
-
-    Args:
-        preprocessor: preprocessor of the files, with all settings inferred.
-        source: raw files. Waits for their checksums.
     """
     identity = {
         "files": [file.sha256 for file in source.raw],
@@ -153,11 +142,7 @@ def fingerprint(preprocessor: Preprocessor, source: ResolvedSource) -> str:
 
 
 def rows_of_shard(preprocessor: Preprocessor, rows: int | None = None) -> int:
-    """Return the rows per shard: the given number, or the preprocessor's default.
-
-    Raises:
-        UsageError: the number is less than 1.
-    """
+    """Return the given number of rows per shard, or the preprocessor's default. Raise `UsageError` for less than 1."""
     rows = preprocessor.shard_rows if rows is None else rows
     if rows < 1:
         raise UsageError(f"shard_rows must be at least 1, received {rows}")
@@ -174,14 +159,6 @@ def run(
     quiet: bool = True,
 ) -> Written:
     """Write shards of exactly `shard_rows` rows (the last may have fewer) and the tables beside them.
-
-    Args:
-        preprocessor: preprocessor that reads the partitions.
-        partitions: partitions in the order of their rows.
-        directory: empty directory that all nodes see.
-        shard_rows: rows per shard.
-        executor: executor from `choose_executor`.
-        quiet: show no progress.
 
     Raises:
         DataError: the raw data cannot be used.
@@ -220,12 +197,7 @@ def run(
 
 @dataclass(frozen=True)
 class ReadPartition:
-    """Read a partition and record its statistics. Runs on workers.
-
-    Attributes:
-        preprocessor: preprocessor of the partition.
-        scratch: folder that all nodes see, for `raysq.data.partition_stats.load_stats`.
-    """
+    """Read a partition and record its statistics, in a folder that all nodes see. Runs on workers."""
 
     preprocessor: Preprocessor
     scratch: Path
@@ -254,9 +226,7 @@ class _Write:
     """Write rows as a shard, and return its entry and schema. Runs on workers.
 
     Attributes:
-        directory: directory of the shards.
         raises: raise errors; if False, return them, because Ray would wrap an error raised in a task.
-        synced: wait until the rows are on disk.
     """
 
     directory: Path
@@ -326,14 +296,7 @@ P = TypeVar("P", bound=Preprocessor)
 
 @dataclass
 class Loaded(Generic[P]):
-    """Rows in memory before their transform.
-
-    Attributes:
-        preprocessor: preprocessor that read the rows.
-        table: the rows.
-        stats: statistics of all chunks.
-        transform: transform of the rows.
-    """
+    """Rows in memory before their transform, with the statistics of all chunks."""
 
     preprocessor: P
     table: pa.Table
@@ -350,10 +313,6 @@ class Loaded(Generic[P]):
 
 def load(preprocessor: P, files: "Sequence[Path | pa.Table]") -> Loaded[P]:
     """Read raw files into memory, in this process.
-
-    Args:
-        preprocessor: preprocessor whose rows do not wait on disk, with all settings inferred.
-        files: raw files, or rows in memory if the preprocessor accepts them.
 
     Raises:
         DataError: the raw data cannot be used.
@@ -376,16 +335,7 @@ def load(preprocessor: P, files: "Sequence[Path | pa.Table]") -> Loaded[P]:
 def read_table(
     preprocessor: Preprocessor, files: "Sequence[Path | pa.Table]", *, inferred: bool = False
 ) -> tuple[pa.Table, Stats]:
-    """Return the rows and the report of raw files, read into memory in this process, as for predictions.
-
-    Args:
-        preprocessor: preprocessor, as for `load`.
-        files: files, as for `load`.
-        inferred: whether `infer` has already been called.
-
-    Raises:
-        DataError: the raw data cannot be used.
-    """
+    """Return the rows and the report of raw files, read into memory in this process, as for predictions."""
     if not inferred:
         preprocessor, _ = preprocessor.infer(list(files))
     return load(preprocessor, files).finish()

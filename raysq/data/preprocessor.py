@@ -99,9 +99,6 @@ class Preprocessor(ABC):
             settings: example settings that the user gave.
             defaults: values of the settings that the user left out.
 
-        Returns:
-            The settings to add or to replace, and messages.
-
         Raises:
             UsageError: a setting does not fit the columns.
         """
@@ -109,11 +106,7 @@ class Preprocessor(ABC):
 
     @abstractmethod
     def partition(self, files: list[Path]) -> list[Partition]:
-        """Divide the files into partitions, in the order of their rows.
-
-        Raises:
-            DataError: a file cannot be read.
-        """
+        """Divide the files into partitions, in the order of their rows. Raise `DataError` for an unreadable file."""
 
     @abstractmethod
     def read(self, partition: Partition) -> Iterator[Chunk]:
@@ -121,11 +114,7 @@ class Preprocessor(ABC):
 
     @abstractmethod
     def validate_stats(self, stats: list[Stats]) -> None:
-        """Raise DataError for the first unusable data.
-
-        Args:
-            stats: statistics of all chunks, in order.
-        """
+        """Raise DataError for the first unusable data. The statistics are those of all chunks, in order."""
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
         """Validate the statistics and return the transform.
@@ -143,15 +132,7 @@ class Preprocessor(ABC):
 
     @abstractmethod
     def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
-        """Return the data set's report.
-
-        Args:
-            stats: statistics of all chunks, in order.
-            summary: summary of the transform.
-
-        Raises:
-            DataError: the raw data cannot be used.
-        """
+        """Return the data set's report, from the statistics of all chunks in order and the transform's summary."""
 
     @abstractmethod
     def describe(self, report: Mapping[str, Any]) -> list[str]:

@@ -9,13 +9,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def progress(partitions: Sequence[Any], folder: Path, quiet: bool) -> Iterator[None]:
-    """Show the number of bytes read so far, in one line on standard error.
-
-    Args:
-        partitions: partitions that are being read.
-        folder: the folder given to `raysq.data.partition_stats.record_stats`.
-        quiet: show nothing.
-    """
+    """Show the number of bytes read so far, in one line on standard error. `folder` is that of `record_stats`."""
     from raysq.display.console import Console
 
     console = Console(stderr=True)

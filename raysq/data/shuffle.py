@@ -60,13 +60,6 @@ def batch_order(seed: int, examples: int, batch_size: int, first_step: int, step
     Global step t takes positions `[t*B, (t+1)*B)` of the stream, where B is the batch size. A batch may span two
     passes.
 
-    Args:
-        seed: seed of the order.
-        examples: number of examples.
-        batch_size: global batch size.
-        first_step: first global step.
-        steps: number of steps.
-
     Returns:
         Example numbers, int64 array of shape `(steps, batch_size)`.
     """
@@ -77,12 +70,7 @@ def batch_order(seed: int, examples: int, batch_size: int, first_step: int, step
 
 
 def replica_slice(batch_size: int, replicas: int) -> int:
-    """Return the number of rows of a batch per replica. The last replicas' rows beyond the batch have weight zero.
-
-    Args:
-        batch_size: global batch size.
-        replicas: number of replicas.
-    """
+    """Return the number of rows of a batch per replica. The last replicas' rows beyond the batch have weight zero."""
     return -(-batch_size // replicas)
 
 
@@ -90,9 +78,6 @@ def seeds(seed: int, first_step: int, steps: int, replicas: range, generators: i
     """Return seeds for each step, replica and random generator of a model, so that all masks differ.
 
     Args:
-        seed: seed of the run.
-        first_step: first global step.
-        steps: number of steps.
         replicas: range of replica numbers.
         generators: number of random generators of the model.
 

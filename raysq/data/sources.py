@@ -33,9 +33,7 @@ class RawFile:
     """Raw file.
 
     Attributes:
-        path: path of the file.
         name: name in manifests and messages, without the machine's folders.
-        bytes: size of the file.
         checksum: future of the file's sha256.
     """
 
@@ -46,22 +44,13 @@ class RawFile:
 
     @property
     def sha256(self) -> str:
-        """Checksum of the file. Waits until the file has been read completely.
-
-        Raises:
-            SourceError: the file cannot be read.
-        """
+        """Checksum of the file. Waits until the file has been read completely; `SourceError` if it cannot be."""
         return self.checksum.result()
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Tables that may describe the other files of their folder.
-
-    Attributes:
-        tables: suffixes of the tables' names.
-        files: suffixes of the names of the files they may describe.
-    """
+    """Tables that may describe the other files of their folder: suffixes of both."""
 
     tables: tuple[str, ...]
     files: tuple[str, ...]
@@ -113,14 +102,10 @@ def resolve(
     Args:
         source: `sample[:SPEC]`, a file, a folder of files, a URL, rows in memory, or None for the published data. Rows
             in memory are written to a file in the home.
-        url: URL of the published data.
-        sha256: checksum of the published file, if known.
         sample: writes synthetic raw data for a given SPEC and returns the path.
-        suffixes: suffixes of supported files.
         trees: whether a folder without such files is one source together with its subfolders, such as one per class.
         zip_member: suffix of the single file that a zip must contain; None if a zip is an archive of any files.
         listing: tables that also make a folder one source, if it contains files that they may describe.
-        quiet: show no progress of a download.
 
     Raises:
         SourceError: the source is missing, unreadable, or cannot be downloaded. No other data are substituted.
@@ -161,16 +146,7 @@ def resolve(
 
 
 def fetch_shown(url: str, sha256: str | None, quiet: bool) -> Path:
-    """Call `fetch` with a progress bar on standard error, and add a hint to its errors.
-
-    Args:
-        url: as for `fetch`.
-        sha256: as for `fetch`.
-        quiet: show no progress.
-
-    Raises:
-        SourceError: the file cannot be downloaded.
-    """
+    """Call `fetch` with a progress bar on standard error, and add a hint to its errors."""
     from raysq.data.download import fetch, progress_bar
 
     try:
@@ -194,8 +170,8 @@ def _source(
     wanted = ", ".join(suffixes[:_SHOWN]) + (", ..." if len(suffixes) > _SHOWN else "")
     messages: list[str] = []
     if path.is_dir():
-        there = sorted(path.iterdir())
-        files = [p for p in there if p.is_file() and _is_read(p.name) and p.name.lower().endswith(suffixes)]
+        entries = sorted(path.iterdir())
+        files = [p for p in entries if p.is_file() and _is_read(p.name) and p.name.lower().endswith(suffixes)]
         if trees and (not files or listing is not None):
             tree = walk_tree(path)
             if (tree.files and not files) or (listing is not None and _is_listed(tree, listing)):
@@ -203,22 +179,22 @@ def _source(
                     label, (_raw_tree(path, tree),), messages=tuple(describe_ignored(tree.hidden, BY_SYSTEM))
                 )
         if not files:
-            names = ", ".join(p.name for p in there if p.is_file() and _is_read(p.name)) or "nothing"
+            names = ", ".join(p.name for p in entries if p.is_file() and _is_read(p.name)) or "nothing"
             folders = ", and no folder for each class" if trees else ""
             raise SourceError(f"folder {path} has no file that ends in {wanted}{folders}: there is {names[:200]}")
         if len({p.name.lower().endswith(".parquet") for p in files}) > 1:
             raise SourceError(f"folder {path} mixes .parquet with other files ({files[0].name}, ...): give one sort")
-        messages += _others(there, files, suffixes)
+        messages += _others(entries, files, suffixes)
     elif path.name.lower().endswith(suffixes):
         files = [path]
     else:
         raise SourceError(f"{path} is not a file that ends in {wanted}")
     for file in files:
         if member is not None and file.name.lower().endswith(".zip"):
-            taken = zip_member(file, member)
-            others = [info.filename for info in zip_members(file) if info.filename != taken]
+            inside = zip_member(file, member)
+            others = [info.filename for info in zip_members(file) if info.filename != inside]
             hidden = [name for name in others if is_hidden(name)]
-            messages += describe_ignored([name for name in others if name not in hidden], f"as {taken} alone is read")
+            messages += describe_ignored([name for name in others if name not in hidden], f"as {inside} alone is read")
             messages += describe_ignored(hidden, BY_SYSTEM)
     return ResolvedSource(label, _raw_files([file.absolute() for file in files]), messages=tuple(messages))
 
@@ -234,13 +210,13 @@ def _is_read(name: str) -> bool:
     return not is_hidden(name) and not name.startswith("_")
 
 
-def _others(there: list[Path], files: list[Path], suffixes: tuple[str, ...]) -> list[str]:
+def _others(entries: list[Path], files: list[Path], suffixes: tuple[str, ...]) -> list[str]:
     """Return the messages about entries of a folder that are ignored."""
     groups: dict[str, list[str]] = {}
-    taken = set(files)
+    read = set(files)
     endings = ", ".join(suffixes[:_FEW]) + (" and so on" if len(suffixes) > _FEW else "")
-    for path in there:
-        if path in taken:
+    for path in entries:
+        if path in read:
             continue
         if is_hidden(path.name):
             why = BY_SYSTEM
@@ -264,12 +240,15 @@ def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
         if not stats[-1].st_size:
             out = "give another --source" if len(paths) == 1 else "take it out of the folder, or write it again"
             raise SourceError(f"{path.name} is empty (0 bytes)", hint=out)
-    asked = [
-        _Asked(path, stat.st_size, stat.st_mtime_ns, stat.st_mtime_ns, functools.partial(file_checksum, path))
+    requests = [
+        _ChecksumRequest(path, stat.st_size, stat.st_mtime_ns, stat.st_mtime_ns, functools.partial(file_checksum, path))
         for path, stat in zip(paths, stats, strict=True)
     ]
-    found = _found_meanwhile(asked)
-    return tuple(RawFile(one.path, one.path.name, one.bytes, future) for one, future in zip(asked, found, strict=True))
+    futures = _start_checksums(requests)
+    return tuple(
+        RawFile(request.path, request.path.name, request.bytes, future)
+        for request, future in zip(requests, futures, strict=True)
+    )
 
 
 def _raw_tree(path: Path, tree: Tree) -> RawFile:
@@ -278,20 +257,12 @@ def _raw_tree(path: Path, tree: Tree) -> RawFile:
     if not tree.bytes:
         raise SourceError(f"all {len(tree.files):,} files of folder {path.name} are empty (0 bytes); give another")
     changed = max(file.changed for file in tree.files)
-    asked = _Asked(path, tree.bytes, tree.stamp, changed, functools.partial(tree_checksum, path, tree))
-    return RawFile(path, path.name, tree.bytes, *_found_meanwhile([asked]))
+    request = _ChecksumRequest(path, tree.bytes, tree.stamp, changed, functools.partial(tree_checksum, path, tree))
+    return RawFile(path, path.name, tree.bytes, *_start_checksums([request]))
 
 
 def file_checksum(path: Path, hint: str | None = None) -> str:
-    """Return the sha256 of a file's bytes.
-
-    Args:
-        path: path of the file.
-        hint: remedy for the error message.
-
-    Raises:
-        SourceError: the file cannot be read.
-    """
+    """Return the sha256 of a file's bytes, or raise `SourceError` with the hint."""
     with open_file(path, buffering=0, hint=hint) as handle:
         try:
             return hashlib.file_digest(handle, "sha256").hexdigest()  # type: ignore[arg-type]
@@ -299,16 +270,8 @@ def file_checksum(path: Path, hint: str | None = None) -> str:
             raise unreadable(path, error, hint) from None
 
 
-class _Asked(NamedTuple):
-    """Request for a checksum.
-
-    Attributes:
-        path: path of a file or folder.
-        bytes: size.
-        stamp: value that changes when the file or folder does.
-        changed: modification time in nanoseconds.
-        read: computes the checksum.
-    """
+class _ChecksumRequest(NamedTuple):
+    """File or folder whose checksum `read` computes. `stamp` changes when it does."""
 
     path: Path
     bytes: int
@@ -317,34 +280,34 @@ class _Asked(NamedTuple):
     read: Callable[[], str]
 
 
-def _found_meanwhile(asked: list[_Asked]) -> list[Future[str]]:
+def _start_checksums(requests: list[_ChecksumRequest]) -> list[Future[str]]:
     """Return futures of checksums, taken from the cache or computed by a thread that reads one file after the other."""
     cache = home() / "sources" / "checksums.json"
-    known = _known(cache)
-    futures: list[Future[str]] = [Future() for _ in asked]
+    cached = _read_cache(cache)
+    futures: list[Future[str]] = [Future() for _ in requests]
     missing = []
-    for one, future in zip(asked, futures, strict=True):
-        entry = known.get(str(one.path))
-        if entry is not None and entry[:2] == [one.bytes, one.stamp]:
+    for request, future in zip(requests, futures, strict=True):
+        entry = cached.get(str(request.path))
+        if entry is not None and entry[:2] == [request.bytes, request.stamp]:
             future.set_result(entry[2])
         else:
-            missing.append((one, future))
+            missing.append((request, future))
 
     def find() -> None:
-        found = {}
-        for number, (one, future) in enumerate(missing, 1):
+        checksums = {}
+        for number, (request, future) in enumerate(missing, 1):
             tell: Callable[[], None]
             try:
-                digest = one.read()
+                digest = request.read()
             except Exception as error:
                 tell = functools.partial(future.set_exception, error)
             else:
                 tell = functools.partial(future.set_result, digest)
                 # A file written just now may change again within the clock's resolution.
-                if time.time_ns() - one.changed > 2e9:
-                    found[str(one.path)] = [one.bytes, one.stamp, digest]
+                if time.time_ns() - request.changed > 2e9:
+                    checksums[str(request.path)] = [request.bytes, request.stamp, digest]
             if number == len(missing):
-                _remember(cache, found)  # before the last result is set, after which the process may end
+                _write_cache(cache, checksums)  # before the last result is set, after which the process may end
             tell()
 
     if missing:
@@ -353,17 +316,17 @@ def _found_meanwhile(asked: list[_Asked]) -> list[Future[str]]:
     return futures
 
 
-def _known(cache: Path) -> dict[str, list[Any]]:
+def _read_cache(cache: Path) -> dict[str, list[Any]]:
     """Return cached checksums by path, with size and stamp, so that unchanged files are not read again."""
     try:
-        found: dict[str, Any] = read_json(cache, dict[str, tuple[int, Any, str]], "", missing={})
-        return found
+        cached: dict[str, Any] = read_json(cache, dict[str, tuple[int, Any, str]], "", missing={})
+        return cached
     except DamagedError:
         return {}  # they are then computed again
 
 
-def _remember(cache: Path, found: dict[str, list[Any]]) -> None:
+def _write_cache(cache: Path, checksums: dict[str, list[Any]]) -> None:
     """Cache checksums."""
     # This is only a cache. Code that needs to write to the home reports errors itself.
     with contextlib.suppress(SourceError):
-        write_json(cache, _known(cache) | found, durable=False)
+        write_json(cache, _read_cache(cache) | checksums, durable=False)

@@ -19,22 +19,14 @@ _APART = 6 * 3_600_000_000  # microseconds; repeated hours of different clock ch
 
 
 def validate_zone(zone: str, setting: str) -> None:
-    """Check the name of a time zone.
-
-    Args:
-        zone: IANA name or offset.
-        setting: name of the setting, for the message.
-
-    Raises:
-        UsageError: the zone is unknown. The message describes valid zones.
-    """
+    """Raise `UsageError` unless a setting is the IANA name of a time zone or an offset."""
     import pandas as pd
 
     try:
-        known = bool(_OFFSET.fullmatch(zone)) or (zone[:1].isalpha() and pd.Timestamp(0, tz=zone) is not None)
+        valid = bool(_OFFSET.fullmatch(zone)) or (zone[:1].isalpha() and pd.Timestamp(0, tz=zone) is not None)
     except (ValueError, KeyError, OSError):  # zoneinfo's error is a KeyError
-        known = False
-    if not known:
+        valid = False
+    if not valid:
         raise UsageError(
             f"setting {setting} must be a time zone such as Europe/Berlin, or an offset such as +02:00; received "
             f"{zone!r}"
@@ -42,15 +34,7 @@ def validate_zone(zone: str, setting: str) -> None:
 
 
 def utc_to_local(moments: np.ndarray, zone: str | None) -> np.ndarray:
-    """Convert moments to local times in a zone.
-
-    Args:
-        moments: int64 array of microseconds since 1970 in UTC.
-        zone: IANA name or offset; None returns the moments unchanged.
-
-    Returns:
-        int64 array of microseconds, as shown by local clocks.
-    """
+    """Convert moments to local times in a zone. None returns the moments unchanged."""
     if zone is None or zone == "UTC":
         return np.asarray(moments, np.int64)
     import pandas as pd
@@ -64,7 +48,6 @@ def local_to_utc(wall: np.ndarray, zone: str | None, second: bool = False) -> np
 
     Args:
         wall: local times. A time skipped by a clock change maps to the first moment after it.
-        zone: zone, as for `utc_to_local`.
         second: for repeated times, return the second moment.
     """
     wall = np.asarray(wall, np.int64)
@@ -79,10 +62,6 @@ def local_to_utc(wall: np.ndarray, zone: str | None, second: bool = False) -> np
 
 def localized(wall: np.ndarray, zone: str) -> tuple[np.ndarray, int]:
     """Convert the local times of rows to moments. The order of the rows disambiguates repeated hours.
-
-    Args:
-        wall: local times of rows, in the order of a file.
-        zone: zone of the times.
 
     Returns:
         The moments, and the number of rows in repeated hours.
@@ -107,9 +86,9 @@ def localized(wall: np.ndarray, zone: str) -> tuple[np.ndarray, int]:
     by_time = twice[np.argsort(wall[twice], kind="stable")]
     for hour in np.split(by_time, np.flatnonzero(np.diff(wall[by_time]) > _APART) + 1):
         rows = np.sort(hour)[::-1] if falling else np.sort(hour)
-        again = np.flatnonzero(np.diff(wall[rows]) <= 0)  # the clock is set back before that row
-        if len(again):
-            rows = rows[again[0] + 1 :]
+        back = np.flatnonzero(np.diff(wall[rows]) <= 0)  # the clock is set back before that row
+        if len(back):
+            rows = rows[back[0] + 1 :]
         elif not _is_second(moments, second, rows, -1 if falling else 1, usual):
             continue
         moments[rows] = second[rows]
@@ -120,41 +99,37 @@ def _is_second(first: np.ndarray, second: np.ndarray, rows: np.ndarray, ahead: i
     """Whether rows that occur once lie in the second of two hours, judged by the step from the neighboring row."""
     for row, beside in ((rows[0], rows[0] - ahead), (rows[-1], rows[-1] + ahead)):
         if 0 <= beside < len(first):
-            early, late = (abs(abs(float(one[row] - first[beside])) - usual) for one in (first, second))
+            early, late = (abs(abs(float(moments[row] - first[beside])) - usual) for moments in (first, second))
             return late < early
     return False
 
 
-def written(table: "pa.Table") -> "pa.Table":
+def with_offsets(table: "pa.Table") -> "pa.Table":
     """Return the table with zoned timestamps as text with offsets, which csv files would otherwise lack."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    for place, field in enumerate(table.schema):
+    for index, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type) and field.type.tz:
-            column = table.column(place)
+            column = table.column(index)
             moments = pc.fill_null(column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()), 0).to_numpy()
-            cells = pc.if_else(column.is_valid(), texts(moments, field.type.tz), None)
-            table = table.set_column(place, field.name, cells)
+            cells = pc.if_else(column.is_valid(), format_times(moments, field.type.tz), None)
+            table = table.set_column(index, field.name, cells)
     return table
 
 
-def texts(moments: np.ndarray, zone: str, separator: str = " ") -> "pa.Array":
-    """Format moments as ISO 8601 local times in the zone, with offsets.
-
-    Args:
-        moments: int64 array of microseconds since 1970 in UTC.
-        zone: IANA name or offset.
-        separator: text between date and time.
-    """
+def format_times(moments: np.ndarray, zone: str, separator: str = " ") -> "pa.Array":
+    """Format moments as ISO 8601 local times in the zone, with offsets."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     moments = np.asarray(moments, np.int64)
     wall = utc_to_local(moments, zone)
-    whole = not (wall % 1_000_000).any()
-    written = pa.array(wall, pa.timestamp("us")).cast(pa.timestamp("s" if whole else "us")).cast(pa.string())
+    in_seconds = not (wall % 1_000_000).any()
+    written = pa.array(wall, pa.timestamp("us")).cast(pa.timestamp("s" if in_seconds else "us")).cast(pa.string())
     minutes, places = np.unique((wall - moments) // 60_000_000, return_inverse=True)
-    offsets = [f"{'-' if one < 0 else '+'}{abs(one) // 60:02d}:{abs(one) % 60:02d}" for one in minutes.tolist()]
+    offsets = [
+        f"{'-' if minute < 0 else '+'}{abs(minute) // 60:02d}:{abs(minute) % 60:02d}" for minute in minutes.tolist()
+    ]
     ends = pa.array(offsets, pa.string()).take(pa.array(places))
     return pc.binary_join_element_wise(pc.replace_substring(written, " ", separator), ends, "")

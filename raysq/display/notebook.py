@@ -10,11 +10,6 @@ from raysq.errors import RaysqError
 def line(kind: str, name: str, fields: Mapping[str, Any]) -> str:
     """Return an object's `repr`: its class, its name, and its fields that are not None.
 
-    Args:
-        kind: name of the class.
-        name: name of the object.
-        fields: values by field name.
-
     Example:
         >>> line("Run", "jena-gru", {"state": "finished", "val_mae": 0.2871})
         "Run('jena-gru', state=finished, val_mae=0.2871)"
@@ -36,7 +31,7 @@ def card(title: str, fields: Mapping[str, Any]) -> str:
 def text(value: Any) -> str:
     """Format a field's value for display."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {text(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {text(item)}" for key, item in value.items())
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, int) and not isinstance(value, bool):
@@ -45,10 +40,7 @@ def text(value: Any) -> str:
 
 
 def readable(read: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Return fields read from files, or a state "damaged" if a file is damaged or missing.
-
-    A representation must never raise an error.
-    """
+    """Return fields read from files, or a state "damaged" on an error: a representation must never raise one."""
     try:
         return read()
     except (RaysqError, OSError) as error:

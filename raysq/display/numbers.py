@@ -26,10 +26,7 @@ def number(value: float | None, digits: int = 4) -> str:
 
 
 def metric(value: float | None) -> str:
-    """Format a metric for the terminal with four decimals, or four significant digits where small or large.
-
-    None becomes "-".
-    """
+    """Format a metric for the terminal: four decimals, or four significant digits if small or large; "-" for None."""
     if value is None:
         return "-"
     size = abs(value)
@@ -53,12 +50,12 @@ def seconds(value: float) -> str:
     """Format a duration in seconds, such as 48 s, 3 min 20 s or 2 h 05 min."""
     if value < 9.95:
         return f"{value:.1f} s"
-    whole = round(value)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600:,} h {whole % 3600 // 60:02d} min"
+    rounded = round(value)
+    if rounded < 60:
+        return f"{rounded} s"
+    if rounded < 3600:
+        return f"{rounded // 60} min {rounded % 60:02d} s"
+    return f"{rounded // 3600:,} h {rounded % 3600 // 60:02d} min"
 
 
 def utc(value: float) -> datetime:

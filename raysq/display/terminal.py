@@ -11,22 +11,16 @@ _CONTROL_BUT_LAYOUT = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u206
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    """Return the text with control characters escaped as in Python, such as `\\x1b`.
-
-    Args:
-        text: text from any source.
-        lines: keep line ends and tabs.
+    """Return the text with control characters escaped as in Python, such as `\\x1b`; with `lines` except for line ends
+    and tabs.
     """
     pattern = _CONTROL_BUT_LAYOUT if lines else _CONTROL
-    return pattern.sub(lambda found: ascii(found[0])[1:-1], text)
+    return pattern.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 def print_message(message: object, *, lines: bool = False) -> None:
-    """Print a message to the user on standard error.
-
-    Args:
-        message: the message. Its control characters are escaped.
-        lines: keep line ends and tabs.
+    """Print a message to the user on standard error, with its control characters escaped; with `lines` except for line
+    ends and tabs.
     """
     print(visible(str(message), lines=lines), file=sys.stderr, flush=True)
 
@@ -34,7 +28,7 @@ def print_message(message: object, *, lines: bool = False) -> None:
 def print_result(text: str) -> None:
     """Print a result, such as a generated text or a path, on standard output.
 
-    The text is printed exactly, except that control characters are escaped on a terminal.
+    On a terminal, control characters are escaped.
     """
     output = results()
     output.write(text + "\n")

@@ -56,13 +56,13 @@ def ensure_ray(**options: Any) -> None:
                 with _patient_start():
                     ray.init(address="local", include_dashboard=False, **quiet, **options)
     except Exception as error:  # Ray raises some errors without a specific type
-        said = redact_text((str(error).strip() or repr(error)).splitlines()[0])
+        reason = redact_text((str(error).strip() or repr(error)).splitlines()[0])
         if address:
             token = "" if os.environ.get("RAY_AUTH_MODE") else " (a cluster with a token needs RAY_AUTH_MODE=token)"
             raise ResourceError(
-                f"no Ray cluster answers at RAY_ADDRESS={redact(address)} ({said}); unset it to run locally{token}"
+                f"no Ray cluster answers at RAY_ADDRESS={redact(address)} ({reason}); unset it to run locally{token}"
             ) from None
-        raise ResourceError(f"Ray does not start ({said}); `raysq doctor` looks further") from None
+        raise ResourceError(f"Ray does not start ({reason}); `raysq doctor` looks further") from None
 
 
 @contextlib.contextmanager
@@ -179,7 +179,7 @@ def check_resources(needs: Mapping[str, float], what: str, times: int = 1) -> No
 
     timeout = nodes_timeout()
     print_message(f"waiting up to {timeout:g} s for nodes: {_shortage(needs, what, times)}")
-    started = hoped = asked = time.monotonic()
+    started = hoped = queried = time.monotonic()
     request_resources(bundles=[dict(needs)] * times)
     try:
         while room_for(needs) < times:
@@ -195,8 +195,8 @@ def check_resources(needs: Mapping[str, float], what: str, times: int = 1) -> No
                     f"{_shortage(needs, what, times)}, and not enough nodes came in {timeout:g} s: ask for less, look "
                     f"at `ray status`, or wait longer (RAYSQ_NODES_TIMEOUT)"
                 )
-            if now - asked > 10:  # another driver's request may have replaced this one
-                asked = now
+            if now - queried > 10:  # another driver's request may have replaced this one
+                queried = now
                 request_resources(bundles=[dict(needs)] * times)
             time.sleep(min(1.0, timeout / 10))
     finally:
@@ -217,11 +217,7 @@ def can_grow() -> bool:
 
 
 def nodes_timeout() -> float:
-    """Return the seconds to wait for new nodes, from RAYSQ_NODES_TIMEOUT (default 900).
-
-    Raises:
-        UsageError: the value is not a number above 0.
-    """
+    """Return the seconds to wait for new nodes, from RAYSQ_NODES_TIMEOUT (default 900), or raise `UsageError`."""
     value = os.environ.get("RAYSQ_NODES_TIMEOUT", "")
     try:
         seconds = float(value or _NODES_TIMEOUT)
@@ -268,9 +264,9 @@ def _shortage(needs: Mapping[str, float], what: str, times: int) -> str:
     verb = "needs" if times == 1 else "need"
     short = [name for name, value in needs.items() if value * times > total.get(name, 0.0) + 1e-6]
     if short:
-        asked = " and ".join(f"{needs[name] * times:g} {_noun(name)}" for name in short)
+        request = " and ".join(f"{needs[name] * times:g} {_noun(name)}" for name in short)
         return (
-            f"{who} {verb} {asked}, the Ray cluster has {' and '.join(f'{total.get(name, 0.0):g}' for name in short)}"
+            f"{who} {verb} {request}, the Ray cluster has {' and '.join(f'{total.get(name, 0.0):g}' for name in short)}"
         )
     each = " and ".join(f"{value:g} {name}" for name, value in needs.items())
     largest = [

@@ -51,23 +51,13 @@ class Executor(ABC):
     def rechunk(self, function: Tables, calls: Calls, rows: int, write: Callable[[int, pa.Table], T]) -> list[T]:
         """Write the rows of all calls as tables of exactly `rows` rows. The last table may have fewer.
 
-        Args:
-            function: yields tables of the same schema.
-            calls: arguments of each call.
-            rows: rows per table.
-            write: called with the table and a number that increases from table to table. It may run on any machine.
-
         Returns:
             The results of `write`, in table order.
         """
 
 
 class ThreadExecutor(Executor):
-    """Executor that runs calls in threads of this process.
-
-    Args:
-        threads: maximum number of concurrent calls.
-    """
+    """Executor that runs at most `threads` calls at once in threads of this process."""
 
     local = True
 
@@ -120,11 +110,8 @@ class ThreadExecutor(Executor):
 
 
 def choose_executor(sizes: Sequence[int | None], cpus: int | None = None) -> Executor:
-    """Return an executor for partitions of these sizes: Ray on a cluster, or for large data on many cores.
-
-    Args:
-        sizes: bytes of each partition; None if unknown.
-        cpus: maximum number of concurrent Ray tasks. If given, the executor is a `RayExecutor`.
+    """Return an executor for partitions of these sizes: Ray on a cluster, if `cpus` is given, or for large data on many
+    cores.
     """
     most = cores()
     small = most <= MAX_THREADS or sum(SMALL if size is None else size for size in sizes) < SMALL

@@ -22,10 +22,9 @@ _HOLDERS = ("cause", "controller_failure", "health_check_failure", "_base_exc")
 
 
 class Patience:
-    """Count consecutive losses. Work that makes progress between two losses is retried without limit.
+    """Count consecutive losses, of which `most` are allowed.
 
-    Args:
-        most: number of consecutive losses after which to give up (default `MOST_LOSSES`).
+    Work that makes progress between two losses is retried without limit.
     """
 
     def __init__(self, most: int | None = None):
@@ -39,20 +38,14 @@ class Patience:
             self._reached, self._losses = reached, 0
 
     def lose(self) -> int:
-        """Record a loss.
-
-        Returns:
-            The number of further consecutive losses allowed; 0 means give up.
-        """
+        """Record a loss, and return the number of further consecutive losses allowed; 0 means give up."""
         self._losses += 1
         return max(0, self.most - self._losses)
 
 
 def is_loss(error: BaseException) -> bool:
-    """Whether an error means that a process, node or object was lost, and not that the code failed.
-
-    Args:
-        error: error raised by Ray, Ray Tune or Ray Train, possibly wrapping others.
+    """Whether an error, or one that it wraps, means that a process, node or object was lost, and not that the code
+    failed.
     """
     from ray import exceptions as ray
 
@@ -71,11 +64,11 @@ def is_loss(error: BaseException) -> bool:
         ray.RpcError,
         ray.RaySystemError,
     )
-    for one in _nested(error):
+    for cause in _nested(error):
         # An actor whose constructor raised was not lost: its code failed.
-        if isinstance(one, types) and not getattr(one, "actor_init_failed", False):
+        if isinstance(cause, types) and not getattr(cause, "actor_init_failed", False):
             return True
-        if type(one).__name__ in _OF_RAY_TRAIN:
+        if type(cause).__name__ in _OF_RAY_TRAIN:
             return True
     return False
 
@@ -84,11 +77,11 @@ def _nested(error: BaseException) -> Iterator[BaseException]:
     """Yield an error, its causes, and the errors that Ray has wrapped in it."""
     waiting, seen = [error], set[int]()
     while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
+        current = waiting.pop()
+        if id(current) in seen:
             continue
-        seen.add(id(one))
-        yield one
-        inner = [one.__cause__ or (None if one.__suppress_context__ else one.__context__)]
-        inner += [getattr(one, name, None) for name in _HOLDERS]
-        waiting += [more for more in inner if isinstance(more, BaseException)]
+        seen.add(id(current))
+        yield current
+        inner = [current.__cause__ or (None if current.__suppress_context__ else current.__context__)]
+        inner += [getattr(current, name, None) for name in _HOLDERS]
+        waiting += [cause for cause in inner if isinstance(cause, BaseException)]

@@ -18,12 +18,7 @@ _MOST = 1 << 60  # a control group limit above this means no limit
 
 @dataclass(frozen=True)
 class MemoryReservation:
-    """Memory reserved for processes on this machine.
-
-    Attributes:
-        count: number of processes that fit at the same time.
-        left: bytes that were available before the reservation; None if unknown.
-    """
+    """Memory reserved for `count` processes on this machine. `left` bytes were available before; None if unknown."""
 
     count: int
     left: int | None
@@ -36,16 +31,16 @@ def gigabytes(size: float) -> str:
 
 def available() -> int | None:
     """Return the bytes that processes of this machine or container may still allocate; None if unknown."""
-    found = [_meminfo("MemAvailable")]
+    limits = [_meminfo("MemAvailable")]
     for limit, used, cache in (
         ("memory.max", "memory.current", "inactive_file"),
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
     ):
         most, now = _number(_CGROUP / limit), _number(_CGROUP / used)
         if most is not None and now is not None and most < _MOST:
-            found.append(most - now + _stat(_CGROUP / Path(limit).parent / "memory.stat", cache))
-    known = [size for size in found if size is not None]
-    return max(0, min(known)) if known else None
+            limits.append(most - now + _stat(_CGROUP / Path(limit).parent / "memory.stat", cache))
+    sizes = [size for size in limits if size is not None]
+    return max(0, min(sizes)) if sizes else None
 
 
 def resident(process: int | None = None) -> int:
@@ -67,9 +62,9 @@ def resident_total(process: int) -> int:
             children.setdefault(parent, []).append(int(path.parent.name))
     waiting, total = [process], 0
     while waiting:
-        one = waiting.pop()
-        total += resident(one)
-        waiting += children.get(one, [])
+        process = waiting.pop()
+        total += resident(process)
+        waiting += children.get(process, [])
     return total
 
 
@@ -89,12 +84,7 @@ def unreserved() -> int | None:
 
 @contextlib.contextmanager
 def reserve(need: int, most: int) -> Iterator[MemoryReservation]:
-    """Reserve memory for as many processes as fit, at least one, until the block ends.
-
-    Args:
-        need: bytes per process.
-        most: number of processes wanted.
-    """
+    """Reserve `need` bytes each for as many processes as fit, at least one and at most `most`, until the block ends."""
     folder = _folder()
     mine = folder / str(os.getpid())
     with file_lock(folder / "lock"):
@@ -111,12 +101,12 @@ def is_out_of_memory(error: BaseException | str) -> bool:
     """Whether an error, one of its causes, or an error's text says that memory ran out."""
     if isinstance(error, str):
         return any(sign in error for sign in _SIGNS)
-    one: BaseException | None = error
-    while one is not None:
-        if isinstance(one, MemoryError) or is_out_of_memory(f"{type(one).__name__} {one}"):
+    current: BaseException | None = error
+    while current is not None:
+        if isinstance(current, MemoryError) or is_out_of_memory(f"{type(current).__name__} {current}"):
             return True
-        cause = getattr(one, "cause", None)
-        one = cause if isinstance(cause, BaseException) else one.__cause__
+        cause = getattr(current, "cause", None)
+        current = cause if isinstance(cause, BaseException) else current.__cause__
     return False
 
 

@@ -36,7 +36,6 @@ class DatasetRef:
     It is valid as long as the process that created it lives.
 
     Attributes:
-        manifest: manifest of the data set.
         shards: object reference to the bytes of each file, in the order of `manifest.files`.
     """
 
@@ -86,7 +85,6 @@ def open_dataset(directory: str | Path, handle: DatasetRef | None) -> Dataset:
     """Open a data set on any node, from its folder or from the object store without a copy.
 
     Args:
-        directory: folder of the data set, as the driver sees it.
         handle: the reference that `broadcast` returned.
 
     Raises:
@@ -171,20 +169,20 @@ def _ask(nodes: list[dict[str, Any]], question: Callable[..., bool], *arguments:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     task = ray.remote(question)
-    asked = {}
+    node_of = {}
     for node in nodes:
         strategy = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        asked[task.options(num_cpus=0, max_retries=0, scheduling_strategy=strategy).remote(*arguments)] = node
+        node_of[task.options(num_cpus=0, max_retries=0, scheduling_strategy=strategy).remote(*arguments)] = node
     answers: dict[str, bool] = {}
-    if not asked:
+    if not node_of:
         return answers
-    done, waiting = ray.wait(list(asked), num_returns=len(asked), timeout=ANSWER_SECONDS)
-    for one in waiting:
-        ray.cancel(one, force=True)
-    for one in done:
-        node = asked[one]
+    done, waiting = ray.wait(list(node_of), num_returns=len(node_of), timeout=ANSWER_SECONDS)
+    for reference in waiting:
+        ray.cancel(reference, force=True)
+    for reference in done:
+        node = node_of[reference]
         try:
-            answers[node["NodeID"]] = ray.get(one)
+            answers[node["NodeID"]] = ray.get(reference)
         except ray.exceptions.RayTaskError as error:
             # The process started but cannot run raysq's code.
             raise ResourceError(

@@ -30,11 +30,7 @@ T = TypeVar("T")
 
 
 class RayExecutor(Executor):
-    """Executor that runs calls as Ray Data tasks.
-
-    Args:
-        cpus: maximum number of concurrent tasks (default: the number of CPUs).
-    """
+    """Executor that runs calls as Ray Data tasks, at most `cpus` at once (default: the number of CPUs)."""
 
     local = False
 
@@ -75,21 +71,14 @@ class RayExecutor(Executor):
 def keyed_rows(function: Tables, calls: Calls, **options: Any) -> RayDataset:
     """Return the rows of all calls as a Ray data set, with a column `KEY` for `check_order`.
 
-    Args:
-        function: yields tables; picklable.
-        calls: arguments of each call.
-        **options: options of `ray.data.read_datasource`, such as `num_cpus` of a task.
+    Options are those of `read_datasource`.
     """
     return _read(_Keyed(function), [(number, *call) for number, call in enumerate(calls)], **options)
 
 
 @contextlib.contextmanager
 def ordered(cpus: int | None = None) -> Iterator[DataContext]:
-    """Enter a Ray Data context that preserves order and prints nothing.
-
-    Args:
-        cpus: maximum number of CPUs that Ray Data uses (default: no limit).
-    """
+    """Enter a Ray Data context that preserves order, prints nothing, and uses at most `cpus` CPUs, if given."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # copying also reads deprecated settings
         context = DataContext.get_current().copy()
@@ -112,14 +101,7 @@ def ordered(cpus: int | None = None) -> Iterator[DataContext]:
 
 @contextlib.contextmanager
 def ray_errors(doing: str) -> Iterator[None]:
-    """Convert errors of Ray, such as a lost node or exhausted memory, to one line.
-
-    Args:
-        doing: name of the operation for the message, such as "preparing".
-
-    Raises:
-        ResourceError: Ray raised an error.
-    """
+    """Convert errors of Ray, such as a lost node or exhausted memory, to one line that names the operation."""
     try:
         yield
     except RayError as error:

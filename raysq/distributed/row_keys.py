@@ -10,7 +10,6 @@ def check_order(keys: np.ndarray, last: int) -> int:
     """Check that the keys of a block continue those of the block before, and return its last key.
 
     Args:
-        keys: int64 array, not empty.
         last: key of the preceding row; -1 at the beginning.
 
     Raises:

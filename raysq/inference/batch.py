@@ -286,10 +286,10 @@ def _writer(path: Path | None) -> "Iterator[Any]":
             options = pyarrow.csv.WriteOptions(include_header=not written)
             if sys.stdout.isatty():
                 text = io.BytesIO()
-                pyarrow.csv.write_csv(time_zones.written(table), text, options)
+                pyarrow.csv.write_csv(time_zones.with_offsets(table), text, options)
                 results().write(text.getvalue().decode())
             else:
-                pyarrow.csv.write_csv(time_zones.written(table), sys.stdout.buffer, options)
+                pyarrow.csv.write_csv(time_zones.with_offsets(table), sys.stdout.buffer, options)
                 sys.stdout.buffer.flush()
             written = True
 
@@ -300,7 +300,7 @@ def _writer(path: Path | None) -> "Iterator[Any]":
 
         def write(table: "pa.Table") -> None:
             nonlocal writer
-            table = time_zones.written(table) if path.suffix == ".csv" else table
+            table = time_zones.with_offsets(table) if path.suffix == ".csv" else table
             if writer is None:
                 form = pyarrow.csv.CSVWriter if path.suffix == ".csv" else pyarrow.parquet.ParquetWriter
                 writer = form(str(partial), table.schema)

@@ -24,13 +24,7 @@ class DotAttention(keras.layers.Layer):
 
 
 def attention_weights(queries, values, seen):
-    """Return the weights of `DotAttention`, `(batch, m, n)`. Each row sums to 1.
-
-    Args:
-        queries: `(batch, m, units)`.
-        values: `(batch, n, units)`.
-        seen: bool `(batch, 1, n)`, false for masked values.
-    """
+    """Return the weights of `DotAttention`, `(batch, m, n)`. Each row sums to 1."""
     scores = keras.ops.matmul(queries, keras.ops.transpose(values, (0, 2, 1)))
     lowest = -1e9 if scores.dtype != "float16" else -6e4
     return keras.ops.softmax(keras.ops.where(seen, scores, lowest), axis=-1)

@@ -24,12 +24,9 @@ class BagDense(keras.layers.Layer):
     not trainable.
 
     Args:
-        units: number of outputs.
-        features: number of ids, including 0.
         weights: element of an id in the bag-of-words vector. "multi_hot": 1. "count": its count in the document.
             "freq": its count divided by that of all ids in the document. "tfidf": `(1 + log(count)) * idf`, as in
             `Tokenizer.sequences_to_matrix` of Keras.
-        activation: as for `Dense`.
 
     Raises:
         ValueError: `weights` is none of these.
@@ -53,10 +50,10 @@ class BagDense(keras.layers.Layer):
     def call(self, inputs):
         ids = inputs if self.weighting == "multi_hot" else inputs[:, 0]
         places = tf.where(ids > 0)
-        found = tf.gather_nd(ids, places)
+        words = tf.gather_nd(ids, places)
         batch = tf.shape(ids, out_type=tf.int64)[0]
-        values = self._values(inputs, places, found)
-        at = tf.stack([places[:, 0], tf.cast(found, tf.int64)], 1)
+        values = self._values(inputs, places, words)
+        at = tf.stack([places[:, 0], tf.cast(words, tf.int64)], 1)
         # float32 at any precision policy, since the sum over a document has many terms.
         kernel = tf.cast(self.kernel, tf.float32)
         if tf.config.list_logical_devices("GPU"):
@@ -67,15 +64,15 @@ class BagDense(keras.layers.Layer):
             outputs = tf.sparse.sparse_dense_matmul(sparse, kernel)
         return self.activation(tf.cast(outputs, self.compute_dtype) + tf.convert_to_tensor(self.bias))
 
-    def _values(self, inputs, places, found):
+    def _values(self, inputs, places, words):
         if self.weighting == "multi_hot":
-            return tf.ones_like(found, tf.float32)
+            return tf.ones_like(words, tf.float32)
         counts = tf.cast(inputs[:, 1], tf.float32)
         here = tf.gather_nd(counts, places)
         if self.weighting == "freq":
             return here / tf.gather(tf.reduce_sum(counts, 1), places[:, 0])
         if self.weighting == "tfidf":
-            return (1 + tf.math.log(here)) * tf.gather(tf.cast(self.idf, tf.float32), found)
+            return (1 + tf.math.log(here)) * tf.gather(tf.cast(self.idf, tf.float32), words)
         return here
 
     def as_keras(self, inputs):
@@ -84,7 +81,7 @@ class BagDense(keras.layers.Layer):
         ids = inputs if self.weighting == "multi_hot" else inputs[:, 0]
         kernel = ops.convert_to_numpy(self.kernel).astype("float32")
         kernel[0] = 0.0  # id 0 is padding
-        found = table(kernel, f"{self.name}_kernel")(ids)
+        rows = table(kernel, f"{self.name}_kernel")(ids)
         if self.weighting != "multi_hot":
             counts = ops.cast(inputs[:, 1], "float32")
             if self.weighting == "freq":
@@ -92,9 +89,9 @@ class BagDense(keras.layers.Layer):
             if self.weighting == "tfidf":
                 idf = table(ops.convert_to_numpy(self.idf).astype("float32")[:, None], f"{self.name}_idf", False)
                 counts = (1 + ops.log(ops.maximum(counts, 1.0))) * idf(ids)[..., 0]
-            found = found * ops.expand_dims(counts, -1)
+            rows = rows * ops.expand_dims(counts, -1)
         bias = vector(ops.convert_to_numpy(self.bias).astype("float32"), f"{self.name}_bias", ids)
-        return keras.layers.Activation(self.activation, name=self.name)(ops.sum(found, 1) + bias)
+        return keras.layers.Activation(self.activation, name=self.name)(ops.sum(rows, 1) + bias)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self.units)

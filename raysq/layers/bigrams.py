@@ -26,20 +26,20 @@ class BigramTable(keras.layers.Layer):
         self.pairs = pairs
 
     def build(self, input_shape):
-        whole = {"dtype": "int32", "initializer": "zeros", "trainable": False}
-        real = {"dtype": "float32", "initializer": "zeros", "trainable": False}
-        self.begins = self.add_weight(shape=(self.features + 1,), name="begins", **whole)
-        self.nexts = self.add_weight(shape=(self.pairs,), name="nexts", **whole)
-        self.shares = self.add_weight(shape=(self.pairs,), name="shares", **real)
-        self.backoff = self.add_weight(shape=(self.features,), name="backoff", **real)
-        self.lower = self.add_weight(shape=(self.features,), name="lower", **real)
+        integers = {"dtype": "int32", "initializer": "zeros", "trainable": False}
+        floats = {"dtype": "float32", "initializer": "zeros", "trainable": False}
+        self.begins = self.add_weight(shape=(self.features + 1,), name="begins", **integers)
+        self.nexts = self.add_weight(shape=(self.pairs,), name="nexts", **integers)
+        self.shares = self.add_weight(shape=(self.pairs,), name="shares", **floats)
+        self.backoff = self.add_weight(shape=(self.features,), name="backoff", **floats)
+        self.lower = self.add_weight(shape=(self.features,), name="lower", **floats)
 
     def call(self, inputs):
         last = inputs[:, -1]
         begins = tf.convert_to_tensor(self.begins)
-        known = tf.ragged.range(tf.gather(begins, last), tf.gather(begins, last + 1))
-        flat = known.flat_values
-        rows = tf.cast(known.value_rowids(), tf.int32)
+        entries = tf.ragged.range(tf.gather(begins, last), tf.gather(begins, last + 1))
+        flat = entries.flat_values
+        rows = tf.cast(entries.value_rowids(), tf.int32)
         places = tf.stack([rows, tf.gather(tf.convert_to_tensor(self.nexts), flat)], 1)
         rest = tf.gather(tf.convert_to_tensor(self.backoff), last)[:, None] * tf.convert_to_tensor(self.lower)[None]
         return tf.tensor_scatter_nd_add(rest, places, tf.gather(tf.convert_to_tensor(self.shares), flat))

@@ -44,24 +44,24 @@ class OneHotConv1D(keras.layers.Layer):
 
     def call(self, inputs):
         steps = inputs.shape[1] - self.kernel_size + 1
-        there = keras.ops.cast(keras.ops.expand_dims(inputs > 0, -1), self.compute_dtype)
+        present = keras.ops.cast(keras.ops.expand_dims(inputs > 0, -1), self.compute_dtype)
         outputs = self.bias
-        for place in range(self.kernel_size):
-            seen = slice(place, place + steps)
-            outputs = outputs + keras.ops.take(self.kernel[place], inputs[:, seen], axis=0) * there[:, seen]
+        for shift in range(self.kernel_size):
+            seen = slice(shift, shift + steps)
+            outputs = outputs + keras.ops.take(self.kernel[shift], inputs[:, seen], axis=0) * present[:, seen]
         return self.activation(outputs)
 
     def as_keras(self, inputs):
         """Apply the layer with layers of Keras; see `raysq.layers.portable`."""
         steps = inputs.shape[1] - self.kernel_size + 1
         outputs = None
-        for place in range(self.kernel_size):
-            rows = keras.ops.convert_to_numpy(self.kernel[place]).copy()
+        for shift in range(self.kernel_size):
+            rows = keras.ops.convert_to_numpy(self.kernel[shift]).copy()
             rows[0] = 0.0  # padding
-            if place == 0:
+            if shift == 0:
                 rows += keras.ops.convert_to_numpy(self.bias)
-            found = table(rows, f"{self.name}_{place}")(inputs[:, place : place + steps])
-            outputs = found if outputs is None else outputs + found
+            term = table(rows, f"{self.name}_{shift}")(inputs[:, shift : shift + steps])
+            outputs = term if outputs is None else outputs + term
         return keras.layers.Activation(self.activation, name=self.name)(outputs)
 
     def compute_output_shape(self, input_shape):

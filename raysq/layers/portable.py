@@ -11,9 +11,6 @@ def to_keras(model: keras.Model) -> keras.Model:
     A layer of raysq defines its conversion in `as_keras`, which is called with the arguments of the layer. Layers
     without `as_keras` are copied with their weights.
 
-    Args:
-        model: a built model.
-
     Returns:
         The converted model. A model without such layers, or that is neither sequential nor functional, is returned
         unchanged.
@@ -38,23 +35,17 @@ def to_keras(model: keras.Model) -> keras.Model:
         outputs = inputs
         for layer in model.layers:
             outputs = called(copied(layer), outputs)
-        made = keras.Model(inputs, outputs, name=model.name)
+        portable = keras.Model(inputs, outputs, name=model.name)
     else:
-        made = keras.models.clone_model(model, clone_function=copied, call_function=called)
+        portable = keras.models.clone_model(model, clone_function=copied, call_function=called)
     for layer, copy in copies:
         for mine, its in zip(copy.variables, layer.variables, strict=True):
             mine.assign(its)
-    return made
+    return portable
 
 
 def table(values: Any, name: str, trainable: bool = True) -> keras.layers.Embedding:
-    """Return an Embedding layer whose rows are the given weights.
-
-    Args:
-        values: weights `(rows, columns)`.
-        name: of the layer.
-        trainable: whether the weights are trainable.
-    """
+    """Return an Embedding layer whose rows are the given weights."""
     layer = keras.layers.Embedding(*values.shape, trainable=trainable, dtype="float32", name=name)
     layer.build(None)
     layer.embeddings.assign(values)
@@ -62,12 +53,5 @@ def table(values: Any, name: str, trainable: bool = True) -> keras.layers.Embedd
 
 
 def vector(values: Any, name: str, like: Any, trainable: bool = True) -> Any:
-    """Return a weight vector repeated for each example, `(batch, len(values))`.
-
-    Args:
-        values: weights, one dimension.
-        name: of the layer that holds them.
-        like: ids `(batch, ...)`, for the batch size.
-        trainable: whether the weights are trainable.
-    """
+    """Return a weight vector repeated for each example, `(batch, len(values))`. `like` are ids, for the batch size."""
     return table(values[None], name, trainable)(keras.ops.zeros_like(like[:, 0]))

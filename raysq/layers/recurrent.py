@@ -11,7 +11,7 @@ from raysq.layers.scan import scan
 class _LSTMCell:
     states = 2
 
-    def kept(self, units):
+    def saved_widths(self, units):
         return 4 * units, units, units  # gates, previous c, tanh of the next c
 
     def merge(self, kernel, recurrent, bias):
@@ -31,9 +31,9 @@ class _LSTMCell:
         squashed = tf.tanh(after)
         return (o * squashed, after), (gates, c, squashed)
 
-    def back(self, gradients, kept, h):
+    def backward(self, gradients, saved, h):
         dh, dc = gradients
-        gates, c, squashed = kept
+        gates, c, squashed = saved
         i, f, g, o = tf.split(gates, 4, 1)
         dc += dh * o * (1 - squashed * squashed)
         parts = [dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g), dh * squashed * o * (1 - o)]
@@ -48,7 +48,7 @@ class _GRUCell:
 
     states = 1
 
-    def kept(self, units):
+    def saved_widths(self, units):
         return (4 * units,)  # update gate, reset gate, candidate, recurrent part of the candidate
 
     def merge(self, kernel, recurrent, bias):
@@ -73,9 +73,9 @@ class _GRUCell:
         candidate = tf.tanh(pre[:, 2 * units : 3 * units] + r * recurrent)
         return (z * h + (1 - z) * candidate,), (tf.concat([gates, candidate, recurrent], 1),)
 
-    def back(self, gradients, kept, h):
+    def backward(self, gradients, saved, h):
         (dh,) = gradients
-        z, r, candidate, recurrent = tf.split(kept[0], 4, 1)
+        z, r, candidate, recurrent = tf.split(saved[0], 4, 1)
         inner = dh * (1 - z) * (1 - candidate * candidate)
         parts = [dh * (h - candidate) * z * (1 - z), inner * recurrent * r * (1 - r), inner, inner * r]
         return tf.concat(parts, 1), (dh * z,)
@@ -84,7 +84,7 @@ class _GRUCell:
 class _SimpleCell:
     states = 1
 
-    def kept(self, units):
+    def saved_widths(self, units):
         return (units,)  # next h
 
     def merge(self, kernel, recurrent, bias):
@@ -97,8 +97,8 @@ class _SimpleCell:
         after = tf.tanh(pre)
         return (after,), (after,)
 
-    def back(self, gradients, kept, h):
-        return gradients[0] * (1 - kept[0] * kept[0]), (None,)
+    def backward(self, gradients, saved, h):
+        return gradients[0] * (1 - saved[0] * saved[0]), (None,)
 
 
 class FastRNN(keras.layers.Layer):
@@ -118,10 +118,6 @@ class FastRNN(keras.layers.Layer):
         """Apply the layer, as in Keras, with the additional argument `starts`.
 
         Args:
-            sequences: `(batch, steps, features)`.
-            initial_state: as in Keras.
-            mask: as in Keras.
-            training: as in Keras.
             starts: int32 `(batch,)` or None. Number of steps at the front of each row whose vectors are the same in
                 every row, such as padding. These steps are computed once. The result does not change.
 
@@ -139,12 +135,12 @@ class FastRNN(keras.layers.Layer):
         if self.go_backwards:
             sequences, starts = keras.ops.flip(sequences, 1), None
         weights = (self.cell.kernel, self.cell.recurrent_kernel, self.cell.bias)
-        weights = tuple(tf.convert_to_tensor(one) for one in weights)
+        weights = tuple(tf.convert_to_tensor(weight) for weight in weights)
         return scan(self.arithmetic, sequences, starts, weights, sequences=self.return_sequences, initial=initial)
 
     def as_keras(self, sequences, initial_state=None, mask=None, training=None, starts=None):
         """Apply the Keras layer with the same weights; see `raysq.layers.portable`."""
-        usual: Any = next(one for one in type(self).__mro__ if one.__module__.startswith("keras."))
+        usual: Any = next(base for base in type(self).__mro__ if base.__module__.startswith("keras."))
         layer = usual.from_config(self.get_config())
         outputs = layer(sequences, initial_state=initial_state, mask=mask)
         for mine, its in zip(layer.variables, self.variables, strict=True):

@@ -37,8 +37,8 @@ class Cell(Protocol):
 
     def __hash__(self) -> int: ...
 
-    def kept(self, units: int) -> tuple[int, ...]:
-        """Return the widths of the values that `step` stores for `back`."""
+    def saved_widths(self, units: int) -> tuple[int, ...]:
+        """Return the widths of the values that `step` stores for `backward`."""
         ...
 
     def merge(self, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
@@ -53,7 +53,7 @@ class Cell(Protocol):
         """Return the next states and the values to store, from `pre = [x, h] @ matrix + bias`."""
         ...
 
-    def back(self, gradients: tuple, kept: tuple, h: Any) -> tuple[Any, tuple]:
+    def backward(self, gradients: tuple, saved: tuple, h: Any) -> tuple[Any, tuple]:
         """Return the gradient of `pre`, and the gradients of the states that do not pass through it (None for zero)."""
         ...
 
@@ -62,7 +62,6 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, in
     """Run a cell over all steps.
 
     Args:
-        cell: arithmetic of one step.
         x: float32 `(batch, steps, features)`.
         starts: int32 `(batch,)` or None. Number of steps at the front of each row that are the same in all rows with at
             least as many. The gradient of these steps is assigned to a single row. It is correct for the shared source
@@ -85,26 +84,26 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, in
     forward, backward = _compiled(cell, widths, sequences)
 
     def run(x, *given):
-        weights = [tf.stop_gradient(one) for one in given[:3]]
+        weights = [tf.stop_gradient(tensor) for tensor in given[:3]]
         rows = tf.split(tf.stop_gradient(x), groups)
-        first = [tf.split(tf.stop_gradient(one), groups) for one in given[3:]]
+        first = [tf.split(tf.stop_gradient(tensor), groups) for tensor in given[3:]]
         fronts = [] if starts is None else tf.split(starts, groups)
-        outputs, kept = [], []
+        outputs, saved = [], []
         for group in range(groups):
             order = ends = None
             if starts is not None:
                 order = tf.argsort(fronts[group], stable=True)
                 # Each loop but the last ends where the first waiting row begins its own steps.
                 ends = tf.gather(tf.gather(fronts[group], order), [width - 1 for width in widths[:-1]])
-            output, found = forward(rows[group], *weights, order, ends, tuple(one[group] for one in first))
+            output, stored = forward(rows[group], *weights, order, ends, tuple(tensor[group] for tensor in first))
             outputs.append(output)
-            kept.append((*found, rows[group], *weights, order, ends))
+            saved.append((*stored, rows[group], *weights, order, ends))
 
         def gradients(gradient):
-            parts = [backward(part, *one) for part, one in zip(tf.split(gradient, groups), kept, strict=True)]
-            inputs, *ours = zip(*parts, strict=True)
-            states = ours[3 : 3 + len(first)]
-            return [tf.concat(inputs, 0), *map(tf.add_n, ours[:3]), *(tf.concat(one, 0) for one in states)]
+            parts = [backward(part, *tensors) for part, tensors in zip(tf.split(gradient, groups), saved, strict=True)]
+            inputs, *others = zip(*parts, strict=True)
+            states = others[3 : 3 + len(first)]
+            return [tf.concat(inputs, 0), *map(tf.add_n, others[:3]), *(tf.concat(tensors, 0) for tensors in states)]
 
         return tf.concat(outputs, 0), gradients
 
@@ -112,16 +111,15 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, in
 
 
 def _groups(batch: int) -> int:
-    """Return the number of groups of rows to run in parallel, since XLA runs a loop in one thread.
+    """Return the number of groups of equal size to run in parallel, since XLA runs a loop in one thread.
 
-    Groups have equal sizes, so that one compiled program serves all. Inside a larger XLA program, groups would run
-    sequentially, so there is one group.
+    Inside a larger XLA program, groups would run sequentially, so there is one group.
     """
     if GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()):
         return 1
     threading = tf.config.threading
     threads = (threading.get_intra_op_parallelism_threads(), threading.get_inter_op_parallelism_threads())
-    most = min([one or cores() for one in threads] + [batch // _ROWS])
+    most = min([count or cores() for count in threads] + [batch // _ROWS])
     return next((count for count in range(most, 1, -1) if batch % count == 0), 1)
 
 
@@ -133,11 +131,11 @@ def _compiled(cell: Cell, widths: tuple, sequences: bool) -> tuple:
         return _forward(cell, widths, sequences, x, cell.merge(kernel, recurrent, bias), order, ends, initial)
 
     def backward(gradient, *rest):
-        *kept, x, kernel, recurrent, bias, order, ends = rest
+        *saved, x, kernel, recurrent, bias, order, ends = rest
         matrix, _ = cell.merge(kernel, recurrent, bias)
-        return _backward(cell, widths, sequences, gradient, kept, x.shape[-1], matrix, order, ends)
+        return _backward(cell, widths, sequences, gradient, saved, x.shape[-1], matrix, order, ends)
 
-    return tuple(tf.function(one, jit_compile=True, autograph=False) for one in (forward, backward))
+    return tuple(tf.function(loop, jit_compile=True, autograph=False) for loop in (forward, backward))
 
 
 def _forward(cell, widths, sequences, x, merged, order, ends, initial):
@@ -150,19 +148,19 @@ def _forward(cell, widths, sequences, x, merged, order, ends, initial):
     units = matrix.shape[0] - features
     first = widths[0] if ends is not None else batch
     states = tuple(initial) or tuple(tf.zeros((first, units)) for _ in range(cell.states))
-    sizes = (features + units, *cell.kept(units), *([units] if sequences else []))
+    sizes = (features + units, *cell.saved_widths(units), *([units] if sequences else []))
     buffers: Any = tuple(tf.zeros((steps, batch, size)) for size in sizes)
     time = tf.constant(0)
     for number, width in enumerate(widths):
         width = width or batch
         if number:
             waiting = width - widths[number - 1]
-            states = tuple(tf.concat([one, tf.repeat(one[-1:], waiting, 0)], 0) for one in states)
+            states = tuple(tf.concat([state, tf.repeat(state[-1:], waiting, 0)], 0) for state in states)
 
         def body(time, states, buffers, width=width):
             both = tf.concat([_take(x, time, width), states[0]], 1)
-            states, kept = cell.step(tf.matmul(both, matrix) + bias, states)
-            values = (both, *kept, *([states[0]] if sequences else []))
+            states, stored = cell.step(tf.matmul(both, matrix) + bias, states)
+            values = (both, *stored, *([states[0]] if sequences else []))
             return time + 1, states, tuple(_put(*pair, time) for pair in zip(buffers, values, strict=True))
 
         end = steps if number == len(widths) - 1 else ends[number]
@@ -189,8 +187,8 @@ def _running(widths, ends, steps):
 
 def _backward(cell, widths, sequences, gradient, buffers, features, matrix, order, ends):
     units = matrix.shape[0] - features
-    sizes = (features + units, *cell.kept(units))
-    buffers = [tf.ensure_shape(one, (None, widths[-1], size)) for one, size in zip(buffers, sizes, strict=True)]
+    sizes = (features + units, *cell.saved_widths(units))
+    buffers = [tf.ensure_shape(buffer, (None, widths[-1], size)) for buffer, size in zip(buffers, sizes, strict=True)]
     steps, batch = tf.unstack(tf.shape(buffers[0])[:2])
     batch = widths[-1] or batch
     if order is not None:
@@ -215,14 +213,15 @@ def _backward(cell, widths, sequences, gradient, buffers, features, matrix, orde
         if number < len(widths) - 1:
             # Rows that waited pass their gradient to the row whose state they copied.
             gradients = tuple(
-                tf.concat([one[: width - 1], tf.reduce_sum(one[width - 1 :], 0, keepdims=True)], 0) for one in gradients
+                tf.concat([buffer[: width - 1], tf.reduce_sum(buffer[width - 1 :], 0, keepdims=True)], 0)
+                for buffer in gradients
             )
 
         def body(time, gradients, inputs, sums, width=width):
-            both, *kept = (_take(one, time, width) for one in buffers)
+            both, *stored = (_take(buffer, time, width) for buffer in buffers)
             if outside is not None:
                 gradients = (gradients[0] + _take(outside, time, width), *gradients[1:])
-            pre, direct = cell.back(gradients, kept, both[:, features:])
+            pre, direct = cell.backward(gradients, stored, both[:, features:])
             through = tf.matmul(pre, turned)
             inputs = _put(inputs, through[:, :features], time)
             h = through[:, features:]

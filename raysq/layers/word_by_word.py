@@ -73,10 +73,10 @@ class WordByWord(keras.layers.Layer):
     def _translate(self, inputs, best_of, share_of, unigrams, ending):
         ops = keras.ops
         width = inputs.shape[1]
-        there = best_of(inputs) > 0
+        translated = best_of(inputs) > 0
         # Move words with a translation to the front, keeping their order.
-        order = ops.argsort(ops.where(there, 0, width) + np.arange(width, dtype=np.int32), axis=1)
-        words = ops.take_along_axis(ops.where(there, inputs, 0), order, axis=1)
+        order = ops.argsort(ops.where(translated, 0, width) + np.arange(width, dtype=np.int32), axis=1)
+        words = ops.take_along_axis(ops.where(translated, inputs, 0), order, axis=1)
         words = words[:, : self.positions]
         words = ops.pad(words, ((0, 0), (0, self.positions - words.shape[1])))
         best = best_of(words)

@@ -82,11 +82,7 @@ class WordSampling(keras.layers.Layer):
         self.probes = self.add_weight(shape=(_PROBES,), name="probes", **own)
 
     def set_distribution(self, chances: np.ndarray) -> None:
-        """Set the distribution of the negative words, after the layer is built.
-
-        Args:
-            chances: unnormalized probability of each id, `(features,)`; 0 for id 0.
-        """
+        """Set the unnormalized probability of each id as a negative word, 0 for id 0, after the layer is built."""
         threshold, alias = alias_table(chances)
         self.threshold.assign(threshold)
         self.alias.assign(alias)
@@ -129,9 +125,9 @@ class WordSampling(keras.layers.Layer):
         else:
             hidden = seen
             scores = self._diagonals(ops.matmul(hidden, ops.transpose(vectors_of(ids), (0, 2, 1))))
-        told = ops.softplus(-ops.cast(scores, "float32"))  # -log sigmoid(score)
-        refused = ops.mean(ops.softplus(ops.cast(scores_of_drawn(hidden), "float32")), -1)
-        loss = ops.sum(weights * told, -1) + self.negatives * ops.sum(weights, -1) * refused
+        positive = ops.softplus(-ops.cast(scores, "float32"))  # -log sigmoid(score)
+        negative = ops.mean(ops.softplus(ops.cast(scores_of_drawn(hidden), "float32")), -1)
+        loss = ops.sum(weights * positive, -1) + self.negatives * ops.sum(weights, -1) * negative
         return ops.sum(loss, -1, keepdims=True)
 
     def _draw(self, batch):
@@ -145,8 +141,7 @@ class WordSampling(keras.layers.Layer):
     def _pair_weights(self, ids):
         """Return the weight of each pair of a word and a word within the window, `(batch, block, 2 window + 1)`.
 
-        Distances run from the farthest preceding word to the farthest following word. The weight is 0 for words
-        of different texts, and for a word with itself.
+        The weight is 0 for words of different texts, and for a word with itself.
         """
         # Two words belong to the same text if the same number of text ends precede both.
         ops = keras.ops
@@ -160,10 +155,8 @@ class WordSampling(keras.layers.Layer):
         return ops.multiply(ops.cast(ops.stack(same, -1), "float32"), self._weights)
 
     def _diagonals(self, scores):
-        """Return the scores of words within the window, `(batch, block, 2 window + 1)`.
-
-        Args:
-            scores: `(batch, block, block + 2 window)`. Word i of the block is at position i + window of the last axis.
+        """Return the scores of words within the window, `(batch, block, 2 window + 1)`, from those of all `block + 2
+        window` words.
         """
         ops, width = keras.ops, self.block + 2 * self.window
         # Reshaping to rows that are one element longer shifts each row by one against the previous row.
@@ -190,9 +183,6 @@ def alias_table(chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     An id drawn uniformly is kept with probability `threshold`, and otherwise replaced by its alias.
 
-    Args:
-        chances: unnormalized probability of each id. That of id 0 is ignored.
-
     Returns:
         `threshold`, in units of 1 / `ALWAYS`, and `alias`, both int32 of the shape of `chances`.
     """
@@ -213,12 +203,7 @@ def alias_table(chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def evenly_drawn(chances: np.ndarray, count: int) -> np.ndarray:
-    """Return ids that are evenly spaced over the distribution, int32 of shape (count,).
-
-    Args:
-        chances: unnormalized probability of each id. That of id 0 is ignored.
-        count: number of ids. They are the medians of as many parts of equal probability.
-    """
+    """Return ids at the medians of `count` parts of equal probability, int32. The probability of id 0 is ignored."""
     total = np.cumsum(np.asarray(chances[1:], np.float64))
     middles = (np.arange(count) + 0.5) / count * total[-1]
     return (np.searchsorted(total, middles, side="right") + 1).astype(np.int32)

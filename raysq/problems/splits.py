@@ -60,7 +60,12 @@ def with_val_text(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def split_rows(
-    dataset: Dataset, val: str, pick: str, train_samples: int | None, noun: str = "document", content: str = "text"
+    dataset: Dataset,
+    val: str,
+    val_selection: str,
+    train_samples: int | None,
+    noun: str = "document",
+    content: str = "text",
 ) -> SplitRows:
     """Return the rows of each split.
 
@@ -68,9 +73,9 @@ def split_rows(
         dataset: data set with columns `part` (0 train, 1 test, 2 validation) and `key`.
         val: share or number of the examples outside the test part to validate on; see `split_amount`. Not used if the
             source has a validation part.
-        pick: selection of the validation examples. "hash" orders the examples by `key` and takes the first. It never
-            cuts between examples with the same key, so the split may be slightly larger than `val`. "first" and "last"
-            take the first or the last rows.
+        val_selection: selection of the validation examples. "hash" orders the examples by `key` and takes the first. It
+            never cuts between examples with the same key, so the split may be slightly larger than `val`. "first" and
+            "last" take the first or the last rows.
         train_samples: number of the remaining examples to train on, the first in the same order. None for all.
         noun: noun for an example, for errors.
         content: noun for the content that equal examples share, for errors.
@@ -81,7 +86,7 @@ def split_rows(
     part = dataset.column("part").slice(0, dataset.rows)
     rows, test, validating = (np.flatnonzero(part == number) for number in range(3))
     if len(validating):
-        if pick == "hash":
+        if val_selection == "hash":
             rows = rows[np.argsort(dataset.column("key").take(rows), kind="stable")]
         return SplitRows(np.sort(_some(rows, train_samples, noun, "there are")), validating, test)
     if len(rows) < 2:
@@ -91,7 +96,7 @@ def split_rows(
         )
     share = split_amount(val, noun)
     count = max(1, round(share * len(rows))) if isinstance(share, float) else share
-    if pick == "hash":
+    if val_selection == "hash":
         keys = dataset.column("key").take(rows)
         order = np.argsort(keys, kind="stable")
         rows, keys = rows[order], keys[order]
@@ -101,9 +106,10 @@ def split_rows(
                 equal = _counted(count - requested + 1, noun)
                 raise DataError(
                     f"val={val} leaves no {noun} to train on: {equal} or more of data set {dataset.manifest.name} have "
-                    f"one and the same {content}, and equal {content}s stay together; lower val, or set pick=first"
+                    f"one and the same {content}, and equal {content}s stay together; lower val, or set "
+                    "val_selection=first"
                 )
-    elif pick == "last":
+    elif val_selection == "last":
         rows = np.roll(rows, min(count, len(rows)))
     if count >= len(rows):
         raise DataError(

@@ -249,7 +249,7 @@ def _findings(manifest: Manifest) -> Sequence[str]:
     if not manifest.report:
         return []
     preparation = make_settings(problems.get(manifest.problem).Preprocessor, manifest.preparation["settings"])
-    lines = [*manifest.preparation.get("told", []), *preparation.describe(manifest.report)]
+    lines = [*manifest.preparation.get("messages", []), *preparation.describe(manifest.report)]
     return list(dict.fromkeys(lines))
 
 

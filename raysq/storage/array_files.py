@@ -14,15 +14,7 @@ from raysq.errors import DamagedError
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
-    """Write an .npz file without pickle.
-
-    Args:
-        path: the file.
-        arrays: arrays by name.
-
-    Returns:
-        The checksum of the file, for `read_arrays`.
-    """
+    """Write an .npz file without pickle, and return its checksum for `read_arrays`."""
     with open(path, "wb+") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
         file.seek(0)
@@ -30,14 +22,9 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def read_arrays(path: Path, sha256: str | None) -> dict[str, np.ndarray]:
-    """Read an .npz file.
+    """Read an .npz file, or raise `DamagedError`.
 
-    Args:
-        path: the file.
-        sha256: its checksum; None for files of older raysq versions, which stored none.
-
-    Raises:
-        DamagedError: the file is missing, truncated or changed.
+    The checksum is None for files of older raysq versions, which stored none.
     """
     try:
         with open(path, "rb") as file:
@@ -49,5 +36,5 @@ def read_arrays(path: Path, sha256: str | None) -> dict[str, np.ndarray]:
     except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, zipfile.BadZipFile) as error:
         if isinstance(error, DamagedError):
             raise
-        said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise DamagedError(f"{path} is damaged ({said})") from None
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise DamagedError(f"{path} is damaged ({reason})") from None

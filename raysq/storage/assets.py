@@ -18,12 +18,7 @@ class _Checksums(TypedDict):
 
 
 def write_assets(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write the files of a run's assets, replacing all present ones or none.
-
-    Args:
-        folder: folder of the assets.
-        files: contents by file name.
-    """
+    """Write the files of a run's assets, by name, replacing all present ones or none."""
     with atomic_write(folder) as partial:
         partial.mkdir()
         for name, content in files.items():
@@ -33,14 +28,9 @@ def write_assets(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def read_asset(folder: Path, name: str) -> bytes:
-    """Read a file of a run's assets. Assets of older raysq versions have no checksums and are read unchecked.
+    """Read a file of a run's assets, or raise `DamagedError`.
 
-    Args:
-        folder: folder of the assets.
-        name: name of the file.
-
-    Raises:
-        DamagedError: the file is missing, truncated or changed.
+    Assets of older raysq versions have no checksums and are read unchecked.
     """
     path = folder / name
     checksums = read_json(folder / _CHECKSUMS, _Checksums, _HINT, missing=None)

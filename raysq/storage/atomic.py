@@ -22,7 +22,6 @@ def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True, parents
     has the same suffix as `path`, for writers that choose a format by the suffix. The block may create a folder there.
 
     Args:
-        path: the file or folder.
         hint: remedy for the error message if `path` cannot be written.
         durable: wait until the file and its name are on disk, so that a power cut leaves the old or the new file. Use
             False for scratch files and caches.
@@ -59,56 +58,25 @@ def atomic_write(path: Path, hint: str = _HINT, *, durable: bool = True, parents
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a UTF-8 text file atomically.
-
-    Args:
-        path: the file.
-        text: its contents.
-        durable: as for `atomic_write`.
-
-    Raises:
-        SourceError: `path` cannot be written.
-    """
+    """Write a UTF-8 text file atomically; see `atomic_write`."""
     with atomic_write(path, durable=durable) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, values: Any, *, durable: bool = True) -> None:
-    """Write a JSON file atomically, with a checksum that `raysq.storage.json_files.read_json` verifies.
-
-    Args:
-        path: the file.
-        values: JSON-serializable values.
-        durable: as for `atomic_write`.
-
-    Raises:
-        SourceError: `path` cannot be written.
-    """
+    """Write a JSON file atomically, with a checksum that `raysq.storage.json_files.read_json` verifies."""
     write_text(path, json.dumps(seal(values), indent=1) + "\n", durable=durable)
 
 
 def write_json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    """Write a file with one JSON object per line atomically, each with a checksum, for `read_json_lines`.
-
-    Args:
-        path: the file.
-        records: JSON-serializable objects.
-
-    Raises:
-        SourceError: `path` cannot be written.
-    """
+    """Write a file with one JSON object per line atomically, each with a checksum, for `read_json_lines`."""
     write_text(path, "".join(json.dumps(seal(record)) + "\n" for record in records))
 
 
 def replace_directory(new: Path, directory: Path, old: Path) -> None:
-    """Replace a folder, which may not exist yet, by another.
+    """Replace a folder, which may not exist yet, by another on the same file system, whose files are synced first.
 
     At every moment `directory` or `old` is a complete folder. `old` is removed at the end.
-
-    Args:
-        new: the new folder, on the same file system. Its files are synced first.
-        directory: the folder to replace.
-        old: temporary path of the replaced folder.
     """
     for path in new.rglob("*"):
         sync(path)

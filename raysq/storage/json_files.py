@@ -31,37 +31,27 @@ def seal(values: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Version:
-    """Range of the `format_version` values of a JSON file that can be read.
-
-    Attributes:
-        newest: latest readable version.
-        oldest: earliest readable version.
-    """
+    """Earliest and latest `format_version` of a JSON file that can be read."""
 
     newest: int
     oldest: int
 
 
 @overload
-def read_json(path: Path, form: type[T], hint: str, *, version: Version | None = None) -> T: ...
+def read_json(path: Path, schema: type[T], hint: str, *, version: Version | None = None) -> T: ...
 
 
 @overload
-def read_json(path: Path, form: type[T], hint: str, *, version: Version | None = None, missing: M) -> T | M: ...
+def read_json(path: Path, schema: type[T], hint: str, *, version: Version | None = None, missing: M) -> T | M: ...
 
 
-def read_json(path: Path, form: Any, hint: str, *, version: Version | None = None, missing: Any = _REQUIRED) -> Any:
+def read_json(path: Path, schema: Any, hint: str, *, version: Version | None = None, missing: Any = _REQUIRED) -> Any:
     """Read a JSON file, and verify its checksum and its types.
 
     Args:
         path: the file. A file without a checksum, written by an older raysq or by hand, is only checked for its types.
-        form: type of the contents, as for `check_form`.
-        hint: remedy for the error message if the file is damaged.
-        version: readable format versions; None if the file has no version.
+        schema: type of the contents, as for `check_schema`.
         missing: value to return if the file does not exist. By default a missing file is an error.
-
-    Returns:
-        The values without their checksum.
 
     Raises:
         DamagedError: the file is missing, truncated, changed, or of another type. The message states the remedy.
@@ -71,146 +61,139 @@ def read_json(path: Path, form: Any, hint: str, *, version: Version | None = Non
     if text is None:
         return missing
     try:
-        return _opened(json.loads(text), form, path, version, hint)
+        return _opened(json.loads(text), schema, path, version, hint)
     except (ValueError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
         raise _damaged(path, error, hint) from None
 
 
-def read_json_lines(path: Path, form: type[T], hint: str, most: int | None = None) -> list[T]:
-    """Read a file with one JSON object per line, as `read_json` does. A missing file gives an empty list.
+def read_json_lines(path: Path, schema: type[T], hint: str, most: int | None = None) -> list[T]:
+    """Read a file with one JSON object per line, at most `most`, as `read_json` does.
 
-    Args:
-        path: the file.
-        form: type of a line.
-        hint: remedy for the error message if the file is damaged.
-        most: maximum number of lines to read (default: all).
-
-    Raises:
-        DamagedError: a line is truncated, changed, or of another type. The message names it and states the remedy.
+    A missing file gives an empty list.
     """
-    found: list[T] = []
+    records: list[T] = []
     # `splitlines` would also split at characters that JSON strings may contain.
     lines = (_text(path, hint, optional=True) or "").split("\n")
     lines = lines if lines[-1] else lines[:-1]
     for number, line in enumerate(lines[:most], 1):
         try:
-            found.append(_opened(json.loads(line), form, path, None, hint))
+            records.append(_opened(json.loads(line), schema, path, None, hint))
         except (ValueError, RecursionError) as error:
-            raise _damaged(path, f"line {number}: {_said(error)}", hint) from None
-    return found
+            raise _damaged(path, f"line {number}: {_reason(error)}", hint) from None
+    return records
 
 
-def check_form(value: Any, form: Any, place: str = "") -> None:
+def check_schema(value: Any, schema: Any, position: str = "") -> None:
     """Check that a JSON value has a type.
 
     Args:
-        value: value returned by `json.loads`.
-        form: `Any`, a JSON type, `list[...]`, `dict[str, ...]`, a tuple, a union, a `TypedDict` (extra keys are
+        schema: `Any`, a JSON type, `list[...]`, `dict[str, ...]`, a tuple, a union, a `TypedDict` (extra keys are
             allowed) or a dataclass (extra keys are errors).
-        place: position of the value in the file, for the message.
 
     Raises:
         ValueError: the value has another type.
     """
-    origin, arguments = typing.get_origin(form), typing.get_args(form)
-    if form is Any:
+    origin, arguments = typing.get_origin(schema), typing.get_args(schema)
+    if schema is Any:
         return
     if origin in (typing.Required, typing.NotRequired):
-        return check_form(value, arguments[0], place)
+        return check_schema(value, arguments[0], position)
     if origin in (typing.Union, types.UnionType):
-        _check_union(value, arguments, place)
-    elif typing.is_typeddict(form):
-        _check_keys(value, _hints(form), form.__required_keys__, place, closed=False)
-    elif dataclasses.is_dataclass(form):
-        fields = dataclasses.fields(form)
+        _check_union(value, arguments, position)
+    elif typing.is_typeddict(schema):
+        _check_keys(value, _hints(schema), schema.__required_keys__, position, closed=False)
+    elif dataclasses.is_dataclass(schema):
+        fields = dataclasses.fields(schema)
         required = {
             field.name
             for field in fields
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         }
-        hints = _hints(cast(type, form))
+        hints = _hints(cast(type, schema))
         # Fields only, without pseudo-fields such as `InitVar`.
-        _check_keys(value, {field.name: hints[field.name] for field in fields}, required, place, closed=True)
+        _check_keys(value, {field.name: hints[field.name] for field in fields}, required, position, closed=True)
     elif origin is tuple and arguments[1:] != (...,):
-        _check_type(value, list, place)
+        _check_type(value, list, position)
         if len(value) != len(arguments):
-            raise ValueError(f"{_at(place)}expected {len(arguments)} values, received {len(value)}")
-        for number, (one, inner) in enumerate(zip(value, arguments, strict=True)):
-            check_form(one, inner, f"{place}[{number}]")
+            raise ValueError(f"{_at(position)}expected {len(arguments)} values, received {len(value)}")
+        for number, (item, inner) in enumerate(zip(value, arguments, strict=True)):
+            check_schema(item, inner, f"{position}[{number}]")
     elif origin in (list, tuple, Sequence):
-        _check_type(value, list, place)
-        for number, one in enumerate(value):
-            check_form(one, arguments[0], f"{place}[{number}]")
+        _check_type(value, list, position)
+        for number, item in enumerate(value):
+            check_schema(item, arguments[0], f"{position}[{number}]")
     elif origin in (dict, Mapping):
-        _check_type(value, dict, place)
-        for key, one in value.items():
-            check_form(one, arguments[1], f"{place}.{key}" if place else key)
+        _check_type(value, dict, position)
+        for key, item in value.items():
+            check_schema(item, arguments[1], f"{position}.{key}" if position else key)
     else:
-        _check_type(value, form, place)
+        _check_type(value, schema, position)
 
 
 @functools.cache
-def _hints(form: type) -> dict[str, Any]:
-    return typing.get_type_hints(form)
+def _hints(schema: type) -> dict[str, Any]:
+    return typing.get_type_hints(schema)
 
 
-def _check_union(value: Any, forms: Sequence[Any], place: str) -> None:
+def _check_union(value: Any, schemas: Sequence[Any], position: str) -> None:
     errors = []
-    for form in forms:
+    for schema in schemas:
         try:
-            return check_form(value, form, place)
+            return check_schema(value, schema, position)
         except ValueError as error:
             errors.append(error)
     raise errors[0]
 
 
-def _check_keys(value: Any, forms: Mapping[str, Any], required: Any, place: str, *, closed: bool) -> None:
-    _check_type(value, dict, place)
-    for key in forms:  # in declaration order, so that the message is deterministic
+def _check_keys(value: Any, schemas: Mapping[str, Any], required: Any, position: str, *, closed: bool) -> None:
+    _check_type(value, dict, position)
+    for key in schemas:  # in declaration order, so that the message is deterministic
         if key in required and key not in value:
-            raise ValueError(f"{_at(place)}{key!r} is missing")
-    for key, one in value.items():
-        if key in forms:
-            check_form(one, forms[key], f"{place}.{key}" if place else key)
+            raise ValueError(f"{_at(position)}{key!r} is missing")
+    for key, item in value.items():
+        if key in schemas:
+            check_schema(item, schemas[key], f"{position}.{key}" if position else key)
         elif closed:
-            raise ValueError(f"{_at(place)}{key!r} is unknown")
+            raise ValueError(f"{_at(position)}{key!r} is unknown")
 
 
 _NAMES = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a number", bool: "a boolean"}
 
 
-def _check_type(value: Any, form: Any, place: str) -> None:
-    if form is None or form is type(None):
+def _check_type(value: Any, schema: Any, position: str) -> None:
+    if schema is None or schema is type(None):
         fits = value is None
-    elif form is float:
+    elif schema is float:
         fits = isinstance(value, (int, float)) and not isinstance(value, bool)
-    elif form is int:
+    elif schema is int:
         fits = isinstance(value, int) and not isinstance(value, bool)
     else:
-        fits = isinstance(value, form)
+        fits = isinstance(value, schema)
     if not fits:
         shown = json.dumps(value)
         shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "..."
-        raise ValueError(f"{_at(place)}expected {_NAMES.get(form, 'null')}, received {shown}")
+        raise ValueError(f"{_at(position)}expected {_NAMES.get(schema, 'null')}, received {shown}")
 
 
-def _at(place: str) -> str:
-    return f"{place}: " if place else ""
+def _at(position: str) -> str:
+    return f"{position}: " if position else ""
 
 
-def _opened(values: Any, form: Any, path: Path, version: Version | None, hint: str) -> Any:
+def _opened(values: Any, schema: Any, path: Path, version: Version | None, hint: str) -> Any:
     """Check the version, checksum and types of values, and return them without the checksum."""
     if version is not None:
-        check_form(values, _Versioned)
-        found = values["format_version"]
-        if found > version.newest:
-            raise DataError(f"{path} has format_version {found}, this raysq reads up to {version.newest}: update raysq")
-        if found < version.oldest:
-            raise DataError(f"{path} has format_version {found}, this raysq reads {version.oldest} and later; {hint}")
+        check_schema(values, _Versioned)
+        number = values["format_version"]
+        if number > version.newest:
+            raise DataError(
+                f"{path} has format_version {number}, this raysq reads up to {version.newest}: update raysq"
+            )
+        if number < version.oldest:
+            raise DataError(f"{path} has format_version {number}, this raysq reads {version.oldest} and later; {hint}")
     values = [_unsealed(value) for value in values] if isinstance(values, list) else _unsealed(values)
-    check_form(values, form)
+    check_schema(values, schema)
     return values
 
 
@@ -246,10 +229,10 @@ def _text(path: Path, hint: str, *, optional: bool) -> str | None:
 
 
 def _damaged(path: Path, error: object, hint: str) -> DamagedError:
-    return DamagedError(f"{path} is damaged ({_said(error)})", hint)
+    return DamagedError(f"{path} is damaged ({_reason(error)})", hint)
 
 
-def _said(error: object) -> str:
+def _reason(error: object) -> str:
     if isinstance(error, RecursionError):
         return "it is nested too deep"
     if isinstance(error, UnicodeDecodeError):

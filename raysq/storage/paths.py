@@ -21,14 +21,9 @@ def home() -> Path:
 
 
 def check_name(name: str, noun: str) -> None:
-    """Check the name of a folder in the home. Users type such names, and commands and pages show them.
+    """Raise `UsageError` for the invalid name of a folder in the home, which holds a `noun` such as "run".
 
-    Args:
-        name: name of the folder.
-        noun: what the folder holds, such as "run", for the message.
-
-    Raises:
-        UsageError: the name is too long or has invalid characters.
+    Users type such names, and commands and pages show them.
     """
     if not re.fullmatch(r"[^\W_][\w.-]*", name):
         raise UsageError(
@@ -49,65 +44,46 @@ def newest_first(
 
     Args:
         pattern: glob pattern of the file, relative to the home.
-        open_folder: opens a folder.
-        noun: what a folder holds, for the warning.
         on_damaged: called with each folder that cannot be read and the error. Such folders are left out. None warns
             instead.
     """
-    found = []
+    folders = []
     for path in sorted(home().glob(pattern), key=lambda path: path.stat().st_mtime, reverse=True):
         try:
-            found.append(open_folder(path.parent))
+            folders.append(open_folder(path.parent))
         except DataError as error:
             if on_damaged is None:
                 warnings.warn(f"a {noun} is left out: {error}", stacklevel=3)
             else:
                 on_damaged(path.parent, error)
-    return found
+    return folders
 
 
 def validate_folder(path: Path) -> None:
-    """Check that the parent folder of an output path given by the user exists.
-
-    Raises:
-        UsageError: the parent folder does not exist.
-    """
+    """Raise `UsageError` unless the parent folder of an output path given by the user exists."""
     if not path.parent.is_dir():
         raise UsageError(f"--output: there is no folder {str(path.parent)!r}; make it first")
 
 
 def validate_output(path: str | Path, inputs: Iterable[Path] = ()) -> Path:
-    """Check an output path given by the user.
+    """Return an output path given by the user.
 
-    Args:
-        path: path of the output file.
-        inputs: input files, which the output must not replace.
-
-    Returns:
-        The path.
-
-    Raises:
-        UsageError: the parent folder does not exist, the path is a folder, or it is one of the inputs.
+    Raise `UsageError` if its parent folder does not exist, it is a folder, or it is one of the inputs.
     """
     path = Path(path)
     validate_folder(path)
     if path.is_dir():
         raise UsageError(f"--output: {str(path)!r} is a folder; name a file")
-    if path.exists() and any(one.exists() and path.samefile(one) for one in inputs):
+    if path.exists() and any(source.exists() and path.samefile(source) for source in inputs):
         raise UsageError(f"--output: {str(path)!r} is the input, which would be lost; name another file")
     return path
 
 
 @contextlib.contextmanager
 def file_lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Hold an exclusive lock on a file within the block.
+    """Hold an exclusive lock on a file, created if missing, within the block.
 
-    Args:
-        path: the lock file, created if missing.
-        waiting: called once if another process holds the lock.
-
-    Raises:
-        SourceError: the folder cannot be written.
+    `waiting` is called once if another process holds the lock.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -131,15 +107,9 @@ def file_lock(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterato
 
 
 @contextlib.contextmanager
-def is_locked(path: Path, said: str) -> Iterator[None]:
-    """Hold an exclusive lock on a file within the block, without waiting for it.
-
-    Args:
-        path: the lock file, in an existing folder.
-        said: error message if another process holds the lock.
-
-    Raises:
-        RaysqError: another process holds the lock.
+def is_locked(path: Path, message: str) -> Iterator[None]:
+    """Hold an exclusive lock on a file within the block, or raise `RaysqError` with the message instead of waiting for
+    it.
     """
     import fcntl
 
@@ -147,7 +117,7 @@ def is_locked(path: Path, said: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise RaysqError(said) from None
+            raise RaysqError(message) from None
         yield
 
 

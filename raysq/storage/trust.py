@@ -30,7 +30,6 @@ def sign(purpose: str, values: Mapping[str, Any]) -> str | None:
 
     Args:
         purpose: purpose of the values, such as "run". A signature is valid for one purpose only.
-        values: JSON-serializable values.
 
     Returns:
         The signature; None if the home's key can neither be read nor created, as in another user's home.
@@ -43,13 +42,7 @@ def sign(purpose: str, values: Mapping[str, Any]) -> str | None:
 
 
 def is_signed(purpose: str, values: Mapping[str, Any], signature: object) -> bool:
-    """Whether this home has signed values that were read from a file.
-
-    Args:
-        purpose: purpose given to `sign`.
-        values: the values without their signature.
-        signature: the signature in the file, of any type.
-    """
+    """Whether this home has signed values, which were read from a file with the signature, for a purpose."""
     try:
         key = _read_key()
     except OSError:
@@ -96,14 +89,7 @@ def refusal(thing: str, model: str, module_file: Path | None, folder: str = "", 
 
 
 def check_links(folder: Path) -> None:
-    """Check that no symbolic link in a folder leads out of it, so that all reads and writes stay inside.
-
-    Args:
-        folder: folder of a run or a search. It may be a link itself.
-
-    Raises:
-        DataError: a link leads out. The message names it.
-    """
+    """Raise a `DataError` that names a link in a folder that leads out of it. The folder itself may be a link."""
     inside = folder.resolve()
     waiting = [str(inside)]
     while waiting:
@@ -119,15 +105,7 @@ def check_links(folder: Path) -> None:
 
 
 def check_file_links(folder: Path, names: Iterable[str]) -> None:
-    """Check that none of the named files of a folder is a symbolic link that leads out of it. See `check_links`.
-
-    Args:
-        folder: the folder.
-        names: names of files in it.
-
-    Raises:
-        DataError: a link leads out. The message names it.
-    """
+    """Raise a `DataError` that names one of these files of a folder if it is a link that leads out of it."""
     for name in names:
         path = os.path.join(folder, name)
         if os.path.islink(path):

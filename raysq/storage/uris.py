@@ -49,7 +49,7 @@ def redact(uri: str) -> str:
 
 def redact_text(text: str) -> str:
     """Return a text with all its URIs redacted."""
-    return _IN_TEXT.sub(lambda found: redact(found[0]), text)
+    return _IN_TEXT.sub(lambda match: redact(match[0]), text)
 
 
 def identity(uri: str) -> str:
@@ -64,7 +64,11 @@ def identity(uri: str) -> str:
     parts = query[1:].split("&") if query else []
     names = [re.sub("[-_.]", "", urllib.parse.unquote(part.partition("=")[0])).lower() for part in parts]
     patterns = [_SECRET, *(pattern for name, pattern in _OF_SIGNATURE.items() if name in names)]
-    kept = [part for part, name in zip(parts, names, strict=True) if not any(one.fullmatch(name) for one in patterns)]
+    kept = [
+        part
+        for part, name in zip(parts, names, strict=True)
+        if not any(pattern.fullmatch(name) for pattern in patterns)
+    ]
     return scheme + address + ("?" + "&".join(kept) if kept else "")
 
 
@@ -76,8 +80,7 @@ def file_path(uri: str) -> str:
 def request_parts(url: str) -> tuple[str, str | None]:
     """Return the URL to request, and the `Authorization` header for its user and password.
 
-    Raises:
-        ValueError: the URL has no host, or invalid characters.
+    Raise `ValueError` for a URL without a host, or with invalid characters.
     """
     # Messages of urllib and http.client repeat the URL, so every URL that they reject is rejected here first.
     if re.search(r"[\x00-\x20\x7f]", url):
@@ -86,22 +89,22 @@ def request_parts(url: str) -> tuple[str, str | None]:
         raise ValueError("it has letters outside ASCII, which are written as %XX")
     parts = urllib.parse.urlsplit(url)
     user, at, host = parts.netloc.rpartition("@")
-    found = _HOST.fullmatch(host)
-    if not found or not found[1]:
+    match = _HOST.fullmatch(host)
+    if not match or not match[1]:
         raise ValueError("it has no host, or signs in its user or password that are written as %XX")
-    if not int((found[2] or "")[1:] or 80) < 1 << 16:
+    if not int((match[2] or "")[1:] or 80) < 1 << 16:
         raise ValueError("its port is too large")
     plain = urllib.parse.urlunsplit((parts.scheme, host, parts.path, parts.query, ""))
     if not at:
         return plain, None
     name, _, password = user.partition(":")
-    said = f"{urllib.parse.unquote(name)}:{urllib.parse.unquote(password)}"
-    return plain, "Basic " + base64.b64encode(said.encode()).decode("ascii")
+    credentials = f"{urllib.parse.unquote(name)}:{urllib.parse.unquote(password)}"
+    return plain, "Basic " + base64.b64encode(credentials.encode()).decode("ascii")
 
 
 def _divided(uri: str) -> tuple[str, str, str, str]:
     """Return scheme with its slashes, address, query with its "?", and fragment."""
-    found = _PARTS.fullmatch(uri)
-    assert found is not None
-    scheme, address, query, fragment = found.groups(default="")
+    match = _PARTS.fullmatch(uri)
+    assert match is not None
+    scheme, address, query, fragment = match.groups(default="")
     return scheme, address, query, fragment

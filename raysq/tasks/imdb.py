@@ -14,7 +14,7 @@ TASK = Task(
     settings={
         "max_features": 10000,
         "maxlen": 500,
-        "marks": True,
+        "special_tokens": True,
         # The published word index ranks the words of all 25,000 training reviews, including the validation split.
         "vocabulary": "prepared",
         "val": "0.2",

@@ -14,13 +14,13 @@ TASK = Task(
     preparation={
         # As in the example: no test split, and a vocabulary from all posts.
         "test": 0.0,
-        "counted": "all",
+        "vocabulary_from": "all",
         "encoding": "latin-1",
     },
     settings={
         "max_features": 20000,
         "maxlen": 1000,
-        "marks": False,
+        "special_tokens": False,
         "vocabulary": "prepared",
         "val": "0.2",
         "epochs": 10,

@@ -10,16 +10,15 @@ import pyarrow as pa
 
 from raysq.data.columns import contiguous_array
 from raysq.data.messages import Message
-from raysq.data.partition_stats import PartitionStats
+from raysq.data.partition_stats import PartitionStats, Stats
 from raysq.data.preprocessor import Chunk, Preprocessor, Transform
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.errors import DataError, UsageError
 from raysq.text import script
-from raysq.text.readers import SUFFIXES, Form, Piece, infer, plan, read, sample
+from raysq.text.readers import SUFFIXES, DocumentFormat, DocumentPartition, infer, read, sample
+from raysq.text.readers import partition as partition_files
 from raysq.text.readers.sniff import is_csv
 from raysq.text.tokenizer import Tokens
-
-Note = dict[str, Any]
 
 _NAMED = 5
 _UNPLACED = "as they belong to no class, or are hidden or written by the system"
@@ -47,42 +46,29 @@ class Documents(CsvFormat, Preprocessor):
     shard_rows: ClassVar[int] = 16384  # a document takes about a thousand times the bytes of a row of numbers
 
     @property
-    def form(self) -> Form:
+    def format(self) -> DocumentFormat:
         """Settings for reading the documents."""
-        return Form(self.text, None, self.headers, labels=False, **self.csv_settings())
+        return DocumentFormat(self.text, None, self.headers, labels=False, **self.csv_settings())
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """Infer the columns and the csv format from the files.
 
-        Args:
-            files: the raw files.
-
-        Returns:
-            The preprocessor with the inferred settings, and messages that report them.
-
         Raises:
             DataError: a column does not exist, or cannot be inferred. The message names the option that specifies it.
         """
-        form, told, _ = infer(files, self.form)
-        label: dict[str, Any] = {"label": form.label} if form.labels else {}
-        return dataclasses.replace(self, text=form.text, **label, **form.csv_settings()), told
+        format, messages, _ = infer(files, self.format)
+        label: dict[str, Any] = {"label": format.label} if format.labels else {}
+        return dataclasses.replace(self, text=format.text, **label, **format.csv_settings()), messages
 
-    def partition(self, files: list[Path]) -> list[Piece]:
-        """Return the partitions of the files.
+    def partition(self, files: list[Path]) -> list[DocumentPartition]:
+        """Return the partitions of the files, or raise `DataError` for one that cannot be read as documents."""
+        return partition_files(files, self.format)
 
-        Args:
-            files: the raw files.
-
-        Raises:
-            DataError: a file cannot be read as documents.
-        """
-        return plan(files, self.form)
-
-    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the documents of one partition as tables, each with its statistics."""
-        yield from read(partition, self.form)
+        yield from read(partition, self.format)
 
-    def validate_stats(self, stats: list[Note]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError if there are no documents."""
         if not total(stats, "documents"):
             raise DataError("the source has no documents", hint="give another --source")
@@ -107,31 +93,18 @@ class DocumentPreprocessor(Documents, Tokens):
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
         """Infer settings the user left out from the files.
 
-        Args:
-            files: the raw files.
-
-        Returns:
-            The preprocessor with the inferred settings, and messages that report them.
-
         Raises:
             DataError: a setting cannot be inferred. The message names the option that specifies it.
             UsageError: settings of csv files were given for files of another format.
         """
         if not is_csv(files[0]):
             self.refuse_for(files[0].name)
-        found, told = super().infer(files)
-        found, messages = found.infer_from_texts(sample(files, found.form))
-        return found, [*told, *messages]
+        preprocessor, of_format = super().infer(files)
+        preprocessor, of_texts = preprocessor.infer_from_texts(sample(files, preprocessor.format))
+        return preprocessor, [*of_format, *of_texts]
 
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
-        """Infer settings from the first texts.
-
-        Args:
-            texts: the first texts of the files.
-
-        Returns:
-            The preprocessor with the inferred settings, and messages about the texts.
-        """
+        """Infer settings from the first texts of the files. Return the preprocessor, and messages about the texts."""
         if self.level == "word" and script.is_unspaced(texts):
             return self, [script.UNSPACED]
         return self, []
@@ -148,23 +121,15 @@ class DocumentPreprocessor(Documents, Tokens):
         """Tokenization of the documents."""
         return self
 
-    def read(self, partition: Piece) -> Iterator[Chunk]:
+    def read(self, partition: DocumentPartition) -> Iterator[Chunk]:
         """Yield the documents of one partition, with words numbered separately in each chunk."""
         from raysq.text.fit_vocabulary import tokenize_chunk
 
-        for table, note in self.documents(partition):
-            yield tokenize_chunk(self, table, note)  # type: ignore[arg-type]  # subclasses implement `Corpus`
+        for table, stats in self.documents(partition):
+            yield tokenize_chunk(self, table, stats)  # type: ignore[arg-type]  # subclasses implement `Corpus`
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
-        """Merge the words of all chunks into one vocabulary, and validate the statistics.
-
-        Args:
-            stats: statistics of each partition.
-            scratch: folder that all nodes can access.
-
-        Raises:
-            DataError: the documents cannot be used.
-        """
+        """Merge the words of all chunks into one vocabulary, and validate the statistics."""
         from raysq.text.fit_vocabulary import fit_vocabulary
 
         assert scratch is not None
@@ -176,17 +141,7 @@ class DocumentPredictionPreprocessor(Documents):
     """Preprocessor of raw documents for predictions, read like the training data, without labels or vocabulary."""
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
-        """Infer the columns from the files, and the delimiter if it is not that of the run's files.
-
-        Args:
-            files: the raw files.
-
-        Returns:
-            The preprocessor with the inferred settings, and messages that report them.
-
-        Raises:
-            DataError: a column does not exist, or cannot be inferred.
-        """
+        """Infer the columns from the files, and the delimiter if it is not that of the run's files."""
         try:
             return super().infer(files)
         except DataError:
@@ -196,33 +151,30 @@ class DocumentPredictionPreprocessor(Documents):
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Self:
-        """Create the preprocessor from the settings of the one that prepared the training data.
-
-        Args:
-            settings: settings by name. Those that this class does not have are ignored.
-        """
+        """Create from the settings of the preprocessor of the training data. Settings of other classes are ignored."""
         return cls(**{field.name: settings[field.name] for field in dataclasses.fields(cls) if field.name in settings})
 
-    def read(self, partition: Piece) -> Iterator[Chunk]:
+    def read(self, partition: DocumentPartition) -> Iterator[Chunk]:
         """Yield the documents of one partition unchanged."""
-        for table, note in self.documents(partition):
-            yield Chunk(table, note)
+        for table, stats in self.documents(partition):
+            yield Chunk(table, stats)
 
-    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
-        """Return the totals of `seen`."""
-        return seen(stats)
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
+        """Return the totals of `document_totals`."""
+        return document_totals(stats)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
         """Return the lines of a summary for the user."""
-        return [many(report["documents"], "document", "documents"), *damages(report, "document", "documents")]
+        return [
+            count_noun(report["documents"], "document", "documents"),
+            *describe_damage(report, "document", "documents"),
+        ]
 
 
 def texts_of(table: pa.Table, *names: str | None, what: str = "texts") -> pa.Array:
     """Return the texts of a table to predict, from the first of the named columns that exists.
 
     Args:
-        table: rows from the user.
-        names: column names in order of preference. None is skipped.
         what: expected content of the column, for the error.
 
     Returns:
@@ -243,102 +195,87 @@ def texts_of(table: pa.Table, *names: str | None, what: str = "texts") -> pa.Arr
     return contiguous_array(column.cast(pa.large_string()).fill_null(""))
 
 
-def seen(notes: list[Note]) -> Note:
-    """Return totals of the statistics of documents.
-
-    Args:
-        notes: statistics of all chunks.
-
-    Returns:
-        The counts `documents`, `missing_text` and `ignored`; and `undecodable` and `not_text`, each with its `count`
-        and its first `names`.
-    """
+def document_totals(stats: list[Stats]) -> Stats:
+    """Return totals of the statistics of documents."""
     return {
-        "documents": total(notes, "documents"),
-        "undecodable": named(notes, "undecodable"),
-        "missing_text": total(notes, "missing_text"),
-        "not_text": named(notes, "not_text"),
-        "ignored": total(notes, "ignored"),
+        "documents": total(stats, "documents"),
+        "undecodable": name_some(stats, "undecodable"),
+        "missing_text": total(stats, "missing_text"),
+        "not_text": name_some(stats, "not_text"),
+        "ignored": total(stats, "ignored"),
     }
 
 
-def damages(report: Mapping[str, Any], one: str, more: str) -> list[str]:
-    """Return lines that report problems with the documents.
-
-    Args:
-        report: a summary.
-        one: singular noun for a document.
-        more: plural noun.
-    """
+def describe_damage(report: Mapping[str, Any], singular: str, plural: str) -> list[str]:
+    """Return lines that report problems with the documents, from the report of a data set."""
     lines: list[str] = []
     broken = report["undecodable"]
     if broken["count"]:
-        has = many(broken["count"], f"{one} has", f"{more} have")
+        has = count_noun(broken["count"], f"{singular} has", f"{plural} have")
         lines.append(
             Message(
-                f"{has} bytes that are not of the encoding, which were replaced: {listed(broken)}",
+                f"{has} bytes that are not of the encoding, which were replaced: {join_named(broken)}",
                 "--set encoding=latin-1, say, reads another",
             )
         )
     if report.get("missing_text"):
-        lines.append(many(report["missing_text"], "row has no text", "rows have no text"))
+        lines.append(count_noun(report["missing_text"], "row has no text", "rows have no text"))
     # Data sets that were prepared earlier lack these entries, and few problems drop documents.
     if report.get("dropped", {"count": 0})["count"]:
-        has = many(
+        has = count_noun(
             report["dropped"]["count"],
-            f"{one} has no label or no text and is",
-            f"{more} have no label or no text and are",
+            f"{singular} has no label or no text and is",
+            f"{plural} have no label or no text and are",
         )
-        lines.append(f"{has} left out: {listed(report['dropped'])}")
+        lines.append(f"{has} left out: {join_named(report['dropped'])}")
     if report.get("not_text", {"count": 0})["count"]:
-        holds = many(report["not_text"]["count"], "file holds no text and is", "files hold no text and are")
-        lines.append(f"{holds} left out: {listed(report['not_text'])}")
+        holds = count_noun(report["not_text"]["count"], "file holds no text and is", "files hold no text and are")
+        lines.append(f"{holds} left out: {join_named(report['not_text'])}")
     if report.get("ignored"):
         lines.append(
-            f"{many(report['ignored'], 'file of the archive is', 'files of the archive are')} left out, {_UNPLACED}"
+            f"{count_noun(report['ignored'], 'file of the archive is', 'files of the archive are')} left out, "
+            f"{_UNPLACED}"
         )
     return lines
 
 
-def parts_said(train: int, test: int, validation: int = 0) -> str:
+def describe_splits(train: int, test: int, validation: int = 0) -> str:
     """Return the sizes of the splits for messages, including the validation split only where the source has one.
 
     Example:
-        >>> parts_said(25000, 25000)
+        >>> describe_splits(25000, 25000)
         'train part 25,000, test part 25,000'
     """
     middle = f"validation part {validation:,}, " if validation else ""
     return f"train part {train:,}, {middle}test part {test:,}"
 
 
-def named(notes: list[Note], name: str) -> Note:
+def name_some(stats: list[Stats], name: str) -> Stats:
     """Return the `count` and the first `names` of an entry over all statistics.
 
-    Args:
-        notes: statistics.
-        name: key of the entry. Its value is a list of names, or already shortened to `count` and `names`.
+    Its values are lists of names, or already shortened to `count` and `names`.
     """
-    entries = [note[name] for note in notes]
+    entries = [chunk[name] for chunk in stats]
     counts = [len(entry) if isinstance(entry, list) else entry["count"] for entry in entries]
-    names = [one for entry in entries for one in (entry if isinstance(entry, list) else entry["names"])]
+    names = [name for entry in entries for name in (entry if isinstance(entry, list) else entry["names"])]
     return {"count": sum(counts), "names": names[:_NAMED]}
 
 
-def listed(entry: Note) -> str:
-    """Return the names of an entry of `named`, joined by commas."""
+def join_named(entry: Stats) -> str:
+    """Return the names of an entry of `name_some`, joined by commas."""
     return ", ".join(entry["names"]) + (", ..." if entry["count"] > len(entry["names"]) else "")
 
 
-def many(count: int, one: str, more: str) -> str:
+def count_noun(count: int, singular: str, plural: str) -> str:
     """Return a count with its noun in the singular or plural.
 
     Example:
-        >>> many(1200, "document", "documents")
+        >>> count_noun(1200, "document", "documents")
         '1,200 documents'
     """
-    return f"{count:,} {one if count == 1 else more}"
+    return f"{count:,} {singular if count == 1 else plural}"
 
 
-def total(notes: list[Note], name: str) -> int:
+def total(stats: list[Stats], name: str) -> int:
     """Return the sum of a count over statistics. Missing counts are 0."""
-    return sum(note.get(name, 0) for note in notes)
+    return sum(chunk.get(name, 0) for chunk in stats)

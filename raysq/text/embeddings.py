@@ -29,8 +29,6 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = L
     Args:
         path: file in the text format of GloVe or word2vec. The latter begins with a line "count dimension". Plain, gz,
             or zip with one member.
-        words: words to look up, in their exact spelling.
-        limits: maximum size of a line.
 
     Returns:
         Rows of `words` that were found, int32 of shape (found,), ascending, and their vectors, float32 of shape
@@ -41,9 +39,9 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = L
             announces, or the file is binary or empty.
         SourceError: the file cannot be read.
     """
-    asked = pa.array(words, pa.large_string()) if not isinstance(words, (pa.Array, pa.ChunkedArray)) else words
-    asked = asked.cast(pa.large_string()).cast(pa.large_binary())
-    missing = np.ones(len(asked), bool)
+    requested = pa.array(words, pa.large_string()) if not isinstance(words, (pa.Array, pa.ChunkedArray)) else words
+    requested = requested.cast(pa.large_string()).cast(pa.large_binary())
+    missing = np.ones(len(requested), bool)
     rows, vectors = [], []
     dimension, announced, lines = None, None, 0
     line = 1  # number of the first line in the block
@@ -56,17 +54,17 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = L
                 line += bool(header)
                 if not len(block):
                     continue
-            found = _Lines(block, dimension, line, path)
-            at = np.asarray(pc.index_in(found.words(), value_set=asked).fill_null(-1))
+            parsed = _Lines(block, dimension, line, path)
+            at = np.asarray(pc.index_in(parsed.words(), value_set=requested).fill_null(-1))
             candidates = np.flatnonzero(at >= 0)
             candidates = candidates[missing[at[candidates]]]
             _, first = np.unique(at[candidates], return_index=True)
             chosen = np.sort(candidates[first])
             missing[at[chosen]] = False
             rows.append(at[chosen])
-            vectors.append(found.numbers(chosen))
-            line += found.lines
-            lines += len(found)
+            vectors.append(parsed.numbers(chosen))
+            line += parsed.lines
+            lines += len(parsed)
     if dimension is None or not lines:
         raise DataError(f"{path.name} holds no word vectors: it is empty")
     if announced is not None and lines < announced:
@@ -82,8 +80,7 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = L
 class _Lines:
     """Offsets of the non-blank lines of a block: where each begins, where its numbers begin, and where it ends.
 
-    Attributes:
-        lines: number of lines in the block, including blank ones.
+    `lines` counts all lines, including blank ones.
     """
 
     def __init__(self, block: np.ndarray, dimension: int, first: int, path: Path):
@@ -144,9 +141,9 @@ class _Lines:
         except pa.ArrowInvalid:
             table = None
         if table is not None:
-            found = np.stack([column.to_numpy() for column in table.columns], 1)
-            if len(found) == len(lines) and np.isfinite(found).all():
-                return found
+            matrix = np.stack([column.to_numpy() for column in table.columns], 1)
+            if len(matrix) == len(lines) and np.isfinite(matrix).all():
+                return matrix
         for line in lines:
             parts = self._text(self._middles[line] + 1, self._ends[line]).split(" ")
             if not all(_is_number(part) for part in parts):
@@ -181,11 +178,7 @@ def _pieces(block: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.Array
 
 
 def _dimension(block: np.ndarray, path: Path) -> tuple[int, int | None, int]:
-    """Parse the first lines of a file.
-
-    Returns:
-        Number of bytes of word2vec's header "count dimension", 0 without one; its count, or None; and the dimension.
-    """
+    """Parse the first lines: size of word2vec's header "count dimension" or 0, its count or None, and the dimension."""
     lines = block[: 1 << 20].tobytes().split(b"\n")[:200]
     head = lines[0].split()
     if len(head) == 2 and all(part.isdigit() for part in head) and int(head[1]):

@@ -25,12 +25,7 @@ class Escapes:
         return word
 
     def unescape(self, word: str) -> str:
-        """Return the word that `escape` was given.
-
-        Raises:
-            KeyError: the word has an unknown escape.
-            RuntimeError: the word ends within an escape.
-        """
+        """Return the word that `escape` was given. Raise `KeyError` or `RuntimeError` for an invalid escape."""
         if "\\" not in word:
             return word
         chars = iter(word)

@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.data.columns import contiguous_array
-from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice
+from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice, Stats
 from raysq.data.preprocessor import Chunk, Transform
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError
@@ -27,9 +27,7 @@ from raysq.text.scratch import VocabularyFit, number_words, words_table
 from raysq.text.tokenizer import Tokens, offsets_of, tokenize
 from raysq.text.vocabulary import tally
 
-Note = dict[str, Any]
-
-SIDES = ("train", "test", "validation")  # indexed by the codes in the column `part`
+SPLIT_NAMES = ("train", "test", "validation")  # indexed by the codes in the column `part`
 _NAMED = 5  # maximum documents named in statistics
 _LISTS = ("undecodable", "not_text", "dropped")  # entries of the statistics that list names of documents and files
 _NO_BYTES = zlib.crc32(b"")
@@ -37,51 +35,43 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?")
 
 
 class Corpus(Protocol):
-    """Preprocessor of documents, as required to fit a vocabulary.
+    """Preprocessor of documents, as required to fit a vocabulary. See `raysq.text.documents.DocumentPreprocessor`.
 
-    Attributes:
-        tokens: tokenization of the documents.
-        form: limits for reading.
-        labeled: whether rows have the number of a class.
-        test: share of the documents to draw for the test split, where the source does not specify splits.
-        counted: documents whose words are counted. "train" leaves out the test and validation splits; "all" counts all.
-        excerpt: number of characters of every text to keep.
-        vectors: file of word vectors to align with the vocabulary, or None.
+    `vocabulary_from` "train" leaves the test and validation splits out of the counts. `vectors` is a file of word
+    vectors to align with the vocabulary.
     """
 
     @property
     def tokens(self) -> Tokens: ...
     @property
-    def form(self) -> Limits: ...
+    def format(self) -> Limits: ...
     @property
     def labeled(self) -> bool: ...
     @property
     def test(self) -> float: ...
     @property
-    def counted(self) -> Literal["train", "all"]: ...
+    def vocabulary_from(self) -> Literal["train", "all"]: ...
     @property
     def excerpt(self) -> int: ...
     @property
     def vectors(self) -> str | None: ...
 
-    def validate_stats(self, stats: list[Note]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError if the documents cannot be used."""
         ...
 
 
-def tokenize_chunk(settings: Corpus, table: pa.Table, note: Note) -> Chunk:
+def tokenize_chunk(settings: Corpus, table: pa.Table, read: Stats) -> Chunk:
     """Return the documents of a table with their words numbered in order of first appearance.
 
     Args:
-        settings: preprocessor of the documents.
         table: documents, as `raysq.text.readers` yields them.
-        note: statistics of the table.
 
     Returns:
         A chunk with the table `words`: the distinct words, with the result of `tally`.
     """
     if not table.num_rows:
-        return Chunk(table, _nothing(note))
+        return Chunk(table, _empty_stats(read))
     ids = contiguous_array(table.column("id"))
     if "ranks" in table.column_names:
         codes, offsets, words, keys = _ranks(contiguous_array(table.column("ranks")))
@@ -96,11 +86,11 @@ def tokenize_chunk(settings: Corpus, table: pa.Table, note: Note) -> Chunk:
         text = pc.utf8_slice_codeunits(texts, 0, settings.excerpt)
     for row in np.flatnonzero(keys == _NO_BYTES).tolist():  # else all empty documents would be in the same split
         keys[row] = zlib.crc32(ids[row].as_py().encode())
-    said = table.column("part").to_numpy()
-    given = said >= 0
+    parts = table.column("part").to_numpy()
+    given = parts >= 0
     drawn = (keys < settings.test * 2.0**32).astype(np.int8)
-    part = np.where(given, said, drawn).astype(np.int8)
-    counted = np.ones(len(part), bool) if settings.counted == "all" else part == 0
+    part = np.where(given, parts, drawn).astype(np.int8)
+    counted = np.ones(len(part), bool) if settings.vocabulary_from == "all" else part == 0
     counts, first = tally(codes, offsets, len(words), counted)
     if len(words) <= 1 << 16:
         codes = codes.astype(np.uint16)  # halves the bytes to write and read
@@ -112,22 +102,22 @@ def tokenize_chunk(settings: Corpus, table: pa.Table, note: Note) -> Chunk:
         "text": text,
     }
     names: list[str] = []
-    counts_of: list[list[int]] = [[] for _ in SIDES]
+    counts_of: list[list[int]] = [[] for _ in SPLIT_NAMES]
     if settings.labeled:
         labels = contiguous_array(table.column("label")).dictionary_encode()
         label = labels.indices.fill_null(-1).to_numpy()
         names = labels.dictionary.to_pylist()
-        sides = (label[(part == side) & (label >= 0)] for side in range(len(SIDES)))
-        counts_of = [np.bincount(one, minlength=len(names)).tolist() for one in sides]
+        sides = (label[(part == side) & (label >= 0)] for side in range(len(SPLIT_NAMES)))
+        counts_of = [np.bincount(classes, minlength=len(names)).tolist() for classes in sides]
         rows = {"tokens": rows.pop("tokens"), "label": pa.array(label), **rows}
     stats = {
-        **note,
-        **_shortened(note),
+        **read,
+        **_shortened(read),
         "labels": names,
         "counts": counts_of,
-        "parts": np.bincount(part, minlength=len(SIDES)).tolist(),
-        "said": int(given.sum()),
-        "first_unsaid": None if given.all() else ids[int(np.argmin(given))].as_py(),
+        "parts": np.bincount(part, minlength=len(SPLIT_NAMES)).tolist(),
+        "assigned": int(given.sum()),
+        "first_unassigned": None if given.all() else ids[int(np.argmin(given))].as_py(),
         "empty": int((np.diff(offsets) == 0).sum()),
         "tokens": len(codes),
         "longest": int(np.diff(offsets).max()),
@@ -139,24 +129,19 @@ def tokenize_chunk(settings: Corpus, table: pa.Table, note: Note) -> Chunk:
 def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: Path) -> Transform:
     """Merge the words and labels of all chunks, in order, and validate their statistics.
 
-    Args:
-        settings: preprocessor of the documents.
-        stats: statistics of each partition.
-        scratch: folder that all nodes can access.
-
     Returns:
         The transform, with the vocabulary and the aligned word vectors as `extras`, and a summary.
     """
     vocabulary = VocabularyFit()
     chunks: list[ChunkRecord] = []
-    seen: list[Note] = []
+    chunk_stats: list[Stats] = []
     paths: dict[Path, None] = {}
-    classes: tuple[Counter[str], ...] = tuple(Counter() for _ in SIDES)
-    parts = np.zeros(len(SIDES), np.int64)
+    classes: tuple[Counter[str], ...] = tuple(Counter() for _ in SPLIT_NAMES)
+    parts = np.zeros(len(SPLIT_NAMES), np.int64)
     for partition in stats:
         paths[Path(partition.partition.path)] = None
         for chunk in partition.chunks:
-            seen.append(chunk.stats)
+            chunk_stats.append(chunk.stats)
             if not chunk.rows:
                 continue
             vocabulary.add(chunk)
@@ -164,35 +149,30 @@ def fit_vocabulary(settings: Corpus, stats: Iterable[PartitionStats], scratch: P
             parts += chunk.stats["parts"]
             for counter, counts in zip(classes, chunk.stats["counts"], strict=True):
                 counter.update(dict(zip(chunk.stats["labels"], counts, strict=True)))
-    settings.validate_stats(seen)
+    settings.validate_stats(chunk_stats)
     ranked = any(chunk.stats["ranks"] for chunk in chunks)
     table = vocabulary.finish(scratch, words_of(list(paths)) if ranked else None, ranked=ranked)
-    names = in_order({name for counter in classes for name in counter})
-    number = {name: place for place, name in enumerate(names)}
+    names = sort_classes({name for counter in classes for name in counter})
+    number = {name: index for index, name in enumerate(names)}
     extras = {"vocabulary": table}
-    summary: Note = {
+    summary: Stats = {
         "classes": names,
-        "counts": {side: [counter[name] for name in names] for side, counter in zip(SIDES, classes, strict=True)},
+        "counts": {side: [counter[name] for name in names] for side, counter in zip(SPLIT_NAMES, classes, strict=True)},
         "parts": parts.tolist(),
         "words": table.num_rows,
         "level": settings.tokens.level,
         "vectors": None,
     }
     if settings.labeled:
-        summary |= _repeated(chunks, number)
+        summary |= _copies(chunks, number)
     if settings.vectors is not None:
-        extras["vectors"], summary["vectors"] = _vectors(Path(settings.vectors), table, settings.form)
+        extras["vectors"], summary["vectors"] = _vectors(Path(settings.vectors), table, settings.format)
     return Transform(WordNumbers(scratch, number if settings.labeled else None), extras=extras, summary=summary)
 
 
 @dataclass(frozen=True)
 class WordNumbers:
-    """Transform of the words and labels of chunks to the numbers of the data set.
-
-    Attributes:
-        scratch: folder given to `fit_vocabulary`.
-        classes: number of each class, or None where rows have no labels.
-    """
+    """Transform of the words of chunks, and of labels if the classes are given, to the numbers of the data set."""
 
     scratch: Path
     classes: Mapping[str, int] | None
@@ -211,16 +191,11 @@ class WordNumbers:
         return table.set_column(1, "label", pa.array(numbers[table.column("label").to_numpy()]))
 
 
-def _repeated(chunks: list[ChunkRecord], number: Mapping[str, int]) -> Note:
-    """Count documents whose text, by checksum and length, is that of another, and name the first.
+def _copies(chunks: list[ChunkRecord], number: Mapping[str, int]) -> Stats:
+    """Count documents whose text, by checksum and length, is that of another.
 
-    Args:
-        chunks: chunks that have rows.
-        number: number of each class.
-
-    Returns:
-        `contradictions`: documents of which a copy has a different class. `leaked`: test and validation documents of
-        which a copy is in the train split. Each has `count` and `first`, an id or None.
+    `contradictions` have a copy of a different class. `leaked` are test and validation documents with a copy in the
+    train split. Each has `count` and `first`, an id or None.
     """
     rows = sum(chunk.rows for chunk in chunks)
     key, label, part = np.empty(rows, np.uint64), np.empty(rows, np.int32), np.empty(rows, np.int8)
@@ -233,11 +208,11 @@ def _repeated(chunks: list[ChunkRecord], number: Mapping[str, int]) -> Note:
         label[some] = np.array([number[name] for name in chunk.stats["labels"]])[table.column("label").to_numpy()]
         part[some] = table.column("part").to_numpy()
         begin += chunk.rows
-    (held,) = np.nonzero(part != 0)
-    leaked = held[np.isin(key[held], key[part == 0])]
+    (others,) = np.nonzero(part != 0)
+    leaked = others[np.isin(key[others], key[part == 0])]
     return {
-        name: {"count": len(found), "first": _id(chunks, int(found[0])) if len(found) else None}
-        for name, found in (("contradictions", in_conflict(key, label)), ("leaked", leaked))
+        name: {"count": len(rows), "first": _id(chunks, int(rows[0])) if len(rows) else None}
+        for name, rows in (("contradictions", conflicting_rows(key, label)), ("leaked", leaked))
     }
 
 
@@ -250,30 +225,23 @@ def _id(chunks: list[ChunkRecord], row: int) -> str:
     raise IndexError(row)
 
 
-def _shortened(note: Note) -> Note:
+def _shortened(stats: Stats) -> Stats:
     """Return the lists of statistics as `count` and the first `names`."""
-    return {name: {"count": len(note[name]), "names": note[name][:_NAMED]} for name in _LISTS if name in note}
+    return {name: {"count": len(stats[name]), "names": stats[name][:_NAMED]} for name in _LISTS if name in stats}
 
 
-def _nothing(note: Note) -> Note:
+def _empty_stats(stats: Stats) -> Stats:
     """Return the statistics of a table whose documents are all left out. They must still be reported."""
-    none = {"labels": [], "counts": [[] for _ in SIDES], "parts": [0] * len(SIDES), "ranks": False}
-    counts = dict.fromkeys(("said", "empty", "tokens", "longest"), 0)
-    return {**note, **_shortened(note), "first_unsaid": None, **none, **counts}
+    none = {"labels": [], "counts": [[] for _ in SPLIT_NAMES], "parts": [0] * len(SPLIT_NAMES), "ranks": False}
+    counts = dict.fromkeys(("assigned", "empty", "tokens", "longest"), 0)
+    return {**stats, **_shortened(stats), "first_unassigned": None, **none, **counts}
 
 
-def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:
+def conflicting_rows(key: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Return the rows, in order, whose key also occurs with another label.
 
-    Args:
-        key: key of each row, `(rows,)`.
-        label: label of each row, `(rows,)`.
-
-    Returns:
-        int64 of shape (found,).
-
     Example:
-        >>> in_conflict(np.array([7, 8, 7]), np.array([0, 0, 1]))
+        >>> conflicting_rows(np.array([7, 8, 7]), np.array([0, 0, 1]))
         array([0, 2])
     """
     if not len(key):
@@ -285,11 +253,11 @@ def in_conflict(key: np.ndarray, label: np.ndarray) -> np.ndarray:
     return np.sort(order[np.repeat(several, np.diff(np.append(begins, len(key))))])
 
 
-def in_order(classes: Iterable[str]) -> list[str]:
+def sort_classes(classes: Iterable[str]) -> list[str]:
     """Return the sorted class names, by value if all of them are numbers.
 
     Example:
-        >>> in_order(["10", "9"])
+        >>> sort_classes(["10", "9"])
         ['9', '10']
     """
     names = sorted(classes)
@@ -301,8 +269,8 @@ def in_order(classes: Iterable[str]) -> list[str]:
 def _keys(data: pa.Buffer | None, offsets: np.ndarray) -> np.ndarray:
     """Return the CRC-32 of the bytes of each document."""
     view = memoryview(data or b"")
-    found = [zlib.crc32(view[begin:end]) for begin, end in itertools.pairwise(offsets.tolist())]
-    return np.array(found, np.uint32)
+    checksums = [zlib.crc32(view[begin:end]) for begin, end in itertools.pairwise(offsets.tolist())]
+    return np.array(checksums, np.uint32)
 
 
 def _ranks(lists: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array, np.ndarray]:
@@ -315,7 +283,7 @@ def _ranks(lists: pa.Array) -> tuple[np.ndarray, np.ndarray, pa.Array, np.ndarra
     return words.indices.to_numpy(), offsets, words.dictionary, keys
 
 
-def _vectors(path: Path, vocabulary: pa.Table, limits: Limits) -> tuple[pa.Table, Note]:
+def _vectors(path: Path, vocabulary: pa.Table, limits: Limits) -> tuple[pa.Table, Stats]:
     """Return the word vectors of the vocabulary as a table, and their coverage."""
     from raysq.text.embeddings import read_vectors
 
@@ -328,11 +296,11 @@ def _vectors(path: Path, vocabulary: pa.Table, limits: Limits) -> tuple[pa.Table
     counts = vocabulary.column("count").to_numpy()
     dimension = matrix.shape[1]
     vectors = pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1), pa.float32()), dimension)
-    found = {
+    coverage = {
         "name": path.name,
         "dimension": dimension,
         "words": len(rows),
         "share": len(rows) / max(len(counts), 1),
         "tokens": float(counts[rows].sum() / max(counts.sum(), 1)),
     }
-    return pa.table({"word": pa.array(rows, pa.int32()), "vector": vectors}), found
+    return pa.table({"word": pa.array(rows, pa.int32()), "vector": vectors}), coverage

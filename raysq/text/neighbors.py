@@ -19,14 +19,7 @@ _HINTED = 20_000  # most frequent words, among which similar spellings are searc
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """Normalize rows to length one. Rows of zeros stay zero.
-
-    Args:
-        vectors: `(rows, dimension)`.
-
-    Returns:
-        `(rows, dimension)` float32.
-    """
+    """Normalize rows to length one, as float32. Rows of zeros stay zero."""
     vectors = np.asarray(vectors, np.float32)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
 
@@ -42,20 +35,17 @@ def nearest(
     """Return the rows with the largest cosine similarity to each query.
 
     Args:
-        unit: rows of length one, `(rows, dimension)`.
-        queries: vectors of any length, `(queries, dimension)`.
-        top: maximum number of rows for each query.
         among: bool `(rows,)`, rows that may be returned; all when None.
         without: for each query, rows to exclude.
 
     Returns:
         For each query, at most `top` pairs of row and cosine, the largest cosine first. Ties are in row order.
     """
-    found: list[list[tuple[int, float]]] = []
-    asked = unit_rows(queries)
+    neighbors: list[list[tuple[int, float]]] = []
+    vectors = unit_rows(queries)
     size = max(1, _BLOCK // max(1, len(unit)))
-    for low in range(0, len(asked), size):
-        cosines = asked[low : low + size] @ unit.T
+    for low in range(0, len(vectors), size):
+        cosines = vectors[low : low + size] @ unit.T
         if among is not None:
             cosines[:, ~among] = -np.inf
         for row, left in zip(cosines, without[low : low + size], strict=True):
@@ -63,10 +53,10 @@ def nearest(
             count = min(top, len(row))
             # Partition first, then sort the few candidates. Ties by row make the result deterministic.
             least = np.partition(row, len(row) - count)[len(row) - count] if count else np.inf
-            places = np.flatnonzero((row >= least) & (row > -np.inf))
-            places = places[np.argsort(-row[places], kind="stable")][:count]
-            found.append([(int(place), float(row[place])) for place in places])
-    return found
+            indices = np.flatnonzero((row >= least) & (row > -np.inf))
+            indices = indices[np.argsort(-row[indices], kind="stable")][:count]
+            neighbors.append([(int(index), float(row[index])) for index in indices])
+    return neighbors
 
 
 class WordVectors:
@@ -74,7 +64,6 @@ class WordVectors:
 
     Args:
         words: distinct words, the most frequent first where frequencies are known.
-        vectors: `(words, dimension)`.
         counts: number of occurrences of each word in the training texts, where known.
     """
 
@@ -84,7 +73,7 @@ class WordVectors:
         self.words = tuple(words)
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.counts = None if counts is None else tuple(counts)
-        self._places = {word: place for place, word in enumerate(self.words)}
+        self._places = {word: row for row, word in enumerate(self.words)}
 
     def __len__(self) -> int:
         return len(self.words)
@@ -94,7 +83,7 @@ class WordVectors:
 
     def __getitem__(self, word: str) -> np.ndarray:
         """Return the vector of a word."""
-        return self.vectors[self.place(word)]
+        return self.vectors[self.position(word)]
 
     @cached_property
     def unit(self) -> np.ndarray:
@@ -102,14 +91,7 @@ class WordVectors:
         return unit_rows(self.vectors)
 
     def find(self, word: str) -> int | None:
-        """Find the row of a word, or of its other Unicode normal form, or of its lower-case form.
-
-        Args:
-            word: any text.
-
-        Returns:
-            The row, or None if the word is unknown.
-        """
+        """Find the row of a word, of its other Unicode normal form, or of its lower-case form; None if unknown."""
         # Terminal input may have decomposed accents (NFD), as in file names on macOS.
         forms = (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
         for spelling in (*forms, *(form.lower() for form in forms)):
@@ -117,30 +99,21 @@ class WordVectors:
                 return self._places[spelling]
         return None
 
-    def place(self, word: str) -> int:
-        """Return the row of a word, as `find` does.
-
-        Args:
-            word: a known word.
-
-        Raises:
-            UsageError: unknown word. The message suggests similar spellings.
-        """
-        found = self.find(word) if isinstance(word, str) else None
-        if found is None and (not isinstance(word, str) or not word.strip()):  # a space is a word at level char
+    def position(self, word: str) -> int:
+        """Return the row of a word, as `find` does, or raise a `UsageError` that suggests similar spellings."""
+        row = self.find(word) if isinstance(word, str) else None
+        if row is None and (not isinstance(word, str) or not word.strip()):  # a space is a word at level char
             raise UsageError(f"a word must be a text that is not empty, received {word!r}: name one of the texts")
-        if found is None:
+        if row is None:
             close = difflib.get_close_matches(word.lower(), self.words[:_HINTED], n=3, cutoff=0.6)
             hint = f"did you mean {' or '.join(close)}?" if close else "it is rare in the texts, or not in them"
             raise UsageError(f"the word {word!r} is not among the {len(self):,} that the model knows: {hint}")
-        return found
+        return row
 
     def neighbors(self, word: str, top: int = 10, among: int | None = None) -> list[tuple[str, float]]:
         """Return the words nearest to a word, with the cosine similarity of their vectors.
 
         Args:
-            word: a known word.
-            top: maximum number of neighbors.
             among: number of first words, which are the most frequent, to search; all when None.
 
         Raises:
@@ -157,9 +130,6 @@ class WordVectors:
         words themselves are excluded.
 
         Args:
-            positive: words to add.
-            negative: words to subtract.
-            top: maximum number of neighbors.
             among: number of first words, which are the most frequent, to search; all when None.
 
         Returns:
@@ -173,25 +143,23 @@ class WordVectors:
             raise UsageError(f"the number of neighbors, and of words among which they are, is 1 or more: not {wrong}")
         if not positive and not negative:
             raise UsageError("no word was given whose neighbors are wanted")
-        more, less = ([self.place(word) for word in words] for words in (positive, negative))
-        query = self.unit[more].sum(0) - self.unit[less].sum(0)
+        added, subtracted = ([self.position(word) for word in words] for words in (positive, negative))
+        query = self.unit[added].sum(0) - self.unit[subtracted].sum(0)
         named = None if among is None else np.arange(len(self)) < among
-        (found,) = nearest(self.unit, query[None], top, among=named, without=[[*more, *less]])
-        return [(self.words[row], cosine) for row, cosine in found]
+        (neighbors,) = nearest(self.unit, query[None], top, among=named, without=[[*added, *subtracted]])
+        return [(self.words[row], cosine) for row, cosine in neighbors]
 
-    def similarity(self, one: str, other: str) -> float:
+    def similarity(self, word: str, other: str) -> float:
         """Return the cosine similarity of two words.
 
         Raises:
             UsageError: unknown word.
         """
-        return float(self.unit[self.place(one)] @ self.unit[self.place(other)])
+        return float(self.unit[self.position(word)] @ self.unit[self.position(other)])
 
 
-def rank_correlation(one: Iterable[float], other: Iterable[float]) -> float:
-    """Return Spearman's rank correlation of two sequences of equal length.
-
-    Ties get their mean rank.
+def rank_correlation(values: Iterable[float], others: Iterable[float]) -> float:
+    """Return Spearman's rank correlation of two sequences of equal length. Ties get their mean rank.
 
     Returns:
         A number from -1 to 1, or NaN if one sequence is constant.
@@ -200,7 +168,7 @@ def rank_correlation(one: Iterable[float], other: Iterable[float]) -> float:
         >>> rank_correlation([1, 2, 3], [10, 30, 20])
         0.5
     """
-    a, b = (_ranks(np.asarray(list(values), np.float64)) for values in (one, other))
+    a, b = (_ranks(np.asarray(list(numbers), np.float64)) for numbers in (values, others))
     a, b = a - a.mean(), b - b.mean()
     scale = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / scale if scale else float("nan")
@@ -214,18 +182,7 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 
 
 def embedding_of(model: Any, rows: int) -> np.ndarray:
-    """Return the word vectors of a Keras model: its first trainable matrix with the given number of rows.
-
-    Args:
-        model: a Keras model.
-        rows: number of ids.
-
-    Returns:
-        `(rows, dimension)` float32.
-
-    Raises:
-        DataError: the model has no such matrix.
-    """
+    """Return the word vectors of a Keras model, float32: its first trainable matrix with the given number of rows."""
     for variable in model.variables:
         if len(variable.shape) == 2 and variable.shape[0] == rows and variable.trainable:
             return np.asarray(variable.numpy(), np.float32)
@@ -234,9 +191,6 @@ def embedding_of(model: Any, rows: int) -> np.ndarray:
 
 def principal(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Project points onto their two principal components.
-
-    Args:
-        points: `(points, dimension)`.
 
     Returns:
         Coordinates `(points, 2)` float64, and the share of the variance along each component. The sign of a component

@@ -12,23 +12,15 @@ from raysq.text.vocabulary import Vocabulary, look_up
 
 
 def words_table(words: pa.Array, counts: np.ndarray, first: np.ndarray) -> pa.Table:
-    """Return the distinct words of a chunk and the result of `tally` as a table for `VocabularyFit`.
-
-    Args:
-        words: distinct strings or ranks.
-        counts: int64, as `tally` returns.
-        first: int64, as `tally` returns.
-    """
+    """Return the distinct words of a chunk and the result of `tally` as a table for `VocabularyFit`."""
     return pa.table({"word": words, "count": counts, "first": first})
 
 
 class VocabularyFit:
     """Fit of a vocabulary to the words of chunks, which are merged in order.
 
-    The positions of the words of each chunk in the vocabulary are written to disk.
-
-    Args:
-        prefix: prefix of table names, where chunks have words of several vocabularies.
+    The positions of the words of each chunk in the vocabulary are written to disk. Where chunks have words of several
+    vocabularies, their tables have a prefix.
     """
 
     def __init__(self, prefix: str = "") -> None:
@@ -46,11 +38,9 @@ class VocabularyFit:
         """Return the vocabulary, and write the tables that `number_words` needs.
 
         Args:
-            scratch: folder that all nodes can access.
             names: words by rank, if they are known.
-            ranked: whether the words are ranks.
         """
-        self._write_places(self._vocabulary.placed())
+        self._write_places(self._vocabulary.new_positions())
         table, rows = self._vocabulary.ranked(names) if ranked else self._vocabulary.sorted()
         write_table(scratch / f"{self._prefix}ranks", pa.table({"values": rows}))
         return table
@@ -61,17 +51,7 @@ class VocabularyFit:
 
 
 def number_words(scratch: Path, slices: list[Slice], lists: list[pa.Array], prefix: str = "") -> pa.Array:
-    """Map words numbered within chunks to the numbers of the vocabulary.
-
-    Args:
-        scratch: folder given to `VocabularyFit.finish`.
-        slices: slices of chunks.
-        lists: large lists of word numbers, one array per slice.
-        prefix: prefix given to `VocabularyFit`.
-
-    Returns:
-        Large lists of int32 for all slices.
-    """
+    """Map words numbered within chunks, one large list array per slice, to int32 numbers of the vocabulary."""
     ranks = _values(read_table(scratch / f"{prefix}ranks"))
     sizes = [np.diff(part.offsets.to_numpy()) for part in lists]
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])

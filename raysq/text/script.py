@@ -33,13 +33,9 @@ def is_unspaced(texts: Sequence[str]) -> bool:
 
 
 def without_capitals(texts: Sequence[str]) -> tuple[bool, str | None]:
-    """Detect whether sentences begin with lower-case letters, by the letters that follow full stops.
+    """Detect whether nearly all sentences begin in lower case, by the letters that follow full stops.
 
-    Args:
-        texts: first texts of a corpus.
-
-    Returns:
-        Whether nearly all sentences begin in lower case, and a message if some do, else None.
+    Return also a message if some sentences do, else None.
     """
     begins = [sign for text in texts for sign in _BEGINS.findall(text) if sign.lower() != sign.upper()]
     small = sum(sign.islower() for sign in begins)

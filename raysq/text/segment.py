@@ -34,7 +34,7 @@ _WIDE_END = r"([\x{3002}\x{FF01}\x{FF1F}][\x{300D}\x{300F}\x{201D}\x{2019}\x{FF0
 
 
 def split(
-    table: pa.Table, note: dict[str, Any], unit: Unit, longest: int = 0, starts: Starts = "capital"
+    table: pa.Table, stats: dict[str, Any], unit: Unit, longest: int = 0, starts: Starts = "capital"
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Split the documents of a table into units.
 
@@ -42,8 +42,6 @@ def split(
     Gutenberg's header and license are left out.
 
     Args:
-        table: documents with texts, as `raysq.text.readers` yields them.
-        note: statistics of the table.
         unit: "sentence", "line" or "paragraph"; "document" does not split.
         longest: maximum number of characters of a unit. Longer units are cut at the last space within
             it, or at it. 0 cuts none.
@@ -60,24 +58,18 @@ def split(
     else:
         parents = np.arange(len(text))
     text, parents, cut = _cut(text, parents, longest) if longest else (text, parents, 0)
-    kept = np.flatnonzero(pc.not_equal(text, "").to_numpy(zero_copy_only=False))
-    text, parents = text.take(pa.array(kept)), parents[kept]
+    filled = np.flatnonzero(pc.not_equal(text, "").to_numpy(zero_copy_only=False))
+    text, parents = text.take(pa.array(filled)), parents[filled]
     # The texts are dropped first. Otherwise each document would be copied for all of its units.
     rows = table.drop_columns(["text"]).take(pa.array(parents)).append_column("text", text)
     rows = rows.set_column(rows.column_names.index("id"), "id", _numbered(contiguous_array(rows.column("id")), parents))
-    return rows, {**note, "documents": len(text), "sources": note["documents"], "cut": cut}
+    return rows, {**stats, "documents": len(text), "sources": stats["documents"], "cut": cut}
 
 
 def infer_starts(unit: Unit, starts: Starts, texts: list[str]) -> tuple[Starts, list[str]]:
-    """Infer how sentences begin from the first texts of a corpus, if `starts` is "find".
+    """Infer "capital" or "any" from the first texts if `starts` is "find" and the unit is "sentence".
 
-    Args:
-        unit: unit of segmentation. Texts are examined only for "sentence".
-        starts: the setting of the user.
-        texts: the first texts.
-
-    Returns:
-        "capital" or "any", and messages.
+    Return it and messages.
     """
     if starts != "find" or unit != "sentence":
         return ("capital" if starts == "find" else starts), []
@@ -93,21 +85,18 @@ def sentences(text: str, starts: Starts = "capital") -> list[str]:
         >>> sentences("Mr. Hare was late. Why?")
         ['Mr. Hare was late.', 'Why?']
     """
-    found, _ = _parts(pa.array([text], pa.large_string()), "sentence", starts == "any")
-    return [one for one in found.to_pylist() if one]
+    parts, _ = _parts(pa.array([text], pa.large_string()), "sentence", starts == "any")
+    return [part for part in parts.to_pylist() if part]
 
 
 def keys(texts: pa.Array) -> np.ndarray:
     """Return a checksum of the letters and digits of each text, uint32.
 
     Texts that differ only in capitals, spaces and punctuation have the same checksum, and so fall into the same split.
-
-    Args:
-        texts: large_string without nulls.
     """
     plain = pc.utf8_trim_whitespace(pc.replace_substring_regex(pc.utf8_lower(texts), r"[^\p{L}\p{M}\p{N}]+", " "))
     plain = pc.if_else(pc.equal(plain, ""), texts, plain)
-    return np.array([zlib.crc32(one) for one in plain.cast(pa.large_binary()).to_pylist()], np.uint32)
+    return np.array([zlib.crc32(text) for text in plain.cast(pa.large_binary()).to_pylist()], np.uint32)
 
 
 def _bare(texts: pa.Array) -> pa.Array:
@@ -144,11 +133,11 @@ def _cut(texts: pa.Array, parents: np.ndarray, longest: int) -> tuple[pa.Array, 
     long = pc.greater(pc.utf8_length(texts), longest).to_numpy(zero_copy_only=False)
     if not long.any():
         return texts, parents, 0
-    found: list[str] = []
+    pieces: list[str] = []
     counts = np.ones(len(texts), np.int64)
     for row, value in enumerate(texts.to_pylist()):
         if not long[row]:
-            found.append(value)
+            pieces.append(value)
             continue
         parts = []
         begin = 0
@@ -157,9 +146,9 @@ def _cut(texts: pa.Array, parents: np.ndarray, longest: int) -> tuple[pa.Array, 
             end = end if end > begin else begin + longest
             parts.append(value[begin:end].strip())
             begin = end
-        found += [*parts, value[begin:].strip()]
+        pieces += [*parts, value[begin:].strip()]
         counts[row] = len(parts) + 1
-    return pa.array(found, pa.large_string()), np.repeat(parents, counts), int(long.sum())
+    return pa.array(pieces, pa.large_string()), np.repeat(parents, counts), int(long.sum())
 
 
 def _numbered(ids: pa.Array, parents: np.ndarray) -> pa.Array:

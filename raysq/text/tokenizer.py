@@ -28,8 +28,6 @@ class Tokens:
 
     Attributes:
         level: "char" makes every character a word, and `filters` do not apply.
-        lower: whether to lower-case texts, as `str.lower` does.
-        filters: characters that separate words.
         split: the ASCII character that separates words.
         normalize: "NFC" composes characters first, so that decomposed accents make no different word.
     """
@@ -42,11 +40,7 @@ class Tokens:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> "Tokens":
-        """Create from the settings of a preprocessor.
-
-        Args:
-            settings: settings by name. Those that this class does not have are ignored.
-        """
+        """Create from the settings of a preprocessor. Settings of other classes are ignored."""
         return cls(**{field.name: settings[field.name] for field in fields(cls) if field.name in settings})
 
     def __post_init__(self) -> None:
@@ -54,7 +48,7 @@ class Tokens:
             raise UsageError(f"setting split must be one ASCII character, received {self.split!r}")
 
 
-def tokenize(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array]:
+def tokenize(texts: Any, tokens: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array]:
     """Split texts into words, as `keras._legacy.preprocessing.text.Tokenizer` does.
 
     Texts are lower-cased, every character of `filters` is replaced by `split`, and empty words are dropped.
@@ -62,7 +56,6 @@ def tokenize(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
     Args:
         texts: Arrow array of strings, or a chunked array. A null is an empty text. Chunks are joined only at level
             "char".
-        form: settings of tokenization, such as a `TextClassificationPreprocessor`.
 
     Returns:
         Three arrays: codes of all words, int32 of shape (words,), which are rows of the third array; offsets of each
@@ -75,34 +68,38 @@ def tokenize(texts: Any, form: Tokens) -> tuple[np.ndarray, np.ndarray, pa.Array
         (array([0, 1, 0, 2], dtype=int32), array([0, 2, 4]), ['the', 'cat', 'dog'])
     """
     chunks = [_filled(chunk) for chunk in (texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts])]
-    wide = "".join(character for character in form.filters if not character.isascii()) if form.level == "word" else ""
-    compose = form.normalize == "NFC"
-    if form.level == "char":
-        whole = contiguous_array(pa.chunked_array(chunks, pa.large_string()))
-        return _characters(_fold(whole, form.lower, compose, wide, form.split), form.lower)
-    table = _byte_table(form.lower, form.filters, form.split)
+    wide = (
+        "".join(character for character in tokens.filters if not character.isascii()) if tokens.level == "word" else ""
+    )
+    compose = tokens.normalize == "NFC"
+    if tokens.level == "char":
+        joined = contiguous_array(pa.chunked_array(chunks, pa.large_string()))
+        return _characters(_fold(joined, tokens.lower, compose, wide, tokens.split), tokens.lower)
+    table = _byte_table(tokens.lower, tokens.filters, tokens.split)
     short = sum(map(_size, chunks)) <= _SHORT
-    kind, place = (pa.string(), np.int32) if short else (pa.large_string(), np.int64)
+    kind, offset_type = (pa.string(), np.int32) if short else (pa.large_string(), np.int64)
     offsets, row, parts = np.zeros(len(texts) + 1, np.int64), 0, []
     for some in _slices(chunks):
-        some = _fold(some, form.lower, compose, wide, form.split)
+        some = _fold(some, tokens.lower, compose, wide, tokens.split)
         begins = offsets_of(some)
         first, begins = begins[0], begins - begins[0]
         # Bytes above 127 belong to multi-byte characters and do not change.
         folded = memoryview(some.buffers()[2] or b"")[first : first + begins[-1]].tobytes().translate(table)
-        starts = _starts(np.frombuffer(folded, np.uint8) == ord(form.split), begins)
+        starts = _starts(np.frombuffer(folded, np.uint8) == ord(tokens.split), begins)
         offsets[row : row + len(begins)] = offsets[row] + np.searchsorted(starts, begins)
         row += len(some)
         # Each word keeps its trailing separators, so that no byte moves. The few distinct words are trimmed below.
-        buffers = [None, pa.py_buffer(starts.astype(place, copy=False)), pa.py_buffer(folded)]
+        buffers = [None, pa.py_buffer(starts.astype(offset_type, copy=False)), pa.py_buffer(folded)]
         parts.append(pa.Array.from_buffers(kind, len(starts) - 1, buffers))
-    found = pa.chunked_array(parts, kind).dictionary_encode()
+    encoded = pa.chunked_array(parts, kind).dictionary_encode()
     del parts
-    if not found.num_chunks:
+    if not encoded.num_chunks:
         return np.zeros(0, np.int32), offsets, pa.array([], pa.large_string())
-    words = pc.ascii_rtrim(found.chunk(0).dictionary.cast(pa.large_string()), characters=form.split).dictionary_encode()
-    codes, begin = np.empty(len(found), np.int32), 0
-    for some in found.chunks:
+    words = pc.ascii_rtrim(
+        encoded.chunk(0).dictionary.cast(pa.large_string()), characters=tokens.split
+    ).dictionary_encode()
+    codes, begin = np.empty(len(encoded), np.int32), 0
+    for some in encoded.chunks:
         look_up(words.indices.to_numpy(), some.indices.to_numpy(), out=codes[begin : begin + len(some)])
         begin += len(some)
     return codes, offsets, words.dictionary
@@ -130,14 +127,7 @@ def _size(texts: pa.Array) -> int:
 
 
 def offsets_of(texts: pa.Array) -> np.ndarray:
-    """Return the offset of each text in the bytes of an array, and the end of the last one.
-
-    Args:
-        texts: large_string.
-
-    Returns:
-        int64 of shape (texts + 1,).
-    """
+    """Return the offset of each text in the bytes of a large_string array, and the end of the last one, int64."""
     return np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
 
 
@@ -175,22 +165,21 @@ def _that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
     leads = places[data[places] >= 0xC0]
     size = 2 + (data[leads] >= 0xE0).astype(np.int64) + (data[leads] >= 0xF0)
     point = data[leads] & np.array([0, 0, 0x1F, 0x0F, 0x07], np.int64)[size]
-    for more in range(1, 4):
-        inside = size > more
-        point[inside] = point[inside] << 6 | data[leads[inside] + more] & 0x3F
-    known = point < len(stays)
-    known[known] = stays[point[known]]
+    for byte in range(1, 4):
+        inside = size > byte
+        point[inside] = point[inside] << 6 | data[leads[inside] + byte] & 0x3F
+    listed = point < len(stays)
+    listed[listed] = stays[point[listed]]
     change = np.zeros(len(texts), bool)
-    change[np.searchsorted(begins, first + leads[~known], side="right") - 1] = True
+    change[np.searchsorted(begins, first + leads[~listed], side="right") - 1] = True
     return change
 
 
 @functools.cache
 def _stays(lower: bool, compose: bool, wide: str) -> np.ndarray:
-    """Return for each character up to Hangul whether it never changes, whatever its neighbors.
+    """Return for each character up to Hangul whether it never changes: False outside `_LOOKED_UP` and `_WITHOUT_CASE`.
 
-    False for characters outside `_LOOKED_UP` and `_WITHOUT_CASE`. Combining marks and parts of Hangul syllables may
-    compose with the preceding character.
+    Combining marks and parts of Hangul syllables may compose with the preceding character.
     """
     stays = np.zeros(0xD7A4, bool)
     for begin, end in _LOOKED_UP:
@@ -218,9 +207,7 @@ def _byte_table(lower: bool, filters: str, split: str) -> bytes:
 def _starts(parting: np.ndarray, begins: np.ndarray) -> np.ndarray:
     """Return the offset of the first byte of every word, and the number of bytes.
 
-    Args:
-        parting: for each byte, whether it separates words.
-        begins: offsets of the texts, with the end of the last. Texts separate words too.
+    Bytes of `parting` and the ends of texts separate words.
     """
     first = np.empty(len(parting) + 1, bool)
     first[0] = not parting[:1].any()
@@ -242,6 +229,6 @@ def _characters(texts: pa.Array, lower: bool) -> tuple[np.ndarray, np.ndarray, p
         points = points.view("<u4")
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(pc.utf8_length(texts).to_numpy(zero_copy_only=False), out=offsets[1:])
-    found = pa.array(points).dictionary_encode()
-    words = pa.array([chr(point) for point in found.dictionary.to_pylist()], pa.large_string())
-    return found.indices.to_numpy(), offsets, words
+    encoded = pa.array(points).dictionary_encode()
+    words = pa.array([chr(point) for point in encoded.dictionary.to_pylist()], pa.large_string())
+    return encoded.indices.to_numpy(), offsets, words

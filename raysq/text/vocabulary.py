@@ -8,33 +8,21 @@ import pyarrow as pa
 from raysq.errors import DataError
 
 _TOGETHER = 1 << 18  # codes counted or looked up at a time, to stay in the processor's cache
-_HELD = 1 << 18  # words buffered before their positions are computed
+_BUFFERED = 1 << 18  # words buffered before their positions are computed
 UNSEEN = np.iinfo(np.int64).max
 
 
 def look_up(values: np.ndarray, codes: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Return `values[codes]` without a copy of the codes. They must be in range.
-
-    Args:
-        values: array of any type.
-        codes: integers of any type, one dimension.
-        out: array for the result; a new one when None.
-    """
-    found = np.empty(len(codes), values.dtype) if out is None else out
+    """Return `values[codes]` without a copy of the codes, in `out` if given. The codes must be in range."""
+    looked_up = np.empty(len(codes), values.dtype) if out is None else out
     for begin in range(0, len(codes), _TOGETHER):
         some = slice(begin, begin + _TOGETHER)
-        np.take(values, codes[some], out=found[some], mode="clip")
-    return found
+        np.take(values, codes[some], out=looked_up[some], mode="clip")
+    return looked_up
 
 
 def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count the words of the documents selected by `counted`, and order them by first appearance there.
-
-    Args:
-        codes: words of all documents, numbered in order of first appearance.
-        offsets: offsets of the documents in the codes, int64 of shape (documents + 1,).
-        size: number of distinct words.
-        counted: bool of shape (documents,).
 
     Returns:
         Two int64 arrays: the count of each word, and a number that increases with its first position. It is `UNSEEN`
@@ -48,8 +36,8 @@ def tally(codes: np.ndarray, offsets: np.ndarray, size: int, counted: np.ndarray
     mask = np.repeat(counted, np.diff(offsets))
     counts, first = np.zeros(size, np.int64), np.full(size, UNSEEN)
     for begin in reversed(range(0, len(codes), _TOGETHER)):  # backwards, so that the first appearance is written last
-        few = slice(begin, begin + _TOGETHER)
-        some = codes[few][mask[few]].astype(np.intp)
+        block = slice(begin, begin + _TOGETHER)
+        some = codes[block][mask[block]].astype(np.intp)
         counts += np.bincount(some, minlength=size)
         first[some[::-1]] = np.arange(begin + len(some) - 1, begin - 1, -1)
     return counts, first
@@ -69,7 +57,7 @@ class Vocabulary:
         self._counts = np.zeros(0, np.int64)
         self._first = np.zeros(0, np.int64)
         self._added = 0
-        self._held: list[tuple[str, pa.Array, np.ndarray, np.ndarray]] = []
+        self._waiting: list[tuple[str, pa.Array, np.ndarray, np.ndarray]] = []
         self._size = 0
 
     def __len__(self) -> int:
@@ -78,48 +66,40 @@ class Vocabulary:
     def add(self, name: str, words: pa.Array, counts: np.ndarray, first: np.ndarray) -> dict[str, np.ndarray]:
         """Add the words of a chunk.
 
-        Args:
-            name: name of the chunk.
-            words: distinct strings or ranks.
-            counts: int64, as `tally` returns.
-            first: int64, as `tally` returns.
-
         Returns:
             Positions of the words, int32, for each chunk added since positions were last returned. Usually empty,
             since words are buffered.
         """
-        seen = first != UNSEEN
-        self._held.append((name, words, counts, np.where(seen, first + self._added, UNSEEN)))
-        self._added += int(first[seen].max(initial=-1)) + 1
+        counted = first != UNSEEN
+        self._waiting.append((name, words, counts, np.where(counted, first + self._added, UNSEEN)))
+        self._added += int(first[counted].max(initial=-1)) + 1
         self._size += len(words)
-        return self.placed() if self._size >= max(_HELD, len(self) // 2) else {}
+        return self.new_positions() if self._size >= max(_BUFFERED, len(self) // 2) else {}
 
-    def placed(self) -> dict[str, np.ndarray]:
+    def new_positions(self) -> dict[str, np.ndarray]:
         """Return the positions of the words of all chunks that `add` has not returned."""
-        if not self._held:
+        if not self._waiting:
             return {}
-        known = len(self)
-        chunks = ([] if self._words is None else [self._words]) + [words for _, words, _, _ in self._held]
+        before = len(self)
+        chunks = ([] if self._words is None else [self._words]) + [words for _, words, _, _ in self._waiting]
         together = pa.chunked_array(chunks).dictionary_encode().combine_chunks()
         self._words, places = together.dictionary, together.indices.to_numpy()
-        more = len(self) - known
-        self._counts = np.concatenate([self._counts, np.zeros(more, np.int64)])
-        self._first = np.concatenate([self._first, np.full(more, UNSEEN)])
-        found, begin = {}, known
-        for name, words, counts, first in self._held:
-            of = found[name] = places[begin : begin + len(words)]
+        added = len(self) - before
+        self._counts = np.concatenate([self._counts, np.zeros(added, np.int64)])
+        self._first = np.concatenate([self._first, np.full(added, UNSEEN)])
+        positions, begin = {}, before
+        for name, words, counts, first in self._waiting:
+            of = positions[name] = places[begin : begin + len(words)]
             # No position occurs twice, since the words of a chunk are distinct.
             self._counts[of] += counts
             self._first[of] = np.minimum(self._first[of], first)
             begin += len(words)
-        self._held, self._size = [], 0
-        return found
+        self._waiting, self._size = [], 0
+        return positions
 
     def sorted(self) -> tuple[pa.Table, np.ndarray]:
-        """Return the table of words by decreasing count, and the row of each position.
-
-        Returns:
-            The table, with ties in order of first appearance; and rows, int32, -1 for words of no counted document.
+        """Return the table of words by decreasing count, then first appearance, and the row of each position, -1 for
+        words of no counted document.
         """
         order = np.lexsort((self._first, -self._counts))
         order = order[: np.count_nonzero(self._counts)]
@@ -129,11 +109,7 @@ class Vocabulary:
     def ranked(self, names: Sequence[str] | None) -> tuple[pa.Table, np.ndarray]:
         """Return the table of all ranks up to the largest, in order, and the row of each position.
 
-        Args:
-            names: words by rank. If None, they are named "#1", "#2", ...
-
-        Raises:
-            DataError: there are ranks beyond the names.
+        Without names, words are "#1", "#2", ... Raise `DataError` for ranks beyond the names.
         """
         ranks = np.zeros(0, np.int64) if self._words is None else self._words.to_numpy().astype(np.int64)
         largest = int(ranks.max(initial=0))

@@ -14,7 +14,7 @@ from raysq.display import notebook
 from raysq.errors import DamagedError, DataError, NotFoundError, RaysqError, UsageError
 from raysq.problems.base import Problem
 from raysq.storage.atomic import write_json, write_json_lines
-from raysq.storage.json_files import Version, check_form, read_json, read_json_lines
+from raysq.storage.json_files import Version, check_schema, read_json, read_json_lines
 from raysq.storage.paths import check_name, home, is_locked, newest_first
 from raysq.storage.trust import SIGNATURE, check_links, is_signed, sign
 from raysq.training.run_config import RunConfig
@@ -178,7 +178,7 @@ class Run:
         del values["format_version"]
         signature = values.pop(SIGNATURE, None)
         try:
-            check_form(values, RunConfig)
+            check_schema(values, RunConfig)
         except ValueError as error:
             raise DamagedError(f"{directory / 'config.json'} is damaged ({error}); {hint}") from None
         config = RunConfig(

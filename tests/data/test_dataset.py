@@ -173,6 +173,14 @@ def test_newer_format_names_both(tmp_path, table):
         Dataset.open(tmp_path)
 
 
+def test_older_format_says_to_prepare_again(tmp_path, table):
+    write(tmp_path, table)
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": FORMAT_VERSION - 1}))
+    with pytest.raises(DataError, match=f"format_version {FORMAT_VERSION - 1}, .*prepare the data set again"):
+        Dataset.open(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format_version": 1}'])
 def test_broken_manifest_is_a_clear_error(tmp_path, text):
     (tmp_path / "manifest.json").write_text(text)

@@ -54,14 +54,14 @@ def test_what_is_no_zone(zone):
 
 
 def test_texts_have_offsets():
-    found = time_zones.texts(moments("2023-10-29T00:30", 3, 60), "Europe/Berlin")
+    found = time_zones.format_times(moments("2023-10-29T00:30", 3, 60), "Europe/Berlin")
     assert found.to_pylist() == [
         "2023-10-29 02:30:00+02:00",
         "2023-10-29 02:30:00+01:00",
         "2023-10-29 03:30:00+01:00",
     ]
     stamps = pa.array([0, None, 1_500_000], pa.timestamp("us", "-03:30"))
-    table = time_zones.written(pa.table({"a": pa.array([0], pa.timestamp("us")).take([0, 0, 0]), "b": stamps}))
+    table = time_zones.with_offsets(pa.table({"a": pa.array([0], pa.timestamp("us")).take([0, 0, 0]), "b": stamps}))
     assert table.column("a").type == pa.timestamp("us")
     assert table.column("b").to_pylist() == [
         "1969-12-31 20:30:00.000000-03:30",

@@ -38,4 +38,4 @@ def test_examples_are_gathered_by_whole_rows():
 
 @pytest.mark.parametrize(("given", "text"), [(0.2, "0.2"), (10000, "10000"), ("0.1", "0.1"), (None, None)])
 def test_val_is_text_wherever_it_comes_from(given, text):
-    assert with_val_text({"val": given, "pick": "hash"}) == {"val": text, "pick": "hash"}
+    assert with_val_text({"val": given, "val_selection": "hash"}) == {"val": text, "val_selection": "hash"}

@@ -10,7 +10,7 @@ import pytest
 
 from raysq.errors import DamagedError, DataError
 from raysq.storage.atomic import write_json, write_json_lines
-from raysq.storage.json_files import Version, check_form, read_json, read_json_lines
+from raysq.storage.json_files import Version, check_schema, read_json, read_json_lines
 
 VALUES = {
     "format_version": 2,
@@ -139,7 +139,7 @@ def test_forms():
         (None, Closed | None),
         ([{"epoch": 1, "loss": None, "more": {}}], list[Record]),
     ):
-        check_form(value, form)
+        check_schema(value, form)
     for value, form, said in (
         ({"a": [1, None]}, dict[str, list[float]], r"a\[1\]: expected a number, received null"),
         ([1], tuple[int, str], "expected 2 values, received 1"),
@@ -148,4 +148,4 @@ def test_forms():
         ([{"epoch": 1, "loss": None}, {}], list[Record], r"\[1\]: 'epoch' is missing"),
     ):
         with pytest.raises(ValueError, match=said):
-            check_form(value, form)
+            check_schema(value, form)

@@ -8,7 +8,7 @@ import pytest
 
 from raysq.errors import DataError
 from raysq.text import segment
-from raysq.text.readers import Form, gutenberg, infer, plan, read
+from raysq.text.readers import DocumentFormat, gutenberg, infer, partition, read
 from raysq.text.readers import text as plain
 
 START = "*** START OF THE PROJECT GUTENBERG EBOOK A BOOK ***\n"
@@ -17,10 +17,10 @@ END = "*** END OF THE PROJECT GUTENBERG EBOOK A BOOK ***\nLicense.\n"
 
 def documents(path: Path, **form) -> list[tuple[str, str]]:
     """Id and text of every document of a file."""
-    form = Form(labels=False, **form)
+    form = DocumentFormat(labels=False, **form)
     found = []
-    for piece in plan([path], form):
-        for table, note in read(piece, form):
+    for part in partition([path], form):
+        for table, note in read(part, form):
             assert note["documents"] == table.num_rows
             found += list(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
     return found
@@ -44,11 +44,11 @@ def test_a_byte_order_mark_and_other_encodings(tmp_path):
     path = written(tmp_path, "grün\n\nrot".encode("utf-16"))
     assert documents(path, encoding="utf-16") == [("a.txt:1", "grün"), ("a.txt:3", "rot")]
     with pytest.raises(DataError, match=r"a\.txt begins as UTF-16 does, not utf-8; --set encoding=utf-16 reads it"):
-        plain.told([path], Form(labels=False))
-    assert plain.told([path], Form(labels=False, encoding="utf-16")) == []
+        plain.messages([path], DocumentFormat(labels=False))
+    assert plain.messages([path], DocumentFormat(labels=False, encoding="utf-16")) == []
     path = written(tmp_path, b"gr\xfcn\n\nrot")
     assert documents(path, encoding="latin-1")[0][1] == "grün"
-    ((table, note),) = read(plan([path], Form(labels=False))[0], Form(labels=False))
+    ((table, note),) = read(partition([path], DocumentFormat(labels=False))[0], DocumentFormat(labels=False))
     assert note["undecodable"] == ["a.txt:1"] and table["text"][0].as_py() == "gr\ufffdn"
 
 
@@ -57,7 +57,9 @@ def test_what_gutenberg_puts_around_a_book_is_left_out_and_told(tmp_path, name):
     text = f"Title\n\nHeader\n\n{START}\nThe book.\n\nIts end.\n\n{END}".encode()
     path = written(tmp_path, gzip.compress(text) if name.endswith("gz") else text, name)
     assert documents(path) == [(f"{name}:7", "The book."), (f"{name}:9", "Its end.")]
-    assert infer([path], Form(labels=False)).told == [f"Project Gutenberg's header and licence are left out of {name}"]
+    assert infer([path], DocumentFormat(labels=False)).messages == [
+        f"Project Gutenberg's header and licence are left out of {name}"
+    ]
     assert gutenberg.bare(text.decode()).strip() == "The book.\n\nIts end."
     assert gutenberg.bare(f"a\n{END}") == f"a\n{END}"  # without the first mark nothing is sure
 
@@ -67,9 +69,9 @@ def test_large_files_are_cut_between_paragraphs_lines_words_or_characters(tmp_pa
     monkeypatch.setattr(plain, "RANGE", 64)
     words = [f"wört{number:04d}" for number in range(200)]
     path = written(tmp_path, gap.join(words).encode())
-    pieces = plan([path], Form(labels=False))
-    assert len(pieces) > 5 and max(piece.size for piece in pieces) <= 128
-    assert [piece.begin for piece in pieces[1:]] == [piece.end for piece in pieces[:-1]]
+    partitions = partition([path], DocumentFormat(labels=False))
+    assert len(partitions) > 5 and max(part.size for part in partitions) <= 128
+    assert [part.begin for part in partitions[1:]] == [part.end for part in partitions[:-1]]
     found = documents(path)
     assert "".join(text for _, text in found).replace("\n", "").replace(" ", "") == "".join(words)
     if gap == "\n\n":

@@ -20,7 +20,7 @@ from raysq.data.readers import streams, tar
 from raysq.data.readers.limits import LIMITS
 from raysq.errors import DataError, UsageError
 from raysq.text import readers
-from raysq.text.readers import Form, plan, read, words_of
+from raysq.text.readers import DocumentFormat, partition, read, words_of
 from raysq.text.readers import csv as quoted
 from raysq.text.readers import format as form_module
 from raysq.text.readers import json as objects
@@ -42,19 +42,19 @@ ROWS = [
 
 def infer(files, **known):
     """What is found in files: text, label, delimiter, messages and layout."""
-    form, told, layout = readers.infer(files, Form(**known))
+    form, told, layout = readers.infer(files, DocumentFormat(**known))
     return form.text, form.label, form.delimiter, told, layout
 
 
 def everything(files, form=None):
     """All rows of the files as lists, and all notes; columns found where they are not given."""
-    form = form or Form()
+    form = form or DocumentFormat()
     if form.text is None:
-        form = readers.infer(files, form).form
+        form = readers.infer(files, form).format
     tables, notes = [], []
-    for piece in plan(files, form):
-        piece = pickle.loads(pickle.dumps(piece))
-        for table, note in read(piece, form):
+    for part in partition(files, form):
+        part = pickle.loads(pickle.dumps(part))
+        for table, note in read(part, form):
             assert {field.name: field.type for field in table.schema} == COLUMNS
             table.validate(full=True)
             assert table.column("text").null_count == 0
@@ -151,7 +151,7 @@ def test_lines_of_any_length_in_parsed_parts(tmp_path):
     lines[1:1] = [""] * 1_500_000
     lines += [" \r"] * 2 + [""] * 1_500_000
     (tmp_path / "r.jsonl").write_text("\n".join(lines))
-    found, _ = everything([tmp_path / "r.jsonl"], Form("text", "label"))
+    found, _ = everything([tmp_path / "r.jsonl"], DocumentFormat("text", "label"))
     assert found["text"] == ["é " * (int(size) // 8) for size in sizes]
     assert found["label"] == [str(number % 3) for number in range(len(sizes))]
     assert found["id"][:2] == ["r.jsonl:1", "r.jsonl:1500002"]
@@ -205,7 +205,7 @@ def test_csv_as_pythons_reader_reads_it(tmp_path, seed, small_blocks):
     path = tmp_path / "r.csv"
     path.write_bytes(data.encode())
     wanted = [row for row in csv.reader(io.StringIO(data, newline="")) if row][1:]
-    found = everything([path], Form("text", "label", quoting="minimal"))[0]
+    found = everything([path], DocumentFormat("text", "label", quoting="minimal"))[0]
     assert list(zip(found["text"], found["label"], strict=True)) == [tuple(row) for row in wanted]
 
 
@@ -213,7 +213,7 @@ def test_columns_of_a_csv_without_names_are_given_by_number(tmp_path):
     rows = [("2", "Title", "a good film"), ("1", 'A "bad"', "bad, of course"), ("2", "Title 3", "two\nlines")]
     with open(tmp_path / "r.csv", "w", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
-    form, told, _ = readers.infer([tmp_path / "r.csv"], Form("3", "1"))
+    form, told, _ = readers.infer([tmp_path / "r.csv"], DocumentFormat("3", "1"))
     assert (form.text, form.label, form.header) == ("3", "1", False)
     assert told == ["no line of names: columns are called by their numbers (--set header=true says otherwise)"]
     found = everything([tmp_path / "r.csv"], form)[0]
@@ -232,7 +232,9 @@ def test_quotes_and_escapes_as_they_are_said_to_be(tmp_path, name, small_blocks)
     def documents(text, **settings):
         data = text.replace(",", "\t").encode() if ".tsv" in name else text.encode()
         (tmp_path / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
-        return everything([tmp_path / name], Form("text", "label", **{"delimiter": sign, **settings}))[0]["text"]
+        return everything([tmp_path / name], DocumentFormat("text", "label", **{"delimiter": sign, **settings}))[0][
+            "text"
+        ]
 
     sign = "tab" if ".tsv" in name else ","
     some = "text,label\n" + "a film,x\nsome play,y\n" * 10
@@ -270,9 +272,9 @@ def test_pieces_of_a_file_are_read_by_several(tmp_path, small_blocks):
     write_csv(tmp_path / "r.csv", ROWS * 20)
     write_jsonl(tmp_path / "r.jsonl", ROWS * 20)
     for name in ("r.csv", "r.jsonl"):
-        pieces = plan([tmp_path / name], Form("text", "label"))
-        assert len(pieces) > 20
-        assert all(one.end == other.begin for one, other in itertools.pairwise(pieces))
+        partitions = partition([tmp_path / name], DocumentFormat("text", "label"))
+        assert len(partitions) > 20
+        assert all(one.end == other.begin for one, other in itertools.pairwise(partitions))
         assert everything([tmp_path / name])[0]["text"] == [row[0] for row in ROWS * 20]
 
 
@@ -307,19 +309,19 @@ def test_ranges_are_the_whole_file_and_end_at_lines(tmp_path, monkeypatch, size)
 def test_labels_become_text(tmp_path, labels, wanted):
     path = tmp_path / "r.jsonl"
     path.write_text("".join(json.dumps({"text": "t", "label": label}) + "\n" for label in labels))
-    found, notes = everything([path], Form("text", "label"))
+    found, notes = everything([path], DocumentFormat("text", "label"))
     assert found["label"] == wanted
     assert notes[0]["missing_label"] == wanted.count(None)
     assert notes[0]["first_missing_label"] == ("r.jsonl:1" if None in wanted else None)
     kinds = {type(label) for label in labels}
     if len(kinds - {type(None)}) == 1 and 0.5 not in labels:
         pa.parquet.write_table(pa.table({"text": ["t"] * 3, "label": labels}), tmp_path / "r.parquet")
-        assert everything([tmp_path / "r.parquet"], Form("text", "label"))[0]["label"] == wanted
+        assert everything([tmp_path / "r.parquet"], DocumentFormat("text", "label"))[0]["label"] == wanted
         coded = pa.table(
             {"text": pa.array(["t"] * 3).dictionary_encode(), "label": pa.array(labels).dictionary_encode()}
         )
         pa.parquet.write_table(coded, tmp_path / "r.parquet")
-        assert everything([tmp_path / "r.parquet"], Form("text", "label"))[0]["label"] == wanted
+        assert everything([tmp_path / "r.parquet"], DocumentFormat("text", "label"))[0]["label"] == wanted
 
 
 def tree_of(folder, files):
@@ -378,7 +380,7 @@ def test_classes_and_parts_in_folders_and_archives(tmp_path, root, form, monkeyp
         elif name == "parts":
             assert sum(note["ignored"] for note in notes) == 5
         if form == "x.tar" and name == "classes":
-            assert len(plan([path], Form())) > 3
+            assert len(partition([path], DocumentFormat())) > 3
         if form == "folder" and name == "parts":
             assert any("README" in line and "unsup" in line for line in told)
 
@@ -390,7 +392,7 @@ def test_a_tree_tells_what_is_strange(tmp_path):
     assert everything([folder])[0]["text"] == ["x", "", "y"]
     one = tree_of(tmp_path / "one", {"a/1": b"x"})
     flat = tree_of(tmp_path / "flat", {"1.txt": b"x", "2.txt": b"y"})
-    for asked in (lambda path: infer([path]), lambda path: plan([path], Form())):
+    for asked in (lambda path: infer([path]), lambda path: partition([path], DocumentFormat())):
         with pytest.raises(DataError, match="one has one class only, 'a'.* add a folder"):
             asked(one)
         with pytest.raises(DataError, match="flat has no folders of classes"):
@@ -398,7 +400,7 @@ def test_a_tree_tells_what_is_strange(tmp_path):
         with pytest.raises(DataError, match="different sorts"):
             tar_file = packed(tmp_path / "x.tar", NEWS, "w:")
             infer([tar_file, TABLES["r.jsonl"](tmp_path / "r.jsonl") or tmp_path / "r.jsonl"])
-    found, _ = everything([flat], Form(labels=False))
+    found, _ = everything([flat], DocumentFormat(labels=False))
     assert (found["id"], found["label"]) == (["1.txt", "2.txt"], [None, None])
     deep = tree_of(tmp_path / "deep", {"a/x/1": b"x", "a/2": b"y", "b/y/z/1": b"z"})
     assert infer([deep])[3][1:] == ["files in folders below those of the classes are documents of these classes"]
@@ -419,7 +421,7 @@ def test_files_that_hold_no_text_are_no_documents(tmp_path, form):
         said = "left out, as they are hidden or written by the system: b/Thumbs.db, b/desktop.ini, a/.DS_Store"
         assert said in infer([path])[3]
     wide = tree_of(tmp_path / "wide", {"a/1.txt": "one".encode("utf-16"), "b/1.txt": "two".encode("utf-16")})
-    assert everything([wide], Form(encoding="utf-16"))[0]["text"] == ["one", "two"]
+    assert everything([wide], DocumentFormat(encoding="utf-16"))[0]["text"] == ["one", "two"]
     with pytest.raises(DataError, match="a/1.txt begins as UTF-16 does, not utf-8; --set encoding=utf-16 reads it"):
         everything([wide])
 
@@ -439,7 +441,7 @@ def test_for_predictions_every_file_is_a_document(tmp_path, form):
         path = packed(tmp_path / form, files, "w:" if form == "x.tar" else "w:gz")
     left_out = ["left out, as they are hidden or written by the system: all/.hidden"] if form != "folder" else []
     assert infer([path], labels=False)[3:] == (["layout: files alone", *left_out], "files")
-    found, _ = everything([path], Form(labels=False))
+    found, _ = everything([path], DocumentFormat(labels=False))
     texts = dict(zip(found["id"], found["text"], strict=True))
     assert texts == {"all/1.txt": "one", "all/more/2.txt": "two", "3.txt": "three"}
 
@@ -532,7 +534,7 @@ def test_bytes_that_are_not_of_the_encoding(tmp_path):
     assert text["sci.med/latin"] == "gr\ufffd\ufffder"
     assert text["sci.med/bom"] == "with a mark"
     assert [name for note in notes for name in note["undecodable"]] == ["sci.med/latin"]
-    found, notes = everything([folder], Form(encoding="latin-1"))
+    found, notes = everything([folder], DocumentFormat(encoding="latin-1"))
     assert dict(zip(found["id"], found["text"], strict=True))["sci.med/latin"] == "größer"
     assert notes[0]["undecodable"] == []
 
@@ -561,7 +563,7 @@ def test_undecodable_rows_of_tables_are_named(tmp_path, name):
     for encoding in ("latin-1", "utf-16", "shift-jis"):
         text = "äö" if encoding == "latin-1" else "日本"
         path.write_bytes((before + lines[0] + lines[0].replace("gut", text) + after).encode(encoding))
-        found, notes = everything([path], Form(encoding=encoding))
+        found, notes = everything([path], DocumentFormat(encoding=encoding))
         assert found["text"][:2] == ["gut", text]
         assert notes[0]["undecodable"] == []
 
@@ -585,7 +587,7 @@ def test_a_byte_order_mark_is_dropped(tmp_path):
 def test_headers_of_posts_are_dropped(tmp_path):
     post = b"From: a\nSubject: b\n\nbody\n\nmore"
     folder = tree_of(tmp_path / "in", {"a/1": post, "b/1": b"From: a\r\n\r\nbody\r\n", "b/2": b"no headers"})
-    assert everything([folder], Form(headers="drop"))[0]["text"] == ["body\n\nmore", "body\r\n", "no headers"]
+    assert everything([folder], DocumentFormat(headers="drop"))[0]["text"] == ["body\n\nmore", "body\r\n", "no headers"]
     assert everything([folder])[0]["text"][0] == post.decode()
 
 
@@ -716,17 +718,17 @@ def test_utf16_is_known_by_its_mark(tmp_path, name):
         assert infer([tmp_path / name])[3][0].startswith("encoding: utf-16, as the files are not UTF-8")
         assert everything([tmp_path / name])[0]["text"] == [row[0] for row in ROWS]
     with pytest.raises(DataError, match="begins as UTF-16 does, not utf-8; --set encoding=utf-16 reads it"):
-        plan([tmp_path / name], Form("text", "label")) if name == "r.csv" else infer([tmp_path / name])
+        partition([tmp_path / name], DocumentFormat("text", "label")) if name == "r.csv" else infer([tmp_path / name])
     assert infer([tmp_path / name], encoding="utf-16")[0] == "text"
 
 
 def test_settings_of_form_are_checked():
     with pytest.raises(UsageError, match="one that Python knows"):
-        Form(encoding="utf-9")
+        DocumentFormat(encoding="utf-9")
     with pytest.raises(UsageError, match="delimiter must be one character"):
-        Form(delimiter="::")
+        DocumentFormat(delimiter="::")
     with pytest.raises(UsageError, match="ASCII"):
-        Form(delimiter="§")
+        DocumentFormat(delimiter="§")
 
 
 def npz(path, **arrays):
@@ -754,7 +756,7 @@ def test_ranks_in_kerass_order(tmp_path):
     y_train, y_test = random.randint(0, 2, 40), random.randint(0, 2, 30)
     path = npz(tmp_path / "imdb.npz", x_train=lists(train), y_train=y_train, x_test=lists(test), y_test=y_test)
     assert infer([path])[-1] == "ranks"
-    tables = [table for piece in plan([path], Form()) for table, _ in read(piece, Form())]
+    tables = [table for part in partition([path], DocumentFormat()) for table, _ in read(part, DocumentFormat())]
     found = pa.concat_tables(tables)
     assert found.schema.field("ranks").type == pa.large_list(pa.int32())
     # As keras.datasets.imdb.load_data shuffles both, one after the other.
@@ -770,7 +772,7 @@ def test_ranks_in_kerass_order(tmp_path):
     index = tmp_path / "imdb_word_index.json"
     index.write_text('{"b": 2, "a": 1, "c": 3}')
     assert words_of([path]) == words_of([index, path]) == ["a", "b", "c"]
-    assert len(plan([path, index], Form())) == 2
+    assert len(partition([path, index], DocumentFormat())) == 2
     index.write_text('{"b": 2, "a": 2}')
     with pytest.raises(DataError, match="must say the rank of each word"):
         words_of([path])
@@ -792,7 +794,7 @@ def test_an_npz_cannot_run_code(tmp_path):
 
     def rows(x_train, **more):
         path = npz(tmp_path / "imdb.npz", x_train=x_train, **{**other, **more})
-        return [table for piece in plan([path], Form()) for table, _ in read(piece, Form())]
+        return [table for part in partition([path], DocumentFormat()) for table, _ in read(part, DocumentFormat())]
 
     assert len(rows(lists([[1], [2, 3]]))) == 2
     harms = [
@@ -823,7 +825,7 @@ def test_an_npz_cannot_run_code(tmp_path):
     with pytest.raises(DataError, match="y_train must be one whole number"):
         rows(lists([[1], [2]]), y_train=np.array(["a", "b"]))
     with pytest.raises(DataError, match=r"mnist\.npz has no x_train: it must hold"):
-        plan([npz(tmp_path / "mnist.npz", x=np.zeros(3))], Form())
+        partition([npz(tmp_path / "mnist.npz", x=np.zeros(3))], DocumentFormat())
 
 
 def test_real_reviews_as_tarfile_reads_them(real):
@@ -857,7 +859,7 @@ def test_real_posts(real):
 
 def test_real_ranks_are_the_books(real):
     path = real("imdb/imdb.npz")
-    train, test = ([table for table, _ in read(piece, Form())] for piece in plan([path], Form()))
+    train, test = ([table for table, _ in read(part, DocumentFormat())] for part in partition([path], DocumentFormat()))
     first = train[0]
     # What `keras.datasets.imdb.load_data` gives, less its start mark and its offset of 3.
     assert first.column("label").to_pylist()[:10] == list("1001001010")

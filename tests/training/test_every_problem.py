@@ -36,7 +36,7 @@ PLAIN = {
     "text": (
         "text",
         "problems.language_modeling.small_models:pairs",
-        {"positions": "every", "maxlen": 8, "min_count": 1},
+        {"sequence_targets": True, "maxlen": 8, "min_count": 1},
     ),
     "pairs": ("pairs", "problems.translation.small_models:summed", {"units": 6}),
     "vectors": ("cbow", "softmax", {"dimension": 6, "window": 2, "min_count": 1}),

@@ -42,11 +42,6 @@ def open_file(path: Path | str, *, buffering: int = -1, hint: str | None = None)
 
     Other kinds of files are rejected, because a pipe may block forever and a device may do anything.
 
-    Args:
-        path: path of the file.
-        buffering: as for `open`.
-        hint: remedy for the error message if the file cannot be read.
-
     Raises:
         SourceError: the path is not a regular file, or cannot be read.
     """
@@ -67,8 +62,6 @@ def read_file(path: Path | str, name: str, check: Callable[[str, int], None]) ->
     """Read a regular file completely.
 
     Args:
-        path: path of the file.
-        name: name of the file for messages.
         check: called with name and size before memory is allocated, and raises DataError if the file is too large.
 
     Raises:
@@ -81,15 +74,7 @@ def read_file(path: Path | str, name: str, check: Callable[[str, int], None]) ->
 
 
 def check_file(path: Path | str, hint: str | None = None) -> None:
-    """Check that a path is a regular file, for libraries that open files themselves.
-
-    Args:
-        path: path of the file.
-        hint: remedy for the error message if the file cannot be read.
-
-    Raises:
-        SourceError: the path is not a regular file.
-    """
+    """Raise `SourceError` unless a path is a regular file, for libraries that open files themselves."""
     try:
         _refuse_others(path, os.stat(path).st_mode)
     except (OSError, ValueError) as error:
@@ -100,8 +85,8 @@ def unreadable(path: Path | str, error: Exception, hint: str | None = None) -> S
     """Return the error for a file that cannot be opened or read."""
     if isinstance(error, SourceError):
         return error
-    said = error.strerror if isinstance(error, OSError) and error.strerror else error
-    return SourceError(f"{shortened(path)} cannot be read: {said}", hint)
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    return SourceError(f"{shortened(path)} cannot be read: {reason}", hint)
 
 
 def shortened(path: Path | str) -> str:
@@ -117,10 +102,8 @@ def damages(
     """Convert errors that libraries raise for a damaged file to a `DataError` that names the file.
 
     Args:
-        path: path of the file.
         also: further exceptions that the library raises for damaged files, besides those that correct code never
             raises.
-        hint: remedy for the error message.
 
     Raises:
         DataError: the file is damaged.
@@ -144,8 +127,8 @@ def damages(
 
 def damaged(path: Path | str, error: object, hint: str = "fetch or write it again") -> DataError:
     """Return the error for a file whose contents cannot be read."""
-    said = "it claims more than there is memory for" if isinstance(error, MemoryError) else str(error)
-    lines = said.strip().splitlines() or [type(error).__name__]
+    reason = "it claims more than there is memory for" if isinstance(error, MemoryError) else str(error)
+    lines = reason.strip().splitlines() or [type(error).__name__]
     return DataError(f"{os.path.basename(path)} is damaged or cut short ({lines[0][:_LONGEST]})", hint)
 
 

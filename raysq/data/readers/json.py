@@ -14,33 +14,23 @@ _FORMS = "give one object a line, a list of objects, or an object with a list fo
 
 
 def parsed_object(name: str, number: int, line: bytes, encoding: str) -> dict[str, Any]:
-    """Parse a line of JSON that holds an object.
-
-    Args:
-        name: name of the file.
-        number: line number.
-        line: bytes of the line.
-        encoding: encoding of the file.
-
-    Raises:
-        DataError: the line is not an object. The message names file and line.
-    """
+    """Parse a line of JSON that holds an object, or raise a `DataError` that names file and line."""
     try:
         value = json.loads(line.decode(encoding, errors="surrogateescape"))
     except (ValueError, RecursionError) as error:
-        whole = " (or the file a list of objects)" if name.lower().removesuffix(".gz").endswith(".json") else ""
-        raise DataError(f"{name}, line {number} is not JSON ({error}); each line must hold one object{whole}") from None
+        alternative = " (or the file a list of objects)" if name.lower().removesuffix(".gz").endswith(".json") else ""
+        raise DataError(
+            f"{name}, line {number} is not JSON ({error}); each line must hold one object{alternative}"
+        ) from None
     if not isinstance(value, dict):
         raise DataError(f'{name}, line {number} is {type(value).__name__}, not an object such as {{"text": ...}}')
     return value
 
 
-def is_whole(beginning: bytes, ended: bool) -> bool:
+def is_columnar(beginning: bytes, ended: bool) -> bool:
     """Whether a file that begins with an object is one object with columns, in contrast to one object per line.
 
-    Args:
-        beginning: beginning of the file, in UTF-8.
-        ended: whether `beginning` is the complete file.
+    `ended` tells that `beginning`, in UTF-8, is the complete file.
     """
     lines = beginning.decode("utf-8", errors="replace").removeprefix("\ufeff").split("\n")
     first = next((line for line in lines if line.strip()), "")
@@ -54,13 +44,11 @@ def is_whole(beginning: bytes, ended: bool) -> bool:
     return not others and ended and _rows_of(value) is not None
 
 
-def items(name: str, text: str, whole: bool = True) -> Iterator[dict[str, Any]]:
+def items(name: str, text: str, complete: bool = True) -> Iterator[dict[str, Any]]:
     """Yield the rows of a JSON list of objects, or of an object with columns.
 
     Args:
-        name: name of the file.
-        text: text of the file, or its beginning.
-        whole: whether `text` is complete. The beginning of an object with columns yields no rows.
+        complete: whether `text` is complete. The beginning of an object with columns yields no rows.
 
     Raises:
         DataError: the text is neither of them. The message names the invalid item.
@@ -68,30 +56,30 @@ def items(name: str, text: str, whole: bool = True) -> Iterator[dict[str, Any]]:
     text = text.removeprefix("\ufeff")
     begin = _space(text, 0)
     if text[begin : begin + 1] == "{":
-        return _in_columns(name, text) if whole else iter(())
-    return _in_list(name, text, begin, whole)
+        return _in_columns(name, text) if complete else iter(())
+    return _in_list(name, text, begin, complete)
 
 
-def _in_list(name: str, text: str, begin: int, whole: bool) -> Iterator[dict[str, Any]]:
+def _in_list(name: str, text: str, begin: int, complete: bool) -> Iterator[dict[str, Any]]:
     decoder = json.JSONDecoder()
-    place, number = begin + 1, 0  # after the bracket
+    position, number = begin + 1, 0  # after the bracket
     try:
-        place = _space(text, place)
-        while text[place : place + 1] != "]":
-            value, place = decoder.raw_decode(text, place)
+        position = _space(text, position)
+        while text[position : position + 1] != "]":
+            value, position = decoder.raw_decode(text, position)
             number += 1
             if not isinstance(value, dict):
                 raise DataError(f"{name}, item {number} is {type(value).__name__}, not an object")
             yield value
-            place = _space(text, place)
-            if text[place : place + 1] == ",":
-                place = _space(text, place + 1)
-            elif text[place : place + 1] != "]":
-                raise ValueError(f"no comma at character {place:,}")
+            position = _space(text, position)
+            if text[position : position + 1] == ",":
+                position = _space(text, position + 1)
+            elif text[position : position + 1] != "]":
+                raise ValueError(f"no comma at character {position:,}")
     except (ValueError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
-        if whole:
+        if complete:
             raise DataError(f"{name}, item {number + 1} is not JSON ({error}); mend the file") from None
 
 
@@ -119,7 +107,7 @@ def _rows_of(value: Mapping[str, Any]) -> Sequence[dict[str, Any]] | None:
     if _is_split(value):
         return [dict(zip(value["columns"], row, strict=False)) for row in value["data"]]
     lists = [column for column in columns if isinstance(column, list)]
-    tables = [one for one in lists if one and all(isinstance(item, dict) for item in one)]
+    tables = [column for column in lists if column and all(isinstance(item, dict) for item in column)]
     if len(tables) == 1 and len(lists) == 1:  # beside scalars such as a version
         return tables[0]
     if columns and len(lists) == len(columns) and len({len(column) for column in lists}) == 1:
@@ -130,7 +118,9 @@ def _rows_of(value: Mapping[str, Any]) -> Sequence[dict[str, Any]] | None:
     if any(list(column) != keys for column in columns) or not keys:
         return None
     if all(key.isdecimal() for key in keys):  # one key per column, and in each column one numbered key per row
-        return [dict(zip(value, row, strict=True)) for row in zip(*(one.values() for one in columns), strict=True)]
+        return [
+            dict(zip(value, row, strict=True)) for row in zip(*(column.values() for column in columns), strict=True)
+        ]
     return columns if all(key.isdecimal() for key in value) else None
 
 
@@ -145,23 +135,18 @@ def _is_split(value: Mapping[str, Any]) -> bool:
 
 def flat(row: Mapping[str, Any]) -> dict[str, Any]:
     """Flatten nested objects of a row into columns: `{"a": {"b": 1}}` gives the column `a.b`."""
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name, value in row.items():
         if isinstance(value, dict):
-            for inner, one in flat(value).items():
-                found.setdefault(f"{name}.{inner}", one)
+            for inner, cell in flat(value).items():
+                columns.setdefault(f"{name}.{inner}", cell)
         else:
-            found[name] = value
-    return found
+            columns[name] = value
+    return columns
 
 
 def cell(row: Mapping[str, Any], name: str) -> Any:
-    """Return the value of a column named as by `flat`; None if the row lacks it.
-
-    Args:
-        row: row that may contain nested objects.
-        name: name of the column, such as "a.b".
-    """
+    """Return the value of a column named as by `flat`, such as "a.b"; None if the row lacks it."""
     if name in row or "." not in name:
         return row.get(name)
     for end in range(len(name) - 1, 0, -1):
@@ -171,18 +156,13 @@ def cell(row: Mapping[str, Any], name: str) -> Any:
 
 
 def table(rows: Iterator[dict[str, Any]], most: int) -> dict[str, list[Any]]:
-    """Return the first `most` rows as columns of equal length. Missing values are None.
-
-    Args:
-        rows: rows that may contain nested objects.
-        most: maximum number of rows.
-    """
+    """Return the first `most` rows, flattened, as columns of equal length. Missing values are None."""
     some = [flat(row) for row in itertools.islice(rows, most)]
     names = dict.fromkeys(name for row in some for name in row)
     return {name: [row.get(name) for row in some] for name in names}
 
 
-def _space(text: str, place: int) -> int:
-    while text[place : place + 1].isspace():
-        place += 1
-    return place
+def _space(text: str, position: int) -> int:
+    while text[position : position + 1].isspace():
+        position += 1
+    return position

@@ -23,11 +23,7 @@ class Limits:
     max_object_bytes: int = 1 << 28
 
     def check_limits(self) -> Self:
-        """Return these limits after checking that each is a positive number of bytes.
-
-        Raises:
-            UsageError: a limit is less than 1.
-        """
+        """Return these limits, or raise `UsageError` for one that is not a positive number of bytes."""
         for field in fields(Limits):
             if getattr(self, field.name) < 1:
                 raise UsageError(
@@ -36,28 +32,12 @@ class Limits:
         return self
 
     def check_record(self, where: str, size: int) -> None:
-        """Reject a record that is too large.
-
-        Args:
-            where: file, and line or member, for the message.
-            size: bytes of the record, as far as known.
-
-        Raises:
-            FormatError: the record is larger than `max_record_bytes`.
-        """
+        """Raise `FormatError` if a record is larger than `max_record_bytes`. `where` names it."""
         if size > self.max_record_bytes:
             raise too_large(where, "one record", "max_record_bytes", self.max_record_bytes)
 
     def check_object(self, where: str, size: int) -> None:
-        """Reject an object that is too large to be read completely.
-
-        Args:
-            where: file and member, for the message.
-            size: bytes of the object, as far as known.
-
-        Raises:
-            FormatError: the object is larger than `max_object_bytes`.
-        """
+        """Raise `FormatError` if an object to be read completely is larger than `max_object_bytes`."""
         if size > self.max_object_bytes:
             raise too_large(where, "what is read as a whole", "max_object_bytes", self.max_object_bytes)
 
@@ -66,14 +46,7 @@ LIMITS = Limits()
 
 
 def too_large(where: str, what: str, setting: str, limit: int) -> FormatError:
-    """Return the error for data larger than a limit allows.
-
-    Args:
-        where: file, and line or member.
-        what: name of the data that the limit applies to, such as "one record".
-        setting: name of the limit.
-        limit: its value in bytes.
-    """
+    """Return the error for data larger than a limit allows. It applies to `what`, such as "one record"."""
     return FormatError(
         f"{where} has more than {limit:,} bytes, the most that setting {setting} allows for {what}",
         hint=f"mend the file, or allow more with --set {setting}=NUMBER",
@@ -81,9 +54,6 @@ def too_large(where: str, what: str, setting: str, limit: int) -> FormatError:
 
 
 def without_defaults(values: dict[str, Any]) -> dict[str, Any]:
-    """Return settings without limits that have their default value.
-
-    Limits do not affect rows. Without them, data sets prepared before limits existed keep their fingerprint.
-    """
+    """Return settings without limits that have their default value, which do not affect rows."""
     defaults = {field.name: field.default for field in fields(Limits)}
     return {name: value for name, value in values.items() if name not in defaults or value != defaults[name]}

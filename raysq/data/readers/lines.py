@@ -15,8 +15,8 @@ def lines_in(data: bytes | bytearray | memoryview) -> int:
 
 def line_ends(data: bytes) -> np.ndarray:
     """Return the positions of the line ends, as an int64 array."""
-    found = [np.flatnonzero(part) + number * _CHUNK for number, part in enumerate(_parts(data))]
-    return np.concatenate(found) if found else np.zeros(0, np.int64)
+    positions = [np.flatnonzero(part) + number * _CHUNK for number, part in enumerate(_parts(data))]
+    return np.concatenate(positions) if positions else np.zeros(0, np.int64)
 
 
 def _parts(data: bytes | bytearray | memoryview) -> Iterator[np.ndarray]:

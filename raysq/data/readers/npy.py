@@ -26,11 +26,7 @@ class NpyHeader(NamedTuple):
 
 
 def read_header(file: IO[bytes]) -> NpyHeader:
-    """Read the header of an array and leave the file position at its values.
-
-    Raises:
-        ValueError: there is no valid header, or its format version (for field names beyond Latin-1) is unsupported.
-    """
+    """Read the header of an array, up to its values. Raise `ValueError` for an unsupported one."""
     version = np.lib.format.read_magic(file)
     if version not in _READERS:
         raise ValueError(f"version {version[0]}.{version[1]} of NumPy's form of arrays is not read here")
@@ -39,25 +35,16 @@ def read_header(file: IO[bytes]) -> NpyHeader:
 
 
 def read_values(file: IO[bytes], head: NpyHeader) -> np.ndarray:
-    """Read the values after a header. The data type must not contain Python objects.
+    """Read the values after a header.
 
-    Args:
-        file: file positioned after the header.
-        head: header from `read_header`.
-
-    Raises:
-        EOFError: there are too few bytes.
+    The data type must not contain Python objects. Raise `EOFError` for too few bytes.
     """
     data = read_exactly(file, head.bytes)
     return np.ndarray(head.shape, head.dtype, data, order="F" if head.fortran else "C")
 
 
 def read_exactly(file: IO[bytes], size: int) -> bytes:
-    """Read exactly `size` bytes of an array.
-
-    Raises:
-        EOFError: there are too few bytes.
-    """
+    """Read exactly `size` bytes of an array, or raise `EOFError`."""
     data = file.read(size)
     if len(data) < size:
         raise EOFError("it ends in the middle of an array")

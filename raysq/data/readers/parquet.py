@@ -45,15 +45,7 @@ def replaced_text(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedAr
 
 
 def check_text(table: pa.Table, name: str) -> None:
-    """Check that all text of a table is UTF-8.
-
-    Args:
-        table: the table.
-        name: name of the file, for the message.
-
-    Raises:
-        DataError: some text is not UTF-8. The message names the file and the column.
-    """
+    """Raise a `DataError` that names file and column unless all text of a table is UTF-8."""
     for column in table.column_names:
         try:
             table.column(column).validate(full=True)

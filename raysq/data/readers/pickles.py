@@ -16,11 +16,7 @@ class Refused(Exception):
 
 
 class Type:
-    """Stand-in for `numpy.dtype`.
-
-    Attributes:
-        code: type code such as "u1" or "O8".
-    """
+    """Stand-in for `numpy.dtype`. Its code is such as "u1" or "O8"."""
 
     def __init__(self, code: Any = None, *_: Any) -> None:
         self.code = _text(code)
@@ -37,7 +33,6 @@ class Array:
     Attributes:
         shape: a tuple, if the pickle is valid.
         type: a `Type`, if the pickle is valid.
-        order: "C" or "F".
         values: bytes or text; a list for an array of objects.
     """
 
@@ -118,10 +113,10 @@ class _Reader(pickle.Unpickler):
         self._allowed = allowed
 
     def find_class(self, module: str, name: str) -> Any:
-        found = self._allowed(module, name)
-        if found is None:
+        stand_in = self._allowed(module, name)
+        if stand_in is None:
             raise Refused(f"{module}.{name}")
-        return found
+        return stand_in
 
     def persistent_load(self, pid: Any) -> Any:
         raise Refused("something outside of the file")
@@ -131,7 +126,6 @@ def load(stream: IO[bytes], allowed: Callable[[str, str], Any] = arrays, *, enco
     """Read a pickle.
 
     Args:
-        stream: stream positioned at the beginning of the pickle.
         allowed: returns the object for a module and a name, or None to reject the name. The default `arrays` allows
             `Array` and `Type` besides numbers, text, bytes, lists and dictionaries.
         encoding: encoding of text written by Python 2; "bytes" keeps it as bytes.

@@ -28,7 +28,6 @@ def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | No
 
     Args:
         path: a file, a `.gz` file, or a `.zip` file that holds one csv.
-        encoding: Python's name of the encoding.
         begin: first byte of an uncompressed file.
         end: byte after the last, of an uncompressed file.
 
@@ -79,16 +78,7 @@ def given(encoding: str) -> str:
 
 
 def refuse_utf16(name: str, begin: bytes, encoding: str) -> None:
-    """Reject a file that begins with a UTF-16 byte order mark but would be read in another encoding.
-
-    Args:
-        name: name of the file.
-        begin: first bytes of the file.
-        encoding: encoding in which the file would be read.
-
-    Raises:
-        DataError: the file begins with such a mark. The hint names the setting to use.
-    """
+    """Raise `FormatError` for a file with a UTF-16 byte order mark that would be read in another encoding."""
     if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and plain(encoding):
         raise FormatError(f"{name} begins as UTF-16 does, not {encoding}", hint="--set encoding=utf-16 reads it")
 
@@ -96,86 +86,59 @@ def refuse_utf16(name: str, begin: bytes, encoding: str) -> None:
 def is_text(name: str, raw: bytes, encoding: str) -> bool:
     """Whether a complete file may be text: a NUL near its beginning means that it is not.
 
-    Args:
-        name: name of the file.
-        raw: all bytes of the file.
-        encoding: encoding in which the file would be read.
-
-    Raises:
-        DataError: the file begins with a UTF-16 byte order mark but would be read in another encoding.
+    Raise `FormatError` as `refuse_utf16` does.
     """
     refuse_utf16(name, raw, encoding)
     return b"\0" not in raw[:_LOOKED_AT] or not plain(encoding)
 
 
-def whole(path: Path, limits: Limits, encoding: str = "utf-8") -> bytes:
+def read_all(path: Path, limits: Limits, encoding: str = "utf-8") -> bytes:
     """Return all bytes of a file, as yielded by `chunks`.
 
-    Args:
-        path: as for `chunks`.
-        limits: limits of the size of a compressed file's contents.
-        encoding: as for `chunks`.
-
-    Raises:
-        DataError: the archive is damaged, or larger than the limit when decompressed.
+    Raise `DataError` if they exceed the limits when decompressed.
     """
-    packed, size, found = packing(path) is not None, 0, []
+    compressed, size, parts = packing(path) is not None, 0, []
     with contextlib.closing(chunks(path, encoding)) as stream:
         for chunk in stream:
             size += len(chunk)
-            if packed:
+            if compressed:
                 limits.check_object(path.name, size)
-            found.append(chunk)
-    return b"".join(found)
+            parts.append(chunk)
+    return b"".join(parts)
 
 
 def blocks(stream: Iterator[bytes], size: int, limits: Limits, name: str) -> Iterator[bytes]:
-    """Join chunks to blocks of at least `size` bytes that end at line ends. The last block may not.
-
-    Args:
-        stream: chunks of bytes.
-        size: minimum size of a block in bytes.
-        limits: limits of a line.
-        name: name of the file, for errors.
-
-    Raises:
-        DataError: a line is longer than the limit.
-    """
-    held: list[bytes] = []
+    """Join chunks to blocks of at least `size` bytes that end at line ends, except for the last."""
+    parts: list[bytes] = []
     length = 0
     for chunk in stream:
-        held.append(chunk)
+        parts.append(chunk)
         length += len(chunk)
         if length < size:
             continue
         cut = chunk.rfind(b"\n") + 1
         if cut:
-            held[-1] = chunk[:cut]
+            parts[-1] = chunk[:cut]
             left = chunk[cut:]
-            yield _joined(held)
-            held.append(left)
+            yield _joined(parts)
+            parts.append(left)
             length = len(left)
         else:
             limits.check_record(f"{name}: a line", length)
     chunk = b""  # drop this reference, so that the consumer can free a block
     if length:
-        yield _joined(held)
+        yield _joined(parts)
 
 
-def _joined(held: list[bytes]) -> bytes:
+def _joined(parts: list[bytes]) -> bytes:
     """Join the parts and clear the list, which frees its references."""
-    joined = b"".join(held)
-    held.clear()
+    joined = b"".join(parts)
+    parts.clear()
     return joined
 
 
 def ranges(path: Path, size: int, limits: Limits) -> list[tuple[int, int, int]]:
     """Divide an uncompressed file into byte ranges of at least `size` bytes that end at line ends. The last may not.
-
-    Args:
-        path: path of the file.
-        size: minimum size of a range in bytes.
-        limits: limits of a line.
 
     Returns:
         For each range the first byte, the byte after the last, and the number of lines above it.
@@ -186,14 +149,14 @@ def ranges(path: Path, size: int, limits: Limits) -> list[tuple[int, int, int]]:
     begins = [0]
     with open_file(path, buffering=0) as file:
         whole = file.seek(0, os.SEEK_END)
-        place = size - 1
-        while place < whole - 1:
-            file.seek(place)
-            found = file.read(CHUNK).find(b"\n") + 1
-            if found:
-                begins.append(place + found)
-            place = begins[-1] + size - 1 if found else place + CHUNK
-            limits.check_record(f"{path.name}: a line", place - begins[-1] - size)
+        position = size - 1
+        while position < whole - 1:
+            file.seek(position)
+            length = file.read(CHUNK).find(b"\n") + 1
+            if length:
+                begins.append(position + length)
+            position = begins[-1] + size - 1 if length else position + CHUNK
+            limits.check_record(f"{path.name}: a line", position - begins[-1] - size)
     if begins[-1] == whole:
         begins.pop()
     with ThreadPoolExecutor(min(cores(), _COUNTING)) as pool:

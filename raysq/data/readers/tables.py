@@ -35,22 +35,20 @@ MISSING = ("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 
 
 @dataclass(frozen=True)
-class Piece:
+class TablePartition:
     """Partition: part of a file that can be read independently.
 
     Attributes:
-        path: path of the file.
-        form: bytes `begin` to `end` of a csv, a csv as one stream, row group number `begin` of a Parquet file, or rows
+        kind: bytes `begin` to `end` of a csv, a csv as one stream, row group number `begin` of a Parquet file, or rows
             in memory.
         header: all column names of the file.
-        first: whether this is the file's first partition.
         above: number of lines of the file above the first row.
         size: bytes of the file that the partition covers, for progress.
         table: the rows in memory.
     """
 
     path: str
-    form: Literal["range", "stream", "parquet", "table"]
+    kind: Literal["range", "stream", "parquet", "table"]
     header: tuple[str, ...]
     begin: int = 0
     end: int = 0
@@ -62,7 +60,7 @@ class Piece:
     @property
     def unit(self) -> str:
         """Unit in which messages count positions."""
-        return "row" if self.form in ("parquet", "table") else "line"
+        return "row" if self.kind in ("parquet", "table") else "line"
 
     @property
     def name(self) -> str:
@@ -83,7 +81,6 @@ class Chunk:
         table: the requested columns. Csv columns requested as numbers are float64 if all their cells are numbers or
             missing, else text. Parquet columns keep their types.
         lines: for each row, the number of lines of this chunk above it.
-        count: number of lines in this chunk.
         ragged: for the first row with a wrong number of cells, its line, and the numbers of actual and expected cells.
         dropped: number of such rows. They are not in the table.
         undecodable: line and value of a byte that is invalid in the encoding. Nothing is read after it.
@@ -97,63 +94,53 @@ class Chunk:
     undecodable: tuple[int, int] | None = None
 
 
-def plan(files: Sequence[Path | pa.Table], form: CsvFormat) -> list[Piece]:
+def partition(files: Sequence[Path | pa.Table], format: CsvFormat) -> list[TablePartition]:
     """Return the partitions of all files and tables, in row order.
-
-    Args:
-        files: csv or Parquet files, or tables in memory.
-        form: format of the csv files.
 
     Raises:
         DataError: a file has no header or no rows, or files have different headers.
     """
-    pieces: list[Piece] = []
+    partitions: list[TablePartition] = []
     for path in files:
         if isinstance(path, pa.Table):
-            pieces.append(Piece("the frame", "table", tuple(path.column_names), size=path.nbytes, table=path))
+            partitions.append(
+                TablePartition("the frame", "table", tuple(path.column_names), size=path.nbytes, table=path)
+            )
             continue
         with damages(path):
-            more = _plan_parquet(path) if path.name.lower().endswith(".parquet") else _plan_csv(path, form)
-        if pieces and more[0].header != pieces[0].header:
-            raise DataError(
-                f"{pieces[0].name} and {path.name} have different columns: {join_names(pieces[0].header)} and "
-                f"{join_names(more[0].header)}; give files of one layout"
+            of_file = (
+                _partition_parquet(path) if path.name.lower().endswith(".parquet") else _partition_csv(path, format)
             )
-        pieces += more
-    return pieces
+        if partitions and of_file[0].header != partitions[0].header:
+            raise DataError(
+                f"{partitions[0].name} and {path.name} have different columns: {join_names(partitions[0].header)} and "
+                f"{join_names(of_file[0].header)}; give files of one layout"
+            )
+        partitions += of_file
+    return partitions
 
 
-def read(piece: Piece, text: Sequence[str], numbers: Sequence[str], form: CsvFormat) -> Iterator[Chunk]:
-    """Yield the rows of a partition, a bounded number at a time.
-
-    Args:
-        piece: partition from `plan`.
-        text: columns to read as text.
-        numbers: columns to read as numbers.
-        form: format of the csv.
-
-    Raises:
-        DataError: the file is damaged.
-    """
-    if piece.table is not None:
-        columns = piece.table.select([*text, *numbers])
+def read(partition: TablePartition, text: Sequence[str], numbers: Sequence[str], format: CsvFormat) -> Iterator[Chunk]:
+    """Yield the rows of a partition, a bounded number at a time."""
+    if partition.table is not None:
+        columns = partition.table.select([*text, *numbers])
         yield Chunk(columns, np.arange(columns.num_rows), columns.num_rows)
         return
-    if piece.form == "parquet":
-        yield from _read_parquet(piece, [*text, *numbers])
+    if partition.kind == "parquet":
+        yield from _read_parquet(partition, [*text, *numbers])
         return
-    with damages(piece.path), _open(Path(piece.path), form) as stream:
-        stream.seek(piece.begin)
+    with damages(partition.path), _open(Path(partition.path), format) as stream:
+        stream.seek(partition.begin)
         size = _STREAMED
-        if piece.form == "range":
-            # One byte more than the range has, to read it as one block. Its quotes were checked by `plan`.
-            size, form = piece.end - piece.begin + 1, form.trusted
-        columns, chunks = len(piece.header), _chunks(stream, piece)
-        for block in blocks(chunks, size, form, piece.name, columns=columns, line=piece.above):
-            yield _read_block(block, piece, text, numbers)
+        if partition.kind == "range":
+            # One byte more than the range has, to read it as one block. Its quotes were checked by `partition`.
+            size, format = partition.end - partition.begin + 1, format.trusted
+        columns, chunks = len(partition.header), _chunks(stream, partition)
+        for block in blocks(chunks, size, format, partition.name, columns=columns, line=partition.above):
+            yield _read_block(block, partition, text, numbers)
 
 
-def _plan_parquet(path: Path) -> list[Piece]:
+def _partition_parquet(path: Path) -> list[TablePartition]:
     with open_parquet(path) as file:
         header = tuple(file.schema_arrow.names)
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
@@ -162,72 +149,69 @@ def _plan_parquet(path: Path) -> list[Piece]:
         raise DataError(f"{path.name} has columns and no rows", hint="give another --source")
     size = path.stat().st_size
     return [
-        Piece(str(path), "parquet", header, index, first=not index, size=size * group.num_rows // rows)
+        TablePartition(str(path), "parquet", header, index, first=not index, size=size * group.num_rows // rows)
         for index, group in enumerate(groups)
     ]
 
 
-def _plan_csv(path: Path, form: CsvFormat) -> list[Piece]:
+def _partition_csv(path: Path, format: CsvFormat) -> list[TablePartition]:
     size = path.stat().st_size
-    with _open(path, form) as stream:
+    with _open(path, format) as stream:
         data = stream.read(HEADER_BYTES)
-        _check_decodes(path.name, data, form)
-        found = begin(path.name, data, not stream.read(1), form)
-        if found.size >= len(data):
+        _check_decodes(path.name, data, format)
+        beginning = begin(path.name, data, not stream.read(1), format)
+        if beginning.size >= len(data):
             raise DataError(f"{path.name} has a header and no rows", hint="give another --source")
-        piece = Piece(str(path), "stream", found.names, found.size, above=found.lines, size=size)
-        if path.suffix.lower() != ".csv" or not form.splittable:
-            return [piece]
-        stream.seek(found.size)
-        cuts = [found.size]
+        partition = TablePartition(
+            str(path), "stream", beginning.names, beginning.size, above=beginning.lines, size=size
+        )
+        if path.suffix.lower() != ".csv" or not format.splittable:
+            return [partition]
+        stream.seek(beginning.size)
+        cuts = [beginning.size]
         chunks = iter(lambda: stream.read(RANGE), b"")
-        for block in blocks(chunks, RANGE, form, path.name, columns=len(found.names), line=found.lines):
+        for block in blocks(chunks, RANGE, format, path.name, columns=len(beginning.names), line=beginning.lines):
             cuts.append(cuts[-1] + len(block.data))
     if len(cuts) > 2 and cuts[-1] - cuts[-2] < RANGE // 2:  # avoid a short last range
         del cuts[-2]
     return [
-        replace(piece, form="range", begin=low, end=high, first=low == found.size, size=high - low)
+        replace(partition, kind="range", begin=low, end=high, first=low == beginning.size, size=high - low)
         for low, high in itertools.pairwise(cuts)
     ]
 
 
-def _check_decodes(name: str, data: bytes, form: CsvFormat) -> None:
+def _check_decodes(name: str, data: bytes, format: CsvFormat) -> None:
     """Raise an error if the first line is not in the encoding."""
     line = data.split(b"\n", 1)[0]
     try:
-        line.decode(form.encoding if form.splittable else "utf-8")
+        line.decode(format.encoding if format.splittable else "utf-8")
     except UnicodeDecodeError as error:
         hint = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
-        raise wrong_encoding(f"{name}, line 1", form, line[error.start], hint) from None
+        raise wrong_encoding(f"{name}, line 1", format, line[error.start], hint) from None
 
 
-def head(path: Path, form: CsvFormat, count: int = HEADER_BYTES) -> tuple[bytes, bool]:
+def head(path: Path, format: CsvFormat, count: int = HEADER_BYTES) -> tuple[bytes, bool]:
     """Return the first decompressed bytes of a csv, and whether they are the complete file.
-
-    Args:
-        path: path of the file.
-        form: format of the csv. Bytes in an encoding with multi-byte line ends are converted to UTF-8.
-        count: maximum number of bytes.
 
     Raises:
         DataError: the archive is damaged, or the file is in another encoding.
     """
-    with _open(path, form) as stream:
+    with _open(path, format) as stream:
         return stream.read(count), not stream.read(1)
 
 
-def wrong_encoding(where: str, form: CsvFormat, byte: int, hint: str = "latin-1") -> FormatError:
+def wrong_encoding(where: str, format: CsvFormat, byte: int, hint: str = "latin-1") -> FormatError:
     """Return the error for a byte that is invalid in the encoding."""
     return FormatError(
-        f"{where} is not {form.encoding} (byte 0x{byte:02x})", hint=f"--set encoding={hint}, or what the file is in"
+        f"{where} is not {format.encoding} (byte 0x{byte:02x})", hint=f"--set encoding={hint}, or what the file is in"
     )
 
 
 @contextlib.contextmanager
-def _open(path: Path, form: CsvFormat) -> Iterator[IO[bytes]]:
+def _open(path: Path, format: CsvFormat) -> Iterator[IO[bytes]]:
     """Open the decompressed bytes of a file. Errors of damaged archives name the file."""
     with unpacked(path, packing(path)) as stream:
-        yield stream if form.splittable else cast("IO[bytes]", _Recoded(stream, form.encoding, path.name))
+        yield stream if format.splittable else cast("IO[bytes]", _Recoded(stream, format.encoding, path.name))
 
 
 class _Recoded:
@@ -236,13 +220,13 @@ class _Recoded:
     def __init__(self, raw: IO[bytes], encoding: str, name: str) -> None:
         self._raw, self._encoding, self._name = raw, encoding, name
         self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._held = b""
+        self._buffer = b""
         self._ended = False
 
     def read(self, size: int) -> bytes:
         """Return the next `size` bytes, or fewer at the end."""
-        parts = [self._held]
-        length = len(self._held)
+        parts = [self._buffer]
+        length = len(self._buffer)
         while length < size and not self._ended:
             chunk = self._raw.read(_CHUNK)
             self._ended = not chunk
@@ -254,25 +238,25 @@ class _Recoded:
                     hint="--set encoding=utf-8, or what the file is in",
                 ) from None
             length += len(parts[-1])
-        found = b"".join(parts)
-        self._held = found[size:]
-        return found[:size]
+        data = b"".join(parts)
+        self._buffer = data[size:]
+        return data[:size]
 
-    def seek(self, place: int) -> None:
+    def seek(self, position: int) -> None:
         """Skip the first bytes."""
-        self.read(place)
+        self.read(position)
 
 
-def _chunks(stream: IO[bytes], piece: Piece) -> Iterator[bytes]:
+def _chunks(stream: IO[bytes], partition: TablePartition) -> Iterator[bytes]:
     """Yield the bytes of a partition; those of a range in one chunk."""
-    if piece.form == "range":
-        return iter([stream.read(piece.end - piece.begin)])
+    if partition.kind == "range":
+        return iter([stream.read(partition.end - partition.begin)])
     return iter(lambda: stream.read(_CHUNK), b"")
 
 
-def _read_block(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
-    form = block.form
-    encoding = form.encoding if form.splittable else "utf-8"
+def _read_block(block: Block, partition: TablePartition, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
+    format = block.format
+    encoding = format.encoding if format.splittable else "utf-8"
     try:
         # Decode UTF-8 too, because Arrow would report an invalid byte without its line.
         decoded = block.data.decode(encoding)
@@ -282,11 +266,11 @@ def _read_block(block: Block, piece: Piece, text: Sequence[str], numbers: Sequen
         return Chunk(empty, np.arange(0), line + 1, undecodable=(line, block.data[error.start]))
     if codecs.lookup(encoding).name not in ("utf-8", "ascii"):
         data = decoded.encode()
-        block = Block(data, form, scan(data, form) if block.quoted else None)
-    return _parse(block, piece, text, numbers)
+        block = Block(data, format, scan(data, format) if block.quoted else None)
+    return _parse(block, partition, text, numbers)
 
 
-def _parse(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
+def _parse(block: Block, partition: TablePartition, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
     skipped: list[tuple[int, int, int]] = []
 
     def skip(row: pa.csv.InvalidRow) -> str:
@@ -297,7 +281,7 @@ def _parse(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[st
         skipped.clear()
         return pa.csv.read_csv(
             pa.BufferReader(block.data),
-            pa.csv.ReadOptions(column_names=piece.columns, use_threads=False, block_size=len(block.data) + 1),
+            pa.csv.ReadOptions(column_names=partition.columns, use_threads=False, block_size=len(block.data) + 1),
             parse_options(block, skip, empty=True),
             pa.csv.ConvertOptions(
                 column_types=types, include_columns=[*text, *numbers], null_values=MISSING, check_utf8=False
@@ -312,7 +296,7 @@ def _parse(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[st
     rows = table.num_rows + len(skipped)
     lines = block.lines if block.quoted else np.arange(rows)
     if len(lines) != rows:
-        raise other_rows(piece.name, piece.above, block, rows)
+        raise other_rows(partition.name, partition.above, block, rows)
     ragged = None
     if skipped:
         ragged = (int(lines[skipped[0][0]]), *skipped[0][1:])
@@ -320,10 +304,10 @@ def _parse(block: Block, piece: Piece, text: Sequence[str], numbers: Sequence[st
     return Chunk(table, lines, count, ragged, len(skipped))
 
 
-def _read_parquet(piece: Piece, columns: list[str]) -> Iterator[Chunk]:
+def _read_parquet(partition: TablePartition, columns: list[str]) -> Iterator[Chunk]:
     most = max(_STREAMED // (8 * max(len(columns), 1)), 1)  # rows: few bytes may hold many of them
-    with open_parquet(piece.path) as file:
-        for batch in file.iter_batches(most, [piece.begin], columns, use_threads=False):
+    with open_parquet(partition.path) as file:
+        for batch in file.iter_batches(most, [partition.begin], columns, use_threads=False):
             table = pa.Table.from_batches([batch]).select(columns)
-            check_text(table, piece.name)
+            check_text(table, partition.name)
             yield Chunk(table, np.arange(table.num_rows), table.num_rows)

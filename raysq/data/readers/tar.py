@@ -42,22 +42,22 @@ class Chunks:
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
-        self._held = b""
-        self._place = 0
+        self._buffer = b""
+        self._position = 0
 
     def read(self, size: int) -> bytes:
-        end = self._place + size
-        if end <= len(self._held):
-            found = self._held[self._place : end]
-            self._place = end
-            return found
-        parts = [self._held[self._place :]]
+        end = self._position + size
+        if end <= len(self._buffer):
+            data = self._buffer[self._position : end]
+            self._position = end
+            return data
+        parts = [self._buffer[self._position :]]
         left = size - len(parts[0])
-        self._held, self._place = b"", 0
+        self._buffer, self._position = b"", 0
         for chunk in self._chunks:
             if len(chunk) >= left:
                 parts.append(chunk[:left])
-                self._held, self._place = chunk, left
+                self._buffer, self._position = chunk, left
                 break
             parts.append(chunk)
             left -= len(chunk)
@@ -90,9 +90,7 @@ class Member(NamedTuple):
 
     Attributes:
         name: path of the file, without a leading "./".
-        size: bytes.
         begin: position of the first byte of its headers.
-        data: contents, if requested.
     """
 
     name: str
@@ -107,8 +105,6 @@ def members(
     """Yield the regular files of an archive, in order.
 
     Args:
-        stream: the decompressed archive.
-        path: path of the archive, for messages.
         wanted: called with a member's name; whether to read its contents.
         check: called with the name and size of each wanted member, and raises an error if it is too large.
         begin: position in the archive of the stream's first byte, which must begin a header.
@@ -116,21 +112,21 @@ def members(
     Raises:
         DataError: the archive is damaged or truncated, or contains a link, a device, or a path that leads out of it.
     """
-    place = began = begin
+    position = began = begin
     long: dict[str, str] = {}
     while True:
         header = stream.read(_BLOCK)
         if header == _END:
             break
         if len(header) < _BLOCK:
-            raise _broken(path, f"it ends at byte {place + len(header):,} without the mark of its end")
-        size, kind = _checked(header, path, place)
+            raise _broken(path, f"it ends at byte {position + len(header):,} without the mark of its end")
+        size, kind = _checked(header, path, position)
         size = int(long.get("size", size)) if kind not in b"LKxXg" else size
         padded = -(-size // _BLOCK) * _BLOCK
-        place += _BLOCK + padded
+        position += _BLOCK + padded
         if kind in b"LKxXg":
             if size > _LONGEST_NAME:
-                raise _broken(path, f"the header at byte {place - padded - _BLOCK:,} claims {size:,} bytes")
+                raise _broken(path, f"the header at byte {position - padded - _BLOCK:,} claims {size:,} bytes")
             data = _exactly(stream, padded, path)[:size]
             if kind == b"L":
                 long["path"] = _text(data.split(b"\0", 1)[0])
@@ -157,7 +153,7 @@ def members(
         else:
             _skip(stream, padded, size, path)
             yield Member(name, size, began, None)
-        began = place
+        began = position
     while rest := stream.read(1 << 20):  # read to the end, so that the checksum of the compressed data is verified
         if rest.count(0) != len(rest):
             raise DataError(
@@ -165,17 +161,17 @@ def members(
             )
 
 
-def _checked(header: bytes, path: Path, place: int) -> tuple[int, bytes]:
+def _checked(header: bytes, path: Path, position: int) -> tuple[int, bytes]:
     """Verify a header's checksum, and return the size and type of its member."""
-    said = _number(header[148:156])
-    if said != sum(header) - sum(header[148:156]) + 256:
+    checksum = _number(header[148:156])
+    if checksum != sum(header) - sum(header[148:156]) + 256:
         # Some old tar programs sum signed bytes.
         signed = sum(byte - 256 if byte > 127 else byte for byte in header[:148] + header[156:]) + 256
-        if said != signed:
-            raise _broken(path, f"no header of a tar member at byte {place:,}")
+        if checksum != signed:
+            raise _broken(path, f"no header of a tar member at byte {position:,}")
     size = _number(header[124:136])
     if size is None or size < 0:
-        raise _broken(path, f"the header at byte {place:,} has no size")
+        raise _broken(path, f"the header at byte {position:,} has no size")
     return size, header[156:157]
 
 
@@ -198,7 +194,7 @@ def _name(header: bytes) -> str:
 
 def _pax(data: bytes, path: Path) -> dict[str, str]:
     """Parse the relevant records "LENGTH KEY=VALUE\\n" of a pax header."""
-    found = {}
+    records = {}
     while data:
         length, _, _ = data.partition(b" ")
         if not length.isdigit() or not 5 <= int(length) <= len(data) or data[int(length) - 1] != 10:
@@ -206,14 +202,14 @@ def _pax(data: bytes, path: Path) -> dict[str, str]:
         key, _, value = data[len(length) + 1 : int(length) - 1].partition(b"=")
         data = data[int(length) :]
         if key == b"path":
-            found["path"] = _text(value)
+            records["path"] = _text(value)
         elif key == b"size":
             if not value.isdigit():
                 raise _broken(path, f"a pax header has the size {_text(value)}")
-            found["size"] = _text(value)
+            records["size"] = _text(value)
         elif key.startswith(b"GNU.sparse"):
-            found["sparse"] = "yes"
-    return found
+            records["sparse"] = "yes"
+    return records
 
 
 def _normal(name: str, path: Path) -> str:
@@ -243,5 +239,5 @@ def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def _broken(path: Path, said: str) -> DataError:
-    return DataError(f"{path.name} is damaged or cut short: {said}; fetch or write it again")
+def _broken(path: Path, reason: str) -> DataError:
+    return DataError(f"{path.name} is damaged or cut short: {reason}; fetch or write it again")

@@ -28,10 +28,7 @@ def unpacked(path: Path, how: Packing | None, member: str = ".csv", buffering: i
     """Open a file and decompress it while it is read.
 
     Args:
-        path: path of the file.
-        how: compression of the file, from `packing`.
         member: suffix of the single file that a zip must contain.
-        buffering: buffering of an uncompressed file, as for `open`.
 
     Raises:
         SourceError: the file is missing or cannot be read, or a zip does not contain exactly one such file.
@@ -64,11 +61,6 @@ def open_zip(path: Path) -> Iterator[zipfile.ZipFile]:
 def open_member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[bytes]]:
     """Open a member of a zip archive.
 
-    Args:
-        archive: the open archive.
-        name: name of the member.
-        path: path of the archive.
-
     Raises:
         DataError: the member is encrypted or missing, or claims a size that its compressed bytes cannot hold.
     """
@@ -87,32 +79,26 @@ def open_member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[
 def zip_member(path: Path, suffix: str = ".csv") -> str:
     """Return the name of the single member with a suffix in a zip file.
 
-    Args:
-        path: path of the zip file.
-        suffix: suffix of the member's name, in lower case.
-
     Raises:
         SourceError: there are no or several such members, or the member is encrypted.
         DataError: the file is not a zip file, or is damaged.
     """
     members = [info for info in zip_members(path) if not is_hidden(info.filename)]
-    found = [info for info in members if info.filename.lower().endswith(suffix)]
-    if len(found) != 1:
-        names = ", ".join(info.filename for info in (found or members)[:5]) or "nothing"
-        said = f"{len(found)} {suffix or 'such'} files" if found else f"no {suffix} file"
+    matching = [info for info in members if info.filename.lower().endswith(suffix)]
+    if len(matching) != 1:
+        names = ", ".join(info.filename for info in (matching or members)[:5]) or "nothing"
+        contents = f"{len(matching)} {suffix or 'such'} files" if matching else f"no {suffix} file"
         wanted = f"one {suffix} file" if suffix else "one file"
-        raise SourceError(f"{path.name} must hold exactly {wanted}, it holds {said}: {names}", hint="unpack it first")
-    if found[0].flag_bits & 1:
+        raise SourceError(
+            f"{path.name} must hold exactly {wanted}, it holds {contents}: {names}", hint="unpack it first"
+        )
+    if matching[0].flag_bits & 1:
         raise SourceError(f"{path.name} is encrypted", hint="unpack it first")
-    return found[0].filename
+    return matching[0].filename
 
 
 def zip_members(path: Path) -> list[zipfile.ZipInfo]:
-    """Return the files in a zip file.
-
-    Raises:
-        DataError: the file is not a zip file, or is damaged.
-    """
+    """Return the files in a zip file."""
     with open_zip(path) as archive:
         return [info for info in archive.infolist() if not info.is_dir()]
 

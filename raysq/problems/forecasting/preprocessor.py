@@ -239,7 +239,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
             settings |= {"categories": list(levels), "levels": levels or None}
         return settings
 
-    def partition(self, files: "Sequence[Path | pa.Table]") -> list[tables.Piece]:
+    def partition(self, files: "Sequence[Path | pa.Table]") -> list[tables.TablePartition]:
         """Return the partitions of raw data, after checking their columns.
 
         Args:
@@ -248,12 +248,12 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         Raises:
             DataError: an empty file, files of different layouts, or a missing column.
         """
-        partitions = tables.plan(files, self.csv)
+        partitions = tables.partition(files, self.csv)
         for partition in partitions:
             self._check_columns(partition)
         return partitions
 
-    def read(self, partition: tables.Piece) -> Iterator[Chunk]:
+    def read(self, partition: tables.TablePartition) -> Iterator[Chunk]:
         """Yield the series' rows of one partition in chunks."""
         text = [*self.time, *self.categories, *self.id]
         values = list(self.kept(partition.header))
@@ -365,7 +365,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         """Return the name of a value column in the data set: `time_value` for `time`, where timestamps are stored."""
         return "time_value" if name == "time" else name
 
-    def _check_columns(self, piece: tables.Piece) -> None:
+    def _check_columns(self, piece: tables.TablePartition) -> None:
         there = piece.columns
         shown = join_names([name for name in piece.header if name])
         lost = [name for name in self.time if name not in there]

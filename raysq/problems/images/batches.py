@@ -31,7 +31,7 @@ class Pictures:
     def __init__(self, dataset: Dataset, settings: ImageSettings):
         self.dataset = dataset
         self.settings = settings
-        self.split = split_rows(dataset, settings.val, settings.pick, settings.train_samples, *SAME)
+        self.split = split_rows(dataset, settings.val, settings.val_selection, settings.train_samples, *SAME)
         height, width, channels = dataset.manifest.report["shape"]
         self.shape: tuple[int, int, int] = (height, width, channels)
         self.pixels = dataset.matrix("pixels")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from raysq.text.fit_vocabulary import in_conflict
+from raysq.text.fit_vocabulary import conflicting_rows
 
 _NAMED = 5
 
@@ -38,7 +38,9 @@ def find(packed: Sequence[dict[str, str]]) -> dict[str, Any]:
         The number of such images as `count`, and the ids of the first as `names`.
     """
     data = {name: [base64.b64decode(one[name]) for one in packed] for name in ("keys", "labels", "ids")}
-    rows = in_conflict(np.frombuffer(b"".join(data["keys"]), "<u8"), np.frombuffer(b"".join(data["labels"]), "<i4"))
+    rows = conflicting_rows(
+        np.frombuffer(b"".join(data["keys"]), "<u8"), np.frombuffer(b"".join(data["labels"]), "<i4")
+    )
     names: list[str] = []
     begin = 0
     for keys, ids in zip(data["keys"], data["ids"], strict=True):

@@ -12,7 +12,7 @@ from raysq.problems.classification_report import predicted_classes
 from raysq.problems.fixed_batches import fixed_batches
 from raysq.problems.images.batches import scaled
 from raysq.problems.images.readers.decode import convert
-from raysq.problems.images.readers.format import WHITE, Form
+from raysq.problems.images.readers.format import MAX_PIXEL, Form
 from raysq.problems.images.readers.npz import as_images, shape_of
 from raysq.problems.images.settings import ImageSettings
 
@@ -82,7 +82,7 @@ def rows(facts: Mapping[str, Any], given: Any) -> pa.Table:
     Args:
         facts: metadata of the run.
         given: pixels of shape (height, width) or (n, height, width), or either with 1 or 3 channels at the end. The
-            values are whole numbers from 0 to 255, or numbers from 0 to the setting `white` of the run's data.
+            values are whole numbers from 0 to 255, or numbers from 0 to the setting `max_pixel` of the run's data.
 
     Returns:
         A table with a column `pixels` of fixed-size lists of uint8.
@@ -102,8 +102,8 @@ def rows(facts: Mapping[str, Any], given: Any) -> pa.Table:
         )
     read = facts["preprocessor"]
     background = 255 if read["background"] == "white" else 0
-    white = read.get("white", WHITE)
-    form = Form(width, height, channels, read["fit"], background, labels=False, white=white)
+    max_pixel = read.get("max_pixel", MAX_PIXEL)
+    form = Form(width, height, channels, read["fit"], background, labels=False, max_pixel=max_pixel)
     pixels = convert(as_images(array, "the array", form), form).reshape(len(array), form.bytes)
     return pa.table({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), form.bytes)})
 

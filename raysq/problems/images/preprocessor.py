@@ -12,7 +12,7 @@ from raysq.data.sources import Listing
 from raysq.errors import UsageError
 from raysq.problems.images import validation
 from raysq.problems.images.readers import SUFFIXES, Form, Piece, infer, plan, read
-from raysq.problems.images.readers.format import IMAGES, TABLES, WHITE, Fit, size_of
+from raysq.problems.images.readers.format import IMAGES, MAX_PIXEL, TABLES, Fit, size_of
 
 Note = dict[str, Any]
 
@@ -30,7 +30,7 @@ class _Pixels(CsvFormat, Preprocessor):
     background: Literal["white", "black"] = "white"
     damaged: Literal["error", "drop"] = "error"
     label: str | None = None
-    white: float = WHITE
+    max_pixel: float = MAX_PIXEL
 
     version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]] = SUFFIXES
@@ -42,8 +42,10 @@ class _Pixels(CsvFormat, Preprocessor):
         self.validate()
         if self.size is not None:
             size_of(self.size)
-        if not 0 < self.white < float("inf"):
-            raise UsageError(f"setting white must be the value of a white pixel, above 0, received {self.white}")
+        if not 0 < self.max_pixel < float("inf"):
+            raise UsageError(
+                f"setting max_pixel must be the value of a white pixel, above 0, received {self.max_pixel}"
+            )
 
     @property
     def form(self) -> Form:
@@ -58,7 +60,7 @@ class _Pixels(CsvFormat, Preprocessor):
             damaged=self.damaged,
             labels=False,
             label=self.label or "",
-            white=self.white,
+            max_pixel=self.max_pixel,
             **self.csv_settings(),
         )
 
@@ -72,7 +74,7 @@ class _Pixels(CsvFormat, Preprocessor):
         """Return the settings for the manifest and the fingerprint."""
         found = dataclasses.asdict(self)
         # Later settings are left out at their defaults, so that fingerprints of earlier data sets stay the same.
-        defaults = {"label": None, "white": WHITE, **CsvFormat().csv_settings()}
+        defaults = {"label": None, "max_pixel": MAX_PIXEL, **CsvFormat().csv_settings()}
         unsaid = [name for name, value in defaults.items() if found[name] == value]
         return {name: value for name, value in found.items() if name not in unsaid}
 
@@ -102,8 +104,8 @@ class ImagePreprocessor(_Pixels):
         damaged: "error", or "drop" to leave out images that cannot be read, and report them.
         label: column of a csv file with the classes, by name or by number from 1. None to infer it. The csv file holds
             the pixels, or names the images of the folder it is in.
-        white: value of a white pixel in arrays and csv files, such as 1 for fractions and 16 for scikit-learn's digits.
-            Values are scaled to 0 to 255.
+        max_pixel: value of a white pixel in arrays and csv files, such as 1 for fractions and 16 for scikit-learn's
+            digits. Values are scaled to 0 to 255.
         test: share of the images to draw for the test part if the source has no parts. The draw is by a checksum of
             the pixels, so that equal images are in the same part. 0 for no test part.
         classes: names of the classes by index. Empty to infer them from the files.
@@ -175,7 +177,7 @@ class ImagePredictionPreprocessor(_Pixels):
         Args:
             settings: settings in the manifest of the run's data set.
         """
-        names = ("size", "color", "fit", "background", "label", "white", *CsvFormat().csv_settings())
+        names = ("size", "color", "fit", "background", "label", "max_pixel", *CsvFormat().csv_settings())
         return cls(**{name: settings[name] for name in names if name in settings}, damaged="drop")
 
     def infer(self, files: list[Path]) -> "tuple[ImagePredictionPreprocessor, list[str]]":

@@ -22,7 +22,7 @@ class ImageSettings:
     Attributes:
         target: value to predict: the "label", or the "image" itself for an autoencoder.
         val: share or number of the images outside the test part to validate on.
-        pick: selection of the validation images: "hash" by a checksum of the pixels, which keeps equal images
+        val_selection: selection of the validation images: "hash" by a checksum of the pixels, which keeps equal images
             together, or the "first" or "last" images.
         train_samples: number of images to train on; None for all.
         loss: "crossentropy" of the classes or of each pixel, or "mse" of the probabilities or of the pixels.
@@ -30,7 +30,7 @@ class ImageSettings:
 
     target: Literal["label", "image"] = "label"
     val: str = "0.1"
-    pick: Literal["hash", "first", "last"] = "hash"
+    val_selection: Literal["hash", "first", "last"] = "hash"
     train_samples: int | None = None
     loss: Literal["crossentropy", "mse"] = "crossentropy"
 

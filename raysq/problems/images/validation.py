@@ -7,8 +7,8 @@ from raysq.data.messages import Message
 from raysq.errors import DataError
 from raysq.problems.classes import class_messages, counts_by_part
 from raysq.problems.images import duplicates
-from raysq.text.documents import parts_said
-from raysq.text.fit_vocabulary import SIDES
+from raysq.text.documents import describe_splits
+from raysq.text.fit_vocabulary import SPLIT_NAMES
 
 if TYPE_CHECKING:
     from raysq.problems.images.preprocessor import ImagePreprocessor
@@ -37,9 +37,9 @@ def validate(settings: "ImagePreprocessor", notes: list[Note]) -> None:
         DataError: no images, a single class, no training images, or parts for some of the images only.
     """
     validate_images(notes)
-    total, said = _total(notes, "images"), _total(notes, "said")
+    total, said = _total(notes, "images"), _total(notes, "assigned")
     if 0 < said < total:
-        first = next(note["first_unsaid"] for note in notes if note["first_unsaid"] is not None)
+        first = next(note["first_unassigned"] for note in notes if note["first_unassigned"] is not None)
         raise DataError(
             f"{said:,} images lie in a train or a test part and {total - said:,} do not, the first is {first}: put all "
             "or none into such parts"
@@ -70,8 +70,8 @@ def summarize(settings: "ImagePreprocessor", notes: list[Note]) -> Note:
         ("none", "given" by the source, or "drawn"), and `share`, the share of the test part to draw, or None if the
         source has parts. The entries of `seen` are added.
     """
-    counts = dict(zip(SIDES, _counts(notes), strict=True))
-    test, said = counts["test"], _total(notes, "said")
+    counts = dict(zip(SPLIT_NAMES, _counts(notes), strict=True))
+    test, said = counts["test"], _total(notes, "assigned")
     form = settings.form
     return {
         "classes": list(settings.classes),
@@ -120,7 +120,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
             )
         )
     else:
-        parts = parts_said(sum(train), sum(test), sum(validation))
+        parts = describe_splits(sum(train), sum(test), sum(validation))
         drawn = Message(f"{parts} drawn by the images' checksums", "--test SHARE")
         lines.append(drawn if report["parts"] == "drawn" else f"{parts}, as the source says")
     lines += class_messages(names, train, test, validation, "image")
@@ -143,7 +143,7 @@ def repairs(report: Mapping[str, Any]) -> list[str]:
     if report.get("brightest", _DARK) < _DARK:  # reports of earlier versions lack it
         lines.append(
             f"the brightest pixel of all is {report['brightest']} of 255: if that is white, --set "
-            f"white={report['brightest'] or 1} scales pixels"
+            f"max_pixel={report['brightest'] or 1} scales pixels"
         )
     if report["resized"]:
         lines.append(f"{counted(report['resized'])} had another size and {_were(report['resized'])} resized")
@@ -172,7 +172,7 @@ def _counts(notes: list[Note]) -> list[list[int]]:
     """Return the number of images of each class in the train, the test and the validation part."""
     return [
         [sum(counts) for counts in zip(*(note["counts"][side] for note in notes), strict=True)]
-        for side in range(len(SIDES))
+        for side in range(len(SPLIT_NAMES))
     ]
 
 

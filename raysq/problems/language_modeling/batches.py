@@ -51,7 +51,7 @@ def layout(begins: np.ndarray, lengths: np.ndarray, settings: LanguageModelingSe
         inverse of the mean number of positions per example.
     """
     targets = np.where(lengths > 0, lengths + 1, 0)
-    examples = -(-targets // settings.maxlen) if settings.every else targets
+    examples = -(-targets // settings.maxlen) if settings.sequence_targets else targets
     firsts = np.concatenate([[0], np.cumsum(examples)]).astype(np.int64)
     mean = targets.sum() / max(int(firsts[-1]), 1)
     return {
@@ -76,18 +76,18 @@ def gather(
     Returns:
         A tuple `(x, y)`; x is int32 of shape `(n, maxlen)`.
 
-        For `positions="last"`, x is padded with 0 in front, and y is the next id, int32 of shape `(n, 1)`.
+        For `sequence_targets=False`, x is padded with 0 in front, and y is the next id, int32 of shape `(n, 1)`.
 
-        For `positions="every"`, x is padded with 0 at the end, and y is float32 of shape `(n, maxlen, 2)`: the next id
-        of each position and its weight. The weight is 0 after the end. With these weights, the mean over all examples
-        of the sum over positions equals the mean over positions.
+        For `sequence_targets=True`, x is padded with 0 at the end, and y is float32 of shape `(n, maxlen, 2)`: the next
+        id of each position and its weight. The weight is 0 after the end. With these weights, the mean over all
+        examples of the sum over positions equals the mean over positions.
     """
     firsts = arrays["firsts"]
     ops: Any = np if isinstance(firsts, np.ndarray) else _keras_operations()
     number = ops.searchsorted(firsts, indices, side="right") - 1
     begin, end = take(arrays["begins"], number), take(arrays["ends"], number)
     step = indices - take(firsts, number)
-    if not settings.every:
+    if not settings.sequence_targets:
         target = begin + 1 + step
         places = target[:, None] - settings.maxlen + np.arange(settings.maxlen)
         places = ops.where(places >= begin[:, None], places, 0)
@@ -121,8 +121,8 @@ class Sentences:
         self.settings = settings
         self.tokens = dataset.ragged("tokens")
         unit = dataset.manifest.report["unit"]
-        found = splits.split_rows(dataset, settings.val, settings.pick, settings.train_samples, noun=unit)
-        if settings.pick != "hash":
+        found = splits.split_rows(dataset, settings.val, settings.val_selection, settings.train_samples, noun=unit)
+        if settings.val_selection != "hash":
             keys = dataset.column("key")
             repeated = np.isin(keys.take(found.train), keys.take(found.val))
             found = splits.SplitRows(found.train[~repeated], found.val, found.test)
@@ -291,7 +291,7 @@ class Positions:
     @property
     def batch_bytes(self) -> int:
         """Bytes of x and y of one example."""
-        return (12 if self.settings.every else 4) * self.settings.maxlen + 4
+        return (12 if self.settings.sequence_targets else 4) * self.settings.maxlen + 4
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the ids of all sentences, which all splits share, and the layout of this split."""

@@ -97,12 +97,12 @@ class Stepwise:
 def steps(model: Any, settings: LanguageModelingSettings) -> bool:
     """Return whether `Stepwise` can run a model: a chain of an embedding, recurrent layers and a dense layer.
 
-    Models with `positions="last"` are excluded. They read the padding in front, so their states depend on the amount
-    of padding.
+    Models with `sequence_targets=False` are excluded. They read the padding in front, so their states depend on the
+    amount of padding.
     """
     from keras import layers
 
-    if not settings.every or len(model.layers) < 4 or not isinstance(model.layers[0], layers.InputLayer):
+    if not settings.sequence_targets or len(model.layers) < 4 or not isinstance(model.layers[0], layers.InputLayer):
         return False
     for before, layer in zip(model.layers, model.layers[1:], strict=False):
         if layer.input is not before.output:

@@ -223,7 +223,7 @@ def _last_output(model: Any, settings: LanguageModelingSettings) -> Any:
     import keras
     import tensorflow as tf
 
-    if not settings.every:
+    if not settings.sequence_targets:
         return lambda left: model(left, training=False)
     head = model.layers[-1]
     # The softmax over all ids dominates the cost, so it is computed for the last position only.

@@ -1,8 +1,8 @@
 """Language models, which predict the probability of each next id.
 
 Every builder takes an `InputSpec` (ids of shape `(maxlen,)`) and keyword settings, and returns an uncompiled Keras
-model. The outputs are probabilities. Their shape is `(batch, features)` for `positions="last"` and `(batch, maxlen,
-features)` for `positions="every"`.
+model. The outputs are probabilities. Their shape is `(batch, features)` for `sequence_targets=False` and `(batch,
+maxlen, features)` for `sequence_targets=True`.
 """
 
 import keras
@@ -19,10 +19,10 @@ def baseline(inputs: InputSpec) -> keras.Model:
     The model has no trainable weights.
 
     Raises:
-        UsageError: `positions` is not "last".
+        UsageError: `sequence_targets` is set.
     """
-    if inputs.extra["positions"] != "last":
-        raise UsageError("the bigrams predict one position from the one before it: set positions=last")
+    if inputs.extra["sequence_targets"]:
+        raise UsageError("the bigrams predict one position from the one before it: set sequence_targets=false")
     bigrams = inputs.extra["bigrams"]()
     table = BigramTable(inputs.extra["features"], len(bigrams.nexts))
     model = keras.Sequential([keras.Input(inputs.shape, dtype="int32"), table], name="bigrams")
@@ -50,13 +50,13 @@ def lstm(
     """
     check_at_least(1, embedding=embedding, units=units, layers=layers)
     check_rates(dropout=dropout)
-    every = inputs.extra["positions"] == "every"
+    sequence = inputs.extra["sequence_targets"]
     words = keras.Input(inputs.shape, dtype="int32")
     x = keras.layers.Embedding(inputs.extra["features"], embedding)(words)
     # With one position to predict, the padding is in front, and its steps are the same in all rows.
-    starts = {} if every else {"starts": LeadingZeros()(words)}
+    starts = {} if sequence else {"starts": LeadingZeros()(words)}
     for number in range(layers):
-        x = LSTM(units, dropout=dropout, return_sequences=every or number < layers - 1)(x, **starts)
+        x = LSTM(units, dropout=dropout, return_sequences=sequence or number < layers - 1)(x, **starts)
     if dropout:
         x = keras.layers.Dropout(dropout)(x)
     # float32 under every precision policy, because the loss takes the logarithm of the output.

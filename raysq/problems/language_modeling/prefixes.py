@@ -82,10 +82,10 @@ def fitted(left: np.ndarray, settings: LanguageModelingSettings) -> tuple[np.nda
         settings: batch-time settings of the run.
 
     Returns:
-        x, padded at the end for `positions="every"`, and int64 of shape (windows,), the index of the position whose
+        x, padded at the end for `sequence_targets=True`, and int64 of shape (windows,), the index of the position whose
         output predicts the next id.
     """
-    if not settings.every:
+    if not settings.sequence_targets:
         return left, np.zeros(len(left), np.int64)
     lengths = (left > 0).sum(1)
     places = np.arange(left.shape[1]) + (left.shape[1] - lengths)[:, None]
@@ -103,4 +103,4 @@ def following(predict: Any, left: np.ndarray, settings: LanguageModelingSettings
     """
     x, places = fitted(left, settings)
     found = np.asarray(predict(x))
-    return found[np.arange(len(x)), places] if settings.every else found
+    return found[np.arange(len(x)), places] if settings.sequence_targets else found

@@ -10,10 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.data.columns import contiguous_array
+from raysq.data.partition_stats import Stats
 from raysq.errors import UsageError
 from raysq.text import readers, segment
-from raysq.text.documents import DocumentPredictionPreprocessor, DocumentPreprocessor, Documents, Note, damages, many
-from raysq.text.readers import Form, Piece
+from raysq.text.documents import (
+    DocumentPredictionPreprocessor,
+    DocumentPreprocessor,
+    Documents,
+    count_noun,
+    describe_damage,
+)
+from raysq.text.readers import DocumentFormat, DocumentPartition
 from raysq.text.readers import text as plain
 from raysq.text.tokenizer import FILTERS
 
@@ -41,10 +48,10 @@ class _Units(Documents):
     shard_rows: ClassVar[int] = 1 << 17
 
     @property
-    def form(self) -> Form:
+    def format(self) -> DocumentFormat:
         """Format of the documents in the raw files."""
         whole = self.unit == "document"
-        return Form(self.text, None, self.headers, labels=False, whole=whole, **self.csv_settings())
+        return DocumentFormat(self.text, None, self.headers, labels=False, whole=whole, **self.csv_settings())
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
         filters: characters that separate words; by default those of Keras and typographic quotes and dashes.
         cut: longest unit, in characters. Longer units are cut at a space, so that text without sentences, lines or
             paragraphs can be used too.
-        counted: units in which the vocabulary is counted: "train" excludes the test part, "all" counts all.
+        vocabulary_from: units in which the vocabulary is counted: "train" excludes the test part, "all" counts all.
         excerpt: characters of every unit to keep for reports.
 
     The other fields are those of `_Units`, `DocumentPreprocessor` and `Tokens`. The test part is drawn from units, by a
@@ -65,7 +72,7 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
 
     filters: str = BOOK_FILTERS
     cut: int = 10_000
-    counted: Literal["train", "all"] = "train"
+    vocabulary_from: Literal["train", "all"] = "train"
     excerpt: int = 300
 
     version: ClassVar[int] = 2
@@ -89,7 +96,7 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
         starts, more = segment.infer_starts(self.unit, self.starts, texts)
         return dataclasses.replace(found, starts=starts), [*messages, *more]
 
-    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the units of one partition as tables, with the statistics of each table.
 
         The tables have the columns `text`, `part`, `id` and `key`.
@@ -105,7 +112,7 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
             found = found.set_column(found.column_names.index("part"), "part", pa.array(part))
             yield found.append_column("key", pa.array(keys)), told
 
-    def validate_stats(self, stats: list[Note]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:
         """Validate the statistics of all chunks.
 
         Args:
@@ -119,7 +126,7 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
         super().validate_stats(stats)
         validate(self, stats)
 
-    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
         """Return the data set's report."""
         from raysq.problems.language_modeling.validation import summarize
 
@@ -136,7 +143,7 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
 class LanguageModelingPredictionPreprocessor(_Units, DocumentPredictionPreprocessor):
     """Preprocessor of raw texts for prediction: splits plain text into units and keeps table rows whole."""
 
-    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the texts of one partition as tables with `text` and `id`, with the statistics of each table."""
         plain = partition.kind == "plain"
         for table, note in super().documents(partition):
@@ -144,7 +151,7 @@ class LanguageModelingPredictionPreprocessor(_Units, DocumentPredictionPreproces
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
         """Return messages that describe a report."""
-        return [many(report["documents"], "text", "texts"), *damages(report, "place", "places")]
+        return [count_noun(report["documents"], "text", "texts"), *describe_damage(report, "place", "places")]
 
 
 def spelled(texts: pa.Array, level: str) -> pa.Array:

@@ -61,7 +61,7 @@ def objective(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> O
     return Objective(perplexity.loss, {"perplexity": perplexity.Perplexity, "accuracy": perplexity.accuracy})
 
 
-_PAIRS = {"positions": "last", "maxlen": 1}
+_PAIRS = {"sequence_targets": False, "maxlen": 1}
 
 
 def references(facts: Mapping[str, Any], settings: LanguageModelingSettings) -> dict[str, dict[str, Any]]:
@@ -129,7 +129,7 @@ class LanguageModeling(Problem[LanguageModelingSettings, dict[str, Any]]):
         "baseline": ModelSpec(_BUILDERS + "baseline", _PAIRS, xla=False),
         "lstm": ModelSpec(_BUILDERS + "lstm", xla="keras_loop"),
         "lstm_every": ModelSpec(
-            _BUILDERS + "lstm", {"positions": "every", "batch_size": 16, "eval_batch_size": 64}, xla="keras_loop"
+            _BUILDERS + "lstm", {"sequence_targets": True, "batch_size": 16, "eval_batch_size": 64}, xla="keras_loop"
         ),
     }
     default_model = "lstm"

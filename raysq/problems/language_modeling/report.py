@@ -107,7 +107,7 @@ def surprises(positions: Positions, predict: Predict) -> Surprises:
     indices = np.concatenate([np.arange(firsts[row], firsts[row + 1]) for row in chosen.tolist()])
     mapped = positions.mapped()
     # Smaller batches for every position: the probabilities of all ids at all positions need much memory.
-    size = max(8, BATCH // settings.maxlen) if settings.every else BATCH
+    size = max(8, BATCH // settings.maxlen) if settings.sequence_targets else BATCH
     parts: list[list[np.ndarray]] = [[] for _ in range(6)]
     for filled, count in fixed_batches(indices, size):
         part = filled[:count]
@@ -117,8 +117,12 @@ def surprises(positions: Positions, predict: Predict) -> Surprises:
         likely = prediction.argmax(-1)[: len(part)].reshape(ids.shape)
         number = np.searchsorted(firsts, part, side="right") - 1
         step = part - firsts[number]
-        places = step[:, None] if not settings.every else step[:, None] * settings.maxlen + np.arange(ids.shape[1])
-        before = x[: len(part)] if settings.every else x[: len(part), -1:]
+        places = (
+            step[:, None]
+            if not settings.sequence_targets
+            else step[:, None] * settings.maxlen + np.arange(ids.shape[1])
+        )
+        before = x[: len(part)] if settings.sequence_targets else x[: len(part), -1:]
         inside = np.nonzero(ids > 0)
         for store, one in zip(
             parts,

@@ -31,29 +31,29 @@ class LanguageModelingSettings:
             learn the probability of an unknown word.
         maxlen: ids per input, start token included; longer contexts lose their first words. By default 40 for words
             and 120 for characters.
-        positions: "last" has one example per position: the words before it, padded in front, from which the model
-            predicts the next id. "every" has one example per sentence (per `maxlen` ids of a longer sentence), and the
-            model predicts all positions at once, each from the words before it.
+        sequence_targets: True has one example per sentence (per `maxlen` ids of a longer one), and the model predicts
+            all positions at once, each from the words before it. False has one example per position: the words before
+            it, padded in front, from which the model predicts the next id.
         val: validation share of the sentences outside of the test part, such as "0.1", or a number of sentences.
-        pick: selection of the validation sentences: "hash" by a checksum of the text, so that equal sentences stay
-            together, or the "first" or "last" rows. With "first" and "last", training sentences that equal a validation
-            sentence are left out.
+        val_selection: selection of the validation sentences: "hash" by a checksum of the text, so that equal sentences
+            stay together, or the "first" or "last" rows. With "first" and "last", training sentences that equal a
+            validation sentence are left out.
         train_samples: number of sentences to train on; None for all.
 
     Raises:
         UsageError: a setting is out of range.
 
     Example:
-        >>> LanguageModelingSettings(positions="every", maxlen=60).every
-        True
+        >>> LanguageModelingSettings(sequence_targets=True, maxlen=60).maxlen
+        60
     """
 
     max_features: int = 20_000
     min_count: int = 2
     maxlen: int = _SEEN["word"]
-    positions: Literal["last", "every"] = "last"
+    sequence_targets: bool = False
     val: str = "0.1"
-    pick: Literal["hash", "first", "last"] = "hash"
+    val_selection: Literal["hash", "first", "last"] = "hash"
     train_samples: int | None = None
 
     def __post_init__(self) -> None:
@@ -62,11 +62,6 @@ class LanguageModelingSettings:
             if value is not None and value < least:
                 raise UsageError(f"setting {name} must be at least {least}, received {value}")
         splits.split_amount(self.val, "sentence")
-
-    @property
-    def every(self) -> bool:
-        """Whether the model predicts all positions of its input at once."""
-        return self.positions == "every"
 
     @classmethod
     def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
@@ -96,8 +91,8 @@ class LanguageModelingSettings:
     def inputs(self, dataset: Dataset) -> InputSpec:
         """Return the input spec for model builders.
 
-        `extra` has "features" (number of ids), "positions", "maxlen", and a function "bigrams", which returns the
-        `raysq.problems.language_modeling.bigrams.Bigrams` of the training sentences.
+        `extra` has "features" (number of ids), "sequence_targets", "maxlen", and a function "bigrams", which returns
+        the `raysq.problems.language_modeling.bigrams.Bigrams` of the training sentences.
         """
         from raysq.problems.language_modeling.batches import sentences
 
@@ -106,10 +101,10 @@ class LanguageModelingSettings:
         return InputSpec(
             shape=(self.maxlen,),
             outputs=features,
-            output_shape=(self.maxlen, features) if self.every else (features,),
+            output_shape=(self.maxlen, features) if self.sequence_targets else (features,),
             extra={
                 "features": features,
-                "positions": self.positions,
+                "sequence_targets": self.sequence_targets,
                 "maxlen": self.maxlen,
                 "bigrams": found.bigrams,
             },

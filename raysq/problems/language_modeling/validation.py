@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raysq.data.messages import Message
+from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
-from raysq.text.documents import Note, damages, many, parts_said, seen, total
+from raysq.text.documents import count_noun, describe_damage, describe_splits, document_totals, total
 
 if TYPE_CHECKING:
     from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
@@ -13,26 +14,26 @@ if TYPE_CHECKING:
 _ONCE = "most words occur once: of texts without spaces between words, take the characters"
 
 
-def validate(settings: "LanguageModelingPreprocessor", notes: list[Note]) -> None:
+def validate(settings: "LanguageModelingPreprocessor", stats: list[Stats]) -> None:
     """Validate the statistics of all chunks.
 
     Args:
         settings: settings of the preprocessor.
-        notes: statistics of each chunk.
+        stats: statistics of each chunk.
 
     Raises:
         DataError: there are no words or no unit to train on, or the source gives a part for only some units.
     """
-    count, given = total(notes, "documents"), total(notes, "given")
+    count, given = total(stats, "documents"), total(stats, "given")
     if 0 < given < count:
         raise DataError(
             f"{given:,} {settings.unit}s say whether they are of the train or the test part and {count - given:,} do "
             "not: say it of all or of none"
         )
-    if not total(notes, "tokens"):
+    if not total(stats, "tokens"):
         what = "characters" if settings.level == "char" else "words"
         raise DataError(f"the source has no {what}: all of its {count:,} {settings.unit}s are filtered out")
-    if not sum(note["parts"][0] for note in notes):
+    if not sum(note["parts"][0] for note in stats):
         if count == 1:
             raise DataError(_undivided(settings.unit))
         share = "give some to train on" if given else f"--test SHARE sets a smaller one than {settings.test:g}"
@@ -57,31 +58,31 @@ def _undivided(unit: str) -> str:
     )
 
 
-def summarize(settings: "LanguageModelingPreprocessor", notes: list[Note], found: Mapping[str, Any]) -> Note:
+def summarize(settings: "LanguageModelingPreprocessor", stats: list[Stats], found: Mapping[str, Any]) -> Stats:
     """Summarize the statistics in the data set's report.
 
     Args:
         settings: settings of the preprocessor.
-        notes: statistics of each chunk.
+        stats: statistics of each chunk.
         found: results of fitting the vocabulary.
 
     Returns:
         The report. Its `share` is the requested share of the test part, None if the source gives the parts.
     """
-    given, found_in = total(notes, "given"), seen(notes)
+    given, found_in = total(stats, "given"), document_totals(stats)
     return {
         "units": found_in.pop("documents"),
         **found_in,
         "unit": settings.unit,
-        "sources": total(notes, "sources"),
-        "cut": total(notes, "cut"),
+        "sources": total(stats, "sources"),
+        "cut": total(stats, "cut"),
         "longer": settings.cut,
-        "empty": total(notes, "empty"),
-        "tokens": total(notes, "tokens"),
+        "empty": total(stats, "empty"),
+        "tokens": total(stats, "tokens"),
         "words": found["words"],
         "parts": found["parts"],
         "share": None if given else settings.test,
-        "longest": max(note["longest"] for note in notes),
+        "longest": max(note["longest"] for note in stats),
         "level": found["level"],
     }
 
@@ -92,15 +93,15 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     what = "characters" if report["level"] == "char" else "words"
     lines: list[str] = [
         Message(
-            f"{many(report['units'], unit, unit + 's')}, {report['tokens']:,} {what}; the longest has "
+            f"{count_noun(report['units'], unit, unit + 's')}, {report['tokens']:,} {what}; the longest has "
             f"{report['longest']:,}",
             "--set unit=sentence, line, paragraph or document",
         )
     ]
     if report["share"] is None:
-        lines.append(f"{parts_said(train, test, validation)}, as the source says")
+        lines.append(f"{describe_splits(train, test, validation)}, as the source says")
     elif test:
-        lines.append(Message(f"{parts_said(train, test)} drawn by the texts' checksums", "--test SHARE"))
+        lines.append(Message(f"{describe_splits(train, test)} drawn by the texts' checksums", "--test SHARE"))
     else:
         why = "" if not report["share"] else f"; {report['share']:g} of them came to none"
         lines.append(
@@ -113,11 +114,11 @@ def describe(report: Mapping[str, Any]) -> list[str]:
             f"{unit} of more than {report['longer']:,} characters was",
             f"{unit}s of more than {report['longer']:,} were",
         )
-        lines.append(Message(f"{many(report['cut'], *was)} cut", "--set cut=CHARACTERS"))
+        lines.append(Message(f"{count_noun(report['cut'], *was)} cut", "--set cut=CHARACTERS"))
     if report["empty"]:
         has = f"{unit} has no {what} and is not", f"{unit}s have no {what} and are not"
-        lines.append(f"{many(report['empty'], *has)} learned")
-    lines += damages(report, "place", "places")
+        lines.append(f"{count_noun(report['empty'], *has)} learned")
+    lines += describe_damage(report, "place", "places")
     lines.append(f"{report['words']:,} different {what} in the train part")
     if what == "words" and report["units"] > 1 and 2 * report["words"] > report["tokens"] > 1000:
         lines.append(Message(_ONCE, "--level char"))

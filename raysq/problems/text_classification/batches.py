@@ -77,7 +77,7 @@ class Documents:
     def __init__(self, dataset: Dataset, settings: TextClassificationSettings):
         self.dataset = dataset
         self.settings = settings
-        self.split = split_rows(dataset, settings.val, settings.pick, settings.train_samples)
+        self.split = split_rows(dataset, settings.val, settings.val_selection, settings.train_samples)
         self.tokens = dataset.ragged("tokens")
         self.labels = dataset.column("label").slice(0, dataset.rows)
         validate_range(self.labels, 0, len(dataset.manifest.report["classes"]), "class number")

@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.data.partition_stats import Stats
 from raysq.data.sources import file_checksum
-from raysq.text.documents import DocumentPreprocessor, Note
-from raysq.text.readers import Form, Piece, words_of
+from raysq.text.documents import DocumentPreprocessor
+from raysq.text.readers import DocumentFormat, DocumentPartition, words_of
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
 
     Attributes:
         label: column of the label; None infers it from the files.
-        counted: documents in which the vocabulary is counted: "train" excludes the test part, "all" counts all.
+        vocabulary_from: documents in which the vocabulary is counted: "train" excludes the test part, "all" counts all.
         missing: "error" requires a label for every document; "drop" leaves out documents without a label or a text
             and reports them.
         vectors: file of word vectors (GloVe, or word2vec as text; plain, gz or zip) to align to the vocabulary.
@@ -33,7 +34,7 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
     """
 
     label: str | None = None
-    counted: Literal["train", "all"] = "train"
+    vocabulary_from: Literal["train", "all"] = "train"
     missing: Literal["error", "drop"] = "error"
     vectors: str | None = None
     vectors_sha256: str | None = None
@@ -43,9 +44,9 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
     labeled: ClassVar[bool] = True
 
     @property
-    def form(self) -> Form:
+    def format(self) -> DocumentFormat:
         """Format of the documents in the raw files."""
-        return Form(self.text, self.label, self.headers, **self.csv_settings())
+        return DocumentFormat(self.text, self.label, self.headers, **self.csv_settings())
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings for the manifest and the fingerprint, without the folders of this machine."""
@@ -76,12 +77,12 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
             found = dataclasses.replace(found, words_sha256=digest)
         return found, told
 
-    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the documents of one partition as tables, with the statistics of each table."""
         for table, note in super().documents(partition):
             yield _whole(table, note) if self.missing == "drop" else (table, note)
 
-    def validate_stats(self, stats: list[Note]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:
         """Validate the statistics of all chunks.
 
         Args:
@@ -96,7 +97,7 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
         super().validate_stats(stats)
         validate(self, stats)
 
-    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
         """Return the data set's report."""
         from raysq.problems.text_classification.validation import summarize
 
@@ -109,7 +110,7 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
         return describe(report)
 
 
-def _whole(table: pa.Table, note: Note) -> tuple[pa.Table, Note]:
+def _whole(table: pa.Table, note: Stats) -> tuple[pa.Table, Stats]:
     """Drop the documents of a table that have no label or no text.
 
     Returns:

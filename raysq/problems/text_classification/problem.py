@@ -130,7 +130,7 @@ def remarks(facts: Mapping[str, Any], settings: TextClassificationSettings) -> l
         if facts["unhashed"]:
             lines.append(
                 f"leaves out the {100 * facts['unhashed']:.1f} % of all {words} that only test documents have, which "
-                "predictions do not: prepare with counted=all"
+                "predictions do not: prepare with vocabulary_from=all"
             )
     else:
         what = f"{words} and runs of {words}" if settings.ngrams > 1 else words
@@ -166,7 +166,7 @@ class TextClassification(Problem[TextClassificationSettings, dict[str, Any]]):
         "embedding": ModelSpec(_BUILDERS + "embedding", {"maxlen": 20}, xla=False),
         "average": ModelSpec(_BUILDERS + "average", xla=False),
         "one_hot": ModelSpec(_BUILDERS + "one_hot", xla=False),
-        "glove": ModelSpec(_BUILDERS + "glove", {"marks": False}, xla=False),
+        "glove": ModelSpec(_BUILDERS + "glove", {"special_tokens": False}, xla=False),
         "simple_rnn": ModelSpec(_BUILDERS + "simple_rnn", xla="keras_loop"),
         "lstm": ModelSpec(_BUILDERS + "lstm", xla="keras_loop"),
         "lstm_reversed": ModelSpec(_BUILDERS + "lstm", {"reversed": True}, xla="keras_loop"),
@@ -174,7 +174,7 @@ class TextClassification(Problem[TextClassificationSettings, dict[str, Any]]):
         "gru": ModelSpec(_BUILDERS + "gru", xla="keras_loop"),
         "gru_stacked": ModelSpec(_BUILDERS + "gru_stacked", xla="keras_loop"),
         "conv1d": ModelSpec(_BUILDERS + "conv1d", {"learning_rate": 1e-4}, xla=False),
-        "conv1d_glove": ModelSpec(_BUILDERS + "conv1d_glove", {"marks": False}, xla=False),
+        "conv1d_glove": ModelSpec(_BUILDERS + "conv1d_glove", {"special_tokens": False}, xla=False),
         "rnn": ModelSpec(_BUILDERS + "rnn", xla="keras_loop"),
     }
     default_model = "lstm"

@@ -30,19 +30,19 @@ class TextClassificationSettings:
         truncation: side on which longer documents are cut: "pre" removes the beginning, "post" the end.
         padding: side on which shorter documents are padded with 0: "pre" in front, "post" at the end.
         reversed: reverse the word order before truncation and padding, as in listing 6.42.
-        marks: use the special tokens of `keras.datasets.imdb` (1 start, 2 unknown word, words from 4 on). False uses
-            the ids of Keras's `Tokenizer`: words from 1 on, no start token, and unknown words are left out before
-            truncation.
+        special_tokens: use the special tokens of `keras.datasets.imdb` (1 start, 2 unknown word, words from 4 on).
+            False uses the ids of Keras's `Tokenizer`: words from 1 on, no start token, and unknown words are left out
+            before truncation.
         vectorization: "sequence", or a bag: "multi_hot" (presence of ids), "count", "freq" (share of the document) or
             "tfidf" (as Keras's `Tokenizer`).
         ngrams: longest n-gram of a bag, in words; bags contain all n-grams of 1 to `ngrams` words.
         hashing: number of ids of the hashing trick (listing 6.4), with md5 as in Keras's `hashing_trick`; 0 uses a
-            vocabulary. With hashing, `max_features` and `marks` do not apply, and words that the data set's vocabulary
-            lacks are left out.
+            vocabulary. With hashing, `max_features` and `special_tokens` do not apply, and words that the data set's
+            vocabulary lacks are left out.
         vocabulary: "train" ranks words by their count in the training documents only, "prepared" uses the ranks of
             the prepared vocabulary, such as a published word index.
         val: validation share of the documents outside of the test part, such as "0.2", or a number of documents.
-        pick: selection of the validation documents: "hash" by a checksum of the text, so that equal texts stay
+        val_selection: selection of the validation documents: "hash" by a checksum of the text, so that equal texts stay
             together, or the "first" or "last" rows.
         train_samples: number of documents to train on; None for all.
         loss: "crossentropy", or "mse" (squared error of the probabilities) for an exercise.
@@ -60,13 +60,13 @@ class TextClassificationSettings:
     truncation: Literal["pre", "post"] = "pre"
     padding: Literal["pre", "post"] = "pre"
     reversed: bool = False
-    marks: bool = True
+    special_tokens: bool = True
     vectorization: Literal["sequence", "multi_hot", "count", "freq", "tfidf"] = "sequence"
     ngrams: int = 1
     hashing: int = 0
     vocabulary: Literal["train", "prepared"] = "train"
     val: str = "0.2"
-    pick: Literal["hash", "first", "last"] = "hash"
+    val_selection: Literal["hash", "first", "last"] = "hash"
     train_samples: int | None = None
     loss: Literal["crossentropy", "mse"] = "crossentropy"
 
@@ -109,7 +109,7 @@ class TextClassificationSettings:
     @property
     def marked(self) -> bool:
         """Whether documents have a start token and unknown words an id."""
-        return self.marks and not self.hashing
+        return self.special_tokens and not self.hashing
 
     @property
     def first(self) -> int:

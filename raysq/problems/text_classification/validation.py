@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raysq.data.messages import Message
+from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
 from raysq.problems.classes import class_messages, counts_by_part
-from raysq.text.documents import Note, damages, many, named, parts_said, seen, total
+from raysq.text.documents import count_noun, describe_damage, describe_splits, document_totals, name_some, total
 
 if TYPE_CHECKING:
     from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
@@ -17,49 +18,49 @@ _LONGEST = 40  # characters of a label in a line
 _ONCE = "most words occur once: of texts without spaces between words, take the characters"
 
 
-def validate(settings: "TextClassificationPreprocessor", notes: list[Note]) -> None:
+def validate(settings: "TextClassificationPreprocessor", stats: list[Stats]) -> None:
     """Validate the statistics of all chunks.
 
     Args:
         settings: settings of the preprocessor.
-        notes: statistics of each chunk.
+        stats: statistics of each chunk.
 
     Raises:
         DataError: a document has no label, there are no words, the source gives a part for only some documents, or the
             documents to train on have fewer than two classes.
     """
-    missing = sum(note["missing_label"] for note in notes)
+    missing = sum(note["missing_label"] for note in stats)
     if missing:
-        first = next(note["first_missing_label"] for note in notes if note["missing_label"])
+        first = next(note["first_missing_label"] for note in stats if note["missing_label"])
         column = f"column {settings.label!r} of " if settings.label else ""
         raise DataError(
-            f"{missing:,} of {total(notes, 'documents'):,} documents have no label, the first is {column}{first}",
+            f"{missing:,} of {total(stats, 'documents'):,} documents have no label, the first is {column}{first}",
             hint="give them one, or --set missing=drop leaves them out; --label names another column",
         )
-    if not total(notes, "tokens"):
+    if not total(stats, "tokens"):
         what = "characters" if settings.level == "char" else "words"
         raise DataError(
-            f"none of the {total(notes, 'documents'):,} documents has {what}: all is filtered out",
+            f"none of the {total(stats, 'documents'):,} documents has {what}: all is filtered out",
             hint="--text names another column, --set filters=... other filters",
         )
-    said = total(notes, "said")
-    if 0 < said < total(notes, "documents"):
-        first = next(note["first_unsaid"] for note in notes if note["first_unsaid"] is not None)
+    said = total(stats, "assigned")
+    if 0 < said < total(stats, "documents"):
+        first = next(note["first_unassigned"] for note in stats if note["first_unassigned"] is not None)
         raise DataError(
             f"{said:,} documents say whether they are of the train or the test part and "
-            f"{total(notes, 'documents') - said:,} do not, the first is {first}: say it of all or of none"
+            f"{total(stats, 'documents') - said:,} do not, the first is {first}: say it of all or of none"
         )
-    classes = sorted({name for note in notes for name in note["labels"]})
+    classes = sorted({name for note in stats for name in note["labels"]})
     if len(classes) == 1:
         raise DataError(
-            f"all {total(notes, 'documents'):,} documents have the label {classes[0]!r}: a classifier needs two "
+            f"all {total(stats, 'documents'):,} documents have the label {classes[0]!r}: a classifier needs two "
             "classes or more",
             hint="--label names another column",
         )
-    train = {name for note in notes for name, count in zip(note["labels"], note["counts"][0], strict=True) if count}
+    train = {name for note in stats for name, count in zip(note["labels"], note["counts"][0], strict=True) if count}
     if not train:
         raise DataError(
-            f"all {total(notes, 'documents'):,} documents are of the test or the validation part, and there are none "
+            f"all {total(stats, 'documents'):,} documents are of the test or the validation part, and there are none "
             "to train on; give those of the train part too"
         )
     if len(train) == 1:
@@ -71,30 +72,30 @@ def validate(settings: "TextClassificationPreprocessor", notes: list[Note]) -> N
         )
 
 
-def summarize(settings: "TextClassificationPreprocessor", notes: list[Note], found: Mapping[str, Any]) -> Note:
+def summarize(settings: "TextClassificationPreprocessor", stats: list[Stats], found: Mapping[str, Any]) -> Stats:
     """Summarize the statistics in the data set's report.
 
     Args:
         settings: settings of the preprocessor.
-        notes: statistics of each chunk.
+        stats: statistics of each chunk.
         found: results of fitting the vocabulary.
 
     Returns:
         The report. Its `share` is the requested share of the test part, None if the source gives the parts.
     """
-    test, said = sum(found["counts"]["test"]), total(notes, "said")
+    test, said = sum(found["counts"]["test"]), total(stats, "assigned")
     parts = "none" if not test else "given" if said else "drawn"
     return {
         "classes": found["classes"],
         "counts": found["counts"],
-        **seen(notes),
-        "dropped": named([{"dropped": [], **note} for note in notes], "dropped"),
-        "empty": total(notes, "empty"),
-        "tokens": total(notes, "tokens"),
+        **document_totals(stats),
+        "dropped": name_some([{"dropped": [], **note} for note in stats], "dropped"),
+        "empty": total(stats, "empty"),
+        "tokens": total(stats, "tokens"),
         "words": found["words"],
         "parts": parts,
         "share": None if said else settings.test,
-        "longest": max(note["longest"] for note in notes),
+        "longest": max(note["longest"] for note in stats),
         "level": found["level"],
         "contradictions": found["contradictions"],
         "leaked": found["leaked"],
@@ -112,13 +113,17 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     if report["parts"] == "none":
         lines.append(_untested(report, sum(train), sum(validation)))
     elif report["parts"] == "given":
-        lines.append(f"{parts_said(sum(train), sum(test), sum(validation))}, as the source says")
+        lines.append(f"{describe_splits(sum(train), sum(test), sum(validation))}, as the source says")
     else:
-        lines.append(Message(f"{parts_said(sum(train), sum(test))} drawn by the texts' checksums", "--set test=SHARE"))
+        lines.append(
+            Message(f"{describe_splits(sum(train), sum(test))} drawn by the texts' checksums", "--set test=SHARE")
+        )
     lines += _class_remarks(names, both)
     lines += class_messages(names, train, test, validation, "document")
     if report["empty"]:
-        lines.append(many(report["empty"], "document has no words and is kept", "documents have no words and are kept"))
+        lines.append(
+            count_noun(report["empty"], "document has no words and is kept", "documents have no words and are kept")
+        )
     twins = report["contradictions"]
     if twins["count"]:
         lines.append(
@@ -131,7 +136,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
             f"{leaked['count']:,} documents of the test or validation part have the same text as one to train on, the "
             f"first is {leaked['first']}: metrics count what was learned by heart"
         )
-    lines += damages(report, "document", "documents")
+    lines += describe_damage(report, "document", "documents")
     unit = "characters" if report["level"] == "char" else "words"
     lines.append(
         f"{report['tokens']:,} {unit}, {report['words']:,} different ones in the vocabulary; the longest document has "
@@ -168,7 +173,7 @@ def _class_remarks(names: list[str], counts: list[int]) -> list[str]:
     lines = []
     scarce = [name for name, count in zip(names, counts, strict=True) if count == 1]
     if scarce:
-        seen = many(len(scarce), "label is", "labels are")
+        seen = count_noun(len(scarce), "label is", "labels are")
         lines.append(f"{seen} seen once, which cannot be learned and tested both: {_listed(scarce)}")
     if 2 * len(scarce) > sum(counts):
         lines.append(Message("most documents have a label that no other has: are these the labels?", "--label NAME"))

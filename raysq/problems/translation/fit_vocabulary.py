@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.data.columns import contiguous_array
-from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice
+from raysq.data.partition_stats import ChunkRecord, PartitionStats, Slice, Stats
 from raysq.data.preprocessor import Chunk, Transform
 from raysq.text.scratch import VocabularyFit, number_words, words_table
 from raysq.text.vocabulary import tally
@@ -22,14 +22,12 @@ from raysq.text.vocabulary import tally
 if TYPE_CHECKING:
     from raysq.problems.translation.preprocessor import TranslationPreprocessor
 
-Note = dict[str, Any]
-
 SIDES = ("source", "target")
 _NAMED = 5  # maximum number of pairs named in statistics
 _PARTS = 3  # train, test, validation
 
 
-def tokenize_chunk(settings: "TranslationPreprocessor", table: pa.Table, note: Note) -> Chunk:
+def tokenize_chunk(settings: "TranslationPreprocessor", table: pa.Table, note: Stats) -> Chunk:
     """Tokenize a table of pairs and number the words of each side in order of appearance.
 
     Args:
@@ -73,7 +71,7 @@ def tokenize_chunk(settings: "TranslationPreprocessor", table: pa.Table, note: N
         "empty": _named(empty),
         "rows": len(part),
         "parts": np.bincount(part, minlength=_PARTS).tolist(),
-        "said": int((said >= 0).sum()),
+        "assigned": int((said >= 0).sum()),
         "tokens": [int(one.sum()) for one in known],
         "longest": [int(one[part == 0].max(initial=0)) for one in known],
     }
@@ -90,7 +88,7 @@ def fit_vocabularies(settings: "TranslationPreprocessor", stats: Iterable[Partit
     """
     vocabularies = {side: VocabularyFit(f"{side}.") for side in SIDES}
     chunks: list[ChunkRecord] = []
-    seen: list[Note] = []
+    seen: list[Stats] = []
     for partition in stats:
         for chunk in partition.chunks:
             seen.append(chunk.stats)
@@ -100,7 +98,7 @@ def fit_vocabularies(settings: "TranslationPreprocessor", stats: Iterable[Partit
                     vocabulary.add(chunk)
     settings.validate_stats(seen)
     extras = {f"{side}_vocabulary": vocabulary.finish(scratch) for side, vocabulary in vocabularies.items()}
-    summary: Note = {
+    summary: Stats = {
         "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
         "shared": _shared(chunks),
     }
@@ -134,7 +132,7 @@ def _shared(chunks: list[ChunkRecord]) -> int:
     return int(np.isin(np.concatenate(test), np.concatenate(train)).sum())
 
 
-def _named(ids: list[str]) -> Note:
+def _named(ids: list[str]) -> Stats:
     return {"count": len(ids), "names": ids[:_NAMED]}
 
 

@@ -12,7 +12,7 @@ from raysq.data.messages import Message
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.errors import DataError
 from raysq.problems.translation.lines import named, some
-from raysq.text.readers import Form
+from raysq.text.readers import DocumentFormat
 from raysq.text.readers.columns import PART, column_named, usual
 from raysq.text.readers.sniff import head, sniffed
 
@@ -45,7 +45,7 @@ _NUMBER = re.compile(r"[-+0-9.,e]*")
 _QUOTED = re.compile(r'(^|\t)"[^"\t]*""[^\t]*"(\t|$)')  # a csv cell in quotes with doubled quotes
 
 
-def source_column(path: Path, form: Form, language: str | None) -> str:
+def source_column(path: Path, form: DocumentFormat, language: str | None) -> str:
     """Return the name of the column of source sentences in a table without targets.
 
     The column is found by its name, or as the only text column.
@@ -99,7 +99,7 @@ class Layout:
         return int(self.source) - 1, int(self.target) - 1
 
 
-def find(files: Sequence[Path], source: str | None, target: str | None, form: Form) -> Layout:
+def find(files: Sequence[Path], source: str | None, target: str | None, form: DocumentFormat) -> Layout:
     """Infer the layout of raw files.
 
     Args:
@@ -162,7 +162,7 @@ def others(files: Sequence[Path], layout: Layout) -> list[str]:
     return describe_ignored(names, f"as they end neither in .{layout.source} nor in .{layout.target}")
 
 
-def _sort(path: Path, form: Form) -> str:
+def _sort(path: Path, form: DocumentFormat) -> str:
     name = path.name.lower()
     if name.endswith(TABLES):
         plain = name.endswith(".tsv") and not _has_header(some(path, form.encoding, 1), "\t")
@@ -211,7 +211,7 @@ def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> L
     return Layout("aligned", source, target, told=(told,))
 
 
-def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> Layout:
+def _tabbed(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> Layout:
     first = some(path, form.encoding)
     cells = first[0].split("\t") if first else []
     if len(cells) < 2:
@@ -246,7 +246,7 @@ def _tabbed(path: Path, source: str | None, target: str | None, form: Form) -> L
     return Layout("tabbed", str(names.index(source) + 1), str(names.index(target) + 1), header=True)
 
 
-def _table(path: Path, source: str | None, target: str | None, form: Form) -> Layout:
+def _table(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> Layout:
     form, told = sniffed(path, form)
     few = head(path, form)
     source, target = (None if one is None else column_named(one, list(few)) for one in (source, target))

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.files import open_file
@@ -23,8 +23,6 @@ from raysq.text.readers.tables import BOM
 
 LINES = 1 << 16  # lines of a partition
 _CHUNK = 8 << 20
-
-Note = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ def plan_tabbed(
     return [_headless(piece) if header and piece.first == 1 else piece for piece in pieces]
 
 
-def read(piece: LinePiece, form: CsvFormat) -> Iterator[tuple[pa.Table, Note]]:
+def read(piece: LinePiece, form: CsvFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the pairs of a partition in one table, with its statistics.
 
     The table has the columns `source`, `target` (large_string), `part` (int8) and `id`. The statistics hold the number

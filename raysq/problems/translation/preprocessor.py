@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from raysq.data.messages import Message
-from raysq.data.partition_stats import PartitionStats
+from raysq.data.partition_stats import PartitionStats, Stats
 from raysq.data.preprocessor import Chunk, Preprocessor, Transform
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.limits import Limits
@@ -19,13 +19,11 @@ from raysq.problems.translation import lines
 from raysq.problems.translation.layout import LANGUAGES, TABLES, Layout, find, groups, others, source_column
 from raysq.problems.translation.lines import LinePiece
 from raysq.problems.translation.sentences import Language, Level, parted
-from raysq.text.documents import damages, many
-from raysq.text.readers import Form
-from raysq.text.readers import plan as plan_documents
+from raysq.text.documents import count_noun, describe_damage
+from raysq.text.readers import DocumentFormat
+from raysq.text.readers import partition as partition_documents
 from raysq.text.readers import read as read_documents
 from raysq.text.readers.sniff import head, is_csv
-
-Note = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -76,9 +74,9 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         return (*TABLES, ".txt", *(f".{ending}" for ending in (said if len(said) == 2 else LANGUAGES)))
 
     @property
-    def form(self) -> Form:
+    def form(self) -> DocumentFormat:
         """Settings for reading tables."""
-        return Form(self.source, self.target, **self.csv_settings())
+        return DocumentFormat(self.source, self.target, **self.csv_settings())
 
     @property
     def languages(self) -> tuple[Language, Language]:
@@ -141,9 +139,9 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
                 for path, part in zip(files, parts, strict=True)
                 for piece in lines.plan_tabbed(path, found.places, self.csv, part, found.header)
             ]
-        return list(plan_documents(files, self.form))
+        return list(partition_documents(files, self.form))
 
-    def pairs(self, partition: Any) -> Iterator[tuple[pa.Table, Note]]:
+    def pairs(self, partition: Any) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield tables with the pairs of one partition (`source`, `target`, `part` and `id`), and the statistics of
         each.
         """
@@ -170,13 +168,13 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         assert scratch is not None
         return fit_vocabularies(self, stats, scratch)
 
-    def validate_stats(self, stats: list[Note]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError for data that cannot be used."""
         from raysq.problems.translation.validation import validate
 
         validate(self, stats)
 
-    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
         """Return the report of the data set."""
         from raysq.problems.translation.validation import summarize
 
@@ -243,9 +241,9 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         return cls(named, tabs=tabs, language=settings["source"], **csv)
 
     @property
-    def form(self) -> Form:
+    def form(self) -> DocumentFormat:
         """Settings for reading tables."""
-        return Form(self.source, None, labels=False, **self.csv_settings())
+        return DocumentFormat(self.source, None, labels=False, **self.csv_settings())
 
     def infer(self, files: list[Path]) -> "tuple[TranslationPredictionPreprocessor, list[str]]":
         """Infer the column and the delimiter from the files.
@@ -275,7 +273,7 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         partitions: list[Any] = []
         for path in files:
             if path.name.lower().endswith(TABLES):
-                partitions += plan_documents([path], self.form)
+                partitions += partition_documents([path], self.form)
             else:
                 partitions += lines.plan_tabbed(path, (0, 0) if self.tabs else None, self.csv, -1, False)
         return partitions
@@ -289,20 +287,20 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
             sentences = pa.table({"source": table[column], "id": table["id"]})
             yield Chunk(sentences, {"pairs": note[count], "undecodable": note["undecodable"]})
 
-    def validate_stats(self, stats: list[Note]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError if there are no sentences."""
         if not sum(note["pairs"] for note in stats):
             raise DataError("the input has no sentences")
 
-    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
         """Return the report: `pairs`, and `undecodable` with `count` and the first `names`."""
-        from raysq.problems.translation.validation import seen
+        from raysq.problems.translation.validation import pair_totals
 
-        return seen(stats)
+        return pair_totals(stats)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
         """Describe a report in lines for the user."""
-        return [many(report["pairs"], "sentence", "sentences"), *damages(report, "sentence", "sentences")]
+        return [count_noun(report["pairs"], "sentence", "sentences"), *describe_damage(report, "sentence", "sentences")]
 
 
 def _parts(files: list[Path]) -> list[int]:

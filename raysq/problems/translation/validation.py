@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raysq.data.messages import Message
+from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
-from raysq.text.documents import Note, damages, listed, many, named, total
+from raysq.text.documents import count_noun, describe_damage, join_named, name_some, total
 
 if TYPE_CHECKING:
     from raysq.problems.translation.preprocessor import TranslationPreprocessor
@@ -13,19 +14,19 @@ if TYPE_CHECKING:
 _PARTS = ("train", "test", "validation")
 
 
-def validate(settings: "TranslationPreprocessor", notes: list[Note]) -> None:
+def validate(settings: "TranslationPreprocessor", stats: list[Stats]) -> None:
     """Raise the first error of the statistics.
 
     Args:
         settings: the preprocessor.
-        notes: the statistics of all chunks.
+        stats: the statistics of all chunks.
 
     Raises:
         DataError: if there are no usable pairs, there are none to train on, or only some pairs specify a part.
     """
-    rows, said = total(notes, "rows"), total(notes, "said")
+    rows, said = total(stats, "rows"), total(stats, "assigned")
     if not rows:
-        pairs = total(notes, "pairs")
+        pairs = total(stats, "pairs")
         raise DataError(
             f"none of {pairs:,} pairs has words on both sides; are the source and the target the right ones?"
             if pairs
@@ -36,7 +37,7 @@ def validate(settings: "TranslationPreprocessor", notes: list[Note]) -> None:
             f"{said:,} pairs say whether they are of the train, validation or test part and {rows - said:,} do not: "
             "call all files train..., dev... or test..., or none"
         )
-    train = sum(note["parts"][0] for note in notes)
+    train = sum(note["parts"][0] for note in stats)
     if not train:
         share = (
             "give those of the train part too"
@@ -48,34 +49,34 @@ def validate(settings: "TranslationPreprocessor", notes: list[Note]) -> None:
         )
 
 
-def summarize(settings: "TranslationPreprocessor", notes: list[Note], found: Mapping[str, Any]) -> Note:
+def summarize(settings: "TranslationPreprocessor", stats: list[Stats], found: Mapping[str, Any]) -> Stats:
     """Return the report of the data set.
 
     Args:
         settings: the preprocessor.
-        notes: the statistics of all chunks.
+        stats: the statistics of all chunks.
         found: the summary of the fit: `words` (sizes of the vocabularies) and `shared`.
     """
-    parts = [sum(note["parts"][number] for note in notes) for number in range(len(_PARTS))]
-    said = total(notes, "said")
+    parts = [sum(note["parts"][number] for note in stats) for number in range(len(_PARTS))]
+    said = total(stats, "assigned")
     return {
-        **seen(notes),
-        "empty": named(notes, "empty"),
-        "uneven": named(notes, "uneven"),
+        **pair_totals(stats),
+        "empty": name_some(stats, "empty"),
+        "uneven": name_some(stats, "uneven"),
         "parts": dict(zip(_PARTS, parts, strict=True)),
         "drawn": not said,
         "share": None if said else settings.test,
-        "tokens": [sum(note["tokens"][side] for note in notes) for side in (0, 1)],
-        "longest": [max(note["longest"][side] for note in notes) for side in (0, 1)],
+        "tokens": [sum(note["tokens"][side] for note in stats) for side in (0, 1)],
+        "longest": [max(note["longest"][side] for note in stats) for side in (0, 1)],
         "words": list(found["words"]),
         "levels": [settings.source_level, settings.target_level],
         "shared": found["shared"],
     }
 
 
-def seen(notes: list[Note]) -> Note:
+def pair_totals(stats: list[Stats]) -> Stats:
     """Return `pairs`, and `undecodable` with `count` and the first `names`."""
-    return {"pairs": total(notes, "pairs"), "undecodable": named(notes, "undecodable")}
+    return {"pairs": total(stats, "pairs"), "undecodable": name_some(stats, "undecodable")}
 
 
 def describe(report: Mapping[str, Any]) -> list[str]:
@@ -91,16 +92,16 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         lines = [Message(f"{pairs}no test part", "--set test=SHARE draws one")]
     if report["empty"]["count"]:
         lines.append(
-            f"{many(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
-            f"{'is' if report['empty']['count'] == 1 else 'are'} left out: {listed(report['empty'])}"
+            f"{count_noun(report['empty']['count'], 'pair lacks', 'pairs lack')} words on a side and "
+            f"{'is' if report['empty']['count'] == 1 else 'are'} left out: {join_named(report['empty'])}"
         )
     uneven = report["uneven"]
     if uneven["count"]:
         lines.append(
-            f"{many(uneven['count'], 'line has', 'lines have')} more or fewer cells than most, as a tab within a "
-            f"sentence makes; the pair may be wrong: {listed(uneven)}"
+            f"{count_noun(uneven['count'], 'line has', 'lines have')} more or fewer cells than most, as a tab within a "
+            f"sentence makes; the pair may be wrong: {join_named(uneven)}"
         )
-    lines += damages(report, "pair", "pairs")
+    lines += describe_damage(report, "pair", "pairs")
     for side, name in enumerate(("source", "target")):
         unit = "characters" if report["levels"][side] == "char" else "words"
         lines.append(
@@ -117,7 +118,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
             )
     if report["shared"]:
         lines.append(
-            f"{many(report['shared'], 'test pair has a source sentence', 'test pairs have source sentences')} that "
-            "the train part has too: results on them tell little"
+            f"{count_noun(report['shared'], 'test pair has a source sentence', 'test pairs have source sentences')} "
+            "that the train part has too: results on them tell little"
         )
     return lines

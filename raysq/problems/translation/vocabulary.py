@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from raysq.errors import DamagedError, DataError
 from raysq.storage.assets import damaged_asset, read_asset
-from raysq.storage.json_files import check_form
+from raysq.storage.json_files import check_schema
 
 PADDING, UNKNOWN, BEGIN, END, FIRST = 0, 1, 2, 3, 4  # BEGIN is the tutorial's "gos", END its "eos"
 MARKS = ("", "<unknown>", "<gos>", "<eos>")
@@ -88,7 +88,7 @@ def read(folder: Path | None, facts: Mapping[str, Any]) -> tuple[Words, Words]:
         raise DataError("a sentence's words are looked up in the run's assets: translate with `raysq.load(run)`")
     try:
         both = json.loads(read_asset(Path(folder), FILE))
-        check_form(both, _Words)
+        check_schema(both, _Words)
         source, target = (Words(pa.array(both[side], pa.large_string())) for side in ("source", "target"))
         if [source.count, target.count] != list(facts["ids"]):
             raise ValueError("it has other words than its run was trained with")

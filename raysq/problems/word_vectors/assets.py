@@ -10,7 +10,7 @@ from raysq.errors import DamagedError
 from raysq.problems.word_vectors.settings import WordVectorsSettings
 from raysq.problems.word_vectors.stream import streams
 from raysq.storage.assets import damaged_asset, read_asset
-from raysq.storage.json_files import check_form
+from raysq.storage.json_files import check_schema
 
 FILE = "words.json"
 
@@ -35,7 +35,7 @@ def words(facts: Mapping[str, Any], settings: WordVectorsSettings, assets: Path)
     """
     try:
         found = json.loads(read_asset(Path(assets), FILE))
-        check_form(found, _Words)
+        check_schema(found, _Words)
         if len(found["words"]) != facts["words"]:
             raise ValueError(f"it has {len(found['words']):,} words, its run was trained with {facts['words']:,}")
     except (ValueError, RecursionError) as error:

@@ -8,18 +8,18 @@ from typing import Any, ClassVar, Literal, Self
 import pyarrow as pa
 
 from raysq.data.messages import Message
+from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
 from raysq.text.documents import (
     DocumentPredictionPreprocessor,
     DocumentPreprocessor,
-    Note,
-    damages,
-    many,
-    parts_said,
-    seen,
+    count_noun,
+    describe_damage,
+    describe_splits,
+    document_totals,
     total,
 )
-from raysq.text.readers import SUFFIXES, Piece, text
+from raysq.text.readers import SUFFIXES, DocumentPartition, text
 from raysq.text.segment import Starts, Unit, infer_starts, split
 from raysq.text.tokenizer import FILTERS
 
@@ -51,7 +51,7 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
 
     version: ClassVar[int] = 2
     suffixes: ClassVar[tuple[str, ...]] = (*text.SUFFIXES, *(one for one in SUFFIXES if one != ".npz"))
-    counted: ClassVar[Literal["train", "all"]] = "train"
+    vocabulary_from: ClassVar[Literal["train", "all"]] = "train"
     vectors: ClassVar[str | None] = None
 
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
@@ -64,7 +64,7 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
         starts, more = infer_starts(self.unit, self.starts, texts)
         return dataclasses.replace(found, starts=starts), [*messages, *more]
 
-    def documents(self, partition: Piece) -> Iterator[tuple[pa.Table, Note]]:
+    def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield tables with the texts of one partition, and the statistics of each."""
         for table, note in super().documents(partition):
             if self.parts == "join":
@@ -74,16 +74,16 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
                 table, note = split(table, note, self.unit, starts=self.starts)
             yield table, note
 
-    def validate_stats(self, stats: list[Note]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:
         """Raise the first error of the statistics.
 
         Raises:
             DataError: if there are no texts or words, there are none to train on, or only some texts specify a part.
         """
         super().validate_stats(stats)
-        texts, said = total(stats, "documents"), total(stats, "said")
+        texts, said = total(stats, "documents"), total(stats, "assigned")
         if 0 < said < texts:
-            first = next(note["first_unsaid"] for note in stats if note["first_unsaid"] is not None)
+            first = next(note["first_unassigned"] for note in stats if note["first_unassigned"] is not None)
             raise DataError(
                 f"{said:,} texts say whether they are of the train or the test part and {texts - said:,} do not, the "
                 f"first is {first}",
@@ -97,13 +97,13 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
                 hint="--set parts=join takes them, or set a smaller test",
             )
 
-    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
         """Return the report of the data set."""
         found = summary or {}
         return {
-            **seen(stats),
+            **document_totals(stats),
             "parts": found["parts"],
-            "said": bool(total(stats, "said")),
+            "assigned": bool(total(stats, "assigned")),
             "empty": total(stats, "empty"),
             "tokens": total(stats, "tokens"),
             "words": found["words"],
@@ -118,12 +118,12 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
         train, test, validation = report["parts"]
         lines = [f"{report['documents']:,} {units[report['unit']]}"]
         if test or validation:
-            how = "as the source says" if report["said"] else "drawn by their checksums"
-            option = "--set parts=join takes all" if report["said"] else ""
-            lines.append(Message(f"{parts_said(train, test, validation)}, {how}", option))
+            how = "as the source says" if report["assigned"] else "drawn by their checksums"
+            option = "--set parts=join takes all" if report["assigned"] else ""
+            lines.append(Message(f"{describe_splits(train, test, validation)}, {how}", option))
         if report["empty"]:
             lines.append(f"{report['empty']:,} without words")
-        lines += damages(report, "text", "texts")
+        lines += describe_damage(report, "text", "texts")
         unit = "characters" if report["level"] == "char" else "words"
         lines.append(
             f"{report['tokens']:,} {unit}, {report['words']:,} different ones in the vocabulary; the longest text has "
@@ -142,4 +142,4 @@ class WordVectorsPredictionPreprocessor(DocumentPredictionPreprocessor):
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
         """Describe a report in lines for the user."""
-        return [many(report["documents"], "text", "texts"), *damages(report, "text", "texts")]
+        return [count_noun(report["documents"], "text", "texts"), *describe_damage(report, "text", "texts")]

@@ -1,12 +1,12 @@
 """Readers of raw files as documents: text, label, split and name, for every supported file format.
 
-    form = Form(text=..., label=..., encoding=..., headers=..., delimiter=...)
-    for piece in plan(files, form):
-        for table, note in read(piece, form):
+    format = DocumentFormat(text=..., label=..., encoding=..., headers=..., delimiter=...)
+    for part in partition(files, format):
+        for table, stats in read(part, format):
             ...
 
-`plan` returns the partitions of the files (`Piece`). `read` yields tables of about 8 MB of text, each with its
-statistics.
+`partition` returns the partitions of the files (`DocumentPartition`). `read` yields tables of about 8 MB of text, each
+with its statistics.
 
 Columns of a table:
 
@@ -24,14 +24,14 @@ Statistics of a table:
 - `ignored`: number of files in an archive that belong to no class or were written by the operating system.
 - `not_text`: names of files in a folder or an archive that hold no text. They are left out.
 
-A plain text file yields one document per paragraph, or a single document with `Form.whole`.
+A plain text file yields one document per paragraph, or a single document with `DocumentFormat.whole`.
 """
 
-from raysq.text.readers.format import SUFFIXES, Form, Piece
+from raysq.text.readers.format import SUFFIXES, DocumentFormat, DocumentPartition
 from raysq.text.readers.imdb_npz import words_of
 from raysq.text.readers.infer import infer
-from raysq.text.readers.partition import plan
+from raysq.text.readers.partition import partition
 from raysq.text.readers.read import read
 from raysq.text.readers.sample import sample
 
-__all__ = ["SUFFIXES", "Form", "Piece", "infer", "plan", "read", "sample", "words_of"]
+__all__ = ["SUFFIXES", "DocumentFormat", "DocumentPartition", "infer", "partition", "read", "sample", "words_of"]

@@ -14,17 +14,16 @@ from raysq.data.readers import streams, tar
 from raysq.data.readers.files import open_file
 from raysq.data.readers.limits import LIMITS, Limits
 from raysq.text.readers import layout
-from raysq.text.readers.format import RANGE, Form, Piece
+from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
 from raysq.text.readers.layout import Layout
 from raysq.text.readers.tables import Documents
 
 
 @dataclass(frozen=True)
-class Seen:
+class ArchiveContents:
     """Contents of an archive, as known before its documents are read.
 
     Attributes:
-        layout: where the classes are.
         ranges: first byte and end of each partition. 0 stands for the end of the archive.
         paths: one path of each folder that holds files, or None where the layout was determined by an early path.
         hidden: paths that are hidden or were written by the operating system, among the paths scanned so far.
@@ -36,60 +35,54 @@ class Seen:
     hidden: tuple[str, ...] = ()
 
 
-def look(path: Path) -> Seen:
+def scan(path: Path) -> ArchiveContents:
     """Scan an archive. The result is cached until the file changes.
 
     Raises:
         DataError: the archive is damaged, or has links or devices.
     """
     stat = path.stat()
-    return _look(path.absolute(), stat.st_size, stat.st_mtime_ns)
+    return _scan(path.absolute(), stat.st_size, stat.st_mtime_ns)
 
 
-def plan(path: Path, form: Form) -> list[Piece]:
+def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     """Return the partitions of an archive; one if it is compressed."""
-    seen, size = look(path), path.stat().st_size
-    found = seen.layout if form.labels else layout.for_predictions(seen.layout)
+    contents, size = scan(path), path.stat().st_size
+    chosen = contents.layout if format.labels else layout.for_predictions(contents.layout)
     return [
-        Piece(str(path), "tar", (end or size) - begin, layout=found, begin=begin, end=end or None)
-        for begin, end in seen.ranges
+        DocumentPartition(str(path), "tar", (end or size) - begin, layout=chosen, begin=begin, end=end or None)
+        for begin, end in contents.ranges
     ]
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """Yield the documents of a partition."""
-    assert piece.layout is not None
-    path, place = Path(piece.path), piece.layout.place
-    documents = Documents(form)
+    assert partition.layout is not None
+    path, locate = Path(partition.path), partition.layout.locate
+    documents = Documents(format)
 
     def wanted(name: str) -> bool:
-        return place(name) is not None and not is_hidden(name)
+        return locate(name) is not None and not is_hidden(name)
 
-    with _opened(path, piece.begin) as stream:
-        for member in tar.members(stream, path, wanted, form.check_record, piece.begin):
-            if piece.end is not None and member.begin >= piece.end:
+    with _opened(path, partition.begin) as stream:
+        for member in tar.members(stream, path, wanted, format.check_record, partition.begin):
+            if partition.end is not None and member.begin >= partition.end:
                 break
-            placed = place(member.name)
+            placed = locate(member.name)
             if member.data is None or placed is None:
                 documents.ignored += 1
-            elif not streams.is_text(member.name, member.data, form.encoding):
+            elif not streams.is_text(member.name, member.data, format.encoding):
                 documents.skip(member.name)
             elif documents.add(member.data, *placed):
                 yield documents.take()
     yield from documents.rest()
 
 
-def documents(path: Path, found: Layout, limits: Limits) -> Iterator[bytes]:
-    """Yield the bytes of each document in an archive.
-
-    Args:
-        path: the archive.
-        found: layout of the archive.
-        limits: maximum size of a document.
-    """
+def documents(path: Path, where: Layout, limits: Limits) -> Iterator[bytes]:
+    """Yield the bytes of each document in an archive."""
 
     def wanted(name: str) -> bool:
-        return found.place(name) is not None and not is_hidden(name)
+        return where.locate(name) is not None and not is_hidden(name)
 
     with _opened(path) as stream:
         for member in tar.members(stream, path, wanted, limits.check_record):
@@ -98,24 +91,26 @@ def documents(path: Path, found: Layout, limits: Limits) -> Iterator[bytes]:
 
 
 @functools.lru_cache(maxsize=64)
-def _look(path: Path, size: int, changed: int) -> Seen:
-    packed = path.suffix.lower() != ".tar"
+def _scan(path: Path, size: int, changed: int) -> ArchiveContents:
+    compressed = path.suffix.lower() != ".tar"
     paths: dict[str, str] = {}
     hidden: list[str] = []
     cuts = [0]
     with _opened(path) as stream:
         for member in tar.members(stream, path, lambda name: False, LIMITS.check_record):
-            if not packed and member.begin - cuts[-1] >= RANGE:
+            if not compressed and member.begin - cuts[-1] >= RANGE:
                 cuts.append(member.begin)
             if is_hidden(member.name):
                 hidden.append(member.name)
                 continue
-            if packed and (parts := layout.has_parts(member.name)):
+            if compressed and (parts := layout.has_parts(member.name)):
                 # This path determines the layout, so the archive need not be decompressed twice.
-                return Seen(parts, ((0, 0),), None)
+                return ArchiveContents(parts, ((0, 0),), None)
             paths.setdefault(member.name.rpartition("/")[0], member.name)
-    found = tuple(sorted(paths.values()))
-    return Seen(layout.find(found), tuple(zip(cuts, [*cuts[1:], 0], strict=True)), found, tuple(hidden))
+    examples = tuple(sorted(paths.values()))
+    return ArchiveContents(
+        layout.find(examples), tuple(zip(cuts, [*cuts[1:], 0], strict=True)), examples, tuple(hidden)
+    )
 
 
 @contextlib.contextmanager

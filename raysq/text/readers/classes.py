@@ -15,10 +15,8 @@ class Classes:
     """Classes found in paths.
 
     Attributes:
-        layout: where the classes are.
         labels: class names, or None where they are known only after all files are read.
         others: paths of files that belong to no class; in an archive, one path per folder.
-        empty: folders without files.
         deeper: whether class folders contain folders.
         hidden: paths in an archive that are hidden or were written by the operating system. The source of a folder tree
             reports its own.
@@ -37,14 +35,7 @@ class Classes:
         return [*describe_ignored(self.others, "as they belong to no class"), *describe_ignored(self.hidden, BY_SYSTEM)]
 
     def check(self, name: str) -> None:
-        """Validate that there are at least two classes.
-
-        Args:
-            name: of the folder or archive, for errors.
-
-        Raises:
-            DataError: there is no class, or only one.
-        """
+        """Raise `DataError` unless there are at least two classes."""
         if self.layout.name == "files" or self.labels == ():
             raise DataError(
                 f"{name} has no folders of classes; documents lie in CLASS/FILE, or in train/CLASS/FILE and "
@@ -63,39 +54,26 @@ class Classes:
 
 
 def of_tree(tree: Tree, labels: bool = True) -> Classes:
-    """Return the classes of a folder tree.
-
-    Args:
-        tree: files of the tree.
-        labels: whether labels are needed. If false, the layout is that of `layout.for_predictions`.
-    """
+    """Return the classes of a folder tree. Without labels, the layout is that of `layout.for_predictions`."""
     return _classes([file.name for file in tree.files], labels, tree.empty)
 
 
 def of_archive(path: Path, labels: bool = True) -> Classes:
-    """Return the classes of an archive.
-
-    Args:
-        path: the archive.
-        labels: whether labels are needed. If false, the layout is that of `layout.for_predictions`.
-
-    Raises:
-        DataError: the archive cannot be read.
-    """
-    seen = archive.look(path)
-    if seen.paths is None:
-        return Classes(seen.layout if labels else layout.for_predictions(seen.layout), hidden=seen.hidden)
-    return replace(_classes(seen.paths, labels), hidden=seen.hidden)
+    """Return the classes of an archive. Without labels, the layout is that of `layout.for_predictions`."""
+    contents = archive.scan(path)
+    if contents.paths is None:
+        return Classes(contents.layout if labels else layout.for_predictions(contents.layout), hidden=contents.hidden)
+    return replace(_classes(contents.paths, labels), hidden=contents.hidden)
 
 
 def _classes(paths: Iterable[str], wanted: bool, empty: tuple[str, ...] = ()) -> Classes:
     paths = list(paths)
-    found = layout.find(paths)
+    where = layout.find(paths)
     if not wanted:
-        found = layout.for_predictions(found)
-    placed = [(path, found.place(path)) for path in paths]
-    labels = sorted({place[0] for _, place in placed if place is not None and place[0] is not None})
-    others = tuple(path for path, place in placed if place is None)
-    depth = {"parts": 3, "classes": 2}.get(found.name)
-    deeper = any(place[2].count("/") >= depth for _, place in placed if place is not None) if depth else False
-    return Classes(found, tuple(labels), others, empty, deeper)
+        where = layout.for_predictions(where)
+    placed = [(path, where.locate(path)) for path in paths]
+    labels = sorted({located[0] for _, located in placed if located is not None and located[0] is not None})
+    others = tuple(path for path, located in placed if located is None)
+    depth = {"parts": 3, "classes": 2}.get(where.name)
+    deeper = any(located[2].count("/") >= depth for _, located in placed if located is not None) if depth else False
+    return Classes(where, tuple(labels), others, empty, deeper)

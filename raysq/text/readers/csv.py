@@ -16,14 +16,14 @@ from raysq.data.readers.csv.rows import Block, blocks, other_rows, parse_options
 from raysq.data.readers.lines import lines_in
 from raysq.errors import DataError
 from raysq.text.readers.columns import Read, columns_of, documents
-from raysq.text.readers.format import RANGE, Form, Piece
+from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
 from raysq.text.readers.sniff import csv_begin
 
 _RETURN = 13
 _ASCII = bytes(range(128)) + b"?" * 128  # other bytes become single-byte characters
 
 
-def plan(path: Path, form: Form) -> list[Piece]:
+def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     """Return the partitions of a csv file.
 
     They are byte ranges that end at row ends. There is one stream if the file is compressed or in a multi-byte encoding
@@ -32,54 +32,59 @@ def plan(path: Path, form: Form) -> list[Piece]:
     Raises:
         DataError: no header, no rows, a missing column, or quotes that do not delimit cells.
     """
-    columns, (above, _) = columns_of(path, form), csv_begin(path, form)
-    stream = [Piece(str(path), "csv", path.stat().st_size, columns, begin=above.size, line=above.lines)]
-    if path.suffix.lower() not in (".csv", ".tsv") or not streams.plain(form.encoding):
+    columns, (above, _) = columns_of(path, format), csv_begin(path, format)
+    stream = [DocumentPartition(str(path), "csv", path.stat().st_size, columns, begin=above.size, line=above.lines)]
+    if path.suffix.lower() not in (".csv", ".tsv") or not streams.plain(format.encoding):
         return stream
-    pieces, place, line = [], above.size, above.lines
-    chunks = streams.chunks(path, begin=place)
-    for block in blocks(chunks, RANGE, form.csv, path.name, columns=len(columns.names), line=line):
-        end = place + len(block.data)
-        pieces.append(Piece(str(path), "csv", end - place, columns, begin=place, end=end, line=line))
-        place, line = end, line + lines_in(block.data)
-    if not pieces:
+    partitions, position, line = [], above.size, above.lines
+    chunks = streams.chunks(path, begin=position)
+    for block in blocks(chunks, RANGE, format.csv, path.name, columns=len(columns.names), line=line):
+        end = position + len(block.data)
+        partitions.append(
+            DocumentPartition(str(path), "csv", end - position, columns, begin=position, end=end, line=line)
+        )
+        position, line = end, line + lines_in(block.data)
+    if not partitions:
         raise DataError(f"{path.name} has a header and no rows", hint="give another --source")
-    return pieces
+    return partitions
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """Yield the documents of a partition."""
-    assert piece.columns is not None
-    path = Path(piece.path)
-    csv = form.csv
-    if piece.end is None:
-        stream, size = streams.below(streams.chunks(path, form.encoding), piece.begin), RANGE
+    assert partition.columns is not None
+    path = Path(partition.path)
+    csv = format.csv
+    if partition.end is None:
+        stream, size = streams.below(streams.chunks(path, format.encoding), partition.begin), RANGE
     else:
         # One byte more than the range gives a single block. Its quotes were validated during partitioning.
-        stream, size = streams.chunks(path, begin=piece.begin, end=piece.end), piece.end - piece.begin + 1
+        stream, size = (
+            streams.chunks(path, begin=partition.begin, end=partition.end),
+            partition.end - partition.begin + 1,
+        )
         csv = csv.trusted
-    line, rows = piece.line, 0
-    form = replace(form, encoding=streams.given(form.encoding))
+    line, rows = partition.line, 0
+    format = replace(format, encoding=streams.given(format.encoding))
     with contextlib.closing(stream):
-        for block in blocks(stream, size, csv, path.name, columns=len(piece.columns.names), line=line):
-            few = _parsed(block, piece, line)
-            rows += len(few.numbers)
-            yield documents(few, piece, form)
+        for block in blocks(stream, size, csv, path.name, columns=len(partition.columns.names), line=line):
+            parsed = _parsed(block, partition, line)
+            rows += len(parsed.numbers)
+            yield documents(parsed, partition, format)
             line += lines_in(block.data)
-    if not rows and piece.end is None:
-        raise DataError(f"{piece.name} has a header and no rows", hint="give another --source")
+    if not rows and partition.end is None:
+        raise DataError(f"{partition.name} has a header and no rows", hint="give another --source")
 
 
-def _parsed(block: Block, piece: Piece, line: int) -> Read:
-    assert piece.columns is not None
+def _parsed(block: Block, partition: DocumentPartition, line: int) -> Read:
+    assert partition.columns is not None
     lengths = block.ends - block.starts + 1
     lengths[:-1] -= 1
     lengths[-1] -= block.data.endswith(b"\n")
     first = np.frombuffer(block.data, np.uint8)[block.starts]
     # Arrow skips empty lines.
     lines = block.lines[(lengths > 1) | ((lengths == 1) & (first != _RETURN))] + line + 1
-    places = {name: str(place) for place, name in enumerate(piece.columns.names)}
-    wanted = [places[name] for name in piece.columns.wanted]
+    places = {name: str(number) for number, name in enumerate(partition.columns.names)}
+    wanted = [places[name] for name in partition.columns.wanted]
     wrong: list[pa.csv.InvalidRow] = []
 
     def note(row: pa.csv.InvalidRow) -> str:
@@ -102,10 +107,10 @@ def _parsed(block: Block, piece: Piece, line: int) -> Read:
         # Arrow passes no row with invalid UTF-8 to the handler, and only the number of cells matters here.
         table = parse(block.data.translate(_ASCII), note)
         if not wrong:
-            raise DataError(f"{piece.name}, lines {line + 1:,} and more: {str(error).splitlines()[0]}") from None
+            raise DataError(f"{partition.name}, lines {line + 1:,} and more: {str(error).splitlines()[0]}") from None
     if table.num_rows + len(wrong) != len(lines):
-        raise other_rows(piece.name, line, block, table.num_rows + len(wrong))
+        raise other_rows(partition.name, line, block, table.num_rows + len(wrong))
     if wrong:
-        row, found, wanted_cells = wrong[0].number - 1, wrong[0].actual_columns, wrong[0].expected_columns
-        raise ragged(f"{piece.name}, line {lines[row]}", found, wanted_cells, wrong[0].text)
+        row, count, wanted_cells = wrong[0].number - 1, wrong[0].actual_columns, wrong[0].expected_columns
+        raise ragged(f"{partition.name}, line {lines[row]}", count, wanted_cells, wrong[0].text)
     return Read([contiguous_array(table.column(name)) for name in wanted], lines)

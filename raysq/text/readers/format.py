@@ -25,11 +25,11 @@ SUFFIXES = (
     ".zip",
 )
 
-Kind = Literal["tree", "tar", "csv", "jsonl", "json", "parquet", "npz", "plain"]
+FileKind = Literal["tree", "tar", "csv", "jsonl", "json", "parquet", "npz", "plain"]
 
 
 @dataclass(frozen=True)
-class Form(CsvFormat):
+class DocumentFormat(CsvFormat):
     """Settings for reading documents.
 
     Attributes:
@@ -59,8 +59,6 @@ class Columns:
     """The columns of a file that are read.
 
     Attributes:
-        text: name of the text column.
-        label: name of the label column, or None.
         part: name of the column that assigns rows to the train, test or validation split, or None.
         names: all columns of the file. A nested column is named after its object, a dot and its own name.
     """
@@ -77,15 +75,11 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Piece:
+class DocumentPartition:
     """A partition: a part of the raw files that can be read independently.
 
     Attributes:
-        path: the file or the folder.
-        kind: its format.
         size: bytes covered by the partition, for progress.
-        columns: columns to read, in files that have columns.
-        layout: where the classes are in a folder tree or an archive.
         names: files of a folder tree, relative to its root.
         begin: first byte in a csv, JSONL, plain text or tar file; index of a Parquet row group or of the npz split.
         end: byte after the last. None reads to the end in one stream.
@@ -94,7 +88,7 @@ class Piece:
     """
 
     path: str
-    kind: Kind
+    kind: FileKind
     size: int
     columns: Columns | None = None
     layout: Layout | None = None

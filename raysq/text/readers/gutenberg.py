@@ -11,11 +11,6 @@ _END = re.compile(rb"\*\*\* ?END OF (?:THE|THIS) PROJECT GUTENBERG")
 def body(data: "bytes | mmap.mmap", begin: int = 0, end: int | None = None) -> tuple[int, int]:
     """Return the byte range of the book without header and license.
 
-    Args:
-        data: text in UTF-8 or another encoding that extends ASCII.
-        begin: first byte to search.
-        end: byte after the last to search. None stands for the end of the data.
-
     Returns:
         First byte and byte after the last; the searched range where there is no header.
     """

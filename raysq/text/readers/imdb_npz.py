@@ -19,7 +19,7 @@ from raysq.data.readers.limits import Limits
 from raysq.data.readers.npy import read_header, read_values
 from raysq.data.readers.unpack import open_member, open_zip
 from raysq.errors import DataError
-from raysq.text.readers.format import RANGE, Form, Piece
+from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
 from raysq.text.readers.tables import numbered
 
 INDEX = "imdb_word_index.json"
@@ -28,28 +28,24 @@ _ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 _SHIPPED = "it must hold x_train, y_train, x_test and y_test, lists of word ranks and their labels, as Keras's imdb.npz"
 
 
-def plan(path: Path, form: Form) -> list[Piece]:
-    """Return two partitions: train, then test.
-
-    Raises:
-        DataError: the npz lacks one of the arrays.
-    """
+def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
+    """Return two partitions: train, then test."""
     with open_zip(path) as archive:
         names = archive.namelist()
         lost = [name for name in _ARRAYS if f"{name}.npy" not in names]
         if lost:
             raise DataError(f"{path.name} has no {lost[0]}: {_SHIPPED}")
         sizes = [archive.getinfo(f"x_{part}.npy").compress_size for part in ("train", "test")]
-    return [Piece(str(path), "npz", size, begin=part, part=part) for part, size in enumerate(sizes)]
+    return [DocumentPartition(str(path), "npz", size, begin=part, part=part) for part, size in enumerate(sizes)]
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """Yield the documents of the train or test split, in the order of `keras.datasets.imdb.load_data`."""
-    path, part = Path(piece.path), ("train", "test")[piece.part]
+    path, part = Path(partition.path), ("train", "test")[partition.part]
     with open_zip(path) as archive:
-        labels = _array(archive, path, f"y_{part}", form)
-        rows = _array(archive, path, f"x_{part}", form)
-        above = len(_array(archive, path, "y_train", form))
+        labels = _array(archive, path, f"y_{part}", format)
+        rows = _array(archive, path, f"x_{part}", format)
+        above = len(_array(archive, path, "y_train", format))
     if len(labels) != len(rows) or labels.ndim != 1 or labels.dtype.kind not in "iub":
         raise DataError(f"{path.name}: y_{part} must be one whole number for each of x_{part}; {_SHIPPED}")
     random = np.random.RandomState(_SEED)
@@ -58,20 +54,15 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     if part == "test":
         order = np.arange(len(rows))
         random.shuffle(order)
-    few = max(RANGE // 4 // max(sum(map(len, rows)) // max(len(rows), 1), 1), 1)
-    for begin in range(0, len(order), few):
-        taken = order[begin : begin + few]
-        yield _table([rows[row] for row in taken], labels[taken], taken, piece, f"x_{part}")
+    count = max(RANGE // 4 // max(sum(map(len, rows)) // max(len(rows), 1), 1), 1)
+    for begin in range(0, len(order), count):
+        selected = order[begin : begin + count]
+        yield _table([rows[row] for row in selected], labels[selected], selected, partition, f"x_{part}")
 
 
 def words_of(files: Sequence[Path]) -> list[str] | None:
-    """Return the words by rank, from `imdb_word_index.json` of Keras beside the npz.
-
-    Returns:
-        Words, of which the first has rank 1, or None if there is no word index.
-
-    Raises:
-        DataError: the file is not a word index.
+    """Return the words by rank, from 1, of Keras's `imdb_word_index.json` beside the npz; None if there is no such
+    file.
     """
     archive = next((path for path in files if path.suffix.lower() == ".npz"), None)
     if archive is None or not (path := archive.with_name(INDEX)).exists():
@@ -88,7 +79,7 @@ def words_of(files: Sequence[Path]) -> list[str] | None:
 
 
 def _table(
-    rows: list[list[int]], labels: np.ndarray, order: np.ndarray, piece: Piece, name: str
+    rows: list[list[int]], labels: np.ndarray, order: np.ndarray, partition: DocumentPartition, name: str
 ) -> tuple[pa.Table, dict[str, Any]]:
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     collected = array("i")  # accepts only integers, where NumPy would truncate decimals
@@ -97,13 +88,13 @@ def _table(
             collected.fromlist(row)
     values = np.array(collected, np.int32)
     if len(values) != offsets[-1] or (values < 1).any():
-        raise DataError(f"{piece.name}: {name} holds something else than ranks of words from 1; {_SHIPPED}")
+        raise DataError(f"{partition.name}: {name} holds something else than ranks of words from 1; {_SHIPPED}")
     table = pa.table(
         {
             "ranks": pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), pa.array(values)),
             "label": pa.array(labels.astype(np.int64)).cast(pa.large_string()),
-            "part": pa.array(np.full(len(rows), piece.part, np.int8)),
-            "id": numbered(f"{piece.name}:{name}", order),
+            "part": pa.array(np.full(len(rows), partition.part, np.int8)),
+            "id": numbered(f"{partition.name}:{name}", order),
         }
     )
     return table, {

@@ -17,7 +17,7 @@ from raysq.data.readers.lines import line_ends
 from raysq.data.readers.streams import is_utf8
 from raysq.errors import DataError
 from raysq.text.readers.columns import Read, columns_of, documents
-from raysq.text.readers.format import RANGE, Columns, Form, Piece
+from raysq.text.readers.format import RANGE, Columns, DocumentFormat, DocumentPartition
 from raysq.text.readers.sniff import unnested
 from raysq.text.readers.tables import BOM
 
@@ -26,66 +26,59 @@ _PARSED = 1 << 20  # bytes parsed at a time; raised to the longest line
 _LABELS = (pa.string(), pa.int64(), pa.bool_(), pa.float64())
 
 
-def plan(path: Path, form: Form) -> list[Piece]:
+def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     """Return the partitions of a JSONL file.
 
     They are byte ranges that end at line ends. There is one stream if the file is compressed or in a multi-byte
     encoding other than UTF-8.
     """
-    columns = columns_of(path, form)
-    if path.suffix.lower() == ".gz" or not streams.plain(form.encoding):
-        return [Piece(str(path), "jsonl", path.stat().st_size, columns)]
+    columns = columns_of(path, format)
+    if path.suffix.lower() == ".gz" or not streams.plain(format.encoding):
+        return [DocumentPartition(str(path), "jsonl", path.stat().st_size, columns)]
     return [
-        Piece(str(path), "jsonl", end - begin, columns, begin=begin, end=end, line=line)
-        for begin, end, line in streams.ranges(path, RANGE, form)
+        DocumentPartition(str(path), "jsonl", end - begin, columns, begin=begin, end=end, line=line)
+        for begin, end, line in streams.ranges(path, RANGE, format)
     ]
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """Yield the documents of a JSONL partition. Their ids have the line number."""
-    assert piece.columns is not None
-    stream = streams.chunks(Path(piece.path), form.encoding, begin=piece.begin, end=piece.end)
-    encoding = streams.given(form.encoding)
-    line = piece.line
+    assert partition.columns is not None
+    stream = streams.chunks(Path(partition.path), format.encoding, begin=partition.begin, end=partition.end)
+    encoding = streams.given(format.encoding)
+    line = partition.line
     # One byte more than the range gives a single block.
-    size = RANGE if piece.end is None else piece.end - piece.begin + 1
-    form = replace(form, encoding="utf-8")
+    size = RANGE if partition.end is None else partition.end - partition.begin + 1
+    format = replace(format, encoding="utf-8")
     with contextlib.closing(stream):
-        for block in streams.blocks(stream, size, form, piece.name):
+        for block in streams.blocks(stream, size, format, partition.name):
             if line == 0:
                 block = block.removeprefix(BOM)
             ends = line_ends(block)
-            quick = _quickly(block, ends, piece.columns, line) if is_utf8(encoding) else None
-            reads = [quick] if quick is not None else _slowly(block, piece, encoding, line)
+            quick = _quickly(block, ends, partition.columns, line) if is_utf8(encoding) else None
+            reads = [quick] if quick is not None else _slowly(block, partition, encoding, line)
             line += len(ends)
             del block, quick
-            for few in reads:
-                yield documents(few, piece, form)
+            for rows in reads:
+                yield documents(rows, partition, format)
 
 
-def plan_list(path: Path, form: Form) -> list[Piece]:
+def partition_list(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     """Return the only partition of a JSON list, which must be read as a whole."""
-    return [Piece(str(path), "json", path.stat().st_size, columns_of(path, form))]
+    return [DocumentPartition(str(path), "json", path.stat().st_size, columns_of(path, format))]
 
 
-def read_list(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read_list(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """Yield the documents of a JSON list. Their ids have the number of the item, from 1."""
-    data = streams.whole(Path(piece.path), form, form.encoding)
-    text = data.decode(streams.given(form.encoding), errors="surrogateescape")
+    data = streams.read_all(Path(partition.path), format, format.encoding)
+    text = data.decode(streams.given(format.encoding), errors="surrogateescape")
     del data
-    for few in _collected(enumerate(items(piece.name, text), 1), piece, "item"):
-        yield documents(few, piece, replace(form, encoding="utf-8"))
+    for rows in _collected(enumerate(items(partition.name, text), 1), partition, "item"):
+        yield documents(rows, partition, replace(format, encoding="utf-8"))
 
 
 def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Read | None:
-    """Parse lines with Arrow, if they are plain objects with a text and labels of one type. Else return None.
-
-    Args:
-        block: whole lines.
-        ends: offsets of their line ends.
-        columns: columns to read.
-        line: number of lines before the block.
-    """
+    """Parse whole lines with Arrow, if they are plain objects with a text and labels of one type. Else return None."""
     data = np.frombuffer(block, np.uint8)
     if not block.endswith(b"\n"):
         ends = np.append(ends, len(block))
@@ -108,9 +101,9 @@ def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Rea
         table = unnested(table)
         if any("." in name and table.column(name).null_count == len(numbers) for name in columns.wanted):
             return None  # the name has a dot and is not a nested field
-        found = [(name, _bytes(table.column(name))) for name in columns.wanted]
+        values_of = [(name, _bytes(table.column(name))) for name in columns.wanted]
         # The text stays chunked as parsed, so that it is never copied.
-        parted = [values if name == columns.text else contiguous_array(values) for name, values in found]
+        parted = [values if name == columns.text else contiguous_array(values) for name, values in values_of]
         return Read(parted, numbers + line + 1)
     return None
 
@@ -132,22 +125,22 @@ def _bytes(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
-def _slowly(block: bytes, piece: Piece, encoding: str, line: int) -> Iterator[Read]:
+def _slowly(block: bytes, partition: DocumentPartition, encoding: str, line: int) -> Iterator[Read]:
     """Parse any lines that hold an object each."""
     lines = enumerate(block.split(b"\n"), line + 1)
-    rows = ((number, parsed_object(piece.name, number, text, encoding)) for number, text in lines if text.strip())
-    return _collected(rows, piece, "line")
+    rows = ((number, parsed_object(partition.name, number, text, encoding)) for number, text in lines if text.strip())
+    return _collected(rows, partition, "line")
 
 
-def _collected(rows: Iterable[tuple[int, dict[str, Any]]], piece: Piece, what: str) -> Iterator[Read]:
+def _collected(rows: Iterable[tuple[int, dict[str, Any]]], partition: DocumentPartition, what: str) -> Iterator[Read]:
     """Yield objects as rows, with a bounded number of bytes at a time."""
-    assert piece.columns is not None
-    wanted = piece.columns.wanted
+    assert partition.columns is not None
+    wanted = partition.columns.wanted
     cells: list[list[bytes | None]] = []
     numbers: list[int] = []
     size = 0
     for number, row in rows:
-        cells.append([_cell(cell(row, name), f"{piece.name}, {what} {number}: column {name!r}") for name in wanted])
+        cells.append([_cell(cell(row, name), f"{partition.name}, {what} {number}: column {name!r}") for name in wanted])
         numbers.append(number)
         size += len(cells[-1][0] or b"")
         if size >= RANGE or len(cells) >= _MOST:

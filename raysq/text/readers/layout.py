@@ -31,17 +31,14 @@ class Layout:
     name: Literal["parts", "classes", "files"]
     root: str = ""
 
-    def place(self, path: str) -> tuple[str | None, int, str] | None:
+    def locate(self, path: str) -> tuple[str | None, int, str] | None:
         """Return label, split and id of a file, or None if it is not a document.
-
-        Args:
-            path: relative path with forward slashes.
 
         Returns:
             Label or None, split (0 train, 1 test, 2 validation, -1 unspecified), and id.
 
         Example:
-            >>> Layout("parts", "aclImdb/").place("aclImdb/test/pos/0_10.txt")
+            >>> Layout("parts", "aclImdb/").locate("aclImdb/test/pos/0_10.txt")
             ('pos', 1, 'test/pos/0_10.txt')
         """
         if not path.startswith(self.root):
@@ -58,7 +55,7 @@ class Layout:
         return folders[1], part, inner
 
     @property
-    def said(self) -> str:
+    def description(self) -> str:
         """Description of the layout, for messages."""
         return {"parts": "train/CLASS/FILE and test/CLASS/FILE", "classes": "CLASS/FILE", "files": "files alone"}[
             self.name
@@ -66,14 +63,7 @@ class Layout:
 
 
 def has_parts(path: str) -> Layout | None:
-    """Return the layout if a single path determines it: a folder named train or test that holds folders.
-
-    Args:
-        path: relative path with forward slashes.
-
-    Returns:
-        The layout, or None if more paths are needed.
-    """
+    """Return the layout if a single path determines it: a folder named train or test that holds folders; else None."""
     folders = path.split("/")
     if len(folders) > 2 and folders[0].lower() in PARTS:
         return Layout("parts")
@@ -84,9 +74,6 @@ def has_parts(path: str) -> Layout | None:
 
 def find(paths: Iterable[str]) -> Layout:
     """Return the layout of a folder tree.
-
-    Args:
-        paths: paths of all files, relative and with forward slashes.
 
     Example:
         >>> find(["20_newsgroup/alt.atheism/49960", "20_newsgroup/sci.med/57110"])
@@ -111,9 +98,9 @@ def are_parts(labels: Iterable[str | None]) -> bool:
     return all(label is not None and label.lower() in PARTS for label in labels)
 
 
-def for_predictions(found: Layout) -> Layout:
+def for_predictions(layout: Layout) -> Layout:
     """Return the layout where labels are not needed.
 
     Every file is a document. In the layout "parts", files beside train/ and test/ are still left out.
     """
-    return found if found.name == "parts" else Layout("files")
+    return layout if layout.name == "parts" else Layout("files")

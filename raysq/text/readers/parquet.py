@@ -12,19 +12,19 @@ from raysq.data.columns import contiguous_array
 from raysq.data.readers.parquet import open_parquet, replaced_text
 from raysq.errors import DataError
 from raysq.text.readers.columns import Read, columns_of, documents
-from raysq.text.readers.format import RANGE, Form, Piece
+from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
 from raysq.text.readers.sniff import unnested
 
 _MOST = 1 << 16  # maximum rows of a table
 
 
-def plan(path: Path, form: Form) -> list[Piece]:
+def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     """Return the partitions of a Parquet file.
 
     Raises:
         DataError: the text column does not hold text, or a column does not exist.
     """
-    columns = columns_of(path, form)
+    columns = columns_of(path, format)
     with open_parquet(path) as file:
         kind = unnested(file.schema_arrow.empty_table()).schema.field(columns.text).type
         groups = [file.metadata.row_group(index) for index in range(file.metadata.num_row_groups)]
@@ -34,28 +34,30 @@ def plan(path: Path, form: Form) -> list[Piece]:
             hint="name another column (--text, of pairs --from and --to)",
         )
     size, rows = path.stat().st_size, max(sum(group.num_rows for group in groups), 1)
-    pieces, line = [], 0
+    partitions, line = [], 0
     for index, group in enumerate(groups):
         if group.num_rows:
-            pieces.append(Piece(str(path), "parquet", size * group.num_rows // rows, columns, begin=index, line=line))
+            partitions.append(
+                DocumentPartition(str(path), "parquet", size * group.num_rows // rows, columns, begin=index, line=line)
+            )
         line += group.num_rows
-    return pieces
+    return partitions
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """Yield the documents of a partition. Their ids have the row number, from 1.
 
-    Text that is stored as bytes is in the encoding of `form`.
+    Text that is stored as bytes is in the encoding of `format`.
     """
-    assert piece.columns is not None
-    line = piece.line
-    with open_parquet(piece.path) as file:
-        group = file.metadata.row_group(piece.begin)
+    assert partition.columns is not None
+    line = partition.line
+    with open_parquet(partition.path) as file:
+        group = file.metadata.row_group(partition.begin)
         # The size in the file underestimates text that is repeated in all rows, so rows are limited too.
-        few = min(max(int(group.num_rows * RANGE / max(group.total_byte_size, 1)), 1), _MOST)
-        for batch in file.iter_batches(few, [piece.begin], piece.columns.wanted, use_threads=False):
+        batch_rows = min(max(int(group.num_rows * RANGE / max(group.total_byte_size, 1)), 1), _MOST)
+        for batch in file.iter_batches(batch_rows, [partition.begin], partition.columns.wanted, use_threads=False):
             rows = unnested(pa.Table.from_batches([batch]))
-            text, *others = (contiguous_array(rows.column(name)) for name in piece.columns.wanted)
+            text, *others = (contiguous_array(rows.column(name)) for name in partition.columns.wanted)
             text = _text(text)
             # A string column is UTF-8 unless it is damaged, so it is decoded like bytes.
             binary = pa.types.is_large_binary(text.type)
@@ -63,7 +65,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
                 [text if binary else text.cast(pa.large_binary()), *map(replaced_text, others)],
                 np.arange(line + 1, line + 1 + batch.num_rows),
             )
-            yield documents(read, piece, form if binary else replace(form, encoding="utf-8"))
+            yield documents(read, partition, format if binary else replace(format, encoding="utf-8"))
             line += batch.num_rows
 
 

@@ -8,24 +8,23 @@ from pathlib import Path
 from raysq.data.filetree import walk_tree
 from raysq.data.readers.files import damages
 from raysq.errors import DataError
-from raysq.text.readers import archive, classes, imdb_npz, layout, parquet, text, tree
-from raysq.text.readers import csv as quoted
-from raysq.text.readers import json as objects
-from raysq.text.readers.format import Form, Piece
+from raysq.text.readers import archive, classes, csv, imdb_npz, json, layout, parquet, text, tree
+from raysq.text.readers.format import DocumentFormat, DocumentPartition
 from raysq.text.readers.sniff import family
 
-_TABLES = {"csv": quoted.plan, "jsonl": objects.plan, "json": objects.plan_list, "parquet": parquet.plan}
+_TABLES = {
+    "csv": csv.partition,
+    "jsonl": json.partition,
+    "json": json.partition_list,
+    "parquet": parquet.partition,
+}
 
 
-def plan(files: Sequence[Path], form: Form) -> list[Piece]:
+def partition(files: Sequence[Path], format: DocumentFormat) -> list[DocumentPartition]:
     """Return the partitions of files, in row order.
 
     Partitions follow the order of the files. In a folder tree they follow the order of the names, in `imdb.npz` that of
     Keras.
-
-    Args:
-        files: raw files of one format.
-        form: how they are read.
 
     Raises:
         DataError: the files have different formats, or cannot be read.
@@ -33,20 +32,16 @@ def plan(files: Sequence[Path], form: Form) -> list[Piece]:
     kind = sort_of(files)
     files = documents_of(files)
     parts = parts_by_name(files) if kind == "table" else [-1] * len(files)
-    pieces: list[Piece] = []
+    partitions: list[DocumentPartition] = []
     for path, part in zip(files, parts, strict=True):
         with damages(path):
-            found = _PLANS[family(path)](path, form)
-        pieces += [replace(piece, part=part) for piece in found] if kind == "table" else found
-    return pieces
+            of_file = _PARTITIONS[family(path)](path, format)
+        partitions += [replace(partition, part=part) for partition in of_file] if kind == "table" else of_file
+    return partitions
 
 
 def sort_of(files: Sequence[Path]) -> str:
-    """Return the common format of files: "tree", "tar", "npz", "plain" or "table".
-
-    Raises:
-        DataError: the files have different formats and are therefore different data sets.
-    """
+    """Return the common format of files: "tree", "tar", "npz", "plain" or "table". Raise `DataError` if they differ."""
     sorts: dict[str, str] = {}
     for path in documents_of(files):
         kind = family(path)
@@ -64,33 +59,28 @@ def documents_of(files: Sequence[Path]) -> list[Path]:
 
 
 def parts_by_name(files: Sequence[Path]) -> list[int]:
-    """Return the split of each file according to its name.
-
-    Returns:
-        0, 1 or 2 for each file, where there are several and all names start with a split, such as train or test;
-        otherwise -1 for each.
-    """
-    found = [layout.PARTS.get(re.split(r"[-_.]", path.name.lower(), maxsplit=1)[0], -1) for path in files]
-    return found if len(files) > 1 and -1 not in found else [-1] * len(files)
+    """Return the split of each file if there are several and all names start with one; else -1 for each."""
+    codes = [layout.PARTS.get(re.split(r"[-_.]", path.name.lower(), maxsplit=1)[0], -1) for path in files]
+    return codes if len(files) > 1 and -1 not in codes else [-1] * len(files)
 
 
-def _tree(path: Path, form: Form) -> list[Piece]:
-    found = walk_tree(path)
-    if form.labels:
-        classes.of_tree(found).check(path.name)
-    return tree.plan(path, found, form)
+def _tree(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
+    contents = walk_tree(path)
+    if format.labels:
+        classes.of_tree(contents).check(path.name)
+    return tree.partition(path, contents, format)
 
 
-def _archive(path: Path, form: Form) -> list[Piece]:
-    if form.labels:
+def _archive(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
+    if format.labels:
         classes.of_archive(path).check(path.name)
-    return archive.plan(path, form)
+    return archive.partition(path, format)
 
 
-_PLANS: dict[str, Callable[[Path, Form], list[Piece]]] = {
+_PARTITIONS: dict[str, Callable[[Path, DocumentFormat], list[DocumentPartition]]] = {
     **_TABLES,
-    "npz": imdb_npz.plan,
-    "plain": text.plan,
+    "npz": imdb_npz.partition,
+    "plain": text.partition,
     "tree": _tree,
     "tar": _archive,
 }

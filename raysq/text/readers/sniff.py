@@ -10,11 +10,11 @@ from raysq.data.readers import streams
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.csv.sniff import Beginning, begin, is_value, no_header, sniff, sniff_encoding
 from raysq.data.readers.files import damages
-from raysq.data.readers.json import is_whole, items, parsed_object, table
+from raysq.data.readers.json import is_columnar, items, parsed_object, table
 from raysq.data.readers.parquet import open_parquet, replaced_text
 from raysq.data.readers.unpack import packing
 from raysq.errors import DataError
-from raysq.text.readers.format import SUFFIXES, Form
+from raysq.text.readers.format import SUFFIXES, DocumentFormat
 
 ROWS = 1000
 _BYTES = 1 << 20
@@ -41,19 +41,14 @@ _NAMES = ("text,label", "--text 1 --label 2")  # example column names and option
 
 
 def family(path: Path) -> str:
-    """Return the format of a file, by its name.
+    """Return the format of a file by its name, or "tree" for a folder.
 
-    Returns:
-        "csv", "jsonl", "json", "parquet", "tar", "npz" or "plain"; "tree" for a folder. A .json file that holds one
-        object per line is "jsonl".
-
-    Raises:
-        DataError: unknown format.
+    A .json file that holds one object per line is "jsonl".
     """
     if path.is_dir():
         return "tree"
     ending = path.name.lower().removesuffix(".gz").rpartition(".")[2]
-    if ending == "json" and _first(path) != b"[" and not is_whole(*_begin(path, Form())):
+    if ending == "json" and _first(path) != b"[" and not is_columnar(*_begin(path, DocumentFormat())):
         return "jsonl"
     if ending not in _FAMILIES:
         raise DataError(f"{path.name} must end in {', '.join(SUFFIXES)}, or be a folder with a folder for each class")
@@ -66,14 +61,10 @@ def is_csv(path: Path) -> bool:
     return path.is_file() and _FAMILIES.get(ending) == "csv"
 
 
-def head(path: Path, form: Form) -> Head:
+def head(path: Path, format: DocumentFormat) -> Head:
     """Return the columns of a file with the values in its first rows, at most `ROWS`.
 
     All columns have the same number of values. A missing value is None.
-
-    Args:
-        path: a csv, JSON or Parquet file.
-        form: how it is read.
 
     Raises:
         DataError: the file cannot be read, or has no rows.
@@ -84,64 +75,54 @@ def head(path: Path, form: Form) -> Head:
     size = _BYTES
     while True:
         if kind == "csv":
-            found, whole = _csv(path, form, size)
+            columns, complete = _csv(path, format, size)
         else:
-            data, whole = _begin(path, form, size, line=kind != "json")
-            streams.refuse_utf16(path.name, data, form.encoding)
-            found = _json(path, data, whole, form, kind)
+            data, complete = _begin(path, format, size, line=kind != "json")
+            streams.refuse_utf16(path.name, data, format.encoding)
+            columns = _json(path, data, complete, format, kind)
         # A first document longer than this prefix needs a longer one.
-        if any(found.values()) or whole:
+        if any(columns.values()) or complete:
             break
         if kind != "json":
-            form.check_record(f"{path.name}: the first line, or row,", size)
+            format.check_record(f"{path.name}: the first line, or row,", size)
         elif packing(path) is not None:
-            form.check_object(path.name, size)
-        size = min(8 * size, max(form.max_record_bytes, size) + 1) if kind != "json" else 8 * size
-    if not any(found.values()):
+            format.check_object(path.name, size)
+        size = min(8 * size, max(format.max_record_bytes, size) + 1) if kind != "json" else 8 * size
+    if not any(columns.values()):
         raise DataError(
             f"{path.name} has {'a header and ' if kind == 'csv' else ''}no rows", hint="give another --source"
         )
-    return found
+    return columns
 
 
-def csv_begin(path: Path, form: Form, size: int = _BYTES) -> tuple[Beginning, bool]:
-    """Return the beginning of a csv file, and whether it is the whole file.
+def csv_begin(path: Path, format: DocumentFormat, size: int = _BYTES) -> tuple[Beginning, bool]:
+    """Return the beginning of a csv file, of at least `size` bytes, and whether it is the complete file.
 
     Sizes are in bytes of the encoding that `streams.chunks` yields.
-
-    Args:
-        path: the file.
-        form: how it is read.
-        size: minimum number of bytes to read.
     """
-    data, whole = _begin(path, form, size)
-    streams.refuse_utf16(path.name, data, form.encoding)
-    return begin(path.name, data, whole, _given(form), ROWS), whole
+    data, complete = _begin(path, format, size)
+    streams.refuse_utf16(path.name, data, format.encoding)
+    return begin(path.name, data, complete, _given(format), ROWS), complete
 
 
-def sniffed(path: Path, form: Form) -> tuple[Form, list[str]]:
-    """Infer the format of a csv file where it is not specified. Other files leave the settings unchanged.
+def sniffed(path: Path, format: DocumentFormat) -> tuple[DocumentFormat, list[str]]:
+    """Infer the format of a csv file where it is not specified, and report it.
 
-    Args:
-        path: the file.
-        form: how it is read, as far as the user specified it.
-
-    Returns:
-        The completed settings, and messages that report what was inferred.
+    Other files leave the settings unchanged.
     """
     if family(path) != "csv":
-        return form, []
-    encoded, messages = sniff_encoding(_begin(path, replace(form, encoding="utf-8"))[0], form.csv)
-    form = replace(form, encoding=encoded.encoding)
-    data, whole = _begin(path, form)
-    named = [name for name in (form.text, form.label if form.labels else None) if name is not None]
-    found, more = sniff(data, whole, _given(form), numbered=named)
-    return replace(form, **found.csv_settings() | {"encoding": form.encoding}), messages + more
+        return format, []
+    encoded, messages = sniff_encoding(_begin(path, replace(format, encoding="utf-8"))[0], format.csv)
+    format = replace(format, encoding=encoded.encoding)
+    data, complete = _begin(path, format)
+    named = [name for name in (format.text, format.label if format.labels else None) if name is not None]
+    csv, inferred = sniff(data, complete, _given(format), numbered=named)
+    return replace(format, **csv.csv_settings() | {"encoding": format.encoding}), messages + inferred
 
 
-def _given(form: Form) -> CsvFormat:
+def _given(format: DocumentFormat) -> CsvFormat:
     """Return the csv format of the bytes that `streams.chunks` yields."""
-    return replace(form.csv, encoding=streams.given(form.encoding))
+    return replace(format.csv, encoding=streams.given(format.encoding))
 
 
 def _first(path: Path) -> bytes:
@@ -153,47 +134,47 @@ def _first(path: Path) -> bytes:
     return b""
 
 
-def _begin(path: Path, form: Form, least: int = _BYTES, line: bool = True) -> tuple[bytes, bool]:
+def _begin(path: Path, format: DocumentFormat, least: int = _BYTES, line: bool = True) -> tuple[bytes, bool]:
     """Return the first bytes of a file, and whether they are all of it. With `line`, include the whole first line."""
-    found: list[bytes] = []
+    chunks: list[bytes] = []
     size, ended = 0, not line
-    for chunk in streams.chunks(path, form.encoding):
+    for chunk in streams.chunks(path, format.encoding):
         if size >= least and ended:
-            return b"".join(found), False
-        found.append(chunk)
+            return b"".join(chunks), False
+        chunks.append(chunk)
         size += len(chunk)
-        ended = ended or b"\n" in chunk or size > form.max_record_bytes
-    return b"".join(found), True
+        ended = ended or b"\n" in chunk or size > format.max_record_bytes
+    return b"".join(chunks), True
 
 
-def _csv(path: Path, form: Form, size: int) -> tuple[Head, bool]:
-    found, whole = csv_begin(path, form, size)
-    if form.header is not False and any(is_value(name) for name in found.names):
-        raise no_header(path.name, found.names, *_NAMES)
+def _csv(path: Path, format: DocumentFormat, size: int) -> tuple[Head, bool]:
+    beginning, complete = csv_begin(path, format, size)
+    if format.header is not False and any(is_value(name) for name in beginning.names):
+        raise no_header(path.name, beginning.names, *_NAMES)
     columns = {
-        name: [row[place].strip() or None if place < len(row) else None for row in found.rows]
-        for place, name in enumerate(found.columns)
+        name: [row[column].strip() or None if column < len(row) else None for row in beginning.rows]
+        for column, name in enumerate(beginning.columns)
     }
-    return columns, whole
+    return columns, complete
 
 
-def nameless(name: str, few: Head) -> DataError:
+def nameless(name: str, columns: Head) -> DataError:
     """Return the error for a csv file without a header."""
-    return no_header(name, list(few), *_NAMES)
+    return no_header(name, list(columns), *_NAMES)
 
 
-def _json(path: Path, data: bytes, whole: bool, form: Form, kind: str) -> Head:
-    encoding = streams.given(form.encoding)
+def _json(path: Path, data: bytes, complete: bool, format: DocumentFormat, kind: str) -> Head:
+    encoding = streams.given(format.encoding)
     if kind == "json":
-        found = items(path.name, data.decode(encoding, errors="surrogateescape"), whole)
+        rows = items(path.name, data.decode(encoding, errors="surrogateescape"), complete)
     else:
         lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-        found = (
+        rows = (
             parsed_object(path.name, number, line, encoding)
-            for number, line in enumerate(lines if whole else lines[:-1], 1)
+            for number, line in enumerate(lines if complete else lines[:-1], 1)
             if line.strip()
         )
-    return table(found, ROWS)
+    return table(rows, ROWS)
 
 
 def _parquet(path: Path) -> Head:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from raysq.data.readers.streams import is_utf8
 from raysq.errors import DataError
-from raysq.text.readers.format import RANGE, Form
+from raysq.text.readers.format import RANGE, DocumentFormat
 from raysq.text.readers.layout import PARTS
 
 BOM = b"\xef\xbb\xbf"
@@ -20,8 +20,8 @@ _MOST = 20_000  # maximum documents of a table, for short documents
 class Documents:
     """Buffer of documents, as bytes, that are returned as one table when it is full."""
 
-    def __init__(self, form: Form) -> None:
-        self._form = form
+    def __init__(self, format: DocumentFormat) -> None:
+        self._form = format
         self._clear()
 
     def _clear(self) -> None:
@@ -37,13 +37,8 @@ class Documents:
         """Add a document.
 
         Args:
-            raw: bytes in the encoding of `form`, or None where the text is missing.
-            label: its label, or None.
+            raw: bytes in the encoding of `format`, or None where the text is missing.
             part: its split: 0 train, 1 test, 2 validation, -1 unspecified.
-            name: its id.
-
-        Returns:
-            Whether the table is full.
         """
         self._raw.append(raw)
         self._labels.append(label)
@@ -82,18 +77,16 @@ def table(
     label: pa.Array | None,
     part: pa.Array | int,
     ids: pa.Array,
-    form: Form,
+    format: DocumentFormat,
     ignored: int = 0,
     not_text: Sequence[str] = (),
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Return a table of documents, with its statistics.
 
     Args:
-        text: large_binary in the encoding of `form`, or large_string.
+        text: large_binary in the encoding of `format`, or large_string.
         label: large_string, null where missing, or None if there are no labels.
         part: split of each document, int8, or one number for all.
-        ids: large_string.
-        form: how documents are read.
         ignored: number of files that are not documents, for the statistics.
         not_text: names of files that hold no text, for the statistics.
     """
@@ -103,8 +96,8 @@ def table(
         text = pc.fill_null(text, pa.scalar(b"" if pa.types.is_large_binary(text.type) else "", text.type))
     undecodable: list[int] = []
     if pa.types.is_large_binary(text.type):
-        text, undecodable = _decoded(text, form)
-    if form.headers == "drop":
+        text, undecodable = _decoded(text, format)
+    if format.headers == "drop":
         text = pa.array([_body(value) for value in text.to_pylist()], pa.large_string())
     if label is None:
         label = pa.nulls(rows, pa.large_string())
@@ -113,7 +106,7 @@ def table(
     first = None
     if label.null_count:
         first = ids[pc.index(pc.is_null(label), True).as_py()].as_py()
-    note = {
+    stats = {
         "documents": rows,
         "undecodable": ids.take(pa.array(undecodable, pa.int64())).to_pylist(),
         "missing_text": missing_text,
@@ -122,7 +115,7 @@ def table(
         "ignored": ignored,
         "not_text": list(not_text),
     }
-    return pa.table({"text": text, "label": label, "part": part, "id": ids}), note
+    return pa.table({"text": text, "label": label, "part": part, "id": ids}), stats
 
 
 def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array:
@@ -132,8 +125,6 @@ def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array
 
     Args:
         values: labels. Bytes are text in `encoding`.
-        where: name of the column, for errors.
-        encoding: of bytes.
 
     Returns:
         large_string, null where the label is missing or empty.
@@ -156,46 +147,32 @@ def as_labels(values: pa.Array, where: str, encoding: str = "utf-8") -> pa.Array
 
 
 def as_parts(values: pa.Array, ids: pa.Array, column: str) -> pa.Array:
-    """Convert a column of split names to their codes, int8: 0 train, 1 test, 2 validation.
+    """Convert a column of split names to codes, int8: 0 train, 1 test, 2 validation.
 
-    Args:
-        values: split names.
-        ids: ids of the rows, for errors.
-        column: name of the column, for errors.
-
-    Raises:
-        DataError: unknown split name. The message names the row.
+    Raise a `DataError` that names a wrong row.
     """
     names = pc.utf8_lower(pc.fill_null(as_labels(values, column), ""))
-    place = pc.index_in(names, pa.array(list(PARTS), pa.large_string()))
-    if place.null_count:
-        row = pc.index(pc.is_null(place), True).as_py()
+    index = pc.index_in(names, pa.array(list(PARTS), pa.large_string()))
+    if index.null_count:
+        row = pc.index(pc.is_null(index), True).as_py()
         raise DataError(
             f"{ids[row].as_py()}: column {column!r} says {names[row].as_py()!r}, and train, val or test elsewhere; "
             f"mend the row, or rename the column if it says something else"
         )
-    return pa.array(list(PARTS.values()), pa.int8()).take(place)
+    return pa.array(list(PARTS.values()), pa.int8()).take(index)
 
 
 def numbered(name: str, numbers: np.ndarray) -> pa.Array:
-    """Return ids of rows, which join the file name and a number by a colon.
-
-    Args:
-        name: of the file.
-        numbers: integers of shape (rows,).
-
-    Returns:
-        large_string.
-    """
+    """Return ids of rows, which join the file name and a number by a colon."""
     text = pa.array(numbers, pa.int64()).cast(pa.large_string())
     return pc.binary_join_element_wise(
         pa.scalar(_printable(name), pa.large_string()), text, pa.scalar(":", pa.large_string())
     )
 
 
-def _decoded(raw: pa.Array | pa.ChunkedArray, form: Form) -> tuple[pa.Array | pa.ChunkedArray, list[int]]:
+def _decoded(raw: pa.Array | pa.ChunkedArray, format: DocumentFormat) -> tuple[pa.Array | pa.ChunkedArray, list[int]]:
     """Decode documents, and return the rows with bytes that are invalid in the encoding."""
-    if is_utf8(form.encoding):
+    if is_utf8(format.encoding):
         try:
             return raw.cast(pa.large_string()), []
         except pa.ArrowInvalid:
@@ -203,10 +180,10 @@ def _decoded(raw: pa.Array | pa.ChunkedArray, form: Form) -> tuple[pa.Array | pa
     texts, wrong = [], []
     for row, value in enumerate(raw.to_pylist()):
         try:
-            texts.append(value.decode(form.encoding))
+            texts.append(value.decode(format.encoding))
         except UnicodeDecodeError:
             wrong.append(row)
-            texts.append(value.decode(form.encoding, errors="replace"))
+            texts.append(value.decode(format.encoding, errors="replace"))
     return pa.array(texts, pa.large_string()), wrong
 
 
@@ -220,7 +197,7 @@ def _replaced(raw: pa.Array, encoding: str) -> pa.Array:
 
 def _body(text: str) -> str:
     """Return a post without its headers."""
-    ends = [place + len(gap) for gap in ("\n\n", "\r\n\r\n") if (place := text.find(gap)) >= 0]
+    ends = [position + len(gap) for gap in ("\n\n", "\r\n\r\n") if (position := text.find(gap)) >= 0]
     return text[min(ends) :] if ends else text
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from raysq.data.readers import streams
 from raysq.data.readers.files import open_file
 from raysq.text.readers import gutenberg
-from raysq.text.readers.format import RANGE, Form, Piece
+from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
 from raysq.text.readers.tables import BOM, Documents
 
 SUFFIXES = (".txt", ".txt.gz", ".text", ".text.gz")
@@ -25,7 +25,7 @@ SUFFIXES = (".txt", ".txt.gz", ".text", ".text.gz")
 _GAP = re.compile(rb"\n(?:[ \t\r]*\n)+")
 
 
-def plan(path: Path, form: Form) -> list[Piece]:
+def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     """Return the partitions of a file.
 
     They are ranges that end at paragraphs. There is one stream if the file is compressed, is in a multi-byte encoding
@@ -34,78 +34,77 @@ def plan(path: Path, form: Form) -> list[Piece]:
     size = path.stat().st_size
     if not size:
         return []
-    if form.whole or _packed(path) or not streams.plain(form.encoding):
-        return [Piece(str(path), "plain", size)]
-    pieces = []
+    if format.whole or _packed(path) or not streams.plain(format.encoding):
+        return [DocumentPartition(str(path), "plain", size)]
+    partitions = []
     with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         begin, end = gutenberg.body(data)
         line = data[:begin].count(b"\n")
         while begin < end:
             cut = _cut(data, begin, end)
-            pieces.append(Piece(str(path), "plain", cut - begin, begin=begin, end=cut, line=line))
+            partitions.append(DocumentPartition(str(path), "plain", cut - begin, begin=begin, end=cut, line=line))
             line += data[begin:cut].count(b"\n")
             begin = cut
-    return pieces
+    return partitions
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """Yield the documents of a partition: paragraphs, with the number of their first line as id, or the whole file."""
-    documents = Documents(replace(form, encoding=streams.given(form.encoding)))
+    documents = Documents(replace(format, encoding=streams.given(format.encoding)))
     with contextlib.closing(
-        streams.chunks(Path(piece.path), form.encoding, begin=piece.begin, end=piece.end)
+        streams.chunks(Path(partition.path), format.encoding, begin=partition.begin, end=partition.end)
     ) as stream:
-        if form.whole:
-            raw = b"".join(_all(stream, form, piece.name))
+        if format.whole:
+            raw = b"".join(_all(stream, format, partition.name))
             begin, end = gutenberg.body(raw)
-            documents.add(_line_ends(raw[begin:end]), None, piece.part, piece.name)
+            documents.add(_line_ends(raw[begin:end]), None, partition.part, partition.name)
             yield documents.take()
             return
-        line = piece.line + 1
-        for block in _blocks(stream) if piece.end is None else [b"".join(stream)]:
+        line = partition.line + 1
+        for block in _blocks(stream) if partition.end is None else [b"".join(stream)]:
             for paragraph, gap in _paragraphs(_line_ends(block)):
                 text = paragraph.lstrip(b"\n")
                 first = line + len(paragraph) - len(text)
-                if text.strip() and documents.add(text.rstrip(), None, piece.part, f"{piece.name}:{first}"):
+                if text.strip() and documents.add(text.rstrip(), None, partition.part, f"{partition.name}:{first}"):
                     yield documents.take()
                 line += paragraph.count(b"\n") + gap
     yield from documents.rest()
 
 
-def told(files: list[Path], form: Form) -> list[str]:
+def messages(files: list[Path], format: DocumentFormat) -> list[str]:
     """Return messages about text that is left out of files.
 
-    Raises:
-        DataError: a file begins as in another encoding.
+    Raise `DataError` for a file that begins in another encoding.
     """
-    found = []
+    books = []
     for path in files:
-        with contextlib.closing(streams.chunks(path, form.encoding)) as stream:
+        with contextlib.closing(streams.chunks(path, format.encoding)) as stream:
             begin = _first(stream, gutenberg.NEAR)
-        streams.refuse_utf16(path.name, begin, form.encoding)
+        streams.refuse_utf16(path.name, begin, format.encoding)
         if gutenberg.body(begin)[0]:
-            found.append(path.name)
-    if not found:
+            books.append(path.name)
+    if not books:
         return []
-    names = ", ".join(found[:5]) + (f", and {len(found) - 5:,} more" if len(found) > 5 else "")
+    names = ", ".join(books[:5]) + (f", and {len(books) - 5:,} more" if len(books) > 5 else "")
     return [f"Project Gutenberg's header and licence are left out of {names}"]
 
 
-def _all(stream: Iterator[bytes], form: Form, name: str) -> Iterator[bytes]:
+def _all(stream: Iterator[bytes], format: DocumentFormat, name: str) -> Iterator[bytes]:
     """Yield the chunks of a file that is one document, up to the size limit."""
     size = 0
     for chunk in stream:
         size += len(chunk)
-        form.check_record(name, size)
+        format.check_record(name, size)
         yield chunk
 
 
 def _paragraphs(block: bytes) -> Iterator[tuple[bytes, int]]:
     """Yield each paragraph, with the number of line ends between it and the next."""
-    place = 0
+    position = 0
     for gap in _GAP.finditer(block):
-        yield block[place : gap.start()], gap.group().count(b"\n")
-        place = gap.end()
-    yield block[place:], 0
+        yield block[position : gap.start()], gap.group().count(b"\n")
+        position = gap.end()
+    yield block[position:], 0
 
 
 def _packed(path: Path) -> bool:
@@ -127,22 +126,22 @@ def _cut(data: "bytes | mmap.mmap", begin: int, end: int) -> int:
     if most >= end:
         return end
     for sign in (b"\n", b"\r", b" "):
-        found = data.rfind(sign, least, most)
-        if found >= 0:
-            return found + 1
+        position = data.rfind(sign, least, most)
+        if position >= 0:
+            return position + 1
     while most > least and data[most] & 0xC0 == 0x80:  # inside a UTF-8 character
         most -= 1
     return most
 
 
 def _first(stream: Iterator[bytes], least: int) -> bytes:
-    found, size = [], 0
+    chunks, size = [], 0
     for chunk in stream:
-        found.append(chunk)
+        chunks.append(chunk)
         size += len(chunk)
         if size >= least:
             break
-    return b"".join(found)
+    return b"".join(chunks)
 
 
 def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
@@ -150,21 +149,21 @@ def _blocks(stream: Iterator[bytes]) -> Iterator[bytes]:
 
     The header becomes empty lines, so that line numbers do not change.
     """
-    held = _first(stream, gutenberg.NEAR).removeprefix(BOM)
-    begin = gutenberg.body(held)[0]
+    buffer = _first(stream, gutenberg.NEAR).removeprefix(BOM)
+    begin = gutenberg.body(buffer)[0]
     book = begin > 0
-    held = b"\n" * held.count(b"\n", 0, begin) + held[begin:]
+    buffer = b"\n" * buffer.count(b"\n", 0, begin) + buffer[begin:]
     ended = False
     while not ended:
-        more = _first(stream, 2 * RANGE)
-        held += more
-        ended = not more
+        added = _first(stream, 2 * RANGE)
+        buffer += added
+        ended = not added
         if book:
             # The end marker may be split between two chunks, so the whole buffer is searched.
-            stop = gutenberg.end(held)
+            stop = gutenberg.end(buffer)
             if stop is not None:
-                held, ended = held[:stop], True
-        while len(held) > 2 * RANGE or (ended and held):
-            cut = _cut(held, 0, len(held))
-            yield held[:cut]
-            held = held[cut:]
+                buffer, ended = buffer[:stop], True
+        while len(buffer) > 2 * RANGE or (ended and buffer):
+            cut = _cut(buffer, 0, len(buffer))
+            yield buffer[:cut]
+            buffer = buffer[cut:]

@@ -10,42 +10,42 @@ from raysq.data.filetree import Tree
 from raysq.data.readers import streams
 from raysq.data.readers.files import read_file
 from raysq.text.readers import layout
-from raysq.text.readers.format import RANGE, Form, Piece
+from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
 from raysq.text.readers.tables import Documents
 
 _MOST = 4000  # maximum files of a partition
 
 
-def plan(path: Path, tree: Tree, form: Form) -> list[Piece]:
+def partition(path: Path, tree: Tree, format: DocumentFormat) -> list[DocumentPartition]:
     """Return the partitions of a folder tree: some thousand files each, in the order of their names."""
-    found = layout.find(file.name for file in tree.files)
-    if not form.labels:
-        found = layout.for_predictions(found)
-    pieces: list[Piece] = []
+    where = layout.find(file.name for file in tree.files)
+    if not format.labels:
+        where = layout.for_predictions(where)
+    partitions: list[DocumentPartition] = []
     names: list[str] = []
     size = 0
     for file in tree.files:
-        if found.place(file.name) is None:
+        if where.locate(file.name) is None:
             continue
         if names and (len(names) >= _MOST or size + file.size > RANGE):
-            pieces.append(Piece(str(path), "tree", size, layout=found, names=tuple(names)))
+            partitions.append(DocumentPartition(str(path), "tree", size, layout=where, names=tuple(names)))
             names, size = [], 0
         names.append(file.name)
         size += file.size
     if names:
-        pieces.append(Piece(str(path), "tree", size, layout=found, names=tuple(names)))
-    return pieces
+        partitions.append(DocumentPartition(str(path), "tree", size, layout=where, names=tuple(names)))
+    return partitions
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
     """Yield the documents of a partition."""
-    assert piece.layout is not None
-    documents = Documents(form)
-    for name in piece.names:
-        placed = piece.layout.place(name)
+    assert partition.layout is not None
+    documents = Documents(format)
+    for name in partition.names:
+        placed = partition.layout.locate(name)
         assert placed is not None
-        raw = read_file(f"{piece.path}/{name}", name, form.check_record)
-        if not streams.is_text(name, raw, form.encoding):
+        raw = read_file(f"{partition.path}/{name}", name, format.check_record)
+        if not streams.is_text(name, raw, format.encoding):
             documents.skip(name)
         elif documents.add(raw, *placed):
             yield documents.take()

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from raysq.data.readers.json import cell, flat, is_whole
+from raysq.data.readers.json import cell, flat, is_columnar
 from raysq.errors import DataError
-from raysq.text.readers import Form, infer, plan, read
+from raysq.text.readers import DocumentFormat, infer, partition, read
 
 TEXTS = ["one, two", "zwei \u201edrei\u201c", "", "line\nbreak"] * 5
 LABELS = ["pos", "neg"] * 10
@@ -19,8 +19,8 @@ FRAME = pandas.DataFrame({"text": TEXTS, "label": LABELS})
 
 def everything(path, **columns):
     """Texts, labels and ids of a file, its columns found where they are not given."""
-    form = infer([path], Form(**columns))[0]
-    tables = [table for piece in plan([path], form) for table, _ in read(piece, form)]
+    form = infer([path], DocumentFormat(**columns))[0]
+    tables = [table for part in partition([path], form) for table, _ in read(part, form)]
     return [pa.concat_tables(tables).column(name).to_pylist() for name in ("text", "label", "id")]
 
 
@@ -60,16 +60,16 @@ def test_a_table_longer_than_what_is_looked_at(tmp_path):
 def test_what_is_no_table_is_told(tmp_path, value, said):
     (tmp_path / "x.json").write_text(json.dumps(value, indent=2))
     with pytest.raises(DataError, match=said):
-        infer([tmp_path / "x.json"], Form())
+        infer([tmp_path / "x.json"], DocumentFormat())
 
 
 def test_an_object_a_line_is_no_table(tmp_path):
     lines = [json.dumps({"text": text, "label": label}) for text, label in zip(TEXTS, LABELS, strict=True)]
     (tmp_path / "x.json").write_text("\n".join(lines))
     assert everything(tmp_path / "x.json")[:2] == [TEXTS, LABELS]
-    assert not is_whole(b'{"spans": [1], "text": "a"}\n{"spans": [2], "text": "b"}\n', True)
-    assert not is_whole(b'{"translation": {"en": "a", "fr": "b"}}\n', True)
-    assert is_whole(b'{\n "text": ["a"],\n', False) and is_whole(b'{"text": ["a", "b', False)
+    assert not is_columnar(b'{"spans": [1], "text": "a"}\n{"spans": [2], "text": "b"}\n', True)
+    assert not is_columnar(b'{"translation": {"en": "a", "fr": "b"}}\n', True)
+    assert is_columnar(b'{\n "text": ["a"],\n', False) and is_columnar(b'{"text": ["a", "b', False)
     (tmp_path / "broken.json").write_text('{"text": "a", "label": "x"}\n{"text": "b", "label"\n')
     with pytest.raises(DataError, match=r"broken\.json, line 2 is not JSON .*each line must hold one object"):
         everything(tmp_path / "broken.json")
@@ -91,7 +91,7 @@ def test_columns_inside_of_objects(tmp_path, name):
         if name == "slow.jsonl":  # labels of several types, which Arrow does not read
             rows[7]["doc"]["meta"]["label"] = 3
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    form = infer([path], Form())[0]
+    form = infer([path], DocumentFormat())[0]
     assert (form.text, form.label) == ("doc.text", "doc.meta.label")
     texts, labels, _ = everything(path)
     assert texts == [f"text {number}" for number in range(30)]

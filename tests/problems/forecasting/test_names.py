@@ -22,7 +22,7 @@ def test_targets_may_have_the_names_of_what_stands_beside_them():
     settings = {"targets": ",".join(names), "id": "id", "lookback": 24, "horizon": "1h,3h"}
     data = raysq.prepare("forecast", frame(), settings=settings, name="d", quiet=True)
     assert data.columns == ("time", "time_value", *names[1:])
-    assert "time is kept as time_value" in data.manifest.preparation["told"]
+    assert "time is kept as time_value" in data.manifest.preparation["messages"]
     run = raysq.train("forecast", data="d", model="baseline", name="run")
     lines = remarks(run.config.metadata, run.config.make_problem().settings)
     assert "predictions have the from of a forecast as 'forecast_from': a column of the data is called 'from'" in lines

@@ -524,7 +524,7 @@ def test_several_series_through_the_pipeline(cluster, tmp_path, capsys):
     assert call("--source", path, "--id", "shop", "--json") == 0
     result = json.loads(capsys.readouterr().out)
     assert result["settings"] == {"targets": "v"}
-    assert "target: v, the only column of values" in result["told"]
+    assert "target: v, the only column of values" in result["messages"]
     assert [series["id"] for series in result["report"]["series"]] == ["b", "a"]
     data = find_dataset("forecast")
     assert data.column("v").slice(0, 1200).tolist() == 2 * list(range(600))

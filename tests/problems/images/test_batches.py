@@ -44,7 +44,7 @@ def test_splits(dataset):
     splits = ImageSettings(val="45").open(dataset)
     assert [len(splits[name]) for name in ("train", "val", "test")] == [135, 45, 60]
     assert set(splits["test"].rows) == set(range(180, 240))
-    last = ImageSettings(val="0.1", pick="last").open(dataset)
+    last = ImageSettings(val="0.1", val_selection="last").open(dataset)
     assert last["val"].rows.tolist() == list(range(162, 180))
     few = ImageSettings(val="45", train_samples=20).open(dataset)
     assert len(few["train"]) == 20 and np.array_equal(few["val"].rows, splits["val"].rows)
@@ -79,7 +79,7 @@ def test_images_that_stand_in_two_splits_are_told(tmp_path):
     test = np.concatenate([pixels[:7], marks(20, seed=1)[0]])
     np.savez(tmp_path / "x.npz", x_train=pixels, y_train=labels, x_test=test, y_test=np.arange(27) % 3)
     dataset = make_dataset(tmp_path / "x.npz", tmp_path / "out")
-    settings = ImageSettings(val="20", pick="last")
+    settings = ImageSettings(val="20", val_selection="last")
     facts = PROBLEM.make_metadata(dataset, settings)
     assert facts["shared"] == {"val": 0, "test": 7}
     assert "7 test images are also among those to train on, pixel for pixel" in PROBLEM(settings, facts).describe()

@@ -1,4 +1,4 @@
-"""Csv files of pixels: with names and without, labels first or last, and other values of white than 255."""
+"""Csv files of pixels: with names and without, labels first or last, and other values of max_pixel than 255."""
 
 import gzip
 
@@ -47,8 +47,8 @@ def test_a_csv_without_names_has_its_labels_first_or_last(tmp_path):
         found = make_dataset(tmp_path / name, tmp_path / f"out-{name}-{len(said)}", **said)
         assert np.array_equal(pixels_of(found)[..., 0], pixels), name
         assert labels_of(found) == [str(label) for label in labels]
-        assert any("white=15 scales pixels" in line for line in validation.describe(found.manifest.report))
-    scaled = make_dataset(tmp_path / "x.csv", tmp_path / "scaled", white=15)
+        assert any("max_pixel=15 scales pixels" in line for line in validation.describe(found.manifest.report))
+    scaled = make_dataset(tmp_path / "x.csv", tmp_path / "scaled", max_pixel=15)
     assert np.array_equal(pixels_of(scaled)[..., 0], pixels * 17)
     remarks = validation.describe(scaled.manifest.report)
     without = {name: value for name, value in scaled.manifest.report.items() if name != "brightest"}
@@ -57,28 +57,28 @@ def test_a_csv_without_names_has_its_labels_first_or_last(tmp_path):
         [*(f"{one / 16:g}" for one in image.ravel()), str(label)] for image, label in zip(pixels, labels, strict=True)
     ]
     (tmp_path / "fractions.csv").write_text("\n".join(map(",".join, rows)) + "\n")
-    found = make_dataset(tmp_path / "fractions.csv", tmp_path / "fractions", white=1)
+    found = make_dataset(tmp_path / "fractions.csv", tmp_path / "fractions", max_pixel=1)
     assert np.array_equal(pixels_of(found)[..., 0], np.rint(pixels / 16 * 255))
     for name, settings, message in (
         ("x.csv", {"label": "kind"}, "no column 'kind': there are 65, without names: give the number of one"),
         ("named.csv", {"label": "kind"}, "no column 'kind': there are 65, the first are p0"),
         ("named.csv", {}, "no column of labels named label.* --label NAME names it"),
-        ("x.csv", {"white": 9}, "must hold numbers from 0 to 9, as white=9 says"),
+        ("x.csv", {"max_pixel": 9}, "must hold numbers from 0 to 9, as max_pixel=9 says"),
     ):
         with pytest.raises(DataError, match=message):
             make_dataset(tmp_path / name, tmp_path / "bad", **settings)
     (tmp_path / "nothing.csv.gz").write_bytes(gzip.compress(b""))
     with pytest.raises(DataError, match="nothing.csv.gz is empty"):
         make_dataset(tmp_path / "nothing.csv.gz", tmp_path / "bad")
-    with pytest.raises(UsageError, match="white must be the value of a white pixel"):
-        make_dataset(tmp_path / "x.csv", tmp_path / "bad", white=0)
+    with pytest.raises(UsageError, match="max_pixel must be the value of a white pixel"):
+        make_dataset(tmp_path / "x.csv", tmp_path / "bad", max_pixel=0)
     with pytest.raises(DataError, match="is no csv file.* leave out --label"):
         make_dataset(write_npz(tmp_path / "x.npz"), tmp_path / "bad", label="digit")
 
 
 def test_settings_that_came_later_change_no_fingerprint():
-    assert not {"label", "white"} & ImagePreprocessor().to_config().keys()
-    assert {"label", "white"} <= ImagePreprocessor(label="65", white=16).to_config().keys()
+    assert not {"label", "max_pixel"} & ImagePreprocessor().to_config().keys()
+    assert {"label", "max_pixel"} <= ImagePreprocessor(label="65", max_pixel=16).to_config().keys()
 
 
 def test_a_csv_of_pixels_however_it_is_written(tmp_path):

@@ -40,7 +40,7 @@ def test_a_table_names_the_images_and_their_classes(tmp_path, files, rows, heade
     assert ids_of(found) == [f"{files}{number}.png" for number in range(12)]
     assert labels_of(found) == LABELS
     assert np.array_equal(pixels_of(found)[..., 0], np.stack([picture(number) for number in range(12)]))
-    told = found.manifest.preparation["told"]
+    told = found.manifest.preparation["messages"]
     assert any("labels.csv" in line and "names the images" in line for line in told)
     assert "left out, as they are no images by their names: notes.txt" in told
     assert "left out, as they are hidden or written by the system: .DS_Store" in told
@@ -69,11 +69,13 @@ def test_a_table_and_a_folder_that_disagree(tmp_path):
         make_dataset(folder, tmp_path / "out")
     found = make_dataset(folder, tmp_path / "out", damaged="drop")
     assert found.rows == 12
-    assert "left out, as there are no such images: labels.csv:14 (gone.png)" in found.manifest.preparation["told"]
+    assert "left out, as there are no such images: labels.csv:14 (gone.png)" in found.manifest.preparation["messages"]
     fewer = write_tree(tmp_path / "fewer", {**pictures("img/"), "labels.csv": table(rows[:10])})
     found = make_dataset(fewer, tmp_path / "fewer-out")
     assert found.rows == 10
-    assert "left out, as labels.csv does not name them: img/10.png, img/11.png" in found.manifest.preparation["told"]
+    assert (
+        "left out, as labels.csv does not name them: img/10.png, img/11.png" in found.manifest.preparation["messages"]
+    )
     twice = write_tree(tmp_path / "twice", {**pictures("img/"), "labels.csv": table([*rows, ("0.png", "cat")])})
     with pytest.raises(DataError, match=r"labels\.csv:14 names 0\.png again, with another class"):
         make_dataset(twice, tmp_path / "twice-out")
@@ -91,7 +93,7 @@ def test_folders_of_classes_say_more_than_a_table(tmp_path):
     folder = write_tree(tmp_path / "set", {**files, "meta.csv": table(rows, "file,label,size")})
     found = make_dataset(folder, tmp_path / "out")
     assert found.manifest.report["classes"] == ["one", "two"]
-    assert "left out, as they are no images by their names: meta.csv" in found.manifest.preparation["told"]
+    assert "left out, as they are no images by their names: meta.csv" in found.manifest.preparation["messages"]
     assert make_dataset(folder, tmp_path / "named", label="label").manifest.report["classes"] == ["cat", "dog"]
     with pytest.raises(DataError, match=r"meta\.csv has no column 'kind'|no table in it names its images"):
         make_dataset(folder, tmp_path / "wrong", label="kind")

@@ -182,7 +182,7 @@ def test_batches_of_cifar(tmp_path, protocol):
         assert found.manifest.report["classes"] == ["plane", "car", "bird"]
         assert labels_of(found) == ["plane", "car", "bird"] * 6
         assert found.column("part").slice(0, 18).tolist() == [0] * 12 + [1] * 6
-        told = " ".join(found.manifest.preparation["told"])
+        told = " ".join(found.manifest.preparation["messages"])
         assert "data_batch_3, data_batch_4, data_batch_5 are not there: 20,000 of 50,000 images" in told
 
 

@@ -18,7 +18,7 @@ def runs(tmp_path_factory):
         raysq.prepare("text", "sample:400", name="words", quiet=True)
         raysq.prepare("text", "sample:60", name="chars", settings={"level": "char"}, quiet=True)
         small = {"embedding": 16, "units": 24, "maxlen": 16, "dropout": 0.0, "learning_rate": 0.02, "xla": "false"}
-        every = {**small, "positions": "every", "epochs": 5}
+        every = {**small, "sequence_targets": True, "epochs": 5}
         yield {
             "every": raysq.train("text", data="words", model="lstm_every", settings=every, name="every"),
             "last": raysq.train("text", data="words", settings={**small, "epochs": 1, "batch_size": 256}, name="last"),

@@ -27,7 +27,7 @@ def plainly(dataset, settings, name):
         ids = [START, *(terms.get(word, UNKNOWN) for word in spoken(dataset)[row]), END]
         if len(ids) == 2:
             continue
-        if settings.every:
+        if settings.sequence_targets:
             for low in range(0, len(ids) - 1, settings.maxlen):
                 x, y = ids[:-1][low : low + settings.maxlen], ids[1:][low : low + settings.maxlen]
                 xs.append(x + [0] * (settings.maxlen - len(x)))
@@ -40,11 +40,15 @@ def plainly(dataset, settings, name):
     return np.array(xs), np.array(ys)
 
 
-@pytest.mark.parametrize("positions", ["last", "every"])
+@pytest.mark.parametrize("sequence_targets", [False, True])
 @pytest.mark.parametrize("maxlen", [1, 4, 30])
-@pytest.mark.parametrize("more", [{}, {"min_count": 1}, {"max_features": FIRST + 3}, {"pick": "last", "val": "3"}])
-def test_batches_are_those_of_a_plain_loop(dataset, positions, maxlen, more):
-    settings = LanguageModelingSettings(**{"maxlen": maxlen, "positions": positions, "val": "0.2", **more})
+@pytest.mark.parametrize(
+    "more", [{}, {"min_count": 1}, {"max_features": FIRST + 3}, {"val_selection": "last", "val": "3"}]
+)
+def test_batches_are_those_of_a_plain_loop(dataset, sequence_targets, maxlen, more):
+    settings = LanguageModelingSettings(
+        **{"maxlen": maxlen, "sequence_targets": sequence_targets, "val": "0.2", **more}
+    )
     for name, examples in settings.open(dataset).items():
         x, y = plainly(dataset, settings, name)
         assert len(examples) == len(x) > 0
@@ -53,7 +57,7 @@ def test_batches_are_those_of_a_plain_loop(dataset, positions, maxlen, more):
             mine, theirs = examples.gather(order, arrays, lambda array, at: array.take(at))
             np.testing.assert_array_equal(mine, x[order])
             assert mine.dtype == np.int32
-            if settings.every:
+            if settings.sequence_targets:
                 np.testing.assert_array_equal(theirs[..., 0], y[order])
                 np.testing.assert_allclose(theirs[..., 1], (y[order] > 0) * len(x) / (y > 0).sum(), rtol=1e-6)
             else:

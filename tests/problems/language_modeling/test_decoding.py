@@ -14,7 +14,7 @@ from raysq.problems.language_modeling.settings import LanguageModelingSettings
 from .corpus import prepared
 
 WIDTH = 6
-EVERY = LanguageModelingSettings(maxlen=WIDTH, positions="every")
+EVERY = LanguageModelingSettings(maxlen=WIDTH, sequence_targets=True)
 
 
 def chain(*recurrent):

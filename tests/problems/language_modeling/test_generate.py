@@ -103,7 +103,7 @@ def test_the_choice_is_a_draw_from_the_softmax():
 
 
 def test_windows_keep_the_last_words():
-    settings = LanguageModelingSettings(maxlen=4, positions="every")
+    settings = LanguageModelingSettings(maxlen=4, sequence_targets=True)
     left = windows([np.array([], np.int32), np.array([7, 8]), np.arange(5, 12)], settings)
     assert left.tolist() == [[0, 0, 0, START], [0, START, 7, 8], [8, 9, 10, 11]]
     x, places = fitted(left, settings)

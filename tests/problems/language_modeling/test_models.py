@@ -17,17 +17,17 @@ def told(tmp_path_factory):
     return lambda **settings: LanguageModelingSettings(maxlen=6, **settings).inputs(dataset)
 
 
-@pytest.mark.parametrize("positions", ["last", "every"])
+@pytest.mark.parametrize("sequence_targets", [False, True])
 @pytest.mark.parametrize("stacked", [1, 2])
-def test_the_portable_model_has_the_same_weights_and_predictions(told, positions, stacked):
-    inputs = told(positions=positions)
+def test_the_portable_model_has_the_same_weights_and_predictions(told, sequence_targets, stacked):
+    inputs = told(sequence_targets=sequence_targets)
     settings = {"embedding": 5, "units": 7, "layers": stacked, "dropout": 0.2}
     model = models.lstm(inputs, **settings)
     portable = layers.to_keras(model)
     assert [one.shape for one in portable.weights] == [one.shape for one in model.weights]
     x = np.random.RandomState(0).randint(0, inputs.outputs, (3, 6)).astype(np.int32)
     found = model(x)
-    assert found.shape == ((3, 6, inputs.outputs) if positions == "every" else (3, inputs.outputs))
+    assert found.shape == ((3, 6, inputs.outputs) if sequence_targets else (3, inputs.outputs))
     np.testing.assert_allclose(np.sum(found, -1), 1, atol=1e-5)
     np.testing.assert_allclose(portable(x), found, atol=1e-5)
 
@@ -44,7 +44,7 @@ def test_the_sizes_are_those_of_the_tutorial(told):
     [
         (lambda told: models.lstm(told(), units=0), "units must be at least 1, received 0"),
         (lambda told: models.lstm(told(), dropout=1.0), "dropout must be at least 0 and below 1, received 1.0"),
-        (lambda told: models.baseline(told(positions="every")), "set positions=last"),
+        (lambda told: models.baseline(told(sequence_targets=True)), "set sequence_targets=false"),
     ],
 )
 def test_what_does_not_fit_is_refused(told, build, message):

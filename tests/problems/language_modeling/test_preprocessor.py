@@ -29,7 +29,7 @@ def test_a_text_without_capitals_is_parted_and_told(tmp_path):
     assert dataset.rows == 60
     assert dataset.manifest.preparation["settings"]["starts"] == "any"
     said = "sentences: no capital letters follow full stops, so that small ones begin sentences too"
-    assert f"{said} (--set starts=capital changes it)" in dataset.manifest.preparation["told"]
+    assert f"{said} (--set starts=capital changes it)" in dataset.manifest.preparation["messages"]
     kept = raysq.prepare("text", tmp_path / "low.txt", settings={"starts": "capital", "test": 0.0}, quiet=True)
     assert kept.rows == 1
 
@@ -43,9 +43,9 @@ def test_a_text_that_is_one_sentence_says_what_parts_it(tmp_path):
     assert "--test" not in str(caught.value)
     dataset = raysq.prepare("text", tmp_path / "thai.txt", settings={"test": 0.0}, quiet=True)
     assert any(re.match(said, line) for line in describe(dataset.manifest.report))
-    assert any("of a script without spaces between words" in line for line in dataset.manifest.preparation["told"])
+    assert any("of a script without spaces between words" in line for line in dataset.manifest.preparation["messages"])
     lines = raysq.prepare("text", tmp_path / "thai.txt", settings={"level": "char", "cut": 100}, quiet=True)
-    assert lines.rows > 10 and not any("script" in line for line in lines.manifest.preparation["told"])
+    assert lines.rows > 10 and not any("script" in line for line in lines.manifest.preparation["messages"])
 
 
 def test_characters_keep_everything(tmp_path):
@@ -62,12 +62,12 @@ def test_no_sentence_lies_on_two_sides_however_it_is_written(tmp_path):
         said.append(" ".join(chosen).capitalize() + random.choice([".", "!", "?"]))
         said.append("\u201c" + " ".join(chosen).upper() + ".\u201d")
     dataset = prepared(tmp_path, " ".join(said), shard_rows=64)
-    for pick in ("hash", "first", "last"):
-        split = sentences(dataset, LanguageModelingSettings(val="0.2", pick=pick)).split
+    for val_selection in ("hash", "first", "last"):
+        split = sentences(dataset, LanguageModelingSettings(val="0.2", val_selection=val_selection)).split
         rows = spoken(dataset)
         sides = [{tuple(rows[row]) for row in getattr(split, name).tolist()} for name in SPLITS]
         assert all(sides) and not (
-            sides[0] & sides[1] or sides[0] & sides[2] or (pick == "hash" and sides[1] & sides[2])
+            sides[0] & sides[1] or sides[0] & sides[2] or (val_selection == "hash" and sides[1] & sides[2])
         )
 
 

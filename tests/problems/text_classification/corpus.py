@@ -53,7 +53,7 @@ def write_corpus(
     found: Sequence[Document] | None = None,
     *,
     shard_rows: int = 64,
-    counted: str = "train",
+    vocabulary_from: str = "train",
     vectors: int = 0,
     excerpt: int = 400,
     **settings,
@@ -64,7 +64,7 @@ def write_corpus(
         directory: of the data set.
         found: the documents; those of `documents()` when None.
         shard_rows: rows of a shard.
-        counted: documents that the vocabulary counts.
+        vocabulary_from: documents that the vocabulary counts.
         vectors: dimension of made word vectors for every other word; 0 for none.
         excerpt: characters of the text that are kept.
         settings: of the preparation, as its manifest names them.
@@ -73,7 +73,7 @@ def write_corpus(
     counts: Counter = Counter()
     holding: Counter = Counter()
     for one in found:
-        if one.part == 0 or counted == "all":
+        if one.part == 0 or vocabulary_from == "all":
             counts.update(one.words)
             holding.update(set(one.words))
     words = sorted(counts, key=lambda word: -counts[word])  # stable: ties in order of first appearance
@@ -147,9 +147,12 @@ def write_corpus(
             shard_rows=shard_rows,
             shards=shards,
             source={"label": "made", "synthetic": True, "files": []},
-            preparation={"version": 1, "settings": {"counted": counted, "excerpt": excerpt, **settings}},
+            preparation={
+                "version": 1,
+                "settings": {"vocabulary_from": vocabulary_from, "excerpt": excerpt, **settings},
+            },
             report=report,
-            fingerprint=f"made-{zlib.crc32(repr(found).encode())}-{counted}-{vectors}",
+            fingerprint=f"made-{zlib.crc32(repr(found).encode())}-{vocabulary_from}-{vectors}",
             extras=extras,
         ),
     )

@@ -41,7 +41,7 @@ def test_bags_equal_the_tokenizers_matrix(corpus, vectorization):
 
     made = documents()
     settings = TextClassificationSettings(
-        marks=False, max_features=40, vectorization=vectorization, val="50", pick="first"
+        special_tokens=False, max_features=40, vectorization=vectorization, val="50", val_selection="first"
     )
     texts = settings.open(corpus)
     tokenizer = Tokenizer(num_words=40, filters="")
@@ -88,7 +88,7 @@ def test_a_batch_is_as_wide_as_its_widest(corpus):
 def test_runs_of_words_are_ranked_together(corpus, longest):
     made = documents()
     settings = TextClassificationSettings(
-        marks=False, max_features=300, vectorization="count", ngrams=longest, val="0.3"
+        special_tokens=False, max_features=300, vectorization="count", ngrams=longest, val="0.3"
     )
     texts = settings.open(corpus)
     counts: Counter = Counter()
@@ -116,7 +116,9 @@ def test_runs_of_words_are_ranked_together(corpus, longest):
 def test_a_run_does_not_reach_into_the_next_document(tmp_path):
     made = [Document(words, label) for words, label in ((("a", "b"), "x"), (("c",), "y"), ((), "x"), (("a", "b"), "y"))]
     dataset = write_corpus(tmp_path / "made", made)
-    settings = TextClassificationSettings(marks=False, vectorization="multi_hot", ngrams=3, val="1", pick="last")
+    settings = TextClassificationSettings(
+        special_tokens=False, vectorization="multi_hot", ngrams=3, val="1", val_selection="last"
+    )
     assert assets.write(dataset, settings)["vocabulary.txt"] == b"a\na b\nb\nc\n"
 
 

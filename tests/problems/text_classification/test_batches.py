@@ -37,12 +37,12 @@ def tokenizer_ids(ranks, num_words):
     return [rank for rank in ranks if rank < num_words]
 
 
-@pytest.mark.parametrize("marks", [True, False])
-def test_sequences_equal_kerass(corpus, marks):
+@pytest.mark.parametrize("special_tokens", [True, False])
+def test_sequences_equal_kerass(corpus, special_tokens):
     from keras.utils import pad_sequences
 
     tokens, rows = corpus.ragged("tokens"), range(corpus.rows)
-    ids = [(imdb_ids if marks else tokenizer_ids)((tokens.row(row) + 1).tolist(), 40) for row in rows]
+    ids = [(imdb_ids if special_tokens else tokenizer_ids)((tokens.row(row) + 1).tolist(), 40) for row in rows]
     for maxlen, truncation, padding, turned in itertools.product((1, 7, 60), ("pre", "post"), ("pre", "post"), (0, 1)):
         settings = TextClassificationSettings(
             max_features=40,
@@ -50,7 +50,7 @@ def test_sequences_equal_kerass(corpus, marks):
             truncation=truncation,
             padding=padding,
             reversed=bool(turned),
-            marks=marks,
+            special_tokens=special_tokens,
             vocabulary="prepared",
         )
         given = [one[::-1] if turned else one for one in ids]
@@ -66,11 +66,11 @@ def test_sequences_equal_kerass(corpus, marks):
     "values",
     [
         {},
-        {"marks": False, "padding": "post"},
+        {"special_tokens": False, "padding": "post"},
         {"reversed": True, "truncation": "post"},
         {"hashing": 50},
         {"vectorization": "multi_hot"},
-        {"vectorization": "tfidf", "marks": False},
+        {"vectorization": "tfidf", "special_tokens": False},
         {"vectorization": "count", "ngrams": 3},
         {"vectorization": "multi_hot", "ngrams": 2, "hashing": 500},
     ],
@@ -114,16 +114,18 @@ def test_words_are_ranked_by_the_training_documents(tmp_path):
     made = [Document(("a", "b", "a", "c"), "x"), Document(("d", "d", "d", "b", "b"), "y"), Document(("c", "b"), "x")]
     dataset = write_corpus(tmp_path / "made", [*made, Document(("e", "a", "z"), "y", 1)])
     # Prepared, in order: b (4), d (3), a and c (2). Of the documents after the first: b, d, c.
-    first = TextClassificationSettings(val="1", pick="first", maxlen=5, marks=False)
+    first = TextClassificationSettings(val="1", val_selection="first", maxlen=5, special_tokens=False)
     assert assets.write(dataset, first)["vocabulary.txt"] == b"b\nd\nc\n", "a is in no training document"
     x, _ = batch(first.open(dataset)["val"])
     assert x.tolist() == [[0, 0, 0, 1, 3]], "unknown words are left out"
-    x, _ = batch(TextClassificationSettings(val="1", pick="first", maxlen=5).open(dataset)["val"])
+    x, _ = batch(TextClassificationSettings(val="1", val_selection="first", maxlen=5).open(dataset)["val"])
     assert x.tolist() == [[1, 2, 4, 2, 6]], "or have the mark"
-    x, _ = batch(TextClassificationSettings(val="1", pick="first", maxlen=5).open(dataset)["test"])
+    x, _ = batch(TextClassificationSettings(val="1", val_selection="first", maxlen=5).open(dataset)["test"])
     assert x.tolist() == [[0, 1, 2, 2, 2]]
     assert first.inputs(dataset).extra["features"] == 4, "no more ids than there are words"
-    published = TextClassificationSettings(val="1", pick="first", maxlen=5, vocabulary="prepared", max_features=6)
+    published = TextClassificationSettings(
+        val="1", val_selection="first", maxlen=5, vocabulary="prepared", max_features=6
+    )
     assert assets.write(dataset, published)["vocabulary.txt"] == b"b\nd\n"
     x, _ = batch(published.open(dataset)["val"])
     assert x.tolist() == [[1, 2, 4, 2, 2]]
@@ -133,11 +135,11 @@ def test_words_are_ranked_by_the_training_documents(tmp_path):
     "values",
     [
         {},
-        {"marks": False, "max_features": 20},
+        {"special_tokens": False, "max_features": 20},
         {"vocabulary": "prepared", "reversed": True},
         {"hashing": 70},
         {"vectorization": "count"},
-        {"vectorization": "multi_hot", "ngrams": 3, "marks": False},
+        {"vectorization": "multi_hot", "ngrams": 3, "special_tokens": False},
         {"vectorization": "freq", "ngrams": 2, "hashing": 900},
     ],
     ids=str,
@@ -149,7 +151,7 @@ def test_predictions_see_what_training_saw(tmp_path, values):
     made = documents(120, tests=30) + [
         Document(tuple(odd[place] for place in random.randint(0, len(odd), 30)), "pos") for _ in range(8)
     ]
-    dataset = write_corpus(tmp_path / "made", made, counted="all")
+    dataset = write_corpus(tmp_path / "made", made, vocabulary_from="all")
     settings = TextClassificationSettings(**{"max_features": 90, "maxlen": 15, **values})
     texts = settings.open(dataset)
     folder = tmp_path / "assets"
@@ -216,10 +218,12 @@ def test_inputs_say_what_builders_need(tmp_path):
 def test_documents_without_words(tmp_path):
     empty = [Document((), label) for label in ("x", "y") * 4]
     with pytest.raises(DataError, match="have no words"):
-        TextClassificationSettings(pick="first").inputs(write_corpus(tmp_path / "empty", empty))
+        TextClassificationSettings(val_selection="first").inputs(write_corpus(tmp_path / "empty", empty))
     dataset = write_corpus(tmp_path / "made", [*documents(20, tests=0), *empty])
     for vectorization, shape in (("sequence", (8,)), ("multi_hot", (1,)), ("count", (2, 1))):
-        settings = TextClassificationSettings(marks=False, maxlen=8, vectorization=vectorization, val="4", pick="last")
+        settings = TextClassificationSettings(
+            special_tokens=False, maxlen=8, vectorization=vectorization, val="4", val_selection="last"
+        )
         texts = settings.open(dataset)["val"]
         for way in TAKE:
             x, _ = batch(texts, way)
@@ -230,7 +234,7 @@ def test_documents_without_words(tmp_path):
     ("values", "message"),
     [
         ({"max_features": 4}, "max_features must be at least 5"),
-        ({"marks": False, "max_features": 1}, "max_features must be at least 2"),
+        ({"special_tokens": False, "max_features": 1}, "max_features must be at least 2"),
         ({"maxlen": 0}, "maxlen must be at least 1"),
         ({"ngrams": 2}, "ngrams=2 is for bags"),
         ({"ngrams": 2, "vectorization": "count", "vocabulary": "prepared"}, "set vocabulary=train"),

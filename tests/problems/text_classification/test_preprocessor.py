@@ -99,7 +99,7 @@ def test_documents_become_words_of_one_vocabulary(tmp_path):
 
 def test_vocabulary_of_all_documents_and_no_test_part(tmp_path):
     path = write_jsonl(tmp_path / "x.jsonl", some_rows(0, 300))
-    counted = make_dataset(path, tmp_path / "all", counted="all")
+    counted = make_dataset(path, tmp_path / "all", vocabulary_from="all")
     assert None not in {word for words in documents(counted) for word in words}
     none = make_dataset(path, tmp_path / "none", test=0)
     assert not none.column("part").slice(0, 300).any()

@@ -61,10 +61,10 @@ def test_words_that_cannot_be_hashed_are_told(tmp_path):
     hashed = TextClassificationSettings(hashing=20)
     facts = PROBLEM.make_metadata(write_corpus(tmp_path / "train", made), hashed)
     assert facts["unhashed"] == pytest.approx(2 / sum(len(one.words) for one in made))
-    assert any("prepare with counted=all" in line for line in PROBLEM(hashed, facts).describe())
-    facts = PROBLEM.make_metadata(write_corpus(tmp_path / "all", made, counted="all"), hashed)
+    assert any("prepare with vocabulary_from=all" in line for line in PROBLEM(hashed, facts).describe())
+    facts = PROBLEM.make_metadata(write_corpus(tmp_path / "all", made, vocabulary_from="all"), hashed)
     assert facts["unhashed"] == 0
-    assert not any("counted=all" in line for line in PROBLEM(hashed, facts).describe())
+    assert not any("vocabulary_from=all" in line for line in PROBLEM(hashed, facts).describe())
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -91,7 +91,7 @@ def test_references_keep_the_split():
     (name,) = PROBLEM(settings, {}).baselines()
     assert name == "baseline"
     changed = TextClassificationSettings(**{**vars(settings), **PROBLEM(settings, {}).baselines()[name]})
-    assert (changed.val, changed.pick, changed.loss, changed.bag) == ("0.4", "hash", "mse", False)
+    assert (changed.val, changed.val_selection, changed.loss, changed.bag) == ("0.4", "hash", "mse", False)
 
 
 def mean_of_embeddings(inputs):

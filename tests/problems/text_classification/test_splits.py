@@ -14,10 +14,10 @@ def corpus(tmp_path_factory):
     return write_corpus(tmp_path_factory.mktemp("corpus") / "made")  # 200 documents, the first 40 of the test part
 
 
-@pytest.mark.parametrize("pick", ["hash", "first", "last"])
+@pytest.mark.parametrize("val_selection", ["hash", "first", "last"])
 @pytest.mark.parametrize("val", ["0.25", "40"])
-def test_every_document_is_in_one_split(corpus, pick, val):
-    found = split_rows(corpus, val, pick, None)
+def test_every_document_is_in_one_split(corpus, val_selection, val):
+    found = split_rows(corpus, val, val_selection, None)
     rows = np.concatenate([found.train, found.val, found.test])
     assert sorted(rows.tolist()) == list(range(200))
     assert found.test.tolist() == list(range(40))
@@ -65,11 +65,11 @@ def test_what_does_not_fit_is_an_error(corpus, tmp_path):
         with pytest.raises(DataError, match=f"val={val} leaves no document to train on.* has 160 documents"):
             split_rows(corpus, val, "first", None)
     with pytest.raises(DataError, match="train_samples=121 is more than the 120 documents that val=40 leaves"):
-        TextClassificationSettings(val="40", pick="first", train_samples=121).open(corpus)
+        TextClassificationSettings(val="40", val_selection="first", train_samples=121).open(corpus)
     with pytest.raises(DataError, match="has 1 document to train"):
         split_rows(write_corpus(tmp_path / "one", [Document(("a",), "x"), Document(("b",), "y", 1)]), "1", "hash", None)
     with pytest.raises(
-        DataError, match="val=3 leaves no .*: 7 documents or more of .* the same text, .*set pick=first$"
+        DataError, match="val=3 leaves no .*: 7 documents or more of .* the same text, .*set val_selection=first$"
     ):
         split_rows(write_corpus(tmp_path / "same", [Document(("a",), "x")] * 9), "3", "hash", None)
 

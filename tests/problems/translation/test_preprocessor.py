@@ -114,10 +114,10 @@ def test_lines_with_tabs_need_no_names(tmp_path):
         (["go", "."], ["va", "!"]),
         (['"', "hi", ",", '"', "he", "said", "."], ["salut", "."]),
     ]
-    assert "column 1 to column 2" in dataset.manifest.preparation["told"][0]
+    assert "column 1 to column 2" in dataset.manifest.preparation["messages"][0]
     (tmp_path / "quoted.tsv").write_text('go\tva\n"say ""hi"""\tdis\n')
-    told = prepared(tmp_path / "quoted.tsv", tmp_path / "quoted", test=0.0).manifest.preparation["told"]
-    assert told[1].startswith("line 2 has a cell in quotes") and len(dataset.manifest.preparation["told"]) == 2
+    told = prepared(tmp_path / "quoted.tsv", tmp_path / "quoted", test=0.0).manifest.preparation["messages"]
+    assert told[1].startswith("line 2 has a cell in quotes") and len(dataset.manifest.preparation["messages"]) == 2
     turned = prepared(tmp_path / "fra.txt", tmp_path / "turned", test=0.0, source="2", target="1")
     assert rows(turned)[0][:2] == (["va", "!"], ["go", "."])
     (tmp_path / "long.tsv").write_text("go " * 50_000 + "\tva\nstop\tarrete\n")  # longer than csv's own limit

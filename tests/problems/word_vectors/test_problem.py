@@ -78,7 +78,7 @@ def test_texts_get_the_mean_of_their_words(run):
     loaded = raysq.load(run)
     found = loaded.predict(["The DOG sleeps.", "", "xyzzy plugh", "dog xyzzy"]).to_pydict()
     vectors = loaded.word_vectors
-    wanted = vectors.unit[[vectors.place(word) for word in ("the", "dog", "sleeps")]].mean(0)
+    wanted = vectors.unit[[vectors.position(word) for word in ("the", "dog", "sleeps")]].mean(0)
     np.testing.assert_allclose([found[f"v{n + 1}"][0] for n in range(8)], wanted, atol=1e-6)
     assert found["remark"] == [None, "no words", "no known words", None]
     assert found["known"] == [1, 0, 0, 0.5] and found["nearest"][1:3] == [None, None]
@@ -273,10 +273,10 @@ def test_raw_texts_that_cannot_be_used_are_told(tmp_path, name, content, setting
 
 
 def test_texts_of_which_some_say_their_part_are_told():
-    note = {"documents": 20, "said": 20, "first_unsaid": None, "tokens": 80, "parts": [20, 0]}
+    note = {"documents": 20, "assigned": 20, "first_unassigned": None, "tokens": 80, "parts": [20, 0]}
     WordVectorsPreprocessor().validate_stats([note, note])
     with pytest.raises(DataError, match="20 texts say .* 20 do not, the first is more:1.*parts=join"):
-        WordVectorsPreprocessor().validate_stats([note, {**note, "said": 0, "first_unsaid": "more:1"}])
+        WordVectorsPreprocessor().validate_stats([note, {**note, "assigned": 0, "first_unassigned": "more:1"}])
 
 
 def test_parts_can_be_joined(tmp_path):

@@ -65,25 +65,15 @@ class CsvFormat(Limits):
         return {field.name: getattr(self, field.name) for field in fields(CsvFormat)}
 
     def refuse_for(self, name: str, *known: str) -> None:
-        """Reject csv settings for a file that is not a csv and would ignore them.
-
-        Args:
-            name: name of the file.
-            known: settings that apply to the file nonetheless, besides the encoding.
-
-        Raises:
-            UsageError: a setting was given. The message names the first.
+        """Raise `UsageError` for csv settings, except for `known` ones and the encoding, given for a file that is no
+        csv.
         """
         for setting, default in CsvFormat().csv_settings().items():
             if setting not in ("encoding", *_LIMITS, *known) and getattr(self, setting) != default:
                 raise UsageError(f"setting {setting} says how a csv is written, and {name} is none; leave it out")
 
     def validate(self) -> Self:
-        """Return this format after checking all fields.
-
-        Raises:
-            UsageError: invalid delimiter, escape, encoding, limit or number of rows to skip.
-        """
+        """Return this format after checking all fields. Raise `UsageError` for an invalid one."""
         if len(self.separator) != 1 or self.separator in '"\r\n':
             raise UsageError(f"setting delimiter must be one character or the word tab, received {self.delimiter!r}")
         if not self.separator.isascii():

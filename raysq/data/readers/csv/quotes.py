@@ -24,63 +24,54 @@ class Scan:
         data: the bytes, with escape sequences replaced by neutral characters.
         lines: positions of all line ends.
         ends: positions of the line ends that end a row.
-        marks: positions of the quotes around cells, opening and closing in turn.
+        quotes: positions of the quotes around cells, opening and closing in turn.
         broken: positions of the first two quotes of a cell that continues after its closing quote. The scan ends there.
     """
 
     data: bytes
     lines: np.ndarray
     ends: np.ndarray
-    marks: np.ndarray
+    quotes: np.ndarray
     broken: tuple[int, int] | None = None
 
-    def around(self, place: int) -> tuple[int, int]:
+    def around(self, position: int) -> tuple[int, int]:
         """Return the positions of the first and last quote of the cell that contains a byte."""
-        first = int(np.searchsorted(self.marks, place)) - 1
+        first = int(np.searchsorted(self.quotes, position)) - 1
         last = first + 1
-        while first > 1 and self.marks[first - 1] == self.marks[first] - 1:  # a doubled quote
+        while first > 1 and self.quotes[first - 1] == self.quotes[first] - 1:  # a doubled quote
             first -= 2
-        while last + 2 < len(self.marks) and self.marks[last + 1] == self.marks[last] + 1:
+        while last + 2 < len(self.quotes) and self.quotes[last + 1] == self.quotes[last] + 1:
             last += 2
-        return int(self.marks[first]), int(self.marks[last])
+        return int(self.quotes[first]), int(self.quotes[last])
 
     @property
     def open(self) -> int | None:
         """Position of a quote that is not closed, or None."""
-        return int(self.marks[-1]) if len(self.marks) % 2 else None
+        return int(self.quotes[-1]) if len(self.quotes) % 2 else None
 
 
-def scan(data: bytes, form: CsvFormat) -> Scan:
-    """Find the rows and the quotes around cells.
-
-    Args:
-        data: bytes that start at the beginning of a row.
-        form: format of the file.
-    """
-    data = _without_escaped(data, form)
+def scan(data: bytes, format: CsvFormat) -> Scan:
+    """Find the rows, and the quotes around cells, of bytes that start at the beginning of a row."""
+    data = _without_escaped(data, format)
     lines = line_ends(data)
-    if form.quoting == "none" or b'"' not in data:
+    if format.quoting == "none" or b'"' not in data:
         return Scan(data, lines, lines, np.zeros(0, np.int64))
-    marks, broken = _around_cells(data, ord(form.separator))
-    outside = np.searchsorted(marks, lines) % 2 == 0
-    return Scan(data, lines, lines[outside], marks, broken)
+    around, broken = _around_cells(data, ord(format.separator))
+    outside = np.searchsorted(around, lines) % 2 == 0
+    return Scan(data, lines, lines[outside], around, broken)
 
 
-def check(found: Scan, data: bytes, name: str, line: int, last: bool) -> None:
+def check(scan: Scan, data: bytes, name: str, line: int, last: bool) -> None:
     """Reject a quote that closes within a cell, or is not closed.
 
     Args:
-        found: scan of the bytes.
-        data: the bytes.
-        name: name of the file.
-        line: number of lines of the file above the bytes.
         last: whether the bytes end the file, so that every quote must be closed.
 
     Raises:
         DataError: there is such a quote. The message names the line in which it opens.
     """
-    if found.broken is not None:
-        opening, closing = found.broken
+    if scan.broken is not None:
+        opening, closing = scan.broken
         at = line + data.count(b"\n", 0, opening) + 1
         to = line + data.count(b"\n", 0, closing) + 1
         where = "there" if at == to else f"in line {to}"
@@ -91,8 +82,8 @@ def check(found: Scan, data: bytes, name: str, line: int, last: bool) -> None:
             f"{name}, line {at} opens a quote that closes {where} before text ({_shown(data, closing)})",
             hint=f"{escaped}--set quoting=none reads quotes as text; a quote inside of a quoted cell is written twice",
         )
-    if last and found.open is not None:
-        at = line + data.count(b"\n", 0, found.open) + 1
+    if last and scan.open is not None:
+        at = line + data.count(b"\n", 0, scan.open) + 1
         raise FormatError(
             f"{name}, line {at} opens a quote that no line closes",
             hint="--set quoting=none reads quotes as text; a quote "
@@ -100,16 +91,16 @@ def check(found: Scan, data: bytes, name: str, line: int, last: bool) -> None:
         )
 
 
-def _shown(data: bytes, place: int) -> str:
+def _shown(data: bytes, position: int) -> str:
     """Return the text around a byte, within its line."""
-    begin = max(data.rfind(b"\n", 0, place) + 1, place - 20)
-    end = data.find(b"\n", place)
-    return data[begin : min(end if end >= 0 else len(data), place + 20)].decode(errors="replace").strip()
+    begin = max(data.rfind(b"\n", 0, position) + 1, position - 20)
+    end = data.find(b"\n", position)
+    return data[begin : min(end if end >= 0 else len(data), position + 20)].decode(errors="replace").strip()
 
 
-def _without_escaped(data: bytes, form: CsvFormat) -> bytes:
+def _without_escaped(data: bytes, format: CsvFormat) -> bytes:
     """Return the bytes with escape sequences replaced by neutral characters of the same length."""
-    escape = form.escape_character.encode()
+    escape = format.escape_character.encode()
     return re.sub(re.escape(escape) + rb"[\s\S]", b"__", data) if escape and escape in data else data
 
 
@@ -132,25 +123,25 @@ def _around_cells(data: bytes, delimiter: int) -> tuple[np.ndarray, tuple[int, i
 
 def _around_cells_by_turns(data: bytes, quotes: list[int], delimiter: int) -> tuple[np.ndarray, tuple[int, int] | None]:
     """Do the same quote by quote, for data in which some quotes are text."""
-    marks: list[int] = []
-    place, count = 0, len(quotes)
-    while place < count:
-        opening = quotes[place]
+    around: list[int] = []
+    index, count = 0, len(quotes)
+    while index < count:
+        opening = quotes[index]
         if opening and data[opening - 1] not in (delimiter, _LINE_END):
-            place += 1
+            index += 1
             continue
-        marks.append(opening)
-        place += 1
-        while place + 1 < count and quotes[place + 1] == quotes[place] + 1:
-            place += 2
-        if place >= count:
+        around.append(opening)
+        index += 1
+        while index + 1 < count and quotes[index + 1] == quotes[index] + 1:
+            index += 2
+        if index >= count:
             break
-        closing = quotes[place]
+        closing = quotes[index]
         after = closing + 1
         while after < len(data) and data[after] == _SPACE != delimiter:
             after += 1
         if after < len(data) and data[after] not in (delimiter, _LINE_END, _RETURN):
-            return np.asarray(marks, np.int64), (opening, closing)
-        marks.append(closing)
-        place += 1
-    return np.asarray(marks, np.int64), None
+            return np.asarray(around, np.int64), (opening, closing)
+        around.append(closing)
+        index += 1
+    return np.asarray(around, np.int64), None

@@ -17,16 +17,10 @@ from raysq.errors import DataError, FormatError
 
 @dataclass(frozen=True)
 class Block:
-    """Whole rows of a file.
-
-    Attributes:
-        data: bytes of the rows.
-        form: format of the file.
-        found: scan of their quotes and line ends; None for bytes without quotes.
-    """
+    """Whole rows of a file, with the scan of their quotes and line ends; None for bytes without quotes."""
 
     data: bytes
-    form: CsvFormat
+    format: CsvFormat
     found: Scan | None = None
 
     @property
@@ -56,17 +50,9 @@ class Block:
 
 
 def blocks(
-    stream: Iterator[bytes], size: int, form: CsvFormat, name: str, *, columns: int, line: int = 0
+    stream: Iterator[bytes], size: int, format: CsvFormat, name: str, *, columns: int, line: int = 0
 ) -> Iterator[Block]:
     """Yield a stream in blocks of whole rows, of about `size` bytes or longer.
-
-    Args:
-        stream: bytes of a csv below its header.
-        size: size of a block in bytes.
-        form: format of the file.
-        name: name of the file, for errors.
-        columns: number of columns of the file.
-        line: number of lines of the file above the stream.
 
     Raises:
         DataError: a quote is not closed, closes within a cell, or spans several rows.
@@ -74,12 +60,12 @@ def blocks(
     rest, wanted = b"", size
     while True:
         # Doubling the size keeps the total cost of rescanning a long row linear.
-        more = b"".join(_some(stream, max(wanted - len(rest), 1)))
-        data = rest + more
+        added = b"".join(_some(stream, max(wanted - len(rest), 1)))
+        data = rest + added
         if not data:
             return
-        last = len(more) < max(wanted - len(rest), 1)
-        block, cut = _whole_rows(data, form, name, line, last, columns)
+        last = len(added) < max(wanted - len(rest), 1)
+        block, cut = _whole_rows(data, format, name, line, last, columns)
         if block is not None:
             yield block
             line += 0 if last else lines_in(block.data)
@@ -87,8 +73,8 @@ def blocks(
             return
         rest = data[cut:]
         if not cut:
-            form.check_record(f"{name}: the row that begins in line {line + 1:,}", len(rest))
-        wanted = max(size, min(2 * len(rest), form.max_record_bytes + 1))
+            format.check_record(f"{name}: the row that begins in line {line + 1:,}", len(rest))
+        wanted = max(size, min(2 * len(rest), format.max_record_bytes + 1))
 
 
 def parse_options(
@@ -97,30 +83,22 @@ def parse_options(
     """Return Arrow's options for parsing a block.
 
     Args:
-        block: whole rows.
         handler: called for rows with a wrong number of cells. If None, such rows are errors.
         empty: whether an empty line is a row.
     """
-    form = block.form
+    format = block.format
     return pyarrow.csv.ParseOptions(
-        delimiter=form.separator,
-        quote_char=False if form.quoting == "none" else '"',
-        escape_char=form.escape_character or False,
+        delimiter=format.separator,
+        quote_char=False if format.quoting == "none" else '"',
+        escape_char=format.escape_character or False,
         newlines_in_values=block.quoted,
         ignore_empty_lines=not empty,
         invalid_row_handler=handler,
     )
 
 
-def ragged(where: str, found: int, wanted: int, text: str) -> FormatError:
-    """Return the error for a row whose number of cells differs from the header.
-
-    Args:
-        where: file and line of the row.
-        found: number of its cells.
-        wanted: number of cells in the header.
-        text: the row, or its beginning.
-    """
+def ragged(where: str, count: int, wanted: int, text: str) -> FormatError:
+    """Return the error for a row whose number of cells differs from the header."""
     if re.search("(^|[,;|\t]) *'", text):
         hint = "cells that hold the delimiter are quoted with \", not with '; or --set delimiter=... says which it is"
     elif re.search('[,;|\t] +"', text):
@@ -134,19 +112,13 @@ def ragged(where: str, found: int, wanted: int, text: str) -> FormatError:
             "look at its quotes: they hold delimiters together only where a cell begins and ends with one; "
             "--set quoting=none reads them as text, --set delimiter=... says what parts cells"
         )
-    return FormatError(f"{where} has {found} cells and line 1 has {wanted}", hint=hint)
+    return FormatError(f"{where} has {count} cells and line 1 has {wanted}", hint=hint)
 
 
 def other_rows(name: str, line: int, block: Block, rows: int) -> Exception:
     """Return the error for a block in which Arrow found another number of rows.
 
     The usual cause is a carriage return alone, which ends a row for Arrow.
-
-    Args:
-        name: name of the file.
-        line: number of lines of the file above the block.
-        block: whole rows.
-        rows: number of rows that Arrow found.
     """
     alone = re.search(rb"\r(?!\n)", block.data)
     if alone is None:
@@ -159,22 +131,22 @@ def other_rows(name: str, line: int, block: Block, rows: int) -> Exception:
 
 
 def _whole_rows(
-    data: bytes, form: CsvFormat, name: str, line: int, last: bool, columns: int
+    data: bytes, format: CsvFormat, name: str, line: int, last: bool, columns: int
 ) -> tuple[Block | None, int]:
     """Return the whole rows at the beginning of the bytes and their size. The last bytes of a file are all taken."""
-    if not form.escape_character and (form.quoting == "none" or b'"' not in data):
+    if not format.escape_character and (format.quoting == "none" or b'"' not in data):
         cut = len(data) if last else data.rfind(b"\n") + 1
-        return (Block(data[:cut], form) if cut else None), cut
-    found = scan(data, form)
-    check(found, data, name, line, last)
-    cut = len(data) if last else int(found.ends[-1]) + 1 if len(found.ends) else 0
+        return (Block(data[:cut], format) if cut else None), cut
+    scanned = scan(data, format)
+    check(scanned, data, name, line, last)
+    cut = len(data) if last else int(scanned.ends[-1]) + 1 if len(scanned.ends) else 0
     if not cut:
-        if form.quoting == "find":
-            refuse_open_quote(data, found, form, name, line, columns)
+        if format.quoting == "find":
+            refuse_open_quote(data, scanned, format, name, line, columns)
         return None, 0
-    if form.quoting == "find":
-        refuse_rows_in_quotes(data[:cut], found, form, name, line, columns)
-    return Block(data[:cut], form, found), cut
+    if format.quoting == "find":
+        refuse_rows_in_quotes(data[:cut], scanned, format, name, line, columns)
+    return Block(data[:cut], format, scanned), cut
 
 
 def _some(stream: Iterator[bytes], size: int) -> Iterator[bytes]:

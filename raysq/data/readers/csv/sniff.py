@@ -29,7 +29,6 @@ class Beginning:
 
     Attributes:
         names: names of the columns, "" for a column without one. In files without a header, these are numbers.
-        rows: cells of the first rows.
         size: number of bytes above the first row.
         lines: number of lines above the first row.
     """
@@ -47,79 +46,65 @@ class Beginning:
 
 def columns(names: Sequence[str]) -> tuple[str, ...]:
     """Return column names, with the position in place of an empty name."""
-    return tuple(name or f"column {place}" for place, name in enumerate(names, 1))
+    return tuple(name or f"column {number}" for number, name in enumerate(names, 1))
 
 
-def sniff_encoding(data: bytes, known: CsvFormat) -> tuple[CsvFormat, list[str]]:
+def sniff_encoding(data: bytes, given: CsvFormat) -> tuple[CsvFormat, list[str]]:
     """Detect the encoding from a file's first bytes, if the setting is the default and the bytes are not UTF-8.
 
-    Args:
-        data: first bytes of the file, not decoded.
-        known: the known part of the format.
-
-    Returns:
-        The format, and messages.
+    Return the format and messages.
     """
-    if codecs.lookup(known.encoding).name != "utf-8":
-        return known, []
+    if codecs.lookup(given.encoding).name != "utf-8":
+        return given, []
     encoding = _encoding(data)
     if encoding == "utf-8":
-        return known, []
-    told = Message(f"encoding: {encoding}, as the files are not UTF-8", "--set encoding=... says otherwise")
-    return replace(known, encoding=encoding), [told]
+        return given, []
+    message = Message(f"encoding: {encoding}, as the files are not UTF-8", "--set encoding=... says otherwise")
+    return replace(given, encoding=encoding), [message]
 
 
 def sniff(
-    data: bytes, whole: bool, known: CsvFormat, numbered: Sequence[str] = (), *, numbers: bool = False
+    data: bytes, complete: bool, given: CsvFormat, numbered: Sequence[str] = (), *, numbers: bool = False
 ) -> tuple[CsvFormat, list[str]]:
     """Detect the unknown parts of a csv's format: the delimiter, and whether there is a header.
 
     Args:
         data: first bytes of the file. Encodings with multi-byte line ends must be converted to UTF-8.
-        whole: whether `data` is the complete file.
-        known: the encoding, and other known parts of the format.
         numbered: requested columns. If all are numbers, the file may have no header.
         numbers: whether a first line that consists of numbers is a row, as for pixels.
 
     Returns:
         The format, complete except for the quoting, and messages.
-
-    Raises:
-        DataError: the file is not a csv.
     """
     messages: list[str] = []
-    found = known
+    format = given
     above, sign = _above(data)
-    text, whole = _decoded(data[above:][:_SNIFFED_BYTES], known), whole and len(data) <= _SNIFFED_BYTES
-    if known.delimiter is None:
-        sign = sign or _delimiter(text, known, whole)
+    text, complete = _decoded(data[above:][:_SNIFFED_BYTES], given), complete and len(data) <= _SNIFFED_BYTES
+    if given.delimiter is None:
+        sign = sign or _delimiter(text, given, complete)
         shown = "tab" if sign == "\t" else sign
-        found = replace(found, delimiter=shown)
+        format = replace(format, delimiter=shown)
         if sign != ",":
             quoted = shown if sign == "\t" else repr(sign)
             messages.append(Message(f"delimiter: {quoted}", "--set delimiter=... says otherwise"))
-    if found.header is None:
-        cells, *rows = _rows(text, found, whole, _SNIFFED) or [[]]
+    if format.header is None:
+        cells, *rows = _rows(text, format, complete, _SNIFFED) or [[]]
         header = not (numbers and cells and all(is_number(cell) for cell in cells))
-        if numbered and all(one.isdecimal() for one in numbered):
-            header = header and (all(one in cells for one in numbered) or not _is_row(cells, rows))
+        if numbered and all(column.isdecimal() for column in numbered):
+            header = header and (all(column in cells for column in numbered) or not _is_row(cells, rows))
             if not header:
                 messages.append(
                     Message("no line of names: columns are called by their numbers", "--set header=true says otherwise")
                 )
-        found = replace(found, header=header)
-    return found, messages
+        format = replace(format, header=header)
+    return format, messages
 
 
-def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNIFFED) -> Beginning:
+def begin(name: str, data: bytes, complete: bool, format: CsvFormat, most: int = _SNIFFED) -> Beginning:
     """Return the column names and the first rows.
 
     Args:
-        name: name of the file, for errors.
         data: first bytes of the file. Encodings with multi-byte line ends must be converted to UTF-8.
-        whole: whether `data` is the complete file.
-        form: format of the file.
-        most: maximum number of rows.
 
     Raises:
         DataError: there is no header, two columns have the same name, or a quote is not closed.
@@ -128,32 +113,32 @@ def begin(name: str, data: bytes, whole: bool, form: CsvFormat, most: int = _SNI
     if not data[mark:].split(b"\n", 1)[0].strip():
         raise DataError(f"{name}, line 1 is empty: it must name the columns")
     body = data[mark:]
-    found = scan(body, form)
+    scanned = scan(body, format)
     line = data.count(b"\n", 0, mark)
-    check(found, body, name, line, whole or not len(found.ends))
-    if not whole and not len(found.ends):
+    check(scanned, body, name, line, complete or not len(scanned.ends))
+    if not complete and not len(scanned.ends):
         raise DataError(f"{name}, line 1 does not end within {len(data):,} bytes: it must name the columns")
-    ends = found.ends + mark
-    above = (form.header is not False) + form.skip
+    ends = scanned.ends + mark
+    above = (format.header is not False) + format.skip
     size = mark if not above else int(ends[above - 1]) + 1 if len(ends) >= above else len(data)
     header = data[mark : int(ends[0]) + 1 if len(ends) else len(data)]
-    cells = _names(header, form, name)
-    if form.quoting == "find":
-        rows = body if whole else body[: int(found.ends[-1]) + 1]
-        refuse_rows_in_quotes(rows, found, form, name, line, len(cells))
+    cells = _names(header, format, name)
+    if format.quoting == "find":
+        rows = body if complete else body[: int(scanned.ends[-1]) + 1]
+        refuse_rows_in_quotes(rows, scanned, format, name, line, len(cells))
     names = cells
-    if form.header is False:
+    if format.header is False:
         names = tuple(str(number) for number in range(1, len(cells) + 1))
     twice = sorted({cell for cell in names if cell and names.count(cell) > 1})
     if twice:
         raise DataError(f"{name}, line 1 names column {twice[0]!r} twice; rename one of them")
-    if len(names) == 1 and form.header is not False:
+    if len(names) == 1 and format.header is not False:
         for sign in DELIMITERS:
-            if sign in cells[0] and sign != form.separator:
+            if sign in cells[0] and sign != format.separator:
                 shown = "tab" if sign == "\t" else repr(sign)
-                wanted = "tab" if form.separator == "\t" else repr(form.separator)
+                wanted = "tab" if format.separator == "\t" else repr(format.separator)
                 raise FormatError(f"{name}, line 1 has no {wanted} between its cells", hint=f"--set delimiter={shown}")
-    rows_below = _rows(_decoded(data[size:], form), form, whole, most)
+    rows_below = _rows(_decoded(data[size:], format), format, complete, most)
     return Beginning(names, rows_below, size, data.count(b"\n", 0, size))
 
 
@@ -174,28 +159,19 @@ def is_number(cell: str) -> bool:
 def no_header(name: str, cells: Sequence[str], example: str, options: str) -> DataError:
     """Return the error for a csv whose first line is a row.
 
-    Args:
-        name: name of the file.
-        cells: cells of its first line.
-        example: example of a header line.
-        options: options that select columns by number.
+    `example` is a header line, `options` select columns by number.
     """
     shown = ", ".join(cell if len(cell) < 30 else cell[:30] + "..." for cell in cells[:4])
-    more = ", ..." if len(cells) > 4 else ""
+    others = ", ..." if len(cells) > 4 else ""
     return DataError(
-        f"{name}, line 1 must name the columns, and it seems to hold values ({shown}{more}); put a line of names above "
-        f"it, such as {example}",
+        f"{name}, line 1 must name the columns, and it seems to hold values ({shown}{others}); put a line "
+        f"of names above it, such as {example}",
         hint=f"or give columns by number: --set header=false {options}",
     )
 
 
 def column_by_number(name: str, columns: Sequence[str]) -> str:
-    """Return the column with this name, or with this number (from 1) if there is no such name.
-
-    Args:
-        name: name or number of a column.
-        columns: names of all columns.
-    """
+    """Return the column with this name, or with this number (from 1) if there is no such name."""
     if name not in columns and name.isdecimal() and 1 <= int(name) <= len(columns):
         return columns[int(name) - 1]
     return name
@@ -238,24 +214,22 @@ _MULTIBYTE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf
 
 
 def _above(data: bytes) -> tuple[int, str]:
-    """Return the size of the byte order mark and Excel's "sep=" line above the header, and the delimiter that line
-    names.
-    """
-    found = re.match(rb"(?:\xef\xbb\xbf)?(?:\"?sep=([^\r\n\"])\"?\r?\n)?", data, re.IGNORECASE)
-    assert found is not None
-    return found.end(), (found[1] or b"").decode("latin-1")
+    """Return the size of the byte order mark and Excel's "sep=" line, and the delimiter that the line names."""
+    match = re.match(rb"(?:\xef\xbb\xbf)?(?:\"?sep=([^\r\n\"])\"?\r?\n)?", data, re.IGNORECASE)
+    assert match is not None
+    return match.end(), (match[1] or b"").decode("latin-1")
 
 
-def _decoded(data: bytes, form: CsvFormat) -> str:
-    encoding = form.encoding if form.splittable else "utf-8"
+def _decoded(data: bytes, format: CsvFormat) -> str:
+    encoding = format.encoding if format.splittable else "utf-8"
     return data.decode(encoding, errors="replace").removeprefix("\ufeff")
 
 
-def _delimiter(text: str, form: CsvFormat, whole: bool) -> str:
+def _delimiter(text: str, format: CsvFormat, complete: bool) -> str:
     """Return the delimiter that gives most cells, among those with which most rows have as many cells as the first."""
     best, most = ",", 1
     for sign in DELIMITERS:
-        rows = _rows(text, replace(form, delimiter=sign), whole, _SNIFFED)
+        rows = _rows(text, replace(format, delimiter=sign), complete, _SNIFFED)
         first = len(rows[0]) if rows else 0
         if first > most and sum(len(row) == first for row in rows) >= 0.8 * len(rows):
             best, most = sign, first
@@ -266,10 +240,10 @@ def _is_row(cells: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     """Whether the first line holds values: a number, a long text, or a cell that occurs again in its column."""
     if any(is_value(cell.strip()) for cell in cells):
         return True
-    return any(cell in row[place : place + 1] for place, cell in enumerate(cells) if cell for row in rows)
+    return any(cell in row[column : column + 1] for column, cell in enumerate(cells) if cell for row in rows)
 
 
-def _names(header: bytes, form: CsvFormat, name: str) -> tuple[str, ...]:
+def _names(header: bytes, format: CsvFormat, name: str) -> tuple[str, ...]:
     """Return the cells of a header."""
     if re.search(rb"\r(?!\n)", header.rstrip(b"\r\n")):
         raise DataError(
@@ -278,21 +252,21 @@ def _names(header: bytes, form: CsvFormat, name: str) -> tuple[str, ...]:
         )
     try:
         with _long_cells():
-            cells = next(_reader(_lines(_decoded(header, form).strip("\r\n")), form), [])
+            cells = next(_reader(_lines(_decoded(header, format).strip("\r\n")), format), [])
     except csv.Error as error:
         raise DataError(f"{name}, line 1 is no csv ({error})") from None
     return tuple(re.sub(r"\s*[\r\n]+\s*", " ", cell.strip().strip("\"'").strip()) for cell in cells)
 
 
-def _rows(text: str, form: CsvFormat, whole: bool, most: int) -> list[list[str]]:
+def _rows(text: str, format: CsvFormat, complete: bool, most: int) -> list[list[str]]:
     """Return the first rows of a text. The last one is dropped if it may be incomplete."""
     rows: list[list[str]] = []
     try:
         with _long_cells():
-            rows.extend(itertools.islice((row for row in _reader(_lines(text), form) if row), most))
+            rows.extend(itertools.islice((row for row in _reader(_lines(text), format) if row), most))
     except csv.Error:
         return rows
-    return rows if whole or len(rows) == most else rows[:-1]
+    return rows if complete or len(rows) == most else rows[:-1]
 
 
 @contextlib.contextmanager
@@ -307,14 +281,14 @@ def _long_cells() -> Iterator[None]:
 
 def _lines(text: str) -> Iterator[str]:
     """Yield the lines of a text with their ends. `io.StringIO` would do so too, but uses four bytes per character."""
-    return (found.group() for found in _LINE.finditer(text))
+    return (match.group() for match in _LINE.finditer(text))
 
 
-def _reader(lines: Iterator[str], form: CsvFormat) -> Iterator[list[str]]:
+def _reader(lines: Iterator[str], format: CsvFormat) -> Iterator[list[str]]:
     return csv.reader(
         lines,
-        delimiter=form.separator,
-        quoting=csv.QUOTE_NONE if form.quoting == "none" else csv.QUOTE_MINIMAL,
-        escapechar=form.escape_character or None,
+        delimiter=format.separator,
+        quoting=csv.QUOTE_NONE if format.quoting == "none" else csv.QUOTE_MINIMAL,
+        escapechar=format.escape_character or None,
         skipinitialspace=True,
     )

@@ -47,7 +47,7 @@ def infer(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPre
     left_out: dict[str, str] = {}
     if settings.layout == "infer":
         settings = written(settings, files[0], lines)
-        pieces = tables.plan(files, settings.csv)
+        pieces = tables.partition(files, settings.csv)
         _check_named(settings, pieces[0])
         small = _size(files) <= _SEEN
         # Sample partitions that are far apart, because a file may hold one series after the other.
@@ -59,7 +59,7 @@ def infer(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPre
         if not small:
             lines.append(f"(as found in {sample.num_rows:,} rows; the rest is checked as it is read)")
     if settings.categories and settings.levels is None:
-        pieces = tables.plan(files, settings.csv)
+        pieces = tables.partition(files, settings.csv)
         _check_named(settings, pieces[0])
         settings = dataclasses.replace(settings, levels=_levels(settings, pieces))
         for name, values in settings.levels.items():
@@ -77,7 +77,7 @@ def _size(files: Sequence[Path]) -> int:
     return sum(path.stat().st_size * _PACKED.get(path.suffix.lower(), 1) for path in files)
 
 
-def _check_named(settings: "SeriesPreprocessor", piece: tables.Piece) -> None:
+def _check_named(settings: "SeriesPreprocessor", piece: tables.TablePartition) -> None:
     """Raise DataError if a column that the user named is missing."""
     columns = piece.columns
     named = (
@@ -92,7 +92,7 @@ def _check_named(settings: "SeriesPreprocessor", piece: tables.Piece) -> None:
             )
 
 
-def _text(pieces: Sequence[tables.Piece], settings: "SeriesPreprocessor") -> pa.Table:
+def _text(pieces: Sequence[tables.TablePartition], settings: "SeriesPreprocessor") -> pa.Table:
     """Read the rows of the partitions: csv cells as text, Parquet columns unchanged.
 
     Raises:
@@ -248,7 +248,7 @@ def _counts(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") 
     return bool((np.diff(values) == 1).all())
 
 
-def _levels(settings: "SeriesPreprocessor", pieces: Sequence[tables.Piece]) -> dict[str, list[str]]:
+def _levels(settings: "SeriesPreprocessor", pieces: Sequence[tables.TablePartition]) -> dict[str, list[str]]:
     """Return the sorted values of each category: in numeric order if all are numbers, else as text."""
     found: dict[str, set[str]] = {name: set() for name in settings.categories}
     for piece in pieces:

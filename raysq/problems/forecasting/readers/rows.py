@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 
 
-def rows(settings: "SeriesPreprocessor", piece: tables.Piece, chunk: tables.Chunk) -> tuple[pa.Table, dict[str, Any]]:
+def rows(
+    settings: "SeriesPreprocessor", piece: tables.TablePartition, chunk: tables.Chunk
+) -> tuple[pa.Table, dict[str, Any]]:
     """Return the rows of a chunk: timestamps, values, columns of the categories, and keys of several series.
 
     Args:

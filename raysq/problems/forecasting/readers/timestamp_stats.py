@@ -321,6 +321,6 @@ def iso(stamp: int, zone: str | None = None) -> str:
     if zone == NUMBERED:
         return str(stamp // 1_000_000)
     if zone is not None:
-        return str(time_zones.texts(np.array([stamp]), zone, "T")[0])
+        return str(time_zones.format_times(np.array([stamp]), zone, "T")[0])
     text = str(np.datetime64(stamp, "us"))
     return text.removesuffix(".000000")

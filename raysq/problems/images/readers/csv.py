@@ -17,7 +17,7 @@ from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.csv.rows import blocks, parse_options
 from raysq.data.readers.csv.sniff import begin, sniff, sniff_encoding
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import WHITE, Form, Piece
+from raysq.problems.images.readers.format import MAX_PIXEL, Form, Piece
 from raysq.problems.images.readers.npz import as_images, labels
 from raysq.problems.images.readers.rows import Note, Rows
 
@@ -157,7 +157,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
 
 
 def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Iterator[pa.Table]:
-    pixel = pa.uint8() if form.white == WHITE else pa.float32()
+    pixel = pa.uint8() if form.max_pixel == MAX_PIXEL else pa.float32()
     types = dict.fromkeys(columns.pixels, pixel) | ({columns.label: pa.string()} if columns.label else {})
     csv, names = columns.csv, list(columns.names)
     stream = streams.below(streams.chunks(path, csv.encoding), columns.size)
@@ -182,7 +182,7 @@ def _batches(path: Path, columns: Columns, wanted: list[str], form: Form) -> Ite
                 said = str(error).splitlines()[0]
                 raise DataError(
                     f"{path.name} cannot be read as images: {said[:160]}",
-                    hint="pixels are whole numbers from 0 to 255, or others from 0 to what --set white=NUMBER says",
+                    hint="pixels are whole numbers from 0 to 255, or others from 0 to what --set max_pixel=NUMBER says",
                 ) from None
             if not table.num_rows:  # empty lines
                 continue

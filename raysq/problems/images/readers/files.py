@@ -42,7 +42,7 @@ def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
             names, size = [], 0
 
     for name, bytes_ in _sizes(path):
-        if not name.lower().endswith(IMAGES) or found.place(name) is None:
+        if not name.lower().endswith(IMAGES) or found.locate(name) is None:
             continue
         if len(names) >= most or size + bytes_ > _RAW:
             cut()
@@ -120,7 +120,7 @@ def content(path: Path, name: str, limits: Limits) -> bytes:
 def _one(
     rows: Rows, where: Layout, name: str, raw: bytes, said: tuple[str, int] | None = None
 ) -> Iterator[tuple[pa.Table, Note]]:
-    placed = where.place(name) if said is None else (*said, name)
+    placed = where.locate(name) if said is None else (*said, name)
     assert placed is not None
     rows.add_file(raw, *placed)
     if rows.full:

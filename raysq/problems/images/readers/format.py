@@ -16,7 +16,7 @@ TABLES = (".csv", ".csv.gz", ".tsv", ".jsonl")  # tables that may name the image
 SUFFIXES = (".npz", *IDX, ".csv", ".csv.gz", ".zip", *TARS, *IMAGES)
 
 LARGEST = 4096  # most pixels of a side
-WHITE = 255.0  # default value of a white pixel
+MAX_PIXEL = 255.0  # default value of a white pixel
 
 Fit = Literal["stretch", "crop", "pad"]
 Kind = Literal["tree", "zip", "tar", "files", "listed", "npz", "idx", "cifar", "csv"]
@@ -37,7 +37,7 @@ class Form(CsvFormat):
         damaged: "error", or "drop" to leave out images that cannot be read.
         labels: whether to read labels. Predictions need none.
         label: column of a csv file with the labels, by name or by number from 1; "" if not known.
-        white: value of a white pixel in arrays and csv files. Pixels are scaled to 0 to 255.
+        max_pixel: value of a white pixel in arrays and csv files. Pixels are scaled to 0 to 255.
     """
 
     width: int = 0
@@ -50,7 +50,7 @@ class Form(CsvFormat):
     damaged: Literal["error", "drop"] = "error"
     labels: bool = True
     label: str = ""
-    white: float = WHITE
+    max_pixel: float = MAX_PIXEL
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -16,7 +16,7 @@ from raysq.problems.images.readers import csv as table
 from raysq.problems.images.readers.decode import Head, head
 from raysq.problems.images.readers.format import IDX, IMAGES, LARGEST, Form, Kind
 from raysq.problems.images.readers.partition import found_layout, hidden_in, idx_files, layout_of, names_of, sort_of
-from raysq.text.fit_vocabulary import in_order
+from raysq.text.fit_vocabulary import sort_classes
 from raysq.text.readers import layout
 
 _LOOKED_AT = 200  # image files to read the size and color of
@@ -129,7 +129,9 @@ def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
         looks = []
         for path in paths:
             where = layout_of(path, form.labels)
-            names = [name for name in names_of(path) if name.lower().endswith(IMAGES) and where.place(name) is not None]
+            names = [
+                name for name in names_of(path) if name.lower().endswith(IMAGES) and where.locate(name) is not None
+            ]
             for name in _spaced(names):
                 looks.append((name, path / name if path.is_dir() else files.content(path, name, form)))  # type: ignore[arg-type]
     for name, source in looks:
@@ -205,15 +207,15 @@ def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> 
                 labels.update(idx.labels_of(other, form))
         else:
             labels.update(*(table.labels_in(path, form) for path in paths))
-        return in_order({str(label) for label in labels})
+        return sort_classes({str(label) for label in labels})
     if kind == "cifar":
         return list(dict.fromkeys(name for path in paths for name in cifar.classes(path, form)))
     if kind == "listed":
-        return in_order({row.label for path in paths for row in listed.read_listing(path, form).rows})
+        return sort_classes({row.label for path in paths for row in listed.read_listing(path, form).rows})
     names: set[str] = set()
     for path in paths:
         found = layout_of(path, True)
-        placed = [found.place(name) for name in names_of(path) if name.lower().endswith(IMAGES)]
+        placed = [found.locate(name) for name in names_of(path) if name.lower().endswith(IMAGES)]
         own = {place[0] for place in placed if place is not None and place[0] is not None}
         if found.name == "files" or not own or layout.are_parts(own):
             raise DataError(
@@ -222,11 +224,13 @@ def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> 
                 + ("" if path.is_dir() else " (of an archive it is not read: unpack it)")
             )
         names |= own
-        told.insert(0, f"layout: {found.root}{found.said}, {len(own)} classes ({named_files(sorted(own), _SHOWN)})")
+        told.insert(
+            0, f"layout: {found.root}{found.description}, {len(own)} classes ({named_files(sorted(own), _SHOWN)})"
+        )
         empty = walk_tree(path).empty if path.is_dir() else ()
         if empty:
             told.append(f"folders without files: {named_files(empty, _SHOWN)}")
-    return in_order(names)
+    return sort_classes(names)
 
 
 def _left_out(paths: Sequence[Path], kind: Kind, form: Form) -> list[str]:
@@ -246,7 +250,7 @@ def _left_out(paths: Sequence[Path], kind: Kind, form: Form) -> list[str]:
             names = names_of(path)
             images = [name for name in names if name.lower().endswith(IMAGES)]
             where = found_layout(images, form.labels)
-            outside = [name for name in images if where.place(name) is None]
+            outside = [name for name in images if where.locate(name) is None]
             others = [name for name in names if not name.lower().endswith(IMAGES)]
             messages += describe_ignored(
                 outside, "as they belong to no class" if form.labels else "as they lie in no part"

@@ -196,9 +196,9 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
     return found, files, sizes
 
 
-def _sniffed(path: Path, form: Form) -> readers.Form:
+def _sniffed(path: Path, form: Form) -> readers.DocumentFormat:
     """Infer the format of a table."""
-    return sniff.sniffed(path, readers.Form(**form.csv_settings()))[0]
+    return sniff.sniffed(path, readers.DocumentFormat(**form.csv_settings()))[0]
 
 
 def _file_column(head: sniff.Head, files: _Files, folder: str) -> str | None:
@@ -227,7 +227,7 @@ def _read(path: Path, file: str, label: str, images: Form) -> list[tuple[str, st
     """
     form = replace(_sniffed(path, images), text=file, label=label)
     rows: list[tuple[str, str, int, str]] = []
-    for piece in readers.plan([path], form):
+    for piece in readers.partition([path], form):
         for table, note in readers.read(piece, form):
             if note["missing_label"]:
                 raise DataError(f"{note['first_missing_label']} has no class in column {label!r}; give it one")

@@ -14,7 +14,7 @@ from raysq.data.readers.limits import LIMITS, Limits
 from raysq.data.readers.npy import NpyHeader, read_exactly, read_header, read_values
 from raysq.data.readers.unpack import open_member, open_zip
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import WHITE, Form, Piece
+from raysq.problems.images.readers.format import MAX_PIXEL, Form, Piece
 from raysq.problems.images.readers.rows import Note, Rows
 
 _BLOCK = 16 << 20  # bytes of an array read at a time
@@ -177,13 +177,14 @@ def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
     Args:
         block: array of shape (n, height, width), (n, height, width, channels) or (n, pixels of a square).
         what: name of the array, for errors.
-        form: format of every image, of which `white` is used.
+        form: format of every image, of which `max_pixel` is used.
 
     Raises:
-        DataError: values that are not whole numbers from 0 to 255, or, with another `white`, not from 0 to `white`.
+        DataError: values that are not whole numbers from 0 to 255, or, with another `max_pixel`, not from 0 to
+            `max_pixel`.
     """
-    if form.white != WHITE:
-        block = _scaled(block, what, form.white)
+    if form.max_pixel != MAX_PIXEL:
+        block = _scaled(block, what, form.max_pixel)
     if block.dtype.kind == "f" and block.size and block.max() > 1 and (block == np.rint(block)).all():
         block = block.astype(np.int64)  # whole numbers stored as floats
     if block.dtype != np.uint8:
@@ -191,7 +192,8 @@ def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
             raise DataError(
                 f"{what} must hold whole numbers from 0 to 255, and it holds {block.dtype}"
                 + (f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""),
-                hint="write it as uint8, or say which value is white when the data are prepared, --set white=NUMBER",
+                hint="write it as uint8, or say which value is white when the data are prepared, --set "
+                "max_pixel=NUMBER",
             )
         block = block.astype(np.uint8)
     shape = shape_of(block.shape)
@@ -199,14 +201,15 @@ def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
     return block.reshape(len(block), *shape)
 
 
-def _scaled(block: np.ndarray, what: str, white: float) -> np.ndarray:
-    """Scale pixels from 0 to `white` to uint8 from 0 to 255."""
-    if block.dtype.kind not in "iubf" or (block.size and not (block.min() >= 0 and block.max() <= white)):
+def _scaled(block: np.ndarray, what: str, max_pixel: float) -> np.ndarray:
+    """Scale pixels from 0 to `max_pixel` to uint8 from 0 to 255."""
+    if block.dtype.kind not in "iubf" or (block.size and not (block.min() >= 0 and block.max() <= max_pixel)):
         said = f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""
         raise DataError(
-            f"{what} must hold numbers from 0 to {white:g}, as white={white:g} says, and it holds {block.dtype}{said}"
+            f"{what} must hold numbers from 0 to {max_pixel:g}, as max_pixel={max_pixel:g} says, and it holds "
+            f"{block.dtype}{said}"
         )
-    found: np.ndarray = np.rint(block.astype(np.float32) * np.float32(WHITE / white)).astype(np.uint8)
+    found: np.ndarray = np.rint(block.astype(np.float32) * np.float32(MAX_PIXEL / max_pixel)).astype(np.uint8)
     return found
 
 

@@ -138,6 +138,6 @@ def _has_classes(names: Sequence[str]) -> bool:
     """Whether the folders of a tree are two classes or more, by the paths of its files."""
     images = [name for name in names if name.lower().endswith(IMAGES)]
     where = found_layout(images, True)
-    placed = (where.place(name) for name in images)
+    placed = (where.locate(name) for name in images)
     labels = {place[0] for place in placed if place is not None}
     return len(labels) > 1 and not layout.are_parts(labels)

@@ -11,7 +11,7 @@ from raysq.errors import DataError
 from raysq.problems.images import duplicates
 from raysq.problems.images.readers.decode import convert, decode
 from raysq.problems.images.readers.format import Form
-from raysq.text.fit_vocabulary import SIDES
+from raysq.text.fit_vocabulary import SPLIT_NAMES
 
 Note = dict[str, Any]
 
@@ -24,9 +24,9 @@ class Rows:
 
     The statistics of a table have `images`, `resized`, `frames` (files with several frames), `damaged` (`count`, and
     the first `names`), `ignored` (files that are no images by their name) and `brightest` (the largest pixel value). If
-    labels are read, they also have `counts` (by part, then by class), `said` (number of images whose part the source
-    gives), `first_unsaid` (id of the first image whose part it does not give, or None) and `marks` (checksums for
-    `raysq.problems.images.duplicates`).
+    labels are read, they also have `counts` (by part, then by class), `assigned` (number of images whose part the
+    source gives), `first_unassigned` (id of the first image whose part it does not give, or None) and `marks`
+    (checksums for `raysq.problems.images.duplicates`).
 
     Args:
         form: format of every image.
@@ -141,10 +141,11 @@ class Rows:
             columns |= {"label": pa.array(label), "part": pa.array(part), "key": pa.array(keys)}
             note |= {
                 "counts": [
-                    np.bincount(label[part == side], minlength=len(form.classes)).tolist() for side in range(len(SIDES))
+                    np.bincount(label[part == side], minlength=len(form.classes)).tolist()
+                    for side in range(len(SPLIT_NAMES))
                 ],
-                "said": int(given.sum()),
-                "first_unsaid": None if given.all() else self._ids[int(np.argmin(given))],
+                "assigned": int(given.sum()),
+                "first_unassigned": None if given.all() else self._ids[int(np.argmin(given))],
                 "marks": duplicates.pack(keys, label, self._ids),
             }
         columns["id"] = pa.array(self._ids, pa.large_string())

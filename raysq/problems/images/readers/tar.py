@@ -112,7 +112,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
             if not _wanted(member.name, where):
                 continue
             if number >= piece.begin:
-                placed = where.place(member.name)
+                placed = where.locate(member.name)
                 assert placed is not None and member.data is not None
                 rows.add_file(member.data, *placed)
                 if rows.full:
@@ -148,7 +148,7 @@ def _look(path: Path, size: int, changed: int) -> Seen:
 
 
 def _wanted(name: str, found: Layout) -> bool:
-    return name.lower().endswith(IMAGES) and not is_hidden(name) and found.place(name) is not None
+    return name.lower().endswith(IMAGES) and not is_hidden(name) and found.locate(name) is not None
 
 
 def _packed(path: Path) -> bool:
