@@ -10,7 +10,7 @@ import numpy as np
 
 from raysq.config import Option, make_settings
 from raysq.errors import DataError, UsageError
-from raysq.storage.json_files import check_form
+from raysq.storage.json_files import check_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -260,7 +260,7 @@ class Problem(ABC, Generic[S, M]):
             DataError: the metadata are not of the type `Metadata`.
         """
         try:
-            check_form(metadata, cls.Metadata)
+            check_schema(metadata, cls.Metadata)
         except ValueError as error:
             raise DataError(f"the metadata of a run of {cls.name} cannot be used: {error}") from None
         return cls(make_settings(cls.Settings, settings), cls.Metadata(**metadata), assets)
