@@ -111,7 +111,7 @@ def test_tally_counts_the_counted_documents():
 
 @pytest.mark.parametrize("held", [1, 40, 1 << 18])
 def test_vocabulary_of_pieces_is_that_of_the_whole(monkeypatch, held):
-    monkeypatch.setattr("raysq.text.vocabulary._HELD", held)
+    monkeypatch.setattr("raysq.text.vocabulary._BUFFERED", held)
     source = np.random.RandomState(0)
     words = [f"w{number}" for number in range(60)]
     pieces = [source.randint(0, 60, (source.randint(0, 9), 7)) for _ in range(12)]
@@ -127,7 +127,7 @@ def test_vocabulary_of_pieces_is_that_of_the_whole(monkeypatch, held):
         distinct[str(number)] = found.to_pylist()
         places |= merged.add(str(number), found, *tally(codes, offsets, len(found), mask))
     assert bool(places) == (held < 1 << 18)
-    places |= merged.placed()
+    places |= merged.new_positions()
     table, rows = merged.sorted()
     # A Counter keeps the order of first appearance, and most_common is stable.
     assert table.column("word").to_pylist() == [word for word, _ in counts.most_common()]
@@ -142,7 +142,7 @@ def test_vocabulary_of_pieces_is_that_of_the_whole(monkeypatch, held):
 def test_vocabulary_of_ranks_keeps_their_order():
     merged = Vocabulary()
     merged.add("a", pa.array([4, 2], pa.int32()), np.array([1, 9]), np.array([3, 0]))
-    places = merged.placed()
+    places = merged.new_positions()
     table, rows = merged.ranked(None)
     assert rows[places["a"]].tolist() == [3, 1]
     assert table.to_pydict() == {"word": ["#1", "#2", "#3", "#4"], "count": [0, 9, 0, 1]}
