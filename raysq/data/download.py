@@ -68,7 +68,7 @@ def fetch(url: str, sha256: str | None = None, progress: Progress | None = None)
         if path.exists():
             return path
         part = path.with_name(path.name + ".part")
-        said = ""
+        reason = ""
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(PAUSE * 2 ** (attempt - 1))
@@ -76,17 +76,17 @@ def fetch(url: str, sha256: str | None = None, progress: Progress | None = None)
                 _attempt(request, authorization, shown, part, progress)
                 break
             except _Broken as error:
-                said = str(error)
+                reason = str(error)
         else:
-            raise SourceError(f"{shown} was not fetched after {ATTEMPTS} attempts: {said}")
+            raise SourceError(f"{shown} was not fetched after {ATTEMPTS} attempts: {reason}")
         if sha256 is not None:
             with open(part, "rb") as handle:
-                found = hashlib.file_digest(handle, "sha256").hexdigest()
-            if found != sha256:
+                digest = hashlib.file_digest(handle, "sha256").hexdigest()
+            if digest != sha256:
                 size = part.stat().st_size
                 _forget(part)
                 raise SourceError(
-                    f"{shown} gave another file than expected and it was deleted: sha256 {found[:12]}... "
+                    f"{shown} gave another file than expected and it was deleted: sha256 {digest[:12]}... "
                     f"({size:,} bytes), expected {sha256[:12]}..."
                 )
         os.replace(part, path)

@@ -86,15 +86,15 @@ def unreserved() -> int | None:
 def reserve(need: int, most: int) -> Iterator[MemoryReservation]:
     """Reserve `need` bytes each for as many processes as fit, at least one and at most `most`, until the block ends."""
     folder = _folder()
-    mine = folder / str(os.getpid())
+    own = folder / str(os.getpid())
     with file_lock(folder / "lock"):
         left = unreserved()
         count = most if left is None else max(1, min(most, left // need))
-        mine.write_text(str(count * need))
+        own.write_text(str(count * need))
     try:
         yield MemoryReservation(count, left)
     finally:
-        mine.unlink(missing_ok=True)
+        own.unlink(missing_ok=True)
 
 
 def is_out_of_memory(error: BaseException | str) -> bool:

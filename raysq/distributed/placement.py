@@ -197,19 +197,19 @@ def _own() -> list[dict[str, Any]]:
     """Return the driver's own node, in a list."""
     import ray
 
-    mine = ray.get_runtime_context().get_node_id()
-    return [node for node in ray.nodes() if node["NodeID"] == mine]
+    own_id = ray.get_runtime_context().get_node_id()
+    return [node for node in ray.nodes() if node["NodeID"] == own_id]
 
 
 def _others() -> list[dict[str, Any]]:
     """Return the other nodes that can run workers."""
     import ray
 
-    mine = ray.get_runtime_context().get_node_id()
+    own_id = ray.get_runtime_context().get_node_id()
     return [
         node
         for node in ray.nodes()
-        if node["Alive"] and node["NodeID"] != mine and any(node["Resources"].get(key) for key in ("CPU", "GPU"))
+        if node["Alive"] and node["NodeID"] != own_id and any(node["Resources"].get(key) for key in ("CPU", "GPU"))
     ]
 
 

@@ -68,12 +68,12 @@ class BagDense(keras.layers.Layer):
         if self.weighting == "multi_hot":
             return tf.ones_like(words, tf.float32)
         counts = tf.cast(inputs[:, 1], tf.float32)
-        here = tf.gather_nd(counts, places)
+        count = tf.gather_nd(counts, places)
         if self.weighting == "freq":
-            return here / tf.gather(tf.reduce_sum(counts, 1), places[:, 0])
+            return count / tf.gather(tf.reduce_sum(counts, 1), places[:, 0])
         if self.weighting == "tfidf":
-            return (1 + tf.math.log(here)) * tf.gather(tf.cast(self.idf, tf.float32), words)
-        return here
+            return (1 + tf.math.log(count)) * tf.gather(tf.cast(self.idf, tf.float32), words)
+        return count
 
     def as_keras(self, inputs):
         """Apply the layer with layers of Keras; see `raysq.layers.portable`."""

@@ -47,8 +47,8 @@ class OneHotConv1D(keras.layers.Layer):
         present = keras.ops.cast(keras.ops.expand_dims(inputs > 0, -1), self.compute_dtype)
         outputs = self.bias
         for shift in range(self.kernel_size):
-            seen = slice(shift, shift + steps)
-            outputs = outputs + keras.ops.take(self.kernel[shift], inputs[:, seen], axis=0) * present[:, seen]
+            window = slice(shift, shift + steps)
+            outputs = outputs + keras.ops.take(self.kernel[shift], inputs[:, window], axis=0) * present[:, window]
         return self.activation(outputs)
 
     def as_keras(self, inputs):

@@ -28,9 +28,9 @@ class Persistence(keras.layers.Layer):
         self.copies = copies
 
     def call(self, inputs):
-        seen = [keras.ops.take(inputs[:, position, :], list(self.targets), axis=-1) for position in self.positions]
-        found = seen[0] if len(seen) == 1 else keras.ops.concatenate(seen, axis=-1)
-        return keras.ops.repeat(found, self.copies, axis=-1) if self.copies > 1 else found
+        repeated = [keras.ops.take(inputs[:, position, :], list(self.targets), axis=-1) for position in self.positions]
+        values = repeated[0] if len(repeated) == 1 else keras.ops.concatenate(repeated, axis=-1)
+        return keras.ops.repeat(values, self.copies, axis=-1) if self.copies > 1 else values
 
     as_keras = call  # consists of Keras operations only
 

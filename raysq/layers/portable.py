@@ -39,8 +39,8 @@ def to_keras(model: keras.Model) -> keras.Model:
     else:
         portable = keras.models.clone_model(model, clone_function=copied, call_function=called)
     for layer, copy in copies:
-        for mine, its in zip(copy.variables, layer.variables, strict=True):
-            mine.assign(its)
+        for target, source in zip(copy.variables, layer.variables, strict=True):
+            target.assign(source)
     return portable
 
 

@@ -140,11 +140,11 @@ class FastRNN(keras.layers.Layer):
 
     def as_keras(self, sequences, initial_state=None, mask=None, training=None, starts=None):
         """Apply the Keras layer with the same weights; see `raysq.layers.portable`."""
-        usual: Any = next(base for base in type(self).__mro__ if base.__module__.startswith("keras."))
-        layer = usual.from_config(self.get_config())
+        keras_class: Any = next(base for base in type(self).__mro__ if base.__module__.startswith("keras."))
+        layer = keras_class.from_config(self.get_config())
         outputs = layer(sequences, initial_state=initial_state, mask=mask)
-        for mine, its in zip(layer.variables, self.variables, strict=True):
-            mine.assign(its)
+        for target, source in zip(layer.variables, self.variables, strict=True):
+            target.assign(source)
         return outputs
 
     def is_quick(self) -> bool:

@@ -158,10 +158,10 @@ def _that_change(texts: pa.Array, stays: np.ndarray) -> np.ndarray:
     first = begins[0]
     data = np.frombuffer(texts.buffers()[2] or b"", np.uint8)[first : begins[-1]]
     # Most texts are nearly all ASCII, so eight bytes are tested at a time.
-    whole = len(data) // 8 * 8
-    beyond = np.flatnonzero((data[:whole].view(np.uint64) & _BEYOND) != 0)
+    aligned = len(data) // 8 * 8
+    beyond = np.flatnonzero((data[:aligned].view(np.uint64) & _BEYOND) != 0)
     places = (beyond[:, None] * 8 + np.arange(8)).ravel()
-    places = np.concatenate([places, np.arange(whole, len(data))])
+    places = np.concatenate([places, np.arange(aligned, len(data))])
     leads = places[data[places] >= 0xC0]
     size = 2 + (data[leads] >= 0xE0).astype(np.int64) + (data[leads] >= 0xF0)
     point = data[leads] & np.array([0, 0, 0x1F, 0x0F, 0x07], np.int64)[size]

@@ -148,21 +148,21 @@ def ranges(path: Path, size: int, limits: Limits) -> list[tuple[int, int, int]]:
     """
     begins = [0]
     with open_file(path, buffering=0) as file:
-        whole = file.seek(0, os.SEEK_END)
+        total = file.seek(0, os.SEEK_END)
         position = size - 1
-        while position < whole - 1:
+        while position < total - 1:
             file.seek(position)
             length = file.read(CHUNK).find(b"\n") + 1
             if length:
                 begins.append(position + length)
             position = begins[-1] + size - 1 if length else position + CHUNK
             limits.check_record(f"{path.name}: a line", position - begins[-1] - size)
-    if begins[-1] == whole:
+    if begins[-1] == total:
         begins.pop()
     with ThreadPoolExecutor(min(cores(), _COUNTING)) as pool:
         counts = pool.map(_lines_between, itertools.repeat(path), begins, begins[1:])
         above = [0, *itertools.accumulate(counts)]
-    return list(zip(begins, [*begins[1:], whole], above, strict=True)) if begins else []
+    return list(zip(begins, [*begins[1:], total], above, strict=True)) if begins else []
 
 
 def _lines_between(path: Path, begin: int, end: int) -> int:

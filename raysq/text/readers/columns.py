@@ -41,7 +41,9 @@ def choose(name: str, head: Head, format: DocumentFormat) -> Columns:
     Raises:
         DataError: a specified column does not exist (the message suggests the nearest name), or none can be inferred.
     """
-    text, label = (None if given is None else column_named(given, list(head)) for given in (format.text, format.label))
+    text, label = (
+        None if column is None else column_named(column, list(head)) for column in (format.text, format.label)
+    )
     for option, column in (("--text", text), ("--label", label)):
         if column is not None and column not in head and (option == "--text" or format.labels):
             raise DataError(
