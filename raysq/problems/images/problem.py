@@ -94,7 +94,7 @@ def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
         f"sees images of {width} x {height} pixels, {'gray' if channels == 1 else 'red, green and blue'}: {train:,} to "
         f"train on, {val:,} to validate, {test:,} to test"
     ]
-    lines += validation_messages(facts, "image")
+    lines += validation_messages(facts["own_validation"], "image")
     if settings.target == "image":
         lines.append("gives each image again; the labels are not used")
     else:
