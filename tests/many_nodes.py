@@ -62,7 +62,8 @@ def fixed(folder: Path, temporary: str) -> dict[str, Any]:
         cluster.add_node(**NODE)
         found |= part("with shared data", all_nodes_see, folder, cluster)
         cluster.add_node(**NODE)
-        return found | part("search", a_search_loses_a_node, folder, cluster)
+        found |= part("search", a_search_loses_a_node, folder, cluster)
+        return found | part("no nodes", a_search_loses_all_nodes, folder, cluster)
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -230,6 +231,40 @@ def a_search_loses_a_node(folder: Path, cluster: Any) -> dict[str, Any]:
     states = sorted(trial["state"] for trial in found.trials)
     errors = [trial["error"] for trial in found.trials if trial["error"]]
     return {"states": states, "errors": errors, "best": found.best_metrics["val_mae"], **lost}
+
+
+def a_search_loses_all_nodes(folder: Path, cluster: Any) -> dict[str, Any]:
+    """It waits for a while and ends; its trials are kept."""
+    import raysq
+    from raysq.errors import ResourceError
+    from raysq.tuning.experiment import Experiment
+
+    directory = folder / "shared" / "experiments" / "stranded"
+
+    def lose_all_nodes() -> None:
+        wait_for(lambda: any(directory.glob("trials/*/metrics.jsonl")), "an epoch of a trial")
+        for node in list(cluster.worker_nodes):
+            cluster.remove_node(node, allow_graceful=False)
+
+    thread = threading.Thread(target=lose_all_nodes, daemon=True)
+    thread.start()
+    os.environ["RAYSQ_NODES_TIMEOUT"] = "5"
+    settings = SETTINGS | {"epochs": 4000}
+    try:
+        raysq.tune(
+            "jena",
+            data=folder / "data",
+            model="dense",
+            trials=2,
+            settings=settings,
+            search={"units": [4, 8]},
+            name="stranded",
+        )
+    except ResourceError as error:
+        return {"stranded": str(error), "kept": [trial["state"] for trial in Experiment.open(directory).trials]}
+    finally:
+        thread.join()
+    return {}
 
 
 def busy_nodes(cluster: Any) -> list[Any]:

@@ -1,13 +1,14 @@
-"""Ray Tune hooks of a session: the searcher that supplies its trials, and the callback that receives their events.
+"""Ray Tune hooks of a session: the searcher that supplies its trials, the callback that receives their events, and
+the stopper that ends trials which wait for nodes.
 
-Ray Tune regularly pickles both to restore them later. The state of a search is kept in its own directory, so they are
+Ray Tune regularly pickles them to restore them later. The state of a search is kept in its own directory, so they are
 pickled without state. They are module-level classes, since local classes would be pickled with their closures.
 """
 
 from pathlib import Path
 from typing import Any
 
-from ray.tune import Callback
+from ray.tune import Callback, Stopper
 from ray.tune.search import Searcher
 
 from raysq.distributed.memory import is_out_of_memory
@@ -82,6 +83,24 @@ class Events(Callback):
             self._session.again(_name(trial))
         else:
             self._session.end(_name(trial), OUT_OF_MEMORY if ran_out else LOST)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class Stranded(Stopper):
+    """Ray Tune stopper that ends all trials when no node can hold one."""
+
+    def __init__(self, session: Session):
+        self._session = session
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Return False; a trial ends by itself or by the scheduler."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Return whether to end all trials."""
+        return self._session.is_stranded
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

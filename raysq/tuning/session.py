@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from raysq.distributed.cluster import nodes_timeout, room_for
 from raysq.distributed.lost_work import Patience, is_loss
 from raysq.distributed.memory import is_out_of_memory
-from raysq.errors import RaysqError
+from raysq.errors import RaysqError, ResourceError
 from raysq.training import checkpoint
 from raysq.tuning.memory import Throttle
 from raysq.tuning.progress import ProgressTable
@@ -33,6 +34,9 @@ _ENVIRONMENT = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 _CLOCK_SECONDS = 2.0
+_NO_NODES = "no nodes"
+# A session that is stopping does not wait longer for lost nodes.
+_STOPPING_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,9 @@ class Session:
         self._epochs: dict[str, int] = {}
         self.budget, self.clock = budget, clock
         self.reason: str | None = None
+        self.is_stranded = False  # no node can hold a trial, and none is waited for
+        self._nodes_timeout = nodes_timeout()
+        self._lost_at: float | None = None
         self._stop = Path(order.stop)
 
     def stop(self, reason: str) -> None:
@@ -166,6 +173,7 @@ class Session:
             The reason why they were stopped ("interrupted", "out of time", or that of the trial scheduler), or None.
 
         Raises:
+            ResourceError: all nodes were lost, and none came back.
             RaysqError: Ray Tune failed.
         """
         self._stop.unlink(missing_ok=True)
@@ -180,6 +188,11 @@ class Session:
                     self.end(name, None)
         finally:
             self._stop.unlink(missing_ok=True)
+        if self.reason == _NO_NODES:
+            raise ResourceError(
+                f"all nodes of the Ray cluster that can hold a trial were lost, and none came back in "
+                f"{self._nodes_timeout:g} s (RAYSQ_NODES_TIMEOUT); the same command continues"
+            )
         return self.reason
 
     def _tune(self) -> None:
@@ -214,7 +227,7 @@ class Session:
     def _tuner(self, scratch: Path) -> Any:
         from ray import tune
 
-        from raysq.tuning.hooks import Events, Trials
+        from raysq.tuning.hooks import Events, Stranded, Trials
 
         order = self.order
 
@@ -240,6 +253,7 @@ class Session:
                 name="tune",
                 storage_path=str(scratch.resolve()),
                 callbacks=[Events(self)],
+                stop=Stranded(self),
                 # Trials record their own errors and return. Lost processes are retried without limit here; `lose`
                 # sets the limit.
                 failure_config=tune.FailureConfig(max_failures=-1),
@@ -321,6 +335,19 @@ class Session:
         if ending.stop:
             self.stop(ending.stop)
 
+    def _look_for_nodes(self, seconds: float) -> None:
+        """Stop waiting for lost nodes after RAYSQ_NODES_TIMEOUT seconds. Ray Tune would wait without end."""
+        needs = {"CPU": 1.0, **({"GPU": self.order.gpu} if self.order.gpu else {})}
+        if room_for(needs) >= self.order.workers:
+            self._lost_at = None
+            return
+        if self._lost_at is None:
+            self._lost_at = seconds
+            self.board.say(f"no node can hold a trial: waiting up to {self._nodes_timeout:g} s for nodes")
+        if seconds - self._lost_at > (self._nodes_timeout if self.reason is None else _STOPPING_SECONDS):
+            self.stop(_NO_NODES)
+            self.is_stranded = True
+
     @contextmanager
     def _watch(self) -> Iterator[None]:
         """Watch the time limit in a thread beside Ray Tune's loop."""
@@ -336,6 +363,7 @@ class Session:
                 if spent - noted > _CLOCK_SECONDS:
                     noted = spent
                     self.clock(spent)
+                    self._look_for_nodes(spent)
 
         watcher = threading.Thread(target=look, daemon=True)
         watcher.start()

@@ -37,6 +37,7 @@ def run(part: str, folder: Path, seconds: float) -> dict:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": "0123456789abcdef" * 4,
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "PYTHONPATH": f"{TESTS.parent}:{TESTS}",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -162,6 +163,10 @@ def test_data_runs_and_searches_on_several_nodes(tmp_path):
     assert found["errors"] == []
     assert len(found["states"]) == 5 and set(found["states"]) <= {"finished", "stopped early"}
     assert found["best"] > 0
+
+    # One that loses all nodes does not wait without end.
+    assert "none came back in 5 s (RAYSQ_NODES_TIMEOUT); the same command continues" in found["stranded"]
+    assert found["kept"] and set(found["kept"]) == {"interrupted"}
 
 
 @pytest.mark.cluster

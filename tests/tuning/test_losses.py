@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from raysq.errors import RaysqError
+from raysq.errors import RaysqError, ResourceError
 from raysq.training import checkpoint
 from raysq.tuning.memory import LOST
 from raysq.tuning.progress import ProgressTable
@@ -38,7 +38,7 @@ class Fake(Session):
     """A session whose Ray Tune is a list of functions, one for each time that it is started."""
 
     def __init__(self, folder, *tunes):
-        order = SimpleNamespace(folder=str(folder), stop=str(folder / "stop"))
+        order = SimpleNamespace(folder=str(folder), stop=str(folder / "stop"), workers=1, gpu=0.5)
         super().__init__(order, Trials(), ProgressTable("search", 2, 9), concurrent=2)
         self.tunes, self.started = list(tunes), 0
 
@@ -46,6 +46,19 @@ class Fake(Session):
         self.started += 1
         tune = self.tunes.pop(0) if len(self.tunes) > 1 else self.tunes[0]
         return SimpleNamespace(fit=lambda: tune(self))
+
+
+@pytest.fixture(autouse=True)
+def room(monkeypatch):
+    """How many trials the nodes hold."""
+    room = {"trials": 2}
+
+    def room_for(needs):
+        assert needs == {"CPU": 1, "GPU": 0.5}
+        return room["trials"]
+
+    monkeypatch.setattr("raysq.tuning.session.room_for", room_for)
+    return room
 
 
 @pytest.fixture
@@ -159,3 +172,29 @@ def test_a_trial_that_is_lost_while_the_search_stops_has_not_failed(tmp_path, ev
     session = Fake(tmp_path, stops)
     assert session.run() == "out of time"
     assert session.agenda.ends == dict.fromkeys(("trial-01", "trial-02"), "out of time") and session.started == 1
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_lost_nodes_are_waited_for_and_not_without_end(tmp_path, monkeypatch, room, stops):
+    monkeypatch.setenv("RAYSQ_NODES_TIMEOUT", "60")
+
+    def waits(session):
+        names = hand_out(session)
+        for trials, second in ((2, 0), (0, 10), (0, 65), (1, 72), (0, 80), (0, 139)):
+            room["trials"] = trials
+            session._look_for_nodes(second)
+            assert session.reason is None and not session.is_stranded
+        if stops:
+            session.stop("interrupted")
+        session._look_for_nodes(141)
+        assert session.is_stranded
+        for name in names:
+            session.end(name, None)
+
+    session = Fake(tmp_path, waits)
+    if stops:
+        assert session.run() == "interrupted"
+        return
+    with pytest.raises(ResourceError, match="none came back in 60 s .*; the same command continues"):
+        session.run()
+    assert set(session.agenda.ends.values()) == {"no nodes"}
