@@ -77,10 +77,9 @@ def make(**settings):
 
 
 @pytest.fixture(params=["threads", "ray"])
-def executor(request):
+def executor(request, cluster):
     if request.param == "threads":
         return ThreadExecutor(2)
-    request.getfixturevalue("cluster")
     from raysq.distributed.ray_data import RayExecutor
 
     return RayExecutor(2)

@@ -13,10 +13,9 @@ from raysq.distributed.row_keys import STRIDE, check_order
 
 
 @pytest.fixture(params=["threads", "ray"])
-def executor(request):
+def executor(request, cluster):
     if request.param == "threads":
         return ThreadExecutor(3)
-    request.getfixturevalue("cluster")
     from ray import cloudpickle
 
     from raysq.distributed.ray_data import RayExecutor

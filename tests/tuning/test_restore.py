@@ -37,7 +37,7 @@ class Search:
         pairs = [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
         command = ["-m", "raysq", "tune", "jena", "--data", str(data), "--model", "dense", "--name", "one"]
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-        environment |= {"RAYSQ_HOME": str(home), "PYTHONPATH": str(TESTS)}
+        environment |= {"RAYSQ_HOME": str(home), "PYTHONPATH": str(TESTS), "RAY_worker_niceness": "0"}
         self.process = subprocess.Popen(
             [sys.executable, *command, *pairs, *options],
             env=environment,

@@ -133,7 +133,7 @@ def test_files_are_predicted_alike_here_and_by_a_pool(cluster, run, found, tmp_p
         assert told["rows"] == table.num_rows == (50 if source == "new" else len(texts))
         assert table["row"].to_pylist() == list(range(len(table))) and len(set(table["id"].to_pylist())) == len(table)
         assert table.drop_columns(["id"]).equals(wanted.slice(0, len(table))), source
-    predict_file(run, tmp_path / "new.jsonl", pool, actors=2, quiet=False)
+    predict_file(run, tmp_path / "new.jsonl", pool, actors=1, quiet=False)
     assert pa.parquet.read_table(pool).equals(table)
     assert "3 of 900 rows: no words" in capsys.readouterr().err
     assert not list((tmp_path / "raysq-home" / "tmp").iterdir()), "a temporary folder is left"
