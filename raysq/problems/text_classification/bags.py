@@ -25,7 +25,7 @@ def bags(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Pack
     base = np.arange(count, dtype=np.int64) * features
     bases = np.repeat(base, np.diff(offsets))
     parts = [_keys(bases, vocabulary.singles[codes])]
-    if vocabulary.settings.marked:
+    if vocabulary.settings.uses_special_tokens:
         parts.append(base + START)
     if vocabulary.settings.ngrams > 1:
         parts += [_keys(bases[: len(ids)], ids) for ids in vocabulary.longer(codes, offsets)]
@@ -33,24 +33,24 @@ def bags(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Pack
     keys.sort()
     begins = np.ones(len(keys), bool)
     np.not_equal(keys[1:], keys[:-1], out=begins[1:])
-    (places,) = np.nonzero(begins)
-    documents, ids = np.divmod(keys[places], features)
-    counts = np.diff(places, append=len(keys)) if vocabulary.settings.counted else None
+    (indices,) = np.nonzero(begins)
+    documents, ids = np.divmod(keys[indices], features)
+    counts = np.diff(indices, append=len(keys)) if vocabulary.settings.has_counts else None
     return Packed.of(ids, np.bincount(documents, minlength=count), counts)
 
 
-def document_counts(found: Packed, rows: np.ndarray, features: int) -> np.ndarray:
+def document_counts(packed: Packed, rows: np.ndarray, features: int) -> np.ndarray:
     """Return the document frequency of each id in the given rows, int64 of shape (features,).
 
     Args:
-        found: bags of documents.
+        packed: bags of documents.
         rows: indices of the documents to count.
         features: number of ids.
     """
-    lengths = np.diff(found.offsets)
+    lengths = np.diff(packed.offsets)
     chosen = np.zeros(len(lengths), bool)
     chosen[rows] = True
-    return np.bincount(found.ids[1:][np.repeat(chosen, lengths)], minlength=features)
+    return np.bincount(packed.ids[1:][np.repeat(chosen, lengths)], minlength=features)
 
 
 def inverse_frequency(documents: int, holding: np.ndarray) -> np.ndarray:
@@ -73,5 +73,5 @@ def inverse_frequency(documents: int, holding: np.ndarray) -> np.ndarray:
 def _keys(bases: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Return the keys of all nonzero ids."""
     keys = bases + ids
-    there = ids > 0
-    return keys if there.all() else keys[there]
+    nonzero = ids > 0
+    return keys if nonzero.all() else keys[nonzero]

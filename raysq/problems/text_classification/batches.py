@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from raysq.problems.text_classification.bags import bags, document_counts, inver
 from raysq.problems.text_classification.ragged import Packed, padded
 from raysq.problems.text_classification.sequences import sequences
 from raysq.problems.text_classification.settings import TextClassificationSettings
-from raysq.problems.text_classification.vocabulary import Vocabulary, ranked, ranked_runs
+from raysq.problems.text_classification.vocabulary import Vocabulary, rank_ngrams, rank_words
 
 _BLOCK = 1 << 22  # tokens processed at a time
 
@@ -32,13 +32,7 @@ def encode(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Pa
     return (bags if vocabulary.settings.bag else sequences)(codes, offsets, vocabulary)
 
 
-def vectorize(
-    codes: np.ndarray,
-    offsets: np.ndarray,
-    words: pa.Array,
-    vocabulary: Vocabulary,
-    settings: TextClassificationSettings,
-) -> np.ndarray:
+def vectorize(codes: np.ndarray, offsets: np.ndarray, words: pa.Array, vocabulary: Vocabulary) -> np.ndarray:
     """Return the model inputs of documents outside of a data set, in the format of `Texts.gather`.
 
     Args:
@@ -46,22 +40,21 @@ def vectorize(
         offsets: int64 of shape (documents + 1,), where the tokens of each document begin.
         words: string array of the distinct words of these documents.
         vocabulary: vocabulary of the run.
-        settings: batch-time settings of the run.
 
     Returns:
         int32 of shape (documents, maxlen) for sequences; (documents, width) for bags, or (documents, 2, width) for
         bags with counts.
     """
-    if settings.hashing:
+    if vocabulary.settings.hashing:
         # Every word has a hash, so the words of these documents replace the vocabulary.
-        vocabulary = Vocabulary(words, vocabulary.terms, settings)
+        vocabulary = Vocabulary(words, vocabulary.terms, vocabulary.settings)
     else:
         codes = np.append(vocabulary.codes(words), np.int32(-1))[codes]
-    return encode(codes, offsets, vocabulary).x(settings)
+    return encode(codes, offsets, vocabulary).x(vocabulary.settings)
 
 
 class Documents:
-    """The documents of a data set, encoded with the settings of a run.
+    """The documents of a data set, encoded with the settings of a run; use `dataset.derived(Documents, settings)`.
 
     Attributes:
         dataset: prepared documents.
@@ -86,12 +79,11 @@ class Documents:
     def counts(self) -> np.ndarray:
         """Number of occurrences of each prepared vocabulary word in the training documents, int64."""
         words = self.dataset.extra("vocabulary").num_rows
-        found = np.zeros(words + 1, np.int64)
-        training = self._is_training
+        counts = np.zeros(words + 1, np.int64)
         for begin, end, codes, offsets in self.blocks():
-            there = np.repeat(training[begin:end], np.diff(offsets))
-            found += count_codes(codes, there, words)
-        return found[1:]
+            in_training = np.repeat(self._is_training[begin:end], np.diff(offsets))
+            counts += count_codes(codes, in_training, words)
+        return counts[1:]
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -107,9 +99,9 @@ class Documents:
                 "prepare them with another split or filters"
             )
         if self.settings.ngrams > 1 and not self.settings.hashing:
-            terms = ranked_runs(self.settings, self.counts, *self._training())
+            terms = rank_ngrams(self.settings, self.counts, *self._training())
         else:
-            terms = ranked(self.settings, self.counts)
+            terms = rank_words(self.settings, self.counts)
         return Vocabulary(words, terms, self.settings)
 
     @cached_property
@@ -124,19 +116,20 @@ class Documents:
 
         Bags, and sequences without their unknown words, take less.
         """
-        ids = self.tokens.lengths + int(self.settings.marked)
+        ids = self.tokens.lengths + int(self.settings.uses_special_tokens)
         if self.settings.bag:
-            total = int(ids.sum()) * self.settings.ngrams * (2 if self.settings.counted else 1)
+            total = int(ids.sum()) * self.settings.ngrams * (2 if self.settings.has_counts else 1)
         else:
             total = int(np.minimum(ids, self.settings.maxlen).sum())
         return 4 * (1 + total) + 20 * len(self.tokens)
 
     @property
-    def priors(self) -> tuple[float, ...]:
+    def priors(self) -> list[float]:
         """Share of each class among the training documents."""
         classes = len(self.dataset.manifest.report["classes"])
         counts = np.bincount(self.labels[self.split.train], minlength=classes)
-        return tuple((counts / counts.sum()).tolist())
+        priors: list[float] = (counts / counts.sum()).tolist()
+        return priors
 
     def idf(self) -> np.ndarray:
         """Return the inverse document frequency of each id in the training split, float32 of shape (features,)."""
@@ -165,9 +158,9 @@ class Documents:
         vectors = contiguous_array(table.column("vector"))
         ids = self.vocabulary.singles[table.column("word").to_numpy()]
         given = ids >= self.settings.first
-        found = np.zeros((self.vocabulary.features, vectors.type.list_size), np.float32)
-        found[ids[given]] = vectors.values.to_numpy().reshape(len(vectors), vectors.type.list_size)[given]
-        return found
+        of_ids = np.zeros((self.vocabulary.features, vectors.type.list_size), np.float32)
+        of_ids[ids[given]] = vectors.values.to_numpy().reshape(len(vectors), vectors.type.list_size)[given]
+        return of_ids
 
     def blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
         """Yield all documents in blocks of a bounded number of tokens.
@@ -205,15 +198,6 @@ class Documents:
         return np.concatenate(parts), np.concatenate([[0], np.cumsum(lengths)])
 
 
-@lru_cache(maxsize=1)
-def documents(dataset: Dataset, settings: TextClassificationSettings) -> Documents:
-    """Return the encoded documents of a data set.
-
-    The latest result is cached, because metadata, input spec and batch sources request it in turn.
-    """
-    return Documents(dataset, settings)
-
-
 @dataclass(frozen=True)
 class Texts:
     """Batch source of one split.
@@ -247,7 +231,7 @@ class Texts:
         if not settings.bag:
             return 4 * (settings.maxlen + 1)
         mean = float(self.documents.tokens.lengths.mean()) * settings.ngrams
-        return int(4 * (mean * (2 if settings.counted else 1) + 1))
+        return int(4 * (mean * (2 if settings.has_counts else 1) + 1))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the ids of all documents, which all splits share, and the rows of this split."""

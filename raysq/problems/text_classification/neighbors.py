@@ -1,6 +1,6 @@
 """Report section of the nearest neighbors in a model's Embedding layer."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,36 +15,35 @@ _SHOWN = 12  # words in the table, shared among the classes; at least one per cl
 _RARE = 10  # words with fewer occurrences are hardly trained
 
 
-def neighbors_section(facts: Mapping[str, Any], train: Texts, values: np.ndarray) -> Section | None:
+def neighbors_section(train: Texts, classes: Sequence[str], weights: np.ndarray) -> Section | None:
     """Return the section of the nearest neighbors of the most typical words of each class.
 
     Args:
-        facts: metadata of the run.
         train: batch source of the training split.
-        values: weights of the Embedding layer, `(features, dimension)`.
+        classes: names of the classes.
+        weights: weights of the Embedding layer, `(features, dimension)`.
 
     Returns:
         None if the ids are not single words in order, or if too few words are frequent enough.
     """
     settings, vocabulary = train.documents.settings, train.documents.vocabulary
-    if settings.bag or settings.hashing or len(values) != vocabulary.features:
+    if settings.bag or settings.hashing or len(weights) != vocabulary.features:
         return None
-    classes = facts["classes"]
-    counts = class_counts(train, len(classes), len(values))
+    counts = class_counts(train, len(classes), len(weights))
     scores = typical(counts)
-    known = counts.sum(0) >= _RARE
-    known[: settings.first] = False  # padding and special tokens
-    if known.sum() <= _NEAREST:
+    frequent = counts.sum(0) >= _RARE
+    frequent[: settings.first] = False  # padding and special tokens
+    if frequent.sum() <= _NEAREST:
         return None
     each = max(1, _SHOWN // len(classes))
-    unit = unit_rows(values)
+    unit = unit_rows(weights)
     rows: list[list[Any]] = []
     for number, name in enumerate(classes):
-        order = np.argsort(-np.where(known, scores[number], -np.inf), kind="stable")
+        order = np.argsort(-np.where(frequent, scores[number], -np.inf), kind="stable")
         words = order[:each].tolist()
-        near = nearest(unit, values[words], _NEAREST, among=known, without=[[word] for word in words])
-        for word, found in zip(words, near, strict=True):
-            others = ", ".join(f"{vocabulary.term(other)} {cosine:.2f}" for other, cosine in found)
+        neighbors = nearest(unit, weights[words], _NEAREST, among=frequent, without=[[word] for word in words])
+        for word, pairs in zip(words, neighbors, strict=True):
+            others = ", ".join(f"{vocabulary.term(other)} {cosine:.2f}" for other, cosine in pairs)
             rows.append([vocabulary.term(word), name, others])
     note = (
         "The cosine of the angle between the vectors of the Embedding. Of each class the words that are most typical "
@@ -67,8 +66,8 @@ def class_counts(train: Texts, classes: int, features: int) -> np.ndarray:
     counts = np.zeros((classes, features), np.int64)
     for low in range(0, len(indices), 1024):
         x, y = train.gather(indices[low : low + 1024], mapped, lambda array, at: array.take(at))
-        place = y.reshape(-1, 1).astype(np.int64) * features + x
-        counts += np.bincount(place.ravel(), minlength=classes * features).reshape(classes, features)
+        cells = y.reshape(-1, 1).astype(np.int64) * features + x
+        counts += np.bincount(cells.ravel(), minlength=classes * features).reshape(classes, features)
     return counts
 
 

@@ -23,7 +23,9 @@ class Counts:
     terms: np.ndarray
 
 
-def runs(codes: np.ndarray, offsets: np.ndarray, words: int, longest: int) -> Iterator[tuple[np.ndarray, Counts]]:
+def count_ngrams(
+    codes: np.ndarray, offsets: np.ndarray, words: int, longest: int
+) -> Iterator[tuple[np.ndarray, Counts]]:
     """Count the n-grams of 2 to `longest` known words that lie inside one document.
 
     Args:
@@ -42,9 +44,9 @@ def runs(codes: np.ndarray, offsets: np.ndarray, words: int, longest: int) -> It
         keys, whole = _joined(state, codes, begins, words, length)
         encoded = pa.array(keys[whole]).dictionary_encode()
         indices, distinct = encoded.indices.to_numpy(), encoded.dictionary.to_numpy()
-        (places,) = np.nonzero(whole)
+        (tokens,) = np.nonzero(whole)
         firsts = np.empty(len(distinct), np.int64)
-        firsts[indices[::-1]] = places[::-1]  # NumPy keeps the last assignment: in reverse order, the first place
+        firsts[indices[::-1]] = tokens[::-1]  # NumPy keeps the last assignment: in reverse order, the first token
         before, last = np.divmod(distinct, words)
         terms = np.column_stack([before if terms is None else terms[before], last])
         state = np.full(len(keys), -1, np.int64)
@@ -68,14 +70,14 @@ class Tree:
         state = terms[:, 0].astype(np.int64)
         for length in range(2, terms.shape[1] + 1):
             reaching = lengths >= length
-            keys, places = np.unique(state[reaching] * words + terms[reaching, length - 1], return_inverse=True)
+            keys, indices = np.unique(state[reaching] * words + terms[reaching, length - 1], return_inverse=True)
             state = np.zeros(len(terms), np.int64)
-            state[reaching] = places
+            state[reaching] = indices
             # The last entry is the id 0 of absent n-grams. Prefixes that are not selected themselves keep id 0 too.
-            found = np.zeros(len(keys) + 1, np.int32)
+            ids_of_keys = np.zeros(len(keys) + 1, np.int32)
             ending = lengths == length
-            found[state[ending]] = ids[ending]
-            self._levels.append((pa.array(keys), found))
+            ids_of_keys[state[ending]] = ids[ending]
+            self._levels.append((pa.array(keys), ids_of_keys))
 
     def ids(self, codes: np.ndarray, offsets: np.ndarray) -> Iterator[np.ndarray]:
         """Yield, for each length from 2 on, the id of the n-gram that begins at each token.
@@ -89,10 +91,10 @@ class Tree:
         """
         begins = _begins(codes, offsets)
         state = codes.astype(np.int64)
-        for length, (keys, found) in enumerate(self._levels, 2):
-            asked, _ = _joined(state, codes, begins, self._words, length)
-            state = pc.index_in(pa.array(asked), keys).fill_null(-1).to_numpy().astype(np.int64)
-            yield found[state]
+        for length, (keys, ids_of_keys) in enumerate(self._levels, 2):
+            joined, _ = _joined(state, codes, begins, self._words, length)
+            state = pc.index_in(pa.array(joined), keys).fill_null(-1).to_numpy().astype(np.int64)
+            yield ids_of_keys[state]
 
 
 def _begins(codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:

@@ -1,20 +1,19 @@
 """Predict the classes of raw texts with a trained model."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from raysq.errors import DataError
 from raysq.problems.classification_report import predicted_classes, probabilities
 from raysq.problems.fixed_batches import fixed_batches
 from raysq.problems.text_classification.batches import vectorize
+from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.problems.text_classification.vocabulary import Vocabulary
 from raysq.text.documents import texts_of
-from raysq.text.tokenizer import Tokens, tokenize
+from raysq.text.tokenizer import tokenize
 
 BATCH = 128  # documents per call of the model
 _CHUNK = 1024  # documents encoded at a time
@@ -22,64 +21,55 @@ _NARROWEST = 64  # smallest width of a bag, in ids
 
 
 def predict(
-    facts: Mapping[str, Any],
-    settings: TextClassificationSettings,
     model: Any,
     table: pa.Table,
-    report: Mapping[str, Any] | None = None,
-    stands: tuple[int, int] | None = None,
-    origin: int = 0,
-    assets: Path | None = None,
+    vocabulary: Vocabulary,
+    preprocessor: TextClassificationPreprocessor,
+    classes: Sequence[str],
 ) -> pa.Table:
     """Predict the class of every text and the probability of each class.
 
     The prediction of a text does not depend on the other texts of the table, bit for bit.
 
     Args:
-        facts: metadata of the run.
-        settings: batch-time settings of the run.
         model: the Keras model.
         table: texts in the column that the run was trained on, or in `text`; a column `id` is kept.
-        report: report of the preprocessor that read the table; unused.
-        stands: unused, because each text is predicted on its own.
-        origin: row number of the table's first row.
-        assets: folder with the run's vocabulary.
+        vocabulary: vocabulary of the run.
+        preprocessor: preprocessor of the run's data set.
+        classes: names of the classes.
 
     Returns:
         A table with `row`, `id` if the input has it, `label`, its `probability`, `p_CLASS` for each class, and
         `remark`. `remark` is null, or says why the prediction is unreliable: "no words" or "no known words".
 
     Raises:
-        DataError: the table has no column of texts, or the vocabulary is missing.
+        DataError: the table has no column of texts.
     """
-    texts = texts_of(table, facts["preprocessor"].get("text"), "text")
-    if assets is None:
-        raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
-    vocabulary = Vocabulary.read(assets, settings, facts)
-    form = Tokens.of(facts["preprocessor"])
-    classes = facts["classes"]
+    texts = texts_of(table, preprocessor.text, "text")
+    settings = vocabulary.settings
     outputs, remarks = [np.empty((0, 1 if len(classes) == 2 else len(classes)), np.float32)], []
     for low in range(0, len(texts), _CHUNK):
-        codes, offsets, words = tokenize(texts.slice(low, _CHUNK), form)
-        x = vectorize(codes, offsets, words, vocabulary, settings)
+        codes, offsets, words = tokenize(texts.slice(low, _CHUNK), preprocessor)
+        x = vectorize(codes, offsets, words, vocabulary)
         outputs.append(_outputs(model, x, settings))
-        known = _known(x, settings)
+        known = _has_known_word(x, settings).tolist()
+        lengths = np.diff(offsets).tolist()
         remarks += [
-            None if knows else "no known words" if count else "no words"
-            for knows, count in zip(known.tolist(), np.diff(offsets).tolist(), strict=True)
+            None if is_known else "no known words" if length else "no words"
+            for is_known, length in zip(known, lengths, strict=True)
         ]
     prediction = np.concatenate(outputs)
     shares = probabilities(prediction).astype(np.float32)
-    own = predicted_classes(prediction)
-    out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(texts)))}
+    predicted = predicted_classes(prediction)
+    columns: dict[str, Any] = {"row": pa.array(np.arange(len(texts)))}
     if "id" in table.column_names:
-        out["id"] = table.column("id")
-    out["label"] = pa.array([classes[number] for number in own.tolist()], pa.string())
-    out["probability"] = pa.array(shares[np.arange(len(own)), own])
+        columns["id"] = table.column("id")
+    columns["label"] = pa.array([classes[number] for number in predicted.tolist()], pa.string())
+    columns["probability"] = pa.array(shares[np.arange(len(predicted)), predicted])
     for number, name in enumerate(classes):
-        out[f"p_{name}"] = pa.array(np.ascontiguousarray(shares[:, number]))
-    out["remark"] = pa.array(remarks, pa.string())
-    return pa.table(out)
+        columns[f"p_{name}"] = pa.array(np.ascontiguousarray(shares[:, number]))
+    columns["remark"] = pa.array(remarks, pa.string())
+    return pa.table(columns)
 
 
 def widened(x: np.ndarray, width: int | None = None) -> np.ndarray:
@@ -95,10 +85,13 @@ def _power(width: int) -> int:
     return max(_NARROWEST, 1 << max(0, width - 1).bit_length())
 
 
-def _known(x: np.ndarray, settings: TextClassificationSettings) -> np.ndarray:
-    """Return whether each encoded document contains a known word."""
-    ids = x if x.ndim == 2 else x[:, 0]
-    return np.asarray((ids >= settings.first).any(1))
+def _ids(x: np.ndarray) -> np.ndarray:
+    """Return the ids of encoded documents, which may have counts."""
+    return x if x.ndim == 2 else x[:, 0]
+
+
+def _has_known_word(x: np.ndarray, settings: TextClassificationSettings) -> np.ndarray:
+    return np.asarray((_ids(x) >= settings.first).any(1))
 
 
 def _outputs(model: Any, x: np.ndarray, settings: TextClassificationSettings) -> np.ndarray:
@@ -108,13 +101,12 @@ def _outputs(model: Any, x: np.ndarray, settings: TextClassificationSettings) ->
     """
     widths = np.full(len(x), x.shape[-1])
     if settings.bag:
-        lengths = ((x if x.ndim == 2 else x[:, 0]) > 0).sum(1)
-        widths = np.array([_power(length) for length in lengths.tolist()])
-    found: dict[int, np.ndarray] = {}
+        widths = np.array([_power(length) for length in (_ids(x) > 0).sum(1).tolist()])
+    outputs: dict[int, np.ndarray] = {}
     for width in np.unique(widths).tolist():
         rows = np.flatnonzero(widths == width)
         wide = widened(x, max(width, x.shape[-1]))[..., :width]
-        for filled, count in fixed_batches(rows, BATCH):
-            answers = np.asarray(model.predict_on_batch(wide[filled]))[:count]
-            found |= dict(zip(filled[:count].tolist(), answers, strict=True))
-    return np.stack([found[row] for row in range(len(x))])
+        for batch, count in fixed_batches(rows, BATCH):
+            predictions = np.asarray(model.predict_on_batch(wide[batch]))[:count]
+            outputs |= dict(zip(batch[:count].tolist(), predictions, strict=True))
+    return np.stack([outputs[row] for row in range(len(x))])

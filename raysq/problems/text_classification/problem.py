@@ -1,6 +1,7 @@
 """Text classification: predict the class of a document."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,157 +9,36 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset
+from raysq.errors import DataError
 from raysq.problems import classification_metrics
 from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
-from raysq.problems.classes import single_class_messages, single_classes
+from raysq.problems.classes import single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
-from raysq.problems.splits import has_own_validation, validation_messages
-from raysq.problems.text_classification import assets, options
-from raysq.problems.text_classification.batches import documents
+from raysq.problems.splits import SPLITS, validation_messages, with_val_text
+from raysq.problems.text_classification import options
+from raysq.problems.text_classification.batches import Documents, Texts
+from raysq.problems.text_classification.metadata import TextClassificationMetadata
 from raysq.problems.text_classification.predict import predict
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
 from raysq.problems.text_classification.report import report
 from raysq.problems.text_classification.sample import sample
 from raysq.problems.text_classification.settings import TextClassificationSettings
+from raysq.problems.text_classification.vocabulary import FILE, Vocabulary
 from raysq.text.documents import DocumentPredictionPreprocessor
 
 _BUILDERS = "raysq.problems.text_classification.models:"
+_BAG = {"vectorization": "multi_hot", "batch_size": 512, "epochs": 4, "steps_per_epoch": None}
 _NAMED = 6  # most classes that a message names
 
 
-def facts(dataset: Dataset, settings: TextClassificationSettings) -> dict[str, Any]:
-    """Return the metadata of a run.
-
-    The metadata hold the classes and their priors, how much of the training text the vocabulary covers, and the
-    preprocessor settings for reading raw texts in the same way.
-
-    Args:
-        dataset: prepared documents.
-        settings: batch-time settings of the run.
-
-    Raises:
-        DataError: the training documents have no words, or a split does not fit the data set.
-    """
-    found = documents(dataset, settings)
-    vocabulary, counts = found.vocabulary, found.counts
-    tokens = int(counts.sum())
-    known = int(counts[vocabulary.singles[:-1] >= settings.first].sum())
-    lengths = found.tokens.lengths[found.split.train] + int(settings.marked)
-    sharing, unhashed = 0, 0.0
-    if settings.hashing:
-        ids = vocabulary.singles[:-1][counts > 0]
-        sharing = int((np.bincount(ids)[ids] > 1).sum())
-        unhashed = sum(int((codes < 0).sum()) for _, _, codes, _ in found.blocks()) / int(found.tokens.lengths.sum())
-    return {
-        "classes": list(dataset.manifest.report["classes"]),
-        "priors": list(found.priors),
-        "own_validation": has_own_validation(dataset),
-        "single": single_classes(found.labels, found.split, dataset.manifest.report["classes"]),
-        "preprocessor": dataset.manifest.preparation["settings"],
-        "unit": None,
-        "features": vocabulary.features,
-        "unknown": 1 - known / tokens,
-        "vectors": dataset.manifest.report.get("vectors"),
-        "words": len(vocabulary.terms),
-        "longer": float((lengths > settings.maxlen).mean()),
-        "sharing": sharing,
-        "unhashed": unhashed,
-    }
-
-
-def objective(facts: Mapping[str, Any], settings: TextClassificationSettings) -> Objective:
-    """Return the loss, cross-entropy or the squared error of the probabilities, and the accuracy metric.
-
-    Args:
-        facts: metadata of the run.
-        settings: batch-time settings of the run; `loss` selects the loss.
-    """
-    two = len(facts["classes"]) == 2
-    if settings.loss == "mse":
-        loss: Any = "mean_squared_error" if two else classification_metrics.squared_error
-    else:
-        loss = "binary_crossentropy" if two else "sparse_categorical_crossentropy"
-    return Objective(
-        loss, {"accuracy": classification_metrics.binary_accuracy if two else classification_metrics.accuracy}
-    )
-
-
-def references(facts: Mapping[str, Any], settings: TextClassificationSettings) -> dict[str, dict[str, Any]]:
-    """Return the baselines: the model `baseline`, which predicts the class priors.
-
-    Args:
-        facts: metadata of the run.
-        settings: batch-time settings of the run.
-
-    Returns:
-        Batch-time settings by name of the baseline model.
-    """
-    return {"baseline": {"vectorization": "sequence", "ngrams": 1, "hashing": 0, "maxlen": 1}}
-
-
-def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return no denormalized metrics, because accuracy has no unit."""
-    return {}
-
-
-def remarks(facts: Mapping[str, Any], settings: TextClassificationSettings) -> list[str]:
-    """Return messages that describe the input of a model and the coverage of its vocabulary."""
-    classes = facts["classes"]
-    words = "characters" if facts["preprocessor"].get("level") == "char" else "words"
-    named = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
-    lines = [f"tells {len(classes)} classes apart{named}"]
-    absent = [name for name, share in zip(classes, facts["priors"], strict=True) if not share]
-    if absent:
-        more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
-        lines.append(f"has no training document of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
-    lines += [*validation_messages(facts["own_validation"], "document"), *single_class_messages(facts["single"])]
-    if not settings.bag:
-        end = "last" if (settings.truncation == "pre") != settings.reversed else "first"
-        longer = f"; {100 * facts['longer']:.0f} % are longer" if facts["longer"] else ""
-        lines.append(
-            f"sees the {end} {settings.maxlen:,} {words} of a document{', reversed' * settings.reversed}{longer}"
-        )
-    else:
-        runs = f" and of runs of up to {settings.ngrams}" if settings.ngrams > 1 else ""
-        lines.append(f"sees all {words} of a document{runs}, without their order ({settings.vectorization})")
-    if settings.hashing:
-        lines.append(
-            f"hashes {words} to {settings.hashing - 1:,} ids: {facts['sharing']:,} {words} of the training documents "
-            "share theirs with another; raise hashing for fewer"
-        )
-        if facts["unhashed"]:
-            lines.append(
-                f"leaves out the {100 * facts['unhashed']:.1f} % of all {words} that only test documents have, which "
-                "predictions do not: prepare with vocabulary_from=all"
-            )
-    else:
-        what = f"{words} and runs of {words}" if settings.ngrams > 1 else words
-        lines.append(
-            f"knows {facts['words']:,} {what}; {100 * facts['unknown']:.1f} % of the {words} of the training documents "
-            "are not among them"
-        )
-    if facts["vectors"]:
-        vectors = facts["vectors"]
-        lines.append(f"word vectors of {vectors['name']}, dimension {vectors['dimension']}, where the model takes them")
-    return lines
-
-
-def raw_reading(facts: Mapping[str, Any]) -> DocumentPredictionPreprocessor:
-    """Return a preprocessor that reads raw texts for prediction with the run's preprocessor settings."""
-    return DocumentPredictionPreprocessor.of(facts["preprocessor"])
-
-
-_BAG = {"vectorization": "multi_hot", "batch_size": 512, "epochs": 4, "steps_per_epoch": None}
-
-
-class TextClassification(Problem[TextClassificationSettings, dict[str, Any]]):
+class TextClassification(Problem[TextClassificationSettings, TextClassificationMetadata]):
     """Predict the class of a document."""
 
     name = "text_classification"
     noun = "a text classifier"
     Settings = TextClassificationSettings
-    Metadata = dict
+    Metadata = TextClassificationMetadata
     Preprocessor = TextClassificationPreprocessor
     models: ClassVar[Mapping[str, ModelSpec]] = {
         "baseline": ModelSpec(_BUILDERS + "baseline", xla=False),
@@ -182,59 +62,145 @@ class TextClassification(Problem[TextClassificationSettings, dict[str, Any]]):
 
     @classmethod
     def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        return TextClassificationSettings.resolve(values, dataset)
+        return with_val_text(values)
 
     @classmethod
-    def make_metadata(cls, dataset: Dataset, settings: TextClassificationSettings) -> dict[str, Any]:
-        return facts(dataset, settings)
+    def make_metadata(cls, dataset: Dataset, settings: TextClassificationSettings) -> TextClassificationMetadata:
+        return TextClassificationMetadata.of(dataset.derived(Documents, settings))
 
     @classmethod
     def write_sample(cls, directory: Path, spec: str) -> Path:
         return sample(directory, spec)
 
-    def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
-        return self.settings.open(dataset)
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """Vocabulary of the run, read from its assets.
 
-    def input_spec(self, dataset: Dataset) -> InputSpec:
-        return self.settings.inputs(dataset)
-
-    def objective(self) -> Objective:
-        return objective(self.metadata, self.settings)
-
-    def baselines(self) -> dict[str, Mapping[str, Any]]:
-        return {**references(self.metadata, self.settings)}
-
-    def denormalize_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        return scale(self.metadata, metrics)
-
-    def describe(self) -> list[str]:
-        return remarks(self.metadata, self.settings)
-
-    def prediction_preprocessor(self) -> Any:
-        return raw_reading(self.metadata)
+        Raises:
+            DamagedError: the file is missing or belongs to another run.
+        """
+        if self.assets is None:
+            raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
+        return Vocabulary.read(self.assets, self.settings, self.metadata.words)
 
     @property
     def idle_settings(self) -> tuple[str, ...]:
-        return self.settings.idle
+        return ("maxlen", "truncation", "padding", "reversed") if self.settings.bag else ()
+
+    def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
+        documents = dataset.derived(Documents, self.settings)
+        return {name: Texts(documents, name) for name in SPLITS}
+
+    def input_spec(self, dataset: Dataset) -> InputSpec:
+        """Return the input spec for model builders.
+
+        `extra` has "features" (number of ids), "classes" (names), "priors" (share of each class among the training
+        documents), "vectorization", "loss", "maxlen", and two functions. "idf" returns float32 of shape
+        `(features,)`. "vectors" returns float32 of shape `(features, dimension)`, or None if the data set has no word
+        vectors.
+        """
+        settings, metadata = self.settings, self.metadata
+        documents = dataset.derived(Documents, settings)
+        width: tuple[Any, ...] = (None,) if settings.bag else (settings.maxlen,)
+        return InputSpec(
+            shape=(2, *width) if settings.has_counts else width,
+            outputs=1 if len(metadata.classes) == 2 else len(metadata.classes),
+            extra={
+                "features": metadata.features,
+                "classes": tuple(metadata.classes),
+                "priors": tuple(metadata.priors),
+                "idf": documents.idf,
+                "vectors": documents.vectors,
+                "vectorization": settings.vectorization,
+                "loss": settings.loss,
+                "maxlen": settings.maxlen,
+            },
+        )
+
+    def objective(self) -> Objective:
+        """Return the loss, cross-entropy or the squared error of the probabilities, and the accuracy metric."""
+        two = len(self.metadata.classes) == 2
+        if self.settings.loss == "mse":
+            loss: Any = "mean_squared_error" if two else classification_metrics.squared_error
+        else:
+            loss = "binary_crossentropy" if two else "sparse_categorical_crossentropy"
+        accuracy = classification_metrics.binary_accuracy if two else classification_metrics.accuracy
+        return Objective(loss, {"accuracy": accuracy})
+
+    def baselines(self) -> dict[str, Mapping[str, Any]]:
+        return {"baseline": {"vectorization": "sequence", "ngrams": 1, "hashing": 0, "maxlen": 1}}
+
+    def describe(self) -> list[str]:
+        """Return messages that describe the classes, the input of a model and the coverage of its vocabulary."""
+        words = "characters" if self.preprocessor.level == "char" else "words"
+        lines = [*self._describe_classes(), self._describe_input(words), *self._describe_vocabulary(words)]
+        if vectors := self.metadata.vectors:
+            lines.append(
+                f"word vectors of {vectors['name']}, dimension {vectors['dimension']}, where the model takes them"
+            )
+        return lines
+
+    def _describe_classes(self) -> list[str]:
+        metadata = self.metadata
+        classes = metadata.classes
+        names = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
+        lines = [f"tells {len(classes)} classes apart{names}"]
+        absent = [name for name, share in zip(classes, metadata.priors, strict=True) if not share]
+        if absent:
+            others = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
+            names = ", ".join(absent[:_NAMED]) + others
+            lines.append(f"has no training document of {names}: it cannot learn what these are")
+        lines += validation_messages(metadata.own_validation, "document")
+        return lines + single_class_messages(metadata.single_classes)
+
+    def _describe_input(self, words: str) -> str:
+        settings, longer = self.settings, self.metadata.longer
+        if settings.bag:
+            ngrams = f" and of runs of up to {settings.ngrams}" if settings.ngrams > 1 else ""
+            return f"sees all {words} of a document{ngrams}, without their order ({settings.vectorization})"
+        end = "last" if (settings.truncation == "pre") != settings.reversed else "first"
+        share = f"; {100 * longer:.0f} % are longer" if longer else ""
+        return f"sees the {end} {settings.maxlen:,} {words} of a document{', reversed' * settings.reversed}{share}"
+
+    def _describe_vocabulary(self, words: str) -> list[str]:
+        settings, metadata = self.settings, self.metadata
+        if not settings.hashing:
+            terms = f"{words} and runs of {words}" if settings.ngrams > 1 else words
+            return [
+                f"knows {metadata.words:,} {terms}; {100 * metadata.unknown:.1f} % of the {words} of the training "
+                "documents are not among them"
+            ]
+        lines = [
+            f"hashes {words} to {settings.hashing - 1:,} ids: {metadata.shared_hashes:,} {words} of the training "
+            "documents share theirs with another; raise hashing for fewer"
+        ]
+        if metadata.unhashed:
+            lines.append(
+                f"leaves out the {100 * metadata.unhashed:.1f} % of all {words} that only test documents have, which "
+                "predictions do not: prepare with vocabulary_from=all"
+            )
+        return lines
+
+    def prediction_preprocessor(self) -> DocumentPredictionPreprocessor:
+        return DocumentPredictionPreprocessor.of(vars(self.preprocessor))
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
-        return predict(self.metadata, self.settings, model, rows, assets=self.assets)
+        return predict(model, rows, self.vocabulary, self.preprocessor, self.metadata.classes)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
-        return report(dataset, self.metadata, self.settings, model.predict, embedding=model.embedding)
+        return report(dataset.derived(Documents, self.settings), self.metadata, model)
 
     def asset_files(self, dataset: Dataset) -> dict[str, bytes]:
-        return assets.write(dataset, self.settings)
+        return {FILE: dataset.derived(Documents, self.settings).vocabulary.content()}
 
     def text_column(self) -> str:
         return "text"
 
     def embedded_words(self) -> list[str]:
-        assert self.assets is not None
-        return assets.words(self.metadata, self.settings, self.assets)
+        return [] if self.settings.bag else self.vocabulary.words_of_ids()
 
     def evaluation_details(self, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
-        return classification_report(y, prediction, self.metadata["classes"], self.metadata["priors"])
+        return classification_report(y, prediction, self.metadata.classes, self.metadata.priors)
 
     def evaluation_tables(self, details: Mapping[str, Any], split: str) -> list[Table | Text]:
         return report_tables(details, split)

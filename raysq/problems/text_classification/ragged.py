@@ -76,14 +76,14 @@ def padded(
     starts, ends = take(arrays["starts"], rows)[:, None], take(arrays["ends"], rows)[:, None]
     ops: Any = np if isinstance(starts, np.ndarray) else _keras_operations()
     if settings.bag:
-        places = starts + ops.arange(ops.max(ends - starts, initial=1))
+        positions = starts + ops.arange(ops.max(ends - starts, initial=1))
     elif settings.padding == "pre":
-        places = ends - settings.maxlen + np.arange(settings.maxlen)
+        positions = ends - settings.maxlen + np.arange(settings.maxlen)
     else:
-        places = starts + np.arange(settings.maxlen)
-    places = ops.where((places >= starts) & (places < ends), places, 0)
-    x = take(arrays["ids"], places)
-    return ops.stack([x, take(arrays["counts"], places)], 1) if settings.counted else x
+        positions = starts + np.arange(settings.maxlen)
+    positions = ops.where((positions >= starts) & (positions < ends), positions, 0)
+    x = take(arrays["ids"], positions)
+    return ops.stack([x, take(arrays["counts"], positions)], 1) if settings.has_counts else x
 
 
 def _keras_operations() -> Any:

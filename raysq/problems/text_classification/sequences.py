@@ -17,23 +17,24 @@ def sequences(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) ->
     """
     settings = vocabulary.settings
     ids = vocabulary.singles[codes]
-    marks = int(settings.marked)
-    if not marks and len(ids):
+    start = int(settings.uses_special_tokens)  # whether the document begins with the start token
+    if not start and len(ids):
         known = ids > 0
         if not known.all():
             offsets = np.concatenate([[0], np.cumsum(known)])[offsets]
             ids = ids[known]
-    lengths = np.diff(offsets) + marks
-    kept = np.minimum(lengths, settings.maxlen)
+    lengths = np.diff(offsets) + start
+    lengths_kept = np.minimum(lengths, settings.maxlen)
     # Sequences are reversed before they are truncated, so "pre" then removes the end of the document.
     from_end = (settings.truncation == "pre") != settings.reversed
-    skipped = lengths - kept if from_end else np.zeros_like(lengths)
+    skipped = lengths - lengths_kept if from_end else np.zeros_like(lengths)
     # Position of each id that is kept, counted from the document's start token.
-    ends = np.cumsum(kept)
-    places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(skipped - (ends - kept), kept)
+    ends = np.cumsum(lengths_kept)
+    positions = np.arange(ends[-1] if len(ends) else 0) + np.repeat(skipped - (ends - lengths_kept), lengths_kept)
     if settings.reversed:
-        places = np.repeat(2 * skipped + kept - 1, kept) - places
-    sources = places + np.repeat(offsets[:-1] - marks, kept)
-    if not marks:
-        return Packed.of(ids[sources], kept)
-    return Packed.of(np.where(places == 0, np.int32(START), ids.take(sources, mode="clip") if len(ids) else 0), kept)
+        positions = np.repeat(2 * skipped + lengths_kept - 1, lengths_kept) - positions
+    sources = positions + np.repeat(offsets[:-1] - start, lengths_kept)
+    if not start:
+        return Packed.of(ids[sources], lengths_kept)
+    words = ids.take(sources, mode="clip") if len(ids) else 0
+    return Packed.of(np.where(positions == 0, np.int32(START), words), lengths_kept)

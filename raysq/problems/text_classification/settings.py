@@ -1,16 +1,11 @@
 """Batch-time settings of text classification."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
-from raysq.problems import splits
-from raysq.problems.base import InputSpec
-
-if TYPE_CHECKING:
-    from raysq.problems.text_classification.batches import Texts
+from raysq.problems.setting_ranges import check_at_least
+from raysq.problems.splits import split_amount
 
 START, UNKNOWN, OFFSET = 1, 2, 3  # as in keras.datasets.imdb; 0 is always padding
 
@@ -71,11 +66,8 @@ class TextClassificationSettings:
     loss: Literal["crossentropy", "mse"] = "crossentropy"
 
     def __post_init__(self) -> None:
-        least = self.first + 1
-        for name, smallest in (("max_features", least), ("maxlen", 1), ("ngrams", 1), ("train_samples", 1)):
-            value = getattr(self, name)
-            if value is not None and value < smallest:
-                raise UsageError(f"setting {name} must be at least {smallest}, received {value}")
+        check_at_least(self.first + 1, max_features=self.max_features)
+        check_at_least(1, maxlen=self.maxlen, ngrams=self.ngrams, train_samples=self.train_samples)
         if self.hashing and not 2 <= self.hashing <= 2**31 - 1:
             raise UsageError(
                 f"setting hashing must be 0 (a vocabulary) or 2 to 2147483647 ids, received {self.hashing}"
@@ -89,7 +81,7 @@ class TextClassificationSettings:
                 f"setting vocabulary=prepared has ranks of single words, and ngrams is {self.ngrams}: set "
                 "vocabulary=train"
             )
-        splits.split_amount(self.val)
+        split_amount(self.val)
 
     @property
     def bag(self) -> bool:
@@ -97,70 +89,16 @@ class TextClassificationSettings:
         return self.vectorization != "sequence"
 
     @property
-    def idle(self) -> tuple[str, ...]:
-        """Names of the settings that have no effect and need not be searched."""
-        return ("maxlen", "truncation", "padding", "reversed") if self.bag else ()
-
-    @property
-    def counted(self) -> bool:
+    def has_counts(self) -> bool:
         """Whether the model input is a bag with counts."""
         return self.vectorization in ("count", "freq", "tfidf")
 
     @property
-    def marked(self) -> bool:
+    def uses_special_tokens(self) -> bool:
         """Whether documents have a start token and unknown words an id."""
         return self.special_tokens and not self.hashing
 
     @property
     def first(self) -> int:
         """Id of the first word."""
-        return OFFSET + 1 if self.marked else 1
-
-    @classmethod
-    def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """Convert values the user gave to values of the fields: a numeric `val` becomes text.
-
-        Args:
-            values: settings by name, as the user may give them.
-            dataset: prepared documents.
-        """
-        return splits.with_val_text(values)
-
-    def open(self, dataset: Dataset) -> "dict[str, Texts]":
-        """Return the batch source of each split of a data set.
-
-        Raises:
-            DataError: a split does not fit the data set.
-        """
-        from raysq.problems.text_classification.batches import Texts, documents
-
-        found = documents(dataset, self)
-        return {name: Texts(found, name) for name in splits.SPLITS}
-
-    def inputs(self, dataset: Dataset) -> InputSpec:
-        """Return the input spec for model builders.
-
-        `extra` has "features" (number of ids), "classes" (names), "priors" (share of each class among the training
-        documents), "vectorization", "loss", "maxlen", and two functions. "idf" returns float32 of shape
-        `(features,)`. "vectors" returns float32 of shape `(features, dimension)`, or None if the data set has no word
-        vectors.
-        """
-        from raysq.problems.text_classification.batches import documents
-
-        found = documents(dataset, self)
-        classes = dataset.manifest.report["classes"]
-        shape: tuple[Any, ...] = ((2, None) if self.counted else (None,)) if self.bag else (self.maxlen,)
-        return InputSpec(
-            shape=shape,
-            outputs=1 if len(classes) == 2 else len(classes),
-            extra={
-                "features": found.vocabulary.features,
-                "classes": tuple(classes),
-                "priors": found.priors,
-                "idf": found.idf,
-                "vectors": found.vectors,
-                "vectorization": self.vectorization,
-                "loss": self.loss,
-                "maxlen": self.maxlen,
-            },
-        )
+        return OFFSET + 1 if self.uses_special_tokens else 1

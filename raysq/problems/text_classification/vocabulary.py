@@ -1,11 +1,10 @@
 """Vocabulary of a text classification run: map words and n-grams to ids."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -50,10 +49,10 @@ class Vocabulary:
         """
         if self.settings.hashing:
             return np.append(_hashes(self.words, self.settings.hashing), 0).astype(np.int32)
-        found = np.full(len(self.words) + 1, UNKNOWN if self.settings.marked else 0, np.int32)
+        ids = np.full(len(self.words) + 1, UNKNOWN if self.settings.uses_special_tokens else 0, np.int32)
         single = (self.terms[:, 1:] < 0).all(1)
-        found[self.terms[single, 0]] = self._ids[single]
-        return found
+        ids[self.terms[single, 0]] = self._ids[single]
+        return ids
 
     @property
     def _ids(self) -> np.ndarray:
@@ -94,56 +93,64 @@ class Vocabulary:
         if not self.settings.hashing:
             yield from self._tree.ids(codes, offsets)
             return
-        for state, found in ngrams.runs(codes, offsets, len(self.words), self.settings.ngrams):
-            parts = [self.words.take(pa.array(part)) for part in found.terms.T]
+        for state, counts in ngrams.count_ngrams(codes, offsets, len(self.words), self.settings.ngrams):
+            parts = [self.words.take(pa.array(part)) for part in counts.terms.T]
             joined = pc.binary_join_element_wise(*parts, pa.scalar(" ", self.words.type))
             yield np.append(_hashes(joined, self.settings.hashing), 0).astype(np.int32)[state]
 
-    def lines(self) -> Iterator[str]:
-        """Yield each term in order of rank as a line of `vocabulary.txt`, its escaped words separated by spaces."""
+    def content(self) -> bytes:
+        """Return the contents of `vocabulary.txt`, with one line per term in order of rank.
+
+        The words of an n-gram are separated by a space. Backslashes, line breaks and spaces inside a word are escaped.
+        The file is empty if ids are hashes.
+        """
         used = np.unique(self.terms[self.terms >= 0])
         escaped = dict(
             zip(used.tolist(), map(_ESCAPES.escape, self.words.take(pa.array(used)).to_pylist()), strict=True)
         )
-        for term in self.terms.tolist():
-            yield " ".join(escaped[code] for code in term if code >= 0)
+        lines = (" ".join(escaped[code] for code in term if code >= 0) for term in self.terms.tolist())
+        return "".join(f"{line}\n" for line in lines).encode()
 
     def term(self, number: int) -> str:
         """Return the text of an id: its words, "<start>", "<unknown>", or "" for padding and hashes."""
         rank = number - self.settings.first
         if not self.settings.hashing and 0 <= rank < len(self.terms):
             return " ".join(self.words[code].as_py() for code in self.terms[rank].tolist() if code >= 0)
-        return {1: "<start>", UNKNOWN: "<unknown>"}.get(number, "") if self.settings.marked else ""
+        return {1: "<start>", UNKNOWN: "<unknown>"}.get(number, "") if self.settings.uses_special_tokens else ""
+
+    def words_of_ids(self) -> list[str]:
+        """Return the term of each id, "" for padding, special tokens and hashes."""
+        return [self.term(number) if number >= self.settings.first else "" for number in range(self.features)]
 
     @classmethod
-    def read(cls, folder: Path, settings: TextClassificationSettings, facts: Mapping[str, Any]) -> "Vocabulary":
+    def read(cls, folder: Path, settings: TextClassificationSettings, words: int) -> "Vocabulary":
         """Read the vocabulary of a run from its assets.
 
         Args:
             folder: folder of the assets.
             settings: batch-time settings of the run.
-            facts: metadata of the run.
+            words: number of terms that the run was trained with.
 
         Raises:
             DamagedError: the file is missing or belongs to another run.
         """
         try:
             lines = read_asset(Path(folder), FILE).decode("utf-8").split("\n")[:-1]
-            if len(lines) != facts["words"]:
-                raise ValueError(f"it has {len(lines):,} words, its run was trained with {facts['words']:,}")
-            places: dict[str, int] = {}
+            if len(lines) != words:
+                raise ValueError(f"it has {len(lines):,} words, its run was trained with {words:,}")
+            codes: dict[str, int] = {}
             terms = np.full((len(lines), settings.ngrams), -1, np.int64)
             for rank, line in enumerate(lines):
                 for number, word in enumerate(line.split(" ")):
-                    terms[rank, number] = places.setdefault(word, len(places))
-            return cls(pa.array([_ESCAPES.unescape(word) for word in places], pa.large_string()), terms, settings)
+                    terms[rank, number] = codes.setdefault(word, len(codes))
+            return cls(pa.array([_ESCAPES.unescape(word) for word in codes], pa.large_string()), terms, settings)
         except (ValueError, LookupError, RuntimeError) as error:
             if isinstance(error, DamagedError):
                 raise
             raise damaged_asset(Path(folder), FILE, error) from None
 
 
-def ranked(settings: TextClassificationSettings, counts: np.ndarray) -> np.ndarray:
+def rank_words(settings: TextClassificationSettings, counts: np.ndarray) -> np.ndarray:
     """Return the terms of a vocabulary of single words, in order of rank.
 
     Args:
@@ -162,7 +169,7 @@ def ranked(settings: TextClassificationSettings, counts: np.ndarray) -> np.ndarr
     return order.astype(np.int64)[:, None]
 
 
-def ranked_runs(
+def rank_ngrams(
     settings: TextClassificationSettings, counts: np.ndarray, codes: np.ndarray, offsets: np.ndarray
 ) -> np.ndarray:
     """Return the terms of a vocabulary of words and n-grams, ranked together.
@@ -172,31 +179,32 @@ def ranked_runs(
     Args:
         settings: batch-time settings; they give the size of the vocabulary and the longest n-gram.
         counts: occurrences of each prepared vocabulary word in the training documents.
-        codes: codes of the training documents, as for `ngrams.runs`.
-        offsets: where the tokens of each training document begin, as for `ngrams.runs`.
+        codes: codes of the training documents, as for `count_ngrams`.
+        offsets: where the tokens of each training document begin, as for `count_ngrams`.
 
     Returns:
         int64, as for `Vocabulary.terms`.
     """
     (present,) = np.nonzero(counts)
-    places = np.empty(len(counts), np.int64)
+    firsts = np.empty(len(counts), np.int64)
     known = np.nonzero(codes >= 0)[0]
-    places[codes[known[::-1]]] = known[::-1]
-    found = [ngrams.Counts(counts[present], places[present], present[:, None])]
-    found += [one for _, one in ngrams.runs(codes, offsets, len(counts), settings.ngrams)]
-    every = np.concatenate([one.counts for one in found])
-    firsts = np.concatenate([one.firsts for one in found])
-    lengths = np.repeat([one.terms.shape[1] for one in found], [len(one.counts) for one in found])
-    room = min(settings.max_features - settings.first, len(every))
-    least = np.partition(every, len(every) - room)[len(every) - room] if room else 0
-    (likely,) = np.nonzero(every >= least)
-    chosen = likely[np.lexsort((lengths[likely], firsts[likely], -every[likely]))][:room]
+    firsts[codes[known[::-1]]] = known[::-1]  # NumPy keeps the last assignment: in reverse order, the first token
+    by_length = [ngrams.Counts(counts[present], firsts[present], present[:, None])]
+    by_length += [longer for _, longer in ngrams.count_ngrams(codes, offsets, len(counts), settings.ngrams)]
+    all_counts = np.concatenate([each.counts for each in by_length])
+    all_firsts = np.concatenate([each.firsts for each in by_length])
+    lengths = np.repeat([each.terms.shape[1] for each in by_length], [len(each.counts) for each in by_length])
+    room = min(settings.max_features - settings.first, len(all_counts))
+    least = np.partition(all_counts, len(all_counts) - room)[len(all_counts) - room] if room else 0
+    (likely,) = np.nonzero(all_counts >= least)
+    order = np.lexsort((lengths[likely], all_firsts[likely], -all_counts[likely]))
+    chosen = likely[order][:room]
     terms = np.full((room, settings.ngrams), -1, np.int64)
     base = 0
-    for one in found:
-        mine = (chosen >= base) & (chosen < base + len(one.counts))
-        terms[mine, : one.terms.shape[1]] = one.terms[chosen[mine] - base]
-        base += len(one.counts)
+    for each in by_length:
+        of_length = (chosen >= base) & (chosen < base + len(each.counts))
+        terms[of_length, : each.terms.shape[1]] = each.terms[chosen[of_length] - base]
+        base += len(each.counts)
     return terms
 
 

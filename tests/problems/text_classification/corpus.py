@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset, Manifest, schema_entries, write_extra, write_manifest, write_shard
+from raysq.problems.text_classification.problem import TextClassification
+from raysq.problems.text_classification.settings import TextClassificationSettings
 
 SMALL = {"max_features": 60, "maxlen": 12, "batch_size": 16, "eval_batch_size": 64, "steps_per_epoch": None}
 
@@ -157,3 +159,9 @@ def write_corpus(
         ),
     )
     return Dataset.open(directory)
+
+
+def bind(dataset: Dataset, settings: TextClassificationSettings | None = None, **values) -> TextClassification:
+    """The problem bound to a data set, with settings or with their values."""
+    settings = TextClassificationSettings(**values) if settings is None else settings
+    return TextClassification(settings, TextClassification.make_metadata(dataset, settings))

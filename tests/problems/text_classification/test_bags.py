@@ -4,9 +4,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from problems.text_classification.corpus import Document, documents, write_corpus
+from problems.text_classification.corpus import Document, bind, documents, write_corpus
 
-from raysq.problems.text_classification import assets
 from raysq.problems.text_classification.settings import TextClassificationSettings
 
 
@@ -43,7 +42,7 @@ def test_bags_equal_the_tokenizers_matrix(corpus, vectorization):
     settings = TextClassificationSettings(
         special_tokens=False, max_features=40, vectorization=vectorization, val="50", val_selection="first"
     )
-    texts = settings.open(corpus)
+    texts = bind(corpus, settings).splits(corpus)
     tokenizer = Tokenizer(num_words=40, filters="")
     tokenizer.fit_on_texts([" ".join(made[row].words) for row in texts["train"].rows])
     for split in texts.values():
@@ -51,11 +50,11 @@ def test_bags_equal_the_tokenizers_matrix(corpus, vectorization):
         wanted = tokenizer.texts_to_matrix([" ".join(made[row].words) for row in split.rows], mode)
         x, _ = gathered(split)
         # Ids of equal counts may stand in another order: the prepared one, which counts validation as well.
-        ours = settings.open(corpus)["train"].documents.vocabulary
+        ours = bind(corpus, settings).splits(corpus)["train"].documents.vocabulary
         places = [0, *(tokenizer.word_index[ours.term(number)] for number in range(1, 40))]
         agreeing = np.array(places) < 40
         assert agreeing.sum() >= 38
-        found = dense(x, 40, settings.inputs(corpus).extra["idf"](), vectorization)
+        found = dense(x, 40, bind(corpus, settings).input_spec(corpus).extra["idf"](), vectorization)
         if vectorization == "freq":  # which of two equally frequent words comes last decides the length
             same = (found > 0).sum(1) == (wanted > 0).sum(1)
             found, wanted = found[same], wanted[same]
@@ -65,7 +64,7 @@ def test_bags_equal_the_tokenizers_matrix(corpus, vectorization):
 def test_marks_are_in_the_bag_as_in_the_book(corpus):
     settings = TextClassificationSettings(max_features=20, vectorization="multi_hot", vocabulary="prepared")
     tokens = corpus.ragged("tokens")
-    texts = settings.open(corpus)["test"]
+    texts = bind(corpus, settings).splits(corpus)["test"]
     x, _ = gathered(texts)
     for row, bag in zip(texts.rows.tolist(), x, strict=True):
         ids = [1] + [word if word < 20 else 2 for word in (tokens.row(row) + 4).tolist()]
@@ -73,7 +72,7 @@ def test_marks_are_in_the_bag_as_in_the_book(corpus):
 
 
 def test_a_batch_is_as_wide_as_its_widest(corpus):
-    texts = TextClassificationSettings(vectorization="multi_hot").open(corpus)["train"]
+    texts = bind(corpus, vectorization="multi_hot").splits(corpus)["train"]
     lengths = np.array([len(set(corpus.ragged("tokens").row(row).tolist())) + 1 for row in texts.rows])
     indices = np.argsort(lengths)[:5]
     for arrays, take in (
@@ -90,7 +89,7 @@ def test_runs_of_words_are_ranked_together(corpus, longest):
     settings = TextClassificationSettings(
         special_tokens=False, max_features=300, vectorization="count", ngrams=longest, val="0.3"
     )
-    texts = settings.open(corpus)
+    texts = bind(corpus, settings).splits(corpus)
     counts: Counter = Counter()
     for row in texts["train"].rows.tolist():
         words = made[row].words
@@ -98,7 +97,8 @@ def test_runs_of_words_are_ranked_together(corpus, longest):
             for n in range(1, min(longest, len(words) - at) + 1):
                 counts[words[at : at + n]] += 1
     ranked = sorted(counts, key=lambda gram: -counts[gram])[:299]  # stable: by first appearance
-    assert assets.write(corpus, settings)["vocabulary.txt"].decode().splitlines() == [" ".join(g) for g in ranked]
+    lines = bind(corpus, settings).asset_files(corpus)["vocabulary.txt"].decode().splitlines()
+    assert lines == [" ".join(gram) for gram in ranked]
     assert {len(gram) for gram in ranked} == set(range(1, longest + 1)), "else the test is of nothing"
     ids = {gram: number for number, gram in enumerate(ranked, 1)}
     x, _ = gathered(texts["test"])
@@ -119,7 +119,7 @@ def test_a_run_does_not_reach_into_the_next_document(tmp_path):
     settings = TextClassificationSettings(
         special_tokens=False, vectorization="multi_hot", ngrams=3, val="1", val_selection="last"
     )
-    assert assets.write(dataset, settings)["vocabulary.txt"] == b"a\na b\nb\nc\n"
+    assert bind(dataset, settings).asset_files(dataset)["vocabulary.txt"] == b"a\na b\nb\nc\n"
 
 
 def test_hashing_equals_kerass(corpus):
@@ -127,18 +127,18 @@ def test_hashing_equals_kerass(corpus):
 
     made = documents()
     settings = TextClassificationSettings(hashing=30, maxlen=50, padding="post")
-    texts = settings.open(corpus)["train"]
+    texts = bind(corpus, settings).splits(corpus)["train"]
     x, _ = gathered(texts)
     for row, found in zip(texts.rows.tolist(), x, strict=True):
         wanted = hashing_trick(" ".join(made[row].words), 30, "md5", filters="")
         assert found[: len(wanted)].tolist() == wanted and not found[len(wanted) :].any()
-    assert settings.inputs(corpus).extra["features"] == 30
+    assert bind(corpus, settings).input_spec(corpus).extra["features"] == 30
 
 
 def test_idf_counts_training_documents_only(corpus):
     settings = TextClassificationSettings(vectorization="tfidf", max_features=30)
-    texts = settings.open(corpus)["train"]
-    weights = settings.inputs(corpus).extra["idf"]()
+    texts = bind(corpus, settings).splits(corpus)["train"]
+    weights = bind(corpus, settings).input_spec(corpus).extra["idf"]()
     x, _ = gathered(texts)
     holding = (dense(x, 30) > 0).sum(0)
     assert weights.dtype == np.float32 and weights[0] == 0
@@ -150,11 +150,10 @@ def test_training_from_disk_equals_training_from_memory(corpus, monkeypatch):
     """Batches of different widths go through one graph, whether they are gathered in it or on the host."""
     import keras
 
-    from raysq.problems.text_classification.problem import objective
     from raysq.training import replica_batches, trainer
     from raysq.training.settings import TrainSettings
 
-    settings = TextClassificationSettings(vectorization="multi_hot", max_features=40)
+    problem = bind(corpus, vectorization="multi_hot", max_features=40)
 
     def trained():
         keras.utils.set_random_seed(0)
@@ -162,9 +161,8 @@ def test_training_from_disk_equals_training_from_memory(corpus, monkeypatch):
         weights = keras.layers.Embedding(40, 4)(ids)
         output = keras.layers.Dense(1, activation="sigmoid")(keras.layers.GlobalMaxPooling1D()(weights))
         training = TrainSettings(batch_size=2, eval_batch_size=3, optimizer="sgd")
-        aim = objective({"classes": ["neg", "pos"]}, settings)
         model = keras.Model(ids, output)
-        made = trainer.Trainer(model, settings.open(corpus), training, 0, aim, xla=False)
+        made = trainer.Trainer(model, problem.splits(corpus), training, 0, problem.objective(), xla=False)
         losses = [made.train(first, 3) for first in (0, 3, 6)]
         return losses, made.evaluate("val"), made.evaluate("test")
 

@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pyarrow as pa
 import pytest
-from problems.text_classification.corpus import Document, documents, write_corpus
+from problems.text_classification.corpus import Document, bind, documents, write_corpus
 
 from raysq.config import make_settings
 from raysq.errors import DataError, UsageError
-from raysq.problems.text_classification import assets, batches
-from raysq.problems.text_classification.batches import vectorize
+from raysq.problems.text_classification import batches
+from raysq.problems.text_classification.batches import Documents, Texts, vectorize
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.problems.text_classification.vocabulary import Vocabulary
 
@@ -55,7 +55,7 @@ def test_sequences_equal_kerass(corpus, special_tokens):
         )
         given = [one[::-1] if turned else one for one in ids]
         wanted = pad_sequences(given, maxlen=maxlen, truncating=truncation, padding=padding)
-        for texts in settings.open(corpus).values():
+        for texts in bind(corpus, settings).splits(corpus).values():
             x, y = batch(texts)
             assert x.dtype == y.dtype == np.int32 and y.shape == (len(texts), 1)
             assert np.array_equal(x, wanted[texts.rows])
@@ -79,7 +79,7 @@ def test_sequences_equal_kerass(corpus, special_tokens):
 def test_memory_disk_and_graph_give_the_same_batches(corpus, values, monkeypatch):
     import tensorflow as tf
 
-    texts = TextClassificationSettings(max_features=40, maxlen=12, **values).open(corpus)["train"]
+    texts = bind(corpus, max_features=40, maxlen=12, **values).splits(corpus)["train"]
     indices = np.random.RandomState(0).randint(0, len(texts), 50)
     found = batch(texts, "arrays", indices)
     placed = {name: tf.constant(array) for name, array in texts.arrays().items()}
@@ -96,17 +96,16 @@ def test_memory_disk_and_graph_give_the_same_batches(corpus, values, monkeypatch
     # Looking at the documents in blocks changes nothing.
     whole = texts.arrays()
     monkeypatch.setattr(batches, "_BLOCK", 100)
-    batches.documents.cache_clear()
-    again = texts.documents.settings.open(corpus)["train"].arrays()
+    again = Texts(Documents(corpus, texts.documents.settings), "train").arrays()
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
 
 
 def test_memory_is_known_without_building(corpus):
-    texts = TextClassificationSettings(maxlen=9).open(corpus)["val"]
+    texts = bind(corpus, maxlen=9).splits(corpus)["val"]
     arrays = texts.arrays()
     assert texts.nbytes == sum(array.nbytes for array in arrays.values())
     assert texts.batch_bytes == 4 * 10
-    others = TextClassificationSettings(maxlen=9).open(corpus)
+    others = bind(corpus, maxlen=9).splits(corpus)
     assert others["train"].arrays()["ids"] is others["test"].arrays()["ids"], "placed on the device once"
 
 
@@ -115,19 +114,19 @@ def test_words_are_ranked_by_the_training_documents(tmp_path):
     dataset = write_corpus(tmp_path / "made", [*made, Document(("e", "a", "z"), "y", 1)])
     # Prepared, in order: b (4), d (3), a and c (2). Of the documents after the first: b, d, c.
     first = TextClassificationSettings(val="1", val_selection="first", maxlen=5, special_tokens=False)
-    assert assets.write(dataset, first)["vocabulary.txt"] == b"b\nd\nc\n", "a is in no training document"
-    x, _ = batch(first.open(dataset)["val"])
+    assert bind(dataset, first).asset_files(dataset)["vocabulary.txt"] == b"b\nd\nc\n", "a is in no training document"
+    x, _ = batch(bind(dataset, first).splits(dataset)["val"])
     assert x.tolist() == [[0, 0, 0, 1, 3]], "unknown words are left out"
-    x, _ = batch(TextClassificationSettings(val="1", val_selection="first", maxlen=5).open(dataset)["val"])
+    x, _ = batch(bind(dataset, val="1", val_selection="first", maxlen=5).splits(dataset)["val"])
     assert x.tolist() == [[1, 2, 4, 2, 6]], "or have the mark"
-    x, _ = batch(TextClassificationSettings(val="1", val_selection="first", maxlen=5).open(dataset)["test"])
+    x, _ = batch(bind(dataset, val="1", val_selection="first", maxlen=5).splits(dataset)["test"])
     assert x.tolist() == [[0, 1, 2, 2, 2]]
-    assert first.inputs(dataset).extra["features"] == 4, "no more ids than there are words"
+    assert bind(dataset, first).input_spec(dataset).extra["features"] == 4, "no more ids than there are words"
     published = TextClassificationSettings(
         val="1", val_selection="first", maxlen=5, vocabulary="prepared", max_features=6
     )
-    assert assets.write(dataset, published)["vocabulary.txt"] == b"b\nd\n"
-    x, _ = batch(published.open(dataset)["val"])
+    assert bind(dataset, published).asset_files(dataset)["vocabulary.txt"] == b"b\nd\n"
+    x, _ = batch(bind(dataset, published).splits(dataset)["val"])
     assert x.tolist() == [[1, 2, 4, 2, 2]]
 
 
@@ -153,25 +152,25 @@ def test_predictions_see_what_training_saw(tmp_path, values):
     ]
     dataset = write_corpus(tmp_path / "made", made, vocabulary_from="all")
     settings = TextClassificationSettings(**{"max_features": 90, "maxlen": 15, **values})
-    texts = settings.open(dataset)
+    texts = bind(dataset, settings).splits(dataset)
     folder = tmp_path / "assets"
     folder.mkdir()
-    for name, content in assets.write(dataset, settings).items():
+    for name, content in bind(dataset, settings).asset_files(dataset).items():
         (folder / name).write_bytes(content)
-    vocabulary = Vocabulary.read(folder, settings, {"words": len(texts["train"].documents.vocabulary.terms)})
-    assert vocabulary.features == settings.inputs(dataset).extra["features"]
+    vocabulary = Vocabulary.read(folder, settings, bind(dataset, settings).metadata.words)
+    assert vocabulary.features == bind(dataset, settings).input_spec(dataset).extra["features"]
     for split in texts.values():
         words = [made[row].words for row in split.rows]
         flat = [word for document in words for word in document]
         distinct = list(dict.fromkeys(flat))
         codes = np.array([distinct.index(word) for word in flat], np.int32)
         offsets = np.concatenate([[0], np.cumsum([len(document) for document in words])])
-        x = vectorize(codes, offsets, pa.array(distinct, pa.large_string()), vocabulary, settings)
+        x = vectorize(codes, offsets, pa.array(distinct, pa.large_string()), vocabulary)
         assert np.array_equal(x, batch(split)[0])
 
 
 def test_ids_of_words_and_words_of_ids(corpus):
-    vocabulary = TextClassificationSettings(max_features=10).open(corpus)["train"].documents.vocabulary
+    vocabulary = bind(corpus, max_features=10).splits(corpus)["train"].documents.vocabulary
     words = [vocabulary.term(number) for number in range(10)]
     assert words[:4] == ["", "<start>", "<unknown>", ""] and all(words[4:])
     assert vocabulary.ids(pa.array([*words[4:], "never seen"])).tolist() == [4, 5, 6, 7, 8, 9, 2]
@@ -180,20 +179,20 @@ def test_ids_of_words_and_words_of_ids(corpus):
 def test_an_asset_that_is_not_the_runs_is_an_error(corpus, tmp_path):
     settings = TextClassificationSettings()
     with pytest.raises(DataError, match="cannot be read"):
-        Vocabulary.read(tmp_path, settings, {"words": 3})
+        Vocabulary.read(tmp_path, settings, 3)
     (tmp_path / "vocabulary.txt").write_text("a\nb\n")
     with pytest.raises(DataError, match="has 2 words, its run was trained with 3"):
-        Vocabulary.read(tmp_path, settings, {"words": 3})
+        Vocabulary.read(tmp_path, settings, 3)
 
 
 def test_inputs_say_what_builders_need(tmp_path):
     dataset = write_corpus(tmp_path / "made", vectors=6)
     settings = TextClassificationSettings(max_features=30, maxlen=12, val="0.25")
-    inputs = settings.inputs(dataset)
+    inputs = bind(dataset, settings).input_spec(dataset)
     assert inputs.shape == (12,) and inputs.outputs == 1
     extra = inputs.extra
     assert extra["features"] == 30 and extra["classes"] == ("neg", "pos") and extra["maxlen"] == 12
-    rows = settings.open(dataset)["train"].rows
+    rows = bind(dataset, settings).splits(dataset)["train"].rows
     positive = float(dataset.column("label").take(rows).mean())
     assert extra["priors"] == pytest.approx((1 - positive, positive))
     vectors = extra["vectors"]()
@@ -202,29 +201,29 @@ def test_inputs_say_what_builders_need(tmp_path):
     words = dataset.extra("vocabulary").column("word").to_pylist()
     table = dataset.extra("vectors")
     given = dict(zip(table.column("word").to_pylist(), table.column("vector").to_pylist(), strict=True))
-    vocabulary = settings.open(dataset)["train"].documents.vocabulary
+    vocabulary = bind(dataset, settings).splits(dataset)["train"].documents.vocabulary
     for number in range(4, 30):
         wanted = given.get(words.index(vocabulary.term(number)), [0] * 6)
         np.testing.assert_allclose(vectors[number], wanted, rtol=1e-6)
-    assert TextClassificationSettings(vectorization="multi_hot").inputs(dataset).shape == (None,)
-    assert TextClassificationSettings(vectorization="count").inputs(dataset).shape == (2, None)
+    assert bind(dataset, vectorization="multi_hot").input_spec(dataset).shape == (None,)
+    assert bind(dataset, vectorization="count").input_spec(dataset).shape == (2, None)
     with pytest.raises(UsageError, match="set hashing=0"):
-        TextClassificationSettings(hashing=100).inputs(dataset).extra["vectors"]()
+        bind(dataset, hashing=100).input_spec(dataset).extra["vectors"]()
     several = write_corpus(tmp_path / "several", documents(classes=("a", "b", "c")))
-    assert TextClassificationSettings().inputs(several).outputs == 3
-    assert TextClassificationSettings().inputs(several).extra["vectors"]() is None
+    assert bind(several).input_spec(several).outputs == 3
+    assert bind(several).input_spec(several).extra["vectors"]() is None
 
 
 def test_documents_without_words(tmp_path):
     empty = [Document((), label) for label in ("x", "y") * 4]
     with pytest.raises(DataError, match="have no words"):
-        TextClassificationSettings(val_selection="first").inputs(write_corpus(tmp_path / "empty", empty))
+        bind(write_corpus(tmp_path / "empty", empty), val_selection="first")
     dataset = write_corpus(tmp_path / "made", [*documents(20, tests=0), *empty])
     for vectorization, shape in (("sequence", (8,)), ("multi_hot", (1,)), ("count", (2, 1))):
         settings = TextClassificationSettings(
             special_tokens=False, maxlen=8, vectorization=vectorization, val="4", val_selection="last"
         )
-        texts = settings.open(dataset)["val"]
+        texts = bind(dataset, settings).splits(dataset)["val"]
         for way in TAKE:
             x, _ = batch(texts, way)
             assert x.shape == (4, *shape) and not x.any()

@@ -5,7 +5,7 @@ import inspect
 import keras
 import numpy as np
 import pytest
-from problems.text_classification.corpus import documents, write_corpus
+from problems.text_classification.corpus import bind, documents, write_corpus
 
 from raysq import layers
 from raysq.errors import DataError, UsageError
@@ -13,7 +13,6 @@ from raysq.problems import classification_metrics
 from raysq.problems.base import InputSpec, Objective
 from raysq.problems.text_classification import models
 from raysq.problems.text_classification.problem import TextClassification as PROBLEM
-from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.training.settings import TrainSettings
 from raysq.training.trainer import Trainer
 
@@ -160,12 +159,12 @@ def test_models_learn_in_the_program(name, tmp_path, monkeypatch):
     monkeypatch.setattr(layers.scan, "PARTS", 2)
     dataset = write_corpus(tmp_path / "made", documents(240))
     vectorization = "multi_hot" if name == "multihot" else "sequence"
-    settings = TextClassificationSettings(max_features=60, maxlen=41, vectorization=vectorization)
+    problem = bind(dataset, max_features=60, maxlen=41, vectorization=vectorization)
     keras.utils.set_random_seed(0)
     train = TrainSettings(epochs=12, steps_per_epoch=None, batch_size=20, eval_batch_size=64, learning_rate=0.005)
     program = Trainer(
-        BUILDERS[name](settings.inputs(dataset)),
-        settings.open(dataset),
+        BUILDERS[name](problem.input_spec(dataset)),
+        problem.splits(dataset),
         train,
         0,
         Objective("binary_crossentropy", {"accuracy": classification_metrics.binary_accuracy}),

@@ -62,7 +62,7 @@ def test_texts_are_answered_as_the_prepared_documents_are(name, runs, dataset, f
     predictor = load(runs[name])
     table = predictor.predict([one.raw for one in found])
     assert table.column_names == ["row", "label", "probability", "p_bad", "p_fair", "p_good", "remark"]
-    splits = predictor.settings.open(dataset)
+    splits = predictor.problem.splits(dataset)
     for examples in splits.values():
         x, _ = examples.gather(np.arange(len(examples)), examples.arrays(), lambda array, at: array.take(at))
         wanted = np.asarray(predictor.model(x))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from problems.text_classification.corpus import bind
 
 from raysq.config import make_settings
 from raysq.data.dataset import SHARD_ROWS, Dataset
@@ -15,8 +16,6 @@ from raysq.data.pipeline import build, fingerprint, read_table
 from raysq.data.sources import resolve
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
-from raysq.problems.text_classification.problem import TextClassification as PROBLEM
-from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.tasks.prepare import prepare
 from raysq.text.documents import DocumentPredictionPreprocessor
 
@@ -177,7 +176,7 @@ def test_a_validation_part_of_ones_own_is_kept(tmp_path):
     parts = ["train", "valid", "test", "train", "dev", "train"] * 4
     rows = [{"text": f"text {row}", "label": "xy"[row // 2 % 2], "split": part} for row, part in enumerate(parts)]
     dataset = make_dataset(write_jsonl(tmp_path / "x.jsonl", rows), tmp_path / "out", label="label")
-    split = TextClassificationSettings(val="0.5").open(dataset)
+    split = bind(dataset, val="0.5").splits(dataset)
     wanted = {"train": ["train"], "val": ["valid", "dev"], "test": ["test"]}
     for name, said in wanted.items():
         assert split[name].rows.tolist() == [row for row, part in enumerate(parts) if part in said]
@@ -187,12 +186,10 @@ def test_a_validation_part_of_ones_own_is_kept(tmp_path):
     # Words of the validation part alone are unknown: the vocabulary is of the documents to train on.
     assert "1" not in dataset.extra("vocabulary").column("word").to_pylist()
     with pytest.raises(DataError, match="train_samples=13 is more than the 12 documents there are to train on"):
-        TextClassificationSettings(train_samples=13).open(dataset)
-    assert len(TextClassificationSettings(train_samples=5).open(dataset)["train"]) == 5
-    said = "validates on the 8 documents that the source has for it: val does not act"
-    assert said in PROBLEM.remarks(
-        PROBLEM.make_metadata(dataset, TextClassificationSettings()), TextClassificationSettings()
-    )
+        bind(dataset, train_samples=13)
+    assert len(bind(dataset, train_samples=5).splits(dataset)["train"]) == 5
+    message = "validates on the 8 documents that the source has for it: val does not act"
+    assert message in bind(dataset).describe()
 
 
 def test_documents_without_a_label_or_a_text_are_dropped_where_that_is_asked(tmp_path, monkeypatch):
@@ -231,12 +228,9 @@ def test_a_part_with_one_class_is_told(tmp_path):
     assert f"the test part has one class only, x: {says_nothing}" in lines
     assert f"the validation part has one class only, z: {says_nothing}" in lines
     assert "1 class has no document in the train part and cannot be learned: z" in lines
-    facts = PROBLEM.make_metadata(dataset, TextClassificationSettings())
-    assert facts["single"] == {"val": "z", "test": "x"}
-    assert (
-        f"the test split has one class only, x: {says_nothing}"
-        in PROBLEM(TextClassificationSettings(), facts).describe()
-    )
+    problem = bind(dataset)
+    assert problem.metadata.single_classes == {"val": "z", "test": "x"}
+    assert f"the test split has one class only, x: {says_nothing}" in problem.describe()
 
 
 @pytest.mark.parametrize(

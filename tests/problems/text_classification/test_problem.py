@@ -1,55 +1,77 @@
-"""What the core asks of the kind: facts, objective, references, and that a model of one's own trains on it."""
+"""What the core asks of the problem: metadata, objective, baselines, and that a model of one's own trains on it."""
 
 import json
+import shutil
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from problems.text_classification.corpus import SMALL, Document, documents, write_corpus
+from problems.text_classification.corpus import SMALL, Document, bind, documents, write_corpus
 
-from raysq import problems
+import raysq
+from raysq import cli
+from raysq.errors import DataError
+from raysq.problems.text_classification.metadata import TextClassificationMetadata
+from raysq.problems.text_classification.problem import TextClassification
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.training import train
+from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
+from raysq.training.worker import Hooks, configure, work
 from raysq.tuning.space import make_space
 
-PROBLEM = problems.get("text_classification")
+
+def metadata_of(classes):
+    return TextClassificationMetadata(
+        preprocessor={},
+        classes=classes,
+        priors=[1 / len(classes)] * len(classes),
+        single_classes={},
+        own_validation=0,
+        features=10,
+        words=6,
+        unknown=0.0,
+        longer=0.0,
+        shared_hashes=0,
+        unhashed=0.0,
+        vectors=None,
+    )
 
 
-def test_facts_are_of_the_training_documents(tmp_path):
+def test_metadata_are_of_the_training_documents(tmp_path):
     dataset = write_corpus(tmp_path / "made", vectors=4, lower=True)
     made = documents()
-    settings = TextClassificationSettings(max_features=24, maxlen=20, val="0.3")
-    facts = PROBLEM.make_metadata(dataset, settings)
-    assert json.loads(json.dumps(facts)) == facts
-    rows = settings.open(dataset)["train"].rows.tolist()
+    problem = bind(dataset, max_features=24, maxlen=20, val="0.3")
+    metadata, train = problem.metadata, problem.splits(dataset)["train"]
+    assert json.loads(json.dumps(problem.metadata_values())) == problem.metadata_values()
+    rows = train.rows.tolist()
     words = [word for row in rows for word in made[row].words]
-    known = {settings.open(dataset)["train"].documents.vocabulary.term(number) for number in range(4, 24)}
-    assert facts["unknown"] == pytest.approx(np.mean([word not in known for word in words]))
-    assert facts["longer"] == pytest.approx(np.mean([len(made[row].words) + 1 > 20 for row in rows]))
-    assert facts["words"] == len(known) == 20 and facts["features"] == 24 and facts["classes"] == ["neg", "pos"]
-    assert facts["reading"]["lower"] is True and facts["unit"] is None and facts["vectors"]["dimension"] == 4
-    lines = PROBLEM(settings, facts).describe()
+    known = {train.documents.vocabulary.term(number) for number in range(4, 24)}
+    assert metadata.unknown == pytest.approx(np.mean([word not in known for word in words]))
+    assert metadata.longer == pytest.approx(np.mean([len(made[row].words) + 1 > 20 for row in rows]))
+    assert metadata.words == len(known) == 20 and metadata.features == 24 and metadata.classes == ["neg", "pos"]
+    assert metadata.preprocessor["lower"] is True and metadata.unit is None
+    assert metadata.vectors == {"name": "made.txt", "dimension": 4}
+    lines = problem.describe()
     assert any("the last 20 words" in line and "are longer" in line for line in lines)
     assert any("knows 20 words" in line for line in lines)
-    hashed = TextClassificationSettings(hashing=20)
-    facts = PROBLEM.make_metadata(dataset, hashed)
-    assert facts["unhashed"] == 0
-    assert facts["words"] == 0 and facts["features"] == 20 and facts["unknown"] == 0
-    distinct = {word for row in hashed.open(dataset)["train"].rows for word in made[row].words}
-    ids = hashed.open(dataset)["train"].documents.vocabulary.ids
-    found = ids(pa.array(sorted(distinct), pa.large_string())).tolist()
-    assert facts["sharing"] == sum(found.count(one) > 1 for one in found) > 0
-    assert any(f"{facts['sharing']} words" in line for line in PROBLEM(hashed, facts).describe())
+
+
+def test_metadata_of_hashed_words(tmp_path):
+    dataset, made = write_corpus(tmp_path / "made"), documents()
+    problem = bind(dataset, hashing=20)
+    metadata, train = problem.metadata, problem.splits(dataset)["train"]
+    assert metadata.words == 0 and metadata.features == 20 and metadata.unknown == metadata.unhashed == 0
+    distinct = {word for row in train.rows for word in made[row].words}
+    ids = train.documents.vocabulary.ids(pa.array(sorted(distinct), pa.large_string())).tolist()
+    assert metadata.shared_hashes == sum(ids.count(number) > 1 for number in ids) > 0
+    assert any(f"{metadata.shared_hashes} words" in line for line in problem.describe())
 
 
 def test_classes_that_are_not_trained_on_are_told_and_characters_are_no_words(tmp_path):
     made = [Document((f"w{number}",), "ab"[number % 2]) for number in range(20)]
-    facts = PROBLEM.make_metadata(
-        write_corpus(tmp_path / "made", [*made, Document(("w1",), "new", 1)], level="char"),
-        TextClassificationSettings(),
-    )
-    lines = PROBLEM(TextClassificationSettings(), facts).describe()
+    dataset = write_corpus(tmp_path / "made", [*made, Document(("w1",), "new", 1)], level="char")
+    lines = bind(dataset).describe()
     assert "has no training document of new: it cannot learn what these are" in lines
     assert any("the last 500 characters of a document" in line for line in lines)
     assert not any("words" in line for line in lines)
@@ -58,13 +80,12 @@ def test_classes_that_are_not_trained_on_are_told_and_characters_are_no_words(tm
 def test_words_that_cannot_be_hashed_are_told(tmp_path):
     """The words of test documents alone are not in a vocabulary of the others; a prediction would hash them."""
     made = [*documents(40, tests=0), Document(("odd", "w1", "odder", "w2"), "pos", 1)]
-    hashed = TextClassificationSettings(hashing=20)
-    facts = PROBLEM.make_metadata(write_corpus(tmp_path / "train", made), hashed)
-    assert facts["unhashed"] == pytest.approx(2 / sum(len(one.words) for one in made))
-    assert any("prepare with vocabulary_from=all" in line for line in PROBLEM(hashed, facts).describe())
-    facts = PROBLEM.make_metadata(write_corpus(tmp_path / "all", made, vocabulary_from="all"), hashed)
-    assert facts["unhashed"] == 0
-    assert not any("vocabulary_from=all" in line for line in PROBLEM(hashed, facts).describe())
+    problem = bind(write_corpus(tmp_path / "train", made), hashing=20)
+    assert problem.metadata.unhashed == pytest.approx(2 / sum(len(document.words) for document in made))
+    assert any("prepare with vocabulary_from=all" in line for line in problem.describe())
+    problem = bind(write_corpus(tmp_path / "all", made, vocabulary_from="all"), hashing=20)
+    assert problem.metadata.unhashed == 0
+    assert not any("vocabulary_from=all" in line for line in problem.describe())
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -75,7 +96,8 @@ def test_objective(classes, loss):
     random = np.random.RandomState(0)
     y = random.randint(0, classes, (50, 1)).astype(np.int32)
     p = random.dirichlet(np.ones(classes), 50).astype(np.float32)
-    objective = PROBLEM(TextClassificationSettings(loss=loss), {"classes": ["a", "b", "c"][:classes]}).objective()
+    metadata = metadata_of(["a", "b", "c"][:classes])
+    objective = TextClassification(TextClassificationSettings(loss=loss), metadata).objective()
     given = p[:, 1:] if classes == 2 else p
     values = np.asarray(keras.losses.get(objective.loss)(y, given))
     truth = np.eye(classes)[y[:, 0]]
@@ -86,11 +108,11 @@ def test_objective(classes, loss):
     assert np.array_equal(right, p.argmax(1) == y[:, 0])
 
 
-def test_references_keep_the_split():
+def test_baselines_keep_the_split():
     settings = TextClassificationSettings(vectorization="tfidf", ngrams=2, val="0.4", loss="mse")
-    (name,) = PROBLEM(settings, {}).baselines()
+    ((name, changes),) = TextClassification(settings, metadata_of(["a", "b"])).baselines().items()
     assert name == "baseline"
-    changed = TextClassificationSettings(**{**vars(settings), **PROBLEM(settings, {}).baselines()[name]})
+    changed = TextClassificationSettings(**{**vars(settings), **changes})
     assert (changed.val, changed.val_selection, changed.loss, changed.bag) == ("0.4", "hash", "mse", False)
 
 
@@ -122,7 +144,7 @@ def test_a_model_of_ones_own_learns(tmp_path, classes):
     metrics = run.result()["metrics"]
     share = max(dataset.manifest.report["counts"]["train"]) / 300
     assert metrics["val_accuracy"] > share + 0.15 and metrics["test_accuracy"] > share + 0.15
-    assert (run.directory / "assets" / "vocabulary.txt").read_text().count("\n") == run.config.metadata["words"]
+    assert (run.directory / "assets" / "vocabulary.txt").read_text().count("\n") == run.problem.metadata.words
 
 
 def test_a_search_leaves_out_what_a_bag_does_not_see(tmp_path):
@@ -134,3 +156,41 @@ def test_a_search_leaves_out_what_a_bag_does_not_see(tmp_path):
     assert {name: "maxlen" in space.domains for name, space in spaces.items()} == {"multihot": False, "lstm": True}
     asked = make_space(resolve_config("classify", "multihot", dataset, 0, {}), dataset, {}, {"maxlen": [5, 10]})
     assert asked.domains["maxlen"] == [5, 10]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("edited")
+    settings = {**SMALL, "epochs": 1, "maxlen": 5}
+    model = "problems.text_classification.small_models:average"
+    config = resolve_config("classify", model, write_corpus(folder / "made"), 0, settings)
+    run = Run.create(config, name="run", folder=folder)
+    configure(config.train_settings(), 0, gpu=False)
+    work(run, None, Hooks())
+    return run
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": "neg"}, 'classes: expected a list, received "neg"'),
+        ({"priors": [0.5, "0.5"]}, r"priors\[1\]: expected a number"),
+        ({"vectors": {"name": "x"}}, "vectors: 'dimension' is missing"),
+        ({"words": None}, "words: expected a whole number, received null"),
+        ({"unknown": ...}, "'unknown' is missing"),
+        ({"more": 1}, "'more' is unknown"),
+        ({"preprocessor": {"level": "page"}}, "preprocessor: setting level must be one of word, char"),
+        ({"preprocessor": {"pages": 1}}, "preprocessor: unknown setting 'pages'"),
+    ],
+)
+def test_metadata_that_were_edited_are_one_line(run, tmp_path, capsys, changes, message):
+    shutil.copytree(run.directory, tmp_path / "copy")
+    path = tmp_path / "copy" / "config.json"
+    values = {name: value for name, value in json.loads(path.read_text()).items() if name != "checksum"}
+    values["metadata"] |= changes
+    values["metadata"] = {name: value for name, value in values["metadata"].items() if value is not ...}
+    path.write_text(json.dumps(values))
+    with pytest.raises(DataError, match=f"the metadata of a run of text_classification cannot be used: {message}"):
+        raysq.load(tmp_path / "copy", trust=True).predict(["w1"])
+    assert cli.main(["predict", str(tmp_path / "copy"), "--text", "w1", "--trust"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

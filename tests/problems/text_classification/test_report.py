@@ -119,8 +119,8 @@ def test_documents_without_a_text_are_shown_by_their_words(folder):
     assert "Nearest words" not in words(root), "of a bag the ids are no words in a row"
 
 
-def test_a_week_is_refused(two):
-    with pytest.raises(UsageError, match="--week is for forecasts"):
+def test_an_option_of_other_reports_is_refused(two):
+    with pytest.raises(UsageError, match="the report of run .*, a text classifier, has no option 'week'"):
         write_report(two, week="2014-05-05")
 
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from problems.text_classification.corpus import Document, documents, write_corpus
+from problems.text_classification.corpus import Document, bind, documents, write_corpus
 
 from raysq.errors import DataError, UsageError
 from raysq.problems.splits import split_amount, split_rows
+from raysq.problems.text_classification.problem import TextClassification
 from raysq.problems.text_classification.settings import TextClassificationSettings
 
 
@@ -65,7 +66,7 @@ def test_what_does_not_fit_is_an_error(corpus, tmp_path):
         with pytest.raises(DataError, match=f"val={val} leaves no document to train on.* has 160 documents"):
             split_rows(corpus, val, "first", None)
     with pytest.raises(DataError, match="train_samples=121 is more than the 120 documents that val=40 leaves"):
-        TextClassificationSettings(val="40", val_selection="first", train_samples=121).open(corpus)
+        bind(corpus, val="40", val_selection="first", train_samples=121).splits(corpus)
     with pytest.raises(DataError, match="has 1 document to train"):
         split_rows(write_corpus(tmp_path / "one", [Document(("a",), "x"), Document(("b",), "y", 1)]), "1", "hash", None)
     with pytest.raises(
@@ -82,5 +83,5 @@ def test_what_is_no_amount(val):
 
 def test_amounts_as_numbers(corpus):
     assert split_amount("0.2") == 0.2 and split_amount("10000") == 10_000 and isinstance(split_amount("1e4"), int)
-    assert TextClassificationSettings.resolve({"val": 0.2, "maxlen": 5}, corpus) == {"val": "0.2", "maxlen": 5}
-    assert TextClassificationSettings.resolve({"val": 100}, corpus) == {"val": "100"}
+    assert TextClassification.resolve_settings({"val": 0.2, "maxlen": 5}, corpus) == {"val": "0.2", "maxlen": 5}
+    assert TextClassification.resolve_settings({"val": 100}, corpus) == {"val": "100"}
