@@ -171,10 +171,9 @@ def _searches() -> tuple[Any, list[str]]:
 
 
 def remove(options: argparse.Namespace) -> None:
-    from raysq.training.run import find
-    from raysq.training.run import remove as remove_run
+    from raysq.training.find_run import find_run, remove_run
 
-    found = [find(name) for name in options.run_names]
+    found = [find_run(name) for name in options.run_names]
     if not options.yes:
         if options.json or not sys.stdin.isatty():
             raise UsageError("rm asks before it removes; without a terminal give --yes")

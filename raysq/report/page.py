@@ -20,7 +20,8 @@ from raysq.report.search import search_page
 from raysq.report.style import sheet
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import home
-from raysq.training.run import Run, alike
+from raysq.training.find_run import similar_names
+from raysq.training.run import Run
 
 # Hidden until the page's script has drawn an interactive chart.
 _HELP = tag(
@@ -141,7 +142,7 @@ def _find(target: Run | str | Path, trust: bool) -> Run | Path:
             return folder / matches[0]
         if not isinstance(error, NotFoundError):
             raise
-        close = alike(str(target), names)
+        close = similar_names(str(target), names)
         fits = f"it fits {', '.join(matches)}" if matches else error.hint or "`raysq runs` lists runs and searches"
         if close and not matches:
             fits = f"did you mean the search {' or '.join(close)}? `raysq runs` lists runs and searches"

@@ -140,7 +140,7 @@ def write_best(directory: Path, values: dict[str, Any]) -> None:
     write_json(directory / "best.json", {**values, **signature})
 
 
-def is_ours(best: Mapping[str, Any]) -> bool:
+def is_best_signed(best: Mapping[str, Any]) -> bool:
     """Return whether this home wrote the `best.json` that holds these values.
 
     Args:

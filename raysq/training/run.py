@@ -1,23 +1,21 @@
-"""Directory of a run: its files, and the state of the run."""
+"""A training run, which is a directory with a configuration: create, open and list runs."""
 
-import contextlib
-import difflib
 import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from raysq.display import notebook
-from raysq.errors import DamagedError, DataError, NotFoundError, RaysqError, UsageError
+from raysq.errors import DamagedError, DataError, RaysqError, UsageError
 from raysq.problems.base import Problem
-from raysq.storage.atomic import write_json, write_json_lines
-from raysq.storage.json_files import Version, check_schema, read_json, read_json_lines
-from raysq.storage.paths import check_name, home, is_locked, newest_first
+from raysq.storage.atomic import write_json
+from raysq.storage.json_files import Version, check_schema, read_json
+from raysq.storage.paths import check_name, home, newest_first
 from raysq.storage.trust import SIGNATURE, check_links, is_signed, sign
+from raysq.training.find_run import find_run, remove_run
 from raysq.training.run_config import RunConfig
+from raysq.training.run_files import RunFiles
 from raysq.training.user_code import is_own
 
 FORMAT_VERSION = 6  # 6: `settings` by section, `metadata`
@@ -25,33 +23,7 @@ _VERSION = Version(FORMAT_VERSION, oldest=6)
 _PURPOSE = "run"  # of the signature
 
 
-class EpochRecord(TypedDict):
-    """Schema of a line of `metrics.jsonl`; the losses and metrics of training and validation are further keys."""
-
-    epoch: int
-    step: int
-    val_loss: float
-    seconds: float
-
-
-class RunResult(TypedDict):
-    """Schema of `result.json`."""
-
-    metrics: dict[str, float]
-    steps: int
-    seconds: float
-    best_epoch: int
-    epochs: int
-    parameters: int
-
-
-class Failure(TypedDict):
-    """Schema of `failure.json`: the reason why training ended."""
-
-    message: str
-
-
-class Run:
+class Run(RunFiles):
     """A training run, stored in a directory.
 
     The directory holds `config.json`, `metrics.jsonl`, `checkpoints/`, `result.json`, `model.keras`, `history.png`,
@@ -63,7 +35,7 @@ class Run:
     """
 
     def __init__(self, directory: Path, config: RunConfig):
-        self.directory = directory
+        super().__init__(directory)
         self.config = config
 
     def __repr__(self) -> str:
@@ -74,14 +46,8 @@ class Run:
         return notebook.line("Run", self.name, {**fields, **loss})
 
     def _repr_html_(self) -> str:
-        config = self.config
-        fields: dict[str, Any] = {
-            "task": config.task,
-            "model": config.model,
-            "data": config.data,
-            "seed": str(config.seed),
-        }
-        fields |= notebook.readable(self._figures)
+        fields: dict[str, Any] = {name: getattr(self.config, name) for name in ("task", "model", "data")}
+        fields |= {"seed": str(self.config.seed), **notebook.readable(self._figures)}
         return notebook.card(f"Run {self.name}", {**fields, "directory": self.directory})
 
     def _figures(self) -> dict[str, Any]:
@@ -127,17 +93,17 @@ class Run:
         directory = (folder or home() / "runs") / (name or config.id)
         if (directory / "config.json").exists():
             if not fresh:
-                there = cls.open(directory, trust=trust)
-                if there.config.id == config.id:
-                    if is_own(config.model) and not there.config.may_import:
+                existing = cls.open(directory, trust=trust)
+                if existing.config.id == config.id:
+                    if is_own(config.model) and not existing.config.may_import:
                         return cls._write(directory, config)  # same model, named here: sign it
-                    return there
-                if there.state() != "new":  # replacing a new run loses nothing: its model may not have been built
+                    return existing
+                if existing.state() != "new":  # replacing a new run loses nothing: its model may not have been built
                     raise UsageError(
-                        f"run {directory.name} exists with other settings ({there.config.differences(config)}): choose "
-                        "another --name, or --fresh to start anew"
+                        f"run {directory.name} exists with other settings ({existing.config.differences(config)}): "
+                        "choose another --name, or --fresh to start anew"
                     )
-            remove(directory)
+            remove_run(directory)
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -170,7 +136,7 @@ class Run:
                 out of its directory.
             UsageError: the name is empty.
         """
-        directory = find(run)
+        directory = find_run(run)
         if not trust:
             check_links(directory)
         hint = f"train it again with --fresh, or remove it with `raysq rm {directory.name}`"
@@ -190,18 +156,13 @@ class Run:
 
     @classmethod
     def of(cls, run: "Run | str | Path", *, trust: bool = False) -> "Run":
-        """Return an open run as it is, or open a run by directory or id; see `open`.
-
-        Args:
-            run: a run, its directory or its id.
-            trust: see `open`.
-        """
+        """Return an open run as it is, or open a run by directory or id; see `open`."""
         if isinstance(run, Run):
             return cls.open(run.directory, trust=True) if trust and not run.config.may_import else run
         return cls.open(run, trust=trust)
 
     def named(self, model: str, source: tuple[str, str]) -> "Run":
-        """Return the same run, with its model trusted if it is the one that the user named for a search.
+        """Return the same run, with its model trusted if a search's user named this model with this source.
 
         Args:
             model: model that the user named.
@@ -217,104 +178,9 @@ class Run:
         return Run(self.directory.resolve(), self.config)
 
     @property
-    def name(self) -> str:
-        """Name of the run's directory."""
-        return self.directory.name
-
-    @property
-    def last(self) -> Path:
-        """Directory of the checkpoint to continue from."""
-        return self.directory / "checkpoints" / "last"
-
-    @property
-    def best(self) -> Path:
-        """Directory of the checkpoint with the lowest val_loss."""
-        return self.directory / "checkpoints" / "best"
-
-    @property
-    def assets(self) -> Path:
-        """Directory of files that predictions need besides the model and the metadata, where the problem has any."""
-        return self.directory / "assets"
-
-    @property
     def problem(self) -> Problem[Any, Any]:
         """The run's problem, bound to its settings, metadata and assets."""
         return self.config.make_problem(self.assets)
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Lock the run for this process, so that two processes never train it at the same time.
-
-        Raises:
-            RaysqError: another process holds the lock.
-        """
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with locked_run(self.directory):
-            yield
-
-    def state(self) -> str:
-        """Return the run's state: "finished", "running", "interrupted" or "new"."""
-        if self.result() is not None:
-            return "finished"
-        try:
-            with self.lock():
-                return self._left()
-        except RaysqError:
-            return "running"
-        except OSError:  # no process trains on a read-only disk
-            return self._left()
-
-    def _left(self) -> str:
-        return "interrupted" if self.metrics() or self.last.exists() else "new"
-
-    def metrics(self, epochs: int | None = None) -> list[dict[str, Any]]:
-        """Return one record per epoch from `metrics.jsonl`.
-
-        Args:
-            epochs: number of records to read. Defaults to all.
-
-        Raises:
-            DamagedError: a line is truncated or changed, or epochs are missing.
-        """
-        path = self.directory / "metrics.jsonl"
-        hint = "train the run again with --fresh"
-        records: list[dict[str, Any]] = [dict(one) for one in read_json_lines(path, EpochRecord, hint, epochs)]
-        expected = epochs
-        if expected is None:
-            result = self.result()
-            expected = 0 if result is None else result["epochs"]
-        if [record["epoch"] for record in records[:expected]] != list(range(1, expected + 1)):
-            raise DamagedError(f"{path} is damaged (it lacks some of the {expected} epochs that were trained); {hint}")
-        return records
-
-    def append(self, record: Mapping[str, Any]) -> None:
-        """Append an epoch's record to `metrics.jsonl`.
-
-        Records of this epoch and later ones, written before a crash, are removed.
-
-        Args:
-            record: record of the epoch.
-        """
-        write_json_lines(self.directory / "metrics.jsonl", [*self.metrics(record["epoch"] - 1), record])
-
-    def result(self) -> dict[str, Any] | None:
-        """Return the content of `result.json`, or None if the run is not finished.
-
-        Raises:
-            DamagedError: the file is truncated or changed.
-        """
-        hint = "remove it, and the same `raysq train` command measures the run again"
-        found = read_json(self.directory / "result.json", RunResult, hint, missing=None)
-        return None if found is None else dict(found)
-
-    def failure(self) -> str | None:
-        """Return the reason why a trial or a worker group ended without a result, or None."""
-        path = self.directory / "failure.json"
-        try:
-            found = read_json(path, Failure, "what it said is lost", missing=None)
-        except DamagedError as error:
-            return f"the reason is not known: {error}"
-        return None if found is None else found["message"]
 
     def still_improving(self) -> str | None:
         """Return a message if a finished run trained all epochs and its last val_loss is the lowest, else None."""
@@ -326,108 +192,6 @@ class Run:
         if not losses[-1] < min(losses[:-1]):
             return None
         return f"val_loss still fell in the last epoch: train longer, such as with --epochs {2 * epochs} (a new run)"
-
-    def finish(self, result: Mapping[str, Any]) -> None:
-        """Write `result.json`, which marks the run as finished.
-
-        Args:
-            result: content of the file; see `RunResult`.
-        """
-        write_json(self.directory / "result.json", result)
-
-
-class _Best(TypedDict):
-    run: str
-
-
-def find(run: str | Path) -> Path:
-    """Return the directory of a run; the run may be damaged.
-
-    Args:
-        run: directory, id, or an unambiguous prefix of the id.
-
-    Raises:
-        DataError: there is no such run (the error lists similar names), or several runs match the prefix.
-        UsageError: the name is empty.
-    """
-    directory = Path(run)
-    if not str(run).strip():
-        raise UsageError("a run is named by its id, the beginning of it, or its directory, received an empty name")
-    for place in (directory, home() / "runs" / str(run)):
-        if (place / "config.json").exists():
-            return place
-    names = sorted(path.parent.name for path in (home() / "runs").glob("*/config.json"))
-    matches = [name for name in names if name.startswith(str(run))]
-    if not matches:
-        raise _missing(str(run), names)
-    if len(matches) > 1:
-        raise DataError(
-            f"{len(matches)} runs begin with {str(run)!r}: {', '.join(matches)}; give more of the name, or train with "
-            "--name"
-        )
-    return home() / "runs" / matches[0]
-
-
-def remove(directory: Path) -> None:
-    """Remove the directory of a run; the run may be damaged.
-
-    Args:
-        directory: directory of the run.
-
-    Raises:
-        RaysqError: another process trains the run.
-    """
-    with locked_run(directory):
-        shutil.rmtree(directory)
-
-
-@contextmanager
-def locked_run(directory: Path) -> Iterator[None]:
-    """Lock a run's directory for this process.
-
-    Args:
-        directory: directory of the run.
-
-    Raises:
-        RaysqError: another process holds the lock.
-    """
-    said = f"run {directory.name} is being trained by another process; wait for it, or use --name"
-    with is_locked(directory / ".lock", said):
-        yield
-
-
-def _missing(run: str, names: Sequence[str]) -> NotFoundError:
-    """Return the error for an unknown run, with a hint where a search, a data set or a similar run has the name."""
-    for directory in (Path(run), home() / "experiments" / run):
-        if (directory / "experiment.json").exists():
-            its = ""
-            with contextlib.suppress(DamagedError):
-                best = read_json(directory / "best.json", _Best, "", missing=None)
-                its = f"; its best run is {best['run']}" if best else ""
-            return NotFoundError(f"no run {run!r}, but a search of that name, which `raysq report` shows{its}")
-    if (Path(run) / "manifest.json").exists():
-        return NotFoundError(f"no run {run!r}, but a data set", f"`raysq train TASK --data {run}` trains on it")
-    close = alike(run, names)
-    meant = f"did you mean {' or '.join(close)}? " if close else ""
-    return NotFoundError(f"no run {run!r}", f"{meant}`raysq runs` lists them")
-
-
-def alike(typed: str, names: Iterable[str]) -> list[str]:
-    """Return up to three names of runs or searches that are similar to a typed name or to its beginning.
-
-    Args:
-        typed: name that the user typed.
-        names: existing names.
-    """
-    typed = typed.lower()
-
-    def likeness(name: str) -> float:
-        # Ids end in a hash that users rarely type, so the beginning is compared too.
-        parts = (name.lower(), name.lower()[: len(typed)])
-        return max(difflib.SequenceMatcher(None, typed, part).ratio() for part in parts)
-
-    found = {name: likeness(name) for name in names}
-    return sorted((name for name in found if found[name] >= 0.7), key=lambda name: -found[name])[:3]
 
 
 def runs(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Run]:

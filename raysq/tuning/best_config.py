@@ -8,7 +8,7 @@ from typing import Any
 from raysq.errors import DamagedError, UsageError
 from raysq.storage.json_files import read_json
 from raysq.storage.trust import refusal
-from raysq.training.experiment_files import Best, is_ours
+from raysq.training.experiment_files import Best, is_best_signed
 from raysq.training.model_source import find_module
 from raysq.training.user_code import is_own
 
@@ -50,17 +50,17 @@ class BestConfig:
             values = read_json(path, Best, "`raysq tune` writes one")
         except DamagedError as error:
             raise UsageError(f"--config {file} is no best.json of a search: {error}") from None
-        found = cls(str(path), values["model"], values["data"], values["seed"], values["settings"], is_ours(values))
-        theirs = values["task"]
-        if theirs != task:
-            raise UsageError(f"--config {file} is of task {theirs!r}, received {task!r}: give its own task")
-        return found
+        if values["task"] != task:
+            raise UsageError(f"--config {file} is of task {values['task']!r}, received {task!r}: give its own task")
+        return cls(
+            str(path), values["model"], values["data"], values["seed"], values["settings"], is_best_signed(values)
+        )
 
-    def model_for(self, asked: str | None, *, trust: bool = False) -> str | None:
+    def model_for(self, named: str | None, *, trust: bool = False) -> str | None:
         """Return the model to train.
 
         Args:
-            asked: model that the user named, or None.
+            named: model that the user named, or None.
             trust: whether to trust the file even if this home did not write it.
 
         Returns:
@@ -70,11 +70,11 @@ class BestConfig:
             TrustError: the file is from elsewhere and names a user's own model that the user of this home did not name.
             UsageError: the user named another model than that of the search.
         """
-        if asked and self.model and asked != self.model:
+        if named and self.model and named != self.model:
             raise UsageError(
-                f"--config {self.file} is of model {self.model!r}, received --model {asked}: leave one out"
+                f"--config {self.file} is of model {self.model!r}, received --model {named}: leave one out"
             )
-        if self.model and is_own(self.model) and not (asked or trust or self.trusted):
+        if self.model and is_own(self.model) and not (named or trust or self.trusted):
             file = find_module(self.model.partition(":")[0])
             raise refusal(f"--config {self.file}", self.model, file, way_out=f"--model {self.model}")
-        return asked or self.model
+        return named or self.model

@@ -133,13 +133,13 @@ class Experiment:
         """
         path = self.directory / "experiment.json"
         if fresh:
-            for one in self.directory.iterdir():
-                if one.name != ".lock":
-                    shutil.rmtree(one) if one.is_dir() else one.unlink()
-        if path.exists() and (there := files.read_about(self.directory))["id"] != self.about["id"]:
-            known, now = there.get("source_digest"), self.about.get("source_digest")
-            changed = bool(known) and known != now and there.get("model") == self.about.get("model")
-            why = "the model's source has changed" if changed else f"{there['id']}, now {self.about['id']}"
+            for entry in self.directory.iterdir():
+                if entry.name != ".lock":
+                    shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if path.exists() and (existing := files.read_about(self.directory))["id"] != self.about["id"]:
+            digests = existing.get("source_digest"), self.about.get("source_digest")
+            changed = digests[0] and digests[0] != digests[1] and existing.get("model") == self.about.get("model")
+            why = "the model's source has changed" if changed else f"{existing['id']}, now {self.about['id']}"
             raise UsageError(
                 f"experiment {self.name} exists with other settings ({why}): choose another --name, or --fresh to "
                 "start anew"
@@ -169,12 +169,12 @@ class Experiment:
     @cached_property
     def best_config(self) -> dict[str, Any]:
         """All settings of the best trial."""
-        return (self.best or {})["settings"]
+        return dict((self.best or {})["settings"])
 
     @cached_property
     def best_metrics(self) -> dict[str, float]:
         """Metrics of the best trial's best epoch."""
-        return (self.best or {})["metrics"]
+        return dict((self.best or {})["metrics"])
 
     @property
     def done(self) -> int:
@@ -191,12 +191,8 @@ class Experiment:
         """Duration of the search in seconds, over all its sessions."""
         return files.read_seconds(self.directory)
 
-    def spend(self, seconds: float) -> None:
-        """Record the duration of the search.
-
-        Args:
-            seconds: duration over all sessions.
-        """
+    def write_seconds(self, seconds: float) -> None:
+        """Record the duration of the search over all sessions."""
         write_json(self.directory / "clock.json", {"seconds": round(seconds, 1)})
 
     @contextmanager
@@ -206,8 +202,8 @@ class Experiment:
         Raises:
             RaysqError: another process holds the lock.
         """
-        said = f"experiment {self.name} is being searched by another process; wait for it, or use --name"
-        with is_locked(self.directory / ".lock", said):
+        message = f"experiment {self.name} is being searched by another process; wait for it, or use --name"
+        with is_locked(self.directory / ".lock", message):
             yield
 
     def state(self) -> str:
@@ -227,14 +223,10 @@ class Experiment:
         return "interrupted" if self.best is None else "finished"
 
     def show(self, console: Any) -> None:
-        """Print the trials, the best settings, and commands for the next steps.
+        """Print the trials, the best settings, and commands for the next steps on a console."""
+        from raysq.tuning.print_results import print_results
 
-        Args:
-            console: console to print on.
-        """
-        from raysq.tuning.results import show
-
-        show(self, console)
+        print_results(self, console)
 
 
 def experiments(on_damaged: Callable[[Path, DataError], None] | None = None) -> list[Experiment]:

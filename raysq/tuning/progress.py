@@ -11,8 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from raysq.display import numbers
 from raysq.display.console import Console
-from raysq.display.numbers import metric
+from raysq.display.numbers import metric, short
 
 _SHOWN_ENDED = 5
 
@@ -27,33 +28,13 @@ class Row:
     epoch: int = 0
     val_loss: float | None = None
     seconds: float = 0.0
-    began: float | None = None
+    started: float | None = None
     error: str | None = None
 
 
 def value_text(value: Any) -> str:
-    """Return a setting's value as text for a table.
-
-    Args:
-        value: value of the setting.
-    """
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return "none" if value is None else str(value) or "-"
-
-
-def duration_text(seconds: float) -> str:
-    """Return a duration as text, such as "45s", "3m 20s" or "2h 05m".
-
-    Args:
-        seconds: duration in seconds.
-    """
-    seconds = int(seconds)
-    if seconds < 60:
-        return f"{seconds}s"
-    if seconds < 3600:
-        return f"{seconds // 60}m {seconds % 60:02}s"
-    return f"{seconds // 3600}h {seconds % 3600 // 60:02}m"
+    """Return a setting's value as text for a table."""
+    return short(value) or "-"
 
 
 @dataclass
@@ -67,8 +48,8 @@ class ProgressTable:
         total: number of requested trials.
         epochs: maximum number of epochs of a trial.
         quiet: whether to show nothing. Defaults to True.
-        budget: time limit of the search in seconds, or None.
-        spent: duration of earlier sessions in seconds.
+        time_limit: time limit of the search in seconds, or None.
+        earlier_seconds: duration of earlier sessions.
         done: number of trials that have ended, those of earlier sessions included.
         best: lowest val_loss so far, that of earlier sessions included, or None.
         note: text at the end of the header.
@@ -79,8 +60,8 @@ class ProgressTable:
     total: int
     epochs: int
     quiet: bool = True
-    budget: float | None = None
-    spent: float = 0.0
+    time_limit: float | None = None
+    earlier_seconds: float = 0.0
     done: int = 0
     best: float | None = None
     note: str = "starting Ray"
@@ -109,12 +90,8 @@ class ProgressTable:
         if self._live is None:
             self._console.print(f"{self.title}: {self.total - self.done} to train")
 
-    def say(self, line: str) -> None:
-        """Print a line above the table.
-
-        Args:
-            line: text of the line.
-        """
+    def print(self, line: str) -> None:
+        """Print a line above the table."""
         console = self._console if self._live is None else self._live.console
         if not self.quiet:
             console.print(line)
@@ -122,30 +99,21 @@ class ProgressTable:
     @property
     def elapsed(self) -> float:
         """Seconds since the clock was started, those of earlier sessions included."""
-        return self.spent + time.monotonic() - self._started
+        return self.earlier_seconds + time.monotonic() - self._started
 
     def add(self, name: str, settings: Mapping[str, Any]) -> None:
-        """Add a waiting trial.
-
-        Args:
-            name: name of the trial.
-            settings: searched settings of the trial.
-        """
+        """Add a waiting trial with its searched settings."""
         with self._lock:
             self.rows[name] = Row(name, settings)
 
-    def begin(self, name: str) -> None:
-        """Mark a trial as running.
-
-        Args:
-            name: name of the trial.
-        """
+    def start(self, name: str) -> None:
+        """Mark a trial as running."""
         with self._lock:
             self.note = ""
             row = self.rows[name]
-            row.state, row.began = "running", time.monotonic()
+            row.state, row.started = "running", time.monotonic()
 
-    def epoch(self, name: str, epoch: int, score: float) -> None:
+    def update(self, name: str, epoch: int, score: float) -> None:
         """Update a trial that has finished an epoch.
 
         Args:
@@ -158,25 +126,14 @@ class ProgressTable:
             row.epoch, row.val_loss = epoch, score
             self.best = score if self.best is None else min(self.best, score)
 
-    def lost(self, name: str) -> None:
-        """Mark a trial as waiting after its process was lost.
-
-        Args:
-            name: name of the trial.
-        """
+    def mark_lost(self, name: str) -> None:
+        """Mark a trial as waiting after its process was lost."""
         with self._lock:
             self.rows[name].state = "waiting"
-        self.say(f"{name}: its process was lost; it goes on from its last epoch")
+        self.print(f"{name}: its process was lost; it goes on from its last epoch")
 
     def end(self, name: str, state: str, error: str | None = None, *, seconds: float = 0.0) -> None:
-        """Mark a trial as ended; without a terminal its line is printed.
-
-        Args:
-            name: name of the trial.
-            state: state of the trial, such as "finished".
-            error: why the trial failed, or None.
-            seconds: duration of its training.
-        """
+        """Mark a trial as ended, in a state such as "finished"; without a terminal its line is printed."""
         with self._lock:
             row = self.rows[name]
             row.state, row.error, row.seconds = state, error, seconds
@@ -190,12 +147,8 @@ class ProgressTable:
         settings = " ".join(f"{key}={value_text(value)}" for key, value in row.settings.items())
         self._console.print(f"{self.done:>3}/{self.total} {name} {figures}{reason}  {settings}")
 
-    def withdraw(self, name: str) -> None:
-        """Remove a trial that was never begun.
-
-        Args:
-            name: name of the trial.
-        """
+    def remove(self, name: str) -> None:
+        """Remove a trial that was never begun."""
         with self._lock:
             self.rows.pop(name, None)
 
@@ -205,8 +158,8 @@ class ProgressTable:
         parts = [f"{self.done} of {self.total} ended", f"{running} running"]
         if self.best is not None:
             parts.append(f"best val_loss {metric(self.best)}")
-        clock = duration_text(self.elapsed)
-        parts.append(clock if self.budget is None else f"{clock} of {duration_text(self.budget)}")
+        clock = numbers.seconds(self.elapsed)
+        parts.append(clock if self.time_limit is None else f"{clock} of {numbers.seconds(self.time_limit)}")
         if self.note:
             parts.append(self.note)
         return f"{self.title}: " + ", ".join(parts)
@@ -225,14 +178,14 @@ class ProgressTable:
             return header
         table = Table("trial", "state", "epoch", "val_loss", "time", *rows[0].settings, box=None, pad_edge=False)
         for row in shown:
-            clock = time.monotonic() - row.began if row.state == "running" and row.began else row.seconds
+            clock = time.monotonic() - row.started if row.state == "running" and row.started else row.seconds
             style = "bold" if row.val_loss is not None and row.val_loss == self.best else ""
             table.add_row(
                 row.name,
                 Text(row.state, style={"running": "cyan", "failed": "red"}.get(row.state, "")),
                 f"{row.epoch}/{self.epochs}",
                 metric(row.val_loss),
-                duration_text(clock),
+                numbers.seconds(clock),
                 *(value_text(value) for value in row.settings.values()),
                 style=style,
             )

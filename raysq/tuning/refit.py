@@ -8,9 +8,10 @@ from typing import Any, Literal
 from raysq.errors import DamagedError, DataError, Interrupted, RaysqError
 from raysq.storage.atomic import write_json
 from raysq.training.run import Run
+from raysq.training.run_files import RunFiles
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.results import is_exported
-from raysq.tuning.session import TrialResult, TrialSpec
+from raysq.tuning.trial import TrialResult, TrialSpec
 
 
 class RefitScheduler:
@@ -23,75 +24,59 @@ class RefitScheduler:
     """
 
     def __init__(self, experiment: Experiment, seeds: int, fixed: Mapping[str, Any]):
-        self.experiment, self.seeds, self.fixed = experiment, seeds, dict(fixed)
+        self.experiment, self.seeds = experiment, seeds
         self.folder = experiment.directory / "refit"
-        trials = experiment.trials
-        defaults = next((trial for trial in trials if trial["number"] == 1), trials[0])
-        self.rows = {"best": trials[0]["settings"], "defaults": defaults["settings"]}
-        # If the defaults are the best settings, train them once.
-        same = self.rows["best"] == self.rows["defaults"]
-        self._prefix = {"best": f"trial-{trials[0]['number']:02}", "defaults": "trial-01"}
-        names = ["defaults"] if same else ["best", "defaults"]
-        self._waiting = [
-            TrialSpec(
-                self._name(row, seed),
-                {"settings": row, "seed": seed},
-                {**self.fixed, **self.rows[row]},
-                seed,
-            )
-            for seed in range(seeds)
-            for row in names
-        ]
-        self._waiting = [one for one in self._waiting if not is_exported(self.folder / one.name)]
-        self.left = len(self._waiting)
-        self._handed: dict[str, TrialSpec] = {}
-        self.failures: dict[str, str] = {}
-        for one in self._waiting:
-            (self.folder / one.name / "failure.json").unlink(missing_ok=True)
-
-    def _name(self, row: str, seed: int) -> str:
+        best = experiment.trials[0]
+        defaults = next((trial for trial in experiment.trials if trial["number"] == 1), best)
+        self.rows = {"best": best["settings"], "defaults": defaults["settings"]}
         # Named by the trial's number, since further trials may change the rank.
+        self._prefix = {"best": f"trial-{best['number']:02}", "defaults": "trial-01"}
+        # If the defaults are the best settings, train them once.
+        rows = ["defaults"] if self.rows["best"] == self.rows["defaults"] else ["best", "defaults"]
+        trials = [
+            TrialSpec(self._run_name(row, seed), {"settings": row, "seed": seed}, {**fixed, **self.rows[row]}, seed)
+            for seed in range(seeds)
+            for row in rows
+        ]
+        self._queue = [trial for trial in trials if not is_exported(self.folder / trial.name)]
+        self.remaining = len(self._queue)
+        self._started: dict[str, TrialSpec] = {}
+        self.failures: dict[str, str] = {}
+        for trial in self._queue:
+            (self.folder / trial.name / "failure.json").unlink(missing_ok=True)
+
+    def _run_name(self, row: str, seed: int) -> str:
         return f"{self._prefix[row]}-seed-{seed}"
 
-    def next(self) -> TrialSpec | Literal["finished"] | None:
+    def next_trial(self) -> TrialSpec | Literal["finished"] | None:
         """Return the next run, or "finished"."""
-        if not self._waiting:
+        if not self._queue:
             return "finished"
-        run = self._waiting.pop(0)
-        self._handed[run.name] = run
-        return run
+        trial = self._queue.pop(0)
+        self._started[trial.name] = trial
+        return trial
 
-    def again(self, name: str) -> None:
-        """Put a lost run at the front of the queue.
+    def requeue(self, name: str) -> None:
+        """Put a lost run at the front of the queue."""
+        self._queue.insert(0, self._started.pop(name))
 
-        Args:
-            name: name of the run.
-        """
-        self._waiting.insert(0, self._handed.pop(name))
-
-    def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
+    def on_epoch_end(self, name: str, epoch: int, score: float, memory: int) -> None:
         """Do nothing; the run keeps its own record."""
 
-    def ended(self, name: str, reason: str | None, error: str | None) -> TrialResult:
-        """Return the result of a run; a failed run stops the refit, since a mean over fewer seeds is not comparable.
-
-        Args:
-            name: name of the run.
-            reason: why the session stops, or None.
-            error: how the run's process was lost, or None.
-        """
-        run = Run(self.folder / name, None)  # type: ignore[arg-type]
+    def on_trial_end(self, name: str, stop_reason: str | None, error: str | None) -> TrialResult:
+        """Return the result of a run; a failed run stops the refit, since a mean over fewer seeds is not comparable."""
+        run = RunFiles(self.folder / name)
         if (message := error or run.failure()) is not None:
             self.failures[name] = message
-            return TrialResult("failed", message, stop="a run failed")
+            return TrialResult("failed", message, stop_reason="a run failed")
         result = run.result()
         return TrialResult("finished" if result else "interrupted", seconds=result["seconds"] if result else 0.0)
 
-    def conclude(self, reason: str | None) -> None:
+    def finalize(self, stop_reason: str | None) -> None:
         """Write `refit.json`.
 
         Args:
-            reason: why the session was stopped, or None.
+            stop_reason: why the session was stopped, or None.
 
         Raises:
             Interrupted: the session was stopped.
@@ -99,29 +84,18 @@ class RefitScheduler:
         """
         for name, message in self.failures.items():
             raise RaysqError(f"refit {name} failed: {message}")
-        if reason is not None:
+        if stop_reason is not None:
             raise Interrupted("refit stopped; the same command continues")
         rows = []
         for row, settings in self.rows.items():
-            runs = [self.folder / self._name(row, seed) for seed in range(self.seeds)]
-            rows.append(
-                {
-                    "name": row,
-                    "settings": settings,
-                    "runs": [str(path) for path in runs],
-                    "metrics": _summary([_metrics(path, self.experiment.trust) for path in runs]),
-                }
-            )
+            runs = [self.folder / self._run_name(row, seed) for seed in range(self.seeds)]
+            metrics = _summarize([_metrics(directory, self.experiment.trust) for directory in runs])
+            rows.append({"name": row, "settings": settings, "runs": list(map(str, runs)), "metrics": metrics})
         write_json(self.experiment.directory / "refit.json", {"seeds": list(range(self.seeds)), "rows": rows})
 
 
 def is_done(experiment: Experiment, seeds: int) -> bool:
-    """Return whether `refit.json` has this number of seeds of the present best settings.
-
-    Args:
-        experiment: a search that has ended.
-        seeds: number of seeds.
-    """
+    """Return whether `refit.json` has this number of seeds of the present best settings."""
     try:
         refit = experiment.refit
     except DamagedError:
@@ -138,11 +112,11 @@ def _metrics(directory: Path, trust: bool) -> dict[str, float]:
     return {name: value for name, value in result["metrics"].items() if name.startswith(("val_", "test_"))}
 
 
-def _summary(found: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
+def _summarize(runs: list[dict[str, float]]) -> dict[str, dict[str, Any]]:
     """Return mean, sample standard deviation (0 for one seed) and values of each metric."""
     summary = {}
-    for name in found[0]:
-        values = [metrics[name] for metrics in found]
+    for name in runs[0]:
+        values = [metrics[name] for metrics in runs]
         spread = statistics.stdev(values) if len(values) > 1 else 0.0
         summary[name] = {"mean": statistics.fmean(values), "std": spread, "values": values}
     return summary

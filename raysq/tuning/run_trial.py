@@ -20,7 +20,7 @@ from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 
 # Shared by the trials of one process.
-_programs = CompiledCache()
+_trainers = CompiledCache()
 _POLL_SECONDS = 0.5
 _LOCK_SECONDS = 60.0
 
@@ -33,14 +33,14 @@ class TrialContext:
         task: name of the task.
         model: name of the model, or `package.module:function`.
         data: directory of the data set.
-        handle: reference to the data set for nodes that do not see that directory, from
+        dataset_ref: reference to the data set for nodes that do not see that directory, from
             `raysq.distributed.placement.broadcast`.
         folder: folder of the runs.
-        stop: path of a file. While the file exists, trials save their state and end.
+        stop_file: path of a file. While the file exists, trials save their state and end.
         workers: number of workers of a trial. More than one form a worker group.
         gpu: GPUs of a worker.
-        whole: whether every run is exported and evaluated on the test split, or only the best one so far.
-        place: where the user's own models are found; result of `import_place`.
+        export_all: whether every run is exported and evaluated on the test split, or only the best one so far.
+        import_paths: where the user's own models are found; result of `import_place`.
         source: digest and folder of the source of such a model, so that an edit during the search has no effect.
         trust: whether links may lead out of existing runs.
     """
@@ -48,22 +48,22 @@ class TrialContext:
     task: str
     model: str
     data: str
-    handle: Any
+    dataset_ref: Any
     folder: str
-    stop: str
+    stop_file: str
     workers: int
     gpu: float
-    whole: bool
-    place: tuple[str, tuple[str, ...], str]
+    export_all: bool
+    import_paths: tuple[str, tuple[str, ...], str]
     source: tuple[str, str]
     trust: bool = False
 
 
-def run_trial(order: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
+def run_trial(context: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
     """Train one run and report each epoch to Ray Tune; a failure of the run is recorded in its directory.
 
     Args:
-        order: context of the trials.
+        context: context of the trials.
         name: name of the run.
         seed: seed of the run.
         settings: all settings of the run that are given.
@@ -71,12 +71,12 @@ def run_trial(order: TrialContext, name: str, seed: int, settings: Mapping[str, 
     Raises:
         Exception: Ray lost a process, a node or an object.
     """
-    directory = Path(order.folder) / name
-    import_from(order.place)
+    directory = Path(context.folder) / name
+    import_from(context.import_paths)
     try:
-        if Path(order.stop).exists():
+        if Path(context.stop_file).exists():
             raise Interrupted("stopped before it began")
-        _train(order, name, seed, settings)
+        _train(context, name, seed, settings)
     except Interrupted:
         # The run has saved its state, and the driver knows why it stopped. Report a result, since Ray Tune prints a
         # line for a trial without one.
@@ -84,7 +84,7 @@ def run_trial(order: TrialContext, name: str, seed: int, settings: Mapping[str, 
     except Exception as error:
         if is_loss(error):
             raise  # not caused by the trial: the driver retries it
-        _programs.drop()
+        _trainers.drop()
         message = explain(error)
         directory.mkdir(parents=True, exist_ok=True)
         if not isinstance(error, RaysqError):
@@ -95,11 +95,7 @@ def run_trial(order: TrialContext, name: str, seed: int, settings: Mapping[str, 
 
 
 def explain(error: BaseException) -> str:
-    """Return the reason of a trial's failure in one line.
-
-    Args:
-        error: error that ended the trial.
-    """
+    """Return the reason of a trial's failure in one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     text = lines[0] if lines else ""
     name = type(error).__name__
@@ -109,49 +105,44 @@ def explain(error: BaseException) -> str:
 
 
 def write_failure(directory: Path, message: str) -> None:
-    """Write `failure.json`, the reason why a run failed.
-
-    Args:
-        directory: directory of the run.
-        message: the reason.
-    """
+    """Write `failure.json`, the reason why a run failed."""
     directory.mkdir(parents=True, exist_ok=True)
     write_json(directory / "failure.json", {"message": message})
 
 
-def _train(order: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
-    dataset = placement.open_dataset(order.data, order.handle)
-    config = resolve_config(order.task, order.model, dataset, seed, settings, order.source)
-    run = Run.create(config, name=name, folder=Path(order.folder), trust=order.trust)
+def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, Any]) -> None:
+    dataset = placement.open_dataset(context.data, context.dataset_ref)
+    config = resolve_config(context.task, context.model, dataset, seed, settings, context.source)
+    run = Run.create(config, name=name, folder=Path(context.folder), trust=context.trust)
     reporter = _Reporter(name, lowest(run.metrics()))
     for record in run.metrics()[-1:]:
-        reporter.epoch(record)  # trained before an interruption
+        reporter.on_epoch_end(record)  # trained before an interruption
     if run.result() is not None:
         return
     with _locked(run):
-        if order.workers > 1:
-            _train_group(order, run, reporter)
+        if context.workers > 1:
+            _train_group(context, run, reporter)
             return
         from raysq.training.worker import Hooks, configure, strategy, work
 
         # A trial has one CPU; more threads would only slow down the other trials.
-        configure(run.config.train_settings(), seed, gpu=order.gpu > 0, threads=1)
-        stop = Path(order.stop)
+        configure(run.config.train_settings(), seed, gpu=context.gpu > 0, threads=1)
+        stop = Path(context.stop_file)
         hooks = Hooks(
-            on_progress=reporter.progress,
-            on_epoch=reporter.epoch,
+            on_progress=reporter.on_train_batch_end,
+            on_epoch=reporter.on_epoch_end,
             should_stop=stop.exists,
-            whole=lambda: order.whole or _is_best(run),
-            board=order.whole,
+            whole=lambda: context.export_all or _is_best(run),
+            board=context.export_all,
         )
-        distribution = strategy(1, order.gpu > 0)
+        distribution = strategy(1, context.gpu > 0)
         if distribution is None:
-            work(run, distribution, hooks, dataset=dataset, opener=_programs.open)
+            work(run, distribution, hooks, dataset=dataset, opener=_trainers.open)
         else:
             work(run, distribution, hooks, dataset=dataset)
 
 
-def _train_group(order: TrialContext, run: Run, reporter: "_Reporter") -> None:
+def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None:
     """Train in a worker group and report the records that its chief writes. The group ends with this process."""
     from raysq.training.backends import ray_train
 
@@ -159,7 +150,7 @@ def _train_group(order: TrialContext, run: Run, reporter: "_Reporter") -> None:
 
     def train() -> None:
         try:
-            ray_train.train(run, order.workers, gpu=order.gpu, threads=1, quiet=True, data=order.handle)
+            ray_train.train(run, context.workers, gpu=context.gpu, threads=1, quiet=True, data=context.dataset_ref)
         except BaseException as error:
             failures.append(error)
 
@@ -170,10 +161,10 @@ def _train_group(order: TrialContext, run: Run, reporter: "_Reporter") -> None:
         alive = thread.is_alive()
         for record in run.metrics()[reported:]:
             reported += 1
-            reporter.epoch(record)
+            reporter.on_epoch_end(record)
         if not alive:
             break
-        if Path(order.stop).exists():
+        if Path(context.stop_file).exists():
             raise Interrupted("stopped; the same command continues from the last checkpoint")
         thread.join(_POLL_SECONDS)
     if failures:
@@ -192,11 +183,10 @@ class _Reporter:
         self.score = score
         self.memory = 0
 
-    def progress(self, state: Any, loss: float, steps: int) -> None:
-        """Update the memory after a call of compiled steps."""
+    def on_train_batch_end(self, state: Any, loss: float, steps: int) -> None:
         self.memory = max(self.memory, memory.resident())
 
-    def epoch(self, record: Mapping[str, Any]) -> None:
+    def on_epoch_end(self, record: Mapping[str, Any]) -> None:
         self.score = min(self.score, record["val_loss"])
         figures = {key: record[key] for key in ("epoch", "val_loss", "seconds")}
         _report({"name": self.name, "score": self.score, "memory": self.memory, **figures})
@@ -210,20 +200,16 @@ def _report(values: Mapping[str, Any]) -> None:
 
 def _is_best(run: Run) -> bool:
     """Return whether no other run of the folder has a lower val_loss."""
-    mine = lowest(run.metrics())
+    loss = lowest(run.metrics())
     for path in run.directory.parent.glob("*/metrics.jsonl"):
         with contextlib.suppress(DamagedError):  # the driver reports that trial as failed
-            if path.parent != run.directory and lowest(Run(path.parent, run.config).metrics()) < mine:
+            if path.parent != run.directory and lowest(Run(path.parent, run.config).metrics()) < loss:
                 return False
     return True
 
 
 def lowest(records: list[dict[str, Any]]) -> float:
-    """Return the lowest val_loss of an epoch; infinity where there are no records.
-
-    Args:
-        records: records of a run's epochs.
-    """
+    """Return the lowest val_loss of a run's epochs; infinity where there are none."""
     return min((record["val_loss"] for record in records), default=float("inf"))
 
 

@@ -1,28 +1,23 @@
 """Scheduler of a search: its next trials, their records, and when the search should stop."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from raysq.errors import DamagedError, UsageError
 from raysq.storage.atomic import write_json
-from raysq.training.run import Run
+from raysq.training.run_files import RunFiles
 from raysq.tuning.experiment import ENDED, Experiment
-from raysq.tuning.run_trial import lowest
-from raysq.tuning.session import TrialResult, TrialSpec
 from raysq.tuning.space import Space, rounded
+from raysq.tuning.trial import TrialResult, TrialSpec
 
 # A search ends if its first trials, this many, failed for the same cause and no trial did better.
-_ALIKE = 3
+_SAME_ERRORS = 3
 
 
 def run_name(number: int) -> str:
-    """Return the name of a trial's run.
-
-    Args:
-        number: number of the trial, counted from 1.
-    """
+    """Return the name of the run of a trial, whose number is counted from 1."""
     return f"trial-{number:02}"
 
 
@@ -48,9 +43,9 @@ class SearchScheduler:
         self.records: dict[int, dict[str, Any]] = {record["number"]: record for record in experiment.trials}
         for record in self.records.values():
             if record["state"] == "interrupted":  # it may have ended shortly before the driver
-                self._look(record, "interrupted")
+                self._update(record, "interrupted")
         self.optuna = _Optuna(space, seed, self.records.values()) if searcher == "optuna" else None
-        self._waiting: list[int] = []
+        self._queue: list[int] = []
 
     # ---- before a session
 
@@ -62,57 +57,53 @@ class SearchScheduler:
         """Return the records of trials that ended because the time limit was reached."""
         return [record for record in self.records.values() if record["state"] == "out of time"]
 
-    def missing(self) -> int:
+    def undrawn(self) -> int:
         """Return the number of trials that are not drawn yet."""
         return max(0, self.trials - len(self.records))
 
-    def prepare(self) -> None:
+    def queue_unfinished(self) -> None:
         """Queue the interrupted trials and those that are out of time, to continue them."""
-        self._waiting = sorted(record["number"] for record in [*self.unfinished(), *self.out_of_time()])
-        for number in self._waiting:
+        self._queue = sorted(record["number"] for record in [*self.unfinished(), *self.out_of_time()])
+        for number in self._queue:
             for name in ("result.json", "model.keras"):
                 (self.folder / run_name(number) / name).unlink(missing_ok=True)
             self.records[number]["state"] = "interrupted"
 
-    def left(self) -> int:
+    def remaining(self) -> int:
         """Return the number of trials for this session."""
-        return len(self._waiting) + self.missing()
+        return len(self._queue) + self.undrawn()
 
-    def past(self) -> dict[str, list[dict[str, Any]]]:
+    def ended_trials(self) -> dict[str, list[dict[str, Any]]]:
         """Return the epoch records of ended trials by name, for Ray Tune's scheduler."""
-        found = {}
+        records = {}
         for number, record in sorted(self.records.items()):
             if record["state"] in ("finished", "stopped early"):
                 with contextlib.suppress(DamagedError):  # leave out a damaged trial
-                    found[run_name(number)] = Run(self.folder / run_name(number), None).metrics()  # type: ignore[arg-type]
-        return found
+                    records[run_name(number)] = RunFiles(self.folder / run_name(number)).metrics()
+        return records
 
     # ---- during a session
 
-    def next(self) -> TrialSpec | Literal["finished"] | None:
+    def next_trial(self) -> TrialSpec | Literal["finished"] | None:
         """Return the next trial, or "finished".
 
         Queued trials come first, then new ones. The first new trial has the default settings.
         """
-        if self._waiting:
-            number = self._waiting.pop(0)
-        elif not self.missing():
+        if self._queue:
+            number = self._queue.pop(0)
+        elif not self.undrawn():
             return "finished"
         else:
-            number = next(one for one in range(1, self.trials + 1) if one not in self.records)
+            number = next(number for number in range(1, self.trials + 1) if number not in self.records)
             self.records[number] = {"number": number, "settings": self._draw(number), "state": "interrupted"}
-            self._look(self.records[number], "interrupted")
+            self._update(self.records[number], "interrupted")
             self.save()
         settings = self.records[number]["settings"]
         return TrialSpec(run_name(number), settings, {**self.fixed, **settings}, self.seed)
 
-    def again(self, name: str) -> None:
-        """Put a lost trial at the front of the queue.
-
-        Args:
-            name: name of the trial.
-        """
-        self._waiting.insert(0, self._record(name)["number"])
+    def requeue(self, name: str) -> None:
+        """Put a lost trial at the front of the queue."""
+        self._queue.insert(0, self._record(name)["number"])
 
     def _draw(self, number: int) -> dict[str, Any]:
         if self.points is not None:
@@ -120,67 +111,66 @@ class SearchScheduler:
         assert self.optuna is not None
         return dict(self.space.defaults) if number == 1 else self.optuna.suggest(number)
 
-    def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
-        """Record a finished epoch of a trial; see `raysq.tuning.session.TrialScheduler.reported`."""
+    def on_epoch_end(self, name: str, epoch: int, score: float, memory: int) -> None:
+        """Record a finished epoch of a trial; see `raysq.tuning.trial.TrialScheduler`."""
         record = self._record(name)
         record["epochs"], record["val_loss"] = epoch, score
         record["memory"] = max(record.get("memory", 0), memory)
 
     def memory(self) -> int:
-        """Return the largest memory of a trial's process in bytes; 0 where none is known."""
+        """Return the largest memory of a trial's process in bytes; 0 before a trial has reported any."""
         return max((record.get("memory", 0) for record in self.records.values()), default=0)
 
-    def ended(self, name: str, reason: str | None, error: str | None) -> TrialResult:
-        """Record the end of a trial; see `raysq.tuning.session.TrialScheduler.ended`.
+    def on_trial_end(self, name: str, stop_reason: str | None, error: str | None) -> TrialResult:
+        """Record the end of a trial; see `raysq.tuning.trial.TrialScheduler`.
 
         The result asks the session to stop where the first trials all failed for the same cause.
         """
         record = self._record(name)
         if error is not None:
             record["error"] = error
-        stopped = {None: "stopped early", "out of time": "out of time"}.get(reason, "interrupted")
-        self._look(record, stopped)
-        if record["state"] in ("interrupted", "out of time") and not (self.folder / name / "config.json").exists():
+        stopped = {None: "stopped early", "out of time": "out of time"}.get(stop_reason, "interrupted")
+        self._update(record, stopped)
+        state = record["state"]
+        if state in ("interrupted", "out of time") and not (self.folder / name / "config.json").exists():
             del self.records[record["number"]]  # drawn, but never begun
-        elif self.optuna is not None and record["state"] in ENDED:
+            state = ""
+        elif self.optuna is not None and state in ENDED:
             self.optuna.tell(record)
         self.save()
-        known = record["number"] in self.records
         stop = "all fail alike" if self.fails_alike() else None
-        return TrialResult(record["state"] if known else "", record["error"], record["seconds"], stop)
+        return TrialResult(state, record["error"], record["seconds"], stop)
 
     def _record(self, name: str) -> dict[str, Any]:
         return self.records[int(name.removeprefix("trial-"))]
 
-    def _look(self, record: dict[str, Any], state: str) -> None:
+    def _update(self, record: dict[str, Any], state: str) -> None:
         """Update a trial's record from its run's directory."""
-        directory = self.folder / run_name(record["number"])
-        run = Run(directory, None)  # type: ignore[arg-type]
-        history: list[dict[str, Any]] = []
+        run = RunFiles(self.folder / run_name(record["number"]))
+        epochs: list[dict[str, Any]] = []
         result, error = None, record.get("error") or run.failure()
         try:
-            history, result = run.metrics(), run.result()
+            epochs, result = run.metrics(), run.result()
         except DamagedError as damage:
             error = error or str(damage)
-        best = min(history, key=lambda one: one["val_loss"], default=None)
-        figures = best or {}
+        best = min(epochs, key=lambda epoch: epoch["val_loss"], default={})
         record |= {
             "state": "failed" if error else result.get("ended", "finished") if result else state,
-            "epochs": len(history),
-            "val_loss": lowest(history) if history else None,
-            "metrics": {key: value for key, value in figures.items() if key.startswith("val_")},
-            "seconds": history[-1]["seconds"] if history else 0.0,
-            "run": str(directory) if (directory / "config.json").exists() else None,
+            "epochs": len(epochs),
+            "val_loss": best.get("val_loss"),
+            "metrics": {key: value for key, value in best.items() if key.startswith("val_")},
+            "seconds": epochs[-1]["seconds"] if epochs else 0.0,
+            "run": str(run.directory) if (run.directory / "config.json").exists() else None,
             "error": error,
         }
 
     # ---- after a session
 
-    def cause(self) -> str | None:
+    def common_error(self) -> str | None:
         """Return the common cause if all trials that have ended or reported an epoch failed for it, else None."""
-        known = self._known()
-        reasons = {record["error"] for record in known}
-        return reasons.pop() if len(reasons) == 1 and all(record["state"] == "failed" for record in known) else None
+        begun = [record for record in self.records.values() if record["state"] in ENDED or record["epochs"]]
+        errors = {record["error"] for record in begun}
+        return errors.pop() if len(errors) == 1 and all(record["state"] == "failed" for record in begun) else None
 
     def fails_alike(self) -> bool:
         """Return whether the first trials failed for the same cause and no trial did better.
@@ -188,17 +178,19 @@ class SearchScheduler:
         The remaining trials would then fail too. The first trials are those drawn first, since a trial with a wrong
         value may fail while the defaults are still training.
         """
-        first = [self.records[number]["state"] for number in sorted(self.records)[:_ALIKE]]
-        return first == ["failed"] * _ALIKE and self.cause() is not None
-
-    def _known(self) -> list[dict[str, Any]]:
-        return [record for record in self.records.values() if record["state"] in ENDED or record["epochs"]]
+        states = [self.records[number]["state"] for number in sorted(self.records)[:_SAME_ERRORS]]
+        return states == ["failed"] * _SAME_ERRORS and self.common_error() is not None
 
     def ranked(self) -> list[dict[str, Any]]:
         """Return the records of all trials, best first and failed ones last."""
         return sorted(
             self.records.values(),
-            key=lambda one: (one["state"] == "failed", one["val_loss"] is None, one["val_loss"], one["number"]),
+            key=lambda trial: (
+                trial["state"] == "failed",
+                trial["val_loss"] is None,
+                trial["val_loss"],
+                trial["number"],
+            ),
         )
 
     def best(self) -> dict[str, Any] | None:
@@ -223,7 +215,7 @@ class SearchScheduler:
 class _Optuna:
     """Optuna's suggestions, through Ray Tune's searcher."""
 
-    def __init__(self, space: Space, seed: int, records: Any):
+    def __init__(self, space: Space, seed: int, records: Iterable[Mapping[str, Any]]):
         require_optuna()
         from ray.tune.search.optuna import OptunaSearch
 
@@ -266,10 +258,5 @@ def require_optuna() -> None:
 
 
 def trial_directory(experiment: Experiment, record: Mapping[str, Any]) -> Path:
-    """Return the directory of a trial's run.
-
-    Args:
-        experiment: the experiment.
-        record: record of the trial.
-    """
+    """Return the directory of the run of a trial's record."""
     return experiment.directory / "trials" / run_name(record["number"])

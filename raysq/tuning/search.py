@@ -4,6 +4,8 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -114,8 +116,8 @@ def tune(
         )
     space = make_space(config, dataset, fixed, search, idle)
     if not quiet:
-        whose = "what was asked" if search else f"the space of task {task}"
-        print_message(f"search  model {config.model}, {whose}; the first trial has the defaults")
+        origin = "the space that you gave" if search else f"the space of task {task}"
+        print_message(f"search  model {config.model}, {origin}; the first trial has the defaults")
         for line in space.describe():
             print_message(f"        {line}")
     identity = _identity(config, space, scheduler, searcher, workers_per_trial)
@@ -144,13 +146,13 @@ def tune(
     experiment = Experiment.create(folder, identity if name is None else name, about, trust=trust)
     with experiment.lock():
         experiment.begin(fresh)
-        agenda = SearchScheduler(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
-        search_ = _Search(experiment, agenda, config, dataset, workers_per_trial, gpu, max_concurrent, quiet)
-        if not search_.is_over(seconds):
-            search_.run(scheduler, seconds)
-        search_.conclude()
+        trial_scheduler = SearchScheduler(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
+        running = _Search(experiment, trial_scheduler, config, dataset, workers_per_trial, gpu, max_concurrent, quiet)
+        if not running.is_over(seconds):
+            running.run(scheduler, seconds)
+        running.finalize()
         if refit and not is_done(experiment, refit):
-            search_.refit(refit)
+            running.refit(refit)
     return experiment
 
 
@@ -184,12 +186,12 @@ def _identity(config: RunConfig, space: Space, scheduler: str, searcher: str, wo
 
 
 class _Search:
-    """State of one call of `tune`, which holds the experiment's lock."""
+    """One call of `tune`, which holds the experiment's lock."""
 
     def __init__(
         self,
         experiment: Experiment,
-        agenda: SearchScheduler,
+        scheduler: SearchScheduler,
         config: RunConfig,
         dataset: Dataset,
         workers: int,
@@ -197,202 +199,168 @@ class _Search:
         max_concurrent: int | None,
         quiet: bool,
     ):
-        self.experiment, self.agenda, self.config, self.dataset = experiment, agenda, config, dataset
+        self.experiment, self.scheduler, self.config, self.dataset = experiment, scheduler, config, dataset
         self.workers, self.gpu, self.max_concurrent, self.quiet = workers, gpu, max_concurrent, quiet
-        self._order: TrialContext | None = None
 
-    @property
-    def order(self) -> TrialContext:
+    @cached_property
+    def context(self) -> TrialContext:
         """Context of the trials; the first access joins or starts Ray and checks its resources."""
-        if self._order is None:
-            ensure_ray()
-            what = "a trial" if self.workers == 1 else "a worker"
-            check_resources({"CPU": 1, "GPU": self.gpu}, what, self.workers)
-            placement.validate_shared_runs(self.experiment.directory)
-            self._order = TrialContext(
-                task=self.config.task,
-                model=self.config.model,
-                data=self.config.data,
-                handle=placement.broadcast(self.dataset),
-                folder=str(self.agenda.folder),
-                stop=str(self.experiment.directory / "stop"),
-                workers=self.workers,
-                gpu=self.gpu,
-                whole=False,
-                place=import_place(),
-                source=(self.config.source_digest, self.config.source_folder),
-                trust=self.experiment.trust,
-            )
-        return self._order
+        ensure_ray()
+        what = "a trial" if self.workers == 1 else "a worker"
+        check_resources({"CPU": 1, "GPU": self.gpu}, what, self.workers)
+        placement.validate_shared_runs(self.experiment.directory)
+        return TrialContext(
+            task=self.config.task,
+            model=self.config.model,
+            data=self.config.data,
+            dataset_ref=placement.broadcast(self.dataset),
+            folder=str(self.scheduler.folder),
+            stop_file=str(self.experiment.directory / "stop"),
+            workers=self.workers,
+            gpu=self.gpu,
+            export_all=False,
+            import_paths=import_place(),
+            source=(self.config.source_digest, self.config.source_folder),
+            trust=self.experiment.trust,
+        )
 
-    def is_over(self, budget: float | None) -> bool:
+    def is_over(self, time_limit: float | None) -> bool:
         """Return whether nothing is left to train.
 
         All trials have ended, the time limit is reached, or the first trials failed for the same cause.
-
-        Args:
-            budget: time limit in seconds, or None.
         """
-        if budget is not None and self.experiment.seconds >= budget:
-            self.agenda.give_up()
+        if time_limit is not None and self.experiment.seconds >= time_limit:
+            self.scheduler.give_up()
             return True
-        if self.agenda.fails_alike():
+        if self.scheduler.fails_alike():
             return True
-        return not (self.agenda.missing() or self.agenda.unfinished() or self.agenda.out_of_time())
+        return not (self.scheduler.undrawn() or self.scheduler.unfinished() or self.scheduler.out_of_time())
 
-    def run(self, scheduler: str, budget: float | None) -> None:
+    def run(self, early_stopping: str, time_limit: float | None) -> None:
         """Train the remaining trials.
 
         Args:
-            scheduler: name of the scheduler.
-            budget: time limit in seconds, or None.
+            early_stopping: one of `SCHEDULERS`.
+            time_limit: time limit in seconds, or None.
 
         Raises:
             Interrupted: a signal stopped the search.
         """
+        scheduler = self.scheduler
         epochs = self.config.train_settings().epochs
-        self.agenda.prepare()
-        spent = self.experiment.seconds
-        ended = [record for record in self.agenda.records.values() if record["state"] != "interrupted"]
+        scheduler.queue_unfinished()
+        earlier_seconds = self.experiment.seconds
+        ended = [record for record in scheduler.records.values() if record["state"] != "interrupted"]
         with ProgressTable(
             f"search {self.experiment.name}",
-            self.agenda.trials,
+            scheduler.trials,
             epochs,
             quiet=self.quiet,
-            budget=budget,
-            spent=spent,
+            time_limit=time_limit,
+            earlier_seconds=earlier_seconds,
             done=len(ended),
-            best=min((one["val_loss"] for one in ended if one["val_loss"] is not None), default=None),
-        ) as board:
-            order = self.order
-            with self._room(self.agenda.left(), board) as (concurrent, ahead, need):
-                board.start_clock()
-                reason = Session(
-                    order,
-                    self.agenda,
-                    board,
+            best=min((trial["val_loss"] for trial in ended if trial["val_loss"] is not None), default=None),
+        ) as table:
+            context = self.context
+            with self._reserve(scheduler.remaining(), table) as (concurrent, queued, trial_bytes):
+                table.start_clock()
+                stop_reason = Session(
+                    context,
+                    scheduler,
+                    table,
                     concurrent=concurrent,
                     # Draw Optuna's trials as late as possible, when more results are known.
-                    ahead=ahead if self.agenda.optuna is None else 0,
-                    scheduler=lambda: make_scheduler(scheduler, epochs, self.agenda.past()),
-                    need=need,
-                    budget=None if budget is None else budget - spent,
-                    clock=lambda seconds: self.experiment.spend(spent + seconds),
+                    queued=queued if scheduler.optuna is None else 0,
+                    early_stopping=lambda: _make_early_stopping(early_stopping, epochs, scheduler),
+                    trial_bytes=trial_bytes,
+                    time_limit=None if time_limit is None else time_limit - earlier_seconds,
+                    on_tick=lambda seconds: self.experiment.write_seconds(earlier_seconds + seconds),
                 ).run()
-        if reason == "interrupted":
-            done = sum(record["state"] != "interrupted" for record in self.agenda.records.values())
+        if stop_reason == "interrupted":
+            done = sum(record["state"] != "interrupted" for record in scheduler.records.values())
             raise Interrupted(
-                f"stopped with {done} of {self.agenda.trials} trials ended; the same command continues the search"
+                f"stopped with {done} of {scheduler.trials} trials ended; the same command continues the search"
             )
-        if reason == "out of time":
-            self.agenda.give_up()
+        if stop_reason == "out of time":
+            scheduler.give_up()
 
-    def _concurrency(self, left: int) -> tuple[int, int]:
+    def _concurrency(self, remaining: int) -> tuple[int, int]:
         """Return the number of concurrent trials, and the number of further trials that may wait for a process."""
-        most = room_for({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
-        fit = max(1, min(left, most if not can_grow() or self.workers > 1 else left))
-        if self.max_concurrent and self.max_concurrent < fit:
+        room = room_for({"CPU": 1, **({"GPU": self.gpu} if self.gpu else {})}) // self.workers
+        concurrent = max(1, min(remaining, room if not can_grow() or self.workers > 1 else remaining))
+        if self.max_concurrent and self.max_concurrent < concurrent:
             return self.max_concurrent, 0
         # A trial with a worker group holds no CPU itself, so a waiting trial would start its group at once.
-        return fit, fit if self.workers == 1 else 0
+        return concurrent, concurrent if self.workers == 1 else 0
 
     @contextlib.contextmanager
-    def _room(self, left: int, board: ProgressTable) -> Iterator[tuple[int, int, int]]:
+    def _reserve(self, remaining: int, table: ProgressTable) -> Iterator[tuple[int, int, int]]:
         """Reserve memory and yield the result of `_concurrency`, limited by memory, with a trial's estimated bytes.
 
         The memory is reserved until the block ends, visibly to other searches. On a cluster of several nodes nothing
         is reserved, since each node monitors its own memory, and the estimate is 0.
         """
-        fit, ahead = self._concurrency(left)
+        concurrent, queued = self._concurrency(remaining)
         if not is_alone():
-            yield fit, ahead, 0
+            yield concurrent, queued, 0
             return
-        need = memory.estimate(self.agenda.memory(), self.dataset.manifest.bytes, self.workers)
-        with memory.reserve(need, fit, board.say) as count:
-            yield count, ahead if count == fit else 0, need
+        trial_bytes = memory.estimate(self.scheduler.memory(), self.dataset.manifest.bytes, self.workers)
+        with memory.reserve(trial_bytes, concurrent, table.print) as count:
+            yield count, queued if count == concurrent else 0, trial_bytes
 
-    def conclude(self) -> None:
+    def finalize(self) -> None:
         """Export the best trial and write `best.json`.
 
         Raises:
             RaysqError: there is no best trial.
         """
-        best = self.agenda.best()
-        if best is None:
-            raise RaysqError(self._nothing())
-        there = None
+        trial = self.scheduler.best()
+        if trial is None:
+            raise RaysqError(self._no_best_trial())
+        written = None
         with contextlib.suppress(DamagedError):  # a damaged file is written again
-            there = self.experiment.best
-        directory = trial_directory(self.experiment, best)
-        if there and there["run"] == best["run"] and results.is_exported(directory):
+            written = self.experiment.best
+        directory = trial_directory(self.experiment, trial)
+        exported = results.is_exported(directory)
+        if written and written["run"] == trial["run"] and exported:
             return
-        if not results.is_exported(directory):
-            results.export_best(self.order, directory, best["state"])
-        results.write_best(self.experiment, self.agenda, self.experiment.seconds)
+        if not exported:
+            results.export_best(self.context, directory, trial["state"])
+        results.write_best(self.experiment, self.scheduler, self.experiment.seconds)
 
-    def _nothing(self) -> str:
-        failed = [record for record in self.agenda.records.values() if record["state"] == "failed"]
+    def _no_best_trial(self) -> str:
+        """Return the message of a search without a best trial."""
+        directory = self.experiment.directory
+        failed = [record for record in self.scheduler.records.values() if record["state"] == "failed"]
         if not failed:
-            return (
-                f"the time was spent before a trial had finished an epoch; a longer --time continues "
-                f"({self.experiment.directory})"
-            )
-        if cause := self.agenda.cause():
-            count, asked = len(failed), self.agenda.trials
-            first = f"all {count} trials failed" if count >= asked else f"the first {count} trials all failed alike"
-            return f"{first}: {cause}; --fresh starts anew ({self.experiment.directory})"
-        return f"all {len(failed)} trials failed, the first with: {failed[0]['error']} ({self.experiment.directory})"
+            return f"the time was spent before a trial had finished an epoch; a longer --time continues ({directory})"
+        if error := self.scheduler.common_error():
+            count = len(failed)
+            whole = count >= self.scheduler.trials
+            which = f"all {count} trials failed" if whole else f"the first {count} trials all failed alike"
+            return f"{which}: {error}; --fresh starts anew ({directory})"
+        return f"all {len(failed)} trials failed, the first with: {failed[0]['error']} ({directory})"
 
     def refit(self, seeds: int) -> None:
         """Train the best settings and the defaults with several seeds, and write `refit.json`."""
-        agenda = RefitScheduler(self.experiment, seeds, self.agenda.fixed)
-        reason = None
-        if agenda.left:
+        scheduler = RefitScheduler(self.experiment, seeds, self.scheduler.fixed)
+        stop_reason = None
+        if scheduler.remaining:
             epochs = self.config.train_settings().epochs
-            with ProgressTable(f"refit {self.experiment.name}", agenda.left, epochs, quiet=self.quiet) as board:
-                order = results.with_folder(self.order, agenda.folder, whole=True)
-                with self._room(agenda.left, board) as (concurrent, ahead, need):
-                    board.start_clock()
-                    reason = Session(order, agenda, board, concurrent=concurrent, ahead=ahead, need=need).run()
-        agenda.conclude(reason)
+            with ProgressTable(f"refit {self.experiment.name}", scheduler.remaining, epochs, quiet=self.quiet) as table:
+                context = replace(self.context, folder=str(scheduler.folder), export_all=True)
+                with self._reserve(scheduler.remaining, table) as (concurrent, queued, trial_bytes):
+                    table.start_clock()
+                    stop_reason = Session(
+                        context, scheduler, table, concurrent=concurrent, queued=queued, trial_bytes=trial_bytes
+                    ).run()
+        scheduler.finalize(stop_reason)
 
 
-def make_scheduler(name: str, epochs: int, past: Mapping[str, list[dict[str, Any]]]) -> Any:
-    """Return Ray Tune's scheduler, informed of earlier trials; None to train all trials to their end.
-
-    Args:
-        name: one of `SCHEDULERS`.
-        epochs: maximum number of epochs of a trial. With fewer than 2 there is no scheduler.
-        past: epoch records of trials that have ended, by name.
-    """
+def _make_early_stopping(name: str, epochs: int, scheduler: SearchScheduler) -> Any:
+    """Return Ray Tune's scheduler of a name; None to train all trials to their end, as with less than 2 epochs."""
     if name == "none" or epochs < 2:
         return None
-    from ray.tune.schedulers import ASHAScheduler
+    from raysq.tuning.ray_tune import make_asha
 
-    scheduler = ASHAScheduler(
-        metric="score",
-        mode="min",
-        time_attr="epoch",
-        # A trial in its last epoch ends by itself and is not stopped.
-        max_t=epochs - 1,
-        stop_last_trials=False,
-        # The first epoch alone is not informative.
-        grace_period=max(min(2, epochs - 1), epochs // 8),
-        reduction_factor=3,
-        brackets=3 if name == "hyperband" else 1,
-    )
-    for trial_id, records in past.items():
-        trial = _Past(trial_id)
-        scheduler.on_trial_add(None, trial)
-        score = float("inf")
-        for record in records:
-            score = min(score, record["val_loss"])
-            scheduler.on_trial_result(None, trial, {"epoch": record["epoch"], "score": score})
-    return scheduler
-
-
-class _Past:
-    """Stand-in for a Ray Tune trial with the attributes that ASHA reads."""
-
-    def __init__(self, trial_id: str):
-        self.trial_id = trial_id
+    return make_asha(3 if name == "hyperband" else 1, epochs, scheduler.ended_trials())

@@ -1,170 +1,83 @@
 """Session of Ray Tune: run trials in reused processes until all have ended or a stop is requested."""
 
-import logging
-import os
 import shutil
-import signal
 import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from raysq.distributed.cluster import nodes_timeout, room_for
 from raysq.distributed.lost_work import Patience, is_loss
 from raysq.distributed.memory import is_out_of_memory
 from raysq.errors import RaysqError, ResourceError
 from raysq.training import checkpoint
+from raysq.training.stop_signals import on_stop_signal
 from raysq.tuning.memory import Throttle
 from raysq.tuning.progress import ProgressTable
 from raysq.tuning.run_trial import TrialContext, run_trial
+from raysq.tuning.trial import TrialScheduler, TrialSpec
+from raysq.tuning.tune_output import quiet_ray_tune
 
-# Switch off Ray Tune's own output, records and signal handling, which raysq replaces.
-_ENVIRONMENT = {
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_DISABLE_SIGINT_HANDLER": "1",
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a trial that failed reports no score
-    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
-    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-}
-_CLOCK_SECONDS = 2.0
+_TICK_SECONDS = 2.0
 _NO_NODES = "no nodes"
 # A session that is stopping does not wait longer for lost nodes.
 _STOPPING_SECONDS = 10.0
-
-
-@dataclass(frozen=True)
-class TrialSpec:
-    """Specification of a trial to train.
-
-    Attributes:
-        name: name of its run.
-        settings: settings that differ between trials.
-        every: all given settings, those that are fixed for all trials included.
-        seed: seed of the run.
-    """
-
-    name: str
-    settings: Mapping[str, Any]
-    every: Mapping[str, Any]
-    seed: int
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """Result of a trial that has ended.
-
-    Attributes:
-        state: state, such as "finished"; empty if the trial was never begun.
-        error: why the trial failed, or None.
-        seconds: duration of its training.
-        stop: why the session should stop now, or None.
-    """
-
-    state: str
-    error: str | None = None
-    seconds: float = 0.0
-    stop: str | None = None
-
-
-class TrialScheduler(Protocol):
-    """Protocol of a scheduler that chooses the next trial and records results."""
-
-    def next(self) -> TrialSpec | Literal["finished"] | None:
-        """Return the next trial, None if there is none yet, or "finished" if there are no more."""
-        ...
-
-    def again(self, name: str) -> None:
-        """Put a trial that was handed out and lost at the front of the queue.
-
-        Args:
-            name: name of the trial.
-        """
-        ...
-
-    def reported(self, name: str, epoch: int, score: float, memory: int) -> None:
-        """Record a finished epoch of a trial.
-
-        Args:
-            name: name of the trial.
-            epoch: number of finished epochs.
-            score: lowest val_loss of the trial so far.
-            memory: largest memory of the trial's process in bytes; 0 if unknown.
-        """
-        ...
-
-    def ended(self, name: str, reason: str | None, error: str | None) -> TrialResult:
-        """Record the end of a trial and return its result.
-
-        Args:
-            name: name of the trial.
-            reason: why the session stops, or None.
-            error: how the trial's process was lost, or None.
-        """
-        ...
 
 
 class Session:
     """Session that runs the trials of a trial scheduler on Ray Tune.
 
     Args:
-        order: context of the trials.
-        agenda: scheduler of the trials.
-        board: table that displays the trials.
+        context: context of the trials.
+        scheduler: scheduler of the trials.
+        table: table that displays the trials.
         concurrent: maximum number of concurrent trials.
-        ahead: number of further trials that may wait for a process. A process is reused for a waiting trial. Defaults
-            to 0.
-        scheduler: function that returns a Ray Tune scheduler, or None to train all trials to their end.
-        need: estimated memory of a trial in bytes; 0 to ignore memory.
-        budget: time limit of the session in seconds, or None.
-        clock: called every few seconds with the duration of the session in seconds.
+        queued: number of further trials that may wait for a process to reuse.
+        early_stopping: function that returns a Ray Tune scheduler, or None to train all trials to their end.
+        trial_bytes: estimated memory of a trial; 0 to ignore memory.
+        time_limit: time limit of the session in seconds, or None.
+        on_tick: called every few seconds with the duration of the session in seconds.
     """
 
     def __init__(
         self,
-        order: TrialContext,
-        agenda: TrialScheduler,
-        board: ProgressTable,
+        context: TrialContext,
+        scheduler: TrialScheduler,
+        table: ProgressTable,
         *,
         concurrent: int,
-        ahead: int = 0,
-        scheduler: Callable[[], Any] = lambda: None,
-        need: int = 0,
-        budget: float | None = None,
-        clock: Callable[[float], None] = lambda seconds: None,
+        queued: int = 0,
+        early_stopping: Callable[[], Any] = lambda: None,
+        trial_bytes: int = 0,
+        time_limit: float | None = None,
+        on_tick: Callable[[float], None] = lambda seconds: None,
     ):
-        self.order, self.agenda, self.board = order, agenda, board
-        self.concurrent, self.ahead = concurrent, ahead
-        self.scheduler = scheduler
-        self.throttle = Throttle(need, concurrent, board.say)
-        self._handed: set[str] = set()
-        self._returned: set[str] = set()  # lost trials to hand out again
+        self.context, self.scheduler, self.table = context, scheduler, table
+        self.concurrent, self.queued = concurrent, queued
+        self.early_stopping = early_stopping
+        self.throttle = Throttle(trial_bytes, concurrent, table.print)
+        self._active: set[str] = set()
+        self._requeued: set[str] = set()
         self._patience: dict[str, Patience] = defaultdict(Patience)
         self._tune_patience = Patience()
         self._epochs: dict[str, int] = {}
-        self.budget, self.clock = budget, clock
-        self.reason: str | None = None
+        self.time_limit, self.on_tick = time_limit, on_tick
+        self.stop_reason: str | None = None
         self.is_stranded = False  # no node can hold a trial, and none is waited for
         self._nodes_timeout = nodes_timeout()
-        self._lost_at: float | None = None
-        self._stop = Path(order.stop)
+        self._nodes_lost_at: float | None = None
+        self._stop_file = Path(context.stop_file)
 
     def stop(self, reason: str) -> None:
-        """Ask all trials to save their state and end; only the first reason is kept.
-
-        Args:
-            reason: why the session stops.
-        """
-        if self.reason is None:
-            self.reason = reason
-            self.board.note = f"{reason}: trials save where they are"
-            self._stop.write_text(reason)
+        """Ask all trials to save their state and end; only the first reason is kept."""
+        if self.stop_reason is None:
+            self.stop_reason = reason
+            self.table.note = f"{reason}: trials save where they are"
+            self._stop_file.write_text(reason)
 
     def run(self) -> str | None:
         """Run the trials.
@@ -176,32 +89,32 @@ class Session:
             ResourceError: all nodes were lost, and none came back.
             RaysqError: Ray Tune failed.
         """
-        self._stop.unlink(missing_ok=True)
-        for left in self._stop.parent.glob(".ray-*"):  # left by a killed session
-            shutil.rmtree(left, ignore_errors=True)
+        self._stop_file.unlink(missing_ok=True)
+        for leftover in self._stop_file.parent.glob(".ray-*"):  # of a killed session
+            shutil.rmtree(leftover, ignore_errors=True)
         try:
-            with _environment(_ENVIRONMENT), _quiet_logs(), self._signals(), self._watch():
-                self._tune()
-                while self._returned and self.reason is None:
-                    self._tune()
-                for name in sorted(self._returned):
-                    self.end(name, None)
+            with quiet_ray_tune(), on_stop_signal(self._interrupt), self._watch_clock():
+                self._run_tune()
+                while self._requeued and self.stop_reason is None:
+                    self._run_tune()
+                for name in sorted(self._requeued):
+                    self.on_trial_end(name, None)
         finally:
-            self._stop.unlink(missing_ok=True)
-        if self.reason == _NO_NODES:
+            self._stop_file.unlink(missing_ok=True)
+        if self.stop_reason == _NO_NODES:
             raise ResourceError(
                 f"all nodes of the Ray cluster that can hold a trial were lost, and none came back in "
                 f"{self._nodes_timeout:g} s (RAYSQ_NODES_TIMEOUT); the same command continues"
             )
-        return self.reason
+        return self.stop_reason
 
-    def _tune(self) -> None:
+    def _run_tune(self) -> None:
         """Run Ray Tune until it has no more trials. If it ends with a lost process, its trials are queued again.
 
         Raises:
             RaysqError: Ray Tune failed, or processes were lost repeatedly without a finished epoch between.
         """
-        scratch = Path(tempfile.mkdtemp(prefix=".ray-", dir=self._stop.parent))
+        scratch = Path(tempfile.mkdtemp(prefix=".ray-", dir=self._stop_file.parent))
         try:
             self._tuner(scratch).fit()
         except (RaysqError, KeyboardInterrupt):
@@ -212,38 +125,38 @@ class Session:
             if not is_loss(error) or not self._tune_patience.lose():
                 raise self._explain(error) from error
             if is_out_of_memory(error):
-                self.throttle.lower()
-            for name in sorted(self._handed, reverse=True):
-                self.again(name)
+                self.throttle.lower_limit()
+            for name in sorted(self._active, reverse=True):
+                self.requeue(name)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def _explain(self, error: Exception) -> RaysqError:
-        if short := self.throttle.explain(error):
-            return short
+        if memory_error := self.throttle.explain(error):
+            return memory_error
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [repr(error)]
         return RaysqError(f"Ray Tune gave up ({lines[-1]}); the same command continues")
 
     def _tuner(self, scratch: Path) -> Any:
         from ray import tune
 
-        from raysq.tuning.hooks import Events, Stranded, Trials
+        from raysq.tuning.ray_tune import NoNodesStopper, SessionCallback, SessionSearcher
 
-        order = self.order
+        context = self.context
 
         def trial(config: dict[str, Any]) -> None:
-            run_trial(order, *config["trial"])
+            run_trial(context, *config["trial"])
 
         # A trial that starts a worker group needs no resources itself, but Ray requires a request.
-        alone = order.workers == 1
-        needs = {"cpu": 1, **({"gpu": order.gpu} if order.gpu else {})} if alone else {"memory": 1_000_000}
+        alone = context.workers == 1
+        needs = {"cpu": 1, **({"gpu": context.gpu} if context.gpu else {})} if alone else {"memory": 1_000_000}
         return tune.Tuner(
             tune.with_resources(trial, needs),
             tune_config=tune.TuneConfig(
                 num_samples=-1,
-                search_alg=Trials(self),
-                scheduler=self.scheduler(),
-                max_concurrent_trials=self.concurrent + self.ahead,
+                search_alg=SessionSearcher(self),
+                scheduler=self.early_stopping(),
+                max_concurrent_trials=self.concurrent + self.queued,
                 # A process that started a worker group is not reused, so that the group ends with its trial.
                 reuse_actors=alone,
                 trial_name_creator=lambda trial: trial.config["trial"][0],
@@ -252,43 +165,37 @@ class Session:
             run_config=tune.RunConfig(
                 name="tune",
                 storage_path=str(scratch.resolve()),
-                callbacks=[Events(self)],
-                stop=Stranded(self),
-                # Trials record their own errors and return. Lost processes are retried without limit here; `lose`
-                # sets the limit.
+                callbacks=[SessionCallback(self)],
+                stop=NoNodesStopper(self),
+                # Trials record their own errors and return. Lost processes are retried without limit here;
+                # `on_process_lost` sets the limit.
                 failure_config=tune.FailureConfig(max_failures=-1),
                 verbose=0,
             ),
         )
 
-    def is_spent(self, seconds: float) -> bool:
-        """Return whether the time limit is reached.
+    # ---- events of trials
 
-        Args:
-            seconds: duration of this session.
-        """
-        return self.budget is not None and seconds > self.budget
-
-    def begin(self) -> TrialSpec | Literal["finished"] | None:
-        """Return the next trial to hand out, None to wait, or "finished"."""
-        if self.reason is None and self.throttle.must_wait(len(self._handed)):
+    def next_trial(self) -> TrialSpec | Literal["finished"] | None:
+        """Return the next trial to start, None to wait, or "finished"."""
+        if self.stop_reason is None and self.throttle.must_wait(len(self._active)):
             return None
-        found = "finished" if self.reason else self.agenda.next()
-        if isinstance(found, TrialSpec):
-            self._handed.add(found.name)
-            self._returned.discard(found.name)
-            self.throttle.began(len(self._handed))
-            self.board.add(found.name, found.settings)
-        return found
+        trial = "finished" if self.stop_reason else self.scheduler.next_trial()
+        if isinstance(trial, TrialSpec):
+            self._active.add(trial.name)
+            self._requeued.discard(trial.name)
+            self.throttle.on_trial_start(len(self._active))
+            self.table.add(trial.name, trial.searched)
+        return trial
 
-    def epoch(self, name: str, epoch: int, score: float, memory: int = 0) -> None:
-        """Record a finished epoch of a trial; see `TrialScheduler.reported`."""
-        self.throttle.learn(memory)
+    def on_epoch_end(self, name: str, epoch: int, score: float, memory: int = 0) -> None:
+        """Record a finished epoch of a trial; see `TrialScheduler.on_epoch_end`."""
+        self.throttle.raise_estimate(memory)
         self._epochs[name] = max(epoch, self._epochs.get(name, 0))
-        self.board.epoch(name, epoch, score)
-        self.agenda.reported(name, epoch, score, memory)
+        self.table.update(name, epoch, score)
+        self.scheduler.on_epoch_end(name, epoch, score, memory)
 
-    def lose(self, name: str, ran_out: bool) -> int:
+    def on_process_lost(self, name: str, ran_out: bool) -> int:
         """Count the loss of a trial's process or node.
 
         Args:
@@ -299,125 +206,86 @@ class Session:
             The number of further consecutive losses without progress that are allowed; 0 to give the trial up.
         """
         if ran_out:
-            self.throttle.lower()
+            self.throttle.lower_limit()
         patience = self._patience[name]
-        patience.progress(checkpoint.reached(Path(self.order.folder) / name))
-        self.board.lost(name)
+        patience.progress(checkpoint.reached(Path(self.context.folder) / name))
+        self.table.mark_lost(name)
         return patience.lose()
 
-    def again(self, name: str) -> None:
-        """Queue a lost trial again; if the session is stopping, end it.
-
-        Args:
-            name: name of the trial.
-        """
-        if self.reason is not None:
-            self.end(name, None)
+    def requeue(self, name: str) -> None:
+        """Queue a lost trial again; if the session is stopping, end it."""
+        if self.stop_reason is not None:
+            self.on_trial_end(name, None)
             return
-        self._handed.discard(name)
-        self._returned.add(name)
-        self.agenda.again(name)
+        self._active.discard(name)
+        self._requeued.add(name)
+        self.scheduler.requeue(name)
 
-    def end(self, name: str, error: str | None) -> None:
+    def on_trial_end(self, name: str, error: str | None) -> None:
         """Record and display the end of a trial, and stop the session if its result asks for it.
 
         Args:
             name: name of the trial.
             error: how the trial's process was lost, or None.
         """
-        self._handed.discard(name)
-        self._returned.discard(name)
-        ending = self.agenda.ended(name, self.reason, error)
-        if ending.state:
-            self.board.end(name, ending.state, ending.error, seconds=ending.seconds)
+        self._active.discard(name)
+        self._requeued.discard(name)
+        result = self.scheduler.on_trial_end(name, self.stop_reason, error)
+        if result.state:
+            self.table.end(name, result.state, result.error, seconds=result.seconds)
         else:
-            self.board.withdraw(name)
-        if ending.stop:
-            self.stop(ending.stop)
+            self.table.remove(name)
+        if result.stop_reason:
+            self.stop(result.stop_reason)
 
-    def _look_for_nodes(self, seconds: float) -> None:
+    # ---- stop requests
+
+    def is_out_of_time(self, seconds: float) -> bool:
+        """Return whether the time limit is reached after this many seconds of the session."""
+        return self.time_limit is not None and seconds > self.time_limit
+
+    def _check_nodes(self, seconds: float) -> None:
         """Stop waiting for lost nodes after RAYSQ_NODES_TIMEOUT seconds. Ray Tune would wait without end."""
-        needs = {"CPU": 1.0, **({"GPU": self.order.gpu} if self.order.gpu else {})}
-        if room_for(needs) >= self.order.workers:
-            self._lost_at = None
+        needs = {"CPU": 1.0, **({"GPU": self.context.gpu} if self.context.gpu else {})}
+        if room_for(needs) >= self.context.workers:
+            self._nodes_lost_at = None
             return
-        if self._lost_at is None:
-            self._lost_at = seconds
-            self.board.say(f"no node can hold a trial: waiting up to {self._nodes_timeout:g} s for nodes")
-        if seconds - self._lost_at > (self._nodes_timeout if self.reason is None else _STOPPING_SECONDS):
+        if self._nodes_lost_at is None:
+            self._nodes_lost_at = seconds
+            self.table.print(f"no node can hold a trial: waiting up to {self._nodes_timeout:g} s for nodes")
+        if seconds - self._nodes_lost_at > (self._nodes_timeout if self.stop_reason is None else _STOPPING_SECONDS):
             self.stop(_NO_NODES)
             self.is_stranded = True
 
     @contextmanager
-    def _watch(self) -> Iterator[None]:
+    def _watch_clock(self) -> Iterator[None]:
         """Watch the time limit in a thread beside Ray Tune's loop."""
-        over = threading.Event()
+        ended = threading.Event()
         started = time.monotonic()
 
-        def look() -> None:
-            noted = 0.0
-            while not over.wait(0.25):
-                spent = time.monotonic() - started
-                if self.is_spent(spent):
+        def watch() -> None:
+            last_tick = 0.0
+            while not ended.wait(0.25):
+                elapsed = time.monotonic() - started
+                if self.is_out_of_time(elapsed):
                     self.stop("out of time")
-                if spent - noted > _CLOCK_SECONDS:
-                    noted = spent
-                    self.clock(spent)
-                    self._look_for_nodes(spent)
+                if elapsed - last_tick > _TICK_SECONDS:
+                    last_tick = elapsed
+                    self.on_tick(elapsed)
+                    self._check_nodes(elapsed)
 
-        watcher = threading.Thread(target=look, daemon=True)
+        watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
         try:
             yield
         finally:
-            over.set()
+            ended.set()
             watcher.join()
-            self.clock(time.monotonic() - started)
+            self.on_tick(time.monotonic() - started)
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Handle signals: the first Ctrl-C (or SIGTERM) lets trials save their state, a second one ends at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def handle(number: int, frame: object) -> None:
-            if self.reason == "interrupted":
-                raise KeyboardInterrupt
-            self.reason = None  # replace any other reason
-            self.stop("interrupted")
-
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    before = {key: os.environ.get(key) for key in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
-
-
-@contextmanager
-def _quiet_logs() -> Iterator[None]:
-    """Silence Ray's log messages about results and failed trials, which raysq reports itself."""
-    loggers = [logging.getLogger(name) for name in ("ray.tune", "ray.train", "ray.air")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+    def _interrupt(self) -> None:
+        """Let trials save their state on the first signal, and end at once on the second."""
+        if self.stop_reason == "interrupted":
+            raise KeyboardInterrupt
+        self.stop_reason = None  # replace any other reason
+        self.stop("interrupted")

@@ -70,13 +70,13 @@ def test_progress_is_harmless():
     console = Console(file=out, width=400, force_terminal=True, color_system=None)
     with Progress(TextColumn("{task.description}", markup=False), console=console) as bar:
         bar.add_task(HOSTILE, total=1)
-    with ProgressTable(f"search {HOSTILE}", 2, 2, quiet=False) as board:
-        board.add(HOSTILE, {HOSTILE: HOSTILE})
-        board.begin(HOSTILE)
-        board.epoch(HOSTILE, 1, 0.5)
-        console.print(board)
-        board.end(HOSTILE, "failed", HOSTILE)
-        console.print(board)
+    with ProgressTable(f"search {HOSTILE}", 2, 2, quiet=False) as table:
+        table.add(HOSTILE, {HOSTILE: HOSTILE})
+        table.start(HOSTILE)
+        table.update(HOSTILE, 1, 0.5)
+        console.print(table)
+        table.end(HOSTILE, "failed", HOSTILE)
+        console.print(table)
     # The bar itself moves the cursor.
     written = re.sub(r"\x1b\[\??[0-9]*[A-Za-z]|\r", "", out.getvalue())
     assert not CONTROL.search(written) and "[red]C[/red][/]:smile:" in written

@@ -69,7 +69,7 @@ def searched(raysq_home):
         write_json(experiment.directory / "trials.json", trials)
         write_json(experiment.directory / "best.json", best)
         write_json(experiment.directory / "refit.json", {"seeds": [0, 1], "rows": rows})
-        experiment.spend(3.1)
+        experiment.write_seconds(3.1)
     return Experiment.open("hurt")
 
 
@@ -138,22 +138,22 @@ def test_what_follows_from_others_is_written_again(searched, damage, monkeypatch
     written = []
     monkeypatch.setattr(results, "is_exported", lambda directory: True)
     monkeypatch.setattr(results, "write_best", lambda *_: written.append("best.json"))
-    agenda = SearchScheduler(searched, SPACE, trials=2, seed=0, fixed={}, searcher="random")
-    _Search(searched, agenda, SimpleNamespace(), None, 1, 0, None, True).conclude()
+    scheduler = SearchScheduler(searched, SPACE, trials=2, seed=0, fixed={}, searcher="random")
+    _Search(searched, scheduler, SimpleNamespace(), None, 1, 0, None, True).finalize()
     assert written == ["best.json"]
 
 
 def test_a_trial_whose_record_is_damaged_has_failed(searched):
-    agenda = SearchScheduler(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
-    name = agenda.next().name
-    (agenda.folder / name).mkdir(parents=True)
-    (agenda.folder / name / "metrics.jsonl").write_text('{"epoch": 1, "val_lo')
-    ending = agenda.ended(name, None, None)
-    assert ending.state == "failed" and "metrics.jsonl is damaged (line 1" in ending.error
-    write_failure(agenda.folder / name, "no memory")
-    (agenda.folder / name / "failure.json").write_text("{")
-    agenda.records[3]["error"] = None
-    assert "the reason is not known" in agenda.ended(name, None, None).error
+    scheduler = SearchScheduler(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
+    name = scheduler.next_trial().name
+    (scheduler.folder / name).mkdir(parents=True)
+    (scheduler.folder / name / "metrics.jsonl").write_text('{"epoch": 1, "val_lo')
+    result = scheduler.on_trial_end(name, None, None)
+    assert result.state == "failed" and "metrics.jsonl is damaged (line 1" in result.error
+    write_failure(scheduler.folder / name, "no memory")
+    (scheduler.folder / name / "failure.json").write_text("{")
+    scheduler.records[3]["error"] = None
+    assert "the reason is not known" in scheduler.on_trial_end(name, None, None).error
     (searched.directory / "trials.json").unlink()
     again = SearchScheduler(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
-    assert [again.next().settings for _ in range(3)] == agenda.points
+    assert [again.next_trial().searched for _ in range(3)] == scheduler.points

@@ -9,28 +9,29 @@ from raysq.errors import RaysqError, ResourceError
 from raysq.training import checkpoint
 from raysq.tuning.memory import LOST
 from raysq.tuning.progress import ProgressTable
-from raysq.tuning.session import Session, TrialResult, TrialSpec
+from raysq.tuning.session import Session
+from raysq.tuning.trial import TrialResult, TrialSpec
 
 exceptions = pytest.importorskip("ray").exceptions
 
 
 class Trials:
-    """An agenda of two trials."""
+    """A scheduler of two trials."""
 
     def __init__(self):
         self.waiting, self.ends = ["trial-01", "trial-02"], {}
 
-    def next(self):
+    def next_trial(self):
         return TrialSpec(self.waiting.pop(0), {}, {}, 0) if self.waiting else "finished"
 
-    def again(self, name):
+    def requeue(self, name):
         self.waiting.insert(0, name)
 
-    def reported(self, name, epoch, score, memory):
+    def on_epoch_end(self, name, epoch, score, memory):
         pass
 
-    def ended(self, name, reason, error):
-        self.ends[name] = error or reason or "finished"
+    def on_trial_end(self, name, stop_reason, error):
+        self.ends[name] = error or stop_reason or "finished"
         return TrialResult("failed" if error else "finished", error)
 
 
@@ -38,8 +39,8 @@ class Fake(Session):
     """A session whose Ray Tune is a list of functions, one for each time that it is started."""
 
     def __init__(self, folder, *tunes):
-        order = SimpleNamespace(folder=str(folder), stop=str(folder / "stop"), workers=1, gpu=0.5)
-        super().__init__(order, Trials(), ProgressTable("search", 2, 9), concurrent=2)
+        context = SimpleNamespace(folder=str(folder), stop_file=str(folder / "stop"), workers=1, gpu=0.5)
+        super().__init__(context, Trials(), ProgressTable("search", 2, 9), concurrent=2)
         self.tunes, self.started = list(tunes), 0
 
     def _tuner(self, scratch):
@@ -63,10 +64,10 @@ def room(monkeypatch):
 
 @pytest.fixture
 def events():
-    from raysq.tuning.hooks import Events
+    from raysq.tuning.ray_tune import SessionCallback
 
     def make(session):
-        return Events(session)
+        return SessionCallback(session)
 
     return make
 
@@ -78,15 +79,15 @@ def tune_trial(name):
 def hand_out(session):
     """All trials that there are."""
     names = []
-    while isinstance(found := session.begin(), TrialSpec):
-        names.append(found.name)
+    while isinstance(trial := session.next_trial(), TrialSpec):
+        names.append(trial.name)
     return names
 
 
 def finish(session):
     while names := hand_out(session):
         for name in names:
-            session.end(name, None)
+            session.on_trial_end(name, None)
 
 
 def test_ray_tune_that_is_lost_is_started_again_with_the_trials_it_had(tmp_path):
@@ -98,7 +99,7 @@ def test_ray_tune_that_is_lost_is_started_again_with_the_trials_it_had(tmp_path)
 
     session = Fake(tmp_path, dies, dies, finish)
     assert session.run() is None
-    assert session.agenda.ends == dict.fromkeys(("trial-01", "trial-02"), "finished") and session.started == 3
+    assert session.scheduler.ends == dict.fromkeys(("trial-01", "trial-02"), "finished") and session.started == 3
     # Memory ran out: fewer beside each other.
     assert handed == [["trial-01", "trial-02"], ["trial-01"]]
 
@@ -110,13 +111,13 @@ def test_ray_tune_that_is_lost_to_no_end_is_one_error_and_progress_is_none(tmp_p
         nonlocal epoch
         epoch += session.started <= 20  # then only what was reached before is told again
         for name in hand_out(session):
-            session.epoch(name, epoch, 1.0)
+            session.on_epoch_end(name, epoch, 1.0)
         raise exceptions.NodeDiedError("gone")
 
     session = Fake(tmp_path, dies)
     with pytest.raises(RaysqError, match=r"Ray Tune gave up .*; the same command continues"):
         session.run()
-    assert session.started == 20 + 5 and not session.agenda.ends
+    assert session.started == 20 + 5 and not session.scheduler.ends
 
 
 def test_another_error_of_ray_tune_is_not_tried_again(tmp_path):
@@ -134,7 +135,7 @@ def test_a_trial_is_lost_as_often_as_it_gets_further(tmp_path, events, monkeypat
     monkeypatch.setattr(checkpoint, "reached", lambda directory: next(steps))
     trial = tune_trial("trial-01")
     session = Fake(tmp_path, finish)
-    session.begin()
+    session.next_trial()
     for _ in range(29):
         events(session).on_trial_recover(1, [], trial)
         assert trial.max_failures == -1
@@ -143,7 +144,7 @@ def test_a_trial_is_lost_as_often_as_it_gets_further(tmp_path, events, monkeypat
         events(session).on_trial_recover(1, [], trial)
     assert trial.max_failures == 0, "Ray Tune is to tell of the next loss"
     events(session).on_trial_error(1, [], trial)
-    assert session.agenda.ends == {"trial-01": LOST}
+    assert session.scheduler.ends == {"trial-01": LOST}
 
 
 def test_a_trial_that_ray_tune_gives_up_is_handed_out_again(tmp_path, events):
@@ -153,13 +154,13 @@ def test_a_trial_that_ray_tune_gives_up_is_handed_out_again(tmp_path, events):
         first, second = hand_out(session)
         events(session).on_trial_recover(1, [], tune_trial(second))
         events(session).on_trial_error(1, [], tune_trial(second))
-        session.end(first, None)
-        assert session.begin() is not None, "it waits to be handed out"
+        session.on_trial_end(first, None)
+        assert session.next_trial() is not None, "it waits to be handed out"
         events(session).on_trial_error(1, [], tune_trial(second))
 
     session = Fake(tmp_path, gives_up, finish)
     assert session.run() is None
-    assert session.agenda.ends == dict.fromkeys(("trial-01", "trial-02"), "finished") and session.started == 2
+    assert session.scheduler.ends == dict.fromkeys(("trial-01", "trial-02"), "finished") and session.started == 2
 
 
 def test_a_trial_that_is_lost_while_the_search_stops_has_not_failed(tmp_path, events):
@@ -171,7 +172,7 @@ def test_a_trial_that_is_lost_while_the_search_stops_has_not_failed(tmp_path, ev
 
     session = Fake(tmp_path, stops)
     assert session.run() == "out of time"
-    assert session.agenda.ends == dict.fromkeys(("trial-01", "trial-02"), "out of time") and session.started == 1
+    assert session.scheduler.ends == dict.fromkeys(("trial-01", "trial-02"), "out of time") and session.started == 1
 
 
 @pytest.mark.parametrize("stops", [False, True])
@@ -182,14 +183,14 @@ def test_lost_nodes_are_waited_for_and_not_without_end(tmp_path, monkeypatch, ro
         names = hand_out(session)
         for trials, second in ((2, 0), (0, 10), (0, 65), (1, 72), (0, 80), (0, 139)):
             room["trials"] = trials
-            session._look_for_nodes(second)
-            assert session.reason is None and not session.is_stranded
+            session._check_nodes(second)
+            assert session.stop_reason is None and not session.is_stranded
         if stops:
             session.stop("interrupted")
-        session._look_for_nodes(141)
+        session._check_nodes(141)
         assert session.is_stranded
         for name in names:
-            session.end(name, None)
+            session.on_trial_end(name, None)
 
     session = Fake(tmp_path, waits)
     if stops:
@@ -197,4 +198,4 @@ def test_lost_nodes_are_waited_for_and_not_without_end(tmp_path, monkeypatch, ro
         return
     with pytest.raises(ResourceError, match="none came back in 60 s .*; the same command continues"):
         session.run()
-    assert set(session.agenda.ends.values()) == {"no nodes"}
+    assert set(session.scheduler.ends.values()) == {"no nodes"}

@@ -23,21 +23,19 @@ def machine(monkeypatch):
 def test_what_a_trial_needs_and_has_is_said():
     assert room.estimate(0, 100_000_000, 1) == 800_000_000
     assert room.estimate(GIGABYTE, 100_000_000, 2) == 2 * GIGABYTE  # what trials took counts more
-    said = room.describe(GIGABYTE, memory.MemoryReservation(2, 9 * GIGABYTE), 2)
-    assert said == "memory: a trial takes about 1.0 GB, 9.0 GB are left: 2 beside each other"
-    assert room.describe(GIGABYTE, memory.MemoryReservation(2, 2 * GIGABYTE), 4).endswith(
-        "2 beside each other instead of 4"
-    )
-    assert "one at a time, which may be too much" in room.describe(
-        4 * GIGABYTE, memory.MemoryReservation(1, GIGABYTE), 4
-    )
+    message = room.describe(GIGABYTE, left=9 * GIGABYTE, count=2, concurrent=2)
+    assert message == "memory: a trial takes about 1.0 GB, 9.0 GB are left: 2 beside each other"
+    message = room.describe(GIGABYTE, left=2 * GIGABYTE, count=2, concurrent=4)
+    assert message.endswith("2 beside each other instead of 4")
+    message = room.describe(4 * GIGABYTE, left=GIGABYTE, count=1, concurrent=4)
+    assert "one at a time, which may be too much" in message
 
 
 def test_a_trial_waits_where_another_search_took_the_memory(machine):
     said = []
     throttle = Throttle(GIGABYTE, 3, said.append)
     assert not throttle.must_wait(0)
-    throttle.began(1)
+    throttle.on_trial_start(1)
     assert not throttle.must_wait(1)
     # The first one has promised itself 1 GB and does not hold it yet: 1.5 GB are not enough for two.
     machine["left"] = 1.5 * GIGABYTE
@@ -45,9 +43,9 @@ def test_a_trial_waits_where_another_search_took_the_memory(machine):
     assert said == ["1.5 GB of memory are left, and a trial takes about 1.0 GB: further ones wait"]
     machine["taken"] = GIGABYTE  # now it does, and 1.5 GB are left besides
     assert not throttle.must_wait(1)
-    throttle.began(2)
+    throttle.on_trial_start(2)
     # Trials turn out to take more.
-    throttle.learn(2 * GIGABYTE)
+    throttle.raise_estimate(2 * GIGABYTE)
     assert throttle.must_wait(2)
     # One that ended left its process, and that its memory.
     assert not throttle.must_wait(1)
@@ -60,11 +58,11 @@ def test_after_running_out_fewer_run_beside_each_other(machine):
     said = []
     throttle = Throttle(GIGABYTE, 3, said.append)
     for handed in (1, 2, 3):
-        throttle.began(handed)
-    throttle.lower()
+        throttle.on_trial_start(handed)
+    throttle.lower_limit()
     assert throttle.must_wait(2) and not throttle.must_wait(1)
-    throttle.lower()
-    throttle.lower()
+    throttle.lower_limit()
+    throttle.lower_limit()
     assert throttle.must_wait(1) and not throttle.must_wait(0)
     assert said == [f"a trial ran out of memory: {count} at a time from now on" for count in (2, 1)]
 
@@ -72,13 +70,13 @@ def test_after_running_out_fewer_run_beside_each_other(machine):
 def test_memory_is_not_looked_at_on_a_cluster(machine):
     machine["left"] = 0
     throttle = Throttle(0, 3, lambda line: None)
-    throttle.began(1)
-    throttle.learn(GIGABYTE)
+    throttle.on_trial_start(1)
+    throttle.raise_estimate(GIGABYTE)
     assert not throttle.must_wait(1) and throttle.explain(RuntimeError("a node was lost")) is None
 
 
 def test_a_trial_whose_process_the_memory_monitor_ended_says_so(machine, tmp_path):
-    from raysq.tuning.hooks import Events
+    from raysq.tuning.ray_tune import SessionCallback
 
     # As Ray 2.60 writes it; of any process that was killed it names the kernel's OOM killer as a possible cause.
     monitor = (
@@ -89,7 +87,8 @@ def test_a_trial_whose_process_the_memory_monitor_ended_says_so(machine, tmp_pat
     )
     ended, ran_out = [], []
     session = SimpleNamespace(
-        lose=lambda name, memory: ran_out.append(memory) or 0, end=lambda name, error: ended.append(error)
+        on_process_lost=lambda name, memory: ran_out.append(memory) or 0,
+        on_trial_end=lambda name, error: ended.append(error),
     )
     path = tmp_path / "error.txt"
     trial = SimpleNamespace(config={"trial": ["trial-01", 0, {}]}, error_file=str(path))
@@ -97,7 +96,7 @@ def test_a_trial_whose_process_the_memory_monitor_ended_says_so(machine, tmp_pat
         path.write_text(
             "".join(f"Failure # {number} (occurred at noon)\n{text}\n" for number, text in enumerate(texts))
         )
-        Events(session).on_trial_error(1, [], trial)
+        SessionCallback(session).on_trial_error(1, [], trial)
         assert ended.pop() == said
     assert ran_out == [True, False]
 

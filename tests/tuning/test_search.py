@@ -134,18 +134,18 @@ def test_first_trials_that_fail_alike_end_it_and_wrong_values_that_fail_at_once_
     experiment = Experiment.create(tmp_path, "made", {"id": "made"})
     experiment.begin()
     space = Space({"clipnorm": [-1.0, -2.0, -3.0, -4.0]}, {"clipnorm": None})
-    agenda = SearchScheduler(experiment, space, trials=5, seed=0, fixed={}, searcher="random")
+    scheduler = SearchScheduler(experiment, space, trials=5, seed=0, fixed={}, searcher="random")
 
     def fails(name):
-        write_failure(agenda.folder / name, "clipnorm must be above 0")
-        return agenda.ended(name, None, None)
+        write_failure(scheduler.folder / name, "clipnorm must be above 0")
+        return scheduler.on_trial_end(name, None, None)
 
-    begun = [agenda.next() for _ in range(4)]
-    assert begun[0].settings == {"clipnorm": None}
+    begun = [scheduler.next_trial() for _ in range(4)]
+    assert begun[0].searched == {"clipnorm": None}
     # The defaults still train.
-    endings = [fails(one.name) for one in begun[1:]]
-    assert [(ending.state, ending.stop) for ending in endings] == [("failed", None)] * 3
-    assert fails(begun[0].name).stop == "all fail alike"
+    results = [fails(trial.name) for trial in begun[1:]]
+    assert [(result.state, result.stop_reason) for result in results] == [("failed", None)] * 3
+    assert fails(begun[0].name).stop_reason == "all fail alike"
 
 
 @pytest.mark.slow
@@ -163,9 +163,9 @@ def test_a_budget_ends_trials_and_keeps_what_they_reached(cluster, data, monkeyp
         tune(data, time=0.1, max_concurrent=1, **asked)
 
     def spent(session, seconds):
-        return any(record["epochs"] for record in session.agenda.records.values())
+        return any(record["epochs"] for record in session.scheduler.records.values())
 
-    monkeypatch.setattr(Session, "is_spent", spent)
+    monkeypatch.setattr(Session, "is_out_of_time", spent)
     found = tune(data, time="1h", **asked)
     assert found.trials[0]["state"] == "out of time" and 0 < found.trials[0]["epochs"] < 500
     assert {trial["state"] for trial in found.trials} <= {"out of time", "stopped early"}

@@ -1,12 +1,12 @@
 """Training backend in this process: one worker, no worker group."""
 
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
+from raysq.training.stop_signals import on_stop_signal
 from raysq.training.worker import Hooks, configure, strategy, work
 
 
@@ -26,25 +26,19 @@ def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: boo
     """
     settings = run.config.train_settings()
     configure(settings, run.config.seed, gpu=gpu, threads=threads)
-    with TrainProgress(settings.epochs, quiet) as progress, _stop_signals() as should_stop:
+    with TrainProgress(settings.epochs, quiet) as progress, _stop_on_signal() as should_stop:
         work(run, strategy(1, gpu), Hooks(progress.step, progress.epoch, should_stop))
 
 
 @contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
+def _stop_on_signal() -> Iterator[Callable[[], bool]]:
+    """Yield a function that tells whether a first signal was received; a second one raises KeyboardInterrupt."""
     stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop.is_set
-        return
 
-    def handle(number: int, frame: object) -> None:
+    def handle() -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_stop_signal(handle):
         yield stop.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

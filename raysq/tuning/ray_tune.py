@@ -1,14 +1,15 @@
-"""Ray Tune hooks of a session: the searcher that supplies its trials, the callback that receives their events, and
-the stopper that ends trials which wait for nodes.
+"""Parts of Ray Tune for a session: searcher, callback, stopper and ASHA.
 
-Ray Tune regularly pickles them to restore them later. The state of a search is kept in its own directory, so they are
-pickled without state. They are module-level classes, since local classes would be pickled with their closures.
+Ray Tune regularly pickles the first three to restore them later. The state of a search is kept in its own directory,
+so they are pickled without state. Local classes would be pickled with their closures.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ray.tune import Callback, Stopper
+from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search import Searcher
 
 from raysq.distributed.memory import is_out_of_memory
@@ -16,7 +17,7 @@ from raysq.tuning.memory import LOST, OUT_OF_MEMORY
 from raysq.tuning.session import Session
 
 
-class Trials(Searcher):
+class SessionSearcher(Searcher):
     """Ray Tune searcher that supplies the trials of a session."""
 
     def __init__(self, session: Session):
@@ -25,16 +26,16 @@ class Trials(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """Return the next trial's configuration, None for none yet, or `Searcher.FINISHED`."""
-        found = self._session.begin()
-        if found is None:
+        trial = self._session.next_trial()
+        if trial is None:
             return None
-        if found == "finished":
+        if trial == "finished":
             return Searcher.FINISHED
         # A list, because Ray Tune would resolve search spaces inside a mapping.
-        return {"trial": [found.name, found.seed, dict(found.every)]}
+        return {"trial": [trial.name, trial.seed, dict(trial.settings)]}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Do nothing; `Events` handles the end of a trial."""
+        """Do nothing; `SessionCallback` handles the end of a trial."""
 
     def save(self, checkpoint_path: str) -> None:
         """Create an empty file, since there is no state to save."""
@@ -47,7 +48,7 @@ class Trials(Searcher):
         return {}
 
 
-class Events(Callback):
+class SessionCallback(Callback):
     """Ray Tune callback that passes the events of trials to a session."""
 
     def __init__(self, session: Session):
@@ -55,22 +56,22 @@ class Events(Callback):
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Handle the start of a trial in a process."""
-        self._session.board.begin(_name(trial))
+        self._session.table.start(_name(trial))
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Handle the report of a finished epoch."""
         if "score" in result:
-            self._session.epoch(_name(trial), result["epoch"], result["score"], result.get("memory", 0))
+            self._session.on_epoch_end(_name(trial), result["epoch"], result["score"], result.get("memory", 0))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Handle the end of a trial, by itself or by the scheduler."""
-        self._session.end(_name(trial), None)
+        self._session.on_trial_end(_name(trial), None)
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Handle the loss of a trial's process that Ray Tune restarts."""
-        if self._session.lose(_name(trial), is_out_of_memory(_last_error(trial))) <= 1:
+        if self._session.on_process_lost(_name(trial), is_out_of_memory(_last_error(trial))) <= 1:
             trial.max_failures = 0  # the next loss goes to `on_trial_error`
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
@@ -79,16 +80,16 @@ class Events(Callback):
         Ray Tune does not restart a trial whose `max_failures` is 0, or one that has just begun.
         """
         ran_out = is_out_of_memory(_last_error(trial))
-        if self._session.lose(_name(trial), ran_out):
-            self._session.again(_name(trial))
+        if self._session.on_process_lost(_name(trial), ran_out):
+            self._session.requeue(_name(trial))
         else:
-            self._session.end(_name(trial), OUT_OF_MEMORY if ran_out else LOST)
+            self._session.on_trial_end(_name(trial), OUT_OF_MEMORY if ran_out else LOST)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
 
 
-class Stranded(Stopper):
+class NoNodesStopper(Stopper):
     """Ray Tune stopper that ends all trials when no node can hold one."""
 
     def __init__(self, session: Session):
@@ -115,3 +116,40 @@ def _last_error(trial: Any) -> str:
     path = trial.error_file
     text = Path(path).read_text(errors="replace") if path and Path(path).exists() else ""
     return text.rpartition("Failure # ")[2]
+
+
+def make_asha(brackets: int, epochs: int, ended_trials: Mapping[str, list[dict[str, Any]]]) -> Any:
+    """Return Ray Tune's scheduler of asynchronous successive halving, informed of earlier trials.
+
+    Args:
+        brackets: number of brackets, which differ in patience.
+        epochs: maximum number of epochs of a trial, at least 2.
+        ended_trials: epoch records of trials that have ended, by name.
+    """
+    asha = ASHAScheduler(
+        metric="score",
+        mode="min",
+        time_attr="epoch",
+        # A trial in its last epoch ends by itself and is not stopped.
+        max_t=epochs - 1,
+        stop_last_trials=False,
+        # The first epoch alone is not informative.
+        grace_period=max(min(2, epochs - 1), epochs // 8),
+        reduction_factor=3,
+        brackets=brackets,
+    )
+    for trial_id, records in ended_trials.items():
+        trial = _EndedTrial(trial_id)
+        asha.on_trial_add(None, trial)
+        score = float("inf")
+        for record in records:
+            score = min(score, record["val_loss"])
+            asha.on_trial_result(None, trial, {"epoch": record["epoch"], "score": score})
+    return asha
+
+
+class _EndedTrial:
+    """Stand-in for a Ray Tune trial with the attributes that ASHA reads."""
+
+    def __init__(self, trial_id: str):
+        self.trial_id = trial_id

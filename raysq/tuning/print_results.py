@@ -1,0 +1,93 @@
+"""Tables of a search's results on a console."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from raysq.display import numbers
+from raysq.display.numbers import metric
+from raysq.distributed import memory
+from raysq.training.run import Run
+from raysq.tuning.experiment import Experiment
+from raysq.tuning.progress import value_text
+from raysq.tuning.scheduler import trial_directory
+
+
+def print_results(experiment: Experiment, console: Any) -> None:
+    """Print the trials of a search, the reasons of failures, the best settings, and commands for the next steps."""
+    trials, best = experiment.trials, experiment.best or {}
+    names = list(trials[0]["settings"])
+    title = "synthetic sample data" if best.get("synthetic") else None
+    table = _table("rank", "trial", "val_loss", "epochs", "state", *names, title=title)
+    for rank, trial in enumerate(trials, 1):
+        loss = metric(trial["val_loss"])
+        values = [value_text(trial["settings"][name]) for name in names]
+        failed = trial["state"] == "failed"
+        table.add_row(
+            "-" if failed else str(rank), str(trial["number"]), loss, str(trial["epochs"]), trial["state"], *values
+        )
+    _print(console, table)
+    reasons: dict[str, list[str]] = {}
+    for trial in trials:
+        if trial["error"]:
+            reasons.setdefault(trial["error"], []).append(str(trial["number"]))
+    for reason, trial_numbers in reasons.items():
+        console.print(f"failed: trial {', '.join(trial_numbers)}: {reason}")
+    console.print(f"best: {_pairs(trials[0]['settings'])}")
+    ended = sum(trial["state"] != "interrupted" for trial in trials)
+    console.print(
+        f"{ended} trials in {numbers.seconds(experiment.seconds)}; all in {experiment.directory}, "
+        f"the best in {trial_directory(experiment, trials[0]).relative_to(experiment.directory)}",
+    )
+    directory = trial_directory(experiment, trials[0])
+    advice = None
+    if (directory / "config.json").exists():
+        advice = Run.open(directory, trust=experiment.trust).still_improving()
+    if advice:
+        console.print(f"the best trial's {advice}")
+    if largest := max((trial.get("memory", 0) for trial in trials), default=0):
+        left = memory.available()
+        has = "" if left is None else f"; {memory.gigabytes(left)} are left on this machine"
+        console.print(f"a trial took up to {memory.gigabytes(largest)} of memory{has}")
+    if refit := experiment.refit:
+        _print_refit(refit, console)
+    console.print(f"next: raysq train {best['task']} --config {experiment.directory / 'best.json'}")
+    console.print(f"      raysq report {experiment.directory}")
+
+
+def _print_refit(refit: Mapping[str, Any], console: Any) -> None:
+    """Print mean and standard deviation of each test metric, for the best settings and the defaults."""
+    rows = refit["rows"]
+    names = [name for name in rows[0]["metrics"] if name.startswith("test_")] or list(rows[0]["metrics"])
+    seeds = len(refit["seeds"])
+    table = _table("settings", *names, title=f"mean ± deviation over {seeds} seed{'' if seeds == 1 else 's'}")
+    for row in rows:
+        figures = [row["metrics"][name] for name in names]
+        table.add_row(row["name"], *(f"{metric(figure['mean'])} ± {metric(figure['std'])}" for figure in figures))
+    _print(console, table)
+
+
+def _table(*columns: str, title: str | None) -> Any:
+    from rich.table import Table
+
+    from raysq.display.console import lines
+
+    table = Table(
+        title=title, box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left", header_style="bold"
+    )
+    for column in columns:
+        # Break long names into lines, since a search has many columns and a terminal may be narrow.
+        heading = lines(*column.replace("_", "_ ").split(" ")) if len(column) > 9 else column
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _print(console: Any, table: Any) -> None:
+    from raysq.display.console import Console
+
+    # Without a terminal there is no width limit.
+    wide = console if console.is_terminal else Console(file=console.file, width=240)
+    wide.print(table, soft_wrap=False)
+
+
+def _pairs(settings: Mapping[str, Any]) -> str:
+    return "  ".join(f"{name}={value_text(value)}" for name, value in settings.items())
