@@ -118,7 +118,7 @@ def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
     return made
 
 
-def clip_whole(
+def clip_global_batch(
     gradients: list[Any], optimizer: keras.Optimizer, clipnorm: float | None, scale: Any, context: Any
 ) -> list[Any]:
     """Clip the gradients of a global batch before the optimizer sums them over the replicas.

@@ -58,7 +58,7 @@ class CompiledCache:
         if key in self._kept:
             program = self._kept[key]
             refuse_idle(run.config, program.compilation.own_optimizer)
-            program.renew(run.config.build(dataset), run.config.train_settings(), run.config.seed)
+            program.reset(run.config.build(dataset), run.config.train_settings(), run.config.seed)
         else:
             self.drop(self.most - 1)
             program = self._kept[key] = open_program(run, dataset)

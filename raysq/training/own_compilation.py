@@ -72,8 +72,8 @@ def compilation_of(
         if not compiled:  # for `super().compute_loss`
             model.compile(optimizer=optimizer, loss=objective.loss)
         with user_errors(name, "fails in compute_loss", everything=True):
-            value = whole_loss(model, x, y, prediction, training=False)
-            _validate_whole_loss(value, name)
+            value = batch_loss(model, x, y, prediction, training=False)
+            _validate_batch_loss(value, name)
     elif given.get("loss") is None:
         raise UsageError(f"model {name!r} is compiled without a loss: compile it with one, or not at all")
     else:
@@ -85,7 +85,7 @@ def compilation_of(
     return Compilation(optimizer, loss, metrics, compiled, whole_batches=not parts)
 
 
-def whole_loss(model: keras.Model, x: Any, y: Any, prediction: Any, *, training: bool) -> Any:
+def batch_loss(model: keras.Model, x: Any, y: Any, prediction: Any, *, training: bool) -> Any:
     """Return the loss of a batch from the model's own `compute_loss`, called as Keras calls it.
 
     Args:
@@ -184,7 +184,7 @@ def _own_loss(given: Any, name: str, y: Any, prediction: Any, mask: bool) -> Cal
     return per_example
 
 
-def _validate_whole_loss(value: Any, name: str) -> None:
+def _validate_batch_loss(value: Any, name: str) -> None:
     if value is None or tuple(getattr(value, "shape", ())) != ():
         what = "None" if value is None else f"values of shape {tuple(value.shape)}"
         raise UsageError(f"model {name!r}: its compute_loss must return one number, it returns {what}")

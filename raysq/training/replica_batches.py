@@ -14,7 +14,9 @@ from raysq.training.batch_feed import BatchFeed
 
 # Above this the arrays stay on disk and batches are gathered on the host.
 HOST_BYTES = 256 * 2**20
-_EVALUATED = 16  # batches per call in evaluation
+_EVALUATION_BATCHES = 16  # of a call in evaluation
+
+Tensor = Any  # TensorFlow has no types
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class ReplicaInfo:
         rows = np.concatenate([rows, np.repeat(rows[:, :1], short, 1)], 1)
         weights = np.pad(weights, ((0, 0), (0, short)))
         begin = self.rank * self.local * part
-        mine = slice(begin, begin + self.local * part)
-        return rows[:, mine], weights[:, mine]
+        own = slice(begin, begin + self.local * part)
+        return rows[:, own], weights[:, own]
 
 
 class ReplicaBatches:
@@ -59,39 +61,31 @@ class ReplicaBatches:
 
     Args:
         splits: batch sources by split.
-        place: position of the worker in its group.
+        replica_info: position of the worker in its group.
         size: number of examples of a global training batch.
         seed: seed of the order and of the random generators.
         generators: number of random generators of the model. Each is seeded at every step.
 
     Attributes:
         feeds: batch feed of each split that has examples.
-        size: number of examples of a global training batch. It may be set, or changed with `renew`.
-        seed: seed of the order and of the random generators. Change it with `renew`.
     """
 
     def __init__(
-        self, splits: Mapping[str, BatchSource], place: ReplicaInfo, size: int, seed: int, generators: int
+        self, splits: Mapping[str, BatchSource], replica_info: ReplicaInfo, size: int, seed: int, generators: int
     ) -> None:
-        self.size = size
-        self.seed = seed
+        self._size, self._seed = size, seed
         self._splits = splits
-        self._place = place
+        self._replica_info = replica_info
         self._generators = generators
         # Arrays shared by several splits are placed once. The array is kept with its copy, so that its id stays unique.
-        self._placed: dict[int, tuple[np.ndarray, tf.Tensor]] = {}
+        self._placed: dict[int, tuple[np.ndarray, Tensor]] = {}
         self.feeds = {name: self._feed(examples) for name, examples in splits.items() if len(examples)}
         self._pool = ThreadPoolExecutor(1)
-        self._ahead: tuple[tuple[int, int], Future] | None = None
+        self._prefetched: tuple[tuple[int, int], Future[tuple[Any, ...]]] | None = None
 
-    def renew(self, size: int, seed: int) -> None:
-        """Switch to another run over the same examples.
-
-        Args:
-            size: number of examples of a global training batch.
-            seed: seed of the order and of the random generators.
-        """
-        self.size, self.seed, self._ahead = size, seed, None
+    def reset(self, size: int, seed: int) -> None:
+        """Switch to another run over the same examples; see the class for the arguments."""
+        self._size, self._seed, self._prefetched = size, seed, None
 
     def _feed(self, examples: BatchSource) -> BatchFeed:
         if examples.nbytes > HOST_BYTES:
@@ -99,12 +93,12 @@ class ReplicaBatches:
         placed = {}
         for key, array in examples.arrays().items():
             if id(array) not in self._placed:
-                with tf.device(self._place.device):
+                with tf.device(self._replica_info.device):
                     self._placed[id(array)] = array, tf.constant(array)
             placed[key] = self._placed[id(array)][1]
         return BatchFeed(examples, placed)
 
-    def train(self, first_step: int, steps: int) -> tuple:
+    def train(self, first_step: int, steps: int) -> tuple[Any, ...]:
         """Return the batches of global steps `[first_step, first_step + steps)`.
 
         Where batches are gathered on the host, those of the next steps are gathered in the background.
@@ -113,22 +107,25 @@ class ReplicaBatches:
             The batches, their weights of shape (steps, batch), the total weight of each global batch of shape
             (steps,), and the seeds of each step and replica.
         """
-        ahead, self._ahead = self._ahead, None
-        asked = (first_step, steps)
-        found = ahead[1].result() if ahead is not None and ahead[0] == asked else self._train(*asked)
+        prefetched, self._prefetched = self._prefetched, None
+        key = (first_step, steps)
+        if prefetched is not None and prefetched[0] == key:
+            batches = prefetched[1].result()
+        else:
+            batches = self._gather(*key)
         if self.feeds["train"].placed is None:
             following = (first_step + steps, steps)
-            self._ahead = (following, self._pool.submit(self._train, *following))
-        return found
+            self._prefetched = (following, self._pool.submit(self._gather, *following))
+        return batches
 
-    def _train(self, first_step: int, steps: int) -> tuple:
-        rows = shuffle.batch_order(self.seed, len(self._splits["train"]), self.size, first_step, steps)
+    def _gather(self, first_step: int, steps: int) -> tuple[Any, ...]:
+        rows = shuffle.batch_order(self._seed, len(self._splits["train"]), self._size, first_step, steps)
         weights = self._weights("train", rows)
         totals = weights.sum(1)  # over the batches of all workers, so equal on each of them
-        rows, weights = self._place.part(rows, weights)
-        first = self._place.rank * self._place.local
-        replicas = range(first, first + self._place.local)
-        seeds = shuffle.seeds(self.seed, first_step, steps, replicas, self._generators)
+        info = self._replica_info
+        rows, weights = info.part(rows, weights)
+        first = info.rank * info.local
+        seeds = shuffle.seeds(self._seed, first_step, steps, range(first, first + info.local), self._generators)
         return self.feeds["train"].batch(rows), weights, totals, seeds
 
     def _weights(self, split: str, rows: np.ndarray) -> np.ndarray:
@@ -136,7 +133,7 @@ class ReplicaBatches:
         shares = getattr(self._splits[split], "shares", None)
         return np.ones(rows.shape, np.float32) if shares is None else shares[rows].astype(np.float32)
 
-    def evaluation(self, split: str, size: int, *, padded: bool = True) -> Iterator[tuple[Any, np.ndarray, float]]:
+    def evaluation(self, split: str, size: int, *, padded: bool = True) -> Iterator[tuple[Any, np.ndarray]]:
         """Iterate once over all examples of a split, up to 16 batches at a time.
 
         Args:
@@ -145,14 +142,13 @@ class ReplicaBatches:
             padded: whether to fill the last batch with rows of weight 0. If False, the last batch may be shorter.
 
         Yields:
-            Batches, their weights, and the share of the split that is done after them.
+            Batches and their weights.
         """
         count = len(self._splits[split])
         size = min(size, count)
         batches = -(-count // size)
-        for first in range(0, batches, _EVALUATED):
-            rows = np.arange(first * size, min(first + _EVALUATED, batches) * size).reshape(-1, size)
-            done = min(first + _EVALUATED, batches) / batches
+        for first in range(0, batches, _EVALUATION_BATCHES):
+            rows = np.arange(first * size, min(first + _EVALUATION_BATCHES, batches) * size).reshape(-1, size)
             parts = [rows]
             if not padded and rows[-1, -1] >= count:
                 parts = [part for part in (rows[:-1], rows[-1:, : count - rows[-1, 0]]) if len(part)]
@@ -160,8 +156,8 @@ class ReplicaBatches:
                 inside = part < count
                 part = np.where(inside, part, 0)
                 weights = np.where(inside, self._weights(split, part), np.float32(0))
-                part, weights = self._place.part(part, weights)
-                yield self.feeds[split].batch(part), weights, done
+                part, weights = self._replica_info.part(part, weights)
+                yield self.feeds[split].batch(part), weights
 
     def single(self, split: str, size: int) -> Iterator[tuple[Any, int]]:
         """Iterate over all examples of a split in order, one batch at a time, for one replica.

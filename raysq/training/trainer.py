@@ -4,7 +4,7 @@
 APIs are used.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import keras
@@ -13,14 +13,16 @@ import tensorflow as tf
 
 from raysq.errors import DataError, TrainingError
 from raysq.problems.base import BatchSource, Objective, OutputMetric
-from raysq.training.compilation import clip_whole, has_keras_loop, has_max_pooling, make_metrics, make_optimizer
-from raysq.training.observed import for_metric, per_example
-from raysq.training.own_compilation import compilation_of, whole_loss
+from raysq.training.batch_feed import BatchFeed
+from raysq.training.compilation import clip_global_batch, has_keras_loop, has_max_pooling, make_metrics, make_optimizer
+from raysq.training.model_functions import ModelFunctions, Tensor
+from raysq.training.observed import for_metric
+from raysq.training.own_compilation import compilation_of
 from raysq.training.replica_batches import ReplicaBatches, ReplicaInfo
 from raysq.training.settings import TrainSettings
 
 # Number of trainable parameters from which XLA also speeds up the optimizer.
-LARGE = 1 << 20
+LARGE_MODEL = 1 << 20
 
 
 class Trainer:
@@ -64,33 +66,32 @@ class Trainer:
         self.local_replicas = len(self.strategy.extended.worker_devices) if tf.distribute.has_strategy() else 1
         on_gpu = bool(tf.config.list_logical_devices("GPU"))
         # On a GPU, cuDNN's recurrent layers are faster than XLA's loop.
-        pays = (has_keras_loop(model) if xla == "keras_loop" else xla) and not on_gpu
-        pays = pays and not (settings.deterministic and has_max_pooling(model))
-        self.xla = {"auto": pays, "true": True, "false": False}[settings.xla]
+        faster = (has_keras_loop(model) if xla == "keras_loop" else xla) and not on_gpu
+        faster = faster and not (settings.deterministic and has_max_pooling(model))
+        self.xla = {"auto": faster, "true": True, "false": False}[settings.xla]
 
         self.compilation = compilation_of(model, name, objective, settings, self.total_steps, splits, self.replicas)
         self.optimizer = self.compilation.optimizer
         self.optimizer.build(model.trainable_variables)
-        measured = self.compilation.metrics
-        self._outputs = {name: one.output for name, one in measured.items() if isinstance(one, OutputMetric)}
-        self.metrics = {mode: make_metrics(measured) for mode in ("train", "eval")}
-        # Random generators are seeded from (seed, step, replica) at every step, so their own state is never used.
-        self._generators = [
-            number for number, v in enumerate(model.non_trainable_variables) if "seed_generator_state" in v.path
-        ]
-        place = ReplicaInfo(self.replicas, self.rank, self.local_replicas, "/GPU:0" if on_gpu else "/CPU:0")
-        self._batches = ReplicaBatches(splits, place, settings.batch_size, seed, len(self._generators))
+        metrics = self.compilation.metrics
+        self._outputs = {key: metric.output for key, metric in metrics.items() if isinstance(metric, OutputMetric)}
+        self.metrics = {mode: make_metrics(metrics) for mode in ("train", "eval")}
+        self._model_functions = ModelFunctions(model, self.compilation, self.replicas)
+        replica_info = ReplicaInfo(self.replicas, self.rank, self.local_replicas, "/GPU:0" if on_gpu else "/CPU:0")
+        generators = self._model_functions.generators
+        self._batches = ReplicaBatches(splits, replica_info, settings.batch_size, seed, generators)
         self._functions: dict[tuple[str, str, int], Any] = {}
-        self._gradients = tf.function(self._loss_and_gradients, jit_compile=self.xla)
-        self._forward = tf.function(self._predict, jit_compile=self.xla)
+        self._gradients = tf.function(self._model_functions.gradients, jit_compile=self.xla)
+        self._predictions = tf.function(self._model_functions.predictions, jit_compile=self.xla)
+        self._barrier = tf.function(self._all_reduce_one)
         # An optimizer passes over its variables a dozen times, XLA once: three times faster beyond the CPU caches.
         # With several replicas the optimizer's all-reduce must stay outside of XLA. A user's own may not compile.
         fused = self.replicas == 1 and not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
         fused = fused and not self.compilation.own_optimizer and settings.precision == "float32"
-        large = sum(int(np.prod(v.shape)) for v in model.trainable_variables) >= LARGE
-        self._apply = tf.function(self._change_weights, jit_compile=True) if fused and large else self._change_weights
+        large = sum(int(np.prod(v.shape)) for v in model.trainable_variables) >= LARGE_MODEL
+        self._apply = tf.function(self._apply_gradients, jit_compile=True) if fused and large else self._apply_gradients
 
-    def renew(self, model: keras.Model, settings: TrainSettings, seed: int) -> None:
+    def reset(self, model: keras.Model, settings: TrainSettings, seed: int) -> None:
         """Reset this trainer for another run of the same graph; the results equal those of a new trainer.
 
         Only for one replica. Traced and compiled functions are kept. So `settings` may differ from the present ones
@@ -102,12 +103,12 @@ class Trainer:
             seed: seed of the other run.
         """
         self.settings, self.seed = settings, seed
-        self._batches.renew(settings.batch_size, seed)
+        self._batches.reset(settings.batch_size, seed)
         own = self.compilation.own_optimizer
         optimizer = model.optimizer if own else make_optimizer(settings, self.total_steps)
         optimizer.build(model.trainable_variables)
-        for mine, fresh in ((self.model, model), (self.optimizer, optimizer)):
-            for variable, value in zip(mine.variables, fresh.variables, strict=True):
+        for present, fresh in ((self.model, model), (self.optimizer, optimizer)):
+            for variable, value in zip(present.variables, fresh.variables, strict=True):
                 variable.assign(tf.convert_to_tensor(value.value))
         for metrics in self.metrics.values():
             for metric in metrics.values():
@@ -137,9 +138,9 @@ class Trainer:
         Returns:
             The mean loss over this worker's examples of these steps.
         """
-        return float(self._call(self._train_chunk, "train", self._batches.train(first_step, steps)))
+        return float(self._call(self._train_steps, "train", self._batches.train(first_step, steps)))
 
-    def _train_chunk(self, feed, batch, weights, totals, seeds):
+    def _train_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor, totals: Tensor, seeds: Tensor) -> Tensor:
         steps = tf.shape(weights)[0]
         loss = tf.constant(0.0)
         for step in tf.range(steps):
@@ -149,7 +150,7 @@ class Trainer:
         weight = tf.maximum(tf.reduce_sum(weights), 1e-9)
         return loss / weight
 
-    def _slice(self, batch, weights):
+    def _slice(self, batch: Tensor, weights: Tensor) -> tuple[Any, Tensor, Tensor]:
         """Return the local replica index, and its rows of this worker's part of the batch."""
         if self.local_replicas == 1:
             return 0, batch, weights
@@ -158,94 +159,41 @@ class Trainer:
         rows = slice(replica * part, (replica + 1) * part)
         return replica, tf.nest.map_structure(lambda array: array[rows], batch), weights[rows]
 
-    def _train_step(self, feed, batch, weights, total, seeds):
+    def _train_step(self, feed: BatchFeed, batch: Tensor, weights: Tensor, total: Tensor, seeds: Tensor) -> Tensor:
         replica, batch, weights = self._slice(batch, weights)
         x, y, observed = feed.gather(batch)
         losses, prediction, gradients, moving = self._gradients(x, y, observed, weights, total, seeds[replica])
         context = tf.distribute.get_replica_context()
-        gradients = clip_whole(gradients, self.optimizer, self.settings.clipnorm, self._loss_scale(), context)
+        clipnorm = self.settings.clipnorm
+        gradients = clip_global_batch(gradients, self.optimizer, clipnorm, self._loss_scale(), context)
         self._apply(gradients)
         if moving:
             # Average moving statistics of batch normalization over replicas, so that they are equal on every rank.
             if self.replicas > 1:
                 moving = context.all_reduce(tf.distribute.ReduceOp.MEAN, moving)
-            context.merge_call(_assign_all, ([variable.value for variable in self._moving()], list(moving)))
-        self._update("train", y, prediction, observed, losses, weights)
+            variables = [variable.value for variable in self._model_functions.moving_variables()]
+            context.merge_call(_assign_all, (variables, list(moving)))
+        self._update_metrics("train", y, prediction, observed, losses, weights)
         return tf.reduce_sum(losses * weights)
 
-    def _change_weights(self, gradients):
+    def _apply_gradients(self, gradients: list[Tensor]) -> None:
         self.optimizer.apply(gradients, self.model.trainable_variables)
 
-    def _loss_scale(self):
+    def _loss_scale(self) -> Any:
         scale = getattr(self.optimizer, "dynamic_scale", None)
         return self.optimizer.loss_scale_factor or 1.0 if scale is None else tf.convert_to_tensor(scale)
 
-    def _moving(self) -> list:
-        """Return float variables that change without a gradient; integer variables are tables, and generators apart."""
-        generators = set(self._generators)
-        others = self.model.non_trainable_variables
-        return [v for number, v in enumerate(others) if number not in generators and "float" in str(v.dtype)]
-
-    def _loss_and_gradients(self, x, y, observed, weights, total, seeds):
-        trainable = [tf.convert_to_tensor(v.value) for v in self.model.trainable_variables]
-        others = [tf.convert_to_tensor(v.value) for v in self.model.non_trainable_variables]
-        for number, generator in enumerate(self._generators):
-            others[generator] = tf.cast(seeds[number], others[generator].dtype)
-        with tf.GradientTape() as tape:
-            tape.watch(trainable)
-            prediction, others, extra, loss = self._stateless(trainable, others, x, y)
-            if loss is None:
-                losses = self._per_example(y, prediction, observed)
-                loss = tf.reduce_sum(losses * weights) / total
-                if extra:
-                    # Every replica adds the same penalty and gradients are summed over replicas, so divide it.
-                    loss += tf.add_n([tf.cast(one, loss.dtype) for one in extra]) / self.replicas
-            else:
-                losses = tf.fill(tf.shape(weights), loss)
-            loss = self.optimizer.scale_loss(loss)
-        gradients = tape.gradient(loss, trainable, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        generators = set(self._generators)
-        moving = [value for number, value in enumerate(others) if number not in generators and value.dtype.is_floating]
-        return losses, prediction, gradients, moving
-
-    def _stateless(self, trainable, others, x, y):
-        """Call the model with given values of its variables.
-
-        `Model.stateless_call` bypasses `__call__`, so dropout in a subclassed model would not see `training=True`.
-
-        Returns:
-            The predictions, the new values of non-trainable variables, the penalties, and the loss if the model's
-            `compute_loss` computes it, else None. That loss includes the penalties. It is computed here since
-            `compute_loss` may read any variable.
-        """
-        model, loss = self.model, None
-        held = [*model.trainable_variables, *model.non_trainable_variables]
-        mapping = list(zip(held, [*trainable, *others], strict=True))
-        with keras.StatelessScope(state_mapping=mapping, collect_losses=True) as scope:
-            prediction = model(x, training=True)
-            penalties = model.losses
-            if self.compilation.loss is None:
-                loss = tf.cast(whole_loss(model, x, y, prediction, training=True), tf.float32)
-        return prediction, [scope.get_current_value(v) for v in model.non_trainable_variables], penalties, loss
-
-    def _per_example(self, y, prediction, observed):
-        """Return the loss of each example, of shape (batch,); unreduced, so that padding can have weight 0."""
-        assert self.compilation.loss is not None
-        return per_example(self.compilation.loss, y, prediction, observed)
-
     def take_train_metrics(self) -> dict[str, float]:
         """Return the metrics of all training steps since the last call, over all workers, and reset them."""
-        return _take(self.metrics["train"], "")
+        return _take_results(self.metrics["train"], "")
 
     # ---- evaluation
 
-    def evaluate(self, split: str, on_chunk=None) -> dict[str, float]:
+    def evaluate(self, split: str) -> dict[str, float]:
         """Compute exact metrics over all observed outputs of all examples of a split.
 
         Args:
             split: name of the split.
-            on_chunk: called after every compiled call with the share of the split that is done, up to 1.
 
         Returns:
             Metrics by name: `SPLIT_loss`, `SPLIT_mae`, ...
@@ -253,15 +201,13 @@ class Trainer:
         Raises:
             DataError: the split has no examples.
         """
-        self._check(split)
+        self._check_not_empty(split)
         for metric in self.metrics["eval"].values():
             metric.reset_state()
         padded = not self.compilation.whole_batches
-        for batch, weights, done in self._batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
-            self._call(self._eval_chunk, split, (batch, weights))
-            if on_chunk:
-                on_chunk(done)
-        return _take(self.metrics["eval"], f"{split}_")
+        for batch, weights in self._batches.evaluation(split, self.settings.eval_batch_size, padded=padded):
+            self._call(self._eval_steps, split, (batch, weights))
+        return _take_results(self.metrics["eval"], f"{split}_")
 
     def predict(self, split: str) -> tuple[np.ndarray, np.ndarray]:
         """Predict all examples of a split, in order. Only for one replica.
@@ -275,41 +221,36 @@ class Trainer:
         Raises:
             DataError: the split has no examples.
         """
-        self._check(split)
-        found = []
+        self._check_not_empty(split)
+        batches = []
         for batch, count in self._batches.single(split, self.settings.eval_batch_size):
-            both = self._call(self._predict_step, split, (batch,))
-            found.append([np.asarray(part)[:count] for part in both])
-        truth, predicted = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        return truth, predicted
+            targets, prediction = self._call(self._predict_step, split, (batch,))
+            batches.append((np.asarray(targets)[:count], np.asarray(prediction)[:count]))
+        targets, predictions = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+        return targets, predictions
 
-    def _check(self, split: str) -> None:
+    def _check_not_empty(self, split: str) -> None:
         if not len(self.splits[split]):
             raise DataError(f"the {split} split has no examples")
 
-    def _predict_step(self, feed, batch):
+    def _predict_step(self, feed: BatchFeed, batch: Tensor) -> tuple[Tensor, Tensor]:
         x, y, observed = feed.gather(batch)
-        return y, self._forward(x, y, observed)[1]
+        return y, self._predictions(x, y, observed)[1]
 
-    def _eval_chunk(self, feed, batch, weights):
+    def _eval_steps(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
         for step in tf.range(tf.shape(weights)[0]):
             arguments = (tf.nest.map_structure(lambda part, at=step: part[at], batch), weights[step])
             self.strategy.run(self._eval_step, args=(feed, *arguments))
 
-    def _eval_step(self, feed, batch, weights):
+    def _eval_step(self, feed: BatchFeed, batch: Tensor, weights: Tensor) -> None:
         _, batch, weights = self._slice(batch, weights)
         x, y, observed = feed.gather(batch)
-        losses, prediction = self._forward(x, y, observed)
-        self._update("eval", y, prediction, observed, losses, weights)
+        losses, prediction = self._predictions(x, y, observed)
+        self._update_metrics("eval", y, prediction, observed, losses, weights)
 
-    def _predict(self, x, y, observed):
-        prediction = self.model(x, training=False)
-        if self.compilation.loss is None:
-            loss = tf.cast(whole_loss(self.model, x, y, prediction, training=False), tf.float32)
-            return tf.fill(tf.shape(prediction)[:1], loss), prediction
-        return self._per_example(y, prediction, observed), prediction
-
-    def _update(self, mode, y, prediction, observed, losses, weights):
+    def _update_metrics(
+        self, mode: str, y: Tensor, prediction: Tensor, observed: Tensor, losses: Tensor, weights: Tensor
+    ) -> None:
         """Update the metrics with a batch; metrics are means over the observed outputs."""
         for name, metric in self.metrics[mode].items():
             if name == "loss":
@@ -318,7 +259,7 @@ class Trainer:
                 arguments = for_metric(y, prediction, observed, weights, self._outputs.get(name))
                 metric.update_state(*(arguments[:2] if self.compilation.whole_batches else arguments))
 
-    def _call(self, body, split: str, arguments: tuple):
+    def _call(self, body: Callable[..., Any], split: str, arguments: tuple[Any, ...]) -> Any:
         """Call the body as a `tf.function`, traced once for any number of steps.
 
         Collectives are numbered when they are traced. Workers that trace a different number of times would wait for
@@ -328,16 +269,7 @@ class Trainer:
         key = (body.__name__, split, np.shape(arguments[1])[-1] if len(arguments) > 1 else 0)
         if key not in self._functions:
             feed = self._batches.feeds[split]
-            signature = tf.nest.map_structure(
-                lambda array: tf.TensorSpec((None, *np.shape(array)[1:]) if np.ndim(array) else (), array.dtype),
-                arguments,
-            )
-            inner = (getattr(self.model, "input_shape", None) or (None,))[1:]
-            if feed.placed is None and None in inner:
-                # The width of x is that of the longest example of its batch.
-                (x, *targets), *others = signature
-                outer = x.shape[: x.shape.rank - len(inner)]
-                signature = ((tf.TensorSpec((*outer, *inner), x.dtype), *targets), *others)
+            signature = self._signature(feed, arguments)
             self._functions[key] = tf.function(lambda *args: body(feed, *args), input_signature=signature)
         try:
             return self._functions[key](*arguments)
@@ -348,17 +280,30 @@ class Trainer:
                 f"XLA cannot compile this model ({str(error).splitlines()[0]}): --set xla=false"
             ) from None
 
+    def _signature(self, feed: BatchFeed, arguments: tuple[Any, ...]) -> Any:
+        """Return the specs of arguments for any number of steps."""
+        signature = tf.nest.map_structure(
+            lambda array: tf.TensorSpec((None, *np.shape(array)[1:]) if np.ndim(array) else (), array.dtype),
+            arguments,
+        )
+        shape = (getattr(self.model, "input_shape", None) or (None,))[1:]
+        if feed.placed is None and None in shape:
+            # The width of x is that of the longest example of its batch.
+            (x, *targets), *others = signature
+            outer = x.shape[: x.shape.rank - len(shape)]
+            signature = ((tf.TensorSpec((*outer, *shape), x.dtype), *targets), *others)
+        return signature
+
     def barrier(self) -> None:
         """Wait until every worker has called this method."""
         if self.replicas > 1:
             self._barrier()
 
-    @tf.function
-    def _barrier(self):
-        def add():
+    def _all_reduce_one(self) -> Tensor:
+        def reduce() -> Tensor:
             return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
 
-        return self.strategy.run(add)
+        return self.strategy.run(reduce)
 
     # ---- learning rate
 
@@ -397,10 +342,7 @@ class Trainer:
         return {name: np.asarray(tf.convert_to_tensor(v.value)) for name, v in self._variables().items()}
 
     def restore(self, values: Mapping[str, np.ndarray]) -> None:
-        """Assign the values of all variables.
-
-        Args:
-            values: values by name, as returned by `snapshot`.
+        """Assign the values of all variables, as returned by `snapshot`.
 
         Raises:
             DataError: names or shapes differ from those of this model.
@@ -418,19 +360,20 @@ class Trainer:
             variable.assign(values[name])
 
 
-def _take(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
-    values: dict[str, float] = {}
+def _take_results(metrics: Mapping[str, keras.Metric], prefix: str) -> dict[str, float]:
+    """Return the results of metrics by prefixed name, and reset them."""
+    results: dict[str, float] = {}
     for name, metric in metrics.items():
         result = metric.result()
-        found = result if isinstance(result, dict) else {name: result}
-        values |= {prefix + key: float(value) for key, value in found.items()}
+        named = result if isinstance(result, dict) else {name: result}
+        results |= {prefix + key: float(value) for key, value in named.items()}
         metric.reset_state()
-    return values
+    return results
 
 
-def _assign_all(strategy, variables: list, values: list) -> None:
+def _assign_all(strategy: tf.distribute.Strategy, variables: list[Any], values: list[Tensor]) -> None:
     """Assign values that are equal on all replicas, in cross-replica context, as mirrored variables require."""
     for variable, value in zip(variables, values, strict=True):
         strategy.extended.update(
-            variable, lambda one, new: one.assign(tf.cast(new, one.dtype)), args=(value,), group=False
+            variable, lambda target, new: target.assign(tf.cast(new, target.dtype)), args=(value,), group=False
         )
