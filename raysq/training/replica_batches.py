@@ -107,14 +107,10 @@ class ReplicaBatches:
             The batches, their weights of shape (steps, batch), the total weight of each global batch of shape
             (steps,), and the seeds of each step and replica.
         """
+        key, following = (first_step, steps), (first_step + steps, steps)
         prefetched, self._prefetched = self._prefetched, None
-        key = (first_step, steps)
-        if prefetched is not None and prefetched[0] == key:
-            batches = prefetched[1].result()
-        else:
-            batches = self._gather(*key)
+        batches = prefetched[1].result() if prefetched and prefetched[0] == key else self._gather(*key)
         if self.feeds["train"].placed is None:
-            following = (first_step + steps, steps)
             self._prefetched = (following, self._pool.submit(self._gather, *following))
         return batches
 
