@@ -15,6 +15,7 @@ from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training import experiment_files as files
 from raysq.training.run import Run
+from raysq.training.run_files import RunFiles
 from raysq.training.run_config import RunConfig
 from raysq.training.state import TrainState
 
@@ -32,10 +33,12 @@ def write(directory: Path) -> None:
         fingerprint="f",
         seed=3,
         synthetic=True,
-        examples={"lookback": 24},
-        builder={"units": 4, "dropout": 0.125},
-        training={"learning_rate": 0.001},
-        facts={"mean": [1.5, 2.25]},
+        settings={
+            "data": {"lookback": 24},
+            "model": {"units": 4, "dropout": 0.125},
+            "training": {"learning_rate": 0.001},
+        },
+        metadata={"mean": [1.5, 2.25]},
         versions={"raysq": "1"},
     )
     run = Run.create(config, folder=directory, name="run")
@@ -64,7 +67,7 @@ def write(directory: Path) -> None:
 
 def everything(directory: Path, errors: list[str]) -> dict[str, Any]:
     """What each file holds, as far as it can be read; the errors of the others are added."""
-    run = Run(directory / "run", None)  # type: ignore[arg-type]
+    run = RunFiles(directory / "run")
 
     def stored(place: Path) -> Any:
         variables, state = checkpoint.load(place) or ({}, {})

@@ -12,14 +12,14 @@ from raysq.training.run import Run
 class Asked:
     """All that is looked at of a configuration."""
 
-    training: dict
+    settings: dict
 
 
 class Told(Run):
     """A run that has reached these losses; how its files are read is tested elsewhere."""
 
     def __init__(self, losses, *, epochs, steps=10, ended=True):
-        super().__init__(Path("none"), Asked({"epochs": epochs}))
+        super().__init__(Path("none"), Asked({"training": {"epochs": epochs}}))
         self.losses, self.steps, self.ended = losses, steps, ended
 
     def metrics(self, epochs=None):
