@@ -15,8 +15,8 @@ from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training import experiment_files as files
 from raysq.training.run import Run
-from raysq.training.run_files import RunFiles
 from raysq.training.run_config import RunConfig
+from raysq.training.run_files import RunFiles
 from raysq.training.state import TrainState
 
 ASSETS = {"vocabulary.txt": "the\nof\né\n".encode(), "words.json": b'{"words": ["a", "b"], "counts": [2, 1]}'}
