@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from raysq import problems, tasks
+from raysq import tasks
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.problems.capabilities import Backtestable
@@ -82,15 +82,15 @@ def backtest(
     """
     if folds < 1:
         raise UsageError(f"--folds must be at least 1, received {folds}")
-    problem_class = problems.get(tasks.get(task).problem)
-    if not issubclass(problem_class, Backtestable):  # before any data are prepared
-        raise UsageError(
-            f"task {task!r} gives {problem_class.noun}, whose examples have no order in time to backtest on; tasks "
-            f"that have: {', '.join(tasks.names_with(Backtestable))}"
-        )
     config = train.resolve(task, data=data, model=model, seed=seed, settings=settings, fits=False, quiet=quiet)
     problem = config.make_problem()
-    assert isinstance(problem, Backtestable)
+    if not isinstance(problem, Backtestable):
+        able = tasks.names_with(Backtestable)
+        raise UsageError(
+            f"task {task!r} gives {problem.noun}, whose examples have no order in time to backtest on; tasks "
+            "that have: "
+            f"{', '.join(able)}"
+        )
     dataset = Dataset.open(config.data)
     found = []
     planned = problem.folds(dataset, folds)

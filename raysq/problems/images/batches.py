@@ -2,21 +2,21 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from raysq.data.columns import validate_range
 from raysq.data.dataset import Dataset
-from raysq.problems.images.settings import SAME, ImageSettings
+from raysq.problems.images.settings import NOUNS, ImageSettings
 from raysq.problems.splits import split_rows
 
 _BLOCK = 4096  # images read at a time for the mean
 SCALE = np.float32(1 / 255)
 
 
-class Pictures:
+class ImageData:
     """The images of a data set, shared by all splits.
 
     Attributes:
@@ -24,6 +24,7 @@ class Pictures:
         settings: image settings.
         split: rows of each split.
         shape: height, width and channels.
+        classes: names of the classes by index.
         pixels: uint8 pixels on disk; `take(rows)` returns shape (n, height * width * channels).
         labels: class index of each image, int32 of shape (images,).
     """
@@ -31,12 +32,13 @@ class Pictures:
     def __init__(self, dataset: Dataset, settings: ImageSettings):
         self.dataset = dataset
         self.settings = settings
-        self.split = split_rows(dataset, settings.val, settings.val_selection, settings.train_samples, *SAME)
+        self.split = split_rows(dataset, settings.val, settings.val_selection, settings.train_samples, *NOUNS)
         height, width, channels = dataset.manifest.report["shape"]
         self.shape: tuple[int, int, int] = (height, width, channels)
+        self.classes: tuple[str, ...] = tuple(dataset.manifest.report["classes"])
         self.pixels = dataset.matrix("pixels")
         self.labels = dataset.column("label").slice(0, dataset.rows)
-        validate_range(self.labels, 0, max(1, len(dataset.manifest.report["classes"])), "class number")
+        validate_range(self.labels, 0, max(1, len(self.classes)), "class number")
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -51,8 +53,7 @@ class Pictures:
     @property
     def priors(self) -> tuple[float, ...]:
         """The share of each class among the training images."""
-        classes = len(self.dataset.manifest.report["classes"])
-        counts = np.bincount(self.labels[self.split.train], minlength=classes)
+        counts = np.bincount(self.labels[self.split.train], minlength=len(self.classes))
         return tuple((counts / counts.sum()).tolist())
 
     def mean(self) -> np.ndarray:
@@ -71,33 +72,22 @@ class Pictures:
         return {name: int(np.isin(keys.take(getattr(self.split, name)), train).sum()) for name in ("val", "test")}
 
 
-@lru_cache(maxsize=1)
-def pictures(dataset: Dataset, settings: ImageSettings) -> Pictures:
-    """Return the images of a data set. The latest are cached, since metadata, input spec and splits need them in turn.
-
-    Args:
-        dataset: prepared images.
-        settings: image settings.
-    """
-    return Pictures(dataset, settings)
-
-
 @dataclass(frozen=True)
-class Images:
+class ImageBatches:
     """Batch source of the images of one split.
 
     Attributes:
-        pictures: images of all splits.
+        data: images of all splits.
         name: name of the split.
     """
 
-    pictures: Pictures
+    data: ImageData
     name: str
 
     @property
     def rows(self) -> np.ndarray:
         """The data set's row of each example, ascending."""
-        rows: np.ndarray = getattr(self.pictures.split, self.name)
+        rows: np.ndarray = getattr(self.data.split, self.name)
         return rows
 
     def __len__(self) -> int:
@@ -106,21 +96,21 @@ class Images:
     @property
     def nbytes(self) -> int:
         """Bytes that `arrays` takes on the device."""
-        return self.pictures.nbytes + self.rows.nbytes
+        return self.data.nbytes + self.rows.nbytes
 
     @property
     def batch_bytes(self) -> int:
         """Bytes of x and y of one example: a float32 image, and its label or the image again."""
-        pixels = 4 * int(np.prod(self.pictures.shape))
-        return 2 * pixels if self.pictures.settings.target == "image" else pixels + 4
+        pixels = 4 * int(np.prod(self.data.shape))
+        return 2 * pixels if self.data.settings.target == "image" else pixels + 4
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the pixels and labels of all images, shared by all splits, and the rows of this split."""
-        return {**self.pictures.arrays, "rows": self.rows}
+        return {**self.data.arrays, "rows": self.rows}
 
     def mapped(self) -> dict[str, Any]:
         """Return the same arrays with the pixels on disk."""
-        return {"pixels": self.pictures.pixels, "labels": self.pictures.labels, "rows": self.rows}
+        return {"pixels": self.data.pixels, "labels": self.data.labels, "rows": self.rows}
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         """Build a batch.
@@ -135,8 +125,8 @@ class Images:
             class indices, int32 of shape (n, 1), or is x if the image is the target.
         """
         rows = take(arrays["rows"], indices)
-        x = scaled(take(arrays["pixels"], rows), self.pictures.shape)
-        if self.pictures.settings.target == "image":
+        x = scaled(take(arrays["pixels"], rows), self.data.shape)
+        if self.data.settings.target == "image":
             return x, x
         return x, take(arrays["labels"], rows)[:, None]
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 
 import keras
 
-from raysq import layers as quick
 from raysq.errors import UsageError
+from raysq.layers import Constant
 from raysq.problems.base import InputSpec
 
 Flip = Literal["none", "horizontal", "vertical", "both"]
@@ -20,9 +20,9 @@ def baseline(inputs: InputSpec) -> keras.Model:
     """Predict the class priors or the mean of the training images for every input. There is nothing to train."""
     x = keras.Input(inputs.shape)
     if inputs.extra["target"] == "image":
-        mean = quick.Constant(inputs.extra["mean"]().reshape(-1).tolist())(x)
+        mean = Constant(inputs.extra["mean"]().reshape(-1).tolist())(x)
         return keras.Model(x, keras.layers.Reshape(inputs.shape)(mean), name="baseline")
-    return keras.Model(x, quick.Constant([float(share) for share in inputs.extra["priors"]])(x), name="baseline")
+    return keras.Model(x, Constant([float(share) for share in inputs.extra["priors"]])(x), name="baseline")
 
 
 def mlp(
@@ -49,11 +49,11 @@ def mlp(
     """
     _at_least(1, units=units, layers=layers)
     x = keras.Input(inputs.shape)
-    seen = keras.layers.Flatten()(_varied(x, flip, shift))
+    hidden = keras.layers.Flatten()(_augmented(x, flip, shift))
     for number in range(1, layers + 1):
-        seen = keras.layers.Dense(units, activation="relu", name=f"dense_{number}")(seen)
-        seen = _dropped(seen, dropout)
-    return keras.Model(x, _classes(inputs)(seen), name="mlp")
+        hidden = keras.layers.Dense(units, activation="relu", name=f"dense_{number}")(hidden)
+        hidden = _dropout(hidden, dropout)
+    return keras.Model(x, _classes(inputs)(hidden), name="mlp")
 
 
 def cnn(
@@ -94,21 +94,21 @@ def cnn(
     _at_least(
         1, filters=filters, kernel_size=kernel_size, convolutions=convolutions, blocks=blocks, pool=pool, units=units
     )
-    _fits(inputs, kernel_size, convolutions, blocks, pool, padding)
+    _check_size(inputs, kernel_size, convolutions, blocks, pool, padding)
     x = keras.Input(inputs.shape)
-    seen = _varied(x, flip, shift)
+    hidden = _augmented(x, flip, shift)
     for block in range(1, blocks + 1):
         for number in range(1, convolutions + 1):
             name = f"conv_{block}_{number}"
             width = filters * 2 ** (block - 1)
-            seen = keras.layers.Conv2D(width, kernel_size, padding=padding, activation="relu", name=name)(seen)
+            hidden = keras.layers.Conv2D(width, kernel_size, padding=padding, activation="relu", name=name)(hidden)
             if normalize:
-                seen = keras.layers.BatchNormalization(name=f"normal_{block}_{number}")(seen)
+                hidden = keras.layers.BatchNormalization(name=f"normal_{block}_{number}")(hidden)
         if pool > 1:
-            seen = keras.layers.MaxPooling2D(pool, name=f"pool_{block}")(seen)
-    seen = _dropped(keras.layers.Flatten()(seen), dropout)
-    seen = _dropped(keras.layers.Dense(units, activation="relu", name="dense")(seen), dropout)
-    return keras.Model(x, _classes(inputs)(seen), name="cnn")
+            hidden = keras.layers.MaxPooling2D(pool, name=f"pool_{block}")(hidden)
+    hidden = _dropout(keras.layers.Flatten()(hidden), dropout)
+    hidden = _dropout(keras.layers.Dense(units, activation="relu", name="dense")(hidden), dropout)
+    return keras.Model(x, _classes(inputs)(hidden), name="cnn")
 
 
 def autoencoder(
@@ -135,14 +135,14 @@ def autoencoder(
     _at_least(0, units=units)
     pixels = inputs.shape[0] * inputs.shape[1] * inputs.shape[2]
     x = keras.Input(inputs.shape)
-    seen = keras.layers.Flatten()(x)
+    hidden = keras.layers.Flatten()(x)
     if units:
-        seen = keras.layers.Dense(units, activation="relu", name="encoder")(seen)
-    seen = keras.layers.Dense(code, activation=activation, name="code")(seen)
+        hidden = keras.layers.Dense(units, activation="relu", name="encoder")(hidden)
+    hidden = keras.layers.Dense(code, activation=activation, name="code")(hidden)
     if units:
-        seen = keras.layers.Dense(units, activation="relu", name="decoder")(seen)
-    seen = keras.layers.Dense(pixels, activation="sigmoid", dtype="float32", name="pixels")(seen)
-    return keras.Model(x, keras.layers.Reshape(inputs.shape, dtype="float32")(seen), name="autoencoder")
+        hidden = keras.layers.Dense(units, activation="relu", name="decoder")(hidden)
+    hidden = keras.layers.Dense(pixels, activation="sigmoid", dtype="float32", name="pixels")(hidden)
+    return keras.Model(x, keras.layers.Reshape(inputs.shape, dtype="float32")(hidden), name="autoencoder")
 
 
 def _classes(inputs: InputSpec) -> keras.layers.Layer:
@@ -153,24 +153,24 @@ def _classes(inputs: InputSpec) -> keras.layers.Layer:
     return keras.layers.Dense(inputs.outputs, activation="softmax", dtype="float32", name="classes")
 
 
-def _varied(seen: Any, flip: Flip, shift: float) -> Any:
+def _augmented(hidden: Any, flip: Flip, shift: float) -> Any:
     """Flip and shift images at random in training."""
     if not 0 <= shift < 1:
         raise UsageError(f"setting shift must be at least 0 and below 1, received {shift}")
     if flip != "none":
-        seen = keras.layers.RandomFlip({"both": "horizontal_and_vertical"}.get(flip, flip))(seen)
+        hidden = keras.layers.RandomFlip({"both": "horizontal_and_vertical"}.get(flip, flip))(hidden)
     if shift:
-        seen = keras.layers.RandomTranslation(shift, shift, fill_mode="nearest")(seen)
-    return seen
+        hidden = keras.layers.RandomTranslation(shift, shift, fill_mode="nearest")(hidden)
+    return hidden
 
 
-def _dropped(seen: Any, rate: float) -> Any:
+def _dropout(hidden: Any, rate: float) -> Any:
     if not 0 <= rate < 1:
         raise UsageError(f"setting dropout must be at least 0 and below 1, received {rate}")
-    return keras.layers.Dropout(rate)(seen) if rate else seen
+    return keras.layers.Dropout(rate)(hidden) if rate else hidden
 
 
-def _fits(inputs: InputSpec, kernel_size: int, convolutions: int, blocks: int, pool: int, padding: str) -> None:
+def _check_size(inputs: InputSpec, kernel_size: int, convolutions: int, blocks: int, pool: int, padding: str) -> None:
     """Raise UsageError if images are too small for a model's convolutions and pooling."""
     for name, side in zip(("height", "width"), inputs.shape, strict=False):
         left = side

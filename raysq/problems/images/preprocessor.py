@@ -171,14 +171,10 @@ class ImagePredictionPreprocessor(_Pixels):
     """
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> "ImagePredictionPreprocessor":
-        """Return the preprocessor that reads files as an `ImagePreprocessor` with these settings does.
-
-        Args:
-            settings: settings in the manifest of the run's data set.
-        """
-        names = ("size", "color", "fit", "background", "label", "max_pixel", *CsvFormat().csv_settings())
-        return cls(**{name: settings[name] for name in names if name in settings}, damaged="drop")
+    def of(cls, preprocessor: ImagePreprocessor) -> "ImagePredictionPreprocessor":
+        """Return the preprocessor that reads files as another one does."""
+        values = {field.name: getattr(preprocessor, field.name) for field in dataclasses.fields(cls)}
+        return cls(**{**values, "damaged": "drop"})
 
     def infer(self, files: list[Path]) -> "tuple[ImagePredictionPreprocessor, list[str]]":
         """Return the preprocessor itself, since the run determines all settings, and messages about files not read.
@@ -193,7 +189,7 @@ class ImagePredictionPreprocessor(_Pixels):
         validation.validate_images(stats)
 
     def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
-        """Return `images`, `resized`, `frames`, `ignored`, `damaged` and `brightest`; see `validation.seen`."""
+        """Return `images`, `resized`, `frames`, `damaged` and `brightest`; see `validation.seen`."""
         return validation.seen(stats)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:

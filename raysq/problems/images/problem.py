@@ -11,118 +11,30 @@ from raysq.data.dataset import Dataset
 from raysq.problems import classification_metrics
 from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
-from raysq.problems.classes import single_class_messages, single_classes
+from raysq.problems.classes import single_class_messages
+from raysq.problems.classification_report import classification_report, report_tables
 from raysq.problems.images import options
-from raysq.problems.images.batches import pictures
-from raysq.problems.images.evaluation import details, show
-from raysq.problems.images.predict import predict, rows
+from raysq.problems.images.batches import ImageBatches, ImageData
+from raysq.problems.images.metadata import ImagesMetadata
+from raysq.problems.images.predict import array_rows, predict
 from raysq.problems.images.preprocessor import ImagePredictionPreprocessor, ImagePreprocessor
-from raysq.problems.images.report import report
+from raysq.problems.images.reconstruction import error_table, reconstruction_errors
+from raysq.problems.images.report import classifier_sections, reconstruction_sections
 from raysq.problems.images.sample import sample
 from raysq.problems.images.settings import ImageSettings
-from raysq.problems.splits import has_own_validation, validation_messages
+from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 
 _BUILDERS = "raysq.problems.images.models:"
 _NAMED = 12  # most classes that a message names
 
 
-def facts(dataset: Dataset, settings: ImageSettings) -> dict[str, Any]:
-    """Return the metadata of a run.
-
-    Args:
-        dataset: prepared images.
-        settings: image settings of the run.
-
-    Returns:
-        JSON-ready `classes`, `priors` (share of each class among the training images), `own_validation` (number of
-        images in the source's validation part), `shape` (height, width, channels), `preprocessor` (settings of the
-        preprocessor), `unit` (None), `examples` (number of train, validation and test images), `shared` (number of
-        validation and test images that are also training images), and `single` (splits with a single class).
-    """
-    found = pictures(dataset, settings)
-    return {
-        "classes": list(dataset.manifest.report["classes"]),
-        "priors": list(found.priors),
-        "own_validation": has_own_validation(dataset),
-        "shape": list(found.shape),
-        "preprocessor": dataset.manifest.preparation["settings"],
-        "unit": None,
-        "examples": [len(found.split.train), len(found.split.val), len(found.split.test)],
-        "shared": found.shared,
-        "single": single_classes(found.labels, found.split, dataset.manifest.report["classes"]),
-    }
-
-
-def objective(facts: Mapping[str, Any], settings: ImageSettings) -> Objective:
-    """Return the objective.
-
-    The loss is cross-entropy or mean squared error, of class probabilities or of pixels. The metric is accuracy for
-    labels and mean squared error for images.
-
-    Args:
-        facts: metadata of the run; not used.
-        settings: image settings of the run.
-    """
-    if settings.target == "image":
-        loss = "mean_squared_error" if settings.loss == "mse" else "binary_crossentropy"
-        return Objective(loss, {"mse": classification_metrics.image_error})
-    classes: Any = classification_metrics.squared_error if settings.loss == "mse" else "sparse_categorical_crossentropy"
-    return Objective(classes, {"accuracy": classification_metrics.accuracy})
-
-
-def references(facts: Mapping[str, Any], settings: ImageSettings) -> dict[str, dict[str, Any]]:
-    """Return the only baseline, which predicts the class priors or the mean of the training images."""
-    return {"baseline": {}}
-
-
-def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return an empty dict: accuracy has no unit, and pixels are always from 0 to 1."""
-    return {}
-
-
-def remarks(facts: Mapping[str, Any], settings: ImageSettings) -> list[str]:
-    """Return messages about the input, the target and the splits of a run.
-
-    Args:
-        facts: metadata of the run.
-        settings: image settings of the run.
-    """
-    classes = facts["classes"]
-    height, width, channels = facts["shape"]
-    train, val, test = facts["examples"]
-    lines = [
-        f"sees images of {width} x {height} pixels, {'gray' if channels == 1 else 'red, green and blue'}: {train:,} to "
-        f"train on, {val:,} to validate, {test:,} to test"
-    ]
-    lines += validation_messages(facts["own_validation"], "image")
-    if settings.target == "image":
-        lines.append("gives each image again; the labels are not used")
-    else:
-        named = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
-        lines.append(f"tells {len(classes)} classes apart{named}")
-        absent = [name for name, share in zip(classes, facts["priors"], strict=True) if not share]
-        if absent:
-            more = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
-            lines.append(f"has no training image of {', '.join(absent[:_NAMED])}{more}: it cannot learn what these are")
-        lines += single_class_messages(facts)
-    for split, words in (("val", "validation"), ("test", "test")):
-        if facts["shared"][split]:
-            lines.append(f"{facts['shared'][split]:,} {words} images are also among those to train on, pixel for pixel")
-    return lines
-
-
-def raw_reading(facts: Mapping[str, Any]) -> ImagePredictionPreprocessor:
-    """Return the preprocessor that reads raw images for predictions with the settings of the run's data set."""
-    return ImagePredictionPreprocessor.of(facts["preprocessor"])
-
-
-class Images(Problem[ImageSettings, dict[str, Any]]):
+class Images(Problem[ImageSettings, ImagesMetadata]):
     """Image classification, and autoencoders that reconstruct images."""
 
     name = "images"
     noun = "a model of images"
     Settings = ImageSettings
-    Metadata = dict
+    Metadata = ImagesMetadata
     Preprocessor = ImagePreprocessor
     models: ClassVar[Mapping[str, ModelSpec]] = {
         "baseline": ModelSpec(_BUILDERS + "baseline", xla=False),
@@ -135,48 +47,107 @@ class Images(Problem[ImageSettings, dict[str, Any]]):
 
     @classmethod
     def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        return ImageSettings.resolve(values, dataset)
+        """Return the settings with `val` as text, also if it was given as a number."""
+        return with_val_text(values)
 
     @classmethod
-    def make_metadata(cls, dataset: Dataset, settings: ImageSettings) -> dict[str, Any]:
-        return facts(dataset, settings)
+    def make_metadata(cls, dataset: Dataset, settings: ImageSettings) -> ImagesMetadata:
+        """Return the metadata of prepared images."""
+        return ImagesMetadata.of(dataset.derived(ImageData, settings))
 
     @classmethod
     def write_sample(cls, directory: Path, spec: str) -> Path:
+        """Write an npz file of drawn shapes."""
         return sample(directory, spec)
 
+    def data(self, dataset: Dataset) -> ImageData:
+        """Return the images of a data set."""
+        return dataset.derived(ImageData, self.settings)
+
     def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
-        return self.settings.open(dataset)
+        """Return the batch source of each split."""
+        return {name: ImageBatches(self.data(dataset), name) for name in SPLITS}
 
     def input_spec(self, dataset: Dataset) -> InputSpec:
-        return self.settings.inputs(dataset)
+        """Return the input spec for model builders.
+
+        x is float32 from 0 to 1, of shape (height, width, channels). `outputs` is the number of classes for either
+        target. `extra` has "classes" (names), "target", "priors" (share of each class among the training images), and
+        "mean", a function that returns the mean of the training images, float32 of the shape of x.
+        """
+        data = self.data(dataset)
+        target = self.settings.target
+        return InputSpec(
+            shape=data.shape,
+            outputs=len(data.classes),
+            output_shape=data.shape if target == "image" else (len(data.classes),),
+            extra={"classes": data.classes, "target": target, "priors": data.priors, "mean": data.mean},
+        )
 
     def objective(self) -> Objective:
-        return objective(self.metadata, self.settings)
-
-    def baselines(self) -> dict[str, Mapping[str, Any]]:
-        return {**references(self.metadata, self.settings)}
-
-    def denormalize_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        return scale(self.metadata, metrics)
+        """Return cross-entropy or mean squared error with accuracy, or of pixels with mean squared error."""
+        mse = self.settings.loss == "mse"
+        if self.settings.target == "image":
+            loss = "mean_squared_error" if mse else "binary_crossentropy"
+            return Objective(loss, {"mse": classification_metrics.image_error})
+        return Objective(
+            classification_metrics.squared_error if mse else "sparse_categorical_crossentropy",
+            {"accuracy": classification_metrics.accuracy},
+        )
 
     def describe(self) -> list[str]:
-        return remarks(self.metadata, self.settings)
+        """Return messages about the input, the target and the splits of a run."""
+        metadata = self.metadata
+        classes = metadata.classes
+        height, width, channels = metadata.shape
+        train, val, test = metadata.examples
+        lines = [
+            f"sees images of {width} x {height} pixels, {'gray' if channels == 1 else 'red, green and blue'}: "
+            f"{train:,} to train on, {val:,} to validate, {test:,} to test",
+            *validation_messages(metadata.own_validation, "image"),
+        ]
+        if self.settings.target == "image":
+            lines.append("gives each image again; the labels are not used")
+        else:
+            names = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
+            lines.append(f"tells {len(classes)} classes apart{names}")
+            absent = [name for name, share in zip(classes, metadata.priors, strict=True) if not share]
+            if absent:
+                others = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
+                lines.append(
+                    f"has no training image of {', '.join(absent[:_NAMED])}{others}: it cannot learn what these are"
+                )
+            lines += single_class_messages(metadata.single)
+        for split, noun in (("val", "validation"), ("test", "test")):
+            if metadata.shared[split]:
+                lines.append(
+                    f"{metadata.shared[split]:,} {noun} images are also among those to train on, pixel for pixel"
+                )
+        return lines
 
-    def prediction_preprocessor(self) -> Any:
-        return raw_reading(self.metadata)
+    def prediction_preprocessor(self) -> ImagePredictionPreprocessor:
+        """Return the preprocessor that reads images without labels, with the settings of the run's data set."""
+        return ImagePredictionPreprocessor.of(self.preprocessor)
 
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
-        return predict(self.metadata, self.settings, model, rows, assets=self.assets)
+        """Return the class probabilities of each image, or the reconstruction error of an autoencoder."""
+        return predict(self, model, rows)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
-        return report(dataset, self.metadata, self.settings, model.predict, activations=model.activations)
+        """Return the report's sections on a classifier or an autoencoder."""
+        sections = classifier_sections if self.settings.target == "label" else reconstruction_sections
+        return sections(self.data(dataset), model)
 
     def array_rows(self, array: Any) -> pa.Table:
-        return rows(self.metadata, array)
+        """Return the table of images given as an array in Python."""
+        return array_rows(array, self.prediction_preprocessor().form)
 
     def evaluation_details(self, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
-        return details(self.metadata, self.settings, y, prediction)
+        """Return a classification report, or the errors of an autoencoder."""
+        if self.settings.target == "image":
+            return reconstruction_errors(y, prediction)
+        return classification_report(y, prediction, self.metadata.classes, self.metadata.priors)
 
     def evaluation_tables(self, details: Mapping[str, Any], split: str) -> list[Table | Text]:
-        return show(details, split)
+        """Return these figures as tables and texts."""
+        return report_tables(details, split) if "confusion" in details else [error_table(details, split)]

@@ -1,26 +1,18 @@
 """Report sections of image models: sample inputs, confusion, confidence, mistakes, activations, reconstructions."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
 import numpy as np
 
-from raysq.data.dataset import Dataset
-from raysq.errors import UsageError
+from raysq.problems.base import ReportModel
 from raysq.problems.charts import Bars, Figure, Figures, Histogram, Item, Mark, Picture, Pictures, Section, digits3
 from raysq.problems.class_predictions import ClassPredictions, confidence_section, confusion_section
 from raysq.problems.classification_report import predicted_classes, probabilities
 from raysq.problems.fixed_batches import example_batches
-from raysq.problems.images.batches import Images
+from raysq.problems.images.batches import ImageBatches, ImageData
 from raysq.problems.images.contact_sheet import GAP, channels_sheet, sheet, shrunk, vector_sheet
 from raysq.problems.images.predict import BATCH
-from raysq.problems.images.settings import ImageSettings
-
-Predict = Callable[[np.ndarray], np.ndarray]
-Activations = Callable[[np.ndarray], dict[str, np.ndarray]]
 
 SAMPLED = 10_000  # most images behind the figures of a classifier
-_AGAIN = 1_000  # most images behind the figures of an autoencoder
+_RECONSTRUCTED = 1_000  # most images behind the figures of an autoencoder
 _MISTAKES = 24
 _CLASSES, _EACH = 20, 12  # most classes to show, and most images of each
 _TILE = 96  # largest side of a picture in pixels
@@ -29,155 +21,151 @@ _SHOWN = 10  # reconstructions to show
 _CHANNELS, _COLUMNS = 64, 16  # most channels to show of a layer, and most in a row
 
 
-def report(
-    dataset: Dataset,
-    facts: Mapping[str, Any],
-    settings: ImageSettings,
-    predict: Predict,
-    *,
-    embedding: Callable[[], np.ndarray | None] | None = None,
-    activations: Activations | None = None,
-    week: str | None = None,
-) -> list[Section]:
-    """Return the report's sections on a run with images.
-
-    Args:
-        dataset: the data set of the run.
-        facts: metadata of the run.
-        settings: image settings of the run.
-        predict: function that applies the model to x as `gather` returns it. It returns probabilities of shape
-            `(n, classes)`, or images.
-        embedding: not used.
-        activations: function from x to the output of each layer by name; empty for models that are not a graph of
-            layers.
-        week: must be None; only forecasts have weeks.
-
-    Raises:
-        UsageError: `week` is given.
-    """
-    if week is not None:
-        raise UsageError("--week is for forecasts; images have no time")
-    splits = settings.open(dataset)
-    split = "test" if len(splits["test"]) else "val"
-    examples = splits[split]
-    most = SAMPLED if settings.target == "label" else _AGAIN
-    indices = np.linspace(0, len(examples) - 1, min(most, len(examples))).astype(np.int64)
-    whole = "all" if len(indices) == len(examples) else f"{len(indices):,} evenly spaced of the"
-    where = f"On {whole} {len(examples):,} images of the {split} split."
-    classes = facts["classes"]
-    samples = _samples_section(splits["train"], classes)
-    if settings.target == "image":
-        return [samples, *_again_sections(examples, indices, predict, activations, where, split)]
-    found = _answers(examples, indices, predict)
+def classifier_sections(data: ImageData, model: ReportModel) -> list[Section]:
+    """Return the report's sections on a classifier."""
+    batches, indices, where = _examples(data, SAMPLED)
+    predictions = _predictions(batches, indices, model)
     sections = [
-        samples,
-        confusion_section(found, classes, where, facts.get("priors")),
-        confidence_section(found, where, "images"),
-        _mistakes_section(dataset, examples, found, classes, split),
-        _layers_section(dataset, examples, predict, activations, classes, split),
+        _samples_section(data),
+        confusion_section(predictions, data.classes, where, data.priors),
+        confidence_section(predictions, where, "images"),
+        _mistakes_section(batches, predictions),
+        _layers_section(batches, model),
     ]
     return [section for section in sections if section is not None]
 
 
-def _answers(examples: Images, indices: np.ndarray, predict: Predict) -> ClassPredictions:
-    truth, taken, confidence = [], [], []
-    for x, y, count in example_batches(examples, indices, BATCH):
-        prediction = np.asarray(predict(x))[:count]
-        own = predicted_classes(prediction)
+def reconstruction_sections(data: ImageData, model: ReportModel) -> list[Section]:
+    """Return the report's sections on an autoencoder: images with codes and reconstructions, and the errors."""
+    batches, indices, where = _examples(data, _RECONSTRUCTED)
+    batch_errors: list[np.ndarray] = []
+    mean_image = data.mean()
+    mean_image_error = 0.0
+    for x, _, count in example_batches(batches, indices, BATCH):
+        output = np.asarray(model.predict(x))[:count]
+        batch_errors.append(((x[:count] - output) ** 2).reshape(count, -1).mean(1))
+        mean_image_error += float(((x[:count] - mean_image) ** 2).reshape(count, -1).mean(1).sum())
+    errors = np.concatenate(batch_errors)
+    mean_image_error /= len(indices)
+    first = indices[np.linspace(0, len(indices) - 1, min(_SHOWN, len(indices))).astype(np.int64)]
+    worst = indices[np.argsort(-errors, kind="stable")[:_SHOWN]]
+    high = float(np.quantile(errors, 0.995))
+    counts, edges = np.histogram(np.minimum(errors, high), 30, (0.0, max(high, 1e-9)))
+    mean = float(errors.mean())
+    error_items: list[Item] = [
+        Figures(
+            [
+                Figure(
+                    "Mean squared error",
+                    digits3(mean),
+                    f"of pixels from 0 to 1; the mean image: {digits3(mean_image_error)}",
+                ),
+                Figure("Of the variance", f"{100 * (1 - mean / mean_image_error):.1f} %", "is in what is given again"),
+            ]
+        ),
+        Histogram("Errors of the images", edges, counts, "mean squared error", [Mark(mean, "mean")], "images"),
+    ]
+    return [
+        _samples_section(data),
+        Section("Images, codes and reconstructions", _reconstructions(batches, first, model), where),
+        Section("How well images are given again", error_items, where),
+        Section(
+            "Worst reconstructions",
+            _reconstructions(batches, worst, model),
+            f"The {len(worst)} images of the {batches.name} split, of those above, with the largest error.",
+        ),
+    ]
+
+
+def _examples(data: ImageData, most: int) -> tuple[ImageBatches, np.ndarray, str]:
+    """Return the test split, or else the validation split; evenly spaced examples of it; a sentence on these."""
+    batches = ImageBatches(data, "test" if len(data.split.test) else "val")
+    indices = np.linspace(0, len(batches) - 1, min(most, len(batches))).astype(np.int64)
+    share = "all" if len(indices) == len(batches) else f"{len(indices):,} evenly spaced of the"
+    return batches, indices, f"On {share} {len(batches):,} images of the {batches.name} split."
+
+
+def _predictions(batches: ImageBatches, indices: np.ndarray, model: ReportModel) -> ClassPredictions:
+    truth, predicted, confidence = [], [], []
+    for x, y, count in example_batches(batches, indices, BATCH):
+        output = np.asarray(model.predict(x))[:count]
+        classes = predicted_classes(output)
         truth.append(y.reshape(-1)[:count].astype(np.int64))
-        taken.append(own)
-        confidence.append(probabilities(prediction)[np.arange(count), own])
+        predicted.append(classes)
+        confidence.append(probabilities(output)[np.arange(count), classes])
     return ClassPredictions(
-        examples.rows[indices], np.concatenate(truth), np.concatenate(taken), np.concatenate(confidence)
+        batches.rows[indices], np.concatenate(truth), np.concatenate(predicted), np.concatenate(confidence)
     )
 
 
-def _samples_section(examples: Images, classes: Sequence[str]) -> Section:
+def _samples_section(data: ImageData) -> Section:
     """Return the section of sample training images, a strip for each class."""
-    labels = examples.pictures.labels[examples.rows]
+    classes, rows = data.classes, data.split.train
+    labels = data.labels[rows]
     counts = np.bincount(labels, minlength=len(classes))
     each = max(3, min(_EACH, 160 // max(1, min(len(classes), _CLASSES))))
-    if examples.pictures.shape[2] == 3:
+    if data.shape[2] == 3:
         each = min(each, 8)  # color images take more bytes of the page
-    shown = []
+    strips = []
     for number in np.flatnonzero(counts)[:_CLASSES].tolist():
-        places = np.flatnonzero(labels == number)
-        some = places[np.linspace(0, len(places) - 1, min(each, len(places))).astype(np.int64)]
-        tiles = shrunk(_pixels(examples, examples.rows[some]), _TILE)
+        members = np.flatnonzero(labels == number)
+        samples = members[np.linspace(0, len(members) - 1, min(each, len(members))).astype(np.int64)]
+        tiles = shrunk(_pixels(data, rows[samples]), _TILE)
         strip = sheet(list(tiles), len(tiles))
-        says = f"{len(tiles)} training images of class {classes[number]}"
+        alt = f"{len(tiles)} training images of class {classes[number]}"
         caption = f"{classes[number]} \u00b7 {counts[number]:,}"
-        shown.append(Picture(strip, caption, says, _width(tiles.shape[2], len(tiles), _ROW // 2 - 20)))
-    more = f" The first {_CLASSES} of {len(classes):,} classes." if len(classes) > _CLASSES else ""
-    return Section(
-        "Sample inputs", [Pictures("", shown)], f"Training images of each class, and how many there are.{more}"
-    )
+        strips.append(Picture(strip, caption, alt, _width(tiles.shape[2], len(tiles), _ROW // 2 - 20)))
+    first = f" The first {_CLASSES} of {len(classes):,} classes." if len(classes) > _CLASSES else ""
+    note = f"Training images of each class, and how many there are.{first}"
+    return Section("Sample inputs", [Pictures("", strips)], note)
 
 
-def _mistakes_section(
-    dataset: Dataset, examples: Images, found: ClassPredictions, classes: Sequence[str], split: str
-) -> Section | None:
-    wrong = np.flatnonzero(~found.right)
+def _mistakes_section(batches: ImageBatches, predictions: ClassPredictions) -> Section | None:
+    wrong = np.flatnonzero(~predictions.right)
     if not len(wrong):
         return None
-    worst = wrong[np.argsort(-found.confidence[wrong], kind="stable")][:_MISTAKES]
-    tiles = shrunk(_pixels(examples, found.rows[worst]), _TILE)
-    names = _ids(dataset, found.rows[worst])
-    shown = []
-    for tile, name, place in zip(tiles, names, worst.tolist(), strict=True):
-        true, taken = classes[found.truth[place]], classes[found.predicted[place]]
-        sure = f"{100 * found.confidence[place]:.1f}\u202f%"
-        says = f"{name}: {true}, taken for {taken} ({sure})"
-        shown.append(Picture(tile, f"{true} \u2192 {taken}, {sure}", says, max(72, min(_TILE, tile.shape[1]))))
+    data = batches.data
+    worst = wrong[np.argsort(-predictions.confidence[wrong], kind="stable")][:_MISTAKES]
+    rows = predictions.rows[worst]
+    pictures = []
+    for tile, name, index in zip(shrunk(_pixels(data, rows), _TILE), _ids(data, rows), worst.tolist(), strict=True):
+        true, predicted = data.classes[predictions.truth[index]], data.classes[predictions.predicted[index]]
+        confidence = f"{100 * predictions.confidence[index]:.1f}\u202f%"
+        alt = f"{name}: {true}, taken for {predicted} ({confidence})"
+        width = max(72, min(_TILE, tile.shape[1]))
+        pictures.append(Picture(tile, f"{true} \u2192 {predicted}, {confidence}", alt, width))
     note = (
-        f"The {len(worst)} of {len(wrong):,} mistakes on the {split} split in which the model is surest: what it is, "
-        "and what it is taken for."
+        f"The {len(worst)} of {len(wrong):,} mistakes on the {batches.name} split in which the model is surest: what "
+        "it is, and what it is taken for."
     )
-    return Section("Most confident mistakes", [Pictures("", shown)], note)
+    return Section("Most confident mistakes", [Pictures("", pictures)], note)
 
 
-def _layers_section(
-    dataset: Dataset,
-    examples: Images,
-    predict: Predict,
-    activations: Activations | None,
-    classes: Sequence[str],
-    split: str,
-) -> Section | None:
+def _layers_section(batches: ImageBatches, model: ReportModel) -> Section | None:
     """Return the section with the activations of each layer for one image."""
-    if activations is None:
-        return None
-    x, y, _ = next(example_batches(examples, np.zeros(1, np.int64), BATCH))
-    layers = activations(x[:1])
+    data = batches.data
+    x, y, _ = next(example_batches(batches, np.zeros(1, np.int64), BATCH))
+    layers = model.activations(x[:1])
     if not layers:
         return None
-    probability = probabilities(np.asarray(predict(x))[:1])[0]
-    row = examples.rows[:1]
-    (image,) = shrunk(_pixels(examples, row), _TILE)
-    own = Picture(image, "the image", f"{_ids(dataset, row)[0]}, a {classes[int(y[0, 0])]}", 112)
-    items: list[Item] = [Pictures("", [own])]
-    before: np.ndarray | None = x[0]
-    for name, values in layers.items():
-        one = np.asarray(values[0], np.float32)
-        if before is not None and one.size == before.size and np.array_equal(one.ravel(), before.ravel()):
+    probability = probabilities(np.asarray(model.predict(x))[:1])[0]
+    row = batches.rows[:1]
+    (image,) = shrunk(_pixels(data, row), _TILE)
+    name = f"{_ids(data, row)[0]}, a {data.classes[int(y[0, 0])]}"
+    items: list[Item] = [Pictures("", [Picture(image, "the image", name, 112)])]
+    previous: np.ndarray = x[0]
+    for layer, outputs in layers.items():
+        output = np.asarray(outputs[0], np.float32)
+        if output.size == previous.size and np.array_equal(output.ravel(), previous.ravel()):
             continue  # Flatten, or Dropout, which is the identity in inference
-        if not (one.shape == probability.shape and np.allclose(one, probability, atol=1e-6)):
-            items.append(_layer(name, one))
-        before = one
+        if not (output.shape == probability.shape and np.allclose(output, probability, atol=1e-6)):
+            items.append(_layer(layer, output))
+        previous = output
     top = np.argsort(-probability, kind="stable")[:10]
-    items.append(
-        Bars(
-            "What the model says",
-            [classes[place] for place in top.tolist()],
-            probability[top],
-            "class",
-            "probability",
-            "probability",
-        )
-    )
-    name = f"{_ids(dataset, row)[0]}, a {classes[int(y[0, 0])]}"
+    names = [data.classes[number] for number in top.tolist()]
+    items.append(Bars("What the model says", names, probability[top], "class", "probability", "probability"))
     note = (
-        f"What each layer makes of the first image of the {split} split: {name}. "
+        f"What each layer makes of the first image of the {batches.name} split: {name}. "
         "A square is a channel of a convolution, a cell a unit of a dense layer; the brighter, the stronger."
     )
     return Section("What the layers see", items, note)
@@ -203,92 +191,44 @@ def _layer(name: str, values: np.ndarray) -> Pictures:
     return Pictures(title, [Picture(drawn, caption, f"Activations of layer {title}", width, colored=True)])
 
 
-def _again_sections(
-    examples: Images,
-    indices: np.ndarray,
-    predict: Predict,
-    activations: Activations | None,
-    where: str,
-    split: str,
-) -> list[Section]:
-    """Return the sections of an autoencoder: images with codes and reconstructions, errors, worst reconstructions."""
-    errors: list[np.ndarray] = []
-    mean = examples.pictures.mean()
-    base = 0.0
-    for x, _, count in example_batches(examples, indices, BATCH):
-        again = np.asarray(predict(x))[:count]
-        errors.append(((x[:count] - again) ** 2).reshape(count, -1).mean(1))
-        base += float(((x[:count] - mean) ** 2).reshape(count, -1).mean(1).sum())
-    own = np.concatenate(errors)
-    base /= len(indices)
-    first = indices[np.linspace(0, len(indices) - 1, min(_SHOWN, len(indices))).astype(np.int64)]
-    worst = indices[np.argsort(-own, kind="stable")[:_SHOWN]]
-    high = float(np.quantile(own, 0.995))
-    counts, edges = np.histogram(np.minimum(own, high), 30, (0.0, max(high, 1e-9)))
-    items: list[Item] = [
-        Figures(
-            [
-                Figure(
-                    "Mean squared error",
-                    digits3(float(own.mean())),
-                    f"of pixels from 0 to 1; the mean image: {digits3(base)}",
-                ),
-                Figure("Of the variance", f"{100 * (1 - own.mean() / base):.1f} %", "is in what is given again"),
-            ]
-        ),
-        Histogram(
-            "Errors of the images", edges, counts, "mean squared error", [Mark(float(own.mean()), "mean")], "images"
-        ),
-    ]
-    return [
-        Section("Images, codes and reconstructions", _again(examples, first, predict, activations), where),
-        Section("How well images are given again", items, where),
-        Section(
-            "Worst reconstructions",
-            _again(examples, worst, predict, activations),
-            f"The {len(worst)} images of the {split} split, of those above, with the largest error.",
-        ),
-    ]
-
-
-def _again(examples: Images, indices: np.ndarray, predict: Predict, activations: Activations | None) -> list[Item]:
+def _reconstructions(batches: ImageBatches, indices: np.ndarray, model: ReportModel) -> list[Item]:
     """Return rows of images, their codes and their reconstructions."""
-    x, _, count = next(example_batches(examples, indices, BATCH))
-    again = np.clip(np.asarray(predict(x))[:count] * 255, 0, 255).round().astype(np.uint8)
-    before = shrunk(_pixels(examples, examples.rows[indices]), _TILE)
-    after = shrunk(again, _TILE)
-    width = _width(before.shape[2], count, _ROW)
-    items = [Picture(sheet(list(before), count), "images", f"{count} images", width)]
-    codes = activations(x[:count]).get("code") if activations is not None else None
+    x, _, count = next(example_batches(batches, indices, BATCH))
+    output = np.clip(np.asarray(model.predict(x))[:count] * 255, 0, 255).round().astype(np.uint8)
+    images = shrunk(_pixels(batches.data, batches.rows[indices]), _TILE)
+    width = _width(images.shape[2], count, _ROW)
+    rows = [Picture(sheet(list(images), count), "images", f"{count} images", width)]
+    codes = model.activations(x[:count]).get("code")
     if codes is not None:
-        flat = np.asarray(codes, np.float32).reshape(count, -1)
-        high = float(flat.max())
-        cells = [vector_sheet(one, high) for one in flat]
+        vectors = np.asarray(codes, np.float32).reshape(count, -1)
+        highest = float(vectors.max())
+        cells = [vector_sheet(vector, highest) for vector in vectors]
         # As wide as the images, so that each code is below its image.
-        side = max(1, before.shape[2] // cells[0].shape[1])
-        room = np.zeros((count, cells[0].shape[0] * side, before.shape[2]), np.uint8)
-        for place, cell in enumerate(cells):
-            large = cell.repeat(side, 0).repeat(side, 1)[:, : room.shape[2]]
-            left = (room.shape[2] - large.shape[1]) // 2
-            room[place, :, left : left + large.shape[1]] = large
-        line = np.concatenate([part for one in room for part in (one, np.zeros((len(one), GAP), np.uint8))][:-1], 1)
-        says = f"The codes of these images, {flat.shape[1]} numbers each"
-        items.append(Picture(line, f"codes, {flat.shape[1]} numbers", says, width, colored=True))
-    items.append(Picture(sheet(list(after), count), "reconstructions", f"{count} reconstructions", width))
-    return [Pictures("", items, rows=True)]
+        side = max(1, images.shape[2] // cells[0].shape[1])
+        strips = []
+        for cell in cells:
+            large = cell.repeat(side, 0).repeat(side, 1)[:, : images.shape[2]]
+            left = images.shape[2] - large.shape[1]
+            strips.append(np.pad(large, ((0, 0), (left // 2, left - left // 2 + GAP))))
+        alt = f"The codes of these images, {vectors.shape[1]} numbers each"
+        strip = np.concatenate(strips, 1)[:, :-GAP]
+        rows.append(Picture(strip, f"codes, {vectors.shape[1]} numbers", alt, width, colored=True))
+    reconstructions = shrunk(output, _TILE)
+    rows.append(Picture(sheet(list(reconstructions), count), "reconstructions", f"{count} reconstructions", width))
+    return [Pictures("", rows, rows=True)]
 
 
-def _pixels(examples: Images, rows: np.ndarray) -> np.ndarray:
+def _pixels(data: ImageData, rows: np.ndarray) -> np.ndarray:
     """Return the images of some rows, uint8 of shape (n, height, width, channels)."""
-    return examples.pictures.pixels.take(rows).reshape(-1, *examples.pictures.shape)
+    return data.pixels.take(rows).reshape(-1, *data.shape)
 
 
-def _ids(dataset: Dataset, rows: np.ndarray) -> list[str]:
-    shards, size = dataset.arrow("id"), dataset.manifest.shard_rows
+def _ids(data: ImageData, rows: np.ndarray) -> list[str]:
+    shards, size = data.dataset.arrow("id"), data.dataset.manifest.shard_rows
     return [shards[row // size][row % size].as_py() for row in np.asarray(rows).tolist()]
 
 
 def _width(side: int, count: int, most: int) -> int:
     """Return the width of a strip of tiles on the page in pixels, enlarged by a whole factor where there is room."""
-    own = count * (side + GAP)
-    return min(most, own * max(1, round(min(72, most / count) / side)))
+    width = count * (side + GAP)
+    return min(most, width * max(1, round(min(72, most / count) / side)))

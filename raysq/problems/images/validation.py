@@ -88,11 +88,11 @@ def seen(notes: list[Note]) -> Note:
     """Return totals of the statistics of all chunks.
 
     Returns:
-        `images`, `resized`, `frames`, `ignored`, `damaged` (`count`, and the first `names`) and `brightest`.
+        `images`, `resized`, `frames`, `damaged` (`count`, and the first `names`) and `brightest`.
     """
     names = [name for note in notes for name in note["damaged"]["names"]]
     return {
-        **{name: _total(notes, name) for name in ("images", "resized", "frames", "ignored")},
+        **{name: _total(notes, name) for name in ("images", "resized", "frames")},
         "damaged": {"count": sum(note["damaged"]["count"] for note in notes), "names": names[:_NAMED]},
         "brightest": max(note["brightest"] for note in notes),
     }

@@ -1,4 +1,4 @@
-"""Batches of images: in the graph as in NumPy as by hand; splits; what the facts and remarks say."""
+"""Batches of images: in the graph as in NumPy as by hand; splits; metadata and messages."""
 
 import json
 
@@ -17,12 +17,15 @@ def dataset(tmp_path_factory):
     return make_dataset(write_npz(folder / "x.npz"), folder / "data", shard_rows=100)
 
 
+def open_splits(dataset, **settings):
+    return PROBLEM.from_dataset(dataset, settings).splits(dataset)
+
+
 @pytest.mark.parametrize("target", ["label", "image"])
 def test_batches_in_the_graph_are_those_of_numpy(dataset, target):
     import tensorflow as tf
 
-    settings = ImageSettings(target=target, val="0.25")
-    for name, examples in settings.open(dataset).items():
+    for name, examples in open_splits(dataset, target=target, val="0.25").items():
         indices = np.random.RandomState(0).permutation(len(examples))[:40]
         x, y = examples.gather(indices, examples.mapped(), lambda array, at: array.take(at))
         placed = {key: tf.constant(array) for key, array in examples.arrays().items()}
@@ -41,37 +44,39 @@ def test_batches_in_the_graph_are_those_of_numpy(dataset, target):
 
 
 def test_splits(dataset):
-    splits = ImageSettings(val="45").open(dataset)
+    splits = open_splits(dataset, val="45")
     assert [len(splits[name]) for name in ("train", "val", "test")] == [135, 45, 60]
     assert set(splits["test"].rows) == set(range(180, 240))
-    last = ImageSettings(val="0.1", val_selection="last").open(dataset)
+    last = open_splits(dataset, val="0.1", val_selection="last")
     assert last["val"].rows.tolist() == list(range(162, 180))
-    few = ImageSettings(val="45", train_samples=20).open(dataset)
+    few = open_splits(dataset, val="45", train_samples=20)
     assert len(few["train"]) == 20 and np.array_equal(few["val"].rows, splits["val"].rows)
     with pytest.raises(DataError, match="180 images that are not of the test part"):
-        ImageSettings(val="500").open(dataset)
+        open_splits(dataset, val="500")
     for wrong in ({"val": "x"}, {"val": "0"}, {"train_samples": 0}):
         with pytest.raises(UsageError):
             ImageSettings(**wrong)
-    assert ImageSettings.resolve({"val": 0.3}, dataset) == {"val": "0.3"}
+    assert PROBLEM.resolve_settings({"val": 0.3}, dataset) == {"val": "0.3"}
 
 
-def test_facts_and_what_builders_are_told(dataset):
-    settings = ImageSettings(val="60")
-    facts = PROBLEM.make_metadata(dataset, settings)
-    assert json.loads(json.dumps(facts)) == facts
-    rows = settings.open(dataset)["train"].rows
+def test_metadata_messages_and_input_spec(dataset):
+    problem = PROBLEM.from_dataset(dataset, {"val": 60})
+    values = problem.metadata_values()
+    assert json.loads(json.dumps(values)) == values
+    assert PROBLEM.from_config({"val": "60"}, values).metadata == problem.metadata
+    rows = problem.splits(dataset)["train"].rows
     labels = dataset.column("label").take(rows)
-    assert facts["priors"] == (np.bincount(labels) / len(rows)).tolist()
-    assert facts["classes"] == sorted(NAMES) and facts["shape"] == [8, 8, 1] and facts["examples"] == [120, 60, 60]
-    inputs = settings.inputs(dataset)
+    metadata = problem.metadata
+    assert metadata.priors == (np.bincount(labels) / len(rows)).tolist()
+    assert metadata.classes == sorted(NAMES) and metadata.shape == [8, 8, 1] and metadata.examples == [120, 60, 60]
+    inputs = problem.input_spec(dataset)
     assert inputs.shape == (8, 8, 1) and inputs.outputs == 3
     np.testing.assert_allclose(inputs.extra["mean"](), pixels_of(dataset)[rows].mean(0) / 255, atol=1e-6)
-    lines = PROBLEM(settings, facts).describe()
+    lines = problem.describe()
     assert any("8 x 8 pixels, gray: 120 to train on, 60 to validate, 60 to test" in line for line in lines)
     assert any("tells 3 classes apart: bar, dash, dot" in line for line in lines)
     assert not any("pixel for pixel" in line for line in lines)
-    assert any("gives each image again" in line for line in PROBLEM(ImageSettings(target="image"), facts).describe())
+    assert any("gives each image again" in line for line in PROBLEM(ImageSettings(target="image"), metadata).describe())
 
 
 def test_images_that_stand_in_two_splits_are_told(tmp_path):
@@ -79,10 +84,9 @@ def test_images_that_stand_in_two_splits_are_told(tmp_path):
     test = np.concatenate([pixels[:7], marks(20, seed=1)[0]])
     np.savez(tmp_path / "x.npz", x_train=pixels, y_train=labels, x_test=test, y_test=np.arange(27) % 3)
     dataset = make_dataset(tmp_path / "x.npz", tmp_path / "out")
-    settings = ImageSettings(val="20", val_selection="last")
-    facts = PROBLEM.make_metadata(dataset, settings)
-    assert facts["shared"] == {"val": 0, "test": 7}
-    assert "7 test images are also among those to train on, pixel for pixel" in PROBLEM(settings, facts).describe()
+    problem = PROBLEM.from_dataset(dataset, {"val": 20, "val_selection": "last"})
+    assert problem.metadata.shared == {"val": 0, "test": 7}
+    assert "7 test images are also among those to train on, pixel for pixel" in problem.describe()
 
 
 @pytest.mark.parametrize("target", ["label", "image"])
@@ -109,16 +113,17 @@ def test_objective(target, loss):
     np.testing.assert_allclose(np.asarray(objective.metrics[name](y, p)), measured, rtol=1e-4)
 
 
-def test_details_by_hand():
-    facts = {"classes": ["a", "b"]}
-    label = PROBLEM.details(
-        facts, ImageSettings(), np.array([[0], [1], [1]]), np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
-    )
-    assert label["confusion"] == [[1, 0], [1, 1]] and label["accuracy"] == 2 / 3
+def test_evaluation_details_by_hand(dataset):
+    classifier = PROBLEM.from_dataset(dataset, {})
+    prediction = np.array([[0.9, 0.1, 0], [0.2, 0.8, 0], [0.7, 0.3, 0]])
+    label = classifier.evaluation_details(np.array([[0], [1], [1]]), prediction)
+    assert label["confusion"] == [[1, 0, 0], [1, 1, 0], [0, 0, 0]] and label["accuracy"] == 2 / 3
     y = np.zeros((3, 2, 2, 1), np.float32)
     p = y + np.array([0.1, 0.2, 0.4], np.float32)[:, None, None, None]
-    image = PROBLEM.details(facts, ImageSettings(target="image"), y, p)
+    autoencoder = PROBLEM.from_dataset(dataset, {"target": "image"})
+    image = autoencoder.evaluation_details(y, p)
     assert image["examples"] == 3 and image["mse"] == pytest.approx((0.01 + 0.04 + 0.16) / 3)
     assert image["mae"] == pytest.approx(0.7 / 3) and image["quantiles"]["0.5"] == pytest.approx(0.04)
     assert json.loads(json.dumps(image)) == image
-    assert PROBLEM.show(image, "test")[0].rows[0][0] == 3 and len(PROBLEM.show(label, "test")) == 2
+    (table,) = autoencoder.evaluation_tables(image, "test")
+    assert table.rows[0][0] == 3 and len(classifier.evaluation_tables(label, "test")) == 2

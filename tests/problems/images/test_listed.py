@@ -100,7 +100,7 @@ def test_folders_of_classes_say_more_than_a_table(tmp_path):
 
 
 def test_a_validation_part_of_ones_own_is_kept(tmp_path):
-    from raysq.problems.images.settings import ImageSettings
+    from raysq.problems.images.problem import Images
 
     files = {}
     for number in range(12):
@@ -108,7 +108,7 @@ def test_a_validation_part_of_ones_own_is_kept(tmp_path):
         files[f"{part}/{'ab'[number % 2]}/{number}.png"] = png(picture(number))
     found = make_dataset(write_tree(tmp_path / "set", files), tmp_path / "out")
     names = np.array([int(name.split("/")[-1].removesuffix(".png")) for name in ids_of(found)])
-    splits = ImageSettings(val="0.5").open(found)
+    splits = Images.from_dataset(found, {"val": 0.5}).splits(found)
     rows = {name: sorted(names[np.asarray(one.rows)].tolist()) for name, one in splits.items()}
     assert rows == {"train": [0, 1, 2, 3, 4, 5], "val": [6, 7, 8], "test": [9, 10, 11]}
     assert found.manifest.report["counts"] == {"train": [3, 3], "test": [1, 2], "validation": [2, 1]}

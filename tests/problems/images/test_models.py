@@ -10,7 +10,6 @@ from raysq.errors import UsageError
 from raysq.problems.base import InputSpec
 from raysq.problems.images import models
 from raysq.problems.images.problem import Images as PROBLEM
-from raysq.problems.images.settings import ImageSettings
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 from raysq.training.worker import Hooks, configure, work
@@ -104,9 +103,9 @@ def test_classes_are_learned(tmp_path, dataset, model):
 
 def test_images_are_given_again(tmp_path, dataset):
     metrics = trained(tmp_path, dataset, "autoencoder", epochs=25, code=16).result()["metrics"]
-    images = ImageSettings(target="image", val="0.25").open(dataset)["test"]
+    images = PROBLEM.from_dataset(dataset, {"target": "image", "val": "0.25"}).splits(dataset)["test"]
     x, _ = images.gather(np.arange(60), images.mapped(), lambda array, at: array.take(at))
-    base = float(((x - images.pictures.mean()) ** 2).mean())
+    base = float(((x - images.data.mean()) ** 2).mean())
     assert metrics["test_mse"] < 0.8 * base and metrics["test_mse"] == pytest.approx(metrics["test_loss"], rel=1e-5)
 
 

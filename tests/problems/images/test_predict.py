@@ -1,5 +1,8 @@
 """Classes for raw images: as the model answers on the prepared ones, from files, archives and arrays."""
 
+import json
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
@@ -10,6 +13,7 @@ import raysq
 from raysq import cli
 from raysq.errors import DataError, UsageError
 from raysq.inference.batch import predict_file
+from raysq.storage.atomic import write_json
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 from raysq.training.worker import Hooks, configure, open_program, work
@@ -118,3 +122,30 @@ def test_a_pool_gives_the_same_in_the_same_order(cluster, run, folder, tmp_path)
     predict_file(run, folder / "x.npz", tmp_path / "pool.parquet", actors=2)
     here, pool = (pa.parquet.read_table(tmp_path / f"{name}.parquet") for name in ("here", "pool"))
     assert pool.equals(here)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"classes": "abc"}, "classes: expected a list"),
+        ({"shape": [8, "8", 1]}, r"shape\[1\]: expected a whole number"),
+        ({"priors": None}, "priors: expected a list"),
+        ({"shared": ...}, "'shared' is missing"),
+        ({"colour": 1}, "'colour' is unknown"),
+        ({"preprocessor": {"size": "x"}}, "preprocessor: setting size must be WIDTHxHEIGHT"),
+    ],
+)
+def test_made_up_metadata_give_one_line(run, tmp_path, capsys, changes, message):
+    copy = tmp_path / "copy"
+    shutil.copytree(run.directory, copy)
+    config = json.loads((copy / "config.json").read_text())
+    del config["checksum"]
+    metadata = {**config["metadata"], **changes}
+    config["metadata"] = {name: value for name, value in metadata.items() if value is not ...}
+    write_json(copy / "config.json", config)
+    pixels, _ = marks(2)
+    with pytest.raises(DataError, match=f"the metadata of a run of images cannot be used: {message}"):
+        raysq.load(copy).predict(pixels)
+    np.save(tmp_path / "x.npy", pixels)
+    assert cli.main(["predict", str(copy), "--input", str(tmp_path / "x.npy")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1

@@ -79,7 +79,7 @@ def test_the_page_of_a_classifier(folder, dataset):
         assert len(list(parsed(write_report(run)).iter("img"))) == len(images)
     finally:
         (run.best / "state.kept").unlink()
-    with pytest.raises(UsageError, match="images have no time"):
+    with pytest.raises(UsageError, match="has no option 'week'"):
         write_report(run, week="2014-05-05")
 
 

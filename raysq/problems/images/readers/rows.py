@@ -23,10 +23,9 @@ class Rows:
     """Collect images until a table is full.
 
     The statistics of a table have `images`, `resized`, `frames` (files with several frames), `damaged` (`count`, and
-    the first `names`), `ignored` (files that are no images by their name) and `brightest` (the largest pixel value). If
-    labels are read, they also have `counts` (by part, then by class), `assigned` (number of images whose part the
-    source gives), `first_unassigned` (id of the first image whose part it does not give, or None) and `marks`
-    (checksums for `raysq.problems.images.duplicates`).
+    the first `names`) and `brightest` (the largest pixel value). If labels are read, they also have `counts` (by part,
+    then by class), `assigned` (number of images whose part the source gives), `first_unassigned` (id of the first image
+    whose part it does not give, or None) and `marks` (checksums for `raysq.problems.images.duplicates`).
 
     Args:
         form: format of every image.
@@ -34,7 +33,6 @@ class Rows:
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        self.ignored = 0
         self._numbers = {name: place for place, name in enumerate(form.classes)}
         self._pixels: list[np.ndarray] = []
         self._labels: list[int] = []
@@ -128,7 +126,6 @@ class Rows:
             "resized": self._resized,
             "frames": self._frames,
             "damaged": {"count": len(self._damaged), "names": self._damaged[:_NAMED]},
-            "ignored": self.ignored,
             "brightest": int(flat.max()) if flat.size else 0,
         }
         if form.labels:
