@@ -2,11 +2,13 @@
 
 import dataclasses
 import difflib
+import functools
 import inspect
 import json
 import types
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from raysq.errors import UsageError
 
@@ -26,12 +28,60 @@ RENAMED = {
 
 
 @dataclasses.dataclass(frozen=True)
+class Range:
+    """Range of a numeric setting, given in its annotation.
+
+    Attributes:
+        least: lowest value, or None.
+        above: bound below all values, or None.
+        most: highest value, or None.
+        below: bound above all values, or None.
+
+    Example:
+        >>> @dataclass(frozen=True)
+        ... class Settings:
+        ...     window: Annotated[int, Range(least=1)] = 2
+        ...
+        ...     def __post_init__(self):
+        ...         check_ranges(self)
+    """
+
+    least: float | None = None
+    above: float | None = None
+    most: float | None = None
+    below: float | None = None
+
+    def describe(self) -> str:
+        """Return the range in words, to follow "must be"."""
+        bounds = {"at least": self.least, "above": self.above, "at most": self.most, "below": self.below}
+        return " and ".join(f"{words} {bound:,}" for words, bound in bounds.items() if bound is not None)
+
+    def contains(self, value: float) -> bool:
+        """Return whether a number lies in the range. NaN does not."""
+        return (
+            (self.least is None or value >= self.least)
+            and (self.above is None or value > self.above)
+            and (self.most is None or value <= self.most)
+            and (self.below is None or value < self.below)
+            and value == value
+        )
+
+
+@dataclasses.dataclass(frozen=True)
 class Setting:
-    """A setting: its name, its annotated type and its default."""
+    """A setting.
+
+    Attributes:
+        name: its name.
+        type: annotated type.
+        default: its default, or `REQUIRED`.
+        range: range of its values, or None.
+    """
 
     name: str
     type: Any
     default: Any
+    range: Range | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,19 +113,53 @@ def setting_fields(owner: type | Callable[..., Any]) -> dict[str, Setting]:
     A keyword without a default has the default `REQUIRED`. A keyword without an annotation takes the type of its
     default. If that default is None, it accepts any value; values from a command line then stay strings.
     """
-    hints = get_type_hints(owner)
+    hints = get_type_hints(owner, include_extras=True)
     if dataclasses.is_dataclass(owner):
-        return {f.name: Setting(f.name, hints[f.name], f.default) for f in dataclasses.fields(owner) if f.init}
+        return {f.name: _setting(f.name, hints[f.name], f.default) for f in dataclasses.fields(owner) if f.init}
     parameters = inspect.signature(owner).parameters.values()
     return {
-        p.name: Setting(p.name, hints.get(p.name, _type_of(p.default)), p.default)
+        p.name: _setting(p.name, hints.get(p.name, _type_of(p.default)), p.default)
         for p in parameters
         if p.kind is p.KEYWORD_ONLY
     }
 
 
+def _setting(name: str, annotation: Any, default: Any) -> Setting:
+    if get_origin(annotation) is not Annotated:
+        return Setting(name, annotation, default)
+    kind, *extras = get_args(annotation)
+    return Setting(name, kind, default, next((extra for extra in extras if isinstance(extra, Range)), None))
+
+
 def _type_of(default: Any) -> Any:
     return Any if default is None or default is REQUIRED else type(default)
+
+
+def check_ranges(settings: Any) -> None:
+    """Check the numbers of a settings dataclass against the ranges of their annotations.
+
+    Raises:
+        UsageError: a number is out of its range. None is accepted where the type has it.
+    """
+    for setting in _ranged(type(settings)):
+        check_range(setting, getattr(settings, setting.name))
+
+
+@functools.cache
+def _ranged(owner: type[Any]) -> list[Setting]:
+    return [setting for setting in setting_fields(owner).values() if setting.range is not None]
+
+
+def check_range(setting: Setting, value: Any) -> Any:
+    """Return the value of a setting if it lies in the setting's range.
+
+    Raises:
+        UsageError: it does not. None is accepted where the type has it.
+    """
+    if setting.range is None or value is None or setting.range.contains(value):
+        return value
+    optional = " or none" if type(None) in get_args(setting.type) else ""
+    raise UsageError(f"setting {setting.name} must be {setting.range.describe()}{optional}, received {value}")
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str:
@@ -204,6 +288,31 @@ def merge_settings(
         if any(layer.get(name) not in (None, "none", "", (), []) for name in group):
             aside.update(group)
     return {name: value for name, value in values.items() if name not in aside} | dict(layer)
+
+
+def flat_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of which some are given as a dict for a section, each as `section.name`.
+
+    Example:
+        >>> flat_settings({"model": {"units": 16}, "epochs": 2})
+        {'model.units': 16, 'epochs': 2}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        flat |= (
+            {f"{key}.{name}": inner for name, inner in value.items()} if isinstance(value, Mapping) else {key: value}
+        )
+    return flat
+
+
+def short_names(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the settings of all sections by name, as `section.name` where several sections have the name."""
+    counts = Counter(name for settings in sections.values() for name in settings)
+    return {
+        name if counts[name] == 1 else f"{section}.{name}": value
+        for section, settings in sections.items()
+        for name, value in settings.items()
+    }
 
 
 def find_setting(

@@ -114,7 +114,7 @@ def test_as_written_it_starts_to_search(head):
         while not any(
             len(path.read_text().splitlines()) >= 1
             for path in trials.glob("*/trials/*/metrics.jsonl")
-            if json.loads((path.parent / "config.json").read_text())["training"]["steps_per_epoch"] == 200
+            if json.loads((path.parent / "config.json").read_text())["settings"]["training"]["steps_per_epoch"] == 200
         ):
             assert time.monotonic() < deadline, subprocess.run(
                 ["ray", "job", "logs", "as-written"], env=head, capture_output=True, text=True, timeout=240

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from raysq.cli import data, generate, neighbors, results, train, translate
+from raysq.cli import config, data, generate, neighbors, results, train, translate
 from raysq.cli.completion import PrintCompletion
 from raysq.cli.intermixed import IntermixedParser
 from raysq.cli.problem_options import add_problem_options
@@ -67,11 +67,17 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
 
     sub = command("train", train.train, "train a model, or continue its training")
     training(sub)
-    sub.add_argument("--config", metavar="FILE", help="settings, model and data of a search's best.json")
+    sub.add_argument(
+        "--config", metavar="FILE", help="file of settings, model and data: of `raysq config`, or a search's best.json"
+    )
     sub.add_argument("--seed", type=int, help="of weights, order and dropout (default: 0)")
     sub.add_argument("--name", help="name of the run")
     sub.add_argument("--fresh", action="store_true", help="forget what the run reached before")
     sub.add_argument("--dry-run", action="store_true", help="show what would be trained and how long it would take")
+    settings(sub)
+
+    sub = command("config", config.config, "print all settings of a model as a file for `raysq train --config`")
+    config.add(sub)
     settings(sub)
 
     sub = command("tune", train.tune, "search for better settings with Ray Tune")

@@ -10,10 +10,10 @@ from raysq.display.terminal import print_message
 
 def train(options: argparse.Namespace) -> None:
     from raysq.training import train as api
+    from raysq.training.config_file import ConfigFile
     from raysq.training.run import Run
-    from raysq.tuning.best_config import BestConfig
 
-    chosen = BestConfig.read(options.config, options.task) if options.config else BestConfig()
+    chosen = ConfigFile.read(options.config, options.task) if options.config else ConfigFile()
     config = api.resolve(
         options.task,
         data=options.data or chosen.data,

@@ -173,7 +173,7 @@ def settings_part(analysis: Analysis, *, level: int = 2) -> Markup:
     for section, values in config.sections():
         defaults = analysis.defaults.get(section, {})
         for key, value in values.items():
-            if key in left:
+            if section == "training" and key in left:
                 rows.append([key, "decided by the model", "", section])
                 continue
             changed = differs(values, defaults, key)

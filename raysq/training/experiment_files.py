@@ -53,7 +53,7 @@ class Best(TypedDict):
     model: str
     seed: int
     data: str
-    settings: dict[str, Any]
+    settings: dict[str, dict[str, Any]]
     metrics: dict[str, float]
     run: str
     seconds: float

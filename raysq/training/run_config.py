@@ -2,14 +2,25 @@
 
 import hashlib
 import json
-from collections import ChainMap, Counter
+from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import InitVar, asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict
 
 from raysq import __version__, problems, tasks
-from raysq.config import REQUIRED, Setting, coerce, find_setting, make_settings, merge_settings, setting_fields
+from raysq.config import (
+    REQUIRED,
+    Setting,
+    check_range,
+    coerce,
+    find_setting,
+    flat_settings,
+    make_settings,
+    merge_settings,
+    setting_fields,
+    short_names,
+)
 from raysq.data.dataset import Dataset
 from raysq.errors import RaysqError, UsageError
 from raysq.problems.base import ModelSpec, Problem
@@ -121,24 +132,17 @@ class RunConfig:
             return "those of another version of raysq"
         return "; ".join(lines[:_SHOWN]) + ("; ..." if len(lines) > _SHOWN else "")
 
-    def overrides(self) -> dict[str, Any]:
-        """Return all settings as `section.name`, from which `resolve_config` makes this configuration again."""
+    def overrides(self) -> dict[str, dict[str, Any]]:
+        """Return all settings by section, from which `resolve_config` makes this configuration again."""
         left = {name for name in OPTIMIZER_SETTINGS if name not in self.given} if is_own(self.model) else set()
         return {
-            f"{section}.{name}": value
+            section: {name: value for name, value in values.items() if section != "training" or name not in left}
             for section, values in self.sections()
-            for name, value in values.items()
-            if section != "training" or name not in left
         }
 
     def by_name(self) -> dict[str, Any]:
         """Return all settings by name for display, as `section.name` where several sections have the name."""
-        counts = Counter(name for _, values in self.sections() for name in values)
-        return {
-            name if counts[name] == 1 else f"{section}.{name}": value
-            for section, values in self.sections()
-            for name, value in values.items()
-        }
+        return short_names(dict(self.sections()))
 
     def sections(self) -> Iterable[tuple[str, dict[str, Any]]]:
         """Return the name and the settings of each section."""
@@ -254,7 +258,7 @@ def resolve_config(
         model: name of the model, or `package.module:function`.
         dataset: data set to train on.
         seed: seed of weights, order and dropout, from 0 to 2**32 - 1.
-        overrides: settings that the user gave, by name or as `section.name`.
+        overrides: settings that the user gave, by name, as `section.name`, or as a dict for each section.
         source: digest and folder of the source that the model must have. Defaults to empty, which accepts any source.
         trusted: whether the user or this home named the model. False where a folder from elsewhere names it.
 
@@ -267,6 +271,7 @@ def resolve_config(
         SourceChanged: the model's source has changed.
         TrustError: the model is a user's own and not trusted.
     """
+    overrides = flat_settings(overrides)
     if not 0 <= seed < 2**32:
         raise UsageError(f"--seed must be from 0 to {2**32 - 1}, received {seed}")
     task = tasks.get(task_name)
@@ -296,7 +301,8 @@ def resolve_config(
             if section == "data":  # may be durations, which the problem converts at the data set's cadence
                 of_data[name] = value
                 continue
-            values[section][name] = coerce(value, sections[section][name].type, name)
+            setting = sections[section][name]
+            values[section][name] = check_range(setting, coerce(value, setting.type, name))
             if layer is overrides and section == "training" and name in OPTIMIZER_SETTINGS:
                 given.add(name)
         values["data"] = merge_settings(values["data"], of_data, problem.exclusive_settings)

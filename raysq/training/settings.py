@@ -1,8 +1,9 @@
 """Training settings, which are the same for all problems."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
 
 # Settings that the optimizer of a compiled model decides. `clipnorm` is not one of them, since the trainer clips
@@ -34,42 +35,25 @@ class TrainSettings:
         checkpoint_steps: number of steps between checkpoints within an epoch; 0 for one checkpoint per epoch.
     """
 
-    epochs: int = 20
-    steps_per_epoch: int | None = 500
-    batch_size: int = 128
-    eval_batch_size: int = 512
+    epochs: Annotated[int, Range(least=1)] = 20
+    steps_per_epoch: Annotated[int | None, Range(least=1)] = 500
+    batch_size: Annotated[int, Range(least=1)] = 128
+    eval_batch_size: Annotated[int, Range(least=1)] = 512
     optimizer: Literal["rmsprop", "adam", "adamw", "sgd", "adagrad", "adadelta", "nadam", "adamax"] = "rmsprop"
-    learning_rate: float = 0.001
-    epsilon: float | None = None
+    learning_rate: Annotated[float, Range(above=0)] = 0.001
+    epsilon: Annotated[float | None, Range(above=0)] = None
     schedule: Literal["constant", "cosine", "exponential", "plateau"] = "constant"
-    plateau_patience: int = 3
-    clipnorm: float | None = None
-    patience: int = 0
+    plateau_patience: Annotated[int, Range(least=1)] = 3
+    clipnorm: Annotated[float | None, Range(above=0)] = None
+    patience: Annotated[int, Range(least=0)] = 0
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     xla: Literal["auto", "true", "false"] = "auto"
     deterministic: bool = True
-    checkpoint_steps: int = 0
+    checkpoint_steps: Annotated[int, Range(least=0)] = 0
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("eval_batch_size", 1),
-            ("plateau_patience", 1),
-            ("patience", 0),
-            ("checkpoint_steps", 0),
-        ):
-            if getattr(self, name) < least:
-                raise UsageError(f"setting {name} must be at least {least}, received {getattr(self, name)}")
-        if self.steps_per_epoch is not None and self.steps_per_epoch < 1:
-            raise UsageError(f"setting steps_per_epoch must be at least 1 or none, received {self.steps_per_epoch}")
-        if not self.learning_rate > 0:
-            raise UsageError(f"setting learning_rate must be above 0, received {self.learning_rate}")
-        if self.epsilon is not None and not self.epsilon > 0:
-            raise UsageError(f"setting epsilon must be above 0 or none, received {self.epsilon}")
+        check_ranges(self)
         if self.epsilon is not None and self.optimizer == "sgd":
             raise UsageError(
                 f"setting epsilon is for optimizers that divide, received {self.epsilon} with sgd: leave it out"
             )
-        if self.clipnorm is not None and not self.clipnorm > 0:
-            raise UsageError(f"setting clipnorm must be above 0 or none, received {self.clipnorm}")

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from raysq.config import short_names
 from raysq.display import notebook
 from raysq.errors import DataError, NotFoundError, RaysqError, UsageError
 from raysq.storage.atomic import write_json
@@ -168,8 +169,8 @@ class Experiment:
 
     @cached_property
     def best_config(self) -> dict[str, Any]:
-        """All settings of the best trial."""
-        return dict((self.best or {})["settings"])
+        """All settings of the best trial by name, as `section.name` where several sections have the name."""
+        return short_names((self.best or {})["settings"])
 
     @cached_property
     def best_metrics(self) -> dict[str, float]:

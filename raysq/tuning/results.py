@@ -75,7 +75,7 @@ def write_best(experiment: Experiment, scheduler: SearchScheduler, seconds: floa
     scheduler.save()
     config = run.config
     values = {
-        "format_version": 1,
+        "format_version": 2,
         "task": config.task,
         "model": config.model,
         "seed": config.seed,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq import problems, tasks
-from raysq.config import nearest_name
+from raysq.config import flat_settings, nearest_name
 from raysq.data import durations
 from raysq.data.dataset import Dataset
 from raysq.display.terminal import print_message
@@ -102,7 +102,7 @@ def tune(
     """
     _check(trials, workers_per_trial, gpu, scheduler, searcher, max_concurrent, refit)
     seconds = None if time is None else durations.seconds(time, "--time")
-    fixed = dict(settings or {})
+    fixed = flat_settings(settings or {})
     model = model or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
     dataset = train.dataset(task, data, quiet=quiet)
     config = train.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, fits=False)

@@ -36,7 +36,7 @@ def test_the_table_of_metrics_shows_small_ones():
     from rich.console import Console
 
     output = io.StringIO()
-    config = argparse.Namespace(facts={"unit": None}, synthetic=False)
+    config = argparse.Namespace(metadata={"unit": None}, synthetic=False)
     metrics = {"baseline": {"val_mae": 0.16, "val_mae_original": 1.6281e-10}}
     metrics_table(Console(file=output, width=200), metrics, config)
     assert "1.628e-10" in output.getvalue()

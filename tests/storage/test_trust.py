@@ -70,7 +70,11 @@ class Elsewhere:
             (folder / f"{name}.py").write_text(MODEL.format(canary=str(self.canary)))
 
     def model(self, name: str, **more: object) -> None:
-        self.change(model=name, **{"builder": {"units": 4}, **more})
+        self.change(model=name, **{"settings": self.settings(units=4), **more})
+
+    def settings(self, **builder: object) -> dict[str, dict[str, object]]:
+        """The run's settings, with others of its model."""
+        return {**self.config["settings"], "model": builder}
 
     def change(self, **values: object) -> None:
         """Writes another config.json, whose checksum is right: anybody can make one."""
@@ -107,7 +111,8 @@ COMMANDS = {
 @pytest.mark.parametrize("model", ["evil:build", "cProfile:run", "raysq.storage.atomic:write_text", "../evil:build"])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_command_runs_what_a_folder_from_elsewhere_names(elsewhere, kept, capsys, raysq_home, command, model):
-    elsewhere.model(model, builder={"filename": str(elsewhere.canary)}, source_folder=str(elsewhere.folder))
+    settings = elsewhere.settings(filename=str(elsewhere.canary))
+    elsewhere.model(model, settings=settings, source_folder=str(elsewhere.folder))
     shutil.copytree(elsewhere.run, raysq_home / "runs" / "run")
     # Without a saved model, all that needs one would have to build it.
     (elsewhere.run / "model.keras").unlink()
@@ -140,7 +145,7 @@ def test_with_trust_the_module_is_imported_and_built_with_settings_of_its_types(
     assert elsewhere.canary.exists()
     dataset = Dataset.open(elsewhere.config["data"])
     for builder, message in (({"units": "many"}, "units must be a whole number"), ({"path": "/"}, "no setting 'path'")):
-        elsewhere.model("evil:build", builder=builder)
+        elsewhere.model("evil:build", settings=elsewhere.settings(**builder))
         with pytest.raises(UsageError, match=message):
             Run.open(elsewhere.run, trust=True).config.build(dataset)
 
@@ -174,7 +179,7 @@ def test_a_run_is_of_the_home_that_made_it_wherever_that_lies(elsewhere, kept, r
     assert Run.create(own.config, name="own").config.may_import and Run.open(other).config.may_import
 
 
-@pytest.mark.parametrize("change", [{"model": "evil:other"}, {"builder": {"units": 5}}, {"source_folder": "/tmp"}])
+@pytest.mark.parametrize("change", [{"model": "evil:other"}, {"seed": 5}, {"source_folder": "/tmp"}])
 def test_a_signed_config_that_was_changed_is_foreign(elsewhere, kept, change):
     own = Run.create(resolve_config("jena", "evil:build", Dataset.open(kept / "waves"), 0, SETTINGS), name="own")
     path = own.directory / "config.json"
@@ -213,11 +218,11 @@ def test_an_own_run_does_not_import_a_module_of_that_name_in_the_current_folder(
 def test_what_a_search_found_is_its_homes(tmp_path):
     best = {"task": "jena", "model": "evil:build", "seed": 0, "data": "", "settings": {}, "metrics": {}, "run": ""}
     write_best(tmp_path, {**best, "seconds": 1.0})
-    from raysq.tuning.best_config import BestConfig
+    from raysq.training.config_file import ConfigFile
 
-    assert BestConfig.read(tmp_path, "jena").model_for(None) == "evil:build"
+    assert ConfigFile.read(tmp_path, "jena").model_for(None) == "evil:build"
     write_json(tmp_path / "best.json", {**best, "seconds": 1.0})
-    foreign = BestConfig.read(tmp_path, "jena")
+    foreign = ConfigFile.read(tmp_path, "jena")
     assert foreign.model_for(None, trust=True) == foreign.model_for("evil:build") == "evil:build"
     with pytest.raises(TrustError, match="give --model evil:build or --trust"):
         foreign.model_for(None)

@@ -210,7 +210,7 @@ def test_settings_that_a_compiled_model_decides_are_refused(data, tmp_path, sett
 def test_settings_that_a_compiled_model_decides_are_named(data):
     assert idle_settings(plain(data, "clipping"), data) == OPTIMIZER_SETTINGS
     assert idle_settings(plain(data, "unbuilt"), data) == ()
-    assert "learning_rate" not in idle_settings(plain(data, "with_settings"), data)
+    assert idle_settings(plain(data, "with_settings"), data) == OPTIMIZER_SETTINGS
     assert idle_settings(resolve_config("jena", "dense", data, 0, {}), data) == ()
     # A search may bring settings with which it can be built, and windows that fit.
     assert idle_settings(plain(data, "raises"), data) == ()
@@ -220,17 +220,38 @@ def test_settings_that_a_compiled_model_decides_are_named(data):
     assert resolve_config("jena", config.model, data, 0, config.overrides()) == config
 
 
-def test_a_keyword_with_the_name_of_a_setting_is_that_setting(data):
-    config = resolve_config("jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "learning_rate": 0.5})
+def test_a_keyword_with_the_name_of_another_sections_setting_is_a_setting_of_its_own(data):
+    settings = {"step": 2, "delay": 6, "data.lookback": 24, "model.learning_rate": 0.5, "training.batch_size": "32"}
+    config = resolve_config("jena", OWN + "with_settings", data, 0, settings)
     assert config.settings["model"] == {"learning_rate": 0.5, "batch_size": 8, "lookback": 10, "units": 4}
-    assert config.settings["training"]["batch_size"] == 8 and config.settings["data"]["lookback"] == 10
-    # The function is given what the setting means.
-    other = resolve_config(
-        "jena", OWN + "with_settings", data, 0, {"step": 2, "delay": 6, "batch_size": "32", "lookback": "24"}
-    )
-    assert other.builder["batch_size"] == other.training["batch_size"] == 32
-    assert other.builder["lookback"] == other.examples["lookback"] == 24
-    assert float(other.build(data).optimizer.learning_rate) == pytest.approx(0.02)
+    assert config.settings["training"]["batch_size"] == 32 and config.settings["data"]["lookback"] == 24
+    assert float(config.build(data).optimizer.learning_rate) == pytest.approx(0.5)
+    nested = {"data": {"step": 2, "delay": 6, "lookback": 24}, "model": {"learning_rate": 0.5}}
+    assert resolve_config("jena", config.model, data, 0, {**nested, "training": {"batch_size": 32}}) == config
+    # Without a section it could be either, and neither is taken unnoticed.
+    for name, section in (("learning_rate", "training"), ("batch_size", "training"), ("lookback", "data")):
+        ways = (
+            f"write {section}.{name} or model.{name}"
+            if section == "data"
+            else f"write model.{name} or {section}.{name}"
+        )
+        with pytest.raises(UsageError, match=f"setting '{name}' is in 2 sections: {ways}"):
+            resolve_config("jena", config.model, data, 0, {name: 1})
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("model.untis", r"no setting 'model.untis': did you mean units\?"),
+        ("training.units", r"no setting 'training.units': did you mean model.units\?"),
+        ("modl.units", r"unknown section 'modl': did you mean model\?"),
+        (".units", "unknown section ''"),
+        ("model.", "no setting 'model.'"),
+    ],
+)
+def test_a_wrong_section_or_name_is_an_error_that_names_the_nearest(data, key, message):
+    with pytest.raises(UsageError, match=message):
+        resolve_config("jena", "gru", data, 0, {key: 1})
 
 
 @pytest.mark.parametrize(

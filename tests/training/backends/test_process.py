@@ -298,9 +298,11 @@ def test_a_name_is_free_until_a_step_is_trained(data, whole):
     shutil.copytree(whole.directory / "checkpoints", Run.open("named").directory / "checkpoints")
     with pytest.raises(UsageError, match=r"exists with other settings \(units 5, now 4\): choose another --name"):
         Run.create(config_of(data), name="named")
-    changed = dataclasses.replace(other, fingerprint="other", training={**other.training, "epochs": 99}, seed=3)
+    settings = {**other.settings, "training": {**other.settings["training"], "epochs": 99}}
+    changed = dataclasses.replace(other, fingerprint="other", settings=settings, seed=3)
     assert (
-        other.differences(changed) == f"the data have changed; epochs {other.training['epochs']}, now 99; seed 0, now 3"
+        other.differences(changed)
+        == f"the data have changed; epochs {other.settings['training']['epochs']}, now 99; seed 0, now 3"
     )
 
 

@@ -65,7 +65,7 @@ def test_two_ray_workers_equal_one_process_and_survive_sigkill(cluster, by_worke
     killed: list[int] = []
     killer = threading.Thread(target=kill_a_worker, args=(hurt, killed))
     killer.start()
-    given = {**config.settings["training"], **config.settings["data"], **config.settings["model"]}
+    given = config.settings
     run = train.train(
         "classify", data=config.data, model="embedding", settings=given, name="hurt", workers=2, threads=1
     )

@@ -1,0 +1,175 @@
+"""All settings of a task's model, as a file that `raysq train --config` reads, and their JSON schema."""
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from raysq import problems, tasks
+from raysq.config import REQUIRED, Setting, find_setting, flat_settings, merge_settings
+from raysq.data.dataset import Dataset
+from raysq.tasks import datasets
+from raysq.training.builder import find_model, load_builder
+from raysq.training.run_config import resolve_config, setting_sections
+from raysq.training.setting_schema import descriptions, json_schema
+from raysq.training.settings import TrainSettings
+
+_WIDTH = 100  # of comments
+
+
+@dataclass(frozen=True)
+class Template:
+    """All settings of a model.
+
+    Attributes:
+        task: name of the task.
+        model: name of the model, or `package.module:function`.
+        data: name of the data set that the values suit, or None if none is prepared.
+        seed: seed of weights, order and dropout.
+        sections: settings by section and name.
+        values: values by section. Without a data set, settings that depend on the data are absent.
+        texts: descriptions of the settings by section.
+    """
+
+    task: str
+    model: str
+    data: str | None
+    seed: int
+    sections: dict[str, dict[str, Setting]]
+    values: dict[str, dict[str, Any]]
+    texts: dict[str, dict[str, str]]
+
+    @classmethod
+    def of(
+        cls,
+        task_name: str,
+        *,
+        model: str | None = None,
+        data: str | Path | None = None,
+        seed: int = 0,
+        settings: Mapping[str, Any] | None = None,
+    ) -> "Template":
+        """Return the settings of a model of a task. Nothing is prepared or trained.
+
+        Args:
+            task_name: name of the task.
+            model: name of the model, or `package.module:function`. Defaults to the problem's default model.
+            data: name or directory of a data set. Defaults to the task's newest, if any is prepared.
+            seed: seed of weights, order and dropout.
+            settings: settings that differ from the defaults.
+
+        Raises:
+            UsageError: a name is unknown or a value is wrong.
+            DataError: there is no such data set.
+        """
+        task = tasks.get(task_name)
+        problem = problems.get(task.problem)
+        model = model or problem.default_model
+        spec = find_model(task.problem, model)
+        builder = load_builder(spec.build, trusted=True)
+        sections = setting_sections(task.problem, builder, model)
+        texts = {
+            "data": descriptions(problem.Settings),
+            "model": descriptions(builder),
+            "training": descriptions(TrainSettings),
+        }
+        dataset: Dataset | None = None
+        if data is not None or datasets.dataset_directories(task_name):
+            dataset = datasets.find_dataset(task, None if data is None else str(data))
+        values: dict[str, dict[str, Any]]
+        if dataset is not None:
+            config = resolve_config(task_name, model, dataset, seed, settings or {})
+            values = dict(config.sections())
+        else:
+            values = {"data": {}, "model": _defaults(sections["model"]), "training": _defaults(sections["training"])}
+            for layer in (task.settings, spec.defaults, flat_settings(settings or {})):
+                of_data: dict[str, Any] = {}
+                for key, value in layer.items():
+                    section, name = find_setting(key, sections, f"model {model!r} of task {task_name!r}")
+                    (of_data if section == "data" else values[section])[name] = value
+                values["data"] = merge_settings(values["data"], of_data, problem.exclusive_settings)
+        shown = None if dataset is None else dataset.manifest.name
+        return cls(task_name, model, shown, seed, sections, json.loads(json.dumps(values)), texts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the content of a file that `raysq train --config` reads."""
+        return {
+            "task": self.task,
+            "model": self.model,
+            "data": self.data,
+            "seed": self.seed,
+            "settings": self.values,
+        }
+
+    def to_yaml(self) -> str:
+        """Return the file as YAML, with the description and the range of each setting as a comment."""
+        return "\n".join(self._lines()) + "\n"
+
+    def _lines(self) -> Iterator[str]:
+        yield f"# All settings of model {self.model} of task {self.task}: raysq train {self.task} --config FILE"
+        if self.data is None:
+            yield "# No data are prepared: settings that are commented out get defaults that suit the data."
+        head = self.to_dict()
+        del head["settings"]
+        yield from yaml.safe_dump(head, sort_keys=False, allow_unicode=True).rstrip().splitlines()
+        yield "settings:"
+        for section, fields in self.sections.items():
+            yield f"  {section}:{'' if self.values[section] else ' {}'}"
+            for name, setting in fields.items():
+                yield from self._comment(section, setting)
+                present = name in self.values[section]
+                value = self.values[section][name] if present else setting.default
+                if value is REQUIRED:
+                    yield f"    # {name}:  # required"
+                    continue
+                text = json.dumps(value if present else _plain(value), ensure_ascii=False)
+                yield f"    {'' if present else '# '}{name}: {text}"
+
+    def _comment(self, section: str, setting: Setting) -> Iterator[str]:
+        text = self.texts[section].get(setting.name, "")
+        if setting.range is not None:
+            text = f"{text.rstrip('.')} ({setting.range.describe()})."
+        yield from (f"    # {line}" for line in textwrap.wrap(text, _WIDTH - 6))
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of the file, for editors and other programs."""
+        properties: dict[str, Any] = {
+            "task": {"const": self.task},
+            "model": {"const": self.model},
+            "data": {"type": ["string", "null"]},
+            "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1},
+            "settings": {
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    section: {
+                        "type": "object",
+                        "additionalProperties": False,
+                        "properties": {
+                            name: json_schema(setting, self.texts[section].get(name, ""))
+                            for name, setting in fields.items()
+                        },
+                    }
+                    for section, fields in self.sections.items()
+                },
+            },
+        }
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": f"settings of model {self.model} of task {self.task}",
+            "type": "object",
+            "properties": properties,
+            "required": ["task"],
+        }
+
+
+def _defaults(fields: Mapping[str, Setting]) -> dict[str, Any]:
+    return {name: _plain(setting.default) for name, setting in fields.items() if setting.default is not REQUIRED}
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
