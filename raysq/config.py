@@ -7,7 +7,7 @@ import inspect
 import json
 import types
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from raysq.errors import UsageError
@@ -141,12 +141,13 @@ def check_ranges(settings: Any) -> None:
     Raises:
         UsageError: a number is out of its range. None is accepted where the type has it.
     """
-    for setting in _ranged(type(settings)):
+    owner: Hashable = type(settings)
+    for setting in _ranged(owner):
         check_range(setting, getattr(settings, setting.name))
 
 
 @functools.cache
-def _ranged(owner: type[Any]) -> list[Setting]:
+def _ranged(owner: Any) -> list[Setting]:
     return [setting for setting in setting_fields(owner).values() if setting.range is not None]
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from raysq.config import flat_settings
 from raysq.errors import DamagedError, UsageError
-from raysq.storage.json_files import check_form, read_json
+from raysq.storage.json_files import check_schema, read_json
 from raysq.storage.trust import refusal
 from raysq.training.experiment_files import is_best_signed
 from raysq.training.model_source import find_module
@@ -118,7 +118,7 @@ def _read_yaml(path: Path) -> Any:
         if path.stat().st_size > _MOST_BYTES:
             raise DamagedError(f"{path} has more than {_MOST_BYTES:,} bytes")
         values = yaml.load(path.read_text("utf-8"), _PlainLoader)
-        check_form(values, ConfigValues)
+        check_schema(values, ConfigValues)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise DamagedError(f"{path} is no YAML ({line}{error.problem})") from None
