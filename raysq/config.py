@@ -7,7 +7,7 @@ import inspect
 import json
 import types
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from raysq.errors import UsageError
@@ -141,8 +141,7 @@ def check_ranges(settings: Any) -> None:
     Raises:
         UsageError: a number is out of its range. None is accepted where the type has it.
     """
-    owner: Hashable = type(settings)
-    for setting in _ranged(owner):
+    for setting in _ranged(type(settings)):  # type: ignore[arg-type]  # of `cache`: classes are hashable
         check_range(setting, getattr(settings, setting.name))
 
 

@@ -71,7 +71,9 @@ class ConfigFile:
         if values["task"] != task:
             raise UsageError(f"--config {file} is of task {values['task']!r}, received {task!r}: give its own task")
         settings = flat_settings(values.get("settings", {}))
-        return cls(str(path), values.get("model"), values.get("data"), values.get("seed", 0), settings, is_best_signed(values))
+        return cls(
+            str(path), values.get("model"), values.get("data"), values.get("seed", 0), settings, is_best_signed(values)
+        )
 
     def model_for(self, requested: str | None, *, trust: bool = False) -> str | None:
         """Return the model to train.
