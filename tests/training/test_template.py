@@ -5,6 +5,7 @@ import json
 import pytest
 import yaml
 
+import raysq
 from raysq import problems, tasks
 from raysq.cli import main
 from raysq.errors import UsageError
@@ -13,14 +14,13 @@ from raysq.training.run_config import resolve_config
 from raysq.training.template import Template
 
 
-def test_a_file_of_all_settings_trains_the_same_run(data, tmp_path, capsys):
-    given = ["--set", "model.units=3", "--set", "epochs=2"]
-    assert main(["config", "jena", "--data", str(data.directory), "--model", "gru", "--seed", "4", *given]) == 0
+def test_a_file_of_all_settings_trains_the_same_run(tmp_path, capsys):
+    data = raysq.prepare("jena", source="sample:20d", quiet=True)
+    command = ["config", "jena", "--model", "gru", "--seed", "4", "--set", "model.units=3", "--set", "epochs=2"]
+    assert main(command) == 0
     text = capsys.readouterr().out
     (tmp_path / "a.yaml").write_text(text)
-    assert (
-        main(["config", "jena", "--data", str(data.directory), "--model", "gru", "--seed", "4", *given, "--json"]) == 0
-    )
+    assert main([*command, "--json"]) == 0
     (tmp_path / "a.json").write_text(capsys.readouterr().out)
     direct = resolve_config("jena", "gru", data, 4, {"units": 3, "epochs": 2})
     for name in ("a.yaml", "a.json"):
