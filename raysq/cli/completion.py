@@ -17,7 +17,7 @@ class PrintCompletion(argparse.Action):
     """
 
     def __init__(self, option_strings: list[str], dest: str, **_: Any) -> None:
-        about = "print a completion script for this shell, such as for ~/.bash_completion"
+        about = "Print a completion script for bash, zsh or tcsh and exit."
         super().__init__(option_strings, argparse.SUPPRESS, choices=SHELLS, metavar="SHELL", help=about)
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: Any, values: Any, option: str | None = None) -> None:

@@ -10,18 +10,38 @@ from raysq.errors import UsageError
 
 def add(sub: argparse.ArgumentParser) -> None:
     """Add the options of `raysq generate` to its parser."""
-    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
-    sub.add_argument("--prompt", default="", metavar="TEXT", help="the beginning (default: that of a sentence)")
-    sub.add_argument("--words", type=int, default=30, metavar="N", help="how many to add; of a char run characters")
-    sub.add_argument("--temperature", type=float, metavar="T", help="below 1 surer, above 1 wilder (default: 1)")
-    sub.add_argument("--top-k", type=int, default=0, metavar="K", help="only among the K likeliest (default: all)")
     sub.add_argument(
-        "--top-p", type=float, default=1.0, metavar="P", help="the likeliest that together have P (default: 1)"
+        "--prompt", default="", metavar="TEXT", help="Beginning of the text. Defaults to the beginning of a sentence."
     )
-    sub.add_argument("--greedy", action="store_true", help="always the likeliest, as --temperature 0")
-    sub.add_argument("--seed", type=int, default=0, help="the same seed gives the same text (default: 0)")
-    sub.add_argument("--samples", type=int, default=1, metavar="N", help="how many texts (default: 1)")
-    sub.add_argument("--stop", action="store_true", help="end with the first sentence")
+    sub.add_argument(
+        "--words",
+        type=int,
+        default=30,
+        metavar="N",
+        help="Number of words to add, or of characters for a model of characters. Defaults to 30.",
+    )
+    sub.add_argument(
+        "--temperature",
+        type=float,
+        metavar="T",
+        help="Temperature of sampling. Below 1 the likely words become likelier. Defaults to 1.",
+    )
+    sub.add_argument(
+        "--top-k", type=int, default=0, metavar="K", help="Sample from the K likeliest words. Defaults to all."
+    )
+    sub.add_argument(
+        "--top-p",
+        type=float,
+        default=1.0,
+        metavar="P",
+        help="Sample from the likeliest words whose probabilities add up to P. Defaults to 1.",
+    )
+    sub.add_argument("--greedy", action="store_true", help="Always choose the likeliest word, as --temperature 0 does.")
+    sub.add_argument(
+        "--seed", type=int, default=0, help="Random seed. The same seed gives the same text. Defaults to 0."
+    )
+    sub.add_argument("--samples", type=int, default=1, metavar="N", help="Number of texts. Defaults to 1.")
+    sub.add_argument("--stop", action="store_true", help="Stop at the end of the first sentence.")
 
 
 def generate(options: argparse.Namespace) -> None:

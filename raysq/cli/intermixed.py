@@ -21,7 +21,8 @@ class IntermixedParser(argparse.ArgumentParser):
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, add_help=False, **kwargs)
+        self.add_argument("-h", "--help", action="help", help="Show this help message and exit.")
         self._behind: list[str] | None = None  # arguments after "--", during the two passes
 
     def format_help(self) -> str:

@@ -45,18 +45,37 @@ def search_job(
     import raysq
 
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", default=task, help=f"default: {task}")
-    parser.add_argument("--source", help="sample[:LENGTH], a path, or a URL (default: what is prepared, else public)")
-    parser.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
-    parser.add_argument("--trials", type=int, default=trials)
-    parser.add_argument("--epochs", type=int, default=epochs, help="the most that a trial gets")
-    parser.add_argument("--steps", default=steps, help="of an epoch; none for a pass over the training examples")
-    parser.add_argument("--time", default=time, help="such as 90 (seconds), 30m or 2h; none for no limit")
+    parser.add_argument("--task", default=task, help=f"Name of the task. Defaults to {task}.")
+    parser.add_argument(
+        "--source",
+        help="Path or URL of raw data, or sample[:LENGTH]. Defaults to prepared data, or else to public data.",
+    )
+    parser.add_argument("--data", help="Name or directory of a prepared data set. Defaults to the task's newest.")
+    parser.add_argument("--trials", type=int, default=trials, help=f"Number of trials. Defaults to {trials}.")
+    parser.add_argument(
+        "--epochs", type=int, default=epochs, help=f"Maximum number of epochs of a trial. Defaults to {epochs}."
+    )
+    parser.add_argument(
+        "--steps", default=steps, help="Steps per epoch, or none for a pass over the training examples."
+    )
+    parser.add_argument(
+        "--time", default=time, help=f"Time limit such as 90 (seconds), 30m or 2h, or none. Defaults to {time}."
+    )
     parser.add_argument("--budget", action=Renamed, new="--time")
-    parser.add_argument("--refit", type=int, default=refit, metavar="SEEDS", help="0 for none")
-    parser.add_argument("--gpu", type=float, default=gpu, help="of a worker; may be a fraction")
-    parser.add_argument("--storage", help="folder of experiments that all nodes see (default: RAYSQ_HOME/experiments)")
-    parser.add_argument("--name", help="of the experiment")
+    parser.add_argument(
+        "--refit",
+        type=int,
+        default=refit,
+        metavar="SEEDS",
+        help=f"Number of seeds to train the best settings with at the end. Defaults to {refit}.",
+    )
+    parser.add_argument(
+        "--gpu", type=float, default=gpu, help=f"GPUs of each worker, may be a fraction. Defaults to {gpu:g}."
+    )
+    parser.add_argument(
+        "--storage", help="Directory of experiments that all nodes share. Defaults to RAYSQ_HOME/experiments."
+    )
+    parser.add_argument("--name", help="Name of the experiment.")
     options = parser.parse_args()
     raysq.plain_errors()
 

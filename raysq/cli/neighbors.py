@@ -7,6 +7,31 @@ from raysq.cli.output import plain_item, say
 from raysq.errors import UsageError
 
 
+def add(sub: argparse.ArgumentParser) -> None:
+    """Add the options of `raysq neighbors` to its parser."""
+    sub.add_argument("words", metavar="WORD", nargs="*", help="Word whose nearest words to show.")
+    sub.add_argument("--top", type=int, default=10, metavar="N", help="Number of nearest words. Defaults to 10.")
+    sub.add_argument("--among", type=int, metavar="N", help="Show only words among the N most frequent ones.")
+    sub.add_argument(
+        "--analogy",
+        action="append",
+        default=[],
+        metavar="SUM",
+        help='Analogy to solve, such as "king - man + woman". Can be repeated.',
+    )
+    sub.add_argument(
+        "--evaluate",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="File of word pairs with similarity judgments, such as WordSim-353, or of analogy questions. Can be "
+        "repeated.",
+    )
+    sub.add_argument(
+        "--export", metavar="FILE", help=".txt or .txt.gz file to write in word2vec's text format, as gensim loads it."
+    )
+
+
 def neighbors(options: argparse.Namespace) -> None:
     from raysq.inference import neighbors as asked
     from raysq.training.run import Run

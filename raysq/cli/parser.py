@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from typing import Any
 
 from raysq.cli import config, data, generate, neighbors, results, train, translate
 from raysq.cli.completion import PrintCompletion
@@ -19,167 +20,283 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     """
     from raysq import __version__
 
-    whole = IntermixedParser(
-        prog="raysq", description="Distributed training on Ray for sequence learning with Keras 3."
-    )
-    whole.add_argument("--version", action="version", version=f"raysq {__version__}")
+    whole = IntermixedParser(prog="raysq", description="Distributed training of Keras 3 sequence models on Ray.")
+    whole.add_argument("--version", action="version", version=f"raysq {__version__}", help="Show the version and exit.")
     whole.add_argument("--print-completion", action=PrintCompletion)
     commands = whole.add_subparsers(metavar="COMMAND", required=True, parser_class=IntermixedParser)
 
     def command(name: str, run: Callable[[argparse.Namespace], int | None], about: str) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)
         sub.set_defaults(run=run)
-        sub.add_argument("--json", action="store_true", help="print one JSON result on standard output, nothing else")
-        sub.add_argument("--debug", action="store_true", help="print the traceback of an error, and all that is logged")
+        sub.add_argument("--json", action="store_true", help="Print one JSON result and nothing else.")
+        sub.add_argument("--debug", action="store_true", help="Show tracebacks of errors and all log messages.")
         return sub
 
-    def settings(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument(
-            "--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting; may be given repeatedly"
-        )
+    command("tasks", data.tasks, "List the tasks with their models and prepared data sets.")
 
-    def trust(sub: argparse.ArgumentParser) -> None:
-        about = "the folder may come from elsewhere: import the code that it names (see docs/trust.md)"
-        sub.add_argument("--trust", action="store_true", help=about)
-
-    def training(sub: argparse.ArgumentParser) -> None:
-        sub.add_argument("task")
-        sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
-        sub.add_argument("--model", help="a model of the task, or package.module:function")
-        sub.add_argument("--workers", type=int, default=1, help="more than 1 train in a Ray worker group (default: 1)")
-        sub.add_argument("--gpu", action="store_true", help="one GPU for each worker")
-        sub.add_argument("--threads", type=int, help="TensorFlow's threads in each worker (default: all cores)")
-        sub.add_argument("--epochs", type=int, help="same as --set epochs=N")
-        trust(sub)
-
-    command("tasks", data.tasks, "list the tasks, their models, and what is prepared")
-
-    sub = command("prepare", data.prepare, "prepare a task's data: Arrow shards and a manifest")
-    sub.add_argument("task")
+    sub = command("prepare", data.prepare, "Prepare the data of a task as Arrow shards with a manifest.")
+    _add_task(sub)
     sub.add_argument(
-        "--source", help="sample[:LENGTH] such as sample:60d, a path, or a URL (default: the task's public data)"
+        "--source",
+        help="Path or URL of the raw data, or sample[:LENGTH], such as sample:60d, for synthetic data. Defaults to the "
+        "task's public data.",
     )
-    sub.add_argument("--name", help="name of the data set")
-    sub.add_argument("--fresh", action="store_true", help="prepare again even if nothing has changed")
+    sub.add_argument("--name", help="Name of the data set. Defaults to the beginning of its fingerprint.")
+    sub.add_argument("--fresh", action="store_true", help="Prepare the data again even if nothing has changed.")
     add_problem_options(sub, "prepare", requested)
     sub.add_argument("--colour", action=Renamed, new="--color")
-    settings(sub)
+    _add_settings(sub)
 
-    sub = command("train", train.train, "train a model, or continue its training")
-    training(sub)
+    sub = command("train", train.train, "Train a model, or continue an interrupted training.")
+    _add_training(sub)
     sub.add_argument(
-        "--config", metavar="FILE", help="file of settings, model and data: of `raysq config`, or a search's best.json"
+        "--config",
+        metavar="FILE",
+        help="File of data, model and settings: printed by `raysq config`, or the best.json of a search.",
     )
-    sub.add_argument("--seed", type=int, help="of weights, order and dropout (default: 0)")
-    sub.add_argument("--name", help="name of the run")
-    sub.add_argument("--fresh", action="store_true", help="forget what the run reached before")
-    sub.add_argument("--dry-run", action="store_true", help="show what would be trained and how long it would take")
-    settings(sub)
+    _add_seed(sub, None, "weights, the order of the examples and dropout")
+    sub.add_argument("--name", help="Name of the run. Defaults to an id of everything that affects the result.")
+    _add_fresh(sub, "run")
+    sub.add_argument(
+        "--dry-run", action="store_true", help="Show the configuration and the estimated time without training."
+    )
+    _add_settings(sub)
 
-    sub = command("config", config.config, "print all settings of a model as a file for `raysq train --config`")
+    sub = command("config", config.config, "Print all settings of a model as a file for `raysq train --config`.")
+    _add_task(sub)
     config.add(sub)
-    settings(sub)
+    _add_settings(sub)
 
-    sub = command("tune", train.tune, "search for better settings with Ray Tune")
-    sub.add_argument("task")
-    sub.add_argument("--data", help="name or directory of a prepared data set (default: the task's newest)")
-    sub.add_argument("--model", help="a model, or package.module:function (default: the task's model for searches)")
-    sub.add_argument("--trials", type=int, default=16, help="how many; more continue a search (default: 16)")
+    sub = command("tune", train.tune, "Search for better settings with Ray Tune.")
+    _add_task(sub)
+    _add_data_and_model(sub, "the task's model for searches")
+    sub.add_argument(
+        "--trials", type=int, default=16, help="Number of trials. A larger number continues a search. Defaults to 16."
+    )
     sub.add_argument(
         "--search",
         action="append",
         default=[],
         metavar="KEY=VALUES",
-        help="instead of the task's space: v1,v2 or uniform(0,0.5), loguniform(..), randint(low,high), without high",
+        help="Values of a setting to search, in place of the task's search space: a list such as 16,32,64, or "
+        "uniform(low,high), loguniform(low,high) or randint(low,high), where high is excluded from randint. Can be "
+        "repeated.",
     )
-    about = "end the search after 90 (seconds), 30m or 2h, over all sessions"
-    sub.add_argument("--time", metavar="DURATION", help=about)
+    sub.add_argument(
+        "--time", metavar="DURATION", help="Time limit over all sessions, such as 90 (seconds), 30m or 2h."
+    )
     sub.add_argument("--budget", action=Renamed, new="--time")
-    sub.add_argument("--epochs", type=int, help="most epochs of a trial")
-    sub.add_argument("--scheduler", default="asha", help="asha ends worse trials early; hyperband (3 brackets); none")
-    sub.add_argument("--searcher", default="random", help="random, or optuna: Bayesian (default: random)")
-    sub.add_argument("--workers-per-trial", type=int, default=1, metavar="N", help="more are a worker group a trial")
-    sub.add_argument("--gpu", type=float, default=0, metavar="FLOAT", help="GPUs of a worker; with 0.5 two share one")
-    sub.add_argument("--max-concurrent", type=int, metavar="N", help="trials at a time (default: all that fit)")
-    sub.add_argument("--refit", type=int, default=0, metavar="SEEDS", help="then train the best with so many seeds")
-    sub.add_argument("--storage", metavar="PATH", help="folder of experiments (default: RAYSQ_HOME/experiments)")
-    sub.add_argument("--seed", type=int, default=0, help="of the search and of every trial (default: 0)")
-    sub.add_argument("--name", help="name of the experiment")
-    sub.add_argument("--fresh", action="store_true", help="forget what the experiment reached before")
-    trust(sub)
-    settings(sub)
-
-    about = "evaluate a run's best weights, the baseline beside it; of classes the confusion matrix too"
-    sub = command("evaluate", train.evaluate, about)
-    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
-    trust(sub)
-    sub.add_argument("--split", choices=("train", "val", "test"), action="append", help="default: val and test")
-    sub.add_argument("--gpu", action="store_true")
-
-    sub = command("report", results.report, "write one self-contained HTML page about a run, several runs, or a search")
-    sub.add_argument("targets", metavar="RUN|EXPERIMENT", nargs="+", help="runs, or one search: name or directory")
-    sub.add_argument("--output", metavar="FILE", help="default: report.html in its directory; of several, in reports/")
-    add_problem_options(sub, "report", requested)
-    sub.add_argument("--open", action="store_true", help="show it in the browser")
-    trust(sub)
-
-    sub = command("backtest", train.backtest, "train and test on a rolling origin: fold after fold, later in time")
-    training(sub)
-    sub.add_argument("--folds", type=int, default=4, help="blocks that the test rows are cut into (default: 4)")
-    sub.add_argument("--seed", type=int, default=0, help="of weights, order and dropout (default: 0)")
-    sub.add_argument("--fresh", action="store_true", help="forget what the folds' runs reached before")
-    settings(sub)
-
-    sub = command("predict", results.predict, "predict for the rows of a raw file, or for texts, with a finished run")
-    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
-    given = sub.add_mutually_exclusive_group(required=True)
-    given.add_argument("--input", metavar="FILE", help="csv, Parquet, zip, folder or URL; of texts also jsonl, tar.gz")
-    given.add_argument(
-        "--text", action="append", metavar="TEXT", help="a text, where the run is of texts; may be given repeatedly"
+    sub.add_argument("--epochs", type=int, help="Maximum number of epochs of a trial.")
+    sub.add_argument(
+        "--scheduler",
+        default="asha",
+        help="Scheduler of the trials: asha or hyperband stop poor trials early, none trains all trials to their end. "
+        "Defaults to asha.",
     )
-    sub.add_argument("--output", metavar="FILE", help=".csv or .parquet (default: csv on standard output)")
-    about = "how a csv is written, if not as the run's source: encoding, delimiter, quoting, escape, header or skip"
-    sub.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=about)
-    sub.add_argument("--actors", type=int, help="size of the pool of Ray actors (default: for large files, the CPUs)")
-    sub.add_argument("--gpu", action="store_true", help="one GPU for each actor")
-    trust(sub)
+    sub.add_argument(
+        "--searcher",
+        default="random",
+        help="Search algorithm: random, or optuna for Bayesian optimization. Defaults to random.",
+    )
+    sub.add_argument(
+        "--workers-per-trial",
+        type=int,
+        default=1,
+        metavar="N",
+        help="Number of workers of each trial. More than one form a Ray worker group. Defaults to 1.",
+    )
+    sub.add_argument(
+        "--gpu",
+        type=float,
+        default=0,
+        metavar="FLOAT",
+        help="Number of GPUs of each worker. With 0.5, two workers share one. Defaults to 0.",
+    )
+    sub.add_argument(
+        "--max-concurrent",
+        type=int,
+        metavar="N",
+        help="Maximum number of trials at the same time. Defaults to as many as fit.",
+    )
+    sub.add_argument(
+        "--refit",
+        type=int,
+        default=0,
+        metavar="SEEDS",
+        help="Number of seeds with which to train the best settings and the defaults at the end. Defaults to 0.",
+    )
+    sub.add_argument(
+        "--storage", metavar="PATH", help="Directory of the experiments. Defaults to RAYSQ_HOME/experiments."
+    )
+    _add_seed(sub, 0, "the search and of every trial")
+    sub.add_argument("--name", help="Name of the experiment.")
+    _add_fresh(sub, "experiment")
+    _add_trust(sub)
+    _add_settings(sub)
 
-    sub = command("export", results.export, "write a run's model in another form: json, saved_model, onnx")
-    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
-    about = "keras; json: architecture and weights; saved_model: for TensorFlow; onnx (default: keras)"
-    sub.add_argument("--format", default="keras", metavar="FORM", help=about)
-    sub.add_argument("--output", metavar="PATH", help="a file, or a folder for json and saved_model (default: in RUN)")
-    trust(sub)
+    sub = command(
+        "evaluate",
+        train.evaluate,
+        "Evaluate the best weights of a run beside the baselines, with a confusion matrix for classifiers.",
+    )
+    _add_run(sub)
+    _add_trust(sub)
+    sub.add_argument(
+        "--split",
+        choices=("train", "val", "test"),
+        action="append",
+        help="Split to evaluate. Can be repeated. Defaults to val and test.",
+    )
+    sub.add_argument("--gpu", action="store_true", help="Evaluate on a GPU.")
 
-    sub = command("generate", generate.generate, "go on with a text, by a finished run of a language model")
+    sub = command("report", results.report, "Write a self-contained HTML page about a run, several runs or a search.")
+    sub.add_argument(
+        "targets",
+        metavar="RUN|EXPERIMENT",
+        nargs="+",
+        help="Id, prefix of an id or directory of each run, or name or directory of one search.",
+    )
+    sub.add_argument(
+        "--output",
+        metavar="FILE",
+        help="HTML file to write. Defaults to report.html in the directory of the run or search, or to a file in "
+        "RAYSQ_HOME/reports for several runs.",
+    )
+    add_problem_options(sub, "report", requested)
+    sub.add_argument("--open", action="store_true", help="Open the page in the browser.")
+    _add_trust(sub)
+
+    sub = command("backtest", train.backtest, "Train and test on a rolling origin, with each fold later in time.")
+    _add_training(sub)
+    sub.add_argument(
+        "--folds", type=int, default=4, help="Number of blocks into which the test rows are cut. Defaults to 4."
+    )
+    _add_seed(sub, 0, "weights, the order of the examples and dropout")
+    _add_fresh(sub, "folds' runs")
+    _add_settings(sub)
+
+    sub = command("predict", results.predict, "Predict the rows of a raw file, or texts, with a trained run.")
+    _add_run(sub)
+    inputs = sub.add_mutually_exclusive_group(required=True)
+    inputs.add_argument(
+        "--input",
+        metavar="FILE",
+        help="Path or URL of a csv, Parquet or zip file or a folder; for texts also jsonl or tar.gz.",
+    )
+    inputs.add_argument(
+        "--text", action="append", metavar="TEXT", help="Text to predict with a run on texts. Can be repeated."
+    )
+    sub.add_argument(
+        "--output", metavar="FILE", help=".csv or .parquet file to write. Defaults to csv on standard output."
+    )
+    sub.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="Format of a csv file that differs from the run's source: encoding, delimiter, quoting, escape, header or "
+        "skip. Can be repeated.",
+    )
+    sub.add_argument(
+        "--actors",
+        type=int,
+        help="Number of Ray actors that predict. Defaults to the CPUs for a large file, and to none for a small one.",
+    )
+    sub.add_argument("--gpu", action="store_true", help="Use a GPU for each actor.")
+    _add_trust(sub)
+
+    sub = command("export", results.export, "Write the model of a run in another format.")
+    _add_run(sub)
+    sub.add_argument(
+        "--format",
+        default="keras",
+        metavar="FORMAT",
+        help="keras, json (architecture and weights), saved_model (TensorFlow) or onnx. Defaults to keras.",
+    )
+    sub.add_argument(
+        "--output",
+        metavar="PATH",
+        help="File to write, or directory for json and saved_model. Defaults to one in the run's directory.",
+    )
+    _add_trust(sub)
+
+    sub = command("generate", generate.generate, "Generate text with a language model.")
+    _add_run(sub)
     generate.add(sub)
-    trust(sub)
+    _add_trust(sub)
 
-    sub = command("translate", translate.translate, "translate sentences or a file, by a finished run")
+    sub = command("translate", translate.translate, "Translate sentences or a file with a translation model.")
+    _add_run(sub)
     translate.add(sub)
-    trust(sub)
+    _add_trust(sub)
 
-    sub = command("neighbors", neighbors.neighbors, "the nearest words, analogies, and word vectors for other tools")
-    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
-    sub.add_argument("words", metavar="WORD", nargs="*", help="whose nearest words are shown")
-    sub.add_argument("--top", type=int, default=10, metavar="N", help="how many of each (default: 10)")
-    sub.add_argument("--among", type=int, metavar="N", help="name only words of the N most frequent ones")
-    analogy = 'such as "king - man + woman"; may be given repeatedly'
-    sub.add_argument("--analogy", action="append", default=[], metavar="SUM", help=analogy)
-    tests = "word pairs with judgments (WordSim-353), or analogy questions; may be given repeatedly"
-    sub.add_argument("--evaluate", action="append", default=[], metavar="FILE", help=tests)
-    sub.add_argument("--export", metavar="FILE", help=".txt or .txt.gz in word2vec's text format, as gensim loads it")
-    trust(sub)
+    sub = command("neighbors", neighbors.neighbors, "Show nearest words and analogies, and export word vectors.")
+    _add_run(sub)
+    neighbors.add(sub)
+    _add_trust(sub)
 
-    command("runs", results.runs, "list the runs with their state and best metric")
+    command("runs", results.runs, "List the runs and searches with their state and best validation loss.")
 
-    sub = command("rm", results.remove, "remove runs")
-    sub.add_argument("run_names", metavar="RUN", nargs="+")
-    sub.add_argument("--yes", action="store_true", help="do not ask")
+    sub = command("rm", results.remove, "Remove runs.")
+    _add_run(sub, "run_names", nargs="+")
+    sub.add_argument("--yes", action="store_true", help="Remove without asking.")
 
-    sub = command("verify", data.verify, "check a data set against its manifest's checksums")
-    sub.add_argument("data", metavar="DATA", help="NAME, TASK/NAME, or a directory")
+    sub = command("verify", data.verify, "Check a data set against the checksums of its manifest.")
+    sub.add_argument("data", metavar="DATA", help="NAME or TASK/NAME of the data set, or its directory.")
 
-    sub = command("doctor", data.doctor, "show versions, devices, free disk, and whether Ray answers")
-    sub.add_argument("--no-ray", action="store_true", help="do not start Ray")
+    sub = command("doctor", data.doctor, "Show versions and devices, and check the free disk space and Ray.")
+    sub.add_argument("--no-ray", action="store_true", help="Do not connect to Ray or start it.")
     return whole
+
+
+def _add_task(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("task", metavar="TASK", help="Name of a task. `raysq tasks` lists them.")
+
+
+def _add_run(sub: argparse.ArgumentParser, name: str = "run_name", **keywords: Any) -> None:
+    sub.add_argument(name, metavar="RUN", **keywords, help="Id of a run, a prefix of it, or the run's directory.")
+
+
+def _add_data_and_model(sub: argparse.ArgumentParser, default_model: str) -> None:
+    sub.add_argument("--data", help="Name or directory of a prepared data set. Defaults to the task's newest.")
+    sub.add_argument(
+        "--model", help=f"Name of a model of the task, or package.module:function. Defaults to {default_model}."
+    )
+
+
+def _add_training(sub: argparse.ArgumentParser) -> None:
+    """Add the options that `train` and `backtest` share."""
+    _add_task(sub)
+    _add_data_and_model(sub, "the task's model")
+    sub.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="Number of workers. More than one form a Ray worker group. Defaults to 1.",
+    )
+    sub.add_argument("--gpu", action="store_true", help="Use a GPU for each worker.")
+    sub.add_argument("--threads", type=int, help="Number of TensorFlow threads of each worker. Defaults to all cores.")
+    sub.add_argument("--epochs", type=int, help="Maximum number of epochs. Same as --set epochs=N.")
+    _add_trust(sub)
+
+
+def _add_settings(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="Value of a setting. Can be repeated."
+    )
+
+
+def _add_seed(sub: argparse.ArgumentParser, default: int | None, of: str) -> None:
+    sub.add_argument("--seed", type=int, default=default, help=f"Random seed of {of}. Defaults to 0.")
+
+
+def _add_fresh(sub: argparse.ArgumentParser, what: str) -> None:
+    sub.add_argument("--fresh", action="store_true", help=f"Discard earlier results of the {what} and start anew.")
+
+
+def _add_trust(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--trust",
+        action="store_true",
+        help="Import the code that a run or search from elsewhere names. See docs/trust.md.",
+    )

@@ -22,7 +22,7 @@ def add_problem_options(sub: argparse.ArgumentParser, command: str, requested: s
     for name in names:
         declared = problems.command_options(name, command)
         shared = [option.name for option in declared if option.name in added]
-        about = f"also {', '.join(shared)}, see above" if shared else None
+        about = f"Also {', '.join(shared)} above." if shared else None
         group = sub.add_argument_group(name.replace("_", " "), about) if declared else sub
         for option in declared:
             if option.name not in added:

@@ -14,22 +14,31 @@ from raysq.errors import UsageError
 
 def add(sub: argparse.ArgumentParser) -> None:
     """Add the options of `raysq translate` to its parser."""
-    sub.add_argument("run_name", metavar="RUN", help="a run's id, the beginning of it, or its directory")
-    given = sub.add_mutually_exclusive_group(required=True)
-    given.add_argument("--text", action="append", metavar="TEXT", help="a sentence; may be given repeatedly")
-    given.add_argument("--input", metavar="FILE", help="a sentence a line, - for standard input; or a csv, say")
-    sub.add_argument("--column", metavar="NAME", help="that of the sentences in a table (default: found)")
-    sub.add_argument("--output", metavar="FILE", help="for --input: as many lines in the same order (default: printed)")
-    sub.add_argument("--reference", metavar="FILE", help="for --input: right translations, line by line; tells BLEU")
+    inputs = sub.add_mutually_exclusive_group(required=True)
+    inputs.add_argument("--text", action="append", metavar="TEXT", help="Sentence to translate. Can be repeated.")
+    inputs.add_argument(
+        "--input", metavar="FILE", help="File with a sentence per line, a table such as csv, or - for standard input."
+    )
+    sub.add_argument("--column", metavar="NAME", help="Column of the sentences in a table. Inferred by default.")
     sub.add_argument(
-        "--beam", type=int, default=4, metavar="K", help="translations followed side by side; 1 is greedy (4)"
+        "--output",
+        metavar="FILE",
+        help="File to write, with a translation per line of --input. Defaults to standard output.",
     )
     sub.add_argument(
-        "--penalty", type=float, default=1.0, metavar="P", help="scores compare over length ** P (default: 1)"
+        "--reference", metavar="FILE", help="File with a reference translation per line of --input, to measure BLEU."
     )
-    about = "words that the model has no id for: never written, or copied from the source (needs attention)"
+    sub.add_argument("--beam", type=int, default=4, metavar="K", help="Beam width. 1 decodes greedily. Defaults to 4.")
+    sub.add_argument(
+        "--penalty",
+        type=float,
+        default=1.0,
+        metavar="P",
+        help="Length penalty: scores are divided by length ** P. Defaults to 1.",
+    )
+    about = "Unknown words: never written, or copied from the source, which needs attention. Defaults to never."
     sub.add_argument("--unknown", choices=("never", "copy"), default="never", help=about)
-    sub.add_argument("--encoding", default="utf-8", help="of the files (default: utf-8)")
+    sub.add_argument("--encoding", default="utf-8", help="Encoding of the files. Defaults to utf-8.")
 
 
 def translate(options: argparse.Namespace) -> None:

@@ -2,9 +2,9 @@
 
 from raysq.config import Option
 
-TEXT = Option("--text", "COLUMN", "column that holds the texts, by name or number")
-LABEL = Option("--label", "COLUMN", "column that holds the classes, by name or number")
-TEST = Option("--test", "SHARE", "test share to draw if the source has no test part (default: 0.1); 0 for none")
-LEVEL = Option("--level", "LEVEL", "what a token is: word or char (default: word)")
-VECTORS = Option("--vectors", "FILE", "word vectors, GloVe or word2vec as text, also .gz or .zip")
-UNIT = Option("--unit", "UNIT", "unit of running text: sentence (default), line, paragraph or document")
+TEXT = Option("--text", "COLUMN", "Column of the texts, by name or number.")
+LABEL = Option("--label", "COLUMN", "Column of the classes, by name or number.")
+TEST = Option("--test", "SHARE", "Share of examples to test on if the source has no test part. Defaults to 0.1.")
+LEVEL = Option("--level", "LEVEL", "Token: word or char. Defaults to word.")
+VECTORS = Option("--vectors", "FILE", "Word vectors in the text format of GloVe or word2vec, also as .gz or .zip.")
+UNIT = Option("--unit", "UNIT", "Unit of running text: sentence, line, paragraph or document. Defaults to sentence.")

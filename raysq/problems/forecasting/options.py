@@ -3,24 +3,28 @@
 from raysq.config import Option
 
 PREPARE = (
-    Option("--time", "COLUMN[,..]", "column that tells the time; or year,month,day,hour"),
-    Option("--timezone", "ZONE", "in which the times are local, such as Europe/Berlin (default: what they say)"),
-    Option("--freq", "ALIAS", "pandas alias of the frequency, such as h, ME or B (default: inferred)"),
-    Option("--target", "COLUMN[,..]", "columns to forecast", setting="targets"),
-    Option("--features", "COLUMN[,..]", "columns that the model sees (default: all)"),
-    Option("--calendar", "NAME[,..]", "hour, weekday, monthday, yearday, month as features"),
-    Option("--id", "COLUMN[,..]", "columns that name the series of a row, where a file holds several"),
-    Option("--horizon", "SPAN", "rows (24) or time (6h, 5d, 3mo) from the last row seen to the forecast, or several"),
-    Option("--delay", "SPAN", "the same from the first row not seen, as the book counts; instead of --horizon"),
-    Option("--lookback", "SPAN", "rows or time that the model sees"),
-    Option("--step", "SPAN", "see one row in so many"),
-    Option("--split", "SPLIT", "train/val/test as shares (0.5/0.25/0.25), rows or dates"),
+    Option("--time", "COLUMN[,..]", "Column of the time, or columns such as year,month,day,hour."),
+    Option("--timezone", "ZONE", "Time zone of local times, such as Europe/Berlin. Defaults to that of the times."),
+    Option("--freq", "ALIAS", "pandas alias of the frequency, such as h, ME or B. Inferred by default."),
+    Option("--target", "COLUMN[,..]", "Columns to forecast.", setting="targets"),
+    Option("--features", "COLUMN[,..]", "Columns that the model sees. Defaults to all."),
+    Option("--calendar", "NAME[,..]", "Calendar features: hour, weekday, monthday, yearday or month."),
+    Option("--id", "COLUMN[,..]", "Columns that name the series of a row, for files with several series."),
+    Option(
+        "--horizon",
+        "SPAN[,..]",
+        "Rows (24) or time (6h, 5d, 3mo) from the last row that the model sees to the row to forecast.",
+    ),
+    Option("--delay", "SPAN", "Rows or time from the first row that the model does not see; in place of --horizon."),
+    Option("--lookback", "SPAN", "Rows or time that the model sees."),
+    Option("--step", "SPAN", "Rows or time from one row that the model sees to the next."),
+    Option("--split", "SPLIT", "train/val/test split as shares (0.5/0.25/0.25), rows or dates."),
     Option(
         "--category",
         "COLUMN",
-        "column of text or whole numbers, each value a feature of 0 and 1; repeatable",
+        "Column of texts or whole numbers to encode as one-hot features. Can be repeated.",
         setting="categories",
         repeated=True,
     ),
 )
-REPORT = (Option("--week", "DAY", "for forecasts: show the week from this day, such as 2014-05-05"),)
+REPORT = (Option("--week", "DAY", "First day of the week to show, such as 2014-05-05."),)

@@ -7,9 +7,9 @@ PREPARE = (
     Option(
         "--from",
         "SIDE",
-        "source sentences: ending of their files (ja of train.ja), or name or number of their column",
+        "Source sentences: suffix of their files (ja of train.ja), or name or number of their column.",
         setting="source",
     ),
-    Option("--to", "SIDE", "target sentences, as --from", setting="target"),
+    Option("--to", "SIDE", "Target sentences, as for --from.", setting="target"),
     options.TEST,
 )
