@@ -28,10 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stops.raising = False
         if isinstance(error, SystemExit) and not stops.received:
             raise
-        if not stops.said:
+        if not stops.reported:
             from raysq.display.terminal import print_message
 
-            stops.said = True
+            stops.reported = True
             print_message(LINE)
         return INTERRUPTED
     finally:

@@ -40,7 +40,7 @@ def run(arguments: Sequence[str] | None, stops: StopSignals) -> int:
         with contextlib.redirect_stdout(sys.stderr if getattr(options, "json", False) else sys.stdout):
             return options.run(options) or 0
     except Interrupted as error:
-        stops.said = True
+        stops.reported = True
         return _fail(error, INTERRUPTED)
     except BrokenPipeError:
         # The reader, such as `| head`, has closed the pipe. Prevent an error when Python flushes at exit.

@@ -5,7 +5,7 @@ import glob
 from pathlib import Path
 from typing import Any
 
-from raysq.cli.output import say
+from raysq.cli.output import write_result
 from raysq.display.terminal import print_message, print_result
 from raysq.errors import DataError, UsageError
 
@@ -28,7 +28,7 @@ def tasks(options: argparse.Namespace) -> None:
     table = Table("task", "about", "models", "prepared")
     for row in rows:
         table.add_row(row["task"], row["title"], ", ".join(row["models"]), ", ".join(row["prepared"]) or "-")
-    say(options, rows, lambda console: console.print(table, soft_wrap=False))
+    write_result(options, rows, lambda console: console.print(table, soft_wrap=False))
     for error in damaged:
         print_message(f"a data set is left out: {error}")
 
@@ -60,7 +60,7 @@ def prepare(options: argparse.Namespace) -> None:
         "messages": manifest.preparation.get("messages", []),
     }
     # The pipeline has reported on standard error. Standard output holds only the directory, for scripts.
-    say(options, result, lambda console: print_result(str(data.directory)))
+    write_result(options, result, lambda console: print_result(str(data.directory)))
 
 
 def verify(options: argparse.Namespace) -> None:
@@ -68,7 +68,7 @@ def verify(options: argparse.Namespace) -> None:
 
     data = Dataset.open(_prepared(options.data))
     data.verify()
-    say(
+    write_result(
         options,
         {"dataset": str(data.directory), "rows": data.rows, "ok": True},
         lambda console: console.print(
@@ -107,5 +107,5 @@ def doctor(options: argparse.Namespace) -> int:
         for name, (ok, text) in report.items():
             console.print(f"{'ok  ' if ok else 'FAIL'}  {name:<12} {text}")
 
-    say(options, {name: {"ok": ok, "text": text} for name, (ok, text) in report.items()}, show)
+    write_result(options, {name: {"ok": ok, "text": text} for name, (ok, text) in report.items()}, show)
     return 0 if all(ok for ok, _ in report.values()) else 1

@@ -12,29 +12,26 @@ _LEAST_DISK = 2 * 2**30
 
 
 def examine(*, start_ray: bool = True) -> dict[str, tuple[bool, str]]:
-    """Check this machine.
-
-    Args:
-        start_ray: Whether to connect to Ray, or start it, and run a task. Defaults to True.
+    """Check this machine, and run a task on Ray if `start_ray`.
 
     Returns:
         For each check by name, whether it passed and a text that describes the finding.
     """
     from raysq.training.run_config import versions
 
-    found = {"python": (sys.version_info >= (3, 11), sys.version.split()[0])}
-    found["packages"] = (True, ", ".join(f"{name} {version}" for name, version in versions().items()))
+    checks = {"python": (sys.version_info >= (3, 11), sys.version.split()[0])}
+    checks["packages"] = (True, ", ".join(f"{name} {version}" for name, version in versions().items()))
     folder = home()
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
-    found["disk"] = (free > _LEAST_DISK, f"{free / 2**30:.0f} GiB free under {folder}")
+    checks["disk"] = (free > _LEAST_DISK, f"{free / 2**30:.0f} GiB free under {folder}")
     shm = shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else None
     if shm is not None:
-        found["shm"] = (shm > 2**30, f"{shm / 2**30:.1f} GiB free in /dev/shm (Ray's object store)")
-    found["tensorflow"] = _tensorflow()
+        checks["shm"] = (shm > 2**30, f"{shm / 2**30:.1f} GiB free in /dev/shm (Ray's object store)")
+    checks["tensorflow"] = _tensorflow()
     if start_ray:
-        found["ray"] = _ray()
-    return found
+        checks["ray"] = _ray()
+    return checks
 
 
 def _tensorflow() -> tuple[bool, str]:

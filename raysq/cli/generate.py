@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from raysq.cli.output import say
+from raysq.cli.output import write_result
 from raysq.display.terminal import print_message, print_result
 from raysq.errors import UsageError
 
@@ -53,7 +53,7 @@ def generate(options: argparse.Namespace) -> None:
         raise UsageError(f"--greedy is temperature 0, and --temperature is {options.temperature:g}: give one of them")
     run = Run.open(options.run_name, trust=options.trust)
     require(run, "generate")  # reject a run that cannot generate before TensorFlow is loaded
-    found = generate(
+    result = generate(
         run,
         options.prompt,
         words=options.words,
@@ -64,14 +64,14 @@ def generate(options: argparse.Namespace) -> None:
         samples=options.samples,
         stop=options.stop,
     )
-    if found["unknown"]:
-        names = ", ".join(repr(word) for word in found["unknown"])
+    if result["unknown"]:
+        names = ", ".join(repr(word) for word in result["unknown"])
         print_message(f"the model does not know {names} of the prompt")
 
     def show(console: Any) -> None:
         level = run.config.metadata["preprocessor"].get("level")
-        for number, text in enumerate(found["samples"]):
+        for number, text in enumerate(result["samples"]):
             space = "" if level == "char" or not options.prompt else " "
             print_result(f"{chr(10) * bool(number)}{options.prompt}{space}{text}")
 
-    say(options, {"run": str(run.directory), "synthetic": run.config.synthetic, **found}, show)
+    write_result(options, {"run": str(run.directory), "synthetic": run.config.synthetic, **result}, show)

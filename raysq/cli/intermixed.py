@@ -20,8 +20,8 @@ class IntermixedParser(argparse.ArgumentParser):
     Arguments after `--` are positional, whatever they begin with.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, add_help=False, **kwargs)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(add_help=False, **kwargs)
         self.add_argument("-h", "--help", action="help", help="Show this help message and exit.")
         self._behind: list[str] | None = None  # arguments after "--", during the two passes
 
@@ -48,10 +48,10 @@ class IntermixedParser(argparse.ArgumentParser):
             positionals = [action for action in self._get_positional_actions() if action.nargs != argparse.SUPPRESS]
             behind = ["--", *self._behind] if positionals and self._behind else []
             return super().parse_known_args([*args, *behind], namespace)
-        given = list(args)
-        end = given.index("--") if "--" in given else len(given)
-        self._behind = given[end + 1 :]
+        arguments = list(args)
+        end = arguments.index("--") if "--" in arguments else len(arguments)
+        self._behind = arguments[end + 1 :]
         try:
-            return self.parse_known_intermixed_args(given[:end], namespace)
+            return self.parse_known_intermixed_args(arguments[:end], namespace)
         finally:
             self._behind = None

@@ -85,7 +85,7 @@ def search_job(
     if options.source:
         data = raysq.prepare(options.task, source=options.source, quiet=False).directory
     own = options.task == task
-    found = raysq.tune(
+    experiment = raysq.tune(
         options.task,
         data=data,
         model=model if own else None,
@@ -104,5 +104,5 @@ def search_job(
         name=options.name,
         quiet=False,
     )
-    found.show(Console(soft_wrap=True))
-    print_result(f"best settings in {found.directory / 'best.json'}")
+    experiment.show(Console(soft_wrap=True))
+    print_result(f"best settings in {experiment.directory / 'best.json'}")

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from raysq.cli.output import plain_item, say
+from raysq.cli.output import plain_item, write_result
 from raysq.errors import UsageError
 
 
@@ -33,31 +33,31 @@ def add(sub: argparse.ArgumentParser) -> None:
 
 
 def neighbors(options: argparse.Namespace) -> None:
-    from raysq.inference import neighbors as asked
+    from raysq.inference import neighbors as inference
     from raysq.training.run import Run
 
     if not (options.words or options.analogy or options.evaluate or options.export):
         raise UsageError(
             'neighbors takes a word or more, --analogy "king - man + woman", --evaluate FILE or --export FILE'
         )
-    analogies = [asked.parse_analogy(text) for text in options.analogy]
-    sets = [asked.read_test_set(path) for path in options.evaluate]
+    analogies = [inference.parse_analogy(text) for text in options.analogy]
+    test_sets = [inference.read_test_set(path) for path in options.evaluate]
     run = Run.open(options.run_name, trust=options.trust)
-    vectors = asked.word_vectors(run)
-    near: dict[str, Any] = {word: vectors.neighbors(word, options.top, options.among) for word in options.words}
+    vectors = inference.word_vectors(run)
+    nearest: dict[str, Any] = {word: vectors.neighbors(word, options.top, options.among) for word in options.words}
     solved = {
-        text: vectors.combine(more, less, options.top, options.among)
-        for text, (more, less) in zip(options.analogy, analogies, strict=True)
+        text: vectors.combine(added, subtracted, options.top, options.among)
+        for text, (added, subtracted) in zip(options.analogy, analogies, strict=True)
     }
     result: dict[str, Any] = {
         "run": str(run.directory),
         "words": len(vectors),
         "dimension": vectors.vectors.shape[1],
         "synthetic": run.config.synthetic,
-        "neighbors": {word: _pairs(found) for word, found in near.items()},
-        "analogies": {text: _pairs(found) for text, found in solved.items()},
-        "evaluation": [asked.evaluate(vectors, one) for one in sets],
-        "export": asked.write_word2vec(vectors, options.export) if options.export else None,
+        "neighbors": {word: _pairs(words) for word, words in nearest.items()},
+        "analogies": {text: _pairs(words) for text, words in solved.items()},
+        "evaluation": [inference.evaluate(vectors, test_set) for test_set in test_sets],
+        "export": inference.write_word2vec(vectors, options.export) if options.export else None,
     }
 
     def show(console: Any) -> None:
@@ -65,10 +65,10 @@ def neighbors(options: argparse.Namespace) -> None:
 
         if run.config.synthetic:
             console.print("synthetic sample data")
-        for title, found in {**near, **solved}.items():
-            plain_item(console, Table(["word", "cosine"], [[word, f"{cosine:.3f}"] for word, cosine in found], title))
-        for one in result["evaluation"]:
-            _show_evaluation(console, one)
+        for title, words in {**nearest, **solved}.items():
+            plain_item(console, Table(["word", "cosine"], [[word, f"{cosine:.3f}"] for word, cosine in words], title))
+        for evaluation in result["evaluation"]:
+            _show_evaluation(console, evaluation)
         written = result["export"]
         if written:
             left = f", {written['left_out']:,} with spaces in them left out" if written["left_out"] else ""
@@ -76,25 +76,24 @@ def neighbors(options: argparse.Namespace) -> None:
                 f"{written['words']:,} words, {written['dimension']} numbers each, in {written['output']}{left}"
             )
 
-    say(options, result, show)
+    write_result(options, result, show)
 
 
-def _pairs(found: list[tuple[str, float]]) -> list[dict[str, Any]]:
-    return [{"word": word, "cosine": cosine} for word, cosine in found]
+def _pairs(words: list[tuple[str, float]]) -> list[dict[str, Any]]:
+    return [{"word": word, "cosine": cosine} for word, cosine in words]
 
 
-def _show_evaluation(console: Any, found: dict[str, Any]) -> None:
+def _show_evaluation(console: Any, evaluation: dict[str, Any]) -> None:
     from raysq.problems.charts import Table
 
-    if "pairs" in found:
-        value = "-" if found["spearman"] is None else f"{found['spearman']:.4f}"
-        console.print(
-            f"{found['set']}: Spearman {value} on the {found['covered']:,} of {found['pairs']:,} pairs with known words"
-        )
+    if "pairs" in evaluation:
+        value = "-" if evaluation["spearman"] is None else f"{evaluation['spearman']:.4f}"
+        pairs = f"{evaluation['covered']:,} of {evaluation['pairs']:,} pairs with known words"
+        console.print(f"{evaluation['set']}: Spearman {value} on the {pairs}")
         return
-    rows = [[one["name"], one["questions"], one["covered"], _share(one["accuracy"])] for one in found["sections"]]
-    rows.append(["all", found["questions"], found["covered"], _share(found["accuracy"])])
-    plain_item(console, Table(["section", "questions", "words known", "right"], rows, found["set"]))
+    rows = [[row["name"], row["questions"], row["covered"], _share(row["accuracy"])] for row in evaluation["sections"]]
+    rows.append(["all", evaluation["questions"], evaluation["covered"], _share(evaluation["accuracy"])])
+    plain_item(console, Table(["section", "questions", "words known", "right"], rows, evaluation["set"]))
 
 
 def _share(value: float | None) -> str:

@@ -18,14 +18,8 @@ def overrides(options: argparse.Namespace) -> dict[str, Any]:
     return values
 
 
-def say(options: argparse.Namespace, result: dict[str, Any] | list[Any], show: Callable[[Any], None]) -> None:
-    """Print the result as JSON with `--json`, or else show it on the terminal.
-
-    Args:
-        options: The parsed command line.
-        result: The JSON-ready result.
-        show: Called with a console where the result is not printed as JSON.
-    """
+def write_result(options: argparse.Namespace, result: dict[str, Any] | list[Any], show: Callable[[Any], None]) -> None:
+    """Print the JSON-ready result with `--json`, or else call `show` with a console."""
     if options.json:
         print(json.dumps(result), file=options.stdout)
     else:
@@ -41,14 +35,8 @@ def headings(names: list[str], config: Any) -> list[str]:
     return [f"{name.removesuffix('_original')} ({unit})" if name.endswith("_original") else name for name in shown]
 
 
-def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any) -> None:
-    """Print a table of metrics by model and split, normalized and in the target's own unit.
-
-    Args:
-        console: The console to print on.
-        found: Metrics by model, with names that begin with the split, such as "val_mae".
-        config: The run's configuration.
-    """
+def metrics_table(console: Any, metrics_by_model: dict[str, dict[str, float]], config: Any) -> None:
+    """Print a table of metrics by model and split, whose names begin with the split, such as "val_mae"."""
     from rich.table import Table
 
     from raysq.display.console import lines
@@ -56,7 +44,7 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
 
     names: list[str] = []
     splits: list[str] = []
-    for metrics in found.values():
+    for metrics in metrics_by_model.values():
         for key in metrics:
             split, _, name = key.partition("_")
             if split in ("train", "val", "test"):
@@ -65,20 +53,20 @@ def metrics_table(console: Any, found: dict[str, dict[str, float]], config: Any)
     title = "synthetic sample data" if config.synthetic else None
     titles = headings(names, config)
 
-    def figure(model: str, split: str, name: str) -> str:
-        return metric(found[model].get(f"{split}_{name}"))
+    def value(model: str, split: str, name: str) -> str:
+        return metric(metrics_by_model[model].get(f"{split}_{name}"))
 
-    pairs = [(model, split) for model in found for split in splits]
+    pairs = [(model, split) for model in metrics_by_model for split in splits]
     if len(names) <= WIDEST:
         table = Table("model", "split", *titles, title=title)
         for model, split in pairs:
-            table.add_row(model, split, *(figure(model, split, name) for name in names))
+            table.add_row(model, split, *(value(model, split, name) for name in names))
     else:  # many metrics, as with several outputs, are more readable as rows
         table = Table("", title=title)
         for model, split in pairs:
             table.add_column(lines(model, split))
         for name, heading in zip(names, titles, strict=True):
-            table.add_row(heading, *(figure(model, split, name) for model, split in pairs))
+            table.add_row(heading, *(value(model, split, name) for model, split in pairs))
     console.print(table)
 
 

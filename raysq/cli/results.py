@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from raysq.cli.output import say
+from raysq.cli.output import write_result
 from raysq.display.numbers import metric
 from raysq.display.terminal import print_message, print_result, visible
 from raysq.errors import DataError, UsageError
@@ -38,7 +38,9 @@ def predict(options: argparse.Namespace) -> None:
     if options.output is None:
         print_message(f"{result['rows']:,} predictions")
         return None
-    return say(options, result, lambda console: console.print(f"{result['rows']:,} predictions in {result['output']}"))
+    return write_result(
+        options, result, lambda console: console.print(f"{result['rows']:,} predictions in {result['output']}")
+    )
 
 
 def _predict_texts(options: argparse.Namespace) -> None:
@@ -51,39 +53,36 @@ def _predict_texts(options: argparse.Namespace) -> None:
     run = Run.open(options.run_name, trust=options.trust)
     texts_column(run)  # reject a run without texts before TensorFlow is loaded
     rows = load(run).predict(options.text).to_pylist()
-    found = [{"text": text, **row} for text, row in zip(options.text, rows, strict=True)]
+    predictions = [{"text": text, **row} for text, row in zip(options.text, rows, strict=True)]
 
     def show(console: Any) -> None:
         from rich.table import Table
 
         names = ["label", "probability", "remark"]
-        if "label" not in found[0]:  # the run is no classifier
-            names = [name for name in found[0] if name not in ("text", "row", "source")]
+        if "label" not in predictions[0]:  # the run is no classifier
+            names = [name for name in predictions[0] if name not in ("text", "row", "source")]
         if len(names) > _COLUMNS:  # the components of vectors are written to files only
             names = [name for name in names if not name[-1].isdigit()]
         table = Table("text", *names)
-        for row in found:
+        for row in predictions:
             text = " ".join(row["text"].split())
             shown = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "\u2026"
             values = ("" if row[name] is None else row[name] for name in names)
-            table.add_row(shown, *(f"{one:.4f}" if isinstance(one, float) else str(one) for one in values))
+            table.add_row(shown, *(f"{value:.4f}" if isinstance(value, float) else str(value) for value in values))
         console.print(table)
 
-    say(options, {"run": str(run.directory), "predictions": found}, show)
+    write_result(options, {"run": str(run.directory), "predictions": predictions}, show)
 
 
 def report(options: argparse.Namespace) -> None:
     from raysq.cli.problem_options import given_options
     from raysq.report.page import write_report
 
-    def tell(message: str) -> None:
-        print_message(message)
-
     path = write_report(
         *options.targets,
         output=options.output,
         trust=options.trust,
-        on_message=tell,
+        on_message=print_message,
         **given_options(options, "report"),
     ).absolute()
     if options.open:
@@ -91,7 +90,7 @@ def report(options: argparse.Namespace) -> None:
 
         webbrowser.open(path.as_uri())
     result = {"report": str(path), "bytes": path.stat().st_size}
-    say(options, result, lambda console: print_result(str(path)))
+    write_result(options, result, lambda console: print_result(str(path)))
 
 
 def export(options: argparse.Namespace) -> None:
@@ -104,7 +103,7 @@ def export(options: argparse.Namespace) -> None:
         if result["layers"] and result["form"] in ("keras", "json"):
             console.print(f"has {', '.join(result['layers'])}: `import raysq.layers` before it is loaded")
 
-    say(options, result, show)
+    write_result(options, result, show)
 
 
 def runs(options: argparse.Namespace) -> None:
@@ -113,8 +112,8 @@ def runs(options: argparse.Namespace) -> None:
     from raysq.training.run import runs
 
     damaged_runs: list[dict[str, Any]] = []
-    found = runs(lambda directory, error: damaged_runs.append(_damaged_row(directory, error)))
-    rows = [*(_run_row(run) for run in found), *damaged_runs]
+    readable_runs = runs(lambda directory, error: damaged_runs.append(_damaged_row(directory, error)))
+    rows = [*(_run_row(run) for run in readable_runs), *damaged_runs]
     table = Table("run", "state", "epochs", "best val_loss", "data")
     for row in rows:
         data = {True: "synthetic", False: "real", None: ""}[row["synthetic"]]
@@ -128,7 +127,7 @@ def runs(options: argparse.Namespace) -> None:
         if searches.row_count:
             console.print(searches)
 
-    say(options, rows, show)
+    write_result(options, rows, show)
     for error in damaged:
         print_message(error)
 
@@ -158,13 +157,13 @@ def _searches() -> tuple[Any, list[str]]:
 
     damaged: list[tuple[Path, DataError]] = []
     table = Table("search", "state", "trials", "best val_loss", "data")
-    for one in experiments(lambda directory, error: damaged.append((directory, error))):
+    for experiment in experiments(lambda directory, error: damaged.append((directory, error))):
         try:
-            about = "synthetic" if one.about["synthetic"] else "real"
-            trials = f"{one.done}/{one.about['asked'].get('trials')}"
-            table.add_row(one.name, one.state(), trials, metric(one.lowest), about)
+            data = "synthetic" if experiment.about["synthetic"] else "real"
+            trials = f"{experiment.done}/{experiment.about['asked'].get('trials')}"
+            table.add_row(experiment.name, experiment.state(), trials, metric(experiment.lowest), data)
         except DataError as error:
-            damaged.append((one.directory, error))
+            damaged.append((experiment.directory, error))
     for directory, _ in damaged:
         table.add_row(directory.name, "damaged", "", metric(None), "")
     return table, [str(error) for _, error in damaged]
@@ -173,18 +172,17 @@ def _searches() -> tuple[Any, list[str]]:
 def remove(options: argparse.Namespace) -> None:
     from raysq.training.find_run import find_run, remove_run
 
-    found = [find_run(name) for name in options.run_names]
+    directories = [find_run(name) for name in options.run_names]
     if not options.yes:
         if options.json or not sys.stdin.isatty():
             raise UsageError("rm asks before it removes; without a terminal give --yes")
-        names = visible(", ".join(path.name for path in found))
+        names = visible(", ".join(path.name for path in directories))
         if input(f"remove {names}? [y/N] ").strip().lower() not in ("y", "yes"):
             print_message("nothing removed")
             return
-    for directory in found:
+    for directory in directories:
         remove_run(directory)
-    say(
-        options,
-        {"removed": [str(directory) for directory in found]},
-        lambda console: console.print(f"removed {', '.join(path.name for path in found)}"),
+    result = {"removed": [str(directory) for directory in directories]}
+    write_result(
+        options, result, lambda console: console.print(f"removed {', '.join(path.name for path in directories)}")
     )

@@ -24,11 +24,11 @@ class StopSignals:
     Attributes:
         raising: Whether a signal raises KeyboardInterrupt instead of ending the process.
         received: Whether a signal was received.
-        said: Whether the interruption was reported to the user.
+        reported: Whether the interruption was reported to the user.
     """
 
     def __init__(self) -> None:
-        self.raising = self.received = self.said = False
+        self.raising = self.received = self.reported = False
         self._stderr = -1
         self._before: dict[int, Any] = {}
         self._unraisable = sys.unraisablehook
@@ -69,7 +69,7 @@ class StopSignals:
         self._unraisable(unraisable)
 
     def _end(self) -> None:
-        if not self.said:
+        if not self.reported:
             # A progress bar may have hidden the cursor.
             cursor = "\x1b[?25h" if os.isatty(self._stderr) else ""
             with contextlib.suppress(OSError):

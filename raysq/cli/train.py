@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from raysq.cli.output import WIDEST, headings, metrics_table, overrides, plain_item, say
+from raysq.cli.output import WIDEST, headings, metrics_table, overrides, plain_item, write_result
 from raysq.display.numbers import metric
 from raysq.display.terminal import print_message
 
@@ -26,7 +26,7 @@ def train(options: argparse.Namespace) -> None:
         from raysq.training.estimate import estimate, show_estimate
 
         found = estimate(config, gpu=options.gpu, threads=options.threads)
-        return say(options, found, lambda console: show_estimate(console, found))
+        return write_result(options, found, lambda console: show_estimate(console, found))
     remarks = config.make_problem().describe()
     run = Run.create(config, name=options.name, fresh=options.fresh, trust=options.trust)
     if not options.json:
@@ -62,7 +62,7 @@ def train(options: argparse.Namespace) -> None:
         if said := run.still_improving():
             console.print(said)
 
-    return say(options, result, show)
+    return write_result(options, result, show)
 
 
 def tune(options: argparse.Namespace) -> None:
@@ -100,7 +100,7 @@ def tune(options: argparse.Namespace) -> None:
         "memory": max((trial.get("memory", 0) for trial in found.trials), default=0),
         "seconds": found.seconds,
     }
-    say(options, result, found.show)
+    write_result(options, result, found.show)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -146,7 +146,7 @@ def evaluate(options: argparse.Namespace) -> None:
         if said := run.still_improving():
             console.print(said)
 
-    say(options, result, show)
+    write_result(options, result, show)
 
 
 def backtest(options: argparse.Namespace) -> None:
@@ -194,7 +194,7 @@ def backtest(options: argparse.Namespace) -> None:
         console.print(table)
 
     result = {"folds": found.folds, "summary": summary, "synthetic": found.synthetic}
-    say(options, result, show)
+    write_result(options, result, show)
 
 
 def _spread(entry: dict[str, Any] | None) -> str:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from raysq.cli.output import say
+from raysq.cli.output import write_result
 from raysq.display.terminal import print_message, print_result
 from raysq.errors import UsageError
 
@@ -51,36 +51,38 @@ def translate(options: argparse.Namespace) -> None:
         raise UsageError(f"--penalty must be a number, received {options.penalty}")
     run = Run.open(options.run_name, trust=options.trust)
     require(run, "translate")  # reject a run that cannot translate before TensorFlow is loaded
-    chosen = {"beam": options.beam, "penalty": options.penalty, "unknown": options.unknown}
-    return _texts(options, run, chosen) if options.text is not None else _file(options, run, chosen)
+    decoding = {"beam": options.beam, "penalty": options.penalty, "unknown": options.unknown}
+    return _texts(options, run, decoding) if options.text is not None else _file(options, run, decoding)
 
 
-def _texts(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None:
+def _texts(options: argparse.Namespace, run: Any, decoding: dict[str, Any]) -> None:
     from raysq.inference.translate import translate
 
     for name in ("output", "reference", "column"):
         if getattr(options, name):
             raise UsageError(f"--{name} goes with --input; what --text gives is printed")
-    found = [
+    translations = [
         {
             "source": text,
-            "translation": one.text,
-            "score": None if math.isnan(one.score) else one.score,
-            "remark": one.remark,
+            "translation": translation.text,
+            "score": None if math.isnan(translation.score) else translation.score,
+            "remark": translation.remark,
         }
-        for text, one in zip(options.text, translate(run, options.text, **chosen), strict=True)
+        for text, translation in zip(options.text, translate(run, options.text, **decoding), strict=True)
     ]
 
     def show(console: Any) -> None:
-        for one in found:
-            print_result(one["translation"])
-            if one["remark"]:
-                print_message(f"  {one['remark']}")
+        for row in translations:
+            print_result(row["translation"])
+            if row["remark"]:
+                print_message(f"  {row['remark']}")
 
-    say(options, {"run": str(run.directory), "synthetic": run.config.synthetic, "translations": found}, show)
+    write_result(
+        options, {"run": str(run.directory), "synthetic": run.config.synthetic, "translations": translations}, show
+    )
 
 
-def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None:
+def _file(options: argparse.Namespace, run: Any, decoding: dict[str, Any]) -> None:
     from raysq.data.messages import without_options
     from raysq.inference.translate import translate_file
 
@@ -100,15 +102,15 @@ def _file(options: argparse.Namespace, run: Any, chosen: dict[str, Any]) -> None
             column=options.column,
             on_line=count,
             on_message=tell,
-            **chosen,
+            **decoding,
         )
-    said = f"{result['lines']:,} lines in {result['seconds']:.1f} s"
+    summary = f"{result['lines']:,} lines in {result['seconds']:.1f} s"
     if "bleu" in result:
-        said += f", BLEU {result['bleu']:.2f}"
+        summary += f", BLEU {result['bleu']:.2f}"
     if options.output is None:
-        print_message(said)
+        print_message(summary)
         return None
-    return say(options, result, lambda console: console.print(f"{said}: {result['output']}"))
+    return write_result(options, result, lambda console: console.print(f"{summary}: {result['output']}"))
 
 
 @contextlib.contextmanager
