@@ -123,15 +123,19 @@ def test_dry_run_writes_nothing(data, capsys, raysq_home):
         (["evaluate", "missing"], 1, "raysq runs"),
         (["verify", "missing"], 1, "no data set"),
         (["prepare", "jena", "--source", "missing.csv"], 1, "missing.csv"),
-        (["prepare", "jena", "--text", "body"], 2, "--text is for texts; task jena is for forecasting"),
+        (
+            ["prepare", "jena", "--text", "body"],
+            2,
+            "--text is for text_classification, language_modeling, word_vectors; task jena is for forecasting",
+        ),
         (
             ["prepare", "classify", "--target", "stars"],
             2,
-            "--target is for series; task classify is for text_classification",
+            "--target is for forecasting; task classify is for text_classification",
         ),
         # Both problems have a setting of that name, and mean another thing by it.
         (["prepare", "images", "--source", "sample", "--set", "colour=gray"], 2, "did you mean color?"),
-        (["prepare", "classify", "--split", "0.5/0.25/0.25"], 2, "--split is for series"),
+        (["prepare", "classify", "--split", "0.5/0.25/0.25"], 2, "--split is for forecasting"),
         (["prepare", "classify", "--source", "missing.csv", "--level", "line"], 2, "one of word, char"),
     ],
 )

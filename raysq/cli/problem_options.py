@@ -57,7 +57,7 @@ def given_options(options: argparse.Namespace, command: str, problem: str | None
     for option_name, names in owners.items():
         if problem is not None and problem not in names:
             raise UsageError(
-                f"{option_name} is for {' and '.join(names)}; task {options.task} is for {problem}: leave it out"
+                f"{option_name} is for {', '.join(names)}; task {options.task} is for {problem}: leave it out"
             )
     return values
 
