@@ -64,7 +64,9 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
 
     sub = command("config", config.config, "Print all settings of a model as a file for `raysq train --config`.")
     _add_task(sub)
-    config.add(sub)
+    _add_data_and_model(sub, "the task's model")
+    _add_seed(sub, 0, "weights, the order of the examples and dropout")
+    sub.add_argument("--schema", action="store_true", help="Print the JSON schema of the file instead.")
     _add_settings(sub)
 
     sub = command("tune", train.tune, "Search for better settings with Ray Tune.")
