@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,13 +10,13 @@ import numpy as np
 from raysq.data.columns import count_codes
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError
-from raysq.problems import splits
 from raysq.problems.language_modeling.bigrams import Bigrams
 from raysq.problems.language_modeling.settings import END, FIRST, START, UNKNOWN, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import Vocabulary
+from raysq.problems.splits import SplitRows, split_rows
 
 _BLOCK = 1 << 22  # tokens processed at a time
-_MARKS = 2  # special tokens per sentence: start and end
+_ADDED = 2  # special tokens per sentence: start and end
 
 
 def packed(ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -30,10 +30,10 @@ def packed(ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         int32 of shape (words + 2 * sentences,).
     """
     count = len(offsets) - 1
-    out = np.empty(len(ids) + _MARKS * count, np.int32)
-    out[np.arange(len(ids)) + np.repeat(_MARKS * np.arange(count) + 1, np.diff(offsets))] = ids
-    out[offsets[:-1] + _MARKS * np.arange(count)] = START
-    out[offsets[1:] + _MARKS * np.arange(count) + 1] = END
+    out = np.empty(len(ids) + _ADDED * count, np.int32)
+    out[np.arange(len(ids)) + np.repeat(_ADDED * np.arange(count) + 1, np.diff(offsets))] = ids
+    out[offsets[:-1] + _ADDED * np.arange(count)] = START
+    out[offsets[1:] + _ADDED * np.arange(count) + 1] = END
     return out
 
 
@@ -89,20 +89,20 @@ def gather(
     step = indices - take(firsts, number)
     if not settings.sequence_targets:
         target = begin + 1 + step
-        places = target[:, None] - settings.maxlen + np.arange(settings.maxlen)
-        places = ops.where(places >= begin[:, None], places, 0)
-        return take(arrays["ids"], places), take(arrays["ids"], target)[:, None]
+        positions = target[:, None] - settings.maxlen + np.arange(settings.maxlen)
+        positions = ops.where(positions >= begin[:, None], positions, 0)
+        return take(arrays["ids"], positions), take(arrays["ids"], target)[:, None]
     low = begin + step * settings.maxlen
-    places = low[:, None] + np.arange(settings.maxlen + 1)
-    ids = take(arrays["ids"], ops.where(places <= end[:, None], places, 0))
-    x = ops.where(places[:, :-1] < end[:, None], ids[:, :-1], 0)
+    positions = low[:, None] + np.arange(settings.maxlen + 1)
+    ids = take(arrays["ids"], ops.where(positions <= end[:, None], positions, 0))
+    x = ops.where(positions[:, :-1] < end[:, None], ids[:, :-1], 0)
     y = ops.cast(ids[:, 1:], "float32") if ops is not np else ids[:, 1:].astype(np.float32)
     weight = ops.where(y > 0, arrays["weight"], np.float32(0))
     return x, ops.stack([y, weight], -1)
 
 
 class Sentences:
-    """The sentences of a data set, encoded with the settings of a run.
+    """The sentences of a data set, encoded with the settings of a run; use `dataset.derived(Sentences, settings)`.
 
     If the validation sentences are the first or last rows, equal sentences are removed from the training split.
 
@@ -121,14 +121,14 @@ class Sentences:
         self.settings = settings
         self.tokens = dataset.ragged("tokens")
         unit = dataset.manifest.report["unit"]
-        found = splits.split_rows(dataset, settings.val, settings.val_selection, settings.train_samples, noun=unit)
+        split = split_rows(dataset, settings.val, settings.val_selection, settings.train_samples, noun=unit)
         if settings.val_selection != "hash":
             keys = dataset.column("key")
-            repeated = np.isin(keys.take(found.train), keys.take(found.val))
-            found = splits.SplitRows(found.train[~repeated], found.val, found.test)
-        self.split = found
+            repeated = np.isin(keys.take(split.train), keys.take(split.val))
+            split = SplitRows(split.train[~repeated], split.val, split.test)
+        self.split = split
         for name in ("train", "val"):
-            if not self.tokens.lengths[getattr(found, name)].any():
+            if not self.tokens.lengths[getattr(split, name)].any():
                 raise DataError(
                     f"the {unit}s to {'train' if name == 'train' else 'validate'} on of data set "
                     f"{dataset.manifest.name} have no words: it has {dataset.rows:,} {unit}s in all",
@@ -138,17 +138,17 @@ class Sentences:
     @property
     def begins(self) -> np.ndarray:
         """Position of each sentence's start token in `ids`, whose first element is padding."""
-        return self.tokens.offsets[:-1] + _MARKS * np.arange(len(self.tokens)) + 1
+        return self.tokens.offsets[:-1] + _ADDED * np.arange(len(self.tokens)) + 1
 
     @cached_property
     def counts(self) -> np.ndarray:
         """Number of occurrences of each prepared vocabulary word in the training sentences, int64."""
         words = self.dataset.extra("vocabulary").num_rows
-        found = np.zeros(words + 1, np.int64)
+        counts = np.zeros(words + 1, np.int64)
         for begin, end, codes, offsets in self.blocks():
-            there = np.repeat(self._is_training[begin:end], np.diff(offsets))
-            found += count_codes(codes, there, words)
-        return found[1:]
+            in_training = np.repeat(self._is_training[begin:end], np.diff(offsets))
+            counts += count_codes(codes, in_training, words)
+        return counts[1:]
 
     @cached_property
     def _ranked(self) -> np.ndarray:
@@ -178,9 +178,9 @@ class Sentences:
 
         The last element is the id of unknown words, so that code -1 selects it.
         """
-        found = np.full(len(self.counts) + 1, UNKNOWN, np.int32)
-        found[self._ranked] = np.arange(FIRST, FIRST + len(self._ranked))
-        return found
+        ids = np.full(len(self.counts) + 1, UNKNOWN, np.int32)
+        ids[self._ranked] = np.arange(FIRST, FIRST + len(self._ranked))
+        return ids
 
     @cached_property
     def ids(self) -> np.ndarray:
@@ -191,7 +191,7 @@ class Sentences:
     @property
     def nbytes(self) -> int:
         """Size of `ids` in bytes."""
-        return 4 * (1 + int(self.tokens.offsets[-1]) + _MARKS * len(self.tokens))
+        return 4 * (1 + int(self.tokens.offsets[-1]) + _ADDED * len(self.tokens))
 
     def bigrams(self) -> Bigrams:
         """Return the smoothed bigrams of the training sentences."""
@@ -199,7 +199,7 @@ class Sentences:
         for begin, end, codes, offsets in self.blocks():
             ids = packed(self.lookup[codes], offsets)
             lengths = np.diff(offsets)
-            learned = np.repeat(self._is_training[begin:end] & (lengths > 0), lengths + _MARKS)
+            learned = np.repeat(self._is_training[begin:end] & (lengths > 0), lengths + _ADDED)
             following = learned[1:] & (ids[1:] != START)
             before.append(ids[:-1][following])
             after.append(ids[1:][following])
@@ -211,9 +211,9 @@ class Sentences:
         inside[getattr(self.split, name)] = True
         count = total = 0
         for begin, end, codes, offsets in self.blocks():
-            mine = codes[np.repeat(inside[begin:end], np.diff(offsets))]
-            count += int((self.lookup[mine] == UNKNOWN).sum())
-            total += len(mine)
+            of_split = codes[np.repeat(inside[begin:end], np.diff(offsets))]
+            count += int((self.lookup[of_split] == UNKNOWN).sum())
+            total += len(of_split)
         return count / total if total else 0.0
 
     def blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
@@ -235,15 +235,6 @@ class Sentences:
         training = np.zeros(self.dataset.rows, bool)
         training[self.split.train] = True
         return training
-
-
-@lru_cache(maxsize=1)
-def sentences(dataset: Dataset, settings: LanguageModelingSettings) -> Sentences:
-    """Return the encoded sentences of a data set.
-
-    The latest result is cached, because metadata, input spec and batch sources request it in turn.
-    """
-    return Sentences(dataset, settings)
 
 
 @dataclass(frozen=True)
@@ -313,10 +304,10 @@ class _OnDisk:
         self._sentences = sentences
         self._begins = sentences.begins
 
-    def take(self, places: Any) -> np.ndarray:
-        """Return the ids at the given positions, in the shape of `places`."""
-        places = np.asarray(places)
-        flat = places.reshape(-1)
+    def take(self, positions: Any) -> np.ndarray:
+        """Return the ids at the given positions, in their shape."""
+        positions = np.asarray(positions)
+        flat = positions.reshape(-1)
         row = np.maximum(np.searchsorted(self._begins, flat, side="right") - 1, 0)
         word = flat - self._begins[row] - 1  # index in the sentence; -1 is the start token
         length = self._sentences.tokens.lengths[row]
@@ -324,18 +315,18 @@ class _OnDisk:
         out[flat == 0] = 0
         inside = np.flatnonzero((flat > 0) & (word >= 0) & (word < length))
         out[inside] = self._sentences.lookup[self._codes(self._sentences.tokens.offsets[row[inside]] + word[inside])]
-        return out.reshape(places.shape)
+        return out.reshape(positions.shape)
 
     def _codes(self, words: np.ndarray) -> np.ndarray:
         """Return the codes of words by their index in the data set, reading nearby words in one slice."""
         order = np.argsort(words, kind="stable")
-        wanted = words[order]
+        ordered = words[order]
         out = np.empty(len(words), np.int32)
-        cuts = np.flatnonzero(np.diff(wanted) > 1 << 12) + 1
-        for places in np.split(np.arange(len(wanted)), cuts):
-            if len(places):
-                low, high = int(wanted[places[0]]), int(wanted[places[-1]])
-                out[order[places]] = self._sentences.tokens.slice(low, high + 1)[wanted[places] - low]
+        cuts = np.flatnonzero(np.diff(ordered) > 1 << 12) + 1
+        for indices in np.split(np.arange(len(ordered)), cuts):
+            if len(indices):
+                low, high = int(ordered[indices[0]]), int(ordered[indices[-1]])
+                out[order[indices]] = self._sentences.tokens.slice(low, high + 1)[ordered[indices] - low]
         return out
 
 

@@ -1,16 +1,15 @@
 """Predict the log-probability and perplexity of raw texts, and their likely next words."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from raysq.errors import DataError
 from raysq.problems.fixed_batches import fixed_batches, padded
 from raysq.problems.language_modeling.batches import gather, layout, packed
-from raysq.problems.language_modeling.prefixes import Read, following, read, windows
+from raysq.problems.language_modeling.prefixes import EncodedTexts, encode_texts, following, windows
+from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
 from raysq.problems.language_modeling.settings import END, FIRST, UNKNOWN, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import Vocabulary
 from raysq.text.documents import texts_of
@@ -21,14 +20,11 @@ _CHUNK = 2048  # texts read at a time
 
 
 def predict(
-    facts: Mapping[str, Any],
-    settings: LanguageModelingSettings,
     model: Any,
     table: pa.Table,
-    report: Mapping[str, Any] | None = None,
-    stands: tuple[int, int] | None = None,
-    origin: int = 0,
-    assets: Path | None = None,
+    vocabulary: Vocabulary,
+    preprocessor: LanguageModelingPreprocessor,
+    settings: LanguageModelingSettings,
 ) -> pa.Table:
     """Predict the log-probability of every text and its most likely next words.
 
@@ -36,14 +32,11 @@ def predict(
     because a text may be incomplete.
 
     Args:
-        facts: metadata of the run.
-        settings: batch-time settings of the run.
         model: the Keras model.
         table: texts in the column that the run was trained on, or in `text`; a column `id` is kept.
-        report: report of the preprocessor that read the table; unused.
-        stands: unused, because each text is predicted on its own.
-        origin: row number of the table's first row.
-        assets: folder with the run's vocabulary.
+        vocabulary: vocabulary of the run.
+        preprocessor: preprocessor of the run's data set.
+        settings: batch-time settings of the run.
 
     Returns:
         A table with the columns
@@ -57,66 +50,64 @@ def predict(
         - `remark`: null, or the reason why the values are unreliable
 
     Raises:
-        DataError: the table has no column of texts, or the vocabulary is missing.
+        DataError: the table has no column of texts.
     """
-    texts = texts_of(table, facts["preprocessor"].get("text"), "text")
-    if assets is None:
-        raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
-    vocabulary = Vocabulary.read(assets, facts)
-    parts = [
-        _scored(facts, settings, model, texts.slice(low, _CHUNK), vocabulary)
-        for low in range(0, max(len(texts), 1), _CHUNK)
-    ]
-    out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(texts)))}
+    texts = texts_of(table, preprocessor.text, "text")
+    parts = []
+    for low in range(0, max(len(texts), 1), _CHUNK):
+        chunk = texts.slice(low, _CHUNK)
+        encoded = encode_texts(chunk, vocabulary, preprocessor)
+        parts.append(_score(model, encoded, len(chunk), vocabulary, settings))
+    columns: dict[str, Any] = {"row": pa.array(np.arange(len(texts)))}
     if "id" in table.column_names:
-        out["id"] = table.column("id")
+        columns["id"] = table.column("id")
     for name in parts[0]:
-        out[name] = pa.concat_arrays([part[name] for part in parts])
-    return pa.table(out)
+        columns[name] = pa.concat_arrays([part[name] for part in parts])
+    return pa.table(columns)
 
 
-def _scored(
-    facts: Mapping[str, Any], settings: LanguageModelingSettings, model: Any, texts: pa.Array, vocabulary: Vocabulary
+def _score(
+    model: Any, encoded: EncodedTexts, count: int, vocabulary: Vocabulary, settings: LanguageModelingSettings
 ) -> dict[str, pa.Array]:
-    found = read(texts, facts, vocabulary)
-    lengths = np.diff(found.offsets)
-    words = np.bincount(found.texts, lengths, len(texts)).astype(np.int64)
-    unknown = np.zeros(len(texts), np.int64)
-    np.add.at(unknown, np.repeat(found.texts, lengths), found.ids == UNKNOWN)
-    logarithms = np.zeros(len(texts))
-    for sentence, ids, values in _positions(found, settings, model):
-        np.add.at(logarithms, found.texts[sentence], np.where(ids == END, 0.0, values))
+    """Return the columns of the predictions for `count` texts."""
+    lengths = np.diff(encoded.offsets)
+    words = np.bincount(encoded.texts, lengths, count).astype(np.int64)
+    unknown = np.zeros(count, np.int64)
+    np.add.at(unknown, np.repeat(encoded.texts, lengths), encoded.ids == UNKNOWN)
+    logarithms = np.zeros(count)
+    for sentence, ids, values in _positions(model, encoded, settings):
+        np.add.at(logarithms, encoded.texts[sentence], np.where(ids == END, 0.0, values))
     perplexity = np.exp(-logarithms / np.maximum(words, 1))
-    none = words == 0
+    empty = words == 0
     remarks = [
-        "no words" if not count else "no known words" if count == strange else None
-        for count, strange in zip(words.tolist(), unknown.tolist(), strict=True)
+        "no words" if not length else "no known words" if length == missing else None
+        for length, missing in zip(words.tolist(), unknown.tolist(), strict=True)
     ]
     return {
         "words": pa.array(words),
         "unknown": pa.array(unknown),
-        "log_probability": pa.array(logarithms, mask=none),
-        "perplexity": pa.array(perplexity, mask=none),
-        "next": pa.array(_next(found, len(texts), settings, model, vocabulary), pa.string()),
+        "log_probability": pa.array(logarithms, mask=empty),
+        "perplexity": pa.array(perplexity, mask=empty),
+        "next": pa.array(_next_words(model, encoded, count, vocabulary, settings), pa.string()),
         "remark": pa.array(remarks, pa.string()),
     }
 
 
-def _positions(found: Read, settings: LanguageModelingSettings, model: Any) -> Any:
+def _positions(model: Any, encoded: EncodedTexts, settings: LanguageModelingSettings) -> Iterator[tuple[Any, Any, Any]]:
     """Yield the sentence, id and log-probability of all positions, one batch at a time."""
-    lengths = np.diff(found.offsets)
-    begins = found.offsets[:-1] + 2 * np.arange(len(lengths)) + 1
-    arrays = {"ids": np.append(np.int32(0), packed(found.ids, found.offsets)), **layout(begins, lengths, settings)}
+    lengths = np.diff(encoded.offsets)
+    begins = encoded.offsets[:-1] + 2 * np.arange(len(lengths)) + 1
+    ids = np.append(np.int32(0), packed(encoded.ids, encoded.offsets))
+    arrays = {"ids": ids, **layout(begins, lengths, settings)}
     total = int(arrays["firsts"][-1])
     for low in range(0, total, BATCH):  # in slices, because there may be many positions
-        part = np.arange(low, min(low + BATCH, total))
-        filled = padded(part, BATCH)
-        x, y = gather(filled, arrays, lambda array, at: array.take(at), settings)
-        ids, values = log_probabilities(y, np.asarray(model.predict_on_batch(x)))
-        sentence = np.searchsorted(arrays["firsts"], part, side="right") - 1
-        ids, values = ids[: len(part)], values[: len(part)]
-        rows, places = np.nonzero(ids > 0)
-        yield sentence[rows], ids[rows, places], values[rows, places]
+        examples = np.arange(low, min(low + BATCH, total))
+        x, y = gather(padded(examples, BATCH), arrays, lambda array, at: array.take(at), settings)
+        targets, values = log_probabilities(y, np.asarray(model.predict_on_batch(x)))
+        targets, values = targets[: len(examples)], values[: len(examples)]
+        sentence = np.searchsorted(arrays["firsts"], examples, side="right") - 1
+        rows, steps = np.nonzero(targets > 0)
+        yield sentence[rows], targets[rows, steps], values[rows, steps]
 
 
 def log_probabilities(y: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -132,21 +123,23 @@ def log_probabilities(y: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray
     """
     ids = y.astype(np.int64) if y.ndim == 2 else y[..., 0].astype(np.int64)
     of_rows = prediction[:, None] if y.ndim == 2 else prediction
-    found = np.take_along_axis(of_rows, ids[..., None], -1)[..., 0].astype(np.float64)
-    return ids, np.log(np.maximum(found, 1e-30))
+    shares = np.take_along_axis(of_rows, ids[..., None], -1)[..., 0].astype(np.float64)
+    return ids, np.log(np.maximum(shares, 1e-30))
 
 
-def _next(found: Read, count: int, settings: LanguageModelingSettings, model: Any, vocabulary: Vocabulary) -> list[str]:
+def _next_words(
+    model: Any, encoded: EncodedTexts, count: int, vocabulary: Vocabulary, settings: LanguageModelingSettings
+) -> list[str]:
     """Return the most likely next words of each text."""
     last = np.full(count, -1)
-    last[found.texts] = np.arange(len(found.texts))  # NumPy keeps the last assignment: the last sentence
+    last[encoded.texts] = np.arange(len(encoded.texts))  # NumPy keeps the last assignment: the last sentence
     empty = np.empty(0, np.int32)
-    left = windows([found.sentence(row) if row >= 0 else empty for row in last.tolist()], settings)
-    named: list[str] = []
-    for filled, rows in fixed_batches(left, BATCH):
-        shares = following(model.predict_on_batch, filled, settings)[:rows]
-        named += [likeliest(row, vocabulary.terms) for row in shares]
-    return named
+    left = windows([encoded.sentence(row) if row >= 0 else empty for row in last.tolist()], settings)
+    lines: list[str] = []
+    for batch, rows in fixed_batches(left, BATCH):
+        shares = following(model.predict_on_batch, batch, settings)[:rows]
+        lines += [likeliest(row, vocabulary.terms) for row in shares]
+    return lines
 
 
 def likeliest(shares: np.ndarray, terms: list[str], count: int = NEXT) -> str:

@@ -1,6 +1,6 @@
 """Encode raw texts as ids: the sentences of a text, and prefixes for a model to continue."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,15 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.columns import contiguous_array
-from raysq.problems.language_modeling.preprocessor import spelled
+from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor, spelled
 from raysq.problems.language_modeling.settings import START, UNKNOWN, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import Vocabulary
 from raysq.text import segment
-from raysq.text.tokenizer import Tokens, tokenize
+from raysq.text.tokenizer import tokenize
 
 
 @dataclass(frozen=True, eq=False)
-class Read:
+class EncodedTexts:
     """Sentences encoded as ids.
 
     Attributes:
@@ -36,39 +36,36 @@ class Read:
         return self.ids[self.offsets[number] : self.offsets[number + 1]]
 
 
-def read(texts: pa.Array, facts: Mapping[str, Any], vocabulary: Vocabulary) -> Read:
+def encode_texts(texts: pa.Array, vocabulary: Vocabulary, preprocessor: LanguageModelingPreprocessor) -> EncodedTexts:
     """Split texts into sentences, or the run's unit, and encode their words like the run's data.
 
     Args:
         texts: large_string array without nulls.
-        facts: metadata of the run.
         vocabulary: vocabulary of the run.
+        preprocessor: preprocessor of the run's data set.
     """
-    settings = facts["preprocessor"]
-    form = Tokens.of(settings)
     table = pa.table({"text": texts, "id": pa.array([str(row) for row in range(len(texts))], pa.large_string())})
     table = table.append_column("row", pa.array(np.arange(len(texts))))
-    found, _ = segment.split(
-        table, {"documents": len(texts)}, settings["unit"], starts=settings.get("starts", "capital")
-    )
-    codes, offsets, words = tokenize(spelled(contiguous_array(found.column("text")), form.level), form)
-    of_words = vocabulary.ids(words)
-    unknown = [word for word, number in zip(words.to_pylist(), of_words.tolist(), strict=True) if number == UNKNOWN]
-    return Read(of_words[codes], offsets.astype(np.int64), found.column("row").to_numpy(), unknown)
+    sentences, _ = segment.split(table, {"documents": len(texts)}, preprocessor.unit, starts=preprocessor.starts)
+    spellings = spelled(contiguous_array(sentences.column("text")), preprocessor.level)
+    codes, offsets, words = tokenize(spellings, preprocessor)
+    ids = vocabulary.ids(words)
+    unknown = [word for word, number in zip(words.to_pylist(), ids.tolist(), strict=True) if number == UNKNOWN]
+    return EncodedTexts(ids[codes], offsets.astype(np.int64), sentences.column("row").to_numpy(), unknown)
 
 
-def windows(beginnings: Sequence[np.ndarray], settings: LanguageModelingSettings) -> np.ndarray:
+def windows(prefixes: Sequence[np.ndarray], settings: LanguageModelingSettings) -> np.ndarray:
     """Return windows of the start token and the words of each prefix, padded with 0 in front.
 
     Args:
-        beginnings: ids of the words of each prefix.
+        prefixes: ids of the words of each prefix.
         settings: batch-time settings of the run; a longer prefix keeps its last `maxlen` ids.
 
     Returns:
-        int32 of shape (beginnings, maxlen).
+        int32 of shape (prefixes, maxlen).
     """
-    out = np.zeros((len(beginnings), settings.maxlen), np.int32)
-    for row, ids in enumerate(beginnings):
+    out = np.zeros((len(prefixes), settings.maxlen), np.int32)
+    for row, ids in enumerate(prefixes):
         last = np.concatenate([[START], ids])[-settings.maxlen :]
         out[row, settings.maxlen - len(last) :] = last
     return out
@@ -88,9 +85,9 @@ def fitted(left: np.ndarray, settings: LanguageModelingSettings) -> tuple[np.nda
     if not settings.sequence_targets:
         return left, np.zeros(len(left), np.int64)
     lengths = (left > 0).sum(1)
-    places = np.arange(left.shape[1]) + (left.shape[1] - lengths)[:, None]
+    steps = np.arange(left.shape[1]) + (left.shape[1] - lengths)[:, None]
     padded = np.concatenate([left, np.zeros_like(left)], 1)
-    return np.take_along_axis(padded, places, 1), lengths - 1
+    return np.take_along_axis(padded, steps, 1), lengths - 1
 
 
 def following(predict: Any, left: np.ndarray, settings: LanguageModelingSettings) -> np.ndarray:
@@ -101,6 +98,6 @@ def following(predict: Any, left: np.ndarray, settings: LanguageModelingSettings
         left: windows, padded in front, `(windows, maxlen)`.
         settings: batch-time settings of the run.
     """
-    x, places = fitted(left, settings)
-    found = np.asarray(predict(x))
-    return found[np.arange(len(x)), places] if settings.sequence_targets else found
+    x, positions = fitted(left, settings)
+    prediction = np.asarray(predict(x))
+    return prediction[np.arange(len(x)), positions] if settings.sequence_targets else prediction

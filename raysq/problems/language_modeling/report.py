@@ -1,21 +1,22 @@
 """Report of a language model: perplexity by group and position, example sentences, generated text, neighbors."""
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from raysq.data.dataset import Dataset
-from raysq.errors import UsageError
+from raysq.problems.base import ReportModel
 from raysq.problems.charts import Bars, Figure, Figures, Quotes, Section, Table, Text, digits3
 from raysq.problems.fixed_batches import fixed_batches
-from raysq.problems.language_modeling.batches import Positions
+from raysq.problems.language_modeling.batches import Positions, Sentences
 from raysq.problems.language_modeling.bigrams import Bigrams
-from raysq.problems.language_modeling.generated_text import neighbors_section, next_section, written_section
+from raysq.problems.language_modeling.generated_text import neighbors_section, next_words_section, sample_section
 from raysq.problems.language_modeling.predict import BATCH, log_probabilities
-from raysq.problems.language_modeling.settings import END, FIRST, UNKNOWN, LanguageModelingSettings
+from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
+from raysq.problems.language_modeling.settings import END, FIRST, UNKNOWN
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -46,52 +47,36 @@ class Surprises:
     right: np.ndarray
 
 
-def report(
-    dataset: Dataset,
-    facts: Mapping[str, Any],
-    settings: LanguageModelingSettings,
-    predict: Predict,
-    *,
-    embedding: Callable[[], np.ndarray | None] | None = None,
-    week: str | None = None,
-) -> list[Section]:
+def report(sentences: Sentences, preprocessor: LanguageModelingPreprocessor, model: ReportModel) -> list[Section]:
     """Return the report sections of a language modeling run.
 
     The report covers the test split, or the validation split if the data set has no test part.
 
     Args:
-        dataset: data set that the run was trained on.
-        facts: metadata of the run.
-        settings: batch-time settings of the run.
-        predict: maps x, as returned by `gather`, to probabilities.
-        embedding: returns the weights of the model's first Embedding layer, `(features, dimension)`, or None.
-        week: applies to forecasts only.
-
-    Raises:
-        UsageError: `week` is given.
+        sentences: sentences of all splits.
+        preprocessor: preprocessor of the run's data set.
+        model: model of the run.
     """
-    if week is not None:
-        raise UsageError("--week is for forecasts; the sentences of a text run have no time")
-    splits = settings.open(dataset)
-    split = "test" if len(splits["test"]) else "val"
-    positions = splits[split]
-    found = surprises(positions, predict)
-    bigrams = positions.sentences.bigrams()
-    whole = "all" if len(found.ids) == positions.targets else f"{len(found.ids):,} of the"
-    where = f"On {whole} {positions.targets:,} positions of the {split} split."
-    values = embedding() if embedding is not None else None
+    positions = Positions(sentences, "test")
+    if not len(positions):
+        positions = Positions(sentences, "val")
+    surprises = measure_surprises(positions, model.predict)
+    bigrams = sentences.bigrams()
+    amount = "all" if len(surprises.ids) == positions.targets else f"{len(surprises.ids):,} of the"
+    where = f"On {amount} {positions.targets:,} positions of the {positions.name} split."
+    weights = model.embedding()
     sections = [
-        _surprise_section(found, bigrams, facts, where),
-        _place_section(found, bigrams, facts, where),
-        _sentences_section(dataset, found, facts, split),
-        written_section(positions, facts, predict),
-        next_section(positions, facts, predict, bigrams),
-        neighbors_section(positions, facts, values) if values is not None else None,
+        _surprise_section(surprises, bigrams, preprocessor, where),
+        _position_section(surprises, bigrams, preprocessor.unit, where),
+        _sentences_section(sentences.dataset, surprises, preprocessor.unit, positions.name),
+        sample_section(positions, preprocessor, model.predict),
+        next_words_section(positions, preprocessor.level, model.predict, bigrams),
+        None if weights is None else neighbors_section(sentences, weights),
     ]
     return [section for section in sections if section is not None]
 
 
-def surprises(positions: Positions, predict: Predict) -> Surprises:
+def measure_surprises(positions: Positions, predict: Predict) -> Surprises:
     """Return the log-probability of every position of a split.
 
     A split of more than `SAMPLED` positions is sampled: every k-th sentence is evaluated.
@@ -101,43 +86,29 @@ def surprises(positions: Positions, predict: Predict) -> Surprises:
         predict: maps x, as returned by `gather`, to probabilities.
     """
     settings, firsts = positions.settings, positions.layout["firsts"]
-    rows = np.arange(len(positions.rows))
-    share = max(1, -(-positions.targets // SAMPLED))
-    chosen = rows[::share]
-    indices = np.concatenate([np.arange(firsts[row], firsts[row + 1]) for row in chosen.tolist()])
-    mapped = positions.mapped()
+    step = max(1, -(-positions.targets // SAMPLED))
+    rows = range(0, len(positions.rows), step)
+    indices = np.concatenate([np.arange(firsts[row], firsts[row + 1]) for row in rows])
     # Smaller batches for every position: the probabilities of all ids at all positions need much memory.
     size = max(8, BATCH // settings.maxlen) if settings.sequence_targets else BATCH
-    parts: list[list[np.ndarray]] = [[] for _ in range(6)]
-    for filled, count in fixed_batches(indices, size):
-        part = filled[:count]
-        x, y = positions.gather(filled, mapped, lambda array, at: array.take(at))
+    parts: list[tuple[np.ndarray, ...]] = []
+    mapped = positions.mapped()
+    for batch, count in fixed_batches(indices, size):
+        x, y = positions.gather(batch, mapped, lambda array, at: array.take(at))
         prediction = np.asarray(predict(x))
-        ids, values = (one[: len(part)] for one in log_probabilities(y, prediction))
-        likely = prediction.argmax(-1)[: len(part)].reshape(ids.shape)
-        number = np.searchsorted(firsts, part, side="right") - 1
-        step = part - firsts[number]
-        places = (
-            step[:, None]
-            if not settings.sequence_targets
-            else step[:, None] * settings.maxlen + np.arange(ids.shape[1])
-        )
-        before = x[: len(part)] if settings.sequence_targets else x[: len(part), -1:]
+        ids, values = (array[:count] for array in log_probabilities(y, prediction))
+        likeliest = prediction.argmax(-1)[:count].reshape(ids.shape)
+        number = np.searchsorted(firsts, batch[:count], side="right") - 1
+        places = (batch[:count] - firsts[number])[:, None]
+        before = x[:count, -1:]
+        if settings.sequence_targets:
+            places = places * settings.maxlen + np.arange(ids.shape[1])
+            before = x[:count]
         inside = np.nonzero(ids > 0)
-        for store, one in zip(
-            parts,
-            (
-                positions.rows[number][inside[0]],
-                places[inside],
-                ids[inside],
-                before[inside],
-                values[inside],
-                (likely == ids)[inside],
-            ),
-            strict=True,
-        ):
-            store.append(one)
-    return Surprises(*(np.concatenate(part) for part in parts))
+        rows_inside = positions.rows[number][inside[0]]
+        right = likeliest == ids
+        parts.append((rows_inside, *(array[inside] for array in (places, ids, before, values, right))))
+    return Surprises(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def pair_values(bigrams: Bigrams, before: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -148,28 +119,31 @@ def pair_values(bigrams: Bigrams, before: np.ndarray, ids: np.ndarray) -> np.nda
         before: previous ids, `(n,)`.
         ids: ids to predict, `(n,)`.
     """
-    found = bigrams.backoff[before].astype(np.float64) * bigrams.lower[ids]
-    keys = np.repeat(np.arange(len(bigrams.begins) - 1), np.diff(bigrams.begins)) * len(bigrams.lower) + bigrams.nexts
-    asked = before.astype(np.int64) * len(bigrams.lower) + ids
-    place = np.minimum(np.searchsorted(keys, asked), len(keys) - 1)
-    return np.log(np.maximum(found + np.where(keys[place] == asked, bigrams.shares[place], 0.0), 1e-30))
+    shares = bigrams.backoff[before].astype(np.float64) * bigrams.lower[ids]
+    features = len(bigrams.lower)
+    keys = np.repeat(np.arange(len(bigrams.begins) - 1), np.diff(bigrams.begins)) * features + bigrams.nexts
+    pairs = before.astype(np.int64) * features + ids
+    nearest = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
+    return np.log(np.maximum(shares + np.where(keys[nearest] == pairs, bigrams.shares[nearest], 0.0), 1e-30))
 
 
-def _surprise_section(found: Surprises, bigrams: Bigrams, facts: Mapping[str, Any], where: str) -> Section:
-    base = pair_values(bigrams, found.before, found.ids)
-    what = "characters" if facts["preprocessor"].get("level") == "char" else "words"
+def _surprise_section(
+    surprises: Surprises, bigrams: Bigrams, preprocessor: LanguageModelingPreprocessor, where: str
+) -> Section:
+    base = pair_values(bigrams, surprises.before, surprises.ids)
+    words = "characters" if preprocessor.level == "char" else "words"
     groups = (
-        ("all positions", np.ones(len(found.ids), bool)),
-        (f"known {what}", found.ids >= FIRST),
-        (f"unknown {what}", found.ids == UNKNOWN),
-        (f"ends of a {facts['preprocessor']['unit']}", found.ids == END),
+        ("all positions", np.ones(len(surprises.ids), bool)),
+        (f"known {words}", surprises.ids >= FIRST),
+        (f"unknown {words}", surprises.ids == UNKNOWN),
+        (f"ends of a {preprocessor.unit}", surprises.ids == END),
     )
     rows: list[list[Any]] = [
         [
             name,
             int(chosen.sum()),
-            *(float(np.exp(-values[chosen].mean())) for values in (found.values, base)),
-            float(found.right[chosen].mean()),
+            *(float(np.exp(-values[chosen].mean())) for values in (surprises.values, base)),
+            float(surprises.right[chosen].mean()),
         ]
         for name, chosen in groups
         if chosen.any()
@@ -190,21 +164,21 @@ def _surprise_section(found: Surprises, bigrams: Bigrams, facts: Mapping[str, An
     return Section("How surprised it is", [figures, table], note)
 
 
-def _place_section(found: Surprises, bigrams: Bigrams, facts: Mapping[str, Any], where: str) -> Section | None:
-    edges = np.unique(np.geomspace(1, found.places.max() + 2, _GROUPS + 1).astype(np.int64)) - 1
+def _position_section(surprises: Surprises, bigrams: Bigrams, unit: str, where: str) -> Section | None:
+    edges = np.unique(np.geomspace(1, surprises.places.max() + 2, _GROUPS + 1).astype(np.int64)) - 1
     if len(edges) < 3:
         return None
-    base = pair_values(bigrams, found.before, found.ids)
-    place = np.searchsorted(edges, found.places, side="right") - 1
-    counts = np.bincount(place, minlength=len(edges) - 1)
+    base = pair_values(bigrams, surprises.before, surprises.ids)
+    groups = np.searchsorted(edges, surprises.places, side="right") - 1
+    counts = np.bincount(groups, minlength=len(edges) - 1)
     own, other = (
-        np.exp(-np.bincount(place, one, len(edges) - 1) / np.maximum(counts, 1)) for one in (found.values, base)
+        np.exp(-np.bincount(groups, values, len(edges) - 1) / np.maximum(counts, 1))
+        for values in (surprises.values, base)
     )
     labels = [
         f"{low + 1:,}" if high - low == 1 else f"{low + 1:,}\u2013{high:,}"
         for low, high in itertools.pairwise(edges.tolist())
     ]
-    unit = facts["preprocessor"]["unit"]
     bars = Bars(
         f"Perplexity by place in the {unit}",
         labels,
@@ -220,40 +194,32 @@ def _place_section(found: Surprises, bigrams: Bigrams, facts: Mapping[str, Any],
     return Section("Where it is surprised", [bars], note)
 
 
-def _sentences_section(dataset: Dataset, found: Surprises, facts: Mapping[str, Any], split: str) -> Section | None:
-    rows, begins, counts = np.unique(found.rows, return_index=True, return_counts=True)
-    mean = np.exp(-np.add.reduceat(found.values, begins) / counts)
+def _sentences_section(dataset: Dataset, surprises: Surprises, unit: str, split: str) -> Section | None:
+    rows, begins, counts = np.unique(surprises.rows, return_index=True, return_counts=True)
+    mean = np.exp(-np.add.reduceat(surprises.values, begins) / counts)
     enough = np.flatnonzero(counts > _LEAST_WORDS)
     if len(enough) < 2 * _QUOTED:
         return None
     order = enough[np.argsort(mean[enough], kind="stable")]
     items: list[Any] = []
     for title, chosen in (("Least surprising", order[:_QUOTED]), ("Most surprising", order[::-1][:_QUOTED])):
+        names = dataset.texts("id", rows[chosen])
         quotes = [
-            (
-                f"{_value(dataset, 'id', rows[one])}: perplexity {digits3(float(mean[one]))}",
-                _excerpt(dataset, rows[one]),
-            )
-            for one in chosen.tolist()
+            (f"{name}: perplexity {digits3(float(mean[index]))}", _excerpt(dataset, rows[index]))
+            for name, index in zip(names, chosen.tolist(), strict=True)
         ]
         items += [Text(title + ":"), Quotes(quotes)]
-    unit = facts["preprocessor"]["unit"]
     note = (
         f"The {unit}s of the {split} split with the lowest and the highest perplexity, of {_LEAST_WORDS} words or more."
     )
     return Section(f"Least and most surprising {unit}s", items, note)
 
 
-def _value(dataset: Dataset, column: str, row: int) -> str:
-    size = dataset.manifest.shard_rows
-    found: str = dataset.arrow(column)[row // size][row % size].as_py() or ""
-    return found
-
-
 def _excerpt(dataset: Dataset, row: int) -> str:
-    said = " ".join(_value(dataset, "text", row).split())
-    if said:
-        return said if len(said) < 280 else said[:280].rstrip() + "\u2026"
+    (text,) = dataset.texts("text", np.array([row]))
+    text = " ".join((text or "").split())
+    if text:
+        return text if len(text) < 280 else text[:280].rstrip() + "\u2026"
     words = dataset.extra("vocabulary").column("word")
     codes = dataset.ragged("tokens").row(row)[:60].tolist()
     return " ".join(words[code].as_py() if code >= 0 else "\u2026" for code in codes)

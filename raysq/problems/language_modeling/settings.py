@@ -1,19 +1,12 @@
 """Batch-time settings of language modeling."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from raysq.data.dataset import Dataset
-from raysq.errors import UsageError
-from raysq.problems import splits
-from raysq.problems.base import InputSpec
-
-if TYPE_CHECKING:
-    from raysq.problems.language_modeling.batches import Positions
+from raysq.problems.setting_ranges import check_at_least
+from raysq.problems.splits import split_amount
 
 START, UNKNOWN, END, FIRST = 1, 2, 3, 4  # ids; 0 is padding, words begin at FIRST
-_SEEN = {"word": 40, "char": 120}  # default maxlen by level
 
 
 @dataclass(frozen=True)
@@ -50,62 +43,13 @@ class LanguageModelingSettings:
 
     max_features: int = 20_000
     min_count: int = 2
-    maxlen: int = _SEEN["word"]
+    maxlen: int = 40
     sequence_targets: bool = False
     val: str = "0.1"
     val_selection: Literal["hash", "first", "last"] = "hash"
     train_samples: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("max_features", FIRST + 1), ("min_count", 1), ("maxlen", 1), ("train_samples", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise UsageError(f"setting {name} must be at least {least}, received {value}")
-        splits.split_amount(self.val, "sentence")
-
-    @classmethod
-    def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """Convert values the user gave to values of the fields.
-
-        A numeric `val` becomes text, and `maxlen` defaults to the value for words or characters.
-
-        Args:
-            values: settings by name, as the user may give them.
-            dataset: prepared text.
-        """
-        resolved = splits.with_val_text(values)
-        resolved.setdefault("maxlen", _SEEN[dataset.manifest.report["level"]])
-        return resolved
-
-    def open(self, dataset: Dataset) -> "dict[str, Positions]":
-        """Return the batch source of each split of a data set.
-
-        Raises:
-            DataError: a split does not fit the data set.
-        """
-        from raysq.problems.language_modeling.batches import Positions, sentences
-
-        found = sentences(dataset, self)
-        return {name: Positions(found, name) for name in splits.SPLITS}
-
-    def inputs(self, dataset: Dataset) -> InputSpec:
-        """Return the input spec for model builders.
-
-        `extra` has "features" (number of ids), "sequence_targets", "maxlen", and a function "bigrams", which returns
-        the `raysq.problems.language_modeling.bigrams.Bigrams` of the training sentences.
-        """
-        from raysq.problems.language_modeling.batches import sentences
-
-        found = sentences(dataset, self)
-        features = found.vocabulary.features
-        return InputSpec(
-            shape=(self.maxlen,),
-            outputs=features,
-            output_shape=(self.maxlen, features) if self.sequence_targets else (features,),
-            extra={
-                "features": features,
-                "sequence_targets": self.sequence_targets,
-                "maxlen": self.maxlen,
-                "bigrams": found.bigrams,
-            },
-        )
+        check_at_least(FIRST + 1, max_features=self.max_features)
+        check_at_least(1, min_count=self.min_count, maxlen=self.maxlen, train_samples=self.train_samples)
+        split_amount(self.val, "sentence")

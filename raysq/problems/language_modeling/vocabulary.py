@@ -1,10 +1,8 @@
 """Vocabulary of a language modeling run: map words to ids."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +14,7 @@ from raysq.storage.assets import damaged_asset, read_asset
 from raysq.text.escapes import Escapes
 
 FILE = "vocabulary.txt"
-MARKS = ("", "<start>", "<unknown>", "<end>")
+SPECIAL_TOKENS = ("", "<start>", "<unknown>", "<end>")
 
 _ESCAPES = Escapes((("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r")))
 
@@ -39,7 +37,7 @@ class Vocabulary:
     @cached_property
     def terms(self) -> list[str]:
         """Text of each id: "" for padding, a special token such as "<end>", or a word."""
-        return [*MARKS, *self.words.to_pylist()]
+        return [*SPECIAL_TOKENS, *self.words.to_pylist()]
 
     def ids(self, words: pa.Array) -> np.ndarray:
         """Return the id of each word, int32; the id of unknown words for words outside of the vocabulary.
@@ -47,28 +45,28 @@ class Vocabulary:
         Args:
             words: string array.
         """
-        places = pc.index_in(words.cast(self.words.type), self.words).fill_null(UNKNOWN - FIRST)
-        return places.to_numpy().astype(np.int32) + np.int32(FIRST)
+        ranks = pc.index_in(words.cast(self.words.type), self.words).fill_null(UNKNOWN - FIRST)
+        return ranks.to_numpy().astype(np.int32) + np.int32(FIRST)
 
     def content(self) -> bytes:
         """Return the contents of `vocabulary.txt`: one word per line, with backslashes and line breaks escaped."""
         return "".join(f"{_ESCAPES.escape(word)}\n" for word in self.words.to_pylist()).encode()
 
     @classmethod
-    def read(cls, folder: Path, facts: Mapping[str, Any]) -> "Vocabulary":
+    def read(cls, folder: Path, words: int) -> "Vocabulary":
         """Read the vocabulary of a run from its assets.
 
         Args:
             folder: folder of the assets.
-            facts: metadata of the run.
+            words: number of words that the run was trained with.
 
         Raises:
             DamagedError: the file is missing or belongs to another run.
         """
         try:
             lines = read_asset(Path(folder), FILE).decode("utf-8").split("\n")[:-1]
-            if len(lines) != facts["words"]:
-                raise ValueError(f"it has {len(lines):,} words, its run was trained with {facts['words']:,}")
+            if len(lines) != words:
+                raise ValueError(f"it has {len(lines):,} words, its run was trained with {words:,}")
             return cls(pa.array([_ESCAPES.unescape(line) for line in lines], pa.large_string()))
         except (ValueError, KeyError, RuntimeError) as error:
             if isinstance(error, DamagedError):

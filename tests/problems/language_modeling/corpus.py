@@ -7,6 +7,7 @@ from raysq.data import sources
 from raysq.data.dataset import Dataset
 from raysq.data.pipeline import build
 from raysq.problems.language_modeling.problem import LanguageModeling as PROBLEM
+from raysq.problems.language_modeling.settings import LanguageModelingSettings
 
 TEXT = """The cat sat on the mat. The dog sat on the log! The cat sat on the mat again.
 
@@ -40,3 +41,9 @@ def spoken(dataset: Dataset) -> list[list[str]]:
     words = dataset.extra("vocabulary").column("word").to_pylist()
     tokens = dataset.ragged("tokens")
     return [[words[code] if code >= 0 else None for code in tokens.row(row).tolist()] for row in range(dataset.rows)]
+
+
+def bind(dataset: Dataset, settings: LanguageModelingSettings | None = None, **values) -> PROBLEM:
+    """The problem bound to a data set, with settings or with their values."""
+    settings = LanguageModelingSettings(**values) if settings is None else settings
+    return PROBLEM(settings, PROBLEM.make_metadata(dataset, settings))

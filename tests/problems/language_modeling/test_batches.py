@@ -5,12 +5,13 @@ import pytest
 import tensorflow as tf
 
 from raysq.errors import UsageError
-from raysq.problems.language_modeling.batches import Positions, sentences
+from raysq.problems.language_modeling.batches import Positions, Sentences
+from raysq.problems.language_modeling.problem import LanguageModeling
 from raysq.problems.language_modeling.settings import END, FIRST, START, UNKNOWN, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import Vocabulary
 from raysq.problems.splits import SPLITS
 
-from .corpus import prepared, spoken
+from .corpus import bind, prepared, spoken
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def dataset(tmp_path_factory):
 
 def plainly(dataset, settings, name):
     """x and the ids that follow of all examples of a split, by a loop over words."""
-    found = sentences(dataset, settings)
+    found = Sentences(dataset, settings)
     terms = {word: number for number, word in enumerate(found.vocabulary.terms)}
     xs, ys = [], []
     for row in getattr(found.split, name).tolist():
@@ -49,7 +50,7 @@ def test_batches_are_those_of_a_plain_loop(dataset, sequence_targets, maxlen, mo
     settings = LanguageModelingSettings(
         **{"maxlen": maxlen, "sequence_targets": sequence_targets, "val": "0.2", **more}
     )
-    for name, examples in settings.open(dataset).items():
+    for name, examples in bind(dataset, settings).splits(dataset).items():
         x, y = plainly(dataset, settings, name)
         assert len(examples) == len(x) > 0
         order = np.random.RandomState(0).permutation(len(x))
@@ -70,13 +71,13 @@ def test_batches_are_those_of_a_plain_loop(dataset, sequence_targets, maxlen, mo
 
 
 def test_all_splits_share_one_array_of_ids(dataset):
-    splits = LanguageModelingSettings().open(dataset)
+    splits = bind(dataset).splits(dataset)
     assert len({id(one.arrays()["ids"]) for one in splits.values()}) == 1
     assert sum(one.targets for one in splits.values()) == sum(len(words) + 1 for words in spoken(dataset) if words)
 
 
 def test_rare_words_are_unknown_in_training_too(dataset):
-    found = sentences(dataset, LanguageModelingSettings(min_count=3))
+    found = Sentences(dataset, LanguageModelingSettings(min_count=3))
     rows = spoken(dataset)
     words = [word for row in found.split.train.tolist() for word in rows[row]]
     assert set(found.vocabulary.terms[FIRST:]) == {word for word in words if words.count(word) >= 3}
@@ -91,14 +92,14 @@ def test_a_vocabulary_comes_back_from_its_file(tmp_path):
 
     kept = Vocabulary(pa.array(["a", "\n", "\\n", "\r", "\u2028", " "], pa.large_string()))
     (tmp_path / "vocabulary.txt").write_bytes(kept.content())
-    assert Vocabulary.read(tmp_path, {"words": 6}).terms == kept.terms
+    assert Vocabulary.read(tmp_path, 6).terms == kept.terms
 
 
 def test_maxlen_follows_the_level_where_nobody_says(tmp_path, dataset):
-    assert LanguageModelingSettings.resolve({}, dataset)["maxlen"] == 40
+    assert LanguageModeling.resolve_settings({}, dataset)["maxlen"] == 40
     chars = prepared(tmp_path, level="char")
-    assert LanguageModelingSettings.resolve({}, chars)["maxlen"] == 120
-    assert LanguageModelingSettings.resolve({"maxlen": 9, "val": 3}, chars) == {"maxlen": 9, "val": "3"}
+    assert LanguageModeling.resolve_settings({}, chars)["maxlen"] == 120
+    assert LanguageModeling.resolve_settings({"maxlen": 9, "val": 3}, chars) == {"maxlen": 9, "val": "3"}
 
 
 @pytest.mark.parametrize(
@@ -110,5 +111,5 @@ def test_settings_out_of_range_are_refused(wrong):
 
 
 def test_train_samples_train_on_fewer(dataset):
-    assert len(Positions(sentences(dataset, LanguageModelingSettings(train_samples=3)), "train").rows) == 3
-    assert set(SPLITS) == set(LanguageModelingSettings().open(dataset))
+    assert len(Positions(Sentences(dataset, LanguageModelingSettings(train_samples=3)), "train").rows) == 3
+    assert set(SPLITS) == set(bind(dataset).splits(dataset))

@@ -6,12 +6,12 @@ import pytest
 
 from raysq import layers
 from raysq.problems.language_modeling import models
-from raysq.problems.language_modeling.batches import sentences
+from raysq.problems.language_modeling.batches import Sentences
 from raysq.problems.language_modeling.bigrams import Bigrams, discounted
 from raysq.problems.language_modeling.report import pair_values
 from raysq.problems.language_modeling.settings import END, UNKNOWN, LanguageModelingSettings
 
-from .corpus import prepared
+from .corpus import bind, prepared
 
 # a b | a b | a c | b c, of ids from 4 on
 BEFORE = np.array([4, 4, 4, 5])
@@ -41,7 +41,7 @@ def test_the_formula_by_hand():
 
 
 def test_every_row_is_a_distribution_over_what_can_follow(tmp_path):
-    found = sentences(prepared(tmp_path), LanguageModelingSettings()).bigrams()
+    found = Sentences(prepared(tmp_path), LanguageModelingSettings()).bigrams()
     shares = table(found)
     np.testing.assert_allclose(shares.sum(1), 1, atol=1e-5)
     assert (shares[:, :UNKNOWN] == 0).all() and (shares[:, UNKNOWN:] > 0).all()
@@ -51,7 +51,7 @@ def test_every_row_is_a_distribution_over_what_can_follow(tmp_path):
 
 def test_only_training_sentences_count(tmp_path):
     dataset = prepared(tmp_path)
-    found = sentences(dataset, LanguageModelingSettings(min_count=1))
+    found = Sentences(dataset, LanguageModelingSettings(min_count=1))
     ends = len(found.split.train)
     counts = table(found.bigrams())
     # The discounted counts of what precedes an end add up to the training sentences.
@@ -61,7 +61,7 @@ def test_only_training_sentences_count(tmp_path):
 def test_the_layer_gives_the_table_and_loads(tmp_path):
     dataset = prepared(tmp_path)
     settings = LanguageModelingSettings(maxlen=1)
-    inputs = settings.inputs(dataset)
+    inputs = bind(dataset, settings).input_spec(dataset)
     model = models.baseline(inputs)
     assert not model.trainable_variables
     ids = np.arange(inputs.outputs, dtype=np.int32)[:, None]

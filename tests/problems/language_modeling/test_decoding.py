@@ -11,7 +11,7 @@ from raysq.problems.language_modeling.decoding import Stepwise, steps
 from raysq.problems.language_modeling.prefixes import following, windows
 from raysq.problems.language_modeling.settings import LanguageModelingSettings
 
-from .corpus import prepared
+from .corpus import bind, prepared
 
 WIDTH = 6
 EVERY = LanguageModelingSettings(maxlen=WIDTH, sequence_targets=True)
@@ -26,7 +26,8 @@ def chain(*recurrent):
 
 
 def made(folder):
-    inputs = EVERY.inputs(prepared(folder))
+    dataset = prepared(folder)
+    inputs = bind(dataset, EVERY).input_spec(dataset)
     return layers.to_keras(models.lstm(inputs, embedding=5, units=7, layers=2, dropout=0.4))
 
 

@@ -8,8 +8,8 @@ import pytest
 import raysq
 from raysq.cli import main
 from raysq.errors import UsageError
-from raysq.problems.language_modeling.generate import Sampling, _choose
 from raysq.problems.language_modeling.prefixes import fitted, windows
+from raysq.problems.language_modeling.sampling import Sampling, choose
 from raysq.problems.language_modeling.settings import END, START, UNKNOWN, LanguageModelingSettings
 
 
@@ -90,7 +90,7 @@ def test_the_choice_is_a_draw_from_the_softmax():
     scores = np.log(np.repeat(shares[None], rows, 0)).astype(np.float32)
 
     def drawn(temperature=1.0, top_k=0, top_p=1.0):
-        chosen = _choose(scores, np.float32(temperature), np.int32(top_k), np.float32(top_p), [1, 2])
+        chosen = choose(scores, np.float32(temperature), np.int32(top_k), np.float32(top_p), [1, 2])
         return np.bincount(np.asarray(chosen), minlength=4) / rows
 
     close = {"atol": 0.015}

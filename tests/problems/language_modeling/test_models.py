@@ -6,15 +6,14 @@ import pytest
 from raysq import layers
 from raysq.errors import UsageError
 from raysq.problems.language_modeling import models
-from raysq.problems.language_modeling.settings import LanguageModelingSettings
 
-from .corpus import prepared
+from .corpus import bind, prepared
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     dataset = prepared(tmp_path_factory.mktemp("made"))
-    return lambda **settings: LanguageModelingSettings(maxlen=6, **settings).inputs(dataset)
+    return lambda **settings: bind(dataset, maxlen=6, **settings).input_spec(dataset)
 
 
 @pytest.mark.parametrize("sequence_targets", [False, True])

@@ -9,7 +9,7 @@ import pytest
 
 import raysq
 from raysq.errors import DataError, SourceError, UsageError
-from raysq.problems.language_modeling.batches import sentences
+from raysq.problems.language_modeling.batches import Sentences
 from raysq.problems.language_modeling.settings import LanguageModelingSettings
 from raysq.problems.language_modeling.validation import describe
 from raysq.problems.splits import SPLITS
@@ -63,7 +63,7 @@ def test_no_sentence_lies_on_two_sides_however_it_is_written(tmp_path):
         said.append("\u201c" + " ".join(chosen).upper() + ".\u201d")
     dataset = prepared(tmp_path, " ".join(said), shard_rows=64)
     for val_selection in ("hash", "first", "last"):
-        split = sentences(dataset, LanguageModelingSettings(val="0.2", val_selection=val_selection)).split
+        split = Sentences(dataset, LanguageModelingSettings(val="0.2", val_selection=val_selection)).split
         rows = spoken(dataset)
         sides = [{tuple(rows[row]) for row in getattr(split, name).tolist()} for name in SPLITS]
         assert all(sides) and not (
@@ -75,7 +75,7 @@ def test_word_and_character_level_draw_the_same_sentences(tmp_path):
     sides = []
     for level in ("word", "char"):
         dataset = prepared(tmp_path / level, level=level)
-        split = sentences(dataset, LanguageModelingSettings(val="0.2", min_count=1)).split
+        split = Sentences(dataset, LanguageModelingSettings(val="0.2", min_count=1)).split
         ids = [one.as_py() for shard in dataset.arrow("id") for one in shard]
         sides.append([[ids[row] for row in getattr(split, name).tolist()] for name in SPLITS])
     assert sides[0] == sides[1]
@@ -144,6 +144,6 @@ def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, content, settings,
 def test_too_little_to_train_on_is_said(tmp_path):
     dataset = prepared(tmp_path, "One word. Two words.", test=0)
     with pytest.raises(DataError, match="lower min_count"):
-        _ = sentences(dataset, LanguageModelingSettings(val="1", min_count=5)).vocabulary
+        _ = Sentences(dataset, LanguageModelingSettings(val="1", min_count=5)).vocabulary
     with pytest.raises(DataError, match="leaves no sentence to train on"):
-        sentences(dataset, LanguageModelingSettings(val="2"))
+        Sentences(dataset, LanguageModelingSettings(val="2"))

@@ -1,16 +1,18 @@
 """A trained language model: its figures, what it predicts, and its report."""
 
+import json
 import math
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
 import raysq
+from raysq import cli
 from raysq.data.dataset import Dataset
-from raysq.errors import DataError, UsageError
-from raysq.problems.language_modeling.problem import LanguageModeling as PROBLEM
-from raysq.problems.language_modeling.report import surprises
+from raysq.errors import DataError
+from raysq.problems.language_modeling.report import measure_surprises
 from raysq.problems.splits import SPLITS
 from raysq.training.train import examine
 
@@ -43,9 +45,9 @@ def test_the_figures_are_those_of_the_exported_model_counted_by_hand(runs, name)
     model = keras.models.load_model(run.directory / "model.keras")
     assert {type(layer).__module__.partition(".")[0] for layer in model.layers} == {"keras"}
     positions = splits_of(run)["test"]
-    found = surprises(positions, model.predict_on_batch)
+    found = measure_surprises(positions, model.predict_on_batch)
     metrics = run.result()["metrics"]
-    assert len(found.ids) == positions.targets == run.config.metadata["targets"]["test"]
+    assert len(found.ids) == positions.targets == run.problem.metadata.targets["test"]
     assert -found.values.mean() == pytest.approx(metrics["test_loss"], rel=1e-4)
     assert found.right.mean() == pytest.approx(metrics["test_accuracy"], abs=2e-3)
 
@@ -54,7 +56,9 @@ def test_the_baseline_is_measured_on_the_same_positions(runs, evaluated):
     from raysq.problems.language_modeling.report import pair_values
 
     positions = splits_of(runs["every"])["val"]
-    found = surprises(positions, keras.models.load_model(runs["every"].directory / "model.keras").predict_on_batch)
+    found = measure_surprises(
+        positions, keras.models.load_model(runs["every"].directory / "model.keras").predict_on_batch
+    )
     values = pair_values(positions.sentences.bigrams(), found.before, found.ids)
     assert -values.mean() == pytest.approx(evaluated["baseline"]["val_loss"], rel=1e-5)
 
@@ -97,17 +101,18 @@ def test_a_file_is_predicted_by_sentence_and_a_table_by_row(runs, tmp_path):
         raysq.load(runs["every"]).predict({"other": ["a"]})
 
 
+class Weights:
+    """A model as reports see it."""
+
+    def __init__(self, model):
+        self.predict = model.predict_on_batch
+        self.embedding = lambda: np.asarray(model.layers[1].embeddings)
+
+
 def test_the_report_has_all_its_parts(runs):
     run = runs["every"]
     model = keras.models.load_model(run.directory / "model.keras")
-    embedding = lambda: np.asarray(model.layers[1].embeddings)  # noqa: E731
-    arguments = (
-        Dataset.open(run.config.data),
-        run.config.metadata,
-        run.config.make_problem().settings,
-        model.predict_on_batch,
-    )
-    found = PROBLEM.report(*arguments, embedding=embedding)
+    found = run.problem.report(Dataset.open(run.config.data), Weights(model), {})
     assert [section.title for section in found] == [
         "How surprised it is",
         "Where it is surprised",
@@ -117,10 +122,8 @@ def test_the_report_has_all_its_parts(runs):
         "Nearest in the embedding",
     ]
     table = found[0].items[1]
-    assert sum(row[1] for row in table.rows[1:]) == table.rows[0][1] == run.config.metadata["targets"]["test"]
+    assert sum(row[1] for row in table.rows[1:]) == table.rows[0][1] == run.problem.metadata.targets["test"]
     assert table.rows[0][2] == pytest.approx(run.result()["metrics"]["test_perplexity"], rel=1e-3)
-    with pytest.raises(UsageError, match="--week is for forecasts"):
-        PROBLEM.report(*arguments, week="2020-01-01")
 
 
 def test_the_page_is_written(runs):
@@ -128,10 +131,33 @@ def test_the_page_is_written(runs):
     assert "What it writes" in page and "Test perplexity" in page and "known characters" in page
 
 
-def test_facts_and_remarks_say_what_is_counted(runs):
-    config = runs["every"].config
-    facts = config.metadata
-    lines = PROBLEM(config.make_problem().settings, facts).describe()
+def test_messages_say_what_is_counted(runs):
+    problem = runs["every"].problem
+    lines = problem.describe()
     assert any("unknown:" in line for line in lines) and any("positions to predict" in line for line in lines)
     for name in SPLITS:
-        assert f"{facts['targets'][name]:,}" in lines[0]
+        assert f"{problem.metadata.targets[name]:,}" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"words": "many"}, 'words: expected a whole number, received "many"'),
+        ({"unknown": {"train": 0.1, "val": 0.1}}, "unknown: 'test' is missing"),
+        ({"targets": {"train": 1, "val": 1, "test": 0.5}}, "targets.test: expected a whole number"),
+        ({"longer": ...}, "'longer' is missing"),
+        ({"more": 1}, "'more' is unknown"),
+        ({"preprocessor": {"unit": "page"}}, "preprocessor: setting unit must be one of sentence"),
+    ],
+)
+def test_metadata_that_were_edited_are_one_line(runs, tmp_path, capsys, changes, message):
+    shutil.copytree(runs["char"].directory, tmp_path / "copy")
+    path = tmp_path / "copy" / "config.json"
+    values = {name: value for name, value in json.loads(path.read_text()).items() if name != "checksum"}
+    values["metadata"] |= changes
+    values["metadata"] = {name: value for name, value in values["metadata"].items() if value is not ...}
+    path.write_text(json.dumps(values))
+    with pytest.raises(DataError, match=f"the metadata of a run of language_modeling cannot be used: {message}"):
+        raysq.load(tmp_path / "copy").predict(["The queen"])
+    assert cli.main(["generate", str(tmp_path / "copy")]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
