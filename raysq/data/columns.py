@@ -76,7 +76,8 @@ class Column:
             raise IndexError(f"rows {low} to {high} were asked of a column of {self._rows} rows")
         first, last = low // self._shard_rows, high // self._shard_rows
         if first == last:
-            return self._views[first].take(rows - first * self._shard_rows if first else rows, axis=0)
+            values: np.ndarray = self._views[first].take(rows - first * self._shard_rows if first else rows, axis=0)
+            return values
         out = np.empty((*rows.shape, *self.inner), self.dtype)
         shard = rows // self._shard_rows
         if last - first < _MASKED_SHARDS:
@@ -138,7 +139,7 @@ class Ragged:
 
     def slice(self, begin: int, end: int) -> np.ndarray:
         """Return numbers `begin` to `end`, counted over all rows: a view of the map within one shard, else a copy."""
-        parts = [
+        parts: list[np.ndarray] = [
             view[max(begin - base, 0) : end - base]
             for view, base in zip(self._views, self._begins, strict=False)
             if base < end and base + len(view) > begin

@@ -214,7 +214,7 @@ def _others() -> list[dict[str, Any]]:
 
 
 def _store(node: dict[str, Any]) -> float:
-    return node["Resources"].get("object_store_memory", 0.0)
+    return float(node["Resources"].get("object_store_memory", 0.0))
 
 
 def _name(node: dict[str, Any]) -> str:

@@ -1,5 +1,7 @@
 """Dot-product attention that also exposes its weights."""
 
+from typing import Any
+
 import keras
 
 
@@ -14,16 +16,16 @@ class DotAttention(keras.layers.Layer):
     values. Output shape `(batch, m, units)`.
     """
 
-    def call(self, queries, values, seen):
+    def call(self, queries: Any, values: Any, seen: Any) -> Any:
         return keras.ops.matmul(attention_weights(queries, values, seen), values)
 
     as_keras = call  # consists of Keras operations only
 
-    def compute_output_shape(self, queries_shape, values_shape, seen_shape):
+    def compute_output_shape(self, queries_shape: Any, values_shape: Any, seen_shape: Any) -> tuple[Any, ...]:
         return (*queries_shape[:2], values_shape[2])
 
 
-def attention_weights(queries, values, seen):
+def attention_weights(queries: Any, values: Any, seen: Any) -> Any:
     """Return the weights of `DotAttention`, `(batch, m, n)`. Each row sums to 1."""
     scores = keras.ops.matmul(queries, keras.ops.transpose(values, (0, 2, 1)))
     lowest = -1e9 if scores.dtype != "float16" else -6e4

@@ -32,7 +32,9 @@ class BagDense(keras.layers.Layer):
         ValueError: `weights` is none of these.
     """
 
-    def __init__(self, units: int, features: int, weights: str = "multi_hot", activation: Any = None, **kwargs: Any):
+    def __init__(
+        self, units: int, features: int, weights: str = "multi_hot", activation: Any = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if weights not in WEIGHTS:
             raise ValueError(f"weights must be one of {', '.join(WEIGHTS)}, received {weights!r}")
@@ -41,13 +43,13 @@ class BagDense(keras.layers.Layer):
         self.weighting = weights
         self.activation = keras.activations.get(activation)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         self.kernel = self.add_weight(shape=(self.features, self.units), initializer="glorot_uniform", name="kernel")
         self.bias = self.add_weight(shape=(self.units,), initializer="zeros", name="bias")
         if self.weighting == "tfidf":
             self.idf = self.add_weight(shape=(self.features,), initializer="ones", trainable=False, name="idf")
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         ids = inputs if self.weighting == "multi_hot" else inputs[:, 0]
         places = tf.where(ids > 0)
         words = tf.gather_nd(ids, places)
@@ -64,7 +66,7 @@ class BagDense(keras.layers.Layer):
             outputs = tf.sparse.sparse_dense_matmul(sparse, kernel)
         return self.activation(tf.cast(outputs, self.compute_dtype) + tf.convert_to_tensor(self.bias))
 
-    def _values(self, inputs, places, words):
+    def _values(self, inputs: Any, places: Any, words: Any) -> Any:
         if self.weighting == "multi_hot":
             return tf.ones_like(words, tf.float32)
         counts = tf.cast(inputs[:, 1], tf.float32)
@@ -75,7 +77,7 @@ class BagDense(keras.layers.Layer):
             return (1 + tf.math.log(count)) * tf.gather(tf.cast(self.idf, tf.float32), words)
         return count
 
-    def as_keras(self, inputs):
+    def as_keras(self, inputs: Any) -> Any:
         """Apply the layer with layers of Keras; see `raysq.layers.portable`."""
         ops = keras.ops
         ids = inputs if self.weighting == "multi_hot" else inputs[:, 0]
@@ -93,10 +95,10 @@ class BagDense(keras.layers.Layer):
         bias = vector(ops.convert_to_numpy(self.bias).astype("float32"), f"{self.name}_bias", ids)
         return keras.layers.Activation(self.activation, name=self.name)(ops.sum(rows, 1) + bias)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (input_shape[0], self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "units": self.units,

@@ -20,12 +20,12 @@ class BigramTable(keras.layers.Layer):
         pairs: number of known pairs.
     """
 
-    def __init__(self, features: int, pairs: int, **kwargs: Any):
+    def __init__(self, features: int, pairs: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.features = features
         self.pairs = pairs
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         integers = {"dtype": "int32", "initializer": "zeros", "trainable": False}
         floats = {"dtype": "float32", "initializer": "zeros", "trainable": False}
         self.begins = self.add_weight(shape=(self.features + 1,), name="begins", **integers)
@@ -34,7 +34,7 @@ class BigramTable(keras.layers.Layer):
         self.backoff = self.add_weight(shape=(self.features,), name="backoff", **floats)
         self.lower = self.add_weight(shape=(self.features,), name="lower", **floats)
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         last = inputs[:, -1]
         begins = tf.convert_to_tensor(self.begins)
         entries = tf.ragged.range(tf.gather(begins, last), tf.gather(begins, last + 1))
@@ -44,8 +44,8 @@ class BigramTable(keras.layers.Layer):
         rest = tf.gather(tf.convert_to_tensor(self.backoff), last)[:, None] * tf.convert_to_tensor(self.lower)[None]
         return tf.tensor_scatter_nd_add(rest, places, tf.gather(tf.convert_to_tensor(self.shares), flat))
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> Any:
         return keras.KerasTensor((inputs.shape[0], self.features), "float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "features": self.features, "pairs": self.pairs}

@@ -30,19 +30,19 @@ class OneHotConv1D(keras.layers.Layer):
         TensorShape([2, 494, 32])
     """
 
-    def __init__(self, filters: int, kernel_size: int, features: int, activation: Any = None, **kwargs: Any):
+    def __init__(self, filters: int, kernel_size: int, features: int, activation: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.features = features
         self.activation = keras.activations.get(activation)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         shape = (self.kernel_size, self.features, self.filters)
         self.kernel = self.add_weight(shape=shape, initializer="glorot_uniform", name="kernel")
         self.bias = self.add_weight(shape=(self.filters,), initializer="zeros", name="bias")
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         steps = inputs.shape[1] - self.kernel_size + 1
         present = keras.ops.cast(keras.ops.expand_dims(inputs > 0, -1), self.compute_dtype)
         outputs = self.bias
@@ -51,7 +51,7 @@ class OneHotConv1D(keras.layers.Layer):
             outputs = outputs + keras.ops.take(self.kernel[shift], inputs[:, window], axis=0) * present[:, window]
         return self.activation(outputs)
 
-    def as_keras(self, inputs):
+    def as_keras(self, inputs: Any) -> Any:
         """Apply the layer with layers of Keras; see `raysq.layers.portable`."""
         steps = inputs.shape[1] - self.kernel_size + 1
         outputs = None
@@ -64,10 +64,10 @@ class OneHotConv1D(keras.layers.Layer):
             outputs = term if outputs is None else outputs + term
         return keras.layers.Activation(self.activation, name=self.name)(outputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (input_shape[0], input_shape[1] - self.kernel_size + 1, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

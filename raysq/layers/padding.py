@@ -1,5 +1,7 @@
 """Length of the padding in front of sequences."""
 
+from typing import Any
+
 import keras
 
 
@@ -14,11 +16,11 @@ class LeadingZeros(keras.layers.Layer):
         array([2, 0], dtype=int32)
     """
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         zeros = keras.ops.cast(keras.ops.equal(inputs, 0), "int32")
         return keras.ops.sum(keras.ops.cumprod(zeros, 1), 1)
 
     as_keras = call  # consists of Keras operations only
 
-    def compute_output_spec(self, inputs):
+    def compute_output_spec(self, inputs: Any) -> Any:
         return keras.KerasTensor((inputs.shape[0],), "int32")

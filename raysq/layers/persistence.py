@@ -21,19 +21,21 @@ class Persistence(keras.layers.Layer):
         TensorShape([4, 1])
     """
 
-    def __init__(self, targets: tuple[int, ...], positions: tuple[int, ...] = (-1,), copies: int = 1, **kwargs: Any):
+    def __init__(
+        self, targets: tuple[int, ...], positions: tuple[int, ...] = (-1,), copies: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.targets = tuple(targets)
         self.positions = tuple(positions)
         self.copies = copies
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         repeated = [keras.ops.take(inputs[:, position, :], list(self.targets), axis=-1) for position in self.positions]
         values = repeated[0] if len(repeated) == 1 else keras.ops.concatenate(repeated, axis=-1)
         return keras.ops.repeat(values, self.copies, axis=-1) if self.copies > 1 else values
 
     as_keras = call  # consists of Keras operations only
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         own = {"targets": list(self.targets), "positions": list(self.positions), "copies": self.copies}
         return {**super().get_config(), **own}

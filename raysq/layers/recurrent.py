@@ -1,5 +1,6 @@
 """LSTM, GRU and SimpleRNN equivalent to the layers of Keras, and faster on a CPU."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -11,16 +12,16 @@ from raysq.layers.scan import scan
 class _LSTMCell:
     states = 2
 
-    def saved_widths(self, units):
+    def saved_widths(self, units: int) -> tuple[int, ...]:
         return 4 * units, units, units  # gates, previous c, tanh of the next c
 
-    def merge(self, kernel, recurrent, bias):
+    def merge(self, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
         return tf.concat([kernel, recurrent], 0), bias
 
-    def split(self, matrix, bias, features):
+    def split(self, matrix: Any, bias: Any, features: int) -> tuple[Any, Any, Any]:
         return matrix[:features], matrix[features:], bias
 
-    def step(self, pre, states):
+    def step(self, pre: Any, states: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         _, c = states
         units = c.shape[-1]
         # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2. With one function for all gates, XLA fuses them into a single fast pass.
@@ -31,7 +32,7 @@ class _LSTMCell:
         squashed = tf.tanh(after)
         return (o * squashed, after), (gates, c, squashed)
 
-    def backward(self, gradients, saved, h):
+    def backward(self, gradients: tuple[Any, ...], saved: Sequence[Any], h: Any) -> tuple[Any, tuple[Any, ...]]:
         dh, dc = gradients
         gates, c, squashed = saved
         i, f, g, o = tf.split(gates, 4, 1)
@@ -48,23 +49,23 @@ class _GRUCell:
 
     states = 1
 
-    def saved_widths(self, units):
+    def saved_widths(self, units: int) -> tuple[int, ...]:
         return (4 * units,)  # update gate, reset gate, candidate, recurrent part of the candidate
 
-    def merge(self, kernel, recurrent, bias):
+    def merge(self, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
         units = recurrent.shape[0]
         upper = tf.concat([kernel, tf.zeros((kernel.shape[0], units))], 1)
         lower = tf.concat([recurrent[:, : 2 * units], tf.zeros((units, units)), recurrent[:, 2 * units :]], 1)
         gates = bias[0, : 2 * units] + bias[1, : 2 * units]
         return tf.concat([upper, lower], 0), tf.concat([gates, bias[0, 2 * units :], bias[1, 2 * units :]], 0)
 
-    def split(self, matrix, bias, features):
+    def split(self, matrix: Any, bias: Any, features: int) -> tuple[Any, Any, Any]:
         units = matrix.shape[0] - features
         lower = tf.concat([matrix[features:, : 2 * units], matrix[features:, 3 * units :]], 1)
         recurrent_bias = tf.concat([bias[: 2 * units], bias[3 * units :]], 0)
         return matrix[:features, : 3 * units], lower, tf.stack([bias[: 3 * units], recurrent_bias])
 
-    def step(self, pre, states):
+    def step(self, pre: Any, states: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         (h,) = states
         units = h.shape[-1]
         gates = tf.sigmoid(pre[:, : 2 * units])
@@ -73,7 +74,7 @@ class _GRUCell:
         candidate = tf.tanh(pre[:, 2 * units : 3 * units] + r * recurrent)
         return (z * h + (1 - z) * candidate,), (tf.concat([gates, candidate, recurrent], 1),)
 
-    def backward(self, gradients, saved, h):
+    def backward(self, gradients: tuple[Any, ...], saved: Sequence[Any], h: Any) -> tuple[Any, tuple[Any, ...]]:
         (dh,) = gradients
         z, r, candidate, recurrent = tf.split(saved[0], 4, 1)
         inner = dh * (1 - z) * (1 - candidate * candidate)
@@ -84,20 +85,20 @@ class _GRUCell:
 class _SimpleCell:
     states = 1
 
-    def saved_widths(self, units):
+    def saved_widths(self, units: int) -> tuple[int, ...]:
         return (units,)  # next h
 
-    def merge(self, kernel, recurrent, bias):
+    def merge(self, kernel: Any, recurrent: Any, bias: Any) -> tuple[Any, Any]:
         return tf.concat([kernel, recurrent], 0), bias
 
-    def split(self, matrix, bias, features):
+    def split(self, matrix: Any, bias: Any, features: int) -> tuple[Any, Any, Any]:
         return matrix[:features], matrix[features:], bias
 
-    def step(self, pre, states):
+    def step(self, pre: Any, states: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         after = tf.tanh(pre)
         return (after,), (after,)
 
-    def backward(self, gradients, saved, h):
+    def backward(self, gradients: tuple[Any, ...], saved: Sequence[Any], h: Any) -> tuple[Any, tuple[Any, ...]]:
         return gradients[0] * (1 - saved[0] * saved[0]), (None,)
 
 
@@ -114,7 +115,9 @@ class FastRNN(keras.layers.Layer):
     stateful: bool
     unroll: bool
 
-    def call(self, sequences, initial_state=None, mask=None, training=False, starts=None):
+    def call(
+        self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False, starts: Any = None
+    ) -> Any:
         """Apply the layer, as in Keras, with the additional argument `starts`.
 
         Args:
@@ -138,7 +141,14 @@ class FastRNN(keras.layers.Layer):
         weights = tuple(tf.convert_to_tensor(weight) for weight in weights)
         return scan(self.arithmetic, sequences, starts, weights, sequences=self.return_sequences, initial=initial)
 
-    def as_keras(self, sequences, initial_state=None, mask=None, training=None, starts=None):
+    def as_keras(
+        self,
+        sequences: Any,
+        initial_state: Any = None,
+        mask: Any = None,
+        training: bool | None = None,
+        starts: Any = None,
+    ) -> Any:
         """Apply the Keras layer with the same weights; see `raysq.layers.portable`."""
         keras_class: Any = next(base for base in type(self).__mro__ if base.__module__.startswith("keras."))
         layer = keras_class.from_config(self.get_config())

@@ -13,6 +13,7 @@ loop each, and TensorFlow runs these in parallel.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import tensorflow as tf
@@ -49,16 +50,18 @@ class Cell(Protocol):
         """Return the gradients of kernel, recurrent kernel and bias from those of the merged matrix and bias."""
         ...
 
-    def step(self, pre: Any, states: tuple) -> tuple[tuple, tuple]:
+    def step(self, pre: Any, states: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """Return the next states and the values to store, from `pre = [x, h] @ matrix + bias`."""
         ...
 
-    def backward(self, gradients: tuple, saved: tuple, h: Any) -> tuple[Any, tuple]:
+    def backward(self, gradients: tuple[Any, ...], saved: Sequence[Any], h: Any) -> tuple[Any, tuple[Any, ...]]:
         """Return the gradient of `pre`, and the gradients of the states that do not pass through it (None for zero)."""
         ...
 
 
-def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, initial: tuple = ()) -> Any:
+def scan(
+    cell: Cell, x: Any, starts: Any, weights: tuple[Any, ...], *, sequences: bool, initial: tuple[Any, ...] = ()
+) -> Any:
     """Run a cell over all steps.
 
     Args:
@@ -76,14 +79,14 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, in
     batch = x.shape[0]
     groups = 1 if batch is None else _groups(batch)
     size = 0 if batch is None else batch // groups
-    widths: tuple = (size or None,)
+    widths: tuple[Any, ...] = (size or None,)
     if size < 2 * PARTS:  # too few rows for several widths
         starts = None
     if starts is not None:
         widths = tuple(size * (part + 1) // PARTS for part in range(PARTS))
     forward, backward = _compiled(cell, widths, sequences)
 
-    def run(x, *given):
+    def run(x: Any, *given: Any) -> Any:
         weights = [tf.stop_gradient(tensor) for tensor in given[:3]]
         rows = tf.split(tf.stop_gradient(x), groups)
         first = [tf.split(tf.stop_gradient(tensor), groups) for tensor in given[3:]]
@@ -99,7 +102,7 @@ def scan(cell: Cell, x: Any, starts: Any, weights: tuple, *, sequences: bool, in
             outputs.append(output)
             saved.append((*stored, rows[group], *weights, order, ends))
 
-        def gradients(gradient):
+        def gradients(gradient: Any) -> Any:
             parts = [backward(part, *tensors) for part, tensors in zip(tf.split(gradient, groups), saved, strict=True)]
             inputs, *others = zip(*parts, strict=True)
             states = others[3 : 3 + len(first)]
@@ -124,13 +127,13 @@ def _groups(batch: int) -> int:
 
 
 @functools.cache
-def _compiled(cell: Cell, widths: tuple, sequences: bool) -> tuple:
+def _compiled(cell: Cell, widths: tuple[Any, ...], sequences: bool) -> tuple[Any, ...]:
     """Return the forward and backward loops. They are always compiled by XLA, since they are slow otherwise."""
 
-    def forward(x, kernel, recurrent, bias, order, ends, initial):
+    def forward(x: Any, kernel: Any, recurrent: Any, bias: Any, order: Any, ends: Any, initial: Any) -> Any:
         return _forward(cell, widths, sequences, x, cell.merge(kernel, recurrent, bias), order, ends, initial)
 
-    def backward(gradient, *rest):
+    def backward(gradient: Any, *rest: Any) -> Any:
         *saved, x, kernel, recurrent, bias, order, ends = rest
         matrix, _ = cell.merge(kernel, recurrent, bias)
         return _backward(cell, widths, sequences, gradient, saved, x.shape[-1], matrix, order, ends)
@@ -138,7 +141,9 @@ def _compiled(cell: Cell, widths: tuple, sequences: bool) -> tuple:
     return tuple(tf.function(loop, jit_compile=True, autograph=False) for loop in (forward, backward))
 
 
-def _forward(cell, widths, sequences, x, merged, order, ends, initial):
+def _forward(
+    cell: Cell, widths: tuple[Any, ...], sequences: bool, x: Any, merged: Any, order: Any, ends: Any, initial: Any
+) -> Any:
     matrix, bias = merged
     if order is not None:
         x = tf.gather(x, order)
@@ -157,7 +162,7 @@ def _forward(cell, widths, sequences, x, merged, order, ends, initial):
             waiting = width - widths[number - 1]
             states = tuple(tf.concat([state, tf.repeat(state[-1:], waiting, 0)], 0) for state in states)
 
-        def body(time, states, buffers, width=width):
+        def body(time: Any, states: Any, buffers: Any, width: Any = width) -> Any:
             both = tf.concat([_take(x, time, width), states[0]], 1)
             states, stored = cell.step(tf.matmul(both, matrix) + bias, states)
             values = (both, *stored, *([states[0]] if sequences else []))
@@ -179,13 +184,23 @@ def _forward(cell, widths, sequences, x, merged, order, ends, initial):
     return output, tuple(buffers)
 
 
-def _running(widths, ends, steps):
+def _running(widths: tuple[Any, ...], ends: Any, steps: Any) -> Any:
     """Return the number of running rows in each step, shape (steps,)."""
     over = tf.cast(tf.range(steps)[:, None] >= ends[None], tf.int32)
     return tf.gather(tf.constant(widths), tf.reduce_sum(over, 1))
 
 
-def _backward(cell, widths, sequences, gradient, buffers, features, matrix, order, ends):
+def _backward(
+    cell: Cell,
+    widths: tuple[Any, ...],
+    sequences: bool,
+    gradient: Any,
+    buffers: Any,
+    features: int,
+    matrix: Any,
+    order: Any,
+    ends: Any,
+) -> Any:
     units = matrix.shape[0] - features
     sizes = (features + units, *cell.saved_widths(units))
     buffers = [tf.ensure_shape(buffer, (None, widths[-1], size)) for buffer, size in zip(buffers, sizes, strict=True)]
@@ -217,7 +232,7 @@ def _backward(cell, widths, sequences, gradient, buffers, features, matrix, orde
                 for buffer in gradients
             )
 
-        def body(time, gradients, inputs, sums, width=width):
+        def body(time: Any, gradients: Any, inputs: Any, sums: Any, width: Any = width) -> Any:
             both, *stored = (_take(buffer, time, width) for buffer in buffers)
             if outside is not None:
                 gradients = (gradients[0] + _take(outside, time, width), *gradients[1:])
@@ -238,7 +253,7 @@ def _backward(cell, widths, sequences, gradient, buffers, features, matrix, orde
     return (inputs, *cell.split(*sums, features), *gradients)
 
 
-def _take(buffer, time, width):
+def _take(buffer: Any, time: Any, width: Any) -> Any:
     """Return the first `width` rows of one step."""
     size = buffer.shape[-1]
     return tf.ensure_shape(
@@ -247,6 +262,6 @@ def _take(buffer, time, width):
     )
 
 
-def _put(buffer, value, time):
+def _put(buffer: Any, value: Any, time: Any) -> Any:
     """Return the buffer with the first rows of one step replaced. XLA does this in place."""
     return xla.dynamic_update_slice(buffer, value[None], tf.stack([time, 0, 0]))

@@ -32,7 +32,7 @@ class WordByWord(keras.layers.Layer):
 
     def __init__(
         self, source_words: int, target_words: int, positions: int, ending: float = 0.5, end: int = 3, **kwargs: Any
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.source_words = source_words
         self.target_words = target_words
@@ -40,13 +40,13 @@ class WordByWord(keras.layers.Layer):
         self.ending = ending
         self.end = end
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         make = {"initializer": "zeros", "trainable": False}
         self.best = self.add_weight(shape=(self.source_words,), dtype="int32", name="best", **make)
         self.share = self.add_weight(shape=(self.source_words,), name="share", **make)
         self.unigrams = self.add_weight(shape=(self.target_words,), name="unigrams", **make)
 
-    def call(self, inputs):
+    def call(self, inputs: Any) -> Any:
         ops = keras.ops
         return self._translate(
             inputs,
@@ -56,7 +56,7 @@ class WordByWord(keras.layers.Layer):
             self.ending,
         )
 
-    def as_keras(self, inputs):
+    def as_keras(self, inputs: Any) -> Any:
         """Apply the layer with layers of Keras; see `raysq.layers.portable`."""
         ops = keras.ops
         weights = {name: ops.convert_to_numpy(getattr(self, name)) for name in ("best", "share", "unigrams")}
@@ -70,7 +70,7 @@ class WordByWord(keras.layers.Layer):
             vector(np.array([self.ending], np.float32), f"{self.name}_ending", inputs, False),
         )
 
-    def _translate(self, inputs, best_of, share_of, unigrams, ending):
+    def _translate(self, inputs: Any, best_of: Any, share_of: Any, unigrams: Any, ending: Any) -> Any:
         ops = keras.ops
         width = inputs.shape[1]
         translated = best_of(inputs) > 0
@@ -84,10 +84,10 @@ class WordByWord(keras.layers.Layer):
         chosen = ops.one_hot(ops.where(best > 0, best, self.end), self.target_words)
         return ops.log(share * chosen + (1 - share) * unigrams + 1e-9)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (input_shape[0], self.positions, self.target_words)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "source_words": self.source_words,

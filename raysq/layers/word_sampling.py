@@ -57,7 +57,7 @@ class WordSampling(keras.layers.Layer):
         shared: int = 32,
         shrink: bool = False,
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         if architecture not in ARCHITECTURES:
             raise ValueError(f"architecture must be one of {', '.join(ARCHITECTURES)}, received {architecture!r}")
@@ -73,7 +73,7 @@ class WordSampling(keras.layers.Layer):
         weights = (window + 1 - distance) / window if shrink else np.ones(2 * window + 1)
         self._weights = np.where(distance, weights, 0.0).astype(np.float32)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Any) -> None:
         dimension = input_shape[1][-1]
         self.vectors = self.add_weight(shape=(self.features, dimension), initializer="zeros", name="vectors")
         own: dict[str, Any] = {"initializer": "zeros", "dtype": "int32", "trainable": False}
@@ -88,18 +88,18 @@ class WordSampling(keras.layers.Layer):
         self.alias.assign(alias)
         self.probes.assign(evenly_drawn(chances, _PROBES))
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Any, training: bool = False) -> Any:
         ids, seen = inputs
         vectors = tf.convert_to_tensor(self.vectors)
 
-        def scores_of_drawn(hidden):
+        def scores_of_drawn(hidden: Any) -> Any:
             if training:
                 return tf.matmul(hidden, tf.gather(vectors, self._draw(tf.shape(ids)[0])), transpose_b=True)
             return tf.einsum("bld,nd->bln", hidden, tf.gather(vectors, tf.convert_to_tensor(self.probes)))
 
         return self._loss(ids, seen, lambda some: tf.gather(vectors, some), scores_of_drawn)
 
-    def as_keras(self, inputs):
+    def as_keras(self, inputs: Any) -> Any:
         """Apply the layer with layers of Keras, with the loss of evaluation; see `raysq.layers.portable`."""
         ops = keras.ops
         ids, seen = inputs
@@ -107,13 +107,13 @@ class WordSampling(keras.layers.Layer):
         vectors = table(ops.convert_to_numpy(self.vectors), self.name, trainable=False)
         probes = ops.convert_to_numpy(self.probes)[None]
 
-        def scores_of_drawn(hidden):
+        def scores_of_drawn(hidden: Any) -> Any:
             drawn = vectors(ops.add(ops.zeros_like(ids[:, :1]), probes))
             return ops.matmul(hidden, ops.transpose(drawn, (0, 2, 1)))
 
         return self._loss(ids, seen, vectors, scores_of_drawn)
 
-    def _loss(self, ids, seen, vectors_of, scores_of_drawn):
+    def _loss(self, ids: Any, seen: Any, vectors_of: Any, scores_of_drawn: Any) -> Any:
         ops = keras.ops
         weights = self._pair_weights(ids)
         center = slice(self.window, self.window + self.block)
@@ -130,7 +130,7 @@ class WordSampling(keras.layers.Layer):
         loss = ops.sum(weights * positive, -1) + self.negatives * ops.sum(weights, -1) * negative
         return ops.sum(loss, -1, keepdims=True)
 
-    def _draw(self, batch):
+    def _draw(self, batch: Any) -> Any:
         """Draw ids for each block, `(batch, shared)`."""
         shape = (batch, self.shared)
         words = keras.random.randint(shape, 1, self.features, seed=self.seed_generator)
@@ -138,7 +138,7 @@ class WordSampling(keras.layers.Layer):
         stays = chance < tf.gather(tf.convert_to_tensor(self.threshold), words)
         return tf.where(stays, words, tf.gather(tf.convert_to_tensor(self.alias), words))
 
-    def _pair_weights(self, ids):
+    def _pair_weights(self, ids: Any) -> Any:
         """Return the weight of each pair of a word and a word within the window, `(batch, block, 2 window + 1)`.
 
         The weight is 0 for words of different texts, and for a word with itself.
@@ -154,7 +154,7 @@ class WordSampling(keras.layers.Layer):
         ]
         return ops.multiply(ops.cast(ops.stack(same, -1), "float32"), self._weights)
 
-    def _diagonals(self, scores):
+    def _diagonals(self, scores: Any) -> Any:
         """Return the scores of words within the window, `(batch, block, 2 window + 1)`, from those of all `block + 2
         window` words.
         """
@@ -163,17 +163,17 @@ class WordSampling(keras.layers.Layer):
         flat = ops.pad(ops.reshape(scores, (-1, self.block * width)), ((0, 0), (0, self.block)))
         return ops.reshape(flat, (-1, self.block, width + 1))[:, :, : 2 * self.window + 1]
 
-    def _banded(self, weights):
+    def _banded(self, weights: Any) -> Any:
         """Invert `_diagonals`, with zeros elsewhere."""
         ops, width = keras.ops, self.block + 2 * self.window
         wide = ops.pad(weights, ((0, 0), (0, 0), (0, width + 1 - (2 * self.window + 1))))
         flat = ops.reshape(wide, (-1, self.block * (width + 1)))[:, : self.block * width]
         return ops.reshape(flat, (-1, self.block, width))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         return (input_shape[0][0], 1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         names = ("architecture", "features", "window", "block", "negatives", "shared", "shrink")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -206,4 +206,4 @@ def evenly_drawn(chances: np.ndarray, count: int) -> np.ndarray:
     """Return ids at the medians of `count` parts of equal probability, int32. The probability of id 0 is ignored."""
     total = np.cumsum(np.asarray(chances[1:], np.float64))
     middles = (np.arange(count) + 0.5) / count * total[-1]
-    return (np.searchsorted(total, middles, side="right") + 1).astype(np.int32)
+    return np.asarray(np.searchsorted(total, middles, side="right") + 1, np.int32)

@@ -21,7 +21,8 @@ _HINTED = 20_000  # most frequent words, among which similar spellings are searc
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
     """Normalize rows to length one, as float32. Rows of zeros stay zero."""
     vectors = np.asarray(vectors, np.float32)
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
+    lengths: np.ndarray = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, np.float32(1e-12)))
 
 
 def nearest(
@@ -83,7 +84,7 @@ class WordVectors:
 
     def __getitem__(self, word: str) -> np.ndarray:
         """Return the vector of a word."""
-        return self.vectors[self.position(word)]
+        return np.asarray(self.vectors[self.position(word)])
 
     @cached_property
     def unit(self) -> np.ndarray:
