@@ -64,12 +64,12 @@ def identity(uri: str) -> str:
     parts = query[1:].split("&") if query else []
     names = [re.sub("[-_.]", "", urllib.parse.unquote(part.partition("=")[0])).lower() for part in parts]
     patterns = [_SECRET, *(pattern for name, pattern in _OF_SIGNATURE.items() if name in names)]
-    kept = [
+    public = [
         part
         for part, name in zip(parts, names, strict=True)
         if not any(pattern.fullmatch(name) for pattern in patterns)
     ]
-    return scheme + address + ("?" + "&".join(kept) if kept else "")
+    return scheme + address + ("?" + "&".join(public) if public else "")
 
 
 def file_path(uri: str) -> str:

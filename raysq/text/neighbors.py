@@ -74,13 +74,13 @@ class WordVectors:
         self.words = tuple(words)
         self.vectors = np.ascontiguousarray(vectors, np.float32)
         self.counts = None if counts is None else tuple(counts)
-        self._places = {word: row for row, word in enumerate(self.words)}
+        self._rows = {word: row for row, word in enumerate(self.words)}
 
     def __len__(self) -> int:
         return len(self.words)
 
     def __contains__(self, word: object) -> bool:
-        return word in self._places
+        return word in self._rows
 
     def __getitem__(self, word: str) -> np.ndarray:
         """Return the vector of a word."""
@@ -95,9 +95,9 @@ class WordVectors:
         """Find the row of a word, of its other Unicode normal form, or of its lower-case form; None if unknown."""
         # Terminal input may have decomposed accents (NFD), as in file names on macOS.
         forms = (word, unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
-        for spelling in (*forms, *(form.lower() for form in forms)):
-            if spelling in self._places:
-                return self._places[spelling]
+        for spelling in (*forms, *(spelling.lower() for spelling in forms)):
+            if spelling in self._rows:
+                return self._rows[spelling]
         return None
 
     def position(self, word: str) -> int:

@@ -32,7 +32,7 @@ class VocabularyFit:
         """Move the words of a chunk into the vocabulary, and write the positions that are known by then."""
         words, counts, first = (contiguous_array(column) for column in chunk.pop(f"{self._prefix}words").columns)
         self._chunks[chunk.name] = chunk
-        self._write_places(self._vocabulary.add(chunk.name, words, counts.to_numpy(), first.to_numpy()))
+        self._write_positions(self._vocabulary.add(chunk.name, words, counts.to_numpy(), first.to_numpy()))
 
     def finish(self, scratch: Path, names: Sequence[str] | None = None, *, ranked: bool = False) -> pa.Table:
         """Return the vocabulary, and write the tables that `number_words` needs.
@@ -40,14 +40,14 @@ class VocabularyFit:
         Args:
             names: words by rank, if they are known.
         """
-        self._write_places(self._vocabulary.new_positions())
+        self._write_positions(self._vocabulary.new_positions())
         table, rows = self._vocabulary.ranked(names) if ranked else self._vocabulary.sorted()
         write_table(scratch / f"{self._prefix}ranks", pa.table({"values": rows}))
         return table
 
-    def _write_places(self, places: Mapping[str, np.ndarray]) -> None:
-        for name, values in places.items():
-            self._chunks.pop(name).write(f"{self._prefix}places", pa.table({"values": values}))
+    def _write_positions(self, positions: Mapping[str, np.ndarray]) -> None:
+        for name, values in positions.items():
+            self._chunks.pop(name).write(f"{self._prefix}positions", pa.table({"values": values}))
 
 
 def number_words(scratch: Path, slices: list[Slice], lists: list[pa.Array], prefix: str = "") -> pa.Array:
@@ -57,7 +57,7 @@ def number_words(scratch: Path, slices: list[Slice], lists: list[pa.Array], pref
     offsets = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
     numbers, begin = np.empty(offsets[-1], np.int32), 0
     for part, codes in zip(slices, lists, strict=True):
-        words = ranks[_values(part.chunk.read(f"{prefix}places"))]
+        words = ranks[_values(part.chunk.read(f"{prefix}positions"))]
         codes = codes.flatten().to_numpy()
         look_up(words, codes, out=numbers[begin : begin + len(codes)])
         begin += len(codes)

@@ -36,7 +36,7 @@ def written(tmp_path: Path, content: bytes, name: str = "a.txt") -> Path:
 def test_paragraphs_are_numbered_by_their_first_line(tmp_path, end):
     text = end.join(["", "one", "two", " \t", "", "three", "", ""])
     assert documents(written(tmp_path, text.encode())) == [("a.txt:2", "one\ntwo"), ("a.txt:6", "three")]
-    assert documents(written(tmp_path, text.encode()), whole=True) == [("a.txt", text.replace(end, "\n"))]
+    assert documents(written(tmp_path, text.encode()), one_document=True) == [("a.txt", text.replace(end, "\n"))]
 
 
 def test_a_byte_order_mark_and_other_encodings(tmp_path):

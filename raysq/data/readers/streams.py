@@ -24,7 +24,7 @@ _COUNTING = 4  # number of threads that count lines
 
 
 def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | None = None) -> Generator[bytes]:
-    """Yield the decompressed bytes of a file, in its encoding, or in UTF-8 if its encoding is not `plain`.
+    """Yield the decompressed bytes of a file, in its encoding, or in UTF-8 if its encoding is not `extends_ascii`.
 
     Args:
         path: a file, a `.gz` file, or a `.zip` file that holds one csv.
@@ -36,7 +36,7 @@ def chunks(path: Path, encoding: str = "utf-8", *, begin: int = 0, end: int | No
     """
     stream = _threaded(_raw(path)) if packing(path) == "gzip" else _raw(path, begin, end)
     with contextlib.closing(stream):
-        if plain(encoding):
+        if extends_ascii(encoding):
             yield from stream
             return
         # Bytes that are invalid in the encoding are kept unchanged. They are not valid UTF-8 either.
@@ -61,7 +61,7 @@ def below(stream: Iterator[bytes], header: int) -> Generator[bytes]:
     yield from stream
 
 
-def plain(encoding: str) -> bool:
+def extends_ascii(encoding: str) -> bool:
     """Whether bytes of line ends, quotes and delimiters are unambiguous: true for UTF-8 and single-byte encodings."""
     if is_utf8(encoding):
         return True
@@ -74,12 +74,12 @@ def plain(encoding: str) -> bool:
 
 def given(encoding: str) -> str:
     """Return the encoding of the bytes that `chunks` yields for a file in the given encoding."""
-    return encoding if plain(encoding) else "utf-8"
+    return encoding if extends_ascii(encoding) else "utf-8"
 
 
 def refuse_utf16(name: str, begin: bytes, encoding: str) -> None:
     """Raise `FormatError` for a file with a UTF-16 byte order mark that would be read in another encoding."""
-    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and plain(encoding):
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and extends_ascii(encoding):
         raise FormatError(f"{name} begins as UTF-16 does, not {encoding}", hint="--set encoding=utf-16 reads it")
 
 
@@ -89,7 +89,7 @@ def is_text(name: str, raw: bytes, encoding: str) -> bool:
     Raise `FormatError` as `refuse_utf16` does.
     """
     refuse_utf16(name, raw, encoding)
-    return b"\0" not in raw[:_LOOKED_AT] or not plain(encoding)
+    return b"\0" not in raw[:_LOOKED_AT] or not extends_ascii(encoding)
 
 
 def read_all(path: Path, limits: Limits, encoding: str = "utf-8") -> bytes:

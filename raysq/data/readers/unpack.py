@@ -69,8 +69,8 @@ def open_member(archive: zipfile.ZipFile, name: str, path: Path) -> Iterator[IO[
         if info.flag_bits & 1:
             raise DataError(f"{path.name} is encrypted", hint="unpack it first")
         bounded = info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-        packed = min(info.compress_size, path.stat().st_size)
-        if bounded and info.file_size > _MOST * (packed + 1):
+        compressed = min(info.compress_size, path.stat().st_size)
+        if bounded and info.file_size > _MOST * (compressed + 1):
             raise zipfile.BadZipFile(f"{name} claims {info.file_size:,} bytes")
         with archive.open(info) as file:
             yield file

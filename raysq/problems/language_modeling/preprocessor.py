@@ -51,7 +51,7 @@ class _Units(Documents):
     def format(self) -> DocumentFormat:
         """Format of the documents in the raw files."""
         whole = self.unit == "document"
-        return DocumentFormat(self.text, None, self.headers, labels=False, whole=whole, **self.csv_settings())
+        return DocumentFormat(self.text, None, self.headers, labels=False, one_document=whole, **self.csv_settings())
 
 
 @dataclass(frozen=True)

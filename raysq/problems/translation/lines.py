@@ -103,7 +103,7 @@ def plan_aligned(groups: Mapping[str, tuple[Path, Path]], form: CsvFormat) -> li
         sizes = source.stat().st_size + target.stat().st_size
         _refuse_foreign(source, form.encoding)
         _refuse_foreign(target, form.encoding)
-        if not streams.plain(form.encoding):
+        if not streams.extends_ascii(form.encoding):
             pieces.append(LinePiece(Lines(str(source)), Lines(str(target)), None, 1, part, (0, 1), sizes))
             continue
         ours, theirs = _index(source, form), _index(target, form)
@@ -134,7 +134,7 @@ def plan_tabbed(
     """
     _refuse_foreign(path, form.encoding)
     skipped = int(header)
-    if not streams.plain(form.encoding):
+    if not streams.extends_ascii(form.encoding):
         return [LinePiece(Lines(str(path)), None, None, 1 + skipped, part, columns, path.stat().st_size)]
     found = _index(path, form)
     pieces = []
@@ -327,7 +327,7 @@ def _decoded(lines: list[bytes], encoding: str) -> tuple[pa.Array, list[int]]:
 
 def _refuse_foreign(path: Path, encoding: str) -> None:
     """Raise DataError for files whose lines would be split wrongly: UTF-16, and carriage returns alone as line ends."""
-    if not streams.plain(encoding):
+    if not streams.extends_ascii(encoding):
         return
     with open_file(path) as handle:
         data = handle.read(_CHUNK)

@@ -24,7 +24,7 @@ Statistics of a table:
 - `ignored`: number of files in an archive that belong to no class or were written by the operating system.
 - `not_text`: names of files in a folder or an archive that hold no text. They are left out.
 
-A plain text file yields one document per paragraph, or a single document with `DocumentFormat.whole`.
+A plain text file yields one document per paragraph, or a single document with `DocumentFormat.one_document`.
 """
 
 from raysq.text.readers.format import SUFFIXES, DocumentFormat, DocumentPartition

@@ -32,10 +32,10 @@ class Read:
 
 def columns_of(path: Path, format: DocumentFormat) -> Columns:
     """Return the columns of a file, as specified or inferred."""
-    return choose(path.name, head(path, format), format)
+    return select_columns(path.name, head(path, format), format)
 
 
-def choose(name: str, head: Head, format: DocumentFormat) -> Columns:
+def select_columns(name: str, head: Head, format: DocumentFormat) -> Columns:
     """Return the columns, by the specified names, by the usual names, or by the values in the first rows.
 
     Raises:

@@ -34,7 +34,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     """
     columns, (above, _) = columns_of(path, format), csv_begin(path, format)
     stream = [DocumentPartition(str(path), "csv", path.stat().st_size, columns, begin=above.size, line=above.lines)]
-    if path.suffix.lower() not in (".csv", ".tsv") or not streams.plain(format.encoding):
+    if path.suffix.lower() not in (".csv", ".tsv") or not streams.extends_ascii(format.encoding):
         return stream
     partitions, position, line = [], above.size, above.lines
     chunks = streams.chunks(path, begin=position)
@@ -87,7 +87,7 @@ def _parsed(block: Block, partition: DocumentPartition, line: int) -> Read:
     wanted = [places[name] for name in partition.columns.wanted]
     wrong: list[pa.csv.InvalidRow] = []
 
-    def note(row: pa.csv.InvalidRow) -> str:
+    def collect(row: pa.csv.InvalidRow) -> str:
         wrong.append(row)
         return "skip"
 
@@ -105,7 +105,7 @@ def _parsed(block: Block, partition: DocumentPartition, line: int) -> Read:
         table = parse(block.data, None)
     except pa.ArrowInvalid as error:
         # Arrow passes no row with invalid UTF-8 to the handler, and only the number of cells matters here.
-        table = parse(block.data.translate(_ASCII), note)
+        table = parse(block.data.translate(_ASCII), collect)
         if not wrong:
             raise DataError(f"{partition.name}, lines {line + 1:,} and more: {str(error).splitlines()[0]}") from None
     if table.num_rows + len(wrong) != len(lines):

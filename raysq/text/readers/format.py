@@ -38,7 +38,7 @@ class DocumentFormat(CsvFormat):
         headers: "drop" removes everything up to the first empty line of each document. A document without an empty line
             is kept whole.
         labels: whether documents must have labels. If false, as for predictions, a file or folder may lack them.
-        whole: whether a plain text file is one document. By default each paragraph is one.
+        one_document: whether a plain text file is one document. By default each paragraph is one.
 
     The other fields are those of `CsvFormat`. The encoding applies to all files; in Parquet only to text that is stored
     as bytes. Invalid bytes are replaced and reported.
@@ -48,7 +48,7 @@ class DocumentFormat(CsvFormat):
     label: str | None = None
     headers: Literal["keep", "drop"] = "keep"
     labels: bool = True
-    whole: bool = False
+    one_document: bool = False
 
     def __post_init__(self) -> None:
         self.validate()

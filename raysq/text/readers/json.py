@@ -33,7 +33,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     encoding other than UTF-8.
     """
     columns = columns_of(path, format)
-    if path.suffix.lower() == ".gz" or not streams.plain(format.encoding):
+    if path.suffix.lower() == ".gz" or not streams.extends_ascii(format.encoding):
         return [DocumentPartition(str(path), "jsonl", path.stat().st_size, columns)]
     return [
         DocumentPartition(str(path), "jsonl", end - begin, columns, begin=begin, end=end, line=line)

@@ -21,7 +21,7 @@ class Documents:
     """Buffer of documents, as bytes, that are returned as one table when it is full."""
 
     def __init__(self, format: DocumentFormat) -> None:
-        self._form = format
+        self._format = format
         self._clear()
 
     def _clear(self) -> None:
@@ -64,7 +64,7 @@ class Documents:
             _strings(self._labels),
             pa.array(self._parts, pa.int8()),
             _strings(self._ids),
-            self._form,
+            self._format,
             ignored=self.ignored,
             not_text=self._not_text,
         )

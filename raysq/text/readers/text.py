@@ -34,7 +34,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     size = path.stat().st_size
     if not size:
         return []
-    if format.whole or _packed(path) or not streams.plain(format.encoding):
+    if format.one_document or _is_compressed(path) or not streams.extends_ascii(format.encoding):
         return [DocumentPartition(str(path), "plain", size)]
     partitions = []
     with open_file(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -54,7 +54,7 @@ def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple
     with contextlib.closing(
         streams.chunks(Path(partition.path), format.encoding, begin=partition.begin, end=partition.end)
     ) as stream:
-        if format.whole:
+        if format.one_document:
             raw = b"".join(_all(stream, format, partition.name))
             begin, end = gutenberg.body(raw)
             documents.add(_line_ends(raw[begin:end]), None, partition.part, partition.name)
@@ -107,7 +107,7 @@ def _paragraphs(block: bytes) -> Iterator[tuple[bytes, int]]:
     yield block[position:], 0
 
 
-def _packed(path: Path) -> bool:
+def _is_compressed(path: Path) -> bool:
     return path.name.lower().endswith(".gz")
 
 

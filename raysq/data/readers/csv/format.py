@@ -64,12 +64,12 @@ class CsvFormat(Limits):
         """Return the fields of this class as a dictionary."""
         return {field.name: getattr(self, field.name) for field in fields(CsvFormat)}
 
-    def refuse_for(self, name: str, *known: str) -> None:
-        """Raise `UsageError` for csv settings, except for `known` ones and the encoding, given for a file that is no
+    def refuse_for(self, name: str, *exempt: str) -> None:
+        """Raise `UsageError` for csv settings, except for `exempt` ones and the encoding, given for a file that is no
         csv.
         """
         for setting, default in CsvFormat().csv_settings().items():
-            if setting not in ("encoding", *_LIMITS, *known) and getattr(self, setting) != default:
+            if setting not in ("encoding", *_LIMITS, *exempt) and getattr(self, setting) != default:
                 raise UsageError(f"setting {setting} says how a csv is written, and {name} is none; leave it out")
 
     def validate(self) -> Self:
