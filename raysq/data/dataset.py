@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from raysq.config import nearest_name
+from raysq.config import join_names, nearest_name
 from raysq.data.columns import Column, Ragged
 from raysq.data.integrity import changed, check_files, check_offsets, check_sizes, open_batch
 from raysq.data.moments import Moments, merge, moments
@@ -209,12 +209,11 @@ class Dataset:
     def _repr_html_(self) -> str:
         manifest = self.manifest
         columns = [f"{column['name']} ({column['type']})" for column in manifest.schema]
-        others = f", and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else ""
         fields = {
             "task": manifest.task,
             "source": f"{manifest.source.get('label', '')}{' (synthetic)' if self.synthetic else ''}",
             "rows": self.rows,
-            "columns": ", ".join(columns[:_SHOWN]) + others,
+            "columns": join_names(columns, _SHOWN),
             "size": f"{manifest.bytes / 1e6:,.1f} MB in {len(manifest.shards):,} shards",
             "settings": manifest.settings or None,
             "directory": self.directory,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
 
-from raysq.data.readers.files import open_file
-from raysq.errors import RaysqError, SourceError
+from raysq.data.readers.files import open_file, unreadable
+from raysq.errors import SourceError
 
 # Names that file managers add to user folders: thumbnails and folder views of Windows, resource forks of macOS.
 _SYSTEM = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx", "icon\r", "$recycle.bin")
@@ -90,9 +90,7 @@ def walk_tree(root: Path) -> Tree:
         inside = os.path.realpath(root) + os.sep
         _walk(str(root), "", inside, files, empty, astray, hidden)
     except OSError as error:
-        if isinstance(error, RaysqError):
-            raise
-        raise SourceError(f"{error.filename or root} cannot be read: {error.strerror or error}") from None
+        raise unreadable(error.filename or root, error) from None
     if astray:
         count = len(astray) - 1
         others = "" if not count else ", as is another" if count == 1 else f", as are {count:,} others"
@@ -153,7 +151,5 @@ def tree_checksum(root: Path, tree: Tree) -> str:
             if left:
                 raise SourceError(f"{root / file.name} is being written; wait until it is done")
     except OSError as error:
-        if isinstance(error, RaysqError):
-            raise
-        raise SourceError(f"{error.filename or root} cannot be read: {error.strerror or error}") from None
+        raise unreadable(error.filename or root, error) from None
     return digest.hexdigest()

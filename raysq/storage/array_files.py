@@ -21,14 +21,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_arrays(path: Path, sha256: str | None) -> dict[str, np.ndarray]:
-    """Read an .npz file, or raise `DamagedError`.
-
-    The checksum is None for files of older raysq versions, which stored none.
-    """
+def read_arrays(path: Path, sha256: str) -> dict[str, np.ndarray]:
+    """Read an .npz file, or raise `DamagedError` if its bytes do not have the checksum."""
     try:
         with open(path, "rb") as file:
-            if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise DamagedError(f"{path} is damaged (its bytes are not those that were written)")
             file.seek(0)
             with np.load(file, allow_pickle=False) as arrays:

@@ -220,7 +220,7 @@ def describe_damage(report: Mapping[str, Any], singular: str, plural: str) -> li
         )
     if report.get("missing_text"):
         lines.append(count_noun(report["missing_text"], "row has no text", "rows have no text"))
-    # Data sets that were prepared earlier lack these entries, and few problems drop documents.
+    # Few problems drop documents, or read files without text.
     if report.get("dropped", {"count": 0})["count"]:
         has = count_noun(
             report["dropped"]["count"],

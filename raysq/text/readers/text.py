@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from raysq.data.filetree import named_files
 from raysq.data.readers import streams
 from raysq.data.readers.files import open_file
 from raysq.text.readers import gutenberg
@@ -85,8 +86,7 @@ def messages(files: list[Path], format: DocumentFormat) -> list[str]:
             books.append(path.name)
     if not books:
         return []
-    names = ", ".join(books[:5]) + (f", and {len(books) - 5:,} more" if len(books) > 5 else "")
-    return [f"Project Gutenberg's header and licence are left out of {names}"]
+    return [f"Project Gutenberg's header and licence are left out of {named_files(books)}"]
 
 
 def _all(stream: Iterator[bytes], format: DocumentFormat, name: str) -> Iterator[bytes]:
