@@ -9,7 +9,6 @@ import pyarrow.parquet
 import pytest
 from training.series import SMALL, write_series
 
-from raysq import problems
 from raysq.cli import main
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, ResourceError, UsageError
@@ -80,7 +79,7 @@ def test_the_same_rows_are_read_alike_from_a_csv_a_parquet_and_a_frame(run, tabl
     )
     pa.csv.write_csv(rows, tmp_path / "new.csv")
     pa.parquet.write_table(rows, tmp_path / "new.parquet", row_group_size=300)
-    preparation = problems.get(run.config.problem).reading(run.config.metadata)
+    preparation = run.problem.prediction_preprocessor()
     sources = [tmp_path / "new.csv", tmp_path / "new.parquet", rows]
     first, *others = (read_table(preparation, [source])[0] for source in sources)
     assert first.num_rows == 700 and all(other.equals(first) for other in others)

@@ -282,7 +282,7 @@ def test_several_targets_have_a_section_each_and_what_is_left_out_is_said(data):
     # Zero is the mean of the training rows: the bias is that mean less the mean of what came.
     figures = next(item for item in sections[1].items if isinstance(item, Figures)).figures
     rows = np.arange(900 + 24 + 6, 1200)
-    bias = problem.metadata["target_mean"][0] - data.column(targets[0]).take(rows).astype(float).mean()
+    bias = problem.metadata.target_mean[0] - data.column(targets[0]).take(rows).astype(float).mean()
     assert float(figures[1].value.replace("\u2212", "-")) == pytest.approx(bias, rel=0.06)
 
 

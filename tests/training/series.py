@@ -8,9 +8,16 @@ import pyarrow as pa
 
 from raysq import tasks
 from raysq.data.dataset import Dataset, Manifest, schema_entries, write_extra, write_manifest, write_shard
+from raysq.problems.forecasting.problem import Forecasting
 from raysq.problems.forecasting.readers.repair import FILLED
+from raysq.problems.forecasting.settings import ForecastingSettings
 
 SMALL = {"lookback": 24, "step": 2, "delay": 6, "batch_size": 16, "eval_batch_size": 64, "steps_per_epoch": 12}
+
+
+def bind(dataset: Dataset, settings: ForecastingSettings) -> Forecasting:
+    """Bind the problem to settings in rows."""
+    return Forecasting(settings, Forecasting.make_metadata(dataset, settings))
 
 
 def write_series(

@@ -7,6 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from raysq.data.dataset import Dataset
+from raysq.errors import DataError
+from raysq.problems.forecasting import row_durations, splits
+from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.series import Series
 from raysq.problems.forecasting.settings import ForecastingSettings
 
@@ -47,7 +51,7 @@ class Windows:
         return self._fitting([(begin, end) for begin, (_, end) in zip(self._begins, self.bounds, strict=True)])
 
     @property
-    def room(self) -> int:
+    def fitting(self) -> int:
         """Number of windows that fit into the rows, including those left out."""
         return sum(self._fitting(self.bounds))
 
@@ -56,7 +60,7 @@ class Windows:
         return [max(0, -(-(end - begin - needed) // self.settings.stride)) for begin, end in ranges]
 
     @cached_property
-    def _standing(self) -> np.ndarray | None:
+    def _positions(self) -> np.ndarray | None:
         """Return the row of each window; None if the rows are evenly spaced: one series and no window left out."""
         if len(self.bounds) == 1 and self.series.observed is None:
             return None
@@ -66,17 +70,17 @@ class Windows:
         ]
         rows = np.concatenate(parts).astype(np.int64)
         if self.series.observed is not None:
-            rows = rows[(self._known(rows) > 0) & ~self.series.foreseen[rows + self.settings.last]]
+            rows = rows[(self._observed_counts(rows) > 0) & ~self.series.foreseen[rows + self.settings.last]]
         return rows
 
-    def _known(self, rows: np.ndarray) -> np.ndarray:
+    def _observed_counts(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of observed targets of the windows at these rows."""
         assert self.series.observed is not None
         counts = self.series.observed.sum(1, dtype=np.int32)
-        known = np.zeros(len(rows), np.int32)
+        observed = np.zeros(len(rows), np.int32)
         for ahead in self.settings.ahead:  # one at a time: all at once would need memory for each window and horizon
-            known += counts[rows + ahead]
-        return known
+            observed += counts[rows + ahead]
+        return observed
 
     @cached_property
     def shares(self) -> np.ndarray | None:
@@ -84,8 +88,8 @@ class Windows:
         if self.series.observed is None or not len(self):
             return None
         outputs = len(self.settings.ahead) * len(self.settings.targets)
-        known = self._known(self.rows(np.arange(len(self))))
-        return None if known.min() == outputs else (known / outputs).astype(np.float32)
+        observed = self._observed_counts(self.rows(np.arange(len(self))))
+        return None if observed.min() == outputs else (observed / outputs).astype(np.float32)
 
     def observed(self, indices: np.ndarray) -> np.ndarray:
         """Return the mask of observed outputs of windows.
@@ -102,19 +106,19 @@ class Windows:
         return self.series.observed[ahead].reshape(len(indices), -1).astype(bool)
 
     def __len__(self) -> int:
-        return sum(self._counts) if self._standing is None else len(self._standing)
+        return sum(self._counts) if self._positions is None else len(self._positions)
 
     @property
     def nbytes(self) -> int:
         """Bytes that `arrays` takes on a device."""
-        return self.series.nbytes + sum(array.nbytes for array in self._beside.values())
+        return self.series.nbytes + sum(array.nbytes for array in self._window_arrays.values())
 
     @property
-    def _beside(self) -> dict[str, np.ndarray]:
+    def _window_arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that a batch needs besides the series: window positions and the mask of targets."""
-        found = {} if self._standing is None else {"standing": self._standing}
+        arrays = {} if self._positions is None else {"positions": self._positions}
         mask = self.series.observed
-        return found if mask is None or self.shares is None else {**found, "observed": mask}
+        return arrays if mask is None or self.shares is None else {**arrays, "observed": mask}
 
     @property
     def batch_bytes(self) -> int:
@@ -124,12 +128,12 @@ class Windows:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the normalized series, shared by all splits, and the window positions and masks that a batch needs."""
-        return {**self.series.arrays, **self._beside}
+        return {**self.series.arrays, **self._window_arrays}
 
     def mapped(self) -> dict[str, Any]:
         """Return the series on disk, normalized when rows are taken."""
-        beside = {name: _Rows(array) for name, array in self._beside.items()}
-        return {"series": self.series.view("series"), "targets": self.series.view("targets"), **beside}
+        arrays = {name: _Rows(array) for name, array in self._window_arrays.items()}
+        return {"series": self.series.view("series"), "targets": self.series.view("targets"), **arrays}
 
     def rows(self, indices: Any) -> np.ndarray:
         """Return the row of each window.
@@ -137,8 +141,8 @@ class Windows:
         Args:
             indices: window numbers.
         """
-        if self._standing is not None:
-            return self._standing[indices]
+        if self._positions is not None:
+            return self._positions[indices]
         return np.asarray(indices) * self.settings.stride + self._first
 
     @property
@@ -158,21 +162,21 @@ class Windows:
             unobserved, also their mask, 1 (observed) or 0, float32 of the shape of y.
         """
         s = self.settings
-        rows = take(arrays["standing"], indices) if "standing" in arrays else indices * s.stride + self._first
+        rows = take(arrays["positions"], indices) if "positions" in arrays else indices * s.stride + self._first
         x = take(arrays["series"], rows[:, None] + self._offsets)
-        place = self.series.place if "targets" not in arrays else None
-        source = arrays["series"] if place is not None else arrays["targets"]
+        index = self.series.target_index if "targets" not in arrays else None
+        source = arrays["series"] if index is not None else arrays["targets"]
         parts, masks = [], []
         for ahead in s.ahead:
             y = take(source, rows + ahead)
             # Slice, because a gather along the last axis is slow on the host and in the graph.
-            parts.append(y if place is None else y[:, place : place + 1])
+            parts.append(y if index is None else y[:, index : index + 1])
             if "observed" in arrays:
                 masks.append(take(arrays["observed"], rows + ahead))
-        y = _joined(parts)
+        y = _concatenate(parts)
         if not masks:
             return x, y
-        return x, y, _as_float(_joined(masks))
+        return x, y, _to_float(_concatenate(masks))
 
 
 class _Rows:
@@ -185,7 +189,7 @@ class _Rows:
         return self._array[rows]
 
 
-def _joined(parts: list[Any]) -> Any:
+def _concatenate(parts: list[Any]) -> Any:
     """Concatenate columns, in NumPy or in the graph."""
     if len(parts) == 1:
         return parts[0]
@@ -196,9 +200,58 @@ def _joined(parts: list[Any]) -> Any:
     return keras.ops.concatenate(parts, 1)
 
 
-def _as_float(values: Any) -> Any:
+def _to_float(values: Any) -> Any:
     if isinstance(values, np.ndarray):
         return values.astype(np.float32)
     import keras
 
     return keras.ops.cast(values, "float32")
+
+
+def open_splits(dataset: Dataset, settings: ForecastingSettings) -> dict[str, Windows]:
+    """Return the windows of each split.
+
+    Args:
+        dataset: a prepared series.
+        settings: resolved settings.
+
+    Raises:
+        DataError: a column is missing, no window fits into a split or has an observed target, or a target's category
+            is missing on some rows.
+    """
+    _check_categories(dataset, settings)
+    series = Series(dataset, settings)
+    windows = {
+        name: Windows(series, settings, tuple(bounds[name] for bounds in series.bounds)) for name in splits.SPLITS
+    }
+    for split in ("train", "val"):
+        if not len(windows[split]) and windows[split].fitting:
+            raise DataError(
+                f"no window of the {split} split has a target of {', '.join(settings.targets)} that was observed: "
+                "change split, or give more data"
+            )
+    if not len(windows["train"]) or not len(windows["val"]):
+        rows = {name: max(end - begin for begin, end in split.bounds) for name, split in windows.items()}
+        frequency = Frequency.from_report(dataset.manifest.report)
+        lookback = f"{settings.lookback:,}"
+        if frequency:
+            lookback += f" = {row_durations.format_rows(settings.lookback, frequency)}"
+        name = "delay" if settings.delay else "horizon"
+        raise DataError(
+            f"no window fits: one needs {settings.lookback + max(settings.ahead) + 1:,} rows (lookback {lookback}, "
+            f"{name} {max(getattr(settings, name)):,}), the splits have {rows['train']:,} / {rows['val']:,} / "
+            f"{rows['test']:,}; lower lookback or {name}, or give more data"
+        )
+    return windows
+
+
+def _check_categories(dataset: Dataset, settings: ForecastingSettings) -> None:
+    """Raise DataError for a target of a category that some rows lack: its value there is unknown."""
+    unlabeled = dataset.manifest.report.get("unlabeled", {})
+    for target in settings.targets:
+        category = target.rpartition("=")[0]
+        if category in unlabeled:
+            raise DataError(
+                f"target {target}: {unlabeled[category]['count']:,} rows have no {category}: fill these cells, or "
+                "leave the rows out of the file"
+            )

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raysq.data.durations import DAY
-from raysq.problems.charts import Bars, Figure, Figures, Histogram, Item, Mark, Table, digits3
+from raysq.problems.charts import Bars, Figure, Figures, Histogram, Item, Mark, Table, digits3, unit_name
 from raysq.problems.forecasting.frequency import Frequency
-from raysq.problems.forecasting.quantiles import median_place
+from raysq.problems.forecasting.quantiles import median_index
+from raysq.problems.forecasting.window_forecasts import WindowForecasts
 
 if TYPE_CHECKING:
-    from raysq.problems.forecasting.report import Forecasts
+    from raysq.problems.forecasting.problem import Forecasting
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -19,43 +20,39 @@ _BINS = 40
 _SERIES = 24  # most rows in the table of series
 
 
-def error_items(
-    found: "Forecasts",
-    target: int,
-    unit: str,
-    horizons: Sequence[str],
-    quantiles: tuple[float, ...],
-    frequency: Frequency | None,
-    series: Sequence[str] = (),
-) -> list[Item]:
+def error_items(problem: "Forecasting", forecasts: WindowForecasts, target: int) -> list[Item]:
     """Return figures, bars, tables and a histogram of the errors of one target.
 
     Args:
-        found: forecasts and truth.
+        problem: problem of the run.
+        forecasts: forecasts and truth.
         target: index of the target.
-        unit: unit of the target; may be empty.
-        horizons: labels of the horizons.
-        quantiles: quantiles that were forecast; empty for a single value.
-        frequency: frequency of the rows; None if there is none.
-        series: ids of the series, if there are several.
     """
-    middle = median_place(quantiles) if quantiles else 0
-    truth = found.truth[:, :, target]
-    error = found.values[:, :, target, middle] - truth
-    naive = np.abs(found.now[:, None, target] - truth)
+    quantiles, horizons, frequency = problem.settings.quantiles, problem.horizons, problem.frequency
+    unit, series = unit_name(problem.unit), problem.metadata.series or []
+    truth = forecasts.truth[:, :, target]
+    error = forecasts.values[:, :, target, median_index(quantiles)] - truth
+    persistence = np.abs(forecasts.latest[:, None, target] - truth)
     size = np.abs(error)
-    # Unobserved values are NaN and are left out.
-    known = ~np.isnan(error)
-    bias, mae, p90 = float(error[known].mean()), float(size[known].mean()), float(np.percentile(size[known], 90))
-    said = f" {unit}" if unit else ""
-    naive90 = float(np.nanpercentile(naive, 90))
+    observed = ~np.isnan(error)
+    bias, mae = float(error[observed].mean()), float(size[observed].mean())
+    p90, persistence_p90 = float(np.percentile(size[observed], 90)), float(np.nanpercentile(persistence, 90))
+    suffix = f" {unit}" if unit else ""
     # A margin for rounding errors, so that the baseline is not counted as nearer than itself.
-    better = float((size < naive * (1 - 1e-5))[known].mean())
+    better = float((size < persistence * (1 - 1e-5))[observed].mean())
     y_label = f"mean absolute error ({unit})" if unit else "mean absolute error"
     figures = [
-        Figure("Mean absolute error", f"{digits3(mae)}{said}", f"as now: {digits3(float(np.nanmean(naive)))}{said}"),
-        Figure("Bias", f"{bias:+.2g}{said}".replace("-", "\u2212"), _bias(bias)),
-        Figure("90 % of errors are below", f"{digits3(p90)}{said}", f"as now: {digits3(naive90)}{said}"),
+        Figure(
+            "Mean absolute error",
+            f"{digits3(mae)}{suffix}",
+            f"as now: {digits3(float(np.nanmean(persistence)))}{suffix}",
+        ),
+        Figure(
+            "Bias",
+            f"{bias:+.2g}{suffix}".replace("-", "\u2212"),
+            f"forecasts are too {'low' if bias < 0 else 'high'} on average",
+        ),
+        Figure("90 % of errors are below", f"{digits3(p90)}{suffix}", f"as now: {digits3(persistence_p90)}{suffix}"),
         Figure("Nearer than \u201cas now\u201d", f"{100 * better:.0f} %", "of the forecasts"),
     ]
     items: list[Item] = [Figures(figures)]
@@ -63,50 +60,45 @@ def error_items(
         items.append(
             Bars(
                 "Error by horizon",
-                list(horizons),
-                known_mean(size),
+                horizons,
+                observed_mean(size),
                 x_label="after the last row seen",
                 y_label=y_label,
                 name="forecast",
-                references={"as now": known_mean(naive)},
+                references={"as now": observed_mean(persistence)},
                 wide=False,
             )
         )
     if len(series) > 1:
-        which = np.broadcast_to(found.series[:, None], known.shape)
-        items.append(_by_series(which[known], size[known], naive[known], unit, series))
+        indices = np.broadcast_to(forecasts.series[:, None], observed.shape)
+        items.append(_by_series(indices[observed], size[observed], persistence[observed], unit, series))
     if frequency is None or not frequency.numbered:
-        items += _by_time(found.times[known], size[known], naive[known], y_label, frequency)
-    items.append(_distribution(error[known], bias, p90, unit))
+        items += _by_time(forecasts.times[observed], size[observed], persistence[observed], y_label, frequency)
+    items.append(_distribution(error[observed], bias, p90, unit))
     if quantiles:
-        items.append(_calibration(found.values[:, :, target][known], truth[known], quantiles))
+        items.append(_calibration(forecasts.values[:, :, target][observed], truth[observed], quantiles))
     return items
 
 
-def known_mean(values: np.ndarray) -> np.ndarray:
+def observed_mean(values: np.ndarray) -> np.ndarray:
     """Return the mean of each column over values that are not NaN; NaN for columns without any."""
     with np.errstate(invalid="ignore"):
         return np.nansum(values, 0) / (~np.isnan(values)).sum(0)
 
 
-def _bias(bias: float) -> str:
-    return "forecasts are too low on average" if bias < 0 else "forecasts are too high on average"
-
-
 def _by_time(
-    times: np.ndarray, size: np.ndarray, naive: np.ndarray, y_label: str, frequency: Frequency | None
+    times: np.ndarray, size: np.ndarray, persistence: np.ndarray, y_label: str, frequency: Frequency | None
 ) -> list[Item]:
     """Return bars by hour of day (by weekday for daily rows) and by month."""
-    at = times.ravel()
-    hours = at.astype("datetime64[h]").astype(np.int64) % 24
-    days = (at.astype("datetime64[D]").astype(np.int64) + 3) % 7
-    months = at.astype("datetime64[M]").astype(np.int64) % 12
+    hours = times.astype("datetime64[h]").astype(np.int64) % 24
+    days = (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
+    months = times.astype("datetime64[M]").astype(np.int64) % 12
     items: list[Item] = []
 
     def bars(title: str, label: str, group: np.ndarray, names: Sequence[str]) -> None:
         counts = np.bincount(group, minlength=len(names))
         with np.errstate(invalid="ignore"):
-            mean, other = (np.bincount(group, v.ravel(), len(names)) / counts for v in (size, naive))
+            mean, baseline = (np.bincount(group, v, len(names)) / counts for v in (size, persistence))
         items.append(
             Bars(
                 title,
@@ -116,7 +108,7 @@ def _by_time(
                 y_label=y_label,
                 name="forecast",
                 counts=counts.tolist(),
-                references={"as now": other},
+                references={"as now": baseline},
             )
         )
 
@@ -129,27 +121,28 @@ def _by_time(
     return items
 
 
-def _by_series(which: np.ndarray, size: np.ndarray, naive: np.ndarray, unit: str, series: Sequence[str]) -> Table:
+def _by_series(
+    indices: np.ndarray, size: np.ndarray, persistence: np.ndarray, unit: str, series: Sequence[str]
+) -> Table:
     """Return a table of the error on each series, the largest first, limited to `_SERIES` rows."""
-    counts = np.bincount(which, minlength=len(series))
+    counts = np.bincount(indices, minlength=len(series))
     with np.errstate(invalid="ignore"):
-        mean, other = (np.bincount(which, v, len(series)) / counts for v in (size, naive))
-    order = [place for place in np.argsort(-np.nan_to_num(mean)).tolist() if counts[place]]
-    rows = [(str(series[p]), float(mean[p]), float(other[p]), int(counts[p])) for p in order[:_SERIES]]
+        mean, baseline = (np.bincount(indices, v, len(series)) / counts for v in (size, persistence))
+    order = [index for index in np.argsort(-np.nan_to_num(mean)).tolist() if counts[index]]
+    rows = [(str(series[n]), float(mean[n]), float(baseline[n]), int(counts[n])) for n in order[:_SERIES]]
     title = "Error by series" + (f": the {_SERIES} largest of {len(order)}" if len(order) > _SERIES else "")
-    said = f" ({unit})" if unit else ""
-    return Table(["series", f"mean absolute error{said}", f"as now{said}", "forecasts"], rows, title)
+    suffix = f" ({unit})" if unit else ""
+    return Table(["series", f"mean absolute error{suffix}", f"as now{suffix}", "forecasts"], rows, title)
 
 
 def _distribution(error: np.ndarray, bias: float, p90: float, unit: str) -> Histogram:
     """Return a histogram from the 0.25th to the 99.75th percentile; the outer bins count the errors beyond."""
-    flat = error.ravel()
-    low, high = np.percentile(flat, [0.25, 99.75])
+    low, high = np.percentile(error, [0.25, 99.75])
     if not high > low:
         low, high = float(low) - 0.5, float(high) + 0.5
     edges = np.linspace(low, high, _BINS + 1)
-    counts, _ = np.histogram(np.clip(flat, low, high), edges)
-    said = f" {unit}" if unit else ""
+    counts, _ = np.histogram(np.clip(error, low, high), edges)
+    suffix = f" {unit}" if unit else ""
     sign = "\u2212" if bias < 0 else "+"
     return Histogram(
         "Distribution of errors",
@@ -159,8 +152,8 @@ def _distribution(error: np.ndarray, bias: float, p90: float, unit: str) -> Hist
         marks=[
             Mark(-p90, ""),
             Mark(0.0, "no error"),
-            Mark(bias, f"bias {sign}{abs(bias):.2g}{said}"),
-            Mark(p90, f"90 % within \u00b1{digits3(p90)}{said}"),
+            Mark(bias, f"bias {sign}{abs(bias):.2g}{suffix}"),
+            Mark(p90, f"90 % within \u00b1{digits3(p90)}{suffix}"),
         ],
         y_label="forecasts",
         wide=True,
@@ -170,12 +163,11 @@ def _distribution(error: np.ndarray, bias: float, p90: float, unit: str) -> Hist
 def _calibration(values: np.ndarray, truth: np.ndarray, quantiles: tuple[float, ...]) -> Table:
     """Return a table of how often the truth lies below each quantile, next to the nominal share."""
     rows = [
-        (f"{100 * quantile:g} %", f"{100 * float((truth <= values[..., place]).mean()):.1f} %")
-        for place, quantile in enumerate(quantiles)
+        (f"{100 * quantile:g} %", f"{100 * float((truth <= values[..., number]).mean()):.1f} %")
+        for number, quantile in enumerate(quantiles)
     ]
-    low, high = int(np.argmin(quantiles)), int(np.argmax(quantiles))
-    if low != high:
-        inside = float(((truth >= values[..., low]) & (truth <= values[..., high])).mean())
-        share = 100 * (quantiles[high] - quantiles[low])
+    if len(quantiles) > 1:
+        inside = float(((truth >= values[..., 0]) & (truth <= values[..., -1])).mean())
+        share = 100 * (quantiles[-1] - quantiles[0])
         rows.append((f"between them: {share:g} %", f"{100 * inside:.1f} %"))
     return Table(["the truth should lie below in", "and lies below in"], rows, "Quantiles against the truth")

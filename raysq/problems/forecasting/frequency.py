@@ -87,8 +87,8 @@ class Frequency:
 
     @classmethod
     def _of_week(cls, text: str, days: str) -> "Frequency":
-        known = dict(zip((*WEEKDAYS, *_LONG_DAYS), WEEKDAYS * 2, strict=True))
-        names = [known.get(day.strip().title()) for day in days.replace(" ", ",").split(",") if day.strip()]
+        abbreviations = dict(zip((*WEEKDAYS, *_LONG_DAYS), WEEKDAYS * 2, strict=True))
+        names = [abbreviations.get(day.strip().title()) for day in days.replace(" ", ",").split(",") if day.strip()]
         if not names or None in names or len(set(names)) < len(names):
             raise UsageError(
                 f"setting freq={text}: C is followed by the days of the week that have rows, such as "
@@ -103,7 +103,7 @@ class Frequency:
         Args:
             days: whether each day has rows, from Monday to Sunday.
         """
-        opened = [number for number, there in enumerate(days) if there]
+        opened = [number for number, has_rows in enumerate(days) if has_rows]
         if len(opened) == 7:
             return cls(DAY)
         if len(opened) == 1:
@@ -115,19 +115,28 @@ class Frequency:
         return cls(usual * DAY, "C:" + ",".join(WEEKDAYS[number] for number in opened))
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> "Frequency | None":
-        """Return the frequency from `cadence_seconds` and `frequency` of a data set's report or a run's metadata.
+    def from_report(cls, report: Mapping[str, Any]) -> "Frequency | None":
+        """Return the frequency that a data set's report states, or None for rows without a cadence."""
+        return cls.restore(report.get("cadence_seconds"), report.get("frequency"), report.get("step"))
+
+    @classmethod
+    def restore(cls, cadence_seconds: float | None, alias: str | None, step: float | None) -> "Frequency | None":
+        """Return the frequency that a report or a run's metadata state.
+
+        Args:
+            cadence_seconds: most common step in seconds; None for numbered rows, and for rows without a cadence.
+            alias: alias of the frequency, or None.
+            step: step of the numbers of numbered rows, or None.
 
         Returns:
             The frequency, or None for rows without a cadence.
         """
-        seconds, name = facts.get("cadence_seconds"), facts.get("frequency")
-        if name == NUMBERED:
-            return cls(float(facts["step"]), NUMBERED)
-        if seconds is None:
+        if alias == NUMBERED and step is not None:
+            return cls(float(step), NUMBERED)
+        if cadence_seconds is None:
             return None
-        named = cls.parse(name) if name else None
-        return named if named is not None and named.alias else cls(seconds)
+        named = cls.parse(alias) if alias else None
+        return named if named is not None and named.alias else cls(cadence_seconds)
 
     @property
     def name(self) -> str | None:
@@ -169,7 +178,7 @@ class Frequency:
     def words(self) -> str:
         """Description that complements the length of a step, such as "Monday to Friday"; may be empty."""
         if self.days is not None:
-            opened = [number for number, there in enumerate(self.days) if there]
+            opened = [number for number, has_rows in enumerate(self.days) if has_rows]
             if opened == list(range(opened[0], opened[-1] + 1)):
                 return f"{_LONG_DAYS[opened[0]]} to {_LONG_DAYS[opened[-1]]}"
             return f"on {', '.join(_LONG_DAYS[number] for number in opened)}"
@@ -213,9 +222,9 @@ class Frequency:
             import pandas as pd
 
             begin = pd.Timestamp(stamp, unit="us")
-            distinct, places = np.unique(counts, return_inverse=True)
+            distinct, inverse = np.unique(counts, return_inverse=True)
             later = pd.DatetimeIndex([begin + int(count) * self._offset if count else begin for count in distinct])
-            return np.asarray(later.as_unit("us").asi8)[places]
+            return np.asarray(later.as_unit("us").asi8)[inverse]
         if self.months:
             return _same_day(stamp, counts * self.months)
         return stamp + np.round(counts * (self.seconds * 1e6)).astype(np.int64)
@@ -264,7 +273,7 @@ class Frequency:
     def shortest(self) -> int:
         """Shortest step to the next row in microseconds."""
         if self.days is not None:
-            return min(step for step, there in zip(self.longest, self.days, strict=False) if there)
+            return min(step for step, has_rows in zip(self.longest, self.days, strict=False) if has_rows)
         if self.months:
             return int(min(self._steps)) - _CLOCKS
         return round(self.seconds * 1e6)

@@ -10,17 +10,16 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 
-from raysq.config import join_names, nearest_name
 from raysq.data import time_zones
 from raysq.data.partition_stats import PartitionStats, Stats
 from raysq.data.preprocessor import Chunk, Preprocessor, Transform
 from raysq.data.readers import tables
 from raysq.data.readers.csv.format import CsvFormat
-from raysq.errors import DataError, RaysqError, UsageError
+from raysq.errors import RaysqError, UsageError
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.readers import directives, parsing, timestamps
+from raysq.problems.forecasting.readers.columns import check_columns
 from raysq.problems.forecasting.readers.group_series import group_series
-from raysq.problems.forecasting.readers.notation import typed
 from raysq.problems.forecasting.readers.precision import wide_columns
 from raysq.problems.forecasting.readers.repair import FILLED, repair
 from raysq.problems.forecasting.readers.rows import rows
@@ -104,25 +103,15 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         return {name: value for name, value in super().to_config().items() if name != "left_out"}
 
     def __post_init__(self) -> None:
-        key: Any = self.id
-        if isinstance(key, str) or key is None:  # of runs and data sets from before `id` could name several columns
-            object.__setattr__(self, "id", (key,) if key else ())
-        for name in (
-            "time",
-            "columns",
-            "categories",
-            "sentinels",
-            "float64",
-            "id",
-            "signs",
-        ):  # lists if they come from JSON
+        # Lists if they come from JSON.
+        for name in ("time", "columns", "categories", "sentinels", "float64", "id", "signs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         self.validate()
         if self.time == (timestamps.NO_TIME,) and self.layout == "infer":
             object.__setattr__(self, "time", ())
             object.__setattr__(self, "time_format", timestamps.ROWS)
-        named = (*timestamps.NUMBERED, timestamps.QUARTER, timestamps.ROWS)
-        if self.time_format is not None and self.time_format not in named:
+        formats = (*timestamps.NUMBERED, timestamps.QUARTER, timestamps.ROWS)
+        if self.time_format is not None and self.time_format not in formats:
             directives.check(self.time_format)
         if self.numbered and (self.timezone or self.freq):
             name = "timezone" if self.timezone else "freq"
@@ -146,22 +135,22 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
             )
         if any(len(sign) != 1 or sign.isalnum() or sign in "+-.,'" for sign in self.signs):
             raise UsageError(f"setting signs must be characters such as $ or %, received {','.join(self.signs)!r}")
-        both = set(self.time) & set(self.columns)
-        if both:
-            raise UsageError(f"setting columns must not name the time column {min(both)!r}")
+        times = set(self.time) & set(self.columns)
+        if times:
+            raise UsageError(f"setting columns must not name the time column {min(times)!r}")
         roles = [*self.time, *self.categories, *self.id]
-        again = sorted(name for name in roles if [*roles, *self.columns].count(name) > 1)
-        if again:
-            raise UsageError(f"column {again[0]!r} can have one use only: time, id, category or value")
+        repeated = sorted(name for name in roles if [*roles, *self.columns].count(name) > 1)
+        if repeated:
+            raise UsageError(f"column {repeated[0]!r} can have one use only: time, id, category or value")
         if self.levels is not None:
             levels = json.loads(self.levels) if isinstance(self.levels, str) else self.levels
             if set(levels) != set(self.categories):
                 names = ", ".join(self.categories) or "no category"
                 raise UsageError(f"setting levels must hold the values of {names}, received {levels!r}")
             object.__setattr__(self, "levels", {name: [str(value) for value in levels[name]] for name in levels})
-        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if twice:
-            raise UsageError(f"setting columns names {twice[0]!r} twice")
+        repeated = sorted(name for name in self.columns if self.columns.count(name) > 1)
+        if repeated:
+            raise UsageError(f"setting columns names {repeated[0]!r} twice")
 
     @property
     def notation(self) -> parsing.Notation:
@@ -228,13 +217,12 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         """
         settings = json.loads(json.dumps(self.to_config()))
         if needed is not None:
-            wanted = set(needed)
-            plain = self.columns or tuple(name for name in needed if name not in self.category_columns)
-            settings["columns"] = [name for name in plain if self.stored(name) in wanted] or list(self.columns)
+            columns = self.columns or tuple(name for name in needed if name not in self.category_columns)
+            settings["columns"] = [name for name in columns if self.stored(name) in needed] or list(self.columns)
             levels = {
                 name: values
                 for name, values in (self.levels or {}).items()
-                if wanted & {f"{name}={value}" for value in values}
+                if any(f"{name}={value}" in needed for value in values)
             }
             settings |= {"categories": list(levels), "levels": levels or None}
         return settings
@@ -250,7 +238,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         """
         partitions = tables.partition(files, self.csv)
         for partition in partitions:
-            self._check_columns(partition)
+            check_columns(self, partition)
         return partitions
 
     def read(self, partition: tables.TablePartition) -> Iterator[Chunk]:
@@ -292,9 +280,9 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         self.validate_stats(chunks)
         require_rows(chunks)
         wide = wide_columns([note["rounding"] for note in chunks])
-        lost = [name for name in wide if name not in self.float64]
-        if lost:
-            return Transform(preprocessor=dataclasses.replace(self, float64=(*self.float64, *lost)))
+        damaged = [name for name in wide if name not in self.float64]
+        if damaged:
+            return Transform(preprocessor=dataclasses.replace(self, float64=(*self.float64, *damaged)))
         return Transform(all_rows=self._repair())
 
     def _repair(self) -> Callable[[pa.Table], tuple[pa.Table, dict[str, pa.Table], Stats]] | None:
@@ -357,52 +345,13 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
 
     def kept(self, header: Sequence[str]) -> tuple[str, ...]:
         """Return the value columns of a file with this header."""
-        taken = {*self.time, *self.categories, *self.id}
-        return self.columns or tuple(name for name in header if name and name not in taken)
+        others = {*self.time, *self.categories, *self.id}
+        return self.columns or tuple(name for name in header if name and name not in others)
 
     @staticmethod
     def stored(name: str) -> str:
         """Return the name of a value column in the data set: `time_value` for `time`, where timestamps are stored."""
         return "time_value" if name == "time" else name
-
-    def _check_columns(self, piece: tables.TablePartition) -> None:
-        there = piece.columns
-        shown = join_names([name for name in piece.header if name])
-        lost = [name for name in self.time if name not in there]
-        if lost:
-            raise DataError(
-                f"{piece.name} has no time column {lost[0]!r}; it has {shown}",
-                hint="--set time=NAME names the one to read",
-            )
-        for option, names in (("--id", self.id), ("--category", self.categories)):
-            lost = [name for name in names if name not in there]
-            if lost:
-                raise DataError(
-                    f"{piece.name} has no column {lost[0]!r}",
-                    f"{option} names another ({nearest_name(lost[0], there)})",
-                )
-        kept = self.kept(piece.header)
-        lost = [name for name in kept if name not in there]
-        if lost:
-            left = [name for name in kept if name in there] or [name for name in there if name not in self.time]
-            raise DataError(
-                f"{piece.name} lacks columns {join_names([repr(name) for name in lost])}; it has {shown}",
-                hint=f"--set {typed(left, 'columns')} keeps those that are there",
-            )
-        if not kept and not self.categories:
-            raise DataError(f"{piece.name} has no column of values beside the time; it has {shown}")
-        lost = [name for name in self.float64 if name not in kept]
-        if lost:
-            raise DataError(
-                f"{piece.name} has no column of values {lost[0]!r} for float64: {nearest_name(lost[0], kept)}"
-            )
-        if "time" in kept and (not self.columns or self.stored("time") in kept):
-            # If `columns` is set, by the user or by `infer`, the column is kept on purpose.
-            raise DataError(
-                f"{piece.name} has a column of values named 'time', which is the name of the stamps",
-                hint=f"--set columns=... "
-                f"keeps it, as {self.stored('time')!r}, which no other column can be called then",
-            )
 
 
 def _repaired(

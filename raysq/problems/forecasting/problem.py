@@ -1,13 +1,15 @@
 """Forecasting problem: predict future values of columns from a window of past rows."""
 
-import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from raysq.config import make_settings
 from raysq.data.dataset import Dataset
+from raysq.errors import DataError
 from raysq.problems.base import (
     BatchSource,
     InputSpec,
@@ -20,237 +22,30 @@ from raysq.problems.base import (
 )
 from raysq.problems.charts import Section
 from raysq.problems.forecasting import options, row_durations, splits
+from raysq.problems.forecasting.batches import open_splits
+from raysq.problems.forecasting.cyclical_features import feature_names
 from raysq.problems.forecasting.frequency import Frequency
-from raysq.problems.forecasting.predict import output_names, predict
+from raysq.problems.forecasting.metadata import ForecastingMetadata
+from raysq.problems.forecasting.predict import predict, quantile_column
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
-from raysq.problems.forecasting.quantiles import absolute_error, coverage, median_place, pinball
+from raysq.problems.forecasting.quantiles import absolute_error, coverage, median_index, pinball
 from raysq.problems.forecasting.report import report
+from raysq.problems.forecasting.resolve_settings import resolve_settings
 from raysq.problems.forecasting.sample import sample
-from raysq.problems.forecasting.series import Series
-from raysq.problems.forecasting.settings import ForecastingSettings, segments
+from raysq.problems.forecasting.series import segments, split_bounds
+from raysq.problems.forecasting.settings import ForecastingSettings
 
 _BUILDERS = "raysq.problems.forecasting.models:"
 _MOST_OUTPUTS = 12  # with more outputs, none has a metric of its own
 
 
-def facts(dataset: Dataset, settings: ForecastingSettings) -> dict[str, Any]:
-    """Return a run's metadata: training statistics, horizons, and preprocessor settings to read similar raw files.
-
-    Args:
-        dataset: a prepared series.
-        settings: resolved window settings.
-
-    Returns:
-        A JSON-ready dict. It suffices to predict and to denormalize metrics without the data set.
-    """
-    series = Series(dataset, settings, settings.bounds(dataset))
-    manifest = dataset.manifest
-    named = re.search(r"\(([^()]+)\)\s*$", settings.targets[0])
-    unit = settings.unit or (named.group(1) if named else None)
-    frequency = Frequency.of(manifest.report)
-    several = manifest.report.get("series")
-    return {
-        "columns": list(series.columns),
-        "mean": series.mean.tolist(),
-        "std": series.std.tolist(),
-        "targets": list(settings.targets),
-        "target_mean": series.target_mean.tolist(),
-        "target_std": series.target_std.tolist(),
-        "float64": list(manifest.report.get("float64", ())),
-        "unobserved": _unobserved(manifest.report, settings),
-        "rows": manifest.rows,
-        "unit": unit if len(settings.targets) == 1 else None,
-        "cadence_seconds": manifest.report.get("cadence_seconds"),
-        "frequency": manifest.report.get("frequency"),
-        "timezone": manifest.report.get("timezone"),
-        "numbered": manifest.report.get("numbered", False),
-        "step": manifest.report.get("step"),
-        "horizons": [row_durations.say(rows, frequency) for rows in settings.horizons],
-        "calendar": list(settings.calendar),
-        "preprocessor": manifest.preparation["settings"],
-        "series": [one["id"] for one in several] if several else None,
-    }
-
-
-def objective(facts: Mapping[str, Any], settings: ForecastingSettings) -> Objective:
-    """Return the loss and the metrics.
-
-    The loss is the mean absolute error, or the pinball loss where quantiles are forecast. Several outputs, up to
-    `_MOST_OUTPUTS`, also have a metric each. Two or more quantiles also have their coverage.
-
-    Args:
-        facts: metadata of the run.
-        settings: resolved window settings.
-    """
-    count = max(1, len(settings.quantiles))
-    middle = median_place(settings.quantiles) if settings.quantiles else 0
-    metrics: dict[str, Any] = {"mae": absolute_error(count, middle) if settings.quantiles else "mae"}
-    outputs = _outputs(facts)
-    if 1 < len(outputs) <= _MOST_OUTPUTS:
-        for number, name in enumerate(outputs):
-            metrics[f"mae_{name}"] = OutputMetric(number, absolute_error(count, middle))
-    if count > 1:
-        metrics["coverage"] = coverage(count, 0, count - 1)
-    return Objective(pinball(settings.quantiles) if settings.quantiles else "mae", metrics)
-
-
-def references(facts: Mapping[str, Any], settings: ForecastingSettings) -> dict[str, dict[str, Any]]:
-    """Return the baselines: persistence, and seasonal-naive where a window holds a whole season.
-
-    Args:
-        facts: metadata of the run.
-        settings: resolved window settings.
-
-    Returns:
-        For each baseline model the settings that it changes.
-    """
-    plain: dict[str, Any] = {"reversed": False, "calendar": ()}
-    if not set(settings.targets) <= set(facts["columns"]):
-        plain["features"] = settings.targets
-    found = {"baseline": plain}
-    if settings.seasonal() is not None:
-        found["seasonal"] = plain
-    return found
-
-
-def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Denormalize mean absolute errors by the targets' standard deviations.
-
-    Args:
-        facts: metadata of the run.
-        metrics: normalized metrics by name.
-
-    Returns:
-        Denormalized metrics, named `..._original`. With several targets, their common mean is left out.
-    """
-    outputs = dict(zip(_outputs(facts), facts["target_std"] * len(facts["horizons"]), strict=True))
-    scaled = {}
-    for name, value in metrics.items():
-        _, mae, output = name.rpartition("mae_") if "mae_" in name else name.rpartition("mae")
-        if not mae or (output and output not in outputs) or (not output and len(facts["targets"]) > 1):
-            continue
-        scaled[f"{name}_original"] = value * (outputs[output] if output else facts["target_std"][0])
-    return scaled
-
-
-def remarks(facts: Mapping[str, Any], settings: ForecastingSettings) -> list[str]:
-    """Describe the windows, renamed output columns, unobserved targets and a missing seasonal baseline.
-
-    Numbers of rows are also given as time where the series has a frequency.
-
-    Args:
-        facts: metadata of the run.
-        settings: resolved window settings.
-
-    Returns:
-        Messages for the user.
-    """
-
-    def said(rows: int) -> str:
-        frequency = Frequency.of(facts)
-        return f"{rows:,} row{'' if rows == 1 else 's'}" + (
-            f" ({row_durations.say(rows, frequency)})" if frequency else ""
-        )
-
-    ahead = ", ".join(map(said, settings.horizons))
-    seen = f"sees one row in {said(settings.step)} of" if settings.step > 1 else "sees"
-    unseen = f", but for the last {-1 - settings.last:,}" if settings.last < -1 else ""
-    lines = [
-        f"forecasts {', '.join(settings.targets)}: {ahead} after the last row seen",
-        f"{seen} {said(settings.lookback)}{unseen}",
-    ]
-    lines += [
-        f"predictions have the {name} of a forecast as {found!r}: a column of the data is called {name!r}"
-        for name, found in output_names(facts, settings).items()
-        if found != name
-    ]
-    left_out = (
-        "windows that forecast them are left out" if len(_outputs(facts)) == 1 else "forecasts of them do not count"
-    )
-    for name, count in facts.get("unobserved", {}).items():
-        lines.append(f"{count:,} of {facts['rows']:,} targets of {name} are not observed: {left_out}")
-    if settings.seasonal() is None and settings.season:
-        lines.append("no seasonal reference: lookback holds no whole season")
-    return lines
-
-
-def folds(dataset: Dataset, settings: ForecastingSettings, count: int) -> list[dict[str, Any]]:
-    """Return the splits of a rolling-origin backtest over the test rows.
-
-    Args:
-        dataset: a prepared series.
-        settings: resolved window settings.
-        count: number of folds.
-
-    Returns:
-        For each fold the setting `split`: in rows, or in shares if there are several series.
-    """
-    found = settings.bounds(dataset)
-    ranges = segments(dataset)
-    lengths = [end - begin for begin, end in ranges]
-    relative = [
-        {name: (low - begin, high - begin) for name, (low, high) in one.items()}
-        for one, (begin, _) in zip(found, ranges, strict=True)
-    ]
-    made = []
-    for fold in splits.rolling(relative, count):
-        sizes = [[one[name][1] - one[name][0] for name in splits.SPLITS] for one in fold]
-        if len(sizes) == 1:
-            made.append({"split": "/".join(map(str, sizes[0]))})
-        else:
-            shares = [sum(part) / sum(lengths) for part in zip(*sizes, strict=True)]
-            made.append({"split": "/".join(f"{share:.6f}" for share in shares)})
-    return made
-
-
-def reading(facts: Mapping[str, Any]) -> SeriesPreprocessor:
-    """Return the preprocessor that reads raw files for predictions.
-
-    It has the settings of the run's own preprocessor, limited to the columns that the model sees.
-    """
-    settings = SeriesPreprocessor(**facts["preprocessor"]).reading(facts["columns"])
-    frequency = Frequency.of(facts)
-    if frequency is not None and frequency.alias and not frequency.numbered:
-        settings["freq"] = frequency.alias  # a few rows are not enough to infer it
-    settings["timezone"] = facts.get("timezone")
-    # Columns that were stored as float64 for training must not be rounded to float32 here.
-    wide = facts.get("float64", ())
-    return SeriesPreprocessor(**{**settings, "float64": [name for name in settings["columns"] if name in wide]})
-
-
-def history(facts: Mapping[str, Any], settings: ForecastingSettings) -> tuple[int, int]:
-    """Return how many rows before and after its position a window needs for its forecast and its timestamp.
-
-    Args:
-        facts: metadata of the run; unused.
-        settings: resolved window settings.
-    """
-    return settings.lookback, max(settings.ahead)
-
-
-def _unobserved(report: Mapping[str, Any], settings: ForecastingSettings) -> dict[str, int]:
-    """Return the number of unobserved values of each target that has any."""
-    counts = report.get("repairs", {}).get("unobserved", {})
-    return {name: counts[name] for name in settings.targets if name in counts}
-
-
-def _outputs(facts: Mapping[str, Any]) -> list[str]:
-    """Name the outputs, ordered by horizon, then by target."""
-    horizons, targets = facts["horizons"], facts["targets"]
-    if len(targets) == 1:
-        return list(horizons)
-    if len(horizons) == 1:
-        return list(targets)
-    return [f"{target}_{horizon}" for horizon in horizons for target in targets]
-
-
-class Forecasting(Problem[ForecastingSettings, dict[str, Any]]):
+class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
     """Predict future values of columns from a window of past rows."""
 
     name = "forecasting"
     noun = "a model that forecasts series"
     Settings = ForecastingSettings
-    Metadata = dict
+    Metadata = ForecastingMetadata
     Preprocessor = SeriesPreprocessor
     models: ClassVar[Mapping[str, ModelSpec]] = {
         "baseline": ModelSpec(_BUILDERS + "baseline", xla=False),
@@ -271,61 +66,206 @@ class Forecasting(Problem[ForecastingSettings, dict[str, Any]]):
     prepare_options = options.PREPARE
     report_options = options.REPORT
 
-    @classmethod
-    def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        return ForecastingSettings.resolve(values, dataset)
+    def __init__(self, settings: ForecastingSettings, metadata: ForecastingMetadata, assets: Path | None = None):
+        super().__init__(settings, metadata, assets)
+        if len(metadata.target_std) != len(settings.targets):
+            raise DataError(
+                f"the metadata of a run of {self.name} cannot be used: {len(settings.targets)} targets have "
+                f"{len(metadata.target_std)} means and deviations"
+            )
 
     @classmethod
-    def make_metadata(cls, dataset: Dataset, settings: ForecastingSettings) -> dict[str, Any]:
-        return facts(dataset, settings)
+    def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+        return resolve_settings(values, dataset)
+
+    @classmethod
+    def make_metadata(cls, dataset: Dataset, settings: ForecastingSettings) -> ForecastingMetadata:
+        return ForecastingMetadata.from_dataset(dataset, settings)
 
     @classmethod
     def write_sample(cls, directory: Path, spec: str) -> Path:
         return sample(directory, spec)
 
-    def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
-        return self.settings.open(dataset)
+    @cached_property
+    def frequency(self) -> Frequency | None:
+        """Frequency of the training data; None for rows without a cadence."""
+        return Frequency.restore(self.metadata.cadence_seconds, self.metadata.frequency, self.metadata.step)
 
-    def input_spec(self, dataset: Dataset) -> InputSpec:
-        return self.settings.inputs(dataset)
+    @cached_property
+    def horizons(self) -> list[str]:
+        """Time from the last row seen to each row that is forecast, such as "24h"."""
+        return [row_durations.format_rows(rows, self.frequency) for rows in self.settings.horizons]
 
-    def objective(self) -> Objective:
-        return objective(self.metadata, self.settings)
+    @cached_property
+    def outputs(self) -> list[str]:
+        """Names of the outputs, ordered by horizon, then by target."""
+        targets = self.settings.targets
+        if len(targets) == 1:
+            return self.horizons
+        if len(self.horizons) == 1:
+            return list(targets)
+        return [f"{target}_{horizon}" for horizon in self.horizons for target in targets]
 
-    def baselines(self) -> dict[str, Mapping[str, Any]]:
-        return {**references(self.metadata, self.settings)}
+    @cached_property
+    def key_columns(self) -> tuple[str, ...]:
+        """Columns that identify the series in the training data, if there are several."""
+        return self._preprocessor.id if self.metadata.series is not None else ()
 
-    def denormalize_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        return scale(self.metadata, metrics)
+    @cached_property
+    def column_names(self) -> dict[str, str]:
+        """Names of a forecast's columns "row", "time", "from" and "horizon".
 
-    def describe(self) -> list[str]:
-        return remarks(self.metadata, self.settings)
-
-    def prediction_preprocessor(self) -> Any:
-        return reading(self.metadata)
+        A name is prefixed with `forecast_` where a target, one of its quantiles or a key of the series has that name.
+        """
+        targets, quantiles = self.settings.targets, self.settings.quantiles
+        reserved = {*self.key_columns, *targets, *(quantile_column(name, q) for name in targets for q in quantiles)}
+        names = {}
+        for column in ("row", "time", "from", "horizon"):
+            name = column
+            while name in reserved:
+                name = f"forecast_{name}"
+            names[column] = name
+        return names
 
     @property
-    def unit(self) -> str | None:
-        unit: str | None = self.metadata["unit"]
-        return unit
+    def _preprocessor(self) -> SeriesPreprocessor:
+        """The preprocessor of the training data."""
+        return make_settings(SeriesPreprocessor, self.metadata.preprocessor)
 
-    def folds(self, dataset: Dataset, count: int) -> list[dict[str, Any]]:
-        return folds(dataset, self.settings, count)
+    def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
+        return open_splits(dataset, self.settings)
 
-    def history(self) -> tuple[int, int]:
-        return history(self.metadata, self.settings)
+    def input_spec(self, dataset: Dataset) -> InputSpec:
+        """Return the input spec for model builders.
 
-    def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
-        context = context or RowContext()
-        return predict(
-            self.metadata,
-            self.settings,
-            model,
-            rows,
-            report=context.report or {},
-            stands=context.positions,
-            origin=context.offset,
+        `extra` holds `reversed`, and for the untrained baselines `latest` and `seasonal`. These list for each horizon
+        the index of the step to repeat; `seasonal` is None where the window holds no such step.
+        """
+        settings = self.settings
+        names = (*self.metadata.columns, *feature_names(settings.calendar))
+        return InputSpec(
+            shape=(settings.steps, len(names)),
+            outputs=settings.outputs,
+            names=names,
+            targets=tuple(names.index(name) for name in settings.targets if name in names),
+            extra={
+                "reversed": settings.reversed,
+                "latest": settings.latest_steps,
+                "seasonal": settings.seasonal_steps,
+            },
         )
 
+    def objective(self) -> Objective:
+        """Return the loss and the metrics.
+
+        The loss is the mean absolute error, or the pinball loss where quantiles are forecast. Several outputs, up to
+        `_MOST_OUTPUTS`, also have a metric each. Two or more quantiles also have their coverage.
+        """
+        quantiles = self.settings.quantiles
+        count = max(1, len(quantiles))
+        error = absolute_error(count, median_index(quantiles))
+        metrics: dict[str, Any] = {"mae": error if quantiles else "mae"}
+        if 1 < len(self.outputs) <= _MOST_OUTPUTS:
+            metrics |= {f"mae_{name}": OutputMetric(number, error) for number, name in enumerate(self.outputs)}
+        if count > 1:
+            metrics["coverage"] = coverage(count, 0, count - 1)
+        return Objective(pinball(quantiles) if quantiles else "mae", metrics)
+
+    def baselines(self) -> dict[str, Mapping[str, Any]]:
+        """Return the baselines: persistence, and seasonal-naive where a window holds a whole season."""
+        changes: dict[str, Any] = {"reversed": False, "calendar": ()}
+        if not set(self.settings.targets) <= set(self.metadata.columns):
+            changes["features"] = self.settings.targets
+        names = ("baseline",) if self.settings.seasonal_steps is None else ("baseline", "seasonal")
+        return dict.fromkeys(names, changes)
+
+    def denormalize_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
+        """Return mean absolute errors in the targets' units, named `..._original`.
+
+        With several targets, their common mean is left out.
+        """
+        deviations = dict(zip(self.outputs, self.metadata.target_std * len(self.horizons), strict=True))
+        if len(self.settings.targets) == 1:
+            deviations[""] = self.metadata.target_std[0]
+        denormalized = {}
+        for name, value in metrics.items():
+            _, mae, output = name.rpartition("mae_") if "mae_" in name else name.rpartition("mae")
+            if mae and output in deviations:
+                denormalized[f"{name}_original"] = value * deviations[output]
+        return denormalized
+
+    def describe(self) -> list[str]:
+        """Describe the windows, renamed output columns, unobserved targets and a missing seasonal baseline.
+
+        Numbers of rows are also given as time where the series has a frequency.
+        """
+        settings = self.settings
+
+        def format_rows(rows: int) -> str:
+            time = f" ({row_durations.format_rows(rows, self.frequency)})" if self.frequency else ""
+            return f"{rows:,} row{'' if rows == 1 else 's'}{time}"
+
+        horizons = ", ".join(map(format_rows, settings.horizons))
+        sees = f"sees one row in {format_rows(settings.step)} of" if settings.step > 1 else "sees"
+        unseen = f", but for the last {-1 - settings.last:,}" if settings.last < -1 else ""
+        lines = [
+            f"forecasts {', '.join(settings.targets)}: {horizons} after the last row seen",
+            f"{sees} {format_rows(settings.lookback)}{unseen}",
+        ]
+        lines += [
+            f"predictions have the {column} of a forecast as {name!r}: a column of the data is called {column!r}"
+            for column, name in self.column_names.items()
+            if name != column
+        ]
+        left_out = (
+            "windows that forecast them are left out" if len(self.outputs) == 1 else "forecasts of them do not count"
+        )
+        for name, count in self.metadata.unobserved.items():
+            lines.append(f"{count:,} of {self.metadata.rows:,} targets of {name} are not observed: {left_out}")
+        if settings.seasonal_steps is None and settings.season:
+            lines.append("no seasonal reference: lookback holds no whole season")
+        return lines
+
+    def folds(self, dataset: Dataset, count: int) -> list[dict[str, Any]]:
+        """Return the splits of a rolling-origin backtest over the test rows: in rows, or in shares of several series.
+
+        Args:
+            dataset: a prepared series.
+            count: number of folds.
+        """
+        series = segments(dataset)
+        rows = sum(end - begin for begin, end in series)
+        relative = [
+            {name: (low - begin, high - begin) for name, (low, high) in bounds.items()}
+            for bounds, (begin, _) in zip(split_bounds(dataset, self.settings), series, strict=True)
+        ]
+        folds = []
+        for fold in splits.rolling(relative, count):
+            sizes = [sum(bounds[name][1] - bounds[name][0] for bounds in fold) for name in splits.SPLITS]
+            parts = map(str, sizes) if len(series) == 1 else (f"{size / rows:.6f}" for size in sizes)
+            folds.append({"split": "/".join(parts)})
+        return folds
+
+    def prediction_preprocessor(self) -> SeriesPreprocessor:
+        """Return the preprocessor that reads raw files for predictions.
+
+        It has the settings of the run's own preprocessor, limited to the columns that the model sees.
+        """
+        metadata = self.metadata
+        settings = self._preprocessor.reading(metadata.columns)
+        if self.frequency is not None and self.frequency.alias and not self.frequency.numbered:
+            settings["freq"] = self.frequency.alias  # a few rows are not enough to infer it
+        settings["timezone"] = metadata.timezone
+        # Columns that were stored as float64 for training must not be rounded to float32 here.
+        settings["float64"] = [name for name in settings["columns"] if name in metadata.float64]
+        return SeriesPreprocessor(**settings)
+
+    def history(self) -> tuple[int, int]:
+        """Return how many rows before and after its position a window needs for its forecast and its timestamp."""
+        return self.settings.lookback, max(self.settings.ahead)
+
+    def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
+        return predict(self, model, rows, context or RowContext())
+
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
-        return report(dataset, self.metadata, self.settings, model.predict, week=options.get("week"))
+        return report(self, dataset, model.predict, options.get("week"))

@@ -65,16 +65,16 @@ def coverage(count: int, low: int, high: int) -> Callable[[Any, Any], Any]:
     def covered(y, prediction):
         from keras import ops
 
-        found = _in_order(prediction, count)
-        inside = ops.logical_and(y >= found[..., low], y <= found[..., high])
+        ordered = _in_order(prediction, count)
+        inside = ops.logical_and(y >= ordered[..., low], y <= ordered[..., high])
         return ops.mean(ops.cast(inside, "float32"), axis=-1)
 
     return covered
 
 
-def median_place(quantiles: Sequence[float]) -> int:
-    """Return the index of the quantile that serves as the forecast: the nearest to one half."""
-    return min(range(len(quantiles)), key=lambda place: abs(quantiles[place] - 0.5))
+def median_index(quantiles: Sequence[float]) -> int:
+    """Return the index of the quantile that serves as the forecast: the nearest to one half. 0 without quantiles."""
+    return min(range(len(quantiles)), key=lambda index: abs(quantiles[index] - 0.5), default=0)
 
 
 def _by_quantile(prediction, count: int):

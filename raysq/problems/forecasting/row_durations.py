@@ -1,25 +1,22 @@
-"""Durations as numbers of rows, default windows for a frequency, and cyclical features of the calendar."""
+"""Durations as numbers of rows, and default windows for a frequency."""
 
 import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from raysq.config import nearest_name
-from raysq.data.durations import DAY, HOUR, MINUTE, MONTH, WEEK, YEAR, parse
+from raysq.data import durations
+from raysq.data.durations import DAY, HOUR, MINUTE, MONTH, WEEK, YEAR
 from raysq.errors import UsageError
 from raysq.problems.forecasting.frequency import Frequency
 
-CALENDAR = ("hour", "weekday", "monthday", "yearday", "month")
 VALID = "rows such as 12, or a span such as 90s, 30min, 1h30m, 6h, 5d, 2w, 3mo or 1y"
 
 _STEPS = 120  # approximate time steps of a default window that has more rows than this
 _WINDOWS = 5  # default windows that fit into a series, and one into a quarter of it; else they are made shorter
 
 
-def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
+def parse(value: int | str, frequency: Frequency | None, setting: str) -> int:
     """Convert a duration to a number of rows.
 
     Args:
@@ -36,7 +33,7 @@ def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
             raise UsageError(f"{setting} must be {VALID}, received {value!r}")
         return int(value)
     text = re.sub(r"\s*rows?\s*$", "", value)
-    duration = parse(text)
+    duration = durations.parse(text)
     if duration is None or (text != value and duration.unit is not None):
         raise UsageError(f"{setting} must be {VALID}, received {value!r}")
     number, unit = duration
@@ -52,7 +49,7 @@ def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
         return 0
     if frequency.numbered:
         raise UsageError(f"{setting}={value} needs times, and the rows of this series are numbered: give it in rows")
-    every, length = say(1, frequency), duration.seconds
+    every, length = format_rows(1, frequency), duration.seconds
     if (unit >= MONTH) != bool(frequency.months):
         hint = _instead(number, unit, frequency)
         raise UsageError(f"{setting}={value} is no fixed number of rows in a series with a row every {every}{hint}")
@@ -63,23 +60,23 @@ def rows(value: int | str, frequency: Frequency | None, setting: str) -> int:
     if a_week is not None and unit == DAY and not _daily(frequency):
         raise UsageError(f"{setting}={value}: the series has rows {frequency.words} only; give weeks (1w) or rows")
     if abs(count - round(count)) > 1e-6 * max(count, 1.0) or round(count) < 1:
-        low, high = (say(found, frequency) for found in (math.floor(count), math.ceil(count)))
+        low, high = (format_rows(nearest, frequency) for nearest in (math.floor(count), math.ceil(count)))
         near = high if math.floor(count) < 1 else f"{low} or {high}"
         raise UsageError(f"{setting}={value} is not a multiple of the series' {every} between rows: take {near}")
     return round(count)
 
 
-def say(count: int, frequency: Frequency | None) -> str:
+def format_rows(count: int, frequency: Frequency | None) -> str:
     """Format a number of rows as a duration: "24h", "5d", "90min", "12mo", or "10 rows".
 
-    `rows` converts it back.
+    `parse` converts it back.
 
     Args:
         count: number of rows.
         frequency: frequency of the series; None if it has none.
     """
     if frequency is None or frequency.numbered:
-        return _rows(count)
+        return _count(count)
     if frequency.months:
         months = count * frequency.months
         return f"{months // 12}y" if frequency.months % 12 == 0 else f"{months}mo"
@@ -87,7 +84,7 @@ def say(count: int, frequency: Frequency | None) -> str:
     if a_week is not None:
         if count and (count / a_week).is_integer():
             return f"{round(count / a_week)}w"
-        return f"{count * frequency.every}d" if _daily(frequency) else _rows(count)
+        return f"{count * frequency.every}d" if _daily(frequency) else _count(count)
     length = count * frequency.seconds
     weekly = _divides(WEEK, frequency.seconds)
     for name, unit, shortest in (("w", WEEK, 0), ("d", DAY, 4 * DAY), ("h", HOUR, 0), ("min", MINUTE, 0)):
@@ -100,7 +97,7 @@ def say(count: int, frequency: Frequency | None) -> str:
     return f"{length:.10g}s"
 
 
-def _rows(count: int) -> str:
+def _count(count: int) -> str:
     return f"{count} row{'' if count == 1 else 's'}"
 
 
@@ -114,7 +111,7 @@ def _daily(frequency: Frequency) -> bool:
     return frequency.seconds == DAY * frequency.every
 
 
-def defaults(frequency: Frequency | None, length: int | None = None) -> dict[str, int | None]:
+def default_windows(frequency: Frequency | None, length: int | None = None) -> dict[str, int | None]:
     """Return `lookback`, `step`, `horizon` and `season` that suit a frequency, in rows.
 
     Args:
@@ -154,66 +151,6 @@ def defaults(frequency: Frequency | None, length: int | None = None) -> dict[str
     return _fitting(pairs, length, season)
 
 
-def calendar_waves(stamps: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Return cyclical features of timestamps: their positions in the day, week, month and year as points on circles.
-
-    Args:
-        stamps: int64 microseconds since 1970, shape `(n,)`.
-        names: any of `CALENDAR`.
-
-    Returns:
-        float32 of shape `(n, 2 * len(names))`: sine and cosine for each name, in the order of `wave_names`.
-
-    Raises:
-        UsageError: an unknown name, or a name given twice.
-    """
-    names = check_calendar(names)
-    moments = np.asarray(stamps, np.int64).astype("datetime64[us]")
-    days, months, years = (moments.astype(f"datetime64[{unit}]") for unit in "DMY")
-    waves = np.empty((len(moments), 2 * len(names)), np.float32)
-    for place, name in enumerate(names):
-        if name == "hour":
-            share = (moments - days).astype(np.int64) / (DAY * 1e6)
-        elif name == "weekday":  # 1 January 1970 was a Thursday
-            share = (days.astype(np.int64) + 3) % 7 / 7
-        elif name == "monthday":
-            share = (days - months.astype("datetime64[D]")).astype(np.int64) / _days_in(months, np.timedelta64(1, "M"))
-        elif name == "yearday":
-            share = (days - years.astype("datetime64[D]")).astype(np.int64) / _days_in(years, np.timedelta64(1, "Y"))
-        else:
-            share = months.astype(np.int64) % 12 / 12
-        angle = 2 * np.pi * share
-        waves[:, 2 * place], waves[:, 2 * place + 1] = np.sin(angle), np.cos(angle)
-    return waves
-
-
-def wave_names(names: Sequence[str]) -> list[str]:
-    """Return the names of the columns of `calendar_waves`."""
-    return [f"{name} ({wave})" for name in names for wave in ("sin", "cos")]
-
-
-def check_calendar(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names as a tuple if all are in `CALENDAR`.
-
-    Args:
-        names: names of cyclical features.
-
-    Raises:
-        UsageError: an unknown name, or a name given twice.
-    """
-    for place, name in enumerate(names):
-        if name not in CALENDAR:
-            raise UsageError(f"calendar knows {', '.join(CALENDAR)}; received {name!r}: {nearest_name(name, CALENDAR)}")
-        if name in names[:place]:
-            raise UsageError(f"calendar names {name!r} twice")
-    return tuple(names)
-
-
-def _days_in(units: np.ndarray, unit: np.timedelta64) -> np.ndarray:
-    """Return the number of days in each month or year."""
-    return ((units + unit).astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
-
-
 def _divides(unit: float, length: float) -> bool:
     return abs(length / unit - round(length / unit)) < 1e-9
 
@@ -224,7 +161,7 @@ def _instead(number: float, unit: float, frequency: Frequency) -> str:
     length = number * (days * DAY if days else unit)
     a_week = _in_week(frequency)
     seconds = frequency.seconds if a_week is None else WEEK / a_week
-    return f"; {say(max(round(length / seconds), 1), frequency)} comes nearest"
+    return f"; {format_rows(max(round(length / seconds), 1), frequency)} comes nearest"
 
 
 def _fitting(pairs: Sequence[tuple[int, int]], length: int | None, season: int | None) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Rows of a prepared series as a model sees them: normalized columns and cyclical features of the calendar."""
 
+import itertools
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -10,16 +11,52 @@ from raysq.data import time_zones
 from raysq.data.dataset import SHARD_ROWS, Dataset
 from raysq.data.moments import merge, moments
 from raysq.errors import DataError
-from raysq.problems.forecasting import row_durations
+from raysq.problems.forecasting import splits
+from raysq.problems.forecasting.cyclical_features import cyclical_features, feature_names
 from raysq.problems.forecasting.observed import Stretches
-from raysq.problems.forecasting.settings import ForecastingSettings, segments, value_columns
-from raysq.problems.forecasting.splits import Bounds
+from raysq.problems.forecasting.settings import ForecastingSettings
+
+DEFAULT_SPLIT = "0.5/0.25/0.25"
+
+
+def value_columns(dataset: Dataset) -> tuple[str, ...]:
+    """Return the value columns of a prepared series."""
+    return tuple(name for name in dataset.columns if name != "time")
+
+
+def segments(dataset: Dataset) -> list[tuple[int, int]]:
+    """Return the first row and the end row of each series: a single one unless the data set was prepared with an id."""
+    series = dataset.manifest.report.get("series") or [{"rows": dataset.rows}]
+    ends = list(itertools.accumulate(entry["rows"] for entry in series))
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def split_bounds(dataset: Dataset, settings: ForecastingSettings) -> list[splits.Bounds]:
+    """Return the first row and the end row of each split, for each series.
+
+    Raises:
+        DataError: the split does not fit the data set.
+    """
+    known_splits = dict(entry.split(":", 1) for entry in settings.known_splits)
+    split = settings.split or known_splits.get(str(dataset.rows)) or DEFAULT_SPLIT
+    bounds = []
+    for begin, end in segments(dataset):
+        relative = splits.bounds(
+            split,
+            end - begin,
+            lambda begin=begin, end=end: dataset.column("time").slice(begin, end).view("int64"),
+            dataset.manifest.report.get("timezone"),
+        )
+        bounds.append({name: (begin + low, begin + high) for name, (low, high) in relative.items()})
+    return bounds
 
 
 class Series:
     """Rows of a prepared series, normalized by the mean and standard deviation of the training rows only.
 
     Attributes:
+        bounds: first row and end row of each split, for each series.
+        columns: the feature columns.
         names: names of the model's inputs: the feature columns, then the cyclical features.
         mean, std: statistics of the feature columns over observed training values, shape `(columns,)`.
         target_mean, target_std: statistics of the targets, shape `(targets,)`.
@@ -28,24 +65,24 @@ class Series:
         DataError: the training split has fewer than 2 rows, or a column has no value in it.
     """
 
-    def __init__(self, dataset: Dataset, settings: ForecastingSettings, bounds: Sequence[Bounds]):
+    def __init__(self, dataset: Dataset, settings: ForecastingSettings):
+        self.bounds = split_bounds(dataset, settings)
         self.columns = settings.features or value_columns(dataset)
         self.targets = settings.targets
         self.calendar = settings.calendar
-        self.names = (*self.columns, *row_durations.wave_names(settings.calendar))
+        self.names = (*self.columns, *feature_names(settings.calendar))
         self.rows = dataset.rows
         self._dataset = dataset
         self._zone = dataset.manifest.report.get("timezone")
-        found = {name: Stretches.of(dataset, name) for name in {*self.columns, *self.targets}}
-        self._stretches = {name: stretches for name, stretches in found.items() if stretches is not None}
-        training = [one["train"] for one in bounds if one["train"][1] > one["train"][0]]
+        used = {*self.columns, *self.targets}
+        stretches = {name: Stretches.of(dataset, name) for name in used}
+        self._stretches = {name: ranges for name, ranges in stretches.items() if ranges is not None}
+        training = [bounds["train"] for bounds in self.bounds if bounds["train"][1] > bounds["train"][0]]
         if sum(end - begin for begin, end in training) < 2:
             raise DataError("the training split has fewer than 2 rows; change split")
-        statistics = {name: _statistics(dataset, name, training) for name in {*self.columns, *self.targets}}
-        self.mean, self.std = (np.array([statistics[name][part] for name in self.columns]) for part in (0, 1))
-        self.target_mean, self.target_std = (
-            np.array([statistics[name][part] for name in self.targets]) for part in (0, 1)
-        )
+        statistics = {name: _statistics(dataset, name, stretches[name], training) for name in used}
+        self.mean, self.std = np.array([statistics[name] for name in self.columns]).T
+        self.target_mean, self.target_std = np.array([statistics[name] for name in self.targets]).T
 
     @cached_property
     def firsts(self) -> tuple[int, ...]:
@@ -61,9 +98,9 @@ class Series:
         if not any(name in self._stretches for name in self.targets):
             return None
         mask = np.ones((self.rows, len(self.targets)), np.uint8)
-        for place, name in enumerate(self.targets):
+        for number, name in enumerate(self.targets):
             if name in self._stretches:
-                mask[self._stretches[name].inside(self.rows), place] = 0
+                mask[self._stretches[name].inside(self.rows), number] = 0
         return mask
 
     @cached_property
@@ -78,10 +115,10 @@ class Series:
     @property
     def nbytes(self) -> int:
         """Bytes of the normalized series in memory."""
-        return self.rows * (len(self.names) + (0 if self.place is not None else len(self.targets))) * 4
+        return self.rows * (len(self.names) + (0 if self.target_index is not None else len(self.targets))) * 4
 
     @cached_property
-    def place(self) -> int | None:
+    def target_index(self) -> int | None:
         """Index of the only target among the columns, which then needs no array of its own; else None."""
         if len(self.targets) == 1 and self.targets[0] in self.columns:
             return self.columns.index(self.targets[0])
@@ -103,23 +140,23 @@ class Series:
         """
         rows = np.asarray(rows)
         columns, mean, std = self._part(name)
-        waves = self.calendar if name == "series" else ()
-        out = np.empty((*rows.shape, len(columns) + 2 * len(waves)), np.float32)
+        calendar = self.calendar if name == "series" else ()
+        out = np.empty((*rows.shape, len(columns) + 2 * len(calendar)), np.float32)
         for number, column in enumerate(columns):
             out[..., number] = (self._dataset.column(column).take(rows) - mean[number]) / std[number]
             if column in self._stretches:
                 np.nan_to_num(out[..., number], copy=False)
-        if waves:
-            stamps = time_zones.utc_to_local(
+        if calendar:
+            timestamps = time_zones.utc_to_local(
                 self._dataset.column("time").take(rows).view("int64").reshape(-1), self._zone
             )
-            out[..., len(columns) :] = row_durations.calendar_waves(stamps, waves).reshape(*rows.shape, -1)
+            out[..., len(columns) :] = cyclical_features(timestamps, calendar).reshape(*rows.shape, -1)
         return out
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """All rows normalized, float32 of shape `(rows, features)`: one private copy."""
-        names = ("series",) if self.place is not None else ("series", "targets")
+        names = ("series",) if self.target_index is not None else ("series", "targets")
         return {name: self._whole(name) for name in names}
 
     def _part(self, name: str) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
@@ -129,15 +166,17 @@ class Series:
 
     def _whole(self, name: str) -> np.ndarray:
         columns, mean, std = self._part(name)
-        waves = self.calendar if name == "series" else ()
-        out = np.empty((self.rows, len(columns) + 2 * len(waves)), np.float32)
+        calendar = self.calendar if name == "series" else ()
+        out = np.empty((self.rows, len(columns) + 2 * len(calendar)), np.float32)
         for number, column in enumerate(columns):
             out[:, number] = (self._dataset.column(column).slice(0, self.rows) - mean[number]) / std[number]
             if column in self._stretches:
                 np.nan_to_num(out[:, number], copy=False)
-        if waves:
-            stamps = time_zones.utc_to_local(self._dataset.column("time").slice(0, self.rows).view("int64"), self._zone)
-            out[:, len(columns) :] = row_durations.calendar_waves(stamps, waves)
+        if calendar:
+            timestamps = time_zones.utc_to_local(
+                self._dataset.column("time").slice(0, self.rows).view("int64"), self._zone
+            )
+            out[:, len(columns) :] = cyclical_features(timestamps, calendar)
         return out
 
 
@@ -152,9 +191,10 @@ class View:
         return self._series.take(self._name, rows)
 
 
-def _statistics(dataset: Dataset, name: str, ranges: Sequence[tuple[int, int]]) -> tuple[float, float]:
+def _statistics(
+    dataset: Dataset, name: str, stretches: Stretches | None, ranges: Sequence[tuple[int, int]]
+) -> tuple[float, float]:
     """Return the mean and standard deviation of a column's observed values over several ranges of rows."""
-    stretches = Stretches.of(dataset, name)
     if stretches is not None:
         missing, column = stretches.inside(dataset.rows), dataset.column(name)
         total = (0, 0.0, 0.0)

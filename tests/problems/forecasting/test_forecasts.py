@@ -5,7 +5,7 @@ import pytest
 from training.series import SMALL, write_series
 
 from raysq.inference.predictor import load
-from raysq.problems.forecasting.predict import _significant
+from raysq.problems.forecasting.predict import _round
 from raysq.training import train
 from raysq.training.backtest import backtest
 
@@ -105,6 +105,6 @@ def test_a_backtest_rolls_over_the_test_rows(data):
 
 def test_forecasts_have_the_digits_that_a_model_can_know():
     values = np.array([447.6449876, -0.00001, 91.0000001775863])
-    assert _significant(values, 450.0).tolist() == [447.645, -0.0, 91.0]
-    assert _significant(np.array([1.234567891e-9]), 2e-9) == pytest.approx(1.234568e-9, rel=1e-6)
-    assert _significant(np.array([2.8905123e39]), 1e39) == pytest.approx(2.890512e39, rel=1e-12)
+    assert _round(values, 450.0).tolist() == [447.645, -0.0, 91.0]
+    assert _round(np.array([1.234567891e-9]), 2e-9) == pytest.approx(1.234568e-9, rel=1e-6)
+    assert _round(np.array([2.8905123e39]), 1e39) == pytest.approx(2.890512e39, rel=1e-12)

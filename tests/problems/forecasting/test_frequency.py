@@ -9,11 +9,10 @@ from raysq.config import make_settings
 from raysq.data.durations import MONTH
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
+from raysq.problems.base import RowContext
 from raysq.problems.forecasting.frequency import Frequency
-from raysq.problems.forecasting.predict import predict
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
-from raysq.problems.forecasting.problem import facts, reading
-from raysq.problems.forecasting.settings import ForecastingSettings
+from raysq.problems.forecasting.problem import Forecasting
 from raysq.tasks.prepare import prepare
 
 
@@ -58,7 +57,7 @@ def test_a_frequency_is_found_without_gaps_and_goes_on_as_pandas_does(tmp_path, 
     stamps = days(freq, begin, 66)
     _, report = read_table(own(), write(tmp_path / "x.csv", stamps[:60]))
     assert (report["frequency"], report["gaps"]["count"]) == (name, 0)
-    found = Frequency.of(report)
+    found = Frequency.from_report(report)
     assert found == Frequency.parse(name)
     moments = stamps.as_unit("us").asi8
     assert found.after(moments[59], np.arange(7)).tolist() == moments[59:].tolist()
@@ -144,12 +143,10 @@ class Nothing:
 def test_the_season_and_the_stamps_of_forecasts_follow_the_frequency(tmp_path, raysq_home, freq, begin, season):
     stamps = days(freq, begin, 203)
     data = prepare("forecast", write(tmp_path / "x.csv", stamps[:200])[0], name="d", quiet=True)
-    settings = ForecastingSettings(**ForecastingSettings.resolve({"targets": ("load",)}, data))
-    assert settings.season == season
+    assert Forecasting.from_dataset(data, {"targets": ("load",)}).settings.season == season
     short = {"targets": ("load",), "lookback": 3, "horizon": (1, 2, 3)}
-    settings = ForecastingSettings(**ForecastingSettings.resolve(short, data))
-    known = facts(data, settings)
+    problem = Forecasting.from_dataset(data, short)
     # Fewer rows than would show the frequency: the run knows it.
-    table, report = read_table(reading(known), write(tmp_path / "few.csv", stamps[195:200]))
-    out = predict(known, settings, Nothing(), table, report)
+    table, report = read_table(problem.prediction_preprocessor(), write(tmp_path / "few.csv", stamps[195:200]))
+    out = problem.predict(Nothing(), table, RowContext(report))
     assert out.column("time").to_pylist()[-3:] == stamps[200:].to_pydatetime().tolist()

@@ -8,7 +8,6 @@ import raysq
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
-from raysq.problems.forecasting.problem import remarks
 
 
 def frame():
@@ -24,7 +23,7 @@ def test_targets_may_have_the_names_of_what_stands_beside_them():
     assert data.columns == ("time", "time_value", *names[1:])
     assert "time is kept as time_value" in data.manifest.preparation["messages"]
     run = raysq.train("forecast", data="d", model="baseline", name="run")
-    lines = remarks(run.config.metadata, run.config.make_problem().settings)
+    lines = run.problem.describe()
     assert "predictions have the from of a forecast as 'forecast_from': a column of the data is called 'from'" in lines
     out = raysq.load(run).predict(frame())
     beside = ["id", "forecast_row", "time", "forecast_from", "forecast_horizon"]

@@ -1,6 +1,7 @@
 """Values that are not of the source are seen by a model at most: they are never forecast, counted or drawn."""
 
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -16,9 +17,7 @@ from raysq.errors import DataError
 from raysq.inference.batch import predict_file
 from raysq.problems.forecasting.observed import Stretches
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
-from raysq.problems.forecasting.problem import remarks
 from raysq.problems.forecasting.readers.repair import FILLED, repair
-from raysq.problems.forecasting.report import report
 from raysq.tasks.prepare import prepare
 from raysq.training import train as api
 from raysq.training.run_config import resolve_config
@@ -99,7 +98,7 @@ def test_a_run_its_evaluation_and_its_report_count_them_alone(prepared, capsys):
     found = api.evaluate("run", ("val",))["baseline"]
     assert found["val_mae_original"] == pytest.approx(persistence_error(gaps, 300, 450), rel=1e-4)
     config = resolve_config("forecast", "baseline", data, 0, {"lookback": 24, "horizon": 1, "step": 1})
-    assert said in remarks(config.metadata, config.make_problem().settings)
+    assert said in config.make_problem().describe()
 
 
 def test_a_mask_for_each_output(prepared):
@@ -121,9 +120,8 @@ def test_a_mask_for_each_output(prepared):
         np.testing.assert_array_equal(here, there)
     # Of all outputs temp alone is missing nowhere.
     assert config.metadata["unobserved"] == {"load": 41}
-    assert "41 of 600 targets of load are not observed: forecasts of them do not count" in remarks(
-        config.metadata, config.make_problem().settings
-    )
+    lines = config.make_problem().describe()
+    assert "41 of 600 targets of load are not observed: forecasts of them do not count" in lines
 
 
 def test_a_model_learns_and_is_measured_by_observed_outputs(prepared):
@@ -241,7 +239,7 @@ def test_a_report_draws_observed_targets(prepared):
     def predict(x):
         return np.repeat(x[:, -1, :1], 2, axis=1)
 
-    sections = report(data, config.metadata, config.make_problem().settings, predict)
+    sections = config.make_problem().report(data, Mock(predict=predict), {})
     figures = sections[1].items[0].figures
     last = test.rows(np.arange(len(test))) - 1
     observed = np.ones(ROWS, bool)

@@ -17,6 +17,7 @@ from raysq.data.dataset import read_manifest
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, RaysqError, UsageError
 from raysq.problems.forecasting import row_durations
+from raysq.problems.forecasting.cyclical_features import CALENDAR, check_calendar, cyclical_features
 from raysq.problems.forecasting.frequency import Frequency
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 from raysq.problems.forecasting.readers import infer as inference
@@ -90,9 +91,9 @@ def every(cadence):
 def test_spans_become_rows(value, cadence, rows):
     if cadence is None and value == "0d":
         with pytest.raises(UsageError, match="give delay in rows"):
-            row_durations.rows(value, every(cadence), "delay")
+            row_durations.parse(value, every(cadence), "delay")
     else:
-        assert row_durations.rows(value, every(cadence), "delay") == rows
+        assert row_durations.parse(value, every(cadence), "delay") == rows
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_spans_become_rows(value, cadence, rows):
 )
 def test_spans_that_are_none(value, cadence, match):
     with pytest.raises(UsageError, match=match):
-        row_durations.rows(value, every(cadence), "delay")
+        row_durations.parse(value, every(cadence), "delay")
 
 
 @pytest.mark.parametrize(
@@ -141,7 +142,7 @@ def test_spans_that_are_none(value, cadence, match):
 )
 def test_what_is_said_can_be_read_back(cadence):
     for rows in (0, 1, 7, 24, 100, 720):
-        assert row_durations.rows(row_durations.say(rows, every(cadence)), every(cadence), "x") == rows
+        assert row_durations.parse(row_durations.format_rows(rows, every(cadence)), every(cadence), "x") == rows
 
 
 def test_defaults_by_cadence():
@@ -158,20 +159,20 @@ def test_defaults_by_cadence():
         "C:Mon,Wed,Fri": ("4w", "1 row", "1 row", "1w"),
         None: ("30 rows", "1 row", "1 row", None),
     }.items():
-        values = row_durations.defaults(every(cadence))
+        values = row_durations.default_windows(every(cadence))
         assert (
             tuple(
-                None if values[key] is None else row_durations.say(values[key], every(cadence))
+                None if values[key] is None else row_durations.format_rows(values[key], every(cadence))
                 for key in ("lookback", "step", "horizon", "season")
             )
             == said
         )
-    assert row_durations.defaults(every(3600.0), 500)["lookback"] == 24  # a short series gets a shorter window
+    assert row_durations.default_windows(every(3600.0), 500)["lookback"] == 24  # a short series gets a shorter window
 
 
-def test_calendar_waves():
-    waves = row_durations.calendar_waves(
-        stamps("2024-01-01T00", "1h", 24 * 366).astype("datetime64[us]").astype(np.int64), row_durations.CALENDAR
+def test_cyclical_features():
+    waves = cyclical_features(
+        stamps("2024-01-01T00", "1h", 24 * 366).astype("datetime64[us]").astype(np.int64), CALENDAR
     )
     assert waves.shape == (24 * 366, 10)
     assert waves.dtype == np.float32
@@ -181,7 +182,7 @@ def test_calendar_waves():
     assert len(np.unique(waves[:, 2])) == 7
     assert len(np.unique(np.round(waves[:, 6:8], 5), axis=0)) == 366
     with pytest.raises(UsageError, match="received 'weekdays': did you mean weekday"):
-        row_durations.check_calendar(["weekdays"])
+        check_calendar(["weekdays"])
 
 
 # The time: its columns, its format, its cadence
@@ -224,7 +225,7 @@ def test_time_is_found(tmp_path, head, form, begin, step, time, time_format, eve
     assert table.column("time").cast(pa.int64()).to_pylist() == when.astype(np.int64).tolist()
     assert report["cadence_seconds"] == every
     assert report["gaps"]["count"] == 0
-    assert f"a row every {row_durations.say(1, Frequency(every))}" in told
+    assert f"a row every {row_durations.format_rows(1, Frequency(every))}" in told
 
 
 def test_day_and_month_that_cannot_be_told_apart(tmp_path):

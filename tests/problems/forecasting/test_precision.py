@@ -12,7 +12,6 @@ from raysq.data.pipeline import build, read_table, run
 from raysq.data.sources import resolve
 from raysq.distributed.executor import ThreadExecutor
 from raysq.distributed.ray_data import RayExecutor
-from raysq.problems import forecasting
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 from raysq.problems.forecasting.readers.precision import rounding, wide_columns
 from raysq.tasks.prepare import prepare
@@ -127,7 +126,7 @@ def test_what_is_told_and_what_a_run_knows(tmp_path, monkeypatch, capsys):
     y = y.astype(np.float64)[:, 0] * config.metadata["std"][0] + config.metadata["mean"][0]
     np.testing.assert_allclose(y, OFFSET[224:234], rtol=0, atol=1e-5)
     # What is read for predictions is as it was written, whatever a few rows of it would say.
-    table, _ = read_table(forecasting.reading(config.metadata), [tmp_path / "x.csv"])
+    table, _ = read_table(config.make_problem().prediction_preprocessor(), [tmp_path / "x.csv"])
     assert table.schema.field("load").type == pa.float64()
     assert table.column("load").to_pylist() == OFFSET
 

@@ -10,11 +10,10 @@ from raysq import tasks
 from raysq.config import make_settings
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
-from raysq.problems.forecasting.predict import predict
+from raysq.problems.base import RowContext
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
-from raysq.problems.forecasting.problem import facts, reading
+from raysq.problems.forecasting.problem import Forecasting
 from raysq.problems.forecasting.readers import timestamps
-from raysq.problems.forecasting.settings import ForecastingSettings
 from raysq.tasks.prepare import prepare
 
 
@@ -182,17 +181,16 @@ def test_rows_that_are_numbered_or_only_have_an_order(tmp_path, raysq_home, head
     assert (report["from"], report["to"], report["step"]) == (str(first), str(first + 199 * step), step)
     assert (report["frequency"], report["cadence_seconds"], report["gaps"]["count"]) == ("number", None, 0)
     window = {"targets": ("load",), "lookback": 3, "horizon": (1, 2)}
-    settings = ForecastingSettings(**ForecastingSettings.resolve(window, data))
-    known = facts(data, settings)
-    assert known["horizons"] == ["1 row", "2 rows"]
+    problem = Forecasting.from_dataset(data, window)
+    assert problem.horizons == ["1 row", "2 rows"]
     path.write_text("\n".join([head, *map(rows, range(10))]) + "\n")
-    table, report = read_table(reading(known), [path])
-    out = predict(known, settings, Nothing(), table, report)
+    table, report = read_table(problem.prediction_preprocessor(), [path])
+    out = problem.predict(Nothing(), table, RowContext(report))
     assert out.column("time").to_pylist()[-2:] == [first + 10 * step, first + 11 * step]
     assert out.column("from").to_pylist()[-1] == first + 9 * step
     for refused in ({"lookback": "6h"}, {"calendar": ("hour",)}, {"split": "2020-01-01/2021-01-01"}):
         with pytest.raises(UsageError, match="needs times, and the rows of .* are numbered"):
-            ForecastingSettings.resolve({**window, **refused}, data)
+            Forecasting.from_dataset(data, {**window, **refused})
 
 
 def test_numbers_that_are_out_of_order_repeated_or_left_out_are_told(tmp_path):

@@ -10,10 +10,10 @@ from raysq import tasks
 from raysq.config import make_settings
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError, UsageError
-from raysq.problems.forecasting.predict import predict
+from raysq.problems.base import RowContext
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
-from raysq.problems.forecasting.problem import facts, reading
-from raysq.problems.forecasting.settings import ForecastingSettings
+from raysq.problems.forecasting.problem import Forecasting
+from raysq.problems.forecasting.series import split_bounds
 from raysq.tasks.prepare import prepare
 
 BERLIN = "Europe/Berlin"
@@ -129,19 +129,19 @@ def test_forecasts_and_the_calendar_are_in_the_zone(tmp_path, raysq_home, freq, 
     stamps = stamps[stamps <= stamps[-1]]
     data = prepare("forecast", parquet(tmp_path / "x.parquet", stamps[:300])[0], name="d", quiet=True)
     chosen = {"targets": ("load",), "lookback": 3, "horizon": (1, 2), "calendar": ("hour",)}
-    settings = ForecastingSettings(**ForecastingSettings.resolve(chosen, data))
-    known = facts(data, settings)
-    assert known["timezone"] == BERLIN
-    table, report = read_table(reading(known), write(tmp_path / "new.csv", stamps[200:300].tz_localize(None)))
+    problem = Forecasting.from_dataset(data, chosen)
+    assert problem.metadata.timezone == BERLIN
+    files = write(tmp_path / "new.csv", stamps[200:300].tz_localize(None))
+    table, report = read_table(problem.prediction_preprocessor(), files)
     model = Nothing()
-    out = predict(known, settings, model, table, report)
+    out = problem.predict(model, table, RowContext(report))
     assert out.column("time").type == pa.timestamp("us", BERLIN)
     assert out.column("time").to_pandas().tolist()[-2:] == stamps[300:].tolist()
     assert out.column("from").to_pandas().tolist()[-1] == stamps[299]
     # The last step that the last window sees: sine and cosine of the hour on the wall.
     angle = 2 * np.pi * stamps[299].hour / 24
     np.testing.assert_allclose(model.seen[len(out) // 2 - 1, -1, 1:], [np.sin(angle), np.cos(angle)], atol=1e-6)
-    trained = settings.open(data)["train"]
+    trained = problem.splits(data)["train"]
     x, _ = trained.gather(np.array([0]), trained.mapped(), lambda array, rows: array.take(rows))
     angle = 2 * np.pi * stamps[2].hour / 24
     np.testing.assert_allclose(x[0, -1, 1:], [np.sin(angle), np.cos(angle)], atol=1e-6)
@@ -151,7 +151,7 @@ def test_dates_of_a_split_are_those_of_the_zone(tmp_path, raysq_home):
     stamps = hours()
     data = prepare("forecast", parquet(tmp_path / "x.parquet", stamps)[0], name="d", quiet=True)
     chosen = {"targets": ("load",), "lookback": 3, "split": "2023-10-28/2023-11-01"}
-    (bounds,) = ForecastingSettings(**ForecastingSettings.resolve(chosen, data)).bounds(data)
+    (bounds,) = split_bounds(data, Forecasting.from_dataset(data, chosen).settings)
     assert stamps[bounds["val"][0]] == pd.Timestamp("2023-10-28", tz=BERLIN)
     assert stamps[bounds["test"][0]] == pd.Timestamp("2023-11-01", tz=BERLIN)
 

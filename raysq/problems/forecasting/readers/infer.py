@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from raysq.config import join_names, nearest_name
+from raysq.config import join_names
 from raysq.data.pipeline import load
 from raysq.data.readers import tables
 from raysq.errors import DataError, FormatError
 from raysq.problems.forecasting.readers import parsing, time_columns, timestamps
+from raysq.problems.forecasting.readers.columns import check_named
 from raysq.problems.forecasting.readers.keys import check_keys
 from raysq.problems.forecasting.readers.notation import numbers_written, shown, there, written
 
@@ -77,19 +78,10 @@ def _size(files: Sequence[Path]) -> int:
     return sum(path.stat().st_size * _PACKED.get(path.suffix.lower(), 1) for path in files)
 
 
-def _check_named(settings: "SeriesPreprocessor", piece: tables.TablePartition) -> None:
+def _check_named(settings: "SeriesPreprocessor", partition: tables.TablePartition) -> None:
     """Raise DataError if a column that the user named is missing."""
-    columns = piece.columns
-    named = (
-        [("--time", name) for name in settings.time if settings.layout == "infer"]
-        + [("--id", name) for name in settings.id]
-        + [("--category", name) for name in settings.categories]
-    )
-    for option, name in named:
-        if name not in columns:
-            raise DataError(
-                f"{piece.name} has no column {name!r}", f"{option} names another ({nearest_name(name, columns)})"
-            )
+    times = settings.time if settings.layout == "infer" else ()
+    check_named(partition, {"--time": times, "--id": settings.id, "--category": settings.categories})
 
 
 def _text(pieces: Sequence[tables.TablePartition], settings: "SeriesPreprocessor") -> pa.Table:

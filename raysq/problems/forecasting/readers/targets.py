@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from raysq.config import coerce, nearest_name
 from raysq.errors import UsageError
-from raysq.problems.forecasting.row_durations import check_calendar
+from raysq.problems.forecasting.cyclical_features import check_calendar
 
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor

@@ -146,5 +146,5 @@ def check_frequency(settings: "SeriesPreprocessor", seen: Note, rows: int) -> No
             f"freq={settings.freq} does not fit the stamps: {off:,} of {rows:,} rows lie on {', '.join(seen['off'])}"
         )
     if 2 * seen["fitting"] < seen["steps"]:
-        common = row_durations.say(1, Frequency(seen["common"] / 1e6))
+        common = row_durations.format_rows(1, Frequency(seen["common"] / 1e6))
         raise DataError(f"freq={settings.freq} does not fit the stamps, whose most common step is {common}")

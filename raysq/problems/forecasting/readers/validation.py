@@ -176,12 +176,13 @@ def describe(settings: "SeriesPreprocessor", report: Mapping[str, Any]) -> list[
         settings: preprocessor whose settings apply.
         report: report of a data set, as from `summarize`.
     """
-    frequency = Frequency.of(report)
+    frequency = Frequency.from_report(report)
     every = ", without a cadence: steps differ from row to row"
     if report.get("numbered"):
         every = "" if frequency is None or frequency.seconds == 1 else f", in steps of {frequency.seconds:g}"
     elif frequency is not None:
-        every = ", ".join([f", a row every {row_durations.say(1, frequency)}", *filter(None, [frequency.words])])
+        words = f", {frequency.words}" if frequency.words else ""
+        every = f", a row every {row_durations.format_rows(1, frequency)}{words}"
     rows = "rows " if report.get("numbered") else ""
     lines = [f"{rows}{_day(report['from'])} to {_day(report['to'])}{every if report['rows_read'] > 1 else ''}"]
     if report.get("timezone"):
@@ -248,7 +249,7 @@ def _series(settings: "SeriesPreprocessor", series: list[dict[str, Any]], freque
     shown = ", ".join(entry["id"] for entry in series[:6]) + (", ..." if len(series) > 6 else "")
     length = f"{rows[0]:,}" if rows[0] == rows[-1] else f"{rows[0]:,} to {rows[-1]:,}"
     yield f"{len(series):,} series by {', '.join(settings.id)} ({shown}) of {length} rows"
-    usual = row_durations.defaults(frequency, rows[len(rows) // 2])
+    usual = row_durations.default_windows(frequency, rows[len(rows) // 2])
     needed = (usual["lookback"] or 0) + (usual["horizon"] or 0)
     short = [entry for entry in series if entry["rows"] < needed]
     if short:
@@ -271,7 +272,7 @@ def _repairs(done: Mapping[str, Any], frequency: Frequency | None) -> Iterator[s
         name = max(runs, key=lambda name: runs[name])
         yield (
             f"long stretches without values were filled, the longest of "
-            f"{row_durations.say(runs[name], frequency)} in {name}: "
+            f"{row_durations.format_rows(runs[name], frequency)} in {name}: "
             f"they are seen by a model, and never forecast"
         )
 
@@ -283,7 +284,7 @@ def _day(stamp: str) -> str:
 
 
 def _span(seconds: float) -> str:
-    return row_durations.say(1, Frequency(seconds))
+    return row_durations.format_rows(1, Frequency(seconds))
 
 
 # Nouns for irregular timestamps at changes of daylight saving time.

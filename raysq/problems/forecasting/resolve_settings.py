@@ -1,0 +1,74 @@
+"""Resolve window settings: durations to rows, and defaults that suit the frequency of a series."""
+
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from raysq.config import nearest_name
+from raysq.data.dataset import Dataset
+from raysq.errors import DataError, UsageError
+from raysq.problems.forecasting import row_durations, splits
+from raysq.problems.forecasting.frequency import Frequency
+from raysq.problems.forecasting.series import segments, value_columns
+
+
+def resolve_settings(values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
+    """Return the settings with durations in rows and defaults that suit the data set's frequency.
+
+    Args:
+        values: settings as the user gives them.
+        dataset: a prepared series.
+
+    Raises:
+        UsageError: a duration cannot be parsed or is no whole number of rows, or a setting needs times and the rows
+            are numbered.
+        DataError: a column that the data set does not have.
+    """
+    resolved = dict(values)
+    frequency = Frequency.from_report(dataset.manifest.report)
+    for name in ("lookback", "step", "stride", "season"):
+        if resolved.get(name) not in (None, "none"):
+            resolved[name] = row_durations.parse(resolved[name], frequency, name)
+        elif name in resolved:
+            del resolved[name]
+    for name in ("horizon", "delay"):
+        value = resolved.pop(name, None)
+        if value in (None, "none", "", (), []):
+            continue
+        items = value.strip("[]").split(",") if isinstance(value, str) else value
+        items = items if isinstance(items, (list, tuple)) else [items]
+        resolved[name] = tuple(row_durations.parse(item, frequency, name) for item in items)
+    resolved.setdefault("anchor", "newest")
+    # Defaults suit the series of median length: series shorter than a window have no windows.
+    length = median(end - begin for begin, end in segments(dataset))
+    for name, value in row_durations.default_windows(frequency, int(length)).items():
+        if name not in resolved and not (name == "horizon" and "delay" in resolved):
+            resolved[name] = 0 if value is None else (value,) if name == "horizon" else value
+    if "step" not in values and resolved["step"] > resolved["lookback"]:
+        resolved["step"] = 1
+    for name in ("targets", "features"):
+        _check_columns(name, resolved.get(name), dataset)
+    if dataset.manifest.report.get("numbered"):
+        for name in ("calendar", "split"):
+            if _needs_times(name, resolved.get(name)):
+                raise UsageError(
+                    f"setting {name}={resolved[name]} needs times, and the rows of {dataset.manifest.name} are numbered"
+                )
+    return resolved
+
+
+def _needs_times(setting: str, value: Any) -> bool:
+    """Return whether a setting needs times: a calendar, or a split by dates."""
+    return bool(value) if setting == "calendar" else value is not None and splits.dates(str(value)) is not None
+
+
+def _check_columns(setting: str, value: Any, dataset: Dataset) -> None:
+    if isinstance(value, str):
+        return  # coerced and checked later, when it is a list
+    columns = value_columns(dataset)
+    for name in value or ():
+        if name not in columns:
+            raise DataError(
+                f"setting {setting}: data set {dataset.manifest.name} has no column {name!r}: "
+                f"{nearest_name(name, columns)}"
+            )
