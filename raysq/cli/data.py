@@ -18,8 +18,7 @@ def tasks(options: argparse.Namespace) -> None:
 
     rows: list[dict[str, Any]] = []
     damaged: list[DataError] = []
-    for name in tasks.names():
-        task = tasks.get(name)
+    for name, task in tasks.usable().items():
         prepared = [data.manifest.name for data in datasets.open_datasets(name, damaged.append)]
         models = list(problems.get(task.problem).models)
         rows.append(
@@ -29,6 +28,8 @@ def tasks(options: argparse.Namespace) -> None:
     for row in rows:
         table.add_row(row["task"], row["title"], ", ".join(row["models"]), ", ".join(row["prepared"]) or "-")
     write_result(options, rows, lambda console: console.print(table, soft_wrap=False))
+    for reason in tasks.errors().values():
+        print_message(f"a task is left out: {reason}")
     for error in damaged:
         print_message(f"a data set is left out: {error}")
 

@@ -20,7 +20,10 @@ def add_problem_options(sub: argparse.ArgumentParser, command: str, requested: s
     names = problems.REGISTRY.names() if command == requested else tuple(problems.REGISTRY.builtin)
     added: set[str] = set()
     for name in names:
-        declared = problems.command_options(name, command)
+        try:
+            declared = problems.command_options(name, command)
+        except UsageError:  # a problem of another package, whose tasks state the error when they are used
+            continue
         shared = [option.name for option in declared if option.name in added]
         about = f"Also {', '.join(shared)} above." if shared else None
         group = sub.add_argument_group(name.replace("_", " "), about) if declared else sub
@@ -47,7 +50,11 @@ def given_options(options: argparse.Namespace, command: str, problem: str | None
     values: dict[str, Any] = {}
     owners: dict[str, list[str]] = {}
     for name in problems.REGISTRY.names():
-        for option in problems.command_options(name, command):
+        try:
+            declared = problems.command_options(name, command)
+        except UsageError:  # as in `add_problem_options`
+            continue
+        for option in declared:
             value = getattr(options, _dest(option.name), None)
             if value is None:
                 continue

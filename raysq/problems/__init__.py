@@ -1,13 +1,22 @@
 """Problems by name. A problem's module is imported when it is first used."""
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from raysq.config import Option
 from raysq.registry import Registry
 
 if TYPE_CHECKING:
     from raysq.problems.base import Problem
+
+P = TypeVar("P", bound="type[Problem[Any, Any]]")
+
+
+def _validate(problem: Any) -> None:
+    from raysq.problems.validation import validate_problem  # imports all that problems are made of
+
+    validate_problem(problem)
+
 
 REGISTRY: "Registry[type[Problem[Any, Any]]]" = Registry(
     "problem",
@@ -20,7 +29,31 @@ REGISTRY: "Registry[type[Problem[Any, Any]]]" = Registry(
         "word_vectors": "raysq.problems.word_vectors.problem:WordVectors",
         "images": "raysq.problems.images.problem:Images",
     },
+    _validate,
 )
+
+
+def register_problem(problem: P) -> P:
+    """Register a problem, so that tasks can name it.
+
+    Packages declare their problems by entry points of the group `raysq.problems` instead, which need no import. A
+    problem that a script or notebook registers is known to the processes that Ray starts for it.
+
+    Args:
+        problem: a subclass of `raysq.Problem`. A problem of the same name that was registered before is replaced.
+
+    Returns:
+        The class itself, so that the function can be used as a decorator.
+
+    Raises:
+        UsageError: the class is incomplete, or its name is taken.
+
+    Example:
+        >>> @raysq.register_problem
+        ... class PointLabels(raysq.Problem[PointSettings, PointMetadata]): ...
+    """
+    REGISTRY.register(problem)
+    return problem
 
 
 def get(name: str) -> "type[Problem[Any, Any]]":

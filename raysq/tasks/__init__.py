@@ -1,5 +1,8 @@
 """Tasks by name, each defined in a short module."""
 
+from typing import Any
+
+from raysq.errors import UsageError
 from raysq.registry import Registry
 from raysq.tasks.task import Task
 
@@ -20,7 +23,40 @@ _BUILTIN = (
     "cifar10",
     "images",
 )
-REGISTRY: Registry[Task] = Registry("task", "raysq.tasks", {name: f"raysq.tasks.{name}:TASK" for name in _BUILTIN})
+
+
+def _validate(task: Any) -> None:
+    from raysq.tasks.validation import validate_task  # imports the task's problem
+
+    validate_task(task)
+
+
+REGISTRY: Registry[Task] = Registry(
+    "task", "raysq.tasks", {name: f"raysq.tasks.{name}:TASK" for name in _BUILTIN}, _validate
+)
+
+
+def register_task(task: Task) -> Task:
+    """Register a task, so that every function of raysq takes its name.
+
+    Packages declare their tasks by entry points of the group `raysq.tasks` instead, which need no import. A task that
+    a script or notebook registers is known to the processes that Ray starts for it.
+
+    Args:
+        task: the task. A task of the same name that was registered before is replaced.
+
+    Returns:
+        The task itself.
+
+    Raises:
+        UsageError: the task does not fit its problem, its problem is unknown, or its name is taken.
+
+    Example:
+        >>> raysq.register_task(raysq.Task(name="power", problem="forecasting", title="load of the power grid"))
+        >>> raysq.prepare("power", source="load.csv")
+    """
+    REGISTRY.register(task)
+    return task
 
 
 def get(name: str) -> Task:
@@ -37,6 +73,16 @@ def names() -> tuple[str, ...]:
     return REGISTRY.names()
 
 
+def usable() -> dict[str, Task]:
+    """Return all tasks by name, without those of other packages that cannot be used."""
+    return REGISTRY.usable()
+
+
+def errors() -> dict[str, UsageError]:
+    """Return by name why tasks of other packages cannot be used."""
+    return REGISTRY.errors()
+
+
 def names_with(capability: type) -> list[str]:
     """Return the names of the tasks whose problems have a capability.
 
@@ -45,4 +91,4 @@ def names_with(capability: type) -> list[str]:
     """
     from raysq import problems
 
-    return [name for name in names() if issubclass(problems.get(get(name).problem), capability)]
+    return [name for name, task in usable().items() if issubclass(problems.get(task.problem), capability)]

@@ -56,8 +56,8 @@ def find_dataset(task: Task | str, data: str | Path | None = None) -> Dataset:
             raise DataError(f"nothing is prepared for {task.name}; `raysq prepare {task.name}` does it")
         # If the newest is damaged, opening fails: an older one may have other data or settings.
         return Dataset.open(newest[0])
-    alike = [task.name, *(one for one in tasks.names() if one != task.name and tasks.get(one).problem == task.problem)]
-    named = [folder for one in alike if (folder := home() / "data" / one / str(data)).is_dir()]
+    others = [name for name, other in tasks.usable().items() if name != task.name and other.problem == task.problem]
+    named = [folder for name in (task.name, *others) if (folder := home() / "data" / name / str(data)).is_dir()]
     if named and Path(data).name == str(data):
         dataset = Dataset.open(named[0])
     elif Path(data).expanduser().is_dir():
