@@ -17,11 +17,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from raysq.api import (
         Backtest,
+        BatchSource,
+        Chunk,
         Dataset,
         Experiment,
+        InputSpec,
+        Metadata,
+        ModelSpec,
+        Objective,
+        Option,
+        OutputMetric,
         Predictor,
+        Preprocessor,
+        Problem,
         RaysqError,
+        ReportModel,
+        RowContext,
         Run,
+        Source,
+        Task,
+        Transform,
         backtest,
         evaluate,
         experiments,
@@ -31,6 +46,8 @@ if TYPE_CHECKING:
         plain_errors,
         predict_file,
         prepare,
+        register_problem,
+        register_task,
         runs,
         train,
         translate,
@@ -40,16 +57,32 @@ if TYPE_CHECKING:
         write_report,
     )
     from raysq.cli.job import search_job
+    from raysq.problems import charts as charts
 
 __version__ = "0.1.0"
 
 __all__ = [  # the names of raysq.api, which is imported when one of them is first used, and `search_job`
     "Backtest",
+    "BatchSource",
+    "Chunk",
     "Dataset",
     "Experiment",
+    "InputSpec",
+    "Metadata",
+    "ModelSpec",
+    "Objective",
+    "Option",
+    "OutputMetric",
     "Predictor",
+    "Preprocessor",
+    "Problem",
     "RaysqError",
+    "ReportModel",
+    "RowContext",
     "Run",
+    "Source",
+    "Task",
+    "Transform",
     "__version__",
     "backtest",
     "evaluate",
@@ -60,6 +93,8 @@ __all__ = [  # the names of raysq.api, which is imported when one of them is fir
     "plain_errors",
     "predict_file",
     "prepare",
+    "register_problem",
+    "register_task",
     "runs",
     "search_job",
     "train",
@@ -71,14 +106,20 @@ __all__ = [  # the names of raysq.api, which is imported when one of them is fir
 ]
 
 
-_MODULES = ("api", "errors", "layers")  # modules that users reach as `raysq.NAME` without importing them
+# Modules that users reach as `raysq.NAME` without importing them.
+_MODULES = {
+    "api": "raysq.api",
+    "charts": "raysq.problems.charts",
+    "errors": "raysq.errors",
+    "layers": "raysq.layers",
+}
 
 
 if not TYPE_CHECKING:  # type checkers read the imports above and report unknown names
 
     def __getattr__(name: str) -> Any:
         if name in _MODULES:
-            return importlib.import_module(f"raysq.{name}")
+            return importlib.import_module(_MODULES[name])
         if name not in __all__:
             raise AttributeError(f"module 'raysq' has no attribute {name!r}")
         module = importlib.import_module("raysq.cli.job" if name == "search_job" else "raysq.api")

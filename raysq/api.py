@@ -1,10 +1,13 @@
 """Public functions and classes of raysq.
 
 `import raysq` exposes each name as `raysq.NAME` and imports it on first use. Names outside this module may change
-without notice. The exceptions are `raysq.errors` and, for custom models, `raysq.layers`.
+without notice. The exceptions are `raysq.errors`, `raysq.layers` for custom models, and `raysq.charts` for the reports
+of custom problems. The names that an extension uses are described in docs/extending.md.
 """
 
+from raysq.config import Option
 from raysq.data.dataset import Dataset
+from raysq.data.preprocessor import Chunk, Preprocessor, Transform
 from raysq.errors import RaysqError, plain_errors
 from raysq.inference.batch import predict_file
 from raysq.inference.export import export
@@ -12,8 +15,22 @@ from raysq.inference.generate import generate
 from raysq.inference.neighbors import word_vectors
 from raysq.inference.predictor import Predictor, load
 from raysq.inference.translate import translate, translate_file
+from raysq.problems import register_problem
+from raysq.problems.base import (
+    BatchSource,
+    InputSpec,
+    Metadata,
+    ModelSpec,
+    Objective,
+    OutputMetric,
+    Problem,
+    ReportModel,
+    RowContext,
+)
 from raysq.report.page import write_report
+from raysq.tasks import register_task
 from raysq.tasks.prepare import prepare
+from raysq.tasks.task import Source, Task
 from raysq.training.backtest import Backtest, backtest
 from raysq.training.run import Run, runs
 from raysq.training.train import evaluate, train
@@ -22,11 +39,26 @@ from raysq.tuning.search import tune
 
 __all__ = [
     "Backtest",
+    "BatchSource",
+    "Chunk",
     "Dataset",
     "Experiment",
+    "InputSpec",
+    "Metadata",
+    "ModelSpec",
+    "Objective",
+    "Option",
+    "OutputMetric",
     "Predictor",
+    "Preprocessor",
+    "Problem",
     "RaysqError",
+    "ReportModel",
+    "RowContext",
     "Run",
+    "Source",
+    "Task",
+    "Transform",
     "backtest",
     "evaluate",
     "experiments",
@@ -36,6 +68,8 @@ __all__ = [
     "plain_errors",
     "predict_file",
     "prepare",
+    "register_problem",
+    "register_task",
     "runs",
     "train",
     "translate",
