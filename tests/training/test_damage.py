@@ -10,7 +10,7 @@ from training.series import SMALL, write_series
 
 from raysq import cli
 from raysq.errors import DamagedError
-from raysq.report.analysis import _Cache as Cache
+from raysq.report.cached_model import ReportCache
 from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training import train as api
@@ -188,11 +188,10 @@ def test_what_a_report_keeps_is_made_again_where_it_is_damaged(hurt, damage):
     made: list[str] = []
 
     def report() -> None:
-        cache = Cache(run)
+        cache = ReportCache(run)
         assert cache.keep("figure", lambda: made.append("figure") or 0.125) == 0.125
-        predict = cache.remembered(lambda x: made.append("predictions") or x + 1)
-        assert predict(np.zeros(40)).tolist() == [1.0] * 40
-        cache.save_predictions()
+        assert cache.keep_array("array 1", lambda: made.append("predictions") or np.ones(40)).tolist() == [1.0] * 40
+        cache.save_arrays()
 
     report()
     report()
