@@ -2,8 +2,10 @@
 
 from rich_argparse import RichHelpFormatter
 
+from raysq.cli.intermixed import StatedDefaults
 
-class ColoredHelp(RichHelpFormatter):
+
+class ColoredHelp(StatedDefaults, RichHelpFormatter):
     """Format argparse's help with colored options and metavars. Brackets in texts are not treated as markup."""
 
     group_name_formatter = str

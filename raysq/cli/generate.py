@@ -18,7 +18,7 @@ def add(sub: argparse.ArgumentParser) -> None:
         type=int,
         default=30,
         metavar="N",
-        help="Number of words to add, or of characters for a model of characters. Defaults to 30.",
+        help="Number of words to add, or of characters for a model of characters.",
     )
     sub.add_argument(
         "--temperature",
@@ -27,20 +27,18 @@ def add(sub: argparse.ArgumentParser) -> None:
         help="Temperature of sampling. Below 1 the likely words become likelier. Defaults to 1.",
     )
     sub.add_argument(
-        "--top-k", type=int, default=0, metavar="K", help="Sample from the K likeliest words. Defaults to all."
+        "--top-k", type=int, default=0, metavar="K", help="Sample from the K likeliest words, or from all with 0."
     )
     sub.add_argument(
         "--top-p",
         type=float,
         default=1.0,
         metavar="P",
-        help="Sample from the likeliest words whose probabilities add up to P. Defaults to 1.",
+        help="Sample from the likeliest words whose probabilities add up to P.",
     )
     sub.add_argument("--greedy", action="store_true", help="Always choose the likeliest word, as --temperature 0 does.")
-    sub.add_argument(
-        "--seed", type=int, default=0, help="Random seed. The same seed gives the same text. Defaults to 0."
-    )
-    sub.add_argument("--samples", type=int, default=1, metavar="N", help="Number of texts. Defaults to 1.")
+    sub.add_argument("--seed", type=int, default=0, help="Random seed. The same seed gives the same text.")
+    sub.add_argument("--samples", type=int, default=1, metavar="N", help="Number of texts.")
     sub.add_argument("--stop", action="store_true", help="Stop at the end of the first sentence.")
 
 

@@ -10,6 +10,18 @@ from raysq.display.terminal import visible
 from raysq.storage.uris import redact_text
 
 
+class StatedDefaults(argparse.HelpFormatter):
+    """Append the default of an option to its help."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        default = action.default
+        stated = isinstance(default, (int, float, str)) and not isinstance(default, bool)
+        if not stated or default in ("", argparse.SUPPRESS):
+            return action.help
+        text = f"{default:g}" if isinstance(default, float) else f"{default}"
+        return f"{action.help} Defaults to {text}."
+
+
 class IntermixedParser(argparse.ArgumentParser):
     """Parse options before, between and after positional arguments.
 
@@ -21,7 +33,7 @@ class IntermixedParser(argparse.ArgumentParser):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(add_help=False, **kwargs)
+        super().__init__(add_help=False, formatter_class=StatedDefaults, **kwargs)
         self.add_argument("-h", "--help", action="help", help="Show this help message and exit.")
         self._behind: list[str] | None = None  # arguments after "--", during the two passes
 

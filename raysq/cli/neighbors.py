@@ -10,7 +10,7 @@ from raysq.errors import UsageError
 def add(sub: argparse.ArgumentParser) -> None:
     """Add the options of `raysq neighbors` to its parser."""
     sub.add_argument("words", metavar="WORD", nargs="*", help="Word whose nearest words to show.")
-    sub.add_argument("--top", type=int, default=10, metavar="N", help="Number of nearest words. Defaults to 10.")
+    sub.add_argument("--top", type=int, default=10, metavar="N", help="Number of nearest words.")
     sub.add_argument("--among", type=int, metavar="N", help="Show only words among the N most frequent ones.")
     sub.add_argument(
         "--analogy",

@@ -38,8 +38,8 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     _add_task(sub)
     sub.add_argument(
         "--source",
-        help="Path or URL of the raw data, or sample[:LENGTH], such as sample:60d, for synthetic data. Defaults to the "
-        "task's public data.",
+        help="Path or URL of the raw data, or sample[:LENGTH], such as sample:60d, for synthetic data. Defaults to "
+        "the task's public data.",
     )
     sub.add_argument("--name", help="Name of the data set. Defaults to the beginning of its fingerprint.")
     sub.add_argument("--fresh", action="store_true", help="Prepare the data again even if nothing has changed.")
@@ -54,7 +54,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         metavar="FILE",
         help="File of data, model and settings: printed by `raysq config`, or the best.json of a search.",
     )
-    _add_seed(sub, None, "weights, the order of the examples and dropout")
+    _add_seed(sub, None, "weights, the order of the examples and dropout")  # that of the file of --config, or 0
     sub.add_argument("--name", help="Name of the run. Defaults to an id of everything that affects the result.")
     _add_fresh(sub, "run")
     sub.add_argument(
@@ -72,9 +72,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub = command("tune", train.tune, "Search for better settings with Ray Tune.")
     _add_task(sub)
     _add_data_and_model(sub, "the task's model for searches")
-    sub.add_argument(
-        "--trials", type=int, default=16, help="Number of trials. A larger number continues a search. Defaults to 16."
-    )
+    sub.add_argument("--trials", type=int, default=16, help="Number of trials. A larger number continues a search.")
     sub.add_argument(
         "--search",
         action="append",
@@ -92,27 +90,24 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub.add_argument(
         "--scheduler",
         default="asha",
-        help="Scheduler of the trials: asha or hyperband stop poor trials early, none trains all trials to their end. "
-        "Defaults to asha.",
+        help="Scheduler of the trials: asha or hyperband stop poor trials early, none trains all trials to their end.",
     )
     sub.add_argument(
-        "--searcher",
-        default="random",
-        help="Search algorithm: random, or optuna for Bayesian optimization. Defaults to random.",
+        "--searcher", default="random", help="Search algorithm: random, or optuna for Bayesian optimization."
     )
     sub.add_argument(
         "--workers-per-trial",
         type=int,
         default=1,
         metavar="N",
-        help="Number of workers of each trial. More than one form a Ray worker group. Defaults to 1.",
+        help="Number of workers of each trial. More than one form a Ray worker group.",
     )
     sub.add_argument(
         "--gpu",
         type=float,
         default=0,
         metavar="FLOAT",
-        help="Number of GPUs of each worker. With 0.5, two workers share one. Defaults to 0.",
+        help="Number of GPUs of each worker. With 0.5, two workers share one.",
     )
     sub.add_argument(
         "--max-concurrent",
@@ -125,7 +120,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         type=int,
         default=0,
         metavar="SEEDS",
-        help="Number of seeds with which to train the best settings and the defaults at the end. Defaults to 0.",
+        help="Number of seeds with which to train the best settings and the defaults at the end.",
     )
     sub.add_argument(
         "--storage", metavar="PATH", help="Directory of the experiments. Defaults to RAYSQ_HOME/experiments."
@@ -170,9 +165,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
 
     sub = command("backtest", train.backtest, "Train and test on a rolling origin, with each fold later in time.")
     _add_training(sub)
-    sub.add_argument(
-        "--folds", type=int, default=4, help="Number of blocks into which the test rows are cut. Defaults to 4."
-    )
+    sub.add_argument("--folds", type=int, default=4, help="Number of blocks into which the test rows are cut.")
     _add_seed(sub, 0, "weights, the order of the examples and dropout")
     _add_fresh(sub, "folds' runs")
     _add_settings(sub)
@@ -196,8 +189,8 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="Format of a csv file that differs from the run's source: encoding, delimiter, quoting, escape, header or "
-        "skip. Can be repeated.",
+        help="Format of a csv file that differs from the run's source: encoding, delimiter, quoting, escape, header "
+        "or skip. Can be repeated.",
     )
     sub.add_argument(
         "--actors",
@@ -213,7 +206,7 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
         "--format",
         default="keras",
         metavar="FORMAT",
-        help="keras, json (architecture and weights), saved_model (TensorFlow) or onnx. Defaults to keras.",
+        help="keras, json (architecture and weights), saved_model (TensorFlow) or onnx.",
     )
     sub.add_argument(
         "--output",
@@ -270,12 +263,7 @@ def _add_training(sub: argparse.ArgumentParser) -> None:
     """Add the options that `train` and `backtest` share."""
     _add_task(sub)
     _add_data_and_model(sub, "the task's model")
-    sub.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        help="Number of workers. More than one form a Ray worker group. Defaults to 1.",
-    )
+    sub.add_argument("--workers", type=int, default=1, help="Number of workers. More than one form a Ray worker group.")
     sub.add_argument("--gpu", action="store_true", help="Use a GPU for each worker.")
     sub.add_argument("--threads", type=int, help="Number of TensorFlow threads of each worker. Defaults to all cores.")
     sub.add_argument("--epochs", type=int, help="Maximum number of epochs. Same as --set epochs=N.")
@@ -289,7 +277,7 @@ def _add_settings(sub: argparse.ArgumentParser) -> None:
 
 
 def _add_seed(sub: argparse.ArgumentParser, default: int | None, of: str) -> None:
-    sub.add_argument("--seed", type=int, default=default, help=f"Random seed of {of}. Defaults to 0.")
+    sub.add_argument("--seed", type=int, default=default, help=f"Random seed of {of}.")
 
 
 def _add_fresh(sub: argparse.ArgumentParser, what: str) -> None:

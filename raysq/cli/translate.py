@@ -28,17 +28,13 @@ def add(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--reference", metavar="FILE", help="File with a reference translation per line of --input, to measure BLEU."
     )
-    sub.add_argument("--beam", type=int, default=4, metavar="K", help="Beam width. 1 decodes greedily. Defaults to 4.")
+    sub.add_argument("--beam", type=int, default=4, metavar="K", help="Beam width. 1 decodes greedily.")
     sub.add_argument(
-        "--penalty",
-        type=float,
-        default=1.0,
-        metavar="P",
-        help="Length penalty: scores are divided by length ** P. Defaults to 1.",
+        "--penalty", type=float, default=1.0, metavar="P", help="Length penalty: scores are divided by length ** P."
     )
-    about = "Unknown words: never written, or copied from the source, which needs attention. Defaults to never."
+    about = "Unknown words: never written, or copied from the source, which needs attention."
     sub.add_argument("--unknown", choices=("never", "copy"), default="never", help=about)
-    sub.add_argument("--encoding", default="utf-8", help="Encoding of the files. Defaults to utf-8.")
+    sub.add_argument("--encoding", default="utf-8", help="Encoding of the files.")
 
 
 def translate(options: argparse.Namespace) -> None:
