@@ -4,8 +4,13 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from raysq.cli.intermixed import StatedDefaults
 from raysq.cli.renamed import Renamed
 from raysq.display.terminal import print_result
+
+
+class _Help(StatedDefaults, argparse.RawDescriptionHelpFormatter):
+    """Keep the lines of a script's docstring."""
 
 
 def search_job(
@@ -44,34 +49,28 @@ def search_job(
     """
     import raysq
 
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--task", default=task, help=f"Name of the task. Defaults to {task}.")
+    parser = argparse.ArgumentParser(description=about, formatter_class=_Help)
+    parser.add_argument("--task", default=task, help="Name of the task.")
     parser.add_argument(
         "--source",
         help="Path or URL of raw data, or sample[:LENGTH]. Defaults to prepared data, or else to public data.",
     )
     parser.add_argument("--data", help="Name or directory of a prepared data set. Defaults to the task's newest.")
-    parser.add_argument("--trials", type=int, default=trials, help=f"Number of trials. Defaults to {trials}.")
-    parser.add_argument(
-        "--epochs", type=int, default=epochs, help=f"Maximum number of epochs of a trial. Defaults to {epochs}."
-    )
+    parser.add_argument("--trials", type=int, default=trials, help="Number of trials.")
+    parser.add_argument("--epochs", type=int, default=epochs, help="Maximum number of epochs of a trial.")
     parser.add_argument(
         "--steps", default=steps, help="Steps per epoch, or none for a pass over the training examples."
     )
-    parser.add_argument(
-        "--time", default=time, help=f"Time limit such as 90 (seconds), 30m or 2h, or none. Defaults to {time}."
-    )
+    parser.add_argument("--time", default=time, help="Time limit such as 90 (seconds), 30m or 2h, or none.")
     parser.add_argument("--budget", action=Renamed, new="--time")
     parser.add_argument(
         "--refit",
         type=int,
         default=refit,
         metavar="SEEDS",
-        help=f"Number of seeds to train the best settings with at the end. Defaults to {refit}.",
+        help="Number of seeds to train the best settings with at the end.",
     )
-    parser.add_argument(
-        "--gpu", type=float, default=gpu, help=f"GPUs of each worker, may be a fraction. Defaults to {gpu:g}."
-    )
+    parser.add_argument("--gpu", type=float, default=gpu, help="GPUs of each worker, may be a fraction.")
     parser.add_argument(
         "--storage", help="Directory of experiments that all nodes share. Defaults to RAYSQ_HOME/experiments."
     )
