@@ -84,43 +84,29 @@ class LanguageModelingPreprocessor(_Units, DocumentPreprocessor):
             raise UsageError(f"setting cut must be at least 1 character, received {self.cut}")
 
     def infer_from_texts(self, texts: list[str]) -> tuple[Self, list[str]]:
-        """Infer how sentences begin from the first texts.
-
-        Args:
-            texts: the first texts of the source.
-
-        Returns:
-            The completed settings, and messages about the texts.
-        """
-        found, messages = super().infer_from_texts(texts)
-        starts, more = segment.infer_starts(self.unit, self.starts, texts)
-        return dataclasses.replace(found, starts=starts), [*messages, *more]
+        """Infer how sentences begin from the first texts. Return the preprocessor, and messages about the texts."""
+        preprocessor, messages = super().infer_from_texts(texts)
+        starts, of_starts = segment.infer_starts(self.unit, self.starts, texts)
+        return dataclasses.replace(preprocessor, starts=starts), [*messages, *of_starts]
 
     def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the units of one partition as tables, with the statistics of each table.
 
         The tables have the columns `text`, `part`, `id` and `key`.
         """
-        for table, note in super().documents(partition):
-            found, told = segment.split(table, note, self.unit, self.cut, self.starts)
-            text = contiguous_array(found.column("text"))
+        for table, stats in super().documents(partition):
+            units, unit_stats = segment.split(table, stats, self.unit, self.cut, self.starts)
+            text = contiguous_array(units.column("text"))
             keys = segment.keys(text)
-            said = found.column("part").to_numpy()
-            part = np.where(said >= 0, said, keys < self.test * 2.0**32).astype(np.int8)
-            told["given"] = int((said >= 0).sum())
-            found = found.set_column(found.column_names.index("text"), "text", spelled(text, self.level))
-            found = found.set_column(found.column_names.index("part"), "part", pa.array(part))
-            yield found.append_column("key", pa.array(keys)), told
+            given = units.column("part").to_numpy()
+            part = np.where(given >= 0, given, keys < self.test * 2.0**32).astype(np.int8)
+            unit_stats["given"] = int((given >= 0).sum())
+            units = units.set_column(units.column_names.index("text"), "text", spelled(text, self.level))
+            units = units.set_column(units.column_names.index("part"), "part", pa.array(part))
+            yield units.append_column("key", pa.array(keys)), unit_stats
 
     def validate_stats(self, stats: list[Stats]) -> None:
-        """Validate the statistics of all chunks.
-
-        Args:
-            stats: statistics of each chunk.
-
-        Raises:
-            DataError: there are no texts or words, no unit to train on, or the source gives a part for only some units.
-        """
+        """Raise DataError if words, units to train on or parts are missing."""
         from raysq.problems.language_modeling.validation import validate
 
         super().validate_stats(stats)
@@ -146,8 +132,8 @@ class LanguageModelingPredictionPreprocessor(_Units, DocumentPredictionPreproces
     def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the texts of one partition as tables with `text` and `id`, with the statistics of each table."""
         plain = partition.kind == "plain"
-        for table, note in super().documents(partition):
-            yield segment.split(table, note, self.unit, starts=self.starts) if plain else (table, note)
+        for table, stats in super().documents(partition):
+            yield segment.split(table, stats, self.unit, starts=self.starts) if plain else (table, stats)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
         """Return messages that describe a report."""

@@ -14,32 +14,26 @@ if TYPE_CHECKING:
 _ONCE = "most words occur once: of texts without spaces between words, take the characters"
 
 
-def validate(settings: "LanguageModelingPreprocessor", stats: list[Stats]) -> None:
+def validate(preprocessor: "LanguageModelingPreprocessor", stats: list[Stats]) -> None:
     """Validate the statistics of all chunks.
-
-    Args:
-        settings: settings of the preprocessor.
-        stats: statistics of each chunk.
 
     Raises:
         DataError: there are no words or no unit to train on, or the source gives a part for only some units.
     """
-    count, given = total(stats, "documents"), total(stats, "given")
+    unit, count, given = preprocessor.unit, total(stats, "documents"), total(stats, "given")
     if 0 < given < count:
         raise DataError(
-            f"{given:,} {settings.unit}s say whether they are of the train or the test part and {count - given:,} do "
-            "not: say it of all or of none"
+            f"{given:,} {unit}s say whether they are of the train or the test part and {count - given:,} do not: say "
+            "it of all or of none"
         )
     if not total(stats, "tokens"):
-        what = "characters" if settings.level == "char" else "words"
-        raise DataError(f"the source has no {what}: all of its {count:,} {settings.unit}s are filtered out")
-    if not sum(note["parts"][0] for note in stats):
+        words = "characters" if preprocessor.level == "char" else "words"
+        raise DataError(f"the source has no {words}: all of its {count:,} {unit}s are filtered out")
+    if not sum(chunk["parts"][0] for chunk in stats):
         if count == 1:
-            raise DataError(_undivided(settings.unit))
-        share = "give some to train on" if given else f"--test SHARE sets a smaller one than {settings.test:g}"
-        raise DataError(
-            f"all {count:,} {settings.unit}s are of the test part, and there are none to train on", hint=share
-        )
+            raise DataError(_undivided(unit))
+        hint = "give some to train on" if given else f"--test SHARE sets a smaller one than {preprocessor.test:g}"
+        raise DataError(f"all {count:,} {unit}s are of the test part, and there are none to train on", hint)
 
 
 def _undivided(unit: str) -> str:
@@ -58,42 +52,37 @@ def _undivided(unit: str) -> str:
     )
 
 
-def summarize(settings: "LanguageModelingPreprocessor", stats: list[Stats], found: Mapping[str, Any]) -> Stats:
-    """Summarize the statistics in the data set's report.
-
-    Args:
-        settings: settings of the preprocessor.
-        stats: statistics of each chunk.
-        found: results of fitting the vocabulary.
+def summarize(preprocessor: "LanguageModelingPreprocessor", stats: list[Stats], fitted: Mapping[str, Any]) -> Stats:
+    """Summarize the statistics of all chunks and the result of fitting the vocabulary.
 
     Returns:
-        The report. Its `share` is the requested share of the test part, None if the source gives the parts.
+        The data set's report. Its `share` is the requested share of the test part, None if the source gives the parts.
     """
-    given, found_in = total(stats, "given"), document_totals(stats)
+    given, totals = total(stats, "given"), document_totals(stats)
     return {
-        "units": found_in.pop("documents"),
-        **found_in,
-        "unit": settings.unit,
+        "units": totals.pop("documents"),
+        **totals,
+        "unit": preprocessor.unit,
         "sources": total(stats, "sources"),
         "cut": total(stats, "cut"),
-        "longer": settings.cut,
+        "longer": preprocessor.cut,
         "empty": total(stats, "empty"),
         "tokens": total(stats, "tokens"),
-        "words": found["words"],
-        "parts": found["parts"],
-        "share": None if given else settings.test,
-        "longest": max(note["longest"] for note in stats),
-        "level": found["level"],
+        "words": fitted["words"],
+        "parts": fitted["parts"],
+        "share": None if given else preprocessor.test,
+        "longest": max(chunk["longest"] for chunk in stats),
+        "level": fitted["level"],
     }
 
 
 def describe(report: Mapping[str, Any]) -> list[str]:
     """Return messages that describe a report."""
     unit, (train, test, validation) = report["unit"], report["parts"]
-    what = "characters" if report["level"] == "char" else "words"
+    words = "characters" if report["level"] == "char" else "words"
     lines: list[str] = [
         Message(
-            f"{count_noun(report['units'], unit, unit + 's')}, {report['tokens']:,} {what}; the longest has "
+            f"{count_noun(report['units'], unit, unit + 's')}, {report['tokens']:,} {words}; the longest has "
             f"{report['longest']:,}",
             "--set unit=sentence, line, paragraph or document",
         )
@@ -116,10 +105,10 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         )
         lines.append(Message(f"{count_noun(report['cut'], *was)} cut", "--set cut=CHARACTERS"))
     if report["empty"]:
-        has = f"{unit} has no {what} and is not", f"{unit}s have no {what} and are not"
+        has = f"{unit} has no {words} and is not", f"{unit}s have no {words} and are not"
         lines.append(f"{count_noun(report['empty'], *has)} learned")
     lines += describe_damage(report, "place", "places")
-    lines.append(f"{report['words']:,} different {what} in the train part")
-    if what == "words" and report["units"] > 1 and 2 * report["words"] > report["tokens"] > 1000:
+    lines.append(f"{report['words']:,} different {words} in the train part")
+    if words == "words" and report["units"] > 1 and 2 * report["words"] > report["tokens"] > 1000:
         lines.append(Message(_ONCE, "--level char"))
     return lines

@@ -19,7 +19,7 @@ from raysq.text.readers import DocumentFormat, DocumentPartition, words_of
 
 @dataclass(frozen=True)
 class TextClassificationPreprocessor(DocumentPreprocessor):
-    """Settings that turn raw labeled documents into word codes of a vocabulary.
+    """Preprocessor of labeled documents, which become word codes of a vocabulary.
 
     Attributes:
         label: column of the label; None infers it from the files.
@@ -54,44 +54,30 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
         return {**super().to_config(), "vectors": name}
 
     def infer(self, files: list[Path]) -> tuple[Self, list[str]]:
-        """Infer settings the user left out from the files, and report what was inferred.
-
-        Args:
-            files: the raw files.
-
-        Returns:
-            The completed settings, and messages about the inferred values.
+        """Infer settings the user left out from the files, and compute the checksums of word vectors and word lists.
 
         Raises:
             DataError: a setting cannot be inferred; the message says which one to give.
             SourceError: the file of word vectors is missing or cannot be read.
         """
-        found, told = super().infer(files)
+        preprocessor, messages = super().infer(files)
         if self.vectors is not None and self.vectors_sha256 is None:
             path = Path(self.vectors).expanduser().absolute()
             digest = file_checksum(path, "--set vectors=FILE names it")
-            found = dataclasses.replace(found, vectors=str(path), vectors_sha256=digest)
+            preprocessor = dataclasses.replace(preprocessor, vectors=str(path), vectors_sha256=digest)
         words = words_of(files)
         if words is not None:
             digest = hashlib.sha256("\n".join(words).encode()).hexdigest()
-            found = dataclasses.replace(found, words_sha256=digest)
-        return found, told
+            preprocessor = dataclasses.replace(preprocessor, words_sha256=digest)
+        return preprocessor, messages
 
     def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the documents of one partition as tables, with the statistics of each table."""
-        for table, note in super().documents(partition):
-            yield _whole(table, note) if self.missing == "drop" else (table, note)
+        for table, stats in super().documents(partition):
+            yield _drop_incomplete(table, stats) if self.missing == "drop" else (table, stats)
 
     def validate_stats(self, stats: list[Stats]) -> None:
-        """Validate the statistics of all chunks.
-
-        Args:
-            stats: statistics of each chunk.
-
-        Raises:
-            DataError: there are no documents or words, a document has no label, the source gives a part for only
-                some documents, or the documents to train on have fewer than two classes.
-        """
+        """Raise DataError if documents, words, labels, parts or classes are missing."""
         from raysq.problems.text_classification.validation import validate
 
         super().validate_stats(stats)
@@ -110,17 +96,17 @@ class TextClassificationPreprocessor(DocumentPreprocessor):
         return describe(report)
 
 
-def _whole(table: pa.Table, note: Stats) -> tuple[pa.Table, Stats]:
+def _drop_incomplete(table: pa.Table, stats: Stats) -> tuple[pa.Table, Stats]:
     """Drop the documents of a table that have no label or no text.
 
     Returns:
         The remaining documents, and their statistics with the ids of the dropped documents in `dropped`.
     """
-    there = pc.is_valid(table.column("label"))
+    complete = pc.is_valid(table.column("label"))
     if "text" in table.column_names:  # documents of word ranks have no text
-        there = pc.and_(there, pc.not_equal(pc.utf8_trim_whitespace(table.column("text")), ""))
-    kept = table.filter(there)
-    dropped = table.column("id").filter(pc.invert(there)).to_pylist()
-    undecodable = [name for name in note["undecodable"] if name not in set(dropped)]
-    left = {"documents": kept.num_rows, "undecodable": undecodable, "dropped": dropped}
-    return kept, {**note, **left, "missing_text": 0, "missing_label": 0, "first_missing_label": None}
+        complete = pc.and_(complete, pc.not_equal(pc.utf8_trim_whitespace(table.column("text")), ""))
+    kept = table.filter(complete)
+    dropped = table.column("id").filter(pc.invert(complete)).to_pylist()
+    undecodable = [name for name in stats["undecodable"] if name not in set(dropped)]
+    of_kept = {"documents": kept.num_rows, "undecodable": undecodable, "dropped": dropped}
+    return kept, {**stats, **of_kept, "missing_text": 0, "missing_label": 0, "first_missing_label": None}

@@ -18,53 +18,51 @@ _LONGEST = 40  # characters of a label in a line
 _ONCE = "most words occur once: of texts without spaces between words, take the characters"
 
 
-def validate(settings: "TextClassificationPreprocessor", stats: list[Stats]) -> None:
+def validate(preprocessor: "TextClassificationPreprocessor", stats: list[Stats]) -> None:
     """Validate the statistics of all chunks.
-
-    Args:
-        settings: settings of the preprocessor.
-        stats: statistics of each chunk.
 
     Raises:
         DataError: a document has no label, there are no words, the source gives a part for only some documents, or the
             documents to train on have fewer than two classes.
     """
-    missing = sum(note["missing_label"] for note in stats)
+    missing = sum(chunk["missing_label"] for chunk in stats)
     if missing:
-        first = next(note["first_missing_label"] for note in stats if note["missing_label"])
-        column = f"column {settings.label!r} of " if settings.label else ""
+        first = next(chunk["first_missing_label"] for chunk in stats if chunk["missing_label"])
+        column = f"column {preprocessor.label!r} of " if preprocessor.label else ""
         raise DataError(
             f"{missing:,} of {total(stats, 'documents'):,} documents have no label, the first is {column}{first}",
             hint="give them one, or --set missing=drop leaves them out; --label names another column",
         )
     if not total(stats, "tokens"):
-        what = "characters" if settings.level == "char" else "words"
+        words = "characters" if preprocessor.level == "char" else "words"
         raise DataError(
-            f"none of the {total(stats, 'documents'):,} documents has {what}: all is filtered out",
+            f"none of the {total(stats, 'documents'):,} documents has {words}: all is filtered out",
             hint="--text names another column, --set filters=... other filters",
         )
-    said = total(stats, "assigned")
-    if 0 < said < total(stats, "documents"):
-        first = next(note["first_unassigned"] for note in stats if note["first_unassigned"] is not None)
+    assigned = total(stats, "assigned")
+    if 0 < assigned < total(stats, "documents"):
+        first = next(chunk["first_unassigned"] for chunk in stats if chunk["first_unassigned"] is not None)
         raise DataError(
-            f"{said:,} documents say whether they are of the train or the test part and "
-            f"{total(stats, 'documents') - said:,} do not, the first is {first}: say it of all or of none"
+            f"{assigned:,} documents say whether they are of the train or the test part and "
+            f"{total(stats, 'documents') - assigned:,} do not, the first is {first}: say it of all or of none"
         )
-    classes = sorted({name for note in stats for name in note["labels"]})
+    classes = sorted({name for chunk in stats for name in chunk["labels"]})
     if len(classes) == 1:
         raise DataError(
             f"all {total(stats, 'documents'):,} documents have the label {classes[0]!r}: a classifier needs two "
             "classes or more",
             hint="--label names another column",
         )
-    train = {name for note in stats for name, count in zip(note["labels"], note["counts"][0], strict=True) if count}
+    train = {name for chunk in stats for name, count in zip(chunk["labels"], chunk["counts"][0], strict=True) if count}
     if not train:
         raise DataError(
             f"all {total(stats, 'documents'):,} documents are of the test or the validation part, and there are none "
             "to train on; give those of the train part too"
         )
     if len(train) == 1:
-        share = "give other documents" if said else f"--set test=SHARE sets a smaller one than {settings.test:g}"
+        share = (
+            "give other documents" if assigned else f"--set test=SHARE sets a smaller one than {preprocessor.test:g}"
+        )
         raise DataError(
             f"the documents to train on have the label {min(train)!r} alone: a classifier needs two "
             f"classes to train on",
@@ -72,44 +70,39 @@ def validate(settings: "TextClassificationPreprocessor", stats: list[Stats]) -> 
         )
 
 
-def summarize(settings: "TextClassificationPreprocessor", stats: list[Stats], found: Mapping[str, Any]) -> Stats:
-    """Summarize the statistics in the data set's report.
-
-    Args:
-        settings: settings of the preprocessor.
-        stats: statistics of each chunk.
-        found: results of fitting the vocabulary.
+def summarize(preprocessor: "TextClassificationPreprocessor", stats: list[Stats], fitted: Mapping[str, Any]) -> Stats:
+    """Summarize the statistics of all chunks and the result of fitting the vocabulary.
 
     Returns:
-        The report. Its `share` is the requested share of the test part, None if the source gives the parts.
+        The data set's report. Its `share` is the requested share of the test part, None if the source gives the parts.
     """
-    test, said = sum(found["counts"]["test"]), total(stats, "assigned")
-    parts = "none" if not test else "given" if said else "drawn"
+    test, assigned = sum(fitted["counts"]["test"]), total(stats, "assigned")
+    parts = "none" if not test else "given" if assigned else "drawn"
     return {
-        "classes": found["classes"],
-        "counts": found["counts"],
+        "classes": fitted["classes"],
+        "counts": fitted["counts"],
         **document_totals(stats),
-        "dropped": name_some([{"dropped": [], **note} for note in stats], "dropped"),
+        "dropped": name_some([{"dropped": [], **chunk} for chunk in stats], "dropped"),
         "empty": total(stats, "empty"),
         "tokens": total(stats, "tokens"),
-        "words": found["words"],
+        "words": fitted["words"],
         "parts": parts,
-        "share": None if said else settings.test,
-        "longest": max(note["longest"] for note in stats),
-        "level": found["level"],
-        "contradictions": found["contradictions"],
-        "leaked": found["leaked"],
-        "vectors": found["vectors"],
+        "share": None if assigned else preprocessor.test,
+        "longest": max(chunk["longest"] for chunk in stats),
+        "level": fitted["level"],
+        "contradictions": fitted["contradictions"],
+        "leaked": fitted["leaked"],
+        "vectors": fitted["vectors"],
     }
 
 
 def describe(report: Mapping[str, Any]) -> list[str]:
     """Return messages that describe a report."""
     train, test, validation = counts_by_part(report["counts"])
-    both = [sum(counts) for counts in zip(train, test, validation, strict=True)]
+    totals = [sum(counts) for counts in zip(train, test, validation, strict=True)]
     names = [_brief(name) for name in report["classes"]]
-    counted = [f"{name} {count:,}" for name, count in zip(names, both, strict=True)]
-    lines = [f"{report['documents']:,} documents of {len(names)} classes: {_listed(counted, 20)}"]
+    sizes = [f"{name} {count:,}" for name, count in zip(names, totals, strict=True)]
+    lines = [f"{report['documents']:,} documents of {len(names)} classes: {_listed(sizes, 20)}"]
     if report["parts"] == "none":
         lines.append(_untested(report, sum(train), sum(validation)))
     elif report["parts"] == "given":
@@ -118,7 +111,7 @@ def describe(report: Mapping[str, Any]) -> list[str]:
         lines.append(
             Message(f"{describe_splits(sum(train), sum(test))} drawn by the texts' checksums", "--set test=SHARE")
         )
-    lines += _class_remarks(names, both)
+    lines += _describe_labels(names, totals)
     lines += class_messages(names, train, test, validation, "document")
     if report["empty"]:
         lines.append(
@@ -156,25 +149,25 @@ def describe(report: Mapping[str, Any]) -> list[str]:
 def _untested(report: Mapping[str, Any], train: int, validation: int) -> str:
     """Return the message that the data set has no test part, and why."""
     if validation:
-        said = f"no test part: {train:,} documents to train on and {validation:,} to validate on"
+        message = f"no test part: {train:,} documents to train on and {validation:,} to validate on"
     else:
-        said = f"no test part: all {train:,} documents are for training and validation"
+        message = f"no test part: all {train:,} documents are for training and validation"
     if report["share"] is None:
-        return f"{said}, as the source says of each; a test part is drawn only where it says nothing"
+        return f"{message}, as the source says of each; a test part is drawn only where it says nothing"
     if report["share"] == 0:
-        return Message(said, "--test SHARE draws a test part")
+        return Message(message, "--test SHARE draws a test part")
     return Message(
-        f"{said}; {report['share']:g} of the texts, drawn by their checksums, came to none", "--test SHARE for more"
+        f"{message}; {report['share']:g} of the texts, drawn by their checksums, came to none", "--test SHARE for more"
     )
 
 
-def _class_remarks(names: list[str], counts: list[int]) -> list[str]:
+def _describe_labels(names: list[str], counts: list[int]) -> list[str]:
     """Return messages about labels that look wrong."""
     lines = []
     scarce = [name for name, count in zip(names, counts, strict=True) if count == 1]
     if scarce:
-        seen = count_noun(len(scarce), "label is", "labels are")
-        lines.append(f"{seen} seen once, which cannot be learned and tested both: {_listed(scarce)}")
+        labels_are = count_noun(len(scarce), "label is", "labels are")
+        lines.append(f"{labels_are} seen once, which cannot be learned and tested both: {_listed(scarce)}")
     if 2 * len(scarce) > sum(counts):
         lines.append(Message("most documents have a label that no other has: are these the labels?", "--label NAME"))
     alike: dict[str, list[str]] = {}
