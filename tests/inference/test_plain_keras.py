@@ -73,7 +73,7 @@ def suited(problem, model):
     if problem == "text_classification":
         return {"maxlen": 150 if "conv" in model else 40, **({"vectors": False} if "glove" in model else {})}
     if problem == "translation":
-        return {"form": "next"} if model == "repeat" else {}
+        return {"examples": "words"} if model == "repeat" else {}
     if problem == "word_vectors":
         return {"form": "windows" if model == "softmax" else "blocks", "min_count": 1}
     if problem == "images" and model == "autoencoder":

@@ -15,26 +15,26 @@ SENTENCES = 32  # fixed batch size: another one would be compiled again and migh
 
 
 @dataclass(frozen=True)
-class Found:
-    """A translation.
+class Hypothesis:
+    """A translation found by the search.
 
     Attributes:
         words: ids of its words, without special tokens.
         score: mean log probability of its words and, where it has one, its end token.
         ended: whether it has an end token; False where it was cut at the maximum length.
-        looked: attention weights over the source words, float32 of shape `(words, width)`; None for models without
-            attention.
+        attention_weights: weights over the source words, float32 of shape `(words, width)`; None for models
+            without attention.
     """
 
     words: list[int]
     score: float
     ended: bool
-    looked: np.ndarray | None
+    attention_weights: np.ndarray | None
 
 
 def search(
     decoder: "Decoder", source: np.ndarray, positions: int, beam: int, penalty: float, unknown: bool
-) -> list[Found]:
+) -> list[Hypothesis]:
     """Translate sentences by beam search.
 
     At each step the best `beam` unfinished continuations of a sentence are kept. A hypothesis that ends is accepted if
@@ -60,34 +60,35 @@ def search(
     # All hypotheses are equal at first: only the first one continues.
     scores = np.full((SENTENCES, beam), -1e9, np.float32)
     scores[:, 0] = 0
-    written = np.zeros((SENTENCES, beam, positions), np.int32)
-    looked = np.zeros((SENTENCES, beam, positions, source.shape[1] if decoder.attends else 0), np.float32)
-    ended: list[list[tuple[float, Found]]] = [[] for _ in range(count)]
-    for place in range(positions):
-        top, at, state, weights = advance(words, tf.constant(place), parents, scores, state, memory)
-        top, at = top.numpy(), at.numpy()
-        begun, word = np.divmod(at, decoder.target_words)
+    prefixes = np.zeros((SENTENCES, beam, positions), np.int32)
+    attention = np.zeros((SENTENCES, beam, positions, source.shape[1] if decoder.attends else 0), np.float32)
+    ended: list[list[tuple[float, Hypothesis]]] = [[] for _ in range(count)]
+    for position in range(positions):
+        top, candidates, state, weights = advance(words, tf.constant(position), parents, scores, state, memory)
+        top, candidates = top.numpy(), candidates.numpy()
+        prefix, word = np.divmod(candidates, decoder.target_words)
         if decoder.attends:
-            looked[:, :, place] = weights.numpy().reshape(SENTENCES, beam, -1)
-        last = place == positions - 1
+            attention[:, :, position] = weights.numpy().reshape(SENTENCES, beam, -1)
+        last = position == positions - 1
         ends = word == END
         for row, rank in np.argwhere((ends | last)[:count, :beam]):
             if len(ended[row]) >= beam:
                 continue
-            whole = bool(ends[row, rank])
-            own, length = int(begun[row, rank]), place + (not whole)
-            found = written[row, own, :length].tolist()
-            if not whole:
-                found[-1] = int(word[row, rank])
-            value = float(top[row, rank])
-            seen = looked[row, own, :length].copy() if decoder.attends else None
-            ended[row].append((value / (place + 1) ** penalty, Found(found, value / (place + 1), whole, seen)))
-        if last or all(len(one) >= beam for one in ended):
+            complete = bool(ends[row, rank])
+            parent, length = int(prefix[row, rank]), position + (not complete)
+            ids = prefixes[row, parent, :length].tolist()
+            if not complete:
+                ids[-1] = int(word[row, rank])
+            score = float(top[row, rank])
+            attended = attention[row, parent, :length].copy() if decoder.attends else None
+            hypothesis = Hypothesis(ids, score / (position + 1), complete, attended)
+            ended[row].append((score / (position + 1) ** penalty, hypothesis))
+        if last or all(len(hypotheses) >= beam for hypotheses in ended):
             break
-        going = np.argsort(ends, axis=1, kind="stable")[:, :beam]  # unfinished continuations, best first
-        begun, word, scores = (np.take_along_axis(part, going, 1) for part in (begun, word, top))
-        written, looked = written[sentence, begun], looked[sentence, begun]
-        written[:, :, place] = word
+        unfinished = np.argsort(ends, axis=1, kind="stable")[:, :beam]  # best first
+        prefix, word, scores = (np.take_along_axis(array, unfinished, 1) for array in (prefix, word, top))
+        prefixes, attention = prefixes[sentence, prefix], attention[sentence, prefix]
+        prefixes[:, :, position] = word
         words = word.reshape(-1).astype(np.int32)
-        parents = (sentence * beam + begun).reshape(-1).astype(np.int32)
-    return [max(one, key=lambda pair: pair[0])[1] for one in ended]
+        parents = (sentence * beam + prefix).reshape(-1).astype(np.int32)
+    return [max(hypotheses, key=lambda pair: pair[0])[1] for hypotheses in ended]

@@ -75,39 +75,39 @@ class Decoder:
         key = (beam, unknown)
         if key not in self._functions:
             self._functions[key] = tf.function(
-                lambda *given: self._advance(beam, unknown, *given), reduce_retracing=True, autograph=False
+                lambda *inputs: self._advance(beam, unknown, *inputs), reduce_retracing=True, autograph=False
             )
         return self._functions[key]
 
-    def _advance(self, beam, unknown, words, place, parents, scores, state, memory):
+    def _advance(self, beam, unknown, words, position, parents, scores, state, memory):
         state = tf.gather(state, parents)
-        logits, state, looked = self._step(words, place, state, memory)
+        logits, state, weights = self._step(words, position, state, memory)
         values = tf.nn.log_softmax(tf.cast(logits, tf.float32))
         size = values.shape[-1]
         never = [PADDING, BEGIN] + ([] if unknown else [UNKNOWN])
         values += tf.reduce_sum(tf.one_hot(never, size, on_value=_NEVER), 0)
-        both = tf.reshape(scores, (-1, 1)) + values
-        top, places = tf.math.top_k(tf.reshape(both, (-1, beam * size)), 2 * beam)
-        return top, places, state, looked
+        candidates = tf.reshape(scores, (-1, 1)) + values
+        top, indices = tf.math.top_k(tf.reshape(candidates, (-1, beam * size)), 2 * beam)
+        return top, indices, state, weights
 
-    def _step(self, words, place, state, memory):
+    def _step(self, words, position, state, memory):
         """Return the logits of the next word, the next states and the attention weights."""
-        nothing = tf.zeros((tf.shape(words)[0], self._width))
+        weights = tf.zeros((tf.shape(words)[0], self._width))
         if not self._built:
-            state = tf.tensor_scatter_nd_update(tf.transpose(state), tf.reshape(place, (1, 1)), words[None])
+            state = tf.tensor_scatter_nd_update(tf.transpose(state), tf.reshape(position, (1, 1)), words[None])
             state = tf.transpose(state)
             logits = self._model(tf.concat([memory, state], 1), training=False)
-            return logits[:, place if self._model.output_shape[1] != 1 else 0], state, nothing
+            return logits[:, position if self._model.output_shape[1] != 1 else 0], state, weights
         layer = self._model.get_layer
-        seen = layer("target_embedding")(words)
+        inputs = layer("target_embedding")(words)
         if self._model.name == "repeat":
-            seen = tf.concat([seen, memory], 1)
-        made, _ = layer("decoder").cell(seen, [state])
-        state = made
+            inputs = tf.concat([inputs, memory], 1)
+        state, _ = layer("decoder").cell(inputs, [state])
+        outputs = state
         if self.attends:
-            values, there = memory
-            weights = attention_weights(made[:, None], values, there)
-            context = tf.matmul(weights, values)[:, 0]
-            made = layer("combine")(tf.concat([made, context], 1))
-            nothing = tf.cast(weights[:, 0], tf.float32)
-        return layer("output")(made), state, nothing
+            values, mask = memory
+            attention = attention_weights(state[:, None], values, mask)
+            context = tf.matmul(attention, values)[:, 0]
+            outputs = layer("combine")(tf.concat([state, context], 1))
+            weights = tf.cast(attention[:, 0], tf.float32)
+        return layer("output")(outputs), state, weights

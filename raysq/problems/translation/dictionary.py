@@ -1,10 +1,10 @@
-"""Dictionary learned from sentence pairs (IBM Model 1), and word-by-word translation with it."""
+"""Dictionary fitted to sentence pairs (IBM Model 1), and word-by-word translation with it."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from raysq.problems.translation.vocabulary import FIRST
+from raysq.problems.translation.vocabulary import END, FIRST
 
 ITERATIONS = 8
 _SILENT = 0.3  # fewer expected target words than this: no translation; the value with the best BLEU on real pairs
@@ -28,26 +28,18 @@ class Dictionary:
     unigrams: np.ndarray
     ending: float
 
-    def translate(self, source: list[int]) -> tuple[list[int], list[int]]:
-        """Translate a sentence word by word, in source order.
-
-        Args:
-            source: ids of the words of the sentence.
-
-        Returns:
-            Ids of the target words, and the index of the source word of each.
-        """
-        places = [place for place, word in enumerate(source) if self.best[word]]
-        return [int(self.best[source[place]]) for place in places], places
+    def translate(self, source: list[int]) -> list[int]:
+        """Translate the ids of a sentence word by word, in source order."""
+        return [int(self.best[word]) for word in source if self.best[word]]
 
 
-def learn(
+def fit_dictionary(
     source: np.ndarray,
-    begins: np.ndarray,
+    source_starts: np.ndarray,
     target: np.ndarray,
-    starts: np.ndarray,
-    source_words: int,
-    target_words: int,
+    target_starts: np.ndarray,
+    source_size: int,
+    target_size: int,
     iterations: int = ITERATIONS,
 ) -> Dictionary:
     """Fit a dictionary to sentence pairs by expectation maximization.
@@ -58,52 +50,64 @@ def learn(
 
     Args:
         source: ids of all source sentences.
-        begins: start of each source sentence, then the end of the last one.
+        source_starts: start of each source sentence, then the end of the last one.
         target: ids of all target sentences.
-        starts: start of each target sentence, then the end of the last one.
-        source_words: number of source ids.
-        target_words: number of target ids.
+        target_starts: start of each target sentence, then the end of the last one.
+        source_size: number of source ids.
+        target_size: number of target ids.
         iterations: number of iterations.
     """
-    ours, theirs = np.diff(begins), np.diff(starts)
-    unigrams = np.bincount(target[starts[0] : starts[-1]], minlength=target_words).astype(np.float64)
-    cells = ((ours + 1) * theirs).cumsum()
-    used = int(np.searchsorted(cells, _CELLS, side="right")) if len(cells) and cells[-1] > _CELLS else len(ours)
+    source_lengths, target_lengths = np.diff(source_starts), np.diff(target_starts)
+    unigrams = np.bincount(target[target_starts[0] : target_starts[-1]], minlength=target_size).astype(np.float64)
+    cells = ((source_lengths + 1) * target_lengths).cumsum()
+    limited = len(cells) and cells[-1] > _CELLS
+    fitted = int(np.searchsorted(cells, _CELLS, side="right")) if limited else len(source_lengths)
     # A cell is a source word (or 0, the empty word) and a target word of the same pair. The cells of a target word are
     # consecutive.
-    group, words = _cells(source, begins, ours[:used], target, starts, theirs[:used])
-    keys, place = np.unique(words[0].astype(np.int64) * target_words + words[1], return_inverse=True)
-    from_word, to_word = np.divmod(keys, target_words)
+    first_cells, words = _cells(
+        source, source_starts, source_lengths[:fitted], target, target_starts, target_lengths[:fitted]
+    )
+    keys, key = np.unique(words[0].astype(np.int64) * target_size + words[1], return_inverse=True)
+    from_word, to_word = np.divmod(keys, target_size)
     share = np.full(len(keys), 1.0)
     for _ in range(iterations):
-        values = share[place]
-        values /= np.add.reduceat(values, group)[np.repeat(np.arange(len(group)), np.diff(group, append=len(values)))]
-        counts = np.bincount(place, values, len(keys))
-        share = counts / np.bincount(from_word, counts, source_words)[from_word]
-    best, found = np.zeros(source_words, np.int32), np.zeros(source_words, np.float32)
+        values = share[key]
+        sizes = np.diff(first_cells, append=len(values))
+        values /= np.add.reduceat(values, first_cells)[np.repeat(np.arange(len(first_cells)), sizes)]
+        counts = np.bincount(key, values, len(keys))
+        share = counts / np.bincount(from_word, counts, source_size)[from_word]
+    best, best_share = np.zeros(source_size, np.int32), np.zeros(source_size, np.float32)
     order = np.lexsort((-share, from_word))
     order = order[to_word[order] >= FIRST]
-    words_there, first = np.unique(from_word[order], return_index=True)
-    best[words_there], found[words_there] = to_word[order][first], share[order][first]
-    occurrences = np.bincount(source[begins[0] : begins[used]], minlength=source_words)
-    expected = np.bincount(from_word, counts, source_words) if len(keys) else np.zeros(source_words)
-    silent = (expected < _SILENT * np.maximum(occurrences, 1)) | (np.arange(source_words) < FIRST)
-    best[silent], found[silent] = 0, 0
-    unigrams[3] += len(theirs)
-    made = np.add.reduceat(np.append(best[source[begins[0] : begins[-1]]] > 0, 0), begins[:-1] - begins[0])
-    further = np.maximum(theirs + 1 - np.where(ours > 0, made, 0), 1).sum()
-    return Dictionary(best, found, (unigrams / unigrams.sum()).astype(np.float32), float(len(theirs) / further))
+    translated, first = np.unique(from_word[order], return_index=True)
+    best[translated], best_share[translated] = to_word[order][first], share[order][first]
+    occurrences = np.bincount(source[source_starts[0] : source_starts[fitted]], minlength=source_size)
+    expected = np.bincount(from_word, counts, source_size) if len(keys) else np.zeros(source_size)
+    silent = (expected < _SILENT * np.maximum(occurrences, 1)) | (np.arange(source_size) < FIRST)
+    best[silent], best_share[silent] = 0, 0
+    unigrams[END] += len(target_lengths)
+    has_translation = best[source[source_starts[0] : source_starts[-1]]] > 0
+    written = np.add.reduceat(np.append(has_translation, 0), source_starts[:-1] - source_starts[0])
+    # Positions for which the dictionary gives no word, the end token's among them.
+    further = np.maximum(target_lengths + 1 - np.where(source_lengths > 0, written, 0), 1).sum()
+    unigrams = (unigrams / unigrams.sum()).astype(np.float32)
+    return Dictionary(best, best_share, unigrams, float(len(target_lengths) / further))
 
 
 def _cells(
-    source: np.ndarray, begins: np.ndarray, ours: np.ndarray, target: np.ndarray, starts: np.ndarray, theirs: np.ndarray
+    source: np.ndarray,
+    source_starts: np.ndarray,
+    source_lengths: np.ndarray,
+    target: np.ndarray,
+    target_starts: np.ndarray,
+    target_lengths: np.ndarray,
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
     """Return the first cell of each target word, and the source and target word of every cell."""
-    pair = np.repeat(np.arange(len(ours)), theirs)  # index of the pair of each target word
-    sizes = ours[pair] + 1
-    group = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    within = np.arange(sizes.sum()) - np.repeat(group, sizes)
-    at = np.repeat(begins[pair], sizes) + within - 1
-    words = np.where(within == 0, 0, source[np.maximum(at, 0)])
-    low = int(starts[0])
-    return group, (words, np.repeat(target[low : low + len(pair)], sizes))
+    pair = np.repeat(np.arange(len(source_lengths)), target_lengths)  # index of the pair of each target word
+    sizes = source_lengths[pair] + 1
+    first_cells = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    within = np.arange(sizes.sum()) - np.repeat(first_cells, sizes)
+    positions = np.repeat(source_starts[pair], sizes) + within - 1
+    source_words = np.where(within == 0, 0, source[np.maximum(positions, 0)])
+    begin = int(target_starts[0])
+    return first_cells, (source_words, np.repeat(target[begin : begin + len(pair)], sizes))

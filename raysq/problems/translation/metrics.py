@@ -7,14 +7,11 @@ import keras
 import tensorflow as tf
 
 
-def loss_of(words: float) -> Callable[[Any, Any], Any]:
+def word_loss(words: float) -> Callable[[Any, Any], Any]:
     """Return a loss function: the summed cross-entropy of an example's words, divided by `words`.
 
     If `words` is the mean number of words of a training example, the mean loss over examples equals the mean loss over
     words. Every word then has the same weight, whatever the length of its sentence.
-
-    Args:
-        words: divisor of the sum.
     """
 
     def loss(y: Any, prediction: Any) -> Any:
@@ -25,8 +22,8 @@ def loss_of(words: float) -> Callable[[Any, Any], Any]:
             prediction: logits, shape `(batch, words, target_words)`.
         """
         logits = tf.cast(prediction, tf.float32)
-        each = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.cast(y, tf.int32), logits=logits)
-        return tf.reduce_sum(each * tf.cast(y > 0, tf.float32), 1) / words
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.cast(y, tf.int32), logits=logits)
+        return tf.reduce_sum(losses * tf.cast(y > 0, tf.float32), 1) / words
 
     return loss
 
@@ -47,13 +44,13 @@ class WordAccuracy(keras.metrics.Metric):
             y_pred: logits, shape `(batch, words, target_words)`.
             sample_weight: weight of each example, shape `(batch,)`.
         """
-        there = keras.ops.cast(y_true > 0, "float32")
+        weights = keras.ops.cast(y_true > 0, "float32")
         if sample_weight is not None:
-            there = there * keras.ops.cast(sample_weight, "float32")[:, None]
-        found = keras.ops.cast(keras.ops.argmax(y_pred, axis=-1), y_true.dtype)
-        right = keras.ops.cast(keras.ops.equal(found, y_true), "float32")
-        self.right.assign_add(keras.ops.sum(right * there))
-        self.words.assign_add(keras.ops.sum(there))
+            weights = weights * keras.ops.cast(sample_weight, "float32")[:, None]
+        predicted = keras.ops.cast(keras.ops.argmax(y_pred, axis=-1), y_true.dtype)
+        right = keras.ops.cast(keras.ops.equal(predicted, y_true), "float32")
+        self.right.assign_add(keras.ops.sum(right * weights))
+        self.words.assign_add(keras.ops.sum(weights))
 
     def result(self) -> Any:
         """Return the accuracy, from 0 to 1."""

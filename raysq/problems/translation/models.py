@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import keras
 
-from raysq import layers as quick
+from raysq import layers
 from raysq.errors import UsageError
 from raysq.problems.base import InputSpec
+from raysq.problems.setting_ranges import check_at_least, check_rates
 
 ops = keras.ops
 
@@ -25,13 +26,13 @@ def baseline(inputs: InputSpec) -> keras.Model:
 
     The model has no weights to train.
     """
-    _form(inputs, "all")
+    _require_examples(inputs, "pairs")
     extra = inputs.extra
     dictionary = extra["dictionary"]()
     source, _ = _halves(pair := _input(inputs), inputs)
     if extra["reversed"]:
         source = ops.flip(source, 1)
-    layer = quick.WordByWord(
+    layer = layers.WordByWord(
         extra["source_words"], extra["target_words"], inputs.outputs, dictionary.ending, name="dictionary"
     )
     model = keras.Model(pair, layer(source), name="word_by_word")
@@ -62,22 +63,23 @@ def encoder_decoder(
         dropout: dropout rate of the embeddings and of the output, from 0 to below 1.
 
     Raises:
-        UsageError: if a setting is out of range, or the setting form is not "all".
+        UsageError: if a setting is out of range, or the setting examples is not "pairs".
     """
-    _form(inputs, "all")
-    _check(dropout, embedding=embedding, units=units)
+    _require_examples(inputs, "pairs")
+    check_at_least(1, embedding=embedding, units=units)
+    check_rates(dropout=dropout)
     source, target = _halves(pair := _input(inputs), inputs)
     encoded = _encoder(inputs, source, embedding, units, dropout)
-    written = _embedding(inputs, "target", embedding, dropout)(target)
-    made = _gru(units, "decoder")(written, initial_state=encoded[:, -1])
+    target_embeddings = _embedding(inputs, "target", embedding, dropout)(target)
+    outputs = _gru(units, "decoder")(target_embeddings, initial_state=encoded[:, -1])
     if attention == "dot":
-        seen = ops.expand_dims(ops.not_equal(source, 0), 1)
-        context = quick.DotAttention(name="attention")(made, encoded, seen)
-        made = keras.layers.Concatenate(name="both")([made, context])
-        made = keras.layers.Dense(units, activation="tanh", use_bias=False, name="combine")(made)
+        mask = ops.expand_dims(ops.not_equal(source, 0), 1)
+        context = layers.DotAttention(name="attention")(outputs, encoded, mask)
+        outputs = keras.layers.Concatenate(name="both")([outputs, context])
+        outputs = keras.layers.Dense(units, activation="tanh", use_bias=False, name="combine")(outputs)
     if dropout:
-        made = keras.layers.Dropout(dropout, name="output_dropout")(made)
-    return keras.Model(pair, _output(inputs)(made), name="attention" if attention == "dot" else "encoder_decoder")
+        outputs = keras.layers.Dropout(dropout, name="output_dropout")(outputs)
+    return keras.Model(pair, _output(inputs)(outputs), name="attention" if attention == "dot" else "encoder_decoder")
 
 
 def repeat(inputs: InputSpec, *, embedding: int = 128, units: int = 128, dropout: float = 0.0) -> keras.Model:
@@ -93,22 +95,23 @@ def repeat(inputs: InputSpec, *, embedding: int = 128, units: int = 128, dropout
         dropout: dropout rate of the embeddings and of the output, from 0 to below 1.
 
     Raises:
-        UsageError: if a setting is out of range, or the setting form is not "next".
+        UsageError: if a setting is out of range, or the setting examples is not "words".
     """
-    _form(inputs, "next")
-    _check(dropout, embedding=embedding, units=units)
+    _require_examples(inputs, "words")
+    check_at_least(1, embedding=embedding, units=units)
+    check_rates(dropout=dropout)
     source, target = _halves(pair := _input(inputs), inputs)
     encoded = _encoder(inputs, source, embedding, units, dropout)[:, -1]
-    written = _embedding(inputs, "target", embedding, dropout)(target)
+    target_embeddings = _embedding(inputs, "target", embedding, dropout)(target)
     repeated = keras.layers.RepeatVector(inputs.extra["positions"], name="repeat")(encoded)
-    both = keras.layers.Concatenate(name="both")([written, repeated])
-    made = _gru(units, "decoder")(both)
+    both = keras.layers.Concatenate(name="both")([target_embeddings, repeated])
+    outputs = _gru(units, "decoder")(both)
     # Output at the last known word.
     last = ops.sum(ops.cast(ops.not_equal(target, 0), "int32"), 1, keepdims=True) - 1
-    made = ops.take_along_axis(made, ops.expand_dims(last, -1), 1)
+    outputs = ops.take_along_axis(outputs, ops.expand_dims(last, -1), 1)
     if dropout:
-        made = keras.layers.Dropout(dropout, name="output_dropout")(made)
-    return keras.Model(pair, _output(inputs)(made), name="repeat")
+        outputs = keras.layers.Dropout(dropout, name="output_dropout")(outputs)
+    return keras.Model(pair, _output(inputs)(outputs), name="repeat")
 
 
 def _input(inputs: InputSpec) -> Any:
@@ -135,12 +138,12 @@ def _encoder(inputs: InputSpec, source: Any, embedding: int, units: int, dropout
     """Return the encoder's outputs at all source words, in the order of x."""
     words = _embedding(inputs, "source", embedding, dropout)(source)
     # The fast RNN loop treats the leading padding of all rows as equal, which dropout would break.
-    starts = {} if dropout else {"starts": quick.LeadingZeros(name="padding")(source)}
+    starts = {} if dropout else {"starts": layers.LeadingZeros(name="padding")(source)}
     return _gru(units, "encoder")(words, **starts)
 
 
 def _gru(units: int, name: str) -> Any:
-    return quick.GRU(units, return_sequences=True, name=name)
+    return layers.GRU(units, return_sequences=True, name=name)
 
 
 def _output(inputs: InputSpec) -> keras.layers.Layer:
@@ -148,15 +151,9 @@ def _output(inputs: InputSpec) -> keras.layers.Layer:
     return keras.layers.Dense(inputs.extra["target_words"], dtype="float32", name="output")
 
 
-def _form(inputs: InputSpec, form: str) -> None:
-    if inputs.extra["form"] != form:
-        what = {"all": "a pair, with the next word at every position", "next": "one next word"}[form]
-        raise UsageError(f"an example of this model is {what}: set form={form}, received {inputs.extra['form']}")
-
-
-def _check(dropout: float, **sizes: int) -> None:
-    for name, value in sizes.items():
-        if value < 1:
-            raise UsageError(f"setting {name} must be at least 1, received {value}")
-    if not 0 <= dropout < 1:
-        raise UsageError(f"setting dropout must be at least 0 and below 1, received {dropout}")
+def _require_examples(inputs: InputSpec, examples: str) -> None:
+    if inputs.extra["examples"] != examples:
+        noun = {"pairs": "a pair, with the next word at every position", "words": "one next word"}[examples]
+        raise UsageError(
+            f"an example of this model is {noun}: set examples={examples}, received {inputs.extra['examples']}"
+        )

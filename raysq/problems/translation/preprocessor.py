@@ -81,8 +81,11 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
     @property
     def languages(self) -> tuple[Language, Language]:
         """Tokenizers of the source and the target sentences."""
-        settings = dataclasses.asdict(self)
-        return Language.of(settings, "source"), Language.of(settings, "target")
+        apart = self.punctuation == "apart"
+        return (
+            Language(self.source_level, self.lower, apart, self.normalize),
+            Language(self.target_level, self.lower, apart, self.normalize),
+        )
 
     def infer(self, files: list[Path]) -> "tuple[TranslationPreprocessor, list[str]]":
         """Infer settings the user left out from the files.
@@ -230,15 +233,18 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
     suffixes: ClassVar[tuple[str, ...]] = (*TABLES, ".txt", *(f".{language}" for language in LANGUAGES))
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> "TranslationPredictionPreprocessor":
-        """Return the preprocessor for predictions that matches the settings of a `TranslationPreprocessor`."""
-        named = settings["source"] if settings["layout"] == "table" else None
-        tabs = settings["layout"] in ("tabbed", "named")
+    def of(cls, preprocessor: TranslationPreprocessor) -> "TranslationPredictionPreprocessor":
+        """Return the preprocessor for predictions that matches the one of the run's pairs."""
+        in_tables = preprocessor.layout == "table"
         # The delimiter is inferred for each file. So is the header, unless the pairs came from a table.
         limits = [field.name for field in dataclasses.fields(Limits)]
-        names = ("encoding", "quoting", "escape", *limits, *(("header", "skip") if named is not None else ()))
-        csv = {name: settings[name] for name in names if name in settings}
-        return cls(named, tabs=tabs, language=settings["source"], **csv)
+        names = ("encoding", "quoting", "escape", *limits, *(("header", "skip") if in_tables else ()))
+        return cls(
+            preprocessor.source if in_tables else None,
+            tabs=preprocessor.layout in ("tabbed", "named"),
+            language=preprocessor.source,
+            **{name: getattr(preprocessor, name) for name in names},
+        )
 
     @property
     def form(self) -> DocumentFormat:

@@ -4,172 +4,197 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset
 from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
-from raysq.problems.splits import has_own_validation, validation_messages
-from raysq.problems.translation import options, vocabulary
-from raysq.problems.translation.batches import corpus
-from raysq.problems.translation.generation_metrics import bleu_of, scores
+from raysq.problems.splits import SPLITS, has_own_validation, validation_messages, with_val_text
+from raysq.problems.translation import options
+from raysq.problems.translation.analysis import SAMPLED, analyze
+from raysq.problems.translation.batches import Pairs
+from raysq.problems.translation.bleu import bleu
+from raysq.problems.translation.corpus import Corpus, evenly_spaced
+from raysq.problems.translation.metadata import TranslationMetadata
 from raysq.problems.translation.predict import predict
 from raysq.problems.translation.preprocessor import TranslationPredictionPreprocessor, TranslationPreprocessor
-from raysq.problems.translation.report import report, study
+from raysq.problems.translation.report import report
 from raysq.problems.translation.sample import sample
 from raysq.problems.translation.settings import TranslationSettings
-from raysq.problems.translation.translate import translator
+from raysq.problems.translation.translate import SentenceTranslator, TranslatedSentence
+from raysq.problems.translation.vocabulary import FIRST, read_vocabularies, vocabulary_files
 
 _BUILDERS = "raysq.problems.translation.models:"
+_MAX_LENGTHS = {"word": 40, "char": 120}  # upper limits of the default sentence lengths
 
 
-def facts(dataset: Dataset, settings: TranslationSettings) -> dict[str, Any]:
-    """Return the metadata of a run: vocabulary sizes, share of unknown words and of truncated sentences.
-
-    Args:
-        dataset: prepared sentence pairs.
-        settings: the run's settings.
-
-    Returns:
-        `preprocessor` (its settings), `ids`, `unknown` and `longer` (number of ids, share of unknown words and
-        share of truncated training sentences; one value each for source and target), `words` (mean number of target
-        words of a training pair, end token included), `unit` (None) and `own_validation`.
-    """
-    found = corpus(dataset, settings)
-    rows = found.split.train
-    sides = (found.source, found.target)
-    limits = (found.lengths[0], found.lengths[1] - 1)
-    longer = [float((side.tokens.lengths[rows] > most).mean()) for side, most in zip(sides, limits, strict=True)]
-    return {
-        "preprocessor": dataset.manifest.preparation["settings"],
-        "ids": [side.words.count for side in sides],
-        "unknown": [side.unknown for side in sides],
-        "longer": longer,
-        "words": float(found.positions(rows).mean()),
-        "unit": None,
-        "own_validation": has_own_validation(dataset),
-    }
-
-
-def objective(facts: Mapping[str, Any], settings: TranslationSettings) -> Objective:
-    """Return the cross-entropy and the accuracy of the next word, given the words before it."""
-    from raysq.problems.translation.metrics import WordAccuracy, loss_of
-
-    return Objective(loss_of(facts["words"] if settings.form == "all" else 1.0), {"accuracy": WordAccuracy})
-
-
-def references(facts: Mapping[str, Any], settings: TranslationSettings) -> dict[str, dict[str, Any]]:
-    """Return the baselines: the word-by-word translation."""
-    return {"baseline": {"form": "all"}}
-
-
-def scale(facts: Mapping[str, Any], metrics: Mapping[str, float]) -> dict[str, float]:
-    """Return no denormalized metrics: neither loss nor accuracy has a unit."""
-    return {}
-
-
-def remarks(facts: Mapping[str, Any], settings: TranslationSettings) -> list[str]:
-    """Describe in lines the pairs as the model gets them: sentence lengths, vocabulary sizes and shares of unknown
-    words.
-    """
-    lines = validation_messages(facts["own_validation"], "pair")
-    if settings.form == "next":
-        lines.append("an example is one next word, given the source and the words before it")
-    for side, most in enumerate((settings.max_source, settings.max_target)):
-        name = ("source", "target")[side]
-        unit = "characters" if facts["preprocessor"][f"{name}_level"] == "char" else "words"
-        turned = ", reversed" if settings.reversed and not side else ""
-        cut = f"; {100 * facts['longer'][side]:.1f} % are longer and cut" if facts["longer"][side] else ""
-        lines.append(
-            f"{name}: up to {most} {unit}{turned}{cut}; knows {facts['ids'][side] - vocabulary.FIRST:,} {unit}, "
-            f"{100 * facts['unknown'][side]:.1f} % of those of the training sentences are not among them"
-        )
-    return lines
-
-
-def assets(dataset: Dataset, settings: TranslationSettings) -> dict[str, bytes]:
-    """Return the files of a run's assets: the vocabularies of both languages."""
-    found = corpus(dataset, settings)
-    return vocabulary.write(found.source.words, found.target.words)
-
-
-def raw_reading(facts: Mapping[str, Any]) -> TranslationPredictionPreprocessor:
-    """Return the preprocessor that reads raw source sentences for predictions."""
-    return TranslationPredictionPreprocessor.of(facts["preprocessor"])
-
-
-class Translation(Problem[TranslationSettings, dict[str, Any]]):
+class Translation(Problem[TranslationSettings, TranslationMetadata]):
     """Translation of sentence pairs from one language to another."""
 
     name = "translation"
     noun = "a translation model"
     Settings = TranslationSettings
-    Metadata = dict
+    Metadata = TranslationMetadata
     Preprocessor = TranslationPreprocessor
     models: ClassVar[Mapping[str, ModelSpec]] = {
         "baseline": ModelSpec(_BUILDERS + "baseline", xla=False),
         "encoder_decoder": ModelSpec(_BUILDERS + "encoder_decoder"),
         "attention": ModelSpec(_BUILDERS + "encoder_decoder", {"attention": "dot"}),
-        "repeat": ModelSpec(_BUILDERS + "repeat", {"form": "next", "epochs": 8, "batch_size": 128}),
+        "repeat": ModelSpec(_BUILDERS + "repeat", {"examples": "words", "epochs": 8, "batch_size": 128}),
     }
     default_model = "attention"
     prepare_options = options.PREPARE
+    _translator: tuple[Any, SentenceTranslator] | None = None  # for the last model, because it holds compiled functions
 
     @classmethod
     def resolve_settings(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        return TranslationSettings.resolve(values, dataset)
+        """Return the settings with missing lengths taken from the data set, and with `val` as text."""
+        resolved = with_val_text(values)
+        report = dataset.manifest.report
+        for side, name in enumerate(("max_source", "max_target")):
+            if resolved.get(name) in (None, "none", "None", ""):
+                resolved[name] = max(1, min(report["longest"][side], _MAX_LENGTHS[report["levels"][side]]))
+        return resolved
 
     @classmethod
-    def make_metadata(cls, dataset: Dataset, settings: TranslationSettings) -> dict[str, Any]:
-        return facts(dataset, settings)
+    def make_metadata(cls, dataset: Dataset, settings: TranslationSettings) -> TranslationMetadata:
+        corpus = dataset.derived(Corpus, settings)
+        source, target, rows = corpus.source, corpus.target, corpus.split.train
+        width, positions = settings.lengths
+        return TranslationMetadata(
+            preprocessor=dataset.manifest.preparation["settings"],
+            vocabulary_sizes=(source.vocabulary.size, target.vocabulary.size),
+            unknown=(source.unknown, target.unknown),
+            truncated=(
+                float((source.tokens.lengths[rows] > width).mean()),
+                float((target.tokens.lengths[rows] > positions - 1).mean()),
+            ),
+            target_words=float(corpus.target_lengths(rows).mean()),
+            own_validation=has_own_validation(dataset),
+        )
 
     @classmethod
     def write_sample(cls, directory: Path, spec: str) -> Path:
         return sample(directory, spec)
 
+    def corpus(self, dataset: Dataset) -> Corpus:
+        """Return the pairs of a data set, encoded once for the same settings."""
+        return dataset.derived(Corpus, self.settings)
+
     def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
-        return self.settings.open(dataset)
+        return {name: Pairs(self.corpus(dataset), name) for name in SPLITS}
 
     def input_spec(self, dataset: Dataset) -> InputSpec:
-        return self.settings.inputs(dataset)
+        """Return the input spec for model builders.
 
-    def objective(self) -> Objective:
-        return objective(self.metadata, self.settings)
-
-    def baselines(self) -> dict[str, Mapping[str, Any]]:
-        return {**references(self.metadata, self.settings)}
-
-    def denormalize_metrics(self, metrics: Mapping[str, float]) -> dict[str, float]:
-        return scale(self.metadata, metrics)
-
-    def describe(self) -> list[str]:
-        return remarks(self.metadata, self.settings)
-
-    def prediction_preprocessor(self) -> Any:
-        return raw_reading(self.metadata)
-
-    def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
-        return predict(self.metadata, self.settings, model, rows, assets=self.assets)
-
-    def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
-        return report(
-            dataset, self.metadata, self.settings, model.predict, embedding=model.embedding, studied=model.analysis()
+        x has the shape `(max_source + positions,)`: ids of the source, then of the target so far. Predictions must be
+        logits of shape `(batch, outputs, target_words)`. `extra` holds "source_words" and "target_words" (numbers of
+        ids), "max_source", "positions", "examples", "reversed", and "dictionary", a function that returns the
+        `raysq.problems.translation.dictionary.Dictionary` of the training pairs.
+        """
+        corpus = self.corpus(dataset)
+        width, positions = self.settings.lengths
+        outputs = positions if self.settings.examples == "pairs" else 1
+        return InputSpec(
+            shape=(width + positions,),
+            outputs=outputs,
+            output_shape=(outputs, corpus.target.vocabulary.size),
+            extra={
+                "source_words": corpus.source.vocabulary.size,
+                "target_words": corpus.target.vocabulary.size,
+                "max_source": width,
+                "positions": positions,
+                "examples": self.settings.examples,
+                "reversed": self.settings.reversed,
+                "dictionary": lambda: corpus.dictionary,
+            },
         )
 
+    def objective(self) -> Objective:
+        """Return the cross-entropy and the accuracy of the next word, given the words before it."""
+        from raysq.problems.translation.metrics import WordAccuracy, word_loss
+
+        words = self.metadata.target_words if self.settings.examples == "pairs" else 1.0
+        return Objective(word_loss(words), {"accuracy": WordAccuracy})
+
+    def baselines(self) -> dict[str, Mapping[str, Any]]:
+        return {"baseline": {"examples": "pairs"}}
+
+    def describe(self) -> list[str]:
+        """Return messages about sentence lengths, vocabulary sizes and shares of unknown words."""
+        settings, metadata = self.settings, self.metadata
+        messages = validation_messages(metadata.own_validation, "pair")
+        if settings.examples == "words":
+            messages.append("an example is one next word, given the source and the words before it")
+        for side, language in enumerate(self.preprocessor.languages):
+            name, length = (("source", settings.max_source), ("target", settings.max_target))[side]
+            unit = "characters" if language.level == "char" else "words"
+            order = ", reversed" if settings.reversed and name == "source" else ""
+            share = metadata.truncated[side]
+            cut = f"; {100 * share:.1f} % are longer and cut" if share else ""
+            messages.append(
+                f"{name}: up to {length} {unit}{order}{cut}; knows {metadata.vocabulary_sizes[side] - FIRST:,} {unit}, "
+                f"{100 * metadata.unknown[side]:.1f} % of those of the training sentences are not among them"
+            )
+        return messages
+
     def asset_files(self, dataset: Dataset) -> dict[str, bytes]:
-        return assets(dataset, self.settings)
+        """Return the vocabularies of both languages."""
+        corpus = self.corpus(dataset)
+        return vocabulary_files(corpus.source.vocabulary, corpus.target.vocabulary)
+
+    def prediction_preprocessor(self) -> TranslationPredictionPreprocessor:
+        return TranslationPredictionPreprocessor.of(self.preprocessor)
 
     def text_column(self) -> str:
         return "source"
 
-    def generation_metrics(self, dataset: Dataset, split: str, model: Any) -> dict[str, float]:
-        return scores(dataset, self.metadata, self.settings, split, model)
+    def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
+        return predict(self.translator(model), rows, self.preprocessor.source)
 
-    def analysis(self, dataset: Dataset, model: Any) -> dict[str, Any]:
-        return study(dataset, self.metadata, self.settings, model)
+    def translator(self, model: Any) -> SentenceTranslator:
+        """Return the translator of the run's model.
 
-    def translator(self, model: Any) -> Any:
-        return translator(self.metadata, self.settings, model, self.assets)
+        Raises:
+            DataError: the run's vocabularies are missing.
+        """
+        if self._translator is None or self._translator[0] is not model:
+            vocabularies = read_vocabularies(self.assets, self.metadata.vocabulary_sizes)
+            translator = SentenceTranslator(model, self.settings, self.preprocessor.languages, vocabularies)
+            self._translator = (model, translator)
+        return self._translator[1]
 
     def bleu(self, translations: list[str], references: list[str]) -> float:
-        return bleu_of(self.metadata, translations, references)
+        target = self.preprocessor.languages[1]
+        return bleu(translations, references, level=target.level, lower=target.lower)
+
+    def generation_metrics(self, dataset: Dataset, split: str, model: Any) -> dict[str, float]:
+        """Return the BLEU of at most 1,000 evenly spaced pairs of a split; nothing for a split without pairs.
+
+        A model's other metrics are computed given the correct previous words; BLEU scores whole translations.
+        """
+        rows = evenly_spaced(getattr(self.corpus(dataset).split, split), SAMPLED)
+        if not len(rows):
+            return {}
+        texts = [translation.text for translation in self._translate_rows(dataset, model, rows)]
+        return {"bleu": self.bleu(texts, dataset.texts("target", rows))}
+
+    def analysis(self, dataset: Dataset, model: Any) -> dict[str, Any]:
+        return analyze(
+            dataset,
+            self.corpus(dataset),
+            lambda rows: self._translate_rows(dataset, model, rows),
+            self.preprocessor.languages[1],
+            self.bleu,
+        )
+
+    def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
+        return report(model.analysis())
+
+    def _translate_rows(self, dataset: Dataset, model: Any, rows: np.ndarray) -> list[TranslatedSentence]:
+        """Translate the source sentences of rows of a data set, with a beam of 1."""
+        corpus = self.corpus(dataset)
+        vocabularies = (corpus.source.vocabulary, corpus.target.vocabulary)
+        translator = SentenceTranslator(model, self.settings, self.preprocessor.languages, vocabularies)
+        return translator.translate(dataset.texts("source", rows), beam=1)

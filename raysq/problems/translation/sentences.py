@@ -1,7 +1,7 @@
 """Tokenize and detokenize the sentences of one language."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -50,13 +50,6 @@ class Language:
     lower: bool = True
     apart: bool = True
     normalize: Literal["NFC", "none"] = "NFC"
-
-    @classmethod
-    def of(cls, settings: Mapping[str, Any], side: str) -> "Language":
-        """Return the language of a side ("source" or "target") by the settings of a `TranslationPreprocessor`."""
-        return cls(
-            settings[f"{side}_level"], settings["lower"], settings["punctuation"] == "apart", settings["normalize"]
-        )
 
     def words(self, texts: Any) -> tuple[np.ndarray, np.ndarray, pa.Array]:
         """Split sentences into words.

@@ -1,19 +1,12 @@
 """Batch-time settings of translation."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
-from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
-from raysq.problems import splits
-from raysq.problems.base import InputSpec
+from raysq.problems.setting_ranges import check_at_least
+from raysq.problems.splits import split_amount
 from raysq.problems.translation.vocabulary import FIRST
-
-if TYPE_CHECKING:
-    from raysq.problems.translation.batches import Pairs
-
-_LONGEST = {"word": 40, "char": 120}  # upper limits of the default sentence lengths
 
 
 @dataclass(frozen=True)
@@ -27,8 +20,8 @@ class TranslationSettings:
     words that follow (the target's words and 3, "eos"), or only the next word.
 
     Attributes:
-        form: "all" makes an example of each pair, with the next word at every position as y. "next" makes an example of
-            each target word (the tutorial's form), with that word as y.
+        examples: "pairs" makes an example of each pair, with the next word at every position as y. "words" makes an
+            example of each target word (the tutorial's form), with that word as y.
         max_source: maximum length of a source sentence; longer ones are truncated at the end. None takes the length of
             the longest sentence of the train part, at most 40 words or 120 characters.
         max_target: the same for target sentences. A truncated sentence has no 3 ("eos") at its end.
@@ -40,7 +33,7 @@ class TranslationSettings:
         train_pairs: number of pairs to train on; None for all.
     """
 
-    form: Literal["all", "next"] = "all"
+    examples: Literal["pairs", "words"] = "pairs"
     max_source: int | None = None
     max_target: int | None = None
     source_words: int = 10_000
@@ -50,74 +43,17 @@ class TranslationSettings:
     train_pairs: int | None = None
 
     def __post_init__(self) -> None:
-        least = {
-            "max_source": 1,
-            "max_target": 1,
-            "source_words": FIRST + 1,
-            "target_words": FIRST + 1,
-            "train_pairs": 1,
-        }
-        for name, smallest in least.items():
-            value = getattr(self, name)
-            if value is not None and value < smallest:
-                raise UsageError(f"setting {name} must be at least {smallest}, received {value}")
-        splits.split_amount(self.val, "pair")
+        check_at_least(1, max_source=self.max_source, max_target=self.max_target, train_pairs=self.train_pairs)
+        check_at_least(FIRST + 1, source_words=self.source_words, target_words=self.target_words)
+        split_amount(self.val, "pair")
 
-    @classmethod
-    def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """Return the settings with missing lengths taken from the data set, and with `val` as text.
-
-        Args:
-            values: settings as the user gives them.
-            dataset: prepared sentence pairs.
-        """
-        resolved = splits.with_val_text(values)
-        report = dataset.manifest.report
-        for side, name in enumerate(("max_source", "max_target")):
-            if resolved.get(name) in (None, "none", "None", ""):
-                resolved[name] = max(1, min(report["longest"][side], _LONGEST[report["levels"][side]]))
-        return resolved
-
-    def lengths(self, dataset: Dataset) -> tuple[int, int]:
-        """Return the number of ids of a source sentence, and of positions of a target sentence with its end token."""
-        resolved = self.resolve({"max_source": self.max_source, "max_target": self.max_target}, dataset)
-        return resolved["max_source"], resolved["max_target"] + 1
-
-    def open(self, dataset: Dataset) -> "dict[str, Pairs]":
-        """Return the batch source of each split.
+    @property
+    def lengths(self) -> tuple[int, int]:
+        """Number of ids of a source sentence, and of positions of a target sentence with its end token.
 
         Raises:
-            DataError: if a split cannot be formed.
+            UsageError: the settings are not resolved.
         """
-        from raysq.problems.translation.batches import Pairs, corpus
-
-        found = corpus(dataset, self)
-        return {name: Pairs(found, name) for name in splits.SPLITS}
-
-    def inputs(self, dataset: Dataset) -> InputSpec:
-        """Return the input spec for model builders.
-
-        x has the shape `(max_source + positions,)`: ids of the source, then of the target so far. Predictions must be
-        logits of shape `(batch, outputs, target_words)`. `extra` holds "source_words" and "target_words" (numbers of
-        ids), "max_source", "positions", "form", "reversed", and "dictionary", a function that returns the
-        `raysq.problems.translation.dictionary.Dictionary` of the training pairs.
-        """
-        from raysq.problems.translation.batches import corpus
-
-        found = corpus(dataset, self)
-        source, positions = found.lengths
-        outputs = positions if self.form == "all" else 1
-        return InputSpec(
-            shape=(source + positions,),
-            outputs=outputs,
-            output_shape=(outputs, found.target.words.count),
-            extra={
-                "source_words": found.source.words.count,
-                "target_words": found.target.words.count,
-                "max_source": source,
-                "positions": positions,
-                "form": self.form,
-                "reversed": self.reversed,
-                "dictionary": lambda: found.dictionary,
-            },
-        )
+        if self.max_source is None or self.max_target is None:
+            raise UsageError("settings max_source and max_target must be whole numbers in a run, received none")
+        return self.max_source, self.max_target + 1

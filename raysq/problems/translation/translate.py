@@ -1,10 +1,9 @@
 """Translate sentences with a trained model."""
 
+import dataclasses
 import itertools
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +13,7 @@ from raysq.errors import UsageError
 from raysq.problems.translation.dictionary import Dictionary
 from raysq.problems.translation.sentences import Language
 from raysq.problems.translation.settings import TranslationSettings
-from raysq.problems.translation.vocabulary import FIRST, UNKNOWN, Words, read
+from raysq.problems.translation.vocabulary import FIRST, UNKNOWN, Vocabulary
 
 BEAM = 4
 _CHUNK = 4096  # number of sentences tokenized at a time
@@ -23,7 +22,7 @@ Unknown = Literal["never", "copy"]
 
 
 @dataclass(frozen=True)
-class Translation:
+class TranslatedSentence:
     """A sentence and its translation.
 
     Attributes:
@@ -32,7 +31,7 @@ class Translation:
         text: the translation.
         score: mean log probability of a word, at most 0; NaN for a sentence without words.
         remark: a reason why the translation is unreliable, or None.
-        looked: attention weights, float32 of shape `(words, source)`; None for models without attention.
+        attention_weights: float32 of shape `(words, source)`; None for models without attention.
     """
 
     source: list[str]
@@ -40,30 +39,32 @@ class Translation:
     text: str
     score: float
     remark: str | None = None
-    looked: np.ndarray | None = None
+    attention_weights: np.ndarray | None = None
 
 
-class Translator:
+class SentenceTranslator:
     """A model with everything it needs to translate.
 
     Args:
-        facts: the run's metadata.
-        settings: the run's settings.
         model: the Keras model.
-        words: the vocabularies of source and target.
+        settings: resolved settings.
+        languages: tokenizers of source and target.
+        vocabularies: the vocabularies of source and target.
     """
 
     def __init__(
-        self, facts: Mapping[str, Any], settings: TranslationSettings, model: Any, words: tuple[Words, Words]
+        self,
+        model: Any,
+        settings: TranslationSettings,
+        languages: tuple[Language, Language],
+        vocabularies: tuple[Vocabulary, Vocabulary],
     ) -> None:
         from raysq.problems.translation.decoder import Decoder
 
-        self._source, self._target = words
-        self._languages = [Language.of(facts["preprocessor"], side) for side in ("source", "target")]
+        self._source_language, self._target_language = languages
+        self._source, self._target = vocabularies
         self._reversed = settings.reversed
-        assert settings.max_source is not None
-        assert settings.max_target is not None
-        self._width, self._positions = settings.max_source, settings.max_target + 1
+        self._width, self._positions = settings.lengths
         self._dictionary = dictionary_of(model)
         self._decoder = Decoder(model, self._width, self._positions) if self._dictionary is None else None
 
@@ -75,7 +76,7 @@ class Translator:
         penalty: float = 1.0,
         unknown: Unknown = "never",
         progress: Callable[[int], None] | None = None,
-    ) -> list[Translation]:
+    ) -> list[TranslatedSentence]:
         """Translate sentences. A translation does not depend on the other sentences of the call.
 
         Args:
@@ -87,109 +88,101 @@ class Translator:
             progress: called with the number of sentences translated since the last call.
 
         Raises:
-            UsageError: if `beam` is out of range, or `unknown` is "copy" and the model has no attention.
+            UsageError: `beam` is out of range, or `unknown` is "copy" and the model has no attention.
         """
-        if not 1 <= beam <= self._target.count // 2:
+        if not 1 <= beam <= self._target.size // 2:
             raise UsageError(
-                f"beam must be from 1 to {self._target.count // 2}, half the target's words; received {beam}"
+                f"beam must be from 1 to {self._target.size // 2}, half the target's words; received {beam}"
             )
         if unknown == "copy" and self._decoder is not None and not self._decoder.attends:
             raise UsageError("unknown words are copied from where a model with attention looks; this one has none")
-        found: list[Translation] = []
-        for low in range(0, len(texts), _CHUNK):
-            found += self._chunk(
-                texts[low : low + _CHUNK], beam, penalty, unknown == "copy", progress or (lambda _: None)
-            )
-        return found
+        translations: list[TranslatedSentence] = []
+        for begin in range(0, len(texts), _CHUNK):
+            chunk = texts[begin : begin + _CHUNK]
+            translations += self._translate_chunk(chunk, beam, penalty, unknown == "copy", progress or (lambda _: None))
+        return translations
 
-    def _chunk(
+    def _translate_chunk(
         self, texts: Sequence[str], beam: int, penalty: float, copy: bool, progress: Callable[[int], None]
-    ) -> list[Translation]:
-        codes, offsets, distinct = self._languages[0].words(pa.array(texts, pa.large_string()))
-        known = self._source.ids(distinct)
-        spelled = distinct.to_pylist()
-        sentences = [codes[a:b].tolist() for a, b in itertools.pairwise(offsets.tolist())]
-        cut = [sentence[: self._width] for sentence in sentences]
-        found: list[Translation | None] = [None] * len(texts)
-        # Batches of similar lengths: a batch takes as many steps as its longest translation.
-        order = sorted((row for row, words in enumerate(cut) if words), key=lambda row: len(cut[row]))
-        progress(len(texts) - len(order))
-        for row, words in enumerate(cut):
-            if not words:
-                found[row] = Translation([], [], "", float("nan"), "no words")
-        step = self._size
-        for low in range(0, len(order), step):
-            rows = order[low : low + step]
-            ids = [known[cut[row]].tolist() for row in rows]
-            words = [[spelled[code] for code in cut[row]] for row in rows]
-            results = (
-                self._by_words(ids, words, copy) if self._dictionary else self._search(ids, words, beam, penalty, copy)
-            )
-            for row, own, one in zip(rows, ids, results, strict=True):
-                remarks = []
-                if len(sentences[row]) > self._width:
-                    remarks.append(f"cut to its first {self._width} of {len(sentences[row]):,} words")
-                if not any(word >= FIRST for word in own):
-                    remarks.append("no known words")
-                elif UNKNOWN in own:
-                    remarks.append("unknown words")
-                if one.remark:
-                    remarks.append(one.remark)
-                found[row] = Translation(
-                    one.source, one.words, one.text, one.score, "; ".join(remarks) or None, one.looked
-                )
-            progress(len(rows))
-        return [one for one in found if one is not None]
-
-    @property
-    def _size(self) -> int:
+    ) -> list[TranslatedSentence]:
         from raysq.problems.translation.beam import SENTENCES
 
-        return SENTENCES
+        codes, offsets, distinct = self._source_language.words(pa.array(texts, pa.large_string()))
+        ids_by_code, word_by_code = self._source.ids(distinct), distinct.to_pylist()
+        bounds = list(itertools.pairwise(offsets.tolist()))
+        sentences = [codes[begin:end][: self._width].tolist() for begin, end in bounds]
+        results = [TranslatedSentence([], [], "", float("nan"), "no words")] * len(texts)
+        # Batches of similar lengths: a batch takes as many steps as its longest translation.
+        order = sorted((row for row, sentence in enumerate(sentences) if sentence), key=lambda row: len(sentences[row]))
+        progress(len(texts) - len(order))
+        for first in range(0, len(order), SENTENCES):
+            rows = order[first : first + SENTENCES]
+            ids = [ids_by_code[sentences[row]].tolist() for row in rows]
+            words = [[word_by_code[code] for code in sentences[row]] for row in rows]
+            if self._dictionary is not None:
+                batch = self._by_words(ids, words, copy)
+            else:
+                batch = self._search(ids, words, beam, penalty, copy)
+            for row, sentence_ids, translation in zip(rows, ids, batch, strict=True):
+                begin, end = bounds[row]
+                remarks = [*self._source_remarks(sentence_ids, end - begin), translation.remark]
+                text = "; ".join(remark for remark in remarks if remark)
+                results[row] = dataclasses.replace(translation, remark=text or None)
+            progress(len(rows))
+        return results
+
+    def _source_remarks(self, ids: list[int], length: int) -> list[str]:
+        remarks = []
+        if length > self._width:
+            remarks.append(f"cut to its first {self._width} of {length:,} words")
+        if not any(word >= FIRST for word in ids):
+            remarks.append("no known words")
+        elif UNKNOWN in ids:
+            remarks.append("unknown words")
+        return remarks
 
     def _search(
         self, ids: list[list[int]], words: list[list[str]], beam: int, penalty: float, copy: bool
-    ) -> list[Translation]:
+    ) -> list[TranslatedSentence]:
         from raysq.problems.translation.beam import search
 
         assert self._decoder is not None
         source = np.zeros((len(ids), self._width), np.int32)
-        for row, own in enumerate(ids):
-            source[row, self._width - len(own) :] = own[::-1] if self._reversed else own
+        for row, sentence in enumerate(ids):
+            source[row, self._width - len(sentence) :] = sentence[::-1] if self._reversed else sentence
         results = []
-        for one, spelled in zip(
-            search(self._decoder, source, self._positions, beam, penalty, copy), words, strict=True
-        ):
-            looked = one.looked
-            if looked is not None:
-                looked = looked[:, self._width - len(spelled) :]
-                looked = looked[:, ::-1] if self._reversed else looked
-            written = [self._target.word(word) for word in one.words]
-            if copy and looked is not None:
-                for place, word in enumerate(one.words):
+        hypotheses = search(self._decoder, source, self._positions, beam, penalty, copy)
+        for hypothesis, source_words in zip(hypotheses, words, strict=True):
+            weights = hypothesis.attention_weights
+            if weights is not None:
+                weights = weights[:, self._width - len(source_words) :]
+                weights = weights[:, ::-1] if self._reversed else weights
+            target_words = [self._target.word(word) for word in hypothesis.words]
+            if copy and weights is not None:
+                for position, word in enumerate(hypothesis.words):
                     if word == UNKNOWN:
-                        written[place] = spelled[int(looked[place].argmax())]
-            remark = None if one.ended else f"not ended after {self._positions} words"
-            if not one.words:
+                        target_words[position] = source_words[int(weights[position].argmax())]
+            remark = None if hypothesis.ended else f"not ended after {self._positions} words"
+            if not hypothesis.words:
                 remark = "the model has nothing to say"
-            results.append(
-                Translation(spelled, written, self._languages[1].sentence(written), one.score, remark, looked)
-            )
+            text = self._target_language.sentence(target_words)
+            results.append(TranslatedSentence(source_words, target_words, text, hypothesis.score, remark, weights))
         return results
 
-    def _by_words(self, ids: list[list[int]], words: list[list[str]], copy: bool) -> list[Translation]:
+    def _by_words(self, ids: list[list[int]], words: list[list[str]], copy: bool) -> list[TranslatedSentence]:
         assert self._dictionary is not None
         results = []
-        for own, spelled in zip(ids, words, strict=True):
-            shares, written = [], []
-            for word, source in zip(own, spelled, strict=True):
+        for sentence, source_words in zip(ids, words, strict=True):
+            log_shares, target_words = [], []
+            for word, source_word in zip(sentence, source_words, strict=True):
                 if word == UNKNOWN and copy:
-                    written.append(source)
+                    target_words.append(source_word)
                 elif self._dictionary.best[word]:
-                    written.append(self._target.word(int(self._dictionary.best[word])))
-                    shares.append(np.log(self._dictionary.share[word]))
-            score = float(np.mean(shares)) if shares else float("nan")
-            results.append(Translation(spelled, written, self._languages[1].sentence(written), score))
+                    target_words.append(self._target.word(int(self._dictionary.best[word])))
+                    log_shares.append(np.log(self._dictionary.share[word]))
+            score = float(np.mean(log_shares)) if log_shares else float("nan")
+            text = self._target_language.sentence(target_words)
+            results.append(TranslatedSentence(source_words, target_words, text, score))
         return results
 
 
@@ -197,31 +190,10 @@ def dictionary_of(model: Any) -> Dictionary | None:
     """Return the dictionary of the word-by-word baseline; None for any other model."""
     if model.name != "word_by_word":
         return None
-    if any(layer.name == "dictionary" for layer in model.layers):  # during training, and in older exports
+    if any(layer.name == "dictionary" for layer in model.layers):  # during training
         layer = model.get_layer("dictionary")
         best, share, unigrams = (getattr(layer, name).numpy() for name in ("best", "share", "unigrams"))
         return Dictionary(best, share, unigrams, layer.ending)
     tables = (model.get_layer(f"dictionary_{name}") for name in ("best", "share", "unigrams", "ending"))
     best, share, unigrams, ending = (table.embeddings.numpy().ravel() for table in tables)
     return Dictionary(best.astype(np.int32), share, unigrams, float(ending[0]))
-
-
-# Cached per model, because a translator holds functions compiled for it.
-_made: "weakref.WeakKeyDictionary[Any, Translator]" = weakref.WeakKeyDictionary()
-
-
-def translator(facts: Mapping[str, Any], settings: TranslationSettings, model: Any, assets: Path | None) -> Translator:
-    """Return the translator of a run's model, creating it once per model.
-
-    Args:
-        facts: the run's metadata.
-        settings: the run's settings.
-        model: the Keras model.
-        assets: folder with the vocabularies of both languages.
-
-    Raises:
-        DataError: if the vocabularies are missing.
-    """
-    if model not in _made:
-        _made[model] = Translator(facts, settings, model, read(assets, facts))
-    return _made[model]

@@ -3,7 +3,6 @@
 import pytest
 from problems.translation.pairs_corpus import SMALL, prepared, sentences, write_tabbed
 
-from raysq.problems.translation.problem import assets
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 from raysq.training.worker import Hooks, configure, work
@@ -32,15 +31,15 @@ def pairs_run(pairs_folder, pairs_dataset):
     """`pairs_run(name)`: a run of one of the models above; "attention" is trained, the others are as they are built."""
     from raysq import layers
 
-    made = {}
+    runs = {}
 
     def get(name):
-        if name not in made:
+        if name not in runs:
             model, settings = MODELS[name]
-            known = {**SMALL, **settings}
+            values = {**SMALL, **settings}
             if name in ("baseline", "own"):
-                known = {key: value for key, value in known.items() if key not in ("embedding", "units")}
-            config = resolve_config("pairs", model, pairs_dataset, 0, known)
+                values = {key: value for key, value in values.items() if key not in ("embedding", "units")}
+            config = resolve_config("pairs", model, pairs_dataset, 0, values)
             run = Run.create(config, name=name, folder=pairs_folder / "runs")
             configure(config.train_settings(), 0, gpu=False)
             if name == "attention":
@@ -48,9 +47,9 @@ def pairs_run(pairs_folder, pairs_dataset):
             else:  # as `raysq.training.worker` exports a run
                 layers.to_keras(config.build(pairs_dataset)).save(run.directory / "model.keras")
                 run.assets.mkdir()
-                for file, content in assets(pairs_dataset, config.make_problem().settings).items():
+                for file, content in config.make_problem().asset_files(pairs_dataset).items():
                     (run.assets / file).write_bytes(content)
-            made[name] = run
-        return made[name]
+            runs[name] = run
+        return runs[name]
 
     return get

@@ -5,7 +5,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from raysq.problems.translation.dictionary import learn
+from raysq.problems.translation.dictionary import fit_dictionary
 
 
 def pack(rows):
@@ -37,7 +37,7 @@ def test_dictionary_is_that_of_ibm_model_1():
         target = [word + 1 for word in source for _ in range(1 + (word == 5))]
         random.shuffle(target)
         pairs.append((source, target))
-    found = learn(*pack([s for s, _ in pairs]), *pack([t for _, t in pairs]), 12, 13, iterations=4)
+    found = fit_dictionary(*pack([s for s, _ in pairs]), *pack([t for _, t in pairs]), 12, 13, iterations=4)
     share, totals = plain_model_1(pairs, 4)
     for word in range(4, 12):
         if not found.best[word]:
@@ -46,8 +46,8 @@ def test_dictionary_is_that_of_ibm_model_1():
         best = max(range(4, 13), key=lambda other: share[word, other])
         assert found.best[word] == best and found.share[word] == pytest.approx(share[word, best], rel=1e-5)
     assert found.best[5:].tolist() == list(range(6, 13)), "what the pairs were made by"
-    assert not learn(*pack([[4, 5], [4, 6], [4, 7]] * 9), *pack([[6], [7], [8]] * 9), 12, 13).best[4]
-    assert found.translate([5, 7]) == ([6, 8], [0, 1])
+    assert not fit_dictionary(*pack([[4, 5], [4, 6], [4, 7]] * 9), *pack([[6], [7], [8]] * 9), 12, 13).best[4]
+    assert found.translate([5, 7]) == [6, 8]
     counts = np.bincount([word for _, target in pairs for word in target], minlength=13)
     counts[3] = 120
     np.testing.assert_allclose(found.unigrams, counts / counts.sum(), rtol=1e-6)
@@ -74,7 +74,7 @@ def test_word_by_word_gives_probabilities():
 
 
 def test_loss_and_accuracy_leave_padding_out():
-    from raysq.problems.translation.metrics import WordAccuracy, loss_of
+    from raysq.problems.translation.metrics import WordAccuracy, word_loss
 
     random = np.random.RandomState(0)
     logits = random.standard_normal((6, 4, 9)).astype(np.float32)
@@ -83,7 +83,7 @@ def test_loss_and_accuracy_leave_padding_out():
     weights = np.array([1, 1, 1, 0, 1, 2], np.float32)
     there = (y > 0).astype(np.float64)
     each = np.log(np.exp(logits).sum(-1)) - np.take_along_axis(logits, y[..., None], -1)[..., 0]
-    np.testing.assert_allclose(loss_of(2.5)(y, logits), (each * there).sum(1) / 2.5, rtol=1e-5)
+    np.testing.assert_allclose(word_loss(2.5)(y, logits), (each * there).sum(1) / 2.5, rtol=1e-5)
     metric = WordAccuracy()
     metric.update_state(y[:2], logits[:2], sample_weight=weights[:2])
     metric.update_state(y[2:], logits[2:], sample_weight=weights[2:])

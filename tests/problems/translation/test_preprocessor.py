@@ -153,7 +153,7 @@ def test_lines_of_other_numbers_of_cells_are_told(tmp_path):
 @pytest.mark.parametrize(("layout", "read"), [("aligned", "one\ttwo"), ("tabbed", "one")])
 def test_a_sentence_to_translate_ends_at_a_tab_only_where_the_pairs_did(tmp_path, layout, read):
     (tmp_path / "in.txt").write_text("one\ttwo\nthree\n")
-    reading = TranslationPredictionPreprocessor.of({"source": "1", "encoding": "utf-8", "layout": layout})
+    reading = TranslationPredictionPreprocessor.of(TranslationPreprocessor(source="1", target="2", layout=layout))
     (piece,) = reading.partition([tmp_path / "in.txt"])
     (chunk,) = reading.read(piece)
     assert chunk.table["source"].to_pylist() == [read, "three"]

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ import sacrebleu
 from raysq import layers, problems, tasks
 from raysq.cli import main
 from raysq.config import setting_fields
-from raysq.errors import MissingPackageError, UsageError
+from raysq.errors import DataError, MissingPackageError, UsageError
 from raysq.inference.predictor import load
 from raysq.inference.translate import translate_file
 from raysq.problems.translation.sample import pairs, sample
@@ -23,28 +25,52 @@ from raysq.training.settings import TrainSettings
 PROBLEM = problems.get("translation")
 
 
-def test_facts_and_remarks(pairs_dataset):
-    chosen = {"target_words": 10, "max_source": 3, "reversed": True}
-    settings = PROBLEM.Settings(**PROBLEM.resolve_settings(chosen, pairs_dataset))
-    facts = PROBLEM.make_metadata(pairs_dataset, settings)
-    assert json.loads(json.dumps(facts)) == facts
-    assert facts["ids"] == [16, 10] and facts["unknown"][0] == 0 < facts["unknown"][1] and facts["longer"][1] == 0
-    rows = settings.open(pairs_dataset)["train"].rows
-    lengths = pairs_dataset.ragged("source_tokens").lengths[rows]
-    assert facts["longer"][0] == pytest.approx(np.mean(lengths > 3))
-    assert facts["words"] == pytest.approx(lengths.mean() + 1)
-    lines = PROBLEM(settings, facts).describe()
-    assert "source: up to 3 words, reversed" in lines[0] and "are longer and cut; knows 12 words" in lines[0]
+def test_metadata_and_messages(pairs_dataset):
+    values = {"target_words": 10, "max_source": 3, "reversed": True}
+    problem = PROBLEM.from_dataset(pairs_dataset, values)
+    metadata = problem.metadata
+    assert metadata.vocabulary_sizes == (16, 10) and metadata.unknown[0] == 0 < metadata.unknown[1]
+    lengths = pairs_dataset.ragged("source_tokens").lengths[problem.splits(pairs_dataset)["train"].rows]
+    assert metadata.truncated == (pytest.approx(np.mean(lengths > 3)), 0)
+    assert metadata.target_words == pytest.approx(lengths.mean() + 1)
+    messages = problem.describe()
+    assert "source: up to 3 words, reversed" in messages[0] and "are longer and cut; knows 12 words" in messages[0]
+    stored = json.loads(json.dumps(problem.metadata_values()))
+    assert PROBLEM.from_config(asdict(problem.settings), stored).describe() == messages
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unknown": 0.5}, "unknown: expected a list, received 0.5"),
+        ({"vocabulary_sizes": [16]}, "vocabulary_sizes: expected 2 values, received 1"),
+        ({"target_words": "many"}, 'target_words: expected a number, received "many"'),
+        ({"target_words": None, "own_validation": ...}, "'own_validation' is missing"),
+        ({"ids": [16, 10]}, "'ids' is unknown"),
+        ({"preprocessor": {"lower": "perhaps"}}, "preprocessor: setting lower must be true or false"),
+        ({"preprocessor": {"upper": True}}, "preprocessor: unknown setting 'upper'"),
+    ],
+)
+def test_metadata_of_a_wrong_type_are_an_error(pairs_run, tmp_path, change, message):
+    folder = tmp_path / "run"
+    shutil.copytree(pairs_run("plain").directory, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config.pop("checksum")
+    metadata = {**config["metadata"], **change}
+    config["metadata"] = {name: value for name, value in metadata.items() if value is not ...}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match=rf"the metadata of a run of translation cannot be used: {re.escape(message)}"):
+        load(folder, trust=True).translate(["w1"])
 
 
 def test_models_refuse_what_they_cannot_take(pairs_dataset):
-    for model, settings, said in (
-        ("attention", {"form": "next"}, "set form=all"),
-        ("repeat", {"form": "all"}, "set form=next"),
+    for model, settings, message in (
+        ("attention", {"examples": "words"}, "set examples=pairs"),
+        ("repeat", {"examples": "pairs"}, "set examples=words"),
         ("attention", {"units": 0}, "units must be at least 1"),
         ("attention", {"dropout": 1.0}, "dropout must be at least 0"),
     ):
-        with pytest.raises(UsageError, match=said):
+        with pytest.raises(UsageError, match=message):
             resolve_config("pairs", model, pairs_dataset, 0, settings).build(pairs_dataset)
 
 

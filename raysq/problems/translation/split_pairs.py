@@ -7,7 +7,7 @@ from raysq.errors import DataError
 from raysq.problems.splits import SplitRows, split_amount
 
 
-def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitRows:
+def split_pairs(dataset: Dataset, val: str, train_pairs: int | None) -> SplitRows:
     """Return the rows of each split.
 
     Args:
@@ -17,14 +17,14 @@ def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitRows:
         train_pairs: number of pairs to train on, those with the lowest keys; None for all.
 
     Raises:
-        DataError: if there are too few pairs.
+        DataError: there are too few pairs.
     """
     part = dataset.column("part").slice(0, dataset.rows)
-    training, test, validating = (np.flatnonzero(part == number) for number in range(3))
+    training, test, validation = (np.flatnonzero(part == number) for number in range(3))
     keys = dataset.column("key").take(training)
     training = training[np.argsort(keys, kind="stable")]
     keys = np.sort(keys, kind="stable")
-    if not len(validating):
+    if not len(validation):
         share = split_amount(val, "pair")
         count = max(1, round(share * len(training))) if isinstance(share, float) else share
         if 0 < count < len(training):  # pairs with equal source sentences stay in one split
@@ -34,7 +34,7 @@ def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitRows:
                 f"val={val} leaves no pair to train on: data set {dataset.manifest.name} has {len(training):,} that "
                 "are not of the test part; lower val"
             )
-        validating, training = training[:count], training[count:]
+        validation, training = training[:count], training[count:]
     if not len(training):
         raise DataError(f"data set {dataset.manifest.name} has no pairs to train on")
     if train_pairs is not None:
@@ -43,4 +43,4 @@ def split(dataset: Dataset, val: str, train_pairs: int | None) -> SplitRows:
                 f"train_pairs={train_pairs:,} is more than the {len(training):,} pairs there are to train on"
             )
         training = training[:train_pairs]
-    return SplitRows(np.sort(training), np.sort(validating), test)
+    return SplitRows(np.sort(training), np.sort(validation), test)
