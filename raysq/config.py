@@ -20,6 +20,7 @@ REQUIRED = inspect.Parameter.empty  # stands for the default of a keyword withou
 # Former names of settings.
 RENAMED = {
     "counted": "vocabulary_from",
+    "form": "examples",
     "marks": "special_tokens",
     "pick": "val_selection",
     "positions": "sequence_targets",

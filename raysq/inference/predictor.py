@@ -108,9 +108,8 @@ class Predictor:
                 `progress`.
 
         Returns:
-            For each sentence an object with `text`, `score`, `remark`, `source`, `words` and `looked`. `text` is the
-            translation and `score` the mean log probability of a word. `source` and `words` are the words of the two
-            sentences. `looked` holds the attention weights over the source words.
+            For each sentence an object with `text` (the translation), `score` (mean log probability of a word),
+            `remark`, `source` and `words` (words of the two sentences), and `attention_weights` (over the source words).
 
         Raises:
             UsageError: if the run's problem does not translate (the message lists what the run can do), or a value is

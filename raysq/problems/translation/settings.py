@@ -1,10 +1,10 @@
 """Batch-time settings of translation."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
-from raysq.problems.setting_ranges import check_at_least
 from raysq.problems.splits import split_amount
 from raysq.problems.translation.vocabulary import FIRST
 
@@ -34,17 +34,16 @@ class TranslationSettings:
     """
 
     examples: Literal["pairs", "words"] = "pairs"
-    max_source: int | None = None
-    max_target: int | None = None
-    source_words: int = 10_000
-    target_words: int = 10_000
+    max_source: Annotated[int | None, Range(least=1)] = None
+    max_target: Annotated[int | None, Range(least=1)] = None
+    source_words: Annotated[int, Range(least=FIRST + 1)] = 10_000
+    target_words: Annotated[int, Range(least=FIRST + 1)] = 10_000
     reversed: bool = False
     val: str = "0.1"
-    train_pairs: int | None = None
+    train_pairs: Annotated[int | None, Range(least=1)] = None
 
     def __post_init__(self) -> None:
-        check_at_least(1, max_source=self.max_source, max_target=self.max_target, train_pairs=self.train_pairs)
-        check_at_least(FIRST + 1, source_words=self.source_words, target_words=self.target_words)
+        check_ranges(self)
         split_amount(self.val, "pair")
 
     @property

@@ -223,7 +223,7 @@ def test_the_command_line_takes_sides(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["rows"] == 30 and told["report"]["parts"] == {"train": 30, "test": 0, "validation": 0}
     assert main(["prepare", "classify", "--source", source, "--from", "tgt"]) == 2
-    assert "--from is for pairs of sentences" in capsys.readouterr().err
+    assert "--from is for translation; task classify is for text_classification" in capsys.readouterr().err
 
 
 def test_pairs_inside_of_an_object(tmp_path):

@@ -117,7 +117,7 @@ def test_bleu_is_measured_and_the_report_shows_sentences(pairs_run, pairs_datase
     page = write_report(run, output=tmp_path / "page.html").read_text()
     for words in ("The BLEU of attention on the test split", "BLEU by length", "word by word", "The worst"):
         assert words in page, words
-    assert len(re.findall(r'"told":"[01]\.\d\d"', page)) > 10, "weights of what it looks at"
+    assert len(re.findall(r'"text":"[01]\.\d\d"', page)) > 10, "weights of what it looks at"
     assert write_report(run, output=tmp_path / "again.html").read_text() == page
 
 
