@@ -109,7 +109,7 @@ class Predictor:
 
         Returns:
             For each sentence an object with `text` (the translation), `score` (mean log probability of a word),
-            `remark`, `source` and `words` (words of the two sentences), and `attention_weights` (over the source words).
+            `remark`, `source` and `words` (words of the two sentences), and `attention_weights` over the source words.
 
         Raises:
             UsageError: if the run's problem does not translate (the message lists what the run can do), or a value is
