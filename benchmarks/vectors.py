@@ -80,17 +80,17 @@ def prepare(corpus: Path, home: Path) -> None:
 
     import raysq
     from raysq.problems.word_vectors.settings import WordVectorsSettings
-    from raysq.problems.word_vectors.stream import streams
+    from raysq.problems.word_vectors.stream import Streams
 
     began = time.perf_counter()
     data = raysq.prepare("skipgram", str(corpus), name="reviews", quiet=True)
     print(f"raysq prepare: {time.perf_counter() - began:.1f} s, {data.manifest.report['tokens']:,} words", flush=True)
-    found = streams(data, WordVectorsSettings(val=VAL))
+    streams = Streams(data, WordVectorsSettings(val=VAL))
     words = np.array(data.extra("vocabulary").column("word").to_pylist(), object)
-    offsets = found.passages.offsets.tolist()
+    offsets = streams.passages.offsets.tolist()
     tokens = data.ragged("tokens").slice(0, offsets[-1])
     with open(home / "lines.txt", "w", encoding="utf-8") as out:
-        for passage in np.flatnonzero(found.split == 0).tolist():
+        for passage in np.flatnonzero(streams.split == 0).tolist():
             codes = tokens[offsets[passage] : offsets[passage + 1]]
             out.write(" ".join(words[codes].tolist()) + "\n")
 

@@ -30,3 +30,4 @@ def test_an_unknown_setting_names_others(name, hint):
 def test_a_former_name_is_no_present_one():
     assert not RENAMED.keys() & set(RENAMED.values())
     assert nearest_name("white", ["max_pixel"]) == "white is now max_pixel"
+    assert nearest_name("form", ["examples", "window"]) == "form is now examples"

@@ -46,7 +46,7 @@ TASKS = {
 FURTHER = [
     *(("text_classification", "multihot", {"vectorization": one}) for one in ("count", "freq", "tfidf")),
     ("word_vectors", "negative_sampling", {"architecture": "skipgram", "shrink": True}),
-    ("word_vectors", "baseline", {"form": "blocks"}),
+    ("word_vectors", "baseline", {"examples": "blocks"}),
     ("images", "baseline", {"target": "image"}),
 ]
 
@@ -75,7 +75,7 @@ def suited(problem, model):
     if problem == "translation":
         return {"examples": "words"} if model == "repeat" else {}
     if problem == "word_vectors":
-        return {"form": "windows" if model == "softmax" else "blocks", "min_count": 1}
+        return {"examples": "windows" if model == "softmax" else "blocks", "min_count": 1}
     if problem == "images" and model == "autoencoder":
         return {"target": "image"}
     return {}

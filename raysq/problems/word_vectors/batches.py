@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from raysq.data.dataset import Dataset
-from raysq.errors import DataError
 from raysq.problems.word_vectors.settings import WordVectorsSettings
-from raysq.problems.word_vectors.stream import SPLITS, Streams, reach, streams
+from raysq.problems.word_vectors.stream import Streams, reach
 
 
 @dataclass(frozen=True)
@@ -37,8 +35,8 @@ class Windows:
     @cached_property
     def _count(self) -> int:
         before, after = self._reach
-        found = before + after
-        return int(np.count_nonzero(found) if self.settings.architecture == "cbow" else found.sum())
+        context = before + after
+        return int(np.count_nonzero(context) if self.settings.architecture == "cbow" else context.sum())
 
     def __len__(self) -> int:
         return self._count
@@ -57,8 +55,8 @@ class Windows:
         """Return the arrays that `gather` reads.
 
         Returns:
-            "stream", the split's stream with a window of 0 at both ends, and "at", the position of the word to predict
-            of each example. For skip-gram also "seen", the position of the input word. For cbow also "inside", a mask
+            "stream", the split's stream with a window of 0 at both ends, and "target", the position of each example's
+            word to predict. For skip-gram also "input", the position of the input word. For cbow also "inside", a mask
             of the window for each number of words before and after, and "reach", the row of "inside" of each example.
         """
         return self._arrays
@@ -67,22 +65,22 @@ class Windows:
     def _arrays(self) -> dict[str, np.ndarray]:
         window = self.settings.window
         before, after = self._reach
-        (places,) = np.nonzero(before + after)
+        (positions,) = np.nonzero(before + after)
         stream = np.pad(self.streams.ids[self.name], window)
         if self.settings.architecture == "cbow":
-            rows = before[places] * (window + 1) + after[places]
+            rows = before[positions] * (window + 1) + after[positions]
             return {
                 "stream": stream,
-                "at": (places + window).astype(np.int32),
+                "target": (positions + window).astype(np.int32),
                 "reach": rows.astype(np.int32),
                 "inside": _inside(window),
             }
-        counts = (before + after)[places]
-        center = np.repeat(places, counts)
+        counts = (before + after)[positions]
+        center = np.repeat(positions, counts)
         number = np.arange(len(center)) - np.repeat(np.cumsum(counts) - counts, counts)
         shift = number - before[center]
         shift += shift >= 0  # not the word itself
-        pairs = {"at": center + shift + window, "seen": center + window}
+        pairs = {"target": center + shift + window, "input": center + window}
         return {"stream": stream, **{name: array.astype(np.int32) for name, array in pairs.items()}}
 
     def mapped(self) -> dict[str, Any]:
@@ -101,12 +99,12 @@ class Windows:
             x, int32. For cbow it has the shape `(n, 2 * window)`: the ids before and after the word, 0 for positions
             outside the passage. For skip-gram it has the shape `(n, 1)`. y, int32 of shape `(n, 1)`: the id to predict.
         """
-        at = take(arrays["at"], indices)
-        y = take(arrays["stream"], at)[:, None]
-        if "seen" in arrays:
-            return take(arrays["stream"], take(arrays["seen"], indices))[:, None], y
+        positions = take(arrays["target"], indices)
+        y = take(arrays["stream"], positions)[:, None]
+        if "input" in arrays:
+            return take(arrays["stream"], take(arrays["input"], indices))[:, None], y
         shifts = _shifts(self.settings.window)
-        x = take(arrays["stream"], at[:, None] + shifts)
+        x = take(arrays["stream"], positions[:, None] + shifts)
         # Positions beyond the end of the passage belong to another text.
         return x * take(arrays["inside"], take(arrays["reach"], indices)), y
 
@@ -172,7 +170,7 @@ class Blocks:
         window = self.settings.window
         padded = np.zeros(len(self) * self.settings.block + 2 * window, np.int32)
         padded[window : window + len(stream)] = stream
-        share = len(self) / max(self.streams.mass(self.name), 1e-9)
+        share = len(self) / max(self.streams.total_weight(self.name), 1e-9)
         return {"stream": padded, "share": np.array([share], np.float32)}
 
     def mapped(self) -> dict[str, Any]:
@@ -194,21 +192,3 @@ class Blocks:
         steps = np.arange(self.settings.width)
         x = take(arrays["stream"], indices[:, None] * self.settings.block + steps)
         return x, take(arrays["share"], indices * 0)[:, None]
-
-
-def open_splits(dataset: Dataset, settings: WordVectorsSettings) -> dict[str, Windows] | dict[str, Blocks]:
-    """Return the batch source of each split.
-
-    Raises:
-        DataError: if there are no words, or no two adjacent words, to train on or to validate on.
-    """
-    found = streams(dataset, settings)
-    kind = Blocks if settings.form == "blocks" else Windows
-    splits = {name: kind(found, name) for name in SPLITS}
-    for name in ("train", "val"):
-        if not found.mass(name):
-            raise DataError(
-                f"the {name} split of data set {dataset.manifest.name} has no two known words beside each other: "
-                f"{settings.knowing_more}"
-            )
-    return splits  # type: ignore[return-value]

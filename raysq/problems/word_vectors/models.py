@@ -1,6 +1,6 @@
 """Models of word vectors (Mikolov et al. 2013, "Efficient Estimation ..." and "Distributed Representations ...").
 
-A builder takes an `InputSpec` (see `WordVectorsSettings.inputs`) and keyword settings, and returns an uncompiled Keras
+A builder takes an `InputSpec` (see `WordVectors.input_spec`) and keyword settings, and returns an uncompiled Keras
 model. For windows the output is a probability for every id, `(batch, features)`. For blocks it is the summed loss of
 each block's pairs, `(batch, 1)`. The first weight of the model with a row for each id holds the words' vectors.
 """
@@ -8,9 +8,10 @@ each block's pairs, `(batch, 1)`. The first weight of the model with a row for e
 import keras
 import numpy as np
 
-from raysq import layers as quick
+from raysq import layers
 from raysq.errors import UsageError
 from raysq.problems.base import InputSpec
+from raysq.problems.setting_ranges import check_at_least
 from raysq.problems.word_vectors.settings import WordVectorsSettings
 
 
@@ -24,16 +25,16 @@ def baseline(inputs: InputSpec) -> keras.Model:
     share = counts / counts.sum()
     ids = keras.Input(inputs.shape, dtype="int32")
     settings: WordVectorsSettings = inputs.extra["settings"]
-    if settings.form == "windows":
-        return keras.Model(ids, quick.Constant(share.tolist())(ids), name="baseline")
+    if settings.examples == "windows":
+        return keras.Model(ids, layers.Constant(share.tolist())(ids), name="baseline")
     table = keras.layers.Embedding(len(counts), 1, embeddings_initializer="ones", trainable=False)
     sampling = _sampling(inputs, trainable=False)
-    model = keras.Model(ids, sampling([ids, table(_seen(ids, settings))]), name="baseline")
-    drawn = _chances(counts, settings)
+    model = keras.Model(ids, sampling([ids, table(_input_ids(ids, settings))]), name="baseline")
+    distribution = _negative_distribution(counts, settings)
     scores = np.zeros((len(counts), 1), np.float32)
-    scores[1:, 0] = np.log(share[1:] / (settings.negatives * (drawn / drawn.sum())[1:]))
+    scores[1:, 0] = np.log(share[1:] / (settings.negatives * (distribution / distribution.sum())[1:]))
     sampling.vectors.assign(scores)
-    sampling.set_distribution(drawn)
+    sampling.set_distribution(distribution)
     return model
 
 
@@ -47,22 +48,22 @@ def softmax(inputs: InputSpec, *, dimension: int = 100) -> keras.Model:
         dimension: size of the vectors.
 
     Raises:
-        UsageError: if the setting form is not "windows", or `dimension` is below 1.
+        UsageError: if the setting examples is not "windows", or `dimension` is below 1.
     """
     settings: WordVectorsSettings = inputs.extra["settings"]
-    if settings.form != "windows":
-        raise UsageError("model softmax gives a probability for every word: set form=windows")
-    _at_least_one(dimension)
+    if settings.examples != "windows":
+        raise UsageError("model softmax gives a probability for every word: set examples=windows")
+    check_at_least(1, dimension=dimension)
     features = inputs.extra["features"]
     ids = keras.Input(inputs.shape, dtype="int32")
-    seen = keras.layers.Embedding(features, dimension, mask_zero=settings.architecture == "cbow")(ids)
+    embedded = keras.layers.Embedding(features, dimension, mask_zero=settings.architecture == "cbow")(ids)
     if settings.architecture == "cbow":
-        hidden = keras.layers.GlobalAveragePooling1D()(seen)  # positions outside the passage are masked
+        hidden = keras.layers.GlobalAveragePooling1D()(embedded)  # positions outside the passage are masked
     else:
-        hidden = keras.layers.Flatten()(seen)
+        hidden = keras.layers.Flatten()(embedded)
     # float32 under any precision policy: the loss takes logarithms of the output.
-    found = keras.layers.Dense(features, activation="softmax", dtype="float32")(hidden)
-    return keras.Model(ids, found, name="softmax")
+    probabilities = keras.layers.Dense(features, activation="softmax", dtype="float32")(hidden)
+    return keras.Model(ids, probabilities, name="softmax")
 
 
 def negative_sampling(inputs: InputSpec, *, dimension: int = 100) -> keras.Model:
@@ -76,31 +77,31 @@ def negative_sampling(inputs: InputSpec, *, dimension: int = 100) -> keras.Model
         dimension: size of the vectors.
 
     Raises:
-        UsageError: if the setting form is not "blocks", or `dimension` is below 1.
+        UsageError: if the setting examples is not "blocks", or `dimension` is below 1.
     """
     settings: WordVectorsSettings = inputs.extra["settings"]
-    if settings.form != "blocks":
-        raise UsageError("model negative_sampling takes blocks of words: set form=blocks")
-    _at_least_one(dimension)
+    if settings.examples != "blocks":
+        raise UsageError("model negative_sampling takes blocks of words: set examples=blocks")
+    check_at_least(1, dimension=dimension)
     ids = keras.Input(inputs.shape, dtype="int32")
     start = keras.initializers.RandomUniform(-0.5 / dimension, 0.5 / dimension)  # as word2vec's C code
     table = keras.layers.Embedding(inputs.extra["features"], dimension, embeddings_initializer=start)
     sampling = _sampling(inputs)
-    model = keras.Model(ids, sampling([ids, table(_seen(ids, settings))]), name="negative_sampling")
-    sampling.set_distribution(_chances(inputs.extra["counts"], settings))
+    model = keras.Model(ids, sampling([ids, table(_input_ids(ids, settings))]), name="negative_sampling")
+    sampling.set_distribution(_negative_distribution(inputs.extra["counts"], settings))
     return model
 
 
-def _seen(ids, settings: WordVectorsSettings):
+def _input_ids(ids, settings: WordVectorsSettings):
     """Return the input ids: the block and its context (cbow), or the block (skip-gram)."""
     if settings.architecture == "cbow":
         return ids
     return ids[:, settings.window : -settings.window]
 
 
-def _sampling(inputs: InputSpec, trainable: bool = True) -> quick.WordSampling:
+def _sampling(inputs: InputSpec, trainable: bool = True) -> layers.WordSampling:
     settings: WordVectorsSettings = inputs.extra["settings"]
-    return quick.WordSampling(
+    return layers.WordSampling(
         settings.architecture,
         inputs.extra["features"],
         settings.window,
@@ -113,13 +114,8 @@ def _sampling(inputs: InputSpec, trainable: bool = True) -> quick.WordSampling:
     )
 
 
-def _chances(counts, settings: WordVectorsSettings) -> np.ndarray:
+def _negative_distribution(counts, settings: WordVectorsSettings) -> np.ndarray:
     """Return the unnormalized distribution of negative samples over ids."""
-    found = np.asarray(counts, np.float64) ** settings.power
-    found[0] = 0.0
-    return found
-
-
-def _at_least_one(dimension: int) -> None:
-    if dimension < 1:
-        raise UsageError(f"setting dimension must be at least 1, received {dimension}")
+    distribution = np.asarray(counts, np.float64) ** settings.power
+    distribution[0] = 0.0
+    return distribution

@@ -1,44 +1,29 @@
 """Vectors of raw texts: the mean of their words' vectors, and the words nearest to it."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from raysq.errors import DataError
-from raysq.problems.word_vectors import assets as files
-from raysq.problems.word_vectors.settings import WordVectorsSettings
+from raysq.problems.word_vectors.preprocessor import WordVectorsPreprocessor
 from raysq.text.documents import texts_of
 from raysq.text.neighbors import embedding_of, nearest, unit_rows
-from raysq.text.tokenizer import Tokens, tokenize
+from raysq.text.tokenizer import tokenize
 
 NEAREST = 5
 _CHUNK = 1024  # number of texts processed at a time
 
 
-def predict(
-    facts: Mapping[str, Any],
-    settings: WordVectorsSettings,
-    model: Any,
-    table: pa.Table,
-    report: Mapping[str, Any] | None = None,
-    stands: tuple[int, int] | None = None,
-    origin: int = 0,
-    assets: Path | None = None,
-) -> pa.Table:
+def predict(model: Any, table: pa.Table, words: Sequence[str], preprocessor: WordVectorsPreprocessor) -> pa.Table:
     """Return a vector for every text: the mean of its words' vectors, each normalized to length one.
 
     Args:
-        facts: the run's metadata.
-        settings: the run's settings.
         model: the Keras model.
         table: the texts in the run's own text column, or in `text`. A column `id` is kept.
-        report: the preprocessor's report of the rows; unused.
-        stands: unused: each text is predicted on its own.
-        origin: number of the table's first row.
-        assets: folder with the run's words.
+        words: word of each id.
+        preprocessor: preprocessor of the run's data set.
 
     Returns:
         A table with `row`, `id` (if given), `nearest`, `known`, `v1`, `v2`, ... and `remark`. `nearest` holds the words
@@ -47,24 +32,19 @@ def predict(
         vector.
 
     Raises:
-        DataError: if the table has no column of texts, or the run's words are missing.
+        DataError: the table has no column of texts.
     """
-    texts = texts_of(table, facts["preprocessor"].get("text"), "text")
-    if assets is None:
-        raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
-    words = files.words(facts, settings, assets)
-    vectors = embedding_of(model, len(words))
-    unit = unit_rows(vectors)
-    among = np.arange(len(words)) > 0
-    places = pa.array(words[1:], pa.large_string())
-    form = Tokens.of(facts["preprocessor"])
-    means: list[np.ndarray] = [np.empty((0, vectors.shape[1]), np.float32)]
+    texts = texts_of(table, preprocessor.text, "text")
+    unit = unit_rows(embedding_of(model, len(words)))
+    has_word = np.arange(len(words)) > 0
+    vocabulary = pa.array(words[1:], pa.large_string())
+    means: list[np.ndarray] = [np.empty((0, unit.shape[1]), np.float32)]
     shares: list[float] = []
-    near: list[str] = []
+    neighbors: list[str | None] = []
     remarks: list[str | None] = []
-    for low in range(0, len(texts), _CHUNK):
-        codes, offsets, distinct = tokenize(texts.slice(low, _CHUNK), form)
-        ids = _ids(distinct, places)[codes]
+    for begin in range(0, len(texts), _CHUNK):
+        codes, offsets, distinct = tokenize(texts.slice(begin, _CHUNK), preprocessor)
+        ids = _ids(distinct, vocabulary)[codes]
         counts = np.diff(offsets)
         known = np.bincount(np.repeat(np.arange(len(counts)), counts)[ids > 0], minlength=len(counts))
         mean = _sums(unit, ids, offsets) / np.maximum(known, 1).astype(np.float32)[:, None]
@@ -74,28 +54,27 @@ def predict(
             None if some else "no known words" if count else "no words"
             for some, count in zip(known.tolist(), counts.tolist(), strict=True)
         ]
-        found = nearest(unit, mean, NEAREST, among=among, without=[()] * len(mean))
-        near += [" ".join(words[one] for one, _ in row) for row in found]
-    vector = np.concatenate(means)
-    out: dict[str, Any] = {"row": pa.array(np.arange(origin, origin + len(texts)))}
+        rows = nearest(unit, mean, NEAREST, among=has_word, without=[()] * len(mean))
+        neighbors += [
+            " ".join(words[number] for number, _ in row) if some else None
+            for row, some in zip(rows, known.tolist(), strict=True)
+        ]
+    vectors = np.concatenate(means)
+    columns: dict[str, Any] = {"row": pa.array(np.arange(len(texts)))}
     if "id" in table.column_names:
-        out["id"] = table.column("id")
-    out["nearest"] = pa.array(
-        [None if remark else said for said, remark in zip(near, remarks, strict=True)], pa.string()
-    )
-    out["known"] = pa.array(shares, pa.float32())
-    for number in range(vector.shape[1]):
-        out[f"v{number + 1}"] = pa.array(np.ascontiguousarray(vector[:, number]))
-    out["remark"] = pa.array(remarks, pa.string())
-    return pa.table(out)
+        columns["id"] = table.column("id")
+    columns["nearest"] = pa.array(neighbors, pa.string())
+    columns["known"] = pa.array(shares, pa.float32())
+    for number in range(vectors.shape[1]):
+        columns[f"v{number + 1}"] = pa.array(np.ascontiguousarray(vectors[:, number]))
+    columns["remark"] = pa.array(remarks, pa.string())
+    return pa.table(columns)
 
 
-def _ids(distinct: pa.Array, words: pa.Array) -> np.ndarray:
+def _ids(distinct: pa.Array, vocabulary: pa.Array) -> np.ndarray:
     """Return the id of each word; 0 for unknown words."""
-    import pyarrow.compute as pc
-
-    places = pc.index_in(distinct.cast(words.type), words).fill_null(-1)
-    return np.asarray(places.to_numpy(zero_copy_only=False)) + 1
+    ranks = pc.index_in(distinct.cast(vocabulary.type), vocabulary).fill_null(-1)
+    return np.asarray(ranks.to_numpy(zero_copy_only=False)) + 1
 
 
 def _sums(unit: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
@@ -103,8 +82,8 @@ def _sums(unit: np.ndarray, ids: np.ndarray, offsets: np.ndarray) -> np.ndarray:
 
     Texts are summed one at a time. The sum does not depend on the other texts, and memory is that of one text.
     """
-    found = np.zeros((len(offsets) - 1, unit.shape[1]), np.float32)
-    for row in range(len(found)):
-        own = ids[offsets[row] : offsets[row + 1]]
-        found[row] = unit[own[own > 0]].sum(0)
-    return found
+    sums = np.zeros((len(offsets) - 1, unit.shape[1]), np.float32)
+    for row in range(len(sums)):
+        text = ids[offsets[row] : offsets[row + 1]]
+        sums[row] = unit[text[text > 0]].sum(0)
+    return sums

@@ -71,10 +71,10 @@ def sample(directory: Path, spec: str = "") -> Path:
     path = Path(directory) / f"sample-{count}-v{VERSION}.jsonl"
     if path.exists():
         return path
-    found = sentences(count)
+    lines = sentences(count)
     with atomic_write(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
         for begin in range(0, count, _TOGETHER):
-            file.write(json.dumps({"text": " ".join(found[begin : begin + _TOGETHER])}) + "\n")
+            file.write(json.dumps({"text": " ".join(lines[begin : begin + _TOGETHER])}) + "\n")
     return path
 
 
@@ -87,26 +87,26 @@ def sentences(count: int, seed: int = 0) -> list[str]:
     """
     random = np.random.RandomState(seed)
 
-    def one(words: Sequence[str]) -> str:
+    def draw(words: Sequence[str]) -> str:
         # The first words of a class are more frequent: real word frequencies are skewed too.
         return words[int(len(words) * random.random_sample() ** 1.5)]
 
-    def of(name: str) -> str:
-        return one(CLASSES[name])
+    def draw_from(name: str) -> str:
+        return draw(CLASSES[name])
 
     def person() -> str:
         pair = PAIRS[random.randint(len(PAIRS))]
         side = random.randint(2)
         own = ("his", "her")[side]
         who = ("he", "she")[side]
-        deed = one(_DEEDS[pair[0]])
-        return f"the {pair[side]} {deed} and {who} {one(_MENDS)} {own} {of('tool')}"
+        deed = draw(_DEEDS[pair[0]])
+        return f"the {pair[side]} {deed} and {who} {draw(_MENDS)} {own} {draw_from('tool')}"
 
     makers: tuple[Callable[[], str], ...] = (
-        lambda: f"the {of('color')} {of('animal')} {one(_MOVES)} in the {of('place')}",
-        lambda: f"a {of('animal')} {one(_EATS)} {of('food')} near the {of('place')}",
-        lambda: f"in {of('season')} she {one(_MAKES)} {of('food')} and {of('food')}",
-        lambda: f"every {of('season')} the {of('place')} turns {of('color')}",
+        lambda: f"the {draw_from('color')} {draw_from('animal')} {draw(_MOVES)} in the {draw_from('place')}",
+        lambda: f"a {draw_from('animal')} {draw(_EATS)} {draw_from('food')} near the {draw_from('place')}",
+        lambda: f"in {draw_from('season')} she {draw(_MAKES)} {draw_from('food')} and {draw_from('food')}",
+        lambda: f"every {draw_from('season')} the {draw_from('place')} turns {draw_from('color')}",
         person,
         person,
     )

@@ -1,15 +1,10 @@
 """Batch-time settings of word vectors."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Annotated, Literal
 
-from raysq.data.dataset import Dataset
+from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
-from raysq.problems.base import InputSpec
-
-if TYPE_CHECKING:
-    from raysq.problems.word_vectors.batches import Blocks, Windows
 
 
 @dataclass(frozen=True)
@@ -23,8 +18,8 @@ class WordVectorsSettings:
 
     Attributes:
         architecture: "cbow" predicts a word from its context, "skipgram" predicts the context from the word.
-        form: "windows" makes an example of each word (cbow) or pair of words (skipgram). x are the input ids and y is
-            the id to predict, for models that predict a probability for every word. "blocks" makes an example of
+        examples: "windows" makes an example of each word (cbow) or pair of words (skipgram). x are the input ids and y
+            is the id to predict, for models that predict a probability for every word. "blocks" makes an example of
             `block` consecutive words with all their pairs, for models that sample; see `raysq.layers.WordSampling`.
         window: number of context words on either side.
         shrink: for blocks: weigh a pair at distance d by (window + 1 - d) / window. This is the frequency of the pair
@@ -43,29 +38,20 @@ class WordVectorsSettings:
     """
 
     architecture: Literal["cbow", "skipgram"] = "skipgram"
-    form: Literal["windows", "blocks"] = "windows"
-    window: int = 2
+    examples: Literal["windows", "blocks"] = "windows"
+    window: Annotated[int, Range(least=1)] = 2
     shrink: bool = False
-    min_count: int = 1
-    max_features: int = 100_000
+    min_count: Annotated[int, Range(least=1)] = 1
+    max_features: Annotated[int, Range(least=3)] = 100_000
     subsample: float = 0.0
-    negatives: int = 5
-    shared: int = 32
+    negatives: Annotated[int, Range(least=1)] = 5
+    shared: Annotated[int, Range(least=1)] = 32
     power: float = 0.75
-    block: int = 32
+    block: Annotated[int, Range(least=1)] = 32
     val: float = 0.05
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("window", 1),
-            ("min_count", 1),
-            ("max_features", 3),
-            ("negatives", 1),
-            ("shared", 1),
-            ("block", 1),
-        ):
-            if getattr(self, name) < least:
-                raise UsageError(f"setting {name} must be at least {least}, received {getattr(self, name)}")
+        check_ranges(self)
         if not 0 < self.val < 1:
             raise UsageError(f"setting val must be a share between 0 and 1 such as 0.05, received {self.val}")
         if not 0 <= self.subsample < 1:
@@ -74,12 +60,12 @@ class WordVectorsSettings:
             )
         if not 0 <= self.power <= 1:
             raise UsageError(f"setting power must be from 0 to 1, received {self.power}")
-        if self.shrink and self.form == "windows":
-            raise UsageError("setting shrink=true is for form=blocks (model negative_sampling): set shrink=false")
+        if self.shrink and self.examples == "windows":
+            raise UsageError("setting shrink=true is for examples=blocks (model negative_sampling): set shrink=false")
 
     @property
-    def knowing_more(self) -> str:
-        """Advice for error messages where too few words are left."""
+    def more_words_hint(self) -> str:
+        """Remedy where too few words are left, for errors."""
         ways = ["set a lower min_count"] if self.min_count > 1 else []
         ways += ["set subsample=0"] if self.subsample else []
         return ", or ".join([*ways, "give more text"])
@@ -88,37 +74,3 @@ class WordVectorsSettings:
     def width(self) -> int:
         """Number of ids of a block with its context."""
         return self.block + 2 * self.window
-
-    @classmethod
-    def resolve(cls, values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
-        """Return the settings unchanged; none of them depends on the data."""
-        return dict(values)
-
-    def open(self, dataset: Dataset) -> "dict[str, Windows] | dict[str, Blocks]":
-        """Return the batch source of each split.
-
-        Raises:
-            DataError: if there are too few words.
-        """
-        from raysq.problems.word_vectors.batches import open_splits
-
-        return open_splits(dataset, self)
-
-    def inputs(self, dataset: Dataset) -> InputSpec:
-        """Return the input spec for model builders.
-
-        x has the shape `(2 * window,)` for cbow windows, `(1,)` for skip-gram windows, and `(block + 2 * window,)` for
-        blocks. `extra` holds "features" (number of ids, 0 included), "counts" (occurrences of each id in the training
-        texts, int64 of shape `(features,)`, 0 for id 0) and "settings" (this object).
-        """
-        from raysq.problems.word_vectors.stream import streams
-
-        found = streams(dataset, self)
-        features = len(found.counts)
-        if self.form == "blocks":
-            shape, outputs = (self.width,), 1
-        else:
-            shape, outputs = ((2 * self.window if self.architecture == "cbow" else 1,), features)
-        return InputSpec(
-            shape=shape, outputs=outputs, extra={"features": features, "counts": found.counts, "settings": self}
-        )

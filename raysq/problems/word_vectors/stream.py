@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from raysq.data import shuffle
 from raysq.data.columns import count_codes
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError
+from raysq.problems.splits import SPLITS
 from raysq.problems.word_vectors.settings import WordVectorsSettings
 
-SPLITS = ("train", "val", "test")
 PASSAGE = 1000  # maximum number of words of a passage
 _FEWEST_WORDS = 20  # minimum length of a passage for short texts
 _PASSAGES = 40  # number of passages aimed at for short texts
@@ -35,7 +35,7 @@ class Passages:
     part: np.ndarray
 
 
-def passages(offsets: np.ndarray, keys: np.ndarray, part: np.ndarray) -> Passages:
+def cut_passages(offsets: np.ndarray, keys: np.ndarray, part: np.ndarray) -> Passages:
     """Cut texts into passages of at most `PASSAGE` words; shorter ones for short texts, to have enough to draw from.
 
     Args:
@@ -44,20 +44,19 @@ def passages(offsets: np.ndarray, keys: np.ndarray, part: np.ndarray) -> Passage
         part: part of each text: 0 train, 1 test, 2 validation.
     """
     size = int(np.clip(int(offsets[-1]) // _PASSAGES, _FEWEST_WORDS, PASSAGE))
-    lengths = np.diff(offsets)
-    pieces = np.maximum(1, -(-lengths // size))
-    text = np.repeat(np.arange(len(lengths)), pieces)
-    number = np.arange(len(text)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    begins = offsets[:-1][text] + number * size
-    found = shuffle.mix_bits(shuffle.mix_bits(keys.astype(np.uint64)[text]) ^ number.astype(np.uint64))
-    return Passages(np.append(begins, offsets[-1]).astype(np.int64), found, part[text])
+    counts = np.maximum(1, -(-np.diff(offsets) // size))
+    text = np.repeat(np.arange(len(counts)), counts)
+    number = np.arange(len(text)) - np.repeat(np.cumsum(counts) - counts, counts)
+    starts = offsets[:-1][text] + number * size
+    passage_keys = shuffle.mix_bits(shuffle.mix_bits(keys.astype(np.uint64)[text]) ^ number.astype(np.uint64))
+    return Passages(np.append(starts, offsets[-1]).astype(np.int64), passage_keys, part[text])
 
 
-def divide(found: Passages, val: float, name: str) -> np.ndarray:
+def split_passages(passages: Passages, val: float, name: str) -> np.ndarray:
     """Return the split of each passage, int8: 0 train, 1 validation, 2 test.
 
     Args:
-        found: the passages.
+        passages: the passages.
         val: share of the words of the train part to validate on, where the source has no validation part. Passages with
             equal keys stay in the same split.
         name: name of the data set, for messages.
@@ -65,33 +64,33 @@ def divide(found: Passages, val: float, name: str) -> np.ndarray:
     Raises:
         DataError: if nothing is left to train on or to validate on.
     """
-    lengths = np.diff(found.offsets)
-    if ((found.part == 2) & (lengths > 0)).any():
-        if not lengths[found.part == 0].any():
+    lengths = np.diff(passages.offsets)
+    if ((passages.part == 2) & (lengths > 0)).any():
+        if not lengths[passages.part == 0].any():
             raise DataError(f"the train part of data set {name} has no words; give more text")
-        return np.array([0, 2, 1], np.int8)[found.part]
-    (rows,) = np.nonzero((found.part == 0) & (lengths > 0))
+        return np.array([0, 2, 1], np.int8)[passages.part]
+    (rows,) = np.nonzero((passages.part == 0) & (lengths > 0))
     if len(rows) < 2:
         raise DataError(
             f"data set {name} has too few passages with words to train and to validate on: {len(rows)}, and 2 are "
             "needed",
             hint="give more text, and prepare what has no spaces between words with --set level=char",
         )
-    rows = rows[np.argsort(found.keys[rows], kind="stable")]
+    rows = rows[np.argsort(passages.keys[rows], kind="stable")]
     words = np.cumsum(lengths[rows])
     count = int(np.searchsorted(words, val * words[-1])) + 1
-    count = int(np.searchsorted(found.keys[rows], found.keys[rows][count - 1], side="right"))
+    count = int(np.searchsorted(passages.keys[rows], passages.keys[rows][count - 1], side="right"))
     if count >= len(rows):
         raise DataError(
             f"val={val} leaves nothing to train on in data set {name}: it has {len(rows)} passages, and those with "
             "equal text stay together; lower val, or give more text"
         )
-    split = np.where(found.part == 1, 2, 0).astype(np.int8)
+    split = np.where(passages.part == 1, 2, 0).astype(np.int8)
     split[rows[:count]] = 1
     return split
 
 
-def chance_to_stay(counts: np.ndarray, threshold: float) -> np.ndarray:
+def keep_probabilities(counts: np.ndarray, threshold: float) -> np.ndarray:
     """Return the probability of keeping an occurrence of each word, as in word2vec's C code and gensim.
 
     Args:
@@ -112,27 +111,27 @@ class Streams:
         dataset: prepared texts.
         settings: the run's settings.
         passages: the passages of the texts.
-        split: split of each passage, as returned by `divide`.
+        split: split of each passage, as returned by `split_passages`.
     """
 
     def __init__(self, dataset: Dataset, settings: WordVectorsSettings):
         self.dataset = dataset
         self.settings = settings
         self._tokens = dataset.ragged("tokens")
-        self._mass: dict[str, float] = {}
+        self._total_weights: dict[str, float] = {}
         keys = dataset.column("key").slice(0, dataset.rows)
         part = dataset.column("part").slice(0, dataset.rows)
-        self.passages = passages(self._tokens.offsets, keys, part)
-        self.split = divide(self.passages, settings.val, dataset.manifest.name)
+        self.passages = cut_passages(self._tokens.offsets, keys, part)
+        self.split = split_passages(self.passages, settings.val, dataset.manifest.name)
 
     @cached_property
     def raw_counts(self) -> np.ndarray:
         """Number of occurrences of each word of the prepared vocabulary in the training passages, int64."""
         size = self.dataset.extra("vocabulary").num_rows
-        found = np.zeros(size + 1, np.int64)
+        counts = np.zeros(size + 1, np.int64)
         for _, codes, passage in self._blocks():
-            found += count_codes(codes, self.split[passage] == 0, size)
-        return found[1:]
+            counts += count_codes(codes, self.split[passage] == 0, size)
+        return counts[1:]
 
     @cached_property
     def ranked(self) -> np.ndarray:
@@ -145,10 +144,10 @@ class Streams:
         ranks = np.argsort(-counts, kind="stable")[: settings.max_features - 1]
         ranks = ranks[counts[ranks] >= settings.min_count]
         if len(ranks) < 2:
-            often = f" that occur {settings.min_count} times or more" if settings.min_count > 1 else ""
+            condition = f" that occur {settings.min_count} times or more" if settings.min_count > 1 else ""
             raise DataError(
-                f"the training texts of data set {self.dataset.manifest.name} have too few different words{often}: "
-                f"{len(ranks)}, and 2 are needed; {settings.knowing_more}"
+                f"the training texts of data set {self.dataset.manifest.name} have too few different words{condition}: "
+                f"{len(ranks)}, and 2 are needed; {settings.more_words_hint}"
             )
         return ranks
 
@@ -168,29 +167,29 @@ class Streams:
     @cached_property
     def ids(self) -> dict[str, np.ndarray]:
         """The stream of each split, int32: the ids of the kept words, with a 0 after each passage."""
-        lookup = np.zeros(len(self.raw_counts) + 1, np.int32)  # the last is for code -1, unknown words
-        lookup[self.ranked] = np.arange(1, len(self.ranked) + 1, dtype=np.int32)
-        stay = np.append(0.0, chance_to_stay(self.counts[1:], self.settings.subsample))
-        limits = np.minimum(stay * 2.0**32, 2.0**32 - 1).astype(np.uint64)
+        id_by_code = np.zeros(len(self.raw_counts) + 1, np.int32)  # the last is for code -1, unknown words
+        id_by_code[self.ranked] = np.arange(1, len(self.ranked) + 1, dtype=np.int32)
+        probabilities = np.append(0.0, keep_probabilities(self.counts[1:], self.settings.subsample))
+        limits = np.minimum(probabilities * 2.0**32, 2.0**32 - 1).astype(np.uint64)
         parts: dict[str, list[np.ndarray]] = {name: [] for name in SPLITS}
         for begin, codes, passage in self._blocks():
-            ids = lookup[codes]
+            ids = id_by_code[codes]
             kept = ids > 0
             if self.settings.subsample:
                 # The draw depends only on the position in the corpus: every call gives the same stream.
-                places = np.arange(begin, begin + len(ids), dtype=np.uint64)
-                kept &= shuffle.mix_bits(places ^ _SALT) >> np.uint64(32) <= limits[ids]
+                positions = np.arange(begin, begin + len(ids), dtype=np.uint64)
+                kept &= shuffle.mix_bits(positions ^ _SALT) >> np.uint64(32) <= limits[ids]
             split = self.split[passage]
             for number, name in enumerate(SPLITS):
-                mine = kept & (split == number)
-                parts[name].append(_separated(ids[mine], passage[mine]))
-        return {name: np.concatenate(found) if found else np.empty(0, np.int32) for name, found in parts.items()}
+                chosen = kept & (split == number)
+                parts[name].append(_separated(ids[chosen], passage[chosen]))
+        return {name: np.concatenate(part) if part else np.empty(0, np.int32) for name, part in parts.items()}
 
-    def mass(self, name: str) -> float:
-        """Return the `mass` of a split's stream, computed once."""
-        if name not in self._mass:
-            self._mass[name] = mass(self.ids[name], self.settings)
-        return self._mass[name]
+    def total_weight(self, name: str) -> float:
+        """Return the `total_weight` of a split's stream, computed once."""
+        if name not in self._total_weights:
+            self._total_weights[name] = total_weight(self.ids[name], self.settings)
+        return self._total_weights[name]
 
     def _blocks(self) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yield all words in blocks of whole passages: index of the first word, codes, and the passage of each word."""
@@ -209,9 +208,9 @@ def _separated(ids: np.ndarray, passage: np.ndarray) -> np.ndarray:
     if not len(ids):
         return np.empty(0, np.int32)
     before = np.concatenate([[0], np.cumsum(passage[1:] != passage[:-1])])
-    found = np.zeros(len(ids) + int(before[-1]) + 1, np.int32)
-    found[np.arange(len(ids)) + before] = ids
-    return found
+    separated = np.zeros(len(ids) + int(before[-1]) + 1, np.int32)
+    separated[np.arange(len(ids)) + before] = ids
+    return separated
 
 
 def reach(stream: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
@@ -224,33 +223,27 @@ def reach(stream: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Two int32 arrays of the stream's shape.
     """
-    places = np.arange(len(stream), dtype=np.int32)
-    ends = np.where(stream == 0, places, np.int32(-1))
-    last = np.maximum.accumulate(ends) if len(ends) else ends
-    following = np.where(stream == 0, places, np.int32(len(stream)))
-    following = np.minimum.accumulate(following[::-1])[::-1]
+    positions = np.arange(len(stream), dtype=np.int32)
+    previous_end = np.where(stream == 0, positions, np.int32(-1))
+    previous_end = np.maximum.accumulate(previous_end) if len(previous_end) else previous_end
+    next_end = np.where(stream == 0, positions, np.int32(len(stream)))
+    next_end = np.minimum.accumulate(next_end[::-1])[::-1]
     inside = stream > 0
-    before = np.where(inside, np.minimum(places - last - 1, window), 0)
-    after = np.where(inside, np.minimum(following - places - 1, window), 0)
+    before = np.where(inside, np.minimum(positions - previous_end - 1, window), 0)
+    after = np.where(inside, np.minimum(next_end - positions - 1, window), 0)
     return before.astype(np.int32), after.astype(np.int32)
 
 
-def weights(settings: WordVectorsSettings) -> np.ndarray:
+def distance_weights(settings: WordVectorsSettings) -> np.ndarray:
     """Return the weight of a pair by its distance from 1 to `window`, float64."""
     distance = np.arange(1, settings.window + 1)
     return (settings.window + 1 - distance) / settings.window if settings.shrink else np.ones(settings.window)
 
 
-def mass(stream: np.ndarray, settings: WordVectorsSettings) -> float:
+def total_weight(stream: np.ndarray, settings: WordVectorsSettings) -> float:
     """Return the total weight of a stream: of all pairs (skip-gram), or the number of words with a context (CBOW)."""
     before, after = reach(stream, settings.window)
     if settings.architecture == "cbow":
         return float(np.count_nonzero(before + after))
-    upto = np.concatenate([[0.0], np.cumsum(weights(settings))])
-    return float(upto[before].sum() + upto[after].sum())
-
-
-@lru_cache(maxsize=1)
-def streams(dataset: Dataset, settings: WordVectorsSettings) -> Streams:
-    """Return the streams of a data set. The most recent result is cached for the callers that follow."""
-    return Streams(dataset, settings)
+    cumulative = np.concatenate([[0.0], np.cumsum(distance_weights(settings))])
+    return float(cumulative[before].sum() + cumulative[after].sum())

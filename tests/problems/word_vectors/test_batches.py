@@ -5,8 +5,9 @@ import pytest
 from problems.word_vectors.written import texts, write
 
 from raysq.errors import UsageError
+from raysq.problems.word_vectors.problem import WordVectors
 from raysq.problems.word_vectors.settings import WordVectorsSettings
-from raysq.problems.word_vectors.stream import streams
+from raysq.problems.word_vectors.stream import Streams
 
 
 def numpy_take(array, at):
@@ -25,29 +26,29 @@ def parted(stream):
 @pytest.mark.parametrize("window", [1, 2, 4])
 def test_cbow_windows_by_hand(tmp_path, window):
     dataset = write(tmp_path / "made", texts())
-    settings = WordVectorsSettings(architecture="cbow", window=window, val=0.2)
-    for name, examples in settings.open(dataset).items():
+    problem = WordVectors.from_dataset(dataset, {"architecture": "cbow", "window": window, "val": 0.2})
+    for name, examples in problem.splits(dataset).items():
         x, y = gathered(examples)
         wanted = []
-        for part in parted(streams(dataset, settings).ids[name]):
+        for part in parted(dataset.derived(Streams, problem.settings).ids[name]):
             wide = [0] * window + part + [0] * window
             for place in range(len(part)):
                 around = wide[place : place + window] + wide[place + window + 1 : place + 2 * window + 1]
                 if any(around):
                     wanted.append([*around, part[place]])
         assert np.concatenate([x, y], 1).tolist() == wanted
-        assert x.dtype == y.dtype == np.int32 and x.shape[1:] == settings.inputs(dataset).shape
+        assert x.dtype == y.dtype == np.int32 and x.shape[1:] == problem.input_spec(dataset).shape
 
 
 @pytest.mark.parametrize("window", [1, 2, 4])
 def test_skip_gram_pairs_by_hand(tmp_path, window):
     dataset = write(tmp_path / "made", texts())
-    settings = WordVectorsSettings(architecture="skipgram", window=window, val=0.2)
-    for name, examples in settings.open(dataset).items():
+    problem = WordVectors.from_dataset(dataset, {"architecture": "skipgram", "window": window, "val": 0.2})
+    for name, examples in problem.splits(dataset).items():
         x, y = gathered(examples) if len(examples) else (np.zeros((0, 1)), np.zeros((0, 1)))
         wanted = [
             [part[place], part[other]]
-            for part in parted(streams(dataset, settings).ids[name])
+            for part in parted(dataset.derived(Streams, problem.settings).ids[name])
             for place in range(len(part))
             for other in range(max(0, place - window), min(len(part), place + window + 1))
             if other != place
@@ -57,18 +58,22 @@ def test_skip_gram_pairs_by_hand(tmp_path, window):
 
 def test_blocks_hold_every_word_once_in_the_middle(tmp_path):
     dataset = write(tmp_path / "made", texts())
-    settings = WordVectorsSettings(form="blocks", window=3, block=8, val=0.2, shrink=True)
-    for name, examples in settings.open(dataset).items():
+    problem = WordVectors.from_dataset(
+        dataset, {"examples": "blocks", "window": 3, "block": 8, "val": 0.2, "shrink": True}
+    )
+    for name, examples in problem.splits(dataset).items():
         if not len(examples):
             continue
         x, y = gathered(examples)
-        stream = streams(dataset, settings).ids[name]
+        stream = dataset.derived(Streams, problem.settings).ids[name]
         middle = x[:, 3:-3].reshape(-1)
         assert middle[: len(stream)].tolist() == stream.tolist() and not middle[len(stream) :].any()
         np.testing.assert_array_equal(x[1:, :6], x[:-1, 8:])  # what stands around a block is its neighbors' end
         assert not x[0, :3].any()
         assert y.shape == (len(examples), 1) and y.dtype == np.float32
-        assert y[0, 0] * streams(dataset, settings).mass(name) == pytest.approx(len(examples), rel=1e-6)
+        assert y[0, 0] * dataset.derived(Streams, problem.settings).total_weight(name) == pytest.approx(
+            len(examples), rel=1e-6
+        )
 
 
 @pytest.mark.parametrize(
@@ -76,13 +81,14 @@ def test_blocks_hold_every_word_once_in_the_middle(tmp_path):
     [
         {"architecture": "cbow", "window": 2},
         {"architecture": "skipgram", "window": 3},
-        {"architecture": "cbow", "form": "blocks", "window": 2, "block": 5},
+        {"architecture": "cbow", "examples": "blocks", "window": 2, "block": 5},
     ],
 )
 def test_the_graph_gathers_what_numpy_gathers(tmp_path, values):
     import tensorflow as tf
 
-    examples = WordVectorsSettings(**values, val=0.2).open(write(tmp_path / "made", texts()))["train"]
+    dataset = write(tmp_path / "made", texts())
+    examples = WordVectors.from_dataset(dataset, {**values, "val": 0.2}).splits(dataset)["train"]
     indices = np.random.RandomState(1).permutation(len(examples))[:40]
     wanted = examples.gather(indices, examples.mapped(), numpy_take)
     arrays = {name: tf.constant(array) for name, array in examples.arrays().items()}
@@ -103,7 +109,7 @@ def test_the_graph_gathers_what_numpy_gathers(tmp_path, values):
         ({"power": -1.0}, "power must be from 0 to 1"),
         ({"negatives": 0}, "negatives must be at least 1"),
         ({"max_features": 2}, "max_features must be at least 3"),
-        ({"shrink": True}, "is for form=blocks"),
+        ({"shrink": True}, "is for examples=blocks"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(values, said):

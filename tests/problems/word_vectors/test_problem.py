@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import re
+import shutil
+from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +20,6 @@ from raysq.data.pipeline import build
 from raysq.errors import DataError, UsageError
 from raysq.problems.word_vectors.preprocessor import WordVectorsPreprocessor
 from raysq.problems.word_vectors.sample import CLASSES, sample, sentences
-from raysq.problems.word_vectors.settings import WordVectorsSettings
 from raysq.problems.word_vectors.size_defaults import size_defaults
 from raysq.tasks import datasets
 from raysq.text.neighbors import embedding_of
@@ -58,7 +60,7 @@ def test_words_of_a_class_are_neighbors(run):
 def test_the_export_is_the_model_that_was_trained(run):
     """`raysq.load` reads the exported file, neighbors the checkpoint: they must be of one table."""
     loaded = raysq.load(run)
-    table = embedding_of(loaded.model, run.config.metadata["features"])
+    table = embedding_of(loaded.model, loaded.problem.metadata.features)
     np.testing.assert_array_equal(table[1:], loaded.word_vectors.vectors)
 
 
@@ -117,7 +119,7 @@ def test_the_command_answers_and_exports(run, capsys, tmp_path):
 def test_the_report_shows_words_and_their_neighbors(run):
     page = raysq.write_report(run).read_text("utf-8")
     assert "Words in a plane" in page and "Nearest words" in page and ">dog<" in page
-    with pytest.raises(UsageError, match="--week is for forecasts"):
+    with pytest.raises(UsageError, match="a model of word vectors, has no option 'week'"):
         raysq.write_report(run, week="2020-01-01")
 
 
@@ -126,7 +128,7 @@ def test_an_optimizer_compiled_in_one_piece_changes_nothing_but_rounding(run, mo
     from raysq.training import checkpoint, trainer
 
     def tables(large, name):
-        monkeypatch.setattr(trainer, "LARGE", large)
+        monkeypatch.setattr(trainer, "LARGE_MODEL", large)
         settings = {**SMALL, "epochs": 1, "schedule": "constant", "clipnorm": 1.0}
         made = raysq.train("cbow", data=run.config.data, model="negative_sampling", settings=settings, name=name)
         return checkpoint.load(made.best)[0]
@@ -157,10 +159,10 @@ def test_softmax_learns_more_than_how_common_words_are(run, task):
 
 def test_the_baseline_of_blocks_is_the_best_score_of_a_word_alone(tmp_path):
     dataset = write(tmp_path / "made", texts())
-    settings = WordVectorsSettings(form="blocks", window=2, block=8, val=0.2, power=0.5)
     from raysq.problems.word_vectors.models import baseline
 
-    inputs = settings.inputs(dataset)
+    values = {"examples": "blocks", "window": 2, "block": 8, "val": 0.2, "power": 0.5}
+    inputs = PROBLEM.from_dataset(dataset, values).input_spec(dataset)
     model = baseline(inputs)
     assert not model.trainable_variables
     counts = inputs.extra["counts"]
@@ -178,8 +180,8 @@ def test_training_on_nothing_says_what_comes_first(tmp_path, monkeypatch):
 def test_models_refuse_the_other_form(tmp_path):
     dataset = write(tmp_path / "made", texts())
     for model, overrides, said in (
-        ("negative_sampling", {"form": "windows", "shrink": False}, "set form=blocks"),
-        ("softmax", {"form": "blocks"}, "set form=windows"),
+        ("negative_sampling", {"examples": "windows", "shrink": False}, "set examples=blocks"),
+        ("softmax", {"examples": "blocks"}, "set examples=windows"),
         ("softmax", {"dimension": 0}, "dimension must be at least 1"),
     ):
         config = resolve_config("skipgram", model, dataset, 0, {"min_count": 1, **overrides})
@@ -187,20 +189,42 @@ def test_models_refuse_the_other_form(tmp_path):
             config.build(dataset)
 
 
-def test_facts_and_remarks_say_what_is_seen(tmp_path):
+def test_metadata_and_messages(tmp_path):
     dataset = write(tmp_path / "made", texts())
-    settings = WordVectorsSettings(architecture="cbow", min_count=20, subsample=0.05, form="blocks", val=0.2)
-    facts = PROBLEM.make_metadata(dataset, settings)
-    assert json.loads(json.dumps(facts)) == facts
-    assert 0 < facts["unknown"] < 1 and 0 < facts["dropped"] < 1 and facts["features"] == facts["words"] + 1
-    said = PROBLEM(settings, facts).describe()
-    assert said[0] == "predicts a word from the 2 words on either side"
-    assert "that occur 20 times or more" in said[1] and "(subsample=0.05)" in said[2]
-    plain = WordVectorsSettings(window=1, val=0.2)
-    assert (
-        PROBLEM.remarks(PROBLEM.make_metadata(dataset, plain), plain)[0]
-        == "predicts the word on either side from a word"
-    )
+    values = {"architecture": "cbow", "min_count": 20, "subsample": 0.05, "examples": "blocks", "val": 0.2}
+    problem = PROBLEM.from_dataset(dataset, values)
+    metadata = problem.metadata
+    assert 0 < metadata.unknown < 1 and 0 < metadata.dropped < 1 and metadata.features == metadata.words + 1
+    messages = problem.describe()
+    assert messages[0] == "predicts a word from the 2 words on either side"
+    assert "that occur 20 times or more" in messages[1] and "(subsample=0.05)" in messages[2]
+    stored = json.loads(json.dumps(problem.metadata_values()))
+    assert PROBLEM.from_config(asdict(problem.settings), stored).describe() == messages
+    plain = PROBLEM.from_dataset(dataset, {"window": 1, "val": 0.2})
+    assert plain.describe()[0] == "predicts the word on either side from a word"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"words": 5.5}, "words: expected a whole number, received 5.5"),
+        ({"unknown": None}, "unknown: expected a number, received null"),
+        ({"size_defaults": {"epochs": "few"}}, 'size_defaults.epochs: expected a number, received "few"'),
+        ({"tokens": ...}, "'tokens' is missing"),
+        ({"kept": 3}, "'kept' is unknown"),
+        ({"preprocessor": {"lower": "perhaps"}}, "preprocessor: setting lower must be true or false"),
+    ],
+)
+def test_metadata_of_a_wrong_type_are_an_error(run, tmp_path, change, message):
+    folder = tmp_path / "run"
+    shutil.copytree(run.directory, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config.pop("checksum")
+    metadata = {**config["metadata"], **change}
+    config["metadata"] = {name: value for name, value in metadata.items() if value is not ...}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(DataError, match=rf"the metadata of a run of word_vectors cannot be used: {re.escape(message)}"):
+        raysq.load(folder, trust=True).predict(["the dog"])
 
 
 @pytest.mark.parametrize(
@@ -232,13 +256,11 @@ def test_the_default_model_is_told_what_suits_the_text(tmp_path):
         config.settings["data"]["window"],
         config.settings["training"]["epochs"],
     ) == (1, 5, 3)
-    said = PROBLEM(config.make_problem().settings, config.metadata).describe()[-1]
+    said = config.make_problem().describe()[-1]
     assert said.startswith("for so much text the defaults are batch_size=16 epochs=20 learning_rate=0.01 min_count=1")
     config = resolve_config("skipgram", "softmax", dataset, 0, {})
-    assert config.settings["data"]["window"] == 2 and config.settings["data"]["form"] == "windows"
-    assert not any(
-        "so much text" in line for line in PROBLEM(config.make_problem().settings, config.metadata).describe()
-    )
+    assert config.settings["data"]["window"] == 2 and config.settings["data"]["examples"] == "windows"
+    assert not any("so much text" in line for line in config.make_problem().describe())
 
 
 def test_a_data_set_is_the_same_for_any_number_of_cpus(cluster, tmp_path):

@@ -7,9 +7,19 @@ import pytest
 from problems.word_vectors.written import texts, write
 
 from raysq.errors import DataError
-from raysq.problems.word_vectors import stream as streams_of
+from raysq.problems.splits import SPLITS
+from raysq.problems.word_vectors import stream as stream_module
+from raysq.problems.word_vectors.problem import WordVectors
 from raysq.problems.word_vectors.settings import WordVectorsSettings
-from raysq.problems.word_vectors.stream import chance_to_stay, divide, mass, passages, reach, streams, weights
+from raysq.problems.word_vectors.stream import (
+    Streams,
+    cut_passages,
+    distance_weights,
+    keep_probabilities,
+    reach,
+    split_passages,
+    total_weight,
+)
 
 
 def parted(stream: np.ndarray) -> list[list[int]]:
@@ -25,14 +35,14 @@ def parted(stream: np.ndarray) -> list[list[int]]:
 
 def test_each_split_holds_its_passages_and_nothing_else(tmp_path):
     made = texts()
-    found = streams(
+    found = Streams(
         write(tmp_path / "made", made, parts=[int(n % 7 == 0) for n in range(len(made))]), WordVectorsSettings(val=0.2)
     )
     offsets = found.passages.offsets
     every = [word for text in made for word in text]
     pieces = [every[begin:end] for begin, end in itertools.pairwise(offsets)]
     assert sum(map(len, pieces)) == len(every)
-    for number, name in enumerate(streams_of.SPLITS):
+    for number, name in enumerate(SPLITS):
         wanted = [
             [w for w in piece if w in found.words]
             for piece, split in zip(pieces, found.split, strict=True)
@@ -51,19 +61,19 @@ def test_each_split_holds_its_passages_and_nothing_else(tmp_path):
 def test_how_words_are_read_in_blocks_changes_nothing(tmp_path, monkeypatch):
     dataset = write(tmp_path / "made", texts(), shard_rows=7)
     settings = WordVectorsSettings(subsample=0.05, min_count=3, val=0.2)
-    whole = streams_of.Streams(dataset, settings)
-    monkeypatch.setattr(streams_of, "_BLOCK", 50)
-    parts = streams_of.Streams(dataset, settings)
+    whole = Streams(dataset, settings)
+    monkeypatch.setattr(stream_module, "_BLOCK", 50)
+    parts = Streams(dataset, settings)
     assert whole.words == parts.words
-    for name in streams_of.SPLITS:
+    for name in SPLITS:
         np.testing.assert_array_equal(whole.ids[name], parts.ids[name])
 
 
 def test_rare_words_are_left_out_before_windows_are_made(tmp_path):
     made = [["a", "rare", "b", "a", "b"]] * 1 + [["a", "b", "b", "a"] for _ in range(30)] + [["b", "a"] * 9]
-    found = streams(write(tmp_path / "made", made), WordVectorsSettings(min_count=2, val=0.3))
+    found = Streams(write(tmp_path / "made", made), WordVectorsSettings(min_count=2, val=0.3))
     assert set(found.words) == {"", "a", "b"}
-    few = streams(write(tmp_path / "few", texts()), WordVectorsSettings(max_features=6))
+    few = Streams(write(tmp_path / "few", texts()), WordVectorsSettings(max_features=6))
     assert len(few.words) == 6
 
 
@@ -72,54 +82,55 @@ def test_subsampling_keeps_the_share_of_word2vec(tmp_path):
     made = texts(2000)
     dataset = write(tmp_path / "made", made, shard_rows=2000)
     settings = WordVectorsSettings(subsample=0.02, val=0.1)
-    found, plain = streams(dataset, settings), streams_of.Streams(dataset, WordVectorsSettings(val=0.1))
+    found, plain = Streams(dataset, settings), Streams(dataset, WordVectorsSettings(val=0.1))
     total = plain.counts.sum()
-    for count, chance in zip(found.counts[1:], chance_to_stay(found.counts[1:], 0.02), strict=True):
+    for count, chance in zip(found.counts[1:], keep_probabilities(found.counts[1:], 0.02), strict=True):
         assert chance == pytest.approx(min(1, (np.sqrt(count / (0.02 * total)) + 1) * (0.02 * total) / count))
     kept = np.bincount(found.ids["train"], minlength=len(found.counts))[1:]
     there = np.bincount(plain.ids["train"], minlength=len(found.counts))[1:]
-    chances = chance_to_stay(found.counts[1:], 0.02)
+    chances = keep_probabilities(found.counts[1:], 0.02)
     deviation = np.sqrt(np.maximum(there * chances * (1 - chances), 1e-9))
     assert (np.abs(kept - there * chances) <= 4 * deviation + 1e-6).all()
     assert chances[0] < 0.5 and chances[-1] == 1
-    again = streams_of.Streams(dataset, settings)
+    again = Streams(dataset, settings)
     np.testing.assert_array_equal(again.ids["train"], found.ids["train"])
 
 
 def test_equal_texts_are_on_one_side_and_one_long_text_is_divided():
     keys = np.array([5, 9, 5, 7, 9, 3] * 20, np.uint32)
     lengths = np.full(len(keys), 10)
-    found = passages(np.concatenate([[0], np.cumsum(lengths)]), keys, np.zeros(len(keys), np.int8))
-    split = divide(found, 0.3, "made")
+    found = cut_passages(np.concatenate([[0], np.cumsum(lengths)]), keys, np.zeros(len(keys), np.int8))
+    split = split_passages(found, 0.3, "made")
     for key in np.unique(keys):
         assert len(set(split[keys == key].tolist())) == 1
     assert 0 < (split == 1).sum() < len(keys)
-    long = passages(np.array([0, 100_000]), np.array([1], np.uint32), np.array([0], np.int8))
+    long = cut_passages(np.array([0, 100_000]), np.array([1], np.uint32), np.array([0], np.int8))
     assert np.diff(long.offsets).max() == 1000
-    split = divide(long, 0.05, "made")
+    split = split_passages(long, 0.05, "made")
     assert (split == 1).sum() == 5
-    short = passages(np.array([0, 100]), np.array([1], np.uint32), np.array([0], np.int8))
+    short = cut_passages(np.array([0, 100]), np.array([1], np.uint32), np.array([0], np.int8))
     assert np.diff(short.offsets).tolist() == [20] * 5
 
 
 def test_a_validation_part_of_ones_own_is_kept():
     part = np.array([0, 1, 2, 0, 2, 0], np.int8)
-    found = passages(np.arange(7) * 3, np.arange(6, dtype=np.uint32), part)
-    assert divide(found, 0.5, "made").tolist() == [0, 2, 1, 0, 1, 0]
-    alone = passages(np.arange(3) * 3, np.arange(2, dtype=np.uint32), np.array([1, 2], np.int8))
+    found = cut_passages(np.arange(7) * 3, np.arange(6, dtype=np.uint32), part)
+    assert split_passages(found, 0.5, "made").tolist() == [0, 2, 1, 0, 1, 0]
+    alone = cut_passages(np.arange(3) * 3, np.arange(2, dtype=np.uint32), np.array([1, 2], np.int8))
     with pytest.raises(DataError, match="the train part of data set made has no words"):
-        divide(alone, 0.5, "made")
+        split_passages(alone, 0.5, "made")
 
 
 def test_too_little_text_is_told(tmp_path):
     with pytest.raises(DataError, match="too few passages with words.*: 1, and 2 are needed"):
-        streams(write(tmp_path / "one", [["a", "b", "c"]]), WordVectorsSettings())
+        Streams(write(tmp_path / "one", [["a", "b", "c"]]), WordVectorsSettings())
     with pytest.raises(DataError, match="nothing to train on.*equal text"):
-        streams(write(tmp_path / "same", [["a", "b"]] * 9), WordVectorsSettings())
+        Streams(write(tmp_path / "same", [["a", "b"]] * 9), WordVectorsSettings())
     with pytest.raises(DataError, match="occur 50 times or more: 1, .*; set a lower min_count, or give more text"):
-        WordVectorsSettings(min_count=50).open(write(tmp_path / "rare", texts(10)))
+        WordVectors.from_dataset(write(tmp_path / "rare", texts(10)), {"min_count": 50})
     with pytest.raises(DataError, match="no two known words beside each other: set subsample=0, or give more text"):
-        WordVectorsSettings(subsample=0.5).open(write(tmp_path / "alone", [[f"w{n % 7}"] for n in range(40)]))
+        dataset = write(tmp_path / "alone", [[f"w{n % 7}"] for n in range(40)])
+        WordVectors.from_dataset(dataset, {"subsample": 0.5}).splits(dataset)
 
 
 @pytest.mark.parametrize("window", [1, 2, 5])
@@ -141,7 +152,7 @@ def test_reach_and_mass_by_hand(window):
         pairs["skipgram"] += left + right
         shrunk += sum((window + 1 - d) / window for side in (left, right) for d in range(1, side + 1))
     for architecture, wanted in pairs.items():
-        assert mass(stream, WordVectorsSettings(architecture=architecture, window=window)) == wanted
-    settings = WordVectorsSettings(window=window, form="blocks", shrink=True)
-    assert mass(stream, settings) == pytest.approx(shrunk)
-    assert weights(settings)[0] == 1 and weights(settings)[-1] == pytest.approx(1 / window)
+        assert total_weight(stream, WordVectorsSettings(architecture=architecture, window=window)) == wanted
+    settings = WordVectorsSettings(window=window, examples="blocks", shrink=True)
+    assert total_weight(stream, settings) == pytest.approx(shrunk)
+    assert distance_weights(settings)[0] == 1 and distance_weights(settings)[-1] == pytest.approx(1 / window)
