@@ -15,8 +15,8 @@ import vl_convert
 # Ray runs its workers at niceness 15: beside other busy processes they would hardly run.
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
-# Fixtures that are made once a session, and the group of the tests that use them. A test may use two of one group.
-GROUPS = {"cluster": "ray", "by_workers": "ray", "pairs_run": "pairs", "pairs_dataset": "pairs"}
+# Fixtures that several files share, and the group of the tests that use them. A test may use two of one group.
+GROUPS = {"cluster": "ray", "by_workers": "ray", "pairs_run": "pairs", "pairs_dataset": "pairs", "runs": "runs"}
 FOLDER = pytest.StashKey[tempfile.TemporaryDirectory]()
 
 
@@ -54,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def group(item: pytest.Item) -> str:
-    """The tests that run in one process: those of a fixture of the session, or of a file.
+    """The tests that run in one process: those of a shared fixture, or of a file.
 
     A test, or a fixture, must name these fixtures as arguments.
     """

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from problems.text_classification import corpus
 from training.series import SMALL, write_series
-from training.workers import train_apart, train_here
+from training.workers import Job, train_apart, train_here
 
 from raysq.training.run_config import resolve_config
 
@@ -44,13 +44,13 @@ def by_workers(tmp_path_factory):
 
     exact = ("dense", "gru", "penalty", "own", "host", "gaps", "text")
     masked = ("dropout", "moving")
-    # One worker gathers in the graph what several gather on the host.
+    # One worker gathers in the graph what several gather on the host. Loops and embeddings under two devices:
+    # tests/problems/text_classification/test_replicas.py.
+    jobs = {
+        "2 devices": Job(*some("devices", "dense", "penalty", "own", "host", "gaps"), replicas=2, host=["host"]),
+        "2": Job(*some("two", "diverging", *exact, *masked), workers=2, host=["host"], again=masked),
+        "3": Job(*some("three", "penalty", "host"), workers=3, host=["host"]),
+    }
     with ThreadPoolExecutor(1) as beside:
-        # Loops and embeddings under two devices: tests/kinds/classify/test_replicas.py.
-        cases = some("devices", "dense", "penalty", "own", "host", "gaps")
-        devices = beside.submit(train_apart, *cases, replicas=2, host=["host"])
-        found = {"1": train_here(*some("one", *exact, "dropout")), "2 devices": devices.result()}
-    cases = some("two", "diverging", *exact, *masked)
-    found["2"] = train_apart(*cases, workers=2, host=["host"], again=["penalty", *masked])
-    found["3"] = train_apart(*some("three", "penalty", "host"), workers=3, host=["host"])
-    return found
+        apart = beside.submit(train_apart, folder, jobs)
+        return {"1": train_here(*some("one", *exact, "dropout")), **apart.result()}

@@ -1,41 +1,53 @@
 """Plain processes that train the same runs under one TF_CONFIG, without Ray: quick to start.
 
-Usage: group_member.py JOB, where JOB is a JSON file with addresses (of each process; empty for one alone), replicas
-(logical devices in a process), runs (directories), and host (those of them whose batches are gathered on the host).
-What a rank cannot train it says in RUN/error-RANK.
+Usage: group_member.py JOBS, where JOBS is a JSON file with a list of jobs, each with workers (how many processes),
+replicas (logical devices in a process), runs (directories), and host (those of them whose batches are gathered on the
+host). What a rank cannot train it says in RUN/error-RANK.
 """
 
 import gc
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 
 def main() -> None:
-    job = json.loads(Path(sys.argv[1]).read_text())
-    # Importing it takes seconds of a processor, once instead of in every process. Nothing of it runs yet.
+    jobs = json.loads(Path(sys.argv[1]).read_text())
+    # Importing it takes seconds of a processor, once instead of in every process. Nothing of it runs here.
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     import keras  # noqa: F401
 
-    children = []
-    for rank in range(1, len(job["addresses"])):
-        child = os.fork()
-        if not child:
-            train(job, rank)
-            return
-        children.append(child)
-    train(job, 0)
-    if any(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children):
-        sys.exit("another worker failed")
+    for job in jobs:
+        children = []
+        addresses = free_addresses(job["workers"])
+        for rank in range(job["workers"]):
+            child = os.fork()
+            if not child:
+                train(job, addresses, rank)
+                return
+            children.append(child)
+        if any(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children):
+            sys.exit("a worker failed")
 
 
-def train(job: dict[str, Any], rank: int) -> None:
-    workers = len(job["addresses"])
+def free_addresses(count: int) -> list[str]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    return addresses
+
+
+def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
+    workers = job["workers"] if job["workers"] > 1 else 0
     if workers:
         task = {"type": "worker", "index": rank}
-        os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": job["addresses"]}, "task": task})
+        os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": addresses}, "task": task})
     from raysq import backend
 
     backend.load()

@@ -13,7 +13,7 @@ from problems.language_modeling import corpus
 from problems.text_classification.corpus import write_corpus
 from problems.translation import pairs_corpus
 from problems.word_vectors import written
-from training.workers import close, timeless, train_apart
+from training.workers import Job, close, timeless, train_apart
 
 from raysq.training import checkpoint
 from raysq.training.run import Run
@@ -96,9 +96,9 @@ def plain(folder, data):
     configs = {kind: config_of(data, kind, case) for kind, case in PLAIN.items()}
     (folder / "two").mkdir()
     with ThreadPoolExecutor(1) as beside:
-        two = beside.submit(train_apart, folder / "two", configs, replicas=2)
+        two = beside.submit(train_apart, folder, {"two": Job(folder / "two", configs, replicas=2)})
         one = {kind: train_and_kill(config, folder / "one") for kind, config in configs.items()}
-        return {kind: (*one[kind], two.result()[kind]) for kind in configs}
+        return {kind: (*one[kind], two.result()["two"][kind]) for kind in configs}
 
 
 @pytest.mark.parametrize("kind", PLAIN)

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Collection, Mapping
@@ -29,16 +28,8 @@ def train_here(folder: Path, configs: Mapping[str, RunConfig]) -> dict[str, Run]
     return runs
 
 
-def train_apart(
-    folder: Path,
-    configs: Mapping[str, RunConfig],
-    *,
-    workers: int = 1,
-    replicas: int = 1,
-    host: Collection[str] = (),
-    again: Collection[str] = (),
-) -> dict[str, Run]:
-    """Trains in processes of their own and returns the runs by name.
+class Job:
+    """Runs that workers train in processes of their own.
 
     Args:
         folder: of the runs.
@@ -48,21 +39,33 @@ def train_apart(
         host: names of those whose batches are gathered on the host.
         again: names of those that are trained once more, as "NAME again".
     """
-    runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
-    runs |= {f"{name} again": Run.create(configs[name], folder=folder / "again") for name in again}
-    job = folder / "job.json"
-    job.write_text(
-        json.dumps(
-            {
-                "addresses": free_addresses(workers) if workers > 1 else [],
-                "replicas": replicas,
-                "runs": [str(run.directory) for run in runs.values()],
-                "host": [str(runs[name].directory) for name in host],
-            }
-        )
-    )
+
+    def __init__(
+        self,
+        folder: Path,
+        configs: Mapping[str, RunConfig],
+        *,
+        workers: int = 1,
+        replicas: int = 1,
+        host: Collection[str] = (),
+        again: Collection[str] = (),
+    ):
+        self.runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
+        self.runs |= {f"{name} again": Run.create(configs[name], folder=folder / "again") for name in again}
+        self.asked = {
+            "workers": workers,
+            "replicas": replicas,
+            "runs": [str(run.directory) for run in self.runs.values()],
+            "host": [str(self.runs[name].directory) for name in host],
+        }
+
+
+def train_apart(folder: Path, jobs: Mapping[str, Job]) -> dict[str, dict[str, Run]]:
+    """Trains jobs one after the other and returns their runs by name."""
+    file = folder / "jobs.json"
+    file.write_text(json.dumps([job.asked for job in jobs.values()]))
     process = subprocess.Popen(
-        [sys.executable, str(TESTS / "training" / "group_member.py"), str(job)],
+        [sys.executable, str(TESTS / "training" / "group_member.py"), str(file)],
         env={**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"},
         stderr=subprocess.PIPE,
         text=True,
@@ -74,17 +77,7 @@ def train_apart(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
     assert not process.returncode, error[-3000:]
-    return runs
-
-
-def free_addresses(count: int) -> list[str]:
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
-    for one in sockets:
-        one.close()
-    return addresses
+    return {name: job.runs for name, job in jobs.items()}
 
 
 def weights(run: Run) -> list[np.ndarray]:

@@ -34,6 +34,7 @@ def tune(data, **options):
 
 def test_a_search_leaves_runs_and_the_best_goes_on_and_is_trained_again(cluster, data, monkeypatch, capsys):
     asked = {"settings": FIXED, "search": {"units": "4,8,16"}, "name": "three", "scheduler": "none"}
+    asked["max_concurrent"] = 1
     found = tune(data, trials=3, **asked)
     assert len(found.trials) == 3 and {trial["state"] for trial in found.trials} == {"finished"}
     first = next(trial for trial in found.trials if trial["number"] == 1)
@@ -60,7 +61,7 @@ def test_a_search_leaves_runs_and_the_best_goes_on_and_is_trained_again(cluster,
     assert again.trials == before
     # More trials go on where it was; then the best and the defaults with two seeds.
     kept = {path: path.stat().st_mtime_ns for path in found.directory.glob("trials/*/metrics.jsonl")}
-    more = tune(data, trials=4, refit=2, max_concurrent=1, **asked)
+    more = tune(data, trials=4, refit=2, **asked)
     assert [trial for trial in more.trials if trial["number"] < 4] == before
     assert len(more.trials) == 4 and len({json.dumps(trial["settings"]) for trial in more.trials}) == 4
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())

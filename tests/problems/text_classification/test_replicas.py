@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from problems.text_classification.corpus import documents, write_corpus
-from training.workers import close, train_apart, train_here
+from training.workers import Job, close, train_apart, train_here
 
 from raysq.problems.text_classification.problem import TextClassification as PROBLEM
 from raysq.training.run_config import resolve_config
@@ -30,7 +30,7 @@ OWN = {
 
 
 # One of each sort; the others, of the same layers, take as long again.
-FEW = ("baseline", "multihot", "embedding", "conv1d", "lstm_bidirectional", "gru_stacked")
+FEW = ("baseline", "multihot", "embedding", "conv1d", "lstm_bidirectional", "gru")
 assert set(FEW) <= set(PROBLEM.models)
 SOME = [name if name in FEW else pytest.param(name, marks=pytest.mark.slow) for name in PROBLEM.models]
 
@@ -53,8 +53,8 @@ def _both(tmp_path_factory, few):
     (folder / "one").mkdir()
     (folder / "two").mkdir()
     with ThreadPoolExecutor(1) as beside:
-        two = beside.submit(train_apart, folder / "two", configs, replicas=2)
-        return train_here(folder / "one", configs), two.result()
+        two = beside.submit(train_apart, folder, {"two": Job(folder / "two", configs, replicas=2)})
+        return train_here(folder / "one", configs), two.result()["two"]
 
 
 @pytest.mark.parametrize("name", SOME)
