@@ -42,7 +42,7 @@ def test_a_search_leaves_runs_and_the_best_goes_on_and_is_trained_again(cluster,
     losses = [trial["val_loss"] for trial in found.trials]
     assert losses == sorted(losses)
     best = json.loads((found.directory / "best.json").read_text())
-    assert best["settings"]["units"] == found.trials[0]["settings"]["units"]
+    assert best["settings"]["model"]["units"] == found.trials[0]["settings"]["units"]
     run = Run.open(best["run"])
     assert min(record["val_loss"] for record in run.metrics()) == best["metrics"]["val_loss"] == losses[0]
     assert best["metrics"]["test_mae"] > 0 and run.result()["ended"] == "finished"
