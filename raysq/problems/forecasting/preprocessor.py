@@ -22,7 +22,7 @@ from raysq.problems.forecasting.readers.columns import check_columns
 from raysq.problems.forecasting.readers.group_series import group_series
 from raysq.problems.forecasting.readers.precision import wide_columns
 from raysq.problems.forecasting.readers.repair import FILLED, repair
-from raysq.problems.forecasting.readers.rows import rows
+from raysq.problems.forecasting.readers.rows import parse_rows
 
 
 @dataclass(frozen=True)
@@ -249,7 +249,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
             # Arrow would read "1.234" as 1.234 where it means 1234.
             text, values = [*text, *values], []
         for chunk in tables.read(partition, text, values, self.csv):
-            yield Chunk(*rows(self, partition, chunk))
+            yield Chunk(*parse_rows(self, partition, chunk))
 
     @property
     def one_pass(self) -> bool:  # type: ignore[override]
@@ -279,7 +279,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
             raise
         self.validate_stats(chunks)
         require_rows(chunks)
-        wide = wide_columns([note["rounding"] for note in chunks])
+        wide = wide_columns([chunk["rounding"] for chunk in chunks])
         damaged = [name for name in wide if name not in self.float64]
         if damaged:
             return Transform(preprocessor=dataclasses.replace(self, float64=(*self.float64, *damaged)))
@@ -358,5 +358,5 @@ def _repaired(
     function: Callable[..., tuple[pa.Table, pa.Table, dict[str, Any]]], table: pa.Table, **options: Any
 ) -> tuple[pa.Table, dict[str, pa.Table], dict[str, Any]]:
     """Return the repaired rows, the table of filled cells if there are any, and a summary of the repair."""
-    repaired, filled, note = function(table, **options)
-    return repaired, {FILLED: filled} if filled.num_rows else {}, note
+    repaired, filled, summary = function(table, **options)
+    return repaired, {FILLED: filled} if filled.num_rows else {}, summary

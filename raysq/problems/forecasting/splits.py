@@ -71,13 +71,13 @@ def dates(text: str) -> tuple[np.datetime64, np.datetime64] | None:
     return val, test
 
 
-def bounds(text: str, rows: int, stamps: Any = None, zone: str | None = None) -> Bounds:
+def bounds(text: str, rows: int, timestamps: Any = None, zone: str | None = None) -> Bounds:
     """Return the first row and the end row of each split of one series.
 
     Args:
         text: a split that `check` accepts.
         rows: number of rows of the series.
-        stamps: function that returns the timestamps (int64 microseconds); called only for a split by dates.
+        timestamps: function that returns the timestamps (int64 microseconds); called only for a split by dates.
         zone: time zone of the series, in which the dates are read; its timestamps are then in UTC.
 
     Returns:
@@ -89,12 +89,12 @@ def bounds(text: str, rows: int, stamps: Any = None, zone: str | None = None) ->
     begins = dates(text)
     parts = _parts(text)
     if begins is not None:
-        found = np.asarray(stamps(), np.int64)
+        stamps = np.asarray(timestamps(), np.int64)
         moments = time_zones.local_to_utc(np.array(begins).astype(np.int64), zone)
-        cuts = [int(cut) for cut in np.searchsorted(found, moments)]
+        cuts = [int(cut) for cut in np.searchsorted(stamps, moments)]
         if not 0 < cuts[0] < cuts[1]:
-            shown = time_zones.utc_to_local(found[[0, -1]], zone).astype("datetime64[us]")
-            first, last = (str(stamp)[:19] for stamp in shown)
+            local = time_zones.utc_to_local(stamps[[0, -1]], zone).astype("datetime64[us]")
+            first, last = (str(time)[:19] for time in local)
             raise DataError(f"split {text} leaves no row to train or to validate on: the series is {first} to {last}")
         ends = [*cuts, rows]
     elif _shares(parts):
@@ -110,14 +110,14 @@ def bounds(text: str, rows: int, stamps: Any = None, zone: str | None = None) ->
     return dict(zip(SPLITS, zip(starts, ends, strict=True), strict=True))
 
 
-def rolling(found: Sequence[Bounds], count: int) -> list[list[Bounds]]:
+def rolling(series: Sequence[Bounds], count: int) -> list[list[Bounds]]:
     """Return the folds of a rolling-origin backtest: the test rows in `count` consecutive blocks.
 
     Each fold tests on one block. The rows before it, as many as the split has for validation, are validated on. All
     rows before those train (Tashman 2000, with an expanding window).
 
     Args:
-        found: bounds of each series.
+        series: bounds of each series.
         count: number of folds.
 
     Returns:
@@ -126,9 +126,9 @@ def rolling(found: Sequence[Bounds], count: int) -> list[list[Bounds]]:
     folds = []
     for number in range(count):
         fold = []
-        for one in found:
-            begin, end = one["test"]
-            validating = one["val"][1] - one["val"][0]
+        for splits in series:
+            begin, end = splits["test"]
+            validating = splits["val"][1] - splits["val"][0]
             low = begin + (end - begin) * number // count
             high = begin + (end - begin) * (number + 1) // count
             fold.append({"train": (0, low - validating), "val": (low - validating, low), "test": (low, high)})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from raysq.config import join_names, nearest_name
 from raysq.data.readers import tables
 from raysq.errors import DataError
-from raysq.problems.forecasting.readers.notation import typed
+from raysq.problems.forecasting.readers.notation import quote_names
 
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
@@ -35,7 +35,7 @@ def check_columns(settings: "SeriesPreprocessor", partition: tables.TablePartiti
         rest = rest or [column for column in columns if column not in settings.time]
         raise DataError(
             f"{name} lacks columns {join_names([repr(column) for column in missing])}; it has {header}",
-            hint=f"--set {typed(rest, 'columns')} keeps those that are there",
+            hint=f"--set {quote_names(rest, 'columns')} keeps those that are there",
         )
     if not kept and not settings.categories:
         raise DataError(f"{name} has no column of values beside the time; it has {header}")

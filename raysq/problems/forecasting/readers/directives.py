@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from raysq.errors import UsageError
 
 # Directives that abbreviate others, or differ from them only in padding.
-_SAME = {
+_ALIASES = {
     "%F": "%Y-%m-%d",
     "%D": "%m/%d/%y",
     "%T": "%H:%M:%S",
@@ -51,86 +51,86 @@ _FAST = frozenset(("%Y", "%y", "%m", "%b", "%B", "%d", "%H", "%I", "%p", "%M", "
 _DIRECTIVE = re.compile(r"%-?.?", re.DOTALL)
 
 
-def expanded(form: str) -> str:
+def expanded(time_format: str) -> str:
     """Replace directives that abbreviate others, such as %F."""
-    return _DIRECTIVE.sub(lambda match: _SAME.get(match[0], match[0]), form)
+    return _DIRECTIVE.sub(lambda match: _ALIASES.get(match[0], match[0]), time_format)
 
 
-def directives(form: str) -> list[str]:
+def directives(time_format: str) -> list[str]:
     """Return the directives of an expanded format, in order."""
-    return _DIRECTIVE.findall(form)
+    return _DIRECTIVE.findall(time_format)
 
 
-def is_fast(form: str) -> bool:
+def is_fast(time_format: str) -> bool:
     """Return whether Arrow reads all directives of an expanded format as Python does."""
-    return _FAST.issuperset(directives(form))
+    return _FAST.issuperset(directives(time_format))
 
 
-def completed(form: str) -> tuple[str, str]:
+def completed(time_format: str) -> tuple[str, str]:
     """Append a day of the week to an expanded format with ISO weeks but no days.
 
     Returns:
         The format, and the text to append to cells so that they mean Monday; empty if nothing is appended.
     """
-    held = directives(form)
-    if "%V" in held and not any(_PARTS.get(one) == "day of the week" for one in held):
-        return f"{form} %u", " 1"
-    return form, ""
+    used = directives(time_format)
+    if "%V" in used and not any(_PARTS.get(directive) == "day of the week" for directive in used):
+        return f"{time_format} %u", " 1"
+    return time_format, ""
 
 
-def pattern(form: str, marked: Mapping[str, str]) -> str:
+def pattern(time_format: str, patterns: Mapping[str, str]) -> str:
     """Return the regular expression for cells of an expanded format.
 
     Args:
-        form: the expanded format.
-        marked: regular expressions to use for some directives.
+        time_format: the expanded format.
+        patterns: regular expressions to use for some directives.
     """
-    parts = re.split(r"(%.)", form)
-    known = {"%%": "%", **marked}
-    return f"^{''.join(known.get(one, '.+?') if one.startswith('%') else re.escape(one) for one in parts)}$"
+    patterns = {"%%": "%", **patterns}
+    parts = re.split(r"(%.)", time_format)
+    return f"^{''.join(patterns.get(part, '.+?') if part.startswith('%') else re.escape(part) for part in parts)}$"
 
 
-def names_weekday(form: str) -> bool:
+def names_weekday(time_format: str) -> bool:
     """Return whether cells name the day of the week in addition to a complete date."""
-    held = directives(form)
-    return ("%a" in held or "%A" in held) and not {"%V", "%U", "%W"} & set(held)
+    used = directives(time_format)
+    return ("%a" in used or "%A" in used) and not {"%V", "%U", "%W"} & set(used)
 
 
-def check(form: str) -> None:
+def check(time_format: str) -> None:
     """Validate a time format: all directives must be applied, and they must define a time.
 
     Raises:
         UsageError: the format is invalid; the message names the directive and the remedy.
     """
 
-    def wrong(why: str) -> UsageError:
-        return UsageError(f"setting time_format={form}: {why}")
+    def error(reason: str) -> UsageError:
+        return UsageError(f"setting time_format={time_format}: {reason}")
 
-    held = directives(expanded(form))
-    if "%Z" in held:
-        raise wrong(
+    used = directives(expanded(time_format))
+    if "%Z" in used:
+        raise error(
             "%Z is not read, as a name such as CST or IST stands for several zones: write offsets such as +02:00 (%z), "
             "or times in UTC"
         )
-    if "%s" in held:
-        raise wrong("%s is written epoch_s, alone")
-    unknown = next((one for one in held if one not in _PARTS), None)
+    if "%s" in used:
+        raise error("%s is written epoch_s, alone")
+    unknown = next((directive for directive in used if directive not in _PARTS), None)
     if unknown is not None:
-        raise wrong(f"{unknown} is not read; directives are {', '.join(_PARTS)}")
+        raise error(f"{unknown} is not read; directives are {', '.join(_PARTS)}")
     parts: dict[str, str] = {}
-    for one in held:
-        part = _PARTS[one]
+    for directive in used:
+        part = _PARTS[directive]
         if part in parts and part != "%":
-            raise wrong(f"{parts[part]} and {one} both give the {part}; leave one out")
-        parts[part] = one
+            raise error(f"{parts[part]} and {directive} both give the {part}; leave one out")
+        parts[part] = directive
 
     def needs(part: str, *others: str) -> None:
         if part in parts and not all(other in parts for other in others):
             lacking = " and ".join(_USUAL[other] for other in others if other not in parts)
-            raise wrong(f"{parts[part]}, the {part}, needs {lacking}")
+            raise error(f"{parts[part]}, the {part}, needs {lacking}")
 
     if "year" in parts and {"ISO year", "ISO week"} & set(parts):
-        raise wrong("ISO weeks (%V) lie in the years of %G, not of %Y or %y")
+        raise error("ISO weeks (%V) lie in the years of %G, not of %Y or %y")
     needs("ISO week", "ISO year")
     needs("ISO year", "ISO week")
     needs("week", "year", "day of the week")
@@ -140,18 +140,18 @@ def check(form: str) -> None:
     needs("minute", "hour")
     needs("second", "minute")
     needs("fraction", "second")
-    ways = [one for one in ("month", "week", "ISO week", "day of the year") if one in parts]
+    ways = [part for part in ("month", "week", "ISO week", "day of the year") if part in parts]
     if len(ways) > 1:
-        raise wrong(f"{' and '.join(parts[one] for one in ways)} name a day in several ways; leave all but one out")
+        raise error(f"{' and '.join(parts[part] for part in ways)} name a day in several ways; leave all but one out")
     if "year" not in parts and "ISO year" not in parts:
-        raise wrong("it has no year (%Y), so that every stamp would lie in 1900")
+        raise error("it has no year (%Y), so that every stamp would lie in 1900")
     if "hour" in parts and ways in (["month"], []) and "day" not in parts:
-        raise wrong("an hour needs a day (%d)")
+        raise error("an hour needs a day (%d)")
     if parts.get("hour") == "%I" and "AM or PM" not in parts:
-        raise wrong("%I counts hours to 12 and needs %p; %H counts to 24")
+        raise error("%I counts hours to 12 and needs %p; %H counts to 24")
     if "AM or PM" in parts and parts.get("hour") != "%I":
-        raise wrong("%p is of use with %I only, which counts hours to 12")
+        raise error("%p is of use with %I only, which counts hours to 12")
     if "week" in parts and parts["day of the week"] == "%u":
-        raise wrong(f"%u goes with %V; {parts['week']} goes with %w or %a")
+        raise error(f"%u goes with %V; {parts['week']} goes with %w or %a")
     if parts.get("day of the week") in ("%u", "%w") and not {"week", "ISO week"} & set(parts):
-        raise wrong(f"{parts['day of the week']} needs a week (%V, %W or %U); leave it out beside a date")
+        raise error(f"{parts['day of the week']} needs a week (%V, %W or %U); leave it out beside a date")

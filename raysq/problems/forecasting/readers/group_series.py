@@ -46,9 +46,9 @@ def group_series(
 
     Returns:
         The table without the keys; the table of ranges without observed values, as from `repair`; and a summary. The
-        summary has `repairs` over all series, `series` with `id`, `keys`, `rows`, `from` and `to` of each, `clocks`
+        summary has `repairs` over all series, `series` with `id`, `keys`, `rows`, `from` and `to` of each, `timestamps`
         with the timestamp statistics of each, and the numbers of steps `backwards` and of rows in hours that occur
-        `twice`.
+        twice (`repeated_hours`).
 
     Raises:
         DataError: as for `repair`, with the series named.
@@ -57,12 +57,12 @@ def group_series(
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(names)))
     table = table.drop_columns(key_columns(keys)).take(pa.array(order)).combine_chunks()
-    parts, filled, entries, clocks, backwards, twice, rows = [], [], [], [], 0, 0, 0
-    done: dict[str, Any] = {}
-    for named, begin, end in zip(names, [0, *ends[:-1]], ends, strict=True):
-        part, name = table.slice(begin, end - begin), ", ".join(named)
+    parts, filled, entries, timestamp_parts, backwards, repeated_hours, rows = [], [], [], [], 0, 0, 0
+    repairs: dict[str, Any] = {}
+    for key_values, begin, end in zip(names, [0, *ends[:-1]], ends, strict=True):
+        part, name = table.slice(begin, end - begin), ", ".join(key_values)
         try:
-            part, gaps, note = repair(
+            part, gaps, summary = repair(
                 part,
                 sort=sort,
                 duplicates=duplicates,
@@ -75,21 +75,30 @@ def group_series(
             )
         except DataError as error:
             raise DataError(f"series {name!r}: {error}") from None
-        _add(done, note["repairs"])
-        twice += note["twice"]
-        backwards += sum(count for step, _, count, *_ in note["received"]["steps"] if step < 0)
-        stamps = part.column("time").cast(pa.int64()).to_numpy()
-        shown = NUMBERED if numbered else zone
-        first, last = timestamp_stats.iso(int(stamps.min()), shown), timestamp_stats.iso(int(stamps.max()), shown)
-        entries.append({"id": name, "keys": list(named), "rows": part.num_rows, "from": first, "to": last})
-        clocks.append(note["clock"])
+        _add(repairs, summary["repairs"])
+        repeated_hours += summary["repeated_hours"]
+        backwards += sum(count for step, _, count, *_ in summary["received"]["steps"] if step < 0)
+        timestamps = part.column("time").cast(pa.int64()).to_numpy()
+        zone_shown = NUMBERED if numbered else zone
+        first, last = (
+            timestamp_stats.iso(int(timestamps.min()), zone_shown),
+            timestamp_stats.iso(int(timestamps.max()), zone_shown),
+        )
+        entries.append({"id": name, "keys": list(key_values), "rows": part.num_rows, "from": first, "to": last})
+        timestamp_parts.append(summary["timestamps"])
         parts.append(part)
         for key in ("begin", "end"):
             gaps = gaps.set_column(gaps.schema.get_field_index(key), key, pc.add(gaps.column(key), rows))
         filled.append(gaps)
         rows += part.num_rows
-    note = {"repairs": done, "series": entries, "clocks": clocks, "backwards": backwards, "twice": twice}
-    return pa.concat_tables(parts).combine_chunks(), pa.concat_tables(filled).combine_chunks(), note
+    summary = {
+        "repairs": repairs,
+        "series": entries,
+        "timestamps": timestamp_parts,
+        "backwards": backwards,
+        "repeated_hours": repeated_hours,
+    }
+    return pa.concat_tables(parts).combine_chunks(), pa.concat_tables(filled).combine_chunks(), summary
 
 
 def _series(keys: pa.Table) -> tuple[list[tuple[str, ...]], np.ndarray]:
@@ -101,14 +110,14 @@ def _series(keys: pa.Table) -> tuple[list[tuple[str, ...]], np.ndarray]:
     for part in encoded:
         codes = np.unique(codes * len(part.dictionary) + part.indices.to_numpy(), return_inverse=True)[1]
     _, firsts = np.unique(codes, return_index=True)
-    places = np.argsort(np.argsort(firsts))
+    ranks = np.argsort(np.argsort(firsts))
     rows = pa.array(np.sort(firsts))
-    return list(zip(*(column.take(rows).to_pylist() for column in keys.columns), strict=True)), places[codes]
+    return list(zip(*(column.take(rows).to_pylist() for column in keys.columns), strict=True)), ranks[codes]
 
 
-def _add(total: dict[str, Any], more: dict[str, Any]) -> None:
+def _add(total: dict[str, Any], counts: dict[str, Any]) -> None:
     """Add counts to a total, including counts by column."""
-    for key, value in more.items():
+    for key, value in counts.items():
         if key == "longest_filled":
             longest = total.setdefault(key, {})
             longest.update({name: max(rows, longest.get(name, 0)) for name, rows in value.items()})

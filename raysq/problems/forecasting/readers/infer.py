@@ -17,7 +17,7 @@ from raysq.errors import DataError, FormatError
 from raysq.problems.forecasting.readers import parsing, time_columns, timestamps
 from raysq.problems.forecasting.readers.columns import check_named
 from raysq.problems.forecasting.readers.keys import check_keys
-from raysq.problems.forecasting.readers.notation import numbers_written, shown, there, written
+from raysq.problems.forecasting.readers.notation import drop_missing, infer_csv_format, infer_notation, join_values
 
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SEEN = 64 << 20  # bytes of raw files up to which all rows are read before the pipeline starts
 _PACKED = {".gz": 6, ".zip": 6, ".parquet": 4}  # typical ratio of unpacked to packed size
 _MOST_LEVELS = 50
-_TOLD = 5  # columns whose reasons an error lists
+_LISTED = 5  # columns whose reasons an error lists
 _FEW = 20_000  # rows sampled to distinguish columns of numbers from columns of text
 _MEASURE = re.compile(r"[^\d\w]{0,4}\d[\d.,\s'\u2019]*[^\d:/-]{0,8}")  # digits with other characters around them
 _COUNTERS = ("no", "nr", "index", "idx", "row", "rownames", "row_id", "unnamed: 0", "level_0", "__index_level_0__")
@@ -44,34 +44,37 @@ def infer(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPre
     Raises:
         DataError: a setting cannot be inferred, or the user must decide; the message tells which one to give.
     """
-    lines: list[str] = []
+    messages: list[str] = []
     left_out: dict[str, str] = {}
     if settings.layout == "infer":
-        settings = written(settings, files[0], lines)
-        pieces = tables.partition(files, settings.csv)
-        _check_named(settings, pieces[0])
+        settings = infer_csv_format(settings, files[0], messages)
+        partitions = tables.partition(files, settings.csv)
+        _check_named(settings, partitions[0])
         small = _size(files) <= _SEEN
         # Sample partitions that are far apart, because a file may hold one series after the other.
-        sample = _text(
-            pieces if small else [pieces[n] for n in sorted({0, len(pieces) // 2, len(pieces) - 1})], settings
+        sample = _read_text(
+            partitions if small else [partitions[n] for n in sorted({0, len(partitions) // 2, len(partitions) - 1})],
+            settings,
         )
-        settings = _columns(settings, sample, lines, left_out)
+        settings = _infer_columns(settings, sample, messages, left_out)
         check_keys(settings, sample)
         if not small:
-            lines.append(f"(as found in {sample.num_rows:,} rows; the rest is checked as it is read)")
+            messages.append(f"(as found in {sample.num_rows:,} rows; the rest is checked as it is read)")
     if settings.categories and settings.levels is None:
-        pieces = tables.partition(files, settings.csv)
-        _check_named(settings, pieces[0])
-        settings = dataclasses.replace(settings, levels=_levels(settings, pieces))
+        partitions = tables.partition(files, settings.csv)
+        _check_named(settings, partitions[0])
+        settings = dataclasses.replace(settings, levels=_levels(settings, partitions))
         for name, values in settings.levels.items():
-            lines.append(f"category {name}: {len(values)} values ({shown(values, 6)}), a column of 0 and 1 for each")
+            messages.append(
+                f"category {name}: {len(values)} values ({join_values(values, 6)}), a column of 0 and 1 for each"
+            )
     if settings.layout == "infer":
         settings = dataclasses.replace(settings, layout="inferred")
         if small:
-            settings, more = _looked_through(settings, files)
-            lines += more
+            settings, report_lines = _read_all(settings, files)
+            messages += report_lines
         object.__setattr__(settings, "left_out", left_out)
-    return settings, lines
+    return settings, messages
 
 
 def _size(files: Sequence[Path]) -> int:
@@ -84,110 +87,121 @@ def _check_named(settings: "SeriesPreprocessor", partition: tables.TablePartitio
     check_named(partition, {"--time": times, "--id": settings.id, "--category": settings.categories})
 
 
-def _text(pieces: Sequence[tables.TablePartition], settings: "SeriesPreprocessor") -> pa.Table:
+def _read_text(partitions: Sequence[tables.TablePartition], settings: "SeriesPreprocessor") -> pa.Table:
     """Read the rows of the partitions: csv cells as text, Parquet columns unchanged.
 
     Raises:
         DataError: there are no rows.
     """
-    first, names = pieces[0], pieces[0].columns
-    chunks = [chunk for piece in pieces for chunk in tables.read(piece, names, [], settings.csv)]
+    first, names = partitions[0], partitions[0].columns
+    chunks = [chunk for partition in partitions for chunk in tables.read(partition, names, [], settings.csv)]
     if any(chunk.table.num_rows for chunk in chunks):
         return pa.concat_tables([chunk.table for chunk in chunks], promote_options="permissive")
     if chunks and chunks[0].undecodable:
         line, byte = chunks[0].undecodable
         raise tables.wrong_encoding(f"{first.name}, line {first.above + line + 1}", settings, byte)
     if chunks and chunks[0].ragged:
-        line, found, wanted = chunks[0].ragged
+        line, cells, expected = chunks[0].ragged
         raise FormatError(
-            f"{first.name}, line {first.above + line + 1} has {found} cells, the header has {wanted}, and so it is in "
-            f"all rows",
+            f"{first.name}, line {first.above + line + 1} has {cells} cells, the header has {expected}, and so it is "
+            "in all rows",
             hint="mend the header, or say what parts cells with --set delimiter=...",
         )
     raise DataError(f"{first.name} has no rows", hint="give another --source")
 
 
-def _columns(
-    settings: "SeriesPreprocessor", sample: pa.Table, lines: list[str], out: dict[str, str]
+def _infer_columns(
+    settings: "SeriesPreprocessor", sample: pa.Table, messages: list[str], left_out: dict[str, str]
 ) -> "SeriesPreprocessor":
     """Infer time columns, value columns and number format; reasons for leaving out columns are added to `out`."""
-    few = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), _FEW).astype(int))))
-    notation = numbers_written(settings, few)
+    sampled = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), _FEW).astype(int))))
+    notation = infer_notation(settings, sampled)
     if notation != settings.notation:
         settings = dataclasses.replace(settings, **dataclasses.asdict(notation))
-        found = ["decimal comma"] * (notation.decimal == ",")
-        found += [f"thousands parted by {notation.thousands!r}"] * bool(notation.thousands)
-        found += [f"{' and '.join(notation.signs)} beside them left out"] * bool(notation.signs)
-        lines.append(f"numbers: {', '.join(found)} (--set decimal=..., thousands=... and signs=... say otherwise)")
-    shares = {name: _share(few.column(name), settings) for name in few.column_names}
+        descriptions = ["decimal comma"] * (notation.decimal == ",")
+        descriptions += [f"thousands parted by {notation.thousands!r}"] * bool(notation.thousands)
+        descriptions += [f"{' and '.join(notation.signs)} beside them left out"] * bool(notation.signs)
+        messages.append(
+            f"numbers: {', '.join(descriptions)} (--set decimal=..., thousands=... and signs=... say otherwise)"
+        )
+    shares = {name: _share(sampled.column(name), settings) for name in sampled.column_names}
     numeric = [name for name, share in shares.items() if share is not None and share >= 0.5]
-    times = _time(settings, sample, numeric)
-    settings = dataclasses.replace(settings, time=times.columns, time_format=times.form)
+    times = _infer_time(settings, sample, numeric)
+    settings = dataclasses.replace(settings, time=times.columns, time_format=times.time_format)
     plural = "s" if len(times.columns) > 1 else ""
-    columns = f"column{plural} {', '.join(map(repr, times.columns))} ({times.said})"
-    lines.append(f"time: {columns if times.columns else f'{times.said} (--time COLUMN names a column that tells it)'}")
-    settings = _zoned(settings, sample, lines)
-    taken = {*settings.time, *settings.categories, *settings.id}
+    columns = f"column{plural} {', '.join(map(repr, times.columns))} ({times.description})"
+    messages.append(
+        f"time: {columns if times.columns else f'{times.description} (--time COLUMN names a column that tells it)'}"
+    )
+    settings = _infer_timezone(settings, sample, messages)
+    others = {*settings.time, *settings.categories, *settings.id}
     if settings.columns:
         return settings
     kept = []
     for name in sample.column_names:
-        if name in taken:
+        if name in others:
             continue
         nameless = name.startswith("column ")
         if shares[name] is None:
             if not nameless:  # lines that end with a delimiter give an empty column without a name
-                out[name] = f"{name}, it is empty"
+                left_out[name] = f"{name}, it is empty"
         elif name not in numeric:
-            out[name] = _about_text(name, few.column(name), settings)
-        elif _counts(name, sample.column(name), settings):
-            out[name] = f"{name}, it numbers the rows (--set columns=... chooses the columns)"
+            left_out[name] = _about_text(name, sampled.column(name), settings)
+        elif _numbers_rows(name, sample.column(name), settings):
+            left_out[name] = f"{name}, it numbers the rows (--set columns=... chooses the columns)"
         else:
             kept.append(name)
     if not kept and not settings.categories:
+        reasons = f"; left out: {'; '.join(list(left_out.values())[:_LISTED])}" if left_out else ""
         raise DataError(
             f"no column of numbers beside the time ({', '.join(settings.time) or 'none'}); there are "
-            f"{join_names(sample.column_names)}{'; left out: ' + '; '.join(list(out.values())[:_TOLD]) if out else ''}"
+            f"{join_names(sample.column_names)}{reasons}"
         )
-    lines.append(f"values: {', '.join(kept)}")
-    lines += [f"{name} is kept as {settings.stored(name)}" for name in kept if settings.stored(name) != name]
-    lines += [f"left out: {reason}" for reason in out.values()]
+    messages.append(f"values: {', '.join(kept)}")
+    messages += [f"{name} is kept as {settings.stored(name)}" for name in kept if settings.stored(name) != name]
+    messages += [f"left out: {reason}" for reason in left_out.values()]
     return dataclasses.replace(settings, columns=tuple(kept))
 
 
-def _zoned(settings: "SeriesPreprocessor", sample: pa.Table, lines: list[str]) -> "SeriesPreprocessor":
+def _infer_timezone(settings: "SeriesPreprocessor", sample: pa.Table, messages: list[str]) -> "SeriesPreprocessor":
     """Set the time zone written in the timestamps if none was given."""
     if settings.timezone is not None:
         return settings
-    few = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), 2000).astype(int))))
-    if set(timestamps.read_stamps(few, settings.time, settings.time_format).zones) <= {""}:
+    sampled = sample.take(pa.array(np.unique(np.linspace(0, max(sample.num_rows - 1, 0), 2000).astype(int))))
+    if set(timestamps.parse_timestamps(sampled, settings.time, settings.time_format).zones) <= {""}:
         return settings
-    zones = sorted({*timestamps.read_stamps(sample, settings.time, settings.time_format).zones} - {""})
+    zones = sorted({*timestamps.parse_timestamps(sample, settings.time, settings.time_format).zones} - {""})
     if len(zones) > 1:
-        lines.append(
+        messages.append(
             f"time zone: offsets {', '.join(zones[:4])} are written in the stamps, which are taken to UTC; --timezone "
             f"names the zone whose days and hours count, such as Europe/Berlin"
         )
         return dataclasses.replace(settings, timezone="UTC")
-    lines.append(f"time zone: {zones[0]}, as the stamps say")
+    messages.append(f"time zone: {zones[0]}, as the stamps say")
     return dataclasses.replace(settings, timezone=zones[0])
 
 
-def _time(settings: "SeriesPreprocessor", sample: pa.Table, numeric: Sequence[str]) -> time_columns.Clock:
-    form = settings.time_format
-    if form == timestamps.ROWS:
-        return time_columns.Clock((), timestamps.ROWS, time_columns.said(timestamps.ROWS))
+def _infer_time(settings: "SeriesPreprocessor", sample: pa.Table, numeric: Sequence[str]) -> time_columns.TimeColumns:
+    time_format = settings.time_format
+    if time_format == timestamps.ROWS:
+        return time_columns.TimeColumns((), timestamps.ROWS, time_columns.describe_format(timestamps.ROWS))
     if not settings.time:
-        return time_columns.find(sample, numeric) if form is None else time_columns.find_by(sample, form)
-    if form is not None:
-        return time_columns.Clock(settings.time, form, time_columns.said(form))
-    found = time_columns.read(sample, settings.time)
-    numbers = found is None and len(settings.time) == 1
-    if numbers and not timestamps.stamps(sample, settings.time, timestamps.NUMBER)[1].any():
-        return time_columns.Clock(settings.time, timestamps.NUMBER, time_columns.said(timestamps.NUMBER))
-    if found is None:
+        return (
+            time_columns.infer(sample, numeric)
+            if time_format is None
+            else time_columns.find_with_format(sample, time_format)
+        )
+    if time_format is not None:
+        return time_columns.TimeColumns(settings.time, time_format, time_columns.describe_format(time_format))
+    times = time_columns.infer_format(sample, settings.time)
+    numbers = times is None and len(settings.time) == 1
+    if numbers and not timestamps.parse_values(sample, settings.time, timestamps.NUMBER)[1].any():
+        return time_columns.TimeColumns(
+            settings.time, timestamps.NUMBER, time_columns.describe_format(timestamps.NUMBER)
+        )
+    if times is None:
         value = " ".join(str(sample.column(name)[0].as_py()) for name in settings.time)
-        zones = time_columns.about_zone(sample, settings.time)
+        zones = time_columns.zone_message(sample, settings.time)
         if zones:
             raise DataError(zones)
         raise DataError(
@@ -196,22 +210,22 @@ def _time(settings: "SeriesPreprocessor", sample: pa.Table, numeric: Sequence[st
             "itself",
             hint="--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'",
         )
-    return found
+    return times
 
 
 def _share(column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> float | None:
     """Return the share of numbers among the cells that are not missing, or None if all are missing."""
     if parsing.is_text(column):
-        text = there(column)
+        text = drop_missing(column)
         if not len(text):
             return None
-        good = pc.match_substring_regex(parsing.plain(text, settings.notation), parsing.NUMBER)
-        return float(pc.mean(good.cast(pa.float64())).as_py())
+        is_number = pc.match_substring_regex(parsing.plain(text, settings.notation), parsing.NUMBER)
+        return float(pc.mean(is_number.cast(pa.float64())).as_py())
     if column.null_count == len(column):
         return None
-    kind = column.type
-    number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-    return 1.0 if number or pa.types.is_boolean(kind) else 0.0
+    type_ = column.type
+    number = pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_decimal(type_)
+    return 1.0 if number or pa.types.is_boolean(type_) else 0.0
 
 
 def _about_text(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> str:
@@ -224,15 +238,15 @@ def _about_text(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocesso
         return f"{name} holds {column.type}"
     if len(values) <= _MOST_LEVELS:
         option = repr(name) if " " in name else name
-        return f"{name} holds text ({shown(sorted(values), 6)}); --category {option} makes features of it"
+        return f"{name} holds text ({join_values(sorted(values), 6)}); --category {option} makes features of it"
     measures = [value for value in values if _MEASURE.fullmatch(value)]
     if len(measures) < len(values) / 2:
         return f"{name} holds text"
-    how = "a point before decimals" if settings.decimal == "." else "a comma before decimals, as in other columns"
-    return f"{name} holds cells such as {measures[0]!r}, which are no numbers here: write digits with {how}"
+    advice = "a point before decimals" if settings.decimal == "." else "a comma before decimals, as in other columns"
+    return f"{name} holds cells such as {measures[0]!r}, which are no numbers here: write digits with {advice}"
 
 
-def _counts(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> bool:
+def _numbers_rows(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") -> bool:
     """Return whether the column only numbers the rows."""
     if not (name.lower() in _COUNTERS or name.startswith("column ")) or len(column) < 2:
         return False
@@ -240,40 +254,40 @@ def _counts(name: str, column: pa.ChunkedArray, settings: "SeriesPreprocessor") 
     return bool((np.diff(values) == 1).all())
 
 
-def _levels(settings: "SeriesPreprocessor", pieces: Sequence[tables.TablePartition]) -> dict[str, list[str]]:
+def _levels(settings: "SeriesPreprocessor", partitions: Sequence[tables.TablePartition]) -> dict[str, list[str]]:
     """Return the sorted values of each category: in numeric order if all are numbers, else as text."""
-    found: dict[str, set[str]] = {name: set() for name in settings.categories}
-    for piece in pieces:
-        for chunk in tables.read(piece, settings.categories, [], settings.csv):
-            for name, values in found.items():
+    distinct: dict[str, set[str]] = {name: set() for name in settings.categories}
+    for partition in partitions:
+        for chunk in tables.read(partition, settings.categories, [], settings.csv):
+            for name, values in distinct.items():
                 values.update(pc.unique(parsing.labels(chunk.table.column(name))).drop_null().to_pylist())
                 if len(values) > _MOST_LEVELS:
                     raise DataError(
-                        f"category {name!r} has more than {_MOST_LEVELS} values ({shown(sorted(values), 4)}); leave it "
-                        f"out, or group its values in the file"
+                        f"category {name!r} has more than {_MOST_LEVELS} values ({join_values(sorted(values), 4)}); "
+                        "leave it out, or group its values in the file"
                     )
 
     def key(value: str) -> Any:
         return int(value) if all(text.lstrip("-").isdecimal() for text in values) else value
 
     levels = {}
-    for name, values in found.items():
+    for name, values in distinct.items():
         if not values:
             raise DataError(f"category {name!r} is empty; leave it out")
         levels[name] = sorted(values, key=key)
     return levels
 
 
-def _looked_through(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
+def _read_all(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
     """Infer settings and messages from the rows themselves, before the pipeline reads them again."""
     loaded = load(settings, files)
     settings = loaded.preprocessor
-    lines = list(_oddities(settings, loaded.table))
+    messages = list(_describe_oddities(settings, loaded.table))
     _, report = loaded.finish()
-    return settings, [*settings.describe(report), *lines]
+    return settings, [*settings.describe(report), *messages]
 
 
-def _oddities(settings: "SeriesPreprocessor", table: pa.Table) -> Iterator[str]:
+def _describe_oddities(settings: "SeriesPreprocessor", table: pa.Table) -> Iterator[str]:
     """Yield messages about columns that never change, and numbers that may stand for missing values."""
     constant = []
     for name in table.column_names:

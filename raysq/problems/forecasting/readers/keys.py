@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from raysq.errors import DataError
 from raysq.problems.forecasting.readers import parsing, timestamp_stats, timestamps
-from raysq.problems.forecasting.readers.notation import shown, typed
+from raysq.problems.forecasting.readers.notation import join_values, quote_names
 
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
@@ -37,34 +37,34 @@ def check_keys(settings: "SeriesPreprocessor", sample: pa.Table) -> None:
     """
     if settings.duplicates != "keep" or sample.num_rows < 4 or settings.time_format == timestamps.ROWS:
         return
-    stamps, unread = timestamps.stamps(sample, settings.time, settings.time_format)
+    times, unread = timestamps.parse_values(sample, settings.time, settings.time_format)
     # Leave out unread timestamps, and hours that occur twice when daylight saving time ends: they indicate no key.
-    without = unread | timestamp_stats.at_change(stamps)
+    without = unread | timestamp_stats.at_change(times)
     if without.any() and not without.all():
-        sample, stamps = sample.filter(pa.array(~without)), stamps[~without]
-    if not settings.id and (np.diff(stamps) > 0).all():
+        sample, times = sample.filter(pa.array(~without)), times[~without]
+    if not settings.id and (np.diff(times) > 0).all():
         return  # fast path for the usual case
-    _, ranks = np.unique(stamps, return_inverse=True)
-    known = _grouped([_encoded(sample.column(name))[0] for name in settings.id], len(stamps))
-    points = _pairs(known, ranks)
+    _, ranks = np.unique(times, return_inverse=True)
+    given = _grouped([_encoded(sample.column(name))[0] for name in settings.id], len(times))
+    points = _pairs(given, ranks)
     repeated = len(points) - len(np.unique(points))
     if repeated < 2:
         return
-    taken = {*settings.time, *settings.id}
+    used = {*settings.time, *settings.id}
     codes: dict[str, np.ndarray] = {}
     for name in sample.column_names:
-        if name not in taken and (found := _codes(sample.column(name))) is not None:
-            codes[name] = found
+        if name not in used and (column_codes := _codes(sample.column(name))) is not None:
+            codes[name] = column_codes
     block = _block(points, ranks)
     tried = [name for name in codes if _varies(codes[name][block], points[block])]
     tried = sorted(tried, key=lambda name: len(np.unique(codes[name])))[:_CANDIDATES]
-    order = {name: place for place, name in enumerate(sample.column_names)}
+    order = {name: number for number, name in enumerate(sample.column_names)}
     # If most timestamps repeat, series need not run in parallel: each may have few rows.
     for beside in (True, False) if repeated >= _OFTEN * len(points) else (True,):
         for count in range(1, _MOST_KEYS + 1):
-            sets = list(_parting(tried, count, codes, known, ranks, block, beside))
+            sets = list(_parting(tried, count, codes, given, ranks, block, beside))
             if sets:
-                _, names = min(sets, key=lambda one: (one[0], [order[name] for name in one[1]]))
+                _, names = min(sets, key=lambda candidate: (candidate[0], [order[name] for name in candidate[1]]))
                 raise _several(settings, sample, sorted(names, key=order.__getitem__), repeated)
 
 
@@ -72,7 +72,7 @@ def _parting(
     tried: Sequence[str],
     count: int,
     codes: dict[str, np.ndarray],
-    known: np.ndarray,
+    given: np.ndarray,
     ranks: np.ndarray,
     block: np.ndarray,
     beside: bool,
@@ -84,31 +84,31 @@ def _parting(
     for names in combinations(tried, count):
         # Try a block of rows first, which rules out most sets.
         for rows in (block, slice(None)):
-            stamps, series = ranks[rows], _grouped([known[rows], *(codes[name][rows] for name in names)])
-            points = _pairs(known[rows], stamps)
+            block_ranks, series = ranks[rows], _grouped([given[rows], *(codes[name][rows] for name in names)])
+            points = _pairs(given[rows], block_ranks)
             repeated = len(points) - len(np.unique(points))
-            left = len(points) - len(np.unique(_pairs(series, stamps)))
-            if left > _LEFT * repeated or (beside and _beside(known[rows], series, stamps) < _BESIDE):
+            left = len(points) - len(np.unique(_pairs(series, block_ranks)))
+            if left > _LEFT * repeated or (beside and _beside(given[rows], series, block_ranks) < _BESIDE):
                 break
         else:
             yield len(np.unique(series)), names
 
 
-def _beside(known: np.ndarray, series: np.ndarray, stamps: np.ndarray) -> float:
+def _beside(given: np.ndarray, series: np.ndarray, times: np.ndarray) -> float:
     """Return how often series that overlap in time share timestamps: 1 if always, 0 if no two ever meet.
 
     A column that only differs between two rows logged at the same time is no key, nor is the weather of the hour. Rows
     with other values of such a column lie between its rows in time, and rarely at the same times.
     """
-    span = int(stamps.max()) + 1
+    span = int(times.max()) + 1
     firsts, lasts = (np.full(int(series.max()) + 1, edge, np.int64) for edge in (span, -1))
-    np.minimum.at(firsts, series, stamps)
-    np.maximum.at(lasts, series, stamps)
+    np.minimum.at(firsts, series, times)
+    np.maximum.at(lasts, series, times)
     parents = np.zeros(len(firsts), np.int64)
-    parents[series] = known
+    parents[series] = given
     firsts, lasts = np.sort(parents * span + firsts), np.sort(parents * span + lasts)
-    whole = span * (int(known.max()) + 1)
-    pairs = np.unique(series * whole + known * span + stamps)
+    whole = span * (int(given.max()) + 1)
+    pairs = np.unique(series * whole + given * span + times)
     points, met = np.unique(pairs % whole, return_counts=True)
     running = np.searchsorted(firsts, points, "right") - np.searchsorted(lasts, points, "left")
     several = running > 1
@@ -131,8 +131,8 @@ def _codes(column: pa.ChunkedArray) -> np.ndarray | None:
 
 def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
     """Return an integer for each cell, -1 for missing cells, and the distinct cells."""
-    found = parsing.labels(column).combine_chunks().dictionary_encode()
-    return pc.fill_null(found.indices, -1).to_numpy().astype(np.int64), found.dictionary
+    encoded = parsing.labels(column).combine_chunks().dictionary_encode()
+    return pc.fill_null(encoded.indices, -1).to_numpy().astype(np.int64), encoded.dictionary
 
 
 def _pairs(high: np.ndarray, low: np.ndarray) -> np.ndarray:
@@ -171,13 +171,13 @@ def _block(points: np.ndarray, ranks: np.ndarray) -> np.ndarray:
 def _several(settings: "SeriesPreprocessor", sample: pa.Table, names: Sequence[str], repeated: int) -> DataError:
     labels = [parsing.labels(sample.column(name)) for name in names]
     first = list(dict.fromkeys(zip(*(column.slice(0, _BLOCK).to_pylist() for column in labels), strict=True)))
-    values = shown([" ".join(one) for one in first], 4)
+    values = join_values([" ".join(key) for key in first], 4)
     columns = " and ".join(map(repr, names))
     tell = "column {} tells" if len(names) == 1 else "columns {} together tell"
     within = f" of the same {', '.join(settings.id)}" if settings.id else ""
     return DataError(
         f"{repeated:,} of {sample.num_rows:,} rows repeat the stamp of another row{within}, as several series in one "
         f"file do, and {tell.format(columns)} them apart ({values})",
-        hint=f"give --id {typed([*settings.id, *names])}, or a "
+        hint=f"give --id {quote_names([*settings.id, *names])}, or a "
         f"file of one series; --set duplicates=first takes one row of each stamp",
     )

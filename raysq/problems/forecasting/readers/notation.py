@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 _DIGITS = rf"^[+-]?\d[\d.,{parsing.SPACES}]*$"
 
 
-def written(settings: "SeriesPreprocessor", path: Path, lines: list[str]) -> "SeriesPreprocessor":
+def infer_csv_format(settings: "SeriesPreprocessor", path: Path, messages: list[str]) -> "SeriesPreprocessor":
     """Infer the csv settings that the user left out.
 
     Args:
         settings: preprocessor with the settings that were given.
         path: the first raw file.
-        lines: messages, to which those about the settings are appended.
+        messages: messages, to which those about the settings are appended.
 
     Raises:
         DataError: a csv without column names in its first line.
@@ -38,29 +38,29 @@ def written(settings: "SeriesPreprocessor", path: Path, lines: list[str]) -> "Se
     if path.suffix.lower() == ".parquet":
         settings.refuse_for(path.name)
         return settings
-    form, told = sniff_encoding(tables.head(path, CsvFormat())[0], settings.csv)
-    data, whole = tables.head(path, form)
-    named = [*settings.time, *settings.columns, *settings.categories, *settings.id]
-    form, more = sniff(data, whole, form, numbered=named)
-    lines += told + more
-    names = begin(path.name, data, whole, form).names
-    if form.header and all(_is_value(cell) for cell in names if cell):
-        raise no_header(path.name, names, "date,load", "--time 1 --target 2")
-    return dataclasses.replace(settings, **form.csv_settings())
+    csv_format, encoding_messages = sniff_encoding(tables.head(path, CsvFormat())[0], settings.csv)
+    data, is_whole = tables.head(path, csv_format)
+    columns = [*settings.time, *settings.columns, *settings.categories, *settings.id]
+    csv_format, format_messages = sniff(data, is_whole, csv_format, numbered=columns)
+    messages += encoding_messages + format_messages
+    header = begin(path.name, data, is_whole, csv_format).names
+    if csv_format.header and all(_is_value(cell) for cell in header if cell):
+        raise no_header(path.name, header, "date,load", "--time 1 --target 2")
+    return dataclasses.replace(settings, **csv_format.csv_settings())
 
 
-def numbers_written(settings: "SeriesPreprocessor", few: pa.Table) -> parsing.Notation:
+def infer_notation(settings: "SeriesPreprocessor", sample: pa.Table) -> parsing.Notation:
     """Infer the number format from the cells that are not plain numbers.
 
     Args:
         settings: preprocessor; its own format is kept if it has one.
-        few: sample of the rows.
+        sample: sample of the rows.
     """
     if settings.notation != parsing.PLAIN:
         return settings.notation
-    named = {*settings.time, *settings.categories, *settings.id}
-    columns = [few.column(name) for name in few.column_names if name not in named]
-    columns = [text for text in map(there, filter(parsing.is_text, columns)) if len(text)]
+    others = {*settings.time, *settings.categories, *settings.id}
+    columns = [sample.column(name) for name in sample.column_names if name not in others]
+    columns = [text for text in map(drop_missing, filter(parsing.is_text, columns)) if len(text)]
     signs = tuple(sorted({sign for text in columns if (sign := _sign(text))}))
     if signs:
         columns = [parsing.unsigned(text, signs) for text in columns]
@@ -87,13 +87,13 @@ def numbers_written(settings: "SeriesPreprocessor", few: pa.Table) -> parsing.No
 def _sign(text: pa.ChunkedArray) -> str | None:
     """Return the only sign that stands next to the number in each cell, or None."""
     first = text[0].as_py()
-    found = [sign for sign in parsing.SIGNS if sign in first]
-    if len(found) != 1:
+    signs = [pattern for pattern in parsing.SIGNS if pattern in first]
+    if len(signs) != 1:
         return None
-    sign = parsing.literal(found[0])
+    pattern = parsing.literal(signs[0])
     space = "[\\s\u00a0\u202f]*"
-    beside = rf"^[+-]?{sign}{space}[+-]?[\d.]|\d{space}{sign}$"
-    return found[0] if _share_of(text, beside) == 1 else None
+    next_to_number = rf"^[+-]?{pattern}{space}[+-]?[\d.]|\d{space}{pattern}$"
+    return signs[0] if _share_of(text, next_to_number) == 1 else None
 
 
 def _all_grouped(text: pa.ChunkedArray, sign: str) -> bool:
@@ -108,23 +108,23 @@ def _share_of(text: pa.ChunkedArray, pattern: str) -> float:
     return float(pc.mean(pc.match_substring_regex(text, pattern).cast(pa.float64())).as_py())
 
 
-def there(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def drop_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the text cells that are not missing, with surrounding whitespace removed."""
     text = pc.utf8_trim_whitespace(column)
     return text.filter(pc.invert(pc.fill_null(pc.is_in(text, pa.array(MISSING, text.type)), True)))
 
 
-def shown(values: Sequence[Any], most: int) -> str:
+def join_values(values: Sequence[Any], most: int) -> str:
     """Join the first values for a message.
 
     Args:
         values: values to show.
         most: largest number of values to show.
     """
-    return ", ".join(" ".join(str(one).split()) for one in values[:most]) + (", ..." if len(values) > most else "")
+    return ", ".join(" ".join(str(value).split()) for value in values[:most]) + (", ..." if len(values) > most else "")
 
 
-def typed(names: Sequence[str], setting: str = "") -> str:
+def quote_names(names: Sequence[str], setting: str = "") -> str:
     """Quote column names for a shell, preceded by `setting=` if it is given."""
     joined = json.dumps(list(names)) if any("," in name for name in names) else ",".join(names)
     return shlex.quote(f"{setting}={joined}" if setting else joined)

@@ -64,8 +64,8 @@ def plain(text: pa.ChunkedArray, notation: Notation) -> pa.ChunkedArray:
     if notation.signs:
         text = unsigned(text, notation.signs)
     if notation.thousands:
-        together = pc.replace_substring(text, notation.thousands, "")
-        text = pc.if_else(pc.match_substring_regex(text, grouped(notation.thousands)), together, text)
+        joined = pc.replace_substring(text, notation.thousands, "")
+        text = pc.if_else(pc.match_substring_regex(text, grouped(notation.thousands)), joined, text)
     if notation.decimal == ",":
         # A point that is left does not belong to this notation, in which 1.5 would be written 1,5: mark the cell bad.
         text = pc.replace_substring(pc.replace_substring(text, ".", "?"), ",", ".")
@@ -74,8 +74,8 @@ def plain(text: pa.ChunkedArray, notation: Notation) -> pa.ChunkedArray:
 
 def unsigned(text: pa.ChunkedArray, signs: tuple[str, ...]) -> pa.ChunkedArray:
     """Remove the signs before or after numbers; a minus may stand on either side of the sign."""
-    one, space = f"(?:{'|'.join(map(literal, signs))})", "[\\s\u00a0\u202f]*"
-    return pc.replace_substring_regex(text, f"^([+-]?){one}{space}|{space}{one}$", r"\1")
+    sign, space = f"(?:{'|'.join(map(literal, signs))})", "[\\s\u00a0\u202f]*"
+    return pc.replace_substring_regex(text, f"^([+-]?){sign}{space}|{space}{sign}$", r"\1")
 
 
 def labels(column: pa.ChunkedArray) -> pa.ChunkedArray:

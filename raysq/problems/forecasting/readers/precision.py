@@ -23,20 +23,20 @@ def rounding(values: np.ndarray, sentinels: Sequence[float] = ()) -> Rounding | 
         JSON-ready: `loss`, the largest rounding error (infinite for values that overflow float32), `low` and `high`,
         and `step`, the median distance of neighboring rows that differ. None if nothing is lost.
     """
-    known = values[~np.isnan(values)] if np.isnan(values.min(initial=0.0)) else values
+    present = values[~np.isnan(values)] if np.isnan(values.min(initial=0.0)) else values
     with np.errstate(over="ignore"):
-        error = known.astype(np.float32) - known
+        error = present.astype(np.float32) - present
     loss = float(np.abs(error, out=error).max(initial=0.0))
     if not loss:
         return None
     for sentinel in sentinels:
-        if (known == sentinel).any():
-            known = known[known != sentinel]
-    if not len(known):
+        if (present == sentinel).any():
+            present = present[present != sentinel]
+    if not len(present):
         return None
-    low, high = float(known.min()), float(known.max())
-    places = np.unique(np.linspace(0, max(len(values) - 2, 0), _SAMPLED).astype(np.int64))
-    steps = np.abs(values[places] - values[np.minimum(places + 1, len(values) - 1)])
+    low, high = float(present.min()), float(present.max())
+    rows = np.unique(np.linspace(0, max(len(values) - 2, 0), _SAMPLED).astype(np.int64))
+    steps = np.abs(values[rows] - values[np.minimum(rows + 1, len(values) - 1)])
     steps = steps[steps > 0]
     return {"loss": loss, "low": low, "high": high, "step": float(np.median(steps)) if len(steps) else 0.0}
 
@@ -51,16 +51,19 @@ def wide_columns(measured: Sequence[Mapping[str, Rounding]]) -> tuple[str, ...]:
     Args:
         measured: results of `rounding` by column, for each part of the rows, in order.
     """
-    found: dict[str, Rounding] = {}
+    totals: dict[str, Rounding] = {}
     stepped: set[str] = set()
     for part in measured:
-        for name, one in part.items():
-            if one["step"] and one["loss"] > _STEP * one["step"]:
+        for name, part_rounding in part.items():
+            if part_rounding["step"] and part_rounding["loss"] > _STEP * part_rounding["step"]:
                 stepped.add(name)
-            total = found.setdefault(name, dict(one))
-            total["loss"] = max(total["loss"], one["loss"])
-            total["low"], total["high"] = min(total["low"], one["low"]), max(total["high"], one["high"])
-    return tuple(name for name, total in found.items() if name in stepped or _is_damaged(total))
+            total = totals.setdefault(name, dict(part_rounding))
+            total["loss"] = max(total["loss"], part_rounding["loss"])
+            total["low"], total["high"] = (
+                min(total["low"], part_rounding["low"]),
+                max(total["high"], part_rounding["high"]),
+            )
+    return tuple(name for name, total in totals.items() if name in stepped or _is_damaged(total))
 
 
 def _is_damaged(total: Rounding) -> bool:

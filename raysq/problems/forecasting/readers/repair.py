@@ -51,142 +51,149 @@ def repair(
     Returns:
         The repaired table, a table of ranges without observed values, and a summary. Ranges have a `column`, `begin`,
         `end`, and `ahead`: whether their values were computed from later values. The summary has counts of `repairs`,
-        the timestamp statistics before rows were dropped or added (`clock`) and in the original order (`received`),
-        and the number of rows in hours that occur twice (`twice`).
+        the statistics of timestamps before rows were dropped or added (`timestamps`) and in the original order
+        (`received`), and the number of rows in hours that occur twice (`repeated_hours`).
 
     Raises:
         DataError: a column has no value, or gaps cannot be filled: the rows are out of order, have no cadence, or the
             grid would be too long.
     """
-    stamps = table.column("time").cast(pa.int64()).to_numpy()
+    timestamps = table.column("time").cast(pa.int64()).to_numpy()
     names = [name for name in table.column_names if name not in ("time", LOCAL)]
-    twice = 0
-    if zone is not None and len(stamps) and table.column(LOCAL)[0].as_py():
-        stamps, twice = time_zones.localized(stamps, zone)
+    repeated_hours = 0
+    if zone is not None and len(timestamps) and table.column(LOCAL)[0].as_py():
+        timestamps, repeated_hours = time_zones.localized(timestamps, zone)
     values = {name: table.column(name).to_numpy() for name in names}
-    done: dict[str, Any] = {}
+    repairs: dict[str, Any] = {}
 
     def keep(rows: np.ndarray) -> None:
-        nonlocal stamps
-        stamps = stamps[rows]
+        nonlocal timestamps
+        timestamps = timestamps[rows]
         for name in names:
             values[name] = values[name][rows]
 
     if count:
-        stamps = np.arange(len(stamps)) * 1_000_000
-    received = timestamp_stats.note(stamps, np.arange(len(stamps)), zone) if len(stamps) else None
+        timestamps = np.arange(len(timestamps)) * 1_000_000
+    received = timestamp_stats.measure(timestamps, np.arange(len(timestamps)), zone) if len(timestamps) else None
     summary = received
     if sort:
-        order = np.argsort(stamps, kind="stable")
-        done["rows_moved"] = int((order != np.arange(len(order))).sum())
-        if done["rows_moved"]:
+        order = np.argsort(timestamps, kind="stable")
+        repairs["rows_moved"] = int((order != np.arange(len(order))).sum())
+        if repairs["rows_moved"]:
             keep(order)
-            summary = timestamp_stats.note(stamps, np.arange(len(stamps)), zone)
+            summary = timestamp_stats.measure(timestamps, np.arange(len(timestamps)), zone)
     if duplicates in ("first", "last") or fill:
-        same = stamps[1:] == stamps[:-1]
+        repeated = timestamps[1:] == timestamps[:-1]
         edge = [False]
-        kept = ~np.concatenate([same, edge] if duplicates == "last" else [edge, same])
-        done["repeated_rows_dropped"] = int((~kept).sum())
-        keep(kept)
+        is_kept = ~np.concatenate([repeated, edge] if duplicates == "last" else [edge, repeated])
+        repairs["repeated_rows_dropped"] = int((~is_kept).sum())
+        keep(is_kept)
     origin: dict[str, np.ndarray] = {}  # origin of each cell, for columns with unobserved cells
     if missing in ("previous", "interpolate"):
-        done["cells_filled"], done["longest_filled"] = {}, {}
+        repairs["cells_filled"], repairs["longest_filled"] = {}, {}
         for name in names:
-            there = ~np.isnan(values[name])
-            if not there.any():
+            present = ~np.isnan(values[name])
+            if not present.any():
                 raise DataError(f"column {name!r} has no value at all", hint="leave it out with --set columns=...")
-            if not there.all():
-                later = there[int(np.argmax(there)) :]
+            if not present.all():
+                later = present[int(np.argmax(present)) :]
                 if not later.all():
-                    done["cells_filled"][name] = int((~later).sum())
-                    done["longest_filled"][name] = int(np.diff(np.flatnonzero(np.r_[later, True])).max()) - 1
-                values[name], origin[name] = _filled(stamps, values[name], there, missing)
-    if fill and len(stamps) > 1:
-        stamps = _to_grid(stamps, values, origin, done, frequency, zone, numbered)
-    filled = _stretches(values, origin, done)
+                    repairs["cells_filled"][name] = int((~later).sum())
+                    repairs["longest_filled"][name] = int(np.diff(np.flatnonzero(np.r_[later, True])).max()) - 1
+                values[name], origin[name] = _fill(timestamps, values[name], present, missing)
+    if fill and len(timestamps) > 1:
+        timestamps = _to_grid(timestamps, values, origin, repairs, frequency, zone, numbered)
+    filled = _unobserved_ranges(values, origin, repairs)
     columns = {name: pa.array(values[name]) for name in names}
-    repaired = pa.table({"time": pa.array(stamps, pa.timestamp("us")), **columns})
-    return repaired, filled, {"repairs": done, "clock": summary, "received": received, "twice": twice}
+    repaired = pa.table({"time": pa.array(timestamps, pa.timestamp("us")), **columns})
+    statistics = {"timestamps": summary, "received": received}
+    return repaired, filled, {"repairs": repairs, "repeated_hours": repeated_hours, **statistics}
 
 
-def _filled(stamps: np.ndarray, values: np.ndarray, there: np.ndarray, how: str) -> tuple[np.ndarray, np.ndarray]:
+def _fill(
+    timestamps: np.ndarray, values: np.ndarray, present: np.ndarray, method: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the values with missing cells filled, and the origin of each cell."""
     rows = np.arange(len(values))
-    place = np.maximum.accumulate(np.where(there, rows, -1))
-    if how == "previous":
-        filled, source = values[place], _KNOWN
+    indices = np.maximum.accumulate(np.where(present, rows, -1))
+    if method == "previous":
+        filled, source = values[indices], _KNOWN
     else:
         # Compute missing cells only, so that the others are unchanged to the bit.
         filled, source = values.copy(), _AHEAD
-        points, known = stamps[there] - stamps[0], values[there].astype(np.float64)
-        filled[~there] = np.interp(stamps[~there] - stamps[0], points, known)
-    filled[place < 0] = np.nan
-    origin = np.where(there, _OBSERVED, source).astype(np.uint8)
-    origin[~there & (rows > rows[there][-1])] = _KNOWN
+        points, numbers = timestamps[present] - timestamps[0], values[present].astype(np.float64)
+        filled[~present] = np.interp(timestamps[~present] - timestamps[0], points, numbers)
+    filled[indices < 0] = np.nan
+    origin = np.where(present, _OBSERVED, source).astype(np.uint8)
+    origin[~present & (rows > rows[present][-1])] = _KNOWN
     return filled, origin
 
 
-def _stretches(values: dict[str, np.ndarray], origin: dict[str, np.ndarray], done: dict[str, Any]) -> pa.Table:
+def _unobserved_ranges(
+    values: dict[str, np.ndarray], origin: dict[str, np.ndarray], repairs: dict[str, Any]
+) -> pa.Table:
     """Return the ranges of unobserved cells by column and row; their counts are added to `done`."""
-    found: dict[str, list[Any]] = {"column": [], "begin": [], "end": [], "ahead": []}
+    ranges: dict[str, list[Any]] = {"column": [], "begin": [], "end": [], "ahead": []}
     for name, cells in origin.items():
         cells[np.isnan(values[name])] = _KNOWN
         edges = np.flatnonzero(np.diff(cells, prepend=np.uint8(_OBSERVED), append=np.uint8(_OBSERVED)))
         begins, ends = edges[:-1], edges[1:]
-        inside = cells[begins] != _OBSERVED
-        begins, ends = begins[inside], ends[inside]
+        unobserved = cells[begins] != _OBSERVED
+        begins, ends = begins[unobserved], ends[unobserved]
         if not len(begins):
             continue
-        found["column"] += [name] * len(begins)
+        ranges["column"] += [name] * len(begins)
         for key, part in (("begin", begins), ("end", ends), ("ahead", cells[begins] == _AHEAD)):
-            found[key] += part.tolist()
-        done.setdefault("unobserved", {})[name] = int((ends - begins).sum())
+            ranges[key] += part.tolist()
+        repairs.setdefault("unobserved", {})[name] = int((ends - begins).sum())
         leading = int(np.isnan(values[name]).sum())
         if leading:
-            done.setdefault("leading", {})[name] = leading
+            repairs.setdefault("leading", {})[name] = leading
     types = {"column": pa.string(), "begin": pa.int64(), "end": pa.int64(), "ahead": pa.bool_()}
-    return pa.table({key: pa.array(found[key], kind) for key, kind in types.items()})
+    return pa.table({key: pa.array(ranges[key], type_) for key, type_ in types.items()})
 
 
 def _to_grid(
-    stamps: np.ndarray,
+    timestamps: np.ndarray,
     values: dict[str, np.ndarray],
     origin: dict[str, np.ndarray],
-    done: dict[str, Any],
+    repairs: dict[str, Any],
     frequency: Frequency | None,
     zone: str | None,
     numbered: bool,
 ) -> np.ndarray:
     """Replace the values and their origin by those on the grid, and return its timestamps."""
-    steps = np.diff(stamps)
+    steps = np.diff(timestamps)
     if steps.min() <= 0:
         raise DataError("gaps=fill needs rows in the order of time", hint="--set order=sort sorts them")
     if frequency is None:
-        notes = [(timestamp_stats.note(stamps, np.arange(len(stamps)), zone), "", 0)]
-        frequency = timestamp_stats.merge(notes, numbered=numbered)["frequency"]
+        parts = [(timestamp_stats.measure(timestamps, np.arange(len(timestamps)), zone), "", 0)]
+        frequency = timestamp_stats.merge(parts, numbered=numbered)["frequency"]
     if frequency is None:
         raise DataError(
             f"gaps=fill needs a cadence, and the steps from row to row are of {len(np.unique(steps)):,} lengths, none "
             f"of them common",
             hint="use --set gaps=keep",
         )
-    length = frequency.count(int(stamps[0]), int(stamps[-1]))
-    if length > _LONGEST_GRID * len(stamps):
+    length = frequency.count(int(timestamps[0]), int(timestamps[-1]))
+    if length > _LONGEST_GRID * len(timestamps):
         raise DataError(
-            f"filling the gaps would make {length:,} rows of {len(stamps):,} (from "
-            f"{timestamp_stats.iso(int(stamps[0]))} to "
-            f"{timestamp_stats.iso(int(stamps[-1]))}, every {frequency.seconds:g} s)",
+            f"filling the gaps would make {length:,} rows of {len(timestamps):,} (from "
+            f"{timestamp_stats.iso(int(timestamps[0]))} to "
+            f"{timestamp_stats.iso(int(timestamps[-1]))}, every {frequency.seconds:g} s)",
             hint="mend the stamps or use --set gaps=keep",
         )
-    grid = frequency.grid(int(stamps[0]), int(stamps[-1]), zone)
-    on_grid = np.isin(stamps, grid, assume_unique=True)
-    done["gap_rows_filled"] = len(grid) - int(on_grid.sum())
-    done["rows_off_the_grid"] = int((~on_grid).sum())
-    place = np.minimum(np.searchsorted(stamps, grid), len(stamps) - 1)
-    there = stamps[place] == grid
+    grid = frequency.grid(int(timestamps[0]), int(timestamps[-1]), zone)
+    on_grid = np.isin(timestamps, grid, assume_unique=True)
+    repairs["gap_rows_filled"] = len(grid) - int(on_grid.sum())
+    repairs["rows_off_the_grid"] = int((~on_grid).sum())
+    indices = np.minimum(np.searchsorted(timestamps, grid), len(timestamps) - 1)
+    present = timestamps[indices] == grid
     for name, column in values.items():
-        values[name] = np.interp(grid - stamps[0], stamps - stamps[0], column.astype(np.float64)).astype(column.dtype)
-        if name in origin or not there.all():
-            cells = origin[name][place] if name in origin else np.uint8(_OBSERVED)
-            origin[name] = np.where(there, cells, np.uint8(_AHEAD))
+        values[name] = np.interp(grid - timestamps[0], timestamps - timestamps[0], column.astype(np.float64)).astype(
+            column.dtype
+        )
+        if name in origin or not present.all():
+            cells = origin[name][indices] if name in origin else np.uint8(_OBSERVED)
+            origin[name] = np.where(present, cells, np.uint8(_AHEAD))
     return grid

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def infer_defaults(
-    preparation: "SeriesPreprocessor", settings: Mapping[str, Any], defaults: Mapping[str, Any]
+    preprocessor: "SeriesPreprocessor", settings: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
     """Return window settings that follow from the columns, and messages.
 
     Args:
-        preparation: preprocessor with its columns known; if they are not, nothing is checked.
+        preprocessor: preprocessor with its columns known; if they are not, nothing is checked.
         settings: window settings as the user gave them; only these are checked.
         defaults: values of the settings that the user left out.
 
@@ -28,66 +28,66 @@ def infer_defaults(
     Raises:
         UsageError: targets or features that are no columns, or no target where there are several columns.
     """
-    values = tuple(map(preparation.stored, preparation.columns))
-    if not values and not preparation.levels:
+    values = tuple(map(preprocessor.stored, preprocessor.columns))
+    if not values and not preprocessor.levels:
         return {}, []
-    there = (*values, *preparation.category_columns)
-    chosen: dict[str, Any] = {}
-    lines: list[str] = []
+    columns = (*values, *preprocessor.category_columns)
+    inferred: dict[str, Any] = {}
+    messages: list[str] = []
     check_calendar(_names(settings, "calendar"))
     given = _names(settings, "targets")
-    targets = _stored(preparation, given)
+    targets = _stored(preprocessor, given)
     if targets != given:
-        chosen["targets"] = list(targets)
+        inferred["targets"] = list(targets)
     if not targets and not defaults.get("targets"):
         if len(values) != 1:
             raise UsageError(
                 f"which column is to be forecast? --target NAME says it, or several parted by commas; there are "
                 f"{', '.join(values) or 'only categories'}"
             )
-        chosen["targets"] = json.dumps(list(values)) if "," in values[0] else values[0]
-        lines.append(f"target: {values[0]}, the only column of values")
+        inferred["targets"] = json.dumps(list(values)) if "," in values[0] else values[0]
+        messages.append(f"target: {values[0]}, the only column of values")
     for name in targets:
-        if name not in there:
-            raise _no_column("target", name, preparation, targets)
-    features = _stored(preparation, _names(settings, "features"))
+        if name not in columns:
+            raise _no_column("target", name, preprocessor, targets)
+    features = _stored(preprocessor, _names(settings, "features"))
     if not features:
-        return chosen, lines
+        return inferred, messages
     expanded: list[str] = []
     for name in features:
-        levels = [f"{name}={value}" for value in (preparation.levels or {}).get(name, ())]
-        if not levels and name not in there:
-            raise _no_column("feature", name, preparation, features)
+        levels = [f"{name}={value}" for value in (preprocessor.levels or {}).get(name, ())]
+        if not levels and name not in columns:
+            raise _no_column("feature", name, preprocessor, features)
         expanded += [column for column in levels or [name] if column not in expanded]
-    unnamed = [column for column in preparation.category_columns if column not in expanded]
-    if unnamed and not any(column in expanded for column in preparation.category_columns):
+    unnamed = [column for column in preprocessor.category_columns if column not in expanded]
+    if unnamed and not any(column in expanded for column in preprocessor.category_columns):
         expanded += unnamed  # a user who sets categories expects the model to see them
-        lines.append(f"features: {', '.join(features)}, and the categories {', '.join(preparation.levels)}")
+        messages.append(f"features: {', '.join(features)}, and the categories {', '.join(preprocessor.levels)}")
     if tuple(expanded) != _names(settings, "features"):
-        chosen["features"] = expanded
-    return chosen, lines
+        inferred["features"] = expanded
+    return inferred, messages
 
 
 def _names(settings: Mapping[str, Any], key: str) -> tuple[str, ...]:
     return tuple(coerce(settings.get(key) or (), tuple[str, ...], key))
 
 
-def _stored(preparation: "SeriesPreprocessor", names: Sequence[str]) -> tuple[str, ...]:
+def _stored(preprocessor: "SeriesPreprocessor", names: Sequence[str]) -> tuple[str, ...]:
     """Return column names as the data set stores them."""
-    return tuple(preparation.stored(name) if name in preparation.columns else name for name in names)
+    return tuple(preprocessor.stored(name) if name in preprocessor.columns else name for name in names)
 
 
-def _no_column(role: str, name: str, preparation: "SeriesPreprocessor", asked: Sequence[str]) -> UsageError:
-    reason = preparation.left_out.get(name)
+def _no_column(role: str, name: str, preprocessor: "SeriesPreprocessor", names: Sequence[str]) -> UsageError:
+    reason = preprocessor.left_out.get(name)
     if reason is not None:
         return UsageError(f"{role} {name!r} is no column of values: {reason}")
-    there = (*map(preparation.stored, preparation.columns), *preparation.category_columns)
-    return UsageError(f"{role} {name!r} is no column of values: {_nearest(name, there, asked)}")
+    columns = (*map(preprocessor.stored, preprocessor.columns), *preprocessor.category_columns)
+    return UsageError(f"{role} {name!r} is no column of values: {_nearest(name, columns, names)}")
 
 
-def _nearest(name: str, there: Sequence[str], asked: Sequence[str]) -> str:
-    joined = ",".join(asked)
-    comma = next((column for column in there if "," in column and column in joined), None)
+def _nearest(name: str, columns: Sequence[str], names: Sequence[str]) -> str:
+    joined = ",".join(names)
+    comma = next((column for column in columns if "," in column and column in joined), None)
     if comma is not None:
         return f"a name with a comma is written as a JSON list, such as '{json.dumps([comma])}'"
-    return nearest_name(name, there)
+    return nearest_name(name, columns)

@@ -13,7 +13,7 @@ from raysq.data import time_zones
 from raysq.data.durations import MONTH, WEEK
 from raysq.problems.forecasting.frequency import NUMBERED, WEEKDAYS, Frequency
 
-Place = dict[str, Any]  # file, line, stamp
+Location = dict[str, Any]  # file, line, stamp
 Steps = Mapping[tuple[int, int], int]  # (microseconds, day of the week before) -> count
 
 ANY = 7  # in place of the day of the week before a step of less than a day
@@ -27,11 +27,11 @@ _PLACED = 0.9  # share of the rows that lie on the first, or last, days of their
 _NAMES = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 
 
-def note(stamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict[str, Any]:
+def measure(timestamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict[str, Any]:
     """Return the statistics of the timestamps of neighboring rows.
 
     Args:
-        stamps: timestamp of each row, at least one; in UTC if there is a zone.
+        timestamps: timestamp of each row, at least one; in UTC if there is a zone.
         lines: line of each row.
         zone: time zone of the series, whose days count for steps of a day or more.
 
@@ -47,12 +47,12 @@ def note(stamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict
         - `month_days`: rows on the first, last, first business and last business day of a month, if most steps take a
           month.
     """
-    moments, steps = stamps, np.diff(stamps)
+    moments, steps = timestamps, np.diff(timestamps)
     long = steps >= _LONG
     if zone is not None and 2 * long.sum() >= len(steps):
-        stamps = time_zones.utc_to_local(moments, zone)
-        steps = np.diff(stamps)
-    weekdays = (stamps // _DAY + 3) % 7  # 1 January 1970 was a Thursday
+        timestamps = time_zones.utc_to_local(moments, zone)
+        steps = np.diff(timestamps)
+    weekdays = (timestamps // _DAY + 3) % 7  # 1 January 1970 was a Thursday
     keys, first, counts = np.unique(
         steps * 8 + np.where(long, weekdays[:-1], ANY), return_index=True, return_counts=True
     )
@@ -62,10 +62,10 @@ def note(stamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict
         keep = np.union1d(keep, np.flatnonzero(keys < 8)[:_MOST_STEPS])
         keys, first, counts = keys[keep], first[keep], counts[keep]
     after = first + 1
-    found = {
+    stats = {
         "first": [int(moments[0]), int(lines[0])],
         "last": [int(moments[-1]), int(lines[-1])],
-        "wall": [int(stamps[0]), int(stamps[-1])],
+        "wall": [int(timestamps[0]), int(timestamps[-1])],
         "steps": [
             [int(key >> 3), int(key & 7), int(count), int(moments[row]), int(lines[row])]
             for key, count, row in zip(keys, counts, after, strict=True)
@@ -73,19 +73,21 @@ def note(stamps: np.ndarray, lines: np.ndarray, zone: str | None = None) -> dict
     }
     if len(keys):
         usual = int(keys[np.argmax(counts)]) >> 3
-        odd = np.flatnonzero(steps != usual)
-        odd = odd[at_change(stamps[odd + 1])] if usual < _LONG else odd[:0]
-        if len(odd):
-            each, counts = np.unique(steps[odd], return_counts=True)
-            found["changes"] = [[int(step), int(count)] for step, count in zip(each, counts, strict=True)][:_MOST_STEPS]
+        unusual = np.flatnonzero(steps != usual)
+        unusual = unusual[at_change(timestamps[unusual + 1])] if usual < _LONG else unusual[:0]
+        if len(unusual):
+            distinct, counts = np.unique(steps[unusual], return_counts=True)
+            stats["changes"] = [[int(step), int(count)] for step, count in zip(distinct, counts, strict=True)][
+                :_MOST_STEPS
+            ]
     if 2 * long.sum() >= len(steps):
-        found["weekdays"] = np.bincount(weekdays, minlength=7).tolist()
+        stats["weekdays"] = np.bincount(weekdays, minlength=7).tolist()
         if 2 * (steps >= 27 * _DAY).sum() >= len(steps):
-            found["month_days"] = _month_days(stamps)
-    return found
+            stats["month_days"] = _month_days(timestamps)
+    return stats
 
 
-def at_change(stamps: np.ndarray) -> np.ndarray:
+def at_change(timestamps: np.ndarray) -> np.ndarray:
     """Return a mask of timestamps at which daylight saving time may begin or end.
 
     These are early hours of Sundays on which most zones change it.
@@ -93,17 +95,17 @@ def at_change(stamps: np.ndarray) -> np.ndarray:
     Args:
         stamps: int64 microseconds since 1970, shape `(n,)`.
     """
-    hours = stamps // _HOUR
-    found = ((hours // 24 + 3) % 7 == 6) & (hours % 24 < 5)
-    places = np.flatnonzero(found)
-    days = stamps[places].astype("datetime64[us]").astype("datetime64[D]")
+    hours = timestamps // _HOUR
+    is_change = ((hours // 24 + 3) % 7 == 6) & (hours % 24 < 5)
+    rows = np.flatnonzero(is_change)
+    days = timestamps[rows].astype("datetime64[us]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     number, day = months.astype(int) % 12 + 1, (days - months.astype("datetime64[D]")).astype(int) + 1
-    found[places] = np.any([(number == m) & (day >= low) & (day <= high) for m, low, high in _CHANGES], axis=0)
-    return found
+    is_change[rows] = np.any([(number == m) & (day >= low) & (day <= high) for m, low, high in _CHANGES], axis=0)
+    return is_change
 
 
-def frequency_of(
+def infer_frequency(
     steps: Steps,
     weekdays: Sequence[int] = (),
     month_days: Sequence[int] = (),
@@ -114,7 +116,7 @@ def frequency_of(
 
     Args:
         steps: steps between neighboring timestamps, and their counts.
-        weekdays: rows on each day of the week, as from `note`.
+        weekdays: rows on each day of the week, as from `measure`.
         month_days: rows on the first, last, first business and last business day of their months.
         span: first and last timestamp.
         numbered: whether rows have numbers instead of times.
@@ -139,14 +141,14 @@ def frequency_of(
             sure = len(inside) > 1 or round(min(inside) / _DAY) not in doubtful
             if sure or (anchor is not None and not anchor.startswith("B")):
                 return Frequency(months * MONTH, anchor)
-    opened = sorted((day for day, count in enumerate(weekdays) if count), key=lambda day: -weekdays[day])
-    if len(opened) == 1 and step == WEEK * 1e6:
-        return Frequency.of_week([day in opened for day in range(7)])
-    if len(opened) > 1 and span[1] - span[0] >= 14 * _DAY:
+    days = sorted((day for day, count in enumerate(weekdays) if count), key=lambda day: -weekdays[day])
+    if len(days) == 1 and step == WEEK * 1e6:
+        return Frequency.of_week([day in days for day in range(7)])
+    if len(days) > 1 and span[1] - span[0] >= 14 * _DAY:
         # A day with rows in few weeks may be an exception: take as many of the most frequent days as fit best.
-        weekly = [Frequency.of_week([day in opened[:count] for day in range(7)]) for count in range(2, len(opened) + 1)]
-        best = max(weekly, key=lambda one: fitting(steps, one))
-        if best.days is not None and fitting(steps, best) > max(forward[step], half):
+        weekly = [Frequency.of_week([day in days[:count] for day in range(7)]) for count in range(2, len(days) + 1)]
+        best = max(weekly, key=lambda frequency: count_fitting(steps, frequency))
+        if best.days is not None and count_fitting(steps, best) > max(forward[step], half):
             return best
     return Frequency(step / 1e6) if forward[step] >= half else None
 
@@ -160,7 +162,7 @@ def _forward(steps: Steps) -> dict[int, int]:
     return forward
 
 
-def fitting(steps: Steps, frequency: Frequency) -> int:
+def count_fitting(steps: Steps, frequency: Frequency) -> int:
     """Return the number of steps that fit the frequency.
 
     Args:
@@ -184,14 +186,14 @@ def _days(count: int, hours: int = -2) -> int:
     return (count * 24 + (hours if count > 1 else 0)) * _HOUR
 
 
-def _month_days(stamps: np.ndarray) -> list[int]:
+def _month_days(timestamps: np.ndarray) -> list[int]:
     """Count the timestamps on the first, last, first business and last business day of their months."""
-    days = stamps.astype("datetime64[us]").astype("datetime64[D]")
+    days = timestamps.astype("datetime64[us]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     first = months.astype("datetime64[D]")
     last = (months + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
-    wanted = (first, last, np.busday_offset(first, 0, roll="forward"), np.busday_offset(last, 0, roll="backward"))
-    return [int((days == day).sum()) for day in wanted]
+    anchors = (first, last, np.busday_offset(first, 0, roll="forward"), np.busday_offset(last, 0, roll="backward"))
+    return [int((days == day).sum()) for day in anchors]
 
 
 def _anchor(months: int, month_days: Sequence[int], rows: int, last: int) -> str | None:
@@ -208,7 +210,7 @@ def _anchor(months: int, month_days: Sequence[int], rows: int, last: int) -> str
 
 
 def merge(
-    notes: Iterable[tuple[dict[str, Any], str, int]],
+    parts: Iterable[tuple[dict[str, Any], str, int]],
     apart: bool = False,
     frequency: Frequency | None = None,
     numbered: bool = False,
@@ -216,7 +218,7 @@ def merge(
     """Merge the statistics of a series from those of its parts, in order.
 
     Args:
-        notes: for each part its statistics, its file, and the number of lines of that file above it.
+        parts: for each part its statistics, its file, and the number of lines of that file above it.
         apart: whether the parts are separate series, without a step from one to the next.
         frequency: frequency of the series; None infers it from the timestamps.
         numbered: whether rows have numbers instead of times.
@@ -229,51 +231,58 @@ def merge(
         - `steps`: number of forward steps.
         - `common`: the most common forward step, 0 for none.
         - `fitting`: number of steps that fit the frequency.
-        - `off`: rows by day of the week, for days that the frequency leaves out.
+        - `off_frequency`: rows by day of the week, for days that the frequency leaves out.
         - `changes`: how many of `backwards`, `repeated` and `gaps` a change of daylight saving time explains.
-        - `backwards`, `repeated`, `gaps`: dict of `count`, `longest` and `place` (of the first), or None.
+        - `backwards`, `repeated`, `gaps`: dict of `count`, `longest` and `location` (of the first), or None.
     """
-    steps: dict[tuple[int, int], list[Any]] = {}  # step -> [count, place]
+    steps: dict[tuple[int, int], list[Any]] = {}  # step -> [count, location]
     sums = {"weekdays": [0] * 7, "month_days": [0] * 4}
     changes: dict[int, int] = {}
-    first = last = begun = wall = None
+    first = last = wall_begin = wall_end = None
 
-    def add(step: tuple[int, int], count: int, place: Place) -> None:
-        steps.setdefault(step, [0, place])[0] += count
+    def add(step: tuple[int, int], count: int, location: Location) -> None:
+        steps.setdefault(step, [0, location])[0] += count
 
-    for piece, file, above in notes:
-        if wall is not None and not apart:
-            stamp, line = piece["first"]
-            step = piece["wall"][0] - wall
-            add((step, (wall // _DAY + 3) % 7 if step >= _LONG else ANY), 1, _place(file, above + line, stamp))
+    for part, file, above in parts:
+        if wall_end is not None and not apart:
+            timestamp, line = part["first"]
+            step = part["wall"][0] - wall_end
+            add(
+                (step, (wall_end // _DAY + 3) % 7 if step >= _LONG else ANY),
+                1,
+                _location(file, above + line, timestamp),
+            )
         # In order of lines, so that the first occurrence is recorded.
-        for step, day, count, stamp, line in sorted(piece["steps"], key=lambda entry: entry[4]):
-            add((step, day), count, _place(file, above + line, stamp))
-        begin, end = piece["first"][0], piece["last"][0]
+        for step, day, count, timestamp, line in sorted(part["steps"], key=lambda entry: entry[4]):
+            add((step, day), count, _location(file, above + line, timestamp))
+        begin, end = part["first"][0], part["last"][0]
         first = begin if first is None else min(first, begin) if apart else first
         last = end if last is None or not apart else max(last, end)
-        wall = piece["wall"][1] if wall is None or not apart else max(wall, piece["wall"][1])
-        begun = piece["wall"][0] if begun is None else min(begun, piece["wall"][0])
-        for step, count in piece.get("changes", ()):
+        wall_end = part["wall"][1] if wall_end is None or not apart else max(wall_end, part["wall"][1])
+        wall_begin = part["wall"][0] if wall_begin is None else min(wall_begin, part["wall"][0])
+        for step, count in part.get("changes", ()):
             changes[step] = changes.get(step, 0) + count
         for name, total in sums.items():
-            sums[name] = [one + more for one, more in zip(total, piece.get(name, [0] * len(total)), strict=True)]
+            sums[name] = [
+                count_so_far + count_of_part
+                for count_so_far, count_of_part in zip(total, part.get(name, [0] * len(total)), strict=True)
+            ]
     counts = {step: count for step, (count, _) in steps.items()}
     if frequency is None:
-        ends = (0, 0) if begun is None or wall is None else (begun, wall)
-        frequency = frequency_of(counts, sums["weekdays"], sums["month_days"], ends, numbered)
+        ends = (0, 0) if wall_begin is None or wall_end is None else (wall_begin, wall_end)
+        frequency = infer_frequency(counts, sums["weekdays"], sums["month_days"], ends, numbered)
     longest = None if frequency is None else [step + frequency.tolerance for step in frequency.longest]
     forward = _forward(counts)
 
-    def seen(which: Iterable[tuple[int, int]]) -> dict[str, Any] | None:
+    def summarize(selected: Iterable[tuple[int, int]]) -> dict[str, Any] | None:
         # `steps` is in order of first occurrence.
-        met = list(which)
-        if not met:
+        kinds = list(selected)
+        if not kinds:
             return None
         return {
-            "count": sum(steps[step][0] for step in met),
-            "longest": max((step for step, _ in met), key=abs),
-            "place": steps[met[0]][1],
+            "count": sum(steps[step][0] for step in kinds),
+            "longest": max((step for step, _ in kinds), key=abs),
+            "location": steps[kinds[0]][1],
         }
 
     return {
@@ -282,18 +291,18 @@ def merge(
         "frequency": frequency,
         "steps": sum(forward.values()),
         "common": max(forward, key=lambda step: (forward[step], -step), default=0),
-        "fitting": fitting(counts, frequency) if frequency is not None else 0,
-        "off": {
+        "fitting": count_fitting(counts, frequency) if frequency is not None else 0,
+        "off_frequency": {
             day: count
-            for day, count, there in zip(
+            for day, count, has_rows in zip(
                 WEEKDAYS, sums["weekdays"], (frequency and frequency.days) or [True] * 7, strict=True
             )
-            if count and not there
+            if count and not has_rows
         },
         "changes": _changes(changes, frequency),
-        "backwards": seen(step for step in steps if step[0] < 0),
-        "repeated": seen(step for step in steps if step[0] == 0),
-        "gaps": seen(step for step in steps if longest is not None and step[0] > longest[step[1]]),
+        "backwards": summarize(step for step in steps if step[0] < 0),
+        "repeated": summarize(step for step in steps if step[0] == 0),
+        "gaps": summarize(step for step in steps if longest is not None and step[0] > longest[step[1]]),
     }
 
 
@@ -307,11 +316,11 @@ def _changes(steps: Mapping[int, int], frequency: Frequency | None) -> dict[str,
     }
 
 
-def _place(file: str, line: int, stamp: int) -> Place:
-    return {"file": file, "line": line, "stamp": stamp}
+def _location(file: str, line: int, timestamp: int) -> Location:
+    return {"file": file, "line": line, "stamp": timestamp}
 
 
-def iso(stamp: int, zone: str | None = None) -> str:
+def iso(timestamp: int, zone: str | None = None) -> str:
     """Format a timestamp for messages.
 
     Args:
@@ -319,8 +328,8 @@ def iso(stamp: int, zone: str | None = None) -> str:
         zone: time zone in which to format it, with its offset. `NUMBERED` formats it as a row's number.
     """
     if zone == NUMBERED:
-        return str(stamp // 1_000_000)
+        return str(timestamp // 1_000_000)
     if zone is not None:
-        return str(time_zones.format_times(np.array([stamp]), zone, "T")[0])
-    text = str(np.datetime64(stamp, "us"))
+        return str(time_zones.format_times(np.array([timestamp]), zone, "T")[0])
+    text = str(np.datetime64(timestamp, "us"))
     return text.removesuffix(".000000")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
 from raysq.problems.forecasting import row_durations
 from raysq.problems.forecasting.frequency import Frequency
@@ -11,71 +12,70 @@ from raysq.problems.forecasting.readers import timestamp_stats
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 
-Note = dict[str, Any]
 
 READ_LOCAL = "--timezone ZONE, such as Europe/Berlin, reads local time with summer time"
 _CENTURY = 60 * 366 * 86_400_000_000  # microseconds; longer than any series with two-digit years is expected to be
 _OFF = 0.05  # share of the rows that may lie on days without rows in the given frequency
 
 
-def refuse(settings: "SeriesPreprocessor", received: Note, seen: Note, unit: str, zone: str | None) -> None:
+def refuse(settings: "SeriesPreprocessor", received: Stats, stored: Stats, unit: str, zone: str | None) -> None:
     """Raise an error for timestamps that the settings do not allow.
 
     Args:
         settings: settings that state what is an error.
         received: merged statistics of the timestamps in the order of the files.
-        seen: merged statistics of the timestamps in the order in which they are stored.
+        stored: merged statistics of the timestamps in the order in which they are stored.
         unit: "row" or "line".
         zone: time zone of the series, or `NUMBERED`; used to format timestamps.
 
     Raises:
         DataError: the first timestamp that is not allowed.
     """
-    if "%y" in (settings.time_format or "") and seen["last"] - seen["first"] > _CENTURY:
+    if "%y" in (settings.time_format or "") and stored["last"] - stored["first"] > _CENTURY:
         raise DataError(
             f"column {', '.join(settings.time)}: years of two digits are taken for 1969 to 2068, so the stamps go "
-            f"from {timestamp_stats.iso(seen['first'], zone)} to {timestamp_stats.iso(seen['last'], zone)}: "
+            f"from {timestamp_stats.iso(stored['first'], zone)} to {timestamp_stats.iso(stored['last'], zone)}: "
             "write them with four digits"
         )
-    changed = clock_changes(received, seen, zone)
+    changes = clock_changes(received, stored, zone)
 
     def hint(kind: str) -> str:
-        likely = changed.get(kind, 0) * 2 >= (received if kind == "backwards" else seen)[kind]["count"]
-        return f"; it looks like a clock change, and {READ_LOCAL}" if changed and likely else ""
+        likely = changes.get(kind, 0) * 2 >= (received if kind == "backwards" else stored)[kind]["count"]
+        return f"; it looks like a clock change, and {READ_LOCAL}" if changes and likely else ""
 
-    def where(place: dict[str, Any]) -> str:
+    def locate(location: dict[str, Any]) -> str:
         # After sorting, only timestamps are known, no lines.
-        line = f"{place['file']}, {unit} {place['line']}: " if place["file"] else ""
-        return f"{line}stamp {timestamp_stats.iso(place['stamp'], zone)}"
+        line = f"{location['file']}, {unit} {location['line']}: " if location["file"] else ""
+        return f"{line}stamp {timestamp_stats.iso(location['stamp'], zone)}"
 
     if settings.order == "error" and received["backwards"]:
-        found = received["backwards"]
+        irregular = received["backwards"]
         raise DataError(
-            f"{where(found['place'])} is before that of the row above ({found['count']:,} such rows)",
+            f"{locate(irregular['location'])} is before that of the row above ({irregular['count']:,} such rows)",
             hint=f"--set order=sort sorts them{hint('backwards')}",
         )
-    if settings.duplicates == "error" and seen["repeated"]:
-        found = seen["repeated"]
+    if settings.duplicates == "error" and stored["repeated"]:
+        irregular = stored["repeated"]
         raise DataError(
-            f"{where(found['place'])} is that of the row above ({found['count']:,} such rows)",
+            f"{locate(irregular['location'])} is that of the row above ({irregular['count']:,} such rows)",
             hint=f"--set duplicates=keep, duplicates=first or duplicates=last says what to do{hint('repeated')}",
         )
-    if settings.gaps == "error" and seen["gaps"]:
-        found = seen["gaps"]
+    if settings.gaps == "error" and stored["gaps"]:
+        irregular = stored["gaps"]
         unit_of = "" if settings.numbered else " s"
         raise DataError(
-            f"{where(found['place'])} comes after a gap ({found['count']:,} gaps, the longest of "
-            f"{found['longest'] / 1e6:g}{unit_of} at a cadence of {seen['frequency'].seconds:g}{unit_of})",
+            f"{locate(irregular['location'])} comes after a gap ({irregular['count']:,} gaps, the longest of "
+            f"{irregular['longest'] / 1e6:g}{unit_of} at a cadence of {stored['frequency'].seconds:g}{unit_of})",
             hint=f"--set gaps=fill or gaps=keep{hint('gaps')}",
         )
 
 
-def clock_changes(received: Note, seen: Note, zone: str | None) -> dict[str, int]:
+def clock_changes(received: Stats, stored: Stats, zone: str | None) -> dict[str, int]:
     """Count irregular timestamps that a change to or from daylight saving time explains.
 
     Args:
         received: merged statistics of the timestamps in the order of the files.
-        seen: merged statistics of the timestamps in the order in which they are stored.
+        stored: merged statistics of the timestamps in the order in which they are stored.
         zone: time zone of the series.
 
     Returns:
@@ -84,13 +84,13 @@ def clock_changes(received: Note, seen: Note, zone: str | None) -> dict[str, int
     """
     if zone is not None:
         return {}
-    kinds = {"backwards": received, "repeated": seen, "gaps": seen}
-    found = {name: summary["changes"][name] for name, summary in kinds.items() if summary["changes"][name]}
-    likely = any(2 * count >= kinds[name][name]["count"] for name, count in found.items())
-    return found if likely else {}
+    summaries = {"backwards": received, "repeated": stored, "gaps": stored}
+    changes = {name: summary["changes"][name] for name, summary in summaries.items() if summary["changes"][name]}
+    likely = any(2 * count >= summaries[name][name]["count"] for name, count in changes.items())
+    return changes if likely else {}
 
 
-def check_zones(settings: "SeriesPreprocessor", placed: Iterable[tuple[Note, int]]) -> None:
+def check_zones(settings: "SeriesPreprocessor", chunks: Iterable[tuple[Stats, int]]) -> None:
     """Raise an error if only some timestamps have a time zone.
 
     Args:
@@ -100,11 +100,11 @@ def check_zones(settings: "SeriesPreprocessor", placed: Iterable[tuple[Note, int
     Raises:
         DataError: names one timestamp with a zone and one without.
     """
-    first: dict[bool, tuple[str, Note]] = {}
-    for note, above in placed:
-        for zone, seen in note["zones"].items():
-            where = f"{note['file']}, {note['unit']} {above + seen['line']}"
-            first.setdefault(bool(zone), (where, seen))
+    first: dict[bool, tuple[str, Stats]] = {}
+    for chunk, offset in chunks:
+        for zone, cell in chunk["zones"].items():
+            line_name = f"{chunk['file']}, {chunk['unit']} {offset + cell['line']}"
+            first.setdefault(bool(zone), (line_name, cell))
     if len(first) == 2:
         (with_one, zoned), (without, bare) = first[True], first[False]
         raise DataError(
@@ -113,26 +113,26 @@ def check_zones(settings: "SeriesPreprocessor", placed: Iterable[tuple[Note, int
         )
 
 
-def zone_of(settings: "SeriesPreprocessor", notes: list[Note]) -> str | None:
+def zone_of(settings: "SeriesPreprocessor", stats: list[Stats]) -> str | None:
     """Return the series' time zone.
 
     Args:
         settings: preprocessor whose `timezone` is returned if it is set.
-        notes: statistics of all chunks.
+        stats: statistics of all chunks.
 
     Returns:
         The zone that is set, else the only one in the timestamps; UTC for several, None for none.
     """
-    found = sorted({zone for note in notes for zone in note["zones"] if zone})
-    return settings.timezone or (found[0] if len(found) == 1 else "UTC" if found else None)
+    zones = sorted({zone for chunk in stats for zone in chunk["zones"] if zone})
+    return settings.timezone or (zones[0] if len(zones) == 1 else "UTC" if zones else None)
 
 
-def check_frequency(settings: "SeriesPreprocessor", seen: Note, rows: int) -> None:
+def check_frequency(settings: "SeriesPreprocessor", stored: Stats, rows: int) -> None:
     """Raise an error if the timestamps do not fit the frequency that is set.
 
     Args:
         settings: preprocessor with the setting `freq`; nothing is checked without it.
-        seen: merged statistics of the timestamps.
+        stored: merged statistics of the timestamps.
         rows: number of rows.
 
     Raises:
@@ -140,11 +140,12 @@ def check_frequency(settings: "SeriesPreprocessor", seen: Note, rows: int) -> No
     """
     if settings.freq is None:
         return
-    off = sum(seen["off"].values())
-    if off > _OFF * rows:
+    off = stored["off_frequency"]
+    count = sum(off.values())
+    if count > _OFF * rows:
         raise DataError(
-            f"freq={settings.freq} does not fit the stamps: {off:,} of {rows:,} rows lie on {', '.join(seen['off'])}"
+            f"freq={settings.freq} does not fit the stamps: {count:,} of {rows:,} rows lie on {', '.join(off)}"
         )
-    if 2 * seen["fitting"] < seen["steps"]:
-        common = row_durations.format_rows(1, Frequency(seen["common"] / 1e6))
+    if 2 * stored["fitting"] < stored["steps"]:
+        common = row_durations.format_rows(1, Frequency(stored["common"] / 1e6))
         raise DataError(f"freq={settings.freq} does not fit the stamps, whose most common step is {common}")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from raysq.config import join_names
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.tables import wrong_encoding
 from raysq.errors import DataError
 from raysq.problems.forecasting import row_durations
@@ -15,157 +16,157 @@ from raysq.problems.forecasting.readers.timestamps import ROWS
 if TYPE_CHECKING:
     from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 
-Note = dict[str, Any]
 
-
-def validate(settings: "SeriesPreprocessor", notes: list[Note]) -> None:
+def validate(settings: "SeriesPreprocessor", stats: list[Stats]) -> None:
     """Raise the error of the first line that cannot be used with these settings.
 
     Args:
         settings: preprocessor whose settings apply.
-        notes: statistics of all chunks, in order.
+        stats: statistics of all chunks, in order.
 
     Raises:
         DataError: a line cannot be used; the message names file, line, column, value, and the setting to repair it.
     """
-    for note, above in _placed(notes):
-        found = sorted(_errors(settings, note), key=lambda error: error[0])
-        if found:
-            line, message, hint = found[0]
-            where = f"{note['file']}, {note['unit']} {above + line}"
+    for chunk, offset in _with_offsets(stats):
+        errors = sorted(_errors(settings, chunk), key=lambda error: error[0])
+        if errors:
+            line, message, hint = errors[0]
+            line_name = f"{chunk['file']}, {chunk['unit']} {offset + line}"
             if message is None:
-                raise wrong_encoding(where, settings, note["undecodable"][1])
-            raise DataError(f"{where}{message}", hint)
-    timestamp_validation.check_zones(settings, _placed(notes))
+                raise wrong_encoding(line_name, settings, chunk["undecodable"][1])
+            raise DataError(f"{line_name}{message}", hint)
+    timestamp_validation.check_zones(settings, _with_offsets(stats))
 
 
-def require_rows(notes: list[Note]) -> None:
+def require_rows(stats: list[Stats]) -> None:
     """Raise an error if there are no rows.
 
     Args:
-        notes: statistics of all chunks.
+        stats: statistics of all chunks.
 
     Raises:
         DataError: there are no rows; the message states whether `missing=drop` dropped them.
     """
-    if not any(note["rows"] for note in notes):
-        dropped = sum(note.get("rows_dropped", 0) for note in notes)
-        why = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
-        raise DataError(f"{notes[0]['file'] if notes else 'the source'} has no rows{why}")
+    if not any(chunk["rows"] for chunk in stats):
+        dropped = sum(chunk.get("rows_dropped", 0) for chunk in stats)
+        reason = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
+        raise DataError(f"{stats[0]['file'] if stats else 'the source'} has no rows{reason}")
 
 
-def _errors(settings: "SeriesPreprocessor", note: Note) -> Iterator[tuple[int, str | None, str | None]]:
+def _errors(settings: "SeriesPreprocessor", chunk: Stats) -> Iterator[tuple[int, str | None, str | None]]:
     """Yield line within the partition, message and hint of the first error of each kind."""
-    if note["undecodable"]:
-        yield note["undecodable"][0], None, None
-    if note["ragged"]:
-        line, found, wanted = note["ragged"]
-        yield line, f" has {found} cells, the header has {wanted}: mend or delete that line", None
-    if note["unread"]:
-        form = f"time_format={settings.time_format}" if settings.time_format else "ISO 8601"
+    if chunk["undecodable"]:
+        yield chunk["undecodable"][0], None, None
+    if chunk["ragged"]:
+        line, count, expected = chunk["ragged"]
+        yield line, f" has {count} cells, the header has {expected}: mend or delete that line", None
+    if chunk["unread"]:
+        formats = f"time_format={settings.time_format}" if settings.time_format else "ISO 8601"
         names = ", ".join(settings.time)
         line, top = (
-            note["unread"]["line"],
-            note["first"] and note["unread"]["line"] == 0 and note["unread"]["count"] == 1,
+            chunk["unread"]["line"],
+            chunk["first"] and chunk["unread"]["line"] == 0 and chunk["unread"]["count"] == 1,
         )
         units = f"; a row of units is left out by --set skip={settings.skip + 1}" if top else ""
         yield (
             line,
-            f", column {names}: {join_names([note['unread']['value']])!r} is not a time ({form})",
+            f", column {names}: {join_names([chunk['unread']['value']])!r} is not a time ({formats})",
             f"--set time_format=... says how it is written, such as '%d.%m.%Y %H:%M:%S'{units}",
         )
-    for name, seen in note["no_id"].items():
+    for name, cells in chunk["no_id"].items():
         message = f", column {name!r}: the cell is missing, it must name the series that the row belongs to"
-        yield seen["line"], message, None
+        yield cells["line"], message, None
     if settings.bad_cells == "error":
-        for name, seen in note["bad"].items():
+        for name, cells in chunk["bad"].items():
             yield (
-                seen["line"],
-                f", column {name!r}: {join_names([seen['value']])!r} is {parsing.fault(seen['value'])}",
+                cells["line"],
+                f", column {name!r}: {join_names([cells['value']])!r} is {parsing.fault(cells['value'])}",
                 "--set bad_cells=missing treats such cells as missing, --set columns=... chooses columns",
             )
     if settings.missing == "error":
-        for name, seen in note["missing"].items():
-            value = f" ({seen['value']!r})" if seen["value"] not in ("", "None", "nan") else ""
+        for name, cells in chunk["missing"].items():
+            value = f" ({cells['value']!r})" if cells["value"] not in ("", "None", "nan") else ""
             yield (
-                seen["line"],
+                cells["line"],
                 f", column {name!r}: the cell is missing{value}",
                 "--set missing=interpolate, missing=previous or missing=drop repairs it",
             )
     if settings.sentinel == "error":
-        for name, seen in note["sentinels"].items():
+        for name, cells in chunk["sentinels"].items():
             yield (
-                seen["line"],
-                f", column {name!r}: {seen['value']} stands for a missing value",
+                cells["line"],
+                f", column {name!r}: {cells['value']} stands for a missing value",
                 "--set sentinel=missing treats it so, sentinel=keep keeps it",
             )
 
 
-def summarize(settings: "SeriesPreprocessor", notes: list[Note], repaired: Note | None) -> dict[str, Any]:
+def summarize(settings: "SeriesPreprocessor", stats: list[Stats], repair_summary: Stats | None) -> dict[str, Any]:
     """Return the report of a data set.
 
     Args:
         settings: preprocessor whose settings apply.
-        notes: statistics of all chunks, in order.
-        repaired: summary of the repair, if there was one.
+        stats: statistics of all chunks, in order.
+        repair_summary: summary of the repair, if there was one.
 
     Raises:
         DataError: the settings refuse the timestamps.
     """
-    placed = _placed(notes)
-    rows = sum(note["rows"] for note in notes)
-    known = settings.frequency, settings.numbered
-    if settings.id and repaired is not None:
-        received = seen = timestamp_stats.merge([(each, "", 0) for each in repaired["clocks"]], True, *known)
-    elif repaired is not None and (settings.timezone or settings.time_format == ROWS):
+    chunks = _with_offsets(stats)
+    rows = sum(chunk["rows"] for chunk in stats)
+    given = settings.frequency, settings.numbered
+    if settings.id and repair_summary is not None:
+        received = stored = timestamp_stats.merge(
+            [(part, "", 0) for part in repair_summary["timestamps"]], True, *given
+        )
+    elif repair_summary is not None and (settings.timezone or settings.time_format == ROWS):
         # Local times are converted to UTC, and rows are numbered, only once all rows are in order.
-        received = timestamp_stats.merge([(repaired["received"], "", 0)], False, *known)
-        seen = timestamp_stats.merge([(repaired["clock"], "", 0)], False, *known)
+        received = timestamp_stats.merge([(repair_summary["received"], "", 0)], False, *given)
+        stored = timestamp_stats.merge([(repair_summary["timestamps"], "", 0)], False, *given)
     else:
-        clocks = [(note["clock"], note["file"], above) for note, above in placed if note["rows"]]
-        received = timestamp_stats.merge(clocks, False, *known)
-        seen = received
-        if repaired is not None and settings.order == "sort":
-            seen = timestamp_stats.merge([(repaired["clock"], "", 0)], False, *known)
-    zone = NUMBERED if settings.numbered else timestamp_validation.zone_of(settings, notes)
-    timestamp_validation.refuse(settings, received, seen, notes[0]["unit"], zone)
-    timestamp_validation.check_frequency(settings, seen, rows)
+        parts = [(chunk["timestamps"], chunk["file"], offset) for chunk, offset in chunks if chunk["rows"]]
+        received = timestamp_stats.merge(parts, False, *given)
+        stored = received
+        if repair_summary is not None and settings.order == "sort":
+            stored = timestamp_stats.merge([(repair_summary["timestamps"], "", 0)], False, *given)
+    zone = NUMBERED if settings.numbered else timestamp_validation.zone_of(settings, stats)
+    timestamp_validation.refuse(settings, received, stored, stats[0]["unit"], zone)
+    timestamp_validation.check_frequency(settings, stored, rows)
 
-    frequency: Frequency | None = seen["frequency"]
-    changed = timestamp_validation.clock_changes(received, seen, zone)
+    frequency: Frequency | None = stored["frequency"]
+    changed = timestamp_validation.clock_changes(received, stored, zone)
     report: dict[str, Any] = {
-        "rows_read": rows + sum(note.get("rows_dropped", 0) for note in notes),
-        "from": timestamp_stats.iso(seen["first"], zone),
-        "to": timestamp_stats.iso(seen["last"], zone),
+        "rows_read": rows + sum(chunk.get("rows_dropped", 0) for chunk in stats),
+        "from": timestamp_stats.iso(stored["first"], zone),
+        "to": timestamp_stats.iso(stored["last"], zone),
         **({"timezone": zone} if zone and not settings.numbered else {}),
         "cadence_seconds": None if frequency is None or settings.numbered else frequency.seconds,
         "frequency": None if frequency is None else frequency.name,
         **({"numbered": True, "step": frequency and frequency.seconds} if settings.numbered else {}),
-        "repeated_stamps": _count(seen["repeated"], zone),
-        "gaps": _count(seen["gaps"], zone),
-        **({"off_frequency": seen["off"]} if seen["off"] else {}),
+        "repeated_stamps": _count(stored["repeated"], zone),
+        "gaps": _count(stored["gaps"], zone),
+        **({"off_frequency": stored["off_frequency"]} if stored["off_frequency"] else {}),
         **({"clock_changes": changed} if changed else {}),
         "out_of_order": _count(received["backwards"], zone),
-        "missing": _cells(placed, "missing"),
-        "not_numbers": _cells(placed, "bad"),
-        "sentinels": _cells(placed, "sentinels"),
-        "rows_dropped": sum(note.get("rows_dropped", 0) for note in notes),
-        "blank_lines": sum(note.get("blank_lines", 0) for note in notes),
-        "ignored_columns": notes[0]["ignored"],
+        "missing": _cells(chunks, "missing"),
+        "not_numbers": _cells(chunks, "bad"),
+        "sentinels": _cells(chunks, "sentinels"),
+        "rows_dropped": sum(chunk.get("rows_dropped", 0) for chunk in stats),
+        "blank_lines": sum(chunk.get("blank_lines", 0) for chunk in stats),
+        "ignored_columns": stats[0]["ignored"],
     }
     if settings.float64:
         report["float64"] = list(settings.float64)
     if settings.categories:
         report["categories"] = settings.levels
-        report["unlabeled"] = _cells(placed, "unlabeled")
-        report["unknown_values"] = _cells(placed, "unknown")
-    if repaired is not None:
-        report["repairs"] = repaired["repairs"]
-        if repaired["twice"]:
-            report["repeated_hours"] = repaired["twice"]
+        report["unlabeled"] = _cells(chunks, "unlabeled")
+        report["unknown_values"] = _cells(chunks, "unknown")
+    if repair_summary is not None:
+        report["repairs"] = repair_summary["repairs"]
+        if repair_summary["repeated_hours"]:
+            report["repeated_hours"] = repair_summary["repeated_hours"]
         if settings.id:
-            report["series"] = repaired["series"]
-            report["out_of_order"] = {"count": repaired["backwards"]}
+            report["series"] = repair_summary["series"]
+            report["out_of_order"] = {"count": repair_summary["backwards"]}
     return report
 
 
@@ -188,51 +189,55 @@ def describe(settings: "SeriesPreprocessor", report: Mapping[str, Any]) -> list[
     if report.get("timezone"):
         lines.append(f"time zone {report['timezone']}: predictions and the days and hours of the calendar are in it")
     if report.get("repeated_hours"):
-        rows = _say(report["repeated_hours"], "row{s}")
+        rows = _format_count(report["repeated_hours"], "row{s}")
         lines.append(f"{rows} in hours that come twice as clocks are put back, told apart by their order")
     if "series" in report:
         lines += _series(settings, report["series"], frequency)
-    changed = report.get("clock_changes", {})
-    if changed:
-        parts = [_say(changed[key], noun) for key, noun in _CHANGED.items() if changed.get(key)]
+    clock_changes = report.get("clock_changes", {})
+    if clock_changes:
+        parts = [_format_count(clock_changes[key], noun) for key, noun in _CHANGED.items() if clock_changes.get(key)]
         lines.append(
             f"{', '.join(parts)} where clocks are changed: this looks like local time with summer time "
             f"({timestamp_validation.READ_LOCAL})"
         )
-    for key, kind, said, choice in (
+    for key, kind, noun, choice in (
         ("out_of_order", "backwards", "row{s} out of order", f"order={settings.order}"),
         ("repeated_stamps", "repeated", "repeated stamp{s}", f"duplicates={settings.duplicates}"),
         ("gaps", "gaps", "gap{s}", f"gaps={settings.gaps}"),
     ):
-        found = {**report[key], "count": report[key]["count"] - changed.get(kind, 0)}
-        if found["count"]:
-            span = found.get("longest_seconds", 0)
+        irregular = {**report[key], "count": report[key]["count"] - clock_changes.get(kind, 0)}
+        if irregular["count"]:
+            span = irregular.get("longest_seconds", 0)
             span = f"{span:g} numbers" if report.get("numbered") else _span(span)
             longest = f", the longest of {span}" if key == "gaps" else ""
-            first = found.get("first")
+            first = irregular.get("first")
             line = f", line {first['line']}" if first and "line" in first else ""
-            place = f" (first at {_day(first['stamp'])}{line})" if first else ""
-            if key == "out_of_order" and "series" not in report and found["count"] == report["rows_read"] - 1:
+            location = f" (first at {_day(first['stamp'])}{line})" if first else ""
+            if key == "out_of_order" and "series" not in report and irregular["count"] == report["rows_read"] - 1:
                 lines.append(f"the latest row comes first: {choice}")
             else:
-                lines.append(f"{_say(found['count'], said)}{longest}{place}: {choice}")
+                lines.append(f"{_format_count(irregular['count'], noun)}{longest}{location}: {choice}")
     if report.get("off_frequency"):
         rows = sum(report["off_frequency"].values())
-        lines.append(f"{_say(rows, 'row{s}')} on days that the others leave out: {', '.join(report['off_frequency'])}")
-    for key, said, choice in (
+        lines.append(
+            f"{_format_count(rows, 'row{s}')} on days that the others leave out: {', '.join(report['off_frequency'])}"
+        )
+    for key, noun, choice in (
         ("missing", "missing cell{s}", f"missing={settings.missing}"),
         ("not_numbers", "cell{s} without a number", f"bad_cells={settings.bad_cells}"),
         ("sentinels", "sentinel{s}", f"sentinel={settings.sentinel}"),
         ("unlabeled", "missing cell{s}", "no value of the category"),
         ("unknown_values", "cell{s} of a value that is not known", "no value of the category"),
     ):
-        for name, found in report.get(key, {}).items():
-            if key == "missing" and found["count"] == report["not_numbers"].get(name, {}).get("count"):
+        for name, irregular in report.get(key, {}).items():
+            if key == "missing" and irregular["count"] == report["not_numbers"].get(name, {}).get("count"):
                 continue  # reported as cells without a number
-            first = found["first"]
+            first = irregular["first"]
             value = "" if first["value"] in ("", "None") else f" {first['value']!r},"
             of = f" of {report['rows_read']:,}"
-            lines.append(f"{_say(found['count'], said)}{of} in {name} (first{value} line {first['line']}): {choice}")
+            lines.append(
+                f"{_format_count(irregular['count'], noun)}{of} in {name} (first{value} line {first['line']}): {choice}"
+            )
     lines += _repairs(report.get("repairs", {}), frequency)
     if report.get("float64"):
         lines.append(f"float64: {', '.join(report['float64'])}, whose values float32 would change")
@@ -246,28 +251,30 @@ def describe(settings: "SeriesPreprocessor", report: Mapping[str, Any]) -> list[
 def _series(settings: "SeriesPreprocessor", series: list[dict[str, Any]], frequency: Frequency | None) -> Iterator[str]:
     """Yield the number and the lengths of the series, and name those that are too short."""
     rows = sorted(entry["rows"] for entry in series)
-    shown = ", ".join(entry["id"] for entry in series[:6]) + (", ..." if len(series) > 6 else "")
+    names_shown = ", ".join(entry["id"] for entry in series[:6]) + (", ..." if len(series) > 6 else "")
     length = f"{rows[0]:,}" if rows[0] == rows[-1] else f"{rows[0]:,} to {rows[-1]:,}"
-    yield f"{len(series):,} series by {', '.join(settings.id)} ({shown}) of {length} rows"
-    usual = row_durations.default_windows(frequency, rows[len(rows) // 2])
-    needed = (usual["lookback"] or 0) + (usual["horizon"] or 0)
+    yield f"{len(series):,} series by {', '.join(settings.id)} ({names_shown}) of {length} rows"
+    window = row_durations.default_windows(frequency, rows[len(rows) // 2])
+    needed = (window["lookback"] or 0) + (window["horizon"] or 0)
     short = [entry for entry in series if entry["rows"] < needed]
     if short:
         names = ", ".join(entry["id"] for entry in short[:6]) + (", ..." if len(short) > 6 else "")
-        yield f"{_say(len(short), 'series')} with fewer than {needed} rows ({names}): too short for a usual window"
+        count = _format_count(len(short), "series")
+        yield f"{count} with fewer than {needed} rows ({names}): too short for a usual window"
 
 
-def _repairs(done: Mapping[str, Any], frequency: Frequency | None) -> Iterator[str]:
+def _repairs(repairs: Mapping[str, Any], frequency: Frequency | None) -> Iterator[str]:
     """Yield messages about repairs other than filled missing cells."""
-    if done.get("gap_rows_filled"):
-        yield f"{_say(done['gap_rows_filled'], 'row{s}')} put into gaps"
-    if done.get("rows_off_the_grid"):
-        yield f"{_say(done['rows_off_the_grid'], 'row{s}')} between the regular stamps replaced"
-    if done.get("repeated_rows_dropped"):
-        yield f"{_say(done['repeated_rows_dropped'], 'row{s}')} with repeated stamps dropped"
-    for name, rows in done.get("leading", {}).items():
-        yield f"{name} begins {_say(rows, 'row{s}')} after its series: no window sees or forecasts the rows before"
-    runs = {name: rows for name, rows in done.get("longest_filled", {}).items() if rows > _LONG}
+    if repairs.get("gap_rows_filled"):
+        yield f"{_format_count(repairs['gap_rows_filled'], 'row{s}')} put into gaps"
+    if repairs.get("rows_off_the_grid"):
+        yield f"{_format_count(repairs['rows_off_the_grid'], 'row{s}')} between the regular stamps replaced"
+    if repairs.get("repeated_rows_dropped"):
+        yield f"{_format_count(repairs['repeated_rows_dropped'], 'row{s}')} with repeated stamps dropped"
+    for name, rows in repairs.get("leading", {}).items():
+        count = _format_count(rows, "row{s}")
+        yield f"{name} begins {count} after its series: no window sees or forecasts the rows before"
+    runs = {name: rows for name, rows in repairs.get("longest_filled", {}).items() if rows > _LONG}
     if runs:
         name = max(runs, key=lambda name: runs[name])
         yield (
@@ -277,10 +284,10 @@ def _repairs(done: Mapping[str, Any], frequency: Frequency | None) -> Iterator[s
         )
 
 
-def _day(stamp: str) -> str:
+def _day(timestamp: str) -> str:
     """Return a timestamp in short form: without its offset, a time of day of midnight, or seconds of 0."""
-    stamp = re.sub(r"[+-]\d\d:\d\d$", "", stamp) if "T" in stamp else stamp
-    return stamp.removesuffix("T00:00:00").replace("T", " ").removesuffix(":00")
+    timestamp = re.sub(r"[+-]\d\d:\d\d$", "", timestamp) if "T" in timestamp else timestamp
+    return timestamp.removesuffix("T00:00:00").replace("T", " ").removesuffix(":00")
 
 
 def _span(seconds: float) -> str:
@@ -292,40 +299,40 @@ _CHANGED = {"backwards": "step{s} back", "repeated": "repeated stamp{s}", "gaps"
 _LONG = 24  # rows; longer filled ranges are reported
 
 
-def _say(count: int, noun: str) -> str:
+def _format_count(count: int, noun: str) -> str:
     return f"{count:,} {noun.format(s='' if count == 1 else 's')}"
 
 
-def _placed(notes: list[Note]) -> list[tuple[Note, int]]:
+def _with_offsets(stats: list[Stats]) -> list[tuple[Stats, int]]:
     """Pair each chunk's statistics with the number to add to its lines, so that they count within the file from 1."""
-    placed: list[tuple[Note, int]] = []
-    above = 1
-    for note in notes:
-        if note["first"] and (not placed or placed[-1][0]["file"] != note["file"]):
-            above = note["above"] + 1
-        placed.append((note, above))
-        above += note["lines"]
-    return placed
+    chunks: list[tuple[Stats, int]] = []
+    offset = 1
+    for chunk in stats:
+        if chunk["first"] and (not chunks or chunks[-1][0]["file"] != chunk["file"]):
+            offset = chunk["above"] + 1
+        chunks.append((chunk, offset))
+        offset += chunk["lines"]
+    return chunks
 
 
-def _count(found: Note | None, zone: str | None) -> dict[str, Any]:
-    if found is None:
+def _count(summary: Stats | None, zone: str | None) -> dict[str, Any]:
+    if summary is None:
         return {"count": 0}
-    first = {"stamp": timestamp_stats.iso(found["place"]["stamp"], zone)}
-    if found["place"]["file"]:
-        first |= {"file": found["place"]["file"], "line": found["place"]["line"]}
-    longest = {"longest_seconds": abs(found["longest"]) / 1e6} if found["longest"] else {}
-    return {"count": found["count"], **longest, "first": first}
+    first = {"stamp": timestamp_stats.iso(summary["location"]["stamp"], zone)}
+    if summary["location"]["file"]:
+        first |= {"file": summary["location"]["file"], "line": summary["location"]["line"]}
+    longest = {"longest_seconds": abs(summary["longest"]) / 1e6} if summary["longest"] else {}
+    return {"count": summary["count"], **longest, "first": first}
 
 
-def _cells(placed: list[tuple[Note, int]], sort: str) -> dict[str, Any]:
+def _cells(chunks: list[tuple[Stats, int]], kind: str) -> dict[str, Any]:
     """Count the cells of a kind by column, with the first of each."""
-    found: dict[str, Any] = {}
-    for note, above in placed:
-        for name, seen in note[sort].items():
-            entry = found.setdefault(
+    counts: dict[str, Any] = {}
+    for chunk, offset in chunks:
+        for name, cells in chunk[kind].items():
+            entry = counts.setdefault(
                 name,
-                {"count": 0, "first": {"file": note["file"], "line": above + seen["line"], "value": seen["value"]}},
+                {"count": 0, "first": {"file": chunk["file"], "line": offset + cells["line"], "value": cells["value"]}},
             )
-            entry["count"] += seen["count"]
-    return found
+            entry["count"] += cells["count"]
+    return counts
