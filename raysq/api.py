@@ -8,6 +8,7 @@ of custom problems. The names that an extension uses are described in docs/exten
 from raysq.config import Option
 from raysq.data.dataset import Dataset
 from raysq.data.preprocessor import Chunk, Preprocessor, Transform
+from raysq.data.readers.read_columns import read_columns
 from raysq.errors import RaysqError, plain_errors
 from raysq.inference.batch import predict_file
 from raysq.inference.export import export
@@ -68,6 +69,7 @@ __all__ = [
     "plain_errors",
     "predict_file",
     "prepare",
+    "read_columns",
     "register_problem",
     "register_task",
     "runs",

@@ -106,12 +106,11 @@ def test_a_wrong_problem_is_refused(fields, message):
 def test_an_incomplete_problem_is_refused():
     class Bare(raysq.Problem):
         name = "bare"
-        noun = "a bare one"
 
-    with pytest.raises(UsageError, match="problem 'bare' lacks Settings, Preprocessor, models, default_model: set"):
+    with pytest.raises(UsageError, match="problem 'bare' lacks Settings, Preprocessor, models: set Settings = "):
         raysq.register_problem(Bare)
     partial = type("Partial", (Bare,), {name: getattr(Images, name) for name in ("Settings", "Preprocessor")})
-    partial.models, partial.default_model = Images.models, "cnn"
+    partial.models = Images.models
     with pytest.raises(UsageError, match="does not implement input_spec, make_metadata, objective, predict, splits$"):
         raysq.register_problem(partial)
     for wrong in (Images(None, None), "images", int):

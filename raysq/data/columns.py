@@ -29,6 +29,12 @@ def validate_range(values: np.ndarray, low: int, end: int, what: str) -> None:
         )
 
 
+def take_rows(array: Any, rows: Any) -> np.ndarray:
+    """Return the given rows of an array or a `Column`, on the host. NumPy's `take` would index the flattened array."""
+    values: np.ndarray = array.take(rows, axis=0) if isinstance(array, np.ndarray) else array.take(rows)
+    return values
+
+
 def count_codes(codes: np.ndarray, chosen: np.ndarray, words: int) -> np.ndarray:
     """Count how often each word of a vocabulary occurs.
 

@@ -346,6 +346,12 @@ class Dataset:
             raise DataError(f"data set {self.manifest.name} has no {name}; prepare it with one")
         return pa.Table.from_batches([self._map(len(self.manifest.shards) + self.extras.index(name))])
 
+    @property
+    def preprocessor_settings(self) -> dict[str, Any]:
+        """Settings of the preprocessor that prepared the data."""
+        settings: dict[str, Any] = self.manifest.preparation["settings"]
+        return settings
+
     def derived(self, make: Callable[["Dataset", S], T], settings: S) -> T:
         """Return `make(self, settings)`, computed again only if the settings differ from those of the last call.
 

@@ -31,7 +31,7 @@ from raysq.data.partition_stats import (
     record_stats,
     share_out,
 )
-from raysq.data.preprocessor import Partition, Preprocessor, Transform
+from raysq.data.preprocessor import Partition, Preprocessor, Transform, partition_bytes
 from raysq.data.progress import progress
 from raysq.data.sources import ResolvedSource
 from raysq.distributed.executor import Executor, Halt, choose_executor
@@ -83,7 +83,7 @@ def build(
     folder = target.parent if named else target
     shard_rows = rows_of_shard(preprocessor, shard_rows)
     partitions = preprocessor.partition(source.files)
-    executor = choose_executor([getattr(partition, "size", None) for partition in partitions], cpus)
+    executor = choose_executor([partition_bytes(partition) for partition in partitions], cpus)
     staging = folder / f"{UNFINISHED}{os.getpid()}"
     shutil.rmtree(staging, ignore_errors=True)
     try:

@@ -17,8 +17,17 @@ from raysq.data.sources import Listing
 Partition = Any
 """Picklable description of a part of the raw files that can be read independently.
 
-Attributes `path` (for errors) and `size` (bytes, for progress and the choice of an executor) are used if it has them.
+A path, or any object. Attributes `path` (for errors) and `size` (bytes, for progress and the choice of an executor) are
+used if it has them.
 """
+
+
+def partition_bytes(partition: Partition) -> int | None:
+    """Return the size of a partition in bytes, or None if it is unknown."""
+    if isinstance(partition, Path):
+        return partition.stat().st_size if partition.is_file() else None
+    size: int | None = getattr(partition, "size", None)
+    return size
 
 
 @dataclass(frozen=True)
@@ -32,7 +41,7 @@ class Chunk:
     """
 
     table: pa.Table
-    stats: Stats
+    stats: Stats = field(default_factory=dict)
     tables: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
@@ -64,7 +73,7 @@ class Preprocessor(ABC):
     error. The error then names the first damage in the files, regardless of the order of the workers.
 
     Attributes:
-        version: increased when the same input and settings would give other bytes.
+        version: increased when the same input and settings would give other bytes. 1 at first.
         suffixes: suffixes of supported raw files.
         trees: whether a folder of folders is one source.
         zip_member: suffix of the single file in a zip; None if a zip is an archive of any files.
@@ -74,7 +83,7 @@ class Preprocessor(ABC):
             they wait on disk until all partitions are read and `fit_stats` returns a transform.
     """
 
-    version: ClassVar[int]
+    version: ClassVar[int] = 1
     suffixes: ClassVar[tuple[str, ...]]
     trees: ClassVar[bool] = False
     zip_member: ClassVar[str | None] = None
@@ -104,16 +113,18 @@ class Preprocessor(ABC):
         """
         return {}, []
 
-    @abstractmethod
     def partition(self, files: list[Path]) -> list[Partition]:
-        """Divide the files into partitions, in the order of their rows. Raise `DataError` for an unreadable file."""
+        """Divide the files into partitions, in the order of their rows. Raise `DataError` for an unreadable file.
+
+        By default each file is a partition. For rows given in Python to `Predictor.predict`, `files` holds their table.
+        """
+        return list(files)
 
     @abstractmethod
     def read(self, partition: Partition) -> Iterator[Chunk]:
         """Yield the rows of a partition in chunks."""
 
-    @abstractmethod
-    def validate_stats(self, stats: list[Stats]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:  # noqa: B027  all data are usable by default
         """Raise DataError for the first unusable data. The statistics are those of all chunks, in order."""
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
@@ -130,10 +141,13 @@ class Preprocessor(ABC):
         self.validate_stats([record.stats for partition in stats for record in partition.chunks])
         return Transform()
 
-    @abstractmethod
     def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
-        """Return the data set's report, from the statistics of all chunks in order and the transform's summary."""
+        """Return the data set's report, from the statistics of all chunks in order and the transform's summary.
 
-    @abstractmethod
+        It is a JSON-serializable dict, empty by default.
+        """
+        return {}
+
     def describe(self, report: Mapping[str, Any]) -> list[str]:
-        """Return a report as lines of text."""
+        """Return a report as lines of text. By default there are none."""
+        return []

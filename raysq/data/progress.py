@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from raysq.data.preprocessor import partition_bytes
+
 
 @contextlib.contextmanager
 def progress(partitions: Sequence[Any], folder: Path, quiet: bool) -> Iterator[None]:
@@ -18,7 +20,7 @@ def progress(partitions: Sequence[Any], folder: Path, quiet: bool) -> Iterator[N
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-    sizes = [getattr(partition, "size", 0) for partition in partitions]
+    sizes = [partition_bytes(partition) or 0 for partition in partitions]
     columns = (TextColumn("preparing"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         line = bar.add_task("", total=sum(sizes))

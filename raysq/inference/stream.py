@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from raysq.data.preprocessor import Preprocessor
+from raysq.data.preprocessor import Preprocessor, partition_bytes
 from raysq.data.sources import ResolvedSource
 from raysq.distributed.row_keys import KEY, STRIDE, check_order
 from raysq.errors import RaysqError
@@ -83,7 +83,7 @@ def stream(
                     continue
                 last = check_order(block.column(KEY).to_numpy(), last)
                 while done < last // STRIDE:  # partitions before the current one
-                    advance(getattr(partitions[done], "size", 0))
+                    advance(partition_bytes(partitions[done]) or 0)
                     done += 1
                 place = block.column_names.index("row")
                 numbers = pa.array(np.arange(rows, rows + block.num_rows))

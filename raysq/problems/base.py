@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Sel
 import numpy as np
 
 from raysq.config import Option, make_settings
+from raysq.data.columns import take_rows
 from raysq.errors import DataError, UsageError
 from raysq.storage.json_files import check_schema
 
@@ -30,13 +31,13 @@ class BatchSource(Protocol):
 
     @property
     def batch_bytes(self) -> int:
-        """Bytes of one example's x and y, for estimates."""
-        ...
+        """Bytes of one example's x and y, for estimates. By default they are counted."""
+        return _count_bytes(self.gather(np.zeros(1, np.int64), self.mapped(), take_rows))
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `arrays` would take on the device."""
-        ...
+        """Bytes that `arrays` would take on the device. By default they are counted."""
+        return sum(array.nbytes for array in self.arrays().values())
 
     def __len__(self) -> int: ...
 
@@ -45,8 +46,11 @@ class BatchSource(Protocol):
         ...
 
     def mapped(self) -> dict[str, Any]:
-        """Return the same arrays on disk, as objects whose `take(rows)` returns NumPy arrays."""
-        ...
+        """Return the same arrays on disk, as objects whose `take(rows)` returns NumPy arrays.
+
+        By default they are those in memory, which suits small data.
+        """
+        return self.arrays()
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, ...]:
         """Return the batch of the given examples.
@@ -61,6 +65,12 @@ class BatchSource(Protocol):
             `(x, y)`, or `(x, y, observed)` with 1 for each observed output and 0 for each other one.
         """
         ...
+
+
+def _count_bytes(values: Any) -> int:
+    if isinstance(values, Mapping):
+        values = values.values()
+    return values.nbytes if isinstance(values, np.ndarray) else sum(map(_count_bytes, values))
 
 
 @dataclass(frozen=True)
@@ -199,12 +209,13 @@ class Problem(ABC, Generic[S, M]):
 
     Attributes:
         name: "forecasting", "images", ...
-        noun: a trained model of the problem in words, with its article: "a language model".
+        noun: a trained model of the problem in words, with its article: "a language model". By default it is made of
+            the name.
         Settings: frozen dataclass of the batch-time settings (section `data`).
         Metadata: frozen dataclass, a subclass of `Metadata`.
         Preprocessor: frozen dataclass, a subclass of `raysq.data.preprocessor.Preprocessor`.
         models: models by name; "baseline" is always among them.
-        default_model: the model to train if none is named.
+        default_model: the model to train if none is named. By default it is the first that is no baseline.
         exclusive_settings: groups of settings that replace one another.
         prepare_options: options of `raysq prepare` for a person's own data.
         report_options: options of `raysq report`.
@@ -223,6 +234,13 @@ class Problem(ABC, Generic[S, M]):
     exclusive_settings: ClassVar[tuple[tuple[str, ...], ...]] = ()
     prepare_options: ClassVar[tuple[Option, ...]] = ()
     report_options: ClassVar[tuple[Option, ...]] = ()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "name" in vars(cls) and not hasattr(cls, "noun"):
+            cls.noun = f"a model of {cls.name}"
+        if "models" in vars(cls) and not hasattr(cls, "default_model"):
+            cls.default_model = next((name for name in cls.models if name != "baseline"), "baseline")
 
     def __init__(self, settings: S, metadata: M, assets: "Path | None" = None):
         self.settings = settings

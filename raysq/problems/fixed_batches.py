@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from raysq.data.columns import take_rows
+
 
 def padded(rows: np.ndarray, size: int) -> np.ndarray:
     """Pad 1 to `size` rows to `size` rows by repeating the last one."""
@@ -43,10 +45,5 @@ def example_batches(examples: Any, indices: np.ndarray, size: int) -> Iterator[t
     """
     mapped = examples.mapped()
     for batch, count in fixed_batches(indices, size):
-        x, y = examples.gather(batch, mapped, _take)
+        x, y = examples.gather(batch, mapped, take_rows)
         yield x, y, count
-
-
-def _take(array: Any, rows: np.ndarray) -> Any:
-    """Take rows of an array or a column. NumPy's `take` needs an axis: without one it indexes the flattened array."""
-    return array.take(rows, axis=0) if isinstance(array, np.ndarray) else array.take(rows)

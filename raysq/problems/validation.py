@@ -12,7 +12,7 @@ from raysq.problems.base import Metadata, ModelSpec, Problem
 
 NAME = r"[^\W_][\w.-]*"  # names are folders of the home
 NAME_RULE = "letters, digits, '.', '-' and '_', and begin with a letter or digit"
-_REQUIRED = ("name", "noun", "Settings", "Preprocessor", "models", "default_model")
+_REQUIRED = ("name", "Settings", "Preprocessor", "models")
 
 
 def validate_problem(problem: Any) -> None:
@@ -31,9 +31,8 @@ def validate_problem(problem: Any) -> None:
         _validate_dataclass(owner, field, getattr(problem, field), base)
     if abstract := sorted(problem.Preprocessor.__abstractmethods__):
         raise UsageError(f"{owner}: its Preprocessor does not implement {', '.join(abstract)}")
-    for name in ("version", "suffixes"):
-        if not hasattr(problem.Preprocessor, name):
-            raise UsageError(f"{owner}: its Preprocessor lacks {name}: set {name} = ... in its class")
+    if not hasattr(problem.Preprocessor, "suffixes"):
+        raise UsageError(f"{owner}: its Preprocessor lacks suffixes: set suffixes = ... in its class")
     shared = setting_fields(problem.Settings).keys() & setting_fields(problem.Preprocessor).keys()
     if shared:
         raise UsageError(f"{owner}: Settings and Preprocessor both have {', '.join(sorted(shared))}: rename one")

@@ -73,7 +73,7 @@ def prepare(
         source,
         url=published.url if published else None,
         sha256=published.sha256 if published else None,
-        sample=lambda spec: (task.sample or problem.write_sample)(home() / "sources" / f"sample-{problem.name}", spec),
+        sample=lambda spec: (task.sample or problem.write_sample)(_sample_folder(problem.name), spec),
         suffixes=preprocessor.suffixes,
         trees=preprocessor.trees,
         zip_member=preprocessor.zip_member,
@@ -113,6 +113,12 @@ def prepare(
         )
         _summary(say, preprocessor, found, dataset, time.monotonic() - began, messages)
     return dataset
+
+
+def _sample_folder(problem: str) -> Path:
+    folder = home() / "sources" / f"sample-{problem}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _divided(problem: type[Problem[Any, Any]], settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from raysq.data.columns import take_rows
 from raysq.problems.base import BatchSource
 
 
@@ -30,7 +31,7 @@ class BatchFeed:
         """
         if self.placed is not None:
             return rows
-        parts = self.examples.gather(rows.reshape(-1), self.examples.mapped(), lambda array, at: array.take(at))
+        parts = self.examples.gather(rows.reshape(-1), self.examples.mapped(), take_rows)
         return tuple(part.reshape(*rows.shape, *part.shape[1:]) for part in parts)
 
     def gather(self, batch: Any) -> tuple[Any, Any, Any]:
