@@ -351,7 +351,7 @@ def find_setting(
     valid = sections[section] if dot else {each: None for settings in sections.values() for each in settings}
     raise UsageError(
         f"{owner} has no setting {key!r}: "
-        + (hint(name) or (f"did you mean {' or '.join(others)}?" if others else nearest_name(name, valid)))
+        + (f"did you mean {' or '.join(others)}?" if others else hint(name) or nearest_name(name, valid))
     )
 
 

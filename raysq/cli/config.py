@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from raysq.cli.output import overrides
+from raysq.cli.output import overrides, say
 from raysq.display.terminal import print_result
 
 
@@ -14,8 +14,7 @@ def config(options: argparse.Namespace) -> None:
     template = Template.of(
         options.task, model=options.model, data=options.data, seed=options.seed, settings=overrides(options)
     )
-    if options.schema or options.json:
-        values = template.schema() if options.schema else template.to_dict()
-        print(json.dumps(values, indent=None if options.json else 2, ensure_ascii=False), file=options.stdout)
-    else:
-        print_result(template.to_yaml().rstrip())
+    if options.schema:
+        schema = template.schema()
+        return say(options, schema, lambda console: print_result(json.dumps(schema, indent=2, ensure_ascii=False)))
+    say(options, template.to_dict(), lambda console: print_result(template.to_yaml().rstrip()))

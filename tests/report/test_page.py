@@ -190,7 +190,7 @@ def test_the_page_of_a_run_has_its_numbers(trained):
     assert f"{run.result()['parameters']:,} parameters" in text
     settings = {row[0]: row for row in table_of(root, "Settings")}
     assert settings["units"][1:3] == ["4", "32"] and settings["optimizer"][2] == "same"
-    assert "--set units=4" in text and "tensorflow 2." in text and "made" in text
+    assert "--set model.units=4" in text and "tensorflow 2." in text and "made" in text
 
 
 def test_a_second_page_is_written_without_the_model(gru, monkeypatch):

@@ -12,7 +12,14 @@ from raysq.problems.forecasting.problem import Forecasting
 from raysq.problems.forecasting.readers.repair import FILLED
 from raysq.problems.forecasting.settings import ForecastingSettings
 
-SMALL = {"lookback": 24, "step": 2, "delay": 6, "batch_size": 16, "eval_batch_size": 64, "steps_per_epoch": 12}
+SMALL = {
+    "data.lookback": 24,
+    "data.step": 2,
+    "data.delay": 6,
+    "training.batch_size": 16,
+    "training.eval_batch_size": 64,
+    "training.steps_per_epoch": 12,
+}
 
 
 def bind(dataset: Dataset, settings: ForecastingSettings) -> Forecasting:

@@ -58,7 +58,7 @@ def write(directory: Path) -> None:
     trials = [{"number": number, **trial, "seconds": 1.5, "run": None, "error": None} for number in (1, 2)]
     write_json(directory / "trials.json", trials)
     best = {key: about[key] for key in ("task", "model", "data", "seed")}
-    best |= {"settings": {"units": 4}, "metrics": METRICS, "run": "trial-01", "seconds": 3.1}
+    best |= {"settings": {"model": {"units": 4}}, "metrics": METRICS, "run": "trial-01", "seconds": 3.1}
     write_json(directory / "best.json", best)
     row = {"name": "best", "settings": {}, "runs": [], "metrics": {"test_mae": {"mean": 0.5, "std": 0.1}}}
     write_json(directory / "refit.json", {"seeds": [0, 1], "rows": [row]})

@@ -20,8 +20,8 @@ from raysq.training.settings import OPTIMIZER_SETTINGS
 from raysq.training.worker import Hooks, configure, idle_settings, open_program, work
 
 # 37 does not divide the windows to validate on: the last batch is shorter, and must not be filled up.
-BASE = {**SMALL, "epochs": 2, "eval_batch_size": 37}
-SGD = {"optimizer": "sgd", "learning_rate": 0.05}
+BASE = {**SMALL, "epochs": 2, "training.eval_batch_size": 37}
+SGD = {"optimizer": "sgd", "training.learning_rate": 0.05}
 OWN = "training.own_models:"
 PLAIN = ("unbuilt", "weighing", "subclassed")  # do not come compiled
 
@@ -261,7 +261,7 @@ def test_a_wrong_section_or_name_is_an_error_that_names_the_nearest(data, key, m
         ("positional", {"units": 5}, r"write it after a `\*` .* build\(inputs, \*, units=...\)"),
         ("without_default", {}, "needs a value for units: --set units=VALUE"),
         ("annotated_wrongly", {}, "arguments of its function cannot be read: NameError"),
-        ("with_settings", {"batch_size": "many"}, "batch_size must be a whole number, received 'many'"),
+        ("with_settings", {"model.batch_size": "many"}, "batch_size must be a whole number, received 'many'"),
     ],
 )
 def test_settings_that_a_function_does_not_take_are_refused(data, model, settings, message):

@@ -209,9 +209,9 @@ def test_the_baseline_is_a_model_like_any_other(data):
     run = run_of(config_of(data, "baseline"), "baseline")
     begin, end = 600, 900
     series = data.column("T (degC)").slice(0, 1200).astype(float)
-    rows = np.arange(begin + SMALL["lookback"], end - SMALL["delay"])
-    last = rows - SMALL["step"]
-    mae = np.abs(series[rows + SMALL["delay"]] - series[last]).mean()
+    rows = np.arange(begin + SMALL["data.lookback"], end - SMALL["data.delay"])
+    last = rows - SMALL["data.step"]
+    mae = np.abs(series[rows + SMALL["data.delay"]] - series[last]).mean()
     assert run.result()["metrics"]["val_mae_original"] == pytest.approx(mae, rel=1e-5)
     assert run.result()["steps"] == 0
 
@@ -228,7 +228,7 @@ def test_evaluate_shows_the_baseline_beside_and_is_exact(data, whole):
     inside = rows < 300
     error = np.abs(np.array(out["T (degC)"])[inside] - truth[rows[inside]]).mean()
     assert error == pytest.approx(even["gru"]["val_mae_original"], rel=1e-5)
-    assert inside.sum() == 300 - SMALL["lookback"] - SMALL["delay"]
+    assert inside.sum() == 300 - SMALL["data.lookback"] - SMALL["data.delay"]
 
 
 def test_predict_names_what_is_wrong(data, whole):
