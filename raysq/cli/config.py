@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from raysq.cli.output import overrides, say
+from raysq.cli.output import overrides, write_result
 from raysq.display.terminal import print_result
 
 
@@ -16,5 +16,7 @@ def config(options: argparse.Namespace) -> None:
     )
     if options.schema:
         schema = template.schema()
-        return say(options, schema, lambda console: print_result(json.dumps(schema, indent=2, ensure_ascii=False)))
-    say(options, template.to_dict(), lambda console: print_result(template.to_yaml().rstrip()))
+        return write_result(
+            options, schema, lambda console: print_result(json.dumps(schema, indent=2, ensure_ascii=False))
+        )
+    write_result(options, template.to_dict(), lambda console: print_result(template.to_yaml().rstrip()))

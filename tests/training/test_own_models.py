@@ -193,7 +193,7 @@ def test_what_cannot_be_trained_is_one_line(data, tmp_path, model):
 
 
 def plain(data, model, **settings):
-    return resolve_config("jena", OWN + model, data, 0, {"lookback": 24, "step": 2, "delay": 6, **settings})
+    return resolve_config("jena", OWN + model, data, 0, {"data.lookback": 24, "step": 2, "delay": 6, **settings})
 
 
 @pytest.mark.parametrize("setting", [{"learning_rate": 0.001}, {"schedule": "plateau"}, {"optimizer": "adam"}])
@@ -214,7 +214,7 @@ def test_settings_that_a_compiled_model_decides_are_named(data):
     assert idle_settings(resolve_config("jena", "dense", data, 0, {}), data) == ()
     # A search may bring settings with which it can be built, and windows that fit.
     assert idle_settings(plain(data, "raises"), data) == ()
-    assert idle_settings(plain(data, "clipping", lookback=720), data) == OPTIMIZER_SETTINGS
+    assert idle_settings(plain(data, "clipping", **{"data.lookback": 720}), data) == OPTIMIZER_SETTINGS
     # What a search writes of its best trial can be trained.
     config = plain(data, "clipping", clipnorm=0.5)
     assert resolve_config("jena", config.model, data, 0, config.overrides()) == config
@@ -229,13 +229,9 @@ def test_a_keyword_with_the_name_of_another_sections_setting_is_a_setting_of_its
     nested = {"data": {"step": 2, "delay": 6, "lookback": 24}, "model": {"learning_rate": 0.5}}
     assert resolve_config("jena", config.model, data, 0, {**nested, "training": {"batch_size": 32}}) == config
     # Without a section it could be either, and neither is taken unnoticed.
-    for name, section in (("learning_rate", "training"), ("batch_size", "training"), ("lookback", "data")):
-        ways = (
-            f"write {section}.{name} or model.{name}"
-            if section == "data"
-            else f"write model.{name} or {section}.{name}"
-        )
-        with pytest.raises(UsageError, match=f"setting '{name}' is in 2 sections: {ways}"):
+    for name, sections in (("batch_size", ("model", "training")), ("lookback", ("data", "model"))):
+        ways = " or ".join(f"{section}.{name}" for section in sections)
+        with pytest.raises(UsageError, match=f"setting '{name}' is in 2 sections: write {ways}"):
             resolve_config("jena", config.model, data, 0, {name: 1})
 
 
