@@ -4,6 +4,7 @@ import functools
 import gc
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -112,6 +113,14 @@ def few_objects_to_collect() -> None:
     model begins with that."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def precision_of_float32() -> Iterator[None]:
+    """Keras has one precision for the process: the next file, whichever it is, does not go on with this one's."""
+    yield
+    if keras := sys.modules.get("keras"):
+        keras.config.set_dtype_policy("float32")
 
 
 @pytest.fixture(autouse=True)
