@@ -23,6 +23,7 @@ from raysq.problems.base import RowContext
 from raysq.problems.capabilities import Windowed
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import validate_output
+from raysq.training.backends.driver_context import DriverContext
 from raysq.training.run import Run
 from raysq.training.saved import tell_if_changed
 
@@ -199,7 +200,7 @@ def _pool(
             context.target_max_block_size = None
             results = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
                 _Actor,
-                fn_constructor_args=(run.resolved(), str(dataset.directory), gpu),
+                fn_constructor_args=(run.resolved(), str(dataset.directory), DriverContext.current(), gpu),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(size=min(actors, len(parts))),
@@ -243,8 +244,8 @@ def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
 class _Actor:
     """Actor that holds the model and predicts for ranges of rows of a data set on disk."""
 
-    def __init__(self, run: Run, data: str, gpu: bool):
-        self._predictor = pool.open_predictor(run, gpu)
+    def __init__(self, run: Run, data: str, driver: DriverContext, gpu: bool):
+        self._predictor = pool.open_predictor(run, driver, gpu)
         self._dataset = Dataset.open(data)
 
     def __call__(self, batch: "pa.Table") -> "pa.Table":

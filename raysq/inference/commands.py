@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from raysq import problems, tasks
+from raysq import tasks
 from raysq.errors import DataError, UsageError
 from raysq.problems.capabilities import TextGenerator, TextInput, Translator, WordEmbedder
 from raysq.training.run import Run
@@ -59,7 +59,7 @@ def refusal(run: Run, name: str, why: str) -> UsageError:
     refused = _command(name)
     can = [each.name for each in COMMANDS if each is not refused and _has(run, each) and _has_words(run, each)]
     return UsageError(
-        f"run {run.name} ({config.task}, model {config.model}) is {problems.get(config.problem).noun} and cannot "
+        f"run {run.name} ({config.task}, model {config.model}) is {config.problem_class.noun} and cannot "
         f"{refused.action} ({why}); it can: {', '.join(can)}"
     )
 
@@ -86,7 +86,7 @@ def _command(name: str) -> Command:
 
 
 def _has(run: Run, command: Command) -> bool:
-    return command.capability is None or issubclass(problems.get(run.config.problem), command.capability)
+    return command.capability is None or issubclass(run.config.problem_class, command.capability)
 
 
 def _has_words(run: Run, command: Command) -> bool:

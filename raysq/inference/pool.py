@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from raysq.errors import RaysqError
 from raysq.inference.predictor import Predictor
 from raysq.storage.paths import home
+from raysq.training.backends.driver_context import DriverContext
 from raysq.training.run import Run
 
 if TYPE_CHECKING:
@@ -63,15 +64,17 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def open_predictor(run: Run, gpu: bool) -> Predictor:
+def open_predictor(run: Run, driver: DriverContext, gpu: bool) -> Predictor:
     """Load the model of a run in an actor, with one thread.
 
     Args:
         run: a run that the driver has opened.
+        driver: context of the driver.
         gpu: whether the actor predicts on a GPU.
     """
     from raysq.training.worker import configure
 
+    driver.enter()
     # As many actors as CPUs: one thread each.
     configure(run.config.train_settings(), 0, gpu=gpu, threads=1)
     return Predictor(run)

@@ -10,6 +10,7 @@ from raysq.data.sources import ResolvedSource
 from raysq.distributed.row_keys import KEY, STRIDE, check_order
 from raysq.errors import RaysqError
 from raysq.inference import pool
+from raysq.training.backends.driver_context import DriverContext
 from raysq.training.run import Run
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def stream(
             )
             results = read.map_batches(
                 _Actor,
-                fn_constructor_args=(run.resolved(), gpu),
+                fn_constructor_args=(run.resolved(), DriverContext.current(), gpu),
                 batch_size=None,
                 batch_format="pyarrow",
                 compute=ActorPoolStrategy(size=actors),
@@ -100,8 +101,8 @@ def stream(
 class _Actor:
     """Actor that holds the model and predicts for blocks of rows."""
 
-    def __init__(self, run: Run, gpu: bool):
-        self._predictor = pool.open_predictor(run, gpu)
+    def __init__(self, run: Run, driver: DriverContext, gpu: bool):
+        self._predictor = pool.open_predictor(run, driver, gpu)
 
     def __call__(self, block: "pa.Table") -> "pa.Table":
         try:

@@ -1,5 +1,8 @@
 """The protocol between the core and a problem; the core never names a problem."""
 
+import contextlib
+import hashlib
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
@@ -104,7 +107,8 @@ class ModelSpec:
 
     Attributes:
         build: `package.module:function` of a function that takes an `InputSpec` and keyword settings, and returns a
-            Keras model. It is given by name so that listing models does not import Keras.
+            Keras model. The name lets models be listed without an import of Keras. A script or notebook may give the
+            function itself.
         defaults: settings of any section that this model changes.
         xla: whether compiling the whole training step with XLA is faster on a CPU. With "keras_loop" the step is
             compiled only where a recurrent layer uses Keras's own loop. Layers of `raysq.layers.recurrent` are
@@ -112,12 +116,26 @@ class ModelSpec:
             a large layer after them.
         size_defaults: `size_defaults(dataset, settings) -> settings` returns further defaults that depend on the size
             of the data set and on the other settings. None if no setting depends on the size.
+        digest: digest of the function's source; empty if `build` is a name or the source is unknown. It is computed
+            here, since a process of Ray has no source of a function of a notebook.
     """
 
-    build: str
+    build: str | Callable[..., Any]
     defaults: Mapping[str, Any] = field(default_factory=dict)
     xla: bool | Literal["keras_loop"] = True
     size_defaults: "Callable[[Dataset, Mapping[str, Any]], Mapping[str, Any]] | None" = None
+    digest: str = field(init=False, default="")
+
+    def __post_init__(self) -> None:
+        if callable(self.build):
+            with contextlib.suppress(OSError, TypeError):
+                source = inspect.getsource(self.build)
+                object.__setattr__(self, "digest", hashlib.sha256(source.encode()).hexdigest())
+
+    @property
+    def module(self) -> str:
+        """Module of the function."""
+        return self.build.__module__ if callable(self.build) else self.build.partition(":")[0]
 
 
 @dataclass(frozen=True)

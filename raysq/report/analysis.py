@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from raysq import problems
 from raysq.config import setting_fields
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, RaysqError, TrustError, UsageError
@@ -85,7 +84,7 @@ def analyze(run: Run, *, options: Mapping[str, Any] | None = None) -> Analysis:
         UsageError: If the problem rejects an option.
     """
     analysis = Analysis(run, run.state(), run.metrics(), run.result())
-    valid = [option.setting for option in problems.get(run.config.problem).report_options]
+    valid = [option.setting for option in run.config.problem_class.report_options]
     for name in options or {}:
         if name not in valid:
             raise UsageError(f"the report of run {run.name}, {run.problem.noun}, has no option {name!r}: leave it out")
@@ -144,7 +143,7 @@ def _defaults(config: RunConfig, dataset: Dataset | None) -> dict[str, dict[str,
             return dict(unchanged.sections())
         except RaysqError:
             pass  # a task with required settings, such as the target of the user's own series
-    owners: dict[str, Any] = {"data": problems.get(config.problem).Settings, "training": TrainSettings}
+    owners: dict[str, Any] = {"data": config.problem_class.Settings, "training": TrainSettings}
     with contextlib.suppress(UsageError, TrustError):  # a user's model that is gone, has changed, or is untrusted
         owners["model"] = config.load_builder()
     plain = {

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from raysq import backend, problems
+from raysq import backend
 from raysq.config import Setting, coerce, nearest_name, setting_fields
 from raysq.errors import RaysqError, UsageError
-from raysq.problems.base import ModelSpec
+from raysq.problems.base import ModelSpec, Problem
 from raysq.storage import trust
 from raysq.training.model_source import (
     SourceChanged,
@@ -22,17 +22,17 @@ from raysq.training.model_source import (
 from raysq.training.user_code import describe, is_own, place_of
 
 
-def find_model(problem: str, model: str) -> ModelSpec:
+def find_model(problem: type[Problem[Any, Any]], model: str) -> ModelSpec:
     """Return the entry of a problem's model, or a new one for the user's own model.
 
     Args:
-        problem: name of the problem.
+        problem: class of the problem.
         model: name of a model, or `package.module:function`.
 
     Raises:
         UsageError: the problem has no model of that name.
     """
-    models = problems.get(problem).models
+    models = problem.models
     if is_own(model):
         return ModelSpec(model, xla=False)  # unknown whether XLA is faster; --set xla=true enables it
     if model not in models:
@@ -40,11 +40,13 @@ def find_model(problem: str, model: str) -> ModelSpec:
     return models[model]
 
 
-def load_builder(path: str, digest: str = "", folder: str = "", *, trusted: bool) -> Callable[..., Any]:
+def load_builder(
+    build: str | Callable[..., Any], digest: str = "", folder: str = "", *, trusted: bool
+) -> Callable[..., Any]:
     """Import a model builder; the current folder is searched as well.
 
     Args:
-        path: name of the builder, `package.module:function`.
+        build: the builder, or its name `package.module:function`.
         digest: digest of the required source. Defaults to empty, which accepts the present source.
         folder: another folder to search for the required source.
         trusted: whether the builder may be imported: the user named it, this home signed the name, or it is raysq's.
@@ -57,6 +59,9 @@ def load_builder(path: str, digest: str = "", folder: str = "", *, trusted: bool
         SourceChanged: the function has another source.
         TrustError: the builder is not trusted.
     """
+    if callable(build):
+        return build  # of a problem that the user has registered
+    path = build
     module, _, name = path.partition(":")
     if not trusted:
         raise trust.refusal("the configuration", path, find_module(module), folder)
@@ -109,9 +114,11 @@ def typed_settings(values: Mapping[str, Any], known: Mapping[str, Setting], mode
     }
 
 
-def builder_source(path: str) -> tuple[str, str]:
+def builder_source(spec: ModelSpec) -> tuple[str, str]:
     """Return digest and folder of the source that a builder was imported from; empty where they are unknown."""
-    module, _, name = path.partition(":")
+    if callable(spec.build):
+        return spec.digest, ""
+    module, _, name = spec.build.partition(":")
     digest = imported_digest(module, name)
     return (digest, folder_of(module)) if digest else ("", "")
 

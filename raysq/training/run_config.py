@@ -32,6 +32,7 @@ from raysq.training.builder import (
     load_builder,
     typed_settings,
 )
+from raysq.training.model_source import SourceChanged
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 from raysq.training.user_code import is_own
 
@@ -70,6 +71,7 @@ class RunConfig:
         versions: versions of the packages that affect the numbers. Not part of the run's id.
         source_digest: digest of the source of the user's own model. Empty for raysq's models and unknown sources.
         source_folder: folder from which that model was imported. Not part of the run's id.
+        package: package or module that registered the problem. Empty for raysq's.
         given: names of optimizer settings that the user set for their own model. A compiled model decides them itself.
         trusted: whether the module of a user's model may be imported; see `may_import`. Never read from a file.
     """
@@ -86,6 +88,7 @@ class RunConfig:
     versions: dict[str, str]
     source_digest: str = ""
     source_folder: str = ""
+    package: str = ""
     given: list[str] = field(default_factory=list)
     trusted: InitVar[bool] = False
 
@@ -166,11 +169,25 @@ class RunConfig:
             UsageError: a setting is unknown or has a wrong value.
             DataError: the metadata have wrong types.
         """
-        return problems.get(self.problem).from_config(self.settings["data"], self.metadata, assets)
+        return self.problem_class.from_config(self.settings["data"], self.metadata, assets)
+
+    @property
+    def problem_class(self) -> type[Problem[Any, Any]]:
+        """The class of the run's problem.
+
+        Raises:
+            UsageError: the problem is of another package or a script and unknown here.
+        """
+        if self.package and self.problem not in problems.REGISTRY.names():
+            raise UsageError(
+                f"problem {self.problem!r} of task {self.task!r} is unknown here: it was registered by {self.package}",
+                "install that package, or import that module first",
+            )
+        return problems.get(self.problem)
 
     def model_spec(self) -> ModelSpec:
         """Return the model's entry in its problem, or a new one for the user's own builder."""
-        return find_model(self.problem, self.model)
+        return find_model(self.problem_class, self.model)
 
     def load_builder(self) -> Callable[..., Any]:
         """Import and return the function that builds the model.
@@ -180,9 +197,13 @@ class RunConfig:
             SourceChanged: the model's source has changed.
             TrustError: the model is a user's own and the configuration is from elsewhere.
         """
-        path = self.model_spec().build
+        spec = self.model_spec()
+        if callable(spec.build) and self.source_digest != spec.digest:
+            raise SourceChanged(
+                f"the source of {self.model} has changed since the run was begun: train another run of it"
+            )
         trusted = self.may_import or not is_own(self.model)
-        return load_builder(path, self.source_digest, self.source_folder, trusted=trusted)
+        return load_builder(spec.build, self.source_digest, self.source_folder, trusted=trusted)
 
     def build(self, dataset: Dataset) -> Any:
         """Build the Keras model.
@@ -276,7 +297,7 @@ def resolve_config(
         raise UsageError(f"--seed must be from 0 to {2**32 - 1}, received {seed}")
     task = tasks.get(task_name)
     problem = problems.get(task.problem)
-    spec = find_model(task.problem, model)
+    spec = find_model(problem, model)
     builder = load_builder(spec.build, *source, trusted=trusted or not is_own(model))
     sections = setting_sections(task.problem, builder, model)
     # The task, the data set and raysq's models know nothing of the keywords of a user's builder.
@@ -312,7 +333,7 @@ def resolve_config(
     for name, value in built_with.items():
         if value is REQUIRED:
             raise UsageError(f"model {model!r} needs a value for {name}: --set {name}=VALUE")
-    source_digest, source_folder = builder_source(spec.build)
+    source_digest, source_folder = builder_source(spec)
     settings: Sections = {"data": asdict(bound.settings), "model": built_with, "training": asdict(training)}
     config = RunConfig(
         task=task_name,
@@ -328,6 +349,7 @@ def resolve_config(
         given=sorted(given, key=OPTIMIZER_SETTINGS.index) if is_own(model) else [],
         source_digest=source_digest,
         source_folder=source_folder,
+        package=problems.REGISTRY.provider(task.problem),
     )
     # Convert tuples to lists, as JSON does, so that the id is the same before and after the configuration is saved.
     return RunConfig(**json.loads(json.dumps(asdict(config))), trusted=trusted)

@@ -1,5 +1,6 @@
 """Model file of a run: check that a model can be saved, and load it."""
 
+import importlib
 import random
 import re
 import warnings
@@ -13,6 +14,7 @@ from raysq.storage.trust import refusal
 from raysq.training.keras_file import ForbiddenError, check_file, check_objects
 from raysq.training.model_source import SourceChanged, find_module, has_changed, import_changed, import_source
 from raysq.training.run import Run
+from raysq.training.run_config import RunConfig
 from raysq.training.user_code import is_own
 
 _WRITE_AGAIN = "remove its result.json, and the same `raysq train` command writes it again"
@@ -121,15 +123,16 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
     foreign = is_own(config.model) and not config.may_import
     missing = "" if foreign else _import_classes(run)
     path = run.directory / "model.keras"
+    registered = config.may_import or _is_of_extension(config)
     try:
-        check_file(path, registered=config.may_import)
+        check_file(path, registered=registered)
         return keras.models.load_model(path)
     except ForbiddenError as error:
         raise DataError(f"run {run.name} has a model.keras that is not loaded: {error}") from None
     except Exception as error:  # zipfile, h5py and Keras raise different classes
         if not as_trained:
             try:
-                check_file(path, registered=config.may_import, compiled=False)
+                check_file(path, registered=registered, compiled=False)
                 return keras.models.load_model(path, compile=False)
             except Exception:
                 pass  # report the first error
@@ -187,8 +190,10 @@ def _import_classes(run: Run) -> str:
         An addition to the message about missing classes; empty where the import succeeded.
     """
     config = run.config
-    module = config.model_spec().build.partition(":")[0]
-    if ":" not in config.model:
+    module = config.model_spec().module
+    if not is_own(config.model):
+        if _is_of_extension(config):
+            importlib.import_module(module)
         return ""
     try:
         import_source(module, config.source_digest, config.source_folder)
@@ -201,6 +206,11 @@ def _import_classes(run: Run) -> str:
     except Exception as error:  # the user's code; the model may load without it
         return f"; importing {module} failed: {_first_line(error)}"
     return ""
+
+
+def _is_of_extension(config: RunConfig) -> bool:
+    """Return whether the model is one of a problem that an installed package or the user's script registered."""
+    return not is_own(config.model) and not config.model_spec().module.startswith("raysq.")
 
 
 def tell_if_changed(run: Run) -> None:

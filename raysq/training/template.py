@@ -69,7 +69,7 @@ class Template:
         task = tasks.get(task_name)
         problem = problems.get(task.problem)
         model = model or problem.default_model
-        spec = find_model(task.problem, model)
+        spec = find_model(problem, model)
         builder = load_builder(spec.build, trusted=True)
         sections = setting_sections(task.problem, builder, model)
         texts = {

@@ -14,8 +14,8 @@ from raysq.distributed import memory, placement
 from raysq.distributed.lost_work import is_loss
 from raysq.errors import DamagedError, Interrupted, LostError, RaysqError
 from raysq.storage.atomic import write_json
+from raysq.training.backends.driver_context import DriverContext
 from raysq.training.compiled_cache import CompiledCache
-from raysq.training.import_place import import_from
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 
@@ -40,7 +40,7 @@ class TrialContext:
         workers: number of workers of a trial. More than one form a worker group.
         gpu: GPUs of a worker.
         export_all: whether every run is exported and evaluated on the test split, or only the best one so far.
-        import_paths: where the user's own models are found; result of `import_place`.
+        driver: context of the driver, where the user's own models are found.
         source: digest and folder of the source of such a model, so that an edit during the search has no effect.
         trust: whether links may lead out of existing runs.
     """
@@ -54,7 +54,7 @@ class TrialContext:
     workers: int
     gpu: float
     export_all: bool
-    import_paths: tuple[str, tuple[str, ...], str]
+    driver: DriverContext
     source: tuple[str, str]
     trust: bool = False
 
@@ -72,7 +72,7 @@ def run_trial(context: TrialContext, name: str, seed: int, settings: Mapping[str
         Exception: Ray lost a process, a node or an object.
     """
     directory = Path(context.folder) / name
-    import_from(context.import_paths)
+    context.driver.enter()
     try:
         if Path(context.stop_file).exists():
             raise Interrupted("stopped before it began")

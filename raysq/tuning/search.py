@@ -19,7 +19,7 @@ from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, is_
 from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
 from raysq.storage.paths import home
 from raysq.training import train
-from raysq.training.import_place import import_place
+from raysq.training.backends.driver_context import DriverContext
 from raysq.training.run_config import RunConfig
 from raysq.training.worker import idle_settings
 from raysq.tuning import memory, results
@@ -219,7 +219,7 @@ class _Search:
             workers=self.workers,
             gpu=self.gpu,
             export_all=False,
-            import_paths=import_place(),
+            driver=DriverContext.current(),
             source=(self.config.source_digest, self.config.source_folder),
             trust=self.experiment.trust,
         )

@@ -16,7 +16,7 @@ from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, Resou
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.training import checkpoint, failures
-from raysq.training.import_place import import_from, import_place
+from raysq.training.backends.driver_context import DriverContext
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
 from raysq.training.state import TrainState
@@ -71,7 +71,7 @@ def train(
         "data": data or placement.broadcast(Dataset.open(run.config.data)),
         "gpu": bool(gpu),
         "threads": threads,
-        "place": import_place(),
+        "driver": DriverContext.current(),
     }
     with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _watch(run, progress):
         while True:
@@ -177,7 +177,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
 
     context = ray.train.get_context()
     chief = context.get_world_rank() == 0
-    import_from(arguments["place"])
+    arguments["driver"].enter()
     run: Run = arguments["run"]
     if not (run.directory / "config.json").exists():
         raise ResourceError(
