@@ -44,7 +44,7 @@ if __name__ == "__main__":
         results[task] = {
             "shards": [shard.sha256 for shard in dataset.manifest.shards],
             "metrics": raysq.evaluate(run),
-            "trials": [trial.state for trial in search.trials],
+            "trials": [trial["state"] for trial in search.trials],
             "predictions": output.read_text(),
         }
     print(json.dumps(results))
