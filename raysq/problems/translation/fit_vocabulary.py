@@ -27,13 +27,13 @@ _NAMED = 5  # maximum number of pairs named in statistics
 _PARTS = 3  # train, test, validation
 
 
-def tokenize_chunk(settings: "TranslationPreprocessor", table: pa.Table, note: Stats) -> Chunk:
+def tokenize_chunk(preprocessor: "TranslationPreprocessor", table: pa.Table, stats: Stats) -> Chunk:
     """Tokenize a table of pairs and number the words of each side in order of appearance.
 
     Args:
-        settings: the preprocessor.
+        preprocessor: the preprocessor.
         table: a table of `TranslationPreprocessor.pairs`.
-        note: the statistics of the table.
+        stats: the statistics of the table.
 
     Returns:
         A chunk with the rows and, as the tables `source.words` and `target.words`, the distinct words with the results
@@ -42,61 +42,62 @@ def tokenize_chunk(settings: "TranslationPreprocessor", table: pa.Table, note: S
     ids = table.column("id")
     sides = [
         language.words(contiguous_array(table.column(side)))
-        for side, language in zip(SIDES, settings.languages, strict=True)
+        for side, language in zip(SIDES, preprocessor.languages, strict=True)
     ]
     lengths = [np.diff(offsets) for _, offsets, _ in sides]
-    whole = (lengths[0] > 0) & (lengths[1] > 0)
-    empty = ids.filter(pa.array(~whole)).to_pylist()
-    texts = {side: table.column(side).filter(pa.array(whole)).combine_chunks() for side in SIDES}
+    complete = (lengths[0] > 0) & (lengths[1] > 0)
+    texts = {side: table.column(side).filter(pa.array(complete)).combine_chunks() for side in SIDES}
     keys = _keys(texts["source"])
-    said = table.column("part").to_numpy()[whole]
-    drawn = (keys < settings.test * 2.0**32).astype(np.int8)
-    part = np.where(said >= 0, said, drawn).astype(np.int8)
-    counted = whole.copy()
-    counted[whole] = part == 0
+    assigned = table.column("part").to_numpy()[complete]
+    drawn = (keys < preprocessor.test * 2.0**32).astype(np.int8)
+    part = np.where(assigned >= 0, assigned, drawn).astype(np.int8)
+    training = complete.copy()
+    training[complete] = part == 0
     columns: dict[str, Any] = {}
-    words_of = {}
+    words_by_side = {}
     for side, (codes, offsets, words) in zip(SIDES, sides, strict=True):
-        counts, first = tally(codes, offsets, len(words), counted)
-        codes = codes[np.repeat(whole, np.diff(offsets))]
-        offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[whole])]).astype(np.int64)
+        counts, first = tally(codes, offsets, len(words), training)
+        codes = codes[np.repeat(complete, np.diff(offsets))]
+        offsets = np.concatenate([[0], np.cumsum(np.diff(offsets)[complete])]).astype(np.int64)
         columns[f"{side}_tokens"] = pa.LargeListArray.from_arrays(pa.array(offsets), pa.array(codes))
-        words_of[f"{side}.words"] = words_table(words, counts, first)
-    ids = ids.filter(pa.array(whole)).combine_chunks()
-    columns |= {"part": pa.array(part), "key": pa.array(keys), "id": ids, **texts}
-    known = [one[whole] for one in lengths]
-    stats = {
-        "pairs": note["pairs"],
-        **{name: _named(note[name]) for name in ("undecodable", "uneven")},
-        "empty": _named(empty),
+        words_by_side[f"{side}.words"] = words_table(words, counts, first)
+    complete_ids = ids.filter(pa.array(complete)).combine_chunks()
+    columns |= {"part": pa.array(part), "key": pa.array(keys), "id": complete_ids, **texts}
+    lengths = [side[complete] for side in lengths]
+    chunk_stats = {
+        "pairs": stats["pairs"],
+        **{name: _named(stats[name]) for name in ("undecodable", "uneven")},
+        "empty": _named(ids.filter(pa.array(~complete)).to_pylist()),
         "rows": len(part),
         "parts": np.bincount(part, minlength=_PARTS).tolist(),
-        "assigned": int((said >= 0).sum()),
-        "tokens": [int(one.sum()) for one in known],
-        "longest": [int(one[part == 0].max(initial=0)) for one in known],
+        "assigned": int((assigned >= 0).sum()),
+        "tokens": [int(side.sum()) for side in lengths],
+        "longest": [int(side[part == 0].max(initial=0)) for side in lengths],
     }
-    return Chunk(pa.table(columns), stats, words_of)
+    return Chunk(pa.table(columns), chunk_stats, words_by_side)
 
 
-def fit_vocabularies(settings: "TranslationPreprocessor", stats: Iterable[PartitionStats], scratch: Path) -> Transform:
+def fit_vocabularies(
+    preprocessor: "TranslationPreprocessor", stats: Iterable[PartitionStats], scratch: Path
+) -> Transform:
     """Merge the words of all chunks, in order, into a vocabulary for each side, and validate the statistics.
 
     Args:
-        settings: the preprocessor.
+        preprocessor: the preprocessor.
         stats: the statistics of each partition.
         scratch: a folder that all nodes can access.
     """
     vocabularies = {side: VocabularyFit(f"{side}.") for side in SIDES}
     chunks: list[ChunkRecord] = []
-    seen: list[Stats] = []
+    chunk_stats: list[Stats] = []
     for partition in stats:
         for chunk in partition.chunks:
-            seen.append(chunk.stats)
+            chunk_stats.append(chunk.stats)
             if chunk.rows:
                 chunks.append(chunk)
                 for vocabulary in vocabularies.values():
                     vocabulary.add(chunk)
-    settings.validate_stats(seen)
+    preprocessor.validate_stats(chunk_stats)
     extras = {f"{side}_vocabulary": vocabulary.finish(scratch) for side, vocabulary in vocabularies.items()}
     summary: Stats = {
         "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
@@ -115,9 +116,9 @@ class WordNumbers:
         tables = [part.read() for part in slices]
         names = [f"{side}_tokens" for side in SIDES]
         rows = pa.concat_tables(table.drop_columns(names) for table in tables)
-        for place, (side, name) in enumerate(zip(SIDES, names, strict=True)):
+        for position, (side, name) in enumerate(zip(SIDES, names, strict=True)):
             lists = [contiguous_array(table.column(name)) for table in tables]
-            rows = rows.add_column(place, name, number_words(self.scratch, slices, lists, f"{side}."))
+            rows = rows.add_column(position, name, number_words(self.scratch, slices, lists, f"{side}."))
         return rows
 
 

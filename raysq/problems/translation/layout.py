@@ -11,7 +11,7 @@ from raysq.data.filetree import describe_ignored
 from raysq.data.messages import Message
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.errors import DataError
-from raysq.problems.translation.lines import named, some
+from raysq.problems.translation.lines import first_lines
 from raysq.text.readers import DocumentFormat
 from raysq.text.readers.columns import PART, column_named, usual
 from raysq.text.readers.sniff import head, sniffed
@@ -28,7 +28,7 @@ LANGUAGES = tuple(
     trg source target
     """.split()  # noqa: SIM905  a list of 190 strings would fill a page
 )
-_USUAL = (
+_USUAL_NAMES = (
     ("source", "target"),
     ("src", "tgt"),
     ("src", "trg"),
@@ -38,7 +38,7 @@ _USUAL = (
     ("sentence", "translation"),
     ("question", "answer"),
 )
-_NAMES = {name for pair in _USUAL for name in pair} | set(LANGUAGES)
+_NAMES = {name for pair in _USUAL_NAMES for name in pair} | set(LANGUAGES)
 _NAMES |= {"english", "french", "german", "spanish", "italian", "japanese", "chinese", "russian", "portuguese", "id"}
 _SHOWN = 8
 _NUMBER = re.compile(r"[-+0-9.,e]*")
@@ -58,19 +58,21 @@ def source_column(path: Path, form: DocumentFormat, language: str | None) -> str
     Raises:
         DataError: if no column has a known name and the table has no text column, or several.
     """
-    few = head(path, sniffed(path, form)[0])
-    named = usual([*([language.lower()] if language else []), *(pair[0] for pair in _USUAL)], list(few))
-    if named is not None:
-        return named
+    columns = head(path, sniffed(path, form)[0])
+    names = [*([language.lower()] if language else []), *(pair[0] for pair in _USUAL_NAMES)]
+    if (name := usual(names, list(columns))) is not None:
+        return name
     texts = [
         column
-        for column, values in few.items()
+        for column, values in columns.items()
         if any(isinstance(value, str) and not _NUMBER.fullmatch(value.strip()) for value in values)
     ]
-    if len(texts) != 1:
-        there = f"several columns of text ({', '.join(texts)})" if texts else f"no column of text but {', '.join(few)}"
-        raise DataError(f"{path.name} has {there}: call that of the sentences to translate 'source'")
-    return texts[0]
+    if len(texts) == 1:
+        return texts[0]
+    contents = (
+        f"several columns of text ({', '.join(texts)})" if texts else f"no column of text but {', '.join(columns)}"
+    )
+    raise DataError(f"{path.name} has {contents}: call that of the sentences to translate 'source'")
 
 
 @dataclass(frozen=True)
@@ -78,28 +80,28 @@ class Layout:
     """How raw files hold sentence pairs.
 
     Attributes:
-        sort: "aligned" for two line-aligned files, "tabbed" for lines with tabs, "table" for files with named columns.
+        kind: "aligned" for two line-aligned files, "tabbed" for lines with tabs, "table" for files with named columns.
         source: file ending of the source sentences, or number (from 1) or name of their column.
         target: the same for the target sentences.
         csv: format of csv files.
         header: whether the first line of a tabbed file names the columns.
-        told: messages about what was inferred.
+        messages: messages about what was inferred.
     """
 
-    sort: Literal["aligned", "tabbed", "table"]
+    kind: Literal["aligned", "tabbed", "table"]
     source: str
     target: str
     csv: CsvFormat = field(default_factory=CsvFormat)
     header: bool = False
-    told: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
 
     @property
-    def places(self) -> tuple[int, int]:
+    def columns(self) -> tuple[int, int]:
         """Indices of source and target among the cells of a tabbed line, from 0."""
         return int(self.source) - 1, int(self.target) - 1
 
 
-def find(files: Sequence[Path], source: str | None, target: str | None, form: DocumentFormat) -> Layout:
+def infer_layout(files: Sequence[Path], source: str | None, target: str | None, form: DocumentFormat) -> Layout:
     """Infer the layout of raw files.
 
     Args:
@@ -113,63 +115,73 @@ def find(files: Sequence[Path], source: str | None, target: str | None, form: Do
     """
     if source is not None and source == target:
         raise DataError(f"--from and --to are both {source!r}; a pair has two sides")
-    sorts = {_sort(path, form): path.name for path in reversed(files)}
-    if len(sorts) > 1:
-        raise DataError(f"{' and '.join(sorted(sorts.values()))} are different sorts of files; give one of them")
-    (sort,) = sorts
-    if sort == "aligned":
+    kinds = {_kind(path, form): path.name for path in reversed(files)}
+    if len(kinds) > 1:
+        raise DataError(f"{' and '.join(sorted(kinds.values()))} are different sorts of files; give one of them")
+    (kind,) = kinds
+    if kind == "aligned":
         return _aligned(files, source, target)
-    if sort == "lines":
+    if kind == "tabbed":
         return _tabbed(files[0], source, target, form)
     return _table(files[0], source, target, form)
 
 
-def groups(files: Sequence[Path], layout: Layout) -> dict[str, tuple[Path, Path]]:
-    """Group line-aligned files into pairs by their common stem, in the order of the files.
+def pair_files(files: Sequence[Path], layout: Layout) -> dict[str, tuple[Path, Path]]:
+    """Pair line-aligned files by their common stem, in the order of the files.
 
     Returns:
-        Mapping from stem to source and target file.
+        Source and target file by stem.
 
     Raises:
-        DataError: if a file has no counterpart in the other language.
+        DataError: a file has no counterpart in the other language.
     """
     by_stem: dict[str, dict[str, Path]] = {}
     for path in files:
-        stem, language = named(path)
+        stem, language = _stem_and_language(path)
         by_stem.setdefault(stem, {})[language.lower()] = path
-    found = {}
-    for stem, sides in by_stem.items():
-        ours, theirs = sides.get(layout.source.lower()), sides.get(layout.target.lower())
-        if ours is None and theirs is None:
-            continue
-        if ours is None or theirs is None:
-            there, lacks = (ours, layout.target) if theirs is None else (theirs, layout.source)
-            assert there is not None
+    pairs = {}
+    for stem, by_language in by_stem.items():
+        sides = [(side, by_language.get(side.lower())) for side in (layout.source, layout.target)]
+        given = [path for _, path in sides if path is not None]
+        if len(given) == 2:
+            pairs[stem] = (given[0], given[1])
+        elif given:
+            missing = next(side for side, path in sides if path is None)
             raise DataError(
-                f"{there.name} has no {stem}.{lacks} beside it",
+                f"{given[0].name} has no {stem}.{missing} beside it",
                 hint="give the folder that holds both sides (--source FOLDER)",
             )
-        found[stem] = (ours, theirs)
-    return found
+    return pairs
 
 
-def others(files: Sequence[Path], layout: Layout) -> list[str]:
+def describe_other_languages(files: Sequence[Path], layout: Layout) -> list[str]:
     """Return a message about line-aligned files of other languages, which are ignored."""
-    if layout.sort != "aligned":
+    if layout.kind != "aligned":
         return []
     sides = (layout.source.lower(), layout.target.lower())
-    names = [path.name for path in files if named(path)[1].lower() not in sides]
+    names = [path.name for path in files if _language(path) not in sides]
     return describe_ignored(names, f"as they end neither in .{layout.source} nor in .{layout.target}")
 
 
-def _sort(path: Path, form: DocumentFormat) -> str:
+def _stem_and_language(path: Path) -> tuple[str, str]:
+    """Split a file's name into stem and language: "train.en.txt" gives ("train", "en")."""
+    name = path.name[:-4] if path.name.lower().endswith(".txt") else path.name
+    stem, _, language = name.rpartition(".")
+    return stem, language
+
+
+def _language(path: Path) -> str:
+    return _stem_and_language(path)[1].lower()
+
+
+def _kind(path: Path, form: DocumentFormat) -> Literal["aligned", "tabbed", "table"]:
     name = path.name.lower()
     if name.endswith(TABLES):
-        plain = name.endswith(".tsv") and not _has_header(some(path, form.encoding, 1), "\t")
-        return "lines" if plain else "table"
-    if name.endswith(".txt") and named(path)[1].lower() not in LANGUAGES:
-        first = some(path, form.encoding, 1)
-        return "lines" if first and "\t" in first[0] else "aligned"
+        without_names = name.endswith(".tsv") and not _has_header(first_lines(path, form.encoding, 1), "\t")
+        return "tabbed" if without_names else "table"
+    if name.endswith(".txt") and _language(path) not in LANGUAGES:
+        lines = first_lines(path, form.encoding, 1)
+        return "tabbed" if lines and "\t" in lines[0] else "aligned"
     return "aligned"
 
 
@@ -182,15 +194,14 @@ def _has_header(lines: Sequence[str], delimiter: str) -> bool:
 
 
 def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> Layout:
-    endings = sorted({named(path)[1].lower() for path in files})
-    for option, said in (("--from", source), ("--to", target)):
-        if said is not None and said.lower() not in endings:
+    endings = sorted({_language(path) for path in files})
+    for option, ending in (("--from", source), ("--to", target)):
+        if ending is not None and ending.lower() not in endings:
             raise DataError(
-                f"no file ends in .{said} ({option} {said}); there is {_listed([path.name for path in files])}"
+                f"no file ends in .{ending} ({option} {ending}); there is {_listed([path.name for path in files])}"
             )
     if source is not None and target is not None:
         return Layout("aligned", source, target)
-    known = [ending for ending in endings if ending not in (source, target)]
     if len(files) == 1:
         raise DataError(
             f"{files[0].name} is one side only",
@@ -202,82 +213,87 @@ def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> L
             hint=f"say which two are meant, such as --from {endings[0]} --to {endings[-1]}",
         )
     if source is None and target is None:
-        usual = next((pair for pair in _USUAL if set(pair) == set(endings)), None)
-        source, target = usual or (endings[0], endings[1])
-        told = Message(f"from {source} to {target}", f"--from {target} --to {source} turns it")
+        source, target = next((pair for pair in _USUAL_NAMES if set(pair) == set(endings)), tuple(endings))
+        message = Message(f"from {source} to {target}", f"--from {target} --to {source} turns it")
     else:
-        source, target = source or known[0], target or known[0]
-        told = Message(f"from {source} to {target}")
-    return Layout("aligned", source, target, told=(told,))
+        other = next(ending for ending in endings if ending not in (source, target))
+        source, target = source or other, target or other
+        message = Message(f"from {source} to {target}")
+    return Layout("aligned", source, target, messages=(message,))
 
 
 def _tabbed(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> Layout:
-    first = some(path, form.encoding)
-    cells = first[0].split("\t") if first else []
+    lines = first_lines(path, form.encoding)
+    cells = lines[0].split("\t") if lines else []
     if len(cells) < 2:
         raise DataError(f"{path.name}, line 1 has no tab: source and target are parted by one")
-    if (source is None or source.isdecimal()) and (target is None or target.isdecimal()):
-        given = [int(said) for said in (source, target) if said is not None]
-        if any(not 1 <= number <= len(cells) for number in given):
+    if all(side is None or side.isdecimal() for side in (source, target)):
+        return _numbered(path.name, lines, len(cells), source, target)
+    names = [cell.strip() for cell in cells]
+    numbers = []
+    for option, side in (("--from", source), ("--to", target)):
+        if side is None or side not in names:
             raise DataError(
-                f"{path.name} has {len(cells)} columns", hint=f"--from and --to are numbers from 1 to {len(cells)}"
+                f"{path.name}: line 1 names no column {side!r} ({option}); it holds {_listed(names)}",
+                hint="give the columns by number, such as --from 1 --to 2",
             )
-        ours = source or next(str(n) for n in (1, 2) if str(n) != target)
-        theirs = target or next(str(n) for n in (1, 2) if str(n) != ours)
-        told = Message(
-            f"lines of {len(cells)} cells without names: column {ours} to column {theirs}",
-            f"--from {theirs} --to {ours} turns it",
+        numbers.append(str(names.index(side) + 1))
+    return Layout("tabbed", numbers[0], numbers[1], header=True)
+
+
+def _numbered(file: str, lines: Sequence[str], columns: int, source: str | None, target: str | None) -> Layout:
+    """Return the layout of a tabbed file whose columns are given by number, or not given."""
+    if any(side is not None and not 1 <= int(side) <= columns for side in (source, target)):
+        raise DataError(f"{file} has {columns} columns", hint=f"--from and --to are numbers from 1 to {columns}")
+    source = source or next(number for number in ("1", "2") if number != target)
+    target = target or next(number for number in ("1", "2") if number != source)
+    messages: list[str] = [
+        Message(
+            f"lines of {columns} cells without names: column {source} to column {target}",
+            f"--from {target} --to {source} turns it",
         )
-        quoted = next((number for number, line in enumerate(first, 1) if _QUOTED.search(line)), None)
-        quotes = (
+    ]
+    quoted = next((number for number, line in enumerate(lines, 1) if _QUOTED.search(line)), None)
+    if quoted:
+        messages.append(
             f"line {quoted} has a cell in quotes, which are taken for marks of the sentence; to have them read, name "
             "the columns in a first line of a .tsv file"
         )
-        return Layout("tabbed", ours, theirs, told=(told, quotes) if quoted else (told,))
-    names = [cell.strip() for cell in cells]
-    for option, said in (("--from", source), ("--to", target)):
-        if said is None or said not in names:
-            raise DataError(
-                f"{path.name}: line 1 names no column {said!r} ({option}); it holds {_listed(names)}",
-                hint="give the columns by number, such as --from 1 --to 2",
-            )
-    assert source is not None
-    assert target is not None
-    return Layout("tabbed", str(names.index(source) + 1), str(names.index(target) + 1), header=True)
+    return Layout("tabbed", source, target, messages=tuple(messages))
 
 
 def _table(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> Layout:
-    form, told = sniffed(path, form)
-    few = head(path, form)
-    source, target = (None if one is None else column_named(one, list(few)) for one in (source, target))
-    for option, said in (("--from", source), ("--to", target)):
-        if said is not None and said not in few:
+    form, messages = sniffed(path, form)
+    columns = head(path, form)
+    source, target = (None if side is None else column_named(side, list(columns)) for side in (source, target))
+    for option, side in (("--from", source), ("--to", target)):
+        if side is not None and side not in columns:
             raise DataError(
-                f"{path.name} has no column {said!r} ({nearest_name(said, few)})", hint=f"{option} names another"
+                f"{path.name} has no column {side!r} ({nearest_name(side, columns)})", hint=f"{option} names another"
             )
     texts = [
         name
-        for name, values in few.items()
+        for name, values in columns.items()
         if name.lower() not in PART and any(isinstance(value, (str, bytes)) for value in values)
     ]
     if source is None and target is None:
-        lower = {name.lower().strip(): name for name in texts}
-        usual = next((pair for pair in _USUAL if set(pair) <= set(lower)), None)
-        if usual is not None:
-            source, target = lower[usual[0]], lower[usual[1]]
+        by_lower = {name.lower().strip(): name for name in texts}
+        usual_pair = next((pair for pair in _USUAL_NAMES if set(pair) <= set(by_lower)), None)
+        if usual_pair is not None:
+            source, target = (by_lower[name] for name in usual_pair)
         elif len(texts) == 2:
             source, target = texts
     else:
-        left = [name for name in texts if name not in (source, target)]
-        if len(left) == 1:
-            source, target = source or left[0], target or left[0]
+        others = [name for name in texts if name not in (source, target)]
+        if len(others) == 1:
+            source, target = source or others[0], target or others[0]
     if source is None or target is None:
         raise DataError(
-            f"{path.name} has the columns {_listed(list(few))}",
+            f"{path.name} has the columns {_listed(list(columns))}",
             hint="say which hold the sentences, with --from COLUMN --to COLUMN",
         )
-    told.append(Message(f"from column {source!r} to column {target!r}", "--from NAME --to NAME say otherwise"))
-    return Layout("table", source, target, form.csv, told=tuple(told))
+    messages.append(Message(f"from column {source!r} to column {target!r}", "--from NAME --to NAME say otherwise"))
+    return Layout("table", source, target, form.csv, messages=tuple(messages))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -15,9 +15,17 @@ from raysq.data.preprocessor import Chunk, Preprocessor, Transform
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError, UsageError
-from raysq.problems.translation import lines
-from raysq.problems.translation.layout import LANGUAGES, TABLES, Layout, find, groups, others, source_column
-from raysq.problems.translation.lines import LinePiece
+from raysq.problems.translation.layout import (
+    LANGUAGES,
+    TABLES,
+    Layout,
+    describe_other_languages,
+    infer_layout,
+    pair_files,
+    source_column,
+)
+from raysq.problems.translation.lines import first_lines, read_pairs
+from raysq.problems.translation.partitions import LinePartition, part_of, partition_aligned, partition_tabbed
 from raysq.problems.translation.sentences import Language, Level, parted
 from raysq.text.documents import count_noun, describe_damage
 from raysq.text.readers import DocumentFormat
@@ -99,32 +107,31 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         Raises:
             DataError: if a setting cannot be inferred; the message names the option to give.
         """
-        found = find(files, self.source, self.target, self.form)
-        if found.sort != "table" or not is_csv(files[0]):
+        layout = infer_layout(files, self.source, self.target, self.form)
+        if layout.kind != "table" or not is_csv(files[0]):
             # Tabbed lines are never parsed for quotes, so quoting=none agrees with them.
-            as_set = ("quoting",) if found.sort == "tabbed" and self.quoting == "none" else ()
+            as_set = ("quoting",) if layout.kind == "tabbed" and self.quoting == "none" else ()
             self.refuse_for(files[0].name, "delimiter", *as_set)
-        told = [*found.told, *others(files, found)]
+        messages = [*layout.messages, *describe_other_languages(files, layout)]
         settings = dataclasses.replace(
             self,
-            source=found.source,
-            target=found.target,
-            layout="named" if found.header else found.sort,
-            **(found.csv.csv_settings() if found.sort == "table" else {}),
+            source=layout.source,
+            target=layout.target,
+            layout="named" if layout.header else layout.kind,
+            **(layout.csv.csv_settings() if layout.kind == "table" else {}),
         )
         if self.punctuation == "find":
-            both = [text for side in settings._some(files) for text in side]
-            keep = parted(both)
-            settings = dataclasses.replace(settings, punctuation="keep" if keep else "apart")
-            said = Message(
+            tokenized = parted([text for side in settings._first_sentences(files) for text in side])
+            settings = dataclasses.replace(settings, punctuation="keep" if tokenized else "apart")
+            message = Message(
                 "words: punctuation marks are words of their own", "--set punctuation=keep leaves them in words"
             )
-            if keep:
+            if tokenized:
                 option = "--set punctuation=apart parts marks from words"
-                said = Message("words: parted in the files already, at spaces", option)
+                message = Message("words: parted in the files already, at spaces", option)
             if "word" in (self.source_level, self.target_level):
-                told.append(said)
-        return settings, told
+                messages.append(message)
+        return settings, messages
 
     def partition(self, files: list[Path]) -> list[Any]:
         """Return the partitions of the files.
@@ -132,37 +139,34 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         Raises:
             DataError: if the files cannot be read as sentence pairs.
         """
-        found = self._layout()
-        if found.sort == "aligned":
-            return list(lines.plan_aligned(groups(files, found), self.csv))
-        if found.sort == "tabbed":
-            parts = _parts(files)
+        layout = self._layout()
+        if layout.kind == "aligned":
+            return list(partition_aligned(pair_files(files, layout), self.csv))
+        if layout.kind == "tabbed":
             return [
-                piece
-                for path, part in zip(files, parts, strict=True)
-                for piece in lines.plan_tabbed(path, found.places, self.csv, part, found.header)
+                partition
+                for path, part in zip(files, _parts(files), strict=True)
+                for partition in partition_tabbed(path, layout.columns, self.csv, part, layout.header)
             ]
         return list(partition_documents(files, self.form))
 
     def pairs(self, partition: Any) -> Iterator[tuple[pa.Table, Stats]]:
-        """Yield tables with the pairs of one partition (`source`, `target`, `part` and `id`), and the statistics of
-        each.
-        """
-        if isinstance(partition, LinePiece):
-            yield from lines.read(partition, self.csv)
+        """Yield tables with the pairs of one partition (`source`, `target`, `part` and `id`), with their statistics."""
+        if isinstance(partition, LinePartition):
+            yield from read_pairs(partition, self.csv)
             return
-        for table, note in read_documents(partition, self.form):
+        for table, stats in read_documents(partition, self.form):
             columns = {"source": table["text"], "target": pc.fill_null(table["label"], "")}
             pairs = pa.table({**columns, "part": table["part"], "id": table["id"]})
-            yield pairs, {"pairs": note["documents"], "undecodable": note["undecodable"], "uneven": []}
+            yield pairs, {"pairs": stats["documents"], "undecodable": stats["undecodable"], "uneven": []}
 
     def read(self, partition: Any) -> Iterator[Chunk]:
         """Yield the pairs of one partition in chunks, each with its own numbering of words."""
         from raysq.problems.translation.fit_vocabulary import tokenize_chunk
 
-        for table, note in self.pairs(partition):
+        for table, stats in self.pairs(partition):
             if table.num_rows:
-                yield tokenize_chunk(self, table.combine_chunks(), note)
+                yield tokenize_chunk(self, table.combine_chunks(), stats)
 
     def fit_stats(self, stats: Iterable[PartitionStats], scratch: Path | None = None) -> Transform:
         """Merge the words of all chunks into a vocabulary for each side, and validate the statistics."""
@@ -192,21 +196,20 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
     def _layout(self) -> Layout:
         if self.layout == "find" or self.source is None or self.target is None:
             raise RuntimeError("infer comes before partition")
-        header = self.layout == "named"
-        sort = "tabbed" if header else self.layout
-        return Layout(sort, self.source, self.target, self.csv, header)  # type: ignore[arg-type]
+        kind = "tabbed" if self.layout == "named" else self.layout
+        return Layout(kind, self.source, self.target, self.csv, header=self.layout == "named")
 
-    def _some(self, files: list[Path]) -> tuple[list[str], ...]:
+    def _first_sentences(self, files: list[Path]) -> tuple[list[str], ...]:
         """Return the first sentences of both sides."""
-        found = self._layout()
-        if found.sort == "aligned":
-            (first, *_) = groups(files, found).values()
-            return tuple(lines.some(path, self.encoding) for path in first)
-        if found.sort == "tabbed":
-            rows = [line.split("\t") for line in lines.some(files[0], self.encoding)]
-            return tuple([row[place] for row in rows if len(row) > place] for place in found.places)
-        few = head(files[0], self.form)
-        return tuple([str(value) for value in few[name] if value] for name in (found.source, found.target))
+        layout = self._layout()
+        if layout.kind == "aligned":
+            (first, *_) = pair_files(files, layout).values()
+            return tuple(first_lines(path, self.encoding) for path in first)
+        if layout.kind == "tabbed":
+            rows = [line.split("\t") for line in first_lines(files[0], self.encoding)]
+            return tuple([row[column] for row in rows if len(row) > column] for column in layout.columns)
+        columns = head(files[0], self.form)
+        return tuple([str(value) for value in columns[name] if value] for name in (layout.source, layout.target))
 
 
 @dataclass(frozen=True)
@@ -265,10 +268,10 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         if not files[0].name.lower().endswith(TABLES):
             return self, []
         if self.source is None:
-            first = source_column(files[0], self.form, self.language)
-            return dataclasses.replace(self, source=first).infer(files)
-        form, told, _ = infer(files, self.form)
-        return dataclasses.replace(self, source=form.text, **form.csv_settings()), told
+            source = source_column(files[0], self.form, self.language)
+            return dataclasses.replace(self, source=source).infer(files)
+        form, messages, _ = infer(files, self.form)
+        return dataclasses.replace(self, source=form.text, **form.csv_settings()), messages
 
     def partition(self, files: list[Path]) -> list[Any]:
         """Return the partitions of the files.
@@ -281,21 +284,22 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
             if path.name.lower().endswith(TABLES):
                 partitions += partition_documents([path], self.form)
             else:
-                partitions += lines.plan_tabbed(path, (0, 0) if self.tabs else None, self.csv, -1, False)
+                partitions += partition_tabbed(path, (0, 0) if self.tabs else None, self.csv, -1, False)
         return partitions
 
     def read(self, partition: Any) -> Iterator[Chunk]:
         """Yield the sentences of one partition in tables with `source` and `id`."""
-        in_lines = isinstance(partition, LinePiece)
-        tables = lines.read(partition, self.csv) if in_lines else read_documents(partition, self.form)
-        column, count = ("source", "pairs") if in_lines else ("text", "documents")
-        for table, note in tables:
+        if isinstance(partition, LinePartition):
+            tables, column, count = read_pairs(partition, self.csv), "source", "pairs"
+        else:
+            tables, column, count = read_documents(partition, self.form), "text", "documents"
+        for table, stats in tables:
             sentences = pa.table({"source": table[column], "id": table["id"]})
-            yield Chunk(sentences, {"pairs": note[count], "undecodable": note["undecodable"]})
+            yield Chunk(sentences, {"pairs": stats[count], "undecodable": stats["undecodable"]})
 
     def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError if there are no sentences."""
-        if not sum(note["pairs"] for note in stats):
+        if not sum(chunk["pairs"] for chunk in stats):
             raise DataError("the input has no sentences")
 
     def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
@@ -310,8 +314,6 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
 
 
 def _parts(files: list[Path]) -> list[int]:
-    """Return the part that each file's name specifies; -1 for all unless there are several files and every name has
-    one.
-    """
-    found = [lines.part_of(path.name.rpartition(".")[0]) for path in files]
-    return found if len(files) > 1 and -1 not in found else [-1] * len(files)
+    """Return the part that each file's name specifies; -1 for all unless there are several files and each has one."""
+    parts = [part_of(path.name.rpartition(".")[0]) for path in files]
+    return parts if len(files) > 1 and -1 not in parts else [-1] * len(files)

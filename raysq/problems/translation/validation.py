@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 _PARTS = ("train", "test", "validation")
 
 
-def validate(settings: "TranslationPreprocessor", stats: list[Stats]) -> None:
+def validate(preprocessor: "TranslationPreprocessor", stats: list[Stats]) -> None:
     """Raise the first error of the statistics.
 
     Args:
-        settings: the preprocessor.
+        preprocessor: the preprocessor.
         stats: the statistics of all chunks.
 
     Raises:
         DataError: if there are no usable pairs, there are none to train on, or only some pairs specify a part.
     """
-    rows, said = total(stats, "rows"), total(stats, "assigned")
+    rows, assigned = total(stats, "rows"), total(stats, "assigned")
     if not rows:
         pairs = total(stats, "pairs")
         raise DataError(
@@ -32,45 +32,45 @@ def validate(settings: "TranslationPreprocessor", stats: list[Stats]) -> None:
             if pairs
             else "the source has no pairs"
         )
-    if 0 < said < rows:
+    if 0 < assigned < rows:
         raise DataError(
-            f"{said:,} pairs say whether they are of the train, validation or test part and {rows - said:,} do not: "
-            "call all files train..., dev... or test..., or none"
+            f"{assigned:,} pairs say whether they are of the train, validation or test part and {rows - assigned:,} do "
+            "not: call all files train..., dev... or test..., or none"
         )
-    train = sum(note["parts"][0] for note in stats)
+    train = sum(chunk["parts"][0] for chunk in stats)
     if not train:
         share = (
             "give those of the train part too"
-            if said
-            else f"--set test=SHARE sets a smaller one than {settings.test:g}"
+            if assigned
+            else f"--set test=SHARE sets a smaller one than {preprocessor.test:g}"
         )
         raise DataError(
             f"all {rows:,} pairs are of the test or validation part, and there are none to train on", hint=share
         )
 
 
-def summarize(settings: "TranslationPreprocessor", stats: list[Stats], found: Mapping[str, Any]) -> Stats:
+def summarize(preprocessor: "TranslationPreprocessor", stats: list[Stats], summary: Mapping[str, Any]) -> Stats:
     """Return the report of the data set.
 
     Args:
-        settings: the preprocessor.
+        preprocessor: the preprocessor.
         stats: the statistics of all chunks.
-        found: the summary of the fit: `words` (sizes of the vocabularies) and `shared`.
+        summary: the summary of the fit: `words` (sizes of the vocabularies) and `shared`.
     """
-    parts = [sum(note["parts"][number] for note in stats) for number in range(len(_PARTS))]
-    said = total(stats, "assigned")
+    parts = [sum(chunk["parts"][number] for chunk in stats) for number in range(len(_PARTS))]
+    assigned = total(stats, "assigned")
     return {
         **pair_totals(stats),
         "empty": name_some(stats, "empty"),
         "uneven": name_some(stats, "uneven"),
         "parts": dict(zip(_PARTS, parts, strict=True)),
-        "drawn": not said,
-        "share": None if said else settings.test,
-        "tokens": [sum(note["tokens"][side] for note in stats) for side in (0, 1)],
-        "longest": [max(note["longest"][side] for note in stats) for side in (0, 1)],
-        "words": list(found["words"]),
-        "levels": [settings.source_level, settings.target_level],
-        "shared": found["shared"],
+        "drawn": not assigned,
+        "share": None if assigned else preprocessor.test,
+        "tokens": [sum(chunk["tokens"][side] for chunk in stats) for side in (0, 1)],
+        "longest": [max(chunk["longest"][side] for chunk in stats) for side in (0, 1)],
+        "words": list(summary["words"]),
+        "levels": [preprocessor.source_level, preprocessor.target_level],
+        "shared": summary["shared"],
     }
 
 

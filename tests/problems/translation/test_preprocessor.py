@@ -57,7 +57,7 @@ def test_aligned_files_with_parts_marks_and_empty_lines(tmp_path):
 
 
 def test_same_bytes_on_any_number_of_cpus(cluster, tmp_path, monkeypatch):
-    monkeypatch.setattr("raysq.problems.translation.lines.LINES", 37)
+    monkeypatch.setattr("raysq.problems.translation.partitions.LINES", 37)
     write_aligned(tmp_path / "in", "all", sentences(300))
     built = [prepared(tmp_path / "in", tmp_path / f"cpus{cpus}", cpus=cpus) for cpus in (1, 3)]
     with monkeypatch.context() as alone:
@@ -68,7 +68,7 @@ def test_same_bytes_on_any_number_of_cpus(cluster, tmp_path, monkeypatch):
         {name: data for name, data in contents(one.directory).items() if name != "manifest.json"} for one in built
     ]
     assert len(first) == 5 and all(other == first for other in others)  # three shards and two vocabularies
-    monkeypatch.setattr("raysq.problems.translation.lines.LINES", 1 << 16)
+    monkeypatch.setattr("raysq.problems.translation.partitions.LINES", 1 << 16)
     whole = prepared(tmp_path / "in", tmp_path / "whole")
     assert rows(whole) == rows(built[0]), "the pieces change nothing"
 
