@@ -78,8 +78,8 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
     @property
     def suffixes(self) -> tuple[str, ...]:  # type: ignore[override]
         """Supported endings of raw files: those of tables and of the two languages."""
-        said = [side.lower() for side in (self.source, self.target) if side is not None and " " not in side]
-        return (*TABLES, ".txt", *(f".{ending}" for ending in (said if len(said) == 2 else LANGUAGES)))
+        endings = [side.lower() for side in (self.source, self.target) if side is not None and " " not in side]
+        return (*TABLES, ".txt", *(f".{ending}" for ending in (endings if len(endings) == 2 else LANGUAGES)))
 
     @property
     def form(self) -> DocumentFormat:

@@ -66,24 +66,28 @@ def pairs(count: int, seed: int = 0) -> list[tuple[str, str]]:
     """
     random = np.random.RandomState(seed)
 
-    def one(words: tuple[str, ...]) -> str:
+    def draw(words: tuple[str, ...]) -> str:
         return words[random.randint(len(words))]
 
-    def thing() -> tuple[list[str], list[str]]:
-        noun, adjectives = one(_NOUNS), [one(_ADJECTIVES)] if random.randint(2) else []
+    def draw_noun() -> tuple[list[str], list[str]]:
+        noun, adjectives = draw(_NOUNS), [draw(_ADJECTIVES)] if random.randint(2) else []
         if random.randint(4):
             return ["the", *adjectives, noun], [noun, *adjectives]
-        number = one(_NUMBERS)
+        number = draw(_NUMBERS)
         return [number, *adjectives, f"{noun}s"], [noun, *adjectives, number]
 
-    found = []
+    sentences = []
     for _ in range(count):
-        (who, doing), (what, done), verb = thing(), thing(), one(_VERBS)
-        when = [one(_TIMES)] if random.randint(2) else []
-        source = [*who, verb, *what, *when]
-        target = [*map(_word, when), _word(doing[0]) + "a", *map(_word, doing[1:]), *map(_word, done), _word(verb)]
-        found.append((" ".join(source).capitalize() + ".", " ".join(target).capitalize() + "."))
-    return found
+        (subject, subject_words), (object_, object_words), verb = draw_noun(), draw_noun(), draw(_VERBS)
+        time = [draw(_TIMES)] if random.randint(2) else []
+        source = [*subject, verb, *object_, *time]
+        target = [
+            *map(_word, time),
+            _word(subject_words[0]) + "a",
+            *map(_word, [*subject_words[1:], *object_words, verb]),
+        ]
+        sentences.append((" ".join(source).capitalize() + ".", " ".join(target).capitalize() + "."))
+    return sentences
 
 
 def _word(english: str) -> str:

@@ -50,7 +50,7 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
     excerpt: int = 0
 
     version: ClassVar[int] = 2
-    suffixes: ClassVar[tuple[str, ...]] = (*text.SUFFIXES, *(one for one in SUFFIXES if one != ".npz"))
+    suffixes: ClassVar[tuple[str, ...]] = (*text.SUFFIXES, *(suffix for suffix in SUFFIXES if suffix != ".npz"))
     vocabulary_from: ClassVar[Literal["train", "all"]] = "train"
     vectors: ClassVar[str | None] = None
 
@@ -60,19 +60,19 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
         Returns:
             The completed settings, and messages about what was inferred.
         """
-        found, messages = super().infer_from_texts(texts)
-        starts, more = infer_starts(self.unit, self.starts, texts)
-        return dataclasses.replace(found, starts=starts), [*messages, *more]
+        settings, messages = super().infer_from_texts(texts)
+        starts, start_messages = infer_starts(self.unit, self.starts, texts)
+        return dataclasses.replace(settings, starts=starts), [*messages, *start_messages]
 
     def documents(self, partition: DocumentPartition) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield tables with the texts of one partition, and the statistics of each."""
-        for table, note in super().documents(partition):
+        for table, stats in super().documents(partition):
             if self.parts == "join":
-                none_said = pa.array([-1] * table.num_rows, pa.int8())
-                table = table.set_column(table.column_names.index("part"), "part", none_said)
+                unassigned = pa.array([-1] * table.num_rows, pa.int8())
+                table = table.set_column(table.column_names.index("part"), "part", unassigned)
             if self.unit != "document" and "text" in table.column_names:
-                table, note = split(table, note, self.unit, starts=self.starts)
-            yield table, note
+                table, stats = split(table, stats, self.unit, starts=self.starts)
+            yield table, stats
 
     def validate_stats(self, stats: list[Stats]) -> None:
         """Raise the first error of the statistics.
@@ -81,17 +81,17 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
             DataError: if there are no texts or words, there are none to train on, or only some texts specify a part.
         """
         super().validate_stats(stats)
-        texts, said = total(stats, "documents"), total(stats, "assigned")
-        if 0 < said < texts:
-            first = next(note["first_unassigned"] for note in stats if note["first_unassigned"] is not None)
+        texts, assigned = total(stats, "documents"), total(stats, "assigned")
+        if 0 < assigned < texts:
+            first = next(chunk["first_unassigned"] for chunk in stats if chunk["first_unassigned"] is not None)
             raise DataError(
-                f"{said:,} texts say whether they are of the train or the test part and {texts - said:,} do not, the "
-                f"first is {first}",
+                f"{assigned:,} texts say whether they are of the train or the test part and {texts - assigned:,} do "
+                f"not, the first is {first}",
                 hint="say it of all or of none, or take all with --set parts=join",
             )
         if not total(stats, "tokens"):
             raise DataError(f"none of the {texts:,} texts has a word: look at the file, or at the setting filters")
-        if not sum(note["parts"][0] for note in stats):
+        if not sum(chunk["parts"][0] for chunk in stats):
             raise DataError(
                 f"all {texts:,} texts are of the test part, and there are none to train on",
                 hint="--set parts=join takes them, or set a smaller test",
@@ -99,16 +99,16 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
 
     def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
         """Return the report of the data set."""
-        found = summary or {}
+        summary = summary or {}
         return {
             **document_totals(stats),
-            "parts": found["parts"],
+            "parts": summary["parts"],
             "assigned": bool(total(stats, "assigned")),
             "empty": total(stats, "empty"),
             "tokens": total(stats, "tokens"),
-            "words": found["words"],
-            "longest": max(note["longest"] for note in stats),
-            "level": found["level"],
+            "words": summary["words"],
+            "longest": max(chunk["longest"] for chunk in stats),
+            "level": summary["level"],
             "unit": self.unit,
         }
 
@@ -118,9 +118,10 @@ class WordVectorsPreprocessor(DocumentPreprocessor):
         train, test, validation = report["parts"]
         lines = [f"{report['documents']:,} {units[report['unit']]}"]
         if test or validation:
-            how = "as the source says" if report["assigned"] else "drawn by their checksums"
-            option = "--set parts=join takes all" if report["assigned"] else ""
-            lines.append(Message(f"{describe_splits(train, test, validation)}, {how}", option))
+            origin, option = "drawn by their checksums", ""
+            if report["assigned"]:
+                origin, option = "as the source says", "--set parts=join takes all"
+            lines.append(Message(f"{describe_splits(train, test, validation)}, {origin}", option))
         if report["empty"]:
             lines.append(f"{report['empty']:,} without words")
         lines += describe_damage(report, "text", "texts")
