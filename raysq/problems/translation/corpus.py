@@ -159,7 +159,8 @@ class Corpus:
 
     def target_lengths(self, rows: np.ndarray) -> np.ndarray:
         """Return the number of words in y of each pair, end token included, int64."""
-        return np.minimum(self.target.tokens.lengths[rows] + 1, self.settings.lengths[1])
+        lengths: np.ndarray = np.minimum(self.target.tokens.lengths[rows] + 1, self.settings.lengths[1])
+        return lengths
 
 
 def evenly_spaced(rows: np.ndarray, count: int) -> np.ndarray:

@@ -39,7 +39,7 @@ class Decoder:
             self._start, input_signature=[tf.TensorSpec((None, width), tf.int32), tf.TensorSpec((), tf.int32)]
         )
 
-    def _start(self, source, beam):
+    def _start(self, source: Any, beam: Any) -> tuple[Any, Any]:
         """Encode source sentences and return the memory and the initial state, repeated for each hypothesis.
 
         Args:
@@ -79,7 +79,17 @@ class Decoder:
             )
         return self._functions[key]
 
-    def _advance(self, beam, unknown, words, position, parents, scores, state, memory):
+    def _advance(
+        self,
+        beam: int,
+        unknown: bool,
+        words: Any,
+        position: Any,
+        parents: Any,
+        scores: Any,
+        state: Any,
+        memory: Any,
+    ) -> tuple[Any, Any, Any, Any]:
         state = tf.gather(state, parents)
         logits, state, weights = self._step(words, position, state, memory)
         values = tf.nn.log_softmax(tf.cast(logits, tf.float32))
@@ -90,7 +100,7 @@ class Decoder:
         top, indices = tf.math.top_k(tf.reshape(candidates, (-1, beam * size)), 2 * beam)
         return top, indices, state, weights
 
-    def _step(self, words, position, state, memory):
+    def _step(self, words: Any, position: Any, state: Any, memory: Any) -> tuple[Any, Any, Any]:
         """Return the logits of the next word, the next states and the attention weights."""
         weights = tf.zeros((tf.shape(words)[0], self._width))
         if not self._built:

@@ -5,6 +5,8 @@ model. For windows the output is a probability for every id, `(batch, features)`
 each block's pairs, `(batch, 1)`. The first weight of the model with a row for each id holds the words' vectors.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -92,7 +94,7 @@ def negative_sampling(inputs: InputSpec, *, dimension: int = 100) -> keras.Model
     return model
 
 
-def _input_ids(ids, settings: WordVectorsSettings):
+def _input_ids(ids: Any, settings: WordVectorsSettings) -> Any:
     """Return the input ids: the block and its context (cbow), or the block (skip-gram)."""
     if settings.architecture == "cbow":
         return ids
@@ -114,7 +116,7 @@ def _sampling(inputs: InputSpec, trainable: bool = True) -> layers.WordSampling:
     )
 
 
-def _negative_distribution(counts, settings: WordVectorsSettings) -> np.ndarray:
+def _negative_distribution(counts: np.ndarray, settings: WordVectorsSettings) -> np.ndarray:
     """Return the unnormalized distribution of negative samples over ids."""
     distribution = np.asarray(counts, np.float64) ** settings.power
     distribution[0] = 0.0

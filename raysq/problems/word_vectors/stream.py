@@ -68,7 +68,8 @@ def split_passages(passages: Passages, val: float, name: str) -> np.ndarray:
     if ((passages.part == 2) & (lengths > 0)).any():
         if not lengths[passages.part == 0].any():
             raise DataError(f"the train part of data set {name} has no words; give more text")
-        return np.array([0, 2, 1], np.int8)[passages.part]
+        split: np.ndarray = np.array([0, 2, 1], np.int8)[passages.part]
+        return split
     (rows,) = np.nonzero((passages.part == 0) & (lengths > 0))
     if len(rows) < 2:
         raise DataError(
@@ -101,7 +102,8 @@ def keep_probabilities(counts: np.ndarray, threshold: float) -> np.ndarray:
         return np.ones(len(counts))
     allowed = threshold * max(1, counts.sum())
     share = allowed / np.maximum(counts, 1)
-    return np.minimum(1.0, np.sqrt(share) + share)
+    probabilities: np.ndarray = np.minimum(1.0, np.sqrt(share) + share)
+    return probabilities
 
 
 class Streams:
