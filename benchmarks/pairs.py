@@ -69,11 +69,12 @@ def serve(pipe, side: Side, task: str, model: str, directory: str, steps: int) -
 
 def raysq_side(config, dataset):
     """A function that trains so many steps as `raysq train` does, in calls of 64."""
+    from raysq.training.open_trainer import open_trainer
     from raysq.training.run import Run
-    from raysq.training.worker import configure, open_program
+    from raysq.training.runtime import configure
 
     configure(config.train_settings(), config.seed, gpu=False)
-    program = open_program(Run(Path("unused"), config), dataset)
+    trainer = open_trainer(Run(Path("unused"), config), dataset)
     done = 0
 
     def run(steps: int) -> None:
@@ -81,9 +82,9 @@ def raysq_side(config, dataset):
         end = done + steps
         while done < end:
             count = min(64, end - done)
-            program.train(done, count)
+            trainer.train(done, count)
             done += count
-        program.take_train_metrics()
+        trainer.take_train_metrics()
 
     return run
 

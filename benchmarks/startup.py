@@ -19,12 +19,12 @@ from pathlib import Path
 
 RAYSQ = """
 import sys, time
-from raysq.training import api, process, worker
+from raysq.training.backends import process
 def first_step(state, loss, steps):
     print(time.time(), file=sys.__stdout__, flush=True)  # --json sends other lines to standard error
     import os; os._exit(0)
-hooks = worker.Hooks
-process.Hooks = lambda progress, epoch, stop: hooks(first_step, epoch, stop)
+callbacks = process.TrainingCallbacks
+process.TrainingCallbacks = lambda step, epoch, stop: callbacks(first_step, epoch, stop)
 from raysq.cli import main
 main(["train", "jena", "--model", "gru", "--json"])
 """

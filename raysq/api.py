@@ -33,8 +33,9 @@ from raysq.tasks import register_task
 from raysq.tasks.prepare import prepare
 from raysq.tasks.task import Source, Task
 from raysq.training.backtest import Backtest, backtest
+from raysq.training.evaluation import evaluate
 from raysq.training.run import Run, runs
-from raysq.training.train import evaluate, train
+from raysq.training.train import train
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.search import tune
 

@@ -37,7 +37,7 @@ def train(options: argparse.Namespace) -> None:
         print_message(f"run  {run.directory}{' (finished before)' if finished else ''}")
     if run.result() is None:
         with run.lock():
-            api.execute(run, workers=options.workers, gpu=options.gpu, threads=options.threads, quiet=options.json)
+            api.train_run(run, workers=options.workers, gpu=options.gpu, threads=options.threads, quiet=options.json)
     outcome = run.result() or {}
     result = {
         "run": str(run.directory),
@@ -105,14 +105,14 @@ def tune(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     from raysq.problems.capabilities import EvaluationDetails
+    from raysq.training.evaluation import evaluate_in_detail
     from raysq.training.run import Run
-    from raysq.training.train import examine
 
     run = Run.open(options.run_name, trust=options.trust)
     outcome = run.result() or {}
     messages: list[str] = []
     splits = tuple(options.split or ("val", "test"))
-    found, details = examine(run, splits, gpu=options.gpu, on_message=messages.append)
+    found, details = evaluate_in_detail(run, splits, gpu=options.gpu, on_message=messages.append)
     config = run.config
     problem = config.make_problem()
     remarks = problem.describe()

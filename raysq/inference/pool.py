@@ -72,7 +72,7 @@ def open_predictor(run: Run, driver: DriverContext, gpu: bool) -> Predictor:
         driver: context of the driver.
         gpu: whether the actor predicts on a GPU.
     """
-    from raysq.training.worker import configure
+    from raysq.training.runtime import configure
 
     driver.enter()
     # As many actors as CPUs: one thread each.

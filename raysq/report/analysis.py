@@ -12,7 +12,7 @@ from raysq.errors import DataError, RaysqError, TrustError, UsageError
 from raysq.problems.charts import Section
 from raysq.report.cached_model import CachedModel, ReportCache
 from raysq.report.graph import Node, node_of, read_graph
-from raysq.training import train
+from raysq.training.evaluation import evaluate_in_detail
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig, resolve_config
 from raysq.training.settings import TrainSettings
@@ -121,7 +121,7 @@ def analyze(run: Run, *, options: Mapping[str, Any] | None = None) -> Analysis:
 def _evaluated(run: Run) -> dict[str, Any]:
     """Return the metrics of a run, and messages about metrics that cannot be measured."""
     messages: list[str] = []
-    metrics, _ = train.examine(run, detailed=False, on_message=messages.append)
+    metrics, _ = evaluate_in_detail(run, details=False, on_message=messages.append)
     return {"metrics": metrics, "messages": messages}
 
 

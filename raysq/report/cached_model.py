@@ -101,7 +101,7 @@ class CachedModel:
     @cached_property
     def keras(self) -> Any:
         """The Keras model."""
-        from raysq.training.worker import configure
+        from raysq.training.runtime import configure
 
         config = self._run.config
         configure(config.train_settings(), config.seed, gpu=False)

@@ -10,7 +10,8 @@ from raysq import tasks
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.problems.capabilities import Backtestable
-from raysq.training import train
+from raysq.training.evaluation import evaluate
+from raysq.training.train import resolve, train
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,13 @@ class Backtest:
 
     def summary(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the `mean` and the `std` over the folds for each model and metric; `std` is None for one fold."""
-        found: dict[str, dict[str, dict[str, Any]]] = {}
+        summary: dict[str, dict[str, dict[str, Any]]] = {}
         for model in self.models:
-            named = self.folds[0]["metrics"][model]
-            found[model] = {}
-            for name in named:
+            summary[model] = {}
+            for name in self.folds[0]["metrics"][model]:
                 values = [fold["metrics"][model][name] for fold in self.folds]
-                found[model][name] = {"mean": fmean(values), "std": stdev(values) if len(values) > 1 else None}
-        return found
+                summary[model][name] = {"mean": fmean(values), "std": stdev(values) if len(values) > 1 else None}
+        return summary
 
 
 def backtest(
@@ -82,41 +82,37 @@ def backtest(
     """
     if folds < 1:
         raise UsageError(f"--folds must be at least 1, received {folds}")
-    config = train.resolve(task, data=data, model=model, seed=seed, settings=settings, fits=False, quiet=quiet)
+    config = resolve(task, data=data, model=model, seed=seed, settings=settings, validate_splits=False, quiet=quiet)
     problem = config.make_problem()
     if not isinstance(problem, Backtestable):
-        able = tasks.names_with(Backtestable)
         raise UsageError(
-            f"task {task!r} gives {problem.noun}, whose examples have no order in time to backtest on; tasks "
-            "that have: "
-            f"{', '.join(able)}"
+            f"task {task!r} gives {problem.noun}, whose examples have no order in time to backtest on; tasks that "
+            f"have: {', '.join(tasks.names_with(Backtestable))}"
         )
     dataset = Dataset.open(config.data)
-    found = []
-    planned = problem.folds(dataset, folds)
-    for number, split in enumerate(planned, 1):
-        # Validate all folds before the first one is trained.
-        every = {**(settings or {}), **split}
-        one = train.resolve(task, data=config.data, model=config.model, seed=seed, settings=every, fits=False)
-        if not len(one.make_problem().splits(dataset)["test"]):
-            raise DataError(f"fold {number} of {folds} ({split['split']}) has no room for a window: lower --folds")
-    for number, split in enumerate(planned, 1):
-        run = train.train(
+    splits = [{**(settings or {}), **split} for split in problem.folds(dataset, folds)]
+    for number, values in enumerate(splits, 1):  # validate all folds before the first one is trained
+        fold = resolve(task, data=config.data, model=config.model, seed=seed, settings=values, validate_splits=False)
+        if not len(fold.make_problem().splits(dataset)["test"]):
+            raise DataError(f"fold {number} of {folds} ({values['split']}) has no room for a window: lower --folds")
+    results = []
+    for number, values in enumerate(splits, 1):
+        run = train(
             task,
             data=config.data,
             model=config.model,
             workers=workers,
             gpu=gpu,
             seed=seed,
-            settings={**(settings or {}), **split},
+            settings=values,
             threads=threads,
             name=f"backtest-{config.id}-{number}of{folds}",
             fresh=fresh,
             quiet=quiet,
             trust=trust,
         )
-        metrics = train.evaluate(run, ("test",), gpu=gpu, threads=threads)
-        found.append({**split, "run": str(run.directory), "metrics": metrics})
-        on_fold(number, found[-1])
-    models = [name for name in found[0]["metrics"] if all(name in fold["metrics"] for fold in found)]
-    return Backtest(found, models, config.synthetic)
+        metrics = evaluate(run, ("test",), gpu=gpu, threads=threads)
+        results.append({"split": values["split"], "run": str(run.directory), "metrics": metrics})
+        on_fold(number, results[-1])
+    models = [name for name in results[0]["metrics"] if all(name in fold["metrics"] for fold in results)]
+    return Backtest(results, models, config.synthetic)

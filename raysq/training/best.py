@@ -6,14 +6,18 @@ from typing import Any
 import numpy as np
 
 from raysq.data.dataset import Dataset
+from raysq.display.terminal import print_message
 from raysq.errors import DataError
 from raysq.training import checkpoint
 from raysq.training.run import Run
 from raysq.training.saved import build_as_trained, load_saved
 
+# Variables keyed as in a checkpoint: `model/0` and so on.
+Weights = Mapping[str, np.ndarray]
 
-def best_weights(run: Run, on_fallback: Callable[[str], None] = checkpoint.say) -> Mapping[str, np.ndarray]:
-    """Return the variables of the best epoch, keyed as in a checkpoint: `model/0` and so on.
+
+def best_checkpoint(run: Run, on_fallback: Callable[[str], None] = print_message) -> checkpoint.Checkpoint:
+    """Return the checkpoint of the best epoch.
 
     Args:
         run: a run with at least one finished epoch.
@@ -24,10 +28,15 @@ def best_weights(run: Run, on_fallback: Callable[[str], None] = checkpoint.say) 
         DataError: no epoch has finished.
         DamagedError: the checkpoints are damaged.
     """
-    saved = checkpoint.load_best(run, on_fallback)
-    if saved is None:
+    best = checkpoint.load_best(run, on_fallback)
+    if best is None:
         raise DataError(f"run {run.name} has no finished epoch yet: train it first")
-    return saved[0]
+    return best
+
+
+def best_weights(run: Run, on_fallback: Callable[[str], None] = print_message) -> Weights:
+    """Return the variables of the best epoch; see `best_checkpoint`."""
+    return best_checkpoint(run, on_fallback).variables
 
 
 def best_model(run: Run, dataset: Dataset | None = None) -> Any:
@@ -50,12 +59,7 @@ def best_model(run: Run, dataset: Dataset | None = None) -> Any:
     return model
 
 
-def assign(model: Any, weights: Mapping[str, np.ndarray]) -> None:
-    """Assign the weights of a checkpoint to the same model.
-
-    Args:
-        model: a built Keras model.
-        weights: variables by name, as returned by `best_weights`.
-    """
+def assign(model: Any, weights: Weights) -> None:
+    """Assign the weights of a checkpoint to the same Keras model."""
     for number, variable in enumerate(model.variables):
         variable.assign(weights[f"model/{number}"])

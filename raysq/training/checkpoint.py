@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from raysq.errors import DamagedError, DataError
 from raysq.storage.array_files import read_arrays, write_arrays
 from raysq.storage.atomic import replace_directory, write_json
 from raysq.storage.json_files import Version, read_json
-from raysq.training.run import Run
+from raysq.training.run_files import RunFiles
 
 FORMAT_VERSION = 2  # 2: checksums
 _VERSION = Version(FORMAT_VERSION, oldest=2)
@@ -44,10 +44,10 @@ def save(directory: Path, variables: dict[str, np.ndarray], state: dict[str, Any
 
     Args:
         directory: directory of the checkpoint, such as RUN/checkpoints/last.
-        variables: values by name.
+        variables: values of all variables by name.
         state: state of the training loop, ready for JSON.
     """
-    new, old = directory.with_name(directory.name + ".new"), directory.with_name(directory.name + ".old")
+    new, old = directory.with_name(f"{directory.name}.new"), _with_old(directory)[1]
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     sha256 = write_arrays(new / "variables.npz", variables)
@@ -56,27 +56,30 @@ def save(directory: Path, variables: dict[str, np.ndarray], state: dict[str, Any
     replace_directory(new, directory, old)
 
 
-Saved = tuple[dict[str, np.ndarray], dict[str, Any]]
+class Checkpoint(NamedTuple):
+    """Content of a checkpoint.
+
+    Attributes:
+        variables: values by name.
+        state: state of the training loop; see `raysq.training.state.TrainState.from_json`.
+    """
+
+    variables: dict[str, np.ndarray]
+    state: dict[str, Any]
 
 
-def load(directory: Path) -> Saved | None:
-    """Return the variables and state of a checkpoint, or of the one it was replacing.
-
-    Args:
-        directory: directory of the checkpoint.
-
-    Returns:
-        The variables by name and the state, or None where there is no checkpoint.
+def load(directory: Path) -> Checkpoint | None:
+    """Return a checkpoint, or the one it was replacing; None where there is no checkpoint.
 
     Raises:
         DamagedError: no checkpoint can be read.
         DataError: a newer raysq wrote it.
     """
     errors: list[DamagedError] = []
-    for place in (directory, directory.with_name(directory.name + ".old")):
-        if place.exists():
+    for path in _with_old(directory):
+        if path.exists():
             try:
-                return _read(place)
+                return _read(path)
             except DamagedError as error:
                 errors.append(error)
     if errors:
@@ -85,32 +88,18 @@ def load(directory: Path) -> Saved | None:
 
 
 def reached(run_directory: Path) -> int:
-    """Return the step of a run's last checkpoint without reading its arrays; 0 where none can be read.
-
-    Args:
-        run_directory: directory of the run.
-    """
-    last = run_directory / "checkpoints" / "last"
-    for place in (last, last.with_name("last.old")):
+    """Return the step of a run's last checkpoint without reading its arrays; 0 where none can be read."""
+    for path in _with_old(run_directory / "checkpoints" / "last"):
         try:
-            found: Any = read_json(place / "state.json", _State, "", version=_VERSION, missing=None)
+            state: Any = read_json(path / "state.json", _State, "", version=_VERSION, missing=None)
         except DataError:
             continue
-        if found is not None:
-            return int(found["step"])
+        if state is not None:
+            return int(state["step"])
     return 0
 
 
-def say(message: str) -> None:
-    """Print on standard error that another checkpoint is used in place of a damaged one.
-
-    Args:
-        message: text that names the damage and the loss.
-    """
-    print_message(message)
-
-
-def load_last(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | None:
+def load_last(run: RunFiles, on_fallback: Callable[[str], None] = print_message) -> Checkpoint | None:
     """Return the checkpoint to continue from: the last one, or the best one where the last is damaged.
 
     Args:
@@ -118,50 +107,43 @@ def load_last(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | Non
         on_fallback: called with a message that names the damage and the loss. Defaults to printing on standard error.
 
     Returns:
-        The variables by name and the state, or None where there is no checkpoint.
+        The checkpoint, or None where there is none.
 
     Raises:
         DamagedError: both checkpoints are damaged.
     """
-    lost = "training goes on from the best epoch, {epoch}, and what came after it is trained again"
-    return _either(run.last, run.best, lost, on_fallback)
+    loss = "training goes on from the best epoch, {epoch}, and what came after it is trained again"
+    return _load_either(run.last, run.best, loss, on_fallback)
 
 
-def load_best(run: Run, on_fallback: Callable[[str], None] = say) -> Saved | None:
-    """Return the checkpoint of the best epoch, or the last one where the best is damaged.
-
-    Args:
-        run: the run.
-        on_fallback: called with a message that names the damage and the loss. Defaults to printing on standard error.
-
-    Returns:
-        The variables by name and the state, or None where there is no checkpoint.
-
-    Raises:
-        DamagedError: both checkpoints are damaged.
-    """
-    lost = "the weights of the best epoch are lost, those of the last one, {epoch}, stand in for them"
-    return _either(run.best, run.last, lost, on_fallback)
+def load_best(run: RunFiles, on_fallback: Callable[[str], None] = print_message) -> Checkpoint | None:
+    """Return the checkpoint of the best epoch, or the last one where the best is damaged; see `load_last`."""
+    loss = "the weights of the best epoch are lost, those of the last one, {epoch}, stand in for them"
+    return _load_either(run.best, run.last, loss, on_fallback)
 
 
-def _either(first: Path, second: Path, lost: str, on_fallback: Callable[[str], None]) -> Saved | None:
+def _with_old(directory: Path) -> tuple[Path, Path]:
+    return directory, directory.with_name(f"{directory.name}.old")
+
+
+def _load_either(first: Path, second: Path, loss: str, on_fallback: Callable[[str], None]) -> Checkpoint | None:
     try:
         return load(first)
     except DamagedError as error:
         try:
-            saved = load(second)
+            fallback = load(second)
         except DamagedError:
-            saved = None
-        if saved is None:
+            fallback = None
+        if fallback is None:
             raise
-        on_fallback(f"{error.message}: {lost.format(epoch=saved[1]['epoch'])}")
-        return saved
+        on_fallback(f"{error.message}: {loss.format(epoch=fallback.state['epoch'])}")
+        return fallback
 
 
-def _read(directory: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _read(directory: Path) -> Checkpoint:
     state: Any = read_json(directory / "state.json", _State, "", version=_VERSION)
     del state["format_version"]
     sha256 = state.pop("sha256", None)
     if sha256 is None:
         raise DamagedError(f"{directory / 'state.json'} is damaged (it has no checksum)")
-    return read_arrays(directory / "variables.npz", sha256), state
+    return Checkpoint(read_arrays(directory / "variables.npz", sha256), state)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from raysq.layers.recurrent import FastRNN
 from raysq.problems.base import Objective, OutputMetric
-from raysq.training.settings import TrainSettings
+from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,11 @@ class Compilation:
     metrics: Mapping[str, Any]
     own_optimizer: bool = False
     whole_batches: bool = False
+
+    @property
+    def ignored_settings(self) -> tuple[str, ...]:
+        """Names of training settings that the model's own optimizer decides."""
+        return OPTIMIZER_SETTINGS if self.own_optimizer else ()
 
 
 def compile_objective(objective: Objective, settings: TrainSettings, total_steps: int) -> Compilation:

@@ -4,9 +4,10 @@ import time
 from typing import Any
 
 from raysq.data.dataset import Dataset
+from raysq.training.open_trainer import open_trainer
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
-from raysq.training.worker import configure, left_to_optimizer, open_program
+from raysq.training.runtime import configure
 
 _SAMPLE_SECONDS = 3.0
 
@@ -27,32 +28,32 @@ def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None
     from pathlib import Path
 
     configure(config.train_settings(), config.seed, gpu=gpu, threads=threads)
-    program = open_program(Run(Path(config.id), config), Dataset.open(config.data))
+    trainer = open_trainer(Run(Path(config.id), config), Dataset.open(config.data))
     seconds = 0.0
-    if program.model.trainable_variables:
-        program.train(0, 1)  # compiles
+    if trainer.model.trainable_variables:
+        trainer.train(0, 1)  # compiles
         started = time.perf_counter()
         steps = 0
         while time.perf_counter() - started < _SAMPLE_SECONDS:
-            program.train(1 + steps, 4)
+            trainer.train(1 + steps, 4)
             steps += 4
-        seconds = (time.perf_counter() - started) / steps * program.total_steps
-    program.evaluate("val")  # compiles
+        seconds = (time.perf_counter() - started) / steps * trainer.total_steps
+    trainer.evaluate("val")  # compiles
     started = time.perf_counter()
-    program.evaluate("val")
-    seconds += (time.perf_counter() - started) * program.settings.epochs
+    trainer.evaluate("val")
+    seconds += (time.perf_counter() - started) * trainer.settings.epochs
     settings = {**config.by_name(), "seed": config.seed}
-    idle = left_to_optimizer(config, program.compilation.own_optimizer)
+    ignored = trainer.compilation.ignored_settings
     return {
         "run": config.id,
         "task": config.task,
         "model": config.model,
         "data": config.data,
         "synthetic": config.synthetic,
-        "settings": {name: value for name, value in settings.items() if name not in idle},
-        "examples": {name: len(examples) for name, examples in program.splits.items()},
-        "parameters": int(program.model.count_params()),
-        "steps": program.total_steps,
+        "settings": {name: value for name, value in settings.items() if name not in ignored},
+        "examples": {name: len(examples) for name, examples in trainer.splits.items()},
+        "parameters": int(trainer.model.count_params()),
+        "steps": trainer.total_steps,
         "estimated_seconds": round(seconds, 1),
         "remarks": config.make_problem().describe(),
     }

@@ -25,24 +25,16 @@ _WAIT_SECONDS = 20.0
 
 
 def clear(directory: Path) -> None:
-    """Remove the errors recorded before.
-
-    Args:
-        directory: directory of the run.
-    """
+    """Remove the errors recorded before in a run's directory."""
     shutil.rmtree(directory / _FOLDER, ignore_errors=True)
 
 
-def is_noted(directory: Path) -> bool:
-    """Return whether a worker has recorded an error since `clear`.
-
-    Args:
-        directory: directory of the run.
-    """
+def is_recorded(directory: Path) -> bool:
+    """Return whether a worker has recorded an error since `clear`."""
     return bool(_paths(directory))
 
 
-def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
+def record(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
     """Record a worker's error and wait up to 20 seconds for the errors of the other workers.
 
     Args:
@@ -56,7 +48,7 @@ def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
     """
     (directory / _FOLDER).mkdir(exist_ok=True)
     # The driver may not have the user's error classes: record the nearest base class from raysq.
-    kind = next(one for one in type(error).__mro__ if one.__module__.partition(".")[0] == "raysq")
+    kind = next(base for base in type(error).__mro__ if base.__module__.partition(".")[0] == "raysq")
     copy = kind(error.message, error.hint)
     for text in (*getattr(error, "__notes__", ()), "".join(traceback.format_exception(error))):
         copy.add_note(text)
@@ -70,12 +62,8 @@ def note(directory: Path, rank: int, workers: int, error: RaysqError) -> bool:
     return True
 
 
-def noted(directory: Path) -> RaysqError | None:
-    """Return the recorded error of the lowest rank, with its traceback among its notes; None where there is none.
-
-    Args:
-        directory: directory of the run.
-    """
+def read(directory: Path) -> RaysqError | None:
+    """Return the recorded error of the lowest rank, with its traceback among its notes; None where there is none."""
     paths = _paths(directory)
     if not paths:
         return None
@@ -92,8 +80,9 @@ def _kind(module: str, name: str) -> Any:
     """Return the object that a recorded error's pickle names: a raysq error class or its restorer, else None."""
     if module.partition(".")[0] != "raysq":
         return None
-    found = getattr(importlib.import_module(module), name, None)
-    return found if found is errors.restored or (isinstance(found, type) and issubclass(found, RaysqError)) else None
+    value = getattr(importlib.import_module(module), name, None)
+    is_error = isinstance(value, type) and issubclass(value, RaysqError)
+    return value if is_error or value is errors.restored else None
 
 
 def _paths(directory: Path) -> list[Path]:

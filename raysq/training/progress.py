@@ -9,7 +9,7 @@ from raysq.display.console import Console
 from raysq.display.numbers import metric
 from raysq.training.state import TrainState
 
-_MOST = 8  # figures on a line
+_MAX_FIGURES = 8  # figures on a line
 
 
 class TrainProgress:
@@ -46,14 +46,8 @@ class TrainProgress:
         if self.console.is_terminal:
             self._bar.stop()
 
-    def step(self, state: TrainState, loss: float, steps_per_epoch: int) -> None:
-        """Update the bar after a call of compiled steps.
-
-        Args:
-            state: state of training.
-            loss: latest loss.
-            steps_per_epoch: number of steps of an epoch.
-        """
+    def on_train_batch_end(self, state: TrainState, loss: float, steps_per_epoch: int) -> None:
+        """Update the bar after a call of compiled steps."""
         self.show(state.epoch, state.step, loss, steps_per_epoch)
 
     def show(self, epoch: int, step: int, loss: float, steps_per_epoch: int) -> None:
@@ -69,15 +63,11 @@ class TrainProgress:
         note = "validating" if done == steps_per_epoch else f"loss {metric(loss)}"
         self._bar.update(self._task, completed=done, total=steps_per_epoch, epoch=epoch + 1, note=note)
 
-    def epoch(self, record: Mapping[str, Any]) -> None:
-        """Print the line of a finished epoch.
-
-        Args:
-            record: record of the epoch, as yielded by `raysq.training.loop.fit`.
-        """
+    def on_epoch_end(self, record: Mapping[str, Any]) -> None:
+        """Print the line of a finished epoch from its record, as yielded by `raysq.training.loop.fit`."""
         skipped = ("epoch", "step", "seconds", "learning_rate", "best")
         names = [name for name, value in record.items() if name not in skipped and isinstance(value, float)]
-        if len(names) > _MOST:  # with a metric per output, show only those over all outputs
+        if len(names) > _MAX_FIGURES:  # with a metric per output, show only those over all outputs
             names = [name for name in names if "_" not in name.removeprefix("val_")]
         figures = "  ".join(f"{name} {metric(record[name])}" for name in names)
         star = "  *" if record["best"] else ""

@@ -53,11 +53,12 @@ def export_best(context: TrialContext, directory: Path, ended: str) -> None:
 
 
 def _export(context: TrialContext, directory: str, ended: str) -> None:
-    from raysq.training.worker import conclude, configure
+    from raysq.training.finalize import finalize
+    from raysq.training.runtime import configure
 
     run = Run.open(directory, trust=context.trust).named(context.model, context.source)
     configure(run.config.train_settings(), run.config.seed, gpu=context.gpu > 0)
-    conclude(run, ended=ended, dataset=placement.open_dataset(context.data, context.dataset_ref))
+    finalize(run, ended=ended, dataset=placement.open_dataset(context.data, context.dataset_ref))
 
 
 def write_best(experiment: Experiment, scheduler: SearchScheduler, seconds: float) -> None:

@@ -123,23 +123,25 @@ def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, A
         if context.workers > 1:
             _train_group(context, run, reporter)
             return
-        from raysq.training.worker import Hooks, configure, strategy, work
+        from raysq.training.callbacks import TrainingCallbacks
+        from raysq.training.runtime import configure, make_strategy
+        from raysq.training.worker import run_worker
 
         # A trial has one CPU; more threads would only slow down the other trials.
         configure(run.config.train_settings(), seed, gpu=context.gpu > 0, threads=1)
         stop = Path(context.stop_file)
-        hooks = Hooks(
-            on_progress=reporter.on_train_batch_end,
-            on_epoch=reporter.on_epoch_end,
+        callbacks = TrainingCallbacks(
+            on_train_batch_end=reporter.on_train_batch_end,
+            on_epoch_end=reporter.on_epoch_end,
             should_stop=stop.exists,
-            whole=lambda: context.export_all or _is_best(run),
-            board=context.export_all,
+            export_model=lambda: context.export_all or _is_best(run),
+            tensorboard=context.export_all,
         )
-        distribution = strategy(1, context.gpu > 0)
-        if distribution is None:
-            work(run, distribution, hooks, dataset=dataset, opener=_trainers.open)
+        strategy = make_strategy(1, context.gpu > 0)
+        if strategy is None:
+            run_worker(run, strategy, callbacks, dataset=dataset, open_trainer=_trainers.open)
         else:
-            work(run, distribution, hooks, dataset=dataset)
+            run_worker(run, strategy, callbacks, dataset=dataset)
 
 
 def _train_group(context: TrialContext, run: Run, reporter: "_Reporter") -> None:

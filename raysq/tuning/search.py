@@ -18,10 +18,10 @@ from raysq.distributed import placement
 from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, is_alone, room_for
 from raysq.errors import DamagedError, Interrupted, RaysqError, UsageError
 from raysq.storage.paths import home
-from raysq.training import train
 from raysq.training.backends.driver_context import DriverContext
+from raysq.training.open_trainer import ignored_settings
 from raysq.training.run_config import RunConfig
-from raysq.training.worker import idle_settings
+from raysq.training.train import find_or_prepare, resolve
 from raysq.tuning import memory, results
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.progress import ProgressTable
@@ -104,17 +104,17 @@ def tune(
     seconds = None if time is None else durations.seconds(time, "--time")
     fixed = flat_settings(settings or {})
     model = model or tasks.get(task).search_model or problems.get(tasks.get(task).problem).default_model
-    dataset = train.dataset(task, data, quiet=quiet)
-    config = train.resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, fits=False)
-    idle: tuple[str, ...] = ()
+    dataset = find_or_prepare(task, data, quiet=quiet)
+    config = resolve(task, data=str(dataset.directory), model=model, seed=seed, settings=fixed, validate_splits=False)
+    ignored: tuple[str, ...] = ()
     with contextlib.suppress(RaysqError):  # the model may not build with the defaults; each trial reports its own error
-        idle = idle_settings(config, dataset)
-    if refused := [key for key in idle if key in config.given]:
+        ignored = ignored_settings(config, dataset)
+    if refused := [key for key in ignored if key in config.given]:
         raise UsageError(
             f"model {config.model!r} comes compiled, so its own optimizer decides {', '.join(refused)}: leave "
             f"{'it' if len(refused) == 1 else 'them'} out"
         )
-    space = make_space(config, dataset, fixed, search, idle)
+    space = make_space(config, dataset, fixed, search, ignored)
     if not quiet:
         origin = "the space that you gave" if search else f"the space of task {task}"
         print_message(f"search  model {config.model}, {origin}; the first trial has the defaults")

@@ -147,7 +147,7 @@ def make_space(
         dataset: data set, which converts settings that are durations.
         fixed: settings that the user fixed.
         search: domains that the user gave: lists of choices, (range, low, high), or text.
-        idle: settings without effect on the model, as returned by `raysq.training.worker.idle_settings`.
+        idle: settings without effect on the model, as returned by `raysq.training.open_trainer.ignored_settings`.
 
     Raises:
         UsageError: a setting is unknown or has no effect, a domain does not suit its setting, or there is nothing to

@@ -169,7 +169,7 @@ def test_a_damaged_data_set_is_named_and_no_other_is_taken(tmp_path):
     new = prepare("jena", path, settings=settings | {"columns": "a"}, quiet=True)
     shard = new.directory / "shard-00000.arrow"
     shard.write_bytes(shard.read_bytes()[:-1])
-    for take in (lambda: find_dataset("jena"), lambda: train.dataset("jena", None)):
+    for take in (lambda: find_dataset("jena"), lambda: train.find_or_prepare("jena")):
         with pytest.raises(DataError, match=rf"{new.directory.name}/shard-00000.arrow has .* bytes.*--fresh"):
             take()
     assert [dataset.directory for dataset in open_datasets("jena")] == [old.directory]

@@ -16,9 +16,11 @@ from raysq.inference.batch import predict_file
 from raysq.inference.predictor import load
 from raysq.tasks.prepare import prepare
 from raysq.training import train
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def run(data, tmp_path_factory):
     settings = {**SMALL, "epochs": 1, "units": 4, "delay": "2,6", "calendar": "hour"}
     run = Run.create(resolve_config("jena", "dense", data, 0, settings), folder=tmp_path_factory.mktemp("runs"))
     configure(run.config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks(board=False))
+    run_worker(run, None, TrainingCallbacks(tensorboard=False))
     return run
 
 

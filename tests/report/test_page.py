@@ -19,9 +19,12 @@ from raysq.display.numbers import number
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.report.page import write_report
 from raysq.training import train
+from raysq.training.callbacks import TrainingCallbacks
+from raysq.training.evaluation import evaluate
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 VEGA = 420_000  # bytes of every page: the library that draws its charts
 HOSTILE = "<script>alert('x')</script>&\x00\"]]>"
@@ -41,7 +44,7 @@ def trained(folder):
         config = resolve_config("jena", model, data, 0, {**SMALL, "epochs": epochs, "units": 4, "xla": "false"})
         run = Run.create(config, name=f"tiny-{model}", folder=folder / "runs")
         configure(config.train_settings(), 0, gpu=False)
-        work(run, None, Hooks())
+        run_worker(run, None, TrainingCallbacks())
         found[model] = run
     return found
 
@@ -171,7 +174,7 @@ def test_the_page_of_a_run_has_its_numbers(trained):
     assert f"Best validation loss {number(best['val_loss'])}, in epoch {best['epoch']} of 2" in text
     metrics = run.result()["metrics"]
     assert f"on the test split is {number(metrics['test_mae_original'])} °C" in text
-    found = train.evaluate(run)
+    found = evaluate(run)
     rows = {row[0]: row for row in table_of(root, "Leaderboard")}
     assert set(rows) == {"model", *found}
     heads = rows.pop("model")

@@ -27,11 +27,13 @@ from raysq.storage import trust
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import seal
 from raysq.training.builder import load_builder
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.experiment_files import write_best
 from raysq.training.keras_file import ForbiddenError, UnknownError, check_file, check_objects
 from raysq.training.run import FORMAT_VERSION, Run, runs
 from raysq.training.run_config import RunConfig, resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 SETTINGS = {**SMALL, "epochs": 1, "steps_per_epoch": 2, "units": 4, "xla": "false"}
 MODEL = """
@@ -53,7 +55,7 @@ def kept(tmp_path_factory):
     config = resolve_config("jena", "dense", write_series(folder / "waves", rows=600), 0, SETTINGS)
     run = Run.create(config, name="run", folder=folder)
     configure(config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks(board=False))
+    run_worker(run, None, TrainingCallbacks(tensorboard=False))
     return folder
 
 

@@ -53,20 +53,22 @@ def train(job: dict[str, Any], addresses: list[str], rank: int) -> None:
     backend.load()
     from raysq.errors import TrainingError
     from raysq.training import replica_batches
+    from raysq.training.callbacks import TrainingCallbacks
     from raysq.training.run import Run
-    from raysq.training.worker import Hooks, configure, strategy, work
+    from raysq.training.runtime import configure, make_strategy
+    from raysq.training.worker import run_worker
 
     gc.collect()
     gc.freeze()  # every run begins with a look through all objects
-    distribution = None
+    strategy = None
     for directory in job["runs"]:
         run = Run.open(directory)
         configure(run.config.train_settings(), run.config.seed, gpu=False, threads=1)
-        if distribution is None:
-            distribution = several_devices(job["replicas"]) if job["replicas"] > 1 else strategy(workers, False)
+        if strategy is None:
+            strategy = several_devices(job["replicas"]) if job["replicas"] > 1 else make_strategy(workers, False)
         replica_batches.HOST_BYTES = 0 if directory in job["host"] else 2**28
         try:
-            work(run, distribution, Hooks(whole=lambda: False, board=False), chief=rank == 0)
+            run_worker(run, strategy, TrainingCallbacks(export_model=lambda: False, tensorboard=False), chief=rank == 0)
         except TrainingError as error:
             (Path(directory) / f"error-{rank}").write_text(str(error))
 

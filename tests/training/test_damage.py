@@ -14,9 +14,11 @@ from raysq.report.cached_model import ReportCache
 from raysq.storage.atomic import write_json
 from raysq.training import checkpoint
 from raysq.training import train as api
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run, runs
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 # The rate is high: the best epoch is not the last.
 SETTINGS = {**SMALL, "epochs": 3, "units": 4, "xla": "false", "learning_rate": 1.0}
@@ -40,7 +42,7 @@ def kept(tmp_path_factory):
     config = resolve_config("jena", "dense", data, 0, SETTINGS)
     run = Run.create(config, name="hurt", folder=home / "runs")
     configure(config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks(board=False))
+    run_worker(run, None, TrainingCallbacks(tensorboard=False))
     shutil.copytree(run.directory, home / "runs" / "sound")
     return home
 
@@ -139,7 +141,7 @@ def test_epochs_that_are_missing_are_noticed(hurt):
     (run.directory / "result.json").unlink()
     path.write_text("".join(lines[:2]))
     with pytest.raises(DamagedError, match="lacks some of the 3 epochs"):  # of the checkpoint
-        api.execute(run)
+        api.train_run(run)
 
 
 FILES = ["state.json", "variables.npz"]

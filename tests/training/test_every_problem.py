@@ -16,9 +16,11 @@ from problems.word_vectors import written
 from training.workers import Job, close, timeless, train_apart
 
 from raysq.training import checkpoint
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 # RMSprop hides a wrong scale of the gradient: SGD. 13 rows do not divide over 2 replicas, nor 14 steps by 5.
 COMMON = {
@@ -74,7 +76,7 @@ def config_of(data, kind, case):
 
 def train(run, **hooks):
     configure(run.config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks(whole=lambda: False, board=False, **hooks))
+    run_worker(run, None, TrainingCallbacks(export_model=lambda: False, tensorboard=False, **hooks))
     return run
 
 
@@ -82,11 +84,11 @@ def train_and_kill(config, folder):
     """A run that is trained to its end, and what was on disk of it in the middle of its second epoch."""
     run, killed = Run.create(config, folder=folder), folder / "killed"
 
-    def on_progress(state, loss, steps_per_epoch):
+    def on_train_batch_end(state, loss, steps_per_epoch):
         if state.step == 14:  # not saved yet
             shutil.copytree(run.directory, killed / run.name)
 
-    train(run, on_progress=on_progress)
+    train(run, on_train_batch_end=on_train_batch_end)
     return run, Run.open(killed / run.name)
 
 
@@ -114,7 +116,7 @@ def test_two_replicas_equal_one_process(plain, kind):
 def continues_to_the_same_bits(run, killed):
     assert checkpoint.load(killed.last)[1]["step"] == 10 and len(killed.metrics()) == 1
     seen = []
-    train(killed, on_progress=lambda state, *_: seen.append(state.step))
+    train(killed, on_train_batch_end=lambda state, *_: seen.append(state.step))
     assert seen[0] == 11 and seen[-1] == 14
     mine, theirs = (checkpoint.load(one.last)[0] for one in (run, killed))
     assert mine.keys() == theirs.keys() and all(np.array_equal(mine[name], theirs[name]) for name in mine)

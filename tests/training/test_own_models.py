@@ -13,11 +13,14 @@ from raysq.data import shuffle
 from raysq.errors import UsageError
 from raysq.problems.base import Objective
 from raysq.training import checkpoint
+from raysq.training.callbacks import TrainingCallbacks
+from raysq.training.open_trainer import ignored_settings, open_trainer
 from raysq.training.own_compilation import compilation_of
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
+from raysq.training.runtime import configure
 from raysq.training.settings import OPTIMIZER_SETTINGS
-from raysq.training.worker import Hooks, configure, idle_settings, open_program, work
+from raysq.training.worker import run_worker
 
 # 37 does not divide the windows to validate on: the last batch is shorter, and must not be filled up.
 BASE = {**SMALL, "epochs": 2, "training.eval_batch_size": 37}
@@ -39,7 +42,7 @@ def train(data, tmp_path, model, **settings):
     config = config_of(data, model, **settings)
     run = Run.create(config, name="run", folder=tmp_path)
     configure(config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks(whole=lambda: False, board=False))
+    run_worker(run, None, TrainingCallbacks(export_model=lambda: False, tensorboard=False))
     values = checkpoint.load(run.last)[0]
     return run, [values[key] for key in sorted(values, key=lambda key: (len(key), key)) if key.startswith("model/")]
 
@@ -188,7 +191,7 @@ REFUSED = {
 def test_what_cannot_be_trained_is_one_line(data, tmp_path, model):
     run = Run.create(config_of(data, model), folder=tmp_path)
     with pytest.raises(UsageError, match=REFUSED[model]) as raised:
-        open_program(run, data)
+        open_trainer(run, data)
     assert len(str(raised.value)) < 600 and "\n" not in str(raised.value)
 
 
@@ -201,20 +204,20 @@ def test_settings_that_a_compiled_model_decides_are_refused(data, tmp_path, sett
     """Also where they are given with their default."""
     config = plain(data, "clipping", **setting)
     with pytest.raises(UsageError, match=f"its own optimizer decides {next(iter(setting))}: leave it out"):
-        open_program(Run.create(config, folder=tmp_path), data)
+        open_trainer(Run.create(config, folder=tmp_path), data)
     assert config.id != plain(data, "clipping").id
     # They act on a model that does not come compiled.
-    open_program(Run.create(plain(data, "unbuilt", **setting), folder=tmp_path), data)
+    open_trainer(Run.create(plain(data, "unbuilt", **setting), folder=tmp_path), data)
 
 
 def test_settings_that_a_compiled_model_decides_are_named(data):
-    assert idle_settings(plain(data, "clipping"), data) == OPTIMIZER_SETTINGS
-    assert idle_settings(plain(data, "unbuilt"), data) == ()
-    assert idle_settings(plain(data, "with_settings"), data) == OPTIMIZER_SETTINGS
-    assert idle_settings(resolve_config("jena", "dense", data, 0, {}), data) == ()
+    assert ignored_settings(plain(data, "clipping"), data) == OPTIMIZER_SETTINGS
+    assert ignored_settings(plain(data, "unbuilt"), data) == ()
+    assert ignored_settings(plain(data, "with_settings"), data) == OPTIMIZER_SETTINGS
+    assert ignored_settings(resolve_config("jena", "dense", data, 0, {}), data) == ()
     # A search may bring settings with which it can be built, and windows that fit.
-    assert idle_settings(plain(data, "raises"), data) == ()
-    assert idle_settings(plain(data, "clipping", **{"data.lookback": 720}), data) == OPTIMIZER_SETTINGS
+    assert ignored_settings(plain(data, "raises"), data) == ()
+    assert ignored_settings(plain(data, "clipping", **{"data.lookback": 720}), data) == OPTIMIZER_SETTINGS
     # What a search writes of its best trial can be trained.
     config = plain(data, "clipping", clipnorm=0.5)
     assert resolve_config("jena", config.model, data, 0, config.overrides()) == config

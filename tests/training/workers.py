@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from raysq.training import checkpoint
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
 from raysq.training.run_config import RunConfig
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 TESTS = Path(__file__).parents[1]
 
@@ -24,7 +26,7 @@ def train_here(folder: Path, configs: Mapping[str, RunConfig]) -> dict[str, Run]
     runs = {name: Run.create(config, folder=folder) for name, config in configs.items()}
     for run in runs.values():
         configure(run.config.train_settings(), run.config.seed, gpu=False)
-        work(run, None, Hooks(whole=lambda: False, board=False))
+        run_worker(run, None, TrainingCallbacks(export_model=lambda: False, tensorboard=False))
     return runs
 
 

@@ -4,10 +4,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
+from raysq.training.runtime import configure, make_strategy
 from raysq.training.stop_signals import on_stop_signal
-from raysq.training.worker import Hooks, configure, strategy, work
+from raysq.training.worker import run_worker
 
 
 def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: bool = False) -> None:
@@ -27,7 +29,8 @@ def train(run: Run, *, gpu: bool = False, threads: int | None = None, quiet: boo
     settings = run.config.train_settings()
     configure(settings, run.config.seed, gpu=gpu, threads=threads)
     with TrainProgress(settings.epochs, quiet) as progress, _stop_on_signal() as should_stop:
-        work(run, strategy(1, gpu), Hooks(progress.step, progress.epoch, should_stop))
+        callbacks = TrainingCallbacks(progress.on_train_batch_end, progress.on_epoch_end, should_stop)
+        run_worker(run, make_strategy(1, gpu), callbacks)
 
 
 @contextmanager

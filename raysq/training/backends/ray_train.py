@@ -17,10 +17,12 @@ from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.training import checkpoint, failures
 from raysq.training.backends.driver_context import DriverContext
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.progress import TrainProgress
 from raysq.training.run import Run
+from raysq.training.runtime import configure, make_strategy
 from raysq.training.state import TrainState
-from raysq.training.worker import Hooks, configure, strategy, work
+from raysq.training.worker import run_worker
 
 _START_SECONDS = 180.0
 
@@ -63,8 +65,8 @@ def train(
     placement.validate_shared_runs(run.directory)
     # On an autoscaling cluster, wait for a replacement node as long as for the first nodes, in three attempts. On
     # other clusters, Ray's default of one minute is too short for a busy machine to start the processes.
-    patience = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
-    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{patience:g}")
+    start_seconds = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
+    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{start_seconds:g}")
     failures.clear(run.directory)
     arguments = {
         "run": run.resolved(),
@@ -73,15 +75,15 @@ def train(
         "threads": threads,
         "driver": DriverContext.current(),
     }
-    with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _watch(run, progress):
+    with TrainProgress(run.config.train_settings().epochs, quiet) as progress, _Watcher(run, progress):
         while True:
-            before = checkpoint.reached(run.directory)
+            step = checkpoint.reached(run.directory)
             try:
                 _fit(run, arguments, workers, gpu, max_failures)
                 break
             except LostError:
                 # Ray Train counts all failures of one fit, but failures after progress should not count.
-                if checkpoint.reached(run.directory) <= before:
+                if checkpoint.reached(run.directory) <= step:
                     raise
 
 
@@ -113,10 +115,9 @@ def _fit(run: Run, arguments: dict[str, Any], workers: int, gpu: float, max_fail
             raise  # not Ctrl-C: the owner of this thread ends it
         raise Interrupted("stopped; the same command continues from the last checkpoint") from None
     except Exception as error:
-        raise failures.noted(run.directory) or _explain(error, run, workers, gpu) from error
-    noted = failures.noted(run.directory)
-    if noted is not None:
-        raise noted
+        raise failures.read(run.directory) or _explain(error, run, workers, gpu) from error
+    if recorded := failures.read(run.directory):
+        raise recorded
 
 
 def _trainer_class() -> Any:
@@ -183,36 +184,35 @@ def _train_worker(arguments: dict[str, Any]) -> None:
         raise ResourceError(
             f"node {os.uname().nodename} does not see {run.directory}: put RAYSQ_HOME on storage that all nodes share"
         )
-    if failures.is_noted(run.directory):
+    if failures.is_recorded(run.directory):
         return  # only some workers recorded an error, and the group was restarted
     workers = max(1, context.get_world_size())
     if workers == 1:
         os.environ.pop("TF_CONFIG", None)
-    board = run.directory / "progress.json"
-    written = 0.0
+    last_written = 0.0
 
-    def on_progress(state: TrainState, loss: float, steps_per_epoch: int) -> None:
-        nonlocal written
-        if chief and time.monotonic() - written > 0.5:
-            written = time.monotonic()
-            write_json(board, [state.epoch, state.step, loss, steps_per_epoch], durable=False)
+    def on_train_batch_end(state: TrainState, loss: float, steps_per_epoch: int) -> None:
+        nonlocal last_written
+        if chief and time.monotonic() - last_written > 0.5:
+            last_written = time.monotonic()
+            write_json(run.directory / "progress.json", [state.epoch, state.step, loss, steps_per_epoch], durable=False)
 
-    def on_epoch(record: dict[str, Any]) -> None:
+    def on_epoch_end(record: dict[str, Any]) -> None:
         # This is Ray's record of the run; raysq's record is already on disk.
         ray.train.report({key: value for key, value in record.items() if key != "best"})
 
     try:
         dataset = placement.open_dataset(run.config.data, arguments["data"])
         configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
-        distribution = strategy(workers, arguments["gpu"])
+        strategy = make_strategy(workers, arguments["gpu"])
         try:
-            work(run, distribution, Hooks(on_progress, on_epoch), chief=chief, dataset=dataset)
+            run_worker(run, strategy, TrainingCallbacks(on_train_batch_end, on_epoch_end), chief=chief, dataset=dataset)
         except _peer_errors() as error:
             raise LostError(f"a worker of the group was lost ({str(error).splitlines()[0]})") from error
     except (Interrupted, LostError):
         raise
     except RaysqError as error:
-        if not failures.note(run.directory, context.get_world_rank(), workers, error):
+        if not failures.record(run.directory, context.get_world_rank(), workers, error):
             raise
 
 
@@ -223,7 +223,7 @@ def _peer_errors() -> tuple[type[Exception], ...]:
     return (errors.UnavailableError, errors.AbortedError, errors.CancelledError, errors.DeadlineExceededError)
 
 
-class _watch:
+class _Watcher:
     """Context manager that displays the progress files of the chief while the group trains."""
 
     def __init__(self, run: Run, progress: TrainProgress):
@@ -238,18 +238,18 @@ class _watch:
     def __exit__(self, *_: object) -> None:
         self._end.set()
         self._thread.join(5)
-        self._look()
+        self._show()
         (self.run.directory / "progress.json").unlink(missing_ok=True)
 
     def _loop(self) -> None:
         while not self._end.wait(0.5):
-            self._look()
+            self._show()
 
-    def _look(self) -> None:
+    def _show(self) -> None:
         try:
             for record in self.run.metrics()[self._shown :]:
                 self._shown += 1
-                self.progress.epoch(record)
+                self.progress.on_epoch_end(record)
             values = read_json(self.run.directory / "progress.json", tuple[int, int, float, int], "")
             self.progress.show(*values)
         except DamagedError:
@@ -264,19 +264,19 @@ def _explain(error: Exception, run: Run, workers: int, gpu: float) -> RaysqError
             f"the Ray cluster did not give {workers} workers {needs} each in time: nodes were lost, or other work "
             f"holds them (`ray status`); the same command continues from the last checkpoint"
         )
-    failures = getattr(error, "worker_failures", None) or {}
-    for failure in failures.values():
+    worker_failures = getattr(error, "worker_failures", None) or {}
+    for failure in worker_failures.values():
         cause = failure
         while cause is not None:
             if isinstance(cause, RaysqError):
                 return cause
             cause = getattr(cause, "cause", None) or cause.__cause__
-    detail = next(iter(failures.values()), error)
+    detail = next(iter(worker_failures.values()), error)
     lines = [line.strip() for line in str(detail).splitlines() if line.strip()] or [repr(error)]
     log = run.directory / "failure.log"
     Path(log).write_text(f"{error}\n")
     # If one worker fails by itself, the others report its loss, so the group was lost only if all report a loss.
-    if all(is_loss(one) for one in failures.values() or [error]):
+    if all(is_loss(failure) for failure in worker_failures.values() or [error]):
         return LostError(
             f"workers were lost again and again ({lines[-1]}; all of it in {log}): the "
             "same command continues from the last checkpoint"

@@ -8,6 +8,7 @@ from raysq.inference.predictor import load
 from raysq.problems.forecasting.predict import _round
 from raysq.training import train
 from raysq.training.backtest import backtest
+from raysq.training.evaluation import evaluate
 
 QUICK = {**SMALL, "epochs": 1, "units": 4}
 
@@ -62,7 +63,7 @@ def test_quantiles_are_learned_and_come_in_order(data):
     out = load(run).predict(columns(data))
     low, middle, high = (np.array(out[f"T (degC) q{q}"]) for q in (0.1, 0.5, 0.9))
     assert (low <= middle).all() and (middle <= high).all() and np.array_equal(middle, np.array(out["T (degC)"]))
-    found = train.evaluate(run, ("val",))
+    found = evaluate(run, ("val",))
     assert set(found) == {"dense", "baseline"}, "a series without a cadence has no season"
     # The metrics are those of the quantiles as they are predicted.
     truth, rows = data.column("T (degC)").slice(0, 1200).astype(float), np.array(out["row"])
@@ -77,7 +78,7 @@ def test_quantiles_are_learned_and_come_in_order(data):
 def test_the_references_are_what_they_say(data):
     settings = {**QUICK, "season": 9, "features": "rh (%)", "calendar": "hour", "step": 1, "reversed": True}
     run = train.train("jena", data=data.directory, model="dense", settings=settings)
-    found = train.evaluate(run, ("test",))
+    found = evaluate(run, ("test",))
     assert list(found) == ["dense", "baseline", "seasonal"]
     series = data.column("T (degC)").slice(0, 1200).astype(float)
     rows = np.arange(900 + 24, 1200 - 6)

@@ -10,9 +10,11 @@ from raysq.errors import UsageError
 from raysq.problems.base import InputSpec
 from raysq.problems.images import models
 from raysq.problems.images.problem import Images as PROBLEM
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 BUILDERS = {name: getattr(models, model.build.partition(":")[2]) for name, model in PROBLEM.models.items()}
 
@@ -91,7 +93,7 @@ def trained(folder, dataset, model, **settings):
     )
     run = Run.create(config, name=f"{model}-{len(list(folder.iterdir()))}", folder=folder)
     configure(config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks())
+    run_worker(run, None, TrainingCallbacks())
     return run
 
 

@@ -14,9 +14,12 @@ from raysq import cli
 from raysq.errors import DataError, UsageError
 from raysq.inference.batch import predict_file
 from raysq.storage.atomic import write_json
+from raysq.training.callbacks import TrainingCallbacks
+from raysq.training.open_trainer import open_trainer
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, open_program, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def trained(folder, dataset, model):
     config = resolve_config("images", model, dataset, 0, values)
     run = Run.create(config, name=model, folder=folder / "runs")
     configure(config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks())
+    run_worker(run, None, TrainingCallbacks())
     return run
 
 
@@ -51,9 +54,9 @@ def again(folder, dataset):
 def test_files_are_answered_as_the_prepared_images_are(run, dataset, folder, tmp_path):
     from raysq.training import checkpoint
 
-    program = open_program(run, dataset)
-    program.restore(checkpoint.load(run.best)[0])
-    y, wanted = program.predict("test")
+    trainer = open_trainer(run, dataset)
+    trainer.restore(checkpoint.load(run.best)[0])
+    y, wanted = trainer.predict("test")
     predict_file(run, folder / "x.npz", tmp_path / "out.parquet")
     table = pa.parquet.read_table(tmp_path / "out.parquet")
     assert table.column_names == ["row", "id", "label", "probability", "p_bar", "p_dash", "p_dot"]

@@ -15,10 +15,12 @@ from raysq.problems.charts import Picture
 from raysq.problems.images.contact_sheet import channels_sheet, sheet, shrunk, vector_sheet
 from raysq.report.page import write_report
 from raysq.report.pictures import uri
-from raysq.training import train
+from raysq.training.callbacks import TrainingCallbacks
+from raysq.training.evaluation import evaluate_in_detail
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def trained(folder, dataset, model, **settings):
     config = resolve_config("images", model, dataset, 0, {**SMALL, "epochs": 2, **settings})
     run = Run.create(config, name=model, folder=folder / "runs")
     configure(config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks())
+    run_worker(run, None, TrainingCallbacks())
     return run
 
 
@@ -48,7 +50,7 @@ def picture_of(address: str) -> np.ndarray:
 
 def test_the_page_of_a_classifier(folder, dataset):
     run = trained(folder, dataset, "cnn", units=12, learning_rate=0.0001)
-    _, details = train.examine(run, ("test",))
+    _, details = evaluate_in_detail(run, ("test",))
     path = write_report(run)
     root = parsed(path)
     counts = table_of(root, "Right and wrong")
@@ -87,7 +89,7 @@ def test_the_page_of_an_autoencoder(folder, dataset):
     run = trained(folder, dataset, "autoencoder", code=9)
     root = parsed(write_report(run))
     text = words(root)
-    metrics, _ = train.examine(run, ("test",))
+    metrics, _ = evaluate_in_detail(run, ("test",))
     assert (
         "Images, codes and reconstructions" in text and "codes, 9 numbers" in text and "Worst reconstructions" in text
     )

@@ -14,12 +14,12 @@ from raysq.data.dataset import Dataset
 from raysq.errors import DataError
 from raysq.problems.language_modeling.report import measure_surprises
 from raysq.problems.splits import SPLITS
-from raysq.training.train import examine
+from raysq.training.evaluation import evaluate_in_detail
 
 
 @pytest.fixture(scope="module")
 def evaluated(runs):
-    return examine(runs["every"], ("val", "test"))[0]
+    return evaluate_in_detail(runs["every"], ("val", "test"))[0]
 
 
 def splits_of(run):

@@ -14,9 +14,11 @@ from raysq.cli import main
 from raysq.errors import DataError, UsageError
 from raysq.inference.batch import predict_file
 from raysq.inference.predictor import load
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 SETTINGS = {"sequence": {}, "bag": {"vectorization": "count", "ngrams": 2, "max_features": 90}}
 
@@ -27,7 +29,7 @@ def trained(folder, dataset, name, model="average", **settings):
     )
     run = Run.create(config, name=name, folder=folder)
     configure(config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks())
+    run_worker(run, None, TrainingCallbacks())
     return run
 
 

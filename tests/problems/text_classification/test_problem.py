@@ -15,9 +15,11 @@ from raysq.problems.text_classification.metadata import TextClassificationMetada
 from raysq.problems.text_classification.problem import TextClassification
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.training import train
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 from raysq.tuning.space import make_space
 
 
@@ -166,7 +168,7 @@ def run(tmp_path_factory):
     config = resolve_config("classify", model, write_corpus(folder / "made"), 0, settings)
     run = Run.create(config, name="run", folder=folder)
     configure(config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks())
+    run_worker(run, None, TrainingCallbacks())
     return run
 
 

@@ -15,10 +15,12 @@ from raysq import cli
 from raysq.errors import UsageError
 from raysq.problems.text_classification.neighbors import typical
 from raysq.report.page import write_report
-from raysq.training import train
+from raysq.training.callbacks import TrainingCallbacks
+from raysq.training.evaluation import evaluate_in_detail
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 MANY = [f"group.{number}.of-a-long-name" for number in range(20)]
 
@@ -33,7 +35,7 @@ def trained(folder, dataset, model="average", **settings):
     config = resolve_config("classify", f"problems.text_classification.small_models:{model}", dataset, 0, settings)
     run = Run.create(config, name=f"run-{dataset.manifest.name}", folder=folder / "runs")
     configure(config.train_settings(), 0, gpu=False)
-    work(run, None, Hooks())
+    run_worker(run, None, TrainingCallbacks())
     return run
 
 
@@ -50,7 +52,7 @@ def many(folder):
 
 
 def test_the_page_has_the_figures_of_evaluate(two):
-    metrics, details = train.examine(two, ("test",))
+    metrics, details = evaluate_in_detail(two, ("test",))
     root = parsed(write_report(two))
     counts = table_of(root, "Right and wrong")
     assert counts[0] == ["true", "neg", "pos"]

@@ -3,9 +3,11 @@
 import pytest
 from problems.translation.pairs_corpus import SMALL, prepared, sentences, write_tabbed
 
+from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 MODELS = {
     "baseline": ("baseline", {}),
@@ -43,7 +45,7 @@ def pairs_run(pairs_folder, pairs_dataset):
             run = Run.create(config, name=name, folder=pairs_folder / "runs")
             configure(config.train_settings(), 0, gpu=False)
             if name == "attention":
-                work(run, None, Hooks())
+                run_worker(run, None, TrainingCallbacks())
             else:  # as `raysq.training.worker` exports a run
                 layers.to_keras(config.build(pairs_dataset)).save(run.directory / "model.keras")
                 run.assets.mkdir()

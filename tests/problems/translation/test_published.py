@@ -3,7 +3,7 @@
 import pytest
 
 import raysq
-from raysq.training.train import evaluate
+from raysq.training.evaluation import evaluate
 
 FOLDER = "parallel_enja"
 

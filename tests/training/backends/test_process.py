@@ -19,9 +19,12 @@ from raysq.data.dataset import Dataset
 from raysq.errors import DataError, Interrupted, RaysqError, TrainingError, UsageError
 from raysq.inference.predictor import load
 from raysq.training import checkpoint, train
+from raysq.training.callbacks import TrainingCallbacks
+from raysq.training.evaluation import evaluate
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
-from raysq.training.worker import Hooks, configure, work
+from raysq.training.runtime import configure
+from raysq.training.worker import run_worker
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def run_of(config, name, folder=None, **hooks):
     """Trains a configuration here, with hooks of the test's; without its figures on the test split and its model."""
     run = Run.create(config, name=name, folder=folder)
     configure(config.train_settings(), config.seed, gpu=False)
-    work(run, None, Hooks(**{"whole": lambda: False, "board": False, **hooks}))
+    run_worker(run, None, TrainingCallbacks(**{"export_model": lambda: False, "tensorboard": False, **hooks}))
     return run
 
 
@@ -56,7 +59,7 @@ def uninterrupted(data, tmp_path_factory):
 def whole(data, tmp_path_factory):
     """A run with a model. Its batch size does not divide the windows: padding must weigh nothing."""
     config = config_of(data, eval_batch_size=37, xla="false")
-    return run_of(config, "whole", tmp_path_factory.mktemp("runs"), whole=lambda: True)
+    return run_of(config, "whole", tmp_path_factory.mktemp("runs"), export_model=lambda: True)
 
 
 def same(first: Run, second: Run) -> bool:
@@ -126,12 +129,12 @@ def test_resume_at_random_steps_is_exact(data, uninterrupted, model, settings):
     def should_stop():
         return bool(stops) and reached[-1] >= stops[0]
 
-    def on_progress(state, loss, steps_per_epoch):
+    def on_train_batch_end(state, loss, steps_per_epoch):
         reached.append(state.step)
 
     while True:
         try:
-            parts = run_of(config, "parts", on_progress=on_progress, should_stop=should_stop)
+            parts = run_of(config, "parts", on_train_batch_end=on_train_batch_end, should_stop=should_stop)
             break
         except Interrupted:
             assert checkpoint.load(Run.open("parts").last)[1]["step"] == reached[-1]
@@ -171,7 +174,7 @@ def test_sigterm_saves_and_the_same_command_continues(data, tmp_path):
         return bool(seen)
 
     with pytest.raises(Interrupted):
-        run_of(config, "stopped", on_progress=lambda state, *_: seen.append(state.step), should_stop=should_stop)
+        run_of(config, "stopped", on_train_batch_end=lambda state, *_: seen.append(state.step), should_stop=should_stop)
     assert seen[0] == step + 1
 
 
@@ -183,7 +186,7 @@ def test_a_crash_between_metrics_and_checkpoint_repeats_the_epoch(uninterrupted)
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_of(config, "crashed", on_epoch=crash)
+        run_of(config, "crashed", on_epoch_end=crash)
     crashed = Run.open("crashed")
     # As if the third epoch's line had been written, half of it, and its checkpoint not.
     with open(crashed.directory / "metrics.jsonl", "a") as file:
@@ -217,7 +220,7 @@ def test_the_baseline_is_a_model_like_any_other(data):
 
 
 def test_evaluate_shows_the_baseline_beside_and_is_exact(data, whole):
-    even = train.evaluate(whole)
+    even = evaluate(whole)
     assert even["gru"]["val_mae"] == pytest.approx(whole.result()["metrics"]["val_mae"], rel=1e-6)
     assert even["baseline"]["test_mae"] > 0
     predictor = load(whole)
@@ -262,7 +265,7 @@ def test_a_changed_data_set_is_noticed(data, tmp_path):
     del manifest["checksum"]  # which is of another one
     (other.directory / "manifest.json").write_text(json.dumps({**manifest, "fingerprint": "another"}))
     with pytest.raises(DataError, match="has changed"):
-        train.evaluate(run)
+        evaluate(run)
 
 
 @pytest.mark.parametrize(

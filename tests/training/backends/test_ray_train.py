@@ -15,6 +15,7 @@ from training.workers import close, timeless, weights
 from raysq.errors import LostError, ResourceError, TrainingError, UsageError
 from raysq.training import checkpoint, failures, train
 from raysq.training.backends import ray_train
+from raysq.training.evaluation import evaluate
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
 
@@ -80,7 +81,7 @@ def test_two_ray_workers_equal_one_process_and_survive_sigkill(cluster, by_worke
     close(one, hurt)
     # The figures on the test split are those of the model that is left.
     result = hurt.result()["metrics"]
-    assert train.evaluate(hurt, ("test",))["embedding"]["test_loss"] == pytest.approx(result["test_loss"], rel=1e-4)
+    assert evaluate(hurt, ("test",))["embedding"]["test_loss"] == pytest.approx(result["test_loss"], rel=1e-4)
     assert (hurt.directory / "model.keras").exists()
 
 
@@ -93,7 +94,7 @@ def test_a_loss_that_is_not_finite_is_what_a_group_says(cluster, data):
     with pytest.raises(TrainingError, match="^the loss is .* lower learning_rate"):
         ray_train.train(run, 0, quiet=True)
     # Left by a worker that ended as if all were well: one that raises would be started again, to no end.
-    assert "lower learning_rate" in str(failures.noted(run.directory))
+    assert "lower learning_rate" in str(failures.read(run.directory))
 
 
 def test_a_builder_that_fails_is_what_a_group_says(cluster, data):

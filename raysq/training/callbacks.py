@@ -1,0 +1,50 @@
+"""Callbacks of the training loop, and the writer of its scalars for TensorBoard."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raysq.training.state import TrainState
+
+
+@dataclass(frozen=True)
+class TrainingCallbacks:
+    """What a training backend does at moments of the loop.
+
+    Attributes:
+        on_train_batch_end: called after every call of compiled steps with the state, the loss, and the steps of an
+            epoch.
+        on_epoch_end: called with each epoch's record.
+        should_stop: called after every call of compiled steps. If it returns True, the state is saved and
+            `Interrupted` is raised.
+        export_model: called at the end of training. If it returns True, the run is evaluated on the test split and
+            `model.keras` is exported. A trial that is not the best of its search needs neither. The result must be
+            the same on all workers of a group.
+        tensorboard: whether to write scalars for TensorBoard.
+    """
+
+    on_train_batch_end: Callable[[TrainState, float, int], None] = lambda state, loss, steps_per_epoch: None
+    on_epoch_end: Callable[[dict[str, Any]], None] = lambda record: None
+    should_stop: Callable[[], bool] = lambda: False
+    export_model: Callable[[], bool] = lambda: True
+    tensorboard: bool = True
+
+
+class TensorBoardWriter:
+    """Writer of each epoch's scalars for TensorBoard, in RUN/tensorboard."""
+
+    def __init__(self, run_directory: Path):
+        import tensorflow as tf
+
+        self._writer = tf.summary.create_file_writer(str(run_directory / "tensorboard"))
+
+    def write(self, record: Mapping[str, Any]) -> None:
+        """Write the scalars of an epoch's record."""
+        import tensorflow as tf
+
+        with self._writer.as_default(step=record["epoch"]):
+            for name, value in record.items():
+                if isinstance(value, float):
+                    tf.summary.scalar(name, value)
+        self._writer.flush()
