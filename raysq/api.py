@@ -5,7 +5,7 @@ without notice. The exceptions are `raysq.errors`, `raysq.layers` for custom mod
 of custom problems. The names that an extension uses are described in docs/extending.md.
 """
 
-from raysq.config import Option
+from raysq.config import Option, Range
 from raysq.data.dataset import Dataset
 from raysq.data.preprocessor import Chunk, Preprocessor, Transform
 from raysq.data.readers.read_columns import read_columns
@@ -54,6 +54,7 @@ __all__ = [
     "Predictor",
     "Preprocessor",
     "Problem",
+    "Range",
     "RaysqError",
     "ReportModel",
     "RowContext",

@@ -42,9 +42,6 @@ class Range:
         >>> @dataclass(frozen=True)
         ... class Settings:
         ...     window: Annotated[int, Range(least=1)] = 2
-        ...
-        ...     def __post_init__(self):
-        ...         check_ranges(self)
     """
 
     least: float | None = None
@@ -356,8 +353,12 @@ def find_setting(
 
 
 def resolve_names(values: Mapping[str, Any], settings: Mapping[str, Setting]) -> dict[str, Any]:
-    """Return the values coerced to the types of their settings. Raise `UsageError` for an unknown key or wrong type."""
+    """Return the values coerced to the types of their settings.
+
+    Raises:
+        UsageError: unknown key, wrong type, or a value that is out of range.
+    """
     for key in values:
         if key not in settings:
             raise UsageError(f"unknown setting {key!r}: {nearest_name(key, settings)}")
-    return {key: coerce(value, settings[key].type, key) for key, value in values.items()}
+    return {key: check_range(settings[key], coerce(value, settings[key].type, key)) for key, value in values.items()}

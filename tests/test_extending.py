@@ -58,7 +58,18 @@ def test_every_capability_is_described(protocol):
 
 
 EXTENSION_NAMES = [
-    *("BatchSource", "Chunk", "InputSpec", "Metadata", "ModelSpec", "Option", "Preprocessor", "Problem", "RowContext"),
+    *(
+        "BatchSource",
+        "Chunk",
+        "InputSpec",
+        "Metadata",
+        "ModelSpec",
+        "Option",
+        "Preprocessor",
+        "Problem",
+        "Range",
+        "RowContext",
+    ),
     *("Source", "Task", "Transform", "charts", "errors", "read_columns", "register_problem", "register_task"),
 ]
 

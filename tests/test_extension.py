@@ -75,6 +75,10 @@ def test_registered_by_a_call(registered, tmp_path, monkeypatch, capsys):
     assert f"the report of run {run.name}, a model of point_labels, has no option 'week'" in capsys.readouterr().err
     with pytest.raises(DataError, match="has no column 'value': valid: x"):
         predictor.predict({"x": [1.0]})
+    assert main(["train", "points", "--set", "lookback=0"]) == 2
+    assert "setting lookback must be at least 1, received 0" in capsys.readouterr().err
+    assert main(["prepare", "points", "--source", "sample"]) == 2
+    assert "has no built-in sample" in capsys.readouterr().err
     assert main(["prepare", "points", "--source", str(source), "--set", "valeu=x"]) == 2
     assert "did you mean value" in capsys.readouterr().err
 

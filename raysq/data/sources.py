@@ -114,9 +114,10 @@ def resolve(
     """
     if source is None:
         if url is None:
-            raise UsageError(
-                "this task has no published data", hint="give --source PATH, --source URL or --source sample"
+            ways = (
+                "--source PATH or --source URL" if sample is None else "--source PATH, --source URL or --source sample"
             )
+            raise UsageError("this task has no published data", hint=f"give {ways}")
         path = fetch_shown(url, sha256, quiet)
         return _source(redact(url), path, suffixes, trees, zip_member, listing)
     if frames.is_frame(source):

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,7 @@ def prepare(
         source,
         url=published.url if published else None,
         sha256=published.sha256 if published else None,
-        sample=lambda spec: (task.sample or problem.write_sample)(_sample_folder(problem.name), spec),
+        sample=_sample(task, problem),
         suffixes=preprocessor.suffixes,
         trees=preprocessor.trees,
         zip_member=preprocessor.zip_member,
@@ -115,10 +115,17 @@ def prepare(
     return dataset
 
 
-def _sample_folder(problem: str) -> Path:
-    folder = home() / "sources" / f"sample-{problem}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _sample(task: Task, problem: type[Problem[Any, Any]]) -> Callable[[str], Path] | None:
+    """Return the function that writes synthetic raw data of a length, or None if there is none."""
+    if task.sample is None and problem.write_sample.__func__ is Problem.write_sample.__func__:  # type: ignore[attr-defined]
+        return None
+
+    def write(spec: str) -> Path:
+        folder = home() / "sources" / f"sample-{problem.name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return (task.sample or problem.write_sample)(folder, spec)
+
+    return write
 
 
 def _divided(problem: type[Problem[Any, Any]], settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

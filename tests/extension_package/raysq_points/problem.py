@@ -1,6 +1,7 @@
 """Problem `point_labels`: the class of each point of a series, from the values before and at the point."""
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 import pyarrow as pa
@@ -39,9 +40,9 @@ class PointPreprocessor(raysq.Preprocessor):
 class PointSettings:
     """Settings of the batches. A change needs no new preparation."""
 
-    lookback: int = 8  # values that the model sees, the point's own included
-    val: float = 0.2
-    test: float = 0.2
+    lookback: Annotated[int, raysq.Range(least=1)] = 8  # values that the model sees, the point's own included
+    val: Annotated[float, raysq.Range(above=0, below=0.5)] = 0.2
+    test: Annotated[float, raysq.Range(least=0, below=0.5)] = 0.2
 
     def points(self, rows):
         """Return the row numbers of the points of each split, in the order of time."""
