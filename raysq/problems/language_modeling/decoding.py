@@ -5,14 +5,14 @@ from typing import Any
 from raysq.problems.language_modeling.settings import LanguageModelingSettings
 
 
-class Stepwise:
+class StepwiseDecoder:
     """Decoder that keeps the recurrent states of a left-to-right model.
 
     The model's window holds the last `width` words and starts from zero states. The decoder therefore keeps one set of
     states for each possible beginning of the window. Each word advances all of them with one matrix product per layer.
 
     Args:
-        model: a Keras model for which `steps` is true.
+        model: a Keras model for which `supports_steps` is true.
         width: largest number of ids in a window.
     """
 
@@ -40,9 +40,9 @@ class Stepwise:
         rows, width = left.shape
         first = width - tf.reduce_sum(tf.cast(left[0] > 0, tf.int32))
 
-        def body(place: Any, *carried: Any) -> Any:
-            lengths = tf.fill((rows,), place - first + 1)
-            return place + 1, *self.read(left[:, place], place, lengths, carried[1:])
+        def body(index: Any, *carried: Any) -> Any:
+            lengths = tf.fill((rows,), index - first + 1)
+            return index + 1, *self.read(left[:, index], index, lengths, carried[1:])
 
         states = [
             tf.zeros((rows, width, state.shape[-1]))
@@ -50,16 +50,16 @@ class Stepwise:
             if layer.name in self._states
             for state in layer.get_initial_state(1)
         ]
-        seen = tf.zeros((rows, self._layers[-1].input.shape[-1]))
-        _, *carried = tf.while_loop(lambda place, *_: place < width, body, (first, seen, *states))
+        x = tf.zeros((rows, self._layers[-1].input.shape[-1]))
+        _, *carried = tf.while_loop(lambda index, *_: index < width, body, (first, x, *states))
         return tuple(carried)
 
-    def read(self, words: Any, place: Any, lengths: Any, states: Any) -> tuple[Any, ...]:
+    def read(self, words: Any, index: Any, lengths: Any, states: Any) -> tuple[Any, ...]:
         """Read one word of each row.
 
         Args:
             words: ids `(rows,)`.
-            place: index of the word; it increases by one per word.
+            index: index of the word; it increases by one per word.
             lengths: number of words in the window of each row, this word included, `(rows,)`.
             states: states after the previous word, each `(rows, width, units)`.
 
@@ -70,32 +70,32 @@ class Stepwise:
 
         rows, width = words.shape[0], self._width
         # The states that begin at this word replace those whose beginning has left the window.
-        kept = tf.cast(tf.range(width) != place % width, tf.float32)[None, :, None]
+        kept = tf.cast(tf.range(width) != index % width, tf.float32)[None, :, None]
         before = [tf.reshape(state * kept, (rows * width, -1)) for state in states]
-        seen: Any = tf.repeat(words, width)
+        x: Any = tf.repeat(words, width)
         after: list[Any] = []
         for layer in self._layers[:-1]:
             if layer.name in self._states:
                 count = self._states[layer.name]
-                seen, made = layer.cell(seen, before[len(after) : len(after) + count], training=False)
-                after += made if isinstance(made, (list, tuple)) else [made]
+                x, new = layer.cell(x, before[len(after) : len(after) + count], training=False)
+                after += new if isinstance(new, (list, tuple)) else [new]
             else:
-                seen = layer(seen)
-        seen = tf.reshape(seen, (rows, width, -1))
-        whole = tf.gather(seen, (place - lengths + 1) % width, batch_dims=1)
-        return whole, *(tf.reshape(state, (rows, width, -1)) for state in after)
+                x = layer(x)
+        x = tf.reshape(x, (rows, width, -1))
+        selected = tf.gather(x, (index - lengths + 1) % width, batch_dims=1)
+        return selected, *(tf.reshape(state, (rows, width, -1)) for state in after)
 
-    def predict(self, seen: Any) -> Any:
+    def predict(self, x: Any) -> Any:
         """Return the probability of each next id, `(rows, features)`.
 
         Args:
-            seen: input of the last layer, the first result of `read` or `begin`.
+            x: input of the last layer, the first result of `read` or `begin`.
         """
-        return self._layers[-1](seen)
+        return self._layers[-1](x)
 
 
-def steps(model: Any, settings: LanguageModelingSettings) -> bool:
-    """Return whether `Stepwise` can run a model: a chain of an embedding, recurrent layers and a dense layer.
+def supports_steps(model: Any, settings: LanguageModelingSettings) -> bool:
+    """Return whether `StepwiseDecoder` can run a model: a chain of an embedding, recurrent layers and a dense layer.
 
     Models with `sequence_targets=False` are excluded. They read the padding in front, so their states depend on the
     amount of padding.
@@ -111,12 +111,12 @@ def steps(model: Any, settings: LanguageModelingSettings) -> bool:
     return (
         type(first) is layers.Embedding
         and type(last) is layers.Dense
-        and all(isinstance(layer, layers.Dropout) or _goes_on(layer) for layer in between)
-        and any(_goes_on(layer) for layer in between)
+        and all(isinstance(layer, layers.Dropout) or _runs_forward(layer) for layer in between)
+        and any(_runs_forward(layer) for layer in between)
     )
 
 
-def _goes_on(layer: Any) -> bool:
+def _runs_forward(layer: Any) -> bool:
     from keras import layers
 
     return (

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.errors import UsageError
-from raysq.problems.language_modeling.decoding import Stepwise, steps
+from raysq.problems.language_modeling.decoding import StepwiseDecoder, supports_steps
 from raysq.problems.language_modeling.prefixes import encode_texts, windows
 from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
 from raysq.problems.language_modeling.sampling import Sampling, sample_ids
@@ -45,7 +45,7 @@ class Generator:
         self._preprocessor = preprocessor
         self._settings = settings
         self._following = _last_output(model, settings)
-        self._stepwise = Stepwise(model, settings.maxlen) if steps(model, settings) else None
+        self._stepwise = StepwiseDecoder(model, settings.maxlen) if supports_steps(model, settings) else None
         self._compiled: dict[tuple[int, int], Any] = {}
 
     def __call__(

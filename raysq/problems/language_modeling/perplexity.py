@@ -13,16 +13,16 @@ def loss(y: Any, prediction: Any) -> Any:
     """Return the negative log-probability of the next id in nats.
 
     Args:
-        y: targets, as returned by `raysq.problems.language_modeling.batches.gather`.
+        y: targets, as returned by `raysq.problems.language_modeling.layout.gather`.
         prediction: probabilities, `(batch, features)`, or `(batch, maxlen, features)` for every position.
 
     Returns:
         Loss of each example, shape `(batch,)`; for every position, the weighted sum over the positions.
     """
-    ids, weight = _parted(y)
+    ids, weight = _ids_and_weights(y)
     # A batched gather was the fastest of the variants tried, gradient included.
-    found = tf.gather(prediction, ids, batch_dims=len(ids.shape))
-    values = -ops.log(ops.maximum(found, _LEAST))
+    shares = tf.gather(prediction, ids, batch_dims=len(ids.shape))
+    values = -ops.log(ops.maximum(shares, _LEAST))
     return values if weight is None else ops.sum(values * weight, -1)
 
 
@@ -36,7 +36,7 @@ def accuracy(y: Any, prediction: Any) -> Any:
     Returns:
         float32 of shape `(batch,)`; for every position, the weighted sum over the positions.
     """
-    ids, weight = _parted(y)
+    ids, weight = _ids_and_weights(y)
     right = ops.cast(ops.equal(ops.cast(ops.argmax(prediction, -1), "int32"), ids), "float32")
     return right if weight is None else ops.sum(right * weight, -1)
 
@@ -68,7 +68,7 @@ class Perplexity(keras.metrics.Mean):
         return ops.exp(super().result())
 
 
-def _parted(y: Any) -> tuple[Any, Any]:
+def _ids_and_weights(y: Any) -> tuple[Any, Any]:
     """Split y into ids and weights of positions; the weights are None for one position."""
     if len(y.shape) == 2:
         return ops.cast(y[:, 0], "int32"), None

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.problems.fixed_batches import fixed_batches, padded
-from raysq.problems.language_modeling.batches import gather, layout, packed
+from raysq.problems.language_modeling.layout import gather, layout, packed
 from raysq.problems.language_modeling.prefixes import EncodedTexts, encode_texts, following, windows
 from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
 from raysq.problems.language_modeling.settings import END, FIRST, UNKNOWN, LanguageModelingSettings
@@ -114,7 +114,7 @@ def log_probabilities(y: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray
     """Return the next ids and their log-probabilities.
 
     Args:
-        y: targets of n examples, as returned by `raysq.problems.language_modeling.batches.gather`.
+        y: targets of n examples, as returned by `raysq.problems.language_modeling.layout.gather`.
         prediction: output of the model for these examples.
 
     Returns:

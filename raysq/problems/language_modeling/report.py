@@ -32,7 +32,7 @@ class Surprises:
 
     Attributes:
         rows: data set row of each position, `(n,)`, in ascending order.
-        places: index of each position in its sentence, `(n,)`; 0 is the first word.
+        steps: index of each position in its sentence, `(n,)`; 0 is the first word.
         ids: id to predict at each position, `(n,)`.
         before: previous id of each position, `(n,)`.
         values: natural log-probability of `ids`, `(n,)`.
@@ -40,7 +40,7 @@ class Surprises:
     """
 
     rows: np.ndarray
-    places: np.ndarray
+    steps: np.ndarray
     ids: np.ndarray
     before: np.ndarray
     values: np.ndarray
@@ -86,8 +86,8 @@ def measure_surprises(positions: Positions, predict: Predict) -> Surprises:
         predict: maps x, as returned by `gather`, to probabilities.
     """
     settings, firsts = positions.settings, positions.layout["firsts"]
-    step = max(1, -(-positions.targets // SAMPLED))
-    rows = range(0, len(positions.rows), step)
+    stride = max(1, -(-positions.targets // SAMPLED))
+    rows = range(0, len(positions.rows), stride)
     indices = np.concatenate([np.arange(firsts[row], firsts[row + 1]) for row in rows])
     # Smaller batches for every position: the probabilities of all ids at all positions need much memory.
     size = max(8, BATCH // settings.maxlen) if settings.sequence_targets else BATCH
@@ -99,15 +99,15 @@ def measure_surprises(positions: Positions, predict: Predict) -> Surprises:
         ids, values = (array[:count] for array in log_probabilities(y, prediction))
         likeliest = prediction.argmax(-1)[:count].reshape(ids.shape)
         number = np.searchsorted(firsts, batch[:count], side="right") - 1
-        places = (batch[:count] - firsts[number])[:, None]
+        steps = (batch[:count] - firsts[number])[:, None]
         before = x[:count, -1:]
         if settings.sequence_targets:
-            places = places * settings.maxlen + np.arange(ids.shape[1])
+            steps = steps * settings.maxlen + np.arange(ids.shape[1])
             before = x[:count]
         inside = np.nonzero(ids > 0)
         rows_inside = positions.rows[number][inside[0]]
         right = likeliest == ids
-        parts.append((rows_inside, *(array[inside] for array in (places, ids, before, values, right))))
+        parts.append((rows_inside, *(array[inside] for array in (steps, ids, before, values, right))))
     return Surprises(*map(np.concatenate, zip(*parts, strict=True)))
 
 
@@ -165,11 +165,11 @@ def _surprise_section(
 
 
 def _position_section(surprises: Surprises, bigrams: Bigrams, unit: str, where: str) -> Section | None:
-    edges = np.unique(np.geomspace(1, surprises.places.max() + 2, _GROUPS + 1).astype(np.int64)) - 1
+    edges = np.unique(np.geomspace(1, surprises.steps.max() + 2, _GROUPS + 1).astype(np.int64)) - 1
     if len(edges) < 3:
         return None
     base = pair_values(bigrams, surprises.before, surprises.ids)
-    groups = np.searchsorted(edges, surprises.places, side="right") - 1
+    groups = np.searchsorted(edges, surprises.steps, side="right") - 1
     counts = np.bincount(groups, minlength=len(edges) - 1)
     own, other = (
         np.exp(-np.bincount(groups, values, len(edges) - 1) / np.maximum(counts, 1))

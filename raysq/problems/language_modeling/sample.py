@@ -62,10 +62,10 @@ def sample(directory: Path, spec: str = "") -> Path:
     path = Path(directory) / f"sample-{count}-v{VERSION}.txt"
     if path.exists():
         return path
-    found = stories(count)
+    sentences = stories(count)
     with atomic_write(path) as partial, open(partial, "w", encoding="utf-8", newline="\n") as file:
         for low in range(0, count, _PARAGRAPH):
-            file.write(_wrapped(" ".join(found[low : low + _PARAGRAPH])) + "\n\n")
+            file.write(_wrapped(" ".join(sentences[low : low + _PARAGRAPH])) + "\n\n")
     return path
 
 
@@ -78,26 +78,26 @@ def stories(count: int, seed: int = 0) -> list[str]:
     """
     random = np.random.RandomState(seed)
 
-    def one(words: tuple) -> str:
+    def pick(words: tuple) -> str:
         chosen: str = words[random.randint(len(words))]
         return chosen
 
-    found = []
+    sentences = []
     for _ in range(count):
         # The power makes the first people more frequent than the last.
         who, whose, thing, home = _PEOPLE[int(len(_PEOPLE) * random.random_sample() ** 1.4)]
-        way = f"{one(_MANNERS)} {one(_VERBS)} to the {one(_PLACES)}"
+        way = f"{pick(_MANNERS)} {pick(_VERBS)} to the {pick(_PLACES)}"
         form = random.randint(4)
         if form == 0:
-            said = f"the {who} {way} {one(_TIMES)} with {whose} {thing}."
+            text = f"the {who} {way} {pick(_TIMES)} with {whose} {thing}."
         elif form == 1:
-            said = f"{one(_TIMES)} the {who} {way} and then home to the {home}."
+            text = f"{pick(_TIMES)} the {who} {way} and then home to the {home}."
         elif form == 2:
-            said = f"the {who} was {one(_FEELINGS)} and {one(_FEELINGS)} {one(_TIMES)}, far away from the {home}."
+            text = f"the {who} was {pick(_FEELINGS)} and {pick(_FEELINGS)} {pick(_TIMES)}, far away from the {home}."
         else:
-            said = f"\u201c{one(_QUESTIONS)} {whose} {thing}?\u201d {one(_SAID)} the {who} from the {home}."
-        found.append(said[0].upper() + said[1:])
-    return found
+            text = f"\u201c{pick(_QUESTIONS)} {whose} {thing}?\u201d {pick(_SAID)} the {who} from the {home}."
+        sentences.append(text[0].upper() + text[1:])
+    return sentences
 
 
 def _wrapped(text: str) -> str:

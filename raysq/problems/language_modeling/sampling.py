@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raysq.errors import UsageError
-from raysq.problems.language_modeling.decoding import Stepwise
+from raysq.problems.language_modeling.decoding import StepwiseDecoder
 from raysq.problems.language_modeling.settings import END, START
 
 
@@ -40,7 +40,7 @@ class Sampling:
 
 def sample_ids(
     following: Any,
-    stepwise: Stepwise | None,
+    stepwise: StepwiseDecoder | None,
     features: int,
     room: int,
     left: Any,
@@ -53,7 +53,7 @@ def sample_ids(
 ) -> Any:
     """Sample ids until every sample is complete; return them, `(samples, room)`, and the number of steps.
 
-    Uses `Stepwise` if the model supports it.
+    Uses `StepwiseDecoder` if the model supports it.
     """
     import tensorflow as tf
 

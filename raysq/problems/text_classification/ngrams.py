@@ -41,16 +41,16 @@ def count_ngrams(
     begins = _begins(codes, offsets)
     state, terms = codes.astype(np.int64), None
     for length in range(2, longest + 1):
-        keys, whole = _joined(state, codes, begins, words, length)
-        encoded = pa.array(keys[whole]).dictionary_encode()
+        keys, exists = _joined(state, codes, begins, words, length)
+        encoded = pa.array(keys[exists]).dictionary_encode()
         indices, distinct = encoded.indices.to_numpy(), encoded.dictionary.to_numpy()
-        (tokens,) = np.nonzero(whole)
+        (tokens,) = np.nonzero(exists)
         firsts = np.empty(len(distinct), np.int64)
         firsts[indices[::-1]] = tokens[::-1]  # NumPy keeps the last assignment: in reverse order, the first token
         before, last = np.divmod(distinct, words)
         terms = np.column_stack([before if terms is None else terms[before], last])
         state = np.full(len(keys), -1, np.int64)
-        state[whole] = indices
+        state[exists] = indices
         yield state, Counts(np.bincount(indices, minlength=len(distinct)), firsts, terms)
 
 
@@ -109,5 +109,5 @@ def _joined(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return a key for each n-gram, made of its prefix and its last word, and whether there is one; -1 for none."""
     before, last = state[: max(len(codes) - length + 1, 0)], codes[length - 1 :]
-    whole = (before >= 0) & (last >= 0) & ~begins[length - 1 :]
-    return np.where(whole, before * words + last, -1), whole
+    exists = (before >= 0) & (last >= 0) & ~begins[length - 1 :]
+    return np.where(exists, before * words + last, -1), exists

@@ -81,7 +81,7 @@ def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
     """
     random = np.random.RandomState(seed)
 
-    def one(words: Sequence[str]) -> str:
+    def pick(words: Sequence[str]) -> str:
         return words[random.randint(len(words))]
 
     def opinion(label: int) -> str:
@@ -89,18 +89,18 @@ def reviews(count: int, seed: int = 0) -> list[tuple[str, str]]:
         negated = random.random_sample() < _NEGATED
         # The power skews the draw toward the first words of the list, as frequencies in real text are skewed.
         word = _OPINIONS[1 - side if negated else side][int(len(_OPINIONS[0]) * random.random_sample() ** 1.5)]
-        said = one(_NEGATIONS if negated else _ADVERBS)
-        return f"the {one(_ASPECTS)} was {said} {word}" if random.randint(2) else f"{said} {word} {one(_ASPECTS)}"
+        adverb = pick(_NEGATIONS if negated else _ADVERBS)
+        return f"the {pick(_ASPECTS)} was {adverb} {word}" if random.randint(2) else f"{adverb} {word} {pick(_ASPECTS)}"
 
     def event() -> str:
-        return f"the {one(_PEOPLE)} {one(_VERBS)} the {one(_PEOPLE)} in the {one(_PLACES)} {one(_TIMES)}"
+        return f"the {pick(_PEOPLE)} {pick(_VERBS)} the {pick(_PEOPLE)} in the {pick(_PLACES)} {pick(_TIMES)}"
 
-    found = []
+    texts = []
     for _ in range(count):
         label = random.randint(2)
         parts = [opinion(label) for _ in range(random.randint(2, 9))]
         parts += [event() for _ in range(random.randint(0, 5))]
         random.shuffle(parts)
-        text = " ".join(" ".join(part.split()).capitalize() + one((".", ".", ".", "!")) for part in parts)
-        found.append((text, CLASSES[label]))
-    return found
+        text = " ".join(" ".join(part.split()).capitalize() + pick((".", ".", ".", "!")) for part in parts)
+        texts.append((text, CLASSES[label]))
+    return texts

@@ -7,7 +7,7 @@ import pytest
 import raysq
 from raysq import layers
 from raysq.problems.language_modeling import generate, models
-from raysq.problems.language_modeling.decoding import Stepwise, steps
+from raysq.problems.language_modeling.decoding import StepwiseDecoder, supports_steps
 from raysq.problems.language_modeling.prefixes import following, windows
 from raysq.problems.language_modeling.settings import LanguageModelingSettings
 
@@ -36,8 +36,8 @@ def test_states_that_are_carried_on_change_nothing(tmp_path, name):
     keras.utils.set_random_seed(0)
     several = keras.layers.GRU(7, return_sequences=True), keras.layers.SimpleRNN(4, return_sequences=True)
     model = made(tmp_path) if name == "lstm" else chain(*several)
-    assert steps(model, EVERY)
-    stepwise = Stepwise(model, WIDTH)
+    assert supports_steps(model, EVERY)
+    stepwise = StepwiseDecoder(model, WIDTH)
     texts = np.random.RandomState(0).randint(4, 17, (3, 17)).astype(np.int32)
     begun = 3  # words of the prompt
     seen, *states = stepwise.begin(windows(list(texts[:, :begun]), EVERY))
@@ -56,8 +56,8 @@ def test_other_models_read_anew(tmp_path):
     both_at_once = keras.layers.Conv1D(4, 3, padding="causal")
     half = keras.layers.LSTM(4, return_sequences=True, dtype="mixed_bfloat16")
     for layer in (backwards, both, both_at_once, half):
-        assert not steps(chain(layer), EVERY)
-    assert not steps(made(tmp_path), LanguageModelingSettings(maxlen=WIDTH))
+        assert not supports_steps(chain(layer), EVERY)
+    assert not supports_steps(made(tmp_path), LanguageModelingSettings(maxlen=WIDTH))
 
 
 def test_the_same_texts_are_written(runs, monkeypatch):
@@ -70,5 +70,5 @@ def test_the_same_texts_are_written(runs, monkeypatch):
         return [predictor.generate(prompt, **chosen)["samples"] for prompt in prompts for chosen in asked]
 
     quick = texts()
-    monkeypatch.setattr(generate, "steps", lambda model, settings: False)
+    monkeypatch.setattr(generate, "supports_steps", lambda model, settings: False)
     assert quick == texts()
