@@ -147,7 +147,7 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
         return "text"
 
     def embedded_words(self) -> list[str]:
-        return [""] * FIRST + self.vocabulary.words.to_pylist()
+        return [""] * FIRST + self.vocabulary.terms[FIRST:]
 
     def text_generator(self, model: Any) -> Callable[..., dict[str, Any]]:
         return Generator(model, self.vocabulary, self.preprocessor, self.settings)

@@ -124,7 +124,9 @@ def pair_values(bigrams: Bigrams, before: np.ndarray, ids: np.ndarray) -> np.nda
     keys = np.repeat(np.arange(len(bigrams.begins) - 1), np.diff(bigrams.begins)) * features + bigrams.nexts
     pairs = before.astype(np.int64) * features + ids
     nearest = np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)
-    return np.log(np.maximum(shares + np.where(keys[nearest] == pairs, bigrams.shares[nearest], 0.0), 1e-30))
+    shares += np.where(keys[nearest] == pairs, bigrams.shares[nearest], 0.0)
+    logarithms: np.ndarray = np.log(np.maximum(shares, 1e-30))
+    return logarithms
 
 
 def _surprise_section(

@@ -78,9 +78,8 @@ def stories(count: int, seed: int = 0) -> list[str]:
     """
     random = np.random.RandomState(seed)
 
-    def pick(words: tuple) -> str:
-        chosen: str = words[random.randint(len(words))]
-        return chosen
+    def pick(words: tuple[str, ...]) -> str:
+        return words[random.randint(len(words))]
 
     sentences = []
     for _ in range(count):

@@ -45,8 +45,9 @@ class Vocabulary:
         Args:
             words: string array.
         """
-        ranks = pc.index_in(words.cast(self.words.type), self.words).fill_null(UNKNOWN - FIRST)
-        return ranks.to_numpy().astype(np.int32) + np.int32(FIRST)
+        indices = pc.index_in(words.cast(self.words.type), self.words).fill_null(UNKNOWN - FIRST)
+        ranks: np.ndarray = indices.to_numpy()
+        return ranks.astype(np.int32) + np.int32(FIRST)
 
     def content(self) -> bytes:
         """Return the contents of `vocabulary.txt`: one word per line, with backslashes and line breaks escaped."""

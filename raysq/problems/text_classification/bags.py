@@ -72,6 +72,6 @@ def inverse_frequency(documents: int, holding: np.ndarray) -> np.ndarray:
 
 def _keys(bases: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """Return the keys of all nonzero ids."""
-    keys = bases + ids
+    keys: np.ndarray = bases + ids
     nonzero = ids > 0
     return keys if nonzero.all() else keys[nonzero]

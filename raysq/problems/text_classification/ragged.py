@@ -54,8 +54,8 @@ class Packed:
 
     def x(self, settings: TextClassificationSettings) -> np.ndarray:
         """Return the model inputs of all documents."""
-        take = lambda array, at: array.take(at)  # noqa: E731
-        return padded(np.arange(len(self.offsets) - 1), self.arrays(), take, settings)
+        x: np.ndarray = padded(np.arange(len(self.offsets) - 1), self.arrays(), np.take, settings)
+        return x
 
 
 def padded(

@@ -70,7 +70,8 @@ class Vocabulary:
         """
         if self.settings.hashing:
             return _hashes(words, self.settings.hashing).astype(np.int32)
-        return self.singles[self.codes(words)]
+        ids: np.ndarray = self.singles[self.codes(words)]
+        return ids
 
     def codes(self, words: pa.Array) -> np.ndarray:
         """Return the code of each word, int32; -1 for words outside of the vocabulary.
@@ -78,7 +79,8 @@ class Vocabulary:
         Args:
             words: string array.
         """
-        return pc.index_in(words.cast(self.words.type), self.words).fill_null(-1).to_numpy().astype(np.int32)
+        codes: np.ndarray = pc.index_in(words.cast(self.words.type), self.words).fill_null(-1).to_numpy()
+        return codes.astype(np.int32)
 
     def longer(self, codes: np.ndarray, offsets: np.ndarray) -> Iterator[np.ndarray]:
         """Yield, for each length from 2 on, the id of the n-gram that begins at each token.

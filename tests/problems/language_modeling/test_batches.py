@@ -10,6 +10,7 @@ from raysq.problems.language_modeling.problem import LanguageModeling
 from raysq.problems.language_modeling.settings import END, FIRST, START, UNKNOWN, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import Vocabulary
 from raysq.problems.splits import SPLITS
+from raysq.storage.assets import write_assets
 
 from .corpus import bind, prepared, spoken
 
@@ -91,8 +92,8 @@ def test_a_vocabulary_comes_back_from_its_file(tmp_path):
     import pyarrow as pa
 
     kept = Vocabulary(pa.array(["a", "\n", "\\n", "\r", "\u2028", " "], pa.large_string()))
-    (tmp_path / "vocabulary.txt").write_bytes(kept.content())
-    assert Vocabulary.read(tmp_path, 6).terms == kept.terms
+    write_assets(tmp_path / "assets", {"vocabulary.txt": kept.content()})
+    assert Vocabulary.read(tmp_path / "assets", 6).terms == kept.terms
 
 
 def test_maxlen_follows_the_level_where_nobody_says(tmp_path, dataset):

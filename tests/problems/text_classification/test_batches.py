@@ -13,6 +13,7 @@ from raysq.problems.text_classification import batches
 from raysq.problems.text_classification.batches import Documents, Texts, vectorize
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.problems.text_classification.vocabulary import Vocabulary
+from raysq.storage.assets import write_assets
 
 TAKE = {"arrays": lambda array, at: array[at], "mapped": lambda array, at: array.take(at)}
 
@@ -154,9 +155,7 @@ def test_predictions_see_what_training_saw(tmp_path, values):
     settings = TextClassificationSettings(**{"max_features": 90, "maxlen": 15, **values})
     texts = bind(dataset, settings).splits(dataset)
     folder = tmp_path / "assets"
-    folder.mkdir()
-    for name, content in bind(dataset, settings).asset_files(dataset).items():
-        (folder / name).write_bytes(content)
+    write_assets(folder, bind(dataset, settings).asset_files(dataset))
     vocabulary = Vocabulary.read(folder, settings, bind(dataset, settings).metadata.words)
     assert vocabulary.features == bind(dataset, settings).input_spec(dataset).extra["features"]
     for split in texts.values():
@@ -178,11 +177,11 @@ def test_ids_of_words_and_words_of_ids(corpus):
 
 def test_an_asset_that_is_not_the_runs_is_an_error(corpus, tmp_path):
     settings = TextClassificationSettings()
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="checksums.json is missing"):
         Vocabulary.read(tmp_path, settings, 3)
-    (tmp_path / "vocabulary.txt").write_text("a\nb\n")
+    write_assets(tmp_path / "assets", {"vocabulary.txt": b"a\nb\n"})
     with pytest.raises(DataError, match="has 2 words, its run was trained with 3"):
-        Vocabulary.read(tmp_path, settings, 3)
+        Vocabulary.read(tmp_path / "assets", settings, 3)
 
 
 def test_inputs_say_what_builders_need(tmp_path):
