@@ -1,7 +1,7 @@
 """Segmentation of texts into sentences, lines or paragraphs, whole columns at a time."""
 
 import zlib
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from raysq.data.columns import contiguous_array
 from raysq.data.messages import Message
+from raysq.data.partition_stats import Stats
 from raysq.text import script
 from raysq.text.readers.gutenberg import bare
 
@@ -34,8 +35,8 @@ _WIDE_END = r"([\x{3002}\x{FF01}\x{FF1F}][\x{300D}\x{300F}\x{201D}\x{2019}\x{FF0
 
 
 def split(
-    table: pa.Table, stats: dict[str, Any], unit: Unit, longest: int = 0, starts: Starts = "capital"
-) -> tuple[pa.Table, dict[str, Any]]:
+    table: pa.Table, stats: Stats, unit: Unit, longest: int = 0, starts: Starts = "capital"
+) -> tuple[pa.Table, Stats]:
     """Split the documents of a table into units.
 
     Empty lines separate paragraphs. A sentence does not cross paragraphs, and its line breaks become spaces. Project

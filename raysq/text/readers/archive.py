@@ -5,11 +5,11 @@ import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from raysq.data.filetree import is_hidden
+from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams, tar
 from raysq.data.readers.files import open_file
 from raysq.data.readers.limits import LIMITS, Limits
@@ -55,7 +55,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     ]
 
 
-def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a partition."""
     assert partition.layout is not None
     path, locate = Path(partition.path), partition.layout.locate

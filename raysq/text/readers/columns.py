@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.config import join_names, nearest_name
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.csv.sniff import column_by_number
 from raysq.errors import DataError
 from raysq.text.readers.format import Columns, DocumentFormat, DocumentPartition
@@ -71,7 +72,7 @@ def select_columns(name: str, head: Head, format: DocumentFormat) -> Columns:
     return Columns(text, label, part, tuple(head))
 
 
-def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) -> tuple[pa.Table, dict[str, Any]]:
+def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) -> tuple[pa.Table, Stats]:
     """Return rows as a table of documents, with its statistics."""
     assert partition.columns is not None
     columns = dict(zip(partition.columns.wanted, read.columns, strict=True))

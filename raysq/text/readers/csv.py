@@ -4,13 +4,13 @@ import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
 from raysq.data.columns import contiguous_array
+from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams
 from raysq.data.readers.csv.rows import Block, blocks, other_rows, parse_options, ragged
 from raysq.data.readers.lines import lines_in
@@ -49,7 +49,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     return partitions
 
 
-def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a partition."""
     assert partition.columns is not None
     path = Path(partition.path)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.data.partition_stats import Stats
 from raysq.data.readers import pickles
 from raysq.data.readers.files import open_file
 from raysq.data.readers.limits import Limits
@@ -39,7 +40,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     return [DocumentPartition(str(path), "npz", size, begin=part, part=part) for part, size in enumerate(sizes)]
 
 
-def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of the train or test split, in the order of `keras.datasets.imdb.load_data`."""
     path, part = Path(partition.path), ("train", "test")[partition.part]
     with open_zip(path) as archive:
@@ -80,7 +81,7 @@ def words_of(files: Sequence[Path]) -> list[str] | None:
 
 def _table(
     rows: list[list[int]], labels: np.ndarray, order: np.ndarray, partition: DocumentPartition, name: str
-) -> tuple[pa.Table, dict[str, Any]]:
+) -> tuple[pa.Table, Stats]:
     offsets = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
     collected = array("i")  # accepts only integers, where NumPy would truncate decimals
     with contextlib.suppress(TypeError, OverflowError):

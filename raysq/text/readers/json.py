@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.json
 
 from raysq.data.columns import contiguous_array
+from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams
 from raysq.data.readers.json import cell, items, parsed_object
 from raysq.data.readers.lines import line_ends
@@ -41,7 +42,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     ]
 
 
-def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a JSONL partition. Their ids have the line number."""
     assert partition.columns is not None
     stream = streams.chunks(Path(partition.path), format.encoding, begin=partition.begin, end=partition.end)
@@ -68,7 +69,7 @@ def partition_list(path: Path, format: DocumentFormat) -> list[DocumentPartition
     return [DocumentPartition(str(path), "json", path.stat().st_size, columns_of(path, format))]
 
 
-def read_list(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read_list(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a JSON list. Their ids have the number of the item, from 1."""
     data = streams.read_all(Path(partition.path), format, format.encoding)
     text = data.decode(streams.given(format.encoding), errors="surrogateescape")

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from raysq.data.columns import contiguous_array
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.parquet import open_parquet, replaced_text
 from raysq.errors import DataError
 from raysq.text.readers.columns import Read, columns_of, documents
@@ -44,7 +44,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     return partitions
 
 
-def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a partition. Their ids have the row number, from 1.
 
     Text that is stored as bytes is in the encoding of `format`.

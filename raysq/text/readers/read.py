@@ -1,10 +1,10 @@
 """Read a partition with the reader of its format."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pyarrow as pa
 
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.files import damages
 from raysq.text.readers import archive, csv, imdb_npz, json, parquet, text, tree
 from raysq.text.readers.format import DocumentFormat, DocumentPartition
@@ -21,7 +21,7 @@ _READERS = {
 }
 
 
-def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a partition as tables of bounded size, each with its statistics.
 
     Both are described in `raysq.text.readers`.

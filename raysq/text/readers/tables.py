@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.streams import is_utf8
 from raysq.errors import DataError
 from raysq.text.readers.format import RANGE, DocumentFormat
@@ -51,12 +51,12 @@ class Documents:
         """Record a file that holds no text."""
         self._not_text.append(_printable(name))
 
-    def rest(self) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+    def rest(self) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield the last table, unless it has neither rows nor statistics."""
         if self._raw or self.ignored or self._not_text:
             yield self.take()
 
-    def take(self) -> tuple[pa.Table, dict[str, Any]]:
+    def take(self) -> tuple[pa.Table, Stats]:
         """Return the table and its statistics, and clear the buffer."""
         raw = [text[3:] if text and text.startswith(BOM) else text for text in self._raw]
         built = table(
@@ -80,7 +80,7 @@ def table(
     format: DocumentFormat,
     ignored: int = 0,
     not_text: Sequence[str] = (),
-) -> tuple[pa.Table, dict[str, Any]]:
+) -> tuple[pa.Table, Stats]:
     """Return a table of documents, with its statistics.
 
     Args:

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from raysq.data.filetree import named_files
+from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams
 from raysq.data.readers.files import open_file
 from raysq.text.readers import gutenberg
@@ -49,7 +49,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
     return partitions
 
 
-def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a partition: paragraphs, with the number of their first line as id, or the whole file."""
     documents = Documents(replace(format, encoding=streams.given(format.encoding)))
     with contextlib.closing(

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from raysq.data.filetree import Tree
+from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams
 from raysq.data.readers.files import read_file
 from raysq.text.readers import layout
@@ -37,7 +37,7 @@ def partition(path: Path, tree: Tree, format: DocumentFormat) -> list[DocumentPa
     return partitions
 
 
-def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, dict[str, Any]]]:
+def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a partition."""
     assert partition.layout is not None
     documents = Documents(format)
