@@ -28,14 +28,14 @@ def padded(batch=BATCH, steps=STEPS, seed=0):
 
 def pair(name, **arguments):
     """Keras's layer and ours, with the same random weights."""
-    made = [getattr(place, name)(UNITS, **arguments) for place in (keras.layers, layers)]
+    both = [getattr(package, name)(UNITS, **arguments) for package in (keras.layers, layers)]
     random = np.random.RandomState(1)
-    for layer in made:
+    for layer in both:
         layer.build((BATCH, STEPS, FEATURES))
-    weights = [random.normal(size=one.shape) * 0.4 for one in made[0].get_weights()]
-    for layer in made:
+    weights = [random.normal(size=array.shape) * 0.4 for array in both[0].get_weights()]
+    for layer in both:
         layer.set_weights(weights)
-    return made
+    return both
 
 
 def outputs_and_gradients(call, *watched):
@@ -44,14 +44,14 @@ def outputs_and_gradients(call, *watched):
         outputs = call()
         weights = tf.cos(tf.range(tf.size(outputs), dtype=tf.float32))
         total = tf.reduce_sum(outputs * tf.reshape(weights, tf.shape(outputs)))
-    return [outputs, *(tf.convert_to_tensor(one) for one in tape.gradient(total, watched))]
+    return [outputs, *(tf.convert_to_tensor(gradient) for gradient in tape.gradient(total, watched))]
 
 
-def close(mine, theirs, tolerance=1e-5):
-    assert len(mine) == len(theirs)
-    for one, other in zip(mine, theirs, strict=True):
-        scale = max(1.0, float(np.abs(other).max()))
-        np.testing.assert_allclose(one / scale, other / scale, atol=tolerance)
+def close(actual, expected, tolerance=1e-5):
+    assert len(actual) == len(expected)
+    for first, second in zip(actual, expected, strict=True):
+        scale = max(1.0, float(np.abs(second).max()))
+        np.testing.assert_allclose(first / scale, second / scale, atol=tolerance)
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -70,20 +70,20 @@ def test_recurrent_layers_equal_those_of_keras(name, arguments, monkeypatch):
     monkeypatch.setattr(layers.scan, "PARTS", 3 if name == "LSTM" else 2)
     table = tf.Variable(tf.random.stateless_normal((10, FEATURES), (0, 1)))
     ids = padded()
-    keras_layer, ours = pair(name, **arguments)
+    keras_layer, fast = pair(name, **arguments)
     starts = layers.LeadingZeros()(ids)
     assert starts.numpy().tolist() == [0, 23, 5, 22, 11, 5, 1]
 
     def run(layer, **extra):
-        watched = (table, *(one.value for one in layer.trainable_variables))
+        watched = (table, *(variable.value for variable in layer.trainable_variables))
         return outputs_and_gradients(lambda: layer(tf.gather(table, ids), training=True, **extra), *watched)
 
     expected = run(keras_layer)
-    close(run(ours), expected)
+    close(run(fast), expected)
     if arguments.get("dropout"):  # the generator has moved on
-        keras_layer, ours = pair(name, **arguments)
+        keras_layer, fast = pair(name, **arguments)
         expected = run(keras_layer)
-    close(run(ours, starts=starts), expected)
+    close(run(fast, starts=starts), expected)
 
 
 @pytest.mark.parametrize("name", CELLS[:2])
@@ -97,13 +97,13 @@ def test_groups_of_rows_give_what_all_rows_do(name, sequences, front, monkeypatc
         tf.Variable(tf.random.stateless_normal((14, UNITS), (0, seed))) for seed in range(layer.arithmetic.states)
     ]
     extra = {"starts": layers.LeadingZeros()(ids)} if front else {"initial_state": states}
-    watched = (table, *(one.value for one in layer.trainable_variables), *([] if front else states))
-    found = []
+    watched = (table, *(variable.value for variable in layer.trainable_variables), *([] if front else states))
+    results = []
     for groups in (1, 2):
         monkeypatch.setattr(layers.scan, "_groups", lambda batch, groups=groups: groups)
         monkeypatch.setattr(layers.scan, "PARTS", 2)
-        found.append(outputs_and_gradients(lambda: layer(tf.gather(table, ids), **extra), *watched))
-    close(found[1], found[0])
+        results.append(outputs_and_gradients(lambda: layer(tf.gather(table, ids), **extra), *watched))
+    close(results[1], results[0])
 
 
 @pytest.mark.parametrize("batch", [1, 31, 64, 96, 97, 128])
@@ -134,22 +134,22 @@ def test_the_gradient_reaches_what_made_the_steps_alike_and_no_row_is_lost():
 def test_what_the_quick_loop_cannot_do_takes_the_way_of_keras(name, arguments, monkeypatch):
     monkeypatch.setattr(layers.recurrent, "scan", None)
     x = np.random.RandomState(0).normal(size=(2, 6, FEATURES)).astype(np.float32)
-    theirs, ours = (layer(x) for layer in pair(name, **arguments))
-    for one, other in zip(tf.nest.flatten(ours), tf.nest.flatten(theirs), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-6)
+    expected, actual = (layer(x) for layer in pair(name, **arguments))
+    for first, second in zip(tf.nest.flatten(actual), tf.nest.flatten(expected), strict=True):
+        np.testing.assert_allclose(first, second, atol=1e-6)
 
 
 def test_masks_and_states_take_the_way_of_keras():
     x = np.random.RandomState(0).normal(size=(3, 6, FEATURES)).astype(np.float32)
     mask = np.array([[True] * 4 + [False] * 2] * 3)
     states = [tf.ones((3, UNITS)), tf.ones((3, UNITS))]
-    theirs, ours = pair("LSTM")
-    np.testing.assert_allclose(ours(x, mask=mask), theirs(x, mask=mask), atol=1e-6)
-    np.testing.assert_allclose(ours(x, initial_state=states), theirs(x, initial_state=states), atol=1e-6)
+    expected, actual = pair("LSTM")
+    np.testing.assert_allclose(actual(x, mask=mask), expected(x, mask=mask), atol=1e-6)
+    np.testing.assert_allclose(actual(x, initial_state=states), expected(x, initial_state=states), atol=1e-6)
 
 
 def test_recurrent_layers_in_compiled_graphs_of_both_kinds_with_any_number_of_rows():
-    keras_layer, ours = pair("GRU")
+    keras_layer, fast = pair("GRU")
     ids = padded()
     table = tf.random.stateless_normal((10, FEATURES), (0, 1))
     expected = keras_layer(tf.gather(table, ids))
@@ -157,7 +157,7 @@ def test_recurrent_layers_in_compiled_graphs_of_both_kinds_with_any_number_of_ro
 
         @tf.function(input_signature=[tf.TensorSpec((None, STEPS), tf.int32)], jit_compile=xla)
         def call(ids):
-            return ours(tf.gather(table, ids), starts=layers.LeadingZeros()(ids))
+            return fast(tf.gather(table, ids), starts=layers.LeadingZeros()(ids))
 
         np.testing.assert_allclose(call(ids), expected, atol=1e-5)
         np.testing.assert_allclose(call(ids[:3]), expected[:3], atol=1e-5)
@@ -170,25 +170,25 @@ def test_recurrent_layers_give_the_same_numbers_every_time():
     x *= tf.cast(ids > 0, tf.float32)[..., None]
 
     def run():
-        watched = [one.value for one in layer.trainable_variables]
+        watched = [variable.value for variable in layer.trainable_variables]
         return outputs_and_gradients(lambda: layer(x, starts=layers.LeadingZeros()(ids)), *watched)
 
     first = run()
     for _ in range(3):
-        for one, other in zip(run(), first, strict=True):
-            np.testing.assert_array_equal(one, other)
+        for repeated, original in zip(run(), first, strict=True):
+            np.testing.assert_array_equal(repeated, original)
 
 
 def dense_input(ids, counts, weights, features, idf):
     """The matrix that a bag stands for, as Keras's Tokenizer.sequences_to_matrix makes it."""
     matrix = np.zeros((len(ids), features), np.float32)
     for row, (some, many) in enumerate(zip(ids, counts, strict=True)):
-        for one, count in zip(some[some > 0], many[some > 0], strict=True):
-            matrix[row, one] = {
+        for word, count in zip(some[some > 0], many[some > 0], strict=True):
+            matrix[row, word] = {
                 "multi_hot": 1,
                 "count": count,
                 "freq": count / many.sum(),
-                "tfidf": (1 + np.log(count)) * idf[one],
+                "tfidf": (1 + np.log(count)) * idf[word],
             }[weights]
     return matrix
 
@@ -218,8 +218,8 @@ def test_a_bag_is_the_dense_product(weights):
     dense.set_weights([layer.kernel, layer.bias])
     matrix = dense_input(ids, counts, weights, 20, idf)
     mine = outputs_and_gradients(lambda: layer(x), layer.kernel.value, layer.bias.value)
-    theirs = outputs_and_gradients(lambda: dense(matrix), dense.kernel.value, dense.bias.value)
-    close(mine, theirs)
+    expected = outputs_and_gradients(lambda: dense(matrix), dense.kernel.value, dense.bias.value)
+    close(mine, expected)
     wider = np.concatenate([x, np.zeros_like(x)], -1)
     np.testing.assert_array_equal(layer(wider), mine[0])
     empty = np.zeros_like(x[..., :0])

@@ -36,8 +36,8 @@ def test_a_data_set_made_to_do_harm_takes_no_memory(tmp_path, column, odd):
     batch = pa.ipc.open_file(str(tmp_path / "texts" / "shard-00000.arrow")).get_batch(0)
     table = pa.Table.from_batches([batch])
     values = [[odd], *table.column(column).to_pylist()[1:]] if column == "tokens" else [odd] * table.num_rows
-    place = table.schema.get_field_index(column)
-    table = table.set_column(place, column, pa.array(values, table.schema.field(column).type))
+    index = table.schema.get_field_index(column)
+    table = table.set_column(index, column, pa.array(values, table.schema.field(column).type))
     shards = [write_shard(tmp_path / "texts", 0, table), *dataset.manifest.shards[1:]]
     write_manifest(tmp_path / "texts", dataclasses.replace(dataset.manifest, shards=shards))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -57,9 +57,9 @@ def test_take_equals_indexing(tmp_path, table, shard_rows):
     assert column.dtype == np.float32
     for shape in ((), (5,), (16, 12), (0,), (2, 0), (3, 4, 5)):
         rows = random.randint(0, len(values), shape)
-        taken = column.take(rows)
-        assert taken.shape == shape
-        np.testing.assert_array_equal(taken, values[rows])
+        taken_rows = column.take(rows)
+        assert taken_rows.shape == shape
+        np.testing.assert_array_equal(taken_rows, values[rows])
     near = np.arange(3) + len(values) - 3  # one shard only
     np.testing.assert_array_equal(column.take(near), values[near])
 
@@ -123,12 +123,12 @@ def test_merged_moments_are_those_of_the_whole():
 
 
 def test_same_rows_give_the_same_bytes(tmp_path, table):
-    one = write(tmp_path / "one", table)
+    first = write(tmp_path / "one", table)
     chunked = pa.concat_tables([table.slice(0, 333), table.slice(333)]).replace_schema_metadata({"pandas": "x"})
     two = write(tmp_path / "two", chunked)
-    assert (one.directory / "manifest.json").read_bytes() == (two.directory / "manifest.json").read_bytes()
-    for shard in one.manifest.shards:
-        assert (one.directory / shard.file).read_bytes() == (two.directory / shard.file).read_bytes()
+    assert (first.directory / "manifest.json").read_bytes() == (two.directory / "manifest.json").read_bytes()
+    for shard in first.manifest.shards:
+        assert (first.directory / shard.file).read_bytes() == (two.directory / shard.file).read_bytes()
 
 
 def test_a_data_set_travels_by_its_directory(tmp_path, table):
@@ -139,17 +139,17 @@ def test_a_data_set_travels_by_its_directory(tmp_path, table):
 
 
 def test_derived_values_are_made_once_for_the_same_settings(tmp_path, table):
-    dataset, made = write(tmp_path, table), []
+    dataset, calls = write(tmp_path, table), []
 
     def rows_and(dataset, settings):
-        made.append(settings)
+        calls.append(settings)
         return [dataset.rows, settings]
 
     first = dataset.derived(rows_and, "a")
     assert first == [ROWS, "a"] and dataset.derived(rows_and, "a") is first
-    assert dataset.derived(rows_and, "b") == [ROWS, "b"] and made == ["a", "b"]
+    assert dataset.derived(rows_and, "b") == [ROWS, "b"] and calls == ["a", "b"]
     pickle.loads(pickle.dumps(dataset)).derived(rows_and, "b")
-    assert made == ["a", "b", "b"], "the values stay in this process"
+    assert calls == ["a", "b", "b"], "the values stay in this process"
 
 
 def test_unknown_column_names_the_nearest(tmp_path, table):

@@ -83,8 +83,8 @@ def test_a_frame_is_prepared_as_its_csv_is(tmp_path):
         for name in data.columns:
             assert np.array_equal(data.column(name).slice(0, 200), expected.column(name).slice(0, 200)), name
         assert data.manifest.report["sentinels"]["load"]["count"] == 1
-    again = raysq.prepare("forecast", shuffled, settings=settings, quiet=True)
-    assert again.directory == raysq.prepare("forecast", shuffled.copy(), settings=settings, quiet=True).directory
+    reshuffled = raysq.prepare("forecast", shuffled, settings=settings, quiet=True)
+    assert reshuffled.directory == raysq.prepare("forecast", shuffled.copy(), settings=settings, quiet=True).directory
 
 
 def test_kinds_that_read_no_tables_say_so():

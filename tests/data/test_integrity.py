@@ -109,20 +109,20 @@ def test_what_moved_is_checked_again(tmp_path, hashed, how):
     changed = directory / SHARDS[1]
     if how == "copied":
         directory = shutil.copytree(directory, tmp_path / "copy")
-        again = [*SHARDS, "vocabulary.arrow"]
+        rechecked = [*SHARDS, "vocabulary.arrow"]
     elif how == "touched":
         os.utime(changed)
-        again = [SHARDS[1], "vocabulary.arrow"]
+        rechecked = [SHARDS[1], "vocabulary.arrow"]
     elif how == "written again":
         times = changed.stat()
         shutil.copy(changed, tmp_path / "other")
         os.replace(tmp_path / "other", changed)
         os.utime(changed, ns=(times.st_atime_ns, times.st_mtime_ns))
-        again = [SHARDS[1], "vocabulary.arrow"]
+        rechecked = [SHARDS[1], "vocabulary.arrow"]
     else:
         directory = directory.rename(tmp_path / "moved")
-        again = [*SHARDS, "vocabulary.arrow"]
-    assert everything(directory) == expected and sorted(hashed) == again
+        rechecked = [*SHARDS, "vocabulary.arrow"]
+    assert everything(directory) == expected and sorted(hashed) == rechecked
     hashed.clear()
     everything(directory)
     assert hashed == ["vocabulary.arrow"]
@@ -173,7 +173,7 @@ def test_a_manifest_names_files_of_its_folder_and_rows_that_fit(tmp_path):
     write(directory)
     manifest = json.loads((directory / "manifest.json").read_text())
     del manifest["checksum"]
-    for change, said in (
+    for change, reason in (
         ({"shards": [{**manifest["shards"][0], "file": "../data/shard-00000.arrow"}]}, "none of this folder"),
         ({"shards": [{**manifest["shards"][0], "file": ".."}]}, "none of this folder"),
         ({"shards": manifest["shards"][:2]}, "other rows than it says"),
@@ -183,7 +183,7 @@ def test_a_manifest_names_files_of_its_folder_and_rows_that_fit(tmp_path):
         ({"more": 1}, "'more' is unknown"),
     ):
         (directory / "manifest.json").write_text(json.dumps({**manifest, **change}))
-        with pytest.raises(DamagedError, match=f"{said}.*--fresh"):
+        with pytest.raises(DamagedError, match=f"{reason}.*--fresh"):
             Dataset.open(directory)
 
 
@@ -216,11 +216,11 @@ def hurt(directory: Path | str, seed: int, flips: int, *, sealed: bool) -> None:
                 file["sha256"] = hashlib.sha256((directory / file["file"]).read_bytes()).hexdigest()
             (directory / "manifest.json").write_text(json.dumps(values))
         try:
-            found = everything(directory)
+            contents = everything(directory)
         except DataError as error:
             assert "\n" not in str(error) and "--fresh" in str(error), (path, bit, error)
         else:
-            assert not sealed or found == expected, (path, bit)
+            assert not sealed or contents == expected, (path, bit)
         finally:
             if not sealed:
                 (directory / "manifest.json").write_bytes(manifest)
@@ -254,6 +254,6 @@ def test_commands_name_a_damaged_data_set_and_lists_go_on(tmp_path, raysq_home, 
     manifest = directory / "manifest.json"
     manifest.write_bytes(manifest.read_bytes().replace(b"1200", b"1201"))
     assert cli.main(["tasks", "--json"]) == 0
-    found = capsys.readouterr()
-    assert f"a data set is left out: {manifest} is damaged" in found.err
-    assert next(row for row in json.loads(found.out) if row["task"] == "jena")["prepared"] == ["sound"]
+    output = capsys.readouterr()
+    assert f"a data set is left out: {manifest} is damaged" in output.err
+    assert next(row for row in json.loads(output.out) if row["task"] == "jena")["prepared"] == ["sound"]

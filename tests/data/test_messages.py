@@ -14,8 +14,8 @@ def test_a_message_is_its_whole_line_and_knows_its_parts():
     assert message == "text: column 'a' (--text NAME names another)" and json.dumps([message]) == json.dumps(
         [str(message)]
     )
-    for again in (message, copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
-        assert again == message and without_options(again) == "text: column 'a'"
+    for same in (message, copy.deepcopy(message), pickle.loads(pickle.dumps(message))):
+        assert same == message and without_options(same) == "text: column 'a'"
     assert without_options(Message("12 rows")) == "12 rows" and without_options("plain (--x)") == "plain (--x)"
 
 

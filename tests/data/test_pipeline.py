@@ -111,9 +111,9 @@ def test_prepared_once_until_something_changes(tmp_path, capsys, monkeypatch):
     path = write_csv(tmp_path / "x.csv", 300)
     settings = {"time": "time", "time_format": "none", "columns": "a,b"}
     first = prepare("jena", path, settings=settings)
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "x.csv: 300 rows" in said.err
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "x.csv: 300 rows" in output.err
     with monkeypatch.context() as patch:
         patch.setattr("raysq.tasks.prepare.build", lambda *_, **__: pytest.fail("prepared again"))
         same = prepare("jena", path, settings=settings)
@@ -138,8 +138,8 @@ def test_a_data_set_with_a_flipped_bit_is_prepared_again(tmp_path):
     bad = bytearray(good["shard-00000.arrow"])
     bad[len(bad) // 2] ^= 1
     (first.directory / "shard-00000.arrow").write_bytes(bad)
-    again = prepare("jena", path, settings=settings, quiet=True)
-    assert again.directory == first.directory and contents(again.directory) == good
+    second = prepare("jena", path, settings=settings, quiet=True)
+    assert second.directory == first.directory and contents(second.directory) == good
 
 
 def test_a_name_stands_for_one_data_set(tmp_path):
@@ -335,13 +335,13 @@ def test_a_bug_is_one_line(tmp_path):
 def test_settings_of_examples_are_kept_with_the_data(capsys):
     plain = prepare("jena", "sample:30d", quiet=True)
     assert plain.manifest.settings == {}
-    said = {"delay": "6h", "lookback": "1d"}
-    kept = prepare("jena", "sample:30d", settings=said)
+    given = {"delay": "6h", "lookback": "1d"}
+    kept = prepare("jena", "sample:30d", settings=given)
     assert "its settings are changed: delay default -> 6h, lookback default -> 1d" in capsys.readouterr().err
     assert (kept.directory, kept.fingerprint) == (plain.directory, plain.fingerprint)
-    assert find_dataset("jena").manifest.settings == said
+    assert find_dataset("jena").manifest.settings == given
     with pytest.raises(UsageError, match="delay=7min is not a multiple of the series' 10min between rows"):
         prepare("jena", "sample:30d", settings={"delay": "7min"}, quiet=True)
     with pytest.raises(UsageError, match="unknown setting 'dellay' of prepare: did you mean delay"):
         prepare("jena", "sample:30d", settings={"dellay": 1}, quiet=True)
-    assert find_dataset("jena").manifest.settings == said
+    assert find_dataset("jena").manifest.settings == given

@@ -71,11 +71,11 @@ def server(monkeypatch):
 
 
 def test_a_file_is_fetched_once(server):
-    told = []
-    path = fetch(f"{server.url}/plain/a.bin", progress=lambda done, total: told.append((done, total)))
+    received = []
+    path = fetch(f"{server.url}/plain/a.bin", progress=lambda done, total: received.append((done, total)))
     assert path.name == "a.bin"
     assert path.read_bytes() == BODY
-    assert told[-1] == (len(BODY), len(BODY))
+    assert received[-1] == (len(BODY), len(BODY))
     assert fetch(f"{server.url}/plain/a.bin") == path
     assert len(server.seen) == 1
 
@@ -130,11 +130,11 @@ def test_nobody_there_is_a_clear_error_and_never_the_sample(monkeypatch):
 
 
 def test_downloads_have_the_url_as_label(server):
-    found = resolve(None, url=f"{server.url}/plain/jena.csv", sha256=hashlib.sha256(BODY).hexdigest())
-    assert found.label == f"{server.url}/plain/jena.csv"
-    assert found.raw[0].name == "jena.csv"
-    assert found.raw[0].sha256 == hashlib.sha256(BODY).hexdigest()
-    assert not found.synthetic
+    source = resolve(None, url=f"{server.url}/plain/jena.csv", sha256=hashlib.sha256(BODY).hexdigest())
+    assert source.label == f"{server.url}/plain/jena.csv"
+    assert source.raw[0].name == "jena.csv"
+    assert source.raw[0].sha256 == hashlib.sha256(BODY).hexdigest()
+    assert not source.synthetic
 
 
 def test_files_and_folders(tmp_path):
@@ -145,12 +145,12 @@ def test_files_and_folders(tmp_path):
         file.write(CSV)
     (folder / ".hidden.csv").write_bytes(b"x")
     (folder / "README.txt").write_bytes(b"x")
-    found = resolve(folder)
-    assert [file.name for file in found.raw] == ["a.CSV.gz", "b.csv"]
-    assert found.label == "in"
-    assert found.raw[1].sha256 == hashlib.sha256(CSV).hexdigest()
-    assert found.raw[1].bytes == len(CSV)
-    assert str(tmp_path) not in str(found.entry())
+    source = resolve(folder)
+    assert [file.name for file in source.raw] == ["a.CSV.gz", "b.csv"]
+    assert source.label == "in"
+    assert source.raw[1].sha256 == hashlib.sha256(CSV).hexdigest()
+    assert source.raw[1].bytes == len(CSV)
+    assert str(tmp_path) not in str(source.entry())
     (folder / "old").mkdir()
     (folder / "_SUCCESS").write_bytes(b"")
     (folder / "Thumbs.db").write_bytes(b"x")
@@ -203,22 +203,22 @@ def tree(folder):
 
 def test_a_folder_tree_is_one_source(tmp_path):
     folder = tree(tmp_path / "in")
-    found = resolve(folder, trees=True)
-    assert found.files == [folder]
-    assert (found.label, found.raw[0].name, found.raw[0].bytes) == ("in", "in", len("b/2b/1a/x/3README"))
-    assert str(tmp_path) not in str(found.entry())
+    source = resolve(folder, trees=True)
+    assert source.files == [folder]
+    assert (source.label, source.raw[0].name, source.raw[0].bytes) == ("in", "in", len("b/2b/1a/x/3README"))
+    assert str(tmp_path) not in str(source.entry())
     with pytest.raises(SourceError, match=r"no file that ends in .*: there is README"):
         resolve(folder)
-    assert resolve(tree(tmp_path / "elsewhere" / "in"), trees=True).entry() == found.entry()
+    assert resolve(tree(tmp_path / "elsewhere" / "in"), trees=True).entry() == source.entry()
     assert [file.name for file in filetree.walk_tree(folder).files] == ["README", "a/x/3", "b/1", "b/2"]
     (folder / "d" / "e").mkdir(parents=True)
     assert filetree.walk_tree(folder).empty == ("d", "d/e")
     assert resolve(folder, trees=True).messages == ("left out, as they are hidden or written by the system: .git/",)
     # Files that could be sources by themselves are taken as such.
     (folder / "x.csv").write_bytes(CSV)
-    found = resolve(folder, trees=True)
-    assert [file.name for file in found.raw] == ["x.csv"]
-    assert "left out, as folders beside files are not looked into: a/, b/, d/" in found.messages
+    source = resolve(folder, trees=True)
+    assert [file.name for file in source.raw] == ["x.csv"]
+    assert "left out, as folders beside files are not looked into: a/, b/, d/" in source.messages
     # Tables that may be about the other files are one source with them.
     about = sources.Listing((".csv",), (".png",))
     assert [file.name for file in resolve(folder, trees=True, listing=about).raw] == ["x.csv"]
@@ -239,9 +239,9 @@ def test_a_tree_s_checksum_is_over_names_and_contents(tmp_path):
 
     def changed(change):
         change()
-        found = resolve(folder, trees=True).raw[0].sha256
-        assert found not in seen
-        seen.add(found)
+        checksum = resolve(folder, trees=True).raw[0].sha256
+        assert checksum not in seen
+        seen.add(checksum)
 
     changed(lambda: (folder / "b/1").rename(folder / "b/7"))
     changed(lambda: (folder / "b/7").write_bytes(b"b/8"))
@@ -312,19 +312,19 @@ def test_an_empty_folder_says_what_is_there(tmp_path):
 
 
 def test_the_sample_is_synthetic(tmp_path):
-    asked = []
+    specs = []
 
     def sample(spec: str) -> Path:
-        asked.append(spec)
+        specs.append(spec)
         path = tmp_path / "sample-9d.csv"
         path.write_bytes(CSV)
         return path
 
-    found = resolve("sample:9d", sample=sample)
-    assert found.synthetic
-    assert found.label == "built-in sample-9d (synthetic)"
+    source = resolve("sample:9d", sample=sample)
+    assert source.synthetic
+    assert source.label == "built-in sample-9d (synthetic)"
     resolve("sample", sample=sample)
-    assert asked == ["9d", ""]
+    assert specs == ["9d", ""]
 
 
 def test_no_source_at_all():

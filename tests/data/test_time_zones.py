@@ -29,8 +29,8 @@ def moments(begin: str, count: int, minutes: int) -> np.ndarray:
 def test_local_times_become_moments_in_the_order_of_the_rows(zone, begin, rows, minutes):
     utc = moments(begin, 14 * 24 * 60 // minutes, minutes)
     wall = time_zones.utc_to_local(utc, zone)
-    found, twice = time_zones.localized(wall, zone)
-    assert found.tolist() == utc.tolist()
+    localized, twice = time_zones.localized(wall, zone)
+    assert localized.tolist() == utc.tolist()
     assert twice == rows * (60 // minutes)
     latest_first, _ = time_zones.localized(wall[::-1], zone)
     assert latest_first[::-1].tolist() == utc.tolist()
@@ -38,8 +38,8 @@ def test_local_times_become_moments_in_the_order_of_the_rows(zone, begin, rows, 
 
 def test_rows_that_begin_in_the_second_of_two_hours():
     utc = moments("2023-10-29T01:00", 5, 30)  # 02:00 winter time in Berlin
-    found, _ = time_zones.localized(time_zones.utc_to_local(utc, "Europe/Berlin"), "Europe/Berlin")
-    assert found.tolist() == utc.tolist()
+    localized, _ = time_zones.localized(time_zones.utc_to_local(utc, "Europe/Berlin"), "Europe/Berlin")
+    assert localized.tolist() == utc.tolist()
 
 
 def test_times_that_no_clock_shows_are_refused():
@@ -54,8 +54,8 @@ def test_what_is_no_zone(zone):
 
 
 def test_texts_have_offsets():
-    found = time_zones.format_times(moments("2023-10-29T00:30", 3, 60), "Europe/Berlin")
-    assert found.to_pylist() == [
+    texts = time_zones.format_times(moments("2023-10-29T00:30", 3, 60), "Europe/Berlin")
+    assert texts.to_pylist() == [
         "2023-10-29 02:30:00+02:00",
         "2023-10-29 02:30:00+01:00",
         "2023-10-29 03:30:00+01:00",

@@ -110,7 +110,7 @@ def test_errors_of_commands_are_harmless(capsys, monkeypatch, debug):
     assert (not CONTROL.search(err) if debug else harmless(err)) and "not a number" in err
     for arguments in (["verify", "x", f"--{HOSTILE}"], [HOSTILE], ["tasks", HOSTILE]):
         with pytest.raises(SystemExit) as stopped:
-            cli.main([one.replace("\ud800", "") for one in arguments])
+            cli.main([argument.replace("\ud800", "") for argument in arguments])
         assert stopped.value.code == 2
     assert not CONTROL.search(capsys.readouterr().err)
 
@@ -129,18 +129,20 @@ def test_nobody_else_writes_to_the_terminal():
     """What prints past the one place would print data as they are."""
     folder = Path(raysq.__file__).parent
     printers = ("print", "sys.stdout.write", "sys.stderr.write", "traceback.print_exc", "traceback.print_exception")
-    found = []
+    imports = []
     for path in folder.rglob("*.py"):
         name = str(path.relative_to(folder))
         if name in ("display/terminal.py", "display/console.py"):
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.ImportFrom) and node.module == "rich.console":
-                found += [f"{name}: {one.name}" for one in node.names if one.name == "Console"]
+                imports += [f"{name}: {alias.name}" for alias in node.names if alias.name == "Console"]
             if not isinstance(node, ast.Call):
                 continue
             call = ast.unparse(node)
             markup = call.startswith("TextColumn(") and "{task.description}" in call and "markup=False" not in call
             if ast.unparse(node.func) in printers or markup:
-                found.append(f"{name}: {call}")
-    assert found == ["cli/output.py: print(json.dumps(result), file=options.stdout)"]  # JSON escapes what is not ASCII
+                imports.append(f"{name}: {call}")
+    assert imports == [
+        "cli/output.py: print(json.dumps(result), file=options.stdout)"
+    ]  # JSON escapes what is not ASCII

@@ -112,11 +112,11 @@ def test_an_address_where_nothing_listens_is_one_line(monkeypatch):
 
 @pytest.mark.parametrize("seconds", [60.0, 0.0])
 def test_a_local_node_that_is_late_is_waited_for(monkeypatch, seconds):
-    asked = []
+    calls = []
 
     def get_node(address, node):
-        asked.append(node)
-        if len(asked) < 4:
+        calls.append(node)
+        if len(calls) < 4:
             raise RuntimeError("RPC error: Deadline Exceeded")
         return {"node": node}
 
@@ -134,48 +134,48 @@ def test_a_local_node_that_is_late_is_waited_for(monkeypatch, seconds):
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with nullcontext() if seconds else pytest.raises(ResourceError, match="Ray does not start .*timed out"):
         ensure_ray(num_cpus=3)
-    assert len(asked) == (4 if seconds else 1) and services.get_node is get_node
+    assert len(calls) == (4 if seconds else 1) and services.get_node is get_node
 
 
 @pytest.mark.cluster
 @pytest.mark.skipif(not namespace(), reason="mount namespaces are not allowed here")
 def test_data_runs_and_searches_on_several_nodes(tmp_path):
-    found = run("fixed", tmp_path, 1500)
+    results = run("fixed", tmp_path, 1500)
 
     # Only the head and one node see the files: the other maps the shards in Ray's object store, without a copy.
-    seen = found["seen"]
+    seen = results["seen"]
     assert seen["folder"] is False and "/plasma" in seen["place"]
     assert seen["owned"] is False and seen["writeable"] is False
-    assert found["handle"] < 20_000
+    assert results["handle"] < 20_000
     # Runs cannot be kept there: one line says where and what to do, at once.
-    runs, data = found["refusals"]
+    runs, data = results["refusals"]
     assert "node blind" in runs and str(tmp_path / "private") in runs and "RAYSQ_HOME" in runs and "mount" in runs
     assert str(tmp_path / "data") in data and "RAYSQ_HOME" in data
-    assert found["refused_in"] < 300
+    assert results["refused_in"] < 300
 
     # All see the files: nothing is sent. A group that loses a node reaches the same numbers on another one.
-    assert found["shared"] is True
-    assert found["busy_nodes"] == 2 and found["epochs_at_loss"] < 6
-    assert found["hurt"] == found["store"]
+    assert results["shared"] is True
+    assert results["busy_nodes"] == 2 and results["epochs_at_loss"] < 6
+    assert results["hurt"] == results["store"]
 
     # A search that loses a node with a trial on it loses no trial.
-    assert found["nodes_lost"] == 1 and found["trials_at_loss"] >= 1
-    assert found["errors"] == []
-    assert len(found["states"]) == 5 and set(found["states"]) <= {"finished", "stopped early"}
-    assert found["best"] > 0
+    assert results["nodes_lost"] == 1 and results["trials_at_loss"] >= 1
+    assert results["errors"] == []
+    assert len(results["states"]) == 5 and set(results["states"]) <= {"finished", "stopped early"}
+    assert results["best"] > 0
 
     # One that loses all nodes does not wait without end.
-    assert "none came back in 5 s (RAYSQ_NODES_TIMEOUT); the same command continues" in found["stranded"]
-    assert found["kept"] and set(found["kept"]) == {"interrupted"}
+    assert "none came back in 5 s (RAYSQ_NODES_TIMEOUT); the same command continues" in results["stranded"]
+    assert results["kept"] and set(results["kept"]) == {"interrupted"}
 
 
 @pytest.mark.cluster
 def test_nodes_come_when_they_are_asked_for(tmp_path):
-    found = run("growing", tmp_path, 900)
+    results = run("growing", tmp_path, 900)
     # Nodes that come later may not see the files.
-    assert found["grows"] is True and found["handle"] is True
-    assert "2 workers need 2 CPUs and 2 GPUs, the Ray cluster has 1 and 0" in found["too_much"]
-    assert "max_workers" in found["too_much"]
-    assert found["gpus"] == 1
-    assert "2 workers need 2 GPUs, the Ray cluster has 1" in found["too_late"]
-    assert "RAYSQ_NODES_TIMEOUT" in found["too_late"]
+    assert results["grows"] is True and results["handle"] is True
+    assert "2 workers need 2 CPUs and 2 GPUs, the Ray cluster has 1 and 0" in results["too_much"]
+    assert "max_workers" in results["too_much"]
+    assert results["gpus"] == 1
+    assert "2 workers need 2 GPUs, the Ray cluster has 1" in results["too_late"]
+    assert "RAYSQ_NODES_TIMEOUT" in results["too_late"]

@@ -48,7 +48,7 @@ def test_a_file_that_is_not_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "reason"),
     [
         (b"", "it is empty"),
         (b" \n", "it is empty"),
@@ -68,10 +68,10 @@ def test_a_file_that_is_not_there(tmp_path):
         (b'{"epoch": ' + b"9" * 5000 + b', "loss": 1}', "digits"),
     ],
 )
-def test_damage_is_one_line_with_the_file_and_the_way_out(tmp_path, content, said):
+def test_damage_is_one_line_with_the_file_and_the_way_out(tmp_path, content, reason):
     path = tmp_path / "record.json"
     path.write_bytes(content)
-    with pytest.raises(DamagedError, match=said) as caught:
+    with pytest.raises(DamagedError, match=reason) as caught:
         read_json(path, Record, "do that")
     assert str(caught.value).startswith(f"{path} is damaged (") and str(caught.value).endswith("); do that")
 
@@ -81,18 +81,18 @@ def test_every_flipped_bit_of_a_value_is_found(tmp_path):
     write_json(path, VALUES)
     good, same = path.read_bytes(), read_json(path, Any, "")
     source = random.Random(0)
-    found = 0
-    for place in (source.randrange(8 * len(good)) for _ in range(200)):
+    detected = 0
+    for bit in (source.randrange(8 * len(good)) for _ in range(200)):
         bad = bytearray(good)
-        bad[place // 8] ^= 1 << place % 8
+        bad[bit // 8] ^= 1 << bit % 8
         path.write_bytes(bad)
         try:
             values = read_json(path, dict[str, Any], "", version=Version(2, oldest=2))
         except DataError:
-            found += 1
+            detected += 1
         else:  # of the checksum's own name, or of white space
             assert {key: value for key, value in values.items() if key in same} == same
-    assert found > 150
+    assert detected > 150
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):
@@ -140,12 +140,12 @@ def test_forms():
         ([{"epoch": 1, "loss": None, "more": {}}], list[Record]),
     ):
         check_schema(value, form)
-    for value, form, said in (
+    for value, form, reason in (
         ({"a": [1, None]}, dict[str, list[float]], r"a\[1\]: expected a number, received null"),
         ([1], tuple[int, str], "expected 2 values, received 1"),
         ({"file": "a", "size": 1}, Closed, "'size' is unknown"),
         ({"rows": 1}, Closed, "'file' is missing"),
         ([{"epoch": 1, "loss": None}, {}], list[Record], r"\[1\]: 'epoch' is missing"),
     ):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=reason):
             check_schema(value, form)

@@ -44,9 +44,9 @@ CSV = "time,x\n" + "".join(f"2020-01-{1 + hour // 24:02} {hour % 24:02}:00,{hour
     ],
 )
 def test_only_what_is_no_secret_is_shown(uri, shown):
-    found = uris.redact(uri.replace("SECRET", SECRET))
-    assert found == shown and SECRET not in found
-    assert uris.redact(found) == found
+    redacted = uris.redact(uri.replace("SECRET", SECRET))
+    assert redacted == shown and SECRET not in redacted
+    assert uris.redact(redacted) == shown
     assert SECRET not in uris.redact_text(f"'{uri.replace('SECRET', SECRET)}' failed") or "://" not in uri
 
 
@@ -66,8 +66,8 @@ def test_only_what_is_no_secret_is_shown(uri, shown):
     ],
 )
 def test_a_rotated_token_is_the_same_source(query):
-    one, other = (f"https://host/a.csv?id=7&{query.format(token)}" for token in (SECRET, "another"))
-    assert uris.identity(one) == uris.identity(other) == "https://host/a.csv?id=7"
+    first, second = (f"https://host/a.csv?id=7&{query.format(token)}" for token in (SECRET, "another"))
+    assert uris.identity(first) == uris.identity(second) == "https://host/a.csv?id=7"
 
 
 def test_what_chooses_the_file_is_another_source():
@@ -211,7 +211,7 @@ def test_user_and_password_reach_their_server_alone(server):
     assert server.seen == [("/a.csv", "Basic " + base64.b64encode(b"me:p@ss").decode())]
     server.seen.clear()
     fetch(f"http://me:p%40ss@{server.host}/away.csv")
-    assert [asked for _, asked in server.seen] == ["Basic " + base64.b64encode(b"me:p@ss").decode(), None]
+    assert [header for _, header in server.seen] == ["Basic " + base64.b64encode(b"me:p@ss").decode(), None]
 
 
 def test_a_file_is_fetched_once_under_rotating_tokens(server):
@@ -219,10 +219,10 @@ def test_a_file_is_fetched_once_under_rotating_tokens(server):
     assert sources.resolve(f"http://{server.host}/a.csv?token=two").files == first
     assert len(server.seen) == 1
     assert sources.resolve(f"http://{server.host}/a.csv?v=2&token=two").files != first
-    one, other = (
+    first, second = (
         prepare("forecast", f"http://{server.host}/a.csv?token={token}", quiet=True) for token in ("one", "two")
     )
-    assert one.directory == other.directory
+    assert first.directory == second.directory
 
 
 def test_a_broken_download_goes_on_under_another_token(server, monkeypatch):
@@ -235,9 +235,9 @@ def test_a_broken_download_goes_on_under_another_token(server, monkeypatch):
 
 @pytest.mark.parametrize("path", ["/", "/..", "/%2E%2E", "/.lock", "/%2Fetc%2F.", "/a%00b", "/" + "x" * 300 + ".csv"])
 def test_a_download_is_a_file_of_its_folder(server, path):
-    found = fetch(f"http://{server.host}{path}")
-    assert found.is_file() and found.read_text() == CSV and len(found.name) <= 100
-    assert found.parent.parent == sources.home() / "sources"
+    downloaded = fetch(f"http://{server.host}{path}")
+    assert downloaded.is_file() and downloaded.read_text() == CSV and len(downloaded.name) <= 100
+    assert downloaded.parent.parent == sources.home() / "sources"
 
 
 def test_the_address_of_a_cluster_shows_no_secret(monkeypatch):

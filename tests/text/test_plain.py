@@ -18,12 +18,12 @@ END = "*** END OF THE PROJECT GUTENBERG EBOOK A BOOK ***\nLicense.\n"
 def documents(path: Path, **form) -> list[tuple[str, str]]:
     """Id and text of every document of a file."""
     form = DocumentFormat(labels=False, **form)
-    found = []
+    rows = []
     for part in partition([path], form):
-        for table, note in read(part, form):
-            assert note["documents"] == table.num_rows
-            found += list(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
-    return found
+        for table, stats in read(part, form):
+            assert stats["documents"] == table.num_rows
+            rows += list(zip(table["id"].to_pylist(), table["text"].to_pylist(), strict=True))
+    return rows
 
 
 def written(tmp_path: Path, content: bytes, name: str = "a.txt") -> Path:
@@ -48,8 +48,8 @@ def test_a_byte_order_mark_and_other_encodings(tmp_path):
     assert plain.messages([path], DocumentFormat(labels=False, encoding="utf-16")) == []
     path = written(tmp_path, b"gr\xfcn\n\nrot")
     assert documents(path, encoding="latin-1")[0][1] == "grün"
-    ((table, note),) = read(partition([path], DocumentFormat(labels=False))[0], DocumentFormat(labels=False))
-    assert note["undecodable"] == ["a.txt:1"] and table["text"][0].as_py() == "gr\ufffdn"
+    ((table, stats),) = read(partition([path], DocumentFormat(labels=False))[0], DocumentFormat(labels=False))
+    assert stats["undecodable"] == ["a.txt:1"] and table["text"][0].as_py() == "gr\ufffdn"
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
@@ -72,10 +72,10 @@ def test_large_files_are_cut_between_paragraphs_lines_words_or_characters(tmp_pa
     partitions = partition([path], DocumentFormat(labels=False))
     assert len(partitions) > 5 and max(part.size for part in partitions) <= 128
     assert [part.begin for part in partitions[1:]] == [part.end for part in partitions[:-1]]
-    found = documents(path)
-    assert "".join(text for _, text in found).replace("\n", "").replace(" ", "") == "".join(words)
+    rows = documents(path)
+    assert "".join(text for _, text in rows).replace("\n", "").replace(" ", "") == "".join(words)
     if gap == "\n\n":
-        assert found == [(f"a.txt:{2 * number + 1}", word) for number, word in enumerate(words)]
+        assert rows == [(f"a.txt:{2 * number + 1}", word) for number, word in enumerate(words)]
 
 
 def test_sentences_keep_abbreviations_and_quotes():
@@ -106,9 +106,9 @@ def test_units_number_what_a_document_is_parted_into():
     table = table.set_column(1, "id", table["id"].cast(pa.large_string()))
 
     def parted(unit):
-        found, note = segment.split(table, {"documents": 3}, unit)
-        assert note == {"documents": found.num_rows, "sources": 3, "cut": 0}
-        return dict(zip(found["id"].to_pylist(), found["text"].to_pylist(), strict=True))
+        units, stats = segment.split(table, {"documents": 3}, unit)
+        assert stats == {"documents": units.num_rows, "sources": 3, "cut": 0}
+        return dict(zip(units["id"].to_pylist(), units["text"].to_pylist(), strict=True))
 
     assert parted("sentence") == {"x.1": "A b.", "x.2": "C d.", "x.3": "E.", "x.4": "F.", "z": "G"}
     assert parted("line") == {"x.1": "A b.", "x.2": "C d. E.", "x.3": "F.", "z": "G"}
@@ -119,12 +119,12 @@ def test_units_number_what_a_document_is_parted_into():
 def test_long_units_are_cut_at_spaces():
     table = pa.table({"text": pa.array(["one two three", "x" * 12, "ok"], pa.large_string())})
     table = table.append_column("id", pa.array(["a", "b", "c"], pa.large_string()))
-    found, note = segment.split(table, {"documents": 3}, "document", 8)
-    assert found["text"].to_pylist() == ["one two", "three", "x" * 8, "x" * 4, "ok"]
-    assert found["id"].to_pylist() == ["a.1", "a.2", "b.1", "b.2", "c"] and note["cut"] == 2
+    units, stats = segment.split(table, {"documents": 3}, "document", 8)
+    assert units["text"].to_pylist() == ["one two", "three", "x" * 8, "x" * 4, "ok"]
+    assert units["id"].to_pylist() == ["a.1", "a.2", "b.1", "b.2", "c"] and stats["cut"] == 2
 
 
 def test_keys_are_those_of_letters_and_digits():
     texts = pa.array(["Oh dear!", "\u201coh  DEAR\u201d", "oh deer", "...", "!", "5 km", "5km"], pa.large_string())
-    one, same, *others = segment.keys(texts).tolist()
-    assert one == same and len({one, *others}) == 6
+    first, same, *others = segment.keys(texts).tolist()
+    assert first == same and len({first, *others}) == 6

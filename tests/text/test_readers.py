@@ -42,8 +42,8 @@ ROWS = [
 
 def infer(files, **known):
     """What is found in files: text, label, delimiter, messages and layout."""
-    form, told, layout = readers.infer(files, DocumentFormat(**known))
-    return form.text, form.label, form.delimiter, told, layout
+    form, messages, layout = readers.infer(files, DocumentFormat(**known))
+    return form.text, form.label, form.delimiter, messages, layout
 
 
 def everything(files, form=None):
@@ -51,18 +51,18 @@ def everything(files, form=None):
     form = form or DocumentFormat()
     if form.text is None:
         form = readers.infer(files, form).format
-    tables, notes = [], []
+    tables, stats = [], []
     for part in partition(files, form):
         part = pickle.loads(pickle.dumps(part))
-        for table, note in read(part, form):
+        for table, chunk in read(part, form):
             assert {field.name: field.type for field in table.schema} == COLUMNS
             table.validate(full=True)
             assert table.column("text").null_count == 0
-            assert note["documents"] == table.num_rows
-            assert json.loads(json.dumps(note)) == note
+            assert chunk["documents"] == table.num_rows
+            assert json.loads(json.dumps(chunk)) == chunk
             tables.append(table)
-            notes.append(note)
-    return pa.concat_tables(tables).to_pydict(), notes
+            stats.append(chunk)
+    return pa.concat_tables(tables).to_pydict(), stats
 
 
 def write_csv(path, rows, delimiter=",", end="\r\n", **how):
@@ -112,13 +112,13 @@ TABLES = {
 def test_every_format_gives_the_same_documents(tmp_path, name, small_blocks):
     path = tmp_path / name
     TABLES[name](path)
-    found, notes = everything([path])
-    assert found["text"] == [row[0] for row in ROWS]
-    assert found["label"] == [row[1] for row in ROWS]
+    columns, stats = everything([path])
+    assert columns["text"] == [row[0] for row in ROWS]
+    assert columns["label"] == [row[1] for row in ROWS]
     numbers = {"train": 0, "test": 1, "val": 2, "dev": 2, "validation": 2}
-    assert found["part"] == [numbers[row[2]] for row in ROWS]
-    assert len(set(found["id"])) == len(ROWS)
-    assert sum(note["missing_label"] for note in notes) == 0
+    assert columns["part"] == [numbers[row[2]] for row in ROWS]
+    assert len(set(columns["id"])) == len(ROWS)
+    assert sum(chunk["missing_label"] for chunk in stats) == 0
 
 
 def test_csv_in_gzip_and_zip(tmp_path):
@@ -129,9 +129,9 @@ def test_csv_in_gzip_and_zip(tmp_path):
     with zipfile.ZipFile(tmp_path / "r.zip", "w") as archive:
         archive.write(tmp_path / "r.csv", "data/r.csv")
     for name in ("r.csv.gz", "r.zip"):
-        found = everything([tmp_path / name])[0]
-        assert found["text"] == plain["text"]
-        assert [id.rsplit(":")[-1] for id in found["id"]] == [id.rsplit(":")[-1] for id in plain["id"]]
+        columns = everything([tmp_path / name])[0]
+        assert columns["text"] == plain["text"]
+        assert [id.rsplit(":")[-1] for id in columns["id"]] == [id.rsplit(":")[-1] for id in plain["id"]]
 
 
 def test_ids_are_line_numbers(tmp_path, small_blocks):
@@ -151,10 +151,10 @@ def test_lines_of_any_length_in_parsed_parts(tmp_path):
     lines[1:1] = [""] * 1_500_000
     lines += [" \r"] * 2 + [""] * 1_500_000
     (tmp_path / "r.jsonl").write_text("\n".join(lines))
-    found, _ = everything([tmp_path / "r.jsonl"], DocumentFormat("text", "label"))
-    assert found["text"] == ["é " * (int(size) // 8) for size in sizes]
-    assert found["label"] == [str(number % 3) for number in range(len(sizes))]
-    assert found["id"][:2] == ["r.jsonl:1", "r.jsonl:1500002"]
+    columns, _ = everything([tmp_path / "r.jsonl"], DocumentFormat("text", "label"))
+    assert columns["text"] == ["é " * (int(size) // 8) for size in sizes]
+    assert columns["label"] == [str(number % 3) for number in range(len(sizes))]
+    assert columns["id"][:2] == ["r.jsonl:1", "r.jsonl:1500002"]
 
 
 def test_lines_that_end_in_carriage_returns_alone_are_refused_in_one_line(tmp_path):
@@ -205,20 +205,20 @@ def test_csv_as_pythons_reader_reads_it(tmp_path, seed, small_blocks):
     path = tmp_path / "r.csv"
     path.write_bytes(data.encode())
     wanted = [row for row in csv.reader(io.StringIO(data, newline="")) if row][1:]
-    found = everything([path], DocumentFormat("text", "label", quoting="minimal"))[0]
-    assert list(zip(found["text"], found["label"], strict=True)) == [tuple(row) for row in wanted]
+    columns = everything([path], DocumentFormat("text", "label", quoting="minimal"))[0]
+    assert list(zip(columns["text"], columns["label"], strict=True)) == [tuple(row) for row in wanted]
 
 
 def test_columns_of_a_csv_without_names_are_given_by_number(tmp_path):
     rows = [("2", "Title", "a good film"), ("1", 'A "bad"', "bad, of course"), ("2", "Title 3", "two\nlines")]
     with open(tmp_path / "r.csv", "w", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows(rows)
-    form, told, _ = readers.infer([tmp_path / "r.csv"], DocumentFormat("3", "1"))
+    form, messages, _ = readers.infer([tmp_path / "r.csv"], DocumentFormat("3", "1"))
     assert (form.text, form.label, form.header) == ("3", "1", False)
-    assert told == ["no line of names: columns are called by their numbers (--set header=true says otherwise)"]
-    found = everything([tmp_path / "r.csv"], form)[0]
-    assert (found["text"], found["label"]) == ([row[2] for row in rows], [row[0] for row in rows])
-    assert found["id"] == ["r.csv:1", "r.csv:2", "r.csv:3"]
+    assert messages == ["no line of names: columns are called by their numbers (--set header=true says otherwise)"]
+    columns = everything([tmp_path / "r.csv"], form)[0]
+    assert (columns["text"], columns["label"]) == ([row[2] for row in rows], [row[0] for row in rows])
+    assert columns["id"] == ["r.csv:1", "r.csv:2", "r.csv:3"]
     with pytest.raises(DataError, match=r"line 1 must name the columns.*--set header=false --text 1 --label 2"):
         infer([tmp_path / "r.csv"])
     write_csv(tmp_path / "named.csv", ROWS)
@@ -274,7 +274,7 @@ def test_pieces_of_a_file_are_read_by_several(tmp_path, small_blocks):
     for name in ("r.csv", "r.jsonl"):
         partitions = partition([tmp_path / name], DocumentFormat("text", "label"))
         assert len(partitions) > 20
-        assert all(one.end == other.begin for one, other in itertools.pairwise(partitions))
+        assert all(part.end == following.begin for part, following in itertools.pairwise(partitions))
         assert everything([tmp_path / name])[0]["text"] == [row[0] for row in ROWS * 20]
 
 
@@ -286,9 +286,9 @@ def test_ranges_are_the_whole_file_and_end_at_lines(tmp_path, monkeypatch, size)
         data = source.choice(list(b"ab\n"), count, p=[0.5, 0.3, 0.2]).astype(np.uint8).tobytes()
         path = tmp_path / "lines"
         path.write_bytes(data)
-        found = streams.ranges(path, size, LIMITS)
-        assert b"".join(data[begin:end] for begin, end, _ in found) == data
-        for begin, end, above in found:
+        ranges = streams.ranges(path, size, LIMITS)
+        assert b"".join(data[begin:end] for begin, end, _ in ranges) == data
+        for begin, end, above in ranges:
             assert above == data.count(b"\n", 0, begin)
             assert end == len(data) or (end - begin >= size and data[end - 1 : end] == b"\n")
 
@@ -309,10 +309,10 @@ def test_ranges_are_the_whole_file_and_end_at_lines(tmp_path, monkeypatch, size)
 def test_labels_become_text(tmp_path, labels, wanted):
     path = tmp_path / "r.jsonl"
     path.write_text("".join(json.dumps({"text": "t", "label": label}) + "\n" for label in labels))
-    found, notes = everything([path], DocumentFormat("text", "label"))
-    assert found["label"] == wanted
-    assert notes[0]["missing_label"] == wanted.count(None)
-    assert notes[0]["first_missing_label"] == ("r.jsonl:1" if None in wanted else None)
+    columns, stats = everything([path], DocumentFormat("text", "label"))
+    assert columns["label"] == wanted
+    assert stats[0]["missing_label"] == wanted.count(None)
+    assert stats[0]["first_missing_label"] == ("r.jsonl:1" if None in wanted else None)
     kinds = {type(label) for label in labels}
     if len(kinds - {type(None)}) == 1 and 0.5 not in labels:
         pa.parquet.write_table(pa.table({"text": ["t"] * 3, "label": labels}), tmp_path / "r.parquet")
@@ -365,24 +365,24 @@ def test_classes_and_parts_in_folders_and_archives(tmp_path, root, form, monkeyp
             path = tree_of(tmp_path / f"{name}-tree", files)
         else:
             path = packed(tmp_path / f"{name}-{form}", files, "w:" if form == "x.tar" else "w:gz")
-        _, _, _, told, layout = infer([path])
+        _, _, _, messages, layout = infer([path])
         assert layout == name
-        found, notes = everything([path])
+        columns, stats = everything([path])
         wanted = NEWS if name == "classes" else IMDB
         documents = sorted(id for id in wanted if "/" in id and "unsup" not in id and "urls" not in id)
-        assert sorted(found["id"]) == documents
-        assert dict(zip(found["id"], found["text"], strict=True)) == {id: wanted[id].decode() for id in documents}
-        folders = [id.split("/") for id in found["id"]]
-        assert found["label"] == [names[-2] for names in folders]
-        assert found["part"] == [{"train": 0, "test": 1}.get(names[0], -1) for names in folders]
+        assert sorted(columns["id"]) == documents
+        assert dict(zip(columns["id"], columns["text"], strict=True)) == {id: wanted[id].decode() for id in documents}
+        folders = [id.split("/") for id in columns["id"]]
+        assert columns["label"] == [names[-2] for names in folders]
+        assert columns["part"] == [{"train": 0, "test": 1}.get(names[0], -1) for names in folders]
         if form == "folder":
-            assert found["id"] == documents
+            assert columns["id"] == documents
         elif name == "parts":
-            assert sum(note["ignored"] for note in notes) == 5
+            assert sum(chunk["ignored"] for chunk in stats) == 5
         if form == "x.tar" and name == "classes":
             assert len(partition([path], DocumentFormat())) > 3
         if form == "folder" and name == "parts":
-            assert any("README" in line and "unsup" in line for line in told)
+            assert any("README" in line and "unsup" in line for line in messages)
 
 
 def test_a_tree_tells_what_is_strange(tmp_path):
@@ -390,18 +390,18 @@ def test_a_tree_tells_what_is_strange(tmp_path):
     (folder / "c").mkdir()
     assert infer([folder])[3] == ["layout: CLASS/FILE, 2 classes (a, b)", "folders without files: c"]
     assert everything([folder])[0]["text"] == ["x", "", "y"]
-    one = tree_of(tmp_path / "one", {"a/1": b"x"})
+    single = tree_of(tmp_path / "one", {"a/1": b"x"})
     flat = tree_of(tmp_path / "flat", {"1.txt": b"x", "2.txt": b"y"})
-    for asked in (lambda path: infer([path]), lambda path: partition([path], DocumentFormat())):
+    for read_path in (lambda path: infer([path]), lambda path: partition([path], DocumentFormat())):
         with pytest.raises(DataError, match="one has one class only, 'a'.* add a folder"):
-            asked(one)
+            read_path(single)
         with pytest.raises(DataError, match="flat has no folders of classes"):
-            asked(flat)
+            read_path(flat)
         with pytest.raises(DataError, match="different sorts"):
             tar_file = packed(tmp_path / "x.tar", NEWS, "w:")
             infer([tar_file, TABLES["r.jsonl"](tmp_path / "r.jsonl") or tmp_path / "r.jsonl"])
-    found, _ = everything([flat], DocumentFormat(labels=False))
-    assert (found["id"], found["label"]) == (["1.txt", "2.txt"], [None, None])
+    columns, _ = everything([flat], DocumentFormat(labels=False))
+    assert (columns["id"], columns["label"]) == (["1.txt", "2.txt"], [None, None])
     deep = tree_of(tmp_path / "deep", {"a/x/1": b"x", "a/2": b"y", "b/y/z/1": b"z"})
     assert infer([deep])[3][1:] == ["files in folders below those of the classes are documents of these classes"]
 
@@ -414,12 +414,12 @@ def test_files_that_hold_no_text_are_no_documents(tmp_path, form):
         path = tree_of(tmp_path / "in", files)
     else:
         path = packed(tmp_path / form, files, "w:" if form == "x.tar" else "w:gz")
-    found, notes = everything([path])
-    assert sorted(zip(found["id"], found["text"], strict=True)) == [("a/1.txt", "one"), ("b/2.txt", "z\u00e9ro")]
-    assert [name for note in notes for name in note["not_text"]] == ["a/photo"]
+    columns, stats = everything([path])
+    assert sorted(zip(columns["id"], columns["text"], strict=True)) == [("a/1.txt", "one"), ("b/2.txt", "z\u00e9ro")]
+    assert [name for chunk in stats for name in chunk["not_text"]] == ["a/photo"]
     if form != "folder":  # of a folder its source tells it
-        said = "left out, as they are hidden or written by the system: b/Thumbs.db, b/desktop.ini, a/.DS_Store"
-        assert said in infer([path])[3]
+        message = "left out, as they are hidden or written by the system: b/Thumbs.db, b/desktop.ini, a/.DS_Store"
+        assert message in infer([path])[3]
     wide = tree_of(tmp_path / "wide", {"a/1.txt": "one".encode("utf-16"), "b/1.txt": "two".encode("utf-16")})
     assert everything([wide], DocumentFormat(encoding="utf-16"))[0]["text"] == ["one", "two"]
     with pytest.raises(DataError, match="a/1.txt begins as UTF-16 does, not utf-8; --set encoding=utf-16 reads it"):
@@ -441,8 +441,8 @@ def test_for_predictions_every_file_is_a_document(tmp_path, form):
         path = packed(tmp_path / form, files, "w:" if form == "x.tar" else "w:gz")
     left_out = ["left out, as they are hidden or written by the system: all/.hidden"] if form != "folder" else []
     assert infer([path], labels=False)[3:] == (["layout: files alone", *left_out], "files")
-    found, _ = everything([path], DocumentFormat(labels=False))
-    texts = dict(zip(found["id"], found["text"], strict=True))
+    columns, _ = everything([path], DocumentFormat(labels=False))
+    texts = dict(zip(columns["id"], columns["text"], strict=True))
     assert texts == {"all/1.txt": "one", "all/more/2.txt": "two", "3.txt": "three"}
 
 
@@ -467,11 +467,11 @@ def test_archives_as_tarfile_reads_them(tmp_path, form):
         path = packed(tmp_path / name, files, mode, FORMATS[form])
         with tarfile.open(path) as archive:
             wanted = [(member.name, archive.extractfile(member).read()) for member in archive if member.isfile()]
-        found = list(tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record))
-        assert [(member.name.removeprefix("./"), member.data) for member in found] == [
+        members = list(tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record))
+        assert [(member.name.removeprefix("./"), member.data) for member in members] == [
             (name.removeprefix("./"), data) for name, data in wanted
         ]
-        assert len(found) == len(files)
+        assert len(members) == len(files)
 
 
 def test_archives_that_are_cut_or_changed_are_never_read_in_part(tmp_path):
@@ -491,9 +491,9 @@ def test_archives_that_are_cut_or_changed_are_never_read_in_part(tmp_path):
             names(whole[:cut])
     random = np.random.RandomState(0)
     for _ in range(50):
-        place = 1024 * random.randint(len(NEWS)) + random.randint(512)
+        position = 1024 * random.randint(len(NEWS)) + random.randint(512)
         changed = bytearray(whole)
-        changed[place] ^= 1 << random.randint(1, 7)
+        changed[position] ^= 1 << random.randint(1, 7)
         with pytest.raises(DataError):
             names(bytes(changed))
     with pytest.raises(DataError, match="goes on after the mark of its end"):
@@ -529,14 +529,14 @@ def test_archives_that_may_do_harm(tmp_path, name, kind, match):
 def test_bytes_that_are_not_of_the_encoding(tmp_path):
     files = dict(NEWS) | {"sci.med/latin": "größer".encode("latin-1"), "sci.med/bom": b"\xef\xbb\xbfwith a mark"}
     folder = tree_of(tmp_path / "in", files)
-    found, notes = everything([folder])
-    text = dict(zip(found["id"], found["text"], strict=True))
+    columns, stats = everything([folder])
+    text = dict(zip(columns["id"], columns["text"], strict=True))
     assert text["sci.med/latin"] == "gr\ufffd\ufffder"
     assert text["sci.med/bom"] == "with a mark"
-    assert [name for note in notes for name in note["undecodable"]] == ["sci.med/latin"]
-    found, notes = everything([folder], DocumentFormat(encoding="latin-1"))
-    assert dict(zip(found["id"], found["text"], strict=True))["sci.med/latin"] == "größer"
-    assert notes[0]["undecodable"] == []
+    assert [name for chunk in stats for name in chunk["undecodable"]] == ["sci.med/latin"]
+    columns, stats = everything([folder], DocumentFormat(encoding="latin-1"))
+    assert dict(zip(columns["id"], columns["text"], strict=True))["sci.med/latin"] == "größer"
+    assert stats[0]["undecodable"] == []
 
 
 @pytest.mark.parametrize("name", ["r.csv", "stray.csv", "r.jsonl", "list.json"])
@@ -556,25 +556,25 @@ def test_undecodable_rows_of_tables_are_named(tmp_path, name):
     path.write_bytes(
         before.encode() + lines[0].encode() + lines[1].encode("latin-1") + lines[2].encode() + after.encode()
     )
-    found, notes = everything([path])
-    assert found["text"][:3] == ["gut", "gr\ufffd\ufffder", "日本"]
-    assert [len(note["undecodable"]) for note in notes] == [1]
-    assert notes[0]["undecodable"] == [found["id"][1]]
+    columns, stats = everything([path])
+    assert columns["text"][:3] == ["gut", "gr\ufffd\ufffder", "日本"]
+    assert [len(chunk["undecodable"]) for chunk in stats] == [1]
+    assert stats[0]["undecodable"] == [columns["id"][1]]
     for encoding in ("latin-1", "utf-16", "shift-jis"):
         text = "äö" if encoding == "latin-1" else "日本"
         path.write_bytes((before + lines[0] + lines[0].replace("gut", text) + after).encode(encoding))
-        found, notes = everything([path], DocumentFormat(encoding=encoding))
-        assert found["text"][:2] == ["gut", text]
-        assert notes[0]["undecodable"] == []
+        columns, stats = everything([path], DocumentFormat(encoding=encoding))
+        assert columns["text"][:2] == ["gut", text]
+        assert stats[0]["undecodable"] == []
 
 
 def test_half_a_surrogate_pair_is_replaced(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_text('{"text": "cut \\ud83d", "label": "a"}\n{"text": "whole \\ud83c\\udfac", "label": "b"}\n')
-    found, notes = everything([path])
-    assert found["text"][0].startswith("cut \ufffd")
-    assert found["text"][1] == "whole 🎬"
-    assert notes[0]["undecodable"] == ["r.jsonl:1"]
+    columns, stats = everything([path])
+    assert columns["text"][0].startswith("cut \ufffd")
+    assert columns["text"][1] == "whole 🎬"
+    assert stats[0]["undecodable"] == ["r.jsonl:1"]
 
 
 def test_a_byte_order_mark_is_dropped(tmp_path):
@@ -593,9 +593,9 @@ def test_headers_of_posts_are_dropped(tmp_path):
 
 def test_missing_text_is_an_empty_document(tmp_path):
     (tmp_path / "r.jsonl").write_text('{"text": null, "label": "x"}\n{"label": "x"}\n{"text": "a", "label": "y"}\n')
-    found, notes = everything([tmp_path / "r.jsonl"])
-    assert found["text"] == ["", "", "a"]
-    assert notes[0]["missing_text"] == 2
+    columns, stats = everything([tmp_path / "r.jsonl"])
+    assert columns["text"] == ["", "", "a"]
+    assert stats[0]["missing_text"] == 2
 
 
 def test_a_document_of_ten_megabytes(tmp_path):
@@ -613,14 +613,14 @@ def test_columns_are_found_and_told(tmp_path):
 
     def columns(header, rows, **given):
         path.write_text(header + "\n" + "\n".join(rows) + "\n")
-        text, label, delimiter, told, layout = infer([path], **given)
+        text, label, delimiter, messages, layout = infer([path], **given)
         assert layout == "table"
-        return text, label, delimiter, told
+        return text, label, delimiter, messages
 
     few = [f"{row},a nice film {row},{'pos' if row % 2 else 'neg'}" for row in range(10)]
-    text, label, delimiter, told = columns("id,Review,Sentiment", few)
+    text, label, delimiter, messages = columns("id,Review,Sentiment", few)
     assert (text, label, delimiter) == ("Review", "Sentiment", ",")
-    assert told == [
+    assert messages == [
         "text: column 'Review' (--text NAME names another)",
         "label: column 'Sentiment' (--label NAME names another)",
     ]
@@ -745,9 +745,9 @@ def npz(path, **arrays):
 
 
 def lists(rows):
-    found = np.empty(len(rows), object)
-    found[:] = rows
-    return found
+    array = np.empty(len(rows), object)
+    array[:] = rows
+    return array
 
 
 def test_ranks_in_kerass_order(tmp_path):
@@ -757,17 +757,17 @@ def test_ranks_in_kerass_order(tmp_path):
     path = npz(tmp_path / "imdb.npz", x_train=lists(train), y_train=y_train, x_test=lists(test), y_test=y_test)
     assert infer([path])[-1] == "ranks"
     tables = [table for part in partition([path], DocumentFormat()) for table, _ in read(part, DocumentFormat())]
-    found = pa.concat_tables(tables)
-    assert found.schema.field("ranks").type == pa.large_list(pa.int32())
+    rows = pa.concat_tables(tables)
+    assert rows.schema.field("ranks").type == pa.large_list(pa.int32())
     # As keras.datasets.imdb.load_data shuffles both, one after the other.
     state = np.random.RandomState(113)
     first, second = np.arange(40), np.arange(30)
     state.shuffle(first)
     state.shuffle(second)
-    assert found.column("ranks").to_pylist() == [train[row] for row in first] + [test[row] for row in second]
-    assert found.column("label").to_pylist() == [str(y) for y in [*y_train[first], *y_test[second]]]
-    assert found.column("part").to_pylist() == [0] * 40 + [1] * 30
-    assert found.column("id")[0].as_py() == f"imdb.npz:x_train:{first[0]}"
+    assert rows.column("ranks").to_pylist() == [train[row] for row in first] + [test[row] for row in second]
+    assert rows.column("label").to_pylist() == [str(y) for y in [*y_train[first], *y_test[second]]]
+    assert rows.column("part").to_pylist() == [0] * 40 + [1] * 30
+    assert rows.column("id")[0].as_py() == f"imdb.npz:x_train:{first[0]}"
     assert words_of([path]) is None
     index = tmp_path / "imdb_word_index.json"
     index.write_text('{"b": 2, "a": 1, "c": 3}')
@@ -831,10 +831,10 @@ def test_an_npz_cannot_run_code(tmp_path):
 def test_real_reviews_as_tarfile_reads_them(real):
     """The first 2,000 members of the archive; all of them are compared by hand, which takes longer."""
     path = real("imdb/aclImdb_v1.tar.gz")
-    found = tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record)
+    members = tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record)
     with tarfile.open(path, "r|gz") as archive:
         files = (member for member in archive if member.isfile())
-        for member, mine in itertools.islice(zip(files, found, strict=True), 2000):
+        for member, mine in itertools.islice(zip(files, members, strict=True), 2000):
             assert (mine.name, mine.data) == (member.name, archive.extractfile(member).read())
 
 
@@ -842,19 +842,19 @@ def test_real_reviews_as_tarfile_reads_them(real):
 @pytest.mark.parametrize("name", ["imdb/aclImdb_v1.tar.gz", "newsgroups20/news20.tar.gz"])
 def test_real_archives_as_tarfile_reads_them(real, name):
     path = real(name)
-    found = tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record)
+    members = tar.members(tar.Chunks(streams.chunks(path)), path, lambda name: True, LIMITS.check_record)
     with tarfile.open(path, "r|gz") as archive:
         files = (member for member in archive if member.isfile())
-        for member, mine in zip(files, found, strict=True):
+        for member, mine in zip(files, members, strict=True):
             assert (mine.name, mine.data) == (member.name, archive.extractfile(member).read())
 
 
 def test_real_posts(real):
-    found, notes = everything([real("newsgroups20/news20.tar.gz")])
-    assert len(found["text"]) == 19997
-    assert len(set(found["label"])) == 20
-    assert sum(len(note["undecodable"]) for note in notes) == 72
-    assert set(found["part"]) == {-1}
+    columns, stats = everything([real("newsgroups20/news20.tar.gz")])
+    assert len(columns["text"]) == 19997
+    assert len(set(columns["label"])) == 20
+    assert sum(len(chunk["undecodable"]) for chunk in stats) == 72
+    assert set(columns["part"]) == {-1}
 
 
 def test_real_ranks_are_the_books(real):

@@ -23,9 +23,9 @@ def words_of(texts: list[str] | pa.Array, form: Tokens) -> list[list[str]]:
     codes, offsets, words = tokenize(array, form)
     assert (codes.dtype, offsets.dtype, words.type) == (np.int32, np.int64, pa.large_string())
     assert len(offsets) == len(array) + 1
-    found = words.to_pylist()
-    assert list(dict.fromkeys(found[code] for code in codes)) == found  # all of them, each once, as they first appear
-    return [[found[code] for code in codes[begin:end]] for begin, end in itertools.pairwise(offsets)]
+    terms = words.to_pylist()
+    assert list(dict.fromkeys(terms[code] for code in codes)) == terms  # all of them, each once, as they first appear
+    return [[terms[code] for code in codes[begin:end]] for begin, end in itertools.pairwise(offsets)]
 
 
 def some_texts(seed: int, count: int) -> list[str]:
@@ -42,8 +42,8 @@ def test_texts_in_parts_have_the_same_words(monkeypatch, level, short):
     begins = [0, 0, 1, 17, 17, 200, 400]
     parts = pa.chunked_array([whole[begin:end] for begin, end in itertools.pairwise(begins)], pa.large_string())
     form = Tokens(level=level)
-    for one, other in zip(tokenize(whole, form), tokenize(parts, form), strict=True):
-        assert one.tolist() == other.tolist()
+    for joined, parted in zip(tokenize(whole, form), tokenize(parts, form), strict=True):
+        assert joined.tolist() == parted.tolist()
     codes, offsets, words = tokenize(pa.chunked_array([], pa.large_string()), form)
     assert (len(codes), offsets.tolist(), words.to_pylist()) == (0, [0], [])
 
@@ -95,7 +95,7 @@ def test_separator_is_one_ascii_character():
 def counted(documents: list[list[int]], mask: list[bool], size: int) -> tuple[list[int], list[int]]:
     codes = np.array([code for document in documents for code in document], np.int32)
     offsets = np.cumsum([0, *map(len, documents)])
-    return tuple(found.tolist() for found in tally(codes, offsets, size, np.array(mask, bool)))
+    return tuple(array.tolist() for array in tally(codes, offsets, size, np.array(mask, bool)))
 
 
 def test_tally_counts_the_counted_documents():
@@ -114,18 +114,18 @@ def test_vocabulary_of_pieces_is_that_of_the_whole(monkeypatch, held):
     monkeypatch.setattr("raysq.text.vocabulary._BUFFERED", held)
     source = np.random.RandomState(0)
     words = [f"w{number}" for number in range(60)]
-    pieces = [source.randint(0, 60, (source.randint(0, 9), 7)) for _ in range(12)]
-    masks = [source.rand(len(piece)) < 0.6 for piece in pieces]
+    parts = [source.randint(0, 60, (source.randint(0, 9), 7)) for _ in range(12)]
+    masks = [source.rand(len(part)) < 0.6 for part in parts]
     counts: Counter[str] = Counter()
-    for piece, mask in zip(pieces, masks, strict=True):
-        for row in piece[mask]:
+    for part, mask in zip(parts, masks, strict=True):
+        for row in part[mask]:
             counts.update(words[code] for code in row)
     merged, distinct, places = Vocabulary(), {}, {}
-    for number, (piece, mask) in enumerate(zip(pieces, masks, strict=True)):
-        text = pa.array([" ".join(words[code] for code in row) for row in piece], pa.large_string())
-        codes, offsets, found = tokenize(text, Tokens())
-        distinct[str(number)] = found.to_pylist()
-        places |= merged.add(str(number), found, *tally(codes, offsets, len(found), mask))
+    for number, (part, mask) in enumerate(zip(parts, masks, strict=True)):
+        text = pa.array([" ".join(words[code] for code in row) for row in part], pa.large_string())
+        codes, offsets, terms = tokenize(text, Tokens())
+        distinct[str(number)] = terms.to_pylist()
+        places |= merged.add(str(number), terms, *tally(codes, offsets, len(terms), mask))
     assert bool(places) == (held < 1 << 18)
     places |= merged.new_positions()
     table, rows = merged.sorted()
@@ -134,8 +134,8 @@ def test_vocabulary_of_pieces_is_that_of_the_whole(monkeypatch, held):
     assert table.column("count").to_pylist() == [count for _, count in counts.most_common()]
     listed = table.column("word").to_pylist()
     assert places.keys() == distinct.keys()
-    for name, place in places.items():
-        for word, row in zip(distinct[name], rows[place].tolist(), strict=True):
+    for name, position in places.items():
+        for word, row in zip(distinct[name], rows[position].tolist(), strict=True):
             assert (listed[row] == word) if row >= 0 else (word not in counts)
 
 

@@ -25,12 +25,12 @@ IMAGES = ("png", "jpg", "gif", "bmp", "tif", "webp", "ppm")
 
 def write_sources(root: Path) -> dict[str, Source]:
     """Write the sources, and return them by their names."""
-    found = {}
+    sources = {}
     for name, task, settings, content in (*_texts(), *_series(), *_pairs(), *_images()):
         path = root / name
         _write(path, content)
-        found[name] = (task, settings, path)
-    return found
+        sources[name] = (task, settings, path)
+    return sources
 
 
 def rows(count: int = 60) -> list[tuple[str, str]]:
@@ -161,10 +161,10 @@ def _pairs() -> Made:
     texts = [text for text, _ in rows()]
     sides = list(zip(texts, reversed(texts), strict=True))
     table = pa.table({"source": texts, "target": texts[::-1]})
-    csv = "source,target\n" + "".join(f'"{one}","{other}"\n' for one, other in sides)
+    csv = "source,target\n" + "".join(f'"{left}","{other}"\n' for left, other in sides)
     for name, content in {
         "pairs": {"train.en": "\n".join(texts).encode(), "train.de": "\n".join(texts[::-1]).encode()},
-        "pairs.txt": "".join(f"{one}\t{other}\n" for one, other in sides).encode(),
+        "pairs.txt": "".join(f"{left}\t{other}\n" for left, other in sides).encode(),
         "pairs.csv": csv.encode(),
         "pairs.jsonl": "".join(json.dumps(row) + "\n" for row in table.to_pylist()).encode(),
         "pairs.parquet": parquet(table),
@@ -193,7 +193,7 @@ def _images() -> Made:
     cifar["batches.meta"] = pickle.dumps({"label_names": ["cat", "dog"]}, protocol=2)
     csv = "label," + ",".join(f"p{number}" for number in range(64)) + "\n"
     csv += "".join(
-        f"{label}," + ",".join(map(str, one.ravel())) + "\n" for label, one in zip(labels, pixels, strict=True)
+        f"{label}," + ",".join(map(str, image.ravel())) + "\n" for label, image in zip(labels, pixels, strict=True)
     )
     trees = {}
     for form in IMAGES:

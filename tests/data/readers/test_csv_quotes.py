@@ -18,13 +18,13 @@ CHATS = ["ham\tgo home", "spam\twin a prize", "ham\tsee you, later", "spam\tcall
 def rows_of(text, form=TAB, size=1 << 20, columns=2):
     """The rows of a csv without a header, with the number of the line that each begins in."""
     data = text.encode()
-    pieces = iter([data[place : place + 7] for place in range(0, len(data), 7)])
-    found, above = [], 0
-    for block in blocks(pieces, size, form, "x.tsv", columns=columns):
+    chunks = iter([data[begin : begin + 7] for begin in range(0, len(data), 7)])
+    rows, above = [], 0
+    for block in blocks(chunks, size, form, "x.tsv", columns=columns):
         for start, end, line in zip(block.starts, block.ends, block.lines, strict=True):
-            found.append((int(line) + above + 1, block.data[start : end + 1].decode().rstrip("\r\n")))
+            rows.append((int(line) + above + 1, block.data[start : end + 1].decode().rstrip("\r\n")))
         above += block.data.count(b"\n")
-    return found
+    return rows
 
 
 def with_lines(**changed):
@@ -85,13 +85,13 @@ def test_a_quote_that_is_no_mark_of_a_cell_is_named(text, match, size):
 )
 @pytest.mark.parametrize("size", [16, 1 << 20])
 def test_cells_in_quotes_and_quotes_in_cells(text, rows, size):
-    found = rows_of(text, size=size)
-    assert len(found) == rows
+    numbered = rows_of(text, size=size)
+    assert len(numbered) == rows
     lines = text.split("\n")
-    for number, row in found:
+    for number, row in numbered:
         assert row.split("\n")[0] == lines[number - 1]
     wanted = list(csv.reader(io.StringIO(text, newline=""), delimiter="\t"))
-    assert [next(csv.reader(io.StringIO(row, newline=""), delimiter="\t")) for _, row in found] == wanted
+    assert [next(csv.reader(io.StringIO(row, newline=""), delimiter="\t")) for _, row in numbered] == wanted
 
 
 def test_reviews_with_commas_and_lines_are_no_rows():
@@ -167,10 +167,10 @@ def test_rows_end_where_pythons_do(seed):
         wanted = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error:
         wanted = None
-    found = scan(text.encode(), CsvFormat())
+    scanned = scan(text.encode(), CsvFormat())
     if wanted is None:
-        assert found.broken is not None or found.open is not None or '" ' in text
+        assert scanned.broken is not None or scanned.open is not None or '" ' in text
     else:
-        assert found.broken is None
-        assert found.open is None
-        assert len(found.ends) + (not text.endswith("\n")) == len(wanted)
+        assert scanned.broken is None
+        assert scanned.open is None
+        assert len(scanned.ends) + (not text.endswith("\n")) == len(wanted)

@@ -25,8 +25,8 @@ TEXT = "name,größe\nbär,1\nküche,2\n"
     ],
 )
 def test_the_encoding_is_found(data, encoding):
-    found, messages = sniff_encoding(data, CsvFormat())
-    assert found.encoding == encoding
+    sniffed, messages = sniff_encoding(data, CsvFormat())
+    assert sniffed.encoding == encoding
     assert bool(messages) == (encoding != "utf-8")
     assert sniff_encoding(data, CsvFormat(encoding="latin-1")) == (CsvFormat(encoding="latin-1"), [])
 
@@ -44,8 +44,8 @@ def test_the_encoding_is_found(data, encoding):
     ],
 )
 def test_the_delimiter_is_found(text, delimiter):
-    found, messages = sniff(text.encode(), True, CsvFormat())
-    assert found.delimiter == delimiter
+    sniffed, messages = sniff(text.encode(), True, CsvFormat())
+    assert sniffed.delimiter == delimiter
     assert bool(messages) == (delimiter != ",")
     assert sniff(text.encode(), True, CsvFormat(delimiter="|"))[0].delimiter == "|"
 
@@ -62,28 +62,33 @@ def test_the_delimiter_is_found(text, delimiter):
     ],
 )
 def test_whether_there_is_a_header(text, numbered, header):
-    found, messages = sniff(text.encode(), True, CsvFormat(), numbered)
-    assert found.header is header
+    sniffed, messages = sniff(text.encode(), True, CsvFormat(), numbered)
+    assert sniffed.header is header
     assert bool(messages) != header
     assert sniff(text.encode(), True, CsvFormat(header=True), numbered)[0].header
 
 
 def test_what_stands_above_the_rows():
     data = b'\xef\xbb\xbfwhen,"load\r\n(kW)",\r\n-,kW,\r\n2020,1,2\n'
-    found = begin("x.csv", data, True, CsvFormat(header=True, skip=1))
-    assert found.columns == ("when", "load (kW)", "column 3")
-    assert (found.rows, data[found.size :], found.lines) == ([["2020", "1", "2"]], b"2020,1,2\n", 3)
-    found = begin("x.csv", b"2020,1\n2021,2\n", True, CsvFormat(header=False))
-    assert (found.columns, found.rows, found.size, found.lines) == (("1", "2"), [["2020", "1"], ["2021", "2"]], 0, 0)
-    found = begin("x.csv", b'a\\,b,c\n"x \\"y\\"",z\n', True, CsvFormat(escape="backslash"))
-    assert (found.names, found.rows) == (("a,b", "c"), [['x "y"', "z"]])
-    found = begin("x.csv", b'"a,b\n"x,5" z\n', True, CsvFormat(quoting="none"))
-    assert (found.names, found.rows) == (("a", "b"), [['"x', '5" z']])
+    beginning = begin("x.csv", data, True, CsvFormat(header=True, skip=1))
+    assert beginning.columns == ("when", "load (kW)", "column 3")
+    assert (beginning.rows, data[beginning.size :], beginning.lines) == ([["2020", "1", "2"]], b"2020,1,2\n", 3)
+    beginning = begin("x.csv", b"2020,1\n2021,2\n", True, CsvFormat(header=False))
+    assert (beginning.columns, beginning.rows, beginning.size, beginning.lines) == (
+        ("1", "2"),
+        [["2020", "1"], ["2021", "2"]],
+        0,
+        0,
+    )
+    beginning = begin("x.csv", b'a\\,b,c\n"x \\"y\\"",z\n', True, CsvFormat(escape="backslash"))
+    assert (beginning.names, beginning.rows) == (("a,b", "c"), [['x "y"', "z"]])
+    beginning = begin("x.csv", b'"a,b\n"x,5" z\n', True, CsvFormat(quoting="none"))
+    assert (beginning.names, beginning.rows) == (("a", "b"), [['"x', '5" z']])
     excel = b"sep=;\r\na;b\r\n1,5;2\r\n"
-    form, told = sniff(excel, True, CsvFormat())
-    assert (form.delimiter, len(told)) == (";", 1)
-    found = begin("x.csv", excel, True, form)
-    assert (found.names, found.rows, found.lines) == (("a", "b"), [["1,5", "2"]], 2)
+    form, messages = sniff(excel, True, CsvFormat())
+    assert (form.delimiter, len(messages)) == (";", 1)
+    beginning = begin("x.csv", excel, True, form)
+    assert (beginning.names, beginning.rows, beginning.lines) == (("a", "b"), [["1,5", "2"]], 2)
     with pytest.raises(DataError, match="line 1 opens a quote that no line closes"):
         begin("x.csv", b'"a,b\nx,5\n', True, CsvFormat())
     with pytest.raises(DataError, match="line 1 opens a quote that no line closes"):

@@ -68,8 +68,8 @@ def hurt(directory: Path | str, seed: int, count: int) -> None:
     directory = Path(directory)
     os.environ["RAYSQ_HOME"] = tempfile.mkdtemp(dir=directory)
     sources = write_sources(directory)
-    for one in sources.values():
-        read(*one)
+    for source in sources.values():
+        read(*source)
     numbers = random.Random(seed)
     names = sorted(sources)
     for number in range(count):
@@ -77,14 +77,14 @@ def hurt(directory: Path | str, seed: int, count: int) -> None:
         _hurt_once(sources[name], numbers, (seed, number, name))
 
 
-def _hurt_once(one: Source, numbers: random.Random, about: tuple) -> None:
-    path = one[2]
+def _hurt_once(source: Source, numbers: random.Random, about: tuple) -> None:
+    path = source[2]
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     file = numbers.choice(files)
     good = file.read_bytes()
     file.write_bytes(damage(good, numbers))
     try:
-        read(*one)
+        read(*source)
     except RaysqError as error:
         message = str(error)
         assert isinstance(error, (DataError, SourceError, UsageError)), (about, error)
@@ -106,7 +106,7 @@ def test_many_damaged_sources(tmp_path, seed):
 
 
 @pytest.mark.parametrize(
-    ("task", "name", "content", "said"),
+    ("task", "name", "content", "reason"),
     [
         ("forecast", "x.csv", b"a,b\nc,,d\n", r"x\.csv, line 2 has 3 cells"),
         ("classify", "x.csv", b"a,b\nc,,d\n", r"x\.csv"),
@@ -123,11 +123,11 @@ def test_many_damaged_sources(tmp_path, seed):
         ("images", "x.zip", encrypted(zipped({"a/1.png": b"x", "b/1.png": b"x"})), r"x\.zip is encrypted"),
     ],
 )
-def test_what_cannot_be_read_is_named(tmp_path, task, name, content, said):
+def test_what_cannot_be_read_is_named(tmp_path, task, name, content, reason):
     path = tmp_path / name
     path.write_bytes(content)
     settings = {"targets": "b"} if task == "forecast" else {}
-    with pytest.raises((DataError, SourceError), match=said) as caught:
+    with pytest.raises((DataError, SourceError), match=reason) as caught:
         prepare(task, path, settings=settings, quiet=True)
     assert "\n" not in str(caught.value)
 

@@ -105,8 +105,8 @@ def test_classes_and_columns_may_have_long_names(tmp_path):
     ],
 )
 def test_what_libraries_raise_names_the_file(error):
-    said = r"^x\.zip is damaged or cut short \(.+\); fetch or write it again$"
-    with pytest.raises(DataError, match=said), damages(Path("/a/x.zip")):
+    message = r"^x\.zip is damaged or cut short \(.+\); fetch or write it again$"
+    with pytest.raises(DataError, match=message), damages(Path("/a/x.zip")):
         raise error
 
 

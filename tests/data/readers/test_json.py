@@ -47,7 +47,7 @@ def test_a_table_longer_than_what_is_looked_at(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "reason"),
     [
         (
             {"text": ["a", "b"], "label": ["x"]},
@@ -57,9 +57,9 @@ def test_a_table_longer_than_what_is_looked_at(tmp_path):
         ({"a": {"x": 1}, "b": {"x": 2}}, r"x\.json holds one object with a, b, and no rows; give one object a line"),
     ],
 )
-def test_what_is_no_table_is_told(tmp_path, value, said):
+def test_what_is_no_table_is_told(tmp_path, value, reason):
     (tmp_path / "x.json").write_text(json.dumps(value, indent=2))
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=reason):
         infer([tmp_path / "x.json"], DocumentFormat())
 
 

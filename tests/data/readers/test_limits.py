@@ -82,7 +82,7 @@ def _lying(archive: bytes) -> bytes:
 def refuse(directory: str) -> None:
     """Prepare every bomb, and check what is said."""
     os.environ["RAYSQ_HOME"] = tempfile.mkdtemp(dir=directory)
-    for name, (task, content, said) in bombs().items():
+    for name, (task, content, reason) in bombs().items():
         path = Path(directory) / name
         if isinstance(content, bytes):
             path.write_bytes(content)
@@ -91,7 +91,7 @@ def refuse(directory: str) -> None:
                 (path / inner).parent.mkdir(parents=True, exist_ok=True)
                 (path / inner).write_bytes(data)
         settings = {"max_record_bytes": 1 << 24, **({"targets": "a"} if task == "forecast" else {})}
-        with pytest.raises(DataError, match=said) as caught:
+        with pytest.raises(DataError, match=reason) as caught:
             prepare(task, path, settings=settings, quiet=True)
         assert "\n" not in str(caught.value), name
 
@@ -151,7 +151,7 @@ def test_a_sentence_is_a_record(tmp_path, name):
         for side, text in zip(("de", "en"), sides, strict=True):
             (path / f"train.{side}").write_text(text)
     else:
-        path.write_text("".join(f"{one}\t{two}\n" for one, two in zip(*map(str.splitlines, sides), strict=True)))
+        path.write_text("".join(f"{left}\t{right}\n" for left, right in zip(*map(str.splitlines, sides), strict=True)))
     assert prepare("pairs", path, quiet=True).rows == 61
     with pytest.raises(DataError, match=r"a line near line \d+ has more than 5,000 bytes.*--set max_record_bytes"):
         prepare("pairs", path, settings={"max_record_bytes": 5000}, quiet=True)

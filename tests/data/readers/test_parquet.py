@@ -16,10 +16,10 @@ def column(values: list[bytes]) -> pa.Array:
     return pa.StringArray.from_buffers(len(raw), raw.buffers()[1], raw.buffers()[2])
 
 
-def wrong(values: list[str], place: int) -> pa.Array:
+def wrong(values: list[str], index: int) -> pa.Array:
     """Texts of which one is not UTF-8."""
     raw = [value.encode() for value in values]
-    raw[place] = b"caf\xe9 " + raw[place]
+    raw[index] = b"caf\xe9 " + raw[index]
     return column(raw)
 
 
