@@ -47,7 +47,7 @@ def to_table(value: Any) -> "pa.Table":
     if len({len(column) for _, column in columns}) > 1:
         lengths = ", ".join(f"{name} {len(column):,}" for name, column in columns[:5])
         raise UsageError(f"the columns of the frame have different lengths: {lengths}")
-    return pa.table({name: _plain(column) for name, column in columns})
+    return pa.table({name: _storable(column) for name, column in columns})
 
 
 def to_file(value: Any, folder: Path) -> Path:
@@ -110,7 +110,7 @@ def _array(name: Any, column: Any) -> "pa.Array | pa.ChunkedArray":
     return array
 
 
-def _plain(column: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray":
+def _storable(column: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray":
     """Convert a column to a type without dictionaries, views and extensions, which files do not have either."""
     import pyarrow as pa
 

@@ -49,7 +49,7 @@ def ensure_ray(**options: Any) -> None:
     try:
         if address:
             _reach(address)
-        with _kept_signals():
+        with _preserved_signals():
             if address:
                 ray.init(address=address, **quiet)
             else:
@@ -94,7 +94,7 @@ def _patient_start() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _kept_signals() -> Iterator[None]:
+def _preserved_signals() -> Iterator[None]:
     """Keep the present SIGTERM handler: Ray replaces it, and would end this process without a message."""
     handler = signal.getsignal(signal.SIGTERM)
     if not callable(handler) or threading.current_thread() is not threading.main_thread():

@@ -128,7 +128,7 @@ class FastRNN(keras.layers.Layer):
             `(batch, steps, units)` with `return_sequences`, else `(batch, units)`.
         """
         initial = () if initial_state is None else tuple(keras.tree.flatten(initial_state))
-        if (initial and starts is not None) or mask is not None or not self.is_quick():
+        if (initial and starts is not None) or mask is not None or not self.uses_fast_loop():
             return super().call(sequences, initial_state=initial_state, mask=mask, training=training)
         if training and self.dropout:
             # The dropout mask differs between rows, so that their padding does too.
@@ -157,7 +157,7 @@ class FastRNN(keras.layers.Layer):
             target.assign(source)
         return outputs
 
-    def is_quick(self) -> bool:
+    def uses_fast_loop(self) -> bool:
         """Return whether the fast loop supports the arguments and the device. Otherwise the Keras layer is used."""
         gates = getattr(self.cell, "recurrent_activation", keras.activations.sigmoid)
         return (

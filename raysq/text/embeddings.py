@@ -116,14 +116,14 @@ class _Lines:
 
     def words(self) -> pa.Array:
         """Return the words, large_binary."""
-        return _pieces(self._block, self._begins, self._middles)
+        return _parts(self._block, self._begins, self._middles)
 
     def numbers(self, lines: np.ndarray) -> np.ndarray:
         """Return the vectors of the given lines, float32 of shape (lines, dimension)."""
         if not len(lines):
             return np.zeros((0, self._dimension), np.float32)
         ends = np.minimum(self._ends[lines] + 1, len(self._block))
-        text = _pieces(self._block, self._middles[lines] + 1, ends).buffers()[2].to_pybytes()
+        text = _parts(self._block, self._middles[lines] + 1, ends).buffers()[2].to_pybytes()
         # Trailing "\r" and spaces were cut off above, so the last byte is replaced by a line break.
         if self._block[self._ends[lines]].max() > _NEWLINE:
             places = np.cumsum(ends - self._middles[lines] - 1) - 1
@@ -168,7 +168,7 @@ def _is_number(text: str) -> bool:
         return False
 
 
-def _pieces(block: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.Array:
+def _parts(block: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> pa.Array:
     """Return the byte ranges as an array. They are in order and do not overlap."""
     lengths = ends - begins
     offsets = np.concatenate([[0], np.cumsum(lengths)])

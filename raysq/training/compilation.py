@@ -69,7 +69,7 @@ def has_keras_loop(model: keras.Model) -> bool:
         model: a built Keras model.
     """
     return any(
-        isinstance(layer, keras.layers.RNN) and not (isinstance(layer, FastRNN) and layer.is_quick())
+        isinstance(layer, keras.layers.RNN) and not (isinstance(layer, FastRNN) and layer.uses_fast_loop())
         for layer in parts(model)
     )
 

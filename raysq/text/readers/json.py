@@ -56,10 +56,10 @@ def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple
             if line == 0:
                 block = block.removeprefix(BOM)
             ends = line_ends(block)
-            quick = _quickly(block, ends, partition.columns, line) if is_utf8(encoding) else None
-            reads = [quick] if quick is not None else _slowly(block, partition, encoding, line)
+            parsed = _parse_with_arrow(block, ends, partition.columns, line) if is_utf8(encoding) else None
+            reads = [parsed] if parsed is not None else _parse_lines(block, partition, encoding, line)
             line += len(ends)
-            del block, quick
+            del block, parsed
             for rows in reads:
                 yield documents(rows, partition, format)
 
@@ -78,7 +78,7 @@ def read_list(partition: DocumentPartition, format: DocumentFormat) -> Iterator[
         yield documents(rows, partition, replace(format, encoding="utf-8"))
 
 
-def _quickly(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Read | None:
+def _parse_with_arrow(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Read | None:
     """Parse whole lines with Arrow, if they are plain objects with a text and labels of one type. Else return None."""
     data = np.frombuffer(block, np.uint8)
     if not block.endswith(b"\n"):
@@ -126,7 +126,7 @@ def _bytes(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
-def _slowly(block: bytes, partition: DocumentPartition, encoding: str, line: int) -> Iterator[Read]:
+def _parse_lines(block: bytes, partition: DocumentPartition, encoding: str, line: int) -> Iterator[Read]:
     """Parse any lines that hold an object each."""
     lines = enumerate(block.split(b"\n"), line + 1)
     rows = ((number, parsed_object(partition.name, number, text, encoding)) for number, text in lines if text.strip())
