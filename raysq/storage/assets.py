@@ -30,11 +30,11 @@ def write_assets(folder: Path, files: Mapping[str, bytes]) -> None:
 def read_asset(folder: Path, name: str) -> bytes:
     """Read a file of a run's assets, or raise `DamagedError`."""
     path = folder / name
-    sha256 = read_json(folder / _CHECKSUMS, _Checksums, _HINT)["sha256"].get(name)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise DamagedError(f"{path} cannot be read ({error.strerror or error}); {_HINT}") from None
+    sha256 = read_json(folder / _CHECKSUMS, _Checksums, _HINT)["sha256"].get(name)
     if hashlib.sha256(content).hexdigest() != sha256:
         raise damaged_asset(folder, name, "its bytes are not those that were written")
     return content

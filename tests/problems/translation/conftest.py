@@ -3,6 +3,7 @@
 import pytest
 from problems.translation.pairs_corpus import SMALL, prepared, sentences, write_tabbed
 
+from raysq.storage.assets import write_assets
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config
@@ -48,9 +49,7 @@ def pairs_run(pairs_folder, pairs_dataset):
                 run_worker(run, None, TrainingCallbacks())
             else:  # as `raysq.training.worker` exports a run
                 layers.to_keras(config.build(pairs_dataset)).save(run.directory / "model.keras")
-                run.assets.mkdir()
-                for file, content in config.make_problem().asset_files(pairs_dataset).items():
-                    (run.assets / file).write_bytes(content)
+                write_assets(run.assets, config.make_problem().asset_files(pairs_dataset))
             runs[name] = run
         return runs[name]
 
