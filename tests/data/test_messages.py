@@ -23,6 +23,6 @@ def test_no_option_is_left_where_a_command_does_not_have_it(tmp_path):
     (tmp_path / "a.csv").write_bytes(
         "".join(["review;kind\n", *(f"caf\u00e9 {n} is good;{'ab'[n % 2]}\n" for n in range(30))]).encode("cp1252")
     )
-    lines = make_settings(problems.get("text_classification").preparation, {}).infer([tmp_path / "a.csv"])[1]
+    lines = make_settings(problems.get("text_classification").Preprocessor, {}).infer([tmp_path / "a.csv"])[1]
     assert sum("--" in line for line in lines) == 4, "encoding, delimiter, text, label"
     assert not any("--" in without_options(line) for line in lines)
