@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from concurrent.futures import Future
 
 import numpy as np
 import pyarrow as pa
@@ -87,21 +88,27 @@ def test_threads_stop_behind_a_call_that_halts_or_raises():
         list(ThreadExecutor(2).map(call, [(30,), (31,)]))
 
 
-def test_closing_cancels_what_waits():
-    begun, go = [], threading.Event()
+def test_closing_cancels_what_waits(monkeypatch):
+    begun, go, cancel = [], threading.Event(), Future.cancel
 
     def call(number):
         begun.append(number)
-        go.wait(10)
+        if number:
+            assert go.wait(60), "what waits is not canceled"
         return number
 
-    results = ThreadExecutor(1).map(call, [(0,), (1,), (2,), (3,)])
-    threading.Timer(0.1, go.set).start()
+    def cancel_and_go(future):
+        if canceled := cancel(future):
+            go.set()
+        return canceled
+
+    monkeypatch.setattr(Future, "cancel", cancel_and_go)
+    results = ThreadExecutor(2).map(call, [(number,) for number in range(4)])
     assert next(results) == 0
-    go.clear()
-    threading.Timer(0.1, go.set).start()
+    while len(begun) < 3:
+        time.sleep(0.01)
     results.close()
-    assert len(begun) <= 2
+    assert sorted(begun) == [0, 1, 2]
 
 
 def test_few_results_wait_for_an_earlier_one():
