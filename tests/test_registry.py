@@ -122,8 +122,7 @@ def test_an_incomplete_problem_is_refused():
 def test_what_is_built_in_is_valid(name):
     task = tasks.get(name)
     validate_task(task)
-    if problems.get(task.problem).Metadata is not dict:  # being converted
-        validate_problem(problems.get(task.problem))
+    validate_problem(problems.get(task.problem))
 
 
 def test_entry_points_of_another_package(tmp_path, monkeypatch, forgotten, capsys):

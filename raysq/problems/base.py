@@ -5,7 +5,7 @@ import hashlib
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, is_dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar
 
@@ -216,7 +216,7 @@ class ReportModel(Protocol):
 
 
 S = TypeVar("S")
-M = TypeVar("M")
+M = TypeVar("M", bound=Metadata)
 
 
 class Problem(ABC, Generic[S, M]):
@@ -333,7 +333,7 @@ class Problem(ABC, Generic[S, M]):
 
     def metadata_values(self) -> dict[str, Any]:
         """Return the metadata as JSON-ready values, for `from_config`."""
-        return asdict(self.metadata) if is_dataclass(self.metadata) else dict(self.metadata)  # type: ignore
+        return asdict(self.metadata)
 
     @cached_property
     def preprocessor(self) -> Any:
@@ -350,8 +350,7 @@ class Problem(ABC, Generic[S, M]):
     @property
     def unit(self) -> str | None:
         """Unit of the target for display, or None."""
-        unit: str | None = getattr(self.metadata, "unit", None)
-        return unit
+        return self.metadata.unit
 
     @property
     def idle_settings(self) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ def sheet(images: Sequence[np.ndarray], columns: int, gap: int = GAP) -> np.ndar
     columns = min(columns, len(images))
     lines = -(-len(images) // columns)
     whole = np.zeros((lines * (height + gap) - gap, columns * (width + gap) - gap, channels + 1), np.uint8)
-    for place, image in enumerate(images):
-        top, left = place // columns * (height + gap), place % columns * (width + gap)
+    for number, image in enumerate(images):
+        top, left = number // columns * (height + gap), number % columns * (width + gap)
         whole[top : top + height, left : left + width, :channels] = image
         whole[top : top + height, left : left + width, channels] = 255
     return whole

@@ -37,7 +37,7 @@ def find(packed: Sequence[dict[str, str]]) -> dict[str, Any]:
     Returns:
         The number of such images as `count`, and the ids of the first as `names`.
     """
-    data = {name: [base64.b64decode(one[name]) for one in packed] for name in ("keys", "labels", "ids")}
+    data = {name: [base64.b64decode(statistics[name]) for statistics in packed] for name in ("keys", "labels", "ids")}
     rows = conflicting_rows(
         np.frombuffer(b"".join(data["keys"]), "<u8"), np.frombuffer(b"".join(data["labels"]), "<i4")
     )

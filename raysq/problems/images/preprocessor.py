@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from raysq.data.partition_stats import Stats
 from raysq.data.preprocessor import Chunk, Preprocessor
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.sources import Listing
 from raysq.errors import UsageError
 from raysq.problems.images import validation
-from raysq.problems.images.readers import SUFFIXES, Form, Piece, infer, plan, read
+from raysq.problems.images.readers import SUFFIXES, Form, ImagePartition, infer, partition_files, read
 from raysq.problems.images.readers.format import IMAGES, MAX_PIXEL, TABLES, Fit, size_of
-
-Note = dict[str, Any]
 
 SHARD_BYTES = 64 << 20  # most bytes of pixels in a shard
 _MOST_ROWS = 16384
@@ -72,24 +71,24 @@ class _Pixels(CsvFormat, Preprocessor):
 
     def to_config(self) -> dict[str, Any]:
         """Return the settings for the manifest and the fingerprint."""
-        found = dataclasses.asdict(self)
+        settings = dataclasses.asdict(self)
         # Later settings are left out at their defaults, so that fingerprints of earlier data sets stay the same.
         defaults = {"label": None, "max_pixel": MAX_PIXEL, **CsvFormat().csv_settings()}
-        unsaid = [name for name, value in defaults.items() if found[name] == value]
-        return {name: value for name, value in found.items() if name not in unsaid}
+        unsaid = [name for name, value in defaults.items() if settings[name] == value]
+        return {name: value for name, value in settings.items() if name not in unsaid}
 
-    def partition(self, files: list[Path]) -> list[Piece]:
+    def partition(self, files: list[Path]) -> list[ImagePartition]:
         """Return the partitions of the files.
 
         Raises:
             DataError: files cannot be read as images.
         """
-        return plan(files, self.form)
+        return partition_files(files, self.form)
 
-    def read(self, partition: Piece) -> Iterator[Chunk]:
+    def read(self, partition: ImagePartition) -> Iterator[Chunk]:
         """Yield the images of one partition in chunks; see `raysq.problems.images.readers` for the columns."""
-        for table, note in read(partition, self.form):
-            yield Chunk(table, note)
+        for table, stats in read(partition, self.form):
+            yield Chunk(table, stats)
 
 
 @dataclass(frozen=True)
@@ -141,11 +140,11 @@ class ImagePreprocessor(_Pixels):
         Raises:
             DataError: a setting cannot be inferred; the message says which to give.
         """
-        found = infer(files, self.form)
-        settings = dataclasses.replace(self, **_known(found.form), classes=found.form.classes)
-        return settings, [*found.told, *found.left_out]
+        inferred = infer(files, self.form)
+        settings = dataclasses.replace(self, **_known(inferred.form), classes=inferred.form.classes)
+        return settings, [*inferred.messages, *inferred.left_out]
 
-    def validate_stats(self, stats: list[Note]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:
         """Validate the statistics of all chunks.
 
         Raises:
@@ -153,7 +152,7 @@ class ImagePreprocessor(_Pixels):
         """
         validation.validate(self, stats)
 
-    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
         """Return the data set's report."""
         return validation.summarize(self, stats)
 
@@ -184,13 +183,13 @@ class ImagePredictionPreprocessor(_Pixels):
         """
         return self, infer(files, self.form).left_out
 
-    def validate_stats(self, stats: list[Note]) -> None:
+    def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError if there are no images."""
         validation.validate_images(stats)
 
-    def summarize(self, stats: list[Note], summary: Note | None = None) -> Note:
-        """Return `images`, `resized`, `frames`, `damaged` and `brightest`; see `validation.seen`."""
-        return validation.seen(stats)
+    def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
+        """Return `images`, `resized`, `frames`, `damaged` and `brightest`; see `validation.totals`."""
+        return validation.totals(stats)
 
     def describe(self, report: Mapping[str, Any]) -> list[str]:
         """Return a report as lines for the user."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from raysq.data.messages import Message
+from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
 from raysq.problems.classes import class_messages, counts_by_part
 from raysq.problems.images import duplicates
@@ -13,43 +14,41 @@ from raysq.text.fit_vocabulary import SPLIT_NAMES
 if TYPE_CHECKING:
     from raysq.problems.images.preprocessor import ImagePreprocessor
 
-Note = dict[str, Any]
-
 _NAMED = 5
 _LISTED = 20
 _DARK = 64  # of 255; data whose brightest pixel is darker may have another value for white
 
 
-def validate_images(notes: list[Note]) -> None:
+def validate_images(stats: list[Stats]) -> None:
     """Raise DataError if there are no images."""
-    if not any(note["images"] for note in notes):
+    if not any(chunk["images"] for chunk in stats):
         raise DataError("the source has no images that can be read", hint="give another --source")
 
 
-def validate(settings: "ImagePreprocessor", notes: list[Note]) -> None:
+def validate(settings: "ImagePreprocessor", stats: list[Stats]) -> None:
     """Validate the statistics of all chunks.
 
     Args:
         settings: the preprocessor.
-        notes: statistics of all chunks, in order.
+        stats: statistics of all chunks, in order.
 
     Raises:
         DataError: no images, a single class, no training images, or parts for some of the images only.
     """
-    validate_images(notes)
-    total, said = _total(notes, "images"), _total(notes, "assigned")
-    if 0 < said < total:
-        first = next(note["first_unassigned"] for note in notes if note["first_unassigned"] is not None)
+    validate_images(stats)
+    total, assigned = _total(stats, "images"), _total(stats, "assigned")
+    if 0 < assigned < total:
+        first = next(chunk["first_unassigned"] for chunk in stats if chunk["first_unassigned"] is not None)
         raise DataError(
-            f"{said:,} images lie in a train or a test part and {total - said:,} do not, the first is {first}: put all "
-            "or none into such parts"
+            f"{assigned:,} images lie in a train or a test part and {total - assigned:,} do not, the first is {first}: "
+            "put all or none into such parts"
         )
-    train, *others = _counts(notes)
-    there = [name for name, *counts in zip(settings.classes, train, *others, strict=True) if any(counts)]
-    if len(there) == 1:
+    train, *others = _counts(stats)
+    present = [name for name, *counts in zip(settings.classes, train, *others, strict=True) if any(counts)]
+    if len(present) == 1:
         raise DataError(
-            f"all {total:,} images are of class {there[0]!r}, and there must be two classes to tell apart; add images "
-            "of another"
+            f"all {total:,} images are of class {present[0]!r}, and there must be two classes to tell apart; add "
+            "images of another"
         )
     if not sum(train):
         raise DataError(
@@ -58,43 +57,43 @@ def validate(settings: "ImagePreprocessor", notes: list[Note]) -> None:
         )
 
 
-def summarize(settings: "ImagePreprocessor", notes: list[Note]) -> Note:
+def summarize(settings: "ImagePreprocessor", stats: list[Stats]) -> Stats:
     """Return the data set's report.
 
     Args:
         settings: the preprocessor.
-        notes: statistics of all chunks, in order.
+        stats: statistics of all chunks, in order.
 
     Returns:
         `classes`, `counts` (images of each class by part), `shape`, `contradictions` (see `duplicates.find`), `parts`
         ("none", "given" by the source, or "drawn"), and `share`, the share of the test part to draw, or None if the
-        source has parts. The entries of `seen` are added.
+        source has parts. The entries of `totals` are added.
     """
-    counts = dict(zip(SPLIT_NAMES, _counts(notes), strict=True))
-    test, said = counts["test"], _total(notes, "assigned")
+    counts = dict(zip(SPLIT_NAMES, _counts(stats), strict=True))
+    test, assigned = counts["test"], _total(stats, "assigned")
     form = settings.form
     return {
         "classes": list(settings.classes),
         "counts": counts,
-        **seen(notes),
+        **totals(stats),
         "shape": list(form.shape),
-        "contradictions": duplicates.find([note["marks"] for note in notes]),
-        "parts": "none" if not sum(test) else "given" if said else "drawn",
-        "share": None if said else settings.test,
+        "contradictions": duplicates.find([chunk["marks"] for chunk in stats]),
+        "parts": "none" if not sum(test) else "given" if assigned else "drawn",
+        "share": None if assigned else settings.test,
     }
 
 
-def seen(notes: list[Note]) -> Note:
+def totals(stats: list[Stats]) -> Stats:
     """Return totals of the statistics of all chunks.
 
     Returns:
         `images`, `resized`, `frames`, `damaged` (`count`, and the first `names`) and `brightest`.
     """
-    names = [name for note in notes for name in note["damaged"]["names"]]
+    names = [name for chunk in stats for name in chunk["damaged"]["names"]]
     return {
-        **{name: _total(notes, name) for name in ("images", "resized", "frames")},
-        "damaged": {"count": sum(note["damaged"]["count"] for note in notes), "names": names[:_NAMED]},
-        "brightest": max(note["brightest"] for note in notes),
+        **{name: _total(stats, name) for name in ("images", "resized", "frames")},
+        "damaged": {"count": sum(chunk["damaged"]["count"] for chunk in stats), "names": names[:_NAMED]},
+        "brightest": max(chunk["brightest"] for chunk in stats),
     }
 
 
@@ -106,12 +105,12 @@ def describe(report: Mapping[str, Any]) -> list[str]:
     """
     train, test, validation = counts_by_part(report["counts"])
     names = report["classes"]
-    both = [f"{name} {sum(counts):,}" for name, *counts in zip(names, train, test, validation, strict=True)]
-    more = ", ..." if len(both) > _LISTED else ""
+    sizes = [f"{name} {sum(counts):,}" for name, *counts in zip(names, train, test, validation, strict=True)]
+    ellipsis = ", ..." if len(sizes) > _LISTED else ""
     height, width, channels = report["shape"]
     lines = [
         f"{counted(report['images'])} of {width} x {height} pixels, {'gray' if channels == 1 else 'rgb'}, of "
-        f"{len(names)} classes: {', '.join(both[:_LISTED])}{more}"
+        f"{len(names)} classes: {', '.join(sizes[:_LISTED])}{ellipsis}"
     ]
     if report["parts"] == "none" and not sum(validation):
         lines.append(
@@ -137,7 +136,7 @@ def repairs(report: Mapping[str, Any]) -> list[str]:
     """Return messages about dark, resized, multi-frame and damaged images.
 
     Args:
-        report: result of `summarize` or `seen`.
+        report: result of `summarize` or `totals`.
     """
     lines = []
     if report.get("brightest", _DARK) < _DARK:  # reports of earlier versions lack it
@@ -151,10 +150,10 @@ def repairs(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"{counted(report['frames'], 'file')} had several pictures, of which the first is taken")
     damaged = report["damaged"]
     if damaged["count"]:
-        more = ", ..." if damaged["count"] > len(damaged["names"]) else ""
+        ellipsis = ", ..." if damaged["count"] > len(damaged["names"]) else ""
         lines.append(
             f"{counted(damaged['count'], 'file')} could not be read and {_were(damaged['count'])} left out: "
-            f"{', '.join(damaged['names'])}{more}"
+            f"{', '.join(damaged['names'])}{ellipsis}"
         )
     return lines
 
@@ -168,13 +167,13 @@ def _were(count: int) -> str:
     return "was" if count == 1 else "were"
 
 
-def _counts(notes: list[Note]) -> list[list[int]]:
+def _counts(stats: list[Stats]) -> list[list[int]]:
     """Return the number of images of each class in the train, the test and the validation part."""
     return [
-        [sum(counts) for counts in zip(*(note["counts"][side] for note in notes), strict=True)]
+        [sum(counts) for counts in zip(*(chunk["counts"][side] for chunk in stats), strict=True)]
         for side in range(len(SPLIT_NAMES))
     ]
 
 
-def _total(notes: list[Note], name: str) -> int:
-    return sum(note[name] for note in notes)
+def _total(stats: list[Stats], name: str) -> int:
+    return sum(chunk[name] for chunk in stats)

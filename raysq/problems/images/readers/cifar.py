@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.filetree import walk_tree
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.files import read_file
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError
 from raysq.problems.images.readers import tar
-from raysq.problems.images.readers.format import TARS, Form, Piece
-from raysq.problems.images.readers.rows import Note, Rows
+from raysq.problems.images.readers.format import TARS, Form, ImagePartition
+from raysq.problems.images.readers.rows import Rows
 from raysq.problems.images.readers.unpickle import read as unpickle
 
 SIDE, CHANNELS = 32, 3
@@ -30,10 +31,10 @@ def batches(names: Iterable[str]) -> list[str]:
     """
     names = list(names)
     ends = {name.rpartition("/")[2]: name for name in names}
-    found = sorted(name for end, name in ends.items() if _TEN.fullmatch(end))
-    if not found and {"train", "test", "meta"} <= set(ends):
-        found = [ends["train"], ends["test"]]
-    return sorted(found, key=lambda name: (part_of(name), name))
+    names = sorted(name for end, name in ends.items() if _TEN.fullmatch(end))
+    if not names and {"train", "test", "meta"} <= set(ends):
+        names = [ends["train"], ends["test"]]
+    return sorted(names, key=lambda name: (part_of(name), name))
 
 
 def part_of(name: str) -> int:
@@ -41,10 +42,10 @@ def part_of(name: str) -> int:
     return int(name.rpartition("/")[2].startswith("test"))
 
 
-def plan(path: Path) -> list[Piece]:
+def partition_files(path: Path) -> list[ImagePartition]:
     """Return a partition for each batch."""
     sizes = _sizes(path)
-    return [Piece(str(path), "cifar", sizes[name], (name,), part=part_of(name)) for name in batches(sizes)]
+    return [ImagePartition(str(path), "cifar", sizes[name], (name,), part=part_of(name)) for name in batches(sizes)]
 
 
 def classes(path: Path, limits: Limits) -> list[str]:
@@ -60,11 +61,11 @@ def classes(path: Path, limits: Limits) -> list[str]:
     for name in _sizes(path):
         key = _META.get(name.rpartition("/")[2])
         if key is not None:
-            found = unpickle(_bytes(path, name, limits), name).get(key)
-            if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            values = unpickle(_bytes(path, name, limits), name).get(key)
+            if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
                 raise DataError(f"{name} has no list of names {key!r}; fetch it again, or take it out to have numbers")
-            return found
-    labels = {label for piece in plan(path) for label in _batch(piece, limits)[1]}
+            return values
+    labels = {label for partition in partition_files(path) for label in _batch(partition, limits)[1]}
     return [str(label) for label in sorted(labels)]
 
 
@@ -83,36 +84,36 @@ def others(path: Path) -> list[str]:
     return [name for name in names if name not in taken]
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a batch, with statistics.
 
     Ids are the name of the batch and the image's number in it, from 1.
 
     Args:
-        piece: partition of kind "cifar".
+        partition: partition of kind "cifar".
         form: format of every image.
 
     Raises:
         DataError: the batch is damaged, or has a label that is none of the classes.
     """
-    pixels, labels = _batch(piece, form)
-    name = piece.names[0].rpartition("/")[2]
+    pixels, labels = _batch(partition, form)
+    name = partition.names[0].rpartition("/")[2]
     rows = Rows(form)
     step = 4096
     for begin in range(0, len(pixels), step):
         part = pixels[begin : begin + step].reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
         ids = [f"{name}:{number}" for number in range(begin + 1, begin + 1 + len(part))]
-        rows.add_array(part, labels[begin : begin + step], piece.part, ids)
+        rows.add_array(part, labels[begin : begin + step], partition.part, ids)
         if rows.full:
             yield rows.take()
     yield rows.take()
 
 
-def _batch(piece: Piece, limits: Limits) -> tuple[np.ndarray, list[Any]]:
+def _batch(partition: ImagePartition, limits: Limits) -> tuple[np.ndarray, list[Any]]:
     """Return pixels, uint8 of shape (n, 3072), and labels of a batch."""
-    name = piece.names[0]
-    found = unpickle(_bytes(Path(piece.path), name, limits), name)
-    pixels, labels = found.get("data"), found.get("labels", found.get("fine_labels"))
+    name = partition.names[0]
+    values = unpickle(_bytes(Path(partition.path), name, limits), name)
+    pixels, labels = values.get("data"), values.get("labels", values.get("fine_labels"))
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != CHANNELS * SIDE * SIDE:
         shape = pixels.shape if isinstance(pixels, np.ndarray) else None
         raise DataError(f"{name}: data must be bytes of shape (images, 3072), received shape {shape}; fetch it again")

@@ -12,14 +12,15 @@ import pyarrow as pa
 import pyarrow.csv
 
 from raysq.config import join_names
+from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams, tables
 from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.readers.csv.rows import blocks, parse_options
 from raysq.data.readers.csv.sniff import begin, sniff, sniff_encoding
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import MAX_PIXEL, Form, Piece
+from raysq.problems.images.readers.format import MAX_PIXEL, Form, ImagePartition
 from raysq.problems.images.readers.npz import as_images, labels
-from raysq.problems.images.readers.rows import Note, Rows
+from raysq.problems.images.readers.rows import Rows
 
 _BLOCK = 8 << 20  # bytes read at a time
 _LABELS = ("label", "class", "target", "y")
@@ -68,9 +69,9 @@ def columns_of(path: Path, form: Form) -> Columns:
     data, whole = tables.head(path, csv, _HEAD)
     if not data:
         raise DataError(f"{path.name} is empty; give a csv file with an image in each line")
-    csv, more = sniff(data, whole, csv, numbers=True)
-    found = begin(path.name, data, whole, csv, _LOOKED_AT)
-    names, headed = found.columns, csv.header
+    csv, format_messages = sniff(data, whole, csv, numbers=True)
+    beginning = begin(path.name, data, whole, csv, _LOOKED_AT)
+    names, headed = beginning.columns, csv.header
     label = ""
     if form.label in names and headed:
         label = form.label
@@ -86,9 +87,9 @@ def columns_of(path: Path, form: Form) -> Columns:
     elif _is_square(len(names) - 1):
         # Kaggle and most others put the label first. UCI's digits put it last; the first column is then a corner pixel,
         # which is constant.
-        first, last = ({cells[place] for cells in found.rows if cells} for place in (0, -1))
+        first, last = ({cells[index] for cells in beginning.rows if cells} for index in (0, -1))
         label = names[-1 if len(first) == 1 < len(last) else 0]
-    columns = Columns(names, label, csv, found.size, found.lines, (*messages, *more))
+    columns = Columns(names, label, csv, beginning.size, beginning.lines, (*messages, *format_messages))
     if form.labels and not label:
         raise DataError(
             f"{path.name} has no column of labels named label: the first are {join_names(names[:4])}",
@@ -102,7 +103,7 @@ def columns_of(path: Path, form: Form) -> Columns:
     return columns
 
 
-def plan(paths: list[Path], parts: list[int], form: Form) -> list[Piece]:
+def partition_files(paths: list[Path], parts: list[int], form: Form) -> list[ImagePartition]:
     """Return a partition for each file.
 
     Args:
@@ -115,29 +116,32 @@ def plan(paths: list[Path], parts: list[int], form: Form) -> list[Piece]:
     """
     for path in paths:
         columns_of(path, form)
-    return [Piece(str(path), "csv", path.stat().st_size, part=part) for path, part in zip(paths, parts, strict=True)]
+    return [
+        ImagePartition(str(path), "csv", path.stat().st_size, part=part)
+        for path, part in zip(paths, parts, strict=True)
+    ]
 
 
 def labels_in(path: Path, form: Form) -> set[Any]:
     """Return the labels that occur in a file, as integers if all labels of a block are digits, else as strings."""
     columns = columns_of(path, form)
-    found: set[Any] = set()
+    labels: set[Any] = set()
     for batch in _batches(path, columns, [columns.label], form):
-        found |= set(_labels(batch.column(0), path))
-    return found
+        labels |= set(_labels(batch.column(0), path))
+    return labels
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a file, with statistics. Ids are the name of the file and the row, from 1.
 
     Args:
-        piece: partition of kind "csv".
+        partition: partition of kind "csv".
         form: format of every image.
 
     Raises:
         DataError: empty cells, no rows, pixels that are no numbers in range, or a label that is none of the classes.
     """
-    path, rows = Path(piece.path), Rows(form)
+    path, rows = Path(partition.path), Rows(form)
     columns = columns_of(path, form)
     side = math.isqrt(len(columns.pixels))
     wanted = [columns.label, *columns.pixels] if form.labels else list(columns.pixels)
@@ -149,7 +153,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
         pixels = as_images(np.ascontiguousarray(np.stack(values, 1)).reshape(-1, side, side, 1), path.name, form)
         names = _labels(batch.column(0), path) if form.labels else None
         ids = [f"{path.name}:{number}" for number in range(line, line + len(pixels))]
-        rows.add_array(pixels, names, piece.part, ids)
+        rows.add_array(pixels, names, partition.part, ids)
         line += len(pixels)
         if rows.full:
             yield rows.take()

@@ -133,11 +133,11 @@ def convert(pixels: np.ndarray, form: Form) -> np.ndarray:
     """
     if pixels.shape[1:] == form.shape:
         return np.ascontiguousarray(pixels)
-    found = np.empty((len(pixels), *form.shape), np.uint8)
-    for place, one in enumerate(pixels):
-        image = Image.fromarray(one[..., 0] if one.shape[-1] == 1 else np.ascontiguousarray(one))
-        found[place] = np.asarray(_fitted(_colored(image, form.channels), form)).reshape(form.shape)
-    return found
+    converted = np.empty((len(pixels), *form.shape), np.uint8)
+    for number, array in enumerate(pixels):
+        image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else np.ascontiguousarray(array))
+        converted[number] = np.asarray(_fitted(_colored(image, form.channels), form)).reshape(form.shape)
+    return converted
 
 
 def _opened(file: IO[bytes], name: str) -> Any:

@@ -9,53 +9,54 @@ from pathlib import Path
 import pyarrow as pa
 
 from raysq.data.filetree import is_hidden, walk_tree
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.files import read_file
 from raysq.data.readers.limits import Limits
 from raysq.data.readers.unpack import open_member, open_zip
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import IMAGES, Form, Piece
-from raysq.problems.images.readers.rows import Note, Rows
+from raysq.problems.images.readers.format import IMAGES, Form, ImagePartition
+from raysq.problems.images.readers.rows import Rows
 from raysq.text.readers.layout import Layout
 
 _MOST = 2000  # most files of a partition
 _RAW, _HELD = 64 << 20, 64 << 20  # most bytes of files, and of pixels, of a partition
 
 
-def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
+def partition_files(path: Path, layout: Layout, form: Form) -> list[ImagePartition]:
     """Return the partitions of a folder tree, in the order of names, or of a zip archive, in its own order.
 
     Args:
         path: folder or zip archive.
-        found: location of the classes in the paths.
+        layout: location of the classes in the paths.
         form: format of every image, for the size of a partition.
     """
     kind = "tree" if path.is_dir() else "zip"
     most = max(1, min(_MOST, _HELD // max(form.bytes, 1)))
-    pieces: list[Piece] = []
+    partitions: list[ImagePartition] = []
     names: list[str] = []
     size = 0
 
     def cut() -> None:
         nonlocal names, size
         if names:
-            pieces.append(Piece(str(path), kind, size, tuple(names), found))  # type: ignore[arg-type]
+            partitions.append(ImagePartition(str(path), kind, size, tuple(names), layout))  # type: ignore[arg-type]
             names, size = [], 0
 
     for name, bytes_ in _sizes(path):
-        if not name.lower().endswith(IMAGES) or found.locate(name) is None:
+        if not name.lower().endswith(IMAGES) or layout.locate(name) is None:
             continue
         if len(names) >= most or size + bytes_ > _RAW:
             cut()
         names.append(name)
         size += bytes_
     cut()
-    return pieces
+    return partitions
 
 
-def plan_files(paths: Sequence[Path]) -> list[Piece]:
+def plan_files(paths: Sequence[Path]) -> list[ImagePartition]:
     """Return the partitions of image files that were given one by one."""
     return [
-        Piece(
+        ImagePartition(
             str(paths[0].parent), "files", sum(path.stat().st_size for path in some), tuple(path.name for path in some)
         )
         for some in (paths[begin : begin + _MOST] for begin in range(0, len(paths), _MOST))
@@ -79,26 +80,26 @@ def hidden_in(path: Path) -> tuple[str, ...]:
     return _zipped(path.absolute(), about.st_size, about.st_mtime_ns)[1]
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a partition, with statistics. Ids are the paths.
 
     Args:
-        piece: partition of kind "tree", "zip", "files" or "listed".
+        partition: partition of kind "tree", "zip", "files" or "listed".
         form: format of every image.
 
     Raises:
         DataError: a file is larger than the limit for one object; or is damaged, unless `form` drops such files.
     """
     rows = Rows(form)
-    where = piece.layout or Layout("files")
-    if piece.kind == "zip":
-        with open_zip(Path(piece.path)) as archive:
-            for name in piece.names:
-                yield from _one(rows, where, name, _member(archive, Path(piece.path), name, form))
+    where = partition.layout or Layout("files")
+    if partition.kind == "zip":
+        with open_zip(Path(partition.path)) as archive:
+            for name in partition.names:
+                yield from _one(rows, where, name, _member(archive, Path(partition.path), name, form))
     else:
-        said = piece.said or [None] * len(piece.names)
-        for name, about in zip(piece.names, said, strict=True):
-            yield from _one(rows, where, name, read_file(Path(piece.path) / name, name, form.check_object), about)
+        labels = partition.labels or [None] * len(partition.names)
+        for name, about in zip(partition.names, labels, strict=True):
+            yield from _one(rows, where, name, read_file(Path(partition.path) / name, name, form.check_object), about)
     yield rows.take()
 
 
@@ -118,9 +119,9 @@ def content(path: Path, name: str, limits: Limits) -> bytes:
 
 
 def _one(
-    rows: Rows, where: Layout, name: str, raw: bytes, said: tuple[str, int] | None = None
-) -> Iterator[tuple[pa.Table, Note]]:
-    placed = where.locate(name) if said is None else (*said, name)
+    rows: Rows, where: Layout, name: str, raw: bytes, labels: tuple[str, int] | None = None
+) -> Iterator[tuple[pa.Table, Stats]]:
+    placed = where.locate(name) if labels is None else (*labels, name)
     assert placed is not None
     rows.add_file(raw, *placed)
     if rows.full:
@@ -138,7 +139,7 @@ def _sizes(path: Path) -> Sequence[tuple[str, int]]:
 @functools.lru_cache(maxsize=16)
 def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
     """Return name and size of each file of a zip archive, and the names of its hidden and system files."""
-    found, hidden = [], []
+    entries, hidden = [], []
     with open_zip(path) as archive:
         for info in archive.infolist():
             if info.is_dir():
@@ -152,8 +153,8 @@ def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int],
                 raise DataError(f"{path.name}: member {info.filename} is a link; pack the files themselves")
             if info.flag_bits & 1:
                 raise DataError(f"{path.name} is encrypted; unpack it first and give the folder")
-            found.append((info.filename, info.file_size))
-    return tuple(found), tuple(hidden)
+            entries.append((info.filename, info.file_size))
+    return tuple(entries), tuple(hidden)
 
 
 def _member(archive: zipfile.ZipFile, path: Path, name: str, limits: Limits) -> bytes:

@@ -64,7 +64,7 @@ class Form(CsvFormat):
 
 
 @dataclass(frozen=True)
-class Piece:
+class ImagePartition:
     """Partition: a part of the raw files that can be read independently of the others.
 
     Attributes:
@@ -74,7 +74,7 @@ class Piece:
         names: files of a folder or zip archive; the CIFAR batch in a folder or tar archive; the names of the arrays of
             images and of labels in an npz file; or the path of the IDX file of labels.
         layout: location of the classes in a folder tree or an archive.
-        said: class and part of each of `names`, if a table in the folder gives them.
+        labels: class and part of each of `names`, if a table in the folder gives them.
         part: part of all images of the partition: 0 train, 1 test, 2 validation, -1 unknown.
         begin: index of the first image in an array or a tar archive.
         end: index after the last image; None for all.
@@ -86,7 +86,7 @@ class Piece:
     size: int
     names: tuple[str, ...] = ()
     layout: Layout | None = None
-    said: tuple[tuple[str, int], ...] = ()
+    labels: tuple[tuple[str, int], ...] = ()
     part: int = -1
     begin: int = 0
     end: int | None = None

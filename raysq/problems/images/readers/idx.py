@@ -11,11 +11,12 @@ from typing import IO
 import numpy as np
 import pyarrow as pa
 
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.limits import LIMITS, Limits
 from raysq.data.readers.unpack import packing, unpacked
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import IDX, Form, Piece
-from raysq.problems.images.readers.rows import Note, Rows
+from raysq.problems.images.readers.format import IDX, Form, ImagePartition
+from raysq.problems.images.readers.rows import Rows
 
 _UBYTE = 0x08
 _BLOCK, _HELD = 4096, 64 << 20  # most images, and most bytes, read at a time
@@ -39,7 +40,7 @@ def pairs(paths: Iterable[Path], wanted: bool = True) -> list[tuple[Path, Path |
     for path in sorted(paths, key=lambda path: path.name.endswith(".gz"), reverse=True):
         if path.name.lower().endswith(IDX):
             files[re.sub(r"\.gz$", "", path.name)] = path  # an uncompressed file replaces a packed one of the same name
-    found = []
+    triples = []
     for name, path in sorted(files.items()):
         if _sides(path) == 1:
             continue
@@ -51,11 +52,11 @@ def pairs(paths: Iterable[Path], wanted: bool = True) -> list[tuple[Path, Path |
                 "beside it; give the folder with both"
             )
         part = 1 if re.search("t10k|test", name) else 0 if "train" in name else -1
-        found.append((path, other, part))
-    if not found:
+        triples.append((path, other, part))
+    if not triples:
         names = ", ".join(sorted(files)) or "nothing"
         raise DataError(f"there is no IDX file of images: {names}; they are named like train-images-idx3-ubyte")
-    return sorted(found, key=lambda one: (one[2] == 1, one[0].name))
+    return sorted(triples, key=lambda triple: (triple[2] == 1, triple[0].name))
 
 
 def shape_of(path: Path, limits: Limits = LIMITS) -> tuple[int, int, int]:
@@ -72,10 +73,10 @@ def shape_of(path: Path, limits: Limits = LIMITS) -> tuple[int, int, int]:
     return shape
 
 
-def plan(paths: Iterable[Path], form: Form) -> list[Piece]:
+def partition_files(paths: Iterable[Path], form: Form) -> list[ImagePartition]:
     """Return a partition for each file of images."""
     return [
-        Piece(str(path), "idx", path.stat().st_size, ("" if other is None else str(other),), part=part)
+        ImagePartition(str(path), "idx", path.stat().st_size, ("" if other is None else str(other),), part=part)
         for path, other, part in pairs(paths, form.labels)
     ]
 
@@ -91,26 +92,26 @@ def labels_of(path: Path, limits: Limits = LIMITS) -> list[int]:
         if len(shape) != 1:
             raise DataError(f"{path.name} has {len(shape)} sides, and labels have one")
         limits.check_object(path.name, shape[0])
-        found = np.frombuffer(_exactly(file, shape[0], path), np.uint8).tolist()
+        labels = np.frombuffer(_exactly(file, shape[0], path), np.uint8).tolist()
         _ends(file, path)
-    return found
+    return labels
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a file, with statistics. Ids are the name of the file and the index, from 0.
 
     Args:
-        piece: partition of kind "idx".
+        partition: partition of kind "idx".
         form: format of every image.
 
     Raises:
         DataError: a file is damaged, the numbers of images and labels differ, or a label is none of the classes.
     """
-    path, rows = Path(piece.path), Rows(form)
+    path, rows = Path(partition.path), Rows(form)
     count, height, width = shape_of(path, form)
-    labels = labels_of(Path(piece.names[0]), form) if form.labels else None
+    labels = labels_of(Path(partition.names[0]), form) if form.labels else None
     if labels is not None and len(labels) != count:
-        raise DataError(f"{path.name} has {count:,} images and {Path(piece.names[0]).name} {len(labels):,} labels")
+        raise DataError(f"{path.name} has {count:,} images and {Path(partition.names[0]).name} {len(labels):,} labels")
     with _opened(path) as file:
         _head(file, path)
         step = max(1, min(_BLOCK, _HELD // (height * width)))
@@ -119,7 +120,7 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
             raw = _exactly(file, some * height * width, path)
             pixels = np.frombuffer(raw, np.uint8).reshape(some, height, width, 1)
             ids = [f"{path.name}:{number}" for number in range(begin, begin + some)]
-            rows.add_array(pixels, None if labels is None else labels[begin : begin + some], piece.part, ids)
+            rows.add_array(pixels, None if labels is None else labels[begin : begin + some], partition.part, ids)
             if rows.full:
                 yield rows.take()
         _ends(file, path)

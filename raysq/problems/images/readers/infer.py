@@ -25,21 +25,21 @@ _SHOWN = 8  # names in a message
 
 
 @dataclass(frozen=True)
-class Found:
+class Inferred:
     """Result of `infer`.
 
     Attributes:
         form: format of every image, with all settings known.
-        told: messages about what was inferred.
+        messages: messages about what was inferred.
         left_out: messages about files that are not read.
     """
 
     form: Form
-    told: list[str]
+    messages: list[str]
     left_out: list[str]
 
 
-def infer(paths: Sequence[Path], form: Form) -> Found:
+def infer(paths: Sequence[Path], form: Form) -> Inferred:
     """Infer size, color, label and classes from the files if they are not set.
 
     Args:
@@ -51,7 +51,7 @@ def infer(paths: Sequence[Path], form: Form) -> Found:
         UsageError: csv settings are set, and the files are no csv files.
     """
     kind = sort_of(paths, form)
-    told: list[str] = []
+    messages: list[str] = []
     if form.label and kind not in ("csv", "listed") and form.labels:
         raise DataError(
             f"{paths[0].name} is no csv file, and no table in it names its images: it has no column {form.label!r} of "
@@ -60,59 +60,59 @@ def infer(paths: Sequence[Path], form: Form) -> Found:
         )
     if form.labels and kind not in ("csv", "listed"):
         form.refuse_for(paths[0].name)
-    heads = _heads(paths, kind, form, told)
-    form = _sized(form, heads, told, paths[0].name)
+    heads = _heads(paths, kind, form, messages)
+    form = _sized(form, heads, messages, paths[0].name)
     if form.labels and not form.classes:
         if kind == "csv" and not form.label:
-            form = replace(form, label=_label(paths[0], form, told))
-        classes = _classes(paths, kind, form, told)
+            form = replace(form, label=_label(paths[0], form, messages))
+        classes = _classes(paths, kind, form, messages)
         if len(classes) == 1:
             raise DataError(
                 f"{paths[0].name} has one class only, {classes[0]!r}, and there must be two to tell apart; add images "
                 "of another"
             )
         form = replace(form, classes=tuple(classes))
-    return Found(form, told, _left_out(paths, kind, form))
+    return Inferred(form, messages, _left_out(paths, kind, form))
 
 
-def _heads(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> Counter[Head]:
+def _heads(paths: Sequence[Path], kind: Kind, form: Form, messages: list[str]) -> Counter[Head]:
     """Count the sizes and colors of the images, or of a sample of image files."""
-    found: Counter[Head] = Counter()
+    counts: Counter[Head] = Counter()
     if kind == "npz":
         for path in paths:
             for x, _, _, about in npz.pairs(path, form.labels):
                 shape = npz.shape_of(about.shape)
                 assert shape is not None
-                found[Head(shape[1], shape[0], shape[2] == 1)] += about.shape[0]
-                told.append(f"{x}: {about.shape[0]:,} images")
+                counts[Head(shape[1], shape[0], shape[2] == 1)] += about.shape[0]
+                messages.append(f"{x}: {about.shape[0]:,} images")
     elif kind == "cifar":
-        found[Head(cifar.SIDE, cifar.SIDE, False)] += 1
+        counts[Head(cifar.SIDE, cifar.SIDE, False)] += 1
         gone = [name for path in paths for name in cifar.missing(path)]
-        told.append("layout: batches of CIFAR")
+        messages.append("layout: batches of CIFAR")
         if gone:
-            told.append(
+            messages.append(
                 f"of the publisher's five batches to train on, {', '.join(gone)} {'is' if len(gone) == 1 else 'are'} "
                 f"not there: {5 - len(gone)}0,000 of 50,000 images"
             )
     elif kind == "idx":
         for path, _, _ in idx.pairs(idx_files(paths), form.labels):
             count, height, width = idx.shape_of(path, form)
-            found[Head(width, height, True)] += count
-            told.append(f"{path.name}: {count:,} images")
+            counts[Head(width, height, True)] += count
+            messages.append(f"{path.name}: {count:,} images")
     elif kind == "csv":
         for path in paths:
             columns = table.columns_of(path, form)
-            told += columns.messages if path is paths[0] else ()
+            messages += columns.messages if path is paths[0] else ()
             side = int(np.sqrt(len(columns.pixels)))
-            found[Head(side, side, True)] += 1
+            counts[Head(side, side, True)] += 1
     else:
-        found = _looked_at(paths, kind, form)
-    return found
+        counts = _looked_at(paths, kind, form)
+    return counts
 
 
 def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
     """Count the sizes and colors of some image files, evenly spaced."""
-    found: Counter[Head] = Counter()
+    counts: Counter[Head] = Counter()
     if kind == "files":
         if form.labels:
             raise DataError(
@@ -136,26 +136,26 @@ def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
                 looks.append((name, path / name if path.is_dir() else files.content(path, name, form)))  # type: ignore[arg-type]
     for name, source in looks:
         try:
-            found[head(source, name)] += 1
+            counts[head(source, name)] += 1
         except DataError:
             if form.damaged == "error" and kind != "tar":  # of a file in a tar only the beginning was read
                 raise
-    if not found:
+    if not counts:
         raise DataError(
             f"{paths[0].name} has no images (files that end in {', '.join(IMAGES)}); give a folder with a folder of "
             "images for each class"
         )
-    return found
+    return counts
 
 
 def _spaced(names: Sequence[str]) -> list[str]:
     """Return at most `_LOOKED_AT` names, evenly spaced."""
-    places = np.unique(np.linspace(0, max(len(names) - 1, 0), min(_LOOKED_AT, len(names))).astype(int))
-    return [names[place] for place in places.tolist()]
+    indices = np.unique(np.linspace(0, max(len(names) - 1, 0), min(_LOOKED_AT, len(names))).astype(int))
+    return [names[index] for index in indices.tolist()]
 
 
-def _sized(form: Form, heads: Counter[Head], told: list[str], name: str) -> Form:
-    """Return the form with size and color set, and add messages to `told`."""
+def _sized(form: Form, heads: Counter[Head], messages: list[str], name: str) -> Form:
+    """Return the form with size and color set, and add messages to `messages`."""
     sizes: Counter[tuple[int, int]] = Counter()
     for about, count in heads.items():
         sizes[about.width, about.height] += count
@@ -163,7 +163,7 @@ def _sized(form: Form, heads: Counter[Head], told: list[str], name: str) -> Form
     if not form.width:
         (width, height), most = max(sizes.items(), key=lambda item: (item[1], item[0]))
         if most < _NEARLY_ALL * total:
-            low, high = min(sizes, key=lambda one: one[0] * one[1]), max(sizes, key=lambda one: one[0] * one[1])
+            low, high = min(sizes, key=lambda size: size[0] * size[1]), max(sizes, key=lambda size: size[0] * size[1])
             raise DataError(
                 f"the images have {len(sizes):,} different sizes, from {low[0]}x{low[1]} to {high[0]}x{high[1]}",
                 hint="say to which one they are to be brought, such as --size 64x64",
@@ -175,26 +175,30 @@ def _sized(form: Form, heads: Counter[Head], told: list[str], name: str) -> Form
             )
         form = replace(form, width=width, height=height)
         others = "" if most == total else f", {total - most:,} of {total:,} looked at are resized to it"
-        told.append(Message(f"size: {width}x{height}{others}", "--size WIDTHxHEIGHT resizes"))
+        messages.append(Message(f"size: {width}x{height}{others}", "--size WIDTHxHEIGHT resizes"))
     if not form.channels:
         gray = all(about.gray for about in heads)
         form = replace(form, channels=1 if gray else 3)
-        told.append(Message(f"color: {'gray' if gray else 'rgb'}", f"--color {'rgb' if gray else 'gray'} changes it"))
+        messages.append(
+            Message(f"color: {'gray' if gray else 'rgb'}", f"--color {'rgb' if gray else 'gray'} changes it")
+        )
     return form
 
 
-def _label(path: Path, form: Form, told: list[str]) -> str:
+def _label(path: Path, form: Form, messages: list[str]) -> str:
     """Return the column of labels of a csv file, by name, or by number if columns have no names."""
     columns = table.columns_of(path, form)
     if columns.csv.header:
-        told.append(Message(f"label: column {columns.label!r}", "--label NAME names another"))
+        messages.append(Message(f"label: column {columns.label!r}", "--label NAME names another"))
         return columns.label
-    told.append(Message(f"label: column {columns.label} of {len(columns.pixels) + 1}", "--label NUMBER names another"))
+    messages.append(
+        Message(f"label: column {columns.label} of {len(columns.pixels) + 1}", "--label NUMBER names another")
+    )
     return columns.label
 
 
-def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> list[str]:
-    """Return the names of the classes, and add messages to `told`."""
+def _classes(paths: Sequence[Path], kind: Kind, form: Form, messages: list[str]) -> list[str]:
+    """Return the names of the classes, and add messages to `messages`."""
     if kind in ("npz", "idx", "csv"):
         labels: set[Any] = set()
         if kind == "npz":
@@ -214,22 +218,23 @@ def _classes(paths: Sequence[Path], kind: Kind, form: Form, told: list[str]) -> 
         return sort_classes({row.label for path in paths for row in listed.read_listing(path, form).rows})
     names: set[str] = set()
     for path in paths:
-        found = layout_of(path, True)
-        placed = [found.locate(name) for name in names_of(path) if name.lower().endswith(IMAGES)]
-        own = {place[0] for place in placed if place is not None and place[0] is not None}
-        if found.name == "files" or not own or layout.are_parts(own):
+        where = layout_of(path, True)
+        locations = [where.locate(name) for name in names_of(path) if name.lower().endswith(IMAGES)]
+        classes = {location[0] for location in locations if location is not None and location[0] is not None}
+        if where.name == "files" or not classes or layout.are_parts(classes):
             raise DataError(
                 f"{path.name} has no folders of classes; images lie in CLASS/FILE, or in train/CLASS/FILE and "
                 "test/CLASS/FILE, or a csv file beside them has a column with their names and one with their classes"
                 + ("" if path.is_dir() else " (of an archive it is not read: unpack it)")
             )
-        names |= own
-        told.insert(
-            0, f"layout: {found.root}{found.description}, {len(own)} classes ({named_files(sorted(own), _SHOWN)})"
+        names |= classes
+        messages.insert(
+            0,
+            f"layout: {where.root}{where.description}, {len(classes)} classes ({named_files(sorted(classes), _SHOWN)})",
         )
         empty = walk_tree(path).empty if path.is_dir() else ()
         if empty:
-            told.append(f"folders without files: {named_files(empty, _SHOWN)}")
+            messages.append(f"folders without files: {named_files(empty, _SHOWN)}")
     return sort_classes(names)
 
 

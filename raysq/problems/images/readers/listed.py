@@ -8,7 +8,7 @@ from typing import Any
 from raysq.config import nearest_name
 from raysq.data.filetree import describe_ignored, named_files, walk_tree
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import IMAGES, TABLES, Form, Piece
+from raysq.problems.images.readers.format import IMAGES, TABLES, Form, ImagePartition
 from raysq.text import readers
 from raysq.text.readers import sniff
 from raysq.text.readers.columns import LABEL, PART, usual
@@ -87,8 +87,8 @@ class _Files:
         for path in (f"{folder}/{value}" if folder else value, value):
             if path in self._paths:
                 return path
-        found = self._ends.get(PurePosixPath(value).name)
-        return found if found is not None and ("/" not in value or found.endswith(f"/{value}")) else None
+        match = self._ends.get(PurePosixPath(value).name)
+        return match if match is not None and ("/" not in value or match.endswith(f"/{value}")) else None
 
 
 def is_listed(path: Path, form: Form) -> bool:
@@ -110,7 +110,7 @@ def read_listing(path: Path, form: Form) -> Listing:
     tables, files, sizes = _tables(path, form)
     tables = [table for table in tables if table.label or form.label in table.columns]
     if form.label and not all(form.label in table.columns for table in tables):
-        table = next(one for one in tables if form.label not in one.columns)
+        table = next(table for table in tables if form.label not in table.columns)
         raise DataError(
             f"{table.path} has no column {form.label!r} ({nearest_name(form.label, table.columns)})",
             hint="--label names another",
@@ -127,12 +127,12 @@ def read_listing(path: Path, form: Form) -> Listing:
     for table, part in zip(tables, parts, strict=True):
         label = form.label or table.label
         messages.append(f"classes: column {label!r} of {table.path}, whose column {table.file!r} names the images")
-        for name, said, own, row_id in _read(path / table.path, table.file, label, form):
+        for name, class_name, own_part, row_id in _read(path / table.path, table.file, label, form):
             file = files.find(name, table.path.rpartition("/")[0])
             if file is None:
                 missing.append(f"{row_id} ({name})")
                 continue
-            row = Row(file, said, own if own >= 0 else part)
+            row = Row(file, class_name, own_part if own_part >= 0 else part)
             if rows.setdefault(file, row) != row:
                 raise DataError(f"{row_id} names {name} again, with another class or part; mend {table.path}")
     if not rows:
@@ -151,19 +151,19 @@ def read_listing(path: Path, form: Form) -> Listing:
     return Listing(tuple(rows.values()), sizes, tuple(missing), tuple(messages))
 
 
-def plan(path: Path, form: Form) -> list[Piece]:
+def partition_files(path: Path, form: Form) -> list[ImagePartition]:
     """Return the partitions of a folder, each with as many images as fit into memory with files and pixels."""
     listing = read_listing(path, form)
     most = max(1, min(_MOST, _HELD // max(form.bytes, 1)))
-    pieces: list[Piece] = []
+    partitions: list[ImagePartition] = []
     some: list[Row] = []
     size = 0
 
     def cut() -> None:
         nonlocal some, size
         if some:
-            said = tuple((row.label, row.part) for row in some)
-            pieces.append(Piece(str(path), "listed", size, tuple(row.file for row in some), said=said))
+            labels = tuple((row.label, row.part) for row in some)
+            partitions.append(ImagePartition(str(path), "listed", size, tuple(row.file for row in some), labels=labels))
             some, size = [], 0
 
     for row in listing.rows:
@@ -172,14 +172,14 @@ def plan(path: Path, form: Form) -> list[Piece]:
         some.append(row)
         size += listing.sizes[row.file]
     cut()
-    return pieces
+    return partitions
 
 
 def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int]]:
     """Return the tables of a folder with a column of image names, its images, and the sizes of all files."""
     sizes = {file.name: file.size for file in walk_tree(path).files}
     files = _Files([name for name in sizes if name.lower().endswith(IMAGES)])
-    found = []
+    tables = []
     for name in sizes:
         if not name.lower().endswith(TABLES):
             continue
@@ -190,10 +190,10 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
         folder = name.rpartition("/")[0]
         column = _file_column(head, files, folder)
         if column is not None:
-            others = [one for one in head if one != column and one.lower().strip() not in PART]
+            others = [other for other in head if other != column and other.lower().strip() not in PART]
             label = usual((*LABEL, "y"), others) or (others[0] if len(others) == 1 else "")
-            found.append(_Table(name, column, label, tuple(head)))
-    return found, files, sizes
+            tables.append(_Table(name, column, label, tuple(head)))
+    return tables, files, sizes
 
 
 def _sniffed(path: Path, form: Form) -> readers.DocumentFormat:
@@ -203,13 +203,13 @@ def _sniffed(path: Path, form: Form) -> readers.DocumentFormat:
 
 def _file_column(head: sniff.Head, files: _Files, folder: str) -> str | None:
     """Return the column of distinct image names. Of several, prefer a column with a usual name, else the first."""
-    found = []
+    columns = []
     for column, values in head.items():
         texts = [str(value) for value in values if value is not None]
         known = {file for text in texts if (file := files.find(text, folder)) is not None}
         if texts and len(set(texts)) >= _NEARLY_ALL * len(values) and 2 * len(known) >= len(values):
-            found.append(column)
-    return usual(_NAMES, found) or (found[0] if found else None)
+            columns.append(column)
+    return usual(_NAMES, columns) or (columns[0] if columns else None)
 
 
 def _parts(paths: Sequence[str]) -> list[int]:
@@ -227,10 +227,10 @@ def _read(path: Path, file: str, label: str, images: Form) -> list[tuple[str, st
     """
     form = replace(_sniffed(path, images), text=file, label=label)
     rows: list[tuple[str, str, int, str]] = []
-    for piece in readers.partition([path], form):
-        for table, note in readers.read(piece, form):
-            if note["missing_label"]:
-                raise DataError(f"{note['first_missing_label']} has no class in column {label!r}; give it one")
+    for partition in readers.partition([path], form):
+        for table, stats in readers.read(partition, form):
+            if stats["missing_label"]:
+                raise DataError(f"{stats['first_missing_label']} has no class in column {label!r}; give it one")
             columns: list[list[Any]] = [table.column(name).to_pylist() for name in ("text", "label", "part", "id")]
             rows += zip(*columns, strict=True)
     return rows

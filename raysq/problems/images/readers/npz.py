@@ -10,12 +10,13 @@ from typing import IO, Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.limits import LIMITS, Limits
 from raysq.data.readers.npy import NpyHeader, read_exactly, read_header, read_values
 from raysq.data.readers.unpack import open_member, open_zip
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import MAX_PIXEL, Form, Piece
-from raysq.problems.images.readers.rows import Note, Rows
+from raysq.problems.images.readers.format import MAX_PIXEL, Form, ImagePartition
+from raysq.problems.images.readers.rows import Rows
 
 _BLOCK = 16 << 20  # bytes of an array read at a time
 _HELD = 128 << 20  # most bytes of pixels of a partition
@@ -49,17 +50,17 @@ def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, NpyHeade
         DataError: no arrays of images, an array that does not have the shape of images, or no labels although needed.
     """
     heads = _heads(path)
-    found = [(x, y if y in heads else "", part, heads[x]) for x, y, part in _NAMES if x in heads]
-    if not found:
+    arrays = [(x, y if y in heads else "", part, heads[x]) for x, y, part in _NAMES if x in heads]
+    if not arrays:
         raise DataError(
             f"{path.name} has no arrays of images: they are named x_train, y_train, x_test, y_test, or x and y; there "
             f"is {', '.join(heads) or 'nothing'}"
         )
-    for x, y, _, head in found:
+    for x, y, _, head in arrays:
         _check(path, x, head)
         if labels and not y:
             raise DataError(f"{path.name} has {x} and no labels beside it: name them {_label_name(x)}")
-    return found
+    return arrays
 
 
 def others(path: Path) -> list[str]:
@@ -69,7 +70,7 @@ def others(path: Path) -> list[str]:
     return [name for name in heads if name not in taken]
 
 
-def plan(path: Path, form: Form) -> list[Piece]:
+def partition_files(path: Path, form: Form) -> list[ImagePartition]:
     """Return partitions of at most 128 MiB of pixels, counted as a byte each.
 
     Args:
@@ -79,17 +80,17 @@ def plan(path: Path, form: Form) -> list[Piece]:
     Raises:
         DataError: the file has no arrays of images, or none of labels although `form` needs them.
     """
-    pieces = []
-    found = pairs(path, form.labels)
-    total = max(1, sum(math.prod(head.shape) for _, _, _, head in found))
-    for x, y, part, head in found:
+    partitions = []
+    arrays = pairs(path, form.labels)
+    total = max(1, sum(math.prod(head.shape) for _, _, _, head in arrays))
+    for x, y, part, head in arrays:
         count, each = head.shape[0], max(1, math.prod(head.shape[1:]))
         most = max(1, _HELD // each)
         for begin in range(0, count, most):
             end = min(count, begin + most)
             size = path.stat().st_size * (end - begin) * each // total
-            pieces.append(Piece(str(path), "npz", size, (x, y), part=part, begin=begin, end=end))
-    return pieces
+            partitions.append(ImagePartition(str(path), "npz", size, (x, y), part=part, begin=begin, end=end))
+    return partitions
 
 
 def labels_of(path: Path, name: str, limits: Limits = LIMITS) -> list[Any]:
@@ -139,19 +140,19 @@ def labels(values: np.ndarray, what: str) -> list[Any]:
     raise DataError(f"{what} holds {values.dtype}, and labels are whole numbers or texts")
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a partition, with statistics. Ids are the name of the array and the index, from 0.
 
     Args:
-        piece: partition of kind "npz".
+        partition: partition of kind "npz".
         form: format of every image.
 
     Raises:
         DataError: pixels outside the range, numbers of images and labels that differ, a label that is none of the
             classes, or an image or array larger than the limit for one object.
     """
-    path, (x, y) = Path(piece.path), piece.names
-    assert piece.end is not None
+    path, (x, y) = Path(partition.path), partition.names
+    assert partition.end is not None
     rows = Rows(form)
     names = labels_of(path, y, form) if form.labels else None
     with _opened(path, x) as (file, head):
@@ -162,10 +163,10 @@ def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
             raise DataError(
                 f"{path.name}: {x} has {head.shape[0]:,} images and {y} {len(names):,} labels; give one each"
             )
-        for begin, block in _blocks(file, head, piece.begin, piece.end):
+        for begin, block in _blocks(file, head, partition.begin, partition.end):
             some = None if names is None else names[begin : begin + len(block)]
             ids = [f"{x}:{number}" for number in range(begin, begin + len(block))]
-            rows.add_array(as_images(block, f"{path.name}: {x}", form), some, piece.part, ids)
+            rows.add_array(as_images(block, f"{path.name}: {x}", form), some, partition.part, ids)
             if rows.full:
                 yield rows.take()
     yield rows.take()
@@ -209,8 +210,8 @@ def _scaled(block: np.ndarray, what: str, max_pixel: float) -> np.ndarray:
             f"{what} must hold numbers from 0 to {max_pixel:g}, as max_pixel={max_pixel:g} says, and it holds "
             f"{block.dtype}{said}"
         )
-    found: np.ndarray = np.rint(block.astype(np.float32) * np.float32(MAX_PIXEL / max_pixel)).astype(np.uint8)
-    return found
+    values: np.ndarray = np.rint(block.astype(np.float32) * np.float32(MAX_PIXEL / max_pixel)).astype(np.uint8)
+    return values
 
 
 def shape_of(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
@@ -240,12 +241,12 @@ def _check(path: Path, name: str, head: NpyHeader) -> None:
 def _heads(path: Path) -> dict[str, NpyHeader]:
     """Return the headers of all arrays by name."""
     with open_zip(path) as archive:
-        found = {}
+        values = {}
         for name in archive.namelist():
             if name.endswith(".npy"):
                 with open_member(archive, name, path) as file:
-                    found[name.removesuffix(".npy")] = _head(archive, name, file)
-        return found
+                    values[name.removesuffix(".npy")] = _head(archive, name, file)
+        return values
 
 
 def _blocks(file: IO[bytes], head: NpyHeader, begin: int, end: int) -> Iterator[tuple[int, np.ndarray]]:

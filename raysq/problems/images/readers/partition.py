@@ -6,18 +6,18 @@ from pathlib import Path
 import pyarrow as pa
 
 from raysq.data.filetree import walk_tree
+from raysq.data.partition_stats import Stats
 from raysq.data.readers.files import damages
 from raysq.errors import DataError
 from raysq.problems.images.readers import cifar, files, idx, listed, npz, tar
 from raysq.problems.images.readers import csv as table
-from raysq.problems.images.readers.format import IDX, IMAGES, TABLES, TARS, Form, Kind, Piece
-from raysq.problems.images.readers.rows import Note
+from raysq.problems.images.readers.format import IDX, IMAGES, TABLES, TARS, Form, ImagePartition, Kind
 from raysq.text.readers import layout
 from raysq.text.readers.layout import Layout
 from raysq.text.readers.partition import parts_by_name
 
 
-def plan(paths: Sequence[Path], form: Form) -> list[Piece]:
+def partition_files(paths: Sequence[Path], form: Form) -> list[ImagePartition]:
     """Return the partitions in row order: the order of names in a folder tree, else the order of the source.
 
     Args:
@@ -29,35 +29,39 @@ def plan(paths: Sequence[Path], form: Form) -> list[Piece]:
     """
     kind = sort_of(paths, form)
     if kind == "listed":
-        return [piece for path in paths for piece in listed.plan(path, form)]
+        return [partition for path in paths for partition in listed.partition_files(path, form)]
     if kind == "npz":
-        return [piece for path in paths for piece in npz.plan(path, form)]
+        return [partition for path in paths for partition in npz.partition_files(path, form)]
     if kind == "cifar":
-        return [piece for path in paths for piece in cifar.plan(path)]
+        return [partition for path in paths for partition in cifar.partition_files(path)]
     if kind == "idx":
-        return idx.plan(idx_files(paths), form)
+        return idx.partition_files(idx_files(paths), form)
     if kind == "csv":
-        return table.plan(list(paths), parts_by_name(paths), form)
+        return table.partition_files(list(paths), parts_by_name(paths), form)
     if kind == "files":
         return files.plan_files(paths)
     if kind == "tar":
-        return [piece for path in paths for piece in tar.plan(path, layout_of(path, form.labels), form)]
-    return [piece for path in paths for piece in files.plan(path, layout_of(path, form.labels), form)]
+        return [
+            partition for path in paths for partition in tar.partition_files(path, layout_of(path, form.labels), form)
+        ]
+    return [
+        partition for path in paths for partition in files.partition_files(path, layout_of(path, form.labels), form)
+    ]
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of one partition, with statistics.
 
     Args:
-        piece: partition.
+        partition: partition.
         form: format of every image.
 
     Raises:
         DataError: a file is damaged, or has values or labels that cannot be used.
     """
     readers = {"npz": npz.read, "cifar": cifar.read, "idx": idx.read, "csv": table.read, "tar": tar.read}
-    with damages(piece.path):
-        yield from readers.get(piece.kind, files.read)(piece, form)
+    with damages(partition.path):
+        yield from readers.get(partition.kind, files.read)(partition, form)
 
 
 def sort_of(paths: Sequence[Path], form: Form) -> Kind:

@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
 from raysq.problems.images import duplicates
 from raysq.problems.images.readers.decode import convert, decode
 from raysq.problems.images.readers.format import Form
 from raysq.text.fit_vocabulary import SPLIT_NAMES
-
-Note = dict[str, Any]
 
 FULL = 16 << 20  # bytes of pixels that make a table full
 _NAMED = 5
@@ -33,7 +32,7 @@ class Rows:
 
     def __init__(self, form: Form) -> None:
         self.form = form
-        self._numbers = {name: place for place, name in enumerate(form.classes)}
+        self._numbers = {name: number for number, name in enumerate(form.classes)}
         self._pixels: list[np.ndarray] = []
         self._labels: list[int] = []
         self._parts: list[int] = []
@@ -60,15 +59,15 @@ class Rows:
             DataError: the file is damaged and `form.damaged` is "error", or its label is none of the classes.
         """
         try:
-            found = decode(raw, name, self.form)
+            image = decode(raw, name, self.form)
         except DataError:
             if self.form.damaged == "error":
                 raise
             self._damaged.append(name)
             return
-        self._resized += found.resized
-        self._frames += found.frames > 1
-        self._add(found.pixels[None], [self.number(label, name)], part, [name])
+        self._resized += image.resized
+        self._frames += image.frames > 1
+        self._add(image.pixels[None], [self.number(label, name)], part, [name])
 
     def add_array(self, pixels: np.ndarray, labels: Sequence[Any] | None, part: int, ids: list[str]) -> None:
         """Add images of an array.
@@ -106,14 +105,14 @@ class Rows:
         if number is None and isinstance(label, int) and 0 <= label < len(self.form.classes):
             number = label
         if number is None:
-            said = "has no label" if label is None else f"has the label {label!r}, which is none of the classes"
+            reason = "has no label" if label is None else f"has the label {label!r}, which is none of the classes"
             raise DataError(
-                f"{name} {said}: there are {', '.join(self.form.classes[:_NAMED])}...",
+                f"{name} {reason}: there are {', '.join(self.form.classes[:_NAMED])}...",
                 hint="--set classes=A,B names them",
             )
         return number
 
-    def take(self) -> tuple[pa.Table, Note]:
+    def take(self) -> tuple[pa.Table, Stats]:
         """Return a table of the collected images and its statistics, and start a new table."""
         form = self.form
         count = len(self._ids)
@@ -121,7 +120,7 @@ class Rows:
         flat = np.ascontiguousarray(pixels).reshape(count, -1)
         listed = pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), form.bytes)
         columns: dict[str, pa.Array] = {"pixels": listed}
-        note: Note = {
+        stats: Stats = {
             "images": count,
             "resized": self._resized,
             "frames": self._frames,
@@ -130,13 +129,13 @@ class Rows:
         }
         if form.labels:
             keys = checksums(flat)
-            said = np.array(self._parts, np.int8)
-            given = said >= 0
+            parts = np.array(self._parts, np.int8)
+            given = parts >= 0
             drawn = (keys >> np.uint64(11)).astype(np.float64) < form.test * 2.0**53
-            part = np.where(given, said, drawn).astype(np.int8)
+            part = np.where(given, parts, drawn).astype(np.int8)
             label = np.array(self._labels, np.int32)
             columns |= {"label": pa.array(label), "part": pa.array(part), "key": pa.array(keys)}
-            note |= {
+            stats |= {
                 "counts": [
                     np.bincount(label[part == side], minlength=len(form.classes)).tolist()
                     for side in range(len(SPLIT_NAMES))
@@ -148,7 +147,7 @@ class Rows:
         columns["id"] = pa.array(self._ids, pa.large_string())
         fresh = Rows(form)
         self.__dict__.update(fresh.__dict__)
-        return pa.table(columns), note
+        return pa.table(columns), stats
 
     def _add(self, pixels: np.ndarray, numbers: list[int], part: int, ids: list[str]) -> None:
         self._pixels.append(pixels)

@@ -9,12 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from raysq.data.filetree import is_hidden
+from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams, tar
 from raysq.data.readers.files import open_file
 from raysq.data.readers.limits import LIMITS, Limits
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import IMAGES, Form, Piece
-from raysq.problems.images.readers.rows import Note, Rows
+from raysq.problems.images.readers.format import IMAGES, Form, ImagePartition
+from raysq.problems.images.readers.rows import Rows
 from raysq.text.readers.layout import Layout
 
 _HEADS = 65536  # bytes of an image to read size and color from
@@ -67,58 +68,62 @@ def content(path: Path, name: str, limits: Limits) -> bytes:
     raise DataError(f"{path.name} has no {name}")
 
 
-def plan(path: Path, found: Layout, form: Form) -> list[Piece]:
+def partition_files(path: Path, layout: Layout, form: Form) -> list[ImagePartition]:
     """Return the partitions of an archive, each with as many images as fit into memory.
 
     Args:
         path: archive.
-        found: location of the classes in the paths.
+        layout: location of the classes in the paths.
         form: format of every image, for the size of a partition.
     """
-    seen = look(path)
+    members = look(path)
     most = max(1, _HELD // max(form.bytes, 1))
     images = [
-        (size, offset) for (name, size), offset in zip(seen.sizes, seen.offsets, strict=True) if _wanted(name, found)
+        (size, offset)
+        for (name, size), offset in zip(members.sizes, members.offsets, strict=True)
+        if _wanted(name, layout)
     ]
-    pieces = []
+    partitions = []
     for begin in range(0, len(images), most):
         part = images[begin : begin + most]
         offset = 0 if _packed(path) else part[0][1]
-        size = sum(one for one, _ in part)
-        pieces.append(Piece(str(path), "tar", size, (), found, begin=begin, end=begin + len(part), offset=offset))
-    return pieces
+        size = sum(bytes_ for bytes_, _ in part)
+        partitions.append(
+            ImagePartition(str(path), "tar", size, (), layout, begin=begin, end=begin + len(part), offset=offset)
+        )
+    return partitions
 
 
-def read(piece: Piece, form: Form) -> Iterator[tuple[pa.Table, Note]]:
+def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a partition, with statistics.
 
     Args:
-        piece: partition of kind "tar".
+        partition: partition of kind "tar".
         form: format of every image.
 
     Raises:
         DataError: the archive is damaged, or an image is damaged and `form` does not drop such images.
     """
-    assert piece.layout is not None and piece.end is not None
-    path, where, rows = Path(piece.path), piece.layout, Rows(form)
+    assert partition.layout is not None and partition.end is not None
+    path, where, rows = Path(partition.path), partition.layout, Rows(form)
     # Start at the first image of the partition. A compressed archive is read from its beginning.
-    number = piece.begin if piece.offset else 0
+    number = partition.begin if partition.offset else 0
 
     def mine(name: str) -> bool:
-        return _wanted(name, where) and piece.begin <= number
+        return _wanted(name, where) and partition.begin <= number
 
-    with _opened(path, piece.offset) as stream:
-        for member in tar.members(stream, path, mine, form.check_object, piece.offset):
+    with _opened(path, partition.offset) as stream:
+        for member in tar.members(stream, path, mine, form.check_object, partition.offset):
             if not _wanted(member.name, where):
                 continue
-            if number >= piece.begin:
+            if number >= partition.begin:
                 placed = where.locate(member.name)
                 assert placed is not None and member.data is not None
                 rows.add_file(member.data, *placed)
                 if rows.full:
                     yield rows.take()
             number += 1
-            if number >= piece.end:
+            if number >= partition.end:
                 break
     yield rows.take()
 
@@ -147,8 +152,8 @@ def _look(path: Path, size: int, changed: int) -> Seen:
     return Seen(tuple(sizes), tuple(offsets), tuple(heads), tuple(hidden))
 
 
-def _wanted(name: str, found: Layout) -> bool:
-    return name.lower().endswith(IMAGES) and not is_hidden(name) and found.locate(name) is not None
+def _wanted(name: str, layout: Layout) -> bool:
+    return name.lower().endswith(IMAGES) and not is_hidden(name) and layout.locate(name) is not None
 
 
 def _packed(path: Path) -> bool:

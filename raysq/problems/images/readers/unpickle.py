@@ -24,18 +24,18 @@ def read(raw: bytes, name: str) -> dict[str, Any]:
         DataError: the file is no pickle of a dictionary, is damaged, or asks for any other type or function.
     """
     try:
-        found = load(io.BytesIO(raw), encoding="bytes")
-        if isinstance(found, dict):
-            return {str(_text(key)): _plain(value) for key, value in found.items()}
+        batch = load(io.BytesIO(raw), encoding="bytes")
+        if isinstance(batch, dict):
+            return {str(_text(key)): _plain(value) for key, value in batch.items()}
     except Refused as error:
         raise DataError(
             f"{name} is a pickle that asks for {error}, which the batches of CIFAR do not; nothing of it was run, do "
             "not trust it"
         ) from None
     except Exception as error:  # a damaged pickle may raise anything
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{name} is damaged or not a batch of CIFAR ({said[:80]}); fetch it again") from None
-    raise DataError(f"{name} is not a batch of CIFAR: it holds a {type(found).__name__}, not a dictionary")
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{name} is damaged or not a batch of CIFAR ({reason[:80]}); fetch it again") from None
+    raise DataError(f"{name} is not a batch of CIFAR: it holds a {type(batch).__name__}, not a dictionary")
 
 
 def _values(array: Array) -> np.ndarray:
