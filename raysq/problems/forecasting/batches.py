@@ -92,14 +92,7 @@ class Windows:
         return None if observed.min() == outputs else (observed / outputs).astype(np.float32)
 
     def observed(self, indices: np.ndarray) -> np.ndarray:
-        """Return the mask of observed outputs of windows.
-
-        Args:
-            indices: int vector of n window numbers.
-
-        Returns:
-            bool of shape `(n, horizons * targets)`.
-        """
+        """Return the mask of observed outputs of n windows, bool of shape `(n, horizons * targets)`."""
         ahead = self.rows(indices)[:, None] + np.array(self.settings.ahead)
         if self.series.observed is None:
             return np.ones((len(indices), ahead.shape[1] * len(self.settings.targets)), bool)
@@ -136,11 +129,7 @@ class Windows:
         return {"series": self.series.view("series"), "targets": self.series.view("targets"), **arrays}
 
     def rows(self, indices: Any) -> np.ndarray:
-        """Return the row of each window.
-
-        Args:
-            indices: window numbers.
-        """
+        """Return the row of each window."""
         if self._positions is not None:
             return self._positions[indices]
         return np.asarray(indices) * self.settings.stride + self._first
@@ -210,10 +199,6 @@ def _to_float(values: Any) -> Any:
 
 def open_splits(dataset: Dataset, settings: ForecastingSettings) -> dict[str, Windows]:
     """Return the windows of each split.
-
-    Args:
-        dataset: a prepared series.
-        settings: resolved settings.
 
     Raises:
         DataError: a column is missing, no window fits into a split or has an observed target, or a target's category

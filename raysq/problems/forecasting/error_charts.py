@@ -21,13 +21,7 @@ _SERIES = 24  # most rows in the table of series
 
 
 def error_items(problem: "Forecasting", forecasts: WindowForecasts, target: int) -> list[Item]:
-    """Return figures, bars, tables and a histogram of the errors of one target.
-
-    Args:
-        problem: problem of the run.
-        forecasts: forecasts and truth.
-        target: index of the target.
-    """
+    """Return figures, bars, tables and a histogram of the errors of one target, given by its index."""
     quantiles, horizons, frequency = problem.settings.quantiles, problem.horizons, problem.frequency
     unit, series = unit_name(problem.unit), problem.metadata.series or []
     truth = forecasts.truth[:, :, target]

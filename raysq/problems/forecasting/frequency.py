@@ -98,11 +98,7 @@ class Frequency:
 
     @classmethod
     def of_week(cls, days: "list[bool] | tuple[bool, ...]") -> "Frequency":
-        """Return the frequency of rows on some days of the week.
-
-        Args:
-            days: whether each day has rows, from Monday to Sunday.
-        """
+        """Return the frequency of rows on some days of the week, from Monday to Sunday."""
         opened = [number for number, has_rows in enumerate(days) if has_rows]
         if len(opened) == 7:
             return cls(DAY)
@@ -121,16 +117,7 @@ class Frequency:
 
     @classmethod
     def restore(cls, cadence_seconds: float | None, alias: str | None, step: float | None) -> "Frequency | None":
-        """Return the frequency that a report or a run's metadata state.
-
-        Args:
-            cadence_seconds: most common step in seconds; None for numbered rows, and for rows without a cadence.
-            alias: alias of the frequency, or None.
-            step: step of the numbers of numbered rows, or None.
-
-        Returns:
-            The frequency, or None for rows without a cadence.
-        """
+        """Return the frequency that a report or a run's metadata state; None for rows without a cadence."""
         if alias == NUMBERED and step is not None:
             return cls(float(step), NUMBERED)
         if cadence_seconds is None:

@@ -35,15 +35,7 @@ class Stretches:
         return cls(*(table.column(name).to_numpy() for name in ("begin", "end", "ahead")))
 
     def inside(self, rows: int, *, ahead: bool = False) -> np.ndarray:
-        """Return whether each row lies in a range.
-
-        Args:
-            rows: number of rows.
-            ahead: whether to count only ranges that were filled from later values.
-
-        Returns:
-            bool of shape `(rows,)`.
-        """
+        """Return whether each row lies in a range; with `ahead`, in one that was filled from later values."""
         chosen = self.ahead if ahead else np.ones(len(self.begins), bool)
         edges = np.zeros(rows + 1, np.int8)
         edges[self.begins[chosen]] += 1

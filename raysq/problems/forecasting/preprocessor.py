@@ -168,13 +168,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         return None if self.freq is None else Frequency.parse(self.freq)
 
     def infer(self, files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
-        """Infer settings that the user left out from the files.
-
-        Args:
-            files: raw files.
-
-        Returns:
-            The preprocessor with these settings, and messages about what was inferred.
+        """Infer settings that the user left out from the files, and return messages about them.
 
         Raises:
             DataError: a setting cannot be inferred; the message tells which one to give.
@@ -194,13 +188,6 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         self, settings: Mapping[str, Any], defaults: Mapping[str, Any]
     ) -> tuple[dict[str, Any], list[str]]:
         """Return window settings that follow from these columns, and messages.
-
-        Args:
-            settings: window settings as the user gave them; only these are checked.
-            defaults: values of the settings that the user left out.
-
-        Returns:
-            The settings to add or to replace, and messages.
 
         Raises:
             UsageError: targets or features that are no columns, or no target where there are several columns.
@@ -230,9 +217,6 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
     def partition(self, files: "Sequence[Path | pa.Table]") -> list[tables.TablePartition]:
         """Return the partitions of raw data, after checking their columns.
 
-        Args:
-            files: raw files, or tables in memory.
-
         Raises:
             DataError: an empty file, files of different layouts, or a missing column.
         """
@@ -260,10 +244,6 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         """Validate the statistics, and return the repair of all rows if the settings ask for one.
 
         Columns that float32 would damage are read again as float64. Only the statistics of all rows show the damage.
-
-        Args:
-            stats: statistics of each partition, in order.
-            scratch: unused.
 
         Raises:
             DataError: the first unusable row, even if reading a file failed at a later row; or there are no rows.
@@ -313,9 +293,6 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
     def validate_stats(self, stats: list[Stats]) -> None:
         """Raise the first error of all chunks.
 
-        Args:
-            stats: statistics of all chunks, in order.
-
         Raises:
             DataError: a row cannot be used; the message names file, line, column, value, and the setting to repair it.
         """
@@ -325,10 +302,6 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
 
     def summarize(self, stats: list[Stats], summary: Stats | None = None) -> Stats:
         """Return the data set's report.
-
-        Args:
-            stats: statistics of all chunks, in order.
-            summary: summary of the repair, if there was one.
 
         Raises:
             DataError: the settings refuse the timestamps.

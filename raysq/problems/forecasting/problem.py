@@ -227,12 +227,7 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         return lines
 
     def folds(self, dataset: Dataset, count: int) -> list[dict[str, Any]]:
-        """Return the splits of a rolling-origin backtest over the test rows: in rows, or in shares of several series.
-
-        Args:
-            dataset: a prepared series.
-            count: number of folds.
-        """
+        """Return the splits of a rolling-origin backtest on the test rows: in rows, or in shares of several series."""
         series = segments(dataset)
         rows = sum(end - begin for begin, end in series)
         relative = [

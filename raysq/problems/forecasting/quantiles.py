@@ -35,9 +35,6 @@ def absolute_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
     Args:
         count: predictions of each output.
         middle: index of the prediction that is the forecast.
-
-    Returns:
-        A function of y and predictions that returns values of shape `(batch,)`.
     """
 
     def mae(y, prediction):
@@ -51,16 +48,7 @@ def absolute_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
 
 
 def coverage(count: int, low: int, high: int) -> Callable[[Any, Any], Any]:
-    """Return the share of values between two quantiles, averaged over outputs, for a Keras metric.
-
-    Args:
-        count: predictions of each output.
-        low: index of the lower quantile.
-        high: index of the upper quantile.
-
-    Returns:
-        A function of y and predictions that returns values of shape `(batch,)`.
-    """
+    """Return the share of values between two quantiles, averaged over outputs, for a Keras metric."""
 
     def covered(y, prediction):
         from keras import ops

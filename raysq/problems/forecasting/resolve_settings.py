@@ -15,10 +15,6 @@ from raysq.problems.forecasting.series import segments, value_columns
 def resolve_settings(values: Mapping[str, Any], dataset: Dataset) -> dict[str, Any]:
     """Return the settings with durations in rows and defaults that suit the data set's frequency.
 
-    Args:
-        values: settings as the user gives them.
-        dataset: a prepared series.
-
     Raises:
         UsageError: a duration cannot be parsed or is no whole number of rows, or a setting needs times and the rows
             are numbered.

@@ -67,14 +67,7 @@ def parse(value: int | str, frequency: Frequency | None, setting: str) -> int:
 
 
 def format_rows(count: int, frequency: Frequency | None) -> str:
-    """Format a number of rows as a duration: "24h", "5d", "90min", "12mo", or "10 rows".
-
-    `parse` converts it back.
-
-    Args:
-        count: number of rows.
-        frequency: frequency of the series; None if it has none.
-    """
+    """Format a number of rows as a duration: "24h", "5d", "90min", "12mo", or "10 rows". `parse` converts it back."""
     if frequency is None or frequency.numbered:
         return _count(count)
     if frequency.months:

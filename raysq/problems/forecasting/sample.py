@@ -47,12 +47,7 @@ def sample(directory: Path, spec: str = "") -> Path:
 def hourly_sample(directory: Path, spec: str = "") -> Path:
     """Write the same weather in the layout of the Beijing file: hourly rows, whole numbers, the time in columns.
 
-    Args:
-        directory: folder for the csv.
-        spec: length, as for `sample`.
-
-    Returns:
-        Path of the csv, with the columns of `PRSA_data_2010.1.1-2014.12.31.csv`.
+    The length is given as for `sample`.
 
     Raises:
         UsageError: an invalid length.

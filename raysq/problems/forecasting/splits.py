@@ -21,14 +21,7 @@ Bounds = dict[str, tuple[int, int]]
 
 
 def check(text: str) -> None:
-    """Validate a split.
-
-    Args:
-        text: rows, shares or dates, as in the setting `split`.
-
-    Raises:
-        UsageError: the text is no split; the message lists what is valid.
-    """
+    """Raise UsageError unless the text is a split: rows, shares or dates. The message lists what is valid."""
     parts = _parts(text)
     if len(parts) == 2:
         if not all(_DATE.fullmatch(part) for part in parts):
@@ -52,9 +45,6 @@ def check(text: str) -> None:
 
 def dates(text: str) -> tuple[np.datetime64, np.datetime64] | None:
     """Return the timestamps at which val and test begin, or None if the split is in rows or shares.
-
-    Args:
-        text: a split, as in the setting `split`.
 
     Raises:
         UsageError: a date does not exist, or val does not begin before test.
@@ -111,17 +101,10 @@ def bounds(text: str, rows: int, timestamps: Any = None, zone: str | None = None
 
 
 def rolling(series: Sequence[Bounds], count: int) -> list[list[Bounds]]:
-    """Return the folds of a rolling-origin backtest: the test rows in `count` consecutive blocks.
+    """Return the folds of a rolling-origin backtest, each with the bounds of each series.
 
-    Each fold tests on one block. The rows before it, as many as the split has for validation, are validated on. All
-    rows before those train (Tashman 2000, with an expanding window).
-
-    Args:
-        series: bounds of each series.
-        count: number of folds.
-
-    Returns:
-        For each fold the bounds of each series.
+    Each fold tests on one of `count` consecutive blocks of the test rows. The rows before it, as many as the split has
+    for validation, are validated on. All rows before those train (Tashman 2000, with an expanding window).
     """
     folds = []
     for number in range(count):

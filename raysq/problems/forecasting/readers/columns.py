@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 
 
 def check_columns(settings: "SeriesPreprocessor", partition: tables.TablePartition) -> None:
-    """Raise DataError if a column is missing, or if there is none of values.
-
-    Args:
-        settings: preprocessor whose settings apply.
-        partition: partition of the file.
-    """
+    """Raise DataError if a column is missing, or if there is none of values."""
     columns, name = partition.columns, partition.name
     header = join_names([column for column in partition.header if column])
     missing = [column for column in settings.time if column not in columns]
@@ -52,12 +47,7 @@ def check_columns(settings: "SeriesPreprocessor", partition: tables.TablePartiti
 
 
 def check_named(partition: tables.TablePartition, options: Mapping[str, Sequence[str]]) -> None:
-    """Raise DataError for a missing column.
-
-    Args:
-        partition: partition of the file.
-        options: columns by the option that names them.
-    """
+    """Raise DataError for a missing column, and name the option that gave it."""
     for option, names in options.items():
         for name in names:
             if name not in partition.columns:

@@ -79,12 +79,7 @@ def completed(time_format: str) -> tuple[str, str]:
 
 
 def pattern(time_format: str, patterns: Mapping[str, str]) -> str:
-    """Return the regular expression for cells of an expanded format.
-
-    Args:
-        time_format: the expanded format.
-        patterns: regular expressions to use for some directives.
-    """
+    """Return the regular expression for cells of an expanded format, with `patterns` for some directives."""
     patterns = {"%%": "%", **patterns}
     parts = re.split(r"(%.)", time_format)
     return f"^{''.join(patterns.get(part, '.+?') if part.startswith('%') else re.escape(part) for part in parts)}$"
@@ -97,11 +92,7 @@ def names_weekday(time_format: str) -> bool:
 
 
 def check(time_format: str) -> None:
-    """Validate a time format: all directives must be applied, and they must define a time.
-
-    Raises:
-        UsageError: the format is invalid; the message names the directive and the remedy.
-    """
+    """Raise UsageError unless all directives are applied and define a time. The message names the remedy."""
 
     def error(reason: str) -> UsageError:
         return UsageError(f"setting time_format={time_format}: {reason}")

@@ -35,20 +35,13 @@ def group_series(
     Args:
         table: `time`, `key_columns` (text) and float columns, NaN where a cell is missing.
         keys: number of columns that identify the series.
-        sort: as for `repair`, which is applied to each series.
-        duplicates: see `repair`.
-        missing: see `repair`.
-        fill: see `repair`.
-        frequency: see `repair`.
-        zone: see `repair`.
-        numbered: see `repair`.
-        count: see `repair`.
+        sort, duplicates, missing, fill, frequency, zone, numbered, count: as for `repair`.
 
     Returns:
         The table without the keys; the table of ranges without observed values, as from `repair`; and a summary. The
         summary has `repairs` over all series, `series` with `id`, `keys`, `rows`, `from` and `to` of each, `timestamps`
-        with the timestamp statistics of each, and the numbers of steps `backwards` and of rows in hours that occur
-        twice (`repeated_hours`).
+        with the statistics of each, and the numbers of steps `backwards` and of rows in hours that occur twice
+        (`repeated_hours`).
 
     Raises:
         DataError: as for `repair`, with the series named.

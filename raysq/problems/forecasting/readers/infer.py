@@ -32,14 +32,7 @@ _COUNTERS = ("no", "nr", "index", "idx", "row", "rownames", "row_id", "unnamed: 
 
 
 def infer(settings: "SeriesPreprocessor", files: list[Path]) -> "tuple[SeriesPreprocessor, list[str]]":
-    """Infer the settings that the user left out.
-
-    Args:
-        settings: preprocessor with the settings that were given.
-        files: raw files.
-
-    Returns:
-        The preprocessor with all settings, and messages about what was inferred.
+    """Infer the settings that the user left out, and return messages about them.
 
     Raises:
         DataError: a setting cannot be inferred, or the user must decide; the message tells which one to give.
@@ -88,11 +81,7 @@ def _check_named(settings: "SeriesPreprocessor", partition: tables.TablePartitio
 
 
 def _read_text(partitions: Sequence[tables.TablePartition], settings: "SeriesPreprocessor") -> pa.Table:
-    """Read the rows of the partitions: csv cells as text, Parquet columns unchanged.
-
-    Raises:
-        DataError: there are no rows.
-    """
+    """Read the rows of the partitions: csv cells as text, Parquet columns unchanged."""
     first, names = partitions[0], partitions[0].columns
     chunks = [chunk for partition in partitions for chunk in tables.read(partition, names, [], settings.csv)]
     if any(chunk.table.num_rows for chunk in chunks):

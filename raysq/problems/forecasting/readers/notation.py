@@ -24,12 +24,7 @@ _DIGITS = rf"^[+-]?\d[\d.,{parsing.SPACES}]*$"
 
 
 def infer_csv_format(settings: "SeriesPreprocessor", path: Path, messages: list[str]) -> "SeriesPreprocessor":
-    """Infer the csv settings that the user left out.
-
-    Args:
-        settings: preprocessor with the settings that were given.
-        path: the first raw file.
-        messages: messages, to which those about the settings are appended.
+    """Infer the csv settings that the user left out from the first file, and append messages about them.
 
     Raises:
         DataError: a csv without column names in its first line.
@@ -50,12 +45,7 @@ def infer_csv_format(settings: "SeriesPreprocessor", path: Path, messages: list[
 
 
 def infer_notation(settings: "SeriesPreprocessor", sample: pa.Table) -> parsing.Notation:
-    """Infer the number format from the cells that are not plain numbers.
-
-    Args:
-        settings: preprocessor; its own format is kept if it has one.
-        sample: sample of the rows.
-    """
+    """Infer the number format from the cells that are not plain numbers, unless the settings have one."""
     if settings.notation != parsing.PLAIN:
         return settings.notation
     others = {*settings.time, *settings.categories, *settings.id}
@@ -115,12 +105,7 @@ def drop_missing(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def join_values(values: Sequence[Any], most: int) -> str:
-    """Join the first values for a message.
-
-    Args:
-        values: values to show.
-        most: largest number of values to show.
-    """
+    """Join the first values for a message."""
     return ", ".join(" ".join(str(value).split()) for value in values[:most]) + (", ..." if len(values) > most else "")
 
 

@@ -52,12 +52,7 @@ def grouped(thousands: str) -> str:
 def plain(text: pa.ChunkedArray, notation: Notation) -> pa.ChunkedArray:
     """Convert numbers in text to a decimal point without thousands separators.
 
-    Args:
-        text: text cells.
-        notation: format of the numbers.
-
-    Returns:
-        The converted cells. Cells of another format may be changed to text that is no number.
+    Cells of another format may be changed to text that is no number.
     """
     if notation == PLAIN:
         return text

@@ -23,13 +23,7 @@ def parse_rows(
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Return the rows of a chunk: timestamps, values, columns of the categories, and keys of several series.
 
-    Args:
-        settings: preprocessor whose settings apply.
-        partition: partition of the chunk.
-        chunk: csv cells, or Parquet columns.
-
-    Returns:
-        The table, which is empty if the settings refuse any cell, and JSON-ready statistics of the chunk.
+    The table is empty if the settings refuse any cell. The statistics of the chunk are JSON-ready.
     """
     kept = settings.kept(partition.header)
     used = {*kept, *settings.time, *settings.categories, *settings.id}

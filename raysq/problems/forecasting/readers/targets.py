@@ -15,19 +15,7 @@ if TYPE_CHECKING:
 def infer_defaults(
     preprocessor: "SeriesPreprocessor", settings: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return window settings that follow from the columns, and messages.
-
-    Args:
-        preprocessor: preprocessor with its columns known; if they are not, nothing is checked.
-        settings: window settings as the user gave them; only these are checked.
-        defaults: values of the settings that the user left out.
-
-    Returns:
-        The settings to add or to replace, and messages.
-
-    Raises:
-        UsageError: targets or features that are no columns, or no target where there are several columns.
-    """
+    """Return window settings that follow from the columns, and messages: see `SeriesPreprocessor.infer_defaults`."""
     values = tuple(map(preprocessor.stored, preprocessor.columns))
     if not values and not preprocessor.levels:
         return {}, []

@@ -65,11 +65,7 @@ class TimeColumns:
 
 
 def infer(sample: pa.Table, numeric: Sequence[str]) -> TimeColumns:
-    """Infer the time columns from their names and cells.
-
-    Args:
-        sample: rows of the raw files.
-        numeric: columns of numbers.
+    """Infer the time columns from their names and cells; `numeric` names the columns of numbers.
 
     Raises:
         DataError: there is no time column, or its days and months cannot be told apart.
@@ -132,10 +128,6 @@ def _by_order(sample: pa.Table) -> TimeColumns:
 def find_with_format(sample: pa.Table, time_format: str) -> TimeColumns:
     """Return the time column of a known format.
 
-    Args:
-        sample: rows of the raw files.
-        time_format: value of the setting `time_format`.
-
     Raises:
         DataError: no column has this format.
     """
@@ -149,14 +141,11 @@ def find_with_format(sample: pa.Table, time_format: str) -> TimeColumns:
 
 
 def infer_format(sample: pa.Table, names: tuple[str, ...]) -> TimeColumns | None:
-    """Infer the format of the time in these columns.
+    """Infer the format of the time in these columns, or return None if they do not hold times.
 
     Args:
         sample: rows of the raw files.
         names: one column; year, month, ...; or several to be joined by spaces.
-
-    Returns:
-        The columns and their format, or None if they do not hold times.
 
     Raises:
         DataError: days and months cannot be told apart.

@@ -91,9 +91,6 @@ def at_change(timestamps: np.ndarray) -> np.ndarray:
     """Return a mask of timestamps at which daylight saving time may begin or end.
 
     These are early hours of Sundays on which most zones change it.
-
-    Args:
-        stamps: int64 microseconds since 1970, shape `(n,)`.
     """
     hours = timestamps // _HOUR
     is_change = ((hours // 24 + 3) % 7 == 6) & (hours % 24 < 5)
@@ -163,12 +160,7 @@ def _forward(steps: Steps) -> dict[int, int]:
 
 
 def count_fitting(steps: Steps, frequency: Frequency) -> int:
-    """Return the number of steps that fit the frequency.
-
-    Args:
-        steps: steps between neighboring timestamps, and their counts.
-        frequency: frequency to compare them with.
-    """
+    """Return the number of steps that fit the frequency."""
     longest, shortest, tolerance = frequency.longest, frequency.shortest, frequency.tolerance
     return sum(
         count
@@ -321,12 +313,7 @@ def _location(file: str, line: int, timestamp: int) -> Location:
 
 
 def iso(timestamp: int, zone: str | None = None) -> str:
-    """Format a timestamp for messages.
-
-    Args:
-        stamp: int microseconds since 1970.
-        zone: time zone in which to format it, with its offset. `NUMBERED` formats it as a row's number.
-    """
+    """Format a timestamp for messages, in a time zone with its offset; `NUMBERED` formats it as a row's number."""
     if zone == NUMBERED:
         return str(timestamp // 1_000_000)
     if zone is not None:

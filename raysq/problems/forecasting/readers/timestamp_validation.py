@@ -19,17 +19,14 @@ _OFF = 0.05  # share of the rows that may lie on days without rows in the given 
 
 
 def refuse(settings: "SeriesPreprocessor", received: Stats, stored: Stats, unit: str, zone: str | None) -> None:
-    """Raise an error for timestamps that the settings do not allow.
+    """Raise an error for the first timestamp that the settings do not allow.
 
     Args:
-        settings: settings that state what is an error.
+        settings: preprocessor whose settings apply.
         received: merged statistics of the timestamps in the order of the files.
         stored: merged statistics of the timestamps in the order in which they are stored.
         unit: "row" or "line".
         zone: time zone of the series, or `NUMBERED`; used to format timestamps.
-
-    Raises:
-        DataError: the first timestamp that is not allowed.
     """
     if "%y" in (settings.time_format or "") and stored["last"] - stored["first"] > _CENTURY:
         raise DataError(
@@ -73,11 +70,6 @@ def refuse(settings: "SeriesPreprocessor", received: Stats, stored: Stats, unit:
 def clock_changes(received: Stats, stored: Stats, zone: str | None) -> dict[str, int]:
     """Count irregular timestamps that a change to or from daylight saving time explains.
 
-    Args:
-        received: merged statistics of the timestamps in the order of the files.
-        stored: merged statistics of the timestamps in the order in which they are stored.
-        zone: time zone of the series.
-
     Returns:
         Counts by "backwards", "repeated" and "gaps". Empty if there is a zone, or if most irregular timestamps of each
         kind occur at other times.
@@ -91,15 +83,7 @@ def clock_changes(received: Stats, stored: Stats, zone: str | None) -> dict[str,
 
 
 def check_zones(settings: "SeriesPreprocessor", chunks: Iterable[tuple[Stats, int]]) -> None:
-    """Raise an error if only some timestamps have a time zone.
-
-    Args:
-        settings: settings that name the time columns.
-        placed: statistics of the chunks, each with the number of lines above it in its file.
-
-    Raises:
-        DataError: names one timestamp with a zone and one without.
-    """
+    """Raise DataError if only some timestamps have a time zone. The message names one with a zone and one without."""
     first: dict[bool, tuple[str, Stats]] = {}
     for chunk, offset in chunks:
         for zone, cell in chunk["zones"].items():
@@ -114,30 +98,13 @@ def check_zones(settings: "SeriesPreprocessor", chunks: Iterable[tuple[Stats, in
 
 
 def zone_of(settings: "SeriesPreprocessor", stats: list[Stats]) -> str | None:
-    """Return the series' time zone.
-
-    Args:
-        settings: preprocessor whose `timezone` is returned if it is set.
-        stats: statistics of all chunks.
-
-    Returns:
-        The zone that is set, else the only one in the timestamps; UTC for several, None for none.
-    """
+    """Return the time zone that is set, else the only one in the timestamps; UTC for several, None for none."""
     zones = sorted({zone for chunk in stats for zone in chunk["zones"] if zone})
     return settings.timezone or (zones[0] if len(zones) == 1 else "UTC" if zones else None)
 
 
 def check_frequency(settings: "SeriesPreprocessor", stored: Stats, rows: int) -> None:
-    """Raise an error if the timestamps do not fit the frequency that is set.
-
-    Args:
-        settings: preprocessor with the setting `freq`; nothing is checked without it.
-        stored: merged statistics of the timestamps.
-        rows: number of rows.
-
-    Raises:
-        DataError: the timestamps do not fit; the message describes how.
-    """
+    """Raise DataError if the timestamps do not fit the frequency that is set. The message describes how."""
     if settings.freq is None:
         return
     off = stored["off_frequency"]

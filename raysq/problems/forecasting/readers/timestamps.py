@@ -60,13 +60,7 @@ class Timestamps:
 
 
 def parse_values(table: pa.Table, names: Sequence[str], time_format: str | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return `values` and `bad` of `parse_timestamps`.
-
-    Args:
-        table: see `parse_timestamps`.
-        names: see `parse_timestamps`.
-        time_format: see `parse_timestamps`.
-    """
+    """Return `values` and `bad` of `parse_timestamps`."""
     parsed = parse_timestamps(table, names, time_format)
     return parsed.values, parsed.bad
 

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 def validate(settings: "SeriesPreprocessor", stats: list[Stats]) -> None:
     """Raise the error of the first line that cannot be used with these settings.
 
-    Args:
-        settings: preprocessor whose settings apply.
-        stats: statistics of all chunks, in order.
-
     Raises:
         DataError: a line cannot be used; the message names file, line, column, value, and the setting to repair it.
     """
@@ -39,14 +35,7 @@ def validate(settings: "SeriesPreprocessor", stats: list[Stats]) -> None:
 
 
 def require_rows(stats: list[Stats]) -> None:
-    """Raise an error if there are no rows.
-
-    Args:
-        stats: statistics of all chunks.
-
-    Raises:
-        DataError: there are no rows; the message states whether `missing=drop` dropped them.
-    """
+    """Raise DataError if there are no rows. The message states whether `missing=drop` dropped them."""
     if not any(chunk["rows"] for chunk in stats):
         dropped = sum(chunk.get("rows_dropped", 0) for chunk in stats)
         reason = f": all {dropped:,} have missing cells and missing=drop drops them" if dropped else ""
@@ -101,12 +90,7 @@ def _errors(settings: "SeriesPreprocessor", chunk: Stats) -> Iterator[tuple[int,
 
 
 def summarize(settings: "SeriesPreprocessor", stats: list[Stats], repair_summary: Stats | None) -> dict[str, Any]:
-    """Return the report of a data set.
-
-    Args:
-        settings: preprocessor whose settings apply.
-        stats: statistics of all chunks, in order.
-        repair_summary: summary of the repair, if there was one.
+    """Return the report of a data set, from the statistics of all chunks and the summary of a repair, if any.
 
     Raises:
         DataError: the settings refuse the timestamps.
@@ -171,12 +155,7 @@ def summarize(settings: "SeriesPreprocessor", stats: list[Stats], repair_summary
 
 
 def describe(settings: "SeriesPreprocessor", report: Mapping[str, Any]) -> list[str]:
-    """Return the lines that describe a report to the user.
-
-    Args:
-        settings: preprocessor whose settings apply.
-        report: report of a data set, as from `summarize`.
-    """
+    """Return the lines that describe a report to the user."""
     frequency = Frequency.from_report(report)
     every = ", without a cadence: steps differ from row to row"
     if report.get("numbered"):
