@@ -96,7 +96,8 @@ class Windows:
         ahead = self.rows(indices)[:, None] + np.array(self.settings.ahead)
         if self.series.observed is None:
             return np.ones((len(indices), ahead.shape[1] * len(self.settings.targets)), bool)
-        return self.series.observed[ahead].reshape(len(indices), -1).astype(bool)
+        observed: np.ndarray = self.series.observed[ahead]
+        return observed.reshape(len(indices), -1).astype(bool)
 
     def __len__(self) -> int:
         return sum(self._counts) if self._positions is None else len(self._positions)
@@ -130,9 +131,12 @@ class Windows:
 
     def rows(self, indices: Any) -> np.ndarray:
         """Return the row of each window."""
-        if self._positions is not None:
-            return self._positions[indices]
-        return np.asarray(indices) * self.settings.stride + self._first
+        rows: np.ndarray = (
+            np.asarray(indices) * self.settings.stride + self._first
+            if self._positions is None
+            else self._positions[indices]
+        )
+        return rows
 
     @property
     def _first(self) -> int:
@@ -174,7 +178,7 @@ class _Rows:
     def __init__(self, array: np.ndarray):
         self._array = array
 
-    def take(self, rows: Any) -> np.ndarray:
+    def take(self, rows: Any) -> Any:
         return self._array[rows]
 
 

@@ -60,4 +60,5 @@ def check_calendar(names: Sequence[str]) -> None:
 
 def _days_in(units: np.ndarray, unit: np.timedelta64) -> np.ndarray:
     """Return the number of days in each month or year."""
-    return ((units + unit).astype("datetime64[D]") - units.astype("datetime64[D]")).astype(np.int64)
+    days: np.ndarray = (units + unit).astype("datetime64[D]") - units.astype("datetime64[D]")
+    return days.astype(np.int64)

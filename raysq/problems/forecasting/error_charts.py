@@ -77,7 +77,8 @@ def error_items(problem: "Forecasting", forecasts: WindowForecasts, target: int)
 def observed_mean(values: np.ndarray) -> np.ndarray:
     """Return the mean of each column over values that are not NaN; NaN for columns without any."""
     with np.errstate(invalid="ignore"):
-        return np.nansum(values, 0) / (~np.isnan(values)).sum(0)
+        mean: np.ndarray = np.nansum(values, 0) / (~np.isnan(values)).sum(0)
+    return mean
 
 
 def _by_time(

@@ -278,4 +278,5 @@ def _same_day(stamp: int, months: np.ndarray) -> np.ndarray:
     first = (month + months.astype("timedelta64[M]")).astype("datetime64[M]")
     days = (moment - month).astype("timedelta64[us]")
     last = (first + np.timedelta64(1, "M")).astype("datetime64[us]") - np.timedelta64(1, "D")
-    return np.minimum(first.astype("datetime64[us]") + days, last + days % np.timedelta64(1, "D")).astype(np.int64)
+    same: np.ndarray = np.minimum(first.astype("datetime64[us]") + days, last + days % np.timedelta64(1, "D"))
+    return same.astype(np.int64)

@@ -4,6 +4,7 @@ Every builder takes an `InputSpec` (x of shape `(steps, features)`) and keyword 
 Keras model with output of shape `(batch, outputs)` in normalized units.
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import keras
@@ -73,7 +74,7 @@ def dense(inputs: InputSpec, *, units: int = 32, dropout: float = 0.0) -> keras.
     return _sequential(inputs, *hidden, *([keras.layers.Dropout(dropout)] if dropout else []), name="dense")
 
 
-def _recurrent(cell: type, name: str):
+def _recurrent(cell: type, name: str) -> Callable[..., keras.Model]:
     def build(
         inputs: InputSpec,
         *,

@@ -118,7 +118,7 @@ def _predict_values(problem: "Forecasting", model: Any, inputs: np.ndarray, posi
     for batch, count in fixed_batches(positions, _BATCH):
         outputs.append(np.asarray(model.predict_on_batch(inputs[batch[:, None] + offsets]))[:count])
     shape = (len(positions), len(settings.ahead), len(settings.targets), max(1, len(settings.quantiles)))
-    values = np.concatenate(outputs).astype(np.float64).reshape(shape)
+    values: np.ndarray = np.concatenate(outputs).astype(np.float64).reshape(shape)
     values = values * np.array(metadata.target_std)[:, None] + np.array(metadata.target_mean)[:, None]
     for number, deviation in enumerate(metadata.target_std):
         values[:, :, number] = _round(values[:, :, number], deviation)

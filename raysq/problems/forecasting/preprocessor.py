@@ -202,7 +202,7 @@ class SeriesPreprocessor(CsvFormat, Preprocessor):
         Args:
             needed: names of the columns that will be used; files may lack the others. None for all.
         """
-        settings = json.loads(json.dumps(self.to_config()))
+        settings: dict[str, Any] = json.loads(json.dumps(self.to_config()))
         if needed is not None:
             columns = self.columns or tuple(name for name in needed if name not in self.category_columns)
             settings["columns"] = [name for name in columns if self.stored(name) in needed] or list(self.columns)

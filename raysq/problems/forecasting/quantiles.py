@@ -19,7 +19,7 @@ def pinball(quantiles: Sequence[float]) -> Callable[[Any, Any], Any]:
     """
     levels = list(quantiles)
 
-    def pinball_loss(y, prediction):
+    def pinball_loss(y: Any, prediction: Any) -> Any:
         from keras import ops
 
         error = ops.expand_dims(y, -1) - _by_quantile(prediction, len(levels))
@@ -37,7 +37,7 @@ def absolute_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
         middle: index of the prediction that is the forecast.
     """
 
-    def mae(y, prediction):
+    def mae(y: Any, prediction: Any) -> Any:
         from keras import ops
 
         if count > 1:
@@ -50,7 +50,7 @@ def absolute_error(count: int, middle: int) -> Callable[[Any, Any], Any]:
 def coverage(count: int, low: int, high: int) -> Callable[[Any, Any], Any]:
     """Return the share of values between two quantiles, averaged over outputs, for a Keras metric."""
 
-    def covered(y, prediction):
+    def covered(y: Any, prediction: Any) -> Any:
         from keras import ops
 
         ordered = _in_order(prediction, count)
@@ -65,13 +65,13 @@ def median_index(quantiles: Sequence[float]) -> int:
     return min(range(len(quantiles)), key=lambda index: abs(quantiles[index] - 0.5), default=0)
 
 
-def _by_quantile(prediction, count: int):
+def _by_quantile(prediction: Any, count: int) -> Any:
     from keras import ops
 
     return ops.reshape(prediction, (-1, prediction.shape[-1] // count, count))
 
 
-def _in_order(prediction, count: int):
+def _in_order(prediction: Any, count: int) -> Any:
     """Sort the quantiles of each output as `predict` does: they are trained independently and may cross."""
     from keras import ops
 

@@ -164,7 +164,8 @@ def _smooth(length: int, hours: float, seed: int) -> np.ndarray:
     drift = _drift(length, hours, seed).tolist()
     drift[0] = 0.0
     smooth = itertools.accumulate(drift, lambda value, push: keep * value + (1 - keep) * push)
-    return np.sqrt(2.0) * np.array(list(smooth))
+    values: np.ndarray = np.sqrt(2.0) * np.array(list(smooth))
+    return values
 
 
 def _text(columns: dict[str, np.ndarray]) -> pa.Table:

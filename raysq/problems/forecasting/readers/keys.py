@@ -137,7 +137,8 @@ def _encoded(column: pa.ChunkedArray) -> tuple[np.ndarray, pa.Array]:
 
 def _pairs(high: np.ndarray, low: np.ndarray) -> np.ndarray:
     """Return one integer for each pair of integers from 0."""
-    return high * (int(low.max()) + 1) + low
+    pairs: np.ndarray = high * (int(low.max()) + 1) + low
+    return pairs
 
 
 def _grouped(parts: Sequence[np.ndarray], rows: int | None = None) -> np.ndarray:

@@ -93,7 +93,7 @@ def at_change(timestamps: np.ndarray) -> np.ndarray:
     These are early hours of Sundays on which most zones change it.
     """
     hours = timestamps // _HOUR
-    is_change = ((hours // 24 + 3) % 7 == 6) & (hours % 24 < 5)
+    is_change: np.ndarray = ((hours // 24 + 3) % 7 == 6) & (hours % 24 < 5)
     rows = np.flatnonzero(is_change)
     days = timestamps[rows].astype("datetime64[us]").astype("datetime64[D]")
     months = days.astype("datetime64[M]")
