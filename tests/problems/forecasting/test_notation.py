@@ -2,7 +2,7 @@
 
 import pyarrow.compute as pc
 import pytest
-from problems.forecasting.test_own_series import found, own
+from problems.forecasting.series_files import infer_file, make_preprocessor
 
 from raysq.config import make_settings
 from raysq.data.pipeline import read_table
@@ -34,10 +34,10 @@ def series(cells, delimiter=",", other=None):
 )
 def test_numbers_are_read_as_they_are_meant(tmp_path, cells, delimiter, other, values):
     path = tmp_path / "x.csv"
-    settings, told = found(path, series(cells, delimiter, other))
+    settings, messages = infer_file(path, series(cells, delimiter, other))
     table, _ = read_table(settings, [path])
     assert table["cost"].to_pylist() == pytest.approx(values, rel=1e-6)
-    assert ("numbers: " in told) == (settings.notation != own().notation)
+    assert ("numbers: " in messages) == (settings.notation != make_preprocessor().notation)
     # What was found is kept with the run, and read in the same way.
     again, _ = read_table(make_settings(type(settings), settings.reading(["cost"])), [path])
     assert pc.all(pc.equal(again["cost"], table["cost"])).as_py()
@@ -57,12 +57,12 @@ def test_numbers_are_read_as_they_are_meant(tmp_path, cells, delimiter, other, v
     ],
 )
 def test_a_target_that_is_no_number_is_named_with_the_reason(tmp_path, cells, other, reason):
-    settings, told = found(tmp_path / "x.csv", series(cells, ";", other))
-    assert "left out: cost" in told and settings.columns == ("other",)
+    settings, messages = infer_file(tmp_path / "x.csv", series(cells, ";", other))
+    assert "left out: cost" in messages and settings.columns == ("other",)
     with pytest.raises(UsageError, match=f"target 'cost' is no column of values: .*{reason}"):
         settings.infer_defaults({"targets": "cost"}, {})
 
 
 def test_signs_are_characters():
     with pytest.raises(UsageError, match="setting signs must be characters such as"):
-        own(signs="USD")
+        make_preprocessor(signs="USD")

@@ -15,7 +15,6 @@ from raysq.data.pipeline import read_table
 from raysq.data.readers import tables
 from raysq.errors import DataError, UsageError
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
-from raysq.problems.forecasting.readers import parsing
 
 GOOD = "time,a,b\n2020-01-01 00:00,1,10\n2020-01-01 01:00,2,20\n2020-01-01 02:00,3,30\n2020-01-01 03:00,4,40\n"
 
@@ -315,13 +314,6 @@ def test_times_that_are_none(tmp_path, names, form, row):
 def test_settings_that_cannot_be(settings, match):
     with pytest.raises(UsageError, match=match):
         make_settings(SeriesPreprocessor, settings)
-
-
-def test_numbers_as_text():
-    column = pa.chunked_array([["1", " -2.5e1 ", "", "NA", None], [".5", "5.", "1,5", "0x1", "1_0", "nan", "--1"]])
-    got, bad = parsing.numbers(column, "x")
-    np.testing.assert_array_equal(got, [1, -25, np.nan, np.nan, np.nan, 0.5, 5, np.nan, np.nan, np.nan, np.nan, np.nan])
-    assert np.flatnonzero(bad).tolist() == [7, 8, 9, 11]
 
 
 def test_real_jena_2020(real):

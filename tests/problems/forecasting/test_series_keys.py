@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pyarrow as pa
 import pytest
-from problems.forecasting.test_own_series import _write, found, own
+from problems.forecasting.series_files import infer_file, make_preprocessor, write_text
 
 from raysq.data.pipeline import read_table
 from raysq.errors import DataError
@@ -37,19 +37,19 @@ def panel(lengths, names=("store",), start="2024-01-01"):
     ],
 )
 def test_the_fewest_columns_that_part_the_series_are_named(tmp_path, lengths, names, asked):
-    path = _write(tmp_path / "x.csv", panel(lengths, names))
+    path = write_text(tmp_path / "x.csv", panel(lengths, names))
     with pytest.raises(DataError) as error:
-        found(path)
+        infer_file(path)
     assert asked in str(error.value)
 
 
 def test_a_key_that_is_not_enough_is_asked_for_the_other(tmp_path):
     lengths = {key: 30 + 5 * n for n, key in enumerate(itertools.product("ns", ("tea", "soap")))}
-    path = _write(tmp_path / "x.csv", panel(lengths, ("store", "item")))
+    path = write_text(tmp_path / "x.csv", panel(lengths, ("store", "item")))
     with pytest.raises(DataError, match=r"of the same item, .*column 'store' tells .*give --id item,store"):
-        found(path, id="item")
-    settings, told = found(path, id="store,item")
-    assert settings.columns == ("load",) and "4 series by store, item (n, tea, n, soap, s, tea, s, soap)" in told
+        infer_file(path, id="item")
+    settings, messages = infer_file(path, id="store,item")
+    assert settings.columns == ("load",) and "4 series by store, item (n, tea, n, soap, s, tea, s, soap)" in messages
 
 
 def test_rows_logged_twice_are_no_series(tmp_path):
@@ -61,8 +61,8 @@ def test_rows_logged_twice_are_no_series(tmp_path):
     summer[np.flatnonzero(np.diff(twice) == 0) + 1] ^= 1
     wind = random.choice(["NE", "SW"], len(twice))
     lines = [f"{hours[n]},{n % 24}.25,{wind[p]},{summer[p]}" for p, n in enumerate(twice)]
-    _, told = found(_write(tmp_path / "x.csv", "when,load,wind,dst\n" + "\n".join(lines) + "\n"))
-    assert "6 repeated stamps" in told
+    _, messages = infer_file(write_text(tmp_path / "x.csv", "when,load,wind,dst\n" + "\n".join(lines) + "\n"))
+    assert "6 repeated stamps" in messages
 
 
 def test_series_of_two_keys_are_put_together_by_both(tmp_path):
@@ -71,7 +71,7 @@ def test_series_of_two_keys_are_put_together_by_both(tmp_path):
         for day in (1, 2, 3)
         for a, b in (("y", "p"), ("x", "q"), ("x", "p"))
     )
-    table, report = read_table(own(id="a,b"), [_write(tmp_path / "x.csv", text)])
+    table, report = read_table(make_preprocessor(id="a,b"), [write_text(tmp_path / "x.csv", text)])
     assert [(one["keys"], one["rows"]) for one in report["series"]] == [
         (["y", "p"], 3),
         (["x", "q"], 3),
@@ -81,4 +81,4 @@ def test_series_of_two_keys_are_put_together_by_both(tmp_path):
     assert table.schema.names == ["time", "v"] and isinstance(table["v"], pa.ChunkedArray)
     with pytest.raises(DataError, match=r"line 4, column 'b': the cell is missing, it must name the series"):
         bad = "a,date,b,v\nx,2020-01-01,p,1\nx,2020-01-02,p,1\nx,2020-01-03,,1\n"
-        read_table(own(id="a,b"), [_write(tmp_path / "y.csv", bad)])
+        read_table(make_preprocessor(id="a,b"), [write_text(tmp_path / "y.csv", bad)])
