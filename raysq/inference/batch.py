@@ -25,7 +25,7 @@ from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import validate_output
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.run import Run
-from raysq.training.saved import tell_if_changed
+from raysq.training.saved import print_if_changed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,7 +110,7 @@ def predict_file(
             _say(messages, quiet)
     small = actors is None and sum(file.bytes for file in found.raw) <= SMALL and not gpu
     if not small:  # messages of the actors that load the model are not shown
-        tell_if_changed(run)
+        print_if_changed(run)
     if small:
         tables = _here(run, preprocessor, found, quiet)
     elif not isinstance(problem, Windowed):

@@ -25,9 +25,6 @@ class BatchFeed:
         """Return the graph's input for example indices of shape (steps, batch).
 
         These are the indices where arrays are on the device, else the gathered arrays of shape (steps, batch, ...).
-
-        Args:
-            rows: example indices of shape (steps, batch).
         """
         if self.placed is not None:
             return rows
@@ -37,10 +34,7 @@ class BatchFeed:
     def gather(self, batch: Any) -> tuple[Any, Any, Any]:
         """Return x, y and the mask of observed outputs of one step, in the graph.
 
-        The mask is None where all outputs are observed.
-
-        Args:
-            batch: one step of the result of `batch`.
+        The mask is None where all outputs are observed. `batch` is one step of the result of the method `batch`.
         """
         parts = batch if self.placed is None else self.examples.gather(batch, self.placed, tf.gather)
         x, y, observed = parts if len(parts) == 3 else (*parts, None)

@@ -19,7 +19,7 @@ from raysq.training.model_source import (
     imported_digest,
     is_of_python,
 )
-from raysq.training.user_code import describe, is_own, place_of
+from raysq.training.user_code import describe, is_own, line_of
 
 
 def find_model(problem: type[Problem[Any, Any]], model: str) -> ModelSpec:
@@ -75,11 +75,11 @@ def load_builder(
     except Exception as error:  # the user's module may raise anything
         if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
             raise UsageError(f"model {path!r}: there is no module {error.name!r} in {os.getcwd()}") from None
-        place = place_of(error, path)
+        line = line_of(error, path)
         raise UsageError(
-            f"model {path!r}: its module cannot be imported: {describe(error)}{f' ({place})' if place else ''}"
+            f"model {path!r}: its module cannot be imported: {describe(error)}{f' ({line})' if line else ''}"
         ) from error
-    builder = getattr(imported, name, None)
+    builder: Callable[..., Any] | None = getattr(imported, name, None)
     if builder is None:
         raise UsageError(f"model {path!r}: module {module!r} has no function {name!r}")
     if not _is_builder(builder):

@@ -40,34 +40,18 @@ class Compilation:
 
 
 def compile_objective(objective: Objective, settings: TrainSettings, total_steps: int) -> Compilation:
-    """Return the compilation of a model that was not compiled, from the objective and the settings.
-
-    Args:
-        objective: loss and metrics.
-        settings: training settings.
-        total_steps: number of steps of all epochs.
-    """
+    """Return the compilation of a model that was not compiled, from the objective and the settings."""
     return Compilation(make_optimizer(settings, total_steps), keras.losses.get(objective.loss), dict(objective.metrics))
 
 
 def has_max_pooling(model: keras.Model) -> bool:
-    """Return whether the model has a max pooling layer.
-
-    XLA has no deterministic gradient of max pooling (TensorFlow 2.21).
-
-    Args:
-        model: a built Keras model.
-    """
+    """Return whether the model has max pooling, of which XLA has no deterministic gradient (TensorFlow 2.21)."""
     pooling = (keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D)
     return any(isinstance(layer, pooling) for layer in parts(model))
 
 
 def has_keras_loop(model: keras.Model) -> bool:
-    """Return whether a recurrent layer runs Keras's own loop, which is slow without XLA.
-
-    Args:
-        model: a built Keras model.
-    """
+    """Return whether a recurrent layer of the model runs Keras's own loop, which is slow without XLA."""
     return any(
         isinstance(layer, keras.layers.RNN) and not (isinstance(layer, FastRNN) and layer.uses_fast_loop())
         for layer in parts(model)
@@ -75,11 +59,7 @@ def has_keras_loop(model: keras.Model) -> bool:
 
 
 def parts(layer: Any) -> Iterator[Any]:
-    """Iterate over the layers of a model, including nested layers.
-
-    Args:
-        layer: a Keras model or layer.
-    """
+    """Iterate over the layers of a Keras model or layer, including nested layers."""
     inside = [getattr(layer, name, None) for name in ("layer", "forward_layer", "backward_layer")]
     for part in [*getattr(layer, "layers", []), *inside]:
         if isinstance(part, keras.layers.Layer):
@@ -88,21 +68,14 @@ def parts(layer: Any) -> Iterator[Any]:
 
 
 def make_optimizer(settings: TrainSettings, total_steps: int) -> keras.Optimizer:
-    """Return the optimizer of the settings, with its learning rate schedule and loss scaling.
-
-    Args:
-        settings: training settings.
-        total_steps: number of steps of all epochs.
-    """
+    """Return the optimizer of the settings, with its learning rate schedule and loss scaling."""
     rate: Any = settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, total_steps)
     elif settings.schedule == "exponential":
         rate = keras.optimizers.schedules.ExponentialDecay(rate, total_steps, 0.1)
-    chosen = (
-        {"learning_rate": rate} if settings.epsilon is None else {"learning_rate": rate, "epsilon": settings.epsilon}
-    )
-    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": chosen})
+    config = {"learning_rate": rate} | ({} if settings.epsilon is None else {"epsilon": settings.epsilon})
+    optimizer = keras.optimizers.get({"class_name": settings.optimizer, "config": config})
     if settings.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
@@ -115,12 +88,12 @@ def make_metrics(named: Mapping[str, Any]) -> dict[str, keras.Metric]:
         named: metrics by name. A value is a Keras metric, its name, or a function `(y, prediction)` that returns a
             value for each example. An `OutputMetric` holds one of these for one output.
     """
-    made: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
-    for name, what in named.items():
-        what = what.metric if isinstance(what, OutputMetric) else what
-        metric = keras.metrics.get(what)
-        made[name] = metric if isinstance(metric, keras.Metric) else keras.metrics.MeanMetricWrapper(metric, name=name)
-    return made
+    metrics: dict[str, keras.Metric] = {"loss": keras.metrics.Mean(name="loss")}
+    for name, value in named.items():
+        metric = keras.metrics.get(value.metric if isinstance(value, OutputMetric) else value)
+        is_metric = isinstance(metric, keras.Metric)
+        metrics[name] = metric if is_metric else keras.metrics.MeanMetricWrapper(metric, name=name)
+    return metrics
 
 
 def clip_global_batch(
@@ -155,6 +128,6 @@ def clip_global_batch(
         if own["global_clipnorm"]:
             gradients, _ = tf.clip_by_global_norm(gradients, own["global_clipnorm"] * scale)
         if own["clipvalue"]:
-            most = own["clipvalue"] * scale
-            gradients = [tf.clip_by_value(gradient, -most, most) for gradient in gradients]
+            limit = own["clipvalue"] * scale
+            gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
     return [gradient / replicas for gradient in gradients]

@@ -59,20 +59,15 @@ def estimate(config: RunConfig, *, gpu: bool = False, threads: int | None = None
     }
 
 
-def show_estimate(console: Any, found: dict[str, Any]) -> None:
-    """Print an estimate as text on the console.
-
-    Args:
-        console: console to print on.
-        found: result of `estimate`.
-    """
-    console.print(f"run         {found['run']}")
-    console.print(f"data        {found['data']}{' (synthetic sample)' if found['synthetic'] else ''}")
-    for number, (name, value) in enumerate(found["settings"].items()):
+def show_estimate(console: Any, values: dict[str, Any]) -> None:
+    """Print the result of `estimate` as text on the console."""
+    console.print(f"run         {values['run']}")
+    console.print(f"data        {values['data']}{' (synthetic sample)' if values['synthetic'] else ''}")
+    for number, (name, value) in enumerate(values["settings"].items()):
         text = ",".join(map(str, value)) if isinstance(value, list) else value
         console.print(f"{'' if number else 'settings':<12}{name}={text}")
-    for number, line in enumerate(found["remarks"]):
+    for number, line in enumerate(values["remarks"]):
         console.print(f"{'' if number else 'remarks':<12}{line}")
-    console.print(f"examples    {'  '.join(f'{name} {count:,}' for name, count in found['examples'].items())}")
-    console.print(f"parameters  {found['parameters']:,}")
-    console.print(f"steps       {found['steps']:,}, about {found['estimated_seconds']:,.0f} s in this process")
+    console.print(f"examples    {'  '.join(f'{name} {count:,}' for name, count in values['examples'].items())}")
+    console.print(f"parameters  {values['parameters']:,}")
+    console.print(f"steps       {values['steps']:,}, about {values['estimated_seconds']:,.0f} s in this process")

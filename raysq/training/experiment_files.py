@@ -82,9 +82,6 @@ class _Clock(TypedDict):
 def read_about(directory: Path) -> dict[str, Any]:
     """Read the request of a search from `experiment.json`.
 
-    Args:
-        directory: directory of the experiment.
-
     Raises:
         DamagedError: the file is missing, truncated or changed.
         DataError: a newer raysq wrote it.
@@ -95,13 +92,7 @@ def read_about(directory: Path) -> dict[str, Any]:
 
 
 def read_trials(directory: Path) -> list[dict[str, Any]] | None:
-    """Read one record per trial, best first, from `trials.json`.
-
-    Args:
-        directory: directory of the experiment.
-
-    Returns:
-        The records, or None where the file does not exist yet.
+    """Read one record per trial, best first, from `trials.json`; None where the file does not exist yet.
 
     Raises:
         DamagedError: the file is truncated or changed, or holds a trial twice.
@@ -117,58 +108,32 @@ def read_trials(directory: Path) -> list[dict[str, Any]] | None:
 
 
 def read_best(directory: Path) -> dict[str, Any] | None:
-    """Read the best trial's settings and metrics from `best.json`; None before a search has ended.
-
-    Args:
-        directory: directory of the experiment.
-    """
+    """Read the best trial's settings and metrics from `best.json`; None before a search has ended."""
     hint = "remove it, and the same `raysq tune` command writes it again"
     found = read_json(directory / "best.json", Best, hint, missing=None)
     return None if found is None else dict(found)
 
 
 def write_best(directory: Path, values: dict[str, Any]) -> None:
-    """Write `best.json`, signed where its model is the user's own.
-
-    The signature lets `raysq train --config` import that model.
-
-    Args:
-        directory: directory of the experiment.
-        values: content of the file; see `Best`.
-    """
+    """Write `best.json`, signed where its model is the user's own, so that `raysq train --config` may import it."""
     signature = {SIGNATURE: sign(_BEST, values)} if is_own(values["model"]) else {}
     write_json(directory / "best.json", {**values, **signature})
 
 
 def is_best_signed(best: Mapping[str, Any]) -> bool:
-    """Return whether this home wrote the `best.json` that holds these values.
-
-    Args:
-        best: content of the file, with its signature if it has one.
-    """
+    """Return whether this home wrote the `best.json` that holds these values."""
     values = {name: value for name, value in best.items() if name != SIGNATURE}
     return is_signed(_BEST, values, best.get(SIGNATURE))
 
 
 def read_refit(directory: Path) -> dict[str, Any] | None:
-    """Read the metrics of the best settings and the defaults over several seeds from `refit.json`.
-
-    Args:
-        directory: directory of the experiment.
-
-    Returns:
-        The content of the file, or None where no refit was requested.
-    """
+    """Read the metrics of the best settings and the defaults over several seeds; None without a `refit.json`."""
     hint = "remove it, and the same `raysq tune` command writes it again"
     found = read_json(directory / "refit.json", Refit, hint, missing=None)
     return None if found is None else dict(found)
 
 
 def read_seconds(directory: Path) -> float:
-    """Return the duration of a search in seconds, over all its sessions.
-
-    Args:
-        directory: directory of the experiment.
-    """
+    """Return the duration of a search in seconds, over all its sessions."""
     hint = "remove it: the time of the search is then counted from zero"
     return read_json(directory / "clock.json", _Clock, hint, missing={"seconds": 0.0})["seconds"]

@@ -14,7 +14,7 @@ from typing import Any
 
 _PARTS = ("config.json", "metadata.json", "model.weights.h5")
 _ASSETS = "assets/"
-_LARGEST = 64 << 20  # bytes of a description
+_MAX_BYTES = 64 << 20  # bytes of a description
 # Plain values that Keras serializes as objects.
 _VALUES = {"__keras_tensor__", "__tensor__", "__numpy__", "__bytes__", "__ellipsis__", "__slice__"}
 _FUNCTIONS = ("keras.activations", "keras.losses", "keras.metrics", "keras.ops", "keras.initializers", "keras.random")
@@ -48,7 +48,7 @@ def check_file(path: Path, *, registered: bool, compiled: bool = True) -> None:
         for name in archive.namelist():
             if name not in _PARTS and not (name.startswith(_ASSETS) and ".." not in name.split("/")):
                 raise ForbiddenError(f"it holds {name!r}")
-        if (size := archive.getinfo("config.json").file_size) > _LARGEST:
+        if (size := archive.getinfo("config.json").file_size) > _MAX_BYTES:
             raise ForbiddenError(f"its description has {size:,} bytes")
         values = json.loads(archive.read("config.json"))
     if not compiled and isinstance(values, dict):
@@ -57,12 +57,7 @@ def check_file(path: Path, *, registered: bool, compiled: bool = True) -> None:
 
 
 def check_objects(values: Any, *, registered: bool) -> None:
-    """Check the objects named in the result of `keras.saving.serialize_keras_object`; see `check_file`.
-
-    Args:
-        values: the serialized object.
-        registered: see `check_file`.
-    """
+    """Check the objects named in the result of `keras.saving.serialize_keras_object`; see `check_file`."""
     waiting = [values]
     while waiting:
         value = waiting.pop()
@@ -78,7 +73,7 @@ def check_objects(values: Any, *, registered: bool) -> None:
 
 def _check_text(text: str, registered: bool) -> None:
     """Check a string, which may be the name of a registered object such as a function."""
-    if ">" in text and not registered and (found := _registered(text)) is not None and not _is_ours(found):
+    if ">" in text and not registered and (value := _registered(text)) is not None and not _is_of_raysq(value):
         raise UnknownError(f"Could not locate class {text!r}")
 
 
@@ -95,14 +90,14 @@ def _check_object(values: dict[str, Any], registered: bool) -> None:
     key = name if is_function else values.get("registered_name", class_name)
     if not isinstance(name, str) or not isinstance(key, (str, type(None))):
         raise ForbiddenError(f"it holds a {class_name} without a name")
-    found = None if key is None else _registered(key)
-    if found is not None:
-        if registered or _is_ours(found):
+    value = None if key is None else _registered(key)
+    if value is not None:
+        if registered or _is_of_raysq(value):
             return
         raise UnknownError(f"Could not locate class {name!r}")
     module = values.get("module")
     if is_function and module == "builtins":
-        if not any(_is_function(one, name) for one in _FUNCTIONS):
+        if not any(_is_function(path, name) for path in _FUNCTIONS):
             raise UnknownError(f"Could not locate function {name!r}")
         return
     if not isinstance(module, str) or module.partition(".")[0] != "keras":
@@ -117,19 +112,20 @@ def _registered(key: str) -> Any:
     return keras.saving.get_registered_object(key)
 
 
-def _is_ours(found: Any) -> bool:
-    return str(getattr(found, "__module__", "")).partition(".")[0] in ("raysq", "keras")
+def _is_of_raysq(value: Any) -> bool:
+    """Return whether an object is raysq's or Keras's."""
+    return str(getattr(value, "__module__", "")).partition(".")[0] in ("raysq", "keras")
 
 
 def _is_function(module: str, name: str) -> bool:
-    inside = any(module == one or module.startswith(f"{one}.") for one in _FUNCTIONS)
+    inside = any(module == path or module.startswith(f"{path}.") for path in _FUNCTIONS)
     return inside and name not in _BY_NAME and isinstance(_attribute(module, name), types.FunctionType)
 
 
 def _is_class(module: str, name: str) -> bool:
     import keras
 
-    found = _attribute(module, name)
+    value = _attribute(module, name)
     bases = (
         keras.Operation,  # layers and models too
         keras.losses.Loss,
@@ -143,7 +139,7 @@ def _is_class(module: str, name: str) -> bool:
         keras.Quantizer,
         keras.random.SeedGenerator,
     )
-    return isinstance(found, type) and issubclass(found, bases) and found.__name__ not in _LAYERS
+    return isinstance(value, type) and issubclass(value, bases) and value.__name__ not in _LAYERS
 
 
 def _attribute(module: str, name: str) -> Any:

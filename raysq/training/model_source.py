@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.machinery
 import inspect
+import itertools
 import os
 import sys
 import sysconfig
@@ -50,20 +51,20 @@ def import_source(name: str, digest: str = "", folder: str = "") -> ModuleType:
         return importlib.import_module(name)
     module, file = sys.modules.get(name), find_module(name)
     if module is not None:
-        mine = _file_of(module)
-        here = source_digest(name, file or mine)
+        module_file = _file_of(module)
+        present = source_digest(name, file or module_file)
         if name not in _imported:
-            _imported[name] = source_digest(name, mine) if _is_older_than_this_process(module) else ""
-        if _imported[name] == (digest or here) or name == "__main__":
+            _imported[name] = source_digest(name, module_file) if _is_older_than_this_process(module) else ""
+        if _imported[name] == (digest or present) or name == "__main__":
             return module
-        if digest in ("", here):
+        if digest in ("", present):
             return _import(name, file)
     elif file is None and not (digest and folder):
         return _import(name, None)  # missing, or found by another import hook
     elif file is not None and digest in ("", source_digest(name, file)):
         return _import(name, file)
-    for place in [*_places(), *([folder] if folder else [])]:
-        file = _locate(name, [place])
+    for path in [*_search_path(), *([folder] if folder else [])]:
+        file = _locate(name, [path])
         if file is not None and source_digest(name, file) == digest:
             return _import(name, file)
     if module is None and find_module(name) is None:
@@ -91,25 +92,16 @@ def import_changed(name: str, folder: str) -> ModuleType:
 
 
 def find_module(name: str, *folders: str) -> Path | None:
-    """Return the file of a module without importing it; None where there is none.
-
-    Args:
-        name: `package.module`.
-        folders: folders to search after the current folder and `sys.path`.
-    """
-    return _locate(name, [*_places(), *folders])
+    """Return the file of a module without importing it; `folders` are searched after the current one and `sys.path`."""
+    return _locate(name, [*_search_path(), *folders])
 
 
-def _places() -> list[str]:
+def _search_path() -> list[str]:
     return [os.getcwd(), *sys.path]
 
 
 def is_of_python(name: str) -> bool:
-    """Return whether a module is part of Python's standard library, whose import may have side effects.
-
-    Args:
-        name: `package.module`.
-    """
+    """Return whether a module is part of Python's standard library, whose import may have side effects."""
     if name.partition(".")[0] not in sys.stdlib_module_names:
         return False
     file = find_module(name)
@@ -124,8 +116,8 @@ def has_changed(name: str, digest: str, folder: str) -> bool:
         digest: recorded digest; empty if unknown.
         folder: recorded folder, which is searched last.
     """
-    found = [_locate(name, [one]) for one in (*_places(), folder)]
-    digests = {source_digest(name, file) for file in found if file is not None}
+    files = [_locate(name, [path]) for path in (*_search_path(), folder)]
+    digests = {source_digest(name, file) for file in files if file is not None}
     return bool(digest) and bool(digests) and digest not in digests
 
 
@@ -134,10 +126,6 @@ def imported_digest(name: str, function: str) -> str:
 
     For a notebook, which has no file, it is the digest of the function's source. It is empty for raysq's own modules
     and where the source is unknown.
-
-    Args:
-        name: name of an imported module.
-        function: name of the model's function, for a notebook.
     """
     module = sys.modules[name]
     if _file_of(module) is None and name == "__main__":
@@ -149,11 +137,7 @@ def imported_digest(name: str, function: str) -> str:
 
 
 def folder_of(name: str) -> str:
-    """Return the folder in which an imported module's name is looked up; empty for a module without a file.
-
-    Args:
-        name: name of an imported module.
-    """
+    """Return the folder in which an imported module's name is looked up; empty for a module without a file."""
     file = _file_of(sys.modules[name])
     return "" if file is None else str(_base(name, file))
 
@@ -183,12 +167,10 @@ def source_digest(name: str, file: Path | None) -> str:
 def _import(name: str, file: Path | None) -> ModuleType:
     """Import a module and the modules that belong to it from disk, replacing earlier imports of these names.
 
-    Args:
-        name: name of the module.
-        file: file of the module, or None where another import hook finds it.
+    `file` is None where another import hook finds the module.
     """
-    for one in [name, *_held_files(name)]:
-        sys.modules.pop(one, None)
+    for imported in [name, *_imported_parts(name)]:
+        sys.modules.pop(imported, None)
     importlib.invalidate_caches()
     digest = source_digest(name, file)  # before the import, so that an edit meanwhile is detected the next time
     with contextlib.nullcontext() if file is None else _found_in(_base(name, file), name.partition(".")[0]):
@@ -208,9 +190,9 @@ def _found_in(base: Path, top: str) -> Iterator[None]:
     The folder stays at the end of `sys.path`, since functions of the module may import when they are called.
     """
     folder = str(base)
-    if folder in _folders or not any(Path(one).absolute() == base for one in sys.path):
-        sys.path[:] = [one for one in sys.path if one != folder]
-        end = next((at for at, one in enumerate(sys.path) if one in _folders), len(sys.path))
+    if folder in _folders or not any(Path(path).absolute() == base for path in sys.path):
+        sys.path[:] = [path for path in sys.path if path != folder]
+        end = next((index for index, path in enumerate(sys.path) if path in _folders), len(sys.path))
         sys.path.insert(end, folder)
         _folders.append(folder)
     finder = _Finder(top, folder)
@@ -232,14 +214,14 @@ class _Finder:
         return importlib.machinery.PathFinder.find_spec(name, [self.folder]) if name == self.top else None
 
 
-def _held_files(name: str) -> list[str]:
+def _imported_parts(name: str) -> list[str]:
     """Return the imported modules that a module's source consists of, matched by file."""
     module = sys.modules.get(name)
     file = None if module is None else _file_of(module)
     if file is None or not file.exists():
         return []
-    loaded = {one: _file_of(found) for one, found in [*sys.modules.items()] if isinstance(found, ModuleType)}
-    return [one for one, path in _files(name, file).items() if loaded.get(one) == path]
+    loaded = {key: _file_of(value) for key, value in [*sys.modules.items()] if isinstance(value, ModuleType)}
+    return [part for part, path in _files(name, file).items() if loaded.get(part) == path]
 
 
 def _files(name: str, file: Path) -> dict[str, Path]:
@@ -248,20 +230,20 @@ def _files(name: str, file: Path) -> dict[str, Path]:
     top = name.partition(".")[0]
     # An installed package lies beside all other packages, which are not part of the model's source.
     alone = _is_installed(base)
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     waiting = [(name, file), *_packages(name, base)]
     while waiting:
         module, path = waiting.pop()
-        if module in found:
+        if module in files:
             continue
-        found[module] = path
+        files[module] = path
         for imported in _imports(module, path):
             if _is_raysqs(imported) or (alone and imported.partition(".")[0] != top):
                 continue
             target = _resolve(imported, base)
             if target is not None and (imported.partition(".")[0] == top or not _is_found_before(imported, base)):
                 waiting += [(imported, target), *_packages(imported, base)]
-    return found
+    return files
 
 
 def _packages(name: str, base: Path) -> Iterator[tuple[str, Path]]:
@@ -298,13 +280,9 @@ def _is_found_before(name: str, base: Path) -> bool:
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names:
         return True
-    before = []
-    for place in sys.path:
-        if Path(place).absolute() == base:
-            break
-        before.append(place)
-    found = importlib.machinery.PathFinder.find_spec(top, [place for place in before if place not in _folders])
-    return found is not None and found.origin is not None
+    before = itertools.takewhile(lambda path: Path(path).absolute() != base, sys.path)
+    spec = importlib.machinery.PathFinder.find_spec(top, [path for path in before if path not in _folders])
+    return spec is not None and spec.origin is not None
 
 
 def _resolve(name: str, base: Path) -> Path | None:
@@ -319,8 +297,8 @@ def _resolve(name: str, base: Path) -> Path | None:
 
 def _locate(name: str, folders: list[str]) -> Path | None:
     """Return the file of a module in the first folder that has it, without importing it."""
-    found = (_resolve(name, Path(folder or ".").absolute()) for folder in folders)
-    return next((file for file in found if file is not None), None)
+    files = (_resolve(name, Path(folder or ".").absolute()) for folder in folders)
+    return next((file for file in files if file is not None), None)
 
 
 def _base(name: str, file: Path) -> Path:

@@ -20,7 +20,7 @@ def per_example(loss: Callable[[Any, Any], Any], y: Any, prediction: Any, observ
     """
     if observed is None:
         return _means(loss(y, prediction))
-    values = tf.reshape(_means(loss(_apart(y, y), _apart(prediction, y))), tf.shape(observed))
+    values = tf.reshape(_means(loss(_per_output(y, y), _per_output(prediction, y))), tf.shape(observed))
     return tf.reduce_sum(values * observed, 1) / tf.maximum(tf.reduce_sum(observed, 1), 1.0)
 
 
@@ -28,9 +28,7 @@ def for_metric(y: Any, prediction: Any, observed: Any, weights: Any, output: int
     """Return arguments for a metric's `update_state` that make it a mean over observed outputs.
 
     Args:
-        y: see `per_example`.
-        prediction: see `per_example`.
-        observed: see `per_example`.
+        y, prediction, observed: see `per_example`.
         weights: weights of the examples, 0 for padding, of shape (batch,).
         output: index of the output to measure. Defaults to all outputs.
 
@@ -46,10 +44,10 @@ def for_metric(y: Any, prediction: Any, observed: Any, weights: Any, output: int
         return y, prediction, weights
     # `weights` holds the share of observed outputs of each example; here each observed output has weight 1.
     counted = observed * tf.cast(weights > 0, observed.dtype)[:, None]
-    return _apart(y, y), _apart(prediction, y), tf.reshape(counted, (-1,))
+    return _per_output(y, y), _per_output(prediction, y), tf.reshape(counted, (-1,))
 
 
-def _apart(values: Any, y: Any) -> Any:
+def _per_output(values: Any, y: Any) -> Any:
     """Reshape values so that every output is an example of its own."""
     return tf.reshape(values, (-1, values.shape[-1] // y.shape[-1]))
 

@@ -17,7 +17,7 @@ from raysq.training.user_code import is_own, user_errors
 from raysq.training.validation import overridden, sample
 
 # Keys of an epoch's record, which a metric's name must not repeat.
-_TAKEN = ("loss", "epoch", "step", "seconds", "learning_rate", "best")
+_RECORD_KEYS = ("loss", "epoch", "step", "seconds", "learning_rate", "best")
 _PREFIXES = ("train_", "val_", "test_")
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
@@ -86,17 +86,9 @@ def compilation_of(
 
 
 def batch_loss(model: keras.Model, x: Any, y: Any, prediction: Any, *, training: bool) -> Any:
-    """Return the loss of a batch from the model's own `compute_loss`, called as Keras calls it.
-
-    Args:
-        model: a Keras model.
-        x: inputs of the batch.
-        y: targets of the batch.
-        prediction: predictions of the model for `x`.
-        training: passed on where `compute_loss` takes it.
-    """
-    takes = inspect.signature(model.compute_loss).parameters
-    named = "training" in takes or any(one.kind is one.VAR_KEYWORD for one in takes.values())
+    """Return the loss of a batch from the model's own `compute_loss`, called as Keras calls it."""
+    parameters = inspect.signature(model.compute_loss).parameters
+    named = "training" in parameters or any(part.kind is part.VAR_KEYWORD for part in parameters.values())
     return model.compute_loss(x, y, prediction, None, **({"training": training} if named else {}))
 
 
@@ -118,7 +110,7 @@ def _arguments(model: keras.Model, name: str) -> Mapping[str, Any]:
             f"model {name!r} is compiled with {len(loss)} losses in a {type(loss).__name__}: it has one output here, "
             f"give its loss by itself"
         )
-    if isinstance(metrics, dict) or any(isinstance(one, (list, tuple, dict)) for one in metrics or ()):
+    if isinstance(metrics, dict) or any(isinstance(metric, (list, tuple, dict)) for metric in metrics or ()):
         raise UsageError(f"model {name!r} is compiled with metrics by output: it has one output here, give one list")
     return given
 
@@ -228,7 +220,7 @@ def _validate_shapes(what: Any, title: str, name: str, y: Any, prediction: Any, 
 
 def _own_metrics(given: Any, name: str, y: Any, prediction: Any) -> dict[str, Any]:
     """Return the user's metrics by displayed name."""
-    found: dict[str, Any] = {}
+    by_name: dict[str, Any] = {}
     for identifier in given or ():
         if identifier is None:
             continue
@@ -236,14 +228,14 @@ def _own_metrics(given: Any, name: str, y: Any, prediction: Any) -> dict[str, An
             metric = keras.metrics.get(_resolve(identifier, y, prediction, "accuracy", ("accuracy", "acc")))
         title = getattr(metric, "__name__", None) or type(metric).__name__
         key = identifier if isinstance(identifier, str) else getattr(metric, "name", None) or title
-        if key in found or key in _TAKEN or key.startswith(_PREFIXES):
+        if key in by_name or key in _RECORD_KEYS or key.startswith(_PREFIXES):
             raise UsageError(
                 f"model {name!r} has a metric named {key!r}, which is the name of something else in its record: give "
                 f"it another name"
             )
         _validate_shapes(metric, title, name, y, prediction, "metric")
-        found[key] = metric
-    return found
+        by_name[key] = metric
+    return by_name
 
 
 def _validate_metric(metric: Any, key: str, name: str, y: Any, prediction: Any, parts: str) -> None:
@@ -254,17 +246,18 @@ def _validate_metric(metric: Any, key: str, name: str, y: Any, prediction: Any, 
     """
     title = getattr(metric, "__name__", None) or type(metric).__name__
     with user_errors(name, f"fails in its metric {title}", everything=True):
-        one = metric if isinstance(metric, keras.Metric) else keras.metrics.MeanMetricWrapper(metric, name=key)
-        after = one.stateless_update_state(_fresh(one), y, prediction)
-        if len(after) != len(one.variables):  # its variables are created with the first batch
-            after = one.stateless_update_state(_fresh(one), y, prediction)
-        shapes = [tuple(value.shape) for value in _results(one, after)]
+        if not isinstance(metric, keras.Metric):
+            metric = keras.metrics.MeanMetricWrapper(metric, name=key)
+        after = metric.stateless_update_state(_fresh(metric), y, prediction)
+        if len(after) != len(metric.variables):  # its variables are created with the first batch
+            after = metric.stateless_update_state(_fresh(metric), y, prediction)
+        shapes = [tuple(value.shape) for value in _results(metric, after)]
     if any(shapes):
         raise UsageError(
             f"model {name!r}: its metric {title} gives values of shape {shapes[0]}, and must give a number"
         )
     if parts:
-        _validate_sums(one, title, name, y, prediction, parts)
+        _validate_sums(metric, title, name, y, prediction, parts)
 
 
 def _validate_sums(metric: keras.Metric, title: str, name: str, y: Any, prediction: Any, parts: str) -> None:
@@ -284,11 +277,11 @@ def _validate_sums(metric: keras.Metric, title: str, name: str, y: Any, predicti
         alone, whole = result(first), result(added(slice(None)))
         together = result(first, second)
         weighted = result(added(slice(None), *[1.0] * half, *[0.0] * (len(y) - half)))
-    for one, other, reason in (
+    for values, expected, reason in (
         (whole, together, "it keeps no sum over examples"),
         (weighted, alone, "it does not apply sample_weight"),
     ):
-        if not all(map(_close, one, other)):
+        if not all(map(_close, values, expected)):
             raise UsageError(
                 f"model {name!r}: its metric {title} is not exact for {parts}, for {reason}: leave it out, or write "
                 f"one that is a weighted mean over examples"
@@ -306,10 +299,10 @@ def _results(metric: keras.Metric, values: list[Any]) -> list[Any]:
     `stateless_result` is not used, since it may return a variable itself.
     """
     with keras.StatelessScope(state_mapping=list(zip(metric.variables, values, strict=True))):
-        found = metric.result()
-        scalars = found.values() if isinstance(found, dict) else [found]
-        return [tf.convert_to_tensor(one.value if isinstance(one, keras.Variable) else one) for one in scalars]
+        result = metric.result()
+        scalars = result.values() if isinstance(result, dict) else [result]
+        return [tf.convert_to_tensor(value.value if isinstance(value, keras.Variable) else value) for value in scalars]
 
 
-def _close(one: Any, other: Any) -> bool:
-    return bool(ops.all(ops.isclose(ops.cast(one, "float32"), ops.cast(other, "float32"), rtol=1e-4, atol=1e-6)))
+def _close(left: Any, right: Any) -> bool:
+    return bool(ops.all(ops.isclose(ops.cast(left, "float32"), ops.cast(right, "float32"), rtol=1e-4, atol=1e-6)))

@@ -162,12 +162,7 @@ class Run(RunFiles):
         return cls.open(run, trust=trust)
 
     def named(self, model: str, source: tuple[str, str]) -> "Run":
-        """Return the same run, with its model trusted if a search's user named this model with this source.
-
-        Args:
-            model: model that the user named.
-            source: digest and folder of its source.
-        """
+        """Return the same run, with its model trusted if a search's user named it; `source` is digest and folder."""
         digest, folder = source
         if (self.config.model, self.config.source_digest) != (model, digest):
             return self

@@ -45,18 +45,18 @@ def check_saveable(model: Any, name: str) -> None:
             warnings.simplefilter("ignore")
             written = keras.saving.serialize_keras_object(model)
             written.pop("compile_config", None)  # predictions need no loss
-            again = keras.saving.deserialize_keras_object(written)
+            loaded = keras.saving.deserialize_keras_object(written)
             check_objects(written, registered=True)
     except Exception as error:  # the user's get_config, from_config, __init__ and build may raise anything
         raise UsageError(f"{refused}: {_reason(error)}") from None
     finally:
         random.setstate(state)
-    mine, theirs = ([tuple(variable.shape) for variable in one.variables] for one in (model, again))
-    if mine != theirs:
+    shapes, loaded_shapes = ([tuple(v.shape) for v in each.variables] for each in (model, loaded))
+    if shapes != loaded_shapes:
         raise UsageError(
-            f"{refused}: made from its configuration it has {_weights(theirs)} instead of {_weights(mine)}; get_config "
-            f"of {_own_classes(model)} must return every argument of __init__, build or call make all weights, and "
-            "call work on symbolic tensors, which have no values (no .numpy())"
+            f"{refused}: made from its configuration it has {_weights(loaded_shapes)} instead of {_weights(shapes)}; "
+            f"get_config of {_own_classes(model)} must return every argument of __init__, build or call make all "
+            "weights, and call work on symbolic tensors, which have no values (no .numpy())"
         )
     for layer in model._flatten_layers():
         if "<locals>" in type(layer).__qualname__ and not type(layer).__module__.startswith("keras."):
@@ -71,7 +71,7 @@ def _device(tf: Any) -> Any:
 def _own_classes(model: Any) -> str:
     """Return the names of a model's classes that are not from Keras."""
     classes = dict.fromkeys(type(layer) for layer in model._flatten_layers())
-    return ", ".join(one.__name__ for one in classes if not one.__module__.startswith("keras.")) or "its classes"
+    return ", ".join(each.__name__ for each in classes if not each.__module__.startswith("keras.")) or "its classes"
 
 
 def _weights(shapes: list[tuple[int, ...]]) -> str:
@@ -84,10 +84,10 @@ def _weights(shapes: list[tuple[int, ...]]) -> str:
 def _reason(error: BaseException) -> str:
     """Return the reason why Keras cannot load a model, from an error message that holds the whole configuration."""
     text = str(error)
-    if found := re.search(r"Could not locate (class|function) '([^']+)'", text):
-        return f"Keras does not know its {found[1]} {found[2]}: {_REGISTER}"
-    if found := re.search(r"Object (\w+) was created", text):
-        return f"its class {found[1]} takes arguments that Keras cannot write: give it a get_config and a from_config"
+    if match := re.search(r"Could not locate (class|function) '([^']+)'", text):
+        return f"Keras does not know its {match[1]} {match[2]}: {_REGISTER}"
+    if match := re.search(r"Object (\w+) was created", text):
+        return f"its class {match[1]} takes arguments that Keras cannot write: give it a get_config and a from_config"
     if "lambda" in text.lower():
         return (
             "a lambda in it is Python code, which Keras does not load: write a layer, or a named function, and "
@@ -139,9 +139,9 @@ def load_saved(run: Run, *, as_trained: bool = False) -> Any:
         unknown = re.search(r"Could not locate (class|function) '([^']+)'", str(error))
         if foreign and unknown:
             raise foreign_model(run) from None
-        said = f"Keras does not know its {unknown[1]} {unknown[2]}" if unknown else _first_line(error)
-        again = "" if unknown or missing else f"; {_WRITE_AGAIN}"
-        raise DataError(f"run {run.name} has a model.keras that cannot be read ({said}{missing}){again}") from error
+        reason = f"Keras does not know its {unknown[1]} {unknown[2]}" if unknown else _first_line(error)
+        remedy = "" if unknown or missing else f"; {_WRITE_AGAIN}"
+        raise DataError(f"run {run.name} has a model.keras that cannot be read ({reason}{missing}){remedy}") from error
 
 
 def build_as_trained(run: Run, dataset: Dataset) -> Any:
@@ -173,11 +173,7 @@ def build_as_trained(run: Run, dataset: Dataset) -> Any:
 
 
 def foreign_model(run: Run) -> TrustError:
-    """Return the error for a run from elsewhere that would need an import of the user's own model.
-
-    Args:
-        run: the run.
-    """
+    """Return the error for a run from elsewhere that would need an import of the user's own model."""
     config = run.config
     file = find_module(config.model.partition(":")[0], config.source_folder)
     return refusal(f"run {run.name}", config.model, file, config.source_folder)
@@ -198,7 +194,7 @@ def _import_classes(run: Run) -> str:
     try:
         import_source(module, config.source_digest, config.source_folder)
     except SourceChanged:
-        _tell_changed(run)
+        _print_changed(run)
         return _import_changed(module, config.source_folder)
     except ModuleNotFoundError as error:
         where = f" or {config.source_folder}" if config.source_folder else ""
@@ -213,18 +209,14 @@ def _is_of_extension(config: RunConfig) -> bool:
     return not is_own(config.model) and not config.model_spec().module.startswith("raysq.")
 
 
-def tell_if_changed(run: Run) -> None:
-    """Print a message if the source of the user's own model has changed; for runs that actors load.
-
-    Args:
-        run: the run.
-    """
+def print_if_changed(run: Run) -> None:
+    """Print a message if the source of the user's own model has changed; for runs that actors load."""
     module = run.config.model.partition(":")[0]
     if run.config.may_import and has_changed(module, run.config.source_digest, run.config.source_folder):
-        _tell_changed(run)
+        _print_changed(run)
 
 
-def _tell_changed(run: Run) -> None:
+def _print_changed(run: Run) -> None:
     print_message(f"the model's source has changed since run {run.name} was trained: its saved model is used")
 
 

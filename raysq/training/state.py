@@ -36,10 +36,6 @@ class TrainState:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "TrainState":
-        """Return the state of a dictionary made by `to_json`.
-
-        Args:
-            values: result of `to_json`.
-        """
+        """Return the state of a dictionary made by `to_json`."""
         best = values["best"]
         return cls(**{**values, "best": float("inf") if best is None else best})

@@ -13,7 +13,7 @@ from typing import Any
 
 from raysq.errors import RaysqError, UsageError
 
-_LONGEST = 400  # characters of a message
+_MAX_LENGTH = 400  # characters of a message
 # TensorFlow errors that are not caused by a model: out of memory, or the loss of another worker of the group.
 _NOT_OF_MODELS = (
     "ResourceExhaustedError",
@@ -28,11 +28,7 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+), in (\S+)')
 
 
 def is_own(model: str) -> bool:
-    """Return whether a model is the user's own, which is named `package.module:function`.
-
-    Args:
-        model: name of a model, or `package.module:function`.
-    """
+    """Return whether a model is the user's own, which is named `package.module:function`."""
     return ":" in model
 
 
@@ -57,22 +53,18 @@ def user_errors(model: str, doing: str, *, everything: bool = False) -> Iterator
     except (Exception, SystemExit) as error:
         if not is_own(model) or isinstance(error, MemoryError) or type(error).__name__ in _NOT_OF_MODELS:
             raise
-        place = place_of(error, model)
-        if place is None and not everything:
+        line = line_of(error, model)
+        if line is None and not everything:
             raise
         raise UsageError(
-            f"model {model!r} {doing}: {describe(error)}{f' ({place})' if place else ''}; --debug shows the traceback"
+            f"model {model!r} {doing}: {describe(error)}{f' ({line})' if line else ''}; --debug shows the traceback"
         ) from error
 
 
 def user_loop(model: str, records: Iterator[Any]) -> Iterator[Any]:
     """Iterate over the records of training a model, converting its errors as `user_errors` does.
 
-    Errors that the caller raises between two records are not converted.
-
-    Args:
-        model: name of a model, or `package.module:function`.
-        records: iterator of records that are never None, such as `raysq.training.loop.fit`.
+    Errors that the caller raises between two records are not converted. Records are never None.
     """
     while True:
         with user_errors(model, "fails when it is trained"):
@@ -83,11 +75,7 @@ def user_loop(model: str, records: Iterator[Any]) -> Iterator[Any]:
 
 
 def describe(error: BaseException) -> str:
-    """Return the class and the message of an error in one line.
-
-    Args:
-        error: the error.
-    """
+    """Return the class and the message of an error in one line."""
     text = _COLORS.sub("", str(error))
     if "in user code:" in text or text.startswith("Graph execution error"):
         # TensorFlow's message holds a traceback with a line of code after each frame.
@@ -105,28 +93,20 @@ def describe(error: BaseException) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+    return text if len(text) <= _MAX_LENGTH else text[:_MAX_LENGTH] + "..."
 
 
-def place_of(error: BaseException, model: str) -> str | None:
-    """Return the innermost line of the user's code in an error's traceback, such as "model.py:12, in build".
-
-    Args:
-        error: the error.
-        model: name of a model, `package.module:function`.
-
-    Returns:
-        The place, or None where no line of the user's code is in the traceback.
-    """
+def line_of(error: BaseException, model: str) -> str | None:
+    """Return the innermost line of the user's code in a traceback, such as "model.py:12, in build", or None."""
     if isinstance(error, SyntaxError) and error.filename and _is_users(error.filename, model):
         return f"{_shown(error.filename)}:{error.lineno}"
-    frames = [(one.filename, one.lineno, one.name) for one in traceback.extract_tb(error.__traceback__)]
+    frames = [(frame.filename, frame.lineno, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
     # Frames of code that TensorFlow has rewritten are named in the message only.
     frames += [(file, int(line), name) for file, line, name in _FRAME.findall(str(error))]
-    found = [frame for frame in frames if _is_users(frame[0], model)]
-    if not found:
+    own = [frame for frame in frames if _is_users(frame[0], model)]
+    if not own:
         return None
-    file, number, name = found[-1]
+    file, number, name = own[-1]
     return f"{_shown(file)}:{number}, in {name}"
 
 
@@ -140,7 +120,7 @@ def _is_users(file: str, model: str) -> bool:
     home = getattr(top, "__file__", None)
     if home is not None and (_inside(file, os.path.dirname(home)) if home.endswith("__init__.py") else file == home):
         return True
-    return not any(_inside(file, folder) for folder in _others())
+    return not any(_inside(file, folder) for folder in _other_folders())
 
 
 def _inside(file: str, folder: str) -> bool:
@@ -148,12 +128,12 @@ def _inside(file: str, folder: str) -> bool:
 
 
 @cache
-def _others() -> tuple[str, ...]:
+def _other_folders() -> tuple[str, ...]:
     paths = sysconfig.get_paths()
-    found = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-    found |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
-    found.add(str(Path(__file__).resolve().parents[1]))
-    return tuple(sorted(found))
+    folders = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    folders |= {path for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
+    folders.add(str(Path(__file__).resolve().parents[1]))
+    return tuple(sorted(folders))
 
 
 def _shown(file: str) -> str:

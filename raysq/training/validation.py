@@ -14,20 +14,11 @@ from raysq.training.user_code import user_errors
 
 _ROWS = 4
 # Methods of `keras.Model` that only Keras's own loops call. raysq's trainer calls `compute_loss` alone.
-_HOOKS = ("train_step", "test_step", "predict_step", "compute_metrics", "fit", "evaluate")
+_FIT_METHODS = ("train_step", "test_step", "predict_step", "compute_metrics", "fit", "evaluate")
 
 
 def call_builder(name: str, builder: Callable[..., Any], inputs: InputSpec, settings: Mapping[str, Any]) -> keras.Model:
-    """Call a user's builder.
-
-    Args:
-        name: name of the builder, `package.module:function`.
-        builder: the function or model class.
-        inputs: input spec, the builder's positional argument.
-        settings: keyword arguments of the builder.
-
-    Returns:
-        The Keras model.
+    """Call a user's builder with the input spec and its keyword settings, and return the Keras model.
 
     Raises:
         UsageError: the builder fails or does not return a Keras model.
@@ -50,10 +41,10 @@ def build_own_model(
     """Build a user's model with all its weights.
 
     Args:
-        name: see `call_builder`.
-        builder: see `call_builder`.
-        inputs: see `call_builder`.
-        settings: see `call_builder`.
+        name: name of the builder, `package.module:function`.
+        builder: the function or model class.
+        inputs: input spec, the builder's positional argument.
+        settings: keyword arguments of the builder.
         examples: batch source. The model is called with some examples, which creates the weights of a model without
             an input shape.
 
@@ -79,24 +70,14 @@ def build_own_model(
 
 
 def sample(examples: BatchSource, rows: int = _ROWS) -> tuple[Any, Any]:
-    """Return x and y of the first examples of a split; examples repeat where there are fewer than `rows`.
-
-    Args:
-        examples: batch source of the split.
-        rows: number of rows. Defaults to 4.
-    """
+    """Return x and y of the first examples of a split; examples repeat where there are fewer than `rows`."""
     indices = np.arange(rows) % len(examples)
     x, y, *_ = examples.gather(indices, examples.mapped(), lambda array, at: array.take(at))
     return tf.convert_to_tensor(x), tf.convert_to_tensor(y)
 
 
 def overridden(model: keras.Model, name: str) -> str | None:
-    """Return the name of the class that overrides a method of `keras.Model`; None where the method is Keras's own.
-
-    Args:
-        model: a Keras model.
-        name: name of the method.
-    """
+    """Return the name of the class that overrides a method of `keras.Model`; None where the method is Keras's own."""
     if name in vars(model):
         return type(model).__name__
     for owner in type(model).__mro__:
@@ -136,7 +117,7 @@ def _validate_inputs(model: keras.Model, name: str, inputs: InputSpec) -> None:
 
 
 def _validate_class(model: keras.Model, name: str) -> None:
-    for method in _HOOKS:
+    for method in _FIT_METHODS:
         if owner := overridden(model, method):
             raise UsageError(
                 f"model {name!r}: its class {owner} has a {method} of its own, which raysq's training loop would not "
@@ -144,7 +125,7 @@ def _validate_class(model: keras.Model, name: str) -> None:
                 f"a loss and metrics"
             )
     # Metrics given to compile() are handled in `own_compilation`.
-    kept = [one.name for one in model.metrics if type(one).__name__ != "CompileMetrics" and one.name != "loss"]
+    kept = [part.name for part in model.metrics if type(part).__name__ != "CompileMetrics" and part.name != "loss"]
     if kept:
         raise UsageError(
             f"model {name!r} updates metrics itself ({', '.join(kept)}), which raysq would not show: give metrics in "

@@ -51,11 +51,7 @@ class Space:
         return lines
 
     def contains(self, point: Mapping[str, Any]) -> bool:
-        """Return whether every value of a point lies in its domain.
-
-        Args:
-            point: values by setting.
-        """
+        """Return whether every value of a point lies in its domain."""
         return all(_inside(domain, point[key]) for key, domain in self.domains.items())
 
     def points(self, count: int, seed: int) -> list[dict[str, Any]]:
@@ -70,21 +66,18 @@ class Space:
         Returns:
             The points; fewer than `count` if the space has no more.
         """
-        found = [dict(self.defaults)]
-        seen = {_key(self.defaults)}
+        points = {_key(self.defaults): dict(self.defaults)}
         for point in self._draws(seed):
-            if len(found) >= count:
+            if len(points) >= count:
                 break
-            if (key := _key(point)) not in seen:
-                seen.add(key)
-                found.append(point)
-        return found
+            points.setdefault(_key(point), point)
+        return list(points.values())
 
     def _draws(self, seed: int) -> Iterable[dict[str, Any]]:
         if self.size <= _LISTED:
-            everything = list(itertools.product(*(_values(domain) for domain in self.domains.values())))
-            for number in np.random.RandomState(seed).permutation(len(everything)):
-                yield dict(zip(self.domains, everything[number], strict=True))
+            points = list(itertools.product(*(_values(domain) for domain in self.domains.values())))
+            for number in np.random.RandomState(seed).permutation(len(points)):
+                yield dict(zip(self.domains, points[number], strict=True))
             return
         for number in itertools.count():
             random = np.random.RandomState([seed, number])
@@ -136,7 +129,7 @@ def make_space(
     dataset: Dataset,
     fixed: Mapping[str, Any],
     search: Mapping[str, Any] | None = None,
-    idle: Collection[str] = (),
+    ignored: Collection[str] = (),
 ) -> Space:
     """Return the search space: the user's domains, or the task's space if the user gave none.
 
@@ -147,7 +140,7 @@ def make_space(
         dataset: data set, which converts settings that are durations.
         fixed: settings that the user fixed.
         search: domains that the user gave: lists of choices, (range, low, high), or text.
-        idle: settings without effect on the model, as returned by `raysq.training.open_trainer.ignored_settings`.
+        ignored: settings without effect on the model, as returned by `raysq.training.open_trainer.ignored_settings`.
 
     Raises:
         UsageError: a setting is unknown or has no effect, a domain does not suit its setting, or there is nothing to
@@ -164,7 +157,7 @@ def make_space(
     def add(section: str, name: str, domain: Any, given: bool) -> None:
         key = name if counts[name] == 1 else f"{section}.{name}"
         setting = sections[section][name]
-        checked = _check(key, domain, setting, spans=section == "data")
+        checked = _check(key, domain, setting, durations=section == "data")
         value = dict(config.sections())[section][name]
         canonical = {}
         if isinstance(checked, list):
@@ -188,7 +181,7 @@ def make_space(
         section, name = find(key)
         if (section, name) == ("training", "epochs"):
             raise UsageError("epochs is not searched: it is the most that a trial gets, --epochs N; ASHA shares them")
-        if section == "training" and name in idle:
+        if section == "training" and name in ignored:
             raise UsageError(
                 f"--search {key}: model {config.model!r} comes compiled, so its own optimizer decides {name}, and "
                 f"every trial would be the same: make {name} a keyword of the function and search model.{name}, or do "
@@ -201,12 +194,12 @@ def make_space(
             add(*find(key), domain, given=True)
         return Space(domains, defaults)
     # Settings without effect under the present settings; users may still search them explicitly.
-    idle_names = {*idle, *config.make_problem().idle_settings}
+    without_effect = {*ignored, *config.make_problem().idle_settings}
     for name, domain in tasks.get(config.task).search.items():
         owners = [
             section for section, fields in sections.items() if name in fields and (section, name) not in fixed_settings
         ]
-        if owners and name not in idle_names:
+        if owners and name not in without_effect:
             add(owners[0], name, domain, given=False)
     if not domains:
         raise UsageError(
@@ -216,7 +209,7 @@ def make_space(
     return Space(domains, defaults)
 
 
-def _check(key: str, domain: Any, setting: Setting, spans: bool) -> list[Any] | tuple[str, Any, Any]:
+def _check(key: str, domain: Any, setting: Setting, durations: bool) -> list[Any] | tuple[str, Any, Any]:
     if isinstance(domain, tuple):
         name, low, high = domain
         if name not in RANGES:
@@ -237,9 +230,9 @@ def _check(key: str, domain: Any, setting: Setting, spans: bool) -> list[Any] | 
     for value in domain:
         # Searchers accept text or numbers only, so lists stay text. Durations stay text too, since the problem
         # parses them.
-        written = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-        held = written if spans and not _takes(setting, value) else coerce(value, setting.type, key)
-        choices.append(written if isinstance(held, tuple) else held)
+        text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+        coerced = text if durations and not _takes(setting, value) else coerce(value, setting.type, key)
+        choices.append(text if isinstance(coerced, tuple) else coerced)
     if not choices:
         raise UsageError(f"--search {key}: there are no choices")
     unique = {_key(choice): choice for choice in choices}
@@ -289,10 +282,11 @@ def _values(domain: Any) -> list[Any]:
 
 def _inside(domain: Any, value: Any) -> bool:
     if isinstance(domain, list):
-        return value in domain
+        return bool(value in domain)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return domain[1] <= value < domain[2] if domain[0] == "randint" else domain[1] <= value <= domain[2]
+    kind, low, high = domain
+    return bool(low <= value < high if kind == "randint" else low <= value <= high)
 
 
 def _draw(domain: Any, random: np.random.RandomState) -> Any:
@@ -306,12 +300,7 @@ def _draw(domain: Any, random: np.random.RandomState) -> Any:
 
 
 def rounded(domain: Any, value: Any) -> Any:
-    """Round a float of a range to four significant digits, so that the displayed value is the trained one.
-
-    Args:
-        domain: domain of the setting.
-        value: value to round. Choices and other types are returned unchanged.
-    """
+    """Round a float of a range to four significant digits, so that the displayed value is the trained one."""
     if isinstance(domain, list) or not isinstance(value, float):
         return value
     return min(max(float(f"{value:.4g}"), domain[1]), domain[2])

@@ -13,7 +13,7 @@ from raysq.inference.predictor import load
 from raysq.training.builder import load_builder
 from raysq.training.model_source import SourceChanged, import_source, source_digest
 from raysq.training.run_config import resolve_config
-from raysq.training.saved import tell_if_changed
+from raysq.training.saved import print_if_changed
 
 MODEL = """
 import keras
@@ -158,8 +158,8 @@ def test_an_edited_model_is_trained_anew_and_the_older_run_keeps_its_figures(her
     capsys.readouterr()
     assert np.array_equal(load(first).model(x).numpy(), before)
     assert "source has changed since run" in capsys.readouterr().err
-    tell_if_changed(first)  # as the driver does where actors load the model
-    tell_if_changed(second)
+    print_if_changed(first)  # as the driver does where actors load the model
+    print_if_changed(second)
     assert capsys.readouterr().err.count("source has changed since run") == 1
     assert raysq.evaluate(first)["edited:build"] == figures
     assert raysq.evaluate(second)["edited:build"] != figures

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from raysq.errors import DataError, UsageError
-from raysq.training.user_code import describe, place_of, user_errors, user_loop
+from raysq.training.user_code import describe, line_of, user_errors, user_loop
 
 SOURCE = """
 def outer():
@@ -59,7 +59,7 @@ def test_an_error_without_a_line_of_the_users_code_has_no_place(module):
     with pytest.raises(ValueError) as raised:
         json.loads("{")
     error = raised.value.with_traceback(raised.value.__traceback__.tb_next)  # without this file's own
-    assert place_of(error, "their_model:build") is None
+    assert line_of(error, "their_model:build") is None
     # Where a model is only built and called it is the model's all the same.
     with (
         pytest.raises(UsageError, match="cannot be built: JSONDecodeError"),
@@ -88,7 +88,7 @@ def test_tracebacks_inside_of_messages_are_left_out():
         "    ValueError: no such axis\n"
     )
     assert describe(user) == "ValueError: no such axis"
-    assert place_of(user, "m:build").endswith("m.py:7, in call")
+    assert line_of(user, "m:build").endswith("m.py:7, in call")
     graph = RuntimeError(
         "Graph execution error:\n\nDetected at node gather defined at (most recent call last):\n"
         '  File "/here/m.py", line 9, in call\n\n    table[x]\n\n'

@@ -60,7 +60,7 @@ def searched(raysq_home):
         for number in (2, 1)
     ]
     best = {key: about[key] for key in ("task", "model", "seed", "data", "synthetic")}
-    best |= {"settings": {"units": 8}, "metrics": {"val_loss": 0.5}, "run": "/gone/trial-02", "seconds": 3.1}
+    best |= {"settings": {"model": {"units": 8}}, "metrics": {"val_loss": 0.5}, "run": "/gone/trial-02", "seconds": 3.1}
     figures = {"test_mae": {"mean": 0.5, "std": 0.1, "values": [0.4, 0.6]}}
     rows = [{"name": "best", "settings": {"units": 8}, "runs": ["a", "b"], "metrics": figures}]
     for name in ("hurt", "sound"):
@@ -127,7 +127,7 @@ def test_best_json_is_checked_where_it_is_trained_from(damage, capsys):
     path = damage("best.json")
     assert cli.main(["train", "jena", "--config", str(path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"--config {path} is no best.json of a search: {path} is damaged" in line
+    assert f"--config {path} is no file of settings: {path} is damaged" in line
 
 
 def test_what_follows_from_others_is_written_again(searched, damage, monkeypatch):

@@ -65,8 +65,8 @@ def test_what_is_asked_is_searched_and_nothing_else(tmp_path):
     ]
     # A setting that cannot act would make every trial the same.
     with pytest.raises(UsageError, match="--search learning_rate: model 'dense' comes compiled"):
-        make_space(config, data, fixed, {"learning_rate": [0.1, 0.2]}, idle=["learning_rate"])
-    assert set(make_space(config, data, fixed, idle=["learning_rate"]).domains) == {"units", "calendar"}
+        make_space(config, data, fixed, {"learning_rate": [0.1, 0.2]}, ignored=["learning_rate"])
+    assert set(make_space(config, data, fixed, ignored=["learning_rate"]).domains) == {"units", "calendar"}
     # Without a wish it is the task's, of which this model has no cells and no layers.
     assert set(make_space(config, data, fixed).domains) == {"units", "learning_rate", "calendar"}
     assert {"cell", "layers"} < set(tasks.get("jena").search)
