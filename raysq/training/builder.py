@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from raysq import backend
-from raysq.config import Setting, coerce, nearest_name, setting_fields
+from raysq.config import Setting, check_range, coerce, nearest_name, setting_fields
 from raysq.errors import RaysqError, UsageError
 from raysq.problems.base import ModelSpec, Problem
 from raysq.storage import trust
@@ -103,13 +103,13 @@ def typed_settings(values: Mapping[str, Any], known: Mapping[str, Setting], mode
     """Return the builder's settings of a configuration, converted to their types; the file may be edited by hand.
 
     Raises:
-        UsageError: a setting is unknown or has a wrong type.
+        UsageError: a setting is unknown, has a wrong type, or is out of its range.
     """
     for name in values:
         if name not in known:
             raise UsageError(f"model {model!r} has no setting {name!r}: {nearest_name(name, known)}")
     return {
-        name: value if value == known[name].default else coerce(value, known[name].type, name)
+        name: value if value == known[name].default else check_range(known[name], coerce(value, known[name].type, name))
         for name, value in values.items()
     }
 

@@ -8,6 +8,7 @@ import yaml
 import raysq
 from raysq import problems, tasks
 from raysq.cli import main
+from raysq.config import check_range
 from raysq.errors import UsageError
 from raysq.training.config_file import ConfigFile
 from raysq.training.run_config import resolve_config
@@ -80,3 +81,23 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(UsageError, match="is missing"):
             ConfigFile.read(path, "jena")
+
+
+def models_of(task):
+    return problems.get(tasks.get(task).problem).models
+
+
+MODELS = [
+    (task, model) for task in ("jena", "imdb", "alice", "pairs", "skipgram", "mnist") for model in models_of(task)
+]
+
+
+@pytest.mark.parametrize(("task", "model"), MODELS)
+def test_every_number_of_a_model_has_a_range_that_is_checked(task, model):
+    sections = Template.of(task, model=model).sections
+    numbers = [setting for setting in sections["model"].values() if setting.type in (int, float, int | None)]
+    for setting in numbers:
+        assert setting.range is not None and check_range(setting, setting.default) == setting.default
+        for wrong in (-1, float("nan")):
+            with pytest.raises(UsageError, match=rf"setting {setting.name} must be .*, received {wrong}"):
+                check_range(setting, wrong)

@@ -12,18 +12,11 @@ import keras
 from raysq.errors import UsageError
 from raysq.layers import Persistence
 from raysq.problems.base import InputSpec
+from raysq.problems.setting_types import Count, Rate
 
 
 def _sequential(inputs: InputSpec, *parts: keras.layers.Layer, name: str) -> keras.Model:
     return keras.Sequential([keras.Input(inputs.shape), *parts, keras.layers.Dense(inputs.outputs)], name=name)
-
-
-def _drops(**rates: float) -> dict[str, float]:
-    """Return dropout rates as keyword arguments, validated because Keras's recurrent layers clip them silently."""
-    for name, rate in rates.items():
-        if not 0 <= rate < 1:
-            raise UsageError(f"setting {name} must be at least 0 and below 1, received {rate}")
-    return rates
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
@@ -58,7 +51,7 @@ def _persistence(inputs: InputSpec, positions: str, name: str) -> keras.Model:
     return keras.Sequential([keras.Input(inputs.shape), layer], name=name)
 
 
-def dense(inputs: InputSpec, *, units: int = 32, dropout: float = 0.0) -> keras.Model:
+def dense(inputs: InputSpec, *, units: Count = 32, dropout: Rate = 0.0) -> keras.Model:
     """Build a model that flattens the window into one hidden layer (listing 6.37).
 
     Args:
@@ -69,7 +62,6 @@ def dense(inputs: InputSpec, *, units: int = 32, dropout: float = 0.0) -> keras.
     Raises:
         UsageError: a dropout rate outside [0, 1).
     """
-    _drops(dropout=dropout)
     hidden = [keras.layers.Flatten(), keras.layers.Dense(units, activation="relu")]
     return _sequential(inputs, *hidden, *([keras.layers.Dropout(dropout)] if dropout else []), name="dense")
 
@@ -78,17 +70,16 @@ def _recurrent(cell: type, name: str) -> Callable[..., keras.Model]:
     def build(
         inputs: InputSpec,
         *,
-        units: int = 32,
-        layers: int = 1,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
+        units: Count = 32,
+        layers: Count = 1,
+        dropout: Rate = 0.0,
+        recurrent_dropout: Rate = 0.0,
     ) -> keras.Model:
-        if layers < 1:
-            raise UsageError(f"setting layers must be at least 1, received {layers}")
         parts = [
             cell(
                 units,
-                **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout),
+                dropout=dropout,
+                recurrent_dropout=recurrent_dropout,
                 return_sequences=number < layers - 1,
             )
             for number in range(layers)
@@ -107,10 +98,10 @@ def rnn(
     inputs: InputSpec,
     *,
     cell: Literal["gru", "lstm", "simple_rnn"] = "gru",
-    units: int = 32,
-    layers: int = 1,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
+    units: Count = 32,
+    layers: Count = 1,
+    dropout: Rate = 0.0,
+    recurrent_dropout: Rate = 0.0,
 ) -> keras.Model:
     """Build recurrent layers with a choice of cell, for searches.
 
@@ -135,10 +126,10 @@ def rnn(
 def gru_stacked(
     inputs: InputSpec,
     *,
-    units: int = 32,
-    top_units: int = 64,
-    dropout: float = 0.1,
-    recurrent_dropout: float = 0.5,
+    units: Count = 32,
+    top_units: Count = 64,
+    dropout: Rate = 0.1,
+    recurrent_dropout: Rate = 0.5,
 ) -> keras.Model:
     """Build two stacked GRUs, the upper one with relu (listing 6.41).
 
@@ -152,17 +143,17 @@ def gru_stacked(
     Raises:
         UsageError: a dropout rate outside [0, 1).
     """
-    drop = _drops(dropout=dropout, recurrent_dropout=recurrent_dropout)
+    rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
     return _sequential(
         inputs,
-        keras.layers.GRU(units, return_sequences=True, **drop),
-        keras.layers.GRU(top_units, activation="relu", **drop),
+        keras.layers.GRU(units, return_sequences=True, **rates),
+        keras.layers.GRU(top_units, activation="relu", **rates),
         name="gru_stacked",
     )
 
 
 def gru_bidirectional(
-    inputs: InputSpec, *, units: int = 32, dropout: float = 0.0, recurrent_dropout: float = 0.0
+    inputs: InputSpec, *, units: Count = 32, dropout: Rate = 0.0, recurrent_dropout: Rate = 0.0
 ) -> keras.Model:
     """Build a GRU over the window in each direction (listing 6.44).
 
@@ -175,7 +166,7 @@ def gru_bidirectional(
     Raises:
         UsageError: a dropout rate outside [0, 1).
     """
-    cell = keras.layers.GRU(units, **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout))
+    cell = keras.layers.GRU(units, dropout=dropout, recurrent_dropout=recurrent_dropout)
     return _sequential(inputs, keras.layers.Bidirectional(cell), name="gru_bidirectional")
 
 
@@ -187,7 +178,7 @@ def _shrinks(inputs: InputSpec, kernel_size: int, needed: int) -> None:
         )
 
 
-def conv1d(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 5, pool: int = 3) -> keras.Model:
+def conv1d(inputs: InputSpec, *, filters: Count = 32, kernel_size: Count = 5, pool: Count = 3) -> keras.Model:
     """Build three convolutions with pooling between them, then the maximum over time (listing 6.47).
 
     Args:
@@ -216,12 +207,12 @@ def conv1d(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 5, pool: 
 def conv1d_gru(
     inputs: InputSpec,
     *,
-    filters: int = 32,
-    kernel_size: int = 5,
-    pool: int = 3,
-    units: int = 32,
-    dropout: float = 0.1,
-    recurrent_dropout: float = 0.5,
+    filters: Count = 32,
+    kernel_size: Count = 5,
+    pool: Count = 3,
+    units: Count = 32,
+    dropout: Rate = 0.1,
+    recurrent_dropout: Rate = 0.5,
 ) -> keras.Model:
     """Build convolutions that shorten the window before a GRU (listing 6.49).
 
@@ -244,6 +235,6 @@ def conv1d_gru(
         keras.layers.Conv1D(filters, **conv),
         keras.layers.MaxPooling1D(pool),
         keras.layers.Conv1D(filters, **conv),
-        keras.layers.GRU(units, **_drops(dropout=dropout, recurrent_dropout=recurrent_dropout)),
+        keras.layers.GRU(units, dropout=dropout, recurrent_dropout=recurrent_dropout),
         name="conv1d_gru",
     )

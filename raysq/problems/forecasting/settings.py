@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
 from raysq.problems.forecasting import splits
 from raysq.problems.forecasting.cyclical_features import check_calendar
+from raysq.problems.setting_types import Count
 
 
 @dataclass(frozen=True)
@@ -51,23 +53,21 @@ class ForecastingSettings:
     targets: tuple[str, ...] = ()
     features: tuple[str, ...] = ()
     calendar: tuple[str, ...] = ()
-    lookback: int = 120
-    step: int = 1
+    lookback: Count = 120
+    step: Count = 1
     anchor: Literal["newest", "oldest"] = "oldest"  # `resolve_settings` sets "newest"
     horizon: tuple[int, ...] = ()
     delay: tuple[int, ...] = ()
-    stride: int = 1
+    stride: Count = 1
     reversed: bool = False
     quantiles: tuple[float, ...] = ()
-    season: int = 0
+    season: Annotated[int, Range(least=0)] = 0
     split: str | None = None
     known_splits: tuple[str, ...] = ()
     unit: str | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("lookback", 1), ("step", 1), ("stride", 1), ("season", 0)):
-            if getattr(self, name) < least:
-                raise UsageError(f"setting {name} must be at least {least}, received {getattr(self, name)}")
+        check_ranges(self)
         if self.step > self.lookback:
             raise UsageError(f"setting step ({self.step}) must not be larger than lookback ({self.lookback})")
         if self.horizon and self.delay:

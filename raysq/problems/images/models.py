@@ -5,13 +5,15 @@ and returns an uncompiled Keras model. Classifiers end in a softmax with output 
 images of the shape of x.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 
+from raysq.config import Range
 from raysq.errors import UsageError
 from raysq.layers import Constant
 from raysq.problems.base import InputSpec
+from raysq.problems.setting_types import Count, OptionalCount, Rate
 
 Flip = Literal["none", "horizontal", "vertical", "both"]
 
@@ -28,11 +30,11 @@ def baseline(inputs: InputSpec) -> keras.Model:
 def mlp(
     inputs: InputSpec,
     *,
-    units: int = 128,
-    layers: int = 1,
-    dropout: float = 0.2,
+    units: Count = 128,
+    layers: Count = 1,
+    dropout: Rate = 0.2,
     flip: Flip = "none",
-    shift: float = 0.0,
+    shift: Rate = 0.0,
 ) -> keras.Model:
     """Build dense layers over the flattened pixels, with dropout after each.
 
@@ -47,7 +49,6 @@ def mlp(
     Raises:
         UsageError: a setting is out of range, or the target is "image".
     """
-    _at_least(1, units=units, layers=layers)
     x = keras.Input(inputs.shape)
     hidden = keras.layers.Flatten()(_augmented(x, flip, shift))
     for number in range(1, layers + 1):
@@ -59,17 +60,17 @@ def mlp(
 def cnn(
     inputs: InputSpec,
     *,
-    filters: int = 10,
-    kernel_size: int = 3,
-    convolutions: int = 2,
-    blocks: int = 1,
-    pool: int = 2,
+    filters: Count = 10,
+    kernel_size: Count = 3,
+    convolutions: Count = 2,
+    blocks: Count = 1,
+    pool: Count = 2,
     padding: Literal["valid", "same"] = "valid",
-    units: int | None = None,
-    dropout: float = 0.0,
+    units: OptionalCount = None,
+    dropout: Rate = 0.0,
     normalize: bool = False,
     flip: Flip = "none",
-    shift: float = 0.0,
+    shift: Rate = 0.0,
 ) -> keras.Model:
     """Build blocks of convolutions that end in max pooling, followed by a dense layer.
 
@@ -91,9 +92,6 @@ def cnn(
         UsageError: a setting is out of range, the images are too small, or the target is "image".
     """
     units = units if units is not None else 128 if inputs.shape[2] == 1 else 512
-    _at_least(
-        1, filters=filters, kernel_size=kernel_size, convolutions=convolutions, blocks=blocks, pool=pool, units=units
-    )
     _check_size(inputs, kernel_size, convolutions, blocks, pool, padding)
     x = keras.Input(inputs.shape)
     hidden = _augmented(x, flip, shift)
@@ -114,8 +112,8 @@ def cnn(
 def autoencoder(
     inputs: InputSpec,
     *,
-    code: int = 144,
-    units: int = 0,
+    code: Count = 144,
+    units: Annotated[int, Range(least=0)] = 0,
     activation: Literal["relu", "tanh", "sigmoid", "linear"] = "relu",
 ) -> keras.Model:
     """Build an autoencoder that compresses the pixels to a code and reconstructs them from it.
@@ -131,8 +129,6 @@ def autoencoder(
     """
     if inputs.extra["target"] != "image":
         raise UsageError("this model gives images: set target=image")
-    _at_least(1, code=code)
-    _at_least(0, units=units)
     pixels = inputs.shape[0] * inputs.shape[1] * inputs.shape[2]
     x = keras.Input(inputs.shape)
     hidden = keras.layers.Flatten()(x)
@@ -155,8 +151,6 @@ def _classes(inputs: InputSpec) -> keras.layers.Layer:
 
 def _augmented(hidden: Any, flip: Flip, shift: float) -> Any:
     """Flip and shift images at random in training."""
-    if not 0 <= shift < 1:
-        raise UsageError(f"setting shift must be at least 0 and below 1, received {shift}")
     if flip != "none":
         hidden = keras.layers.RandomFlip({"both": "horizontal_and_vertical"}.get(flip, flip))(hidden)
     if shift:
@@ -165,8 +159,6 @@ def _augmented(hidden: Any, flip: Flip, shift: float) -> Any:
 
 
 def _dropout(hidden: Any, rate: float) -> Any:
-    if not 0 <= rate < 1:
-        raise UsageError(f"setting dropout must be at least 0 and below 1, received {rate}")
     return keras.layers.Dropout(rate)(hidden) if rate else hidden
 
 
@@ -183,9 +175,3 @@ def _check_size(inputs: InputSpec, kernel_size: int, convolutions: int, blocks: 
                 f"images of {name} {side} are too small for {blocks * convolutions} convolutions of {kernel_size} and "
                 f"{blocks} poolings of {pool}: lower blocks or pool, or set padding=same"
             )
-
-
-def _at_least(least: int, **values: int) -> None:
-    for name, value in values.items():
-        if value < least:
-            raise UsageError(f"setting {name} must be at least {least}, received {value}")

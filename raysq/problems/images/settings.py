@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from raysq.errors import UsageError
+from raysq.config import check_ranges
 from raysq.problems import splits
+from raysq.problems.setting_types import OptionalCount
 
 NOUNS = ("image", "image")  # nouns for an example, and for the content that equal examples share
 
@@ -25,10 +26,9 @@ class ImageSettings:
     target: Literal["label", "image"] = "label"
     val: str = "0.1"
     val_selection: Literal["hash", "first", "last"] = "hash"
-    train_samples: int | None = None
+    train_samples: OptionalCount = None
     loss: Literal["crossentropy", "mse"] = "crossentropy"
 
     def __post_init__(self) -> None:
-        if self.train_samples is not None and self.train_samples < 1:
-            raise UsageError(f"setting train_samples must be at least 1, received {self.train_samples}")
+        check_ranges(self)
         splits.split_amount(self.val, NOUNS[0])

@@ -10,7 +10,7 @@ import keras
 from raysq.errors import UsageError
 from raysq.layers import LSTM, BigramTable, LeadingZeros
 from raysq.problems.base import InputSpec
-from raysq.problems.setting_ranges import check_at_least, check_rates
+from raysq.problems.setting_types import Count, Rate
 
 
 def baseline(inputs: InputSpec) -> keras.Model:
@@ -32,7 +32,7 @@ def baseline(inputs: InputSpec) -> keras.Model:
 
 
 def lstm(
-    inputs: InputSpec, *, embedding: int = 64, units: int = 64, layers: int = 1, dropout: float = 0.3
+    inputs: InputSpec, *, embedding: Count = 64, units: Count = 64, layers: Count = 1, dropout: Rate = 0.3
 ) -> keras.Model:
     """Build an embedding, LSTM layers and a softmax over all ids.
 
@@ -48,8 +48,6 @@ def lstm(
     Raises:
         UsageError: a setting is out of range.
     """
-    check_at_least(1, embedding=embedding, units=units, layers=layers)
-    check_rates(dropout=dropout)
     sequence = inputs.extra["sequence_targets"]
     words = keras.Input(inputs.shape, dtype="int32")
     x = keras.layers.Embedding(inputs.extra["features"], embedding)(words)

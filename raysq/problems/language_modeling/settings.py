@@ -1,9 +1,10 @@
 """Batch-time settings of language modeling."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from raysq.problems.setting_ranges import check_at_least
+from raysq.config import Range, check_ranges
+from raysq.problems.setting_types import Count, OptionalCount
 from raysq.problems.splits import split_amount
 
 START, UNKNOWN, END, FIRST = 1, 2, 3, 4  # ids; 0 is padding, words begin at FIRST
@@ -41,15 +42,14 @@ class LanguageModelingSettings:
         60
     """
 
-    max_features: int = 20_000
-    min_count: int = 2
-    maxlen: int = 40
+    max_features: Annotated[int, Range(least=FIRST + 1)] = 20_000
+    min_count: Count = 2
+    maxlen: Count = 40
     sequence_targets: bool = False
     val: str = "0.1"
     val_selection: Literal["hash", "first", "last"] = "hash"
-    train_samples: int | None = None
+    train_samples: OptionalCount = None
 
     def __post_init__(self) -> None:
-        check_at_least(FIRST + 1, max_features=self.max_features)
-        check_at_least(1, min_count=self.min_count, maxlen=self.maxlen, train_samples=self.train_samples)
+        check_ranges(self)
         split_amount(self.val, "sentence")

@@ -20,7 +20,7 @@ import keras
 from raysq.errors import DataError, UsageError
 from raysq.layers import GRU, LSTM, BagDense, Constant, LeadingZeros, OneHotConv1D, SimpleRNN
 from raysq.problems.base import InputSpec
-from raysq.problems.setting_ranges import check_at_least, check_rates
+from raysq.problems.setting_types import Count, Rate
 
 Cell = Literal["lstm", "gru", "simple_rnn"]
 _CELLS = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}
@@ -36,38 +36,41 @@ def baseline(inputs: InputSpec) -> keras.Model:
 def multihot(
     inputs: InputSpec,
     *,
-    units: int = 16,
-    layers: int = 2,
+    units: Count = 16,
+    layers: Count = 2,
     activation: Literal["relu", "tanh"] = "relu",
-    dropout: float = 0.0,
+    dropout: Rate = 0.0,
 ) -> keras.Model:
     """Build dense layers over a bag of words (listing 3.3), with dropout after each hidden layer."""
     if inputs.extra["vectorization"] == "sequence":
         raise UsageError("this model takes bags of words: set vectorization to multi_hot, count, freq or tfidf")
-    check_at_least(1, units=units, layers=layers)
-    rate = check_rates(dropout=dropout)["dropout"]
     weights = inputs.extra["vectorization"]
     first = BagDense(units, inputs.extra["features"], weights, activation=activation)
     parts: list[keras.layers.Layer] = [first]
     for number in range(layers):
         if number:
             parts.append(keras.layers.Dense(units, activation=activation))
-        if rate:
-            parts.append(keras.layers.Dropout(rate))
+        if dropout:
+            parts.append(keras.layers.Dropout(dropout))
     model = keras.Sequential([_input(inputs), *parts, _output(inputs)], name="multihot")
     if weights == "tfidf":
         first.idf.assign(inputs.extra["idf"]())
     return model
 
 
-def embedding(inputs: InputSpec, *, embedding: int = 8) -> keras.Model:
+def embedding(inputs: InputSpec, *, embedding: Count = 8) -> keras.Model:
     """Build an embedding that is flattened into the output layer (listing 6.7)."""
     parts = (_embedding(inputs, embedding), keras.layers.Flatten())
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="embedding")
 
 
 def glove(
-    inputs: InputSpec, *, units: int = 32, vectors: bool = True, embedding_trainable: bool = False, embedding: int = 100
+    inputs: InputSpec,
+    *,
+    units: Count = 32,
+    vectors: bool = True,
+    embedding_trainable: bool = False,
+    embedding: Count = 100,
 ) -> keras.Model:
     """Build a flattened embedding of pretrained word vectors with a hidden layer (listings 6.12 and 6.13).
 
@@ -84,13 +87,13 @@ def glove(
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="glove")
 
 
-def average(inputs: InputSpec, *, embedding: int = 16) -> keras.Model:
+def average(inputs: InputSpec, *, embedding: Count = 16) -> keras.Model:
     """Build an embedding averaged over all positions, padding included, into the output layer."""
     parts = (_embedding(inputs, embedding), keras.layers.GlobalAveragePooling1D())
     return keras.Sequential([_words(inputs), *parts, _output(inputs)], name="average")
 
 
-def one_hot(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 7) -> keras.Model:
+def one_hot(inputs: InputSpec, *, filters: Count = 32, kernel_size: Count = 7) -> keras.Model:
     """Build a convolution over one-hot vectors (listings 6.1 to 6.3) with global max pooling."""
     _require_length(inputs, kernel_size)
     parts = (
@@ -103,11 +106,11 @@ def one_hot(inputs: InputSpec, *, filters: int = 32, kernel_size: int = 7) -> ke
 def simple_rnn(
     inputs: InputSpec,
     *,
-    embedding: int = 32,
-    units: int = 32,
-    layers: int = 1,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
+    embedding: Count = 32,
+    units: Count = 32,
+    layers: Count = 1,
+    dropout: Rate = 0.0,
+    recurrent_dropout: Rate = 0.0,
 ) -> keras.Model:
     """Build an embedding and simple recurrent layers (listing 6.23)."""
     return _recurrent("simple_rnn", inputs, embedding, units, layers, dropout, recurrent_dropout)
@@ -116,11 +119,11 @@ def simple_rnn(
 def lstm(
     inputs: InputSpec,
     *,
-    embedding: int = 32,
-    units: int = 32,
-    layers: int = 1,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
+    embedding: Count = 32,
+    units: Count = 32,
+    layers: Count = 1,
+    dropout: Rate = 0.0,
+    recurrent_dropout: Rate = 0.0,
 ) -> keras.Model:
     """Build an embedding and LSTM layers (listing 6.27)."""
     return _recurrent("lstm", inputs, embedding, units, layers, dropout, recurrent_dropout)
@@ -129,13 +132,13 @@ def lstm(
 def lstm_bidirectional(
     inputs: InputSpec,
     *,
-    embedding: int = 32,
-    units: int = 32,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
+    embedding: Count = 32,
+    units: Count = 32,
+    dropout: Rate = 0.0,
+    recurrent_dropout: Rate = 0.0,
 ) -> keras.Model:
     """Build an embedding and a bidirectional LSTM (listing 6.43), of `units` in each direction."""
-    rates = check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout)
+    rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
     words = _words(inputs)
     x = _embedding(inputs, embedding)(words)
     forward = LSTM(units, **rates, name="forward")(x, starts=LeadingZeros()(words))
@@ -147,11 +150,11 @@ def lstm_bidirectional(
 def gru(
     inputs: InputSpec,
     *,
-    embedding: int = 100,
-    units: int = 20,
-    layers: int = 1,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
+    embedding: Count = 100,
+    units: Count = 20,
+    layers: Count = 1,
+    dropout: Rate = 0.0,
+    recurrent_dropout: Rate = 0.0,
 ) -> keras.Model:
     """Build an embedding and GRU layers."""
     return _recurrent("gru", inputs, embedding, units, layers, dropout, recurrent_dropout)
@@ -160,10 +163,10 @@ def gru(
 def gru_stacked(
     inputs: InputSpec,
     *,
-    embedding: int = 100,
-    units: int = 20,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
+    embedding: Count = 100,
+    units: Count = 20,
+    dropout: Rate = 0.0,
+    recurrent_dropout: Rate = 0.0,
 ) -> keras.Model:
     """Build an embedding and two stacked GRU layers."""
     return _recurrent("gru", inputs, embedding, units, 2, dropout, recurrent_dropout, name="gru_stacked")
@@ -173,11 +176,11 @@ def rnn(
     inputs: InputSpec,
     *,
     cell: Cell = "lstm",
-    embedding: int = 32,
-    units: int = 32,
-    layers: int = 1,
-    dropout: float = 0.0,
-    recurrent_dropout: float = 0.0,
+    embedding: Count = 32,
+    units: Count = 32,
+    layers: Count = 1,
+    dropout: Rate = 0.0,
+    recurrent_dropout: Rate = 0.0,
 ) -> keras.Model:
     """Build recurrent layers whose cell is a setting, so that a search can select it.
 
@@ -187,7 +190,7 @@ def rnn(
 
 
 def conv1d(
-    inputs: InputSpec, *, embedding: int = 128, filters: int = 32, kernel_size: int = 7, pool: int = 5
+    inputs: InputSpec, *, embedding: Count = 128, filters: Count = 32, kernel_size: Count = 7, pool: Count = 5
 ) -> keras.Model:
     """Build two convolutions with pooling in between and global max pooling (listing 6.46).
 
@@ -209,13 +212,13 @@ def conv1d(
 def conv1d_glove(
     inputs: InputSpec,
     *,
-    filters: int = 128,
-    kernel_size: int = 5,
-    pool: int = 5,
-    units: int = 128,
+    filters: Count = 128,
+    kernel_size: Count = 5,
+    pool: Count = 5,
+    units: Count = 128,
     vectors: bool = True,
     embedding_trainable: bool = False,
-    embedding: int = 100,
+    embedding: Count = 100,
 ) -> keras.Model:
     """Build three convolutions over pretrained word vectors (Keras example "Using pre-trained word embeddings").
 
@@ -252,8 +255,7 @@ def _recurrent(
     recurrent_dropout: float,
     name: str | None = None,
 ) -> keras.Model:
-    check_at_least(1, units=units, layers=layers)
-    rates = check_rates(dropout=dropout, recurrent_dropout=recurrent_dropout)
+    rates = {"dropout": dropout, "recurrent_dropout": recurrent_dropout}
     words = _words(inputs)
     x = _embedding(inputs, embedding)(words)
     layer_class = _CELLS[cell]
@@ -288,7 +290,6 @@ def _output(inputs: InputSpec) -> keras.layers.Layer:
 
 
 def _embedding(inputs: InputSpec, dimension: int) -> keras.layers.Layer:
-    check_at_least(1, embedding=dimension)
     return keras.layers.Embedding(inputs.extra["features"], dimension)
 
 

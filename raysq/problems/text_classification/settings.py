@@ -1,10 +1,11 @@
 """Batch-time settings of text classification."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
-from raysq.problems.setting_ranges import check_at_least
+from raysq.problems.setting_types import Count, OptionalCount
 from raysq.problems.splits import split_amount
 
 START, UNKNOWN, OFFSET = 1, 2, 3  # as in keras.datasets.imdb; 0 is always padding
@@ -50,25 +51,26 @@ class TextClassificationSettings:
         True
     """
 
-    max_features: int = 10_000
-    maxlen: int = 500
+    max_features: Annotated[int, Range(least=2)] = 10_000
+    maxlen: Count = 500
     truncation: Literal["pre", "post"] = "pre"
     padding: Literal["pre", "post"] = "pre"
     reversed: bool = False
     special_tokens: bool = True
     vectorization: Literal["sequence", "multi_hot", "count", "freq", "tfidf"] = "sequence"
-    ngrams: int = 1
-    hashing: int = 0
+    ngrams: Count = 1
+    hashing: Annotated[int, Range(least=0, most=2**31 - 1)] = 0
     vocabulary: Literal["train", "prepared"] = "train"
     val: str = "0.2"
     val_selection: Literal["hash", "first", "last"] = "hash"
-    train_samples: int | None = None
+    train_samples: OptionalCount = None
     loss: Literal["crossentropy", "mse"] = "crossentropy"
 
     def __post_init__(self) -> None:
-        check_at_least(self.first + 1, max_features=self.max_features)
-        check_at_least(1, maxlen=self.maxlen, ngrams=self.ngrams, train_samples=self.train_samples)
-        if self.hashing and not 2 <= self.hashing <= 2**31 - 1:
+        check_ranges(self)
+        if self.max_features <= self.first:
+            raise UsageError(f"setting max_features must be at least {self.first + 1}, received {self.max_features}")
+        if self.hashing == 1:
             raise UsageError(
                 f"setting hashing must be 0 (a vocabulary) or 2 to 2147483647 ids, received {self.hashing}"
             )

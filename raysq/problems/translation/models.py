@@ -12,7 +12,7 @@ import keras
 from raysq import layers
 from raysq.errors import UsageError
 from raysq.problems.base import InputSpec
-from raysq.problems.setting_ranges import check_at_least, check_rates
+from raysq.problems.setting_types import Count, Rate
 
 ops = keras.ops
 
@@ -44,10 +44,10 @@ def baseline(inputs: InputSpec) -> keras.Model:
 def encoder_decoder(
     inputs: InputSpec,
     *,
-    embedding: int = 128,
-    units: int = 128,
+    embedding: Count = 128,
+    units: Count = 128,
     attention: Literal["none", "dot"] = "none",
-    dropout: float = 0.0,
+    dropout: Rate = 0.0,
 ) -> keras.Model:
     """Build an encoder-decoder of two GRUs (Cho et al. 2014).
 
@@ -66,8 +66,6 @@ def encoder_decoder(
         UsageError: if a setting is out of range, or the setting examples is not "pairs".
     """
     _require_examples(inputs, "pairs")
-    check_at_least(1, embedding=embedding, units=units)
-    check_rates(dropout=dropout)
     source, target = _halves(pair := _input(inputs), inputs)
     encoded = _encoder(inputs, source, embedding, units, dropout)
     target_embeddings = _embedding(inputs, "target", embedding, dropout)(target)
@@ -82,7 +80,7 @@ def encoder_decoder(
     return keras.Model(pair, _output(inputs)(outputs), name="attention" if attention == "dot" else "encoder_decoder")
 
 
-def repeat(inputs: InputSpec, *, embedding: int = 128, units: int = 128, dropout: float = 0.0) -> keras.Model:
+def repeat(inputs: InputSpec, *, embedding: Count = 128, units: Count = 128, dropout: Rate = 0.0) -> keras.Model:
     """Build the tutorial's model, which predicts one next word.
 
     The encoder's vector is repeated beside every known target word. A GRU reads both, and its output at the last known
@@ -98,8 +96,6 @@ def repeat(inputs: InputSpec, *, embedding: int = 128, units: int = 128, dropout
         UsageError: if a setting is out of range, or the setting examples is not "words".
     """
     _require_examples(inputs, "words")
-    check_at_least(1, embedding=embedding, units=units)
-    check_rates(dropout=dropout)
     source, target = _halves(pair := _input(inputs), inputs)
     encoded = _encoder(inputs, source, embedding, units, dropout)[:, -1]
     target_embeddings = _embedding(inputs, "target", embedding, dropout)(target)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
+from raysq.problems.setting_types import OptionalCount
 from raysq.problems.splits import split_amount
 from raysq.problems.translation.vocabulary import FIRST
 
@@ -34,13 +35,13 @@ class TranslationSettings:
     """
 
     examples: Literal["pairs", "words"] = "pairs"
-    max_source: Annotated[int | None, Range(least=1)] = None
-    max_target: Annotated[int | None, Range(least=1)] = None
+    max_source: OptionalCount = None
+    max_target: OptionalCount = None
     source_words: Annotated[int, Range(least=FIRST + 1)] = 10_000
     target_words: Annotated[int, Range(least=FIRST + 1)] = 10_000
     reversed: bool = False
     val: str = "0.1"
-    train_pairs: Annotated[int | None, Range(least=1)] = None
+    train_pairs: OptionalCount = None
 
     def __post_init__(self) -> None:
         check_ranges(self)

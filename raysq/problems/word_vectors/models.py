@@ -13,7 +13,7 @@ import numpy as np
 from raysq import layers
 from raysq.errors import UsageError
 from raysq.problems.base import InputSpec
-from raysq.problems.setting_ranges import check_at_least
+from raysq.problems.setting_types import Count
 from raysq.problems.word_vectors.settings import WordVectorsSettings
 
 
@@ -40,7 +40,7 @@ def baseline(inputs: InputSpec) -> keras.Model:
     return model
 
 
-def softmax(inputs: InputSpec, *, dimension: int = 100) -> keras.Model:
+def softmax(inputs: InputSpec, *, dimension: Count = 100) -> keras.Model:
     """Build an embedding and a dense layer with a softmax over all words.
 
     For cbow the embeddings of the context are averaged. The words' vectors are the embedding.
@@ -55,7 +55,6 @@ def softmax(inputs: InputSpec, *, dimension: int = 100) -> keras.Model:
     settings: WordVectorsSettings = inputs.extra["settings"]
     if settings.examples != "windows":
         raise UsageError("model softmax gives a probability for every word: set examples=windows")
-    check_at_least(1, dimension=dimension)
     features = inputs.extra["features"]
     ids = keras.Input(inputs.shape, dtype="int32")
     embedded = keras.layers.Embedding(features, dimension, mask_zero=settings.architecture == "cbow")(ids)
@@ -68,7 +67,7 @@ def softmax(inputs: InputSpec, *, dimension: int = 100) -> keras.Model:
     return keras.Model(ids, probabilities, name="softmax")
 
 
-def negative_sampling(inputs: InputSpec, *, dimension: int = 100) -> keras.Model:
+def negative_sampling(inputs: InputSpec, *, dimension: Count = 100) -> keras.Model:
     """Build a model with negative sampling, which learns to tell pairs of the text from drawn pairs.
 
     It has two tables of vectors, for input words and for predicted words. The words' vectors are those of the input
@@ -84,7 +83,6 @@ def negative_sampling(inputs: InputSpec, *, dimension: int = 100) -> keras.Model
     settings: WordVectorsSettings = inputs.extra["settings"]
     if settings.examples != "blocks":
         raise UsageError("model negative_sampling takes blocks of words: set examples=blocks")
-    check_at_least(1, dimension=dimension)
     ids = keras.Input(inputs.shape, dtype="int32")
     start = keras.initializers.RandomUniform(-0.5 / dimension, 0.5 / dimension)  # as word2vec's C code
     table = keras.layers.Embedding(inputs.extra["features"], dimension, embeddings_initializer=start)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from raysq.config import Range, check_ranges
 from raysq.errors import UsageError
+from raysq.problems.setting_types import Count, Rate
 
 
 @dataclass(frozen=True)
@@ -39,27 +40,19 @@ class WordVectorsSettings:
 
     architecture: Literal["cbow", "skipgram"] = "skipgram"
     examples: Literal["windows", "blocks"] = "windows"
-    window: Annotated[int, Range(least=1)] = 2
+    window: Count = 2
     shrink: bool = False
-    min_count: Annotated[int, Range(least=1)] = 1
+    min_count: Count = 1
     max_features: Annotated[int, Range(least=3)] = 100_000
-    subsample: float = 0.0
-    negatives: Annotated[int, Range(least=1)] = 5
-    shared: Annotated[int, Range(least=1)] = 32
-    power: float = 0.75
-    block: Annotated[int, Range(least=1)] = 32
-    val: float = 0.05
+    subsample: Rate = 0.0
+    negatives: Count = 5
+    shared: Count = 32
+    power: Annotated[float, Range(least=0, most=1)] = 0.75
+    block: Count = 32
+    val: Annotated[float, Range(above=0, below=1)] = 0.05
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        if not 0 < self.val < 1:
-            raise UsageError(f"setting val must be a share between 0 and 1 such as 0.05, received {self.val}")
-        if not 0 <= self.subsample < 1:
-            raise UsageError(
-                f"setting subsample must be a share such as 0.001, 0 to drop nothing; received {self.subsample}"
-            )
-        if not 0 <= self.power <= 1:
-            raise UsageError(f"setting power must be from 0 to 1, received {self.power}")
         if self.shrink and self.examples == "windows":
             raise UsageError("setting shrink=true is for examples=blocks (model negative_sampling): set shrink=false")
 

@@ -139,9 +139,6 @@ def test_the_baseline_knows_the_shares_only():
         (lambda: models.conv1d(told(maxlen=40)), "maxlen=40 is too short .* it needs 41; raise maxlen"),
         (lambda: models.conv1d_glove(told(maxlen=148)), "it needs 149"),
         (lambda: models.one_hot(told(maxlen=6)), "it needs 7"),
-        (lambda: models.lstm(told(), layers=0), "setting layers must be at least 1, received 0"),
-        (lambda: models.average(told(), embedding=0), "setting embedding must be at least 1, received 0"),
-        (lambda: models.gru(told(), dropout=1.0), "setting dropout must be at least 0 and below 1, received 1.0"),
     ],
 )
 def test_what_does_not_fit_is_refused(build, message):

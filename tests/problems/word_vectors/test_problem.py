@@ -182,7 +182,6 @@ def test_models_refuse_the_other_form(tmp_path):
     for model, overrides, said in (
         ("negative_sampling", {"examples": "windows", "shrink": False}, "set examples=blocks"),
         ("softmax", {"examples": "blocks"}, "set examples=windows"),
-        ("softmax", {"dimension": 0}, "dimension must be at least 1"),
     ):
         config = resolve_config("skipgram", model, dataset, 0, {"min_count": 1, **overrides})
         with pytest.raises(UsageError, match=said):
