@@ -185,36 +185,36 @@ class Frequency:
         """Whether steps are whole days or months, whose lengths change with daylight saving time."""
         return self.months > 0 or (not self.numbered and self.seconds >= DAY and self.seconds % DAY == 0)
 
-    def after(self, stamp: int, counts: np.ndarray, zone: str | None = None) -> np.ndarray:
+    def after(self, timestamp: int, counts: np.ndarray, zone: str | None = None) -> np.ndarray:
         """Return the timestamps of the rows at the given distances after a row.
 
         Args:
-            stamp: timestamp of the row, in UTC if there is a zone.
+            timestamp: timestamp of the row, in UTC if there is a zone.
             counts: whole numbers of rows from 0.
             zone: time zone of the series.
 
         Returns:
             int64 microseconds, of the shape of `counts`.
         """
-        stamp, counts = int(stamp), np.asarray(counts, np.int64)
+        timestamp, counts = int(timestamp), np.asarray(counts, np.int64)
         if zone is not None and self.of_calendar:
-            wall = self.after(int(time_zones.utc_to_local(np.array([stamp]), zone)[0]), counts)
-            return np.where(counts > 0, time_zones.local_to_utc(wall, zone), stamp)
+            wall = self.after(int(time_zones.utc_to_local(np.array([timestamp]), zone)[0]), counts)
+            return np.where(counts > 0, time_zones.local_to_utc(wall, zone), timestamp)
         if self.days is not None:
-            day = np.datetime64(stamp, "us").astype("datetime64[D]")
-            at = stamp - int(day.astype("datetime64[us]").astype(np.int64))
+            day = np.datetime64(timestamp, "us").astype("datetime64[D]")
+            at = timestamp - int(day.astype("datetime64[us]").astype(np.int64))
             moved = np.busday_offset(day, counts * self.every, roll="backward", weekmask=self.days)
-            return np.where(counts > 0, moved.astype("datetime64[us]").astype(np.int64) + at, stamp)
+            return np.where(counts > 0, moved.astype("datetime64[us]").astype(np.int64) + at, timestamp)
         if self.alias is not None and self.months:
             import pandas as pd
 
-            begin = pd.Timestamp(stamp, unit="us")
+            begin = pd.Timestamp(timestamp, unit="us")
             distinct, inverse = np.unique(counts, return_inverse=True)
             later = pd.DatetimeIndex([begin + int(count) * self._offset if count else begin for count in distinct])
             return np.asarray(later.as_unit("us").asi8)[inverse]
         if self.months:
-            return _same_day(stamp, counts * self.months)
-        return stamp + np.round(counts * (self.seconds * 1e6)).astype(np.int64)
+            return _same_day(timestamp, counts * self.months)
+        return timestamp + np.round(counts * (self.seconds * 1e6)).astype(np.int64)
 
     def count(self, first: int, last: int) -> int:
         """Return an upper bound of the number of rows from one timestamp to another."""
@@ -231,8 +231,8 @@ class Frequency:
             last: upper bound of the timestamps.
             zone: time zone of the series.
         """
-        stamps = self.after(first, np.arange(self.count(first, last)), zone)
-        return stamps[stamps <= last]
+        timestamps = self.after(first, np.arange(self.count(first, last)), zone)
+        return timestamps[timestamps <= last]
 
     @cached_property
     def longest(self) -> tuple[int, ...]:
@@ -271,9 +271,9 @@ class Frequency:
         return np.diff(self.after(_MONDAY, np.arange(2, 600 // self.months + 4)))
 
 
-def _same_day(stamp: int, months: np.ndarray) -> np.ndarray:
+def _same_day(timestamp: int, months: np.ndarray) -> np.ndarray:
     """Return the same day so many months later, or the last day of a month that is too short."""
-    moment = np.datetime64(stamp, "us")
+    moment = np.datetime64(timestamp, "us")
     month = moment.astype("datetime64[M]")
     first = (month + months.astype("timedelta64[M]")).astype("datetime64[M]")
     days = (moment - month).astype("timedelta64[us]")

@@ -138,7 +138,7 @@ def default_windows(frequency: Frequency | None, length: int | None = None) -> d
     day = max(round(DAY / cadence_seconds), 1)
     season = day if _divides(cadence_seconds, DAY) else None
     shares = [(5.0, 1.0), (1.0, 0.25), (0.25, 1 / 24), (1 / 24, 1 / 144)]
-    pairs = [(max(round(seen * day), 1), max(round(ahead * day), 1)) for seen, ahead in shares]
+    pairs = [(max(round(lookback * day), 1), max(round(horizon * day), 1)) for lookback, horizon in shares]
     pairs[0] = (max(pairs[0][0], -(-24 // day) * day), pairs[0][1])  # at least 24 rows where steps are long
     pairs = [pair for pair in pairs if pair[0] >= 8] + [(10, 1), (4, 1), (2, 1)]
     return _fitting(pairs, length, season)
@@ -159,11 +159,8 @@ def _instead(number: float, unit: float, frequency: Frequency) -> str:
 
 def _fitting(pairs: Sequence[tuple[int, int]], length: int | None, season: int | None) -> dict[str, Any]:
     """Return the first (lookback, horizon) that fits the series `_WINDOWS` times, with its step and the season."""
-    lookback, horizon = pairs[-1]
-    for seen, ahead in pairs:
-        if length is None or (seen + ahead - 1) * _WINDOWS <= length:
-            lookback, horizon = seen, ahead
-            break
+    suitable = (pair for pair in pairs if length is None or (sum(pair) - 1) * _WINDOWS <= length)
+    lookback, horizon = next(suitable, pairs[-1])
     divisors = [step for step in range(1, lookback + 1) if lookback % step == 0] if lookback > _STEPS else [1]
     step = min(divisors, key=lambda step: abs(step - lookback / _STEPS))
     return {"lookback": lookback, "step": step, "horizon": horizon, "season": season}

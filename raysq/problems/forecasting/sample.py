@@ -170,8 +170,8 @@ def _smooth(length: int, hours: float, seed: int) -> np.ndarray:
 
 def _text(columns: dict[str, np.ndarray]) -> pa.Table:
     """Return the columns with Jena's timestamps and exactly two decimals."""
-    stamps = pa.array(columns["Date Time"], pa.timestamp("s"))
-    arrays = {"Date Time": pc.strftime(stamps, format="%d.%m.%Y %H:%M:%S")}
+    timestamps = pa.array(columns["Date Time"], pa.timestamp("s"))
+    arrays = {"Date Time": pc.strftime(timestamps, format="%d.%m.%Y %H:%M:%S")}
     for name, values in columns.items():
         if name != "Date Time":
             # Build decimals from rounded whole numbers: a cast from float would truncate ...4999.
@@ -184,7 +184,7 @@ def _hourly(columns: dict[str, np.ndarray]) -> pa.Table:
     """Return the columns at whole hours in Beijing's layout; wind speed accumulates while its direction lasts."""
     every = slice(5, None, ROWS_A_DAY // 24)  # the first row is at ten past the hour
     hours = {name: values[every] for name, values in columns.items()}
-    stamps = pa.array(hours["Date Time"], pa.timestamp("s"))
+    timestamps = pa.array(hours["Date Time"], pa.timestamp("s"))
     wind = np.where(
         hours["wv (m/s)"] < 1, "cv", np.array(["NE", "SE", "SE", "NW"])[(hours["wd (deg)"] // 90).astype(int)]
     )
@@ -194,8 +194,8 @@ def _hourly(columns: dict[str, np.ndarray]) -> pa.Table:
     wet, cold = hours["rh (%)"] > 97, hours["T (degC)"] < 0
     return pa.table(
         {
-            "No": np.arange(1, len(stamps) + 1),
-            **{part: getattr(pc, part)(stamps) for part in ("year", "month", "day", "hour")},
+            "No": np.arange(1, len(timestamps) + 1),
+            **{part: getattr(pc, part)(timestamps) for part in ("year", "month", "day", "hour")},
             "pm2.5": np.rint(20 + 4 * np.maximum(hours["p (mbar)"] - 985, 0)).astype(int),
             "DEWP": np.rint(hours["Tdew (degC)"]).astype(int),
             "TEMP": np.rint(hours["T (degC)"]).astype(int),
