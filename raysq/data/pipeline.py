@@ -187,7 +187,7 @@ def run(
                 entries = [write(number, part) for number, part in enumerate(slices)]
             elif not preprocessor.one_pass:
                 entries = _write_chunks(transform, records, scratch, shard_rows, executor)
-            shards, schema = _place(entries, rows, shard_rows, scratch, directory)
+            shards, schema = _move_shards(entries, rows, shard_rows, scratch, directory)
     shutil.rmtree(scratch)
     if transform.preprocessor is not None:
         return run(transform.preprocessor, partitions, directory, shard_rows, executor, quiet=quiet)
@@ -273,7 +273,7 @@ def _write_chunks(
     return entries
 
 
-def _place(
+def _move_shards(
     entries: list[_Entry], rows: int, shard_rows: int, scratch: Path, directory: Path
 ) -> tuple[list[Shard], pa.Schema]:
     """Check that the shards cover all rows, number them in order, and move them to the directory."""

@@ -21,17 +21,17 @@ class Block:
 
     data: bytes
     format: CsvFormat
-    found: Scan | None = None
+    scan: Scan | None = None
 
     @property
     def quoted(self) -> bool:
         """Whether a line end may lie inside a cell."""
-        return self.found is not None
+        return self.scan is not None
 
     @cached_property
     def ends(self) -> np.ndarray:
         """Positions of the rows' last bytes."""
-        ends = line_ends(self.data) if self.found is None else self.found.ends
+        ends = line_ends(self.data) if self.scan is None else self.scan.ends
         last = len(self.data) - 1
         ends = ends[: np.searchsorted(ends, last, "right")]
         return ends if len(ends) and ends[-1] == last else np.append(ends, last)
@@ -44,9 +44,9 @@ class Block:
     @cached_property
     def lines(self) -> np.ndarray:
         """For each row, the number of lines of the block above it."""
-        if self.found is None or len(self.found.lines) == len(self.found.ends):
+        if self.scan is None or len(self.scan.lines) == len(self.scan.ends):
             return np.arange(len(self.starts))
-        return np.searchsorted(self.found.lines, self.starts)
+        return np.searchsorted(self.scan.lines, self.starts)
 
 
 def blocks(
