@@ -177,7 +177,7 @@ def test_ids_of_words_and_words_of_ids(corpus):
 
 def test_an_asset_that_is_not_the_runs_is_an_error(corpus, tmp_path):
     settings = TextClassificationSettings()
-    with pytest.raises(DataError, match="checksums.json is missing"):
+    with pytest.raises(DataError, match="vocabulary.txt cannot be read"):
         Vocabulary.read(tmp_path, settings, 3)
     write_assets(tmp_path / "assets", {"vocabulary.txt": b"a\nb\n"})
     with pytest.raises(DataError, match="has 2 words, its run was trained with 3"):

@@ -208,5 +208,5 @@ def test_the_command_line_takes_texts(run, capsys):
 def test_without_its_vocabulary_a_run_says_so(run, tmp_path):
     shutil.copytree(run.directory, tmp_path / "copy")
     shutil.rmtree(tmp_path / "copy" / "assets")
-    with pytest.raises(DataError, match="checksums.json is missing"):
+    with pytest.raises(DataError, match="vocabulary.txt cannot be read"):
         load(tmp_path / "copy").predict(["w1"])
