@@ -14,6 +14,8 @@ from raysq_points.problem import PointLabels
 import raysq
 from raysq.distributed.cluster import ensure_ray
 
+SETTINGS = {"epochs": 6, "steps_per_epoch": None, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.01}
+
 
 def linear(inputs, *, bias: bool = True):
     """Build one dense layer over the absolute values."""
@@ -36,9 +38,8 @@ if __name__ == "__main__":
     ensure_ray()
     for task in ("points", "quick_points"):
         dataset = raysq.prepare(task, source, name="ray", quiet=True)
-        settings = {"epochs": 3, "learning_rate": 0.01, "optimizer": "adam"}
-        run = raysq.train(task, data="ray", workers=2, settings=settings, name=f"{task}-2")
-        search = raysq.tune(task, data="ray", trials=2, settings={"epochs": 2}, name=task)
+        run = raysq.train(task, data="ray", workers=2, settings=SETTINGS, name=f"{task}-2")
+        search = raysq.tune(task, data="ray", trials=2, settings={**SETTINGS, "epochs": 2}, name=task)
         output = Path(source).with_name(f"{task}.csv")
         raysq.predict_file(run, source, output, actors=1)
         results[task] = {

@@ -62,7 +62,9 @@ def test_registered_by_a_call(registered, tmp_path, monkeypatch, capsys):
     source = write_series(tmp_path / "series.csv", 600)
     dataset = raysq.prepare("points", source, quiet=True)
     assert dataset.rows == 600 and dataset.preprocessor_settings["classes"] == ["anomaly", "normal"]
-    run = raysq.train("points", settings={"epochs": 4, "lookback": 4})
+    rows = {"value": [0.0, 1.0, 0.0], "label": ["a", "b", "a"]}
+    assert raysq.prepare("points", rows, name="rows", quiet=True).preprocessor_settings["classes"] == ["a", "b"]
+    run = raysq.train("points", data=dataset.directory, settings={"lookback": 4})
     assert run.config.package == "raysq_points.problem" and run.config.settings["data"]["lookback"] == 4
     metrics = raysq.evaluate(run)
     assert metrics["dense"]["test_accuracy"] > metrics["baseline"]["test_accuracy"] > 0.5

@@ -6,6 +6,6 @@ POINTS = raysq.Task(
     name="points",
     problem="point_labels",
     title="your own series: a class for each point, from the points before it",
-    settings={"epochs": 5, "optimizer": "adam", "learning_rate": 0.01},
+    settings={"epochs": 10, "steps_per_epoch": None, "batch_size": 32, "optimizer": "adam", "learning_rate": 0.01},
     search={"lookback": [4, 8, 16], "units": [16, 32]},
 )
