@@ -99,19 +99,19 @@ def read_trials(directory: Path) -> list[dict[str, Any]] | None:
     """
     path = directory / "trials.json"
     hint = f"remove it, and the same `raysq tune` command takes up the runs of its trials, or {_FRESH}"
-    found = read_json(path, list[TrialRecord], hint, missing=None)
-    if found is None:
+    trials = read_json(path, list[TrialRecord], hint, missing=None)
+    if trials is None:
         return None
-    if len({trial["number"] for trial in found}) < len(found):
+    if len({trial["number"] for trial in trials}) < len(trials):
         raise DamagedError(f"{path} is damaged (it has a trial twice); {hint}")
-    return [dict(trial) for trial in found]
+    return [dict(trial) for trial in trials]
 
 
 def read_best(directory: Path) -> dict[str, Any] | None:
     """Read the best trial's settings and metrics from `best.json`; None before a search has ended."""
     hint = "remove it, and the same `raysq tune` command writes it again"
-    found = read_json(directory / "best.json", Best, hint, missing=None)
-    return None if found is None else dict(found)
+    best = read_json(directory / "best.json", Best, hint, missing=None)
+    return None if best is None else dict(best)
 
 
 def write_best(directory: Path, values: dict[str, Any]) -> None:
@@ -129,8 +129,8 @@ def is_best_signed(best: Mapping[str, Any]) -> bool:
 def read_refit(directory: Path) -> dict[str, Any] | None:
     """Read the metrics of the best settings and the defaults over several seeds; None without a `refit.json`."""
     hint = "remove it, and the same `raysq tune` command writes it again"
-    found = read_json(directory / "refit.json", Refit, hint, missing=None)
-    return None if found is None else dict(found)
+    refit = read_json(directory / "refit.json", Refit, hint, missing=None)
+    return None if refit is None else dict(refit)
 
 
 def read_seconds(directory: Path) -> float:

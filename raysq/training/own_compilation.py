@@ -274,11 +274,11 @@ def _validate_sums(metric: keras.Metric, title: str, name: str, y: Any, predicti
 
     with user_errors(name, f"has a metric {title} that takes no weights, which {parts} need", everything=True):
         first, second = added(slice(half)), added(slice(half, None))
-        alone, whole = result(first), result(added(slice(None)))
+        alone, at_once = result(first), result(added(slice(None)))
         together = result(first, second)
         weighted = result(added(slice(None), *[1.0] * half, *[0.0] * (len(y) - half)))
     for values, expected, reason in (
-        (whole, together, "it keeps no sum over examples"),
+        (at_once, together, "it keeps no sum over examples"),
         (weighted, alone, "it does not apply sample_weight"),
     ):
         if not all(map(_close, values, expected)):

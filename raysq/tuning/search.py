@@ -336,8 +336,8 @@ class _Search:
             return f"the time was spent before a trial had finished an epoch; a longer --time continues ({directory})"
         if error := self.scheduler.common_error():
             count = len(failed)
-            whole = count >= self.scheduler.trials
-            which = f"all {count} trials failed" if whole else f"the first {count} trials all failed alike"
+            all_failed = count >= self.scheduler.trials
+            which = f"all {count} trials failed" if all_failed else f"the first {count} trials all failed alike"
             return f"{which}: {error}; --fresh starts anew ({directory})"
         return f"all {len(failed)} trials failed, the first with: {failed[0]['error']} ({directory})"
 

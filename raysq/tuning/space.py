@@ -214,10 +214,10 @@ def _check(key: str, domain: Any, setting: Setting, durations: bool) -> list[Any
         name, low, high = domain
         if name not in RANGES:
             raise UsageError(f"--search {key}: unknown range {name!r}: {nearest_name(name, RANGES)}")
-        whole = coerce(0.5, setting.type, key) != 0.5 if _takes(setting, 0.5) else True
+        is_integer = coerce(0.5, setting.type, key) != 0.5 if _takes(setting, 0.5) else True
         if not _takes(setting, 1):
             raise UsageError(f"--search {key}: the setting is not a number, give choices: {key}=v1,v2")
-        if whole and name != "randint":
+        if is_integer and name != "randint":
             raise UsageError(f"--search {key}: whole numbers take randint(low,high) or choices, received {name}")
         if name == "randint":
             low, high = coerce(low, int, key), coerce(high, int, key)
