@@ -89,7 +89,8 @@ def _keras(model: Any, path: Path) -> Call:
     import keras
 
     model.save(path)
-    return keras.models.load_model(path)
+    loaded: Call = keras.models.load_model(path)
+    return loaded
 
 
 def _json(model: Any, path: Path) -> Call:
@@ -98,9 +99,10 @@ def _json(model: Any, path: Path) -> Call:
     path.mkdir()
     (path / "architecture.json").write_text(model.to_json(indent=1), encoding="utf-8")
     model.save_weights(path / "model.weights.h5")
-    again = keras.models.model_from_json((path / "architecture.json").read_text(encoding="utf-8"))
-    again.load_weights(path / "model.weights.h5")
-    return again
+    loaded: Any = keras.models.model_from_json((path / "architecture.json").read_text(encoding="utf-8"))
+    loaded.load_weights(path / "model.weights.h5")
+    call: Call = loaded
+    return call
 
 
 def _saved_model(model: Any, path: Path) -> Call:

@@ -90,5 +90,5 @@ def shrunk(images: np.ndarray, most: int) -> np.ndarray:
     count, height, width, channels = images.shape
     height, width = max(1, height // step), max(1, width // step)
     cut = images[:, : height * step, : width * step].astype(np.float32)
-    means = cut.reshape(count, height, step, width, step, channels).mean((2, 4))
+    means: np.ndarray = cut.reshape(count, height, step, width, step, channels).mean((2, 4))
     return means.round().astype(np.uint8)

@@ -92,7 +92,7 @@ def labels_of(path: Path, limits: Limits = LIMITS) -> list[int]:
         if len(shape) != 1:
             raise DataError(f"{path.name} has {len(shape)} sides, and labels have one")
         limits.check_object(path.name, shape[0])
-        labels = np.frombuffer(_exactly(file, shape[0], path), np.uint8).tolist()
+        labels: list[int] = np.frombuffer(_exactly(file, shape[0], path), np.uint8).tolist()
         _ends(file, path)
     return labels
 

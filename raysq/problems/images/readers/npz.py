@@ -130,9 +130,9 @@ def labels(values: np.ndarray, what: str) -> list[Any]:
         DataError: the values are neither whole numbers nor strings.
     """
     if values.dtype.kind in "iub":
-        return values.astype(np.int64).tolist()
+        return list(values.astype(np.int64).tolist())
     if values.dtype.kind == "f" and np.isfinite(values).all() and (values == np.floor(values)).all():
-        return values.astype(np.int64).tolist()
+        return list(values.astype(np.int64).tolist())
     if values.dtype.kind == "S":
         return [value.decode("utf-8", "replace") for value in values.tolist()]
     if values.dtype.kind == "U":
