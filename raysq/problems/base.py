@@ -343,7 +343,7 @@ class Problem(ABC, Generic[S, M]):
             DataError: the metadata are not those of a preprocessor.
         """
         try:
-            return make_settings(self.Preprocessor, self.metadata_values()["preprocessor"])
+            return make_settings(self.Preprocessor, self.metadata.preprocessor)
         except UsageError as error:
             raise DataError(f"the metadata of a run of {self.name} cannot be used: preprocessor: {error}") from None
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from raysq.data.dataset import Dataset
 from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
-from raysq.problems.splits import SPLITS, has_own_validation, validation_messages, with_val_text
+from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 from raysq.problems.translation import options
 from raysq.problems.translation.analysis import SAMPLED, analyze
 from raysq.problems.translation.batches import Pairs
@@ -21,6 +21,7 @@ from raysq.problems.translation.predict import predict
 from raysq.problems.translation.preprocessor import TranslationPredictionPreprocessor, TranslationPreprocessor
 from raysq.problems.translation.report import report
 from raysq.problems.translation.sample import sample
+from raysq.problems.translation.sentences import Language
 from raysq.problems.translation.settings import TranslationSettings
 from raysq.problems.translation.translate import SentenceTranslator, TranslatedSentence
 from raysq.problems.translation.vocabulary import FIRST, read_vocabularies, vocabulary_files
@@ -59,20 +60,7 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
 
     @classmethod
     def make_metadata(cls, dataset: Dataset, settings: TranslationSettings) -> TranslationMetadata:
-        corpus = dataset.derived(Corpus, settings)
-        source, target, rows = corpus.source, corpus.target, corpus.split.train
-        width, positions = settings.lengths
-        return TranslationMetadata(
-            preprocessor=dataset.manifest.preparation["settings"],
-            vocabulary_sizes=(source.vocabulary.size, target.vocabulary.size),
-            unknown=(source.unknown, target.unknown),
-            truncated=(
-                float((source.tokens.lengths[rows] > width).mean()),
-                float((target.tokens.lengths[rows] > positions - 1).mean()),
-            ),
-            target_words=float(corpus.target_lengths(rows).mean()),
-            own_validation=has_own_validation(dataset),
-        )
+        return TranslationMetadata.of(dataset, dataset.derived(Corpus, settings))
 
     @classmethod
     def write_sample(cls, directory: Path, spec: str) -> Path:
@@ -115,7 +103,7 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
         """Return the cross-entropy and the accuracy of the next word, given the words before it."""
         from raysq.problems.translation.metrics import WordAccuracy, word_loss
 
-        words = self.metadata.target_words if self.settings.examples == "pairs" else 1.0
+        words = self.metadata.mean_target_length if self.settings.examples == "pairs" else 1.0
         return Objective(word_loss(words), {"accuracy": WordAccuracy})
 
     def baselines(self) -> dict[str, Mapping[str, Any]]:
@@ -127,16 +115,13 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
         messages = validation_messages(metadata.own_validation, "pair")
         if settings.examples == "words":
             messages.append("an example is one next word, given the source and the words before it")
-        for side, language in enumerate(self.preprocessor.languages):
-            name, length = (("source", settings.max_source), ("target", settings.max_target))[side]
-            unit = "characters" if language.level == "char" else "words"
-            order = ", reversed" if settings.reversed and name == "source" else ""
-            share = metadata.truncated[side]
-            cut = f"; {100 * share:.1f} % are longer and cut" if share else ""
-            messages.append(
-                f"{name}: up to {length} {unit}{order}{cut}; knows {metadata.vocabulary_sizes[side] - FIRST:,} {unit}, "
-                f"{100 * metadata.unknown[side]:.1f} % of those of the training sentences are not among them"
-            )
+        source, target = self.preprocessor.languages
+        length = f"{settings.max_source} {_unit(source)}{', reversed' if settings.reversed else ''}"
+        words, unknown, truncated = metadata.source_words, metadata.source_unknown, metadata.source_truncated
+        messages.append(f"source: up to {length}{_coverage(source, words, unknown, truncated)}")
+        length = f"{settings.max_target} {_unit(target)}"
+        words, unknown, truncated = metadata.target_words, metadata.target_unknown, metadata.target_truncated
+        messages.append(f"target: up to {length}{_coverage(target, words, unknown, truncated)}")
         return messages
 
     def asset_files(self, dataset: Dataset) -> dict[str, bytes]:
@@ -160,7 +145,7 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
             DataError: the run's vocabularies are missing.
         """
         if self._translator is None or self._translator[0] is not model:
-            vocabularies = read_vocabularies(self.assets, self.metadata.vocabulary_sizes)
+            vocabularies = read_vocabularies(self.assets, self.metadata.source_words, self.metadata.target_words)
             translator = SentenceTranslator(model, self.settings, self.preprocessor.languages, vocabularies)
             self._translator = (model, translator)
         return self._translator[1]
@@ -198,3 +183,16 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
         vocabularies = (corpus.source.vocabulary, corpus.target.vocabulary)
         translator = SentenceTranslator(model, self.settings, self.preprocessor.languages, vocabularies)
         return translator.translate(dataset.texts("source", rows), beam=1)
+
+
+def _unit(language: Language) -> str:
+    return "characters" if language.level == "char" else "words"
+
+
+def _coverage(language: Language, ids: int, unknown: float, truncated: float) -> str:
+    """Describe the truncated sentences and the vocabulary of one language."""
+    cut = f"; {100 * truncated:.1f} % are longer and cut" if truncated else ""
+    return (
+        f"{cut}; knows {ids - FIRST:,} {_unit(language)}, {100 * unknown:.1f} % of those of the training sentences are "
+        "not among them"
+    )

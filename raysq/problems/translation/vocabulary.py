@@ -73,12 +73,13 @@ def vocabulary_files(source: Vocabulary, target: Vocabulary) -> dict[str, bytes]
     return {FILE: json.dumps(words, ensure_ascii=False, indent=0).encode()}
 
 
-def read_vocabularies(folder: Path | None, sizes: tuple[int, int]) -> tuple[Vocabulary, Vocabulary]:
+def read_vocabularies(folder: Path | None, source_size: int, target_size: int) -> tuple[Vocabulary, Vocabulary]:
     """Read the words of both languages from a run's assets.
 
     Args:
         folder: folder with the assets, or None.
-        sizes: number of ids of source and target that the run was trained with.
+        source_size: number of source ids that the run was trained with.
+        target_size: the same for target ids.
 
     Raises:
         DataError: the file is missing, damaged or not the run's own.
@@ -89,7 +90,7 @@ def read_vocabularies(folder: Path | None, sizes: tuple[int, int]) -> tuple[Voca
         words = json.loads(read_asset(folder, FILE))
         check_schema(words, _Words)
         source, target = (Vocabulary(pa.array(words[side], pa.large_string())) for side in ("source", "target"))
-        if [source.size, target.size] != list(sizes):
+        if (source.size, target.size) != (source_size, target_size):
             raise ValueError("it has other words than its run was trained with")
     except (ValueError, RecursionError, pa.ArrowException) as error:
         if isinstance(error, DamagedError):

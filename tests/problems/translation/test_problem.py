@@ -29,23 +29,24 @@ def test_metadata_and_messages(pairs_dataset):
     values = {"target_words": 10, "max_source": 3, "reversed": True}
     problem = PROBLEM.from_dataset(pairs_dataset, values)
     metadata = problem.metadata
-    assert metadata.vocabulary_sizes == (16, 10) and metadata.unknown[0] == 0 < metadata.unknown[1]
+    assert (metadata.source_words, metadata.target_words) == (16, 10)
+    assert metadata.source_unknown == 0 < metadata.target_unknown
     lengths = pairs_dataset.ragged("source_tokens").lengths[problem.splits(pairs_dataset)["train"].rows]
-    assert metadata.truncated == (pytest.approx(np.mean(lengths > 3)), 0)
-    assert metadata.target_words == pytest.approx(lengths.mean() + 1)
+    assert metadata.source_truncated == pytest.approx(np.mean(lengths > 3)) and metadata.target_truncated == 0
+    assert metadata.mean_target_length == pytest.approx(lengths.mean() + 1)
     messages = problem.describe()
     assert "source: up to 3 words, reversed" in messages[0] and "are longer and cut; knows 12 words" in messages[0]
-    stored = json.loads(json.dumps(problem.metadata_values()))
+    stored = problem.metadata_values()
+    assert json.loads(json.dumps(stored)) == stored
     assert PROBLEM.from_config(asdict(problem.settings), stored).describe() == messages
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"unknown": 0.5}, "unknown: expected a list, received 0.5"),
-        ({"vocabulary_sizes": [16]}, "vocabulary_sizes: expected 2 values, received 1"),
-        ({"target_words": "many"}, 'target_words: expected a number, received "many"'),
-        ({"target_words": None, "own_validation": ...}, "'own_validation' is missing"),
+        ({"source_unknown": [0.5]}, "source_unknown: expected a number, received [0.5]"),
+        ({"target_words": "many"}, 'target_words: expected a whole number, received "many"'),
+        ({"own_validation": ...}, "'own_validation' is missing"),
         ({"ids": [16, 10]}, "'ids' is unknown"),
         ({"preprocessor": {"lower": "perhaps"}}, "preprocessor: setting lower must be true or false"),
         ({"preprocessor": {"upper": True}}, "preprocessor: unknown setting 'upper'"),

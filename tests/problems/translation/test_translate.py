@@ -43,7 +43,8 @@ def predictors(pairs_run):
 def source_of(predictor, texts):
     """Ids as the model takes them."""
     settings = predictor.problem.settings
-    source, _ = read_vocabularies(predictor.run.assets, predictor.problem.metadata.vocabulary_sizes)
+    metadata = predictor.problem.metadata
+    source, _ = read_vocabularies(predictor.run.assets, metadata.source_words, metadata.target_words)
     rows = np.zeros((len(texts), settings.max_source), np.int32)
     for row, text in enumerate(texts):
         ids = source.ids(pa.array(text.split(), pa.large_string())).tolist()
