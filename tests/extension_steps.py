@@ -39,7 +39,7 @@ if __name__ == "__main__":
     for task in ("points", "quick_points"):
         dataset = raysq.prepare(task, source, name="ray", quiet=True)
         run = raysq.train(task, data="ray", workers=2, settings=SETTINGS, name=f"{task}-2")
-        search = raysq.tune(task, data="ray", trials=2, settings={**SETTINGS, "epochs": 2}, name=task)
+        search = raysq.tune(task, data="ray", trials=2, settings={**SETTINGS, "epochs": 2}, scheduler="none", name=task)
         output = Path(source).with_name(f"{task}.csv")
         raysq.predict_file(run, source, output, actors=1)
         results[task] = {
