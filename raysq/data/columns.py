@@ -1,6 +1,6 @@
 """Columns of tables and of memory-mapped shard sets, read without a copy where possible."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from raysq.errors import DamagedError
 
 # For requests that span more shards than this, sorting the rows is cheaper than one mask per shard.
 _MASKED_SHARDS = 16
+_BLOCK = 1 << 22  # numbers of ragged rows processed at a time
 
 
 def contiguous_array(column: pa.ChunkedArray) -> pa.Array:
@@ -157,3 +158,16 @@ class Ragged:
     def row(self, number: int) -> np.ndarray:
         """Return the numbers of one row."""
         return self.slice(int(self.offsets[number]), int(self.offsets[number + 1]))
+
+    def blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+        """Yield all rows in blocks of a bounded size.
+
+        Yields:
+            The first row, the end row (exclusive), the numbers, and the offsets of the rows in them.
+        """
+        begin = 0
+        while begin < len(self):
+            end = max(int(np.searchsorted(self.offsets, self.offsets[begin] + _BLOCK, side="right")) - 1, begin + 1)
+            low, high = int(self.offsets[begin]), int(self.offsets[end])
+            yield begin, end, self.slice(low, high), self.offsets[begin : end + 1] - low
+            begin = end

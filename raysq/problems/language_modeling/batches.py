@@ -1,6 +1,6 @@
 """Batch sources of language modeling: the sentences of a data set, and the positions of a split."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,8 +15,6 @@ from raysq.problems.language_modeling.layout import ADDED, gather, layout, packe
 from raysq.problems.language_modeling.settings import END, FIRST, START, UNKNOWN, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import Vocabulary
 from raysq.problems.splits import SplitRows, split_rows
-
-_BLOCK = 1 << 22  # tokens processed at a time
 
 
 class Sentences:
@@ -63,7 +61,7 @@ class Sentences:
         """Number of occurrences of each prepared vocabulary word in the training sentences, int64."""
         words = self.dataset.extra("vocabulary").num_rows
         counts = np.zeros(words + 1, np.int64)
-        for begin, end, codes, offsets in self.blocks():
+        for begin, end, codes, offsets in self.tokens.blocks():
             in_training = np.repeat(self._is_training[begin:end], np.diff(offsets))
             counts += count_codes(codes, in_training, words)
         return counts[1:]
@@ -103,7 +101,7 @@ class Sentences:
     @cached_property
     def ids(self) -> np.ndarray:
         """A 0 followed by the packed ids of all sentences, int32, as one copy in memory."""
-        parts = [packed(self.lookup[codes], offsets) for _, _, codes, offsets in self.blocks()]
+        parts = [packed(self.lookup[codes], offsets) for _, _, codes, offsets in self.tokens.blocks()]
         return np.concatenate([np.zeros(1, np.int32), *parts])
 
     @property
@@ -114,7 +112,7 @@ class Sentences:
     def bigrams(self) -> Bigrams:
         """Return the smoothed bigrams of the training sentences."""
         before, after = [], []
-        for begin, end, codes, offsets in self.blocks():
+        for begin, end, codes, offsets in self.tokens.blocks():
             ids = packed(self.lookup[codes], offsets)
             lengths = np.diff(offsets)
             learned = np.repeat(self._is_training[begin:end] & (lengths > 0), lengths + ADDED)
@@ -128,25 +126,11 @@ class Sentences:
         inside = np.zeros(self.dataset.rows, bool)
         inside[getattr(self.split, name)] = True
         count = total = 0
-        for begin, end, codes, offsets in self.blocks():
+        for begin, end, codes, offsets in self.tokens.blocks():
             of_split = codes[np.repeat(inside[begin:end], np.diff(offsets))]
             count += int((self.lookup[of_split] == UNKNOWN).sum())
             total += len(of_split)
         return count / total if total else 0.0
-
-    def blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-        """Yield all sentences in blocks of a bounded number of words.
-
-        Yields:
-            The first row, the end row (exclusive), the codes, and the offsets relative to the block.
-        """
-        offsets = self.tokens.offsets
-        begin = 0
-        while begin < len(self.tokens):
-            end = max(int(np.searchsorted(offsets, offsets[begin] + _BLOCK, side="right")) - 1, begin + 1)
-            low, high = int(offsets[begin]), int(offsets[end])
-            yield begin, end, self.tokens.slice(low, high), offsets[begin : end + 1] - low
-            begin = end
 
     @cached_property
     def _is_training(self) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Batch sources of text classification: documents encoded as ids, in memory or read from disk."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,8 +17,6 @@ from raysq.problems.text_classification.ragged import Packed, padded
 from raysq.problems.text_classification.sequences import sequences
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.problems.text_classification.vocabulary import Vocabulary, rank_ngrams, rank_words
-
-_BLOCK = 1 << 22  # tokens processed at a time
 
 
 def encode(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Packed:
@@ -80,7 +78,7 @@ class Documents:
         """Number of occurrences of each prepared vocabulary word in the training documents, int64."""
         words = self.dataset.extra("vocabulary").num_rows
         counts = np.zeros(words + 1, np.int64)
-        for begin, end, codes, offsets in self.blocks():
+        for begin, end, codes, offsets in self.tokens.blocks():
             in_training = np.repeat(self._is_training[begin:end], np.diff(offsets))
             counts += count_codes(codes, in_training, words)
         return counts[1:]
@@ -107,7 +105,7 @@ class Documents:
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:
         """The packed ids of all documents and their labels, as one copy in memory."""
-        parts = (encode(codes, offsets, self.vocabulary) for _, _, codes, offsets in self.blocks())
+        parts = (encode(codes, offsets, self.vocabulary) for _, _, codes, offsets in self.tokens.blocks())
         return {**Packed.joined(parts).arrays(), "labels": self.labels}
 
     @property
@@ -135,7 +133,7 @@ class Documents:
         """Return the inverse document frequency of each id in the training split, float32 of shape (features,)."""
         features = self.vocabulary.features
         holding = np.zeros(features, np.int64)
-        for begin, end, codes, offsets in self.blocks():
+        for begin, end, codes, offsets in self.tokens.blocks():
             (rows,) = np.nonzero(self._is_training[begin:end])
             holding += document_counts(bags(codes, offsets, self.vocabulary), rows, features)
         return inverse_frequency(len(self.split.train), holding)
@@ -162,20 +160,6 @@ class Documents:
         of_ids[ids[given]] = vectors.values.to_numpy().reshape(len(vectors), vectors.type.list_size)[given]
         return of_ids
 
-    def blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-        """Yield all documents in blocks of a bounded number of tokens.
-
-        Yields:
-            The first row, the end row (exclusive), the codes, and the offsets relative to the block.
-        """
-        offsets = self.tokens.offsets
-        begin = 0
-        while begin < len(self.tokens):
-            end = max(int(np.searchsorted(offsets, offsets[begin] + _BLOCK, side="right")) - 1, begin + 1)
-            low, high = int(offsets[begin]), int(offsets[end])
-            yield begin, end, self.tokens.slice(low, high), offsets[begin : end + 1] - low
-            begin = end
-
     def rows(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the codes and the offsets of the documents in the given rows."""
         parts = [self.tokens.row(row) for row in rows.tolist()]
@@ -193,7 +177,7 @@ class Documents:
         lengths = self.tokens.lengths[self.split.train]
         parts = [
             codes[np.repeat(self._is_training[begin:end], np.diff(offsets))]
-            for begin, end, codes, offsets in self.blocks()
+            for begin, end, codes, offsets in self.tokens.blocks()
         ]
         return np.concatenate(parts), np.concatenate([[0], np.cumsum(lengths)])
 

@@ -63,7 +63,7 @@ class TextClassificationMetadata(Metadata):
         if settings.hashing:
             hashes = ids[counts > 0]
             shared_hashes = int((np.bincount(hashes)[hashes] > 1).sum())
-            left_out = sum(int((codes < 0).sum()) for _, _, codes, _ in documents.blocks())
+            left_out = sum(int((codes < 0).sum()) for _, _, codes, _ in documents.tokens.blocks())
             unhashed = left_out / int(documents.tokens.lengths.sum())
         report = dataset.manifest.report
         vectors = report.get("vectors")

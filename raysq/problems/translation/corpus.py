@@ -1,6 +1,5 @@
 """All pairs of a data set, encoded with the vocabularies of a run."""
 
-from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +11,6 @@ from raysq.problems.translation.settings import TranslationSettings
 from raysq.problems.translation.split_pairs import split_pairs
 from raysq.problems.translation.vocabulary import END, rank_words
 
-_BLOCK = 1 << 22  # maximum number of words of a block
 _DICTIONARY = 100_000  # maximum number of pairs that the word-by-word dictionary is fitted to
 _UNLIMITED = 1 << 20  # length to which no sentence is truncated
 
@@ -37,7 +35,7 @@ class Side:
         self.tokens = dataset.ragged(f"{name}_tokens")
         words = dataset.extra(f"{name}_vocabulary").column("word").combine_chunks()
         counts = np.zeros(len(words) + 1, np.int64)
-        for begin, end, codes, offsets in self._blocks():
+        for begin, end, codes, offsets in self.tokens.blocks():
             counts += count_codes(codes, np.repeat(training[begin:end], np.diff(offsets)), len(words))
         self.counts = counts[1:]
         self.vocabulary, self.ids = rank_words(words, self.counts, max_size)
@@ -48,23 +46,13 @@ class Side:
         known = self.counts[self.ids[:-1] > 1].sum()
         return float(1 - known / max(1, self.counts.sum()))
 
-    def _blocks(self) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
-        """Yield all sentences in blocks of bounded size: first row, end row, codes, and offsets from 0."""
-        offsets = self.tokens.offsets
-        begin = 0
-        while begin < len(self.tokens):
-            end = max(int(np.searchsorted(offsets, offsets[begin] + _BLOCK, side="right")) - 1, begin + 1)
-            low, high = int(offsets[begin]), int(offsets[end])
-            yield begin, end, self.tokens.slice(low, high), offsets[begin : end + 1] - low
-            begin = end
-
     def encode(self, max_length: int, end_token: bool) -> tuple[np.ndarray, np.ndarray]:
         """Return the ids of all sentences as one int32 array after a leading 0, and the int64 start of each sentence.
 
         The sentences are truncated as by `truncate`.
         """
         ids, lengths = [np.zeros(1, np.int32)], []
-        for _, _, codes, offsets in self._blocks():
+        for _, _, codes, offsets in self.tokens.blocks():
             block, block_lengths = truncate(self.ids[codes], offsets, max_length, end_token)
             ids.append(block)
             lengths.append(block_lengths)

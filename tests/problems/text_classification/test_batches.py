@@ -8,8 +8,8 @@ import pytest
 from problems.text_classification.corpus import Document, bind, documents, write_corpus
 
 from raysq.config import make_settings
+from raysq.data import columns
 from raysq.errors import DataError, UsageError
-from raysq.problems.text_classification import batches
 from raysq.problems.text_classification.batches import Documents, Texts, vectorize
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.problems.text_classification.vocabulary import Vocabulary
@@ -96,7 +96,7 @@ def test_memory_disk_and_graph_give_the_same_batches(corpus, values, monkeypatch
     assert texts.nbytes >= sum(array.nbytes for array in texts.arrays().values()) - 64
     # Looking at the documents in blocks changes nothing.
     whole = texts.arrays()
-    monkeypatch.setattr(batches, "_BLOCK", 100)
+    monkeypatch.setattr(columns, "_BLOCK", 100)
     again = Texts(Documents(corpus, texts.documents.settings), "train").arrays()
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
 
