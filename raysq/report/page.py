@@ -13,10 +13,10 @@ from raysq.errors import DamagedError, DataError, NotFoundError, UsageError
 from raysq.report.analysis import analyze
 from raysq.report.charts.runtime import runtime
 from raysq.report.comparison import comparison
-from raysq.report.experiment import is_experiment, open_experiment
 from raysq.report.markup import Markup, join, tag
 from raysq.report.run import run_heading, run_parts
 from raysq.report.search import search_page
+from raysq.report.search_analysis import is_experiment, open_experiment
 from raysq.report.style import sheet
 from raysq.storage.atomic import atomic_write
 from raysq.storage.paths import home

@@ -8,10 +8,10 @@ from raysq.display.numbers import number, seconds
 from raysq.errors import DamagedError
 from raysq.problems.charts import Figure, Figures, Scatter, Table
 from raysq.report.analysis import Analysis, analyze
-from raysq.report.experiment import Experiment
 from raysq.report.markup import Markup, join, tag
 from raysq.report.metrics import Metric, metrics_of
 from raysq.report.run import banner, remarks, run_figures, run_parts, run_verdict
+from raysq.report.search_analysis import SearchAnalysis
 from raysq.report.sections import draw_figures, draw_items, part
 from raysq.report.tables import draw_table
 from raysq.report.trials import (
@@ -25,7 +25,7 @@ from raysq.report.trials import (
 )
 
 
-def search_page(experiment: Experiment, options: Mapping[str, Any]) -> tuple[str, Markup, list[Markup]]:
+def search_page(experiment: SearchAnalysis, options: Mapping[str, Any]) -> tuple[str, Markup, list[Markup]]:
     """Return the title, heading and sections of a search's report.
 
     What cannot be shown is added to `experiment.missing`.
@@ -55,12 +55,12 @@ def search_page(experiment: Experiment, options: Mapping[str, Any]) -> tuple[str
     return title, heading, [part for part in parts if part is not None]
 
 
-def _about(experiment: Experiment) -> str:
+def _about(experiment: SearchAnalysis) -> str:
     about = experiment.about
     return f"Task {about.get('task')}, model {about.get('model')}, data {about.get('data')}"
 
 
-def _verdict(experiment: Experiment) -> str:
+def _verdict(experiment: SearchAnalysis) -> str:
     scored = experiment.scored
     if not scored:
         return f"None of {len(experiment.trials)} trials has a score yet."
@@ -75,10 +75,10 @@ def _verdict(experiment: Experiment) -> str:
     return text + ". It was chosen by the validation split; the test split took no part in the choice."
 
 
-def _unfinished(experiment: Experiment, best: Analysis | None) -> list[str]:
+def _unfinished(experiment: SearchAnalysis, best: Analysis | None) -> list[str]:
     messages = []
     if experiment.best is None:
-        requested = (experiment.about.get("asked") or {}).get("trials")
+        requested = (experiment.about.get("requested") or {}).get("trials")
         begun = f"{len(experiment.trials)} of {requested}" if requested else f"{len(experiment.trials)}"
         messages.append(f"The search has not ended: {begun} trials have begun. The same command continues it.")
     states = [trial["state"] for trial in experiment.trials]
@@ -91,7 +91,7 @@ def _unfinished(experiment: Experiment, best: Analysis | None) -> list[str]:
     return [*messages, *dict.fromkeys(experiment.missing)]
 
 
-def _figures(experiment: Experiment, best: Analysis | None) -> list[Figure]:
+def _figures(experiment: SearchAnalysis, best: Analysis | None) -> list[Figure]:
     trials = experiment.trials
     figures = [Figure("Trials", f"{len(trials)}", _states(trials))]
     if experiment.scored:
@@ -110,7 +110,7 @@ def _states(trials: Sequence[Mapping[str, Any]]) -> str:
     return ", ".join(f"{sum(trial['state'] == name for trial in trials)} {name}" for name in names)
 
 
-def _best_settings(experiment: Experiment) -> Markup | None:
+def _best_settings(experiment: SearchAnalysis) -> Markup | None:
     """Return the best settings beside the defaults, with the command that trains them."""
     if not experiment.scored:
         return None
@@ -131,7 +131,7 @@ def _best_settings(experiment: Experiment) -> Markup | None:
     return part("Best settings", table, command, note=f"Trial {best['number']}. Marked: not the default.")
 
 
-def _refit(experiment: Experiment) -> Markup | None:
+def _refit(experiment: SearchAnalysis) -> Markup | None:
     """Return metrics of the best settings and the defaults over several seeds: mean, deviation and each value."""
     refit = experiment.refit
     if not refit:
@@ -167,7 +167,7 @@ def _seeds(refit: Mapping[str, Any], split: str, metric: Metric) -> Scatter:
     return Scatter("Each seed", x, y, x_label="settings", y_label=f"{words} {metric.brief}", names=names)
 
 
-def _unit(experiment: Experiment) -> str | None:
+def _unit(experiment: SearchAnalysis) -> str | None:
     for trial in experiment.trials:
         run = experiment.run_of(trial)
         if run is not None:

@@ -8,8 +8,8 @@ from raysq.problems.charts import Line, LineChart, Scatter, Table
 from raysq.report.charts.parallel import Parallel, draw_parallel, parallel_legend
 from raysq.report.charts.scatter import draw_scatter
 from raysq.report.charts.vega import live_chart, static_svg
-from raysq.report.experiment import Experiment, score_of
 from raysq.report.markup import Markup, tag
+from raysq.report.search_analysis import SearchAnalysis, score_of
 from raysq.report.sections import draw_chart, draw_responsive, figure, part
 from raysq.report.tables import draw_table
 
@@ -24,7 +24,7 @@ def setting_text(value: Any) -> str:
     return short(value) or "(none)"
 
 
-def trials_part(experiment: Experiment) -> Markup | None:
+def trials_part(experiment: SearchAnalysis) -> Markup | None:
     """Return a table of all trials, best first, and the reasons of failed trials."""
     if not experiment.trials:
         return None
@@ -47,7 +47,7 @@ def trials_part(experiment: Experiment) -> Markup | None:
     return part("Trials", *map(draw_table, tables))
 
 
-def parallel_part(experiment: Experiment) -> Markup | None:
+def parallel_part(experiment: SearchAnalysis) -> Markup | None:
     shown = _with_all_settings(experiment)
     if not experiment.scored or len(shown) < 2:
         return None
@@ -69,7 +69,7 @@ def parallel_part(experiment: Experiment) -> Markup | None:
     return part("All settings together", figure(title, *pictures, legend=parallel_legend(chart), wide=True), note=note)
 
 
-def _with_all_settings(experiment: Experiment) -> list[dict[str, Any]]:
+def _with_all_settings(experiment: SearchAnalysis) -> list[dict[str, Any]]:
     """Return the trials that have a value for every searched setting."""
     return [trial for trial in experiment.trials if all(name in trial["settings"] for name in experiment.space)]
 
@@ -78,7 +78,7 @@ def _is_log(domain: Sequence[Any]) -> bool:
     return bool(domain) and domain[0] == "loguniform"
 
 
-def _choices(experiment: Experiment, name: str) -> list[str]:
+def _choices(experiment: SearchAnalysis, name: str) -> list[str]:
     """Return the choices of a setting as texts, in order; empty for a range."""
     domain = experiment.space[name]
     if domain and domain[0] in _RANGES:
@@ -92,13 +92,13 @@ def _choices(experiment: Experiment, name: str) -> list[str]:
     return [setting_text(value) for value in values]
 
 
-def _axis_value(experiment: Experiment, trial: Mapping[str, Any], name: str) -> Any:
+def _axis_value(experiment: SearchAnalysis, trial: Mapping[str, Any], name: str) -> Any:
     """Return a trial's setting for an axis, as text if it is one of several choices."""
     value = trial["settings"][name]
     return setting_text(value) if _choices(experiment, name) else value
 
 
-def each_setting_part(experiment: Experiment) -> Markup | None:
+def each_setting_part(experiment: SearchAnalysis) -> Markup | None:
     """Return a scatter chart of the score for each setting, or None without a scored trial."""
     if not experiment.scored:
         return None
@@ -127,7 +127,7 @@ def each_setting_part(experiment: Experiment) -> Markup | None:
     return part("Each setting against the score", tag("div", *pictures, class_="grid many"), note=note)
 
 
-def curves_part(experiment: Experiment) -> Markup | None:
+def curves_part(experiment: SearchAnalysis) -> Markup | None:
     """Return the trials' validation loss by epoch, with the best trial and the defaults in front."""
     quiet, front = [], []
     for trial in reversed(experiment.scored):
@@ -148,7 +148,7 @@ def curves_part(experiment: Experiment) -> Markup | None:
     return part("Learning curves", draw_chart(chart), note=note)
 
 
-def space_part(experiment: Experiment) -> Markup:
+def space_part(experiment: SearchAnalysis) -> Markup:
     """Return the search space and the options of the search."""
     rows = []
     for name, domain in experiment.space.items():
@@ -157,7 +157,7 @@ def space_part(experiment: Experiment) -> Markup:
         else:
             text = ", ".join(map(setting_text, domain))
         rows.append([name, text])
-    requested = experiment.about.get("asked") or {}
+    requested = experiment.about.get("requested") or {}
     options = {name: value for name, value in requested.items() if value not in (None, "")}
     options |= {"seed": experiment.about.get("seed"), "fixed": experiment.about.get("fixed") or "nothing"}
     how = [[name, _pairs(value) if isinstance(value, dict) else short(value)] for name, value in options.items()]

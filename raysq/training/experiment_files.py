@@ -10,8 +10,8 @@ from raysq.storage.json_files import Version, read_json
 from raysq.storage.trust import SIGNATURE, is_signed, sign
 from raysq.training.user_code import is_own
 
-FORMAT_VERSION = 3  # 3: `problem`
-_VERSION = Version(FORMAT_VERSION, oldest=3)
+FORMAT_VERSION = 4  # 4: `requested`
+_VERSION = Version(FORMAT_VERSION, oldest=4)
 _BEST = "best"  # purpose of a signature
 _FRESH = "`raysq tune` with --fresh searches anew"
 
@@ -29,7 +29,7 @@ class About(TypedDict):
     space: dict[str, list[Any]]
     fixed: dict[str, Any]
     defaults: dict[str, Any]
-    asked: dict[str, Any]
+    requested: dict[str, Any]
 
 
 class TrialRecord(TypedDict):

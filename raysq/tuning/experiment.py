@@ -51,7 +51,7 @@ class Experiment:
 
     def _figures(self) -> dict[str, Any]:
         """Return the number of ended trials and the best val_loss for display."""
-        return {"trials": f"{self.done}/{(self.about.get('asked') or {}).get('trials')}", "val_loss": self.lowest}
+        return {"trials": f"{self.done}/{(self.about.get('requested') or {}).get('trials')}", "val_loss": self.lowest}
 
     def _best_settings(self) -> dict[str, Any] | None:
         first = next(iter(self.trials), None)

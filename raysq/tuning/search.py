@@ -133,7 +133,7 @@ def tune(
         "space": dict(space.domains),
         "fixed": fixed,
         "defaults": dict(space.defaults),
-        "asked": {
+        "requested": {
             "trials": trials,
             "scheduler": scheduler,
             "searcher": searcher,

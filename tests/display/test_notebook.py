@@ -22,7 +22,7 @@ ABOUT = {
     "space": {"units": [8, 16]},
     "fixed": {},
     "defaults": {"units": 16},
-    "asked": {"trials": 4},
+    "requested": {"trials": 4},
 }
 
 

@@ -126,7 +126,7 @@ def test_the_page_of_a_search(series, folder):
         "space": {"units": [2, 4], TEXT: [TEXT, "x"]},
         "fixed": {"epochs": 1},
         "defaults": {"units": 4, TEXT: TEXT},
-        "asked": {"trials": 2, "scheduler": "asha", "searcher": "random", "time": None, "workers": 1, "gpu": 0},
+        "requested": {"trials": 2, "scheduler": "asha", "searcher": "random", "time": None, "workers": 1, "gpu": 0},
     }
     (directory / "experiment.json").write_text(json.dumps(about))
     (directory / "trials.json").write_text(json.dumps([best, failed]))

@@ -18,7 +18,6 @@ from raysq import cli
 from raysq.display.numbers import number
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.report.page import write_report
-from raysq.training import train
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.evaluation import evaluate
 from raysq.training.run import Run
@@ -107,7 +106,7 @@ def experiment(trained, tmp_path):
         },
         "fixed": {"epochs": 2},
         "defaults": {"units": 4, "learning_rate": 0.001, "calendar": ""},
-        "asked": {"trials": 4, "scheduler": "asha", "searcher": "random", "time": None, "workers": 1, "gpu": 0},
+        "requested": {"trials": 4, "scheduler": "asha", "searcher": "random", "time": None, "workers": 1, "gpu": 0},
     }
     write(directory / "experiment.json", about)
     write(directory / "trials.json", trials)
@@ -202,7 +201,7 @@ def test_a_second_page_is_written_without_the_model(gru, monkeypatch):
     def refuse(*arguments, **named):
         raise AssertionError("it was computed again")
 
-    monkeypatch.setattr(train, "evaluate", refuse)
+    monkeypatch.setattr("raysq.report.analysis.evaluate_in_detail", refuse)
     monkeypatch.setattr("raysq.training.worker.configure", refuse)
     second = write_report(gru, output=gru.directory / "second.html").read_text()
     assert re.sub(r"at \d\d:\d\d UTC", "", first) == re.sub(r"at \d\d:\d\d UTC", "", second)

@@ -22,7 +22,7 @@ from raysq.data.dataset import Dataset
 from raysq.distributed.cluster import ensure_ray
 from raysq.errors import DamagedError, DataError, RaysqError, TrustError, UsageError
 from raysq.inference.predictor import load
-from raysq.report.experiment import open_experiment
+from raysq.report.search_analysis import open_experiment
 from raysq.storage import trust
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import seal
@@ -411,7 +411,7 @@ def test_a_link_that_leads_out_of_a_run_is_refused(elsewhere, tmp_path, capsys, 
 def test_a_search_from_elsewhere_reads_its_own_runs_alone(elsewhere, kept, tmp_path, capsys):
     folder = tmp_path / "search"
     about = {"id": "x", "task": "jena; rm -r .", "problem": "forecasting", "model": "evil:build", "data": "", "seed": 0}
-    about |= {"synthetic": True, "space": {"units": [1, 2]}, "fixed": {}, "defaults": {"units": 1}, "asked": {}}
+    about |= {"synthetic": True, "space": {"units": [1, 2]}, "fixed": {}, "defaults": {"units": 1}, "requested": {}}
     write_json(folder / "experiment.json", {"format_version": 3, **about})
     trial = {"settings": {"units": 1}, "state": "finished", "epochs": 1, "seconds": 1.0, "error": None, "val_loss": 0.5}
     write_json(folder / "trials.json", [{**trial, "number": 1, "run": str(kept / "run")}])

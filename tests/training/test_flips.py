@@ -52,7 +52,7 @@ def write(directory: Path) -> None:
     write_assets(run.assets, ASSETS)
     write_json(run.directory / "failure.json", {"message": "no memory"})
     about = {key: getattr(config, key) for key in ("task", "problem", "model", "data", "synthetic", "seed")}
-    about |= {"id": "s", "space": {"units": [4, 8]}, "fixed": {}, "defaults": {"units": 4}, "asked": {"trials": 2}}
+    about |= {"id": "s", "space": {"units": [4, 8]}, "fixed": {}, "defaults": {"units": 4}, "requested": {"trials": 2}}
     write_json(directory / "experiment.json", {"format_version": files.FORMAT_VERSION, **about})
     trial = {"settings": {"units": 4}, "state": "finished", "epochs": 3, "val_loss": 0.31, "metrics": METRICS}
     trials = [{"number": number, **trial, "seconds": 1.5, "run": None, "error": None} for number in (1, 2)]

@@ -43,7 +43,7 @@ def searched(raysq_home):
         "space": dict(SPACE.domains),
         "fixed": {},
         "defaults": {"units": 4},
-        "asked": {"trials": 2, "searcher": "random"},
+        "requested": {"trials": 2, "searcher": "random"},
     }
     trials = [
         {

@@ -48,7 +48,7 @@ def test_a_search_leaves_runs_and_the_best_goes_on_and_is_trained_again(cluster,
     assert best["metrics"]["test_mae"] > 0 and run.result()["ended"] == "finished"
     assert load(run).model.count_params() == run.result()["parameters"]
     about = json.loads((found.directory / "experiment.json").read_text())
-    assert about["task"] == "jena" and about["asked"]["trials"] == 3 and about["space"]["units"] == [4, 8, 16]
+    assert about["task"] == "jena" and about["requested"]["trials"] == 3 and about["space"]["units"] == [4, 8, 16]
 
     # The same name with other settings is not taken for it.
     with pytest.raises(UsageError, match="exists with other settings"):
@@ -203,7 +203,7 @@ def test_what_the_cluster_cannot_hold_is_an_error_at_once(cluster, data):
 
 
 def test_one_process_searches_at_a_time(data):
-    about = {"id": "x", "asked": {}, "synthetic": True}
+    about = {"id": "x", "requested": {}, "synthetic": True}
     experiment = Experiment.create(raysq_experiments(), "held", about)
     experiment.begin()
     with experiment.lock(), pytest.raises(RaysqError, match="being searched by another process"):

@@ -12,7 +12,7 @@ from raysq.training.run import Run
 
 
 @dataclass
-class Experiment:
+class SearchAnalysis:
     """A search as stored in its directory.
 
     Attributes:
@@ -69,7 +69,7 @@ def score_of(trial: Mapping[str, Any]) -> float | None:
     return None if trial["state"] == "failed" else score
 
 
-def _open_run(experiment: Experiment, path: str | None) -> Run | None:
+def _open_run(experiment: SearchAnalysis, path: str | None) -> Run | None:
     """Open a run named in a search's files, or return None if it is gone.
 
     Only the last part of `path` is used: the run is always in the search's own directory, which may have moved.
@@ -85,7 +85,7 @@ def is_experiment(directory: Path) -> bool:
     return (directory / "experiment.json").exists()
 
 
-def open_experiment(directory: Path, *, trust: bool = False) -> Experiment:
+def open_experiment(directory: Path, *, trust: bool = False) -> SearchAnalysis:
     """Read a search, finished or not. Damaged parts are left out and described in `missing`.
 
     Raises:
@@ -96,7 +96,7 @@ def open_experiment(directory: Path, *, trust: bool = False) -> Experiment:
     if not trust:
         check_links(directory)
     about = files.read_about(directory)
-    experiment = Experiment(directory, about, [], trust=trust)
+    experiment = SearchAnalysis(directory, about, [], trust=trust)
     try:
         trials = files.read_trials(directory)
     except DamagedError as error:
@@ -118,7 +118,7 @@ def open_experiment(directory: Path, *, trust: bool = False) -> Experiment:
     return experiment
 
 
-def _from_runs(experiment: Experiment) -> list[dict[str, Any]]:
+def _from_runs(experiment: SearchAnalysis) -> list[dict[str, Any]]:
     """Rebuild the trials from their runs where `trials.json` is missing or damaged."""
     trials = []
     for number, path in enumerate(sorted((experiment.directory / "trials").glob("*/config.json"))):
