@@ -160,7 +160,7 @@ def _searches() -> tuple[Any, list[str]]:
     for experiment in experiments(lambda directory, error: damaged.append((directory, error))):
         try:
             data = "synthetic" if experiment.about["synthetic"] else "real"
-            trials = f"{experiment.done}/{experiment.about['asked'].get('trials')}"
+            trials = f"{experiment.done}/{experiment.about['requested'].get('trials')}"
             table.add_row(experiment.name, experiment.state(), trials, metric(experiment.lowest), data)
         except DataError as error:
             damaged.append((experiment.directory, error))

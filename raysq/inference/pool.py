@@ -25,11 +25,11 @@ def needs(gpu: bool) -> dict[str, float]:
     return {"CPU": 1.0, "GPU": 1.0 if gpu else 0.0}
 
 
-def size(asked: int | None, gpu: bool) -> int:
+def size(actors: int | None, gpu: bool) -> int:
     """Return the number of actors, after checking that the cluster can hold them.
 
     Args:
-        asked: the requested number; None for as many as the cluster has CPUs or GPUs.
+        actors: the requested number; None for as many as the cluster has CPUs or GPUs.
         gpu: whether each actor takes a GPU.
 
     Raises:
@@ -40,7 +40,7 @@ def size(asked: int | None, gpu: bool) -> int:
     ensure_ray()
     import ray
 
-    actors = asked or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
+    actors = actors or max(1, int(ray.cluster_resources().get("GPU" if gpu else "CPU", 1)))
     check_resources(needs(gpu), "an actor", actors)
     return actors
 

@@ -115,7 +115,7 @@ def test_the_page_of_a_search(series, folder):
     }
     failed = best | {"number": 2, "state": "failed", "epochs": 0, "val_loss": None, "error": f"DataError: {TEXT}"}
     about = {
-        "format_version": 3,
+        "format_version": 4,
         "id": TEXT,
         "task": "forecast",
         "problem": "forecasting",

@@ -91,7 +91,7 @@ def experiment(trained, tmp_path):
             }
         )
     about = {
-        "format_version": 3,
+        "format_version": 4,
         "id": "searched",
         "task": "jena",
         "problem": "forecasting",
@@ -202,7 +202,7 @@ def test_a_second_page_is_written_without_the_model(gru, monkeypatch):
         raise AssertionError("it was computed again")
 
     monkeypatch.setattr("raysq.report.analysis.evaluate_in_detail", refuse)
-    monkeypatch.setattr("raysq.training.worker.configure", refuse)
+    monkeypatch.setattr("raysq.training.runtime.configure", refuse)
     second = write_report(gru, output=gru.directory / "second.html").read_text()
     assert re.sub(r"at \d\d:\d\d UTC", "", first) == re.sub(r"at \d\d:\d\d UTC", "", second)
     # A run that has gone on is measured again.
@@ -306,7 +306,7 @@ def test_a_search_that_has_not_ended_is_shown_as_far_as_it_is(experiment):
     assert "None of 0 trials has a score yet" in words(parsed(write_report(experiment)))
     about = json.loads((experiment / "experiment.json").read_text())
     write(experiment / "experiment.json", {**about, "format_version": 99})
-    with pytest.raises(DataError, match="format_version 99, this raysq reads up to 3"):
+    with pytest.raises(DataError, match="format_version 99, this raysq reads up to 4"):
         write_report(experiment)
 
 

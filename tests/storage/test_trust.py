@@ -412,7 +412,7 @@ def test_a_search_from_elsewhere_reads_its_own_runs_alone(elsewhere, kept, tmp_p
     folder = tmp_path / "search"
     about = {"id": "x", "task": "jena; rm -r .", "problem": "forecasting", "model": "evil:build", "data": "", "seed": 0}
     about |= {"synthetic": True, "space": {"units": [1, 2]}, "fixed": {}, "defaults": {"units": 1}, "requested": {}}
-    write_json(folder / "experiment.json", {"format_version": 3, **about})
+    write_json(folder / "experiment.json", {"format_version": 4, **about})
     trial = {"settings": {"units": 1}, "state": "finished", "epochs": 1, "seconds": 1.0, "error": None, "val_loss": 0.5}
     write_json(folder / "trials.json", [{**trial, "number": 1, "run": str(kept / "run")}])
     best = {"task": "jena; rm -r .", "model": "evil:build", "seed": 0, "data": "", "settings": {}, "metrics": {}}
