@@ -45,6 +45,7 @@ def add(sub: argparse.ArgumentParser) -> None:
 def generate(options: argparse.Namespace) -> None:
     from raysq.inference.commands import require
     from raysq.inference.generate import generate
+    from raysq.problems.capabilities import TextGenerator
     from raysq.training.run import Run
 
     if options.greedy and options.temperature:
@@ -67,9 +68,9 @@ def generate(options: argparse.Namespace) -> None:
         print_message(f"the model does not know {names} of the prompt")
 
     def show(console: Any) -> None:
-        level = run.config.metadata["preprocessor"].get("level")
+        problem = run.problem
+        assert isinstance(problem, TextGenerator)
         for number, text in enumerate(result["samples"]):
-            space = "" if level == "char" or not options.prompt else " "
-            print_result(f"{chr(10) * bool(number)}{options.prompt}{space}{text}")
+            print_result(f"{chr(10) * bool(number)}{problem.join(options.prompt, text)}")
 
     write_result(options, {"run": str(run.directory), "synthetic": run.config.synthetic, **result}, show)

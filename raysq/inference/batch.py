@@ -148,14 +148,8 @@ def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -
         return
     lines = list(preprocessor.describe(report))
     problem = run.problem
-    before = problem.history()[0] if isinstance(problem, Windowed) else 0
-    short = [str(one["id"]) for one in report.get("series") or [] if one["rows"] < before]
-    if short:
-        lines.append(f"no prediction for {', '.join(short[:10])}: fewer than {before:,} rows of history")
-    known = run.config.metadata.get("series")
-    new = [str(one["id"]) for one in report.get("series") or [] if known is not None and one["id"] not in known]
-    if new:
-        lines.append(f"not among the series that the run was trained on: {', '.join(new[:10])}")
+    if isinstance(problem, Windowed):
+        lines += problem.describe_rows(report)
     _say(lines, quiet)
 
 

@@ -29,6 +29,14 @@ class Windowed(Protocol):
         """Return how many rows before and after its own row a prediction uses."""
         ...
 
+    def describe_rows(self, report: Mapping[str, Any]) -> list[str]:
+        """Return messages about rows to predict for, such as series that are too short.
+
+        Args:
+            report: report of the preprocessor that read the rows.
+        """
+        ...
+
 
 @runtime_checkable
 class TextInput(Protocol):
@@ -62,6 +70,10 @@ class TextGenerator(Protocol):
         The function takes a prompt and keyword options (length, number of samples, temperature, seed). It returns a
         JSON-ready dict with `samples` and `unknown` (words of the prompt that are not in the vocabulary).
         """
+        ...
+
+    def join(self, prompt: str, continuation: str) -> str:
+        """Return a prompt with its continuation as one text."""
         ...
 
 

@@ -259,6 +259,19 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         """Return how many rows before and after its position a window needs for its forecast and its timestamp."""
         return self.settings.lookback, max(self.settings.ahead)
 
+    def describe_rows(self, report: Mapping[str, Any]) -> list[str]:
+        """Return messages about series that are too short to forecast, and series that training did not have."""
+        lines, lookback = [], self.settings.lookback
+        series = report.get("series") or []
+        short = [str(entry["id"]) for entry in series if entry["rows"] < lookback]
+        if short:
+            lines.append(f"no prediction for {', '.join(short[:10])}: fewer than {lookback:,} rows of history")
+        trained = self.metadata.series
+        unseen = [str(entry["id"]) for entry in series if trained is not None and entry["id"] not in trained]
+        if unseen:
+            lines.append(f"not among the series that the run was trained on: {', '.join(unseen[:10])}")
+        return lines
+
     def predict(self, model: Any, rows: pa.Table, context: RowContext | None = None) -> pa.Table:
         return predict(self, model, rows, context or RowContext())
 
