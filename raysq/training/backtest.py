@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from raysq import tasks
+from raysq import problems, tasks
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.problems.capabilities import Backtestable
@@ -82,13 +82,15 @@ def backtest(
     """
     if folds < 1:
         raise UsageError(f"--folds must be at least 1, received {folds}")
+    problem_class = problems.get(tasks.get(task).problem)
+    if not issubclass(problem_class, Backtestable):  # before any data are prepared
+        raise UsageError(
+            f"task {task!r} gives {problem_class.noun}, whose examples have no order in time to backtest on; tasks "
+            f"that have: {', '.join(tasks.names_with(Backtestable))}"
+        )
     config = resolve(task, data=data, model=model, seed=seed, settings=settings, validate_splits=False, quiet=quiet)
     problem = config.make_problem()
-    if not isinstance(problem, Backtestable):
-        raise UsageError(
-            f"task {task!r} gives {problem.noun}, whose examples have no order in time to backtest on; tasks that "
-            f"have: {', '.join(tasks.names_with(Backtestable))}"
-        )
+    assert isinstance(problem, Backtestable)
     dataset = Dataset.open(config.data)
     splits = [{**(settings or {}), **split} for split in problem.folds(dataset, folds)]
     for number, values in enumerate(splits, 1):  # validate all folds before the first one is trained

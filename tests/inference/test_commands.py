@@ -145,9 +145,6 @@ def test_a_search_or_a_data_set_in_the_place_of_a_run(raysq_home, tmp_path, caps
     assert "did you mean the search bags?" in capsys.readouterr().err
 
 
-def test_tasks_without_an_order_in_time_name_those_with_one(monkeypatch):
-    from raysq.training import train
-
-    monkeypatch.setattr(train, "resolve", lambda task, **_: made("text_classification").config)
+def test_tasks_without_an_order_in_time_name_those_with_one():
     with pytest.raises(UsageError, match="gives a text classifier.* tasks that have: jena, beijing, forecast"):
         backtest("imdb")
