@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from raysq.problems.charts import (
     Matrix,
     Pictures,
     Quotes,
+    Scatter,
     Section,
     Table,
     Text,
@@ -141,7 +142,11 @@ def _draw(chart: Chart) -> Drawing:
         return draw_histogram(chart, height)
     if isinstance(chart, Matrix):
         return draw_matrix(chart)
-    return draw_weights(chart) if isinstance(chart, Weights) else draw_scatter(chart, height)
+    if isinstance(chart, Weights):
+        return draw_weights(chart)
+    if isinstance(chart, Scatter):
+        return draw_scatter(chart, height)
+    assert_never(chart)
 
 
 def _data(chart: Chart) -> Markup | None:

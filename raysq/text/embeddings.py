@@ -55,13 +55,13 @@ def read_vectors(path: Path, words: pa.Array | Sequence[str], limits: Limits = L
                 if not len(block):
                     continue
             parsed = _Lines(block, dimension, line, path)
-            at = np.asarray(pc.index_in(parsed.words(), value_set=requested).fill_null(-1))
-            candidates = np.flatnonzero(at >= 0)
-            candidates = candidates[missing[at[candidates]]]
-            _, first = np.unique(at[candidates], return_index=True)
+            word_numbers = np.asarray(pc.index_in(parsed.words(), value_set=requested).fill_null(-1))
+            candidates = np.flatnonzero(word_numbers >= 0)
+            candidates = candidates[missing[word_numbers[candidates]]]
+            _, first = np.unique(word_numbers[candidates], return_index=True)
             chosen = np.sort(candidates[first])
-            missing[at[chosen]] = False
-            rows.append(at[chosen])
+            missing[word_numbers[chosen]] = False
+            rows.append(word_numbers[chosen])
             vectors.append(parsed.numbers(chosen))
             line += parsed.lines
             lines += len(parsed)

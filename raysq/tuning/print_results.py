@@ -9,7 +9,7 @@ from raysq.distributed import memory
 from raysq.training.run import Run
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.progress import value_text
-from raysq.tuning.scheduler import trial_directory
+from raysq.tuning.trial_queue import trial_directory
 
 
 def print_results(experiment: Experiment, console: Any) -> None:

@@ -9,7 +9,7 @@ from raysq.training import experiment_files as files
 from raysq.training.run import Run
 from raysq.tuning.experiment import Experiment
 from raysq.tuning.run_trial import TrialContext
-from raysq.tuning.scheduler import SearchScheduler, trial_directory
+from raysq.tuning.trial_queue import TrialQueue, trial_directory
 
 
 def is_exported(directory: Path) -> bool:
@@ -61,7 +61,7 @@ def _export(context: TrialContext, directory: str, ended: str) -> None:
     finalize(run, ended=ended, dataset=placement.open_dataset(context.data, context.dataset_ref))
 
 
-def write_best(experiment: Experiment, scheduler: SearchScheduler, seconds: float) -> None:
+def write_best(experiment: Experiment, scheduler: TrialQueue, seconds: float) -> None:
     """Write `trials.json` and then `best.json`.
 
     Args:

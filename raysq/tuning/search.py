@@ -27,9 +27,9 @@ from raysq.tuning.experiment import Experiment
 from raysq.tuning.progress import ProgressTable
 from raysq.tuning.refit import RefitScheduler, is_done
 from raysq.tuning.run_trial import TrialContext
-from raysq.tuning.scheduler import SearchScheduler, require_optuna, trial_directory
 from raysq.tuning.session import Session
 from raysq.tuning.space import Space, make_space
+from raysq.tuning.trial_queue import TrialQueue, require_optuna, trial_directory
 
 SCHEDULERS = ("asha", "hyperband", "none")
 SEARCHERS = ("random", "optuna")
@@ -146,7 +146,7 @@ def tune(
     experiment = Experiment.create(folder, identity if name is None else name, about, trust=trust)
     with experiment.lock():
         experiment.begin(fresh)
-        trial_scheduler = SearchScheduler(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
+        trial_scheduler = TrialQueue(experiment, space, trials=trials, seed=seed, fixed=fixed, searcher=searcher)
         running = _Search(experiment, trial_scheduler, config, dataset, workers_per_trial, gpu, max_concurrent, quiet)
         if not running.is_over(seconds):
             running.run(scheduler, seconds)
@@ -191,7 +191,7 @@ class _Search:
     def __init__(
         self,
         experiment: Experiment,
-        scheduler: SearchScheduler,
+        scheduler: TrialQueue,
         config: RunConfig,
         dataset: Dataset,
         workers: int,
@@ -357,7 +357,7 @@ class _Search:
         scheduler.finalize(stop_reason)
 
 
-def _make_early_stopping(name: str, epochs: int, scheduler: SearchScheduler) -> Any:
+def _make_early_stopping(name: str, epochs: int, scheduler: TrialQueue) -> Any:
     """Return Ray Tune's scheduler of a name; None to train all trials to their end, as with less than 2 epochs."""
     if name == "none" or epochs < 2:
         return None

@@ -12,9 +12,9 @@ from raysq.tuning import results
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.refit import is_done
 from raysq.tuning.run_trial import write_failure
-from raysq.tuning.scheduler import SearchScheduler
 from raysq.tuning.search import _Search
 from raysq.tuning.space import Space
+from raysq.tuning.trial_queue import TrialQueue
 
 DAMAGES = {
     "cut": lambda content: content[: len(content) // 2],
@@ -138,13 +138,13 @@ def test_what_follows_from_others_is_written_again(searched, damage, monkeypatch
     written = []
     monkeypatch.setattr(results, "is_exported", lambda directory: True)
     monkeypatch.setattr(results, "write_best", lambda *_: written.append("best.json"))
-    scheduler = SearchScheduler(searched, SPACE, trials=2, seed=0, fixed={}, searcher="random")
+    scheduler = TrialQueue(searched, SPACE, trials=2, seed=0, fixed={}, searcher="random")
     _Search(searched, scheduler, SimpleNamespace(), None, 1, 0, None, True).finalize()
     assert written == ["best.json"]
 
 
 def test_a_trial_whose_record_is_damaged_has_failed(searched):
-    scheduler = SearchScheduler(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
+    scheduler = TrialQueue(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
     name = scheduler.next_trial().name
     (scheduler.folder / name).mkdir(parents=True)
     (scheduler.folder / name / "metrics.jsonl").write_text('{"epoch": 1, "val_lo')
@@ -155,5 +155,5 @@ def test_a_trial_whose_record_is_damaged_has_failed(searched):
     scheduler.records[3]["error"] = None
     assert "the reason is not known" in scheduler.on_trial_end(name, None, None).error
     (searched.directory / "trials.json").unlink()
-    again = SearchScheduler(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
+    again = TrialQueue(searched, SPACE, trials=3, seed=0, fixed={}, searcher="random")
     assert [again.next_trial().searched for _ in range(3)] == scheduler.points

@@ -12,9 +12,9 @@ from raysq.inference.predictor import load
 from raysq.training.run import Run
 from raysq.tuning.experiment import Experiment, experiments
 from raysq.tuning.run_trial import write_failure
-from raysq.tuning.scheduler import SearchScheduler
 from raysq.tuning.session import Session
 from raysq.tuning.space import Space
+from raysq.tuning.trial_queue import TrialQueue
 
 # Everything that Jena's space has is fixed: a test says what it searches.
 FIXED = {**SMALL, "steps_per_epoch": 5, "epochs": 3, "lookback": 24, "step": 2, "calendar": "", "dropout": 0.0}
@@ -135,7 +135,7 @@ def test_first_trials_that_fail_alike_end_it_and_wrong_values_that_fail_at_once_
     experiment = Experiment.create(tmp_path, "made", {"id": "made"})
     experiment.begin()
     space = Space({"clipnorm": [-1.0, -2.0, -3.0, -4.0]}, {"clipnorm": None})
-    scheduler = SearchScheduler(experiment, space, trials=5, seed=0, fixed={}, searcher="random")
+    scheduler = TrialQueue(experiment, space, trials=5, seed=0, fixed={}, searcher="random")
 
     def fails(name):
         write_failure(scheduler.folder / name, "clipnorm must be above 0")

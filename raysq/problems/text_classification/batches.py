@@ -51,8 +51,10 @@ def vectorize(codes: np.ndarray, offsets: np.ndarray, words: pa.Array, vocabular
     return encode(codes, offsets, vocabulary).x(vocabulary.settings)
 
 
-class Documents:
-    """The documents of a data set, encoded with the settings of a run; use `dataset.derived(Documents, settings)`.
+class EncodedDocuments:
+    """The documents of a data set, encoded with the settings of a run.
+
+    Use `dataset.derived(EncodedDocuments, settings)`.
 
     Attributes:
         dataset: prepared documents.
@@ -191,7 +193,7 @@ class Texts:
         name: name of the split.
     """
 
-    documents: Documents
+    documents: EncodedDocuments
     name: str
 
     @property
@@ -247,7 +249,7 @@ class Texts:
 class _OnDisk:
     """Model inputs of documents, encoded when rows are taken."""
 
-    def __init__(self, documents: Documents):
+    def __init__(self, documents: EncodedDocuments):
         self._documents = documents
 
     def take(self, rows: Any) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from raysq.problems.base import Metadata
 from raysq.problems.classes import single_classes
 from raysq.problems.splits import has_own_validation
-from raysq.problems.text_classification.batches import Documents
+from raysq.problems.text_classification.batches import EncodedDocuments
 
 
 class VectorFile(TypedDict):
@@ -49,7 +49,7 @@ class TextClassificationMetadata(Metadata):
     vectors: VectorFile | None
 
     @classmethod
-    def of(cls, documents: Documents) -> Self:
+    def of(cls, documents: EncodedDocuments) -> Self:
         """Return the metadata of encoded documents.
 
         Raises:

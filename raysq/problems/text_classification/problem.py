@@ -17,7 +17,7 @@ from raysq.problems.classes import single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 from raysq.problems.text_classification import options
-from raysq.problems.text_classification.batches import Documents, Texts
+from raysq.problems.text_classification.batches import EncodedDocuments, Texts
 from raysq.problems.text_classification.metadata import TextClassificationMetadata
 from raysq.problems.text_classification.predict import predict
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
@@ -66,7 +66,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
 
     @classmethod
     def make_metadata(cls, dataset: Dataset, settings: TextClassificationSettings) -> TextClassificationMetadata:
-        return TextClassificationMetadata.of(dataset.derived(Documents, settings))
+        return TextClassificationMetadata.of(dataset.derived(EncodedDocuments, settings))
 
     @classmethod
     def write_sample(cls, directory: Path, spec: str) -> Path:
@@ -88,7 +88,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         return ("maxlen", "truncation", "padding", "reversed") if self.settings.bag else ()
 
     def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
-        documents = dataset.derived(Documents, self.settings)
+        documents = dataset.derived(EncodedDocuments, self.settings)
         return {name: Texts(documents, name) for name in SPLITS}
 
     def input_spec(self, dataset: Dataset) -> InputSpec:
@@ -100,7 +100,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         vectors.
         """
         settings, metadata = self.settings, self.metadata
-        documents = dataset.derived(Documents, settings)
+        documents = dataset.derived(EncodedDocuments, settings)
         width: tuple[Any, ...] = (None,) if settings.bag else (settings.maxlen,)
         return InputSpec(
             shape=(2, *width) if settings.has_counts else width,
@@ -188,10 +188,10 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         return predict(model, rows, self.vocabulary, self.preprocessor, self.metadata.classes)
 
     def report(self, dataset: Dataset, model: ReportModel, options: Mapping[str, Any]) -> list[Section]:
-        return report(dataset.derived(Documents, self.settings), self.metadata, model)
+        return report(dataset.derived(EncodedDocuments, self.settings), self.metadata, model)
 
     def asset_files(self, dataset: Dataset) -> dict[str, bytes]:
-        return {FILE: dataset.derived(Documents, self.settings).vocabulary.content()}
+        return {FILE: dataset.derived(EncodedDocuments, self.settings).vocabulary.content()}
 
     def text_column(self) -> str:
         return "text"

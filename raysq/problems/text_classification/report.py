@@ -11,7 +11,7 @@ from raysq.problems.charts import Bars, Quotes, Section
 from raysq.problems.class_predictions import ClassPredictions, confidence_section, confusion_section
 from raysq.problems.classification_report import predicted_classes, probabilities
 from raysq.problems.fixed_batches import example_batches
-from raysq.problems.text_classification.batches import Documents, Texts
+from raysq.problems.text_classification.batches import EncodedDocuments, Texts
 from raysq.problems.text_classification.metadata import TextClassificationMetadata
 from raysq.problems.text_classification.neighbors import neighbors_section
 from raysq.problems.text_classification.predict import BATCH, widened
@@ -23,7 +23,7 @@ _EXCERPT = 280  # characters
 _LENGTHS = 8  # groups of documents of similar length
 
 
-def report(documents: Documents, metadata: TextClassificationMetadata, model: ReportModel) -> list[Section]:
+def report(documents: EncodedDocuments, metadata: TextClassificationMetadata, model: ReportModel) -> list[Section]:
     """Return the report sections of a text classification run.
 
     The report covers the test split, or the validation split if the data set has no test part.

@@ -16,7 +16,7 @@ from raysq.data.readers.limits import LIMITS, Limits
 from raysq.text.readers import layout
 from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
 from raysq.text.readers.layout import Layout
-from raysq.text.readers.tables import Documents
+from raysq.text.readers.tables import DocumentTables
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple
     """Yield the documents of a partition."""
     assert partition.layout is not None
     path, locate = Path(partition.path), partition.layout.locate
-    documents = Documents(format)
+    documents = DocumentTables(format)
 
     def wanted(name: str) -> bool:
         return locate(name) is not None and not is_hidden(name)

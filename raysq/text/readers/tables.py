@@ -1,4 +1,4 @@
-"""Documents as Arrow tables: decoded texts, labels as text, and statistics."""
+"""DocumentTables as Arrow tables: decoded texts, labels as text, and statistics."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ BOM = b"\xef\xbb\xbf"
 _MOST = 20_000  # maximum documents of a table, for short documents
 
 
-class Documents:
+class DocumentTables:
     """Buffer of documents, as bytes, that are returned as one table when it is full."""
 
     def __init__(self, format: DocumentFormat) -> None:

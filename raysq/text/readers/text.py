@@ -19,7 +19,7 @@ from raysq.data.readers import streams
 from raysq.data.readers.files import open_file
 from raysq.text.readers import gutenberg
 from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
-from raysq.text.readers.tables import BOM, Documents
+from raysq.text.readers.tables import BOM, DocumentTables
 
 SUFFIXES = (".txt", ".txt.gz", ".text", ".text.gz")
 
@@ -51,7 +51,7 @@ def partition(path: Path, format: DocumentFormat) -> list[DocumentPartition]:
 
 def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a partition: paragraphs, with the number of their first line as id, or the whole file."""
-    documents = Documents(replace(format, encoding=streams.given(format.encoding)))
+    documents = DocumentTables(replace(format, encoding=streams.given(format.encoding)))
     with contextlib.closing(
         streams.chunks(Path(partition.path), format.encoding, begin=partition.begin, end=partition.end)
     ) as stream:

@@ -11,7 +11,7 @@ from raysq.data.readers import streams
 from raysq.data.readers.files import read_file
 from raysq.text.readers import layout
 from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition
-from raysq.text.readers.tables import Documents
+from raysq.text.readers.tables import DocumentTables
 
 _MOST = 4000  # maximum files of a partition
 
@@ -40,7 +40,7 @@ def partition(path: Path, tree: Tree, format: DocumentFormat) -> list[DocumentPa
 def read(partition: DocumentPartition, format: DocumentFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield the documents of a partition."""
     assert partition.layout is not None
-    documents = Documents(format)
+    documents = DocumentTables(format)
     for name in partition.names:
         placed = partition.layout.locate(name)
         assert placed is not None

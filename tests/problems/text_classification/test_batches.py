@@ -10,7 +10,7 @@ from problems.text_classification.corpus import Document, bind, documents, write
 from raysq.config import make_settings
 from raysq.data import columns
 from raysq.errors import DataError, UsageError
-from raysq.problems.text_classification.batches import Documents, Texts, vectorize
+from raysq.problems.text_classification.batches import EncodedDocuments, Texts, vectorize
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.problems.text_classification.vocabulary import Vocabulary
 from raysq.storage.assets import write_assets
@@ -97,7 +97,7 @@ def test_memory_disk_and_graph_give_the_same_batches(corpus, values, monkeypatch
     # Looking at the documents in blocks changes nothing.
     whole = texts.arrays()
     monkeypatch.setattr(columns, "_BLOCK", 100)
-    again = Texts(Documents(corpus, texts.documents.settings), "train").arrays()
+    again = Texts(EncodedDocuments(corpus, texts.documents.settings), "train").arrays()
     assert all(np.array_equal(whole[name], again[name]) for name in whole)
 
 

@@ -1,4 +1,4 @@
-"""Scheduler of a search: its next trials, their records, and when the search should stop."""
+"""Trials of a search: which is next, their records, and when the search should stop."""
 
 import contextlib
 from collections.abc import Iterable, Mapping
@@ -21,8 +21,8 @@ def run_name(number: int) -> str:
     return f"trial-{number:02}"
 
 
-class SearchScheduler:
-    """Scheduler of an experiment's trials, which are recorded in `trials.json` as soon as they are drawn.
+class TrialQueue:
+    """Queue of an experiment's trials, which are recorded in `trials.json` as soon as they are drawn.
 
     Args:
         experiment: the experiment, whose lock the search holds.
