@@ -118,7 +118,11 @@ def test_dry_run_writes_nothing(data, capsys, raysq_home):
         (["train", "jena", "--data", "DATA", *SETTINGS, "--gpu"], 1, "the Ray cluster has 0"),
         (["train", "jena", "--data", "missing"], 1, "missing"),
         (["train", "jena", "--data", "DATA", *SETTINGS, "--set", "dropout=2"], 2, "dropout must be at least 0"),
-        (["train", "jena", "--data", "DATA", *SETTINGS, "--set", "units=-3"], 2, "cannot be built with units=-3"),
+        (
+            ["train", "jena", "--data", "DATA", *SETTINGS, "--set", "units=-3"],
+            2,
+            "units must be at least 1",
+        ),
         (["train", "jena", "--data", "DATA", "--seed", "-1"], 2, "--seed must be from 0"),
         (["train", "jena", "--data", "DATA", *SETTINGS, "--threads", "0"], 2, "--threads must be at least 1"),
         (["train", "jena", "--data", "DATA", "--set", "targets=nothing"], 1, "nothing"),

@@ -46,7 +46,7 @@ def test_a_noted_error_is_read_without_running_code(tmp_path):
 
     (tmp_path / "failures").mkdir()
     (tmp_path / "failures" / "0.pickle").write_bytes(pickle.dumps(Harm()))
-    assert "is damaged" in str(failures.noted(tmp_path))
+    assert "is damaged" in str(failures.read(tmp_path))
     assert not (tmp_path / "harm").exists()
     with pytest.raises(Refused):
         from raysq.data.readers import pickles

@@ -31,6 +31,6 @@ def test_the_space_of_a_script_are_settings_of_its_model(path, monkeypatch):
     problem = problems.get(task.problem)
     assert path.name in asked["about"]
     builder = load_builder(find_model(problem, asked["model"]).build, trusted=True)
-    known = {**setting_fields(problem.examples), **setting_fields(builder), **setting_fields(TrainSettings)}
+    known = {**setting_fields(problem.Settings), **setting_fields(builder), **setting_fields(TrainSettings)}
     assert set(asked["space"]) <= set(known)
     assert set(task.search) <= {*known, *(field.name for field in dataclasses.fields(TrainSettings))}

@@ -6,15 +6,18 @@ the order in which Ray runs its tasks; it is checked against the keys.
 
 import contextlib
 import logging
+import os
 import pickle
+import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from ray import cloudpickle
 from ray.data import DataContext, Datasink, Datasource, ReadTask, read_datasource
 from ray.data import Dataset as RayDataset
 from ray.data._internal.execution.interfaces.task_context import TaskContext
@@ -115,20 +118,38 @@ def _read(function: Tables, calls: Calls, **options: Any) -> RayDataset:
     return read_datasource(_Calls(function, calls), override_num_blocks=len(calls), **options)
 
 
+@dataclass(frozen=True)
+class _Shipped:
+    """Function for a Ray process, which finds the modules of the driver before it unpickles the function.
+
+    Preprocessors of a person's own are of modules that only the driver's `sys.path` has.
+    """
+
+    paths: tuple[str, ...]
+    payload: bytes
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Self:
+        return cls(tuple(sys.path), cloudpickle.dumps(function))
+
+    def __call__(self, *call: Any) -> Any:
+        sys.path += [path for path in self.paths if path not in sys.path and os.path.isdir(path)]
+        return cloudpickle.loads(self.payload)(*call)
+
+
 class _Calls(Datasource):
     """Data source with one read task for each call of a function that yields blocks."""
 
     def __init__(self, function: Tables, calls: Calls) -> None:
         super().__init__()
-        self._function = function
-        self._calls = calls
+        self._tasks = [_Shipped.of(partial(function, *call)) for call in calls]
 
     def estimate_inmemory_data_size(self) -> int | None:
         return None
 
     def get_read_tasks(self, parallelism: int, *_: Any, **__: Any) -> list[ReadTask]:
         metadata = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
-        return [ReadTask(partial(self._function, *call), metadata) for call in self._calls]
+        return [ReadTask(task, metadata) for task in self._tasks]
 
 
 @dataclass(frozen=True)
@@ -171,7 +192,7 @@ class _Sink(Datasink[list[_Written]]):
     """Sink that writes every block with a function."""
 
     def __init__(self, write: Callable[[int, pa.Table], Any]) -> None:
-        self._write = write
+        self._write = _Shipped.of(write)
         self.written: list[_Written] = []
 
     def write(self, blocks: Iterable[Block], ctx: TaskContext) -> list[_Written]:

@@ -37,11 +37,11 @@ def word_vectors(run: Run | str | Path, *, trust: bool = False) -> WordVectors:
     """
     run = Run.of(run, trust=trust)
     require(run, "neighbors")
-    problem = run.problem
-    assert isinstance(problem, WordEmbedder)
     weights = best_weights(run)
     if not run.assets.exists():
         raise DataError(f"run {run.name} has not trained to its end: the same `raysq train` command continues it")
+    problem = run.problem
+    assert isinstance(problem, WordEmbedder)
     words = problem.embedded_words()
     table = _table(weights, len(words))
     if table is None:

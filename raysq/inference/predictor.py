@@ -198,6 +198,7 @@ def texts_column(run: Run) -> str:
         UsageError: if the run's problem does not predict for texts.
     """
     require(run, "predict --text")
+    require_finished(run)
     problem = run.problem
     assert isinstance(problem, TextInput)
     return problem.text_column()

@@ -17,7 +17,8 @@ from raysq.tuning.space import Space
 from raysq.tuning.trial_queue import TrialQueue
 
 # Everything that Jena's space has is fixed: a test says what it searches.
-FIXED = {**SMALL, "steps_per_epoch": 5, "epochs": 3, "lookback": 24, "step": 2, "calendar": "", "dropout": 0.0}
+FIXED = {name.rpartition(".")[2]: value for name, value in SMALL.items()}
+FIXED |= {"steps_per_epoch": 5, "epochs": 3, "lookback": 24, "step": 2, "calendar": "", "dropout": 0.0}
 STATES = {"finished", "stopped early", "out of time", "failed", "interrupted"}
 
 

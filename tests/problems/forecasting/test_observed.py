@@ -19,6 +19,7 @@ from raysq.problems.forecasting.observed import Stretches
 from raysq.problems.forecasting.preprocessor import SeriesPreprocessor
 from raysq.problems.forecasting.readers.repair import FILLED, repair
 from raysq.tasks.prepare import prepare
+from raysq.training import evaluation
 from raysq.training import train as api
 from raysq.training.run_config import resolve_config
 
@@ -95,7 +96,7 @@ def test_a_run_its_evaluation_and_its_report_count_them_alone(prepared, capsys):
     assert result["metrics"]["test_mae_original"] == pytest.approx(persistence_error(gaps, 450, 600), rel=1e-4)
     assert main(["train", *common, "--dry-run", "--json"]) == 0
     assert said in json.loads(capsys.readouterr().out)["remarks"]
-    found = api.evaluate("run", ("val",))["baseline"]
+    found = evaluation.evaluate("run", ("val",))["baseline"]
     assert found["val_mae_original"] == pytest.approx(persistence_error(gaps, 300, 450), rel=1e-4)
     config = resolve_config("forecast", "baseline", data, 0, {"lookback": 24, "horizon": 1, "step": 1})
     assert said in config.make_problem().describe()
@@ -130,7 +131,7 @@ def test_a_model_learns_and_is_measured_by_observed_outputs(prepared):
     prepared(text(gaps))
     settings = {"lookback": 24, "horizon": "1,12", "step": 1, "epochs": 1}
     run = api.train("forecast", model="baseline", settings=settings, quiet=True)
-    found = api.evaluate(run, ("val", "test"))["baseline"]
+    found = evaluation.evaluate(run, ("val", "test"))["baseline"]
     observed = np.ones(ROWS, bool)
     for low, high in gaps:
         observed[low:high] = False
