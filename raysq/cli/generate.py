@@ -45,7 +45,6 @@ def add(sub: argparse.ArgumentParser) -> None:
 def generate(options: argparse.Namespace) -> None:
     from raysq.inference.commands import require
     from raysq.inference.generate import generate
-    from raysq.problems.capabilities import TextGenerator
     from raysq.training.run import Run
 
     if options.greedy and options.temperature:
@@ -68,9 +67,7 @@ def generate(options: argparse.Namespace) -> None:
         print_message(f"the model does not know {names} of the prompt")
 
     def show(console: Any) -> None:
-        problem = run.problem
-        assert isinstance(problem, TextGenerator)
-        for number, text in enumerate(result["samples"]):
-            print_result(f"{chr(10) * bool(number)}{problem.join(options.prompt, text)}")
+        for number, text in enumerate(result["texts"]):
+            print_result(f"{chr(10) * bool(number)}{text}")
 
     write_result(options, {"run": str(run.directory), "synthetic": run.config.synthetic, **result}, show)

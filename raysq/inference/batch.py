@@ -147,9 +147,7 @@ def _tell(run: Run, preprocessor: Any, report: Mapping[str, Any], quiet: bool) -
     if quiet:
         return
     lines = list(preprocessor.describe(report))
-    problem = run.problem
-    if isinstance(problem, Windowed):
-        lines += problem.describe_rows(report)
+    lines += run.problem.describe_rows(report)
     _say(lines, quiet)
 
 

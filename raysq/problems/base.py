@@ -399,6 +399,14 @@ class Problem(ABC, Generic[S, M]):
         """Return the preprocessor that reads raw files for predictions. By default it is the data set's."""
         return self.preprocessor
 
+    def describe_rows(self, report: Mapping[str, Any]) -> list[str]:
+        """Return messages about rows to predict for, such as series that are too short. By default there are none.
+
+        Args:
+            report: report of the preprocessor that read the rows.
+        """
+        return []
+
     @abstractmethod
     def predict(self, model: Any, rows: "pa.Table", context: RowContext | None = None) -> "pa.Table":
         """Return predictions for raw rows.

@@ -29,14 +29,6 @@ class Windowed(Protocol):
         """Return how many rows before and after its own row a prediction uses."""
         ...
 
-    def describe_rows(self, report: Mapping[str, Any]) -> list[str]:
-        """Return messages about rows to predict for, such as series that are too short.
-
-        Args:
-            report: report of the preprocessor that read the rows.
-        """
-        ...
-
 
 @runtime_checkable
 class TextInput(Protocol):
@@ -68,12 +60,9 @@ class TextGenerator(Protocol):
         """Return a function that continues texts.
 
         The function takes a prompt and keyword options (length, number of samples, temperature, seed). It returns a
-        JSON-ready dict with `samples` and `unknown` (words of the prompt that are not in the vocabulary).
+        JSON-ready dict with `samples` (the continuations), `texts` (the prompt with each of them) and `unknown` (words
+        of the prompt that are not in the vocabulary).
         """
-        ...
-
-    def join(self, prompt: str, continuation: str) -> str:
-        """Return a prompt with its continuation as one text."""
         ...
 
 

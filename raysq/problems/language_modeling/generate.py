@@ -103,9 +103,12 @@ class Generator:
         seconds = time.perf_counter() - started
         kept = [_keep(row, words, stop) for row in ids[:, : int(used)].tolist()]
         added = sum(number >= FIRST for row in kept for number in row)
+        texts = [join_text(row, self._vocabulary.terms, self._preprocessor) for row in kept]
+        space = " " if prompt and self._preprocessor.level == "word" else ""
         return {
             "prompt": prompt,
-            "samples": [join_text(row, self._vocabulary.terms, self._preprocessor) for row in kept],
+            "samples": texts,
+            "texts": [f"{prompt}{space}{text}" for text in texts],
             "unknown": encoded.unknown,
             "seconds": round(seconds, 4),
             "words_per_second": round(added / max(seconds, 1e-9), 1),

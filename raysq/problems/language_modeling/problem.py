@@ -151,7 +151,3 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
 
     def text_generator(self, model: Any) -> Callable[..., dict[str, Any]]:
         return Generator(model, self.vocabulary, self.preprocessor, self.settings)
-
-    def join(self, prompt: str, continuation: str) -> str:
-        space = "" if self.preprocessor.level == "char" or not prompt else " "
-        return f"{prompt}{space}{continuation}"
