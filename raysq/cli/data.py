@@ -91,12 +91,12 @@ def _prepared(named: str) -> Path:
     data = home() / "data"
     if Path(named).exists() or (data / named / MANIFEST).exists():
         return Path(named) if Path(named).exists() else data / named
-    found = sorted(path.parent for path in data.glob(f"*/{glob.escape(named)}/{MANIFEST}"))
-    if len(found) > 1:
+    directories = sorted(path.parent for path in data.glob(f"*/{glob.escape(named)}/{MANIFEST}"))
+    if len(directories) > 1:
         raise UsageError(
-            f"several tasks have a data set {named}: {', '.join(f'{path.parent.name}/{named}' for path in found)}"
+            f"several tasks have a data set {named}: {', '.join(f'{path.parent.name}/{named}' for path in directories)}"
         )
-    return found[0] if found else data / named
+    return directories[0] if directories else data / named
 
 
 def doctor(options: argparse.Namespace) -> int:

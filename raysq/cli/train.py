@@ -25,8 +25,8 @@ def train(options: argparse.Namespace) -> None:
     if options.dry_run:
         from raysq.training.estimate import estimate, show_estimate
 
-        found = estimate(config, gpu=options.gpu, threads=options.threads)
-        return write_result(options, found, lambda console: show_estimate(console, found))
+        figures = estimate(config, gpu=options.gpu, threads=options.threads)
+        return write_result(options, figures, lambda console: show_estimate(console, figures))
     remarks = config.make_problem().describe()
     run = Run.create(config, name=options.name, fresh=options.fresh, trust=options.trust)
     if not options.json:
@@ -59,8 +59,8 @@ def train(options: argparse.Namespace) -> None:
             f"best epoch {outcome['best_epoch']} of {outcome['epochs']}, {outcome['parameters']:,} parameters, "
             f"{outcome['seconds']:.0f} s; history: {run.directory / 'history.png'}"
         )
-        if said := run.still_improving():
-            console.print(said)
+        if advice := run.still_improving():
+            console.print(advice)
 
     return write_result(options, result, show)
 
@@ -69,7 +69,7 @@ def tune(options: argparse.Namespace) -> None:
     from raysq.tuning.search import tune
     from raysq.tuning.space import parse_search
 
-    found = tune(
+    experiment = tune(
         options.task,
         data=options.data,
         model=options.model,
@@ -91,16 +91,20 @@ def tune(options: argparse.Namespace) -> None:
         trust=options.trust,
     )
     result = {
-        "experiment": str(found.directory),
-        "space": found.about["space"],
-        "defaults": found.about["defaults"],
-        "trials": len(found.trials),
-        "best": {"config": found.best_config, "metrics": found.best_metrics, "run": (found.best or {})["run"]},
-        "refit": found.refit,
-        "memory": max((trial.get("memory", 0) for trial in found.trials), default=0),
-        "seconds": found.seconds,
+        "experiment": str(experiment.directory),
+        "space": experiment.about["space"],
+        "defaults": experiment.about["defaults"],
+        "trials": len(experiment.trials),
+        "best": {
+            "config": experiment.best_config,
+            "metrics": experiment.best_metrics,
+            "run": (experiment.best or {})["run"],
+        },
+        "refit": experiment.refit,
+        "memory": max((trial.get("memory", 0) for trial in experiment.trials), default=0),
+        "seconds": experiment.seconds,
     }
-    write_result(options, result, found.show)
+    write_result(options, result, experiment.show)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -112,7 +116,7 @@ def evaluate(options: argparse.Namespace) -> None:
     outcome = run.result() or {}
     messages: list[str] = []
     splits = tuple(options.split or ("val", "test"))
-    found, details = evaluate_in_detail(run, splits, gpu=options.gpu, on_message=messages.append)
+    metrics_by_model, details = evaluate_in_detail(run, splits, gpu=options.gpu, on_message=messages.append)
     config = run.config
     problem = config.make_problem()
     remarks = problem.describe()
@@ -125,9 +129,9 @@ def evaluate(options: argparse.Namespace) -> None:
         "seconds": outcome.get("seconds"),
         "still_improving": run.still_improving() is not None,
         "synthetic": config.synthetic,
-        "metrics": found[config.model],
-        "baseline": found.get("baseline"),
-        "references": {name: metrics for name, metrics in found.items() if name != config.model},
+        "metrics": metrics_by_model[config.model],
+        "baseline": metrics_by_model.get("baseline"),
+        "references": {name: metrics for name, metrics in metrics_by_model.items() if name != config.model},
         "details": details,
         "messages": messages,
         "remarks": remarks,
@@ -136,15 +140,15 @@ def evaluate(options: argparse.Namespace) -> None:
     def show(console: Any) -> None:
         for line in remarks:
             print_message(line)
-        metrics_table(console, found, config)
+        metrics_table(console, metrics_by_model, config)
         for message in messages:
             console.print(message)
         if isinstance(problem, EvaluationDetails):
             for split, figures in details.items():
                 for item in problem.evaluation_tables(figures, split):
                     plain_item(console, item)
-        if said := run.still_improving():
-            console.print(said)
+        if advice := run.still_improving():
+            console.print(advice)
 
     write_result(options, result, show)
 
@@ -158,7 +162,7 @@ def backtest(options: argparse.Namespace) -> None:
             figures = (f"{name} {metric(metrics['test_loss'])}" for name, metrics in fold["metrics"].items())
             print_message(f"fold {number}/{options.folds}  test_loss: {'  '.join(figures)}  {fold['run']}")
 
-    found = backtest(
+    outcome = backtest(
         options.task,
         folds=options.folds,
         data=options.data,
@@ -173,27 +177,27 @@ def backtest(options: argparse.Namespace) -> None:
         trust=options.trust,
         on_fold=on_fold,
     )
-    summary = found.summary()
+    summary = outcome.summary()
 
     def show(console: Any) -> None:
         from rich.table import Table
 
-        config = Run.open(found.folds[0]["run"], trust=options.trust).config
-        names = list(summary[found.models[0]])
+        config = Run.open(outcome.folds[0]["run"], trust=options.trust).config
+        names = list(summary[outcome.models[0]])
         if len(names) > WIDEST:  # metrics of single outputs are in the fold's run and in --json
             names = [name for name in names if "_" not in name.removeprefix("test_").removesuffix("_original")]
         table = Table("fold", "model", *headings(names, config))
-        for number, fold in enumerate(found.folds, 1):
-            for model in found.models:
+        for number, fold in enumerate(outcome.folds, 1):
+            for model in outcome.models:
                 values = (fold["metrics"][model].get(name) for name in names)
                 table.add_row(str(number), model, *map(metric, values))
             table.add_section()
-        for model in found.models:
+        for model in outcome.models:
             entries = (summary[model].get(name) for name in names)
             table.add_row("mean ± sd", model, *(_spread(entry) for entry in entries))
         console.print(table)
 
-    result = {"folds": found.folds, "summary": summary, "synthetic": found.synthetic}
+    result = {"folds": outcome.folds, "summary": summary, "synthetic": outcome.synthetic}
     write_result(options, result, show)
 
 

@@ -90,7 +90,7 @@ def predict_file(
     if settings:
         preprocessor = dataclasses.replace(preprocessor, **resolve_names(settings, setting_fields(CsvFormat)))
     with for_predict():
-        found = sources.resolve(
+        resolved = sources.resolve(
             str(source),
             url=None,
             sha256=None,
@@ -102,21 +102,21 @@ def predict_file(
             quiet=quiet,
         )
         if path is not None:
-            validate_output(path, found.files)
-        _say(found.messages, quiet)
+            validate_output(path, resolved.files)
+        _say(resolved.messages, quiet)
         if not isinstance(problem, Windowed):
             # Infer settings that the run's own source leaves open, such as the text column, and report them.
-            preprocessor, messages = preprocessor.infer(found.files)
+            preprocessor, messages = preprocessor.infer(resolved.files)
             _say(messages, quiet)
-    small = actors is None and sum(file.bytes for file in found.raw) <= SMALL and not gpu
+    small = actors is None and sum(file.bytes for file in resolved.raw) <= SMALL and not gpu
     if not small:  # messages of the actors that load the model are not shown
         print_if_changed(run)
     if small:
-        tables = _here(run, preprocessor, found, quiet)
+        tables = _here(run, preprocessor, resolved, quiet)
     elif not isinstance(problem, Windowed):
-        tables = _stream(run, preprocessor, found, actors, gpu, quiet)
+        tables = _stream(run, preprocessor, resolved, actors, gpu, quiet)
     else:
-        tables = _pool(run, preprocessor, found, actors, gpu, quiet)
+        tables = _pool(run, preprocessor, resolved, actors, gpu, quiet)
     rows, remarks = 0, Counter[str]()
     with _writer(path) as write, for_predict():
         for table in tables:
@@ -132,12 +132,12 @@ def _no_sample(spec: str) -> Path:
     raise UsageError("predict takes a file, a folder or a URL; the sample can be trained on only")
 
 
-def _here(run: Run, preprocessor: Any, found: sources.ResolvedSource, quiet: bool) -> "Iterator[pa.Table]":
+def _here(run: Run, preprocessor: Any, resolved: sources.ResolvedSource, quiet: bool) -> "Iterator[pa.Table]":
     from raysq.data.pipeline import read_table
 
     predictor = Predictor(run)
     inferred = not isinstance(predictor.problem, Windowed)
-    table, report = read_table(preprocessor, found.files, inferred=inferred)
+    table, report = read_table(preprocessor, resolved.files, inferred=inferred)
     _tell(run, preprocessor, report, quiet)
     yield predictor.predict_table(table, RowContext(report))
 
@@ -158,14 +158,14 @@ def _say(lines: Sequence[str], quiet: bool) -> None:
 
 
 def _stream(
-    run: Run, preprocessor: Any, found: sources.ResolvedSource, actors: int | None, gpu: bool, quiet: bool
+    run: Run, preprocessor: Any, resolved: sources.ResolvedSource, actors: int | None, gpu: bool, quiet: bool
 ) -> "Iterator[pa.Table]":
     from raysq.inference.stream import stream
 
     actors = pool.size(actors, gpu)
-    size = sum(file.bytes for file in found.raw)
+    size = sum(file.bytes for file in resolved.raw)
     with _bar(size, quiet) as advance:
-        for table in stream(run, preprocessor, found, actors, gpu=gpu, advance=advance):
+        for table in stream(run, preprocessor, resolved, actors, gpu=gpu, advance=advance):
             if isinstance(table, dict):
                 _tell(run, preprocessor, table, quiet)
             else:
@@ -173,7 +173,7 @@ def _stream(
 
 
 def _pool(
-    run: Run, preprocessor: Any, found: sources.ResolvedSource, actors: int | None, gpu: bool, quiet: bool
+    run: Run, preprocessor: Any, resolved: sources.ResolvedSource, actors: int | None, gpu: bool, quiet: bool
 ) -> "Iterator[pa.Table]":
     from raysq.data.pipeline import build
     from raysq.distributed.ray_data import ordered, ray_errors
@@ -182,9 +182,9 @@ def _pool(
     import ray
 
     needs = pool.needs(gpu)
-    with pool.scratch() as place:
+    with pool.scratch() as folder:
         identity = {"task": run.config.task, "problem": run.config.problem, "name": "input"}
-        dataset = build(preprocessor, found, place / "input", identity, quiet=quiet)
+        dataset = build(preprocessor, resolved, folder / "input", identity, quiet=quiet)
         _tell(run, preprocessor, dataset.manifest.report, quiet)
         parts = _parts(run, dataset)
         with ray_errors("predicting"), ordered() as context, _bar(len(parts), quiet) as advance:
@@ -211,15 +211,15 @@ def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
     assert isinstance(problem, Windowed)  # other problems use `_stream`
     before, after = problem.history()
     parts, begin = [], 0
-    for one in dataset.manifest.report.get("series") or [{"id": None, "rows": dataset.rows}]:
-        end = begin + one["rows"]
+    for series in dataset.manifest.report.get("series") or [{"id": None, "rows": dataset.rows}]:
+        end = begin + series["rows"]
         last = end + 1  # the row after the last one can be predicted too; a short series has no predictions
         for low in range(begin + before, last, _ROWS):
             high = min(low + _ROWS, last)
             parts.append(
                 {
-                    "series": "" if one["id"] is None else str(one["id"]),
-                    "keys": one.get("keys") or [],
+                    "series": "" if series["id"] is None else str(series["id"]),
+                    "keys": series.get("keys") or [],
                     "begin": begin,
                     "from": low - before,
                     "to": min(high + after, end),

@@ -128,8 +128,8 @@ def _onnx(model: Any, path: Path) -> Call:
         onnx.checker.check_model(str(path), full_check=True)
         session = onnxruntime.InferenceSession(str(path))
     except Exception as error:  # onnx and onnxruntime raise classes of their own
-        said = str(error).strip().splitlines()[0]
-        raise DataError(f"ONNX cannot say what this model computes ({said}); --format saved_model can") from None
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"ONNX cannot say what this model computes ({reason}); --format saved_model can") from None
     names = [one.name for one in session.get_inputs()]
 
     def call(x: Any) -> Any:
@@ -161,11 +161,11 @@ def _some_input(model: Any) -> Any:
 def _check(again: Call, x: Any, wanted: np.ndarray, form: str) -> None:
     """Raise DataError if the model that was read back computes something else."""
     try:
-        found = np.asarray(again(x), np.float32)
+        predictions = np.asarray(again(x), np.float32)
     except (TypeError, ValueError, RuntimeError) as error:
-        said = str(error).strip().splitlines()[0]
-        raise DataError(f"the model in form {form!r} does not run when it is read back ({said})") from None
-    if found.shape != wanted.shape or not np.allclose(found, wanted, rtol=_TOLERANCE, atol=_TOLERANCE):
+        reason = str(error).strip().splitlines()[0]
+        raise DataError(f"the model in form {form!r} does not run when it is read back ({reason})") from None
+    if predictions.shape != wanted.shape or not np.allclose(predictions, wanted, rtol=_TOLERANCE, atol=_TOLERANCE):
         raise DataError(f"the model in form {form!r} computes something else when it is read back; nothing is kept")
 
 

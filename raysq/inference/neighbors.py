@@ -74,7 +74,7 @@ def parse_analogy(text: str) -> tuple[list[str], list[str]]:
         UsageError: if the text has another form.
     """
     parts = text.split()
-    found: tuple[list[str], list[str]] = ([], [])
+    terms: tuple[list[str], list[str]] = ([], [])
     sign = "+"
     for number, part in enumerate(parts):
         if number % 2:
@@ -82,10 +82,10 @@ def parse_analogy(text: str) -> tuple[list[str], list[str]]:
             if sign not in ("+", "-"):
                 break
         else:
-            found[sign == "-"].append(part)
+            terms[sign == "-"].append(part)
     if len(parts) % 2 == 0 or len(parts) < 3 or sign not in ("+", "-"):
         raise UsageError(f'an analogy is words with + and - between, such as "king - man + woman"; received {text!r}')
-    return found
+    return terms
 
 
 @dataclass(frozen=True)
@@ -162,19 +162,19 @@ def evaluate(vectors: WordVectors, tests: TestSet) -> dict[str, Any]:
     if tests.pairs:
         found = [
             (a, b, value)
-            for one, other, value in tests.pairs
-            if (a := _find(vectors, one)) is not None and (b := _find(vectors, other)) is not None
+            for word, other, value in tests.pairs
+            if (a := _find(vectors, word)) is not None and (b := _find(vectors, other)) is not None
         ]
         cosines = [float(vectors.unit[a] @ vectors.unit[b]) for a, b, _ in found]
         enough = len(found) > 2
         spearman = rank_correlation(cosines, [value for *_, value in found]) if enough else None
         return {"set": tests.name, "pairs": len(tests.pairs), "covered": len(found), "spearman": spearman}
     sections = [_section(vectors, name, questions) for name, questions in tests.sections]
-    covered = sum(one["covered"] for one in sections)
-    right = sum(one.pop("right") for one in sections)
+    covered = sum(entry["covered"] for entry in sections)
+    right = sum(entry.pop("right") for entry in sections)
     return {
         "set": tests.name,
-        "questions": sum(one["questions"] for one in sections),
+        "questions": sum(entry["questions"] for entry in sections),
         "covered": covered,
         "accuracy": right / covered if covered else None,
         "sections": sections,

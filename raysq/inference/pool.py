@@ -57,11 +57,11 @@ def scratch() -> Iterator[Path]:
     folder = home() / "tmp"
     folder.mkdir(parents=True, exist_ok=True)
     validate_shared_runs(folder)
-    place = Path(tempfile.mkdtemp(prefix="predict-", dir=folder))
+    directory = Path(tempfile.mkdtemp(prefix="predict-", dir=folder))
     try:
-        yield place
+        yield directory
     finally:
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def open_predictor(run: Run, driver: DriverContext, gpu: bool) -> Predictor:

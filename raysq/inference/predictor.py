@@ -75,8 +75,8 @@ class Predictor:
         else:
             takes = frames.TAKEN + (", or a list of texts" if takes_texts else "")
             raise UsageError(f"predict takes {takes}, received {type(frame).__name__}")
-        found = self._predict_series(table) if isinstance(self.problem, Windowed) else self.predict_table(table)
-        return found.to_pandas() if pandas else found
+        predictions = self._predict_series(table) if isinstance(self.problem, Windowed) else self.predict_table(table)
+        return predictions.to_pandas() if pandas else predictions
 
     def _predict_series(self, frame: "pa.Table") -> "pa.Table":
         """Predict for rows in memory of one or more series, prepared in the same way as the rows of a file."""
@@ -182,9 +182,9 @@ def _texts(values: Sequence[Any]) -> "pa.Array":
     import pyarrow as pa
 
     values = [None if isinstance(value, float) and value != value else value for value in values]
-    for place, value in enumerate(values):
+    for number, value in enumerate(values):
         if not isinstance(value, str) and value is not None:
-            raise UsageError(f"predict takes a list of texts, and number {place} of it is {value!r}")
+            raise UsageError(f"predict takes a list of texts, and number {number} of it is {value!r}")
     try:
         return pa.array(values, pa.large_string())
     except UnicodeEncodeError:  # a lone surrogate, which files cannot hold either

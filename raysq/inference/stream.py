@@ -23,7 +23,7 @@ _WAITING = 256 << 20  # lower bound of the bytes of blocks that may wait between
 def stream(
     run: Run,
     preprocessor: Preprocessor,
-    found: ResolvedSource,
+    source: ResolvedSource,
     actors: int,
     *,
     gpu: bool,
@@ -34,7 +34,7 @@ def stream(
     Args:
         run: a run of a problem that predicts each row by itself.
         preprocessor: the problem's preprocessor for predictions, with all settings inferred.
-        found: the files.
+        source: the files.
         actors: number of actors of the pool.
         gpu: whether the actors predict on GPUs.
         advance: called with the bytes of each partition whose rows are predicted.
@@ -53,7 +53,7 @@ def stream(
     from raysq.data.pipeline import ReadPartition
     from raysq.distributed.ray_data import keyed_rows, ordered, ray_errors
 
-    partitions = preprocessor.partition(found.files)
+    partitions = preprocessor.partition(source.files)
     needs = pool.needs(gpu)
     rows, last, done = 0, -1, 0
     with pool.scratch() as scratch:
@@ -86,10 +86,10 @@ def stream(
                 while done < last // STRIDE:  # partitions before the current one
                     advance(partition_bytes(partitions[done]) or 0)
                     done += 1
-                place = block.column_names.index("row")
+                index = block.column_names.index("row")
                 numbers = pa.array(np.arange(rows, rows + block.num_rows))
                 rows += block.num_rows
-                yield block.set_column(place, "row", numbers).drop_columns([KEY])
+                yield block.set_column(index, "row", numbers).drop_columns([KEY])
         records: list[ChunkRecord] = []
         preprocessor.fit_stats(all_stats(scratch, partitions, records))
         due = sum(record.rows for record in records)
@@ -106,7 +106,7 @@ class _Actor:
 
     def __call__(self, block: "pa.Table") -> "pa.Table":
         try:
-            found = self._predictor.predict_table(block.drop_columns([KEY]))
+            predictions = self._predictor.predict_table(block.drop_columns([KEY]))
         except RaysqError as error:
             return pool.failed(error)
-        return found.append_column(KEY, block.column(KEY))
+        return predictions.append_column(KEY, block.column(KEY))

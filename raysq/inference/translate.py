@@ -91,14 +91,14 @@ def translate_file(
         sink = _sink(stack, None if output is None else validate_output(output, inputs), encoding)
         while block := list(itertools.islice(lines, _LINES)):
             began = time.perf_counter()
-            found = predictor.translate(block, progress=on_line, **chosen)
+            translations = predictor.translate(block, progress=on_line, **chosen)
             seconds += time.perf_counter() - began
-            count += len(found)
+            count += len(translations)
             # One line per translation, even if the sentences of the run's tables contain line breaks.
-            sink.write("".join(" ".join(one.text.split("\n")) + "\n" for one in found))
+            sink.write("".join(" ".join(one.text.split("\n")) + "\n" for one in translations))
             sink.flush()
             if wanted is not None:
-                written += [one.text for one in found]
+                written += [one.text for one in translations]
         if wanted is not None and len(wanted) != count:
             raise DataError(
                 f"{Path(reference or '').name} has {len(wanted):,} lines and the input has {count:,}: a reference has "

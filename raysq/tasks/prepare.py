@@ -64,12 +64,12 @@ def prepare(
     """
     task = tasks.get(task) if isinstance(task, str) else task
     problem = problems.get(task.problem)
-    ours, chosen = _divided(problem, settings or {})
-    preprocessor = make_settings(problem.Preprocessor, {**task.preparation, **ours})
+    of_preprocessor, chosen = _divided(problem, settings or {})
+    preprocessor = make_settings(problem.Preprocessor, {**task.preparation, **of_preprocessor})
     if name is not None:
         check_name(name, "data set")
     published = task.source
-    found = sources.resolve(
+    resolved = sources.resolve(
         source,
         url=published.url if published else None,
         sha256=published.sha256 if published else None,
@@ -81,13 +81,13 @@ def prepare(
         quiet=quiet,
     )
     say = _sayer(quiet)
-    preprocessor, messages = preprocessor.infer(found.files)
-    messages = [*messages, *found.messages]
+    preprocessor, messages = preprocessor.infer(resolved.files)
+    messages = [*messages, *resolved.messages]
     shard_rows = rows_of_shard(preprocessor, shard_rows)
-    chosen, more = _with_defaults(task, preprocessor, chosen)
-    messages += more
+    chosen, lines = _with_defaults(task, preprocessor, chosen)
+    messages += lines
     if messages:
-        say(f"{found.label}:")
+        say(f"{resolved.label}:")
         for line in messages:
             say(f"  {line}")
     folder = home() / "data" / task.name
@@ -95,13 +95,13 @@ def prepare(
         for leftover in folder.glob(UNFINISHED + "*"):
             shutil.rmtree(leftover, ignore_errors=True)
         target = None if name is None else folder / name
-        same = None if fresh else _same(task, target, preprocessor, found, shard_rows)
+        same = None if fresh else _same(task, target, preprocessor, resolved, shard_rows)
         if same is not None:
-            return _again(say, task, same, chosen, found)
+            return _again(say, task, same, chosen, resolved)
         began = time.monotonic()
         dataset = build(
             preprocessor,
-            found,
+            resolved,
             target or folder,
             {"task": task.name, "problem": problem.name},
             named=target is not None,
@@ -111,7 +111,7 @@ def prepare(
             quiet=quiet,
             check=partial(_check_settings, task, settings=chosen) if chosen else None,
         )
-        _summary(say, preprocessor, found, dataset, time.monotonic() - began, messages)
+        _summary(say, preprocessor, resolved, dataset, time.monotonic() - began, messages)
     return dataset
 
 
@@ -147,9 +147,9 @@ def _with_defaults(task: Task, preprocessor: Preprocessor, chosen: dict[str, Any
         The settings, ready for JSON, and messages about the defaults.
     """
     known = setting_fields(problems.get(task.problem).Settings)
-    theirs = {key: value for key, value in task.settings.items() if key in known}
-    more, lines = preprocessor.infer_defaults(chosen, theirs)
-    return json.loads(json.dumps({**chosen, **more})), lines
+    of_task = {key: value for key, value in task.settings.items() if key in known}
+    inferred, lines = preprocessor.infer_defaults(chosen, of_task)
+    return json.loads(json.dumps({**chosen, **inferred})), lines
 
 
 def _check_settings(task: Task, dataset: Dataset, settings: Mapping[str, Any]) -> None:
