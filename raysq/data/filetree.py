@@ -50,7 +50,7 @@ class TreeFile:
 
 
 @dataclass(frozen=True)
-class Tree:
+class FileTree:
     """Contents of a folder and its subfolders.
 
     Attributes:
@@ -76,7 +76,7 @@ class Tree:
         return digest.hexdigest()
 
 
-def walk_tree(root: Path) -> Tree:
+def walk_tree(root: Path) -> FileTree:
     """Return the files of a folder tree and the names of hidden ones.
 
     Raises:
@@ -99,7 +99,7 @@ def walk_tree(root: Path) -> Tree:
             f"themselves there, or take the links out"
         )
     ordered = tuple(sorted(files, key=lambda file: os.fsencode(file.name)))
-    return Tree(ordered, tuple(sorted(empty)), tuple(sorted(hidden)))
+    return FileTree(ordered, tuple(sorted(empty)), tuple(sorted(hidden)))
 
 
 def _walk(
@@ -137,7 +137,7 @@ def _walk(
     return has_files
 
 
-def tree_checksum(root: Path, tree: Tree) -> str:
+def tree_checksum(root: Path, tree: FileTree) -> str:
     """Return the sha256 of the names, sizes and contents of a tree's files, as `walk_tree` lists them."""
     digest = hashlib.sha256()
     try:

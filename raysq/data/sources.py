@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from raysq.data import frames
-from raysq.data.filetree import BY_SYSTEM, Tree, describe_ignored, is_hidden, tree_checksum, walk_tree
+from raysq.data.filetree import BY_SYSTEM, FileTree, describe_ignored, is_hidden, tree_checksum, walk_tree
 from raysq.data.readers.files import open_file, shortened, unreadable
 from raysq.data.readers.unpack import zip_member, zip_members
 from raysq.errors import DamagedError, RaysqError, SourceError, UsageError
@@ -200,7 +200,7 @@ def _source(
     return ResolvedSource(label, _raw_files([file.absolute() for file in files]), messages=tuple(messages))
 
 
-def _is_listed(tree: Tree, listing: Listing) -> bool:
+def _is_listed(tree: FileTree, listing: Listing) -> bool:
     """Whether a folder has both tables and files that they may describe."""
     names = [file.name.lower() for file in tree.files]
     return any(name.endswith(listing.tables) for name in names) and any(name.endswith(listing.files) for name in names)
@@ -252,7 +252,7 @@ def _raw_files(paths: list[Path]) -> tuple[RawFile, ...]:
     )
 
 
-def _raw_tree(path: Path, tree: Tree) -> RawFile:
+def _raw_tree(path: Path, tree: FileTree) -> RawFile:
     """Return a folder tree as one raw file."""
     path = path.absolute()
     if not tree.bytes:

@@ -13,14 +13,14 @@ from raysq.errors import DataError, SourceError, UsageError
 from raysq.inference.commands import refusal, require
 from raysq.problems.capabilities import WordEmbedder
 from raysq.storage.atomic import atomic_write
-from raysq.text.neighbors import WordVectors, nearest, rank_correlation
+from raysq.text.neighbors import WordEmbeddings, nearest, rank_correlation
 from raysq.training.best import best_weights
 from raysq.training.run import Run
 
 _BATCH = 512  # number of questions per batch
 
 
-def word_vectors(run: Run | str | Path, *, trust: bool = False) -> WordVectors:
+def word_vectors(run: Run | str | Path, *, trust: bool = False) -> WordEmbeddings:
     """Return the word vectors of a run's best weights, the most frequent words first.
 
     Args:
@@ -49,7 +49,7 @@ def word_vectors(run: Run | str | Path, *, trust: bool = False) -> WordVectors:
     rows = [row for row, word in enumerate(words) if word]
     if not rows:
         raise refusal(run, "neighbors", "it has vectors of hashes: train with hashing=0 for those of words")
-    return WordVectors([words[row] for row in rows], table[rows])
+    return WordEmbeddings([words[row] for row in rows], table[rows])
 
 
 def _table(values: Mapping[str, np.ndarray], rows: int) -> np.ndarray | None:
@@ -145,7 +145,7 @@ def read_test_set(path: str | Path) -> TestSet:
     return TestSet(path.name, tuple(pairs), questions)
 
 
-def evaluate(vectors: WordVectors, tests: TestSet) -> dict[str, Any]:
+def evaluate(vectors: WordEmbeddings, tests: TestSet) -> dict[str, Any]:
     """Evaluate word vectors on a test set, as gensim's `evaluate_word_pairs` and `evaluate_word_analogies` do.
 
     Entries with an unknown word are left out, and `covered` counts the others. Case is ignored.
@@ -181,7 +181,7 @@ def evaluate(vectors: WordVectors, tests: TestSet) -> dict[str, Any]:
     }
 
 
-def _section(vectors: WordVectors, name: str, questions: Sequence[Sequence[str]]) -> dict[str, Any]:
+def _section(vectors: WordEmbeddings, name: str, questions: Sequence[Sequence[str]]) -> dict[str, Any]:
     rows = [[_find(vectors, word) for word in question] for question in questions]
     known = np.array([row for row in rows if None not in row], np.int64).reshape(-1, 4)
     right = 0
@@ -195,7 +195,7 @@ def _section(vectors: WordVectors, name: str, questions: Sequence[Sequence[str]]
     return {"name": name, "questions": len(rows), "covered": covered, "accuracy": accuracy, "right": right}
 
 
-def _find(vectors: WordVectors, word: str) -> int | None:
+def _find(vectors: WordEmbeddings, word: str) -> int | None:
     return vectors.find(word)
 
 
@@ -206,7 +206,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def write_word2vec(vectors: WordVectors, path: str | Path) -> dict[str, Any]:
+def write_word2vec(vectors: WordEmbeddings, path: str | Path) -> dict[str, Any]:
     """Write word vectors in word2vec's text format, which gensim and most other tools read.
 
     Words with a space or a line break are left out, because the format cannot express them.

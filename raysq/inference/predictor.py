@@ -12,7 +12,7 @@ from raysq.inference.commands import require, require_finished
 from raysq.inference.neighbors import word_vectors
 from raysq.problems.base import RowContext
 from raysq.problems.capabilities import ArrayInput, TextGenerator, TextInput, Translator, Windowed
-from raysq.text.neighbors import WordVectors
+from raysq.text.neighbors import WordEmbeddings
 from raysq.training.best import best_model
 from raysq.training.run import Run
 
@@ -123,7 +123,7 @@ class Predictor:
         return translations
 
     @cached_property
-    def word_vectors(self) -> WordVectors:
+    def word_vectors(self) -> WordEmbeddings:
         """The words that the model knows, and their vectors.
 
         Raises:

@@ -1,7 +1,7 @@
 """Queries on word vectors: nearest neighbors, analogies, and rank correlation with human judgments.
 
 Every problem whose models have an Embedding of words uses this module. Reports show `nearest`, and `raysq neighbors`
-queries `WordVectors`.
+queries `WordEmbeddings`.
 """
 
 import difflib
@@ -60,7 +60,7 @@ def nearest(
     return neighbors
 
 
-class WordVectors:
+class WordEmbeddings:
     """Words and their vectors.
 
     Args:

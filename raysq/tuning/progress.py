@@ -19,7 +19,7 @@ _SHOWN_ENDED = 5
 
 
 @dataclass
-class Row:
+class TrialRow:
     """A trial's row of the table."""
 
     name: str
@@ -65,7 +65,7 @@ class ProgressTable:
     done: int = 0
     best: float | None = None
     note: str = "starting Ray"
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, TrialRow] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._console = Console(stderr=True, quiet=self.quiet, soft_wrap=True)
@@ -104,7 +104,7 @@ class ProgressTable:
     def add(self, name: str, settings: Mapping[str, Any]) -> None:
         """Add a waiting trial with its searched settings."""
         with self._lock:
-            self.rows[name] = Row(name, settings)
+            self.rows[name] = TrialRow(name, settings)
 
     def start(self, name: str) -> None:
         """Mark a trial as running."""

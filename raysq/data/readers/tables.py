@@ -74,7 +74,7 @@ class TablePartition:
 
 
 @dataclass(frozen=True)
-class Chunk:
+class TableChunk:
     """Rows of a partition.
 
     Attributes:
@@ -120,11 +120,13 @@ def partition(files: Sequence[Path | pa.Table], format: CsvFormat) -> list[Table
     return partitions
 
 
-def read(partition: TablePartition, text: Sequence[str], numbers: Sequence[str], format: CsvFormat) -> Iterator[Chunk]:
+def read(
+    partition: TablePartition, text: Sequence[str], numbers: Sequence[str], format: CsvFormat
+) -> Iterator[TableChunk]:
     """Yield the rows of a partition, a bounded number at a time."""
     if partition.table is not None:
         columns = partition.table.select([*text, *numbers])
-        yield Chunk(columns, np.arange(columns.num_rows), columns.num_rows)
+        yield TableChunk(columns, np.arange(columns.num_rows), columns.num_rows)
         return
     if partition.kind == "parquet":
         yield from _read_parquet(partition, [*text, *numbers])
@@ -254,7 +256,7 @@ def _chunks(stream: IO[bytes], partition: TablePartition) -> Iterator[bytes]:
     return iter(lambda: stream.read(_CHUNK), b"")
 
 
-def _read_block(block: Block, partition: TablePartition, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
+def _read_block(block: Block, partition: TablePartition, text: Sequence[str], numbers: Sequence[str]) -> TableChunk:
     format = block.format
     encoding = format.encoding if format.splittable else "utf-8"
     try:
@@ -263,14 +265,14 @@ def _read_block(block: Block, partition: TablePartition, text: Sequence[str], nu
     except UnicodeDecodeError as error:
         line = block.data.count(b"\n", 0, error.start)
         empty = pa.table({name: pa.array([], pa.string()) for name in (*text, *numbers)})
-        return Chunk(empty, np.arange(0), line + 1, undecodable=(line, block.data[error.start]))
+        return TableChunk(empty, np.arange(0), line + 1, undecodable=(line, block.data[error.start]))
     if codecs.lookup(encoding).name not in ("utf-8", "ascii"):
         data = decoded.encode()
         block = Block(data, format, scan(data, format) if block.quoted else None)
     return _parse(block, partition, text, numbers)
 
 
-def _parse(block: Block, partition: TablePartition, text: Sequence[str], numbers: Sequence[str]) -> Chunk:
+def _parse(block: Block, partition: TablePartition, text: Sequence[str], numbers: Sequence[str]) -> TableChunk:
     skipped: list[tuple[int, int, int]] = []
 
     def skip(row: pa.csv.InvalidRow) -> str:
@@ -301,13 +303,13 @@ def _parse(block: Block, partition: TablePartition, text: Sequence[str], numbers
     if skipped:
         ragged = (int(lines[skipped[0][0]]), *skipped[0][1:])
         lines = np.delete(lines, [row for row, _, _ in skipped])
-    return Chunk(table, lines, count, ragged, len(skipped))
+    return TableChunk(table, lines, count, ragged, len(skipped))
 
 
-def _read_parquet(partition: TablePartition, columns: list[str]) -> Iterator[Chunk]:
+def _read_parquet(partition: TablePartition, columns: list[str]) -> Iterator[TableChunk]:
     most = max(_STREAMED // (8 * max(len(columns), 1)), 1)  # rows: few bytes may hold many of them
     with open_parquet(partition.path) as file:
         for batch in file.iter_batches(most, [partition.begin], columns, use_threads=False):
             table = pa.Table.from_batches([batch]).select(columns)
             check_text(table, partition.name)
-            yield Chunk(table, np.arange(table.num_rows), table.num_rows)
+            yield TableChunk(table, np.arange(table.num_rows), table.num_rows)

@@ -13,7 +13,7 @@ from raysq.errors import DataError
 from raysq.problems.language_modeling.bigrams import Bigrams
 from raysq.problems.language_modeling.layout import ADDED, gather, layout, packed
 from raysq.problems.language_modeling.settings import END, FIRST, START, UNKNOWN, LanguageModelingSettings
-from raysq.problems.language_modeling.vocabulary import Vocabulary
+from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
 from raysq.problems.splits import SplitRows, split_rows
 
 
@@ -74,7 +74,7 @@ class Sentences:
         return order[: min(known, self.settings.max_features - FIRST)]
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> LanguageVocabulary:
         """Vocabulary of the run.
 
         Raises:
@@ -86,7 +86,7 @@ class Sentences:
                 f"no word occurs {self.settings.min_count} times or more in the sentences to train on of data set "
                 f"{self.dataset.manifest.name}: lower min_count (now {self.settings.min_count}), or give more text"
             )
-        return Vocabulary(words.take(self._ranked))
+        return LanguageVocabulary(words.take(self._ranked))
 
     @cached_property
     def lookup(self) -> np.ndarray:

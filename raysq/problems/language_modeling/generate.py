@@ -13,7 +13,7 @@ from raysq.problems.language_modeling.prefixes import encode_texts, windows
 from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
 from raysq.problems.language_modeling.sampling import Sampling, sample_ids
 from raysq.problems.language_modeling.settings import END, FIRST, LanguageModelingSettings
-from raysq.problems.language_modeling.vocabulary import Vocabulary
+from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
 
 MOST = 10_000  # most words of a sample
 _ROOM = 64  # fewest steps of a compiled function; longer ones double the number
@@ -37,7 +37,7 @@ class Generator:
     def __init__(
         self,
         model: Any,
-        vocabulary: Vocabulary,
+        vocabulary: LanguageVocabulary,
         preprocessor: LanguageModelingPreprocessor,
         settings: LanguageModelingSettings,
     ):

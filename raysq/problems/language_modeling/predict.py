@@ -11,7 +11,7 @@ from raysq.problems.language_modeling.layout import gather, layout, packed
 from raysq.problems.language_modeling.prefixes import EncodedTexts, encode_texts, following, windows
 from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor
 from raysq.problems.language_modeling.settings import END, FIRST, UNKNOWN, LanguageModelingSettings
-from raysq.problems.language_modeling.vocabulary import Vocabulary
+from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
 from raysq.text.documents import texts_of
 
 BATCH = 256  # examples per call of the model
@@ -22,7 +22,7 @@ _CHUNK = 2048  # texts read at a time
 def predict(
     model: Any,
     table: pa.Table,
-    vocabulary: Vocabulary,
+    vocabulary: LanguageVocabulary,
     preprocessor: LanguageModelingPreprocessor,
     settings: LanguageModelingSettings,
 ) -> pa.Table:
@@ -67,7 +67,7 @@ def predict(
 
 
 def _score(
-    model: Any, encoded: EncodedTexts, count: int, vocabulary: Vocabulary, settings: LanguageModelingSettings
+    model: Any, encoded: EncodedTexts, count: int, vocabulary: LanguageVocabulary, settings: LanguageModelingSettings
 ) -> dict[str, pa.Array]:
     """Return the columns of the predictions for `count` texts."""
     lengths = np.diff(encoded.offsets)
@@ -128,7 +128,7 @@ def log_probabilities(y: np.ndarray, prediction: np.ndarray) -> tuple[np.ndarray
 
 
 def _next_words(
-    model: Any, encoded: EncodedTexts, count: int, vocabulary: Vocabulary, settings: LanguageModelingSettings
+    model: Any, encoded: EncodedTexts, count: int, vocabulary: LanguageVocabulary, settings: LanguageModelingSettings
 ) -> list[str]:
     """Return the most likely next words of each text."""
     last = np.full(count, -1)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from raysq.data.columns import contiguous_array
 from raysq.problems.language_modeling.preprocessor import LanguageModelingPreprocessor, spelled
 from raysq.problems.language_modeling.settings import START, UNKNOWN, LanguageModelingSettings
-from raysq.problems.language_modeling.vocabulary import Vocabulary
+from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
 from raysq.text import segment
 from raysq.text.tokenizer import tokenize
 
@@ -36,7 +36,9 @@ class EncodedTexts:
         return self.ids[self.offsets[number] : self.offsets[number + 1]]
 
 
-def encode_texts(texts: pa.Array, vocabulary: Vocabulary, preprocessor: LanguageModelingPreprocessor) -> EncodedTexts:
+def encode_texts(
+    texts: pa.Array, vocabulary: LanguageVocabulary, preprocessor: LanguageModelingPreprocessor
+) -> EncodedTexts:
     """Split texts into sentences, or the run's unit, and encode their words like the run's data.
 
     Args:

@@ -24,7 +24,7 @@ from raysq.problems.language_modeling.preprocessor import (
 from raysq.problems.language_modeling.report import report
 from raysq.problems.language_modeling.sample import sample
 from raysq.problems.language_modeling.settings import FIRST, LanguageModelingSettings
-from raysq.problems.language_modeling.vocabulary import FILE, Vocabulary
+from raysq.problems.language_modeling.vocabulary import FILE, LanguageVocabulary
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 
 _BUILDERS = "raysq.problems.language_modeling.models:"
@@ -63,7 +63,7 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
         return sample(directory, spec)
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> LanguageVocabulary:
         """Vocabulary of the run, read from its assets.
 
         Raises:
@@ -71,7 +71,7 @@ class LanguageModeling(Problem[LanguageModelingSettings, LanguageModelingMetadat
         """
         if self.assets is None:
             raise DataError("words are looked up in the run's assets: use `raysq.load(run)`")
-        return Vocabulary.read(self.assets, self.metadata.words)
+        return LanguageVocabulary.read(self.assets, self.metadata.words)
 
     def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
         sentences = dataset.derived(Sentences, self.settings)

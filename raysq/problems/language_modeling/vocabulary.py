@@ -20,7 +20,7 @@ _ESCAPES = Escapes((("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r")))
 
 
 @dataclass(frozen=True, eq=False)
-class Vocabulary:
+class LanguageVocabulary:
     """Words and their ids.
 
     Attributes:
@@ -54,7 +54,7 @@ class Vocabulary:
         return "".join(f"{_ESCAPES.escape(word)}\n" for word in self.words.to_pylist()).encode()
 
     @classmethod
-    def read(cls, folder: Path, words: int) -> "Vocabulary":
+    def read(cls, folder: Path, words: int) -> "LanguageVocabulary":
         """Read the vocabulary of a run from its assets.
 
         Args:

@@ -4,10 +4,10 @@ import numpy as np
 
 from raysq.problems.text_classification.ragged import Packed
 from raysq.problems.text_classification.settings import START
-from raysq.problems.text_classification.vocabulary import Vocabulary
+from raysq.problems.text_classification.vocabulary import ClassificationVocabulary
 
 
-def bags(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Packed:
+def bags(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocabulary) -> Packed:
     """Return the distinct ids of each document in ascending order, with their counts.
 
     The bag covers the whole document. If the settings use special tokens, it includes the start token and the

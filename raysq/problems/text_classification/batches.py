@@ -16,10 +16,10 @@ from raysq.problems.text_classification.bags import bags, document_counts, inver
 from raysq.problems.text_classification.ragged import Packed, padded
 from raysq.problems.text_classification.sequences import sequences
 from raysq.problems.text_classification.settings import TextClassificationSettings
-from raysq.problems.text_classification.vocabulary import Vocabulary, rank_ngrams, rank_words
+from raysq.problems.text_classification.vocabulary import ClassificationVocabulary, rank_ngrams, rank_words
 
 
-def encode(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Packed:
+def encode(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocabulary) -> Packed:
     """Encode documents as sequences or bags of ids.
 
     Args:
@@ -30,7 +30,9 @@ def encode(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Pa
     return (bags if vocabulary.settings.bag else sequences)(codes, offsets, vocabulary)
 
 
-def vectorize(codes: np.ndarray, offsets: np.ndarray, words: pa.Array, vocabulary: Vocabulary) -> np.ndarray:
+def vectorize(
+    codes: np.ndarray, offsets: np.ndarray, words: pa.Array, vocabulary: ClassificationVocabulary
+) -> np.ndarray:
     """Return the model inputs of documents outside of a data set, in the format of `Texts.gather`.
 
     Args:
@@ -45,7 +47,7 @@ def vectorize(codes: np.ndarray, offsets: np.ndarray, words: pa.Array, vocabular
     """
     if vocabulary.settings.hashing:
         # Every word has a hash, so the words of these documents replace the vocabulary.
-        vocabulary = Vocabulary(words, vocabulary.terms, vocabulary.settings)
+        vocabulary = ClassificationVocabulary(words, vocabulary.terms, vocabulary.settings)
     else:
         codes = np.append(vocabulary.codes(words), np.int32(-1))[codes]
     return encode(codes, offsets, vocabulary).x(vocabulary.settings)
@@ -86,7 +88,7 @@ class EncodedDocuments:
         return counts[1:]
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> ClassificationVocabulary:
         """Vocabulary of the run.
 
         Raises:
@@ -102,7 +104,7 @@ class EncodedDocuments:
             terms = rank_ngrams(self.settings, self.counts, *self._training())
         else:
             terms = rank_words(self.settings, self.counts)
-        return Vocabulary(words, terms, self.settings)
+        return ClassificationVocabulary(words, terms, self.settings)
 
     @cached_property
     def arrays(self) -> dict[str, np.ndarray]:

@@ -54,7 +54,7 @@ def count_ngrams(
         yield state, Counts(np.bincount(indices, minlength=len(distinct)), firsts, terms)
 
 
-class Tree:
+class NgramTree:
     """Prefix tree that looks up selected n-grams in documents.
 
     Args:

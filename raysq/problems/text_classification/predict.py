@@ -11,7 +11,7 @@ from raysq.problems.fixed_batches import fixed_batches
 from raysq.problems.text_classification.batches import vectorize
 from raysq.problems.text_classification.preprocessor import TextClassificationPreprocessor
 from raysq.problems.text_classification.settings import TextClassificationSettings
-from raysq.problems.text_classification.vocabulary import Vocabulary
+from raysq.problems.text_classification.vocabulary import ClassificationVocabulary
 from raysq.text.documents import texts_of
 from raysq.text.tokenizer import tokenize
 
@@ -23,7 +23,7 @@ _NARROWEST = 64  # smallest width of a bag, in ids
 def predict(
     model: Any,
     table: pa.Table,
-    vocabulary: Vocabulary,
+    vocabulary: ClassificationVocabulary,
     preprocessor: TextClassificationPreprocessor,
     classes: Sequence[str],
 ) -> pa.Table:

@@ -24,7 +24,7 @@ from raysq.problems.text_classification.preprocessor import TextClassificationPr
 from raysq.problems.text_classification.report import report
 from raysq.problems.text_classification.sample import sample
 from raysq.problems.text_classification.settings import TextClassificationSettings
-from raysq.problems.text_classification.vocabulary import FILE, Vocabulary
+from raysq.problems.text_classification.vocabulary import FILE, ClassificationVocabulary
 from raysq.text.documents import DocumentPredictionPreprocessor
 
 _BUILDERS = "raysq.problems.text_classification.models:"
@@ -73,7 +73,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         return sample(directory, spec)
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
+    def vocabulary(self) -> ClassificationVocabulary:
         """Vocabulary of the run, read from its assets.
 
         Raises:
@@ -81,7 +81,7 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
         """
         if self.assets is None:
             raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
-        return Vocabulary.read(self.assets, self.settings, self.metadata.words)
+        return ClassificationVocabulary.read(self.assets, self.settings, self.metadata.words)
 
     @property
     def idle_settings(self) -> tuple[str, ...]:

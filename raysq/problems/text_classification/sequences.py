@@ -4,10 +4,10 @@ import numpy as np
 
 from raysq.problems.text_classification.ragged import Packed
 from raysq.problems.text_classification.settings import START
-from raysq.problems.text_classification.vocabulary import Vocabulary
+from raysq.problems.text_classification.vocabulary import ClassificationVocabulary
 
 
-def sequences(codes: np.ndarray, offsets: np.ndarray, vocabulary: Vocabulary) -> Packed:
+def sequences(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocabulary) -> Packed:
     """Return the ids of each document, truncated to `maxlen` and in the order of the model input.
 
     Args:

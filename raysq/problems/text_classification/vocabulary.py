@@ -22,7 +22,7 @@ _ESCAPES = Escapes((("\\", "\\\\"), ("\n", "\\n"), ("\r", "\\r"), (" ", "\\s")))
 
 
 @dataclass(frozen=True, eq=False)
-class Vocabulary:
+class ClassificationVocabulary:
     """Words, n-grams and their ids.
 
     Attributes:
@@ -59,8 +59,8 @@ class Vocabulary:
         return np.arange(self.settings.first, self.features, dtype=np.int32)
 
     @cached_property
-    def _tree(self) -> ngrams.Tree:
-        return ngrams.Tree(self.terms, self._ids, len(self.words))
+    def _tree(self) -> ngrams.NgramTree:
+        return ngrams.NgramTree(self.terms, self._ids, len(self.words))
 
     def ids(self, words: pa.Array) -> np.ndarray:
         """Return the id of each word, int32; 0 for words that are left out.
@@ -125,7 +125,7 @@ class Vocabulary:
         return [self.term(number) if number >= self.settings.first else "" for number in range(self.features)]
 
     @classmethod
-    def read(cls, folder: Path, settings: TextClassificationSettings, words: int) -> "Vocabulary":
+    def read(cls, folder: Path, settings: TextClassificationSettings, words: int) -> "ClassificationVocabulary":
         """Read the vocabulary of a run from its assets.
 
         Args:
@@ -160,7 +160,7 @@ def rank_words(settings: TextClassificationSettings, counts: np.ndarray) -> np.n
         counts: occurrences of each prepared vocabulary word in the training documents.
 
     Returns:
-        int64, as for `Vocabulary.terms`; empty if ids are hashes.
+        int64, as for `ClassificationVocabulary.terms`; empty if ids are hashes.
     """
     room = settings.max_features - settings.first
     if settings.hashing:
@@ -185,7 +185,7 @@ def rank_ngrams(
         offsets: where the tokens of each training document begin, as for `count_ngrams`.
 
     Returns:
-        int64, as for `Vocabulary.terms`.
+        int64, as for `ClassificationVocabulary.terms`.
     """
     (present,) = np.nonzero(counts)
     firsts = np.empty(len(counts), np.int64)

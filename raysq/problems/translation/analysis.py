@@ -8,7 +8,7 @@ import numpy as np
 
 from raysq.data.dataset import Dataset
 from raysq.problems.translation.bleu import chrf
-from raysq.problems.translation.corpus import Corpus, evenly_spaced
+from raysq.problems.translation.corpus import ParallelCorpus, evenly_spaced
 from raysq.problems.translation.sentences import Language
 from raysq.problems.translation.translate import TranslatedSentence
 
@@ -24,7 +24,7 @@ Bleu = Callable[[list[str], list[str]], float]
 
 def analyze(
     dataset: Dataset,
-    corpus: Corpus,
+    corpus: ParallelCorpus,
     translate: Callable[[np.ndarray], list[TranslatedSentence]],
     language: Language,
     bleu: Bleu,
@@ -67,7 +67,7 @@ def analyze(
     }
 
 
-def _translate_by_words(corpus: Corpus, language: Language, rows: np.ndarray) -> list[str]:
+def _translate_by_words(corpus: ParallelCorpus, language: Language, rows: np.ndarray) -> list[str]:
     """Translate word by word with the dictionary of the training pairs."""
     translations = []
     for row in rows.tolist():

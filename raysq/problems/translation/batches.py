@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from raysq.problems.translation.corpus import Corpus
+from raysq.problems.translation.corpus import ParallelCorpus
 from raysq.problems.translation.vocabulary import BEGIN
 
 Take = Callable[[Any, Any], Any]
@@ -22,7 +22,7 @@ class Pairs:
         name: name of the split.
     """
 
-    corpus: Corpus
+    corpus: ParallelCorpus
     name: str
 
     @property
@@ -97,12 +97,12 @@ class Pairs:
         return ops.concatenate([x[:, :width], known], 1), ops.cast(ops.sum(following, 1, keepdims=True), "int32")
 
 
-def assemble(rows: Any, arrays: Mapping[str, Any], take: Take, corpus: Corpus) -> Any:
+def assemble(rows: Any, arrays: Mapping[str, Any], take: Take, corpus: ParallelCorpus) -> Any:
     """Return source, target so far and following words of some pairs.
 
     Args:
         rows: rows of the pairs, an int vector.
-        arrays: the ids of all pairs, as of `Corpus.arrays`.
+        arrays: the ids of all pairs, as of `ParallelCorpus.arrays`.
         take: function that gathers rows of an array.
         corpus: the pairs of all splits.
 
@@ -131,7 +131,7 @@ def assemble(rows: Any, arrays: Mapping[str, Any], take: Take, corpus: Corpus) -
 class _OnDisk:
     """Pairs that are read from disk when they are taken."""
 
-    def __init__(self, corpus: Corpus) -> None:
+    def __init__(self, corpus: ParallelCorpus) -> None:
         self._corpus = corpus
 
     def take(self, rows: Any) -> np.ndarray:

@@ -93,7 +93,7 @@ def _starts(lengths: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64) + 1
 
 
-class Corpus:
+class ParallelCorpus:
     """All pairs of a data set, encoded for a model.
 
     Args:

@@ -103,11 +103,11 @@ def fit_vocabularies(
         "words": [extras[f"{side}_vocabulary"].num_rows for side in SIDES],
         "shared": _shared(chunks),
     }
-    return Transform(WordNumbers(scratch), extras=extras, summary=summary)
+    return Transform(PairWordNumbers(scratch), extras=extras, summary=summary)
 
 
 @dataclass(frozen=True)
-class WordNumbers:
+class PairWordNumbers:
     """Transform that replaces each chunk's own word numbers by those of the vocabularies."""
 
     scratch: Path

@@ -76,7 +76,7 @@ def source_column(path: Path, form: DocumentFormat, language: str | None) -> str
 
 
 @dataclass(frozen=True)
-class Layout:
+class PairLayout:
     """How raw files hold sentence pairs.
 
     Attributes:
@@ -101,7 +101,7 @@ class Layout:
         return int(self.source) - 1, int(self.target) - 1
 
 
-def infer_layout(files: Sequence[Path], source: str | None, target: str | None, form: DocumentFormat) -> Layout:
+def infer_layout(files: Sequence[Path], source: str | None, target: str | None, form: DocumentFormat) -> PairLayout:
     """Infer the layout of raw files.
 
     Args:
@@ -126,7 +126,7 @@ def infer_layout(files: Sequence[Path], source: str | None, target: str | None, 
     return _table(files[0], source, target, form)
 
 
-def pair_files(files: Sequence[Path], layout: Layout) -> dict[str, tuple[Path, Path]]:
+def pair_files(files: Sequence[Path], layout: PairLayout) -> dict[str, tuple[Path, Path]]:
     """Pair line-aligned files by their common stem, in the order of the files.
 
     Returns:
@@ -154,7 +154,7 @@ def pair_files(files: Sequence[Path], layout: Layout) -> dict[str, tuple[Path, P
     return pairs
 
 
-def describe_other_languages(files: Sequence[Path], layout: Layout) -> list[str]:
+def describe_other_languages(files: Sequence[Path], layout: PairLayout) -> list[str]:
     """Return a message about line-aligned files of other languages, which are ignored."""
     if layout.kind != "aligned":
         return []
@@ -193,7 +193,7 @@ def _has_header(lines: Sequence[str], delimiter: str) -> bool:
     return sum(cell in _NAMES for cell in cells) >= 2
 
 
-def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> Layout:
+def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> PairLayout:
     endings = sorted({_language(path) for path in files})
     for option, ending in (("--from", source), ("--to", target)):
         if ending is not None and ending.lower() not in endings:
@@ -201,7 +201,7 @@ def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> L
                 f"no file ends in .{ending} ({option} {ending}); there is {_listed([path.name for path in files])}"
             )
     if source is not None and target is not None:
-        return Layout("aligned", source, target)
+        return PairLayout("aligned", source, target)
     if len(files) == 1:
         raise DataError(
             f"{files[0].name} is one side only",
@@ -219,10 +219,10 @@ def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> L
         other = next(ending for ending in endings if ending not in (source, target))
         source, target = source or other, target or other
         message = Message(f"from {source} to {target}")
-    return Layout("aligned", source, target, messages=(message,))
+    return PairLayout("aligned", source, target, messages=(message,))
 
 
-def _tabbed(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> Layout:
+def _tabbed(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> PairLayout:
     lines = first_lines(path, form.encoding)
     cells = lines[0].split("\t") if lines else []
     if len(cells) < 2:
@@ -238,10 +238,10 @@ def _tabbed(path: Path, source: str | None, target: str | None, form: DocumentFo
                 hint="give the columns by number, such as --from 1 --to 2",
             )
         numbers.append(str(names.index(side) + 1))
-    return Layout("tabbed", numbers[0], numbers[1], header=True)
+    return PairLayout("tabbed", numbers[0], numbers[1], header=True)
 
 
-def _numbered(file: str, lines: Sequence[str], columns: int, source: str | None, target: str | None) -> Layout:
+def _numbered(file: str, lines: Sequence[str], columns: int, source: str | None, target: str | None) -> PairLayout:
     """Return the layout of a tabbed file whose columns are given by number, or not given."""
     if any(side is not None and not 1 <= int(side) <= columns for side in (source, target)):
         raise DataError(f"{file} has {columns} columns", hint=f"--from and --to are numbers from 1 to {columns}")
@@ -259,10 +259,10 @@ def _numbered(file: str, lines: Sequence[str], columns: int, source: str | None,
             f"line {quoted} has a cell in quotes, which are taken for marks of the sentence; to have them read, name "
             "the columns in a first line of a .tsv file"
         )
-    return Layout("tabbed", source, target, messages=tuple(messages))
+    return PairLayout("tabbed", source, target, messages=tuple(messages))
 
 
-def _table(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> Layout:
+def _table(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> PairLayout:
     form, messages = sniffed(path, form)
     columns = head(path, form)
     source, target = (None if side is None else column_named(side, list(columns)) for side in (source, target))
@@ -293,7 +293,7 @@ def _table(path: Path, source: str | None, target: str | None, form: DocumentFor
             hint="say which hold the sentences, with --from COLUMN --to COLUMN",
         )
     messages.append(Message(f"from column {source!r} to column {target!r}", "--from NAME --to NAME say otherwise"))
-    return Layout("table", source, target, form.csv, messages=tuple(messages))
+    return PairLayout("table", source, target, form.csv, messages=tuple(messages))
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ from typing import Self
 from raysq.data.dataset import Dataset
 from raysq.problems.base import Metadata
 from raysq.problems.splits import has_own_validation
-from raysq.problems.translation.corpus import Corpus
+from raysq.problems.translation.corpus import ParallelCorpus
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class TranslationMetadata(Metadata):
     own_validation: int
 
     @classmethod
-    def of(cls, dataset: Dataset, corpus: Corpus) -> Self:
+    def of(cls, dataset: Dataset, corpus: ParallelCorpus) -> Self:
         """Return the metadata of a data set and its encoded pairs."""
         source, target, rows = corpus.source, corpus.target, corpus.split.train
         width, positions = corpus.settings.lengths

@@ -18,7 +18,7 @@ from raysq.errors import DataError, UsageError
 from raysq.problems.translation.layout import (
     LANGUAGES,
     TABLES,
-    Layout,
+    PairLayout,
     describe_other_languages,
     infer_layout,
     pair_files,
@@ -193,11 +193,11 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
 
         return describe(report)
 
-    def _layout(self) -> Layout:
+    def _layout(self) -> PairLayout:
         if self.layout == "find" or self.source is None or self.target is None:
             raise RuntimeError("infer comes before partition")
         kind = "tabbed" if self.layout == "named" else self.layout
-        return Layout(kind, self.source, self.target, self.csv, header=self.layout == "named")
+        return PairLayout(kind, self.source, self.target, self.csv, header=self.layout == "named")
 
     def _first_sentences(self, files: list[Path]) -> tuple[list[str], ...]:
         """Return the first sentences of both sides."""

@@ -15,7 +15,7 @@ from raysq.problems.translation import options
 from raysq.problems.translation.analysis import SAMPLED, analyze
 from raysq.problems.translation.batches import Pairs
 from raysq.problems.translation.bleu import bleu
-from raysq.problems.translation.corpus import Corpus, evenly_spaced
+from raysq.problems.translation.corpus import ParallelCorpus, evenly_spaced
 from raysq.problems.translation.metadata import TranslationMetadata
 from raysq.problems.translation.predict import predict
 from raysq.problems.translation.preprocessor import TranslationPredictionPreprocessor, TranslationPreprocessor
@@ -60,15 +60,15 @@ class Translation(Problem[TranslationSettings, TranslationMetadata]):
 
     @classmethod
     def make_metadata(cls, dataset: Dataset, settings: TranslationSettings) -> TranslationMetadata:
-        return TranslationMetadata.of(dataset, dataset.derived(Corpus, settings))
+        return TranslationMetadata.of(dataset, dataset.derived(ParallelCorpus, settings))
 
     @classmethod
     def write_sample(cls, directory: Path, spec: str) -> Path:
         return sample(directory, spec)
 
-    def corpus(self, dataset: Dataset) -> Corpus:
+    def corpus(self, dataset: Dataset) -> ParallelCorpus:
         """Return the pairs of a data set, encoded once for the same settings."""
-        return dataset.derived(Corpus, self.settings)
+        return dataset.derived(ParallelCorpus, self.settings)
 
     def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
         return {name: Pairs(self.corpus(dataset), name) for name in SPLITS}

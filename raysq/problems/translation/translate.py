@@ -13,7 +13,7 @@ from raysq.errors import UsageError
 from raysq.problems.translation.dictionary import Dictionary
 from raysq.problems.translation.sentences import Language
 from raysq.problems.translation.settings import TranslationSettings
-from raysq.problems.translation.vocabulary import FIRST, UNKNOWN, Vocabulary
+from raysq.problems.translation.vocabulary import FIRST, UNKNOWN, TranslationVocabulary
 
 BEAM = 4
 _CHUNK = 4096  # number of sentences tokenized at a time
@@ -57,7 +57,7 @@ class SentenceTranslator:
         model: Any,
         settings: TranslationSettings,
         languages: tuple[Language, Language],
-        vocabularies: tuple[Vocabulary, Vocabulary],
+        vocabularies: tuple[TranslationVocabulary, TranslationVocabulary],
     ) -> None:
         from raysq.problems.translation.decoder import Decoder
 

@@ -20,7 +20,7 @@ FILE = "words.json"
 
 
 @dataclass(frozen=True, eq=False)
-class Vocabulary:
+class TranslationVocabulary:
     """Words and their ids. Ids 0 to 3 are padding, unknown word, start and end of a sentence; words have ids from 4 on.
 
     Attributes:
@@ -49,7 +49,7 @@ class Vocabulary:
         return listed
 
 
-def rank_words(words: pa.Array, counts: np.ndarray, max_size: int) -> tuple[Vocabulary, np.ndarray]:
+def rank_words(words: pa.Array, counts: np.ndarray, max_size: int) -> tuple[TranslationVocabulary, np.ndarray]:
     """Select the most frequent words and assign ids.
 
     Args:
@@ -64,16 +64,18 @@ def rank_words(words: pa.Array, counts: np.ndarray, max_size: int) -> tuple[Voca
     order = np.argsort(-counts, kind="stable")[: min(max_size - FIRST, int(np.count_nonzero(counts)))]
     ids = np.full(len(counts) + 1, UNKNOWN, np.int32)
     ids[order] = np.arange(FIRST, FIRST + len(order), dtype=np.int32)
-    return Vocabulary(words.take(pa.array(order))), ids
+    return TranslationVocabulary(words.take(pa.array(order))), ids
 
 
-def vocabulary_files(source: Vocabulary, target: Vocabulary) -> dict[str, bytes]:
+def vocabulary_files(source: TranslationVocabulary, target: TranslationVocabulary) -> dict[str, bytes]:
     """Return the asset file with the words of both languages in order of rank."""
     words = {"source": source.words.to_pylist(), "target": target.words.to_pylist()}
     return {FILE: json.dumps(words, ensure_ascii=False, indent=0).encode()}
 
 
-def read_vocabularies(folder: Path | None, source_size: int, target_size: int) -> tuple[Vocabulary, Vocabulary]:
+def read_vocabularies(
+    folder: Path | None, source_size: int, target_size: int
+) -> tuple[TranslationVocabulary, TranslationVocabulary]:
     """Read the words of both languages from a run's assets.
 
     Args:
@@ -89,7 +91,9 @@ def read_vocabularies(folder: Path | None, source_size: int, target_size: int) -
     try:
         words = json.loads(read_asset(folder, FILE))
         check_schema(words, _Words)
-        source, target = (Vocabulary(pa.array(words[side], pa.large_string())) for side in ("source", "target"))
+        source, target = (
+            TranslationVocabulary(pa.array(words[side], pa.large_string())) for side in ("source", "target")
+        )
         if (source.size, target.size) != (source_size, target_size):
             raise ValueError("it has other words than its run was trained with")
     except (ValueError, RecursionError, pa.ArrowException) as error:

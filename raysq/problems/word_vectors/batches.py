@@ -12,7 +12,7 @@ from raysq.problems.word_vectors.stream import Streams, reach
 
 
 @dataclass(frozen=True)
-class Windows:
+class ContextWindows:
     """Batch source with an example for every word that has a context (cbow), or for every pair of words (skip-gram).
 
     Attributes:

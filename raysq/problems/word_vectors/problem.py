@@ -14,7 +14,7 @@ from raysq.problems.charts import Section
 from raysq.problems.splits import SPLITS, validation_messages
 from raysq.problems.word_vectors import options
 from raysq.problems.word_vectors.assets import read_words, word_files
-from raysq.problems.word_vectors.batches import Blocks, Windows
+from raysq.problems.word_vectors.batches import Blocks, ContextWindows
 from raysq.problems.word_vectors.metadata import WordVectorsMetadata
 from raysq.problems.word_vectors.predict import predict
 from raysq.problems.word_vectors.preprocessor import WordVectorsPredictionPreprocessor, WordVectorsPreprocessor
@@ -78,7 +78,7 @@ class WordVectors(Problem[WordVectorsSettings, WordVectorsMetadata]):
                     f"the {name} split of data set {dataset.manifest.name} has no two known words beside each other: "
                     f"{self.settings.more_words_hint}"
                 )
-        source = Blocks if self.settings.examples == "blocks" else Windows
+        source = Blocks if self.settings.examples == "blocks" else ContextWindows
         return {name: source(streams, name) for name in SPLITS}
 
     def input_spec(self, dataset: Dataset) -> InputSpec:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from raysq.data.filetree import BY_SYSTEM, Tree, describe_ignored
+from raysq.data.filetree import BY_SYSTEM, FileTree, describe_ignored
 from raysq.errors import DataError
 from raysq.text.readers import archive, layout
 from raysq.text.readers.layout import Layout
@@ -53,7 +53,7 @@ class Classes:
             )
 
 
-def of_tree(tree: Tree, labels: bool = True) -> Classes:
+def of_tree(tree: FileTree, labels: bool = True) -> Classes:
     """Return the classes of a folder tree. Without labels, the layout is that of `layout.for_predictions`."""
     return _classes([file.name for file in tree.files], labels, tree.empty)
 

@@ -12,7 +12,7 @@ from raysq.config import join_names, nearest_name
 from raysq.data.partition_stats import Stats
 from raysq.data.readers.csv.sniff import column_by_number
 from raysq.errors import DataError
-from raysq.text.readers.format import Columns, DocumentFormat, DocumentPartition
+from raysq.text.readers.format import DocumentFormat, DocumentPartition, TextColumns
 from raysq.text.readers.layout import PARTS
 from raysq.text.readers.sniff import Head, head, nameless
 from raysq.text.readers.tables import as_labels, as_parts, numbered, table
@@ -25,18 +25,18 @@ _MOST_CLASSES = 50
 
 @dataclass(frozen=True)
 class Read:
-    """Rows of a file: the columns of `Columns.wanted`, of which the text may be chunked, and numbers for ids."""
+    """Rows of a file: the columns of `TextColumns.wanted`, of which the text may be chunked, and numbers for ids."""
 
     columns: Sequence[pa.Array | pa.ChunkedArray]
     numbers: np.ndarray
 
 
-def columns_of(path: Path, format: DocumentFormat) -> Columns:
+def columns_of(path: Path, format: DocumentFormat) -> TextColumns:
     """Return the columns of a file, as specified or inferred."""
     return select_columns(path.name, head(path, format), format)
 
 
-def select_columns(name: str, head: Head, format: DocumentFormat) -> Columns:
+def select_columns(name: str, head: Head, format: DocumentFormat) -> TextColumns:
     """Return the columns, by the specified names, by the usual names, or by the values in the first rows.
 
     Raises:
@@ -69,7 +69,7 @@ def select_columns(name: str, head: Head, format: DocumentFormat) -> Columns:
             raise nameless(name, head)
     if text == label:
         raise DataError(f"{name}: column {text!r} cannot be both the text and the label")
-    return Columns(text, label, part, tuple(head))
+    return TextColumns(text, label, part, tuple(head))
 
 
 def documents(read: Read, partition: DocumentPartition, format: DocumentFormat) -> tuple[pa.Table, Stats]:

@@ -55,7 +55,7 @@ class DocumentFormat(CsvFormat):
 
 
 @dataclass(frozen=True)
-class Columns:
+class TextColumns:
     """The columns of a file that are read.
 
     Attributes:
@@ -90,7 +90,7 @@ class DocumentPartition:
     path: str
     kind: FileKind
     size: int
-    columns: Columns | None = None
+    columns: TextColumns | None = None
     layout: Layout | None = None
     names: tuple[str, ...] = ()
     begin: int = 0

@@ -19,7 +19,7 @@ _FOLDERS = 20  # folders that are searched for such files
 _LONGEST = 256  # maximum characters of a file name
 
 
-class Inferred(NamedTuple):
+class InferredDocuments(NamedTuple):
     """Settings inferred from files.
 
     Attributes:
@@ -32,7 +32,7 @@ class Inferred(NamedTuple):
     layout: str
 
 
-def infer(files: Sequence[Path], format: DocumentFormat) -> Inferred:
+def infer(files: Sequence[Path], format: DocumentFormat) -> InferredDocuments:
     """Infer the text and label columns, the csv format and the layout from the beginning of the files.
 
     Raises:
@@ -43,9 +43,9 @@ def infer(files: Sequence[Path], format: DocumentFormat) -> Inferred:
     if kind == "npz":
         indexed = imdb_npz.words_of(files) is not None
         words = imdb_npz.INDEX if indexed else f"no {imdb_npz.INDEX} beside it, so that words are numbers"
-        return Inferred(bare, [f"layout: word ranks, as Keras ships them; words: {words}"], "ranks")
+        return InferredDocuments(bare, [f"layout: word ranks, as Keras ships them; words: {words}"], "ranks")
     if kind == "plain":
-        return Inferred(bare, text.messages(list(files), bare), "plain")
+        return InferredDocuments(bare, text.messages(list(files), bare), "plain")
     if kind in ("tree", "tar"):
         messages: list[str] = []
         for path in files:
@@ -59,11 +59,11 @@ def infer(files: Sequence[Path], format: DocumentFormat) -> Inferred:
             messages += contents.left_out
             if contents.empty:
                 messages.append(f"folders without files: {named_files(contents.empty)}")
-        return Inferred(bare, messages, contents.layout.name)
+        return InferredDocuments(bare, messages, contents.layout.name)
     return _table(files, format)
 
 
-def _table(files: Sequence[Path], format: DocumentFormat) -> Inferred:
+def _table(files: Sequence[Path], format: DocumentFormat) -> InferredDocuments:
     first = files[0]
     format, messages = sniff.sniffed(first, format)
     columns = columns_of(first, format)
@@ -76,7 +76,7 @@ def _table(files: Sequence[Path], format: DocumentFormat) -> Inferred:
         messages.append(f"train, validation and test: as column {columns.part!r} says")
     elif parts_by_name(files)[0] >= 0:
         messages.append("train, validation and test: as the names of the files say")
-    return Inferred(replace(format, text=columns.text, label=columns.label), messages, "table")
+    return InferredDocuments(replace(format, text=columns.text, label=columns.label), messages, "table")
 
 
 def _refuse_names(path: Path, column: str, format: DocumentFormat) -> None:

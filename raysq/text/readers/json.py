@@ -18,7 +18,7 @@ from raysq.data.readers.lines import line_ends
 from raysq.data.readers.streams import is_utf8
 from raysq.errors import DataError
 from raysq.text.readers.columns import Read, columns_of, documents
-from raysq.text.readers.format import RANGE, Columns, DocumentFormat, DocumentPartition
+from raysq.text.readers.format import RANGE, DocumentFormat, DocumentPartition, TextColumns
 from raysq.text.readers.sniff import unnested
 from raysq.text.readers.tables import BOM
 
@@ -78,7 +78,7 @@ def read_list(partition: DocumentPartition, format: DocumentFormat) -> Iterator[
         yield documents(rows, partition, replace(format, encoding="utf-8"))
 
 
-def _parse_with_arrow(block: bytes, ends: np.ndarray, columns: Columns, line: int) -> Read | None:
+def _parse_with_arrow(block: bytes, ends: np.ndarray, columns: TextColumns, line: int) -> Read | None:
     """Parse whole lines with Arrow, if they are plain objects with a text and labels of one type. Else return None."""
     data = np.frombuffer(block, np.uint8)
     if not block.endswith(b"\n"):

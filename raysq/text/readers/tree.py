@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from raysq.data.filetree import Tree
+from raysq.data.filetree import FileTree
 from raysq.data.partition_stats import Stats
 from raysq.data.readers import streams
 from raysq.data.readers.files import read_file
@@ -16,7 +16,7 @@ from raysq.text.readers.tables import DocumentTables
 _MOST = 4000  # maximum files of a partition
 
 
-def partition(path: Path, tree: Tree, format: DocumentFormat) -> list[DocumentPartition]:
+def partition(path: Path, tree: FileTree, format: DocumentFormat) -> list[DocumentPartition]:
     """Return the partitions of a folder tree: some thousand files each, in the order of their names."""
     where = layout.find(file.name for file in tree.files)
     if not format.labels:

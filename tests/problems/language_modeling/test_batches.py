@@ -8,7 +8,7 @@ from raysq.errors import UsageError
 from raysq.problems.language_modeling.batches import Positions, Sentences
 from raysq.problems.language_modeling.problem import LanguageModeling
 from raysq.problems.language_modeling.settings import END, FIRST, START, UNKNOWN, LanguageModelingSettings
-from raysq.problems.language_modeling.vocabulary import Vocabulary
+from raysq.problems.language_modeling.vocabulary import LanguageVocabulary
 from raysq.problems.splits import SPLITS
 from raysq.storage.assets import write_assets
 
@@ -91,9 +91,9 @@ def test_rare_words_are_unknown_in_training_too(dataset):
 def test_a_vocabulary_comes_back_from_its_file(tmp_path):
     import pyarrow as pa
 
-    kept = Vocabulary(pa.array(["a", "\n", "\\n", "\r", "\u2028", " "], pa.large_string()))
+    kept = LanguageVocabulary(pa.array(["a", "\n", "\\n", "\r", "\u2028", " "], pa.large_string()))
     write_assets(tmp_path / "assets", {"vocabulary.txt": kept.content()})
-    assert Vocabulary.read(tmp_path / "assets", 6).terms == kept.terms
+    assert LanguageVocabulary.read(tmp_path / "assets", 6).terms == kept.terms
 
 
 def test_maxlen_follows_the_level_where_nobody_says(tmp_path, dataset):

@@ -12,7 +12,7 @@ from raysq.data import columns
 from raysq.errors import DataError, UsageError
 from raysq.problems.text_classification.batches import EncodedDocuments, Texts, vectorize
 from raysq.problems.text_classification.settings import TextClassificationSettings
-from raysq.problems.text_classification.vocabulary import Vocabulary
+from raysq.problems.text_classification.vocabulary import ClassificationVocabulary
 from raysq.storage.assets import write_assets
 
 TAKE = {"arrays": lambda array, at: array[at], "mapped": lambda array, at: array.take(at)}
@@ -156,7 +156,7 @@ def test_predictions_see_what_training_saw(tmp_path, values):
     texts = bind(dataset, settings).splits(dataset)
     folder = tmp_path / "assets"
     write_assets(folder, bind(dataset, settings).asset_files(dataset))
-    vocabulary = Vocabulary.read(folder, settings, bind(dataset, settings).metadata.words)
+    vocabulary = ClassificationVocabulary.read(folder, settings, bind(dataset, settings).metadata.words)
     assert vocabulary.features == bind(dataset, settings).input_spec(dataset).extra["features"]
     for split in texts.values():
         words = [made[row].words for row in split.rows]
@@ -178,10 +178,10 @@ def test_ids_of_words_and_words_of_ids(corpus):
 def test_an_asset_that_is_not_the_runs_is_an_error(corpus, tmp_path):
     settings = TextClassificationSettings()
     with pytest.raises(DataError, match="vocabulary.txt cannot be read"):
-        Vocabulary.read(tmp_path, settings, 3)
+        ClassificationVocabulary.read(tmp_path, settings, 3)
     write_assets(tmp_path / "assets", {"vocabulary.txt": b"a\nb\n"})
     with pytest.raises(DataError, match="has 2 words, its run was trained with 3"):
-        Vocabulary.read(tmp_path / "assets", settings, 3)
+        ClassificationVocabulary.read(tmp_path / "assets", settings, 3)
 
 
 def test_inputs_say_what_builders_need(tmp_path):

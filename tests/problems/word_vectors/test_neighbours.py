@@ -9,14 +9,14 @@ import pytest
 from raysq.errors import DataError, SourceError, UsageError
 from raysq.inference.neighbors import evaluate, parse_analogy, read_test_set, write_word2vec
 from raysq.text.embeddings import read_vectors
-from raysq.text.neighbors import WordVectors, nearest, principal, rank_correlation, unit_rows
+from raysq.text.neighbors import WordEmbeddings, nearest, principal, rank_correlation, unit_rows
 
 WORDS = [f"word{number}" for number in range(60)]
 
 
 @pytest.fixture
 def vectors():
-    return WordVectors(WORDS, np.random.RandomState(0).normal(size=(60, 8)))
+    return WordEmbeddings(WORDS, np.random.RandomState(0).normal(size=(60, 8)))
 
 
 def test_neighbors_are_those_with_the_largest_cosine(vectors):
@@ -46,15 +46,15 @@ def test_what_cannot_be_asked_is_told(vectors):
         with pytest.raises(UsageError, match="a word must be a text that is not empty, received"):
             vectors.neighbors(wrong)
     with pytest.raises(DataError, match="60 words and 59 vectors"):
-        WordVectors(WORDS, np.zeros((59, 3)))
+        WordEmbeddings(WORDS, np.zeros((59, 3)))
 
 
 def test_an_accent_of_the_other_unicode_form_makes_no_other_word():
     composed, apart = "caf\u00e9", "cafe\u0301"
     for known, asked in ((composed, apart), (apart, composed), (composed, apart.upper()), (apart, apart)):
-        assert WordVectors(["tea", known], np.eye(2)).find(asked) == 1
-    assert WordVectors(["tea", "cafe"], np.eye(2)).find(apart) is None
-    both = WordVectors([composed, apart], np.eye(2))  # of data that were not normalized
+        assert WordEmbeddings(["tea", known], np.eye(2)).find(asked) == 1
+    assert WordEmbeddings(["tea", "cafe"], np.eye(2)).find(apart) is None
+    both = WordEmbeddings([composed, apart], np.eye(2))  # of data that were not normalized
     assert [both.find(composed), both.find(apart)] == [0, 1]
 
 
@@ -119,7 +119,7 @@ def test_what_is_not_known_is_left_out_and_counted(tmp_path, vectors):
     assert found["spearman"] == pytest.approx(rank_correlation(cosines, [3, 1, 2]))
     path.write_text("word1,word2,3\n")
     assert evaluate(vectors, read_test_set(path))["spearman"] is None
-    plane = WordVectors(["man", "woman", "king", "queen"], np.array([[1.0, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]]))
+    plane = WordEmbeddings(["man", "woman", "king", "queen"], np.array([[1.0, 0, 0], [1, 1, 0], [1, 0, 1], [1, 1, 1]]))
     path.write_text(": family\nman woman king queen\nwoman man queen king\nman king nobody queen\n: none\na b c d\n")
     found = evaluate(plane, read_test_set(path))
     assert (found["questions"], found["covered"], found["accuracy"]) == (4, 2, 1.0)
@@ -137,7 +137,7 @@ def test_the_exported_file_holds_every_number(tmp_path, vectors):
     assert gzip.decompress(packed) == (tmp_path / "vectors.txt").read_bytes()
     write_word2vec(vectors, tmp_path / "again.txt.gz")
     assert (tmp_path / "again.txt.gz").read_bytes() == packed
-    odd = write_word2vec(WordVectors(["a b", "c", "d\ne", "caf\u00e9"], np.ones((4, 2))), tmp_path / "odd.txt")
+    odd = write_word2vec(WordEmbeddings(["a b", "c", "d\ne", "caf\u00e9"], np.ones((4, 2))), tmp_path / "odd.txt")
     assert odd["words"] == odd["left_out"] == 2
     assert (tmp_path / "odd.txt").read_text("utf-8") == "2 2\nc 1 1\ncaf\u00e9 1 1\n"
     with pytest.raises(SourceError, match="cannot be written"):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def parse_rows(
-    settings: "SeriesPreprocessor", partition: tables.TablePartition, chunk: tables.Chunk
+    settings: "SeriesPreprocessor", partition: tables.TablePartition, chunk: tables.TableChunk
 ) -> tuple[pa.Table, dict[str, Any]]:
     """Return the rows of a chunk: timestamps, values, columns of the categories, and keys of several series.
 
