@@ -21,12 +21,12 @@ def sheet(images: Sequence[np.ndarray], columns: int, gap: int = GAP) -> np.ndar
     height, width, channels = images[0].shape
     columns = min(columns, len(images))
     lines = -(-len(images) // columns)
-    whole = np.zeros((lines * (height + gap) - gap, columns * (width + gap) - gap, channels + 1), np.uint8)
+    canvas = np.zeros((lines * (height + gap) - gap, columns * (width + gap) - gap, channels + 1), np.uint8)
     for number, image in enumerate(images):
         top, left = number // columns * (height + gap), number % columns * (width + gap)
-        whole[top : top + height, left : left + width, :channels] = image
-        whole[top : top + height, left : left + width, channels] = 255
-    return whole
+        canvas[top : top + height, left : left + width, :channels] = image
+        canvas[top : top + height, left : left + width, channels] = 255
+    return canvas
 
 
 def channels_sheet(values: np.ndarray, columns: int, gap: int = 1) -> np.ndarray:
@@ -47,11 +47,11 @@ def channels_sheet(values: np.ndarray, columns: int, gap: int = 1) -> np.ndarray
     drawn = np.clip(even * 64 + 128, 1, 255).astype(np.uint8)
     drawn[..., deviation == 0] = 1  # constant channels are dark
     lines = -(-channels // columns)
-    whole = np.zeros((lines * (height + gap) - gap, min(columns, channels) * (width + gap) - gap), np.uint8)
+    canvas = np.zeros((lines * (height + gap) - gap, min(columns, channels) * (width + gap) - gap), np.uint8)
     for channel in range(channels):
         top, left = channel // columns * (height + gap), channel % columns * (width + gap)
-        whole[top : top + height, left : left + width] = drawn[..., channel]
-    return whole
+        canvas[top : top + height, left : left + width] = drawn[..., channel]
+    return canvas
 
 
 def vector_sheet(values: np.ndarray, highest: float | None = None) -> np.ndarray:
@@ -69,9 +69,9 @@ def vector_sheet(values: np.ndarray, highest: float | None = None) -> np.ndarray
     lines = -(-len(values) // columns)
     low, high = min(0.0, float(values.min())), float(values.max()) if highest is None else highest
     drawn = np.clip((values - low) / max(high - low, 1e-12) * 254 + 1, 1, 255).astype(np.uint8)
-    whole = np.zeros(lines * columns, np.uint8)
-    whole[: len(values)] = drawn
-    return whole.reshape(lines, columns)
+    canvas = np.zeros(lines * columns, np.uint8)
+    canvas[: len(values)] = drawn
+    return canvas.reshape(lines, columns)
 
 
 def shrunk(images: np.ndarray, most: int) -> np.ndarray:

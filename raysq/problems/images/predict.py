@@ -10,7 +10,7 @@ from raysq.problems.classification_report import predicted_classes
 from raysq.problems.fixed_batches import fixed_batches
 from raysq.problems.images.batches import scaled
 from raysq.problems.images.readers.decode import convert
-from raysq.problems.images.readers.format import Form
+from raysq.problems.images.readers.format import ImageFormat
 from raysq.problems.images.readers.npz import as_images, shape_of
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def predict(problem: "Images", model: Any, rows: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
-def array_rows(array: Any, form: Form) -> pa.Table:
+def array_rows(array: Any, format: ImageFormat) -> pa.Table:
     """Return the table of images given as an array in Python.
 
     Images of another size or color than those of the run are converted as the run's data were.
@@ -68,7 +68,7 @@ def array_rows(array: Any, form: Form) -> pa.Table:
     Args:
         array: pixels of shape (height, width) or (n, height, width), or either with 1 or 3 channels at the end. The
             values are whole numbers from 0 to 255, or numbers from 0 to the setting `max_pixel` of the run's data.
-        form: format of the run's images.
+        format: format of the run's images.
 
     Returns:
         A table with a column `pixels` of fixed-size lists of uint8.
@@ -85,8 +85,8 @@ def array_rows(array: Any, form: Form) -> pa.Table:
             f"images are an array of whole numbers of shape (n, height, width) or (n, height, width, 1 or 3); received "
             f"shape {array.shape} of {array.dtype}"
         )
-    pixels = convert(as_images(array, "the array", form), form).reshape(len(array), form.bytes)
-    return pa.table({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), form.bytes)})
+    pixels = convert(as_images(array, "the array", format), format).reshape(len(array), format.bytes)
+    return pa.table({"pixels": pa.FixedSizeListArray.from_arrays(pa.array(pixels.reshape(-1)), format.bytes)})
 
 
 def _pixels(table: pa.Table, shape: tuple[int, ...]) -> np.ndarray:

@@ -12,7 +12,7 @@ from raysq.data.readers.csv.format import CsvFormat
 from raysq.data.sources import Listing
 from raysq.errors import UsageError
 from raysq.problems.images import validation
-from raysq.problems.images.readers import SUFFIXES, Form, ImagePartition, infer, partition_files, read
+from raysq.problems.images.readers import SUFFIXES, ImageFormat, ImagePartition, infer, partition_files, read
 from raysq.problems.images.readers.format import IMAGES, MAX_PIXEL, TABLES, Fit, size_of
 
 SHARD_BYTES = 64 << 20  # most bytes of pixels in a shard
@@ -47,10 +47,10 @@ class _Pixels(CsvFormat, Preprocessor):
             )
 
     @property
-    def form(self) -> Form:
+    def image_format(self) -> ImageFormat:
         """The format of every image."""
         width, height = size_of(self.size) if self.size is not None else (0, 0)
-        return Form(
+        return ImageFormat(
             width=width,
             height=height,
             channels={"gray": 1, "rgb": 3, None: 0}[self.color],
@@ -66,7 +66,7 @@ class _Pixels(CsvFormat, Preprocessor):
     @property
     def shard_rows(self) -> int:  # type: ignore[override]
         """Images in a shard: the largest power of two with at most 64 MiB of pixels, and at most 16,384."""
-        most = max(1, SHARD_BYTES // max(self.form.bytes, 1))
+        most = max(1, SHARD_BYTES // max(self.image_format.bytes, 1))
         return min(_MOST_ROWS, 1 << (most.bit_length() - 1))
 
     def to_config(self) -> dict[str, Any]:
@@ -74,8 +74,8 @@ class _Pixels(CsvFormat, Preprocessor):
         settings = dataclasses.asdict(self)
         # Later settings are left out at their defaults, so that fingerprints of earlier data sets stay the same.
         defaults = {"label": None, "max_pixel": MAX_PIXEL, **CsvFormat().csv_settings()}
-        unsaid = [name for name, value in defaults.items() if settings[name] == value]
-        return {name: value for name, value in settings.items() if name not in unsaid}
+        unset = [name for name, value in defaults.items() if settings[name] == value]
+        return {name: value for name, value in settings.items() if name not in unset}
 
     def partition(self, files: list[Path]) -> list[ImagePartition]:
         """Return the partitions of the files.
@@ -83,11 +83,11 @@ class _Pixels(CsvFormat, Preprocessor):
         Raises:
             DataError: files cannot be read as images.
         """
-        return partition_files(files, self.form)
+        return partition_files(files, self.image_format)
 
     def read(self, partition: ImagePartition) -> Iterator[Chunk]:
         """Yield the images of one partition in chunks; see `raysq.problems.images.readers` for the columns."""
-        for table, stats in read(partition, self.form):
+        for table, stats in read(partition, self.image_format):
             yield Chunk(table, stats)
 
 
@@ -110,7 +110,7 @@ class ImagePreprocessor(_Pixels):
         classes: names of the classes by index. Empty to infer them from the files.
 
     Example:
-        >>> ImagePreprocessor(size="64x48", color="gray").form.shape
+        >>> ImagePreprocessor(size="64x48", color="gray").image_format.shape
         (48, 64, 1)
     """
 
@@ -127,9 +127,9 @@ class ImagePreprocessor(_Pixels):
             raise UsageError(f"setting classes must be two different names or more, received {','.join(self.classes)}")
 
     @property
-    def form(self) -> Form:
+    def image_format(self) -> ImageFormat:
         """The format of every image."""
-        return dataclasses.replace(super().form, classes=self.classes, test=self.test, labels=True)
+        return dataclasses.replace(super().image_format, classes=self.classes, test=self.test, labels=True)
 
     def infer(self, files: list[Path]) -> "tuple[ImagePreprocessor, list[str]]":
         """Infer settings the user left out from the files, and report what was inferred.
@@ -140,8 +140,8 @@ class ImagePreprocessor(_Pixels):
         Raises:
             DataError: a setting cannot be inferred; the message says which to give.
         """
-        inferred = infer(files, self.form)
-        settings = dataclasses.replace(self, **_known(inferred.form), classes=inferred.form.classes)
+        inferred = infer(files, self.image_format)
+        settings = dataclasses.replace(self, **_inferred_settings(inferred.format), classes=inferred.format.classes)
         return settings, [*inferred.messages, *inferred.left_out]
 
     def validate_stats(self, stats: list[Stats]) -> None:
@@ -181,7 +181,7 @@ class ImagePredictionPreprocessor(_Pixels):
         Raises:
             DataError: no images in the files.
         """
-        return self, infer(files, self.form).left_out
+        return self, infer(files, self.image_format).left_out
 
     def validate_stats(self, stats: list[Stats]) -> None:
         """Raise DataError if there are no images."""
@@ -196,7 +196,7 @@ class ImagePredictionPreprocessor(_Pixels):
         return [validation.counted(report["images"]), *validation.repairs(report)]
 
 
-def _known(form: Form) -> dict[str, Any]:
-    """Return the settings `size`, `color` and `label` of a form."""
-    size = {"size": f"{form.width}x{form.height}", "color": "gray" if form.channels == 1 else "rgb"}
-    return {**size, "label": form.label or None}
+def _inferred_settings(format: ImageFormat) -> dict[str, Any]:
+    """Return the settings `size`, `color` and `label` of a format."""
+    size = {"size": f"{format.width}x{format.height}", "color": "gray" if format.channels == 1 else "rgb"}
+    return {**size, "label": format.label or None}

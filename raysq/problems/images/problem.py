@@ -140,7 +140,7 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
 
     def array_rows(self, array: Any) -> pa.Table:
         """Return the table of images given as an array in Python."""
-        return array_rows(array, self.prediction_preprocessor().form)
+        return array_rows(array, self.prediction_preprocessor().image_format)
 
     def evaluation_details(self, y: np.ndarray, prediction: np.ndarray) -> dict[str, Any]:
         """Return a classification report, or the errors of an autoencoder."""

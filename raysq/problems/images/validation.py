@@ -71,12 +71,12 @@ def summarize(settings: "ImagePreprocessor", stats: list[Stats]) -> Stats:
     """
     counts = dict(zip(SPLIT_NAMES, _counts(stats), strict=True))
     test, assigned = counts["test"], _total(stats, "assigned")
-    form = settings.form
+    format = settings.image_format
     return {
         "classes": list(settings.classes),
         "counts": counts,
         **totals(stats),
-        "shape": list(form.shape),
+        "shape": list(format.shape),
         "contradictions": duplicates.find([chunk["marks"] for chunk in stats]),
         "parts": "none" if not sum(test) else "given" if assigned else "drawn",
         "share": None if assigned else settings.test,

@@ -25,14 +25,14 @@ def png(pixels: np.ndarray, *, palette: bytes = b"", transparent: bytes = b"", d
     """A PNG of pixels (height, width) or (height, width, 2, 3 or 4), after the specification (W3C, 2003)."""
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
-    form = 3 if palette else {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    color_type = 3 if palette else {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     values = pixels.astype(">u2" if deep else "u1")
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     lines = b"".join(b"\0" + values[row].tobytes() for row in range(height))
-    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16 if deep else 8, form, 0, 0, 0))]
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16 if deep else 8, color_type, 0, 0, 0))]
     parts += [chunk(b"PLTE", palette)] if palette else []
     parts += [chunk(b"tRNS", transparent)] if transparent else []
     parts += [chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b"")]
@@ -87,7 +87,7 @@ def tree_files(count: int = 30) -> dict[str, bytes]:
     }
 
 
-def tar_of(files: Mapping[str, bytes], packed: bool = True) -> bytes:
+def tar_of(files: Mapping[str, bytes], compressed: bool = True) -> bytes:
     """The files as a tar archive."""
     with io.BytesIO() as out:
         with tarfile.open(fileobj=out, mode="w") as archive:
@@ -95,7 +95,7 @@ def tar_of(files: Mapping[str, bytes], packed: bool = True) -> bytes:
                 entry = tarfile.TarInfo(name)
                 entry.size = len(data)
                 archive.addfile(entry, io.BytesIO(data))
-        return gzip.compress(out.getvalue()) if packed else out.getvalue()
+        return gzip.compress(out.getvalue()) if compressed else out.getvalue()
 
 
 def cifar_files(rows: int = 6, protocol: int = 2, batches: int = 2) -> dict[str, bytes]:
@@ -116,13 +116,13 @@ def make_dataset(
     source: Path, target: Path, cpus: int | None = None, shard_rows: int | None = None, **settings
 ) -> Dataset:
     """Prepares images as `raysq prepare` does."""
-    form = ImagePreprocessor
-    found = resolve(source, suffixes=form.suffixes, trees=True, zip_member=None, listing=form.listing)
-    preparation, told = make_settings(ImagePreprocessor, settings).infer(found.files)
-    identity = {"task": "images", "problem": "images", "name": target.name}
-    return build(
-        preparation, found, target, identity, messages=[*told, *found.messages], shard_rows=shard_rows, cpus=cpus
+    resolved = resolve(
+        source, suffixes=ImagePreprocessor.suffixes, trees=True, zip_member=None, listing=ImagePreprocessor.listing
     )
+    preparation, messages = make_settings(ImagePreprocessor, settings).infer(resolved.files)
+    messages = [*messages, *resolved.messages]
+    identity = {"task": "images", "problem": "images", "name": target.name}
+    return build(preparation, resolved, target, identity, messages=messages, shard_rows=shard_rows, cpus=cpus)
 
 
 def pixels_of(dataset: Dataset) -> np.ndarray:

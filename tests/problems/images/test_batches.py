@@ -30,9 +30,9 @@ def test_batches_in_the_graph_are_those_of_numpy(dataset, target):
         x, y = examples.gather(indices, examples.mapped(), lambda array, at: array.take(at))
         placed = {key: tf.constant(array) for key, array in examples.arrays().items()}
         assert placed["pixels"].dtype == tf.uint8, "on the device they take a byte each"
-        graph = tf.function(lambda at, one=examples, arrays=placed: one.gather(at, arrays, tf.gather))
-        for mine, theirs in zip((x, y), graph(tf.constant(indices)), strict=True):
-            assert mine.dtype == theirs.numpy().dtype and np.array_equal(mine, theirs.numpy()), name
+        graph = tf.function(lambda at, source=examples, arrays=placed: source.gather(at, arrays, tf.gather))
+        for host, device in zip((x, y), graph(tf.constant(indices)), strict=True):
+            assert host.dtype == device.numpy().dtype and np.array_equal(host, device.numpy()), name
         rows = examples.rows[indices]
         assert x.dtype == np.float32 and x.shape == (40, 8, 8, 1)
         np.testing.assert_allclose(x, pixels_of(dataset)[rows] / 255, atol=1e-7)

@@ -36,45 +36,45 @@ LABELS = ["cat" if number % 3 else "dog" for number in range(12)]
 )
 def test_a_table_names_the_images_and_their_classes(tmp_path, files, rows, header, sign):
     data = {**pictures(files), "labels.csv": table(rows, header, sign), "notes.txt": b"x", ".DS_Store": b"x"}
-    found = make_dataset(write_tree(tmp_path / "set", data), tmp_path / "out")
-    assert ids_of(found) == [f"{files}{number}.png" for number in range(12)]
-    assert labels_of(found) == LABELS
-    assert np.array_equal(pixels_of(found)[..., 0], np.stack([picture(number) for number in range(12)]))
-    told = found.manifest.preparation["messages"]
-    assert any("labels.csv" in line and "names the images" in line for line in told)
-    assert "left out, as they are no images by their names: notes.txt" in told
-    assert "left out, as they are hidden or written by the system: .DS_Store" in told
+    dataset = make_dataset(write_tree(tmp_path / "set", data), tmp_path / "out")
+    assert ids_of(dataset) == [f"{files}{number}.png" for number in range(12)]
+    assert labels_of(dataset) == LABELS
+    assert np.array_equal(pixels_of(dataset)[..., 0], np.stack([picture(number) for number in range(12)]))
+    messages = dataset.manifest.preparation["messages"]
+    assert any("labels.csv" in line and "names the images" in line for line in messages)
+    assert "left out, as they are no images by their names: notes.txt" in messages
+    assert "left out, as they are hidden or written by the system: .DS_Store" in messages
 
 
 def test_jsonl_of_the_hub_and_parts(tmp_path):
     data = {}
     for part, low in (("train", 0), ("validation", 6), ("test", 9)):
-        some = range(low, {0: 6, 6: 9, 9: 12}[low])
-        data |= {f"{part}/{number}.png": png(picture(number)) for number in some}
-        lines = [json.dumps({"file_name": f"{number}.png", "label": LABELS[number]}) for number in some]
+        numbers = range(low, {0: 6, 6: 9, 9: 12}[low])
+        data |= {f"{part}/{number}.png": png(picture(number)) for number in numbers}
+        lines = [json.dumps({"file_name": f"{number}.png", "label": LABELS[number]}) for number in numbers]
         data[f"{part}/metadata.jsonl"] = "\n".join(lines).encode()
-    found = make_dataset(write_tree(tmp_path / "set", data), tmp_path / "out")
-    order = [int(name.split("/")[1].removesuffix(".png")) for name in ids_of(found)]
+    dataset = make_dataset(write_tree(tmp_path / "set", data), tmp_path / "out")
+    order = [int(name.split("/")[1].removesuffix(".png")) for name in ids_of(dataset)]
     assert sorted(order) == list(range(12))
-    part = found.column("part").slice(0, 12).tolist()
+    part = dataset.column("part").slice(0, 12).tolist()
     assert part == [0 if number < 6 else 2 if number < 9 else 1 for number in order]
-    assert labels_of(found) == [LABELS[number] for number in order]
+    assert labels_of(dataset) == [LABELS[number] for number in order]
 
 
 def test_a_table_and_a_folder_that_disagree(tmp_path):
     rows = [(f"{number}.png", LABELS[number]) for number in range(12)]
-    more = {**pictures("img/"), "labels.csv": table([*rows, ("gone.png", "cat")])}
-    folder = write_tree(tmp_path / "set", more)
+    files = {**pictures("img/"), "labels.csv": table([*rows, ("gone.png", "cat")])}
+    folder = write_tree(tmp_path / "set", files)
     with pytest.raises(DataError, match=r"1 rows of the table name no image .* labels\.csv:14 \(gone"):
         make_dataset(folder, tmp_path / "out")
-    found = make_dataset(folder, tmp_path / "out", damaged="drop")
-    assert found.rows == 12
-    assert "left out, as there are no such images: labels.csv:14 (gone.png)" in found.manifest.preparation["messages"]
+    dataset = make_dataset(folder, tmp_path / "out", damaged="drop")
+    assert dataset.rows == 12
+    assert "left out, as there are no such images: labels.csv:14 (gone.png)" in dataset.manifest.preparation["messages"]
     fewer = write_tree(tmp_path / "fewer", {**pictures("img/"), "labels.csv": table(rows[:10])})
-    found = make_dataset(fewer, tmp_path / "fewer-out")
-    assert found.rows == 10
+    dataset = make_dataset(fewer, tmp_path / "fewer-out")
+    assert dataset.rows == 10
     assert (
-        "left out, as labels.csv does not name them: img/10.png, img/11.png" in found.manifest.preparation["messages"]
+        "left out, as labels.csv does not name them: img/10.png, img/11.png" in dataset.manifest.preparation["messages"]
     )
     twice = write_tree(tmp_path / "twice", {**pictures("img/"), "labels.csv": table([*rows, ("0.png", "cat")])})
     with pytest.raises(DataError, match=r"labels\.csv:14 names 0\.png again, with another class"):
@@ -91,9 +91,9 @@ def test_folders_of_classes_say_more_than_a_table(tmp_path):
     rows = [(f"a{number}.png", "cat" if number % 2 else "dog", number) for number in range(6)]
     files = {f"{'one' if number < 3 else 'two'}/a{number}.png": png(picture(number)) for number in range(6)}
     folder = write_tree(tmp_path / "set", {**files, "meta.csv": table(rows, "file,label,size")})
-    found = make_dataset(folder, tmp_path / "out")
-    assert found.manifest.report["classes"] == ["one", "two"]
-    assert "left out, as they are no images by their names: meta.csv" in found.manifest.preparation["messages"]
+    dataset = make_dataset(folder, tmp_path / "out")
+    assert dataset.manifest.report["classes"] == ["one", "two"]
+    assert "left out, as they are no images by their names: meta.csv" in dataset.manifest.preparation["messages"]
     assert make_dataset(folder, tmp_path / "named", label="label").manifest.report["classes"] == ["cat", "dog"]
     with pytest.raises(DataError, match=r"meta\.csv has no column 'kind'|no table in it names its images"):
         make_dataset(folder, tmp_path / "wrong", label="kind")
@@ -106,15 +106,15 @@ def test_a_validation_part_of_ones_own_is_kept(tmp_path):
     for number in range(12):
         part = "train" if number < 6 else "val" if number < 9 else "test"
         files[f"{part}/{'ab'[number % 2]}/{number}.png"] = png(picture(number))
-    found = make_dataset(write_tree(tmp_path / "set", files), tmp_path / "out")
-    names = np.array([int(name.split("/")[-1].removesuffix(".png")) for name in ids_of(found)])
-    splits = Images.from_dataset(found, {"val": 0.5}).splits(found)
-    rows = {name: sorted(names[np.asarray(one.rows)].tolist()) for name, one in splits.items()}
+    dataset = make_dataset(write_tree(tmp_path / "set", files), tmp_path / "out")
+    names = np.array([int(name.split("/")[-1].removesuffix(".png")) for name in ids_of(dataset)])
+    splits = Images.from_dataset(dataset, {"val": 0.5}).splits(dataset)
+    rows = {name: sorted(names[np.asarray(split.rows)].tolist()) for name, split in splits.items()}
     assert rows == {"train": [0, 1, 2, 3, 4, 5], "val": [6, 7, 8], "test": [9, 10, 11]}
-    assert found.manifest.report["counts"] == {"train": [3, 3], "test": [1, 2], "validation": [2, 1]}
+    assert dataset.manifest.report["counts"] == {"train": [3, 3], "test": [1, 2], "validation": [2, 1]}
     from raysq.problems.images.validation import describe
 
-    assert "train part 6, validation part 3, test part 3, as the source says" in describe(found.manifest.report)
+    assert "train part 6, validation part 3, test part 3, as the source says" in describe(dataset.manifest.report)
 
 
 def test_parts_that_hold_images_alone_are_no_classes(tmp_path):
@@ -128,8 +128,8 @@ def test_the_same_image_in_two_classes_is_told(tmp_path):
 
     files = {f"{'ab'[number % 2]}/{number}.png": png(picture(number)) for number in range(10)}
     files |= {"a/again.png": png(picture(3)), "b/twice.png": png(picture(5)), "b/3too.png": png(picture(3))}
-    found = make_dataset(write_tree(tmp_path / "set", files), tmp_path / "out", shard_rows=4)
-    report = found.manifest.report
+    dataset = make_dataset(write_tree(tmp_path / "set", files), tmp_path / "out", shard_rows=4)
+    report = dataset.manifest.report
     # 3 lies twice in b and once in a; 5 twice in the same class.
     assert report["contradictions"] == {"count": 3, "names": ["a/again.png", "b/3.png", "b/3too.png"]}
     (line,) = [line for line in describe(report) if "another class" in line]

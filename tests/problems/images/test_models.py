@@ -19,7 +19,7 @@ from raysq.training.worker import run_worker
 BUILDERS = {name: getattr(models, model.build.partition(":")[2]) for name, model in PROBLEM.models.items()}
 
 
-def told(shape=(28, 28, 1), target="label", outputs=10):
+def input_spec(shape=(28, 28, 1), target="label", outputs=10):
     extra = {
         "classes": [str(number) for number in range(outputs)],
         "target": target,
@@ -30,21 +30,21 @@ def told(shape=(28, 28, 1), target="label", outputs=10):
 
 
 def test_sizes_are_those_of_the_tutorials():
-    assert models.mlp(told()).count_params() == (784 + 1) * 128 + 129 * 10
+    assert models.mlp(input_spec()).count_params() == (784 + 1) * 128 + 129 * 10
     conv = (9 + 1) * 10 + (90 + 1) * 10
-    assert models.cnn(told()).count_params() == conv + (12 * 12 * 10 + 1) * 128 + 129 * 10
+    assert models.cnn(input_spec()).count_params() == conv + (12 * 12 * 10 + 1) * 128 + 129 * 10
     conv = (27 + 1) * 10 + (90 + 1) * 10
-    assert models.cnn(told((32, 32, 3))).count_params() == conv + (14 * 14 * 10 + 1) * 512 + 513 * 10
-    own = models.autoencoder(told(target="image"))
+    assert models.cnn(input_spec((32, 32, 3))).count_params() == conv + (14 * 14 * 10 + 1) * 512 + 513 * 10
+    own = models.autoencoder(input_spec(target="image"))
     assert own.count_params() == 785 * 144 + 145 * 784 and own.output_shape == (None, 28, 28, 1)
-    kinds = [type(layer).__name__ for layer in models.cnn(told()).layers]
-    assert kinds == ["InputLayer", "Conv2D", "Conv2D", "MaxPooling2D", "Flatten", "Dense", "Dense"]
+    layer_types = [type(layer).__name__ for layer in models.cnn(input_spec()).layers]
+    assert layer_types == ["InputLayer", "Conv2D", "Conv2D", "MaxPooling2D", "Flatten", "Dense", "Dense"]
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_an_export_gives_the_same(tmp_path, name):
     for target in ("label", "image") if name == "baseline" else ("image",) if name == "autoencoder" else ("label",):
-        inputs = told((12, 10, 3), target, outputs=4)
+        inputs = input_spec((12, 10, 3), target, outputs=4)
         keras.utils.set_random_seed(0)
         model = BUILDERS[name](inputs)
         layers.to_keras(model).save(tmp_path / "x.keras")
@@ -65,10 +65,10 @@ def test_an_export_gives_the_same(tmp_path, name):
 def test_what_does_not_fit_is_refused():
     for target, name in (("image", "mlp"), ("image", "cnn"), ("label", "autoencoder")):
         with pytest.raises(UsageError, match="set target="):
-            BUILDERS[name](told(target=target))
+            BUILDERS[name](input_spec(target=target))
     with pytest.raises(UsageError, match="too small for 8 convolutions"):
-        models.cnn(told(), blocks=4)
-    deep = models.cnn(told(), blocks=4, padding="same", units=8, normalize=True, dropout=0.1)
+        models.cnn(input_spec(), blocks=4)
+    deep = models.cnn(input_spec(), blocks=4, padding="same", units=8, normalize=True, dropout=0.1)
     assert deep.get_layer("conv_4_1").filters == 80 and deep.output_shape == (None, 10)
 
 
@@ -109,6 +109,6 @@ def test_random_changes_of_images_repeat_their_numbers(tmp_path, dataset):
     first, second = ([record["loss"], record["val_loss"]] for run in runs for record in run.metrics())
     assert first == second
     x = np.random.RandomState(0).uniform(size=(4, 8, 8, 1)).astype(np.float32)
-    model = models.mlp(told((8, 8, 1)), dropout=0.0, flip="horizontal")
+    model = models.mlp(input_spec((8, 8, 1)), dropout=0.0, flip="horizontal")
     assert not np.array_equal(model(x, training=True), model(x, training=False))
     assert np.array_equal(model(x, training=False), model(x, training=False))

@@ -61,10 +61,10 @@ def test_files_are_answered_as_the_prepared_images_are(run, dataset, folder, tmp
     table = pa.parquet.read_table(tmp_path / "out.parquet")
     assert table.column_names == ["row", "id", "label", "probability", "p_bar", "p_dash", "p_dot"]
     assert table.num_rows == 240 and table["id"][180].as_py() == "x_test:0"
-    found = np.stack([table[f"p_{name}"].to_numpy() for name in ("bar", "dash", "dot")], 1)[180:]
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
-    assert table["label"].to_pylist()[180:] == [("bar", "dash", "dot")[place] for place in wanted.argmax(1)]
-    assert np.array_equal(table["probability"].to_numpy()[180:], found.max(1)) and y.shape == (60, 1)
+    probabilities = np.stack([table[f"p_{name}"].to_numpy() for name in ("bar", "dash", "dot")], 1)[180:]
+    np.testing.assert_allclose(probabilities, wanted, atol=1e-6)
+    assert table["label"].to_pylist()[180:] == [("bar", "dash", "dot")[index] for index in wanted.argmax(1)]
+    assert np.array_equal(table["probability"].to_numpy()[180:], probabilities.max(1)) and y.shape == (60, 1)
 
 
 def test_arrays_in_python(run, again):
@@ -91,29 +91,29 @@ def test_arrays_in_python(run, again):
 
 def test_the_command_line_takes_files_folders_and_archives(run, tmp_path, capsys):
     pixels, _ = marks(30)
-    one = tmp_path / "one.png"
-    one.write_bytes(png(pixels[0]))
-    assert cli.main(["predict", str(run.directory), "--input", str(one)]) == 0
+    image = tmp_path / "one.png"
+    image.write_bytes(png(pixels[0]))
+    assert cli.main(["predict", str(run.directory), "--input", str(image)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith('"row","id","label"') and '"one.png"' in lines[1] and len(lines) == 2
     tree = write_tree(tmp_path / "tree", tree_files())
     flat = write_tree(tmp_path / "flat", {name.rpartition("/")[2]: raw for name, raw in tree_files().items()})
     large = write_tree(tmp_path / "large", {"a.png": png(np.kron(pixels[0], np.ones((2, 2), np.uint8)))})
     out = tmp_path / "out.parquet"
-    found = {}
+    probabilities = {}
     for source in (tree, flat, large):
         assert cli.main(["predict", str(run.directory), "--input", str(source), "--output", str(out)]) == 0
         table = pa.parquet.read_table(out)
-        found[source.name] = dict(
+        probabilities[source.name] = dict(
             zip((name.rpartition("/")[2] for name in table["id"].to_pylist()), table["p_dot"].to_pylist(), strict=True)
         )
-    assert found["tree"] == found["flat"] and len(found["tree"]) == 30
+    assert probabilities["tree"] == probabilities["flat"] and len(probabilities["tree"]) == 30
     assert "1 image had another size and was resized" in capsys.readouterr().err
     (flat / "bad.png").write_bytes(b"<html>")
     assert cli.main(["predict", str(run.directory), "--input", str(flat), "--output", str(out)]) == 0
-    said = capsys.readouterr().err
-    assert "1 file could not be read and was left out: bad.png" in said and "--set" not in said
-    assert pa.parquet.read_table(out)["p_dot"].to_pylist() == list(found["flat"].values())
+    messages = capsys.readouterr().err
+    assert "1 file could not be read and was left out: bad.png" in messages and "--set" not in messages
+    assert pa.parquet.read_table(out)["p_dot"].to_pylist() == list(probabilities["flat"].values())
     for name in flat.iterdir():
         name.write_bytes(b"<html>")
     assert cli.main(["predict", str(run.directory), "--input", str(flat), "--output", str(out)]) == 1

@@ -36,9 +36,10 @@ def test_the_same_bytes_by_threads_and_by_ray(cluster, tmp_path):
         made = [make_dataset(tree, tmp_path / f"out-{cpus}", cpus, shard_rows=16) for cpus in (None, 1, 4)]
     finally:
         files._MOST = kept
-    for one in made[1:]:
-        assert [shard.sha256 for shard in one.manifest.shards] == [shard.sha256 for shard in made[0].manifest.shards]
-        assert one.manifest.report == made[0].manifest.report
+    for dataset in made[1:]:
+        manifest, first = dataset.manifest, made[0].manifest
+        assert [shard.sha256 for shard in manifest.shards] == [shard.sha256 for shard in first.shards]
+        assert manifest.report == first.report
     assert [shard.rows for shard in made[0].manifest.shards] == [16, 16, 16, 12]
     assert [(column["name"], column["type"]) for column in made[0].manifest.schema] == [
         ("pixels", "fixed_size_list<item: uint8>[64]"),
@@ -57,14 +58,14 @@ def test_the_same_bytes_by_threads_and_by_ray(cluster, tmp_path):
 def test_shards_open_where_they_lie(tmp_path):
     dataset = make_dataset(write_npz(tmp_path / "x.npz"), tmp_path / "out", shard_rows=50)
     matrix = Dataset.open(dataset.directory).matrix("pixels")
-    whole = matrix.slice(0, 240)
-    assert whole.shape == (240, 64) and whole.dtype == np.uint8 and len(matrix) == 240 and matrix.inner == (64,)
+    pixels = matrix.slice(0, 240)
+    assert pixels.shape == (240, 64) and pixels.dtype == np.uint8 and len(matrix) == 240 and matrix.inner == (64,)
     assert not matrix.slice(0, 50).flags.writeable, "it was copied from the map"
     rows = np.random.RandomState(0).randint(0, 240, (5, 7))
-    assert np.array_equal(matrix.take(rows), whole[rows])
+    assert np.array_equal(matrix.take(rows), pixels[rows])
     assert matrix.take(np.empty(0, int)).shape == (0, 64)
     many = make_dataset(tmp_path / "x.npz", tmp_path / "many", shard_rows=8).matrix("pixels")  # sorted, not masked
-    assert np.array_equal(many.take(rows), whole[rows])
+    assert np.array_equal(many.take(rows), pixels[rows])
     with pytest.raises(IndexError):
         matrix.take(np.array([240]))
 
@@ -89,7 +90,7 @@ def test_a_test_part_is_drawn_and_equal_images_stay_together(tmp_path):
     assert dataset.manifest.report["parts"] == "drawn"
     none = make_dataset(tmp_path / "x.npz", tmp_path / "none", test=0)
     assert none.manifest.report["parts"] == "none" and any(
-        "no test part" in one for one in describe(none.manifest.report)
+        "no test part" in line for line in describe(none.manifest.report)
     )
     for wrong in ({"test": 1}, {"size": "big"}, {"color": "blue"}, {"fit": "x"}, {"pixels": 3}):
         with pytest.raises(UsageError):
@@ -98,14 +99,14 @@ def test_a_test_part_is_drawn_and_equal_images_stay_together(tmp_path):
 
 def test_what_was_found_is_part_of_the_fingerprint(tmp_path):
     path = write_npz(tmp_path / "x.npz")
-    found = resolve(path, suffixes=ImagePreprocessor.suffixes)
-    plain, told = ImagePreprocessor().infer(found.files)
-    said, _ = ImagePreprocessor(size="8", color="gray", classes=tuple(sorted(NAMES))).infer(found.files)
-    assert fingerprint(plain, found) != fingerprint(said, found) or plain.size == said.size
-    assert fingerprint(plain, found) == fingerprint(ImagePreprocessor().infer(found.files)[0], found)
-    other, _ = ImagePreprocessor(size="6").infer(found.files)
-    assert fingerprint(other, found) != fingerprint(plain, found)
-    assert told == [
+    source = resolve(path, suffixes=ImagePreprocessor.suffixes)
+    plain, messages = ImagePreprocessor().infer(source.files)
+    explicit, _ = ImagePreprocessor(size="8", color="gray", classes=tuple(sorted(NAMES))).infer(source.files)
+    assert fingerprint(plain, source) != fingerprint(explicit, source) or plain.size == explicit.size
+    assert fingerprint(plain, source) == fingerprint(ImagePreprocessor().infer(source.files)[0], source)
+    other, _ = ImagePreprocessor(size="6").infer(source.files)
+    assert fingerprint(other, source) != fingerprint(plain, source)
+    assert messages == [
         "x_train: 180 images",
         "x_test: 60 images",
         "size: 8x8 (--size WIDTHxHEIGHT resizes)",
@@ -116,8 +117,8 @@ def test_what_was_found_is_part_of_the_fingerprint(tmp_path):
 def test_the_command_line(tmp_path, capsys):
     tree = write_tree(tmp_path / "own pictures", tree_files())
     assert cli.main(["prepare", "images", "--source", str(tree), "--size", "6x4", "--color", "rgb", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["rows"] == 30 and said["report"]["shape"] == [4, 6, 3] and said["shards"] == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["rows"] == 30 and result["report"]["shape"] == [4, 6, 3] and result["shards"] == 1
     assert cli.main(["prepare", "images", "--source", str(tree / "set" / "train"), "--test", "0.5"]) == 0
     assert "drawn by the images' checksums" in capsys.readouterr().err
     for option, value in (("--text", "x"), ("--id", "x")):

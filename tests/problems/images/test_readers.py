@@ -1,4 +1,4 @@
-"""Raw files of every form become the same images, or are refused in one line; nothing in a pickle is run."""
+"""Raw files of every format become the same images, or are refused in one line; nothing in a pickle is run."""
 
 import gzip
 import io
@@ -40,21 +40,21 @@ def test_a_folder_a_zip_and_a_tar_of_files_are_the_same_images(tmp_path):
     files = tree_files() | {"set/notes.txt": b"x", "set/train/dot/Thumbs.db": b"x", "set/train/.hidden.png": b"x"}
     tree = write_tree(tmp_path / "tree", files)
     sources = [tree, tree / "set", zip_of(tmp_path / "x.zip", files)]
-    for name, packed in (("x.tar", False), ("x.tar.gz", True)):
-        (tmp_path / name).write_bytes(tar_of(dict(sorted(files.items())), packed))
+    for name, compressed in (("x.tar", False), ("x.tar.gz", True)):
+        (tmp_path / name).write_bytes(tar_of(dict(sorted(files.items())), compressed))
         sources.append(tmp_path / name)
     pixels, labels = marks(30)
     order = np.array(sorted(range(30), key=lambda number: sorted(tree_files()).index(list(tree_files())[number])))
     for number, source in enumerate(sources):
-        found = make_dataset(source, tmp_path / f"out-{number}")
-        there = {name.rpartition("/")[2]: place for place, name in enumerate(ids_of(found))}
-        rows = [there[f"{place:03d}.png"] for place in range(30)]
-        assert found.rows == 30 and np.array_equal(pixels_of(found)[rows, ..., 0], pixels), source
-        assert [labels_of(found)[row] for row in rows] == [NAMES[label] for label in labels]
-        assert found.column("part").take(np.array(rows)).tolist() == [int(place % 5 == 4) for place in range(30)]
+        dataset = make_dataset(source, tmp_path / f"out-{number}")
+        row_of = {name.rpartition("/")[2]: index for index, name in enumerate(ids_of(dataset))}
+        rows = [row_of[f"{index:03d}.png"] for index in range(30)]
+        assert dataset.rows == 30 and np.array_equal(pixels_of(dataset)[rows, ..., 0], pixels), source
+        assert [labels_of(dataset)[row] for row in rows] == [NAMES[label] for label in labels]
+        assert dataset.column("part").take(np.array(rows)).tolist() == [int(index % 5 == 4) for index in range(30)]
         if source.suffix != ".zip":  # a zip keeps its own order
-            assert np.array_equal(pixels_of(found)[..., 0], pixels[order]), source
-        assert found.manifest.report["shape"] == [8, 8, 1] and found.manifest.report["classes"] == sorted(NAMES)
+            assert np.array_equal(pixels_of(dataset)[..., 0], pixels[order]), source
+        assert dataset.manifest.report["shape"] == [8, 8, 1] and dataset.manifest.report["classes"] == sorted(NAMES)
 
 
 def test_a_large_tar_is_read_in_pieces_of_the_same_images(tmp_path, monkeypatch):
@@ -62,15 +62,15 @@ def test_a_large_tar_is_read_in_pieces_of_the_same_images(tmp_path, monkeypatch)
     from raysq.problems.images.readers import tar
 
     made = dict(sorted(tree_files().items()))
-    for name, packed in (("x.tar", False), ("x.tar.gz", True)):
-        (tmp_path / name).write_bytes(tar_of(made, packed))
+    for name, compressed in (("x.tar", False), ("x.tar.gz", True)):
+        (tmp_path / name).write_bytes(tar_of(made, compressed))
     tree = write_tree(tmp_path / "tree", made)
     wanted = pixels_of(make_dataset(tree, tmp_path / "whole"))
     monkeypatch.setattr(tar, "_HELD", 7 * 64)
     monkeypatch.setattr(in_files, "_HELD", 4 * 64)
     for source in (tmp_path / "x.tar", tmp_path / "x.tar.gz", tree):
-        found = make_dataset(source, tmp_path / f"out-{source.name}")
-        assert np.array_equal(pixels_of(found), wanted)
+        dataset = make_dataset(source, tmp_path / f"out-{source.name}")
+        assert np.array_equal(pixels_of(dataset), wanted)
 
 
 def test_arrays_are_read_as_they_are(tmp_path):
@@ -81,7 +81,7 @@ def test_arrays_are_read_as_they_are(tmp_path):
     def split(x, y):
         return {x[0]: pixels[:40], y[0]: labels[:40], x[1]: pixels[40:], y[1]: labels[40:]}
 
-    forms = {
+    cases = {
         "keras": (split(("x_train", "x_test"), ("y_train", "y_test")), pixels),
         "medical": (split(("train_images", "test_images"), ("train_labels", "test_labels")), pixels),
         "column": ({**split(("x_train", "x_test"), ("y_train", "y_test")), "y_train": labels[:40, None]}, pixels),
@@ -102,18 +102,18 @@ def test_arrays_are_read_as_they_are(tmp_path):
         "colors": ({"x": np.asfortranarray(colors), "y": labels}, colors),
     }
     for save in (np.savez, np.savez_compressed):
-        for name, (arrays, wanted) in forms.items():
+        for name, (arrays, wanted) in cases.items():
             path = tmp_path / f"{name}-{save.__name__}.npz"
             save(path, **arrays)
-            found = make_dataset(path, tmp_path / path.stem)
-            assert np.array_equal(pixels_of(found).reshape(wanted.shape), wanted), path
+            dataset = make_dataset(path, tmp_path / path.stem)
+            assert np.array_equal(pixels_of(dataset).reshape(wanted.shape), wanted), path
             if name not in ("all", "wide", "flat", "colors"):
                 second = 2 if name == "validation" else 0
-                assert found.column("part").slice(0, 50).tolist() == [0] * 20 + [second] * 20 + [1] * 10
+                assert dataset.column("part").slice(0, 50).tolist() == [0] * 20 + [second] * 20 + [1] * 10
             texts = name in ("all", "flat")
-            assert labels_of(found) == (named.tolist() if texts else [str(label) for label in labels])
+            assert labels_of(dataset) == (named.tolist() if texts else [str(label) for label in labels])
             if name == "medical":
-                assert ids_of(found)[0] == "train_images:0" and ids_of(found)[-1] == "test_images:9"
+                assert ids_of(dataset)[0] == "train_images:0" and ids_of(dataset)[-1] == "test_images:9"
 
 
 def test_large_arrays_are_read_in_pieces(tmp_path, monkeypatch):
@@ -123,13 +123,13 @@ def test_large_arrays_are_read_in_pieces(tmp_path, monkeypatch):
     wanted = make_dataset(path, tmp_path / "whole")
     monkeypatch.setattr(npz, "_HELD", 64 * 23)
     monkeypatch.setattr(npz, "_BLOCK", 64 * 9)
-    found = make_dataset(path, tmp_path / "pieces")
-    assert np.array_equal(pixels_of(found), pixels_of(wanted)) and ids_of(found) == ids_of(wanted)
-    assert labels_of(found) == labels_of(wanted)
+    dataset = make_dataset(path, tmp_path / "pieces")
+    assert np.array_equal(pixels_of(dataset), pixels_of(wanted)) and ids_of(dataset) == ids_of(wanted)
+    assert labels_of(dataset) == labels_of(wanted)
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_idx_files_written_by_hand(tmp_path, packed):
+@pytest.mark.parametrize("compressed", [False, True])
+def test_idx_files_written_by_hand(tmp_path, compressed):
     pixels, labels = marks(30)
     labels = labels.astype(np.uint8)
     files = {
@@ -138,27 +138,27 @@ def test_idx_files_written_by_hand(tmp_path, packed):
         "t10k-images-idx3-ubyte": idx(pixels[20:]),
         "t10k-labels-idx1-ubyte": idx(labels[20:]),
     }
-    if packed:
+    if compressed:
         files = {f"{name}.gz": gzip.compress(data) for name, data in files.items()}
     folder = write_tree(tmp_path / "raw", files)
     for number, source in enumerate((folder, folder.parent)):
-        found = make_dataset(source, tmp_path.parent / f"{tmp_path.name}-out-{number}")
-        assert np.array_equal(pixels_of(found)[..., 0], pixels)
-        assert labels_of(found) == [str(label) for label in labels]
-        assert found.column("part").slice(0, 30).tolist() == [0] * 20 + [1] * 10
-    name, end = "train-images-idx3-ubyte", ".gz" if packed else ""
-    for said, data in {
+        dataset = make_dataset(source, tmp_path.parent / f"{tmp_path.name}-out-{number}")
+        assert np.array_equal(pixels_of(dataset)[..., 0], pixels)
+        assert labels_of(dataset) == [str(label) for label in labels]
+        assert dataset.column("part").slice(0, 30).tolist() == [0] * 20 + [1] * 10
+    name, end = "train-images-idx3-ubyte", ".gz" if compressed else ""
+    for message, data in {
         "cut short": idx(pixels[:20])[:-5],
         "goes on": idx(pixels[:20]) + b"\0",
         "not an IDX file": b"\x89PNG" + idx(pixels[:20]),
         "20 labels": idx(pixels[:19]),
         "an image has more than": bytes([0, 0, 8, 3]) + b"\xff" * 12,
     }.items():
-        (folder / (name + end)).write_bytes(gzip.compress(data) if packed else data)
-        with pytest.raises(DataError, match=said):
+        (folder / (name + end)).write_bytes(gzip.compress(data) if compressed else data)
+        with pytest.raises(DataError, match=message):
             make_dataset(folder, tmp_path / "bad")
     os.unlink(folder / f"train-labels-idx1-ubyte{end}")
-    (folder / (name + end)).write_bytes(gzip.compress(idx(pixels)) if packed else idx(pixels))
+    (folder / (name + end)).write_bytes(gzip.compress(idx(pixels)) if compressed else idx(pixels))
     with pytest.raises(DataError, match="train-labels-idx1-ubyte must lie beside it"):
         make_dataset(folder, tmp_path / "bad")
 
@@ -175,15 +175,15 @@ def test_batches_of_cifar(tmp_path, protocol):
         ]
     )
     # Red, green and blue planes one after another, each row by row.
-    wanted = np.stack([data[:, place * 1024 : (place + 1) * 1024].reshape(-1, 32, 32) for place in range(3)], -1)
+    wanted = np.stack([data[:, index * 1024 : (index + 1) * 1024].reshape(-1, 32, 32) for index in range(3)], -1)
     for source in (tree, tree / "cifar-10-batches-py", tmp_path / "x.tar.gz"):
-        found = make_dataset(source, tmp_path / f"out-{source.name}")
-        assert np.array_equal(pixels_of(found), wanted)
-        assert found.manifest.report["classes"] == ["plane", "car", "bird"]
-        assert labels_of(found) == ["plane", "car", "bird"] * 6
-        assert found.column("part").slice(0, 18).tolist() == [0] * 12 + [1] * 6
-        told = " ".join(found.manifest.preparation["messages"])
-        assert "data_batch_3, data_batch_4, data_batch_5 are not there: 20,000 of 50,000 images" in told
+        dataset = make_dataset(source, tmp_path / f"out-{source.name}")
+        assert np.array_equal(pixels_of(dataset), wanted)
+        assert dataset.manifest.report["classes"] == ["plane", "car", "bird"]
+        assert labels_of(dataset) == ["plane", "car", "bird"] * 6
+        assert dataset.column("part").slice(0, 18).tolist() == [0] * 12 + [1] * 6
+        messages = " ".join(dataset.manifest.preparation["messages"])
+        assert "data_batch_3, data_batch_4, data_batch_5 are not there: 20,000 of 50,000 images" in messages
 
 
 def test_cifar_100_by_its_fine_labels(tmp_path):
@@ -193,8 +193,8 @@ def test_cifar_100_by_its_fine_labels(tmp_path):
         write_tree(tmp_path / "c", {f"cifar-100-python/{name}": pickle.dumps(batch, 2)})
     meta = {b"fine_label_names": [b"apple", b"whale"], b"coarse_label_names": [b"all"]}
     write_tree(tmp_path / "c", {"cifar-100-python/meta": pickle.dumps(meta, 2)})
-    found = make_dataset(tmp_path / "c", tmp_path / "out")
-    assert labels_of(found) == ["apple", "whale", "whale", "apple"] * 2
+    dataset = make_dataset(tmp_path / "c", tmp_path / "out")
+    assert labels_of(dataset) == ["apple", "whale", "whale", "apple"] * 2
 
 
 class Harm:
@@ -234,10 +234,10 @@ def test_nothing_in_a_pickle_is_run(tmp_path):
 
 
 def test_pickles_that_are_none_or_hold_something_else_are_refused(tmp_path):
-    whole = pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0, 1]}, 2)
+    intact = pickle.dumps({b"data": np.zeros((2, 3072), np.uint8), b"labels": [0, 1]}, 2)
     objects = np.array([{}, []], object)
-    for said, raw in {
-        "damaged": whole[:-40],
+    for message, raw in {
+        "damaged": intact[:-40],
         "damaged or not": b"<html>",
         "not a dictionary": pickle.dumps([1, 2]),
         "asks for": pickle.dumps({b"data": objects}),
@@ -245,20 +245,20 @@ def test_pickles_that_are_none_or_hold_something_else_are_refused(tmp_path):
         "asks for a change": b"cnumpy.core.multiarray\n_reconstruct\n}b.",
         "asks for something outside": b"Pname\n.",
     }.items():
-        with pytest.raises(DataError, match=said):
+        with pytest.raises(DataError, match=message):
             unpickle(raw, "batch")
     # A size that is claimed is not made room for.
-    huge = whole.replace(b"M\x00\x0c", b"J\xff\xff\xff\x7f", 1)
-    assert huge != whole
+    huge = intact.replace(b"M\x00\x0c", b"J\xff\xff\xff\x7f", 1)
+    assert huge != intact
     with pytest.raises(DataError, match="another size"):
         unpickle(huge, "batch")
     tree = cifar_files()
-    for said, batch in {
+    for message, batch in {
         "must be bytes of shape": {b"data": np.zeros((2, 3000), np.uint8), b"labels": [0, 1]},
         "list of 2 labels": {b"data": np.zeros((2, 3072), np.uint8), b"labels": [0]},
     }.items():
         tree["cifar-10-batches-py/data_batch_2"] = pickle.dumps(batch, 2)
-        with pytest.raises(DataError, match=said):
+        with pytest.raises(DataError, match=message):
             make_dataset(write_tree(tmp_path / "tree", tree), tmp_path / "out")
 
 
@@ -266,11 +266,11 @@ def test_archives_that_are_not_to_be_trusted(tmp_path):
     image = png(np.zeros((8, 8), np.uint8))
     files = {"a/1.png": image, "b/1.png": image}
     for name in ("../c/1.png", "/c/1.png", "a/../../1.png"):
-        more = {name: image}
-        path = zip_of(tmp_path / "x.zip", files | more)
+        escaping = {name: image}
+        path = zip_of(tmp_path / "x.zip", files | escaping)
         with pytest.raises(DataError, match="leads out of the archive"):
             make_dataset(path, tmp_path / "out")
-        (tmp_path / "x.tar.gz").write_bytes(tar_of(files | more))
+        (tmp_path / "x.tar.gz").write_bytes(tar_of(files | escaping))
         with pytest.raises(DataError, match="leads out of the archive"):
             make_dataset(tmp_path / "x.tar.gz", tmp_path / "out")
     with zipfile.ZipFile(tmp_path / "link.zip", "w") as archive:
@@ -279,8 +279,8 @@ def test_archives_that_are_not_to_be_trusted(tmp_path):
         archive.writestr(link, "/etc/passwd")
     with pytest.raises(DataError, match="is a link"):
         make_dataset(tmp_path / "link.zip", tmp_path / "out")
-    whole = zip_of(tmp_path / "cut.zip", files).read_bytes()
-    (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
+    intact = zip_of(tmp_path / "cut.zip", files).read_bytes()
+    (tmp_path / "cut.zip").write_bytes(intact[: len(intact) // 2])
     with pytest.raises(DataError, match=r"cut\.zip is damaged or cut short"):
         make_dataset(tmp_path / "cut.zip", tmp_path / "out")
     outside = tmp_path / "outside.png"
@@ -313,16 +313,16 @@ BAD = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_arrays_that_cannot_be_used(tmp_path, name):
-    said, arrays = BAD[name]
+    message, arrays = BAD[name]
     np.savez(tmp_path / "bad.npz", **arrays)
-    with pytest.raises(DataError, match=said) as error:
+    with pytest.raises(DataError, match=message) as error:
         make_dataset(tmp_path / "bad.npz", tmp_path / "out")
     assert "\n" not in str(error.value)
 
 
 def test_npz_files_that_are_damaged(tmp_path):
-    whole = write_npz(tmp_path / "x.npz").read_bytes()
-    for number, raw in enumerate((whole[:-200], b"no zip", whole[:300] + b"\0" * 64 + whole[364:])):
+    intact = write_npz(tmp_path / "x.npz").read_bytes()
+    for number, raw in enumerate((intact[:-200], b"no zip", intact[:300] + b"\0" * 64 + intact[364:])):
         (tmp_path / f"bad-{number}.npz").write_bytes(raw)
         with pytest.raises(DataError, match="damaged"):
             make_dataset(tmp_path / f"bad-{number}.npz", tmp_path / "out")
@@ -331,7 +331,7 @@ def test_npz_files_that_are_damaged(tmp_path):
 def test_folders_that_cannot_be_used(tmp_path):
     image, wide = png(np.zeros((8, 8), np.uint8)), png(np.zeros((8, 80), np.uint8))
     many = {f"{name}/{n}.png": image for name in "ab" for n in range(10)}
-    for said, files in {
+    for message, files in {
         "one class only": {"a/1.png": image},
         "no folders of classes": {"1.png": image, "2.png": image},
         "no images": {"a/1.txt": b"x", "b/1.txt": b"x"},
@@ -340,8 +340,8 @@ def test_folders_that_cannot_be_used(tmp_path):
         "a/x.png is empty": {**many, "a/x.png": b""},
         "none to train on": {"test/a/1.png": image, "test/b/1.png": image},
     }.items():
-        folder = write_tree(tmp_path / str(abs(hash(said))), files)
-        with pytest.raises(RaysqError, match=said) as error:
+        folder = write_tree(tmp_path / str(abs(hash(message))), files)
+        with pytest.raises(RaysqError, match=message) as error:
             make_dataset(folder, tmp_path / "out", test=0)
         assert "\n" not in str(error.value)
 
@@ -353,8 +353,8 @@ def test_images_that_are_not_like_the_others_are_told(tmp_path):
         for number, (image, label) in enumerate(zip(pixels, labels, strict=True))
     }
     files |= {"dot/other.png": png(np.zeros((9, 8), np.uint8)), "dot/bad.png": b"<html>", "dot/worse.jpg": b""}
-    found = make_dataset(write_tree(tmp_path / "tree", files), tmp_path / "out", damaged="drop", test=0.2)
-    report = found.manifest.report
+    dataset = make_dataset(write_tree(tmp_path / "tree", files), tmp_path / "out", damaged="drop", test=0.2)
+    report = dataset.manifest.report
     assert report["images"] == 61 and report["resized"] == 1 and report["shape"] == [8, 8, 1]
     assert report["damaged"] == {"count": 2, "names": ["dot/bad.png", "dot/worse.jpg"]}
     from raysq.problems.images.validation import describe
@@ -367,8 +367,9 @@ def test_images_that_are_not_like_the_others_are_told(tmp_path):
 def test_classes_that_a_person_names(tmp_path):
     pixels, labels = marks(30)
     np.savez(tmp_path / "x.npz", x=pixels, y=labels)
-    found = make_dataset(tmp_path / "x.npz", tmp_path / "out", classes=NAMES)
-    assert labels_of(found) == [NAMES[label] for label in labels] and found.manifest.report["classes"] == list(NAMES)
+    dataset = make_dataset(tmp_path / "x.npz", tmp_path / "out", classes=NAMES)
+    assert labels_of(dataset) == [NAMES[label] for label in labels]
+    assert dataset.manifest.report["classes"] == list(NAMES)
     with pytest.raises(DataError, match="has the label 2, which is none of the classes"):
         make_dataset(tmp_path / "x.npz", tmp_path / "out", classes=("a", "b"))
     with pytest.raises(UsageError, match="two different names"):
@@ -380,9 +381,9 @@ def test_colors_and_sizes_are_found_or_said(tmp_path):
     mixed = {f"{name}/{n}.png": colors if n == 3 else gray for name in "ab" for n in range(4)}
     tree = write_tree(tmp_path / "tree", mixed)
     assert make_dataset(tree, tmp_path / "rgb").manifest.report["shape"] == [8, 8, 3]
-    found = make_dataset(tree, tmp_path / "gray", color="gray", size="4x6")
-    assert found.manifest.report["shape"] == [6, 4, 1]
-    assert found.manifest.preparation["settings"]["size"] == "4x6"
+    dataset = make_dataset(tree, tmp_path / "gray", color="gray", size="4x6")
+    assert dataset.manifest.report["shape"] == [6, 4, 1]
+    assert dataset.manifest.preparation["settings"]["size"] == "4x6"
 
 
 def test_several_sorts_of_files_are_refused(tmp_path):

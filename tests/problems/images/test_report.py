@@ -42,8 +42,8 @@ def trained(folder, dataset, model, **settings):
 
 
 def picture_of(address: str) -> np.ndarray:
-    form, _, data = address.removeprefix("data:").partition(";base64,")
-    assert form in ("image/png", "image/webp")
+    media_type, _, data = address.removeprefix("data:").partition(";base64,")
+    assert media_type in ("image/png", "image/webp")
     with Image.open(io.BytesIO(base64.b64decode(data))) as image:
         return np.asarray(image.convert("RGBA"))
 
@@ -67,13 +67,13 @@ def test_the_page_of_a_classifier(folder, dataset):
         assert layer in text, layer
     assert "flatten" not in text.partition("What the layers see")[2].partition("Model")[0]
     images = list(root.iter("img"))
-    assert all(one.get("alt") and int(one.get("width")) > 0 for one in images)
-    mistakes = [one for one in images if "taken for" in one.get("alt")]
+    assert all(image.get("alt") and int(image.get("width")) > 0 for image in images)
+    mistakes = [image for image in images if "taken for" in image.get("alt")]
     wrong = sum(map(sum, details["test"]["confusion"])) - sum(details["test"]["confusion"][n][n] for n in range(3))
     assert len(mistakes) == min(24, wrong) > 0
-    for one in mistakes:
-        number = int(re.search(r"x_test:(\d+)", one.get("alt"))[1])
-        assert np.array_equal(picture_of(one.get("src"))[..., 0], pixels_of(dataset)[180 + number, ..., 0])
+    for image in mistakes:
+        number = int(re.search(r"x_test:(\d+)", image.get("alt"))[1])
+        assert np.array_equal(picture_of(image.get("src"))[..., 0], pixels_of(dataset)[180 + number, ..., 0])
     assert path.stat().st_size < 300_000 + VEGA
     (run.best / "state.json").rename(run.best / "state.kept")  # a second report needs no model
     try:
@@ -93,20 +93,20 @@ def test_the_page_of_an_autoencoder(folder, dataset):
     assert (
         "Images, codes and reconstructions" in text and "codes, 9 numbers" in text and "Worst reconstructions" in text
     )
-    said = float(re.search(r"Mean squared error\s*([0-9.]+)", text.partition("How well images")[2])[1])
-    assert said == pytest.approx(metrics["autoencoder"]["test_mse"], rel=0.01)
+    reported = float(re.search(r"Mean squared error\s*([0-9.]+)", text.partition("How well images")[2])[1])
+    assert reported == pytest.approx(metrics["autoencoder"]["test_mse"], rel=0.01)
     assert metrics["baseline"]["test_mse"] > 0
-    rows = [one for one in root.iter("img") if one.get("alt") == "10 images"]
+    rows = [image for image in root.iter("img") if image.get("alt") == "10 images"]
     drawn = picture_of(rows[0].get("src"))
     assert np.array_equal(drawn[:8, :8, 0], pixels_of(dataset)[180, ..., 0])
 
 
 def test_sheets_by_hand():
     images = [np.full((2, 3, 1), value, np.uint8) for value in (10, 20, 30)]
-    whole = sheet(images, 2, gap=1)
-    assert whole.shape == (5, 7, 2)
-    assert whole[:2, :3, 0].tolist() == [[10] * 3] * 2 and whole[3:, :3, 0].tolist() == [[30] * 3] * 2
-    assert whole[..., 1].tolist() == [[255] * 3 + [0] + [255] * 3] * 2 + [[0] * 7] + [[255] * 3 + [0] * 4] * 2
+    grid = sheet(images, 2, gap=1)
+    assert grid.shape == (5, 7, 2)
+    assert grid[:2, :3, 0].tolist() == [[10] * 3] * 2 and grid[3:, :3, 0].tolist() == [[30] * 3] * 2
+    assert grid[..., 1].tolist() == [[255] * 3 + [0] + [255] * 3] * 2 + [[0] * 7] + [[255] * 3 + [0] * 4] * 2
     values = np.dstack([np.array([[0.0, 2.0]]), np.array([[5.0, 5.0]])])
     assert channels_sheet(values, 2).tolist() == [[64, 192, 0, 1, 1]], "mean and deviation; a dead channel is dark"
     assert vector_sheet(np.array([0.0, 1.0, 0.5])).tolist() == [[1, 255], [128, 0]]

@@ -1,8 +1,8 @@
 """Readers of images: files of any supported format to tables of pixels, labels, parts and ids.
 
-    form = Form(width=28, height=28, channels=1, classes=("cat", "dog"))
-    for partition in partition_files(files, form):
-        for table, stats in read(partition, form):
+    format = ImageFormat(width=28, height=28, channels=1, classes=("cat", "dog"))
+    for partition in partition_files(files, format):
+        for table, stats in read(partition, format):
             ...
 
 Every table has the columns `pixels` (fixed-size lists of uint8 in the order height, width, channels) and `id`
@@ -10,8 +10,8 @@ Every table has the columns `pixels` (fixed-size lists of uint8 in the order hei
 validation) and `key` (uint64, checksum of the pixels). `rows.Rows` describes the statistics of a table.
 """
 
-from raysq.problems.images.readers.format import SUFFIXES, Form, ImagePartition
+from raysq.problems.images.readers.format import SUFFIXES, ImageFormat, ImagePartition
 from raysq.problems.images.readers.infer import Inferred, infer
 from raysq.problems.images.readers.partition import partition_files, read
 
-__all__ = ["SUFFIXES", "Form", "ImagePartition", "Inferred", "infer", "partition_files", "read"]
+__all__ = ["SUFFIXES", "ImageFormat", "ImagePartition", "Inferred", "infer", "partition_files", "read"]

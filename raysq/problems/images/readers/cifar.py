@@ -14,7 +14,7 @@ from raysq.data.readers.files import read_file
 from raysq.data.readers.limits import Limits
 from raysq.errors import DataError
 from raysq.problems.images.readers import tar
-from raysq.problems.images.readers.format import TARS, Form, ImagePartition
+from raysq.problems.images.readers.format import TARS, ImageFormat, ImagePartition
 from raysq.problems.images.readers.rows import Rows
 from raysq.problems.images.readers.unpickle import read as unpickle
 
@@ -62,7 +62,7 @@ def classes(path: Path, limits: Limits) -> list[str]:
         key = _META.get(name.rpartition("/")[2])
         if key is not None:
             values = unpickle(_bytes(path, name, limits), name).get(key)
-            if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+            if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
                 raise DataError(f"{name} has no list of names {key!r}; fetch it again, or take it out to have numbers")
             return values
     labels = {label for partition in partition_files(path) for label in _batch(partition, limits)[1]}
@@ -71,34 +71,34 @@ def classes(path: Path, limits: Limits) -> list[str]:
 
 def missing(path: Path) -> list[str]:
     """Return the names of CIFAR-10's training batches that are missing."""
-    there = {name.rpartition("/")[2] for name in batches(_sizes(path))}
-    if not any(_TEN.fullmatch(name) for name in there):
+    present = {name.rpartition("/")[2] for name in batches(_sizes(path))}
+    if not any(_TEN.fullmatch(name) for name in present):
         return []
-    return [name for name in (f"data_batch_{number}" for number in range(1, 6)) if name not in there]
+    return [name for name in (f"data_batch_{number}" for number in range(1, 6)) if name not in present]
 
 
 def others(path: Path) -> list[str]:
     """Return the paths of files that are neither batches nor names of classes."""
     names = _sizes(path)
-    taken = set(batches(names)) | {name for name in names if name.rpartition("/")[2] in _META}
-    return [name for name in names if name not in taken]
+    used = set(batches(names)) | {name for name in names if name.rpartition("/")[2] in _META}
+    return [name for name in names if name not in used]
 
 
-def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
+def read(partition: ImagePartition, format: ImageFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a batch, with statistics.
 
     Ids are the name of the batch and the image's number in it, from 1.
 
     Args:
-        partition: partition of kind "cifar".
-        form: format of every image.
+        partition: partition of format "cifar".
+        format: format of every image.
 
     Raises:
         DataError: the batch is damaged, or has a label that is none of the classes.
     """
-    pixels, labels = _batch(partition, form)
+    pixels, labels = _batch(partition, format)
     name = partition.names[0].rpartition("/")[2]
-    rows = Rows(form)
+    rows = Rows(format)
     step = 4096
     for begin in range(0, len(pixels), step):
         part = pixels[begin : begin + step].reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
@@ -117,7 +117,11 @@ def _batch(partition: ImagePartition, limits: Limits) -> tuple[np.ndarray, list[
     if not isinstance(pixels, np.ndarray) or pixels.ndim != 2 or pixels.shape[1] != CHANNELS * SIDE * SIDE:
         shape = pixels.shape if isinstance(pixels, np.ndarray) else None
         raise DataError(f"{name}: data must be bytes of shape (images, 3072), received shape {shape}; fetch it again")
-    if not isinstance(labels, list) or len(labels) != len(pixels) or not all(isinstance(one, int) for one in labels):
+    if (
+        not isinstance(labels, list)
+        or len(labels) != len(pixels)
+        or not all(isinstance(label, int) for label in labels)
+    ):
         raise DataError(f"{name}: it must have a list of {len(pixels):,} labels beside its data; fetch it again")
     return pixels, labels
 
@@ -125,7 +129,7 @@ def _batch(partition: ImagePartition, limits: Limits) -> tuple[np.ndarray, list[
 def _sizes(path: Path) -> dict[str, int]:
     if path.is_dir():
         return {file.name: file.size for file in walk_tree(path).files}
-    return dict(tar.look(path).sizes)
+    return dict(tar.index_archive(path).sizes)
 
 
 def _bytes(path: Path, name: str, limits: Limits) -> bytes:

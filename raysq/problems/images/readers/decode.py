@@ -12,7 +12,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from raysq.data.readers.files import open_file
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import Form
+from raysq.problems.images.readers.format import ImageFormat
 
 # Pillow tries only these formats: no other decoder ever reads a file.
 FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
@@ -24,7 +24,7 @@ _REDUCED = 2  # a larger JPEG is decoded at this multiple of the target size, or
 
 
 @dataclass(frozen=True)
-class Head:
+class ImageHeader:
     """Size and color of an image file, known before its pixels are decoded.
 
     Attributes:
@@ -53,7 +53,7 @@ class Decoded:
     frames: int
 
 
-def head(source: bytes | Path, name: str) -> Head:
+def image_header(source: bytes | Path, name: str) -> ImageHeader:
     """Return size and color of an image file.
 
     Args:
@@ -74,10 +74,10 @@ def head(source: bytes | Path, name: str) -> Head:
                 turned = False
             palette = image.palette if image.mode == "P" else None
             gray = image.mode in _GRAY or (palette is not None and _is_gray(palette))
-    return Head(height, width, gray) if turned else Head(width, height, gray)
+    return ImageHeader(height, width, gray) if turned else ImageHeader(width, height, gray)
 
 
-def decode(raw: bytes, name: str, form: Form) -> Decoded:
+def decode(raw: bytes, name: str, format: ImageFormat) -> Decoded:
     """Decode an image file to the pixels that a viewer shows.
 
     The image is rotated as EXIF states, 16 bits are scaled to 8, transparent pixels are laid over the background, and
@@ -86,7 +86,7 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
     Args:
         raw: content of the file.
         name: name of the file, for errors.
-        form: target size and color.
+        format: target size and color.
 
     Raises:
         DataError: the file is no image, is damaged, or is too large.
@@ -99,13 +99,13 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
             try:
                 # Counting the frames reads the file to its end, as far as that is not damaged.
                 frames = int(getattr(opened, "n_frames", 1)) if opened.format in ("GIF", "TIFF", "WEBP") else 1
-                if opened.format == "JPEG" and form.width:
-                    side = _REDUCED * max(form.width, form.height)  # of both sides, since EXIF may exchange them
+                if opened.format == "JPEG" and format.width:
+                    side = _REDUCED * max(format.width, format.height)  # of both sides, since EXIF may exchange them
                     opened.draft(None, (side, side))
                 image.load()
             except Exception as error:
                 raise DataError(
-                    f"{name} is damaged or cut short ({_said(error)})",
+                    f"{name} is damaged or cut short ({_first_line(error)})",
                     hint="write it again or take it out, or --set damaged=drop leaves out all such files",
                 ) from None
             try:
@@ -114,29 +114,29 @@ def decode(raw: bytes, name: str, form: Form) -> Decoded:
                 image = opened
             turned = (image.size[0] > image.size[1]) != (opened.size[0] > opened.size[1])
             plain = image.mode in ("L", "RGB") and "transparency" not in image.info
-            flat = _colored(image if plain else _flat(image, form.background, name), form.channels)
+            flat = _colored(image if plain else _flat(image, format.background, name), format.channels)
     before = original[::-1] if turned else original
-    resized = before != (form.width, form.height)
-    pixels = np.asarray(_fitted(flat, form))
-    return Decoded(pixels.reshape(form.shape), resized, frames)
+    resized = before != (format.width, format.height)
+    pixels = np.asarray(_fitted(flat, format))
+    return Decoded(pixels.reshape(format.shape), resized, frames)
 
 
-def convert(pixels: np.ndarray, form: Form) -> np.ndarray:
+def convert(pixels: np.ndarray, format: ImageFormat) -> np.ndarray:
     """Convert images of an array to the target size and color.
 
     Args:
         pixels: uint8 of shape (n, height, width, channels) with 1 or 3 channels.
-        form: target size and color.
+        format: target size and color.
 
     Returns:
-        uint8 of shape (n, *form.shape).
+        uint8 of shape (n, *format.shape).
     """
-    if pixels.shape[1:] == form.shape:
+    if pixels.shape[1:] == format.shape:
         return np.ascontiguousarray(pixels)
-    converted = np.empty((len(pixels), *form.shape), np.uint8)
+    converted = np.empty((len(pixels), *format.shape), np.uint8)
     for number, array in enumerate(pixels):
         image = Image.fromarray(array[..., 0] if array.shape[-1] == 1 else np.ascontiguousarray(array))
-        converted[number] = np.asarray(_fitted(_colored(image, form.channels), form)).reshape(form.shape)
+        converted[number] = np.asarray(_fitted(_colored(image, format.channels), format)).reshape(format.shape)
     return converted
 
 
@@ -207,15 +207,15 @@ def _colored(image: Image.Image, channels: int) -> Image.Image:
     return image if image.mode == wanted else image.convert(wanted)
 
 
-def _fitted(image: Image.Image, form: Form) -> Image.Image:
-    size = (form.width, form.height)
+def _fitted(image: Image.Image, format: ImageFormat) -> Image.Image:
+    size = (format.width, format.height)
     if image.size == size:
         return image
     bilinear = Image.Resampling.BILINEAR
-    if form.fit == "crop":
+    if format.fit == "crop":
         return ImageOps.fit(image, size, bilinear)
-    if form.fit == "pad":
-        color: Any = form.background if form.channels == 1 else (form.background,) * 3
+    if format.fit == "pad":
+        color: Any = format.background if format.channels == 1 else (format.background,) * 3
         return ImageOps.pad(image, size, bilinear, color=color)
     return image.resize(size, bilinear)
 
@@ -229,7 +229,7 @@ def _is_gray(palette: Any) -> bool:
     return bool((colors == colors[:, :1]).all())
 
 
-def _said(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     """Return the first line of an error, at most 100 characters."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][:100]

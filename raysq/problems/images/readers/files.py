@@ -14,7 +14,7 @@ from raysq.data.readers.files import read_file
 from raysq.data.readers.limits import Limits
 from raysq.data.readers.unpack import open_member, open_zip
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import IMAGES, Form, ImagePartition
+from raysq.problems.images.readers.format import IMAGES, ImageFormat, ImagePartition
 from raysq.problems.images.readers.rows import Rows
 from raysq.text.readers.layout import Layout
 
@@ -22,16 +22,16 @@ _MOST = 2000  # most files of a partition
 _RAW, _HELD = 64 << 20, 64 << 20  # most bytes of files, and of pixels, of a partition
 
 
-def partition_files(path: Path, layout: Layout, form: Form) -> list[ImagePartition]:
+def partition_files(path: Path, layout: Layout, format: ImageFormat) -> list[ImagePartition]:
     """Return the partitions of a folder tree, in the order of names, or of a zip archive, in its own order.
 
     Args:
         path: folder or zip archive.
         layout: location of the classes in the paths.
-        form: format of every image, for the size of a partition.
+        format: format of every image, for the size of a partition.
     """
-    kind = "tree" if path.is_dir() else "zip"
-    most = max(1, min(_MOST, _HELD // max(form.bytes, 1)))
+    source_format = "tree" if path.is_dir() else "zip"
+    most = max(1, min(_MOST, _HELD // max(format.bytes, 1)))
     partitions: list[ImagePartition] = []
     names: list[str] = []
     size = 0
@@ -39,7 +39,7 @@ def partition_files(path: Path, layout: Layout, form: Form) -> list[ImagePartiti
     def cut() -> None:
         nonlocal names, size
         if names:
-            partitions.append(ImagePartition(str(path), kind, size, tuple(names), layout))  # type: ignore[arg-type]
+            partitions.append(ImagePartition(str(path), source_format, size, tuple(names), layout))  # type: ignore[arg-type]
             names, size = [], 0
 
     for name, bytes_ in _sizes(path):
@@ -53,13 +53,16 @@ def partition_files(path: Path, layout: Layout, form: Form) -> list[ImagePartiti
     return partitions
 
 
-def plan_files(paths: Sequence[Path]) -> list[ImagePartition]:
+def partition_image_files(paths: Sequence[Path]) -> list[ImagePartition]:
     """Return the partitions of image files that were given one by one."""
     return [
         ImagePartition(
-            str(paths[0].parent), "files", sum(path.stat().st_size for path in some), tuple(path.name for path in some)
+            str(paths[0].parent),
+            "files",
+            sum(path.stat().st_size for path in group),
+            tuple(path.name for path in group),
         )
-        for some in (paths[begin : begin + _MOST] for begin in range(0, len(paths), _MOST))
+        for group in (paths[begin : begin + _MOST] for begin in range(0, len(paths), _MOST))
     ]
 
 
@@ -76,30 +79,32 @@ def hidden_in(path: Path) -> tuple[str, ...]:
     """Return the hidden and system files of a zip archive. Empty for a folder, whose source reports them."""
     if path.is_dir():
         return ()
-    about = path.stat()
-    return _zipped(path.absolute(), about.st_size, about.st_mtime_ns)[1]
+    status = path.stat()
+    return _index_zip(path.absolute(), status.st_size, status.st_mtime_ns)[1]
 
 
-def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
+def read(partition: ImagePartition, format: ImageFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a partition, with statistics. Ids are the paths.
 
     Args:
-        partition: partition of kind "tree", "zip", "files" or "listed".
-        form: format of every image.
+        partition: partition of format "tree", "zip", "files" or "listed".
+        format: format of every image.
 
     Raises:
-        DataError: a file is larger than the limit for one object; or is damaged, unless `form` drops such files.
+        DataError: a file is larger than the limit for one object; or is damaged, unless `format` drops such files.
     """
-    rows = Rows(form)
-    where = partition.layout or Layout("files")
-    if partition.kind == "zip":
+    rows = Rows(format)
+    layout = partition.layout or Layout("files")
+    if partition.source_format == "zip":
         with open_zip(Path(partition.path)) as archive:
             for name in partition.names:
-                yield from _one(rows, where, name, _member(archive, Path(partition.path), name, form))
+                yield from _add_file(rows, layout, name, _member(archive, Path(partition.path), name, format))
     else:
         labels = partition.labels or [None] * len(partition.names)
-        for name, about in zip(partition.names, labels, strict=True):
-            yield from _one(rows, where, name, read_file(Path(partition.path) / name, name, form.check_object), about)
+        for name, label in zip(partition.names, labels, strict=True):
+            yield from _add_file(
+                rows, layout, name, read_file(Path(partition.path) / name, name, format.check_object), label
+            )
     yield rows.take()
 
 
@@ -118,12 +123,12 @@ def content(path: Path, name: str, limits: Limits) -> bytes:
         return _member(archive, path, name, limits)
 
 
-def _one(
-    rows: Rows, where: Layout, name: str, raw: bytes, labels: tuple[str, int] | None = None
+def _add_file(
+    rows: Rows, layout: Layout, name: str, raw: bytes, labels: tuple[str, int] | None = None
 ) -> Iterator[tuple[pa.Table, Stats]]:
-    placed = where.locate(name) if labels is None else (*labels, name)
-    assert placed is not None
-    rows.add_file(raw, *placed)
+    location = layout.locate(name) if labels is None else (*labels, name)
+    assert location is not None
+    rows.add_file(raw, *location)
     if rows.full:
         yield rows.take()
 
@@ -132,12 +137,12 @@ def _sizes(path: Path) -> Sequence[tuple[str, int]]:
     """Return name and size in bytes of each file that is not hidden."""
     if path.is_dir():
         return [(file.name, file.size) for file in walk_tree(path).files]
-    about = path.stat()
-    return _zipped(path.absolute(), about.st_size, about.st_mtime_ns)[0]
+    status = path.stat()
+    return _index_zip(path.absolute(), status.st_size, status.st_mtime_ns)[0]
 
 
 @functools.lru_cache(maxsize=16)
-def _zipped(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
+def _index_zip(path: Path, size: int, changed: int) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
     """Return name and size of each file of a zip archive, and the names of its hidden and system files."""
     entries, hidden = [], []
     with open_zip(path) as archive:

@@ -19,11 +19,11 @@ LARGEST = 4096  # most pixels of a side
 MAX_PIXEL = 255.0  # default value of a white pixel
 
 Fit = Literal["stretch", "crop", "pad"]
-Kind = Literal["tree", "zip", "tar", "files", "listed", "npz", "idx", "cifar", "csv"]
+SourceFormat = Literal["tree", "zip", "tar", "files", "listed", "npz", "idx", "cifar", "csv"]
 
 
 @dataclass(frozen=True)
-class Form(CsvFormat):
+class ImageFormat(CsvFormat):
     """The format of every image: size, color, classes, and how to read them.
 
     Attributes:
@@ -69,7 +69,7 @@ class ImagePartition:
 
     Attributes:
         path: file or folder.
-        kind: format of the file or folder.
+        source_format: format of the file or folder.
         size: size in bytes, for progress.
         names: files of a folder or zip archive; the CIFAR batch in a folder or tar archive; the names of the arrays of
             images and of labels in an npz file; or the path of the IDX file of labels.
@@ -82,7 +82,7 @@ class ImagePartition:
     """
 
     path: str
-    kind: Kind
+    source_format: SourceFormat
     size: int
     names: tuple[str, ...] = ()
     layout: Layout | None = None

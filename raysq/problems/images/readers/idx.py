@@ -15,7 +15,7 @@ from raysq.data.partition_stats import Stats
 from raysq.data.readers.limits import LIMITS, Limits
 from raysq.data.readers.unpack import packing, unpacked
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import IDX, Form, ImagePartition
+from raysq.problems.images.readers.format import IDX, ImageFormat, ImagePartition
 from raysq.problems.images.readers.rows import Rows
 
 _UBYTE = 0x08
@@ -66,18 +66,18 @@ def shape_of(path: Path, limits: Limits = LIMITS) -> tuple[int, int, int]:
         DataError: the file is no IDX file of images.
     """
     with _opened(path) as file:
-        shape = _head(file, path)
+        shape = _read_shape(file, path)
     limits.check_object(f"{path.name}: an image", math.prod(shape[1:]))
     if len(shape) != 3 or not min(shape[1:]):
         raise DataError(f"{path.name} has {len(shape)} sides, {shape}, and images have three: number, height and width")
     return shape
 
 
-def partition_files(paths: Iterable[Path], form: Form) -> list[ImagePartition]:
+def partition_files(paths: Iterable[Path], format: ImageFormat) -> list[ImagePartition]:
     """Return a partition for each file of images."""
     return [
         ImagePartition(str(path), "idx", path.stat().st_size, ("" if other is None else str(other),), part=part)
-        for path, other, part in pairs(paths, form.labels)
+        for path, other, part in pairs(paths, format.labels)
     ]
 
 
@@ -88,7 +88,7 @@ def labels_of(path: Path, limits: Limits = LIMITS) -> list[int]:
         DataError: the file is no IDX file of labels.
     """
     with _opened(path) as file:
-        shape = _head(file, path)
+        shape = _read_shape(file, path)
         if len(shape) != 1:
             raise DataError(f"{path.name} has {len(shape)} sides, and labels have one")
         limits.check_object(path.name, shape[0])
@@ -97,30 +97,30 @@ def labels_of(path: Path, limits: Limits = LIMITS) -> list[int]:
     return labels
 
 
-def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
+def read(partition: ImagePartition, format: ImageFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a file, with statistics. Ids are the name of the file and the index, from 0.
 
     Args:
-        partition: partition of kind "idx".
-        form: format of every image.
+        partition: partition of format "idx".
+        format: format of every image.
 
     Raises:
         DataError: a file is damaged, the numbers of images and labels differ, or a label is none of the classes.
     """
-    path, rows = Path(partition.path), Rows(form)
-    count, height, width = shape_of(path, form)
-    labels = labels_of(Path(partition.names[0]), form) if form.labels else None
+    path, rows = Path(partition.path), Rows(format)
+    count, height, width = shape_of(path, format)
+    labels = labels_of(Path(partition.names[0]), format) if format.labels else None
     if labels is not None and len(labels) != count:
         raise DataError(f"{path.name} has {count:,} images and {Path(partition.names[0]).name} {len(labels):,} labels")
     with _opened(path) as file:
-        _head(file, path)
+        _read_shape(file, path)
         step = max(1, min(_BLOCK, _HELD // (height * width)))
         for begin in range(0, count, step):
-            some = min(step, count - begin)
-            raw = _exactly(file, some * height * width, path)
-            pixels = np.frombuffer(raw, np.uint8).reshape(some, height, width, 1)
-            ids = [f"{path.name}:{number}" for number in range(begin, begin + some)]
-            rows.add_array(pixels, None if labels is None else labels[begin : begin + some], partition.part, ids)
+            images = min(step, count - begin)
+            raw = _exactly(file, images * height * width, path)
+            pixels = np.frombuffer(raw, np.uint8).reshape(images, height, width, 1)
+            ids = [f"{path.name}:{number}" for number in range(begin, begin + images)]
+            rows.add_array(pixels, None if labels is None else labels[begin : begin + images], partition.part, ids)
             if rows.full:
                 yield rows.take()
         _ends(file, path)
@@ -129,10 +129,10 @@ def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stat
 
 def _sides(path: Path) -> int:
     with _opened(path) as file:
-        return len(_head(file, path))
+        return len(_read_shape(file, path))
 
 
-def _head(file: IO[bytes], path: Path) -> tuple[int, ...]:
+def _read_shape(file: IO[bytes], path: Path) -> tuple[int, ...]:
     """Read the header of a file, and return the shape of its array."""
     magic = _exactly(file, 4, path)
     if magic[:2] != b"\0\0" or magic[2] != _UBYTE or not 1 <= magic[3] <= 4:

@@ -13,13 +13,20 @@ from raysq.data.messages import Message
 from raysq.errors import DataError
 from raysq.problems.images.readers import cifar, files, idx, listed, npz, tar
 from raysq.problems.images.readers import csv as table
-from raysq.problems.images.readers.decode import Head, head
-from raysq.problems.images.readers.format import IDX, IMAGES, LARGEST, Form, Kind
-from raysq.problems.images.readers.partition import found_layout, hidden_in, idx_files, layout_of, names_of, sort_of
+from raysq.problems.images.readers.decode import ImageHeader, image_header
+from raysq.problems.images.readers.format import IDX, IMAGES, LARGEST, ImageFormat, SourceFormat
+from raysq.problems.images.readers.partition import (
+    hidden_in,
+    idx_files,
+    infer_layout,
+    layout_of,
+    names_of,
+    source_format_of,
+)
 from raysq.text.fit_vocabulary import sort_classes
 from raysq.text.readers import layout
 
-_LOOKED_AT = 200  # image files to read the size and color of
+_SAMPLED = 200  # image files to read the size and color of
 _NEARLY_ALL = 0.95  # share of the images that must agree in size
 _SHOWN = 8  # names in a message
 
@@ -29,116 +36,122 @@ class Inferred:
     """Result of `infer`.
 
     Attributes:
-        form: format of every image, with all settings known.
+        format: format of every image, with all settings known.
         messages: messages about what was inferred.
         left_out: messages about files that are not read.
     """
 
-    form: Form
+    format: ImageFormat
     messages: list[str]
     left_out: list[str]
 
 
-def infer(paths: Sequence[Path], form: Form) -> Inferred:
+def infer(paths: Sequence[Path], format: ImageFormat) -> Inferred:
     """Infer size, color, label and classes from the files if they are not set.
 
     Args:
         paths: raw files.
-        form: format of every image as far as the user set it.
+        format: format of every image as far as the user set it.
 
     Raises:
         DataError: a setting cannot be inferred, and the message says which to give; or there is a single class.
         UsageError: csv settings are set, and the files are no csv files.
     """
-    kind = sort_of(paths, form)
+    source_format = source_format_of(paths, format)
     messages: list[str] = []
-    if form.label and kind not in ("csv", "listed") and form.labels:
+    if format.label and source_format not in ("csv", "listed") and format.labels:
         raise DataError(
-            f"{paths[0].name} is no csv file, and no table in it names its images: it has no column {form.label!r} of "
-            "labels",
+            f"{paths[0].name} is no csv file, and no table in it names its images: it has no column {format.label!r} "
+            "of labels",
             hint="leave out --label",
         )
-    if form.labels and kind not in ("csv", "listed"):
-        form.refuse_for(paths[0].name)
-    heads = _heads(paths, kind, form, messages)
-    form = _sized(form, heads, messages, paths[0].name)
-    if form.labels and not form.classes:
-        if kind == "csv" and not form.label:
-            form = replace(form, label=_label(paths[0], form, messages))
-        classes = _classes(paths, kind, form, messages)
+    if format.labels and source_format not in ("csv", "listed"):
+        format.refuse_for(paths[0].name)
+    headers = _count_headers(paths, source_format, format, messages)
+    format = _with_size(format, headers, messages, paths[0].name)
+    if format.labels and not format.classes:
+        if source_format == "csv" and not format.label:
+            format = replace(format, label=_label(paths[0], format, messages))
+        classes = _classes(paths, source_format, format, messages)
         if len(classes) == 1:
             raise DataError(
                 f"{paths[0].name} has one class only, {classes[0]!r}, and there must be two to tell apart; add images "
                 "of another"
             )
-        form = replace(form, classes=tuple(classes))
-    return Inferred(form, messages, _left_out(paths, kind, form))
+        format = replace(format, classes=tuple(classes))
+    return Inferred(format, messages, _left_out(paths, source_format, format))
 
 
-def _heads(paths: Sequence[Path], kind: Kind, form: Form, messages: list[str]) -> Counter[Head]:
+def _count_headers(
+    paths: Sequence[Path], source_format: SourceFormat, format: ImageFormat, messages: list[str]
+) -> Counter[ImageHeader]:
     """Count the sizes and colors of the images, or of a sample of image files."""
-    counts: Counter[Head] = Counter()
-    if kind == "npz":
+    counts: Counter[ImageHeader] = Counter()
+    if source_format == "npz":
         for path in paths:
-            for x, _, _, about in npz.pairs(path, form.labels):
-                shape = npz.shape_of(about.shape)
+            for x, _, _, header in npz.pairs(path, format.labels):
+                shape = npz.shape_of(header.shape)
                 assert shape is not None
-                counts[Head(shape[1], shape[0], shape[2] == 1)] += about.shape[0]
-                messages.append(f"{x}: {about.shape[0]:,} images")
-    elif kind == "cifar":
-        counts[Head(cifar.SIDE, cifar.SIDE, False)] += 1
-        gone = [name for path in paths for name in cifar.missing(path)]
+                counts[ImageHeader(shape[1], shape[0], shape[2] == 1)] += header.shape[0]
+                messages.append(f"{x}: {header.shape[0]:,} images")
+    elif source_format == "cifar":
+        counts[ImageHeader(cifar.SIDE, cifar.SIDE, False)] += 1
+        missing = [name for path in paths for name in cifar.missing(path)]
         messages.append("layout: batches of CIFAR")
-        if gone:
+        if missing:
             messages.append(
-                f"of the publisher's five batches to train on, {', '.join(gone)} {'is' if len(gone) == 1 else 'are'} "
-                f"not there: {5 - len(gone)}0,000 of 50,000 images"
+                f"of the publisher's five batches to train on, {', '.join(missing)} "
+                f"{'is' if len(missing) == 1 else 'are'} not there: {5 - len(missing)}0,000 of 50,000 images"
             )
-    elif kind == "idx":
-        for path, _, _ in idx.pairs(idx_files(paths), form.labels):
-            count, height, width = idx.shape_of(path, form)
-            counts[Head(width, height, True)] += count
+    elif source_format == "idx":
+        for path, _, _ in idx.pairs(idx_files(paths), format.labels):
+            count, height, width = idx.shape_of(path, format)
+            counts[ImageHeader(width, height, True)] += count
             messages.append(f"{path.name}: {count:,} images")
-    elif kind == "csv":
+    elif source_format == "csv":
         for path in paths:
-            columns = table.columns_of(path, form)
+            columns = table.columns_of(path, format)
             messages += columns.messages if path is paths[0] else ()
             side = int(np.sqrt(len(columns.pixels)))
-            counts[Head(side, side, True)] += 1
+            counts[ImageHeader(side, side, True)] += 1
     else:
-        counts = _looked_at(paths, kind, form)
+        counts = _count_sampled_headers(paths, source_format, format)
     return counts
 
 
-def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
+def _count_sampled_headers(
+    paths: Sequence[Path], source_format: SourceFormat, format: ImageFormat
+) -> Counter[ImageHeader]:
     """Count the sizes and colors of some image files, evenly spaced."""
-    counts: Counter[Head] = Counter()
-    if kind == "files":
-        if form.labels:
+    counts: Counter[ImageHeader] = Counter()
+    if source_format == "files":
+        if format.labels:
             raise DataError(
                 f"the images of {paths[0].parent.name or paths[0].name} lie in no folders of classes; images lie in "
                 "CLASS/FILE, or in train/CLASS/FILE and test/CLASS/FILE, and none beside these folders"
             )
-        looks = [(path.name, path) for path in paths]
-    elif kind == "listed":
-        names = [row.file for path in paths for row in listed.read_listing(path, form).rows]
-        looks = [(name, paths[0] / name) for name in _spaced(names)]
-    elif kind == "tar":
-        looks = [look for path in paths for look in tar.look(path).heads]  # type: ignore[misc]
+        samples = [(path.name, path) for path in paths]
+    elif source_format == "listed":
+        names = [row.file for path in paths for row in listed.read_listing(path, format).rows]
+        samples = [(name, paths[0] / name) for name in _spaced(names)]
+    elif source_format == "tar":
+        samples = [sample for path in paths for sample in tar.index_archive(path).samples]  # type: ignore[misc]
     else:
-        looks = []
+        samples = []
         for path in paths:
-            where = layout_of(path, form.labels)
+            file_layout = layout_of(path, format.labels)
             names = [
-                name for name in names_of(path) if name.lower().endswith(IMAGES) and where.locate(name) is not None
+                name
+                for name in names_of(path)
+                if name.lower().endswith(IMAGES) and file_layout.locate(name) is not None
             ]
             for name in _spaced(names):
-                looks.append((name, path / name if path.is_dir() else files.content(path, name, form)))  # type: ignore[arg-type]
-    for name, source in looks:
+                samples.append((name, path / name if path.is_dir() else files.content(path, name, format)))  # type: ignore[arg-type]
+    for name, source in samples:
         try:
-            counts[head(source, name)] += 1
+            counts[image_header(source, name)] += 1
         except DataError:
-            if form.damaged == "error" and kind != "tar":  # of a file in a tar only the beginning was read
+            if format.damaged == "error" and source_format != "tar":  # of a file in a tar only the beginning was read
                 raise
     if not counts:
         raise DataError(
@@ -149,18 +162,18 @@ def _looked_at(paths: Sequence[Path], kind: Kind, form: Form) -> Counter[Head]:
 
 
 def _spaced(names: Sequence[str]) -> list[str]:
-    """Return at most `_LOOKED_AT` names, evenly spaced."""
-    indices = np.unique(np.linspace(0, max(len(names) - 1, 0), min(_LOOKED_AT, len(names))).astype(int))
+    """Return at most `_SAMPLED` names, evenly spaced."""
+    indices = np.unique(np.linspace(0, max(len(names) - 1, 0), min(_SAMPLED, len(names))).astype(int))
     return [names[index] for index in indices.tolist()]
 
 
-def _sized(form: Form, heads: Counter[Head], messages: list[str], name: str) -> Form:
-    """Return the form with size and color set, and add messages to `messages`."""
+def _with_size(format: ImageFormat, headers: Counter[ImageHeader], messages: list[str], name: str) -> ImageFormat:
+    """Return the format with size and color set, and add messages to `messages`."""
     sizes: Counter[tuple[int, int]] = Counter()
-    for about, count in heads.items():
-        sizes[about.width, about.height] += count
+    for header, count in headers.items():
+        sizes[header.width, header.height] += count
     total = sizes.total()
-    if not form.width:
+    if not format.width:
         (width, height), most = max(sizes.items(), key=lambda item: (item[1], item[0]))
         if most < _NEARLY_ALL * total:
             low, high = min(sizes, key=lambda size: size[0] * size[1]), max(sizes, key=lambda size: size[0] * size[1])
@@ -173,21 +186,21 @@ def _sized(form: Form, heads: Counter[Head], messages: list[str], name: str) -> 
                 f"{name}: the images are {width}x{height}, and at most {LARGEST:,} pixels of a side are stored",
                 hint="say to which size they are to be brought, such as --size 256x256",
             )
-        form = replace(form, width=width, height=height)
+        format = replace(format, width=width, height=height)
         others = "" if most == total else f", {total - most:,} of {total:,} looked at are resized to it"
         messages.append(Message(f"size: {width}x{height}{others}", "--size WIDTHxHEIGHT resizes"))
-    if not form.channels:
-        gray = all(about.gray for about in heads)
-        form = replace(form, channels=1 if gray else 3)
+    if not format.channels:
+        gray = all(header.gray for header in headers)
+        format = replace(format, channels=1 if gray else 3)
         messages.append(
             Message(f"color: {'gray' if gray else 'rgb'}", f"--color {'rgb' if gray else 'gray'} changes it")
         )
-    return form
+    return format
 
 
-def _label(path: Path, form: Form, messages: list[str]) -> str:
+def _label(path: Path, format: ImageFormat, messages: list[str]) -> str:
     """Return the column of labels of a csv file, by name, or by number if columns have no names."""
-    columns = table.columns_of(path, form)
+    columns = table.columns_of(path, format)
     if columns.csv.header:
         messages.append(Message(f"label: column {columns.label!r}", "--label NAME names another"))
         return columns.label
@@ -197,31 +210,31 @@ def _label(path: Path, form: Form, messages: list[str]) -> str:
     return columns.label
 
 
-def _classes(paths: Sequence[Path], kind: Kind, form: Form, messages: list[str]) -> list[str]:
+def _classes(paths: Sequence[Path], source_format: SourceFormat, format: ImageFormat, messages: list[str]) -> list[str]:
     """Return the names of the classes, and add messages to `messages`."""
-    if kind in ("npz", "idx", "csv"):
+    if source_format in ("npz", "idx", "csv"):
         labels: set[Any] = set()
-        if kind == "npz":
+        if source_format == "npz":
             for path in paths:
                 for _, y, _, _ in npz.pairs(path):
-                    labels.update(npz.labels_of(path, y, form))
-        elif kind == "idx":
-            for _, other, _ in idx.pairs(idx_files(paths)):
-                assert other is not None
-                labels.update(idx.labels_of(other, form))
+                    labels.update(npz.labels_of(path, y, format))
+        elif source_format == "idx":
+            for _, label_path, _ in idx.pairs(idx_files(paths)):
+                assert label_path is not None
+                labels.update(idx.labels_of(label_path, format))
         else:
-            labels.update(*(table.labels_in(path, form) for path in paths))
+            labels.update(*(table.labels_in(path, format) for path in paths))
         return sort_classes({str(label) for label in labels})
-    if kind == "cifar":
-        return list(dict.fromkeys(name for path in paths for name in cifar.classes(path, form)))
-    if kind == "listed":
-        return sort_classes({row.label for path in paths for row in listed.read_listing(path, form).rows})
+    if source_format == "cifar":
+        return list(dict.fromkeys(name for path in paths for name in cifar.classes(path, format)))
+    if source_format == "listed":
+        return sort_classes({row.label for path in paths for row in listed.read_listing(path, format).rows})
     names: set[str] = set()
     for path in paths:
-        where = layout_of(path, True)
-        locations = [where.locate(name) for name in names_of(path) if name.lower().endswith(IMAGES)]
+        file_layout = layout_of(path, True)
+        locations = [file_layout.locate(name) for name in names_of(path) if name.lower().endswith(IMAGES)]
         classes = {location[0] for location in locations if location is not None and location[0] is not None}
-        if where.name == "files" or not classes or layout.are_parts(classes):
+        if file_layout.name == "files" or not classes or layout.are_parts(classes):
             raise DataError(
                 f"{path.name} has no folders of classes; images lie in CLASS/FILE, or in train/CLASS/FILE and "
                 "test/CLASS/FILE, or a csv file beside them has a column with their names and one with their classes"
@@ -230,7 +243,8 @@ def _classes(paths: Sequence[Path], kind: Kind, form: Form, messages: list[str])
         names |= classes
         messages.insert(
             0,
-            f"layout: {where.root}{where.description}, {len(classes)} classes ({named_files(sorted(classes), _SHOWN)})",
+            f"layout: {file_layout.root}{file_layout.description}, {len(classes)} classes "
+            f"({named_files(sorted(classes), _SHOWN)})",
         )
         empty = walk_tree(path).empty if path.is_dir() else ()
         if empty:
@@ -238,27 +252,27 @@ def _classes(paths: Sequence[Path], kind: Kind, form: Form, messages: list[str])
     return sort_classes(names)
 
 
-def _left_out(paths: Sequence[Path], kind: Kind, form: Form) -> list[str]:
+def _left_out(paths: Sequence[Path], source_format: SourceFormat, format: ImageFormat) -> list[str]:
     """Return the messages about files of folders and archives that are not read."""
     messages: list[str] = []
     for path in paths:
-        if kind == "listed":
-            messages += listed.read_listing(path, form).messages
-        elif kind == "npz":
+        if source_format == "listed":
+            messages += listed.read_listing(path, format).messages
+        elif source_format == "npz":
             messages += describe_ignored(npz.others(path), "as they are called neither as images nor as labels")
-        elif kind == "cifar":
+        elif source_format == "cifar":
             messages += describe_ignored(cifar.others(path), "as they are no batches")
-        elif kind == "idx" and path.is_dir():
+        elif source_format == "idx" and path.is_dir():
             others = [name for name in names_of(path) if not name.lower().endswith(IDX)]
             messages += describe_ignored(others, f"as they do not end in {' or '.join(IDX)}")
-        elif kind in ("tree", "zip", "tar"):
+        elif source_format in ("tree", "zip", "tar"):
             names = names_of(path)
             images = [name for name in names if name.lower().endswith(IMAGES)]
-            where = found_layout(images, form.labels)
-            outside = [name for name in images if where.locate(name) is None]
+            file_layout = infer_layout(images, format.labels)
+            outside = [name for name in images if file_layout.locate(name) is None]
             others = [name for name in names if not name.lower().endswith(IMAGES)]
             messages += describe_ignored(
-                outside, "as they belong to no class" if form.labels else "as they lie in no part"
+                outside, "as they belong to no class" if format.labels else "as they lie in no part"
             )
             messages += describe_ignored(others, "as they are no images by their names")
             messages += describe_ignored(hidden_in(path), BY_SYSTEM)

@@ -8,7 +8,7 @@ from typing import Any
 from raysq.config import nearest_name
 from raysq.data.filetree import describe_ignored, named_files, walk_tree
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import IMAGES, TABLES, Form, ImagePartition
+from raysq.problems.images.readers.format import IMAGES, TABLES, ImageFormat, ImagePartition
 from raysq.text import readers
 from raysq.text.readers import sniff
 from raysq.text.readers.columns import LABEL, PART, usual
@@ -91,28 +91,28 @@ class _Files:
         return match if match is not None and ("/" not in value or match.endswith(f"/{value}")) else None
 
 
-def is_listed(path: Path, form: Form) -> bool:
+def is_listed(path: Path, format: ImageFormat) -> bool:
     """Whether tables in a folder list its images and their classes."""
-    return any(table.label or form.label in table.columns for table in _tables(path, form)[0])
+    return any(table.label or format.label in table.columns for table in _tables(path, format)[0])
 
 
-def read_listing(path: Path, form: Form) -> Listing:
+def read_listing(path: Path, format: ImageFormat) -> Listing:
     """Read the tables in a folder that list its images.
 
     Args:
         path: folder.
-        form: format of every image; its `label`, `damaged` and csv settings are used.
+        format: format of every image; its `label`, `damaged` and csv settings are used.
 
     Raises:
         DataError: no column of classes, several tables of which one has no known part, rows without a class, rows that
             name no image (unless these are dropped), or an image listed twice with different classes or parts.
     """
-    tables, files, sizes = _tables(path, form)
-    tables = [table for table in tables if table.label or form.label in table.columns]
-    if form.label and not all(form.label in table.columns for table in tables):
-        table = next(table for table in tables if form.label not in table.columns)
+    tables, files, sizes = _tables(path, format)
+    tables = [table for table in tables if table.label or format.label in table.columns]
+    if format.label and not all(format.label in table.columns for table in tables):
+        table = next(table for table in tables if format.label not in table.columns)
         raise DataError(
-            f"{table.path} has no column {form.label!r} ({nearest_name(form.label, table.columns)})",
+            f"{table.path} has no column {format.label!r} ({nearest_name(format.label, table.columns)})",
             hint="--label names another",
         )
     parts = _parts([table.path for table in tables])
@@ -125,9 +125,9 @@ def read_listing(path: Path, form: Form) -> Listing:
     missing: list[str] = []
     messages = []
     for table, part in zip(tables, parts, strict=True):
-        label = form.label or table.label
+        label = format.label or table.label
         messages.append(f"classes: column {label!r} of {table.path}, whose column {table.file!r} names the images")
-        for name, class_name, own_part, row_id in _read(path / table.path, table.file, label, form):
+        for name, class_name, own_part, row_id in _read(path / table.path, table.file, label, format):
             file = files.find(name, table.path.rpartition("/")[0])
             if file is None:
                 missing.append(f"{row_id} ({name})")
@@ -137,7 +137,7 @@ def read_listing(path: Path, form: Form) -> Listing:
                 raise DataError(f"{row_id} names {name} again, with another class or part; mend {table.path}")
     if not rows:
         raise DataError(f"{tables[0].path} names no image of the folder; the first rows are {named_files(missing, 3)}")
-    if missing and form.damaged == "error":
+    if missing and format.damaged == "error":
         raise DataError(
             f"{len(missing):,} rows of the table name no image of the folder, the first is {missing[0]}",
             hint="add the images or take the rows out, or --set damaged=drop leaves them out",
@@ -151,31 +151,33 @@ def read_listing(path: Path, form: Form) -> Listing:
     return Listing(tuple(rows.values()), sizes, tuple(missing), tuple(messages))
 
 
-def partition_files(path: Path, form: Form) -> list[ImagePartition]:
+def partition_files(path: Path, format: ImageFormat) -> list[ImagePartition]:
     """Return the partitions of a folder, each with as many images as fit into memory with files and pixels."""
-    listing = read_listing(path, form)
-    most = max(1, min(_MOST, _HELD // max(form.bytes, 1)))
+    listing = read_listing(path, format)
+    most = max(1, min(_MOST, _HELD // max(format.bytes, 1)))
     partitions: list[ImagePartition] = []
-    some: list[Row] = []
+    group: list[Row] = []
     size = 0
 
     def cut() -> None:
-        nonlocal some, size
-        if some:
-            labels = tuple((row.label, row.part) for row in some)
-            partitions.append(ImagePartition(str(path), "listed", size, tuple(row.file for row in some), labels=labels))
-            some, size = [], 0
+        nonlocal group, size
+        if group:
+            labels = tuple((row.label, row.part) for row in group)
+            partitions.append(
+                ImagePartition(str(path), "listed", size, tuple(row.file for row in group), labels=labels)
+            )
+            group, size = [], 0
 
     for row in listing.rows:
-        if len(some) >= most or size + listing.sizes[row.file] > _RAW:
+        if len(group) >= most or size + listing.sizes[row.file] > _RAW:
             cut()
-        some.append(row)
+        group.append(row)
         size += listing.sizes[row.file]
     cut()
     return partitions
 
 
-def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int]]:
+def _tables(path: Path, format: ImageFormat) -> tuple[list[_Table], _Files, dict[str, int]]:
     """Return the tables of a folder with a column of image names, its images, and the sizes of all files."""
     sizes = {file.name: file.size for file in walk_tree(path).files}
     files = _Files([name for name in sizes if name.lower().endswith(IMAGES)])
@@ -184,7 +186,7 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
         if not name.lower().endswith(TABLES):
             continue
         try:
-            head = sniff.head(path / name, _sniffed(path / name, form))
+            head = sniff.head(path / name, _sniffed(path / name, format))
         except DataError:
             continue  # no table of images; it is reported among the files left out
         folder = name.rpartition("/")[0]
@@ -196,9 +198,9 @@ def _tables(path: Path, form: Form) -> tuple[list[_Table], _Files, dict[str, int
     return tables, files, sizes
 
 
-def _sniffed(path: Path, form: Form) -> readers.DocumentFormat:
+def _sniffed(path: Path, format: ImageFormat) -> readers.DocumentFormat:
     """Infer the format of a table."""
-    return sniff.sniffed(path, readers.DocumentFormat(**form.csv_settings()))[0]
+    return sniff.sniffed(path, readers.DocumentFormat(**format.csv_settings()))[0]
 
 
 def _file_column(head: sniff.Head, files: _Files, folder: str) -> str | None:
@@ -206,8 +208,8 @@ def _file_column(head: sniff.Head, files: _Files, folder: str) -> str | None:
     columns = []
     for column, values in head.items():
         texts = [str(value) for value in values if value is not None]
-        known = {file for text in texts if (file := files.find(text, folder)) is not None}
-        if texts and len(set(texts)) >= _NEARLY_ALL * len(values) and 2 * len(known) >= len(values):
+        image_files = {file for text in texts if (file := files.find(text, folder)) is not None}
+        if texts and len(set(texts)) >= _NEARLY_ALL * len(values) and 2 * len(image_files) >= len(values):
             columns.append(column)
     return usual(_NAMES, columns) or (columns[0] if columns else None)
 
@@ -219,16 +221,16 @@ def _parts(paths: Sequence[str]) -> list[int]:
     return [own if own >= 0 else other for own, other in zip(folders, by_name, strict=True)]
 
 
-def _read(path: Path, file: str, label: str, images: Form) -> list[tuple[str, str, int, str]]:
+def _read(path: Path, file: str, label: str, format: ImageFormat) -> list[tuple[str, str, int, str]]:
     """Return image name, class, part and id of each row of a table.
 
     Raises:
         DataError: a row without a name or a class, or a damaged table.
     """
-    form = replace(_sniffed(path, images), text=file, label=label)
+    document_format = replace(_sniffed(path, format), text=file, label=label)
     rows: list[tuple[str, str, int, str]] = []
-    for partition in readers.partition([path], form):
-        for table, stats in readers.read(partition, form):
+    for partition in readers.partition([path], document_format):
+        for table, stats in readers.read(partition, document_format):
             if stats["missing_label"]:
                 raise DataError(f"{stats['first_missing_label']} has no class in column {label!r}; give it one")
             columns: list[list[Any]] = [table.column(name).to_pylist() for name in ("text", "label", "part", "id")]

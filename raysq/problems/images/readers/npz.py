@@ -15,7 +15,7 @@ from raysq.data.readers.limits import LIMITS, Limits
 from raysq.data.readers.npy import NpyHeader, read_exactly, read_header, read_values
 from raysq.data.readers.unpack import open_member, open_zip
 from raysq.errors import DataError
-from raysq.problems.images.readers.format import MAX_PIXEL, Form, ImagePartition
+from raysq.problems.images.readers.format import MAX_PIXEL, ImageFormat, ImagePartition
 from raysq.problems.images.readers.rows import Rows
 
 _BLOCK = 16 << 20  # bytes of an array read at a time
@@ -49,15 +49,15 @@ def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, NpyHeade
     Raises:
         DataError: no arrays of images, an array that does not have the shape of images, or no labels although needed.
     """
-    heads = _heads(path)
-    arrays = [(x, y if y in heads else "", part, heads[x]) for x, y, part in _NAMES if x in heads]
+    headers = _read_headers(path)
+    arrays = [(x, y if y in headers else "", part, headers[x]) for x, y, part in _NAMES if x in headers]
     if not arrays:
         raise DataError(
             f"{path.name} has no arrays of images: they are named x_train, y_train, x_test, y_test, or x and y; there "
-            f"is {', '.join(heads) or 'nothing'}"
+            f"is {', '.join(headers) or 'nothing'}"
         )
-    for x, y, _, head in arrays:
-        _check(path, x, head)
+    for x, y, _, header in arrays:
+        _check(path, x, header)
         if labels and not y:
             raise DataError(f"{path.name} has {x} and no labels beside it: name them {_label_name(x)}")
     return arrays
@@ -65,26 +65,26 @@ def pairs(path: Path, labels: bool = True) -> list[tuple[str, str, int, NpyHeade
 
 def others(path: Path) -> list[str]:
     """Return the names of the arrays that are neither images nor labels."""
-    heads = _heads(path)
-    taken = {name for x, y, _ in _NAMES if x in heads for name in (x, y)}
-    return [name for name in heads if name not in taken]
+    headers = _read_headers(path)
+    used = {name for x, y, _ in _NAMES if x in headers for name in (x, y)}
+    return [name for name in headers if name not in used]
 
 
-def partition_files(path: Path, form: Form) -> list[ImagePartition]:
+def partition_files(path: Path, format: ImageFormat) -> list[ImagePartition]:
     """Return partitions of at most 128 MiB of pixels, counted as a byte each.
 
     Args:
         path: npz file.
-        form: format of every image, of which `labels` is used.
+        format: format of every image, of which `labels` is used.
 
     Raises:
-        DataError: the file has no arrays of images, or none of labels although `form` needs them.
+        DataError: the file has no arrays of images, or none of labels although `format` needs them.
     """
     partitions = []
-    arrays = pairs(path, form.labels)
-    total = max(1, sum(math.prod(head.shape) for _, _, _, head in arrays))
-    for x, y, part, head in arrays:
-        count, each = head.shape[0], max(1, math.prod(head.shape[1:]))
+    arrays = pairs(path, format.labels)
+    total = max(1, sum(math.prod(header.shape) for _, _, _, header in arrays))
+    for x, y, part, header in arrays:
+        count, each = header.shape[0], max(1, math.prod(header.shape[1:]))
         most = max(1, _HELD // each)
         for begin in range(0, count, most):
             end = min(count, begin + most)
@@ -104,11 +104,11 @@ def labels_of(path: Path, name: str, limits: Limits = LIMITS) -> list[Any]:
     Raises:
         DataError: the array holds other values, or is no vector, or is larger than the limit for one object.
     """
-    with _opened(path, name) as (file, head):
-        if head.dtype.hasobject:
+    with _opened(path, name) as (file, header):
+        if header.dtype.hasobject:
             raise DataError(f"{path.name}: {name} holds Python objects, which are not read; write whole numbers")
-        limits.check_object(f"{path.name}: {name}", head.bytes)
-        values = read_values(file, head)
+        limits.check_object(f"{path.name}: {name}", header.bytes)
+        values = read_values(file, header)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
@@ -140,12 +140,12 @@ def labels(values: np.ndarray, what: str) -> list[Any]:
     raise DataError(f"{what} holds {values.dtype}, and labels are whole numbers or texts")
 
 
-def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stats]]:
+def read(partition: ImagePartition, format: ImageFormat) -> Iterator[tuple[pa.Table, Stats]]:
     """Yield tables of the images of a partition, with statistics. Ids are the name of the array and the index, from 0.
 
     Args:
-        partition: partition of kind "npz".
-        form: format of every image.
+        partition: partition of format "npz".
+        format: format of every image.
 
     Raises:
         DataError: pixels outside the range, numbers of images and labels that differ, a label that is none of the
@@ -153,39 +153,39 @@ def read(partition: ImagePartition, form: Form) -> Iterator[tuple[pa.Table, Stat
     """
     path, (x, y) = Path(partition.path), partition.names
     assert partition.end is not None
-    rows = Rows(form)
-    names = labels_of(path, y, form) if form.labels else None
-    with _opened(path, x) as (file, head):
-        form.check_object(f"{path.name}: an image of {x}", math.prod(head.shape[1:]) * head.dtype.itemsize)
-        if head.fortran:
-            form.check_object(f"{path.name}: {x}, which lies in Fortran's order,", head.bytes)
-        if names is not None and len(names) != head.shape[0]:
+    rows = Rows(format)
+    names = labels_of(path, y, format) if format.labels else None
+    with _opened(path, x) as (file, header):
+        format.check_object(f"{path.name}: an image of {x}", math.prod(header.shape[1:]) * header.dtype.itemsize)
+        if header.fortran:
+            format.check_object(f"{path.name}: {x}, which lies in Fortran's order,", header.bytes)
+        if names is not None and len(names) != header.shape[0]:
             raise DataError(
-                f"{path.name}: {x} has {head.shape[0]:,} images and {y} {len(names):,} labels; give one each"
+                f"{path.name}: {x} has {header.shape[0]:,} images and {y} {len(names):,} labels; give one each"
             )
-        for begin, block in _blocks(file, head, partition.begin, partition.end):
-            some = None if names is None else names[begin : begin + len(block)]
+        for begin, block in _blocks(file, header, partition.begin, partition.end):
+            block_labels = None if names is None else names[begin : begin + len(block)]
             ids = [f"{x}:{number}" for number in range(begin, begin + len(block))]
-            rows.add_array(as_images(block, f"{path.name}: {x}", form), some, partition.part, ids)
+            rows.add_array(as_images(block, f"{path.name}: {x}", format), block_labels, partition.part, ids)
             if rows.full:
                 yield rows.take()
     yield rows.take()
 
 
-def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
+def as_images(block: np.ndarray, what: str, format: ImageFormat) -> np.ndarray:
     """Convert an array to pixels, uint8 of shape (n, height, width, channels).
 
     Args:
         block: array of shape (n, height, width), (n, height, width, channels) or (n, pixels of a square).
         what: name of the array, for errors.
-        form: format of every image, of which `max_pixel` is used.
+        format: format of every image, of which `max_pixel` is used.
 
     Raises:
         DataError: values that are not whole numbers from 0 to 255, or, with another `max_pixel`, not from 0 to
             `max_pixel`.
     """
-    if form.max_pixel != MAX_PIXEL:
-        block = _scaled(block, what, form.max_pixel)
+    if format.max_pixel != MAX_PIXEL:
+        block = _scaled(block, what, format.max_pixel)
     if block.dtype.kind == "f" and block.size and block.max() > 1 and (block == np.rint(block)).all():
         block = block.astype(np.int64)  # whole numbers stored as floats
     if block.dtype != np.uint8:
@@ -205,10 +205,10 @@ def as_images(block: np.ndarray, what: str, form: Form) -> np.ndarray:
 def _scaled(block: np.ndarray, what: str, max_pixel: float) -> np.ndarray:
     """Scale pixels from 0 to `max_pixel` to uint8 from 0 to 255."""
     if block.dtype.kind not in "iubf" or (block.size and not (block.min() >= 0 and block.max() <= max_pixel)):
-        said = f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""
+        value_range = f" from {block.min():g} to {block.max():g}" if block.size and block.dtype.kind in "iuf" else ""
         raise DataError(
             f"{what} must hold numbers from 0 to {max_pixel:g}, as max_pixel={max_pixel:g} says, and it holds "
-            f"{block.dtype}{said}"
+            f"{block.dtype}{value_range}"
         )
     values: np.ndarray = np.rint(block.astype(np.float32) * np.float32(MAX_PIXEL / max_pixel)).astype(np.uint8)
     return values
@@ -228,32 +228,32 @@ def shape_of(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
     return shape[1:] if len(shape) == 4 and shape[3] in (1, 3) and min(shape[1:]) else None
 
 
-def _check(path: Path, name: str, head: NpyHeader) -> None:
-    if head.dtype.hasobject:
+def _check(path: Path, name: str, header: NpyHeader) -> None:
+    if header.dtype.hasobject:
         raise DataError(f"{path.name}: {name} holds Python objects, which are not read; write it as an array of uint8")
-    if shape_of(head.shape) is None:
+    if shape_of(header.shape) is None:
         raise DataError(
-            f"{path.name}: {name} has shape {head.shape}, and images are (n, height, width), (n, height, width, 1 or "
+            f"{path.name}: {name} has shape {header.shape}, and images are (n, height, width), (n, height, width, 1 or "
             "3) or (n, pixels of a square); bring it to one of these"
         )
 
 
-def _heads(path: Path) -> dict[str, NpyHeader]:
+def _read_headers(path: Path) -> dict[str, NpyHeader]:
     """Return the headers of all arrays by name."""
     with open_zip(path) as archive:
         values = {}
         for name in archive.namelist():
             if name.endswith(".npy"):
                 with open_member(archive, name, path) as file:
-                    values[name.removesuffix(".npy")] = _head(archive, name, file)
+                    values[name.removesuffix(".npy")] = _read_checked_header(archive, name, file)
         return values
 
 
-def _blocks(file: IO[bytes], head: NpyHeader, begin: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
+def _blocks(file: IO[bytes], header: NpyHeader, begin: int, end: int) -> Iterator[tuple[int, np.ndarray]]:
     """Yield rows `begin` to `end` of an array in blocks, each with the index of its first row."""
-    each = math.prod(head.shape[1:]) * head.dtype.itemsize
-    if head.fortran:  # rows are not contiguous
-        yield begin, np.ascontiguousarray(read_values(file, head)[begin:end])
+    each = math.prod(header.shape[1:]) * header.dtype.itemsize
+    if header.fortran:  # rows are not contiguous
+        yield begin, np.ascontiguousarray(read_values(file, header)[begin:end])
         return
     left = begin * each
     while left:
@@ -261,7 +261,7 @@ def _blocks(file: IO[bytes], head: NpyHeader, begin: int, end: int) -> Iterator[
     step = max(1, _BLOCK // max(each, 1))
     for low in range(begin, end, step):
         count = min(step, end - low)
-        yield low, np.frombuffer(read_exactly(file, count * each), head.dtype).reshape(count, *head.shape[1:])
+        yield low, np.frombuffer(read_exactly(file, count * each), header.dtype).reshape(count, *header.shape[1:])
 
 
 def _label_name(images: str) -> str:
@@ -272,13 +272,13 @@ def _label_name(images: str) -> str:
 def _opened(path: Path, name: str) -> Iterator[tuple[IO[bytes], NpyHeader]]:
     """Open an array in a file, positioned at its values, and yield it with its header."""
     with open_zip(path) as archive, open_member(archive, f"{name}.npy", path) as file:
-        yield file, _head(archive, f"{name}.npy", file)
+        yield file, _read_checked_header(archive, f"{name}.npy", file)
 
 
-def _head(archive: zipfile.ZipFile, member: str, file: IO[bytes]) -> NpyHeader:
+def _read_checked_header(archive: zipfile.ZipFile, member: str, file: IO[bytes]) -> NpyHeader:
     """Read the header of an array, and check that the file has as many bytes as it claims."""
-    head = read_header(file)
+    header = read_header(file)
     left = archive.getinfo(member).file_size - file.tell()
-    if min(head.shape, default=0) < 0 or (not head.dtype.hasobject and head.bytes > left):
-        raise ValueError(f"{member} claims the shape {head.shape} and has {left:,} bytes")
-    return head
+    if min(header.shape, default=0) < 0 or (not header.dtype.hasobject and header.bytes > left):
+        raise ValueError(f"{member} claims the shape {header.shape} and has {left:,} bytes")
+    return header

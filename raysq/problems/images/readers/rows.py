@@ -11,7 +11,7 @@ from raysq.data.partition_stats import Stats
 from raysq.errors import DataError
 from raysq.problems.images import duplicates
 from raysq.problems.images.readers.decode import convert, decode
-from raysq.problems.images.readers.format import Form
+from raysq.problems.images.readers.format import ImageFormat
 from raysq.text.fit_vocabulary import SPLIT_NAMES
 
 FULL = 16 << 20  # bytes of pixels that make a table full
@@ -27,12 +27,12 @@ class Rows:
     whose part it does not give, or None) and `marks` (checksums for `raysq.problems.images.duplicates`).
 
     Args:
-        form: format of every image.
+        format: format of every image.
     """
 
-    def __init__(self, form: Form) -> None:
-        self.form = form
-        self._numbers = {name: number for number, name in enumerate(form.classes)}
+    def __init__(self, format: ImageFormat) -> None:
+        self.format = format
+        self._numbers = {name: number for number, name in enumerate(format.classes)}
         self._pixels: list[np.ndarray] = []
         self._labels: list[int] = []
         self._parts: list[int] = []
@@ -56,12 +56,12 @@ class Rows:
             name: id of the image.
 
         Raises:
-            DataError: the file is damaged and `form.damaged` is "error", or its label is none of the classes.
+            DataError: the file is damaged and `format.damaged` is "error", or its label is none of the classes.
         """
         try:
-            image = decode(raw, name, self.form)
+            image = decode(raw, name, self.format)
         except DataError:
-            if self.form.damaged == "error":
+            if self.format.damaged == "error":
                 raise
             self._damaged.append(name)
             return
@@ -82,9 +82,9 @@ class Rows:
             DataError: a label is none of the classes.
         """
         numbers = [self.number(label, name) for label, name in zip(labels or [None] * len(ids), ids, strict=True)]
-        if pixels.shape[1:3] != self.form.shape[:2]:
+        if pixels.shape[1:3] != self.format.shape[:2]:
             self._resized += len(pixels)
-        self._add(convert(pixels, self.form), numbers, part, ids)
+        self._add(convert(pixels, self.format), numbers, part, ids)
 
     def number(self, label: Any, name: str) -> int:
         """Return the index of a class.
@@ -99,26 +99,26 @@ class Rows:
         Raises:
             DataError: there is no such class.
         """
-        if not self.form.labels:
+        if not self.format.labels:
             return -1
         number = self._numbers.get(str(label))
-        if number is None and isinstance(label, int) and 0 <= label < len(self.form.classes):
+        if number is None and isinstance(label, int) and 0 <= label < len(self.format.classes):
             number = label
         if number is None:
             reason = "has no label" if label is None else f"has the label {label!r}, which is none of the classes"
             raise DataError(
-                f"{name} {reason}: there are {', '.join(self.form.classes[:_NAMED])}...",
+                f"{name} {reason}: there are {', '.join(self.format.classes[:_NAMED])}...",
                 hint="--set classes=A,B names them",
             )
         return number
 
     def take(self) -> tuple[pa.Table, Stats]:
         """Return a table of the collected images and its statistics, and start a new table."""
-        form = self.form
+        format = self.format
         count = len(self._ids)
-        pixels = np.concatenate(self._pixels) if self._pixels else np.empty((0, *form.shape), np.uint8)
+        pixels = np.concatenate(self._pixels) if self._pixels else np.empty((0, *format.shape), np.uint8)
         flat = np.ascontiguousarray(pixels).reshape(count, -1)
-        listed = pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), form.bytes)
+        listed = pa.FixedSizeListArray.from_arrays(pa.array(flat.reshape(-1)), format.bytes)
         columns: dict[str, pa.Array] = {"pixels": listed}
         stats: Stats = {
             "images": count,
@@ -127,17 +127,17 @@ class Rows:
             "damaged": {"count": len(self._damaged), "names": self._damaged[:_NAMED]},
             "brightest": int(flat.max()) if flat.size else 0,
         }
-        if form.labels:
+        if format.labels:
             keys = checksums(flat)
             parts = np.array(self._parts, np.int8)
             given = parts >= 0
-            drawn = (keys >> np.uint64(11)).astype(np.float64) < form.test * 2.0**53
+            drawn = (keys >> np.uint64(11)).astype(np.float64) < format.test * 2.0**53
             part = np.where(given, parts, drawn).astype(np.int8)
             label = np.array(self._labels, np.int32)
             columns |= {"label": pa.array(label), "part": pa.array(part), "key": pa.array(keys)}
             stats |= {
                 "counts": [
-                    np.bincount(label[part == side], minlength=len(form.classes)).tolist()
+                    np.bincount(label[part == side], minlength=len(format.classes)).tolist()
                     for side in range(len(SPLIT_NAMES))
                 ],
                 "assigned": int(given.sum()),
@@ -145,7 +145,7 @@ class Rows:
                 "marks": duplicates.pack(keys, label, self._ids),
             }
         columns["id"] = pa.array(self._ids, pa.large_string())
-        fresh = Rows(form)
+        fresh = Rows(format)
         self.__dict__.update(fresh.__dict__)
         return pa.table(columns), stats
 

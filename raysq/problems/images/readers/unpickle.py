@@ -41,9 +41,9 @@ def read(raw: bytes, name: str) -> dict[str, Any]:
 def _values(array: Array) -> np.ndarray:
     """Return the NumPy array, after checking that it holds bytes and has the size it claims."""
     raw = array.values.encode("latin-1") if isinstance(array.values, str) else array.values
-    shape, kind = array.shape, array.type
-    if not isinstance(kind, Type) or kind.code not in ("u1", "uint8", "B", "|u1"):
-        raise Refused(f"an array of {getattr(kind, 'code', kind)}")
+    shape, element_type = array.shape, array.type
+    if not isinstance(element_type, Type) or element_type.code not in ("u1", "uint8", "B", "|u1"):
+        raise Refused(f"an array of {getattr(element_type, 'code', element_type)}")
     if not (isinstance(shape, tuple) and all(isinstance(side, int) and side >= 0 for side in shape)):
         raise Refused("an array without a shape")
     if not isinstance(raw, (bytes, bytearray)) or len(raw) != math.prod(shape) or array.order not in ("C", "F"):
@@ -54,7 +54,7 @@ def _values(array: Array) -> np.ndarray:
 def _plain(value: Any) -> Any:
     if isinstance(value, Array):
         return _values(value)
-    return [_text(one) for one in value] if isinstance(value, list) else _text(value)
+    return [_text(item) for item in value] if isinstance(value, list) else _text(value)
 
 
 def _text(value: Any) -> Any:
