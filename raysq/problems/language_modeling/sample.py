@@ -38,7 +38,7 @@ _VERBS = _listed("walked came went rode ran travelled")
 _PLACES = _listed("forest river bridge market church tower well crossroads meadow inn")
 _TIMES = ("in the morning", "at noon", "in the evening", "at night", "in winter", "in spring", "before the rain")
 _FEELINGS = _listed("tired happy hungry cold proud afraid lonely merry")
-_SAID = _listed("said cried whispered sang thought")
+_SPEECH_VERBS = _listed("said cried whispered sang thought")
 _QUESTIONS = ("Who has seen", "Where is", "Who will carry", "What became of", "Why does nobody want")
 
 
@@ -86,15 +86,15 @@ def stories(count: int, seed: int = 0) -> list[str]:
         # The power makes the first people more frequent than the last.
         who, whose, thing, home = _PEOPLE[int(len(_PEOPLE) * random.random_sample() ** 1.4)]
         way = f"{pick(_MANNERS)} {pick(_VERBS)} to the {pick(_PLACES)}"
-        form = random.randint(4)
-        if form == 0:
+        pattern = random.randint(4)
+        if pattern == 0:
             text = f"the {who} {way} {pick(_TIMES)} with {whose} {thing}."
-        elif form == 1:
+        elif pattern == 1:
             text = f"{pick(_TIMES)} the {who} {way} and then home to the {home}."
-        elif form == 2:
+        elif pattern == 2:
             text = f"the {who} was {pick(_FEELINGS)} and {pick(_FEELINGS)} {pick(_TIMES)}, far away from the {home}."
         else:
-            text = f"\u201c{pick(_QUESTIONS)} {whose} {thing}?\u201d {pick(_SAID)} the {who} from the {home}."
+            text = f"\u201c{pick(_QUESTIONS)} {whose} {thing}?\u201d {pick(_SPEECH_VERBS)} the {who} from the {home}."
         sentences.append(text[0].upper() + text[1:])
     return sentences
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from raysq.problems.text_classification.ragged import Packed
+from raysq.problems.text_classification.ragged import RaggedIds
 from raysq.problems.text_classification.settings import START
 from raysq.problems.text_classification.vocabulary import ClassificationVocabulary
 
 
-def bags(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocabulary) -> Packed:
+def bags(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocabulary) -> RaggedIds:
     """Return the distinct ids of each document in ascending order, with their counts.
 
     The bag covers the whole document. If the settings use special tokens, it includes the start token and the
@@ -36,21 +36,21 @@ def bags(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocab
     (indices,) = np.nonzero(begins)
     documents, ids = np.divmod(keys[indices], features)
     counts = np.diff(indices, append=len(keys)) if vocabulary.settings.has_counts else None
-    return Packed.of(ids, np.bincount(documents, minlength=count), counts)
+    return RaggedIds.of(ids, np.bincount(documents, minlength=count), counts)
 
 
-def document_counts(packed: Packed, rows: np.ndarray, features: int) -> np.ndarray:
+def document_counts(documents: RaggedIds, rows: np.ndarray, features: int) -> np.ndarray:
     """Return the document frequency of each id in the given rows, int64 of shape (features,).
 
     Args:
-        packed: bags of documents.
+        documents: bags of the documents.
         rows: indices of the documents to count.
         features: number of ids.
     """
-    lengths = np.diff(packed.offsets)
+    lengths = np.diff(documents.offsets)
     chosen = np.zeros(len(lengths), bool)
     chosen[rows] = True
-    return np.bincount(packed.ids[1:][np.repeat(chosen, lengths)], minlength=features)
+    return np.bincount(documents.ids[1:][np.repeat(chosen, lengths)], minlength=features)
 
 
 def inverse_frequency(documents: int, holding: np.ndarray) -> np.ndarray:

@@ -13,13 +13,13 @@ from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.problems.splits import split_rows
 from raysq.problems.text_classification.bags import bags, document_counts, inverse_frequency
-from raysq.problems.text_classification.ragged import Packed, padded
+from raysq.problems.text_classification.ragged import RaggedIds, padded
 from raysq.problems.text_classification.sequences import sequences
 from raysq.problems.text_classification.settings import TextClassificationSettings
 from raysq.problems.text_classification.vocabulary import ClassificationVocabulary, rank_ngrams, rank_words
 
 
-def encode(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocabulary) -> Packed:
+def encode(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocabulary) -> RaggedIds:
     """Encode documents as sequences or bags of ids.
 
     Args:
@@ -110,7 +110,7 @@ class EncodedDocuments:
     def arrays(self) -> dict[str, np.ndarray]:
         """The packed ids of all documents and their labels, as one copy in memory."""
         parts = (encode(codes, offsets, self.vocabulary) for _, _, codes, offsets in self.tokens.blocks())
-        return {**Packed.joined(parts).arrays(), "labels": self.labels}
+        return {**RaggedIds.joined(parts).arrays(), "labels": self.labels}
 
     @property
     def nbytes(self) -> int:

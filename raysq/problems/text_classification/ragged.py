@@ -10,7 +10,7 @@ from raysq.problems.text_classification.settings import TextClassificationSettin
 
 
 @dataclass(frozen=True, eq=False)
-class Packed:
+class RaggedIds:
     """Ids of documents, stored one after the other.
 
     Attributes:
@@ -25,7 +25,7 @@ class Packed:
     counts: np.ndarray | None = None
 
     @classmethod
-    def of(cls, ids: np.ndarray, lengths: np.ndarray, counts: np.ndarray | None = None) -> "Packed":
+    def of(cls, ids: np.ndarray, lengths: np.ndarray, counts: np.ndarray | None = None) -> "RaggedIds":
         """Pack ids without padding.
 
         Args:
@@ -37,7 +37,7 @@ class Packed:
         return cls(_behind_zero([ids]), offsets, None if counts is None else _behind_zero([counts]))
 
     @classmethod
-    def joined(cls, parts: Iterable["Packed"]) -> "Packed":
+    def joined(cls, parts: Iterable["RaggedIds"]) -> "RaggedIds":
         """Concatenate the documents of several parts."""
         parts = list(parts)
         if len(parts) == 1:
@@ -65,7 +65,7 @@ def padded(
 
     Args:
         rows: int vector of n document indices (NumPy or TensorFlow).
-        arrays: result of `Packed.arrays`, or device copies of it.
+        arrays: result of `RaggedIds.arrays`, or device copies of it.
         take: `take(array, rows)` gathers along the first axis.
         settings: batch-time settings; they give the length of a sequence and the side of its padding.
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from raysq.problems.text_classification.ragged import Packed
+from raysq.problems.text_classification.ragged import RaggedIds
 from raysq.problems.text_classification.settings import START
 from raysq.problems.text_classification.vocabulary import ClassificationVocabulary
 
 
-def sequences(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocabulary) -> Packed:
+def sequences(codes: np.ndarray, offsets: np.ndarray, vocabulary: ClassificationVocabulary) -> RaggedIds:
     """Return the ids of each document, truncated to `maxlen` and in the order of the model input.
 
     Args:
@@ -35,6 +35,6 @@ def sequences(codes: np.ndarray, offsets: np.ndarray, vocabulary: Classification
         positions = np.repeat(2 * skipped + lengths_kept - 1, lengths_kept) - positions
     sources = positions + np.repeat(offsets[:-1] - start, lengths_kept)
     if not start:
-        return Packed.of(ids[sources], lengths_kept)
+        return RaggedIds.of(ids[sources], lengths_kept)
     words = ids.take(sources, mode="clip") if len(ids) else 0
-    return Packed.of(np.where(positions == 0, np.int32(START), words), lengths_kept)
+    return RaggedIds.of(np.where(positions == 0, np.int32(START), words), lengths_kept)

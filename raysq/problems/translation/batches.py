@@ -68,7 +68,7 @@ class Pairs:
 
     def mapped(self) -> dict[str, Any]:
         """Return the pairs on disk, encoded as x and y when rows are taken."""
-        return {"whole": _OnDisk(self.corpus), **self._index()}
+        return {"assembled": _OnDisk(self.corpus), **self._index()}
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Take) -> tuple[Any, Any]:
         """Build a batch.
@@ -85,16 +85,18 @@ class Pairs:
         width, positions = self.corpus.settings.lengths
         pairs = take(arrays["pairs"], indices) if self._by_word else indices
         rows = take(arrays["rows"], pairs)
-        whole = take(arrays["whole"], rows) if "whole" in arrays else assemble(rows, arrays, take, self.corpus)
-        x, y = whole[:, : width + positions], whole[:, width + positions :]
+        assembled = (
+            take(arrays["assembled"], rows) if "assembled" in arrays else assemble(rows, arrays, take, self.corpus)
+        )
+        x, y = assembled[:, : width + positions], assembled[:, width + positions :]
         if not self._by_word:
             return x, y
-        ops = _operations(whole)
+        ops = _operations(assembled)
         position = (ops.cast(indices, "int64") - take(arrays["firsts"], pairs))[:, None]
         column = np.arange(positions)
-        known = ops.where(column <= position, x[:, width:], 0)
+        prefix = ops.where(column <= position, x[:, width:], 0)
         following = ops.where(column == position, y, 0)
-        return ops.concatenate([x[:, :width], known], 1), ops.cast(ops.sum(following, 1, keepdims=True), "int32")
+        return ops.concatenate([x[:, :width], prefix], 1), ops.cast(ops.sum(following, 1, keepdims=True), "int32")
 
 
 def assemble(rows: Any, arrays: Mapping[str, Any], take: Take, corpus: ParallelCorpus) -> Any:
@@ -123,9 +125,9 @@ def assemble(rows: Any, arrays: Mapping[str, Any], take: Take, corpus: ParallelC
     index = begin + column
     following = take(arrays["target"], ops.where(index < end, index, 0))
     # Shifted by one position, with the start token first.
-    known = take(arrays["target"], ops.where((column > 0) & (index < end), index - 1, 0))
-    known = known + BEGIN * (column == 0).astype("int32")
-    return ops.concatenate([source, known, following], 1)
+    prefix = take(arrays["target"], ops.where((column > 0) & (index < end), index - 1, 0))
+    prefix = prefix + BEGIN * (column == 0).astype("int32")
+    return ops.concatenate([source, prefix, following], 1)
 
 
 class _OnDisk:
@@ -138,8 +140,10 @@ class _OnDisk:
         """Return the result of `assemble` for an int vector of rows."""
         rows = np.asarray(rows)
         arrays = self._corpus.arrays_of(rows)
-        whole: np.ndarray = assemble(np.arange(len(rows)), arrays, lambda array, index: array.take(index), self._corpus)
-        return whole
+        assembled: np.ndarray = assemble(
+            np.arange(len(rows)), arrays, lambda array, index: array.take(index), self._corpus
+        )
+        return assembled
 
 
 class _Numpy:
@@ -148,8 +152,8 @@ class _Numpy:
     where, concatenate, sum = staticmethod(np.where), staticmethod(np.concatenate), staticmethod(np.sum)
 
     @staticmethod
-    def cast(array: Any, kind: str) -> np.ndarray:
-        return np.asarray(array).astype(kind)
+    def cast(array: Any, dtype: str) -> np.ndarray:
+        return np.asarray(array).astype(dtype)
 
 
 def _operations(array: Any) -> Any:

@@ -45,20 +45,20 @@ _NUMBER = re.compile(r"[-+0-9.,e]*")
 _QUOTED = re.compile(r'(^|\t)"[^"\t]*""[^\t]*"(\t|$)')  # a csv cell in quotes with doubled quotes
 
 
-def source_column(path: Path, form: DocumentFormat, language: str | None) -> str:
+def source_column(path: Path, format: DocumentFormat, language: str | None) -> str:
     """Return the name of the column of source sentences in a table without targets.
 
     The column is found by its name, or as the only text column.
 
     Args:
         path: path of the table.
-        form: settings for reading it; a missing delimiter is inferred.
+        format: settings for reading it; a missing delimiter is inferred.
         language: another name to accept, that of the run's source side.
 
     Raises:
         DataError: if no column has a known name and the table has no text column, or several.
     """
-    columns = head(path, sniffed(path, form)[0])
+    columns = head(path, sniffed(path, format)[0])
     names = [*([language.lower()] if language else []), *(pair[0] for pair in _USUAL_NAMES)]
     if (name := usual(names, list(columns))) is not None:
         return name
@@ -101,29 +101,29 @@ class PairLayout:
         return int(self.source) - 1, int(self.target) - 1
 
 
-def infer_layout(files: Sequence[Path], source: str | None, target: str | None, form: DocumentFormat) -> PairLayout:
+def infer_layout(files: Sequence[Path], source: str | None, target: str | None, format: DocumentFormat) -> PairLayout:
     """Infer the layout of raw files.
 
     Args:
         files: the raw files.
         source: the user's setting `source`, or None.
         target: the user's setting `target`, or None.
-        form: encoding and delimiter.
+        format: encoding and delimiter.
 
     Raises:
         DataError: if the files have different layouts, or if a side is not given and cannot be inferred.
     """
     if source is not None and source == target:
         raise DataError(f"--from and --to are both {source!r}; a pair has two sides")
-    kinds = {_kind(path, form): path.name for path in reversed(files)}
+    kinds = {_kind(path, format): path.name for path in reversed(files)}
     if len(kinds) > 1:
         raise DataError(f"{' and '.join(sorted(kinds.values()))} are different sorts of files; give one of them")
     (kind,) = kinds
     if kind == "aligned":
         return _aligned(files, source, target)
     if kind == "tabbed":
-        return _tabbed(files[0], source, target, form)
-    return _table(files[0], source, target, form)
+        return _tabbed(files[0], source, target, format)
+    return _table(files[0], source, target, format)
 
 
 def pair_files(files: Sequence[Path], layout: PairLayout) -> dict[str, tuple[Path, Path]]:
@@ -174,13 +174,13 @@ def _language(path: Path) -> str:
     return _stem_and_language(path)[1].lower()
 
 
-def _kind(path: Path, form: DocumentFormat) -> Literal["aligned", "tabbed", "table"]:
+def _kind(path: Path, format: DocumentFormat) -> Literal["aligned", "tabbed", "table"]:
     name = path.name.lower()
     if name.endswith(TABLES):
-        without_names = name.endswith(".tsv") and not _has_header(first_lines(path, form.encoding, 1), "\t")
+        without_names = name.endswith(".tsv") and not _has_header(first_lines(path, format.encoding, 1), "\t")
         return "tabbed" if without_names else "table"
     if name.endswith(".txt") and _language(path) not in LANGUAGES:
-        lines = first_lines(path, form.encoding, 1)
+        lines = first_lines(path, format.encoding, 1)
         return "tabbed" if lines and "\t" in lines[0] else "aligned"
     return "aligned"
 
@@ -222,8 +222,8 @@ def _aligned(files: Sequence[Path], source: str | None, target: str | None) -> P
     return PairLayout("aligned", source, target, messages=(message,))
 
 
-def _tabbed(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> PairLayout:
-    lines = first_lines(path, form.encoding)
+def _tabbed(path: Path, source: str | None, target: str | None, format: DocumentFormat) -> PairLayout:
+    lines = first_lines(path, format.encoding)
     cells = lines[0].split("\t") if lines else []
     if len(cells) < 2:
         raise DataError(f"{path.name}, line 1 has no tab: source and target are parted by one")
@@ -262,9 +262,9 @@ def _numbered(file: str, lines: Sequence[str], columns: int, source: str | None,
     return PairLayout("tabbed", source, target, messages=tuple(messages))
 
 
-def _table(path: Path, source: str | None, target: str | None, form: DocumentFormat) -> PairLayout:
-    form, messages = sniffed(path, form)
-    columns = head(path, form)
+def _table(path: Path, source: str | None, target: str | None, format: DocumentFormat) -> PairLayout:
+    format, messages = sniffed(path, format)
+    columns = head(path, format)
     source, target = (None if side is None else column_named(side, list(columns)) for side in (source, target))
     for option, side in (("--from", source), ("--to", target)):
         if side is not None and side not in columns:
@@ -293,7 +293,7 @@ def _table(path: Path, source: str | None, target: str | None, form: DocumentFor
             hint="say which hold the sentences, with --from COLUMN --to COLUMN",
         )
     messages.append(Message(f"from column {source!r} to column {target!r}", "--from NAME --to NAME say otherwise"))
-    return PairLayout("table", source, target, form.csv, messages=tuple(messages))
+    return PairLayout("table", source, target, format.csv, messages=tuple(messages))
 
 
 def _listed(names: Sequence[str]) -> str:

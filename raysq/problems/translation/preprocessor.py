@@ -73,7 +73,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
     def __post_init__(self) -> None:
         if not 0 <= self.test < 1:
             raise UsageError(f"setting test must be a share from 0 to below 1, received {self.test}")
-        _ = self.form  # raises for a wrong encoding or delimiter
+        _ = self.document_format  # raises for a wrong encoding or delimiter
 
     @property
     def suffixes(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -82,7 +82,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         return (*TABLES, ".txt", *(f".{ending}" for ending in (endings if len(endings) == 2 else LANGUAGES)))
 
     @property
-    def form(self) -> DocumentFormat:
+    def document_format(self) -> DocumentFormat:
         """Settings for reading tables."""
         return DocumentFormat(self.source, self.target, **self.csv_settings())
 
@@ -107,7 +107,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         Raises:
             DataError: if a setting cannot be inferred; the message names the option to give.
         """
-        layout = infer_layout(files, self.source, self.target, self.form)
+        layout = infer_layout(files, self.source, self.target, self.document_format)
         if layout.kind != "table" or not is_csv(files[0]):
             # Tabbed lines are never parsed for quotes, so quoting=none agrees with them.
             as_set = ("quoting",) if layout.kind == "tabbed" and self.quoting == "none" else ()
@@ -148,14 +148,14 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
                 for path, part in zip(files, _parts(files), strict=True)
                 for partition in partition_tabbed(path, layout.columns, self.csv, part, layout.header)
             ]
-        return list(partition_documents(files, self.form))
+        return list(partition_documents(files, self.document_format))
 
     def pairs(self, partition: Any) -> Iterator[tuple[pa.Table, Stats]]:
         """Yield tables with the pairs of one partition (`source`, `target`, `part` and `id`), with their statistics."""
         if isinstance(partition, LinePartition):
             yield from read_pairs(partition, self.csv)
             return
-        for table, stats in read_documents(partition, self.form):
+        for table, stats in read_documents(partition, self.document_format):
             columns = {"source": table["text"], "target": pc.fill_null(table["label"], "")}
             pairs = pa.table({**columns, "part": table["part"], "id": table["id"]})
             yield pairs, {"pairs": stats["documents"], "undecodable": stats["undecodable"], "uneven": []}
@@ -208,7 +208,7 @@ class TranslationPreprocessor(CsvFormat, Preprocessor):
         if layout.kind == "tabbed":
             rows = [line.split("\t") for line in first_lines(files[0], self.encoding)]
             return tuple([row[column] for row in rows if len(row) > column] for column in layout.columns)
-        columns = head(files[0], self.form)
+        columns = head(files[0], self.document_format)
         return tuple([str(value) for value in columns[name] if value] for name in (layout.source, layout.target))
 
 
@@ -250,7 +250,7 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         )
 
     @property
-    def form(self) -> DocumentFormat:
+    def document_format(self) -> DocumentFormat:
         """Settings for reading tables."""
         return DocumentFormat(self.source, None, labels=False, **self.csv_settings())
 
@@ -268,10 +268,10 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         if not files[0].name.lower().endswith(TABLES):
             return self, []
         if self.source is None:
-            source = source_column(files[0], self.form, self.language)
+            source = source_column(files[0], self.document_format, self.language)
             return dataclasses.replace(self, source=source).infer(files)
-        form, messages, _ = infer(files, self.form)
-        return dataclasses.replace(self, source=form.text, **form.csv_settings()), messages
+        format, messages, _ = infer(files, self.document_format)
+        return dataclasses.replace(self, source=format.text, **format.csv_settings()), messages
 
     def partition(self, files: list[Path]) -> list[Any]:
         """Return the partitions of the files.
@@ -282,7 +282,7 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         partitions: list[Any] = []
         for path in files:
             if path.name.lower().endswith(TABLES):
-                partitions += partition_documents([path], self.form)
+                partitions += partition_documents([path], self.document_format)
             else:
                 partitions += partition_tabbed(path, (0, 0) if self.tabs else None, self.csv, -1, False)
         return partitions
@@ -292,7 +292,7 @@ class TranslationPredictionPreprocessor(CsvFormat, Preprocessor):
         if isinstance(partition, LinePartition):
             tables, column, count = read_pairs(partition, self.csv), "source", "pairs"
         else:
-            tables, column, count = read_documents(partition, self.form), "text", "documents"
+            tables, column, count = read_documents(partition, self.document_format), "text", "documents"
         for table, stats in tables:
             sentences = pa.table({"source": table[column], "id": table["id"]})
             yield Chunk(sentences, {"pairs": stats[count], "undecodable": stats["undecodable"]})

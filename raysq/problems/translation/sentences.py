@@ -20,14 +20,14 @@ _SIGNS = r"""[!"#$%&()*+,./:;<=>?@\[\\\]^_`{|}~¡¿«»„“”…、。，．�
 _LETTERS, _NUMBER = r"[\pL\pM\pN]+", r"[0-9]+(?:[.,:/][0-9]+)+"
 # Kept in one word, because it could not be joined again: URLs, tags, the placeholders and entities of message files,
 # numbers, and names with a dot, an underscore or an at sign inside.
-_WHOLE = (
+_UNSPLIT = (
     r"""https?://[^\s<>"]*[^\s<>".,;:!?)\]]"""
     r"|</?[a-zA-Z][^<>]*>"
     r"|%\(\w+\)[-#0 +.0-9]*[a-zA-Z]|%[-#0+.0-9]*[a-zA-Z]\b|%%|[$#]?\{+[ \w.!:%-]*\}+"
     r"|&#?\w+;"
     rf"|(?:{_NUMBER}|{_LETTERS})(?:[._@'’-](?:{_NUMBER}|{_LETTERS}))+|{_NUMBER}"  # noqa: RUF001
 )
-_PARTED = rf"({_WHOLE})|({_SIGNS})"
+_SEPARATED = rf"({_UNSPLIT})|({_SIGNS})"
 _OPENING, _CLOSING = frozenset("([{¿¡„"), frozenset("!%),.:;?]}…”")
 _WIDE = frozenset("、。，．！？：；・「」『』（）")  # noqa: RUF001
 _QUOTES = {'"': '"', "“": "„", "«": "»", "»": "«"}  # a mark closes where its counterpart is open, else it opens
@@ -66,7 +66,7 @@ class Language:
             # Spaces at the ends do not belong to the sentence.
             texts = pc.utf8_trim_whitespace(texts)
         elif self.apart:
-            texts = pc.replace_substring_regex(texts, _PARTED, r" \1\2 ")
+            texts = pc.replace_substring_regex(texts, _SEPARATED, r" \1\2 ")
         return tokenize(texts, Tokens(self.level, self.lower, _SPACES, " ", self.normalize))
 
     def sentence(self, words: Sequence[str]) -> str:
