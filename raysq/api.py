@@ -17,17 +17,8 @@ from raysq.inference.neighbors import word_vectors
 from raysq.inference.predictor import Predictor, load
 from raysq.inference.translate import translate, translate_file
 from raysq.problems import register_problem
-from raysq.problems.base import (
-    BatchSource,
-    InputSpec,
-    Metadata,
-    ModelSpec,
-    Objective,
-    OutputMetric,
-    Problem,
-    ReportModel,
-    RowContext,
-)
+from raysq.problems.base import Metadata, Problem, ReportModel, RowContext
+from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 from raysq.report.page import write_report
 from raysq.tasks import register_task
 from raysq.tasks.prepare import prepare

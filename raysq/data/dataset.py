@@ -6,7 +6,6 @@ A shard is an Arrow IPC file with one uncompressed record batch, so that columns
 
 import dataclasses
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +23,7 @@ from raysq.data.moments import Moments, merge, moments
 from raysq.display import notebook
 from raysq.errors import DamagedError, DataError
 from raysq.storage.atomic import write_text
+from raysq.storage.hashed_file import HashedFile
 from raysq.storage.json_files import Version, read_json, seal
 from raysq.storage.trust import check_file_links
 
@@ -31,7 +31,6 @@ FORMAT_VERSION = 4  # version 4 renamed settings, and `told` to `messages`
 MANIFEST = "manifest.json"
 SHARD_ROWS = 131072
 _SHOWN = 12  # columns listed in a notebook
-_PIECE = 256 << 10  # bytes per write
 _FRESH = "prepare the data set again with --fresh"
 
 S = TypeVar("S")
@@ -108,32 +107,11 @@ def write_extra(directory: Path, name: str, table: pa.Table) -> Shard:
     return _write(directory, f"{name}.arrow", table, True)
 
 
-class _Hashed(io.FileIO):
-    """File that writes in pieces and hashes each piece while it is in the CPU cache.
-
-    For writes of this size Linux reuses freed memory. Fresh memory for a write as large as a shard must first be
-    requested from the host of a virtual machine: this was four times as slow.
-    """
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, "w")
-        self.sha256 = hashlib.sha256()
-
-    def write(self, data: Any) -> int:
-        view, written = memoryview(data).cast("B"), 0
-        while written < len(view):
-            piece = view[written : written + _PIECE]
-            piece = piece[: super().write(piece)]
-            self.sha256.update(piece)
-            written += len(piece)
-        return written
-
-
 def _write(directory: Path, file: str, table: pa.Table, synced: bool) -> Shard:
     # Without this, metadata of pandas or Parquet writers, and the chunking, would affect the bytes.
     table = table.replace_schema_metadata(None).combine_chunks()
     (batch,) = table.to_batches() or [pa.RecordBatch.from_pylist([], schema=table.schema)]
-    with _Hashed(directory / file) as handle:
+    with HashedFile(directory / file) as handle:
         with pa.ipc.new_file(handle, table.schema) as writer:
             writer.write_batch(batch)
         if hasattr(os, "posix_fadvise"):  # start writing to disk

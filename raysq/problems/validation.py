@@ -8,7 +8,8 @@ from typing import Any
 from raysq.config import Option, join_names, setting_fields
 from raysq.data.preprocessor import Preprocessor
 from raysq.errors import UsageError
-from raysq.problems.base import Metadata, ModelSpec, Problem
+from raysq.problems.base import Metadata, Problem
+from raysq.problems.specs import ModelSpec
 
 NAME = r"[^\W_][\w.-]*"  # names are folders of the home
 NAME_RULE = "letters, digits, '.', '-' and '_', and begin with a letter or digit"

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysq.data.columns import take_rows
-from raysq.problems.base import BatchSource
+from raysq.problems.specs import BatchSource
 
 
 class BatchFeed:

@@ -9,7 +9,8 @@ from typing import Any
 from raysq import backend
 from raysq.config import Setting, check_range, coerce, nearest_name, setting_fields
 from raysq.errors import RaysqError, UsageError
-from raysq.problems.base import ModelSpec, Problem
+from raysq.problems.base import Problem
+from raysq.problems.specs import ModelSpec
 from raysq.storage import trust
 from raysq.training.model_source import (
     SourceChanged,

@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from raysq.layers.recurrent import FastRNN
-from raysq.problems.base import Objective, OutputMetric
+from raysq.problems.specs import Objective, OutputMetric
 from raysq.training.settings import OPTIMIZER_SETTINGS, TrainSettings
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from raysq.errors import UsageError
-from raysq.problems.base import BatchSource, Objective
+from raysq.problems.specs import BatchSource, Objective
 from raysq.training import observed
 from raysq.training.compilation import Compilation, compile_objective, make_optimizer
 from raysq.training.settings import TrainSettings

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysq.data import shuffle
-from raysq.problems.base import BatchSource
+from raysq.problems.specs import BatchSource
 from raysq.training.batch_feed import BatchFeed
 
 # Above this the arrays stay on disk and batches are gathered on the host.

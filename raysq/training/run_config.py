@@ -23,7 +23,8 @@ from raysq.config import (
 )
 from raysq.data.dataset import Dataset
 from raysq.errors import RaysqError, UsageError
-from raysq.problems.base import ModelSpec, Problem
+from raysq.problems.base import Problem
+from raysq.problems.specs import ModelSpec
 from raysq.training.builder import (
     builder_settings,
     builder_source,

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysq.errors import DataError, TrainingError
-from raysq.problems.base import BatchSource, Objective, OutputMetric
+from raysq.problems.specs import BatchSource, Objective, OutputMetric
 from raysq.training.batch_feed import BatchFeed
 from raysq.training.compilation import clip_global_batch, has_keras_loop, has_max_pooling, make_metrics, make_optimizer
 from raysq.training.model_functions import ModelFunctions, Tensor
@@ -37,7 +37,7 @@ class Trainer:
         settings: training settings.
         seed: seed of the order and of dropout.
         objective: loss and metrics.
-        xla: whether XLA is faster for this model on a CPU; see `raysq.problems.base.ModelSpec`.
+        xla: whether XLA is faster for this model on a CPU; see `raysq.problems.specs.ModelSpec`.
         name: name of the model, for messages. Defaults to "model".
 
     Raises:

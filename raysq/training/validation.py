@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from raysq.errors import UsageError
-from raysq.problems.base import BatchSource, InputSpec
+from raysq.problems.specs import BatchSource, InputSpec
 from raysq.training.compilation import parts
 from raysq.training.user_code import user_errors
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from raysq.problems.base import Objective, OutputMetric
 from raysq.problems.forecasting.quantiles import absolute_error, coverage, pinball
+from raysq.problems.specs import Objective, OutputMetric
 from raysq.training.observed import for_metric, per_example
 from raysq.training.settings import TrainSettings
 from raysq.training.trainer import Trainer

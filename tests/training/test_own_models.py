@@ -11,7 +11,7 @@ from training.series import SMALL, write_series
 
 from raysq.data import shuffle
 from raysq.errors import UsageError
-from raysq.problems.base import Objective
+from raysq.problems.specs import Objective
 from raysq.training import checkpoint
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.open_trainer import ignored_settings, open_trainer

@@ -11,8 +11,8 @@ import keras
 
 from raysq.errors import UsageError
 from raysq.layers import Persistence
-from raysq.problems.base import InputSpec
 from raysq.problems.setting_types import Count, Rate
+from raysq.problems.specs import InputSpec
 
 
 def _sequential(inputs: InputSpec, *parts: keras.layers.Layer, name: str) -> keras.Model:

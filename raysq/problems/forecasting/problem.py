@@ -10,16 +10,7 @@ import pyarrow as pa
 from raysq.config import make_settings
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError
-from raysq.problems.base import (
-    BatchSource,
-    InputSpec,
-    ModelSpec,
-    Objective,
-    OutputMetric,
-    Problem,
-    ReportModel,
-    RowContext,
-)
+from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
 from raysq.problems.forecasting import options, row_durations, splits
 from raysq.problems.forecasting.batches import open_splits
@@ -34,6 +25,7 @@ from raysq.problems.forecasting.resolve_settings import resolve_settings
 from raysq.problems.forecasting.sample import sample
 from raysq.problems.forecasting.series import segments, split_bounds
 from raysq.problems.forecasting.settings import ForecastingSettings
+from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective, OutputMetric
 
 _BUILDERS = "raysq.problems.forecasting.models:"
 _MOST_OUTPUTS = 12  # with more outputs, none has a metric of its own

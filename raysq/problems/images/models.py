@@ -12,8 +12,8 @@ import keras
 from raysq.config import Range
 from raysq.errors import UsageError
 from raysq.layers import Constant
-from raysq.problems.base import InputSpec
 from raysq.problems.setting_types import Count, OptionalCount, Rate
+from raysq.problems.specs import InputSpec
 
 Flip = Literal["none", "horizontal", "vertical", "both"]
 

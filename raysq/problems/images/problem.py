@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from raysq.data.dataset import Dataset
 from raysq.problems import classification_metrics
-from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
+from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
 from raysq.problems.classes import single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
@@ -22,6 +22,7 @@ from raysq.problems.images.reconstruction import error_table, reconstruction_err
 from raysq.problems.images.report import classifier_sections, reconstruction_sections
 from raysq.problems.images.sample import sample
 from raysq.problems.images.settings import ImageSettings
+from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 
 _BUILDERS = "raysq.problems.images.models:"

@@ -9,8 +9,8 @@ import keras
 
 from raysq.errors import UsageError
 from raysq.layers import LSTM, BigramTable, LeadingZeros
-from raysq.problems.base import InputSpec
 from raysq.problems.setting_types import Count, Rate
+from raysq.problems.specs import InputSpec
 
 
 def baseline(inputs: InputSpec) -> keras.Model:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError
-from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
+from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
 from raysq.problems.language_modeling import options
 from raysq.problems.language_modeling.batches import Positions, Sentences
@@ -25,6 +25,7 @@ from raysq.problems.language_modeling.report import report
 from raysq.problems.language_modeling.sample import sample
 from raysq.problems.language_modeling.settings import FIRST, LanguageModelingSettings
 from raysq.problems.language_modeling.vocabulary import FILE, LanguageVocabulary
+from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 
 _BUILDERS = "raysq.problems.language_modeling.models:"

@@ -19,8 +19,8 @@ import keras
 
 from raysq.errors import DataError, UsageError
 from raysq.layers import GRU, LSTM, BagDense, Constant, LeadingZeros, OneHotConv1D, SimpleRNN
-from raysq.problems.base import InputSpec
 from raysq.problems.setting_types import Count, Rate
+from raysq.problems.specs import InputSpec
 
 Cell = Literal["lstm", "gru", "simple_rnn"]
 _CELLS = {"lstm": LSTM, "gru": GRU, "simple_rnn": SimpleRNN}

@@ -11,10 +11,11 @@ import pyarrow as pa
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError
 from raysq.problems import classification_metrics
-from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
+from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
 from raysq.problems.classes import single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
+from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 from raysq.problems.text_classification import options
 from raysq.problems.text_classification.batches import EncodedDocuments, Texts

@@ -11,8 +11,8 @@ import keras
 
 from raysq import layers
 from raysq.errors import UsageError
-from raysq.problems.base import InputSpec
 from raysq.problems.setting_types import Count, Rate
+from raysq.problems.specs import InputSpec
 
 ops = keras.ops
 

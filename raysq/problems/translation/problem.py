@@ -8,8 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from raysq.data.dataset import Dataset
-from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
+from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
+from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
 from raysq.problems.translation import options
 from raysq.problems.translation.analysis import SAMPLED, analyze

@@ -12,8 +12,8 @@ import numpy as np
 
 from raysq import layers
 from raysq.errors import UsageError
-from raysq.problems.base import InputSpec
 from raysq.problems.setting_types import Count
+from raysq.problems.specs import InputSpec
 from raysq.problems.word_vectors.settings import WordVectorsSettings
 
 

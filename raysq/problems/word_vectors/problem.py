@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError
-from raysq.problems.base import BatchSource, InputSpec, ModelSpec, Objective, Problem, ReportModel, RowContext
+from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section
+from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages
 from raysq.problems.word_vectors import options
 from raysq.problems.word_vectors.assets import read_words, word_files

@@ -6,7 +6,7 @@ import pytest
 
 from raysq import backend
 from raysq.errors import UsageError
-from raysq.problems.base import InputSpec
+from raysq.problems.specs import InputSpec
 
 
 @pytest.mark.parametrize(("kernel_size", "pool"), [(5, 3), (3, 2), (2, 4)])

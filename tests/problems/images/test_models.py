@@ -7,9 +7,9 @@ from problems.images.made import SMALL, make_dataset, write_npz
 
 from raysq import layers
 from raysq.errors import UsageError
-from raysq.problems.base import InputSpec
 from raysq.problems.images import models
 from raysq.problems.images.problem import Images as PROBLEM
+from raysq.problems.specs import InputSpec
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.run import Run
 from raysq.training.run_config import resolve_config

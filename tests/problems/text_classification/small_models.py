@@ -2,7 +2,7 @@
 
 import keras
 
-from raysq.problems.base import InputSpec
+from raysq.problems.specs import InputSpec
 
 
 def _output(inputs: InputSpec) -> keras.layers.Layer:

@@ -10,7 +10,7 @@ from problems.text_classification.corpus import bind, documents, write_corpus
 from raysq import layers
 from raysq.errors import DataError, UsageError
 from raysq.problems import classification_metrics
-from raysq.problems.base import InputSpec, Objective
+from raysq.problems.specs import InputSpec, Objective
 from raysq.problems.text_classification import models
 from raysq.problems.text_classification.problem import TextClassification as PROBLEM
 from raysq.training.settings import TrainSettings

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from raysq.problems.base import InputSpec
+from raysq.problems.specs import InputSpec
 from raysq.problems.text_classification import models
 
 STEPS, FEATURES, UNITS = 7, 30, 5
