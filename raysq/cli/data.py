@@ -1,13 +1,11 @@
 """Commands about data and about this machine: `tasks`, `prepare`, `verify` and `doctor`."""
 
 import argparse
-import glob
-from pathlib import Path
 from typing import Any
 
 from raysq.cli.output import write_result
 from raysq.display.terminal import print_message, print_result
-from raysq.errors import DataError, UsageError
+from raysq.errors import DataError
 
 
 def tasks(options: argparse.Namespace) -> None:
@@ -66,8 +64,9 @@ def prepare(options: argparse.Namespace) -> None:
 
 def verify(options: argparse.Namespace) -> None:
     from raysq.data.dataset import Dataset
+    from raysq.tasks.datasets import find_directory
 
-    data = Dataset.open(_prepared(options.data))
+    data = Dataset.open(find_directory(options.data))
     data.verify()
     write_result(
         options,
@@ -77,26 +76,6 @@ def verify(options: argparse.Namespace) -> None:
             f"{'' if len(data.manifest.shards) == 1 else 's'}, as the manifest says"
         ),
     )
-
-
-def _prepared(named: str) -> Path:
-    """Return the directory of a data set given as a path, as TASK/NAME, or as NAME if only one task has it.
-
-    Raises:
-        UsageError: If several tasks have a data set of that name.
-    """
-    from raysq.data.dataset import MANIFEST
-    from raysq.storage.paths import home
-
-    data = home() / "data"
-    if Path(named).exists() or (data / named / MANIFEST).exists():
-        return Path(named) if Path(named).exists() else data / named
-    directories = sorted(path.parent for path in data.glob(f"*/{glob.escape(named)}/{MANIFEST}"))
-    if len(directories) > 1:
-        raise UsageError(
-            f"several tasks have a data set {named}: {', '.join(f'{path.parent.name}/{named}' for path in directories)}"
-        )
-    return directories[0] if directories else data / named
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -1,11 +1,12 @@
 """List a task's prepared data sets, and find one by name or directory."""
 
+import glob
 from collections.abc import Callable
 from pathlib import Path
 
 from raysq import tasks
 from raysq.data.dataset import MANIFEST, Dataset
-from raysq.errors import DataError
+from raysq.errors import DataError, UsageError
 from raysq.storage.paths import home
 from raysq.tasks.task import Task
 
@@ -26,13 +27,30 @@ def open_datasets(task_name: str, on_damaged: Callable[[DataError], None] = lamb
     Returns:
         The data sets, without damaged ones.
     """
-    found = []
+    opened = []
     for directory in dataset_directories(task_name):
         try:
-            found.append(Dataset.open(directory))
+            opened.append(Dataset.open(directory))
         except DataError as error:
             on_damaged(error)
-    return found
+    return opened
+
+
+def find_directory(data: str) -> Path:
+    """Return the directory of a data set given as a path, as TASK/NAME, or as NAME if only one task has it.
+
+    Raises:
+        UsageError: If several tasks have a data set of that name.
+    """
+    folder = home() / "data"
+    for directory in (Path(data), folder / data):
+        if directory.exists() and (directory == Path(data) or (directory / MANIFEST).exists()):
+            return directory
+    directories = sorted(path.parent for path in folder.glob(f"*/{glob.escape(data)}/{MANIFEST}"))
+    if len(directories) > 1:
+        names = ", ".join(f"{directory.parent.name}/{data}" for directory in directories)
+        raise UsageError(f"several tasks have a data set {data}: {names}")
+    return directories[0] if directories else folder / data
 
 
 def find_dataset(task: Task | str, data: str | Path | None = None) -> Dataset:
