@@ -43,9 +43,10 @@ def find_directory(data: str) -> Path:
         UsageError: If several tasks have a data set of that name.
     """
     folder = home() / "data"
-    for directory in (Path(data), folder / data):
-        if directory.exists() and (directory == Path(data) or (directory / MANIFEST).exists()):
-            return directory
+    if Path(data).exists():
+        return Path(data)
+    if (folder / data / MANIFEST).exists():
+        return folder / data
     directories = sorted(path.parent for path in folder.glob(f"*/{glob.escape(data)}/{MANIFEST}"))
     if len(directories) > 1:
         names = ", ".join(f"{directory.parent.name}/{data}" for directory in directories)
