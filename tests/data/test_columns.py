@@ -11,7 +11,7 @@ from problems.text_classification import corpus
 from raysq.data.columns import count_codes, validate_range
 from raysq.data.dataset import Dataset, write_manifest, write_shard
 from raysq.errors import DamagedError
-from raysq.problems.text_classification.batches import Documents
+from raysq.problems.text_classification.batches import EncodedDocuments
 from raysq.problems.text_classification.settings import TextClassificationSettings
 
 
@@ -42,5 +42,5 @@ def test_a_data_set_made_to_do_harm_takes_no_memory(tmp_path, column, odd):
     write_manifest(tmp_path / "texts", dataclasses.replace(dataset.manifest, shards=shards))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(DamagedError, match=f"number {odd:,} where there are"):
-        assert Documents(Dataset.open(tmp_path / "texts"), TextClassificationSettings()).counts is not None
+        assert EncodedDocuments(Dataset.open(tmp_path / "texts"), TextClassificationSettings()).counts is not None
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 << 10
