@@ -188,7 +188,7 @@ def _opened(values: Any, schema: Any, path: Path, version: Version | None, hint:
         number = values["format_version"]
         if number > version.newest:
             raise DataError(
-                f"{path} has format_version {number}, this raysq reads up to {version.newest}: update raysq"
+                f"{path} has format_version {number}, this raysq reads up to {version.newest}; update raysq"
             )
         if number < version.oldest:
             raise DataError(f"{path} has format_version {number}, this raysq reads {version.oldest} and later; {hint}")
