@@ -103,7 +103,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 
 def test_versions_name_both_and_what_to_do(tmp_path):
     path = tmp_path / "config.json"
-    newer, older = "format_version 7, this raysq reads up to 3: update raysq", "reads 2 and later; again"
+    newer, older = "format_version 7, this raysq reads up to 3; update raysq", "reads 2 and later; again"
     for version, match in ((7, newer), (1, older)):
         write_json(path, {**VALUES, "format_version": version})
         with pytest.raises(DataError, match=match) as caught:
