@@ -160,6 +160,11 @@ def check_range(setting: Setting, value: Any) -> Any:
     raise UsageError(f"setting {setting.name} must be {setting.range.describe()}{optional}, received {value}")
 
 
+def convert(setting: Setting, value: Any) -> Any:
+    """Return a value converted to the type of a setting, or raise `UsageError` if it has none or is out of range."""
+    return check_range(setting, coerce(value, setting.type, setting.name))
+
+
 def nearest_name(name: str, valid: Iterable[str]) -> str:
     """Return a hint: the present name of a renamed setting, else the closest valid names, or all of them.
 
@@ -361,4 +366,4 @@ def resolve_names(values: Mapping[str, Any], settings: Mapping[str, Setting]) ->
     for key in values:
         if key not in settings:
             raise UsageError(f"unknown setting {key!r}: {nearest_name(key, settings)}")
-    return {key: check_range(settings[key], coerce(value, settings[key].type, key)) for key, value in values.items()}
+    return {key: convert(settings[key], value) for key, value in values.items()}

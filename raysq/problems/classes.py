@@ -42,6 +42,25 @@ def class_messages(names: Sequence[str], train: Counts, test: Counts, validation
     return messages
 
 
+def described_classes(classes: Sequence[str], priors: Sequence[float], noun: str, most: int) -> list[str]:
+    """Return the messages about the classes that a model tells apart, and those without a training example.
+
+    Args:
+        classes: names of the classes.
+        priors: share of each class among the training examples.
+        noun: noun for an example, such as "image".
+        most: largest number of names in a message.
+    """
+    names = f": {', '.join(classes)}" if len(classes) <= most else ""
+    messages = [f"tells {len(classes)} classes apart{names}"]
+    absent = [name for name, share in zip(classes, priors, strict=True) if not share]
+    if absent:
+        others = f", and {len(absent) - most:,} more" if len(absent) > most else ""
+        names = ", ".join(absent[:most]) + others
+        messages.append(f"has no training {noun} of {names}: it cannot learn what these are")
+    return messages
+
+
 def single_class_message(name: str) -> str:
     """Return the message about a part or split that has examples of one class only."""
     return f"one class only, {name}: accuracy on it says nothing of how well classes are told apart"

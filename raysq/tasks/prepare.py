@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq import problems, tasks
-from raysq.config import coerce, make_settings, merge_settings, nearest_name, setting_fields
+from raysq.config import make_settings, merge_settings, nearest_name, setting_fields
 from raysq.data import sources
 from raysq.data.dataset import MANIFEST, Dataset, read_manifest, write_manifest
 from raysq.data.pipeline import UNFINISHED, build, fingerprint, rows_of_shard
@@ -158,7 +158,7 @@ def _check_settings(task: Task, dataset: Dataset, settings: Mapping[str, Any]) -
     fields = setting_fields(problem.Settings)
     of_task = {key: value for key, value in task.settings.items() if key in fields}
     resolved = problem.resolve_settings(merge_settings(of_task, settings, problem.exclusive_settings), dataset)
-    make_settings(problem.Settings, {key: coerce(value, fields[key].type, key) for key, value in resolved.items()})
+    make_settings(problem.Settings, resolved)
 
 
 def _again(say: Any, task: Task, dataset: Dataset, chosen: dict[str, Any], source: ResolvedSource) -> Dataset:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from raysq import backend
-from raysq.config import Setting, check_range, coerce, nearest_name, setting_fields
+from raysq.config import Setting, convert, nearest_name, setting_fields
 from raysq.errors import RaysqError, UsageError
 from raysq.problems.base import Problem
 from raysq.problems.specs import ModelSpec
@@ -110,8 +110,7 @@ def typed_settings(values: Mapping[str, Any], known: Mapping[str, Setting], mode
         if name not in known:
             raise UsageError(f"model {model!r} has no setting {name!r}: {nearest_name(name, known)}")
     return {
-        name: value if value == known[name].default else check_range(known[name], coerce(value, known[name].type, name))
-        for name, value in values.items()
+        name: value if value == known[name].default else convert(known[name], value) for name, value in values.items()
     }
 
 

@@ -5,6 +5,7 @@ import json
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import InitVar, asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -12,8 +13,7 @@ from raysq import __version__, problems, tasks
 from raysq.config import (
     REQUIRED,
     Setting,
-    check_range,
-    coerce,
+    convert,
     find_setting,
     flat_settings,
     make_settings,
@@ -25,6 +25,7 @@ from raysq.data.dataset import Dataset
 from raysq.errors import RaysqError, UsageError
 from raysq.problems.base import Problem
 from raysq.problems.specs import ModelSpec
+from raysq.tasks.task import Task
 from raysq.training.builder import (
     builder_settings,
     builder_source,
@@ -261,6 +262,49 @@ def setting_sections(problem: str, builder: Callable[..., Any], model: str) -> d
     }
 
 
+def merge_layers(
+    task: Task,
+    model: str,
+    builder: Callable[..., Any],
+    defaults: Iterable[Mapping[str, Any]],
+    overrides: Mapping[str, Any],
+) -> dict[str, dict[str, Any]]:
+    """Merge layers of settings, of which later ones override earlier ones, by section.
+
+    Settings of the section `data` stay as they are written, such as durations, which the problem converts. Others are
+    converted to their types.
+
+    Args:
+        task: the task.
+        model: name of the model.
+        builder: function that builds the model.
+        defaults: layers of the task, the data set and the model.
+        overrides: settings that the user gave, by name or as `section.name`.
+
+    Raises:
+        UsageError: a setting is unknown, a name is a setting of two sections, or a value has a wrong type.
+    """
+    problem = problems.get(task.problem)
+    sections = setting_sections(task.problem, builder, model)
+    # The task, the data set and raysq's models know nothing of the keywords of a user's builder.
+    own_sections = {name: fields for name, fields in sections.items() if name != "model" or not is_own(model)}
+    values: dict[str, dict[str, Any]] = {section: {} for section in sections}
+    for layer, known in (*((layer, own_sections) for layer in defaults), (overrides, sections)):
+        of_data: dict[str, Any] = {}
+        for key, value in layer.items():
+            if key == "seed":
+                raise UsageError("the seed is no setting of a part: give --seed NUMBER (in Python: seed=NUMBER)")
+            section, name = find_setting(
+                key, known, f"model {model!r} of task {task.name!r}", partial(keyword_hint, builder)
+            )
+            if section == "data":
+                of_data[name] = value
+            else:
+                values[section][name] = convert(sections[section][name], value)
+        values["data"] = merge_settings(values["data"], of_data, problem.exclusive_settings)
+    return values
+
+
 def resolve_config(
     task_name: str,
     model: str,
@@ -300,40 +344,20 @@ def resolve_config(
     problem = problems.get(task.problem)
     spec = find_model(problem, model)
     builder = load_builder(spec.build, *source, trusted=trusted or not is_own(model))
-    sections = setting_sections(task.problem, builder, model)
-    # The task, the data set and raysq's models know nothing of the keywords of a user's builder.
-    own_sections = {name: fields for name, fields in sections.items() if name != "model" or not is_own(model)}
     defaults = (task.settings, dataset.manifest.settings, spec.defaults)
     by_size: Mapping[str, Any] = {}
     if spec.size_defaults is not None:
         by_size = spec.size_defaults(dataset, ChainMap(dict(overrides), *map(dict, reversed(defaults))))
-    values: dict[str, dict[str, Any]] = {section: {} for section in sections}
-    given = set()
-    for layer in (*defaults, by_size, overrides):
-        of_data: dict[str, Any] = {}
-        for key, value in layer.items():
-            if key == "seed":
-                raise UsageError("the seed is no setting of a part: give --seed NUMBER (in Python: seed=NUMBER)")
-            section, name = find_setting(
-                key,
-                sections if layer is overrides else own_sections,
-                f"model {model!r} of task {task_name!r}",
-                lambda name: keyword_hint(builder, name),
-            )
-            if section == "data":  # may be durations, which the problem converts at the data set's cadence
-                of_data[name] = value
-                continue
-            setting = sections[section][name]
-            values[section][name] = check_range(setting, coerce(value, setting.type, name))
-            if layer is overrides and section == "training" and name in OPTIMIZER_SETTINGS:
-                given.add(name)
-        values["data"] = merge_settings(values["data"], of_data, problem.exclusive_settings)
+    values = merge_layers(task, model, builder, (*defaults, by_size), overrides)
     bound = problem.from_dataset(dataset, values["data"])
     training = make_settings(TrainSettings, values["training"])
-    built_with = {name: setting.default for name, setting in sections["model"].items()} | values["model"]
+    built_with = {name: setting.default for name, setting in builder_settings(builder, model).items()}
+    built_with |= values["model"]
     for name, value in built_with.items():
         if value is REQUIRED:
             raise UsageError(f"model {model!r} needs a value for {name}: --set {name}=VALUE")
+    # A name without its section is one of `training`: with a keyword of the builder beside it, it is refused.
+    given = [name for name in OPTIMIZER_SETTINGS if name in overrides or f"training.{name}" in overrides]
     source_digest, source_folder = builder_source(spec)
     settings: Sections = {"data": asdict(bound.settings), "model": built_with, "training": asdict(training)}
     config = RunConfig(
@@ -347,7 +371,7 @@ def resolve_config(
         settings=settings,
         metadata=bound.metadata_values(),
         versions=versions(),
-        given=sorted(given, key=OPTIMIZER_SETTINGS.index) if is_own(model) else [],
+        given=given if is_own(model) else [],
         source_digest=source_digest,
         source_folder=source_folder,
         package=problems.REGISTRY.provider(task.problem),

@@ -10,11 +10,11 @@ from typing import Any
 import yaml
 
 from raysq import problems, tasks
-from raysq.config import REQUIRED, Setting, find_setting, flat_settings, merge_settings
+from raysq.config import REQUIRED, Setting, flat_settings
 from raysq.data.dataset import Dataset
 from raysq.tasks import datasets
 from raysq.training.builder import find_model, load_builder
-from raysq.training.run_config import resolve_config, setting_sections
+from raysq.training.run_config import merge_layers, resolve_config, setting_sections
 from raysq.training.setting_schema import descriptions, json_schema
 from raysq.training.settings import TrainSettings
 
@@ -85,13 +85,10 @@ class Template:
             config = resolve_config(task_name, model, dataset, seed, settings or {})
             values = dict(config.sections())
         else:
-            values = {"data": {}, "model": _defaults(sections["model"]), "training": _defaults(sections["training"])}
-            for layer in (task.settings, spec.defaults, flat_settings(settings or {})):
-                of_data: dict[str, Any] = {}
-                for key, value in layer.items():
-                    section, name = find_setting(key, sections, f"model {model!r} of task {task_name!r}")
-                    (of_data if section == "data" else values[section])[name] = value
-                values["data"] = merge_settings(values["data"], of_data, problem.exclusive_settings)
+            overrides = flat_settings(settings or {})
+            values = merge_layers(task, model, builder, (task.settings, spec.defaults), overrides)
+            for section in ("model", "training"):
+                values[section] = _defaults(sections[section]) | values[section]
         shown = None if dataset is None else dataset.manifest.name
         return cls(task_name, model, shown, seed, sections, json.loads(json.dumps(values)), texts)
 
@@ -125,9 +122,8 @@ class Template:
                 value = self.values[section][name] if present else setting.default
                 if value is REQUIRED:
                     yield f"    # {name}:  # required"
-                    continue
-                text = json.dumps(value if present else _plain(value), ensure_ascii=False)
-                yield f"    {'' if present else '# '}{name}: {text}"
+                else:
+                    yield f"    {'' if present else '# '}{name}: {json.dumps(value, ensure_ascii=False)}"
 
     def _comment(self, section: str, setting: Setting) -> Iterator[str]:
         text = self.texts[section].get(setting.name, "")
@@ -168,8 +164,4 @@ class Template:
 
 
 def _defaults(fields: Mapping[str, Setting]) -> dict[str, Any]:
-    return {name: _plain(setting.default) for name, setting in fields.items() if setting.default is not REQUIRED}
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return {name: setting.default for name, setting in fields.items() if setting.default is not REQUIRED}

@@ -44,6 +44,14 @@ def test_every_model_has_a_file_without_data(task):
         json.dumps(schema)
 
 
+def test_settings_of_a_file_without_data_are_converted_and_checked(capsys):
+    assert main(["config", "imdb", "--model", "gru", "--set", "epochs=2", "--set", "model.units=8"]) == 0
+    values = yaml.safe_load(capsys.readouterr().out)
+    assert values["settings"]["training"]["epochs"] == 2 and values["settings"]["model"]["units"] == 8
+    assert main(["config", "imdb", "--set", "epochs=0"]) == 2
+    assert "setting epochs must be at least 1, received 0" in capsys.readouterr().err
+
+
 def test_every_setting_is_described():
     for name in problems.REGISTRY.names():
         task = next(task for task in tasks.names() if tasks.get(task).problem == name)

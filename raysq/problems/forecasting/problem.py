@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from raysq.config import make_settings
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError
 from raysq.problems.base import Problem, ReportModel, RowContext
@@ -101,7 +100,7 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
     @cached_property
     def key_columns(self) -> tuple[str, ...]:
         """Columns that identify the series in the training data, if there are several."""
-        return self._preprocessor.id if self.metadata.series is not None else ()
+        return self.preprocessor.id if self.metadata.series is not None else ()
 
     @cached_property
     def column_names(self) -> dict[str, str]:
@@ -118,11 +117,6 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
                 name = f"forecast_{name}"
             names[column] = name
         return names
-
-    @property
-    def _preprocessor(self) -> SeriesPreprocessor:
-        """The preprocessor of the training data."""
-        return make_settings(SeriesPreprocessor, self.metadata.preprocessor)
 
     def splits(self, dataset: Dataset) -> Mapping[str, BatchSource]:
         return open_splits(dataset, self.settings)
@@ -239,7 +233,7 @@ class Forecasting(Problem[ForecastingSettings, ForecastingMetadata]):
         It has the settings of the run's own preprocessor, limited to the columns that the model sees.
         """
         metadata = self.metadata
-        settings = self._preprocessor.reading(metadata.columns)
+        settings = self.preprocessor.reading(metadata.columns)
         if self.frequency is not None and self.frequency.alias and not self.frequency.numbered:
             settings["freq"] = self.frequency.alias  # a few rows are not enough to infer it
         settings["timezone"] = metadata.timezone

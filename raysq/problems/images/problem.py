@@ -11,7 +11,7 @@ from raysq.data.dataset import Dataset
 from raysq.problems import classification_metrics
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
-from raysq.problems.classes import single_class_messages
+from raysq.problems.classes import described_classes, single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
 from raysq.problems.images import options
 from raysq.problems.images.batches import ImageBatches, ImageData
@@ -99,7 +99,6 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
     def describe(self) -> list[str]:
         """Return messages about the input, the target and the splits of a run."""
         metadata = self.metadata
-        classes = metadata.classes
         height, width, channels = metadata.shape
         train, val, test = metadata.examples
         lines = [
@@ -110,14 +109,7 @@ class Images(Problem[ImageSettings, ImagesMetadata]):
         if self.settings.target == "image":
             lines.append("gives each image again; the labels are not used")
         else:
-            names = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
-            lines.append(f"tells {len(classes)} classes apart{names}")
-            absent = [name for name, share in zip(classes, metadata.priors, strict=True) if not share]
-            if absent:
-                others = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
-                lines.append(
-                    f"has no training image of {', '.join(absent[:_NAMED])}{others}: it cannot learn what these are"
-                )
+            lines += described_classes(metadata.classes, metadata.priors, "image", _NAMED)
             lines += single_class_messages(metadata.single)
         for split, noun in (("val", "validation"), ("test", "test")):
             if metadata.shared[split]:

@@ -13,7 +13,7 @@ from raysq.errors import DataError
 from raysq.problems import classification_metrics
 from raysq.problems.base import Problem, ReportModel, RowContext
 from raysq.problems.charts import Section, Table, Text
-from raysq.problems.classes import single_class_messages
+from raysq.problems.classes import described_classes, single_class_messages
 from raysq.problems.classification_report import classification_report, report_tables
 from raysq.problems.specs import BatchSource, InputSpec, ModelSpec, Objective
 from raysq.problems.splits import SPLITS, validation_messages, with_val_text
@@ -143,16 +143,11 @@ class TextClassification(Problem[TextClassificationSettings, TextClassificationM
 
     def _describe_classes(self) -> list[str]:
         metadata = self.metadata
-        classes = metadata.classes
-        names = f": {', '.join(classes)}" if len(classes) <= _NAMED else ""
-        lines = [f"tells {len(classes)} classes apart{names}"]
-        absent = [name for name, share in zip(classes, metadata.priors, strict=True) if not share]
-        if absent:
-            others = f", and {len(absent) - _NAMED:,} more" if len(absent) > _NAMED else ""
-            names = ", ".join(absent[:_NAMED]) + others
-            lines.append(f"has no training document of {names}: it cannot learn what these are")
-        lines += validation_messages(metadata.own_validation, "document")
-        return lines + single_class_messages(metadata.single_classes)
+        return [
+            *described_classes(metadata.classes, metadata.priors, "document", _NAMED),
+            *validation_messages(metadata.own_validation, "document"),
+            *single_class_messages(metadata.single_classes),
+        ]
 
     def _describe_input(self, words: str) -> str:
         settings, longer = self.settings, self.metadata.longer
