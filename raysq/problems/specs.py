@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from raysq.data.columns import take_rows
-
 if TYPE_CHECKING:
     from raysq.data.dataset import Dataset
 
@@ -21,11 +19,6 @@ class BatchSource(Protocol):
     A source with partly observed outputs also returns a mask from `gather`. Its attribute `shares` then holds the share
     of observed outputs of each example, above 0. Losses and metrics are means over observed outputs.
     """
-
-    @property
-    def batch_bytes(self) -> int:
-        """Bytes of one example's x and y, for estimates. By default they are counted."""
-        return _count_bytes(self.gather(np.zeros(1, np.int64), self.mapped(), take_rows))
 
     @property
     def nbytes(self) -> int:
@@ -58,12 +51,6 @@ class BatchSource(Protocol):
             `(x, y)`, or `(x, y, observed)` with 1 for each observed output and 0 for each other one.
         """
         ...
-
-
-def _count_bytes(values: Any) -> int:
-    if isinstance(values, Mapping):
-        values = values.values()
-    return values.nbytes if isinstance(values, np.ndarray) else sum(map(_count_bytes, values))
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ class OnDisk:
 class Rows:
     """Ten examples with three outputs, some of which were not observed."""
 
-    batch_bytes = nbytes = 100
+    nbytes = 100
 
     def __init__(self) -> None:
         random = np.random.default_rng(2)

@@ -114,12 +114,6 @@ class Windows:
         mask = self.series.observed
         return arrays if mask is None or self.shares is None else {**arrays, "observed": mask}
 
-    @property
-    def batch_bytes(self) -> int:
-        """Bytes of one window."""
-        s = self.settings
-        return 4 * (s.steps * len(self.series.names) + len(s.targets) * len(s.ahead))
-
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the normalized series, shared by all splits, and the window positions and masks that a batch needs."""
         return {**self.series.arrays, **self._window_arrays}

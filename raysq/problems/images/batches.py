@@ -98,12 +98,6 @@ class ImageBatches:
         """Bytes that `arrays` takes on the device."""
         return self.data.nbytes + self.rows.nbytes
 
-    @property
-    def batch_bytes(self) -> int:
-        """Bytes of x and y of one example: a float32 image, and its label or the image again."""
-        pixels = 4 * int(np.prod(self.data.shape))
-        return 2 * pixels if self.data.settings.target == "image" else pixels + 4
-
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the pixels and labels of all images, shared by all splits, and the rows of this split."""
         return {**self.data.arrays, "rows": self.rows}

@@ -181,11 +181,6 @@ class Positions:
         """Size of `arrays` on a device in bytes."""
         return self.sentences.nbytes + sum(array.nbytes for array in self.layout.values())
 
-    @property
-    def batch_bytes(self) -> int:
-        """Bytes of x and y of one example."""
-        return (12 if self.settings.sequence_targets else 4) * self.settings.maxlen + 4
-
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the ids of all sentences, which all splits share, and the layout of this split."""
         return {"ids": self.sentences.ids, **self.layout}

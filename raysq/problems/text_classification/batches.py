@@ -212,15 +212,6 @@ class Texts:
         """Upper bound of the size of `arrays` on a device, in bytes."""
         return self.documents.nbytes + self.rows.nbytes
 
-    @property
-    def batch_bytes(self) -> int:
-        """Bytes of one document and its label; for bags, of a document of mean length."""
-        settings = self.documents.settings
-        if not settings.bag:
-            return 4 * (settings.maxlen + 1)
-        mean = float(self.documents.tokens.lengths.mean()) * settings.ngrams
-        return int(4 * (mean * (2 if settings.has_counts else 1) + 1))
-
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the ids of all documents, which all splits share, and the rows of this split."""
         return {**self.documents.arrays, "rows": self.rows}

@@ -49,12 +49,6 @@ class Pairs:
         own = self.rows.nbytes + (self._firsts.nbytes + 4 * len(self) if self._by_word else 0)
         return self.corpus.nbytes + own
 
-    @property
-    def batch_bytes(self) -> int:
-        """Bytes of one example's x and y."""
-        width, positions = self.corpus.settings.lengths
-        return 4 * (width + positions + (1 if self._by_word else positions))
-
     def _index(self) -> dict[str, np.ndarray]:
         """Return the arrays that lead from an example to its row."""
         if not self._by_word:

@@ -46,11 +46,6 @@ class ContextWindows:
         """Bytes of `arrays`."""
         return 4 * (len(self.streams.ids[self.name]) + 2 * self.settings.window) + 8 * len(self)
 
-    @property
-    def batch_bytes(self) -> int:
-        """Bytes of one example's x and y."""
-        return 4 * (1 + (2 * self.settings.window if self.settings.architecture == "cbow" else 1))
-
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that `gather` reads.
 
@@ -149,11 +144,6 @@ class Blocks:
     def nbytes(self) -> int:
         """Bytes of `arrays`."""
         return 4 * (len(self) * self.settings.block + 2 * self.settings.window + 1)
-
-    @property
-    def batch_bytes(self) -> int:
-        """Bytes of one example's x and y."""
-        return 4 * (self.settings.width + 1)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the arrays that `gather` reads.

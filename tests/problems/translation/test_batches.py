@@ -85,7 +85,6 @@ def test_gather_is_the_same_by_hand_in_numpy_in_the_graph_and_from_disk(dataset,
             for array, other in zip((x, y), batch, strict=True):
                 assert np.array_equal(array, np.asarray(other)) and np.asarray(other).dtype == np.int32
         assert source.nbytes >= sum(array.nbytes for array in source.arrays().values()) * 0.99
-        assert source.batch_bytes == x[0].nbytes + y[0].nbytes
 
 
 def test_lengths_are_those_of_the_train_part(dataset):
