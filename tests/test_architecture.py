@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from module_index import PAGE, page
 
 PACKAGE = Path(__file__).resolve().parents[1] / "raysq"
 # From top to bottom; modules and packages of one level may import each other.
@@ -89,3 +90,7 @@ def test_the_core_names_no_problem():
             if parts[:2] == ["raysq", "problems"] and len(parts) > 2 and parts[2] in problems:
                 wrong.append(f"{name}:{line} imports {module}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_index_of_modules_is_current():
+    assert PAGE.read_text() == page(), "python tests/module_index.py writes it anew"

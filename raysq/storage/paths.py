@@ -1,4 +1,4 @@
-"""The home folder of cached sources, data sets and runs; file locks; checks of output paths given by the user."""
+"""The home folder of sources, data sets and runs; file locks; checks of names and output paths given by the user."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Translate raw rows."""
+"""Translations of raw rows by a trained model, for `raysq predict`."""
 
 from typing import Any
 

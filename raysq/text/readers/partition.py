@@ -1,4 +1,4 @@
-"""Partitioning of raw files."""
+"""Partition raw files of documents into the parts that are read independently of each other."""
 
 import re
 from collections.abc import Callable, Sequence
