@@ -1,4 +1,4 @@
-"""Validate the statistics of all chunks, and summarize them in the data set's report."""
+"""Validate the statistics of all images, and summarize them in the data set's report."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The classes of a folder tree or an archive, by its paths."""
+"""The classes of documents in a folder tree or an archive, by its paths."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Validate the statistics of all chunks, and summarize them in the data set's report."""
+"""Validate the statistics of all rows of a series, and summarize them in the data set's report."""
 
 import re
 from collections.abc import Iterator, Mapping
