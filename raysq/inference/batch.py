@@ -191,7 +191,7 @@ def _pool(
             # One part per block, so that an actor holds one at a time.
             context.target_max_block_size = None
             results = ray.data.from_items(parts, override_num_blocks=len(parts)).map_batches(
-                _Actor,
+                _RangeActor,
                 fn_constructor_args=(run.resolved(), str(dataset.directory), DriverContext.current(), gpu),
                 batch_size=None,
                 batch_format="pyarrow",
@@ -233,7 +233,7 @@ def _parts(run: Run, dataset: Dataset) -> list[dict[str, Any]]:
     return parts
 
 
-class _Actor:
+class _RangeActor:
     """Actor that holds the model and predicts for ranges of rows of a data set on disk."""
 
     def __init__(self, run: Run, data: str, driver: DriverContext, gpu: bool):

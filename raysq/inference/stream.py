@@ -70,7 +70,7 @@ def stream(
                 num_cpus=0,
             )
             results = read.map_batches(
-                _Actor,
+                _BlockActor,
                 fn_constructor_args=(run.resolved(), DriverContext.current(), gpu),
                 batch_size=None,
                 batch_format="pyarrow",
@@ -98,7 +98,7 @@ def stream(
         yield preprocessor.summarize([record.stats for record in records])
 
 
-class _Actor:
+class _BlockActor:
     """Actor that holds the model and predicts for blocks of rows."""
 
     def __init__(self, run: Run, driver: DriverContext, gpu: bool):

@@ -53,6 +53,24 @@ def test_a_range_that_is_not_one_is_named(text):
         parse_search([text])
 
 
+@pytest.mark.parametrize(
+    ("domain", "message"),
+    [
+        ([0.1, 1.5], "setting dropout must be .*, received 1.5"),
+        (("uniform", -0.1, 0.5), "setting dropout must be .*, received -0.1"),
+        (("uniform", 0.1, 1.0), "setting dropout must be .*, received 1.0"),
+    ],
+)
+def test_a_domain_beyond_its_setting_is_refused_before_any_trial(tmp_path, domain, message):
+    data = write_series(tmp_path / "waves")
+    config = resolve_config("jena", "gru", data, 0, SMALL)
+    with pytest.raises(UsageError, match=message):
+        make_space(config, data, SMALL, {"dropout": domain})
+    assert make_space(config, data, SMALL, {"units": ("randint", 1, 3)}).domains == {"units": ("randint", 1, 3)}
+    with pytest.raises(UsageError, match="setting units must be .*, received 0"):
+        make_space(config, data, SMALL, {"units": ("randint", 0, 3)})
+
+
 def test_what_is_asked_is_searched_and_nothing_else(tmp_path):
     data = write_series(tmp_path / "waves")
     fixed = {**SMALL, "dropout": 0.1}

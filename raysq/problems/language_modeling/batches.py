@@ -187,14 +187,14 @@ class Positions:
 
     def mapped(self) -> dict[str, Any]:
         """Return the sentences on disk, which are encoded when positions are taken, and the layout of this split."""
-        return {"ids": _OnDisk(self.sentences), **self.layout}
+        return {"ids": _SentencesOnDisk(self.sentences), **self.layout}
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         """Build a batch; see the function `gather`."""
         return gather(indices, arrays, take, self.settings)
 
 
-class _OnDisk:
+class _SentencesOnDisk:
     """Packed ids of sentences on disk, encoded when positions are taken."""
 
     def __init__(self, sentences: Sentences):

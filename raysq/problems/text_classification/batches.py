@@ -218,7 +218,7 @@ class Texts:
 
     def mapped(self) -> dict[str, Any]:
         """Return the documents on disk, which are encoded when rows are taken."""
-        return {"x": _OnDisk(self.documents), "labels": self.documents.labels, "rows": self.rows}
+        return {"x": _DocumentsOnDisk(self.documents), "labels": self.documents.labels, "rows": self.rows}
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Callable[[Any, Any], Any]) -> tuple[Any, Any]:
         """Build a batch.
@@ -239,7 +239,7 @@ class Texts:
         return x, y
 
 
-class _OnDisk:
+class _DocumentsOnDisk:
     """Model inputs of documents, encoded when rows are taken."""
 
     def __init__(self, documents: EncodedDocuments):

@@ -62,7 +62,7 @@ class Pairs:
 
     def mapped(self) -> dict[str, Any]:
         """Return the pairs on disk, encoded as x and y when rows are taken."""
-        return {"assembled": _OnDisk(self.corpus), **self._index()}
+        return {"assembled": _PairsOnDisk(self.corpus), **self._index()}
 
     def gather(self, indices: Any, arrays: Mapping[str, Any], take: Take) -> tuple[Any, Any]:
         """Build a batch.
@@ -124,7 +124,7 @@ def assemble(rows: Any, arrays: Mapping[str, Any], take: Take, corpus: ParallelC
     return ops.concatenate([source, prefix, following], 1)
 
 
-class _OnDisk:
+class _PairsOnDisk:
     """Pairs that are read from disk when they are taken."""
 
     def __init__(self, corpus: ParallelCorpus) -> None:

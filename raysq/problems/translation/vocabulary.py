@@ -90,7 +90,7 @@ def read_vocabularies(
         raise DataError("a sentence's words are looked up in the run's assets: translate with `raysq.load(run)`")
     try:
         words = json.loads(read_asset(folder, FILE))
-        check_schema(words, _Words)
+        check_schema(words, _WordsOfBothLanguages)
         source, target = (
             TranslationVocabulary(pa.array(words[side], pa.large_string())) for side in ("source", "target")
         )
@@ -103,6 +103,6 @@ def read_vocabularies(
     return source, target
 
 
-class _Words(TypedDict):
+class _WordsOfBothLanguages(TypedDict):
     source: list[str]
     target: list[str]

@@ -32,7 +32,7 @@ def read_words(folder: Path | None, count: int) -> list[str]:
         raise DataError("a text's words are looked up in the run's assets: predict with `raysq.load(run)`")
     try:
         values = json.loads(read_asset(folder, FILE))
-        check_schema(values, _Words)
+        check_schema(values, _WordsOfRun)
         words: list[str] = values["words"]
         if len(words) != count:
             raise ValueError(f"it has {len(words):,} words, its run was trained with {count:,}")
@@ -43,5 +43,5 @@ def read_words(folder: Path | None, count: int) -> list[str]:
     return ["", *words]
 
 
-class _Words(TypedDict):
+class _WordsOfRun(TypedDict):
     words: list[str]

@@ -124,7 +124,7 @@ def _trainer_class() -> Any:
     from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
-    class Trainer(DataParallelTrainer):
+    class WorkerGroupTrainer(DataParallelTrainer):
         """Trainer that ends without delay.
 
         Ray's placement group cleaner queries the state API for the controller. Without a dashboard it waits 10 s for
@@ -139,7 +139,7 @@ def _trainer_class() -> Any:
                 for callback in super()._create_default_callbacks()
             ]
 
-    return Trainer
+    return WorkerGroupTrainer
 
 
 def _backend_config() -> Any:

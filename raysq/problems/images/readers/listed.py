@@ -37,7 +37,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Listing:
+class ImageListing:
     """The images listed in the tables of a folder.
 
     Attributes:
@@ -96,7 +96,7 @@ def is_listed(path: Path, format: ImageFormat) -> bool:
     return any(table.label or format.label in table.columns for table in _tables(path, format)[0])
 
 
-def read_listing(path: Path, format: ImageFormat) -> Listing:
+def read_listing(path: Path, format: ImageFormat) -> ImageListing:
     """Read the tables in a folder that list its images.
 
     Args:
@@ -148,7 +148,7 @@ def read_listing(path: Path, format: ImageFormat) -> Listing:
     read = {table.path for table in tables}
     others = [name for name in sizes if not name.lower().endswith(IMAGES) and name not in read]
     messages += describe_ignored(others, "as they are no images by their names")
-    return Listing(tuple(rows.values()), sizes, tuple(missing), tuple(messages))
+    return ImageListing(tuple(rows.values()), sizes, tuple(missing), tuple(messages))
 
 
 def partition_files(path: Path, format: ImageFormat) -> list[ImagePartition]:
