@@ -5,6 +5,7 @@ import shutil
 import sys
 
 from raysq import backend
+from raysq.distributed import socket_filter
 from raysq.errors import RaysqError
 from raysq.storage.paths import home
 
@@ -29,6 +30,7 @@ def examine(*, start_ray: bool = True) -> dict[str, tuple[bool, str]]:
     if shm is not None:
         checks["shm"] = (shm > 2**30, f"{shm / 2**30:.1f} GiB free in /dev/shm (Ray's object store)")
     checks["tensorflow"] = _tensorflow()
+    checks["worker groups"] = _worker_groups()
     if start_ray:
         checks["ray"] = _ray()
     return checks
@@ -43,6 +45,14 @@ def _tensorflow() -> tuple[bool, str]:
 
     devices = [device.name.removeprefix("/physical_device:") for device in tf.config.list_physical_devices()]
     return True, f"Keras on TensorFlow, devices {', '.join(devices)}"
+
+
+def _worker_groups() -> tuple[bool, str]:
+    try:
+        socket_filter.check_support()
+    except OSError as error:
+        return True, f"servers of workers are open to all hosts of their network ({error})"  # no fault of one machine
+    return True, "servers of workers admit the hosts of their group only"
 
 
 def _ray() -> tuple[bool, str]:

@@ -54,6 +54,8 @@ def ensure_ray(**options: Any) -> None:
                 ray.init(address=address, **quiet)
             else:
                 with _patient_start():
+                    # Ray's processes then listen on loopback only.
+                    options = {"_node_ip_address": "127.0.0.1"} | options
                     ray.init(address="local", include_dashboard=False, **quiet, **options)
     except Exception as error:  # Ray raises some errors without a specific type
         reason = redact_text((str(error).strip() or repr(error)).splitlines()[0])

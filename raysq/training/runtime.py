@@ -4,6 +4,7 @@ from typing import Any
 
 from raysq import backend
 from raysq.errors import ResourceError, UsageError
+from raysq.training.group_server import closed_server
 from raysq.training.settings import TrainSettings
 
 
@@ -46,11 +47,16 @@ def configure(settings: TrainSettings, seed: int, *, gpu: bool, threads: int | N
 
 
 def make_strategy(workers: int, gpu: bool) -> Any:
-    """Return the distribution strategy of this worker, or None for a single process with one device."""
+    """Return the distribution strategy of this worker, or None for a single process with one device.
+
+    Raises:
+        ResourceError: other hosts than those of the group can reach TensorFlow's server.
+    """
     import tensorflow as tf
 
     if workers > 1:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with closed_server():
+            return tf.distribute.MultiWorkerMirroredStrategy()
     if gpu and len(tf.config.list_logical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return None

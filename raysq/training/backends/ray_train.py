@@ -12,10 +12,11 @@ from raysq.data.dataset import Dataset
 from raysq.distributed import placement
 from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
 from raysq.distributed.lost_work import is_loss
+from raysq.distributed.socket_filter import own_addresses
 from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
-from raysq.training import checkpoint, failures
+from raysq.training import checkpoint, failures, group_server
 from raysq.training.backends.driver_context import DriverContext
 from raysq.training.callbacks import TrainingCallbacks
 from raysq.training.progress import TrainProgress
@@ -155,8 +156,9 @@ def _backend_config() -> Any:
             from ray.train._internal.utils import get_address_and_port
 
             addresses = [build_address(*pair) for pair in worker_group.execute(get_address_and_port)]
+            hosts = sorted({host for worker in worker_group.execute(own_addresses) for host in worker})
             for index in range(len(addresses)):
-                worker_group.execute_single(index, _set_tf_config, addresses, index)
+                worker_group.execute_single(index, _set_tf_config, addresses, index, hosts)
 
     @dataclass
     class TFConfig(BackendConfig):
@@ -167,9 +169,10 @@ def _backend_config() -> Any:
     return TFConfig()
 
 
-def _set_tf_config(addresses: list[str], index: int) -> None:
+def _set_tf_config(addresses: list[str], index: int, hosts: list[str]) -> None:
     config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
     os.environ["TF_CONFIG"] = json.dumps(config)
+    os.environ[group_server.HOSTS] = json.dumps(hosts)
 
 
 def _train_worker(arguments: dict[str, Any]) -> None:
@@ -204,8 +207,8 @@ def _train_worker(arguments: dict[str, Any]) -> None:
     try:
         dataset = placement.open_dataset(run.config.data, arguments["data"])
         configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
-        strategy = make_strategy(workers, arguments["gpu"])
         try:
+            strategy = make_strategy(workers, arguments["gpu"])
             run_worker(run, strategy, TrainingCallbacks(on_train_batch_end, on_epoch_end), chief=chief, dataset=dataset)
         except _peer_errors() as error:
             raise LostError(f"a worker of the group was lost ({str(error).splitlines()[0]})") from error
