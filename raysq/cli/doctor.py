@@ -30,7 +30,7 @@ def examine(*, start_ray: bool = True) -> dict[str, tuple[bool, str]]:
     if shm is not None:
         checks["shm"] = (shm > 2**30, f"{shm / 2**30:.1f} GiB free in /dev/shm (Ray's object store)")
     checks["tensorflow"] = _tensorflow()
-    checks["worker groups"] = _worker_groups()
+    checks["workers"] = _worker_groups()
     if start_ray:
         checks["ray"] = _ray()
     return checks
