@@ -13,8 +13,10 @@ from raysq.training.trainer import Trainer
 _CALL_SECONDS = 0.5
 _MAX_STEPS = 256
 # Workers of a group must make the same calls. A collective in a loop is identified by its iteration within the call,
-# so workers with calls of different lengths would wait for each other forever.
+# so workers with calls of different lengths would wait for each other forever. They begin with `_GROUP_STEPS`, and the
+# chief sets the length after the calls `_AGREEMENTS`; the first call is not typical, since it traces and compiles.
 _GROUP_STEPS = 16
+_AGREEMENTS = (2, 6, 30)
 
 
 def fit(
@@ -41,6 +43,7 @@ def fit(
     settings = trainer.settings
     trainable = bool(trainer.model.trainable_variables)
     call_steps = 1 if trainer.replicas == 1 else _GROUP_STEPS
+    calls = 0
     trainer.scale_rate(state.rate_scale)
     while state.epoch < settings.epochs and not state.stopped:
         end = (state.epoch + 1) * trainer.steps_per_epoch if trainable else state.step
@@ -53,12 +56,16 @@ def fit(
             state.step += steps
             seconds = time.perf_counter() - started
             state.seconds += seconds
+            # The number of steps in a call does not change the results.
+            fitting = max(1, min(_MAX_STEPS, int(steps * _CALL_SECONDS / seconds)))
+            calls += 1
             if trainer.replicas == 1:
-                # The number of steps in a call does not change the results.
                 if steps == call_steps:
-                    call_steps = max(1, min(_MAX_STEPS, 2 * call_steps, int(steps * _CALL_SECONDS / seconds)))
+                    call_steps = min(2 * call_steps, fitting)
                 # In a group all workers must see the same loss to end together, so the check follows the epoch.
                 _check_finite(loss, state, trainer)
+            elif calls in _AGREEMENTS:
+                call_steps = trainer.broadcast(fitting)
             on_train_batch_end(state, loss)
         started = time.perf_counter()
         logs = trainer.take_train_metrics() if trainable else {}

@@ -83,7 +83,7 @@ class Trainer:
         self._functions: dict[tuple[str, str, int], Any] = {}
         self._gradients = tf.function(self._model_functions.gradients, jit_compile=self.xla)
         self._predictions = tf.function(self._model_functions.predictions, jit_compile=self.xla)
-        self._barrier = tf.function(self._all_reduce_one)
+        self._broadcast = tf.function(self._from_chief, input_signature=[tf.TensorSpec((), tf.float32)])
         # An optimizer passes over its variables a dozen times, XLA once: three times faster beyond the CPU caches.
         # With several replicas the optimizer's all-reduce must stay outside of XLA. A user's own may not compile.
         fused = self.replicas == 1 and not on_gpu and not tf.distribute.has_strategy() and settings.xla != "false"
@@ -296,14 +296,23 @@ class Trainer:
 
     def barrier(self) -> None:
         """Wait until every worker has called this method."""
-        if self.replicas > 1:
-            self._barrier()
+        self.broadcast(0)
 
-    def _all_reduce_one(self) -> Tensor:
+    def broadcast(self, value: int) -> int:
+        """Return the chief's value, after every worker has called this method.
+
+        Args:
+            value: whole number of at most 24 bits; only the chief's counts.
+        """
+        return int(self._broadcast(tf.constant(value, tf.float32))) if self.replicas > 1 else value
+
+    def _from_chief(self, value: Tensor) -> Tensor:
         def reduce() -> Tensor:
-            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
+            context = tf.distribute.get_replica_context()
+            counted = tf.where(tf.equal(context.replica_id_in_sync_group, 0), value, 0.0)
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, counted)
 
-        return self.strategy.run(reduce)
+        return self.strategy.experimental_local_results(self.strategy.run(reduce))[0]
 
     # ---- learning rate
 
