@@ -1,4 +1,4 @@
-"""What the benchmarks of training rates share: raysq and Keras `fit` as processes that measure in turn."""
+"""Shared by the benchmarks of training rates: raysq and Keras `fit` as processes that measure by turns."""
 
 import json
 import multiprocessing
@@ -13,7 +13,7 @@ from typing import Any
 WARM = 20  # steps before the first measurement
 
 Side = Callable[[Any, Any], Callable[[int], Any]]
-"""From a run's configuration and its data set to a function that trains so many steps."""
+"""Function that takes a run's configuration and its data set, and returns a function that trains a number of steps."""
 
 
 def measure(dataset, task: str, model: str, keras_side: Side, steps: tuple[int, int], pairs: int, unit: str) -> dict:
@@ -31,11 +31,11 @@ def measure(dataset, task: str, model: str, keras_side: Side, steps: tuple[int, 
     context = multiprocessing.get_context("spawn")
     sides = {}
     for name, side, count in zip(("raysq", "keras"), (raysq_side, keras_side), steps, strict=True):
-        mine, other = context.Pipe()
-        arguments = (other, side, task, model, str(dataset.directory), count)
+        pipe, remote_pipe = context.Pipe()
+        arguments = (remote_pipe, side, task, model, str(dataset.directory), count)
         process = context.Process(target=serve, args=arguments, daemon=True)
         process.start()
-        sides[name] = (mine, process)
+        sides[name] = (pipe, process)
     for pipe, _ in sides.values():
         pipe.recv()  # warm
     row: dict = {"model": model, "raysq": [], "keras": []}
@@ -47,7 +47,7 @@ def measure(dataset, task: str, model: str, keras_side: Side, steps: tuple[int, 
     for pipe, process in sides.values():
         pipe.send("end")
         process.join()
-    row["ratios"] = [mine / other for mine, other in zip(row["raysq"], row["keras"], strict=True)]
+    row["ratios"] = [raysq / keras for raysq, keras in zip(row["raysq"], row["keras"], strict=True)]
     return row
 
 
@@ -100,5 +100,5 @@ def report(rows: list[dict], unit: str, source: str, output: Path) -> None:
         medians = (statistics.median(row["raysq"]), statistics.median(row["keras"]))
         print(f"| {row['model']} | {medians[0]:,.0f} | {medians[1]:,.0f} | {medians[0] / medians[1]:.1f} | {pairs} |")
     output.parent.mkdir(exist_ok=True)
-    facts = {"source": source, "cores": os.cpu_count(), "processor": platform.processor(), **versions()}
-    output.write_text(json.dumps({"facts": facts, "rows": rows}, indent=1) + "\n")
+    environment = {"source": source, "cores": os.cpu_count(), "processor": platform.processor(), **versions()}
+    output.write_text(json.dumps({"facts": environment, "rows": rows}, indent=1) + "\n")

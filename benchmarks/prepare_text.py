@@ -2,7 +2,7 @@
 """From 50,000 raw reviews in a JSONL file to numbers: `raysq prepare`, Keras's Tokenizer, and Hugging Face datasets.
 
 Each side is a process of its own that has all cores, timed from its start to its end, reading and the start of Ray
-included; memory is the sum over all its processes of their proportional set size (PSS), sampled. All sides part the
+included; memory is the sum over all its processes of their proportional set size (PSS), sampled. All sides split
 words alike and count the vocabulary over all reviews.
 
     python benchmarks/prepare_text.py --source aclImdb_v1.tar.gz
@@ -30,8 +30,8 @@ FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=Path, required=True, help="aclImdb_v1.tar.gz")
-    parser.add_argument("--times", type=int, default=1, help="write the reviews so many times after each other")
-    parser.add_argument("--rounds", type=int, default=1, help="times that every side is asked")
+    parser.add_argument("--times", type=int, default=1, help="number of copies of the reviews in the file")
+    parser.add_argument("--rounds", type=int, default=1, help="number of runs of each side")
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=list(SIDES))
     parser.add_argument("--limit", type=float, help="seconds after which a side is stopped and counted as too slow")
     parser.add_argument("--archive", action="store_true", help="also prepare the tar.gz itself, with raysq alone")
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def write_corpus(source: Path, target: Path, times: int) -> tuple[Path, int]:
-    """The reviews of the archive as JSONL with columns text and label, `times` times; also the bytes of all texts."""
+    """Write the reviews as JSONL with columns text and label; return the file and the size of the texts."""
     size = 0
     with tarfile.open(source) as archive, open(target, "w", encoding="utf-8") as out:
         for member in archive:
@@ -68,17 +68,17 @@ def write_corpus(source: Path, target: Path, times: int) -> tuple[Path, int]:
     once = target.stat().st_size
     with open(target, "ab") as out:
         for _ in range(times - 1):
-            with open(target, "rb") as again:
+            with open(target, "rb") as written:
                 left = once
                 while left:
-                    chunk = again.read(min(left, 8 << 20))
+                    chunk = written.read(min(left, 8 << 20))
                     out.write(chunk)
                     left -= len(chunk)
     return target, size * times
 
 
 def measure(side: str, corpus: Path, limit: float | None) -> dict:
-    """What a side says of itself, with its seconds and its peak memory; `late` where it was stopped."""
+    """Run a side; return its result, wall time and peak memory, with `late` if it was stopped at the limit."""
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {
             "RAYSQ_HOME": home,
@@ -93,33 +93,33 @@ def measure(side: str, corpus: Path, limit: float | None) -> dict:
             command = [sys.executable, "-m", "raysq", "prepare", "classify", "--source", str(corpus), "--json"]
             if corpus.suffix == ".jsonl":
                 command += ["--set", "text=text", "--set", "label=label", "--set", "test=0"]
-        with open(Path(home) / "said", "w+") as said, open(Path(home) / "errors", "w+") as errors:
+        with open(Path(home) / "output", "w+") as output, open(Path(home) / "errors", "w+") as errors:
             began = time.perf_counter()
-            process = subprocess.Popen(command, env=environment, stdout=said, stderr=errors, cwd=home)
-            peak, late = 0, False
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=errors, cwd=home)
+            peak, timed_out = 0, False
             while process.poll() is None:
-                peak = max(peak, sum(map(memory, family(process.pid))))
+                peak = max(peak, sum(map(memory_of, process_tree(process.pid))))
                 if limit is not None and time.perf_counter() - began > limit:
-                    late = True
-                    for pid in reversed(family(process.pid)):
+                    timed_out = True
+                    for pid in reversed(process_tree(process.pid)):
                         os.kill(pid, 9)
                     process.wait()
-                time.sleep(0.1)  # each look at the memory takes time from the side
+                time.sleep(0.1)  # measuring takes processor time from the side
             wall = time.perf_counter() - began
-            for file in (said, errors):
+            for file in (output, errors):
                 file.seek(0)
-            if late:
+            if timed_out:
                 return {"late": True, "wall": wall, "peak": peak}
             if process.returncode:
                 raise SystemExit(f"{side} failed:\n{errors.read()[-3000:]}")
-            found = json.loads(said.read().splitlines()[-1])
+            result = json.loads(output.read().splitlines()[-1])
             if side == "raysq":
-                found = describe_dataset(Path(found["dataset"]))
-            return {"wall": wall, "peak": peak, **found}
+                result = describe_dataset(Path(result["dataset"]))
+            return {"wall": wall, "peak": peak, **result}
 
 
-def family(root: int) -> list[int]:
-    """A process and all that come from it."""
+def process_tree(root: int) -> list[int]:
+    """Return a process and its descendants."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         try:
@@ -128,14 +128,14 @@ def family(root: int) -> list[int]:
             continue
         if parent:
             children.setdefault(parent, []).append(int(entry))
-    found = [root]
-    for pid in found:
-        found += children.get(pid, [])
-    return found
+    pids = [root]
+    for pid in pids:
+        pids += children.get(pid, [])
+    return pids
 
 
-def memory(pid: int) -> int:
-    """Bytes of a process, pages that several share counted in parts."""
+def memory_of(pid: int) -> int:
+    """Return the proportional set size of a process in bytes."""
     try:
         lines: Iterator[str] = iter(Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
     except OSError:
@@ -144,7 +144,7 @@ def memory(pid: int) -> int:
 
 
 def describe_dataset(directory: Path) -> dict:
-    """Documents, words and distinct words of a prepared data set."""
+    """Return the numbers of documents, words and distinct words of a prepared data set."""
     report = json.loads((directory / "manifest.json").read_text())["report"]
     return {"documents": report["documents"], "tokens": report["tokens"], "vocabulary": report["words"]}
 
@@ -179,37 +179,37 @@ def run_datasets(corpus: Path) -> dict:
     datasets.disable_progress_bars()
     table = str.maketrans(dict.fromkeys(FILTERS, " "))
 
-    def part(batch: dict) -> dict:
+    def split_words(batch: dict) -> dict:
         return {
             "words": [[word for word in text.lower().translate(table).split(" ") if word] for text in batch["text"]]
         }
 
     raw = datasets.load_dataset("json", data_files=str(corpus), split="train")
-    parted = raw.map(part, batched=True, num_proc=2, remove_columns=["text"])
+    split = raw.map(split_words, batched=True, num_proc=2, remove_columns=["text"])
     counts: dict[str, int] = {}
-    for batch in parted.with_format("arrow").iter(10_000):
+    for batch in split.with_format("arrow").iter(10_000):
         for entry in pc.value_counts(pc.list_flatten(batch["words"])).to_pylist():
             counts[entry["values"]] = counts.get(entry["values"], 0) + entry["counts"]
-    places = {word: place for place, (word, _) in enumerate(sorted(counts.items(), key=lambda pair: -pair[1]))}
+    ids = {word: index for index, (word, _) in enumerate(sorted(counts.items(), key=lambda pair: -pair[1]))}
 
-    def number(batch: dict) -> dict:
-        return {"tokens": [[places[word] for word in words] for words in batch["words"]]}
+    def encode(batch: dict) -> dict:
+        return {"tokens": [[ids[word] for word in words] for words in batch["words"]]}
 
-    found = parted.map(number, batched=True, num_proc=2, remove_columns=["words"])
-    return {"documents": len(found), "tokens": sum(counts.values()), "vocabulary": len(places)}
+    encoded = split.map(encode, batched=True, num_proc=2, remove_columns=["words"])
+    return {"documents": len(encoded), "tokens": sum(counts.values()), "vocabulary": len(ids)}
 
 
 def describe(side: str, row: dict) -> str:
-    """One measurement, in a line."""
+    """Return a line about one measurement."""
     wall, peak = f"{row['wall']:.1f} s", f"{row['peak'] / 1e6:,.0f} MB at most"
     return f"{side}: stopped after {wall}, {peak}" if row.get("late") else f"{side}: {wall}, {peak}"
 
 
 def report(rows: dict[str, list[dict]], options: argparse.Namespace, texts: int) -> None:
-    """Prints MB/s of each side and how much quicker raysq is; writes all of it."""
+    """Print MB/s of each side and the ratio to raysq, and write all measurements."""
     from raysq.training.run_config import versions
 
-    walls = {side: statistics.median(row["wall"] for row in found) for side, found in rows.items()}
+    walls = {side: statistics.median(row["wall"] for row in measurements) for side, measurements in rows.items()}
     print(f"\n{texts / 1e6:,.1f} MB of text")
     print("| side | wall time, s | MB/s | peak memory, MB | raysq against it |\n|---|---|---|---|---|")
     for side, wall in walls.items():

@@ -94,7 +94,7 @@ def raysq(job: dict) -> dict:
     """`raysq tune`."""
     from raysq import tune
 
-    found = tune(
+    experiment = tune(
         "jena",
         data=job["data"],
         model="gru",
@@ -105,10 +105,10 @@ def raysq(job: dict) -> dict:
         name=f"round-{job['round']}",
     )
     return {
-        "best": found.best_metrics["val_loss"],
-        "trials": len(found.trials),
-        "states": sorted({trial["state"] for trial in found.trials}),
-        "seconds": [trial["seconds"] for trial in found.trials],
+        "best": experiment.best_metrics["val_loss"],
+        "trials": len(experiment.trials),
+        "states": sorted({trial["state"] for trial in experiment.trials}),
+        "seconds": [trial["seconds"] for trial in experiment.trials],
     }
 
 
@@ -133,11 +133,11 @@ def fit(job: dict, rate: float):
     columns = series["train"].shape[1]
     model = keras.Sequential([keras.Input((LOOKBACK // STEP, columns)), keras.layers.GRU(UNITS), keras.layers.Dense(1)])
     model.compile(keras.optimizers.RMSprop(rate), "mae")
-    given = job["settings"]
+    settings = job["settings"]
     return model.fit(
         windows(series["train"], True).repeat(),
-        steps_per_epoch=given["steps_per_epoch"],
-        epochs=given["epochs"],
+        steps_per_epoch=settings["steps_per_epoch"],
+        epochs=settings["epochs"],
         validation_data=windows(series["val"], False),
         verbose=0,
     )
@@ -154,7 +154,7 @@ def ray_tune(job: dict) -> dict:
     def trial(parameters: dict) -> None:
         import tensorflow as tf
 
-        with contextlib.suppress(RuntimeError):  # a process that is used again has them set
+        with contextlib.suppress(RuntimeError):  # a reused process has them set
             tf.config.threading.set_intra_op_parallelism_threads(1)
         history = fit(job, parameters["rate"])
         tune.report({"val_loss": min(history.history["val_loss"])})
@@ -186,12 +186,12 @@ def keras_tuner(job: dict) -> dict:
         project_name=f"tuner-{job['round']}",
     )
     search.search(verbose=0)
-    found = [trial.score for trial in search.oracle.trials.values() if trial.score is not None]
-    return {"best": min(found), "trials": len(found)}
+    scores = [trial.score for trial in search.oracle.trials.values() if trial.score is not None]
+    return {"best": min(scores), "trials": len(scores)}
 
 
 def report(rows: dict[str, list[dict]], options: argparse.Namespace, cores: int) -> None:
-    """Prints trials an hour of each side, and what raysq takes beside training; writes all of it."""
+    """Print trials per hour of each side and the overhead of raysq, and write all measurements."""
     from raysq.training.run_config import versions
 
     walls = {side: statistics.median(row["wall"] for row in rows[side]) for side in SIDES}
@@ -208,8 +208,8 @@ def report(rows: dict[str, list[dict]], options: argparse.Namespace, cores: int)
     facts = {key: getattr(options, key) for key in ("source", "trials", "epochs", "steps", "rounds")}
     facts |= {"cores": cores, "processor": platform.processor(), **versions()}
     options.output.parent.mkdir(exist_ok=True)
-    found = {"facts": facts, "rows": rows, "overheads": overheads}
-    options.output.write_text(json.dumps(found, indent=1) + "\n")
+    results = {"facts": facts, "rows": rows, "overheads": overheads}
+    options.output.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -59,10 +59,10 @@ def main() -> None:
             env=environment,
             check=True,
         )
-        found = list(Path(home).rglob("*.csv")) if options.source.startswith("sample") else [Path(options.source)]
+        sources = list(Path(home).rglob("*.csv")) if options.source.startswith("sample") else [Path(options.source)]
         seconds: dict[str, list[float]] = {"raysq": [], "keras": []}
         for number in range(options.pairs + 1):
-            for name, code, arguments in (("raysq", RAYSQ, []), ("keras", KERAS, [str(found[0])])):
+            for name, code, arguments in (("raysq", RAYSQ, []), ("keras", KERAS, [str(sources[0])])):
                 started = time.time()
                 command = [sys.executable, "-c", code, *arguments]
                 done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
@@ -76,8 +76,8 @@ def main() -> None:
     print(f"medians: raysq {medians['raysq']:.2f} s, Keras {medians['keras']:.2f} s, ratio {ratio:.2f}")
     options.output.parent.mkdir(exist_ok=True)
     facts = {"source": options.source, "cores": os.cpu_count()}
-    found_out = {"facts": facts, "seconds": seconds, "medians": medians, "ratio": ratio}
-    options.output.write_text(json.dumps(found_out, indent=1) + "\n")
+    results = {"facts": facts, "seconds": seconds, "medians": medians, "ratio": ratio}
+    options.output.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -60,21 +60,21 @@ def main() -> None:
 
 
 def write_corpus(source: Path, target: Path, limit: int | None) -> None:
-    """The reviews of the archive as JSONL; of a limited number evenly many of each folder."""
-    found: dict[str, list[str]] = {}
+    """Write the reviews as JSONL; of a limited number, equally many from each folder."""
+    reviews: dict[str, list[str]] = {}
     with tarfile.open(source) as archive:
         for member in archive:
             parts = member.name.split("/")
             if member.isfile() and len(parts) == 4 and parts[2] in ("pos", "neg"):
-                found.setdefault("/".join(parts[1:3]), []).append(archive.extractfile(member).read().decode())
+                reviews.setdefault("/".join(parts[1:3]), []).append(archive.extractfile(member).read().decode())
     with open(target, "w", encoding="utf-8") as out:
-        for texts in found.values():
-            for text in texts[: None if limit is None else limit // len(found)]:
+        for texts in reviews.values():
+            for text in texts[: None if limit is None else limit // len(reviews)]:
                 out.write(json.dumps({"text": text}, ensure_ascii=False) + "\n")
 
 
 def prepare(corpus: Path, home: Path) -> None:
-    """The data set, and its training passages as lines of words for gensim."""
+    """Prepare the data set, and write its training passages as lines of words for gensim."""
     os.environ["RAYSQ_HOME"] = str(home)
     import numpy as np
 
@@ -96,19 +96,19 @@ def prepare(corpus: Path, home: Path) -> None:
 
 
 def measure(side: str, task: str, home: Path, options: argparse.Namespace) -> dict:
-    """Trains one side in a process of its own, and asks gensim about its vectors."""
+    """Train one side in a process of its own, and measure the quality of its vectors with gensim."""
     export = home / f"{side}-{task}.txt"
     command = [sys.executable, __file__, "--source", str(options.source), "--side", side, "--task", task]
-    command += ["--export", str(export), "--epochs", str(options.epochs), *(f"--set={one}" for one in options.set)]
+    command += ["--export", str(export), "--epochs", str(options.epochs), *(f"--set={pair}" for pair in options.set)]
     environment = os.environ | {"RAYSQ_HOME": str(home), "TF_CPP_MIN_LOG_LEVEL": "3"}
     began, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     wall, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         raise SystemExit(f"{side} {task} failed:\n{done.stderr[-3000:]}")
-    found = json.loads(done.stdout.splitlines()[-1])
+    result = json.loads(done.stdout.splitlines()[-1])
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"side": side, "task": task, "wall": wall, "processor": processor, **found, **quality(export)}
+    return {"side": side, "task": task, "wall": wall, "processor": processor, **result, **quality(export)}
 
 
 def run_raysq(options: argparse.Namespace) -> dict:
@@ -121,13 +121,13 @@ def run_raysq(options: argparse.Namespace) -> dict:
     data = Path(os.environ["RAYSQ_HOME"]) / "data" / "skipgram" / "reviews"
     run = raysq.train(options.task, data=data, settings=settings)
     seconds = run.result()["seconds"]
-    facts = run.config.metadata
+    metadata = run.config.metadata
     write_word2vec(word_vectors(run), options.export)
     return {
         "seconds": seconds,
-        "words": facts["tokens"],
-        "vocabulary": facts["words"],
-        "words_per_second": facts["tokens"] * options.epochs / seconds,
+        "words": metadata["tokens"],
+        "vocabulary": metadata["words"],
+        "words_per_second": metadata["tokens"] * options.epochs / seconds,
         "settings": {**run.config.settings["data"], **run.config.settings["model"], **run.config.settings["training"]},
     }
 
@@ -182,7 +182,7 @@ def quality(export: Path) -> dict:
 
 
 def describe(row: dict) -> str:
-    """One measurement, in a line."""
+    """Return a line about one measurement."""
     return (
         f"{row['side']} {row['task']}: {row['words_per_second']:,.0f} words/s, training {row['seconds']:.1f} s, wall "
         f"{row['wall']:.1f} s, processor {row['processor']:.1f} s; WordSim-353 {row['wordsim_spearman']:.3f} "
@@ -192,7 +192,7 @@ def describe(row: dict) -> str:
 
 
 def report(rows: list[dict], options: argparse.Namespace) -> None:
-    """Prints a table; writes all of it."""
+    """Print a table, and write all measurements."""
     from importlib.metadata import version
 
     from raysq.training.run_config import versions
