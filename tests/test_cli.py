@@ -16,6 +16,7 @@ from raysq.cli import main
 
 SMALL = ["lookback=24", "step=2", "delay=6", "batch_size=16", "steps_per_epoch=5", "units=4"]
 SETTINGS = [f"--set={pair}" for pair in SMALL]
+WITHOUT_BATCH = [option for option in SETTINGS if "batch_size" not in option]
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +107,36 @@ def test_dry_run_writes_nothing(data, capsys, raysq_home):
     assert not (raysq_home / "runs").exists()
 
 
+def test_a_batch_for_each_worker_grows_with_them(data, capsys):
+    plain = ["train", "jena", "--data", data, "--dry-run", "--json", *WITHOUT_BATCH]
+    settings = {}
+    for workers in (1, 3):
+        for options in ([], ["--linear-rate"]):
+            assert main([*plain, "--workers", str(workers), "--per-worker-batch", "8", *options]) == 0
+            shown = json.loads(capsys.readouterr().out)["settings"]
+            settings[workers, bool(options)] = shown["batch_size"], shown["learning_rate"]
+    assert settings[1, False] == settings[1, True] == (8, 0.001)
+    assert settings[3, False] == (24, 0.001) and settings[3, True] == (24, pytest.approx(0.003))
+    assert main([*plain, "--workers", "3", "--per-worker-batch", "8", "--linear-rate", "--set=learning_rate=0.01"]) == 0
+    assert json.loads(capsys.readouterr().out)["settings"]["learning_rate"] == pytest.approx(0.03)
+    assert main([*plain, "--per-worker-batch", "8", "--set=training.batch_size=8"]) == 2
+    assert "exclude each other" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (["train", "jena", "--data", "DATA", *SETTINGS, "--per-worker-batch", "8"], 2, "exclude each other"),
+        (
+            ["train", "jena", "--data", "DATA", *WITHOUT_BATCH, "--per-worker-batch", "0"],
+            2,
+            "--per-worker-batch must be at least 1",
+        ),
+        (
+            ["train", "jena", "--data", "DATA", *WITHOUT_BATCH, "--linear-rate"],
+            2,
+            "--linear-rate needs --per-worker-batch",
+        ),
         (["train", "jenna"], 2, "did you mean jena"),
         (["train", "jena", "--data", "DATA", "--model", "gro"], 2, "did you mean gru"),
         (["train", "jena", "--data", "DATA", "--set", "unit"], 2, "key=value"),

@@ -50,6 +50,15 @@ def parser(requested: str = "") -> argparse.ArgumentParser:
     sub = command("train", train.train, "Train a model, or continue an interrupted training.")
     _add_training(sub)
     sub.add_argument(
+        "--per-worker-batch",
+        type=int,
+        metavar="N",
+        help="Examples of each worker at each step, in place of the setting batch_size, which is that of all workers.",
+    )
+    sub.add_argument(
+        "--linear-rate", action="store_true", help="With --per-worker-batch: multiply the learning rate by the workers."
+    )
+    sub.add_argument(
         "--config",
         metavar="FILE",
         help="File of data, model and settings: printed by `raysq config`, or the best.json of a search.",

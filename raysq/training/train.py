@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from raysq import problems, tasks
+from raysq.config import flat_settings
 from raysq.data.dataset import Dataset
 from raysq.errors import UsageError
 from raysq.tasks import datasets
@@ -23,6 +24,8 @@ def train(
     gpu: bool = False,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    per_worker_batch: int | None = None,
+    linear_rate: bool = False,
     name: str | None = None,
     fresh: bool = False,
     threads: int | None = None,
@@ -43,7 +46,11 @@ def train(
         gpu: whether to use one GPU per worker. Defaults to False.
         seed: seed of weights, order and dropout. Defaults to 0.
         settings: settings of examples, model and training, by name. Others keep the defaults of the model, the data
-            set, the task or the problem.
+            set, the task or the problem. The setting `batch_size` is that of a global step, over all workers.
+        per_worker_batch: number of examples of each worker at each step, in place of the setting `batch_size`: the
+            global batch grows with the workers. Defaults to None, for the setting.
+        linear_rate: whether to multiply the learning rate by the number of workers as well (Goyal et al. 2017). Needs
+            `per_worker_batch`. Defaults to False.
         name: name of the run. Defaults to an id made of task, model, data, settings and seed.
         fresh: whether to discard the run's earlier progress. Defaults to False.
         threads: TensorFlow's threads in each worker. Defaults to all cores.
@@ -65,6 +72,8 @@ def train(
         >>> run.result()["metrics"]["val_mae"]
     """
     config = resolve(task, data=data, model=model, seed=seed, settings=settings)
+    if per_worker_batch is not None or linear_rate:
+        config = scale_to_workers(config, settings or {}, workers, per_worker_batch, linear_rate=linear_rate)
     run = Run.create(config, name=name, fresh=fresh, trust=trust)
     if run.result() is None:
         with run.lock():
@@ -99,6 +108,39 @@ def resolve(
     if validate_splits:
         config.make_problem().splits(dataset)
     return config
+
+
+def scale_to_workers(
+    config: RunConfig,
+    settings: Mapping[str, Any],
+    workers: int,
+    per_worker_batch: int | None,
+    *,
+    linear_rate: bool = False,
+) -> RunConfig:
+    """Return the configuration with a global batch of `workers` times `per_worker_batch`.
+
+    Args:
+        config: configuration without it.
+        settings: settings that the user gave.
+        workers, per_worker_batch, linear_rate: see `train`.
+
+    Raises:
+        UsageError: a number is below 1, `linear_rate` lacks `per_worker_batch`, or the user gave `batch_size` too.
+    """
+    if per_worker_batch is None:
+        raise UsageError("--linear-rate needs --per-worker-batch: a fixed global batch keeps its learning rate")
+    if per_worker_batch < 1 or workers < 1:
+        noun, number = ("--workers", workers) if workers < 1 else ("--per-worker-batch", per_worker_batch)
+        raise UsageError(f"{noun} must be at least 1, received {number}")
+    given = flat_settings(settings)
+    if "batch_size" in given or "training.batch_size" in given:
+        raise UsageError("--per-worker-batch and the setting batch_size exclude each other: leave one out")
+    scaled = {**given, "training.batch_size": per_worker_batch * workers}
+    if linear_rate:
+        scaled.pop("learning_rate", None)
+        scaled["training.learning_rate"] = config.train_settings().learning_rate * workers
+    return resolve_config(config.task, config.model, Dataset.open(config.data), config.seed, scaled)
 
 
 def find_or_prepare(task: str, data: str | Path | None = None, *, quiet: bool = True) -> Dataset:
