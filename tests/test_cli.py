@@ -107,20 +107,26 @@ def test_dry_run_writes_nothing(data, capsys, raysq_home):
     assert not (raysq_home / "runs").exists()
 
 
-def test_a_batch_for_each_worker_grows_with_them(data, capsys):
-    plain = ["train", "jena", "--data", data, "--dry-run", "--json", *WITHOUT_BATCH]
-    settings = {}
-    for workers in (1, 3):
-        for options in ([], ["--linear-rate"]):
-            assert main([*plain, "--workers", str(workers), "--per-worker-batch", "8", *options]) == 0
-            shown = json.loads(capsys.readouterr().out)["settings"]
-            settings[workers, bool(options)] = shown["batch_size"], shown["learning_rate"]
-    assert settings[1, False] == settings[1, True] == (8, 0.001)
-    assert settings[3, False] == (24, 0.001) and settings[3, True] == (24, pytest.approx(0.003))
-    assert main([*plain, "--workers", "3", "--per-worker-batch", "8", "--linear-rate", "--set=learning_rate=0.01"]) == 0
-    assert json.loads(capsys.readouterr().out)["settings"]["learning_rate"] == pytest.approx(0.03)
-    assert main([*plain, "--per-worker-batch", "8", "--set=training.batch_size=8"]) == 2
-    assert "exclude each other" in capsys.readouterr().err
+def test_a_batch_for_each_worker_grows_with_them(data, capsys, tmp_path, monkeypatch):
+    """Of a file of settings as well, which names all of them."""
+    shown = []
+    monkeypatch.setattr("raysq.training.estimate.estimate", lambda config, **_: shown.append(config.train_settings()))
+    monkeypatch.setattr("raysq.training.estimate.show_estimate", lambda console, figures: None)
+    assert main(["config", "jena", "--data", data, *SETTINGS]) == 0
+    file = tmp_path / "jena.yaml"
+    file.write_text(capsys.readouterr().out)
+    for source in (["--data", data, *WITHOUT_BATCH], ["--data", data, "--config", str(file)]):
+        plain = ["train", "jena", *source, "--dry-run"]
+        for workers in ("1", "3"):
+            assert main([*plain, "--workers", workers, "--per-worker-batch", "8"]) == 0
+            assert main([*plain, "--workers", workers, "--per-worker-batch", "8", "--linear-rate"]) == 0
+        assert [settings.batch_size for settings in shown] == [8, 8, 24, 24]
+        assert [settings.learning_rate for settings in shown] == pytest.approx([0.001, 0.001, 0.001, 0.003])
+        shown.clear()
+        assert main([*plain, "--workers=3", "--per-worker-batch=8", "--linear-rate", "--set=learning_rate=0.01"]) == 0
+        assert shown.pop().learning_rate == pytest.approx(0.03)
+        assert main([*plain, "--per-worker-batch", "8", "--set=training.batch_size=8"]) == 2
+        assert "exclude each other" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import shutil
 import sys
 
 from raysq import backend
-from raysq.distributed import socket_filter
+from raysq.distributed.socket_filter import check_support
 from raysq.errors import RaysqError
 from raysq.storage.paths import home
 
@@ -49,7 +49,7 @@ def _tensorflow() -> tuple[bool, str]:
 
 def _worker_groups() -> tuple[bool, str]:
     try:
-        socket_filter.check_support()
+        check_support()
     except OSError as error:
         return True, f"servers of workers are open to all hosts of their network ({error})"  # no fault of one machine
     return True, "servers of workers admit the hosts of their group only"

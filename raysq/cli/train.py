@@ -14,18 +14,23 @@ def train(options: argparse.Namespace) -> None:
     from raysq.training.run import Run
 
     chosen = ConfigFile.read(options.config, options.task) if options.config else ConfigFile()
-    settings = {**chosen.settings, **overrides(options)}
+    settings = overrides(options)
     config = api.resolve(
         options.task,
         data=options.data or chosen.data,
         model=chosen.model_for(options.model, trust=options.trust),
         seed=chosen.seed if options.seed is None else options.seed,
-        settings=settings,
+        settings={**chosen.settings, **settings},
         quiet=options.json,
     )
     if options.per_worker_batch is not None or options.linear_rate:
         config = api.scale_to_workers(
-            config, settings, options.workers, options.per_worker_batch, linear_rate=options.linear_rate
+            config,
+            settings,
+            options.workers,
+            options.per_worker_batch,
+            linear_rate=options.linear_rate,
+            file_settings=chosen.settings,
         )
     if options.dry_run:
         from raysq.training.estimate import estimate, show_estimate

@@ -53,8 +53,7 @@ def ensure_ray(**options: Any) -> None:
             if address:
                 ray.init(address=address, **quiet)
             else:
-                with _patient_start():
-                    # Ray's processes then listen on loopback only.
+                with _patient_start(), _loopback():
                     options = {"_node_ip_address": "127.0.0.1"} | options
                     ray.init(address="local", include_dashboard=False, **quiet, **options)
     except Exception as error:  # Ray raises some errors without a specific type
@@ -93,6 +92,22 @@ def _patient_start() -> Iterator[None]:
         yield
     finally:
         services.get_node = ask
+
+
+@contextlib.contextmanager
+def _loopback() -> Iterator[None]:
+    """Let Ray start on 127.0.0.1 within the block, so that it listens on loopback only.
+
+    Ray would replace the address by an outer one of this host.
+    """
+    from ray._private import services
+
+    resolve_ip = services.resolve_ip_for_localhost
+    services.resolve_ip_for_localhost = lambda host: host
+    try:
+        yield
+    finally:
+        services.resolve_ip_for_localhost = resolve_ip
 
 
 @contextlib.contextmanager

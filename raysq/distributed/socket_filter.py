@@ -5,42 +5,69 @@ such as writing files. A classic BPF filter on a listening socket needs no privi
 inherit it.
 """
 
+import contextlib
 import ctypes
-import fcntl
 import ipaddress
 import os
 import socket
-import stat
 import struct
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _ATTACH_FILTER = 26  # SO_ATTACH_FILTER
 _NETWORK_HEADER = 0xFFF00000  # SKF_NET_OFF: offsets count from the IP header
-_LOAD_BYTE, _LOAD_WORD, _AND, _SHIFT_RIGHT, _EQUAL, _RETURN = 0x30, 0x20, 0x54, 0x74, 0x15, 0x06
+_LOAD_BYTE, _LOAD_WORD, _AND, _SHIFT_RIGHT, _EQUAL, _JUMP, _RETURN = 0x30, 0x20, 0x54, 0x74, 0x15, 0x05, 0x06
 _ACCEPT, _DROP = (_RETURN, 0, 0, 0xFFFFFFFF), (_RETURN, 0, 0, 0)
 _MAX_INSTRUCTIONS = 4096  # the kernel's limit of a filter
 _GET_CONFIGURATION = 0x8912  # SIOCGIFCONF
+_LISTEN, _ESTABLISHED = "0A", "01"  # states in /proc/net/tcp
 
 _Instruction = tuple[int, int, int, int]
 
 
 def own_addresses() -> list[str]:
-    """Return the IP addresses of all interfaces of this host, or none where the system is not Linux."""
+    """Return the IP addresses of this host that others may reach; none if the system does not list them."""
+    import fcntl
+
     if sys.platform != "linux":
         return []
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
-        entries = ctypes.create_string_buffer(1 << 16)
-        request = struct.pack("iL", len(entries), ctypes.addressof(entries))
-        (used,) = struct.unpack_from("i", fcntl.ioctl(query.fileno(), _GET_CONFIGURATION, request))
-    size = 16 + struct.calcsize("LLHBBBxxx")  # of a struct ifreq: the name, and the largest member of its union
-    addresses = [socket.inet_ntoa(entries.raw[at + 20 : at + 24]) for at in range(0, used, size)]
-    table = Path("/proc/net/if_inet6")
-    lines = table.read_text().splitlines() if table.exists() else []
-    return addresses + [str(ipaddress.IPv6Address(int(line.split()[0], 16))) for line in lines]
+    entries = ctypes.create_string_buffer(1 << 16)
+    request = struct.pack("iL", len(entries), ctypes.addressof(entries))
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as query:
+            (size,) = struct.unpack_from("i", fcntl.ioctl(query.fileno(), _GET_CONFIGURATION, request))
+        table = Path("/proc/net/if_inet6")
+        lines = table.read_text().splitlines() if table.exists() else []
+    except OSError:
+        return []
+    entry = 16 + struct.calcsize("LLHBBBxxx")  # a struct ifreq: the name, and the largest member of its union
+    addresses: list[Address] = [
+        ipaddress.IPv4Address(entries.raw[start + 20 : start + 24]) for start in range(0, size, entry)
+    ]
+    addresses += [ipaddress.IPv6Address(int(line.split()[0], 16)) for line in lines]
+    return [str(address) for address in addresses if not address.is_loopback and not address.is_link_local]
+
+
+def resolve(hosts: Iterable[str]) -> list[Network]:
+    """Return the networks of host names, addresses and networks such as 10.0.0.0/8.
+
+    Raises:
+        OSError: a name does not resolve.
+    """
+    networks: list[Network] = []
+    for host in hosts:
+        with contextlib.suppress(ValueError):
+            networks.append(_network(ipaddress.ip_network(host, strict=False)))
+            continue
+        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        networks += [_network(ipaddress.ip_network(str(entry[4][0]).split("%")[0])) for entry in entries]
+    return networks
 
 
 def check_support() -> None:
@@ -48,115 +75,123 @@ def check_support() -> None:
     if sys.platform != "linux":
         raise OSError("packet filters of sockets exist on Linux only")
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        restrict(listener.getsockname()[1], set())
+        if SocketFilter(listener.getsockname()[1], []).attach() != 1:
+            raise OSError("/proc does not list the sockets of this process")
 
 
-def resolve(hosts: Iterable[str]) -> set[IPAddress]:
-    """Return the IP addresses of host names or addresses."""
-    entries = [entry for host in hosts for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
-    return {_parse(str(entry[4][0])) for entry in entries}
-
-
-def _parse(text: str) -> IPAddress:
-    address = ipaddress.ip_address(text.split("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def restrict(port: int, addresses: set[IPAddress]) -> int:
-    """Restrict the listening sockets of this process at a port to packets from loopback and the given addresses.
+class SocketFilter:
+    """Filter on the listening sockets of this process at a port, which admits loopback and the given networks.
 
     Args:
         port: TCP port.
-        addresses: allowed sources, besides loopback.
-
-    Returns:
-        The number of listening sockets at the port, all of them restricted.
+        networks: networks and addresses of the hosts that may connect.
 
     Raises:
-        OSError: the kernel refuses the filter.
+        OSError: there are more networks than a filter can hold.
     """
-    program = _compile(addresses)
-    packed = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
-    code = ctypes.create_string_buffer(packed, len(packed))
-    pointer = struct.pack("HL", len(program), ctypes.addressof(code))
-    count = 0
-    for listener in _sockets(port, listening=True):
-        with listener:
-            listener.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, pointer)
-        count += 1
-    return count
 
+    def __init__(self, port: int, networks: Iterable[Network]):
+        ipv4 = [network for network in (*_LOOPBACK, *networks) if isinstance(network, ipaddress.IPv4Network)]
+        ipv6 = [network for network in (*_LOOPBACK, *networks) if isinstance(network, ipaddress.IPv6Network)]
+        self.networks: list[Network] = [*ipaddress.collapse_addresses(ipv4), *ipaddress.collapse_addresses(ipv6)]
+        self._port = port
+        self._attached: set[int] = set()
+        program = _compile(self.networks)
+        packed = b"".join(struct.pack("HBBI", *instruction) for instruction in program)
+        self._code = ctypes.create_string_buffer(packed, len(packed))
+        self._filter = struct.pack("HL", len(program), ctypes.addressof(self._code))
+        self._libc = ctypes.CDLL(None, use_errno=True)
 
-def disconnect_strangers(port: int, addresses: set[IPAddress]) -> list[str]:
-    """Close the connections to this process at a port from addresses that are neither loopback nor allowed.
+    def attach(self) -> int:
+        """Attach the filter to the sockets that listen at the port, each once.
 
-    Connections accepted before `restrict` are not restricted.
+        Returns:
+            The number of sockets that have it.
 
-    Returns:
-        The addresses that were connected.
-    """
-    strangers = []
-    for connection in _sockets(port, listening=False):
-        with connection:
-            try:
-                address = _parse(connection.getpeername()[0])
-                if not address.is_loopback and address not in addresses:
-                    strangers.append(str(address))
-                    connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # closed meanwhile
-    return strangers
-
-
-def _sockets(port: int, listening: bool) -> Iterable[socket.socket]:
-    """Yield copies of this process's TCP sockets at a local port, either those that listen or those connected."""
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            descriptor = int(name)
-            if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        Raises:
+            OSError: the kernel refuses the filter.
+        """
+        for connection, descriptor in self._descriptors(_LISTEN):
+            if connection.inode in self._attached:
                 continue
-            copy = socket.socket(fileno=os.dup(descriptor))
-        except OSError:
-            continue  # closed meanwhile
-        try:
-            wanted = (
-                copy.family in (socket.AF_INET, socket.AF_INET6)
-                and copy.type == socket.SOCK_STREAM
-                and copy.getsockname()[1] == port
-                and bool(copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)) == listening
-            )
-        except OSError:
-            wanted = False
-        if wanted:
-            yield copy
-        else:
-            copy.close()
+            if self._libc.setsockopt(descriptor, socket.SOL_SOCKET, _ATTACH_FILTER, self._filter, len(self._filter)):
+                number = ctypes.get_errno()
+                raise OSError(number, os.strerror(number))
+            self._attached.add(connection.inode)
+        return len(self._attached)
+
+    def disconnect_others(self) -> list[str]:
+        """Close the connections at the port that the filter does not admit: those accepted before it was attached.
+
+        Returns:
+            The addresses that were connected.
+        """
+        others = []
+        for connection, descriptor in self._descriptors(_ESTABLISHED):
+            if not any(connection.remote in network for network in self.networks):
+                others.append(str(connection.remote))
+                self._libc.shutdown(descriptor, socket.SHUT_RDWR)
+        return others
+
+    def _descriptors(self, state: str) -> Iterator[tuple["_Connection", int]]:
+        """Yield the connections of this process at the port in a state, with a file descriptor of each."""
+        connections = {connection.inode: connection for connection in _connections(self._port, state)}
+        for name in os.listdir("/proc/self/fd") if connections else ():
+            try:
+                target = os.readlink(f"/proc/self/fd/{name}")
+            except FileNotFoundError:
+                continue  # closed meanwhile
+            if target.startswith("socket:[") and (connection := connections.get(int(target[8:-1]))):
+                yield connection, int(name)
 
 
-def _compile(addresses: set[IPAddress]) -> list[_Instruction]:
-    """Return a BPF program that accepts IP packets from loopback and the given addresses, and drops all others."""
-    four: list[_Instruction] = [
-        (_LOAD_WORD, 0, 0, _NETWORK_HEADER + 12),  # the source
-        (_AND, 0, 0, 0xFF000000),
-        (_EQUAL, 0, 1, 0x7F000000),
-        _ACCEPT,
-        (_LOAD_WORD, 0, 0, _NETWORK_HEADER + 12),
-    ]
-    six: list[_Instruction] = []
-    for address in sorted(addresses | {ipaddress.ip_address("::1")}, key=lambda address: (address.version, address)):
-        if isinstance(address, ipaddress.IPv4Address):
-            four += [(_EQUAL, 0, 1, int(address)), _ACCEPT]
-        else:
-            words = struct.unpack("!4I", address.packed)
-            for index, word in enumerate(words):  # a word that differs skips to the next address
-                six.append((_LOAD_WORD, 0, 0, _NETWORK_HEADER + 8 + 4 * index))
-                six.append((_EQUAL, 0, 2 * (3 - index) + 1, word))
-            six.append(_ACCEPT)
-    four.append(_DROP)
-    six.append(_DROP)
+class _Connection(NamedTuple):
+    remote: Address
+    inode: int
+
+
+def _connections(port: int, state: str) -> Iterator[_Connection]:
+    """Yield the TCP sockets of this host at a local port in a state."""
+    for table in (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6")):
+        for line in table.read_text().splitlines()[1:] if table.exists() else ():
+            fields = line.split()
+            if fields[3] == state and int(fields[1].rpartition(":")[2], 16) == port:
+                yield _Connection(_parse(fields[2].rpartition(":")[0]), int(fields[9]))
+
+
+def _parse(text: str) -> Address:
+    """Return an address of /proc/net/tcp: words of 32 bits in the byte order of this host."""
+    words = [int(text[start : start + 8], 16).to_bytes(4, sys.byteorder) for start in range(0, len(text), 8)]
+    address = ipaddress.ip_address(b"".join(words))
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _network(network: Network) -> Network:
+    """Return the network of IPv4 that an address of IPv6 stands for, if it does, else the network itself."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return network if mapped is None else ipaddress.ip_network((mapped, network.prefixlen - 96))
+
+
+def _compile(networks: Iterable[Network]) -> list[_Instruction]:
+    """Return a BPF program that accepts IP packets from the networks, and drops all others."""
+    ipv4: list[_Instruction] = []
+    ipv6: list[_Instruction] = []
+    for network in networks:
+        four = network.version == 4
+        address, mask = network.network_address.packed, network.netmask.packed
+        checks: list[_Instruction] = []
+        for start in range(len(address) - 4, -1, -4):  # each check that fails jumps behind those after it
+            (word,), (bits,) = (struct.unpack_from("!I", packed, start) for packed in (address, mask))
+            if bits:
+                source = _NETWORK_HEADER + (12 if four else 8) + start
+                load = [(_LOAD_WORD, 0, 0, source), (_AND, 0, 0, bits)]
+                checks = [*load, (_EQUAL, 0, len(checks) + 1, word), *checks]
+        (ipv4 if four else ipv6).extend([*checks, _ACCEPT])
+    ipv4.append(_DROP)
+    ipv6.append(_DROP)
     version: list[_Instruction] = [(_LOAD_BYTE, 0, 0, _NETWORK_HEADER), (_SHIFT_RIGHT, 0, 0, 4)]
     # Conditional jumps reach 255 instructions, this one any number.
-    program = [*version, (_EQUAL, 1, 0, 6), (0x05, 0, 0, len(six)), *six, *four]
+    program = [*version, (_EQUAL, 1, 0, 6), (_JUMP, 0, 0, len(ipv6)), *ipv6, *ipv4]
     if len(program) > _MAX_INSTRUCTIONS:
-        raise OSError(f"a packet filter holds some 2,000 hosts, not {len(addresses):,}")
+        raise OSError("the hosts of the group are more than a packet filter holds (some 1,000 of IPv4, 300 of IPv6)")
     return program

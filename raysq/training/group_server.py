@@ -1,22 +1,27 @@
 """Access to TensorFlow's server of a worker group: only hosts of the group reach it."""
 
 import ctypes
+import ipaddress
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from raysq.display.terminal import print_message
-from raysq.distributed import socket_filter
-from raysq.errors import ResourceError
+from raysq.distributed.socket_filter import Network, SocketFilter, check_support, own_addresses, resolve
+from raysq.errors import LostError, ResourceError
 
 HOSTS = "RAYSQ_GROUP_HOSTS"
-"""Environment variable with the addresses of all hosts of the group, as JSON. The hosts of TF_CONFIG are added."""
+"""Environment variable with the hosts of a group as JSON, besides those of TF_CONFIG."""
 
-_POLL_SECONDS = 0.002
+_POLL_SECONDS = 0.002  # until the server listens
+_WATCH_SECONDS = 0.05  # from then on
+_MESSAGE_SECONDS = 60.0
+_RESOLVE_SECONDS = 30.0
 
 
 @contextmanager
@@ -27,70 +32,98 @@ def closed_server() -> Iterator[None]:
     as it listens, and TensorFlow runs without Python's lock meanwhile.
 
     Raises:
-        ResourceError: the server cannot be restricted and this host has a public address, or another host was
-            connected before the server was restricted.
+        ResourceError: the server cannot be restricted and this host has a public address.
+        LostError: a host of the group has no address yet, or another host was connected before the server was
+            restricted.
     """
     config = json.loads(os.environ["TF_CONFIG"])
     workers = [address.rpartition(":") for address in config["cluster"]["worker"]]
-    port = int(workers[config["task"]["index"]][2])
-    hosts = {host.strip("[]") for host, _, _ in workers} | set(json.loads(os.environ.get(HOSTS, "[]")))
+    own_host, _, port = workers[config["task"]["index"]]
+    call = _unlocked_call()
     try:
-        socket_filter.check_support()
+        check_support()
+        networks = _resolve({host.strip("[]") for host, _, _ in workers} | set(json.loads(os.environ.get(HOSTS, "[]"))))
+        guard = _Guard(SocketFilter(int(port), networks))
+        if call is None:
+            raise OSError("this TensorFlow has no TFE_EnableCollectiveOps")
     except OSError as error:
-        _refuse_public({*hosts, *socket_filter.own_addresses()}, str(error))
+        _refuse_public(own_host.strip("[]"), str(error))
         yield
         return
-    guard = _Guard(port, socket_filter.resolve(hosts))
-    with _without_lock():
+    with _replaced(call):
         guard.start()
         try:
             yield
         finally:
             guard.stop()
     if guard.error is not None:
-        _refuse_public({*hosts, *socket_filter.own_addresses()}, str(guard.error))
-    elif guard.strangers:
-        raise ResourceError(
-            f"{', '.join(sorted(guard.strangers))}, which is no host of this worker group, connected to its TensorFlow "
-            "server in the moment before it was closed to others: let a firewall close the nodes to that host; the "
-            "same command starts the group anew"
+        _refuse_public(own_host.strip("[]"), str(guard.error))
+    elif guard.others:
+        raise LostError(
+            f"{', '.join(sorted(guard.others))}, which is no host of this worker group, connected to its TensorFlow "
+            "server in the moment before it was closed to others: block that host in a firewall; the same command "
+            "starts the group anew"
         )
 
 
 class _Guard(threading.Thread):
-    """Thread that restricts the listening sockets of a port as soon as they exist."""
+    """Thread that restricts the server as soon as it listens.
 
-    def __init__(self, port: int, addresses: set[socket_filter.IPAddress]):
+    Attributes:
+        error: error of the last attempt, or None.
+        others: hosts that were connected before, and are disconnected.
+    """
+
+    def __init__(self, socket_filter: SocketFilter):
         super().__init__(daemon=True)
         self.error: OSError | None = None
-        self.strangers: set[str] = set()
-        self._port, self._addresses = port, addresses
+        self.others: set[str] = set()
+        self._filter = socket_filter
         self._end = threading.Event()
 
     def run(self) -> None:
-        while not self._end.wait(_POLL_SECONDS):
-            self._restrict()
+        started, told = time.monotonic(), False
+        while not self._end.wait(_WATCH_SECONDS if self._restrict() else _POLL_SECONDS):
+            if not told and time.monotonic() - started > _MESSAGE_SECONDS:
+                told = True
+                hosts = ", ".join(map(str, self._filter.networks))
+                print_message(f"waiting for the other workers; this worker's server admits {hosts}")
 
     def stop(self) -> None:
         """End the thread, and restrict what listens by now."""
         self._end.set()
         self.join()
         if not self._restrict() and self.error is None:
-            self.error = OSError(f"no socket of this process listens at port {self._port}")
+            self.error = OSError("TensorFlow's server does not listen at its port in TF_CONFIG")
 
     def _restrict(self) -> int:
+        self.error = None
         try:
-            count = socket_filter.restrict(self._port, self._addresses)
-            self.strangers.update(socket_filter.disconnect_strangers(self._port, self._addresses))
-            return count
+            count = self._filter.attach()
+            self.others.update(self._filter.disconnect_others() if count else ())
         except OSError as error:
             self.error = error
             return 0
+        return count
 
 
-def _refuse_public(hosts: set[str], reason: str) -> None:
-    """Raise `ResourceError` if one of the hosts has a public address, else say that the server is open."""
-    public = sorted(str(address) for address in socket_filter.resolve(hosts) if address.is_global)
+def _resolve(hosts: set[str]) -> list[Network]:
+    """Return the networks of hosts, whose names may take some seconds to be known."""
+    deadline = time.monotonic() + _RESOLVE_SECONDS
+    while True:
+        try:
+            return resolve(hosts)
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise LostError(f"a host of the worker group has no address ({error})") from None
+        time.sleep(1)
+
+
+def _refuse_public(own_host: str, reason: str) -> None:
+    """Raise `ResourceError` if this host has a public address, else say that the server is open."""
+    addresses = {network.network_address for network in resolve([own_host])}
+    addresses |= {ipaddress.ip_address(text) for text in own_addresses()}
+    public = sorted(str(address) for address in addresses if address.is_global)
     if public:
         raise ResourceError(
             f"TensorFlow's server of this worker would be open to everybody at {', '.join(public)} ({reason}): train "
@@ -100,37 +133,35 @@ def _refuse_public(hosts: set[str], reason: str) -> None:
 
 
 @contextmanager
-def _without_lock() -> Iterator[None]:
-    """Let other threads of Python run while TensorFlow starts its server and waits for the other workers.
-
-    TensorFlow's Python binding holds Python's lock during the call, which may take minutes. The same function, called
-    through ctypes, does not.
-    """
+def _replaced(call: Callable[[Any, bytes], None]) -> Iterator[None]:
+    """Let TensorFlow enable collective operations by `call` within the block."""
     from tensorflow.python import pywrap_tfe
 
-    call = pywrap_tfe.TFE_EnableCollectiveOps
-    replacement = _unlocked_call()
-    if replacement is not None:
-        pywrap_tfe.TFE_EnableCollectiveOps = replacement
+    original = pywrap_tfe.TFE_EnableCollectiveOps
+    pywrap_tfe.TFE_EnableCollectiveOps = call
     try:
         yield
     finally:
-        pywrap_tfe.TFE_EnableCollectiveOps = call
+        pywrap_tfe.TFE_EnableCollectiveOps = original
 
 
 def _unlocked_call() -> Callable[[Any, bytes], None] | None:
-    """Return `TFE_EnableCollectiveOps` through ctypes, or None if no loaded library exports it."""
+    """Return `TFE_EnableCollectiveOps` through ctypes, or None if no loaded library exports it.
+
+    The call starts the server and waits for the other workers, which may take minutes. TensorFlow's Python binding
+    holds Python's lock meanwhile; ctypes does not.
+    """
     import tensorflow as tf
     from tensorflow.python.framework import errors_impl
 
     folder = Path(tf.__file__).parent
     try:
-        library, status = (
+        library, framework = (
             ctypes.CDLL(str(next(folder.glob(f"lib{name}.so*"))), mode=os.RTLD_NOLOAD | os.RTLD_NOW)
             for name in ("tensorflow_cc", "tensorflow_framework")
         )
-        enable, create, code = library.TFE_EnableCollectiveOps, status.TF_NewStatus, status.TF_GetCode
-        message, delete = status.TF_Message, status.TF_DeleteStatus
+        enable, create, code = library.TFE_EnableCollectiveOps, framework.TF_NewStatus, framework.TF_GetCode
+        message, delete = framework.TF_Message, framework.TF_DeleteStatus
     except (StopIteration, OSError, AttributeError):
         return None
     enable.argtypes, enable.restype = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_void_p], None
@@ -140,13 +171,12 @@ def _unlocked_call() -> Callable[[Any, bytes], None] | None:
     pointer.argtypes, pointer.restype = [ctypes.py_object, ctypes.c_char_p], ctypes.c_void_p
 
     def call(context: Any, definition: bytes) -> None:
-        result = create()
+        status = create()
         try:
-            enable(pointer(context, None), definition, len(definition), result)
-            if number := code(result):
-                error = errors_impl.exception_type_from_error_code(number)
-                raise error(None, None, message(result).decode())
+            enable(pointer(context, None), definition, len(definition), status)
+            if status_code := code(status):
+                raise errors_impl.exception_type_from_error_code(status_code)(None, None, message(status).decode())
         finally:
-            delete(result)
+            delete(status)
 
     return call

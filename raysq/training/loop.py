@@ -14,9 +14,8 @@ _CALL_SECONDS = 0.5
 _MAX_STEPS = 256
 # Workers of a group must make the same calls. A collective in a loop is identified by its iteration within the call,
 # so workers with calls of different lengths would wait for each other forever. They begin with `_GROUP_STEPS`, and the
-# chief sets the length after the calls `_AGREEMENTS`; the first call is not typical, since it traces and compiles.
+# chief sets the length from time to time; the first call is not typical, since it traces and compiles.
 _GROUP_STEPS = 16
-_AGREEMENTS = (2, 6, 30)
 
 
 def fit(
@@ -43,7 +42,7 @@ def fit(
     settings = trainer.settings
     trainable = bool(trainer.model.trainable_variables)
     call_steps = 1 if trainer.replicas == 1 else _GROUP_STEPS
-    calls = 0
+    calls, agreement = 0, 2
     trainer.scale_rate(state.rate_scale)
     while state.epoch < settings.epochs and not state.stopped:
         end = (state.epoch + 1) * trainer.steps_per_epoch if trainable else state.step
@@ -64,8 +63,10 @@ def fit(
                     call_steps = min(2 * call_steps, fitting)
                 # In a group all workers must see the same loss to end together, so the check follows the epoch.
                 _check_finite(loss, state, trainer)
-            elif calls in _AGREEMENTS:
-                call_steps = trainer.broadcast(fitting)
+            elif calls == agreement:
+                # A shorter call, at the end of an epoch, measures what calls cost rather than steps.
+                call_steps = trainer.broadcast(fitting if steps == call_steps else call_steps)
+                agreement *= 3
             on_train_batch_end(state, loss)
         started = time.perf_counter()
         logs = trainer.take_train_metrics() if trainable else {}

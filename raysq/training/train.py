@@ -117,6 +117,7 @@ def scale_to_workers(
     per_worker_batch: int | None,
     *,
     linear_rate: bool = False,
+    file_settings: Mapping[str, Any] | None = None,
 ) -> RunConfig:
     """Return the configuration with a global batch of `workers` times `per_worker_batch`.
 
@@ -124,6 +125,7 @@ def scale_to_workers(
         config: configuration without it.
         settings: settings that the user gave.
         workers, per_worker_batch, linear_rate: see `train`.
+        file_settings: settings of a file, which the others override; its batch size is replaced. Defaults to none.
 
     Raises:
         UsageError: a number is below 1, `linear_rate` lacks `per_worker_batch`, or the user gave `batch_size` too.
@@ -136,7 +138,9 @@ def scale_to_workers(
     given = flat_settings(settings)
     if "batch_size" in given or "training.batch_size" in given:
         raise UsageError("--per-worker-batch and the setting batch_size exclude each other: leave one out")
-    scaled = {**given, "training.batch_size": per_worker_batch * workers}
+    scaled = {**flat_settings(file_settings or {}), **given}
+    scaled.pop("batch_size", None)
+    scaled["training.batch_size"] = per_worker_batch * workers
     if linear_rate:
         scaled.pop("learning_rate", None)
         scaled["training.learning_rate"] = config.train_settings().learning_rate * workers

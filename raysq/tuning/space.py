@@ -157,7 +157,12 @@ def make_space(
     def add(section: str, name: str, domain: Any, given: bool) -> None:
         key = name if counts[name] == 1 else f"{section}.{name}"
         setting = sections[section][name]
-        checked = _check(key, domain, setting, durations=section == "data")
+        try:
+            checked = _check(key, domain, setting, durations=section == "data")
+        except UsageError:
+            if given:
+                raise
+            return  # the task's space is a proposal for any model
         value = dict(config.sections())[section][name]
         canonical = {}
         if isinstance(checked, list):

@@ -1,6 +1,5 @@
-"""TensorFlow's server of a worker group is closed to all other hosts from its first moment on."""
+"""Access to TensorFlow's server of a worker group, from its first moment on."""
 
-import ipaddress
 import json
 import os
 import subprocess
@@ -8,8 +7,8 @@ import sys
 
 import pytest
 
-from raysq.distributed import socket_filter
-from raysq.errors import ResourceError
+from raysq.distributed.socket_filter import SocketFilter, own_addresses
+from raysq.errors import LostError, ResourceError
 from raysq.training import group_server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="packet filters of sockets exist on Linux only")
@@ -55,11 +54,8 @@ make_strategy(2, gpu=False)
 
 
 def test_the_server_is_closed_while_it_waits_for_the_others():
-    outer = [text for text in socket_filter.own_addresses() if not ipaddress.ip_address(text).is_loopback]
-    outer = [text for text in outer if not ipaddress.ip_address(text).is_link_local]
-    result = subprocess.run(
-        [sys.executable, "-c", PROBE, json.dumps(["127.0.0.1", *outer])], capture_output=True, text=True, timeout=240
-    )
+    hosts = json.dumps(["127.0.0.1", *own_addresses()])
+    result = subprocess.run([sys.executable, "-c", PROBE, hosts], capture_output=True, text=True, timeout=240)
     assert result.stdout, result.stderr[-2000:]
     at_once, later = json.loads(result.stdout)
     assert later.pop("127.0.0.1") == "connected"
@@ -67,27 +63,42 @@ def test_the_server_is_closed_while_it_waits_for_the_others():
     assert set(later.values()) <= {"TimeoutError"}, later
 
 
-def test_a_server_that_stays_open_is_refused_on_public_addresses(monkeypatch, capfd):
-    def refuse(port, addresses):
-        raise OSError(92, "Protocol not available")
-
-    monkeypatch.setattr(socket_filter, "restrict", refuse)
-    monkeypatch.setattr(socket_filter, "own_addresses", lambda: ["127.0.0.1", "10.0.0.7"])
+@pytest.fixture
+def group(monkeypatch):
+    """A group of two, of which this process starts no server."""
     task = {"cluster": {"worker": ["10.0.0.7:2222", "10.0.0.8:2222"]}, "task": {"type": "worker", "index": 0}}
     monkeypatch.setitem(os.environ, "TF_CONFIG", json.dumps(task))
+    monkeypatch.setattr(group_server, "own_addresses", lambda: ["10.0.0.7"])
+
+
+@pytest.mark.parametrize("reason", ["no filters", "no socket", "no call"])
+def test_a_server_that_stays_open_is_refused_on_public_addresses(group, monkeypatch, capfd, reason):
+    if reason == "no filters":
+
+        def refuse():
+            raise OSError(92, "Protocol not available")
+
+        monkeypatch.setattr(group_server, "check_support", refuse)
+    elif reason == "no call":
+        monkeypatch.setattr(group_server, "_unlocked_call", lambda: None)
     with group_server.closed_server():
         pass
-    assert "is open to all hosts of its network ([Errno 92] Protocol not available)" in capfd.readouterr().err
-    monkeypatch.setattr(socket_filter, "own_addresses", lambda: ["127.0.0.1", "10.0.0.7", "8.8.8.8"])
+    assert "is open to all hosts of its network (" in capfd.readouterr().err
+    monkeypatch.setattr(group_server, "own_addresses", lambda: ["10.0.0.7", "8.8.8.8"])
     with pytest.raises(ResourceError, match="would be open to everybody at 8.8.8.8"), group_server.closed_server():
         pass
 
 
-def test_a_host_connected_before_is_an_error(monkeypatch):
-    task = {"cluster": {"worker": ["127.0.0.1:2222"]}, "task": {"type": "worker", "index": 0}}
-    monkeypatch.setitem(os.environ, "TF_CONFIG", json.dumps(task))
-    monkeypatch.setattr(socket_filter, "restrict", lambda port, addresses: 1)
-    monkeypatch.setattr(socket_filter, "disconnect_strangers", lambda port, addresses: ["10.0.0.9"])
+def test_a_host_connected_before_starts_the_group_anew(group, monkeypatch):
+    monkeypatch.setattr(SocketFilter, "attach", lambda self: 1)
+    monkeypatch.setattr(SocketFilter, "disconnect_others", lambda self: ["10.0.0.9"])
     message = "10.0.0.9, which is no host of this worker group, connected to its TensorFlow server"
-    with pytest.raises(ResourceError, match=message), group_server.closed_server():
+    with pytest.raises(LostError, match=message), group_server.closed_server():
+        pass
+
+
+def test_a_host_without_an_address_is_named(group, monkeypatch):
+    monkeypatch.setattr(group_server, "_RESOLVE_SECONDS", 0)
+    monkeypatch.setenv(group_server.HOSTS, '["no such host"]')
+    with pytest.raises(LostError, match="a host of the worker group has no address"), group_server.closed_server():
         pass

@@ -12,8 +12,8 @@ from raysq.data.dataset import Dataset
 from raysq.distributed import placement
 from raysq.distributed.cluster import can_grow, check_resources, ensure_ray, nodes_timeout
 from raysq.distributed.lost_work import is_loss
-from raysq.distributed.socket_filter import own_addresses
-from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError
+from raysq.distributed.socket_filter import own_addresses, resolve
+from raysq.errors import DamagedError, Interrupted, LostError, RaysqError, ResourceError, TrainingError, UsageError
 from raysq.storage.atomic import write_json
 from raysq.storage.json_files import read_json
 from raysq.training import checkpoint, failures, group_server
@@ -156,17 +156,38 @@ def _backend_config() -> Any:
             from ray.train._internal.utils import get_address_and_port
 
             addresses = [build_address(*pair) for pair in worker_group.execute(get_address_and_port)]
-            hosts = sorted({host for worker in worker_group.execute(own_addresses) for host in worker})
+            hosts = sorted(
+                {*backend_config.hosts, *(host for own in worker_group.execute(own_addresses) for host in own)}
+            )
             for index in range(len(addresses)):
                 worker_group.execute_single(index, _set_tf_config, addresses, index, hosts)
 
     @dataclass
     class TFConfig(BackendConfig):
+        hosts: tuple[str, ...]
+
         @property
         def backend_cls(self) -> type:
             return TFConfigBackend
 
-    return TFConfig()
+    return TFConfig(_allowed_hosts())
+
+
+def _allowed_hosts() -> tuple[str, ...]:
+    """Return the further hosts and networks that may connect to workers, from RAYSQ_ALLOWED_HOSTS.
+
+    Raises:
+        UsageError: one has no address.
+    """
+    hosts = tuple(host.strip() for host in os.environ.get("RAYSQ_ALLOWED_HOSTS", "").split(",") if host.strip())
+    try:
+        resolve(hosts)
+    except OSError as error:
+        raise UsageError(
+            f"RAYSQ_ALLOWED_HOSTS must be hosts or networks such as 10.0.0.0/8, separated by commas, received "
+            f"{','.join(hosts)!r} ({error})"
+        ) from None
+    return hosts
 
 
 def _set_tf_config(addresses: list[str], index: int, hosts: list[str]) -> None:
@@ -192,6 +213,7 @@ def _train_worker(arguments: dict[str, Any]) -> None:
     workers = max(1, context.get_world_size())
     if workers == 1:
         os.environ.pop("TF_CONFIG", None)
+        os.environ.pop(group_server.HOSTS, None)
     last_written = 0.0
 
     def on_train_batch_end(state: TrainState, loss: float, steps_per_epoch: int) -> None:

@@ -1,0 +1,44 @@
+"""A local cluster that raysq starts."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+LISTEN = "0A"
+LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
+
+
+def descendants(root):
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue  # ended meanwhile
+    processes = [root]
+    for process in processes:
+        processes += [child for child, parent in parents.items() if parent == process]
+    return processes
+
+
+def sockets(process):
+    try:
+        links = [os.readlink(path) for path in Path(f"/proc/{process}/fd").iterdir()]
+    except OSError:
+        return set()  # ended meanwhile
+    return {link[8:-1] for link in links if link.startswith("socket:[")}
+
+
+def test_it_listens_on_loopback_only(cluster):
+    import ray
+
+    if not Path("/proc/net/tcp").exists():
+        pytest.skip("this system does not list its sockets in /proc")
+    ray.get(ray.remote(lambda: None).remote())
+    assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
+    own = set().union(*map(sockets, descendants(os.getpid())))
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    listening = [row[1] for row in rows if row[3] == LISTEN and row[9] in own]
+    assert len(listening) >= 5, "servers of the head, the raylet and the workers"
+    assert [address for address in listening if address.rpartition(":")[0] not in LOOPBACK] == []
