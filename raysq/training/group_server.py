@@ -39,15 +39,17 @@ def closed_server() -> Iterator[None]:
     config = json.loads(os.environ["TF_CONFIG"])
     workers = [address.rpartition(":") for address in config["cluster"]["worker"]]
     own_host, _, port = workers[config["task"]["index"]]
+    hosts = {host.strip("[]") for host, _, _ in workers} | set(json.loads(os.environ.get(HOSTS, "[]")))
     call = _unlocked_call()
+    guard = None
     try:
         check_support()
-        networks = _resolve({host.strip("[]") for host, _, _ in workers} | set(json.loads(os.environ.get(HOSTS, "[]"))))
-        guard = _Guard(SocketFilter(int(port), networks))
         if call is None:
             raise OSError("this TensorFlow has no TFE_EnableCollectiveOps")
+        guard = _Guard(SocketFilter(int(port), _resolve(hosts)))
     except OSError as error:
         _refuse_public(own_host.strip("[]"), str(error))
+    if call is None or guard is None:
         yield
         return
     with _replaced(call):

@@ -29,3 +29,10 @@ def mortal(inputs, *, units: int = 4, calls: str = ""):
 def broken(inputs, *, units: int = 4):
     """Cannot be trained with any setting."""
     raise RuntimeError("no cable is plugged in")
+
+
+def small_only(inputs, *, units: int = 4):
+    """Build a dense model, or fail above 4 units."""
+    if units > 4:
+        raise ValueError(f"{units} units are too many")
+    return keras.Sequential([keras.Input(inputs.shape), keras.layers.Flatten(), keras.layers.Dense(1)])
