@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The index of modules at the end of docs/architecture.md: every module with the first sentences of its docstring.
+"""The index of modules at the end of docs/architecture.md: every module with the first paragraph of its docstring.
 
 python tests/module_index.py    # writes it anew; test_architecture.py fails where it is not current
 """
