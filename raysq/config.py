@@ -160,9 +160,15 @@ def check_range(setting: Setting, value: Any) -> Any:
     raise UsageError(f"setting {setting.name} must be {setting.range.describe()}{optional}, received {value}")
 
 
-def convert(setting: Setting, value: Any) -> Any:
-    """Return a value converted to the type of a setting, or raise `UsageError` if it has none or is out of range."""
-    return check_range(setting, coerce(value, setting.type, setting.name))
+def convert(setting: Setting, value: Any, name: str = "") -> Any:
+    """Return a value converted to the type of a setting, or raise `UsageError` if it has none or is out of range.
+
+    Args:
+        setting: the setting.
+        value: value to convert.
+        name: name in the error of a wrong type. Defaults to that of the setting.
+    """
+    return check_range(setting, coerce(value, setting.type, name or setting.name))
 
 
 def nearest_name(name: str, valid: Iterable[str]) -> str:

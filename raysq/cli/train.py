@@ -14,24 +14,22 @@ def train(options: argparse.Namespace) -> None:
     from raysq.training.run import Run
 
     chosen = ConfigFile.read(options.config, options.task) if options.config else ConfigFile()
-    settings = overrides(options)
+    # A file of `raysq config` names all settings, the batch size included, which --per-worker-batch replaces.
+    replaced = () if options.per_worker_batch is None else ("training.batch_size",)
     config = api.resolve(
         options.task,
         data=options.data or chosen.data,
         model=chosen.model_for(options.model, trust=options.trust),
         seed=chosen.seed if options.seed is None else options.seed,
-        settings={**chosen.settings, **settings},
+        settings={
+            **{name: value for name, value in chosen.settings.items() if name not in replaced},
+            **overrides(options),
+        },
+        workers=options.workers,
+        per_worker_batch=options.per_worker_batch,
+        linear_rate=options.linear_rate,
         quiet=options.json,
     )
-    if options.per_worker_batch is not None or options.linear_rate:
-        config = api.scale_to_workers(
-            config,
-            settings,
-            options.workers,
-            options.per_worker_batch,
-            linear_rate=options.linear_rate,
-            file_settings=chosen.settings,
-        )
     if options.dry_run:
         from raysq.training.estimate import estimate, show_estimate
 

@@ -33,10 +33,10 @@ _Instruction = tuple[int, int, int, int]
 
 def own_addresses() -> list[str]:
     """Return the IP addresses of this host that others may reach; none if the system does not list them."""
-    import fcntl
-
     if sys.platform != "linux":
         return []
+    import fcntl
+
     entries = ctypes.create_string_buffer(1 << 16)
     request = struct.pack("iL", len(entries), ctypes.addressof(entries))
     try:

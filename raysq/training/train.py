@@ -71,9 +71,16 @@ def train(
         >>> run = raysq.train("jena", model="gru", settings={"units": 32, "epochs": 10})
         >>> run.result()["metrics"]["val_mae"]
     """
-    config = resolve(task, data=data, model=model, seed=seed, settings=settings)
-    if per_worker_batch is not None or linear_rate:
-        config = scale_to_workers(config, settings or {}, workers, per_worker_batch, linear_rate=linear_rate)
+    config = resolve(
+        task,
+        data=data,
+        model=model,
+        seed=seed,
+        settings=settings,
+        workers=workers,
+        per_worker_batch=per_worker_batch,
+        linear_rate=linear_rate,
+    )
     run = Run.create(config, name=name, fresh=fresh, trust=trust)
     if run.result() is None:
         with run.lock():
@@ -88,13 +95,16 @@ def resolve(
     model: str | None = None,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
+    workers: int = 1,
+    per_worker_batch: int | None = None,
+    linear_rate: bool = False,
     validate_splits: bool = True,
     quiet: bool = True,
 ) -> RunConfig:
     """Return the validated configuration of a run; the task's data are prepared if there are none.
 
     Args:
-        task, data, model, seed, settings: see `train`.
+        task, data, model, seed, settings, workers, per_worker_batch, linear_rate: see `train`.
         validate_splits: whether to check that the data set has training and validation examples with these settings.
         quiet: whether to hide the progress of preparation.
 
@@ -107,25 +117,22 @@ def resolve(
     config = resolve_config(task, model, dataset, seed, settings or {})
     if validate_splits:
         config.make_problem().splits(dataset)
-    return config
+    if per_worker_batch is None and not linear_rate:
+        return config
+    rate = config.train_settings().learning_rate
+    scaled = _scaled_settings(settings or {}, rate, workers, per_worker_batch, linear_rate)
+    return resolve_config(task, model, dataset, seed, scaled)
 
 
-def scale_to_workers(
-    config: RunConfig,
-    settings: Mapping[str, Any],
-    workers: int,
-    per_worker_batch: int | None,
-    *,
-    linear_rate: bool = False,
-    file_settings: Mapping[str, Any] | None = None,
-) -> RunConfig:
-    """Return the configuration with a global batch of `workers` times `per_worker_batch`.
+def _scaled_settings(
+    settings: Mapping[str, Any], learning_rate: float, workers: int, per_worker_batch: int | None, linear_rate: bool
+) -> dict[str, Any]:
+    """Return the user's settings with a global batch of `workers` times `per_worker_batch`.
 
     Args:
-        config: configuration without it.
         settings: settings that the user gave.
+        learning_rate: learning rate that they lead to.
         workers, per_worker_batch, linear_rate: see `train`.
-        file_settings: settings of a file, which the others override; its batch size is replaced. Defaults to none.
 
     Raises:
         UsageError: a number is below 1, `linear_rate` lacks `per_worker_batch`, or the user gave `batch_size` too.
@@ -135,16 +142,14 @@ def scale_to_workers(
     if per_worker_batch < 1 or workers < 1:
         noun, number = ("--workers", workers) if workers < 1 else ("--per-worker-batch", per_worker_batch)
         raise UsageError(f"{noun} must be at least 1, received {number}")
-    given = flat_settings(settings)
-    if "batch_size" in given or "training.batch_size" in given:
+    scaled = flat_settings(settings)
+    if "batch_size" in scaled or "training.batch_size" in scaled:
         raise UsageError("--per-worker-batch and the setting batch_size exclude each other: leave one out")
-    scaled = {**flat_settings(file_settings or {}), **given}
-    scaled.pop("batch_size", None)
     scaled["training.batch_size"] = per_worker_batch * workers
     if linear_rate:
         scaled.pop("learning_rate", None)
-        scaled["training.learning_rate"] = config.train_settings().learning_rate * workers
-    return resolve_config(config.task, config.model, Dataset.open(config.data), config.seed, scaled)
+        scaled["training.learning_rate"] = learning_rate * workers
+    return scaled
 
 
 def find_or_prepare(task: str, data: str | Path | None = None, *, quiet: bool = True) -> Dataset:

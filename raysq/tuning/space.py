@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from raysq import problems, tasks
-from raysq.config import Setting, check_range, coerce, find_setting, nearest_name, parse_pairs
+from raysq.config import Setting, check_range, coerce, convert, find_setting, nearest_name, parse_pairs
 from raysq.data.dataset import Dataset
 from raysq.errors import DataError, UsageError
 from raysq.training.run_config import RunConfig, setting_sections
@@ -238,9 +238,7 @@ def _check(key: str, domain: Any, setting: Setting, durations: bool) -> list[Any
         # Searchers accept text or numbers only, so lists stay text. Durations stay text too, since the problem
         # parses them.
         text = ",".join(map(str, value)) if isinstance(value, (list, tuple)) else value
-        coerced = (
-            text if durations and not _takes(setting, value) else check_range(setting, coerce(value, setting.type, key))
-        )
+        coerced = text if durations and not _takes(setting, value) else convert(setting, value, key)
         choices.append(text if isinstance(coerced, tuple) else coerced)
     if not choices:
         raise UsageError(f"--search {key}: there are no choices")

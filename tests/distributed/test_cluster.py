@@ -4,22 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from processes import descendants
 
 LISTEN = "0A"
 LOOPBACK = {"0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000"}
-
-
-def descendants(root):
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue  # ended meanwhile
-    processes = [root]
-    for process in processes:
-        processes += [child for child, parent in parents.items() if parent == process]
-    return processes
 
 
 def sockets(process):
@@ -37,7 +25,7 @@ def test_it_listens_on_loopback_only(cluster):
         pytest.skip("this system does not list its sockets in /proc")
     ray.get(ray.remote(lambda: None).remote())
     assert [node["NodeManagerAddress"] for node in ray.nodes()] == ["127.0.0.1"]
-    own = set().union(*map(sockets, descendants(os.getpid())))
+    own = set().union(*map(sockets, [os.getpid(), *descendants(os.getpid())]))
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     listening = [row[1] for row in rows if row[3] == LISTEN and row[9] in own]
     assert len(listening) >= 5, "servers of the head, the raylet and the workers"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import descendants
 from training.series import SMALL, write_series
 from training.workers import close, timeless, weights
 
@@ -25,22 +26,6 @@ SETTINGS = {**SMALL, "epochs": 2, "optimizer": "sgd", "learning_rate": 0.02}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     return write_series(tmp_path_factory.mktemp("data") / "waves")
-
-
-def descendants(pid: int) -> list[int]:
-    """All processes under one; Ray's are under the process that started the local cluster."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue  # it has ended meanwhile
-            parents.setdefault(parent, []).append(int(entry.name))
-    found = list(parents.get(pid, []))
-    for child in found:
-        found += parents.get(child, [])
-    return found
 
 
 def kill_a_worker(run: Run, killed: list[int]) -> None:
