@@ -22,6 +22,8 @@ class TrainingCallbacks:
             `model.keras` is exported. A trial that is not the best of its search needs neither. The result must be
             the same on all workers of a group.
         tensorboard: whether to write scalars for TensorBoard.
+        background_checkpoints: whether checkpoints are written while the next steps are trained. If False, an epoch's
+            checkpoints are on disk when `on_epoch_end` is called.
     """
 
     on_train_batch_end: Callable[[TrainState, float, int], None] = lambda state, loss, steps_per_epoch: None
@@ -29,6 +31,7 @@ class TrainingCallbacks:
     should_stop: Callable[[], bool] = lambda: False
     export_model: Callable[[], bool] = lambda: True
     tensorboard: bool = True
+    background_checkpoints: bool = True
 
 
 class TensorBoardWriter:

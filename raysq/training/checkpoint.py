@@ -1,7 +1,7 @@
 """Checkpoints on disk: arrays in an .npz file without pickle, state and checksum in JSON, replaced atomically."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ class _State:
     sha256: str = ""
 
 
-def save(directory: Path, variables: dict[str, np.ndarray], state: dict[str, Any]) -> None:
+def save(directory: Path, variables: Mapping[str, np.ndarray], state: dict[str, Any]) -> None:
     """Write a checkpoint.
 
     At every moment, `directory` or its `.old` sibling is a complete checkpoint.

@@ -10,6 +10,7 @@ from raysq.display.terminal import print_message
 from raysq.errors import Interrupted
 from raysq.training import checkpoint
 from raysq.training.callbacks import TensorBoardWriter, TrainingCallbacks
+from raysq.training.checkpoint_writer import CheckpointWriter
 from raysq.training.finalize import export_model, measure_best, write_result
 from raysq.training.open_trainer import open_trainer
 from raysq.training.run import Run
@@ -51,7 +52,8 @@ def run_worker(
 
     on_message: Callable[[str], None] = print_message if chief else lambda message: None
     dataset = dataset or Dataset.open(run.config.data)
-    with strategy.scope() if strategy is not None else nullcontext():
+    scope = strategy.scope() if strategy is not None else nullcontext()
+    with scope, CheckpointWriter(background=callbacks.background_checkpoints) as writer:
         trainer = open_trainer(run, dataset)
         state = TrainState()
         damages: list[str] = []
@@ -66,13 +68,13 @@ def run_worker(
         def save(*directories: Path) -> None:
             values = trainer.snapshot()  # on every worker: metrics are summed over them
             if chief:
-                for directory in directories:
-                    checkpoint.save(directory, values, state.to_json())
+                writer.save(directories, values, state.to_json())
 
         def on_train_batch_end(state: TrainState, loss: float) -> None:
             callbacks.on_train_batch_end(state, loss, trainer.steps_per_epoch)
             if callbacks.should_stop():
                 save(run.last)
+                writer.wait()
                 raise Interrupted(
                     f"stopped at step {state.step:,} of {trainer.total_steps:,}; the same command continues there"
                 )
@@ -84,6 +86,7 @@ def run_worker(
             on_message(damages[0])
         tensorboard = TensorBoardWriter(run.directory) if chief and callbacks.tensorboard else None
         for record in user_loop(run.config.model, fit(trainer, state, on_train_batch_end)):
+            writer.wait()  # so that the records are at most one epoch ahead of the last checkpoint
             if chief:
                 run.append(record)
             if tensorboard is not None:
@@ -92,6 +95,7 @@ def run_worker(
             save(*([run.best] if record["best"] else []), run.last)
             callbacks.on_epoch_end(record)
 
+        writer.wait()
         trainer.barrier()  # wait until the chief has written the checkpoints
         export = callbacks.export_model()
         with user_errors(run.config.model, "fails when it is evaluated"):

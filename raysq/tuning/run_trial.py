@@ -136,6 +136,7 @@ def _train(context: TrialContext, name: str, seed: int, settings: Mapping[str, A
             should_stop=stop.exists,
             export_model=lambda: context.export_all or _is_best(run),
             tensorboard=context.export_all,
+            background_checkpoints=False,  # a trial may end at a report, and its best epoch is then exported
         )
         strategy = make_strategy(1, context.gpu > 0)
         if strategy is None:

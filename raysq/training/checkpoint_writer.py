@@ -1,0 +1,75 @@
+"""Checkpoints of a run, written in a background thread while the next steps are trained."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from raysq.training import checkpoint
+
+
+class CheckpointWriter:
+    """Writer of a run's checkpoints, which are at most one behind training.
+
+    `save` copies the values and returns. Hashing, writing, syncing and replacing happen in a thread. The next `save`
+    waits for it, so checkpoints are replaced in the order of training, and at most one copy of the values is held.
+
+    Use the writer as a context manager. At the end of the block no checkpoint is being written any more, also where the
+    block raises.
+
+    Args:
+        background: whether to write in a thread. If False, `save` returns when the checkpoint is on disk.
+    """
+
+    def __init__(self, *, background: bool = True):
+        self._pool = ThreadPoolExecutor(1, "checkpoint") if background else None
+        self._pending: Future[None] | None = None
+
+    def save(self, directories: Sequence[Path], variables: Mapping[str, np.ndarray], state: dict[str, Any]) -> None:
+        """Write the same checkpoint to each directory, one after the other; see `raysq.training.checkpoint.save`.
+
+        Args:
+            directories: directories, such as RUN/checkpoints/best and RUN/checkpoints/last.
+            variables: values of all variables by name. They may be views of memory that later steps overwrite.
+            state: state of the training loop, ready for JSON, which is not changed afterwards.
+
+        Raises:
+            OSError: this checkpoint, or the one before it, cannot be written.
+        """
+        self.wait()
+        if self._pool is None:
+            _write(directories, variables, state)
+        else:
+            copies = {name: np.array(value) for name, value in variables.items()}
+            self._pending = self._pool.submit(_write, directories, copies, state)
+
+    def wait(self) -> None:
+        """Wait until every checkpoint is on disk.
+
+        Raises:
+            OSError: the last checkpoint cannot be written.
+        """
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:  # else the block's own error is the one to report
+                self.wait()
+        finally:
+            if self._pool is not None:
+                self._pool.shutdown()
+
+
+def _write(directories: Sequence[Path], variables: Mapping[str, np.ndarray], state: dict[str, Any]) -> None:
+    for directory in directories:
+        checkpoint.save(directory, variables, state)
