@@ -2,12 +2,14 @@
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from raysq.errors import UsageError
 
 _loaded = False
+_lock = threading.Lock()  # a second thread must not close standard error while the first has it closed
 
 
 def load() -> None:
@@ -17,24 +19,25 @@ def load() -> None:
         UsageError: Keras runs on another backend in this process.
     """
     global _loaded
-    if _loaded:
-        return
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _native_stderr_closed():
-        import keras
-        import tensorflow as tf
+    with _lock:
+        if _loaded:
+            return
+        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        with _native_stderr_closed():
+            import keras
+            import tensorflow as tf
 
-        # The first query of the devices logs notices of its own, such as a missing CUDA driver.
-        tf.config.list_physical_devices()
-    # TensorFlow mistakes every program after the first in a process for repeated retracing, and warns of it.
-    tf.get_logger().setLevel("ERROR")
-    if keras.backend.backend() != "tensorflow":
-        raise UsageError(
-            f"raysq trains on Keras's TensorFlow backend, this process runs {keras.backend.backend()!r}: "
-            f"unset KERAS_BACKEND"
-        )
-    _loaded = True
+            # The first query of the devices logs notices of its own, such as a missing CUDA driver.
+            tf.config.list_physical_devices()
+        # TensorFlow mistakes every program after the first in a process for repeated retracing, and warns of it.
+        tf.get_logger().setLevel("ERROR")
+        if keras.backend.backend() != "tensorflow":
+            raise UsageError(
+                f"raysq trains on Keras's TensorFlow backend, this process runs {keras.backend.backend()!r}: "
+                f"unset KERAS_BACKEND"
+            )
+        _loaded = True
 
 
 @contextmanager

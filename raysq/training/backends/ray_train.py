@@ -4,6 +4,7 @@ import json
 import os
 import threading
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from raysq.training.state import TrainState
 from raysq.training.worker import run_worker
 
 _START_SECONDS = 180.0
+_STOP_SECONDS = 5.0
 
 
 def train(
@@ -64,13 +66,6 @@ def train(
     ensure_ray()
     check_resources({"CPU": 1, "GPU": gpu}, "a worker", workers)
     placement.validate_shared_runs(run.directory)
-    # On an autoscaling cluster, wait for a replacement node as long as for the first nodes, in three attempts. On
-    # other clusters, Ray's default of one minute is too short for a busy machine to start the processes.
-    start_seconds = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
-    os.environ.setdefault("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", f"{start_seconds:g}")
-    # A worker's report of an epoch, and the end of training, wait for the controller's next poll. Ray's default of two
-    # seconds would slow short epochs down, and suits groups of a hundred workers.
-    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", f"{min(2.0, max(0.2, workers / 50)):g}")
     failures.clear(run.directory)
     arguments = {
         "run": run.resolved(),
@@ -97,59 +92,59 @@ def _fit(run: Run, arguments: dict[str, Any], workers: int, gpu: float, max_fail
     Raises:
         RaysqError: the group failed; a `LostError` if workers were lost.
     """
-    from ray.train import FailureConfig, RunConfig, ScalingConfig
+    trainer = _trainer(arguments, workers, gpu, max_failures)
+    errors: list[Exception] = []
 
-    trainer = _trainer_class()(
-        _train_worker,
-        train_loop_config=arguments,
-        backend_config=_backend_config(),
-        scaling_config=ScalingConfig(
-            num_workers=workers, use_gpu=gpu > 0, resources_per_worker={"CPU": 1, **({"GPU": gpu} if gpu else {})}
-        ),
-        run_config=RunConfig(
-            name=f"ray-{int(time.time() * 1000)}",
-            storage_path=str(run.directory.resolve() / "ray"),
-            failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=2),
-        ),
-    )
+    def fit() -> None:
+        try:
+            trainer.fit()
+        except Exception as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=fit, daemon=True)
+    thread.start()
     try:
-        trainer.fit()
-    except (KeyboardInterrupt, SystemExit):  # Ray Train exits the process on Ctrl-C
-        if threading.current_thread() is not threading.main_thread():
-            raise  # not Ctrl-C: the owner of this thread ends it
-        raise Interrupted("stopped; the same command continues from the last checkpoint") from None
-    except Exception as error:
-        raise failures.read(run.directory) or _explain(error, run, workers, gpu) from error
+        thread.join()
+    except BaseException as error:
+        trainer.stop()
+        thread.join(_STOP_SECONDS)
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted("stopped; the same command continues from the last checkpoint") from None
+        raise
+    if errors:
+        raise failures.read(run.directory) or _explain(errors[0], run, workers, gpu) from errors[0]
     if recorded := failures.read(run.directory):
         raise recorded
 
 
-def _trainer_class() -> Any:
-    from ray.train.v2._internal.callbacks.placement_group_callback import PlacementGroupCleanerCallback
-    from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
+def _trainer(arguments: dict[str, Any], workers: int, gpu: float, max_failures: int) -> Any:
+    import ray
+    from ray.train import FailureConfig, LoggingConfig, RunConfig, ScalingConfig
 
-    class WorkerGroupTrainer(DataParallelTrainer):
-        """Trainer that ends without delay.
+    from raysq.training.backends.controller import Trainer
 
-        Ray's placement group cleaner queries the state API for the controller. Without a dashboard it waits 10 s for
-        an answer, at the end of training too. The time-out here is one second.
-        """
+    return Trainer(
+        _train_worker,
+        train_loop_config=arguments,
+        backend_config=_backend_config(workers),
+        scaling_config=ScalingConfig(
+            num_workers=workers, use_gpu=gpu > 0, resources_per_worker={"CPU": 1, **({"GPU": gpu} if gpu else {})}
+        ),
+        run_config=RunConfig(
+            # Ray Train writes checkpoints here, of which there are none.
+            storage_path=str(Path(ray._private.worker._global_node.get_session_dir_path()) / "raysq"),
+            name=f"group-{uuid.uuid4().hex}",
+            failure_config=FailureConfig(max_failures=max_failures, controller_failure_limit=2),
+            logging_config=LoggingConfig(log_level="CRITICAL"),  # of the terminal; Ray's log files have all
+        ),
+    )
 
-        def _create_default_callbacks(self) -> list[Any]:
-            return [
-                PlacementGroupCleanerCallback(get_actor_timeout_s=1, stop_timeout=3)
-                if isinstance(callback, PlacementGroupCleanerCallback)
-                else callback
-                for callback in super()._create_default_callbacks()
-            ]
 
-    return WorkerGroupTrainer
+def _backend_config(workers: int) -> Any:
+    # Ray's own TensorFlow backend imports TensorFlow in the driver, and switches the workers to legacy Keras.
+    from ray.train.backend import Backend
 
-
-def _backend_config() -> Any:
-    # Ray's own TensorFlow backend imports TensorFlow in the driver and the controller, and switches the workers to
-    # legacy Keras.
-    from ray.train.backend import Backend, BackendConfig
+    from raysq.training.backends.controller import GroupConfig
 
     class TFConfigBackend(Backend):
         """Ray Train backend that sets TF_CONFIG on each worker."""
@@ -166,14 +161,25 @@ def _backend_config() -> Any:
                 worker_group.execute_single(index, _set_tf_config, addresses, index, hosts)
 
     @dataclass
-    class TFConfig(BackendConfig):
-        hosts: tuple[str, ...]
+    class TFConfig(GroupConfig):
+        hosts: tuple[str, ...] = ()
 
         @property
         def backend_cls(self) -> type:
             return TFConfigBackend
 
-    return TFConfig(_allowed_hosts())
+    # On an autoscaling cluster, wait for a replacement node as long as for the first nodes, in three attempts. On
+    # other clusters, Ray's default of one minute is too short for a busy machine to start the processes.
+    start_seconds = max(_START_SECONDS, nodes_timeout() / 3 if can_grow() else 0.0)
+    # The end of training waits for the controller's next poll. Ray's default of two seconds suits groups of a hundred
+    # workers.
+    poll_seconds = min(2.0, max(0.2, workers / 50))
+    environment = os.environ.get
+    return TFConfig(
+        float(environment("RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S", start_seconds)),
+        float(environment("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", poll_seconds)),
+        _allowed_hosts(),
+    )
 
 
 def _allowed_hosts() -> tuple[str, ...]:
@@ -225,16 +231,12 @@ def _train_worker(arguments: dict[str, Any]) -> None:
             last_written = time.monotonic()
             write_json(run.directory / "progress.json", [state.epoch, state.step, loss, steps_per_epoch], durable=False)
 
-    def on_epoch_end(record: dict[str, Any]) -> None:
-        # This is Ray's record of the run; raysq's record is already on disk.
-        ray.train.report({key: value for key, value in record.items() if key != "best"})
-
     try:
         dataset = placement.open_dataset(run.config.data, arguments["data"])
         configure(run.config.train_settings(), run.config.seed, gpu=arguments["gpu"], threads=arguments["threads"])
         try:
             strategy = make_strategy(workers, arguments["gpu"])
-            run_worker(run, strategy, TrainingCallbacks(on_train_batch_end, on_epoch_end), chief=chief, dataset=dataset)
+            run_worker(run, strategy, TrainingCallbacks(on_train_batch_end), chief=chief, dataset=dataset)
         except _peer_errors() as error:
             raise LostError(f"a worker of the group was lost ({str(error).splitlines()[0]})") from error
     except (Interrupted, LostError):
